@@ -1,0 +1,60 @@
+"""The checkpoint format: plain data and tensors, written atomically, read without executing anything; knows no optimiser."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """A file that is no checkpoint of ours, or of a version that this library does not read."""
+
+
+def save(path: Path | str, payload: Mapping[str, Any]) -> Path:
+    """Write `payload` to `path` so that a crash or a full disk leaves the old file whole; raises OSError with what to do."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save({"format": FORMAT, **payload}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        # torch's zip writer turns a full disk into a RuntimeError without an errno.
+        if isinstance(error, OSError) or (isinstance(error, RuntimeError) and "write" in str(error).lower()):
+            kept = f"; the last one at {path} is untouched" if path.exists() else ""
+            raise OSError(f"could not write the checkpoint {path} ({error}){kept}. "
+                          "Free some space and resume the run from its last checkpoint") from error
+        raise
+    return path
+
+
+def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a checkpoint with `weights_only=True`; raises CheckpointError where it is not one of ours."""
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"expected a checkpoint at {path}; there is no such file. A run directory holds best.pt and last.pt")
+    try:
+        payload = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise CheckpointError(f"{path}: expected a ctcasr checkpoint; it could not be read as one ({reason})") from error
+    if not isinstance(payload, dict) or "format" not in payload:
+        raise CheckpointError(f"{path}: expected a ctcasr checkpoint; this file has no format number")
+    if payload["format"] != FORMAT:
+        raise CheckpointError(f"{path}: checkpoint format {payload['format']}; this ctcasr reads format {FORMAT}. "
+                              "Use the version of ctcasr that wrote it, or train again")
+    return payload

@@ -1,0 +1,9 @@
+"""CTC: the loss, its report, alignment and greedy decoding. Needs torch and numpy (and numba for the CPU kernel)."""
+
+from ctcasr.ctc.align import forced_align
+from ctcasr.ctc.decode import greedy
+from ctcasr.ctc.loss import ctc_loss
+from ctcasr.ctc.module import CTCLoss
+from ctcasr.ctc.report import CtcReport, ctc_report
+
+__all__ = ["CTCLoss", "CtcReport", "ctc_loss", "ctc_report", "forced_align", "greedy"]

@@ -1,0 +1,50 @@
+"""Which code runs the lattice: a kernel for the device of the logits, or torch where there is none."""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Callable
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from ctcasr.ctc import native, reference
+from ctcasr.ctc.problem import Problem, Rows
+
+ForwardBackward = Callable[[Tensor, Problem, bool], Rows]
+
+BACKENDS = ("auto", "torch", "reference", "cpu", "cuda")
+
+
+def select(name: str, device: torch.device) -> ForwardBackward:
+    """The `forward_backward` of a backend; "auto" takes the kernel of the device, else torch, and says so once."""
+    if name == "torch":
+        return native.forward_backward
+    if name == "reference":
+        return reference.forward_backward
+    if name in ("cpu", "cuda"):
+        if device.type != name:
+            raise ValueError(f"backend={name!r} needs logits on {name}, these are on {device}; use backend='auto'")
+        return _kernel(name)
+    if name != "auto":
+        raise ValueError(f"backend must be one of {BACKENDS}, got {name!r}")
+    if device.type not in ("cpu", "cuda"):
+        _say(f"no CTC kernel for device type {device.type!r}: the torch backend computes the loss on the host")
+        return native.forward_backward
+    try:
+        return _kernel(device.type)
+    except ImportError as error:
+        _say(f"no CTC kernel for {device.type} ({error}): the slower torch backend is used")
+        return native.forward_backward
+
+
+@cache
+def _kernel(name: str) -> ForwardBackward:
+    return importlib.import_module(f"ctcasr.ctc.{name}").forward_backward
+
+
+@cache
+def _say(message: str) -> None:
+    warnings.warn(message, RuntimeWarning, stacklevel=4)

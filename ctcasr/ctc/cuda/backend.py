@@ -1,0 +1,71 @@
+"""Backend "cuda": the loss and its gradient by the kernels in this folder, without a host sync."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+
+from ctcasr.ctc import native
+from ctcasr.ctc.cuda.launch import kernels
+from ctcasr.ctc.cuda.plan import DTYPES, MOST_LABELS, Plan, run
+from ctcasr.ctc.problem import Problem, Rows
+
+_KEPT = 8
+_recent: OrderedDict[object, Tensor] = OrderedDict()
+_captured: list[Tensor] = []  # read by the replays of CUDA graphs
+
+
+def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
+    """Loss, gradient and health of each row of CUDA logits [B, T, C]; float32 inside.
+
+    Float64 logits and targets beyond 2047 labels go to the torch backend. A label out of range or equal to the
+    blank (possible only in targets that came on the device) gives NaN loss and zero gradient in its row.
+    """
+    longest = max(problem.target_lengths, default=0)
+    if logits.dtype not in DTYPES or longest > MOST_LABELS:
+        return native.forward_backward(logits, problem, need_grad)
+    if logits.stride(2) != 1:
+        logits = logits.contiguous()
+    with torch.cuda.device(logits.device):
+        lengths, targets, prior, floor = _on_device(problem, logits.device)
+        plan = Plan(*logits.shape, longest, need_grad)
+        return Rows(*run(kernels(logits.device.index), logits, targets, lengths, plan, problem.blank, prior, floor,
+                         problem.normalize))
+
+
+def host_inputs(problem: Problem) -> tuple[list[int], Tensor, float]:
+    """Both lengths as one list, the prior less its smallest value (so that no emission exceeds one), and that value."""
+    floor = 0.0 if problem.prior is None else float(problem.prior.min())
+    prior = torch.zeros(0, dtype=torch.float64) if problem.prior is None else problem.prior - floor
+    return [*problem.input_lengths, *problem.target_lengths], prior, floor
+
+
+def _on_device(problem: Problem, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None, float]:
+    lengths, prior, floor = host_inputs(problem)
+    host = not problem.targets.is_cuda
+    labels = problem.targets if host else torch.zeros(0, dtype=torch.int64)
+    packed = torch.cat([torch.tensor(lengths, dtype=torch.int64), labels, prior.view(torch.int64)])
+    there = _copy(packed, device)
+    ends = (len(lengths), len(lengths) + labels.numel())
+    targets = there[ends[0] : ends[1]] if host else problem.targets
+    return there[: ends[0]], targets, there[ends[1] :].view(torch.float64) if prior.numel() else None, floor
+
+
+def _copy(packed: Tensor, device: torch.device) -> Tensor:
+    """`packed` on the device. Recent ones are kept: a CUDA graph captures what its warm-up has copied."""
+    key = (device, torch.cuda.current_stream(device), packed.numpy().tobytes())
+    capturing = torch.cuda.is_current_stream_capturing()
+    if key in _recent:
+        _recent.move_to_end(key)
+    elif capturing:
+        raise RuntimeError("CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they lie on the "
+                           "host) once on the capturing stream before the capture, as torch's warm-up does")
+    else:
+        _recent[key] = packed.pin_memory().to(device, non_blocking=True)
+        if len(_recent) > _KEPT:
+            _recent.popitem(last=False)
+    if capturing:
+        _captured.append(_recent[key])
+    return _recent[key]

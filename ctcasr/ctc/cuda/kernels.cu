@@ -1,0 +1,27 @@
+// The kernels: each finds its block, warp or row and hands over to phases.cuh.
+#include "phases.cuh"
+
+#define KERNEL extern "C" __global__ void
+
+KERNEL prepare(const Args a) { prepare_block(a, blockIdx.x); }
+
+// One warp per frame of the padded batch.
+#define FRAMES(body)                                                                                       \
+    const long long frame = (long long)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;                  \
+    if (frame < (long long)a.batch * a.frames) body(a, int(frame / a.frames), int(frame % a.frames));
+
+KERNEL __launch_bounds__(256) emissions(const Args a) { FRAMES(emission_warp) }
+KERNEL __launch_bounds__(256) gradient(const Args a) { FRAMES(gradient_warp) }
+
+#define STATES_PER_LANE(Q, threads)                                                                        \
+    KERNEL __launch_bounds__(threads) chains_##Q(const Args a) { chain_block<Q>(a, blockIdx.x, blockIdx.y); } \
+    KERNEL finish_##Q(const Args a) { finish_warp<Q>(a, blockIdx.x); }                                     \
+    KERNEL __launch_bounds__(threads) occupancies_##Q(const Args a) {                                      \
+        extern __shared__ float shared[];                                                                  \
+        int* exponents = reinterpret_cast<int*>(shared + a.keep * Q * 32 * a.warps);                       \
+        occupancy_block<Q>(a, blockIdx.x / (a.slots - 1), blockIdx.x % (a.slots - 1), shared, exponents);                                  \
+    }
+
+STATES_PER_LANE(2, 128)
+STATES_PER_LANE(4, 512)
+STATES_PER_LANE(8, 512)

@@ -1,0 +1,124 @@
+"""The CTC loss of logits as they come out of a network: exact, with label priors, and with a report for free."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
+import torch
+from torch import Tensor
+
+from ctcasr.ctc import reference
+from ctcasr.ctc.backends import select
+from ctcasr.ctc.problem import Lengths, prepare
+from ctcasr.ctc.report import CtcReport, from_rows
+
+Reduction = Literal["mean", "sum", "none"]
+Backend = Literal["auto", "torch", "reference", "cpu", "cuda"]
+
+
+@overload
+def ctc_loss(logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, *, blank: int = ...,
+             reduction: Reduction = ..., zero_infinity: bool = ..., normalize: bool = ..., prior: Tensor | None = ...,
+             prior_weight: float = ..., backend: Backend = ..., validate: bool = ...,
+             return_report: Literal[False] = ...) -> Tensor: ...
+
+
+@overload
+def ctc_loss(logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, *, blank: int = ...,
+             reduction: Reduction = ..., zero_infinity: bool = ..., normalize: bool = ..., prior: Tensor | None = ...,
+             prior_weight: float = ..., backend: Backend = ..., validate: bool = ...,
+             return_report: Literal[True]) -> tuple[Tensor, CtcReport]: ...
+
+
+def ctc_loss(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    blank: int = 0,
+    reduction: Reduction = "mean",
+    zero_infinity: bool = False,
+    normalize: bool = True,
+    prior: Tensor | None = None,
+    prior_weight: float = 1.0,
+    backend: Backend = "auto",
+    validate: bool = False,
+    return_report: bool = False,
+) -> Tensor | tuple[Tensor, CtcReport]:
+    """CTC loss of logits [B, T, C] (Graves et al. 2006), float32, or float64 for float64 logits; [B] if not reduced.
+
+    `targets` are [B, S] padded or [sum S] concatenated. "mean" divides by target lengths, then by the batch.
+    A row without a path (T < U + R) is inf, or 0 with `zero_infinity`; its gradient is zero either way.
+    `normalize=False` takes the scores as given. `prior` [C] holds log-probabilities that are taken off the scores,
+    times `prior_weight` (arXiv 2406.02560). Wrong lengths or labels raise ValueError and name the row; labels on a
+    CUDA device are checked only with `validate` (which waits for the device), else such a row has NaN loss.
+    `return_report` adds a CtcReport from the same lattice. Second derivatives need backend="reference".
+    """
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    run = select(backend, logits.device)
+    kernel_reads_device = logits.device.type == "cuda" and run.__module__.startswith("ctcasr.ctc.cuda")
+    problem = prepare(logits, targets, input_lengths, target_lengths, blank, prior, prior_weight, normalize,
+                      on_device=kernel_reads_device and not validate)
+    differentiable = torch.is_grad_enabled() and logits.requires_grad
+    report = None
+    if backend == "reference" and not return_report:
+        nll = reference.nll(logits, problem)
+        nll = nll.to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
+    else:
+        # A report subtracts gradient from softmax: that difference must not be rounded to half precision.
+        precise = logits.float() if return_report and logits.dtype.itemsize < 4 else logits
+        rows = run(precise.detach(), problem, differentiable or return_report)
+        nll = rows.nll
+        if return_report:
+            report = from_rows(precise.detach(), problem, rows)
+        if differentiable and backend == "reference":
+            nll = reference.nll(logits, problem).to(rows.nll.dtype)
+        elif differentiable:
+            assert rows.grad is not None
+            # The empty anchor ties the first derivative to the logits without keeping them alive (see _NoSecond).
+            nll = _Stored.apply(logits, rows.nll, rows.grad.to(logits.dtype), logits[:0].clone())
+    if zero_infinity:
+        nll = nll.masked_fill(nll == torch.inf, 0.0)
+    loss = _reduce(nll, problem.target_lengths, reduction)
+    return loss if report is None else (loss, report)
+
+
+def _reduce(nll: Tensor, target_lengths: tuple[int, ...], reduction: Reduction) -> Tensor:
+    if reduction == "none":
+        return nll
+    if reduction == "sum":
+        return nll.sum()
+    lengths = torch.tensor(target_lengths, dtype=nll.dtype).clamp_min(1.0)
+    if nll.is_cuda:
+        lengths = lengths.pin_memory().to(nll.device, non_blocking=True)
+    return (nll / lengths.to(nll.device)).sum() / max(len(target_lengths), 1)
+
+
+class _Stored(torch.autograd.Function):
+    """Ties a loss to the gradient that was computed with it; the graph may be walked as often as one likes."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, nll: Tensor, grad: Tensor, anchor: Tensor) -> Tensor:
+        ctx.save_for_backward(grad, anchor)
+        return nll.view_as(nll)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None]:
+        grad, anchor = ctx.saved_tensors
+        with torch.no_grad():
+            scaled = grad * outer[0].to(grad.dtype)[:, None, None]
+        if torch.is_grad_enabled():  # create_graph: whoever differentiates this again must not get a silent zero
+            scaled = _NoSecond.apply(scaled, anchor)
+        return scaled, None, None, None
+
+
+class _NoSecond(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, grad: Tensor, anchor: Tensor) -> Tensor:
+        return grad.view_as(grad)
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> Tensor:
+        raise RuntimeError("ctc_loss: this backend has no second derivatives; use backend='reference'")

@@ -1,0 +1,130 @@
+"""A corpus: utterances as samples and tokens, one by one and collated to batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import get_worker_info
+
+from ctcasr.batch import Batch, Skip, Utterance
+from ctcasr.data.audio import AudioError, audio_info, read_audio
+from ctcasr.data.cache import SampleCache
+from ctcasr.seq import Seq
+
+Transform = Callable[[Tensor, torch.Generator, Utterance], Tensor]
+
+
+class Encoder(Protocol):
+    """What a corpus needs of a tokenizer."""
+
+    def encode(self, text: str) -> list[int]: ...
+
+
+@dataclass(frozen=True)
+class Item:
+    """One utterance as samples [N] and the tokens of its text; `seed` keys all that is random about it."""
+
+    utterance: Utterance
+    samples: Tensor
+    tokens: list[int]
+    seed: int = 0
+
+
+class Corpus:
+    """Utterances that are read when they are asked for; picklable, so that worker processes can hold it.
+
+    `transform(samples [N], generator, utterance)` changes the samples; its generator depends on seed, epoch and index
+    alone. Without a tokenizer the tokens are empty. Decoded samples are kept in memory up to `cache_bytes`.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        tokenizer: Encoder | None,
+        rate_hz: int,
+        transform: Transform | None = None,
+        cache_bytes: int = 1 << 30,
+    ) -> None:
+        if rate_hz < 1:
+            raise ValueError(f"rate_hz: expected a rate above 0; got {rate_hz}")
+        self.utterances = tuple(utterances)
+        self.tokenizer = tokenizer
+        self.rate_hz = rate_hz
+        self.transform = transform
+        self.cache = SampleCache(cache_bytes)
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    def __getitem__(self, index: int) -> Item | Skip:
+        return self.item(index)
+
+    def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
+        """Utterance `index` as `epoch` sees it; a Skip with the reason where file or text cannot be used."""
+        utterance = self.utterances[index]
+        tokens: list[int] = []
+        if self.tokenizer is not None:
+            if utterance.text is None:
+                return _skip(utterance, "expected a text; the line has none")
+            tokens = self.tokenizer.encode(utterance.text)
+            if not tokens and utterance.text.strip():
+                return _skip(utterance, f"no character of the text {utterance.text!r} is in the alphabet")
+        samples = self.cache.get(index)
+        if samples is None:
+            try:
+                samples = read_audio(utterance, self.rate_hz)
+            except AudioError as error:
+                return _skip(utterance, str(error))
+            if get_worker_info() is None:          # worker processes would each fill a cache of their own
+                self.cache.put(index, samples)
+        own_seed = _seed(seed, epoch, index)
+        if self.transform is not None:
+            samples = self.transform(samples, torch.Generator().manual_seed(own_seed), utterance)
+        return Item(utterance, samples, tokens, own_seed)
+
+    @cached_property
+    def durations(self) -> tuple[float, ...]:
+        """Seconds of each utterance: the manifest's, or the header's where it has none; 0 for what cannot be read."""
+        return tuple(_duration(u) if u.duration is None else u.duration for u in self.utterances)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio in the corpus."""
+        return sum(self.durations)
+
+
+def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
+    """One batch of what could be read, with what could not in `skipped`; None where nothing is left."""
+    good = [item for item in items if isinstance(item, Item)]
+    if not good:
+        return None
+    return Batch(
+        utterances=tuple(item.utterance for item in good),
+        audio=Seq.stack([item.samples for item in good], Fraction(rate_hz)),
+        targets=torch.tensor([token for item in good for token in item.tokens], dtype=torch.int64),
+        target_lengths=tuple(len(item.tokens) for item in good),
+        skipped=tuple(item for item in items if isinstance(item, Skip)),
+        seeds=tuple(item.seed for item in good),
+    )
+
+
+def _skip(utterance: Utterance, reason: str) -> Skip:
+    return Skip(utterance.where or utterance.id, reason)
+
+
+def _duration(utterance: Utterance) -> float:
+    try:
+        return max(0.0, audio_info(utterance.audio_filepath).duration_s - utterance.offset)
+    except AudioError:
+        return 0.0
+
+
+def _seed(seed: int, epoch: int, index: int) -> int:
+    return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1, np.uint64)[0] >> 1)

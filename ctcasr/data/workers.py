@@ -1,0 +1,45 @@
+"""How many worker processes a corpus needs, by measurement."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+
+import numpy as np
+
+from ctcasr.data.corpus import Corpus
+
+_SMALL = 0.05            # of a step: so much waiting is cheaper than another process
+_SPARE = 1.5             # files differ, and a step shall not wait for the slowest
+
+
+def measure_workers(
+    corpus: Corpus, *, batch_size: int, step_s: float, cores: int | None = None, budget_s: float = 1.0
+) -> int:
+    """Processes that read batches of `batch_size` faster than a step of `step_s` seconds needs them; 0: this one can.
+
+    Reads some utterances for about `budget_s`. 0 also where the decoded corpus fits its cache, without a transform.
+    """
+    kept_bytes = 4 * corpus.seconds * corpus.rate_hz
+    if corpus.transform is None and kept_bytes <= corpus.cache.budget_bytes:
+        return 0
+    load = batch_size * item_seconds(corpus, budget_s) / step_s
+    if load <= _SMALL:
+        return 0
+    return min(math.ceil(_SPARE * load), max(1, (cores or os.cpu_count() or 2) - 1))
+
+
+def item_seconds(corpus: Corpus, budget_s: float = 1.0) -> float:
+    """Mean wall time in seconds of reading one utterance of the corpus, by reading some of them, uncached."""
+    fresh = Corpus(corpus.utterances, corpus.tokenizer, corpus.rate_hz, corpus.transform, cache_bytes=0)
+    order = np.random.default_rng(0).permutation(len(fresh))
+    fresh[int(order[0])]                                     # the first one pays for imports and filters
+    start = time.perf_counter()
+    done = 0
+    for index in order:
+        fresh[int(index)]
+        done += 1
+        if time.perf_counter() - start > budget_s:
+            break
+    return (time.perf_counter() - start) / done

@@ -1,0 +1,46 @@
+"""The whole front-end: samples in, normalised (and in training masked) features out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import nn
+
+from ctcasr.front.mask import SpecAugment
+from ctcasr.front.normalise import CorpusNorm
+from ctcasr.front.spectrogram import Spectrogram
+from ctcasr.seq import Framing, Seq
+
+
+class FrontEnd(nn.Module):
+    """Samples [B, N] to features [B, T, F]: `extract` (spectrogram or mel), then `norm`."""
+
+    def __init__(self, extract: Spectrogram, norm: nn.Module) -> None:
+        super().__init__()
+        self.extract, self.norm = extract, norm
+
+    @property
+    def bins(self) -> int:
+        return self.extract.bins
+
+    @property
+    def framing(self) -> Framing:
+        return self.extract.framing
+
+    @property
+    def needs_statistics(self) -> bool:
+        """True where statistics of the corpus are asked for and not yet measured."""
+        return isinstance(self.norm, CorpusNorm) and not bool(self.norm.fitted)
+
+    @torch.no_grad()
+    def fit(self, audio: Iterable[Seq]) -> None:
+        """Measure the corpus statistics over samples [B, N] (one pass)."""
+        if isinstance(self.norm, CorpusNorm):
+            self.norm.fit(self.extract(samples) for samples in audio)
+
+    def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: Sequence[int] = ()) -> Seq:
+        """Features [B, T, F]; with `augment`, masked after normalisation, where zero is the mean."""
+        with torch.autocast(samples.device.type, enabled=False):
+            features = self.norm(self.extract(samples))
+        return features if augment is None else augment(features, seeds)

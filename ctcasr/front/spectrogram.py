@@ -1,0 +1,84 @@
+"""Samples to log spectrogram or log mel features, on whatever device the samples are."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import torch
+import torchaudio
+from torch import Tensor, nn
+
+from ctcasr.seq import Framing, Seq
+
+# Power below which nothing is heard: about what rounding to 16 bits leaves in one bin. It keeps the log of digital silence finite.
+FLOOR = 1e-6
+
+
+class Spectrogram(nn.Module):
+    """Linear spectrogram of samples [B, N] as frames [B, T, n_fft // 2 + 1], T = N // hop + 1 (centred, zeros beyond the ends)."""
+
+    window: Tensor
+
+    def __init__(self, rate_hz: int, n_fft: int = 512, window_s: float = 0.025, hop_s: float = 0.010,
+                 power: float = 2.0, log: bool = True) -> None:
+        super().__init__()
+        self.rate_hz, self.n_fft, self.power, self.log = rate_hz, n_fft, power, log
+        self.win, self.hop = round(window_s * rate_hz), round(hop_s * rate_hz)
+        if not 1 <= self.win <= n_fft or self.hop < 1:
+            raise ValueError(f"expected a window of 1..n_fft = {n_fft} samples and a hop of at least 1; "
+                             f"got window_s={window_s} ({self.win} samples), hop_s={hop_s} ({self.hop} samples) at {rate_hz} Hz")
+        if power not in (1.0, 2.0):
+            raise ValueError(f"expected power 1 (amplitude) or 2 (power); got {power}")
+        self.register_buffer("window", torch.hann_window(self.win), persistent=False)
+        self.bins = n_fft // 2 + 1
+        self.framing = Framing(n_fft, self.hop, n_fft // 2, n_fft - n_fft // 2)
+
+    def raw(self, samples: Seq) -> Seq:
+        """Amplitude or power before compression, [B, T, bins]."""
+        if samples.data.dim() != 2 or samples.rate != self.rate_hz:
+            raise ValueError(f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at "
+                             f"{float(samples.rate):g} Hz: were features handed in, or another sample rate?")
+        data = samples.zero_padding().data.float()
+        # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the same alone and in a batch.
+        spectrum = torch.stft(data, self.n_fft, self.hop, self.win, self.window, center=True, pad_mode="constant", return_complex=True)
+        amplitude = spectrum.transpose(1, 2).abs()
+        return samples.framed(amplitude if self.power == 1.0 else amplitude.square(), self.framing)
+
+    def compress(self, data: Tensor) -> Tensor:
+        """Natural logarithm above a floor (power: FLOOR, amplitude: its root), or the data as they are."""
+        return torch.log(data + FLOOR ** (self.power / 2)) if self.log else data
+
+    def forward(self, samples: Seq) -> Seq:
+        """Features [B, T, bins] of samples [B, N]."""
+        frames = self.raw(samples)
+        return frames.with_data(self.compress(frames.data)).zero_padding()
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second."""
+        return Fraction(self.rate_hz, self.hop)
+
+
+class Mel(Spectrogram):
+    """Log mel features [B, T, bands] (HTK scale, Slaney area normalisation off); an empty band raises ValueError."""
+
+    filters: Tensor
+
+    def __init__(self, rate_hz: int, bands: int = 80, low_hz: float = 20.0, high_hz: float | None = None, n_fft: int = 512,
+                 window_s: float = 0.025, hop_s: float = 0.010, power: float = 2.0, log: bool = True) -> None:
+        super().__init__(rate_hz, n_fft, window_s, hop_s, power, log)
+        high_hz = rate_hz / 2 if high_hz is None else high_hz
+        if not 0 <= low_hz < high_hz <= rate_hz / 2:
+            raise ValueError(f"expected 0 <= low_hz < high_hz <= {rate_hz / 2:g} Hz; got {low_hz:g} and {high_hz:g}")
+        filters = torchaudio.functional.melscale_fbanks(self.bins, low_hz, high_hz, bands, rate_hz)
+        empty = [band for band in range(bands) if not bool(filters[:, band].any())]
+        if empty:
+            raise ValueError(f"{len(empty)} of {bands} mel bands hold no FFT bin (the first is band {empty[0]}) with n_fft={n_fft} "
+                             f"at {rate_hz} Hz from {low_hz:g} to {high_hz:g} Hz; use fewer bands or a larger n_fft")
+        self.register_buffer("filters", filters, persistent=False)
+        self.bins = bands
+
+    def forward(self, samples: Seq) -> Seq:
+        """Features [B, T, bands] of samples [B, N]."""
+        frames = self.raw(samples)
+        return frames.with_data(self.compress(frames.data @ self.filters)).zero_padding()

@@ -1,0 +1,39 @@
+"""Fully connected layers that turn recurrent outputs into one score per symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from ctcasr.net.batchnorm import SequenceBatchNorm
+from ctcasr.seq import Seq
+
+
+class Head(nn.Module):
+    """FC layers with ReLU between (and BatchNorm before each, if `norm`); [B, T, F] to scores [B, T, symbols]."""
+
+    def __init__(self, features: int, hidden: Sequence[int], symbols: int, norm: bool = True, clip: float | None = None,
+                 dropout: float = 0.0) -> None:
+        super().__init__()
+        sizes = [features, *hidden, symbols]
+        # The bias of a layer is kept behind BatchNorm too: only the norm *before* a layer is there, none follows.
+        self.norms = nn.ModuleList(SequenceBatchNorm(size) if norm else nn.Identity() for size in sizes[:-1])
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.activation = nn.ReLU() if clip is None else nn.Hardtanh(0.0, clip)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Seq) -> Seq:
+        """Scores [B, T, symbols] of frames [B, T, F]."""
+        for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
+            x = norm(x)
+            data = layer(self.dropout(x.data))
+            x = x.with_data(data if index == len(self.layers) - 1 else self.activation(data))
+        return x
+
+    @property
+    def output(self) -> nn.Linear:
+        """The last layer, whose rows are the symbols."""
+        layer = self.layers[-1]
+        assert isinstance(layer, nn.Linear)
+        return layer

@@ -1,0 +1,122 @@
+"""Audio in, hypotheses out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ctcasr import checkpoint
+from ctcasr.build import SpeechModel, build, spec_from
+from ctcasr.ctc import greedy
+from ctcasr.data import read_audio, resample
+from ctcasr.seq import Seq
+from ctcasr.text import Tokenizer, tokenizer_from_state
+
+Audio = str | Path | Tensor
+
+
+@dataclass(frozen=True)
+class Word:
+    """One written word and when it was said, in seconds (the frames in which its symbols were emitted)."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What was written: text, words with times, token ids, and the log-probability of the path in nats."""
+
+    text: str
+    words: tuple[Word, ...]
+    tokens: tuple[int, ...]
+    score: float
+
+
+class Recogniser:
+    """A trained model with its tokenizer; `Recogniser.load(path)` reads any checkpoint of a recogniser."""
+
+    KIND = "recogniser"
+
+    def __init__(self, model: SpeechModel, tokenizer: Tokenizer, spec: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+        self.model, self.tokenizer, self.spec, self.notes = model.eval(), tokenizer, spec, notes
+
+    @staticmethod
+    def payload(model: SpeechModel, spec: Mapping[str, Any], tokenizer: Tokenizer, notes: Mapping[str, Any]) -> dict[str, Any]:
+        """What a checkpoint holds so that `load` can make the recogniser anew."""
+        return {"kind": Recogniser.KIND, "spec": dict(spec), "tokenizer": tokenizer.to_state(), "notes": dict(notes),
+                "network": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}}
+
+    @staticmethod
+    def load(path: str | Path, device: str | torch.device = "cpu") -> Recogniser:
+        """Read a checkpoint; raises CheckpointError where it is not a recogniser's."""
+        payload = checkpoint.load(path)
+        if payload.get("kind") != Recogniser.KIND:
+            raise checkpoint.CheckpointError(f"{path}: expected a recogniser; this checkpoint holds: {payload.get('kind')}")
+        tokenizer = tokenizer_from_state(payload["tokenizer"])
+        model = build(spec_from(payload["spec"]), tokenizer.size)
+        model.load_state_dict(payload["network"])
+        return Recogniser(model.to(device), tokenizer, payload["spec"], payload["notes"])
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate inside."""
+        return self.model.front.extract.rate_hz
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def logits(self, samples: Seq) -> Seq:
+        """Logits [B, T, symbols] of samples [B, N] at `rate_hz`; differentiable, so that enhancement can learn from it."""
+        return self.model(samples)
+
+    def transcribe(self, audio: Audio | Sequence[Audio], rate_hz: int | None = None, batch_seconds: float = 120.0) -> list[Hypothesis]:
+        """Hypotheses of files or of samples [N] (float, -1..1, at `rate_hz`, which samples need); raises AudioError for a bad file."""
+        items: Iterable[Audio] = [audio] if isinstance(audio, str | Path | Tensor) else audio
+        samples = [self._samples(item, rate_hz) for item in items]
+        order = sorted(range(len(samples)), key=lambda i: samples[i].shape[0])
+        found: dict[int, Hypothesis] = {}
+        while order:
+            longest = samples[order[-1]].shape[0] / self.rate_hz
+            take = [order.pop() for _ in range(min(len(order), max(1, int(batch_seconds / longest))))]
+            hypotheses = self._decode(Seq.stack([samples[i] for i in take], self.rate_hz))
+            found.update(zip(take, hypotheses, strict=True))
+        return [found[i] for i in range(len(samples))]
+
+    @torch.no_grad()
+    def _decode(self, samples: Seq) -> list[Hypothesis]:
+        logits = self.logits(samples.to(self.device))
+        found = greedy(logits.data, logits.lengths, self.tokenizer.blank)
+        return [Hypothesis(self.tokenizer.decode(d.tokens), self._words(d.tokens, d.frames), d.tokens, d.score) for d in found]
+
+    def _samples(self, item: Audio, rate_hz: int | None) -> Tensor:
+        if not isinstance(item, Tensor):
+            return read_audio(item, self.rate_hz)
+        if rate_hz is None:
+            raise ValueError("expected rate_hz with samples; a tensor does not know its sample rate")
+        if item.dim() != 1 or item.numel() == 0 or not bool(torch.isfinite(item).all()):
+            raise ValueError(f"expected finite samples [N], one channel, at least one; got {tuple(item.shape)}")
+        return resample(item.float(), rate_hz, self.rate_hz)
+
+    def _words(self, tokens: Sequence[int], frames: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
+        """Group tokens into words at the spaces of the decoded text."""
+        words: list[Word] = []
+        step, start, end, count = self.model.frame_s, 0.0, 0.0, 0
+        for index, (first, last) in enumerate(frames):
+            text = self.tokenizer.decode(tokens[: index + 1])
+            fresh = len(text.split()) > count
+            if fresh:
+                count += 1
+                words.append(Word("", first * step, last * step))
+            if words and self.tokenizer.decode([tokens[index]]).strip():
+                start, end = words[-1].start_s, last * step
+                words[-1] = Word("", start, end)
+        texts = self.tokenizer.decode(tokens).split()
+        return tuple(Word(text, word.start_s, word.end_s) for text, word in zip(texts, words, strict=True))

@@ -1,0 +1,80 @@
+"""Speech recognition: CTC in training, word error rate in checks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from ctcasr.batch import Batch
+from ctcasr.build import SpeechModel
+from ctcasr.ctc import CtcReport, ctc_loss, greedy
+from ctcasr.front import SpecAugment
+from ctcasr.recogniser import Recogniser
+from ctcasr.score import Transcripts
+from ctcasr.tasks.task import Loss, Score
+from ctcasr.text import Tokenizer
+
+
+class Recognise:
+    """Trains a SpeechModel to write what is said; `augment` masks features from optimiser step `augment_from` on."""
+
+    def __init__(self, model: SpeechModel, tokenizer: Tokenizer, spec: Mapping[str, Any], augment: SpecAugment | None = None,
+                 augment_from: int = 0, notes: Mapping[str, Any] | None = None) -> None:
+        self.network, self.tokenizer, self.spec = model, tokenizer, dict(spec)
+        self.augment, self.augment_from, self.notes = augment, augment_from, dict(notes or {})
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """Everything in the network."""
+        return self.network.parameters()
+
+    def step(self, batch: Batch, step: int) -> Loss:
+        """CTC loss of the utterances that have an alignment; the others are left out and named."""
+        augment = self.augment if step >= self.augment_from else None
+        logits = self.network(batch.audio, augment, batch.seeds)
+        rows, report = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=self.tokenizer.blank,
+                                reduction="none", zero_infinity=True, return_report=True)
+        left_out = tuple(f"{batch.ids[row]}: {_infeasible(report, row)}" for row in report.infeasible)
+        return Loss(rows.sum(), len(batch) - len(left_out), rows.detach(), left_out, report.summary)
+
+    def after_step(self, step: int, total: int) -> None:
+        """Nothing."""
+
+    @torch.no_grad()
+    def check(self, batches: Iterable[Batch]) -> Score:
+        """Word error rate of greedy decoding, loss and blank statistics over all batches."""
+        was_training = self.network.training
+        self.network.eval()
+        tally, total, feasible, samples, report = Transcripts(), 0.0, 0, [], None
+        for batch in batches:
+            logits = self.network(batch.audio)
+            rows, part = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=self.tokenizer.blank,
+                                  reduction="none", zero_infinity=True, return_report=True)
+            report = part if report is None else report + part
+            total, feasible = total + float(rows.sum()), feasible + len(batch) - len(part.infeasible)
+            for utterance, decoded in zip(batch.utterances, greedy(logits.data, logits.lengths, self.tokenizer.blank), strict=True):
+                said, written = self.tokenizer.normalise(utterance.text or ""), self.tokenizer.decode(decoded.tokens)
+                tally += Transcripts.of(said, written)
+                samples.append({"id": utterance.id, "reference": said, "hypothesis": written})
+        self.network.train(was_training)
+        loss = total / feasible if feasible else math.inf
+        figures = {"loss": loss, "wer": tally.words.rate, "cer": tally.chars.rate, "utterances": tally.utterances,
+                   "empty_hypotheses": tally.empty}
+        few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
+        return Score((tally.words.rate, loss), figures, few, report.summary() if report else {})
+
+    def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """No verdict yet."""
+        return None
+
+    def export(self) -> dict[str, Any]:
+        """What `Recogniser.load` reads."""
+        return Recogniser.payload(self.network, self.spec, self.tokenizer, self.notes)
+
+
+def _infeasible(report: CtcReport, row: int) -> str:
+    frames, labels = report.input_lengths[row], report.target_lengths[row]
+    return f"{frames} frames cannot spell {labels} symbols ({-report.slack[row]} too few); use a smaller stride or leave it out"

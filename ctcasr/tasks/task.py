@@ -1,0 +1,62 @@
+"""What the trainer asks of a task: forward, objective and score; the trainer owns order, optimiser, clock and files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from ctcasr.batch import Batch
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """The objective of one batch as a sum and the weight to divide by, so that accumulation and several devices normalise exactly."""
+
+    sum: Tensor                                     # scalar, differentiable, over the utterances that count
+    weight: float                                   # how many those are
+    rows: Tensor | None = None                      # [B] detached loss of each utterance, to name a non-finite one
+    left_out: tuple[str, ...] = ()                  # utterances in neither sum nor weight, with the reason
+    evidence: Callable[[], Mapping[str, float]] = dict        # scalars for the records; called only when one is written
+
+
+@dataclass(frozen=True)
+class Score:
+    """The result of a check: `key` is compared (lower is better), `figures` are recorded, `samples` are shown."""
+
+    key: tuple[float, ...]
+    figures: Mapping[str, float]
+    samples: Sequence[Mapping[str, str]] = ()
+    report: Mapping[str, float] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """Recognise, enhance, classify: one file each; `fit` trains any of them."""
+
+    network: nn.Module
+
+    def parameters(self) -> Iterable[nn.Parameter]:
+        """What is trained; a frozen listener is not in it."""
+        ...
+
+    def step(self, batch: Batch, step: int) -> Loss:
+        """Forward pass and objective in training, for optimiser step number `step`."""
+        ...
+
+    def after_step(self, step: int, total: int) -> None:
+        """Called behind each optimiser step (pruning)."""
+        ...
+
+    def check(self, batches: Iterable[Batch]) -> Score:
+        """Score in evaluation mode; leaves the network as it was."""
+        ...
+
+    def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """A verdict on the run so far from its records, or None; written into the check's record."""
+        ...
+
+    def export(self) -> dict[str, Any]:
+        """What a checkpoint must hold to be loaded without the trainer."""
+        ...

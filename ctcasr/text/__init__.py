@@ -1,0 +1,21 @@
+"""Text and the symbols that stand for it: normalisation, alphabets, sentence pieces, coverage."""
+
+from ctcasr.text.alphabet import Alphabet
+from ctcasr.text.coverage import Coverage, coverage
+from ctcasr.text.make import make_tokenizer
+from ctcasr.text.normalise import normalise, spell_digits
+from ctcasr.text.pieces import Pieces
+from ctcasr.text.tokenizer import Tokenizer, UncoveredText, tokenizer_from_state
+
+__all__ = [
+    "Alphabet",
+    "Coverage",
+    "Pieces",
+    "Tokenizer",
+    "UncoveredText",
+    "coverage",
+    "make_tokenizer",
+    "normalise",
+    "spell_digits",
+    "tokenizer_from_state",
+]

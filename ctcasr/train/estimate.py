@@ -1,0 +1,56 @@
+"""Before the first step: how long will this take, and how much memory?"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import time
+from dataclasses import dataclass
+
+import torch
+
+from ctcasr.batch import Batch
+from ctcasr.tasks.task import Task
+from ctcasr.train.state import rng_state, set_rng_state
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a few trial steps foretell."""
+
+    step_s_per_audio_s: float       # seconds of training per (padded) second of audio
+    memory_bytes: int | None        # peak of the process (or of the device) behind the largest trial batch
+
+
+def estimate(task: Task, batches: list[Batch], device: torch.device) -> Estimate | None:
+    """Time forward and backward passes over `batches` and undo every trace of them; None where none of them can be used."""
+    network = task.network
+    kept, random = copy.deepcopy(network.state_dict()), rng_state()
+    network.train()
+    pace = []
+    for batch in batches:
+        start = time.perf_counter()
+        loss = task.step(batch.to(device), 0)
+        if loss.weight > 0 and bool(torch.isfinite(loss.sum)):
+            loss.sum.backward()
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            pace.append((time.perf_counter() - start) / float(batch.audio.data.numel() / batch.audio.rate))
+    for parameter in network.parameters():
+        parameter.grad = None
+    network.load_state_dict(kept)
+    set_rng_state(random)
+    # The first batch pays for warming up: caches, threads, compiled kernels.
+    return Estimate(min(pace[1:] or pace), memory_bytes(device)) if pace else None
+
+
+def memory_bytes(device: torch.device) -> int | None:
+    """Peak memory of the device, or of this process on a CPU; None where the system does not tell."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource
+    except ImportError:                                         # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)

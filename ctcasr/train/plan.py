@@ -1,0 +1,94 @@
+"""How long, how fast and in what order to train: a frozen dataclass, the optimiser and the learning rate at any moment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def option(default: Any, text: str) -> Any:
+    """A field of settings with its help text."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `fit` needs to know; recipes inherit it and add their own settings."""
+
+    epochs: int = option(60, "passes over the training data")
+    budget: str = option("", "time to train, as 90s, 30m or 8h: the epochs are fitted to it")
+    optimiser: str = option("adamw", "adamw, sgd or rmsprop")
+    lr: float = option(2e-3, "highest learning rate")
+    weight_decay: float = option(1e-2, "decoupled (adamw) or L2 weight decay")
+    schedule: str = option("onecycle", "onecycle, cosine, linear, exponential, plateau or constant")
+    warmup: float = option(0.1, "share of training in which the learning rate rises")
+    clip: float = option(10.0, "largest norm of the gradient (of the mean loss per utterance); 0: no clipping")
+    accumulate: int = option(1, "batches per optimiser step")
+    seed: int = option(0, "of everything random")
+    check_every: int = option(1, "epochs between checks on the dev part")
+    patience: int = option(0, "checks without a better one before stopping early; 0: never")
+    skips: int = option(20, "unusable steps in a row before training stops")
+    save_every_s: float = option(60.0, "seconds between writes of last.pt")
+    log_every: int = option(5, "steps that one record sums up")
+    device: str = option("auto", "auto, cpu, cuda")
+
+    @property
+    def budget_s(self) -> float | None:
+        """The time budget in seconds; raises ValueError where it cannot be read."""
+        if not self.budget:
+            return None
+        unit = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(self.budget[-1])
+        try:
+            return float(self.budget[:-1]) * unit if unit else float(self.budget)
+        except ValueError:
+            raise ValueError(f"budget: expected a time as 90s, 30m or 8h; got {self.budget!r}") from None
+
+
+def make_optimiser(plan: Plan, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+    """The optimiser; weight decay touches matrices only, neither biases nor BatchNorm."""
+    parameters = list(parameters)
+    groups = [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": plan.weight_decay},
+              {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0}]
+    if plan.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=plan.lr)
+    if plan.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=plan.lr, momentum=0.9, nesterov=True)
+    if plan.optimiser == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=plan.lr)
+    raise ValueError(f"optimiser: expected adamw, sgd or rmsprop; got {plan.optimiser!r}")
+
+
+def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> float:
+    """The learning rate at `progress` 0..1 of training; `checks` are the dev values so far (for plateau, lower is better)."""
+    if progress < plan.warmup and plan.schedule != "constant":
+        rise = progress / plan.warmup
+        # One-cycle starts at 1/25 of its top (Smith and Topin 2017); plain warm-up at zero.
+        return plan.lr * ((1 + 24 * rise) / 25 if plan.schedule == "onecycle" else max(rise, 1e-3))
+    fall = (progress - plan.warmup) / max(1e-9, 1 - plan.warmup)
+    if plan.schedule in ("onecycle", "cosine"):
+        return plan.lr * max(1e-4, (1 + math.cos(math.pi * min(1.0, fall))) / 2)
+    if plan.schedule == "linear":
+        return plan.lr * max(1e-4, 1 - fall)
+    if plan.schedule == "exponential":
+        return plan.lr * 0.01 ** min(1.0, fall)
+    if plan.schedule == "plateau":
+        return plan.lr * 0.5 ** _plateaus(checks)
+    if plan.schedule == "constant":
+        return plan.lr
+    raise ValueError(f"schedule: expected onecycle, cosine, linear, exponential, plateau or constant; got {plan.schedule!r}")
+
+
+def _plateaus(checks: Sequence[float], patience: int = 3) -> int:
+    """How often `patience` checks in a row brought nothing better."""
+    best, waited, count = math.inf, 0, 0
+    for value in checks:
+        waited = 0 if value < best else waited + 1
+        best = min(best, value)
+        if waited == patience:
+            waited, count = 0, count + 1
+    return count

@@ -1,0 +1,78 @@
+"""What a training run tells: records, each a line of records.jsonl before anybody sees it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+
+@dataclass(frozen=True)
+class Record:
+    """One thing that happened: `kind` is "start", "step", "check", "epoch" or "event"."""
+
+    kind: str
+    step: int
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """The record as one flat object."""
+        return {"kind": self.kind, "step": self.step, **self.data}
+
+
+class RecordFile:
+    """records.jsonl of a run; what was written behind the step that a run is resumed from is taken away first."""
+
+    def __init__(self, path: Path, keep_to: int | None = None) -> None:
+        self.history: list[dict[str, Any]] = []
+        if keep_to is not None and path.exists():
+            self.history = [line for line in read_records(path) if line["step"] <= keep_to]
+        part = path.with_name(f".{path.name}.part")
+        with open(part, "w", encoding="utf-8") as file:
+            file.writelines(_line(entry) for entry in self.history)
+        os.replace(part, path)
+        self.file: IO[str] = open(path, "a", encoding="utf-8")      # noqa: SIM115  closed by close()
+
+    def write(self, record: Record) -> Record:
+        """Append the record, hand it to the system, and return it."""
+        entry = record.as_json()
+        self.history.append(entry)
+        self.file.write(_line(entry))
+        self.file.flush()
+        return record
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+def read_records(path: Path) -> list[dict[str, Any]]:
+    """All whole lines of a records.jsonl; a last line cut short by a crash is left out."""
+    records = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(entry, dict) and "kind" in entry and "step" in entry:
+            records.append(entry)
+    return records
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    return json.dumps(_plain(entry), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Strict JSON knows no NaN and no infinity: they are written as strings."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

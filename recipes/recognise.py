@@ -1,0 +1,92 @@
+"""Train a CTC recogniser on any manifest, and score it once on another.
+
+python recipes/recognise.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/mine
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ctcasr.batch import Utterance
+from ctcasr.build import build, read_spec, spec_to
+from ctcasr.data import Corpus, Loader, read_manifest, split_dev
+from ctcasr.front import SpecAugment
+from ctcasr.recogniser import Recogniser
+from ctcasr.show import draw_run, watch
+from ctcasr.tasks import Recognise, evaluate
+from ctcasr.text import coverage, make_tokenizer, spell_digits
+from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml
+
+
+@dataclass(frozen=True)
+class Settings(Plan):
+    """Train a CTC recogniser from scratch."""
+
+    train: str = option("", "manifest to learn from")
+    valid: str = option("", "manifest to score once, at the end")
+    dev: str = option("", "manifest that selects the best checkpoint; empty: a part of train is held out")
+    dev_share: float = option(0.1, "share of train that is held out")
+    out: str = option("runs/recognise", "folder of the run")
+    net: str = option("default", "a preset, or a spec as a .toml file")
+    text: str = option("english38", "english38, english29, or pieces:N (SentencePiece with N units learnt from train)")
+    strict: bool = option(False, "refuse characters outside the alphabet instead of reporting them")
+    digits: str = option("keep", "keep digits, or spell them as words")
+    batch_size: int = option(16, "utterances in a batch")
+    order: str = option("sortagrad", "sortagrad (first epoch from short to long), shuffle or sorted")
+    augment: bool = option(True, "SpecAugment")
+    augment_from: float = option(0.05, "share of training that passes before masks begin")
+    workers: int = option(0, "processes that read ahead; small corpora are kept in memory and need none")
+    init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
+    resume: bool = option(False, "go on with the run in --out")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train, select, score."""
+    s = parse(Settings, argv, prog="recognise")
+    torch.manual_seed(s.seed)
+    out = Path(s.out)
+    spec = read_spec(s.net)
+
+    lines = read(s.train, s)
+    train, dev = (lines, read(s.dev, s)) if s.dev else split_dev(lines, s.dev_share, s.seed)
+    tokenizer = make_tokenizer(s.text, [u.text or "" for u in train], s.strict)
+    print(f"{len(train)} utterances to learn from, {len(dev)} to select by; {coverage([(u.where, u.text or '') for u in lines], tokenizer)}")
+
+    rate = spec.front.rate_hz
+    loader = Loader(Corpus(train, tokenizer, rate), batch_size=s.batch_size, order=s.order, seed=s.seed, workers=s.workers)  # type: ignore[arg-type]
+    dev_loader = Loader(Corpus(dev, tokenizer, rate), batch_size=2 * s.batch_size, order="sorted")
+
+    model = build(spec, tokenizer.size)
+    if s.init:
+        print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
+    if model.front.needs_statistics and not s.resume:
+        model.front.fit(batch.audio for batch in loader.epoch(0) if batch is not None)
+
+    masks = SpecAugment() if s.augment else None
+    task = Recognise(model, tokenizer, spec_to(spec), masks, round(s.augment_from * s.epochs * len(loader)),
+                     notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s)})
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
+        pass
+
+    plots = draw_run(out)
+    print(f"checkpoint: {out / 'best.pt'}   plots: {', '.join(str(p) for p in plots)}")
+    if s.valid:
+        result = evaluate(Recogniser.load(out / "best.pt"), read(s.valid, s))
+        result.write(out / "valid")
+        print(f"valid: WER {100 * result.tally.words.rate:.2f} %, CER {100 * result.tally.chars.rate:.2f} % over "
+              f"{result.tally.utterances} utterances; details in {out / 'valid'}")
+
+
+def read(path: str, s: Settings) -> tuple[Utterance, ...]:
+    """The utterances of a manifest, with digits as the settings want them."""
+    utterances = read_manifest(path).utterances
+    return tuple(u.with_text(spell_digits(u.text or "")) for u in utterances) if s.digits == "spell" else utterances
+
+
+if __name__ == "__main__":
+    main()

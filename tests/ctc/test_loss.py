@@ -1,0 +1,199 @@
+"""The front door: reductions, gradients of graphs, dtypes, layouts, and the module form."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from ctcasr.ctc import CTCLoss, backends, ctc_loss
+
+
+def batch():
+    rng = torch.Generator().manual_seed(0)
+    targets = torch.tensor([[1, 2, 2, 5], [3, 1, 0, 0], [0, 0, 0, 0]])
+    return torch.randn(3, 12, 6, generator=rng), targets, [12, 9, 5], [4, 2, 0]
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("module", [False, True], ids=["function", "module"])
+def test_reductions_are_those_of_torch(backend, device, reduction, module):
+    logits, targets, times, lengths = batch()
+    want = F.ctc_loss(logits.log_softmax(2).transpose(0, 1), targets, times, lengths, reduction=reduction)
+    logits = logits.to(device)
+    if module:
+        ours = CTCLoss(reduction=reduction, backend=backend)(logits.transpose(0, 1), targets, times, lengths)
+        again = CTCLoss(reduction=reduction, backend=backend, batch_first=True)(logits, targets, times, lengths)
+        assert torch.equal(ours, again)
+    else:
+        ours = ctc_loss(logits, targets, times, lengths, reduction=reduction, backend=backend)
+    torch.testing.assert_close(ours.cpu(), want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_unbatched(reduction):
+    """torch's no_batch_dim: (T, C), one target, plain lengths."""
+    logits, target = torch.randn(40, 12), torch.randint(1, 12, (9,))
+    want = F.ctc_loss(logits.log_softmax(1), target, torch.tensor(40), torch.tensor(9), reduction=reduction)
+    loss = CTCLoss(reduction=reduction)
+    torch.testing.assert_close(loss(logits, target, torch.tensor(40), torch.tensor(9)), want, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(loss(logits, target, 40, (9,)), want, rtol=1e-5, atol=1e-5)
+
+
+def test_module_takes_log_probabilities_as_torch_does(backend, device):
+    logits, targets, times, lengths = batch()
+    grads = []
+    for module in (CTCLoss(backend=backend), torch.nn.CTCLoss()):
+        leaf = logits.clone().to(device if isinstance(module, CTCLoss) else "cpu").requires_grad_()
+        module(leaf.log_softmax(2).transpose(0, 1), targets, times, lengths).backward()
+        grads.append(leaf.grad.cpu())
+    torch.testing.assert_close(*grads, rtol=0, atol=1e-5)
+
+
+def test_padded_and_concatenated_targets_and_all_kinds_of_lengths_agree(run):
+    logits, targets, times, lengths = batch()
+    flat = torch.cat([row[:n] for row, n in zip(targets, lengths, strict=True)])
+    first = run(logits, targets, times, lengths)
+    for labels in (targets, flat, flat.to(torch.int32), targets.to(torch.uint8)):
+        for kind in (tuple, torch.tensor, lambda v: torch.tensor(v, dtype=torch.int32)):
+            other = run(logits, labels, kind(times), kind(lengths))
+            assert all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_gradient_is_exact_behind_anything(run):
+    """pytorch#52241: torch's gradient is that of a log_softmax whatever came before."""
+    logits, targets, times, lengths = batch()
+    _, grad = run(logits, targets, times, lengths)
+    _, shifted = run(logits + torch.randn(3, 12, 1), targets, times, lengths)
+    torch.testing.assert_close(grad, shifted, rtol=0, atol=2e-6)
+    leaf = logits.double().requires_grad_()
+    (plain,) = torch.autograd.grad(ctc_loss(leaf, targets, times, lengths, reduction="sum", backend="reference"), leaf)
+    torch.testing.assert_close(grad.double(), plain, rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("options", [{"normalize": False}, {"prior": torch.randn(6).log_softmax(0), "prior_weight": .3}],
+                         ids=["scores", "prior"])
+def test_backends_agree_with_options(run, options):
+    logits, targets, times, lengths = batch()
+    nll, grad = run(logits, targets, times, lengths, **options)
+    leaf = logits.double().requires_grad_()
+    want = ctc_loss(leaf, targets, times, lengths, reduction="none", backend="reference", **options)
+    want.sum().backward()
+    torch.testing.assert_close(nll.double(), want.detach(), rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(grad.double(), leaf.grad, rtol=0, atol=2e-6)
+
+
+def test_outer_gradient_scales_rows(backend, device):
+    logits, targets, times, lengths = batch()
+    leaf = logits.to(device).requires_grad_()
+    nll = ctc_loss(leaf, targets, times, lengths, reduction="none", backend=backend)
+    (once,) = torch.autograd.grad(nll.sum(), leaf, retain_graph=True)
+    outer = torch.tensor([2.0, -0.5, 0.0], device=device)
+    (scaled,) = torch.autograd.grad(nll, leaf, outer)
+    torch.testing.assert_close(scaled, once * outer[:, None, None], rtol=1e-6, atol=1e-7)
+
+
+def test_retained_graph_gives_the_same_gradient_again(backend, device):
+    logits, targets, times, lengths = batch()
+    leaf = logits.to(device).requires_grad_()
+    loss = ctc_loss(leaf, targets, times, lengths, reduction="sum", backend=backend)
+    loss.backward(retain_graph=True)
+    first = leaf.grad.clone()
+    loss.backward()
+    torch.testing.assert_close(leaf.grad, 2 * first, rtol=1e-6, atol=1e-7)
+
+
+def test_second_derivatives_need_the_reference(backend, device):
+    logits, targets, times, lengths = batch()
+    leaf = logits.to(device).requires_grad_()
+    loss = ctc_loss(leaf, targets, times, lengths, backend=backend)
+    (grad,) = torch.autograd.grad(loss, leaf, create_graph=True)
+    if backend == "reference":
+        (second,) = torch.autograd.grad(grad.square().sum(), leaf)
+        assert float(second.abs().max()) > 0
+    else:
+        with pytest.raises(RuntimeError, match="backend='reference'"):
+            torch.autograd.grad(grad.square().sum(), leaf)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_logits_give_a_float32_loss(backend, device, dtype):
+    logits, targets, times, lengths = batch()
+    half = logits.to(dtype).to(device).requires_grad_()
+    loss = ctc_loss(half, targets, times, lengths, reduction="none", backend=backend)
+    loss.sum().backward()
+    leaf = half.detach().cpu().double().requires_grad_()
+    want = ctc_loss(leaf, targets, times, lengths, reduction="none", backend="reference")
+    want.sum().backward()
+    assert loss.dtype == torch.float32 and half.grad.dtype == dtype
+    torch.testing.assert_close(loss.detach().cpu().double(), want.detach(), rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(half.grad.cpu().double(), leaf.grad, rtol=0, atol=torch.finfo(dtype).eps)
+
+
+def test_float64_stays_float64(run):
+    logits, targets, times, lengths = batch()
+    nll, grad = run(logits.double(), targets, times, lengths)
+    assert nll.dtype == grad.dtype == torch.float64
+
+
+def test_no_gradient_where_none_is_wanted(backend, device):
+    logits, targets, times, lengths = batch()
+    assert not ctc_loss(logits.to(device), targets, times, lengths, backend=backend).requires_grad
+    with torch.no_grad():
+        leaf = logits.to(device).requires_grad_()
+        assert not ctc_loss(leaf, targets, times, lengths, backend=backend).requires_grad
+
+
+def test_report_changes_neither_loss_nor_gradient(backend, device):
+    logits, targets, times, lengths = batch()
+    results = []
+    for wanted in (False, True):
+        leaf = logits.to(device).requires_grad_()
+        out = ctc_loss(leaf, targets, times, lengths, backend=backend, return_report=wanted)
+        loss = out[0] if isinstance(out, tuple) else out
+        loss.backward()
+        results.append((loss.detach(), leaf.grad))
+    assert torch.equal(results[0][0], results[1][0]) and torch.equal(results[0][1], results[1][1])
+
+
+def test_wrong_arguments_are_named():
+    logits, targets, times, lengths = batch()
+    with pytest.raises(ValueError, match="reduction"):
+        ctc_loss(logits, targets, times, lengths, reduction="average")
+    with pytest.raises(ValueError, match="backend must be one of"):
+        ctc_loss(logits, targets, times, lengths, backend="fast")
+    with pytest.raises(ValueError, match="backend='cuda' needs logits on cuda"):
+        ctc_loss(logits, targets, times, lengths, backend="cuda")
+
+
+def test_a_device_without_kernel_falls_back_to_torch_and_says_so_once():
+    backends._say.cache_clear()
+    with pytest.warns(RuntimeWarning, match="'mps'"):
+        assert backends.select("auto", torch.device("mps")) is backends.native.forward_backward
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        backends.select("auto", torch.device("mps"))
+
+
+@pytest.mark.parametrize("blocked", [["torchaudio", "soundfile", "jiwer", "sentencepiece", "rich"], ["numba"]])
+def test_importable_alone(blocked):
+    """`ctcasr.ctc` needs torch and numpy; without numba the torch backend takes over, said once."""
+    code = f"""
+import sys, warnings
+for name in {blocked!r}: sys.modules[name] = None
+import torch
+import ctcasr.ctc as ctc
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    for _ in range(2): loss = ctc.ctc_loss(torch.zeros(1, 4, 3), torch.tensor([[1]]), [4], [1], reduction="sum")
+assert abs(float(loss) - 2.0918640617) < 1e-5, loss
+rooms = {{m.split(".")[1] for m in sys.modules if m.startswith("ctcasr.")}}
+assert rooms == {{"ctc"}}, rooms
+assert len(said) == int("numba" in {blocked!r}), [str(w.message) for w in said]
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
