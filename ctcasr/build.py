@@ -1,83 +1,13 @@
-"""Composition root: a spec (plain data) becomes a network; the one module that knows every concrete part."""
+"""Composition root: a spec becomes a network; the one module that knows every concrete part."""
 
 from __future__ import annotations
-
-import dataclasses
-import difflib
-import tomllib
-import types
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
-from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
 
 from torch import nn
 
 from ctcasr.front import CorpusNorm, FrontEnd, Mel, SpecAugment, Spectrogram, Unnormalised, UtteranceNorm
 from ctcasr.net import AcousticModel, ConvLayer, ConvStack, Head, RecurrentStack
 from ctcasr.seq import Seq
-
-
-@dataclass(frozen=True)
-class FrontSpec:
-    """What turns samples into features."""
-
-    rate_hz: int = 16000
-    kind: str = "mel"                  # "mel" or "spectrogram"
-    bands: int = 80                    # mel bands
-    low_hz: float = 20.0
-    n_fft: int = 512
-    window_s: float = 0.025
-    hop_s: float = 0.010
-    power: float = 2.0                 # 2: power, 1: amplitude
-    log: bool = True
-    norm: str = "utterance"            # "none", "utterance", "corpus", "pca", "zca"
-    shrinkage: float = 0.01            # of the covariance, for whitening
-
-
-@dataclass(frozen=True)
-class ConvSpec:
-    """One conv layer; kernel and stride are (time, frequency)."""
-
-    channels: int
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class NetSpec:
-    """A whole acoustic model with its front-end, as plain data that TOML and a checkpoint can hold."""
-
-    front: FrontSpec = field(default_factory=FrontSpec)
-    conv: tuple[ConvSpec, ...] = ()
-    rnn: str = "gru"                   # "gru", "lstm", "rnn"
-    layers: int = 3
-    hidden: int = 128
-    bidirectional: bool = True
-    rnn_norm: str = "every"            # BatchNorm on the input of "every" layer, of the first ("input") or of "none"
-    fc: tuple[int, ...] = ()           # hidden fully connected layers before the output layer
-    fc_norm: bool = True               # BatchNorm before each fully connected layer
-    clip: float | None = None          # upper end of a clipped ReLU
-    dropout: float = 0.0
-
-
-def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
-    stride = (ConvSpec(32, (11, 21), (2, 2)),) if conv else ()
-    front = FrontSpec(kind="spectrogram", n_fft=n_fft, norm="utterance")
-    return NetSpec(front, stride, rnn, layers=1, hidden=128, bidirectional=bidirectional, rnn_norm="input", fc=(128, 128), fc_norm=False)
-
-
-PRESETS: dict[str, NetSpec] = {
-    "default": NetSpec(
-        conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2))),
-        rnn="lstm", layers=3, hidden=128, dropout=0.1,
-    ),
-    **{
-        f"report_v{size}_{'bi' if both else ''}{rnn}{'_conv' if conv else ''}": _report(n_fft, rnn, both, conv)
-        for size, n_fft in (("", 512), ("_1024", 1024)) for rnn in ("gru", "lstm") for both in (False, True) for conv in (False, True)
-    },
-}
+from ctcasr.spec import FrontSpec, NetSpec
 
 
 class SpeechModel(nn.Module):
@@ -100,7 +30,7 @@ class SpeechModel(nn.Module):
         rate = self.front.extract.rate
         for framing in self.body.framings:
             rate = rate / framing.hop
-        return float(1 / Fraction(rate))
+        return float(1 / rate)
 
     def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> Seq:
         """Logits [B, T, symbols] of samples [B, N]."""
@@ -139,57 +69,3 @@ def build_norm(spec: FrontSpec, bins: int) -> nn.Module:
     if spec.norm in ("corpus", "pca", "zca"):
         return CorpusNorm(bins, None if spec.norm == "corpus" else spec.norm, spec.shrinkage)
     raise ValueError(f"front.norm: expected 'none', 'utterance', 'corpus', 'pca' or 'zca'; got {spec.norm!r}")
-
-
-def read_spec(name: str) -> NetSpec:
-    """A preset by its name, or a spec from a TOML file (`.toml`)."""
-    if name.endswith(".toml"):
-        return spec_from(tomllib.loads(Path(name).read_text(encoding="utf-8")), where=name)
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"expected a preset ({', '.join(PRESETS)}) or a .toml file; got {name!r}{hint}")
-    return PRESETS[name]
-
-
-def spec_to(spec: NetSpec) -> dict[str, Any]:
-    """The spec as plain data, without what is None."""
-    return _plain(dataclasses.asdict(spec))
-
-
-def spec_from(data: Mapping[str, Any], where: str = "spec") -> NetSpec:
-    """A spec from plain data; an unknown key raises ValueError that names the nearest field."""
-    return _fill(NetSpec, data, where)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
-
-
-def _fill(kind: Any, value: Any, where: str) -> Any:
-    """`value` as `kind`: a spec dataclass, a tuple of them, or a plain type; checked all the way down."""
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{where}: expected a table; got {value!r}")
-        hints = get_type_hints(kind)
-        for key in value:
-            if key not in hints:
-                near = difflib.get_close_matches(key, hints, 1)
-                raise ValueError(f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; expected one of {list(hints)}"))
-        return kind(**{key: _fill(hints[key], item, f"{where}.{key}") for key, item in value.items()})  # type: ignore[operator]
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"{where}: expected a list; got {value!r}")
-        of = get_args(kind)
-        kinds = [of[0]] * len(value) if of[-1] is Ellipsis else list(of)
-        if len(kinds) != len(value):
-            raise ValueError(f"{where}: expected {len(kinds)} values; got {value!r}")
-        return tuple(_fill(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, value, strict=True)))
-    allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise ValueError(f"{where}: expected {getattr(kind, '__name__', kind)}; got {value!r}")
-    return value

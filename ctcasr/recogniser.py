@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ctcasr import checkpoint
-from ctcasr.build import SpeechModel, build, spec_from
+from ctcasr.build import SpeechModel, build
 from ctcasr.ctc import greedy
 from ctcasr.data import read_audio, resample
 from ctcasr.seq import Seq
+from ctcasr.spec import spec_from
 from ctcasr.text import Tokenizer, tokenizer_from_state
 
 Audio = str | Path | Tensor

@@ -11,11 +11,12 @@ from pathlib import Path
 import torch
 
 from ctcasr.batch import Utterance
-from ctcasr.build import build, read_spec, spec_to
+from ctcasr.build import build
 from ctcasr.data import Corpus, Loader, read_manifest, split_dev
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.show import draw_run, watch
+from ctcasr.spec import read_spec, spec_to
 from ctcasr.tasks import Recognise, evaluate
 from ctcasr.text import coverage, make_tokenizer, spell_digits
 from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml

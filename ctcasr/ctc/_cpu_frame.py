@@ -13,57 +13,49 @@ _LOG2E = float(np.log2(np.e))
 
 
 @_compile({"contract", "reassoc", "nsz", "nnan"})  # nnan lets the maximum vectorise; the sum of exp finds NaNs
-def load_frame(scores: Any, out: Any) -> Any:
-    """Copy scores [C] (any stride) to out [C]; returns their maximum."""
+def load_frame(scores: Any, frame: Any) -> Any:
+    """Copy scores [C] (any stride) to the start of frame; returns their maximum."""
     top = scores[0]
-    for c in range(out.size):
+    for c in range(scores.size):
         x = scores[c]
-        out[c] = x
+        frame[c] = x
         top = x if x > top else top
     return top
 
 
 @jit
-def softmax(frame: Any, top: Any, out: Any) -> Any:
-    """out [C] = softmax of frame [C]; returns sum_c exp(frame[c] - top). Computed in the type of `frame`."""
+def sum_exp(frame: Any, top: Any, powers: Any) -> Any:
+    """powers[c] = exp(frame[c] - top) in the type of the frame, -inf beyond the classes; returns their sum."""
     log2e = frame.dtype.type(_LOG2E)
     total = top - top
     for c in range(frame.size):
         p = exp2((frame[c] - top) * log2e)
-        out[c] = p
+        powers[c] = p
         total += p
-    scale = frame.dtype.type(1.0) / total
-    for c in range(frame.size):
-        out[c] *= scale
     return total
 
 
 @jit
-def sum_exp(frame: Any, top: Any) -> Any:
-    """sum_c exp(frame[c] - top), to the bit what `softmax` returns."""
-    log2e = frame.dtype.type(_LOG2E)
-    total = top - top
-    for c in range(frame.size):
-        total += exp2((frame[c] - top) * log2e)
-    return total
+def scale(powers: Any, total: Any, out: Any) -> None:
+    """out[c] = powers[c] / total for the classes of out [C]."""
+    factor = powers.dtype.type(1.0) / total
+    for c in range(out.size):
+        out[c] = powers[c] * factor
 
 
 @jit
-def emissions(frame: Any, prior: Any, classes: Any, out: Any) -> Any:
-    """out[i] = 2^SHIFT exp(v_i - max v) with v_i = frame[classes[i]] - prior[classes[i]], in float64.
+def emissions(frame: Any, top: Any, prior: Any, classes: Any, out: Any) -> Any:
+    """out[i] = 2^SHIFT exp(frame[c] - prior[c] - top) for c = classes[i], in float64.
 
-    Returns max v, or NaN if an emission is too small for float64 (or is not a number).
+    Returns how many of them float64 cannot hold (or are not a number); those are not to be used.
     """
-    count = classes.size
-    top = -np.inf
-    for i in range(count):
+    high = np.float64(top)
+    for i in range(classes.size):
         c = np.uintp(classes[i])
-        v = np.float64(frame[c]) - prior[c]
-        out[i] = v
-        top = v if v > top else top
-    low = 0.0
-    for i in range(count):
-        x = (out[i] - top) * _LOG2E
-        low = x if not x >= low else low
+        out[i] = np.float64(frame[c]) - prior[c]
+    outside = 0
+    for i in range(classes.size):
+        x = (out[i] - high) * _LOG2E
+        outside += 0 if (x > -1900.0) & (x < 100.0) else 1
         out[i] = exp2(x + SHIFT)
-    return top if low > -1000.0 - SHIFT else np.nan
+    return outside

@@ -28,18 +28,11 @@ def pow2(e: Any) -> Any:
 
 
 @jit
-def clear(m: Any, e: Any) -> None:
-    """Set every state of m, e [..., 2, W] to zero."""
-    m[...] = 1.0
-    e[...] = ZERO
-
-
-@jit
-def gather(y: Any, classes: Any, out: Any, lo: Any, hi: Any) -> None:
-    """out[PAD + u] = y[classes[u]] for lo <= u < hi: the emission of every label in one frame."""
+def gather(y: Any, index: Any, out: Any, row: Any, lo: Any, hi: Any) -> None:
+    """out[row, PAD + u] = y[index[u]] for lo <= u < hi: the emission of every label in one frame."""
     for i in range(hi - lo):
         u = np.uintp(lo) + np.uintp(i)
-        out[u + np.uintp(PAD)] = y[np.uintp(classes[u])]
+        out[row, u + np.uintp(PAD)] = y[np.uintp(index[u])]
 
 
 @jit
@@ -59,7 +52,7 @@ def alpha_step(m: Any, e: Any, src: Any, dst: Any, skip: Any, y: Any, y_blank: A
         e[dst, BLANK, u] = top + (bits >> 52)
         ek += skip[u]
         top = max(max(eb, ek), es) - 1023
-        new = (b * pow2(eb - top) + k * pow2(ek - top) + s * pow2(es - top)) * y[u]
+        new = (b * pow2(eb - top) + k * pow2(ek - top) + s * pow2(es - top)) * y[dst, u]
         bits = bits_of(new)
         m[dst, LABEL, u] = float_of((bits & _FRACTION) | _ONE)
         e[dst, LABEL, u] = top + (bits >> 52)
@@ -95,8 +88,30 @@ def beta_step(
         top = max(max(es, ec), ek) - 1023
         beta = s * pow2(es - top) + c * pow2(ec - top) + k * pow2(ek - top)
         occupancy[u] = am[row, LABEL, u] * beta * pow2(ae[row, LABEL, u] + top - base)
-        new = beta * y[u]
+        new = beta * y[row, u]
         bits = bits_of(new)
         m[dst, LABEL, u] = float_of((bits & _FRACTION) | _ONE)
         e[dst, LABEL, u] = top + (bits >> 52)
     return blanks
+
+
+@jit
+def add_shares(occupancy: Any, index: Any, share: Any, lo: Any, hi: Any) -> Any:
+    """Add the occupancies of labels lo <= u < hi to the share of their class; returns their sum."""
+    total = 0.0
+    for i in range(hi - lo):
+        u = np.uintp(lo) + np.uintp(i)
+        x = occupancy[u + np.uintp(PAD)]
+        share[np.uintp(index[u])] += x
+        total += x
+    return total
+
+
+@jit
+def subtract(grad: Any, classes: Any, share: Any, total: Any) -> None:
+    """grad[classes[i]] -= share[i] / total, after which the shares are 0 again."""
+    factor = 1.0 / total
+    for i in range(classes.size):
+        c = np.uintp(classes[i])
+        grad[c] = np.float64(grad[c]) - share[i] * factor
+        share[i] = 0.0

@@ -17,6 +17,8 @@ ForwardBackward = Callable[[Tensor, Problem, bool], Rows]
 
 BACKENDS = ("auto", "torch", "reference", "cpu", "cuda")
 
+_missing: set[str] = set()
+
 
 def select(name: str, device: torch.device) -> ForwardBackward:
     """The `forward_backward` of a backend; "auto" takes the kernel of the device, else torch, and says so once."""
@@ -30,14 +32,22 @@ def select(name: str, device: torch.device) -> ForwardBackward:
         return _kernel(name)
     if name != "auto":
         raise ValueError(f"backend must be one of {BACKENDS}, got {name!r}")
-    if device.type not in ("cpu", "cuda"):
-        _say(f"no CTC kernel for device type {device.type!r}: the torch backend computes the loss on the host")
-        return native.forward_backward
-    try:
-        return _kernel(device.type)
-    except ImportError as error:
-        _say(f"no CTC kernel for {device.type} ({error}): the slower torch backend is used")
-        return native.forward_backward
+    return _kernel_or_torch
+
+
+def _kernel_or_torch(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
+    kind = logits.device.type
+    if kind not in ("cpu", "cuda"):
+        _say(f"no CTC kernel for device type {kind!r}: the torch backend computes the loss on the host")
+    elif kind not in _missing:
+        try:
+            return _kernel(kind)(logits, problem, need_grad)
+        except ImportError as error:  # no numba, no NVRTC; the modules of this package are always there
+            if (error.name or "").startswith("ctcasr"):
+                raise
+            _missing.add(kind)
+            _say(f"no CTC kernel for {kind}: the slower torch backend is used ({error})")
+    return native.forward_backward(logits, problem, need_grad)
 
 
 @cache

@@ -58,9 +58,8 @@ def ctc_loss(
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     run = select(backend, logits.device)
-    kernel_reads_device = logits.device.type == "cuda" and run.__module__.startswith("ctcasr.ctc.cuda")
     problem = prepare(logits, targets, input_lengths, target_lengths, blank, prior, prior_weight, normalize,
-                      on_device=kernel_reads_device and not validate)
+                      on_device=backend in ("auto", "cuda") and not validate)
     differentiable = torch.is_grad_enabled() and logits.requires_grad
     report = None
     if backend == "reference" and not return_report:
@@ -90,10 +89,13 @@ def _reduce(nll: Tensor, target_lengths: tuple[int, ...], reduction: Reduction) 
         return nll
     if reduction == "sum":
         return nll.sum()
-    lengths = torch.tensor(target_lengths, dtype=nll.dtype).clamp_min(1.0)
+    if not target_lengths:
+        return nll.sum()
+    weights = [1 / (max(length, 1) * len(target_lengths)) for length in target_lengths]
     if nll.is_cuda:
-        lengths = lengths.pin_memory().to(nll.device, non_blocking=True)
-    return (nll / lengths.to(nll.device)).sum() / max(len(target_lengths), 1)
+        # As arguments of a kernel the weights need no copy that waits, and may be captured in a CUDA graph.
+        return torch.stack(torch._foreach_mul(nll.unbind(), weights)).sum()
+    return (nll * torch.tensor(weights, dtype=nll.dtype, device=nll.device)).sum()
 
 
 class _Stored(torch.autograd.Function):

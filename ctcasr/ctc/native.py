@@ -11,12 +11,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ctcasr.ctc.problem import Problem, Rows
+from ctcasr.ctc.problem import Problem, Rows, checked
 from ctcasr.ctc.reference import frame_padding, scores
 
 
 def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     """Loss, gradient and health of each row of logits [B, T, C] on any device."""
+    problem = checked(problem, logits.shape[2])
     # Torch has CTC (and some devices have float64) on CPU and CUDA only: everything else visits the host.
     where = logits.device if logits.device.type == "cuda" else torch.device("cpu")
     rows = _run(logits.detach().to(where), problem, need_grad)
@@ -36,8 +37,8 @@ def _run(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     level = seen.logsumexp(2).masked_fill(padding, 0.0)
     plain = (seen - level[..., None]).transpose(0, 1).requires_grad_(need_grad)
     with torch.enable_grad():
-        loss = F.ctc_loss(plain, problem.targets.to(logits.device), problem.input_lengths, problem.target_lengths,
-                          problem.blank, reduction="none")
+        loss = F.ctc_loss(plain, problem.targets.to(logits.device), torch.tensor(problem.input_lengths),
+                          torch.tensor(problem.target_lengths), problem.blank, reduction="none")
     grad = None
     health = torch.zeros(batch, device=logits.device)
     if need_grad:

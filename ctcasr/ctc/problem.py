@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -103,7 +103,7 @@ def prepare(
     """Check one batch for logits [B, T, C] and targets [B, S] or [sum S]; ValueError names the row that is wrong.
 
     Lengths are host integers; a device tensor of lengths makes this wait for the device. `on_device=True` leaves
-    targets of the logits' device unread where they are (`checked=False`), so that nothing waits.
+    CUDA targets beside CUDA logits unread where they are (`checked=False`), so that nothing waits.
     """
     if logits.dim() != 3 or not logits.is_floating_point():
         raise ValueError(
@@ -117,7 +117,7 @@ def prepare(
         if targets.shape[0] != batch:
             raise ValueError(f"padded targets must have one row for each of the {batch} rows of the logits, "
                              f"got {list(targets.shape)}")
-        labels = check_lengths(target_lengths, "target_lengths", batch, targets.shape[1], "columns of the padded targets")
+        labels = check_lengths(target_lengths, "target_lengths", batch, targets.shape[1], "columns of targets")
     elif targets.dim() == 1:
         labels = check_lengths(target_lengths, "target_lengths", batch, targets.numel(), "concatenated targets")
         if sum(labels) != targets.numel():
@@ -127,11 +127,19 @@ def prepare(
         raise ValueError(f"targets must be padded [B, S] or concatenated [sum S], got {list(targets.shape)}")
     if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
         raise ValueError(f"targets must be integers, got {targets.dtype}")
-    leave = on_device and targets.device == logits.device and targets.device.type != "cpu"
+    leave = on_device and targets.is_cuda and targets.device == logits.device
     flat = _concatenate(targets.detach() if leave else targets.detach().cpu(), labels)
     if not leave:
         _check_labels(flat, labels, blank, classes)
     return Problem(flat, times, labels, blank, _prior(prior, prior_weight, classes), normalize, checked=not leave)
+
+
+def checked(problem: Problem, classes: int) -> Problem:
+    """The problem with its labels on the host and checked (waits for the device if they were not)."""
+    if problem.checked:
+        return problem
+    _check_labels(problem.host_targets, problem.target_lengths, problem.blank, classes)
+    return replace(problem, targets=problem.host_targets, checked=True)
 
 
 def check_lengths(given: Lengths, name: str, batch: int, most: int, what: str) -> tuple[int, ...]:

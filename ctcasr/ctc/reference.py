@@ -33,7 +33,8 @@ NEVER = float("-inf")
 def nll(logits: Tensor, problem: Problem) -> Tensor:
     """Loss of each row [B] in float64, of logits [B, T, C]; autograd differentiates it as often as asked."""
     emissions, skip = lattice(scores(logits, problem), problem)
-    return -_log_z(_forward(emissions, skip, problem)[-1], problem)
+    no_frames = emissions[:, :0].sum((1, 2))  # zero; keeps the graph where there is nothing to differentiate
+    return no_frames - _log_z(_forward(emissions, skip, problem)[-1], problem)
 
 
 def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:

@@ -90,7 +90,7 @@ class Loader:
         )
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[Batch | None]:
-        """The batches of epoch `number` from `start_batch` on; None where no utterance of one is readable and this rank's.
+        """The batches of epoch `number` from `start_batch` on; None for one of which this rank can read nothing.
 
         One epoch at a time: with worker processes, beginning another ends this one. WorkerError where a process dies.
         """
@@ -124,10 +124,11 @@ class Loader:
         self._jobs.jobs = jobs
         done = 0
         try:
-            for done, fetched in enumerate(self._processes, start=1):
+            for fetched in self._processes:
                 yield fetched
+                done += 1
                 if self._jobs.jobs is not jobs:
-                    raise RuntimeError("another epoch of this loader was begun; its worker processes serve one at a time")
+                    raise RuntimeError("another epoch of this loader was begun; its processes serve one at a time")
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
@@ -135,7 +136,7 @@ class Loader:
             epoch, number, _ = jobs[min(done, len(jobs) - 1)]
             raise WorkerError(
                 f"one of {self.workers} worker processes died near batch {number} of epoch {epoch} ({error}); out of "
-                "memory, or a file that crashes the decoder? Resume with fewer, or with workers=0, which shows the cause"
+                "memory, or a file that crashes the decoder? Resume with fewer, or with workers=0 to see the cause"
             ) from error
 
 

@@ -103,11 +103,9 @@ def _wer(records: Sequence[RecordLike]) -> Figure | None:
     figure = new_figure(9, 5)
     axis: Axes = figure.subplots()
     for name, colour, steps, values in curves:
-        axis.plot(steps, [100 * v for v in values], color=colour, marker="o", markersize=4, linewidth=2)
-        if not values:
-            continue
-        axis.annotate(f"{name.upper()} {percent(values[-1], 1)}", (steps[-1], 100 * values[-1]), xytext=(8, 0),
-                      textcoords="offset points", va="center", color=colour, fontweight="bold", annotation_clip=False)
+        if values:
+            axis.plot(steps, [100 * v for v in values], color=colour, marker="o", markersize=4, linewidth=2,
+                      label=f"{name.upper()}, {percent(values[-1], 1)} at last")
     best = [r for r in records if r.kind == "check" and r.data.get("best") and number(r.data.get("wer")) is not None]
     title = "Errors on the dev part"
     if best:
@@ -124,6 +122,7 @@ def _wer(records: Sequence[RecordLike]) -> Figure | None:
     axis.set_xlim(0, max(Story.of(records).step, *(steps[-1] for _, _, steps, _ in curves if steps)) * 1.01)
     _frame(axis, records, title, "error rate (logarithmic)")
     axis.set_xlabel("step")
+    _legend(figure)
     return figure
 
 
@@ -160,7 +159,7 @@ def _blank(records: Sequence[RecordLike]) -> Figure | None:
 
 def _legend(figure: Figure) -> None:
     """Below everything, where it hides no curve."""
-    figure.legend(loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
 
 
 def _style(axis: Any, label: str) -> None:
@@ -194,8 +193,8 @@ def _frame(axis: Any, records: Sequence[RecordLike], title: str, label: str) -> 
         above.tick_params(labelsize="small")
     skipped = [r.step for r in records if r.kind == "event" and r.data.get("what") == "skipped-step"]
     if skipped:
-        axis.plot(skipped, [0] * len(skipped), marker="|", markersize=12, color=VERMILION, linestyle="none", clip_on=False,
-                  transform=axis.get_xaxis_transform(), label="skipped step")
+        axis.plot(skipped, [0] * len(skipped), marker="|", markersize=12, color=VERMILION, linestyle="none",
+                  clip_on=False, transform=axis.get_xaxis_transform(), label="skipped step")
     for record in records:
         what = record.data.get("what")
         if record.kind == "event" and what in ("resumed", "early-stop", "interrupted"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ class PlainLines:
             if self._last_s is not None and self.story.time_s - self._last_s < EVERY_S:
                 return []
             self._last_s = self.story.time_s
-            return [self._line("step", step_columns(self.story))]
+            return [self._line("", step_columns(self.story))]
         if record.kind == "start":
             return start_lines(data)
         if record.kind == "check":
@@ -46,7 +47,7 @@ class PlainLines:
         place = f"{story.step:>{max(5, len(steps))}}" + (f"/{steps}" if steps else "")
         epochs = str(story.epochs or "")
         epoch = f"{story.epoch:>{max(2, len(epochs))}}" + (f"/{epochs}" if epochs else "")
-        return f"{clock(story.time_s):>8}  epoch {epoch}  step {place}  {what:<5}  {columns}".rstrip()
+        return f"{clock(story.time_s):>8}  epoch {epoch}  step {place}  {what and what + '  '}{columns}".rstrip()
 
     def _new_verdict(self, check: Mapping[str, Any]) -> list[str]:
         verdict = check.get("verdict")
@@ -67,10 +68,14 @@ def step_columns(story: Story) -> str:
     lr = number(story.now.get("lr"))
     columns = f"loss {short(mean('loss')):>7}  lr {rate(lr):>7}  grad {short(mean('grad_norm')):>7}"
     if story.speed is not None:
-        columns += f"  audio/s {short(story.speed):>6}  wait {percent(story.waiting):>4}"
+        columns += f"  audio/s {story.speed:>5.1f}  wait {_tight(story.waiting):>4}"
     if mean("blank_mass") is not None:
-        columns += f"  blank {percent(mean('blank_mass')):>5} asked {percent(mean('blank_expected')):>5}"
+        columns += f"  blank {_tight(mean('blank_mass')):>4} asked {_tight(mean('blank_expected')):>4}"
     return columns + ("" if left is None else f"  left {clock(left)}")
+
+
+def _tight(share: float | None, digits: int = 0) -> str:
+    return percent(share, digits).replace(" ", "")
 
 
 def check_columns(check: Mapping[str, Any]) -> str:
@@ -78,14 +83,15 @@ def check_columns(check: Mapping[str, Any]) -> str:
     columns = f"dev loss {short(number(check.get('dev_loss'))):>7}"
     for name, value in figures(check):
         share = name in ("wer", "cer", "accuracy")
-        columns += f"  {name.upper() if share else name} {percent(value, 1) if share else short(value):>7}"
+        columns += f"  {name.upper() if share else name} {_tight(value, 1) if share else short(value):>7}"
     return columns + ("  best" if check.get("best") else "")
 
 
 def named(event: Mapping[str, Any]) -> str:
     """The utterances of an event that its message does not name, the first five."""
     ids = [str(i).partition(": ")[0] for i in event.get("ids") or ()]      # an id may carry its reason behind a colon
-    ids = [i for i in ids if i not in str(event.get("message"))]
+    message = str(event.get("message"))
+    ids = [i for i in ids if not re.search(rf"(?<!\w){re.escape(i)}(?!\w)", message)]
     more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
     return f" ({', '.join(ids[:5])}{more})" if ids else ""
 

@@ -81,8 +81,8 @@ def _numbers(story: Story, inner: int) -> RenderableType:
         ("loss", short(story.mean("loss")), "loss"),
         ("gradient", short(story.mean("grad_norm")), "grad_norm"),
     ]
-    for name, value in figures(story.check)[:2] if story.check else ():
-        left.append((f"dev {_named(name)}", score(name, value), name))
+    for name, figure in figures(story.check)[:2] if story.check else ():
+        left.append((f"dev {_named(name)}", score(name, figure), name))
     speed, steps = story.speed, story.steps
     right = [
         ("step", count(story.step) + (f" of {count(steps)}" if steps else "")),
@@ -175,7 +175,7 @@ def verdict_text(verdict: Mapping[str, Any]) -> Text:
     for cause in causes[:1]:
         text.append(f"  {cause.get('slug', '')}: {cause.get('evidence', '')}", style="default not bold")
         if cause.get("cure"):
-            text.append(f"\n→ {cause['cure']}", style="bold")
+            text.append(f"\ncure: {cause['cure']}", style="bold")
     if len(causes) > 1:
         text.append(f"\nor: {', '.join(str(cause.get('slug')) for cause in causes[1:])}", style="dim not bold")
     return text

@@ -29,7 +29,7 @@ class View(Protocol):
 
 
 def watch(records: Iterable[R], *, plain: bool | None = None, console: Console | None = None) -> Iterator[R]:
-    """Pass every record through and show the run: live on a terminal, in place in a notebook, else (or if `plain`) lines.
+    """Pass every record through and show the run: live on a terminal or in a notebook, else (or if `plain`) as lines.
 
     A view that fails to write (a terminal that has gone) is dropped; the records go on.
     """

@@ -25,7 +25,7 @@ def align(reference: list[str], hypothesis: list[str]) -> list[tuple[str | None,
 
 
 def compare(reference: str, hypothesis: str, width: int) -> tuple[Text, Text]:
-    """Two lines of at most `width` cells; a deletion leaves dots below, an insertion a gap above."""
+    """Two lines of at most `width` cells: stars (as in NIST's sclite) below a deletion, a gap above an insertion."""
     above, below = Text(no_wrap=True), Text(no_wrap=True)
     if not hypothesis.strip():
         above.append(reference)
@@ -35,7 +35,7 @@ def compare(reference: str, hypothesis: str, width: int) -> tuple[Text, Text]:
         for ref, hyp in align(reference.split()[:width], hypothesis.split()[:width]):
             cells = max(cell_len(ref or ""), cell_len(hyp or "")) + 1
             style = "" if ref == hyp else DELETED if hyp is None else INSERTED if ref is None else SUBSTITUTED
-            for line, word, gap in ((above, ref, " "), (below, hyp, "·")):
+            for line, word, gap in ((above, ref, " "), (below, hyp, "*")):
                 shown = gap * (cells - 1) if word is None else word
                 line.append(shown, style=style)
                 line.append(" " * (cells - cell_len(shown)))

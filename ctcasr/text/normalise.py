@@ -19,7 +19,8 @@ def normalise(text: str, keep: Collection[str] = frozenset()) -> str:
     with capitals keeps them; what nothing covers is left standing in its folded form, for `uncovered` to find.
     """
     keep = keep if isinstance(keep, frozenset) else frozenset(keep)
-    return " ".join("".join(_form(char, keep) for char in unicodedata.normalize("NFC", text)).split())
+    formed = "".join(_form(char, keep) for char in unicodedata.normalize("NFC", text))
+    return " ".join(unicodedata.normalize("NFC", formed).split())
 
 
 def spell_digits(text: str) -> str:
@@ -40,6 +41,5 @@ def _form(char: str, keep: frozenset[str]) -> str:
         return "-" if "-" in keep else " "
     parts = unicodedata.normalize("NFKD", char.casefold())
     folded = unicodedata.normalize("NFC", "".join(part for part in parts if not unicodedata.combining(part)))
-    if folded.upper() != folded and all(part in keep for part in folded.upper()):
-        return folded.upper()
-    return folded
+    # what folding brings to light may be a capital, an apostrophe or a dash again
+    return folded if folded == char else "".join(_form(part, keep) for part in folded)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ctcasr.ctc import CTCLoss, backends, ctc_loss
+from ctcasr.ctc.problem import prepare
 
 
 def batch():
@@ -75,8 +76,9 @@ def test_gradient_is_exact_behind_anything(run):
     torch.testing.assert_close(grad.double(), plain, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("options", [{"normalize": False}, {"prior": torch.randn(6).log_softmax(0), "prior_weight": .3}],
-                         ids=["scores", "prior"])
+@pytest.mark.parametrize("options", [
+    {"normalize": False}, {"prior": torch.tensor([-.3, -2., -3., -2.5, -4., -1.7]), "prior_weight": .3},
+], ids=["scores", "prior"])
 def test_backends_agree_with_options(run, options):
     logits, targets, times, lengths = batch()
     nll, grad = run(logits, targets, times, lengths, **options)
@@ -170,13 +172,18 @@ def test_wrong_arguments_are_named():
         ctc_loss(logits, targets, times, lengths, backend="cuda")
 
 
-def test_a_device_without_kernel_falls_back_to_torch_and_says_so_once():
+def test_a_device_without_kernel_falls_back_to_torch_and_says_so_once(monkeypatch):
+    """The meta device has shapes and no numbers: it stands for any device that has no kernel."""
     backends._say.cache_clear()
-    with pytest.warns(RuntimeWarning, match="'mps'"):
-        assert backends.select("auto", torch.device("mps")) is backends.native.forward_backward
+    logits, problem = torch.zeros(1, 4, 3, device="meta"), prepare(torch.zeros(1, 4, 3), torch.tensor([[1]]), [4], [1])
+    seen = []
+    monkeypatch.setattr(backends.native, "forward_backward", lambda *arguments: seen.append(arguments))
+    with pytest.warns(RuntimeWarning, match="'meta'"):
+        backends.select("auto", logits.device)(logits, problem, True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        backends.select("auto", torch.device("mps"))
+        backends.select("auto", logits.device)(logits, problem, True)
+    assert seen == [(logits, problem, True)] * 2
 
 
 @pytest.mark.parametrize("blocked", [["torchaudio", "soundfile", "jiwer", "sentencepiece", "rich"], ["numba"]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -11,11 +12,13 @@ import torch.nn.functional as F
 from ctcasr.ctc import ctc_loss
 
 GRAVES = torch.tensor([
-    [[.633766, .221185, .0917319, .0129757, .0142857, .0260553], [.111121, .588392, .278779, .0055756, .00569609, .010436],
+    [[.633766, .221185, .0917319, .0129757, .0142857, .0260553],
+     [.111121, .588392, .278779, .0055756, .00569609, .010436],
      [.0357786, .633813, .321418, .00249248, .00272882, .0037688],
      [.0663296, .643849, .280111, .00283995, .0035545, .00331533],
      [.458235, .396634, .123377, .00648837, .00903441, .00623107]],
-    [[.30176, .28562, .0831517, .0862751, .0816851, .161508], [.24082, .397533, .0557226, .0546814, .0557528, .19549],
+    [[.30176, .28562, .0831517, .0862751, .0816851, .161508],
+     [.24082, .397533, .0557226, .0546814, .0557528, .19549],
      [.230246, .450868, .0389607, .038309, .0391602, .202456],
      [.280884, .429522, .0326593, .0339046, .0326856, .190345],
      [.423286, .315517, .0338439, .0393744, .0339315, .154046]],
@@ -127,7 +130,7 @@ CLOSED = [
 
 def closed_form(frames: int, classes: int, target: list[int]) -> float:
     """T ln C - ln binom(T + U - R, 2U)."""
-    u, r = len(target), sum(a == b for a, b in zip(target, target[1:], strict=False))
+    u, r = len(target), sum(a == b for a, b in itertools.pairwise(target))
     n, k = frames + u - r, 2 * u
     return frames * math.log(classes) - (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1))
 
@@ -137,7 +140,7 @@ def test_uniform_logits(run, frames, classes, target, nll):
     assert closed_form(frames, classes, target) == pytest.approx(nll, abs=1e-9)
     got, grad = run(torch.zeros(1, frames, classes), torch.tensor([target]), [frames], [len(target)])
     assert float(got) == pytest.approx(nll, rel=1e-6)
-    u, r = len(target), sum(a == b for a, b in zip(target, target[1:], strict=False))
+    u, r = len(target), sum(a == b for a, b in itertools.pairwise(target))
     blank_frames = r + (u + 1) * (frames - u - r) / (2 * u + 1)
     assert float((1 / classes - grad[0, :, 0]).sum()) == pytest.approx(blank_frames, rel=1e-5)
 

@@ -1,0 +1,27 @@
+"""ctcasr: train CTC speech recognisers, understand what the training does, learn whether enhanced speech is understood better."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ctcasr.batch import Batch, Utterance
+    from ctcasr.recogniser import Hypothesis, Recogniser
+    from ctcasr.seq import Framing, Seq
+
+# Resolved on first use (PEP 562), so that `import ctcasr.ctc` loads neither torchaudio nor soundfile nor jiwer.
+_HOME = {
+    "Batch": "ctcasr.batch", "Utterance": "ctcasr.batch", "Framing": "ctcasr.seq", "Seq": "ctcasr.seq",
+    "Hypothesis": "ctcasr.recogniser", "Recogniser": "ctcasr.recogniser",
+}
+
+__all__ = ["Batch", "Framing", "Hypothesis", "Recogniser", "Seq", "Utterance"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ctcasr' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,106 @@
+"""The `ctcasr` command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status. What a user can mend is told in a sentence, not in a traceback."""
+    parser = argparse.ArgumentParser(prog="ctcasr", description="Train CTC speech recognisers and understand what the training does.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="run a recipe: " + ", ".join(recipe_names()), add_help=False)
+    train.add_argument("recipe")
+    train.add_argument("flags", nargs=argparse.REMAINDER)
+
+    transcribe = commands.add_parser("transcribe", help="write what is said in sound files")
+    transcribe.add_argument("checkpoint")
+    transcribe.add_argument("audio", nargs="+")
+    transcribe.add_argument("--json", action="store_true", help="one JSON object per file, with word times")
+
+    evaluate = commands.add_parser("evaluate", help="word error rate of a checkpoint on a manifest")
+    evaluate.add_argument("checkpoint")
+    evaluate.add_argument("manifest")
+    evaluate.add_argument("--out", required=True, help="folder for scores.json, hypotheses.jsonl and alignments.txt")
+
+    args = parser.parse_args(argv)
+    try:
+        if args.command == "train":
+            load_recipe(args.recipe).main(args.flags)
+            return 0
+        return _transcribe(args) if args.command == "transcribe" else _evaluate(args)
+    except KeyboardInterrupt:
+        return 130
+    except (ValueError, OSError, ImportError, RuntimeError) as error:
+        print(f"ctcasr: {error}", file=sys.stderr)
+        return 1
+
+
+def recipe_names() -> list[str]:
+    """The recipes that this installation ships."""
+    folder = _recipes()
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")) if folder else []
+
+
+def load_recipe(name: str) -> ModuleType:
+    """The module of a shipped recipe; ValueError names those that there are."""
+    folder, names = _recipes(), recipe_names()
+    if folder is None or name not in names:
+        raise ValueError(f"expected a recipe ({', '.join(names) or 'none is installed'}); got {name!r}")
+    # The module must be importable by its name, so that worker processes that are spawned find its functions.
+    sys.path.append(str(folder))
+    return importlib.import_module(name)
+
+
+def _recipes() -> Path | None:
+    """The folder of the recipes: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    return next((p for p in (package / "recipes", package.parent / "recipes") if p.is_dir()), None)
+
+
+def _transcribe(args: argparse.Namespace) -> int:
+    from ctcasr.data import AudioError
+    from ctcasr.recogniser import Recogniser
+
+    recogniser, failed = Recogniser.load(args.checkpoint), 0
+    for path in args.audio:
+        try:
+            (found,) = recogniser.transcribe(path)
+        except AudioError as error:
+            failed += 1
+            print(f"ctcasr: {error}", file=sys.stderr)
+            continue
+        if args.json:
+            words = [{"word": w.text, "start_s": round(w.start_s, 3), "end_s": round(w.end_s, 3)} for w in found.words]
+            print(json.dumps({"audio_filepath": path, "text": found.text, "score": found.score, "words": words}, ensure_ascii=False))
+        else:
+            print(found.text if len(args.audio) == 1 else f"{path}\t{found.text}")
+    return 1 if failed else 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from ctcasr.data import read_manifest
+    from ctcasr.recogniser import Recogniser
+    from ctcasr.tasks import evaluate
+
+    result = evaluate(Recogniser.load(args.checkpoint), read_manifest(args.manifest).utterances)
+    result.write(Path(args.out))
+    words, chars = result.tally.words, result.tally.chars
+    print(f"WER {100 * words.rate:.2f} % ({words.substitutions} substitutions, {words.deletions} deletions, {words.insertions} insertions "
+          f"in {words.total} words), CER {100 * chars.rate:.2f} %, {result.tally.utterances} utterances, {len(result.skipped)} skipped")
+    for said, written, count in ((s or "-", w or "-", n) for (s, w), n in words.confusions.most_common(5)):
+        print(f"  {count:4d} x  {said} -> {written}")
+    print(f"details: {Path(args.out) / 'scores.json'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

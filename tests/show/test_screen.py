@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console
+
+from ctcasr.show.records import Line
+from ctcasr.show.screen import screen
+from ctcasr.show.story import Story
+from ctcasr.show.units import percent
+
+
+def drawn(story: Story, width: int) -> list[str]:
+    page = io.StringIO()
+    Console(file=page, width=width, force_terminal=True, color_system=None).print(screen(story, width))
+    return page.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [50, 80, 120, 200])
+def test_every_line_fits_at_every_moment(records, width):
+    story = Story()
+    for record in records:
+        story.add(record)
+        assert all(cell_len(line) <= width for line in drawn(story, width))
+
+
+def test_the_panel_keeps_its_height_between_checks(records):
+    story, heights = Story(), {}
+    for record in records:
+        story.add(record)
+        if record.kind == "step" and record.step > 10:
+            heights[record.step] = len(drawn(story, 80))
+    assert len(set(heights.values())) == 1
+
+
+def test_all_that_matters_is_there(records, cause):
+    check = next(r for r in records if r.kind == "check")
+    told = {**check.data, "verdict": {"state": "stuck", "causes": [cause, {**cause, "slug": "shuffled"}]}}
+    story = Story.of([*records[:-1], Line("check", 60, told)])
+    text = "\n".join(drawn(story, 80))
+    for part in ("epoch 6 of 6", "three layers", "1 234 567 parameters", "60 of 60", "1.0e-03", "20 s audio per s",
+                 "25 %", f" {percent(story.mean('blank_mass'))} ", " 60 % ", "wins 97 %", "bin [red] at f   two",
+                 "bin red   f  two two", "2 infeasible", "1 step skipped", "stuck", "rate-too-high", "ratio 0.4",
+                 "a tenth of it", "or: shuffled"):
+        assert part in text, part
+
+
+def test_nothing_known_is_no_error():
+    assert drawn(Story(), 80)
+    assert drawn(Story.of([Line(kind, 1, {}) for kind in ("start", "step", "check", "epoch", "event")]), 80)
+
+
+def test_another_task_has_its_own_figures():
+    story = Story.of([Line("check", 5, {"si_sdr_db": 9.13, "accuracy": 0.5, "best": True})])
+    text = "\n".join(drawn(story, 80))
+    assert "si sdr db 9.13, accuracy 50.0 % at step 5" in text
