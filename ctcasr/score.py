@@ -51,14 +51,17 @@ def word_errors(reference: str, hypothesis: str) -> ErrorTally:
 
 def char_errors(reference: str, hypothesis: str) -> ErrorTally:
     """Levenshtein alignment of the characters, spaces included."""
-    # jiwer's word alignment on characters: a stand-in for the space, because it splits at spaces.
-    return _errors(list(reference.replace(" ", "\u2423")), list(hypothesis.replace(" ", "\u2423")))
+    return _errors(list(reference), list(hypothesis))
 
 
 def _errors(said: Sequence[str], written: Sequence[str]) -> ErrorTally:
+    """jiwer's alignment of units (words, characters)."""
     if not said:
         return ErrorTally(insertions=len(written), confusions=Counter(("", w) for w in written))
-    out = jiwer.process_words(" ".join(said), " ".join(written))
+    # jiwer splits and strips its texts: it is given numbers for the units, so that a space, or any character, can be one.
+    number: dict[str, str] = {}
+    lines = [" ".join(number.setdefault(unit, str(len(number))) for unit in units) for units in (said, written)]
+    out = jiwer.process_words(*lines)
     confusions: Counter[tuple[str, str]] = Counter()
     for chunk in out.alignments[0]:
         span_said = said[chunk.ref_start_idx:chunk.ref_end_idx]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import types
 from collections.abc import Mapping
@@ -94,6 +95,15 @@ def spec_from(data: Mapping[str, Any], where: str = "spec") -> NetSpec:
     return _fill(NetSpec, data, where)
 
 
+def describe(spec: NetSpec) -> str:
+    """The spec in one line, for people: "mel 80, 2 conv (stride 4), 3 x BiLSTM 128, FC"."""
+    size = spec.front.bands if spec.front.kind == "mel" else spec.front.n_fft // 2 + 1
+    stride = math.prod(conv.stride[0] for conv in spec.conv)
+    conv = [f"{len(spec.conv)} conv (stride {stride})"] if spec.conv else []
+    rnn = f"{spec.layers} x {'Bi' if spec.bidirectional else ''}{spec.rnn.upper()} {spec.hidden}"
+    return ", ".join([f"{spec.front.kind} {size}", *conv, rnn, "-".join(["FC", *map(str, spec.fc)])])
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items() if item is not None}
@@ -109,7 +119,11 @@ def _fill(kind: Any, value: Any, where: str) -> Any:
         for key in value:
             if key not in hints:
                 near = difflib.get_close_matches(key, hints, 1)
-                raise ValueError(f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; expected one of {list(hints)}"))
+                hint = f"did you mean {near[0]!r}?" if near else f"expected one of {list(hints)}"
+                raise ValueError(f"{where}: unknown key {key!r}; {hint}")
+        needed = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+        if missing := [name for name in needed if name not in value]:
+            raise ValueError(f"{where}: expected {', '.join(missing)} too; got only {list(value)}")
         return kind(**{key: _fill(hints[key], item, f"{where}.{key}") for key, item in value.items()})  # type: ignore[operator]
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):

@@ -47,14 +47,34 @@ class Settings(Plan):
 def main(argv: list[str] | None = None) -> None:
     """Train, select, score."""
     s = parse(Settings, argv, prog="recognise")
-    torch.manual_seed(s.seed)
     out = Path(s.out)
-    spec = read_spec(s.net)
+    task, loader, dev_loader = prepare(s)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
+        pass
 
+    print(f"checkpoint: {out / 'best.pt'}")
+    try:
+        print("plots:", *draw_run(out))
+    except ImportError as error:
+        print(error)
+    if s.valid:
+        result = evaluate(Recogniser.load(out / "best.pt"), read(s.valid, s))
+        result.write(out / "valid")
+        print(f"valid: WER {100 * result.tally.words.rate:.2f} %, CER {100 * result.tally.chars.rate:.2f} % over "
+              f"{result.tally.utterances} utterances; details in {out / 'valid'}")
+
+
+def prepare(s: Settings) -> tuple[Recognise, Loader, Loader]:
+    """The task, the batches to learn from, and those that select."""
+    torch.manual_seed(s.seed)
+    spec = read_spec(s.net)
     lines = read(s.train, s)
     train, dev = (lines, read(s.dev, s)) if s.dev else split_dev(lines, s.dev_share, s.seed)
     tokenizer = make_tokenizer(s.text, [u.text or "" for u in train], s.strict)
-    print(f"{len(train)} utterances to learn from, {len(dev)} to select by; {coverage([(u.where, u.text or '') for u in lines], tokenizer)}")
+    print(f"{len(train)} utterances to learn from, {len(dev)} to select by;",
+          coverage([(u.where, u.text or "") for u in lines], tokenizer))
 
     rate = spec.front.rate_hz
     loader = Loader(Corpus(train, tokenizer, rate), batch_size=s.batch_size, order=s.order, seed=s.seed, workers=s.workers)  # type: ignore[arg-type]
@@ -69,18 +89,7 @@ def main(argv: list[str] | None = None) -> None:
     masks = SpecAugment() if s.augment else None
     task = Recognise(model, tokenizer, spec_to(spec), masks, round(s.augment_from * s.epochs * len(loader)),
                      notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s)})
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
-    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
-        pass
-
-    plots = draw_run(out)
-    print(f"checkpoint: {out / 'best.pt'}   plots: {', '.join(str(p) for p in plots)}")
-    if s.valid:
-        result = evaluate(Recogniser.load(out / "best.pt"), read(s.valid, s))
-        result.write(out / "valid")
-        print(f"valid: WER {100 * result.tally.words.rate:.2f} %, CER {100 * result.tally.chars.rate:.2f} % over "
-              f"{result.tally.utterances} utterances; details in {out / 'valid'}")
+    return task, loader, dev_loader
 
 
 def read(path: str, s: Settings) -> tuple[Utterance, ...]:

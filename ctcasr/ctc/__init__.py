@@ -5,5 +5,6 @@ from ctcasr.ctc.decode import greedy
 from ctcasr.ctc.loss import ctc_loss
 from ctcasr.ctc.module import CTCLoss
 from ctcasr.ctc.report import CtcReport, ctc_report
+from ctcasr.ctc.verdict import Cause, Verdict, verdict
 
-__all__ = ["CTCLoss", "CtcReport", "ctc_loss", "ctc_report", "forced_align", "greedy"]
+__all__ = ["CTCLoss", "Cause", "CtcReport", "Verdict", "ctc_loss", "ctc_report", "forced_align", "greedy", "verdict"]

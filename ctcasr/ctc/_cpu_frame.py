@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._cpu_jit import _compile, exp2, jit
-from ._cpu_lattice import SHIFT
+from ctcasr.ctc._cpu_jit import _compile, exp2, jit
+from ctcasr.ctc._cpu_lattice import SHIFT
 
 _LOG2E = float(np.log2(np.e))
 
@@ -25,20 +25,20 @@ def load_frame(scores: Any, frame: Any) -> Any:
 
 @jit
 def sum_exp(frame: Any, top: Any, powers: Any) -> Any:
-    """powers[c] = exp(frame[c] - top) in the type of the frame, -inf beyond the classes; returns their sum."""
+    """powers[c] = exp(frame[c] - top) in the type of the frame, -inf beyond the classes; returns their float64 sum."""
     log2e = frame.dtype.type(_LOG2E)
-    total = top - top
+    total = 0.0
     for c in range(frame.size):
         p = exp2((frame[c] - top) * log2e)
         powers[c] = p
-        total += p
+        total += np.float64(p)
     return total
 
 
 @jit
 def scale(powers: Any, total: Any, out: Any) -> None:
     """out[c] = powers[c] / total for the classes of out [C]."""
-    factor = powers.dtype.type(1.0) / total
+    factor = powers.dtype.type(1.0 / total)
     for c in range(out.size):
         out[c] = powers[c] * factor
 

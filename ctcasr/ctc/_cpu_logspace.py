@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._cpu_jit import jit
+from ctcasr.ctc._cpu_jit import jit
 
 
 @jit

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._cpu_frame import emissions, load_frame, scale, sum_exp
-from ._cpu_jit import jit, take_next
-from ._cpu_lattice import BLANK, LABEL, PAD, SHIFT, ZERO, add_shares, alpha_step, beta_step, gather, pow2, subtract
-from ._cpu_logspace import logspace_row
+from ctcasr.ctc._cpu_frame import emissions, load_frame, scale, sum_exp
+from ctcasr.ctc._cpu_jit import jit, take_next
+from ctcasr.ctc._cpu_lattice import BLANK, LABEL, PAD, SHIFT, ZERO, add_shares, alpha_step, beta_step, gather, pow2, subtract
+from ctcasr.ctc._cpu_logspace import logspace_row
 
 HEALTHY = 1e-9  # spread of sum_s alpha beta over time beyond which a row is done again in log space
 _BLOCK_BYTES = 512 << 10  # alphas kept between two checkpoints: half of a second-level cache
@@ -154,7 +154,7 @@ def forward(
     """
     frames, block = scores.shape[0], w.m.shape[0] - 1
     w.e[0] = ZERO
-    w.e[0, BLANK, PAD] = 0  # before the first frame: in front of the first label
+    w.m[0, BLANK, PAD], w.e[0, BLANK, PAD] = 1.0, 0  # before the first frame: in front of the first label
     row = 0
     shift, product = 0.0, 1.0  # -log of what the emissions lack: from the maxima, from the sums of the softmax
     for t in range(frames):
@@ -169,7 +169,7 @@ def forward(
             total = sum_exp(w.frame, top, w.powers)
             if need_grad:
                 scale(w.powers, total, grad[t])
-            product *= np.float64(total)
+            product *= total
             if not product < 1e200:
                 shift += np.log(product)
                 product = 1.0
@@ -200,7 +200,8 @@ def backward(frames: Any, grad: Any, classes: Any, labels: Any, exponent: Any, w
     block = w.m.shape[0] - 1
     m, e = w.beta_m, w.beta_e
     e[...] = ZERO
-    e[frames % 2, BLANK, PAD + labels] = 0  # after the last frame: behind the last label
+    end = frames % 2  # the row after the last frame: behind the last label
+    m[end, BLANK, PAD + labels], e[end, BLANK, PAD + labels] = 1.0, 0
     lowest, highest = np.inf, 0.0
     last = (frames - 1) // block
     for b in range(last, -1, -1):

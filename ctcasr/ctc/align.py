@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import Lengths, Problem, prepare
+from ctcasr.ctc.problem import Lengths, Problem, prepare, to_device
 from ctcasr.ctc.reference import NEVER, lattice, scores
 
 
@@ -57,7 +57,7 @@ def _viterbi(emissions: Tensor, skip: Tensor, problem: Problem) -> tuple[Tensor,
     """Score of the best path [B] and its state per frame [B, T], both on the host."""
     batch, frames, states = emissions.shape
     device = emissions.device
-    lengths = torch.tensor(problem.input_lengths, dtype=torch.int64, device=device)
+    lengths = to_device(problem.input_lengths, device)
     barred = torch.where(skip, 0.0, NEVER).to(emissions)
     # Two states of probability zero in front, so that every state has three ones to come from.
     padded = emissions.new_full((batch, states + 2), NEVER)
@@ -67,11 +67,12 @@ def _viterbi(emissions: Tensor, skip: Tensor, problem: Problem) -> tuple[Tensor,
             best = emissions.new_full((batch, states), NEVER)
             best[:, :2] = 0.0
         else:
-            best, back[t] = torch.stack(
-                [padded[:, 2:], padded[:, 1:-1], padded[:, :-2] + barred]
-            ).max(0)
+            stay, step, jump = padded[:, 2:], padded[:, 1:-1], padded[:, :-2] + barred
+            best = torch.maximum(stay, step)
+            back[t] = torch.where(jump > best, 2, (step > stay).to(torch.int8))
+            best = torch.maximum(best, jump)
         padded[:, 2:] = torch.where((t < lengths)[:, None], best + emissions[:, t], padded[:, 2:])
-    last = 2 * torch.tensor(problem.target_lengths, dtype=torch.int64, device=device)[:, None]
+    last = 2 * to_device(problem.target_lengths, device)[:, None]
     end = padded.gather(1, last + 2)[:, 0]
     before = padded.gather(1, last + 1)[:, 0]
     state = last[:, 0] - (before > end).long()

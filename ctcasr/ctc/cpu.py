@@ -11,8 +11,8 @@ import torch
 from numba import types
 from torch import Tensor
 
-from ._cpu_rows import run_rows
-from .problem import Problem, Rows
+from ctcasr.ctc._cpu_rows import run_rows
+from ctcasr.ctc.problem import Problem, Rows
 
 _lock = threading.RLock()
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctcasr.ctc.problem import Lengths, check_lengths
+from ctcasr.ctc.problem import Lengths, check_lengths, to_device
 
 
 class Decoded(NamedTuple):
@@ -28,7 +28,7 @@ def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:
         raise ValueError(f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}")
     if batch == 0 or frames == 0:
         return [Decoded((), (), 0.0)] * batch
-    padding = torch.arange(frames, device=logits.device) >= torch.tensor(times, device=logits.device)[:, None]
+    padding = torch.arange(frames, device=logits.device) >= to_device(times, logits.device)[:, None]
     top, best = logits.detach().float().max(2)
     scores = (top - logits.detach().float().logsumexp(2)).masked_fill(padding, 0.0).sum(1)
     best = best.masked_fill(padding, blank)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ctcasr.ctc import reference
 from ctcasr.ctc.backends import select
+from ctcasr.ctc.op import ctc_forward_backward
 from ctcasr.ctc.problem import Lengths, prepare
 from ctcasr.ctc.report import CtcReport, from_rows
 
@@ -57,10 +58,18 @@ def ctc_loss(
     """
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    differentiable = torch.is_grad_enabled() and logits.requires_grad
+    if torch.compiler.is_compiling() and backend == "auto" and not (return_report or validate):
+        # One opaque operator: the checks of host values would break the graph.
+        lengths = [torch.as_tensor(given) for given in (input_lengths, target_lengths)]
+        log_prior = None if prior is None else prior * prior_weight
+        nll = ctc_forward_backward(logits, targets, *lengths, blank, log_prior, normalize, differentiable)[0]
+        return _reduce(nll, lengths[1], reduction, zero_infinity)
+    if return_report and logits.is_cuda and torch.cuda.is_current_stream_capturing():
+        raise RuntimeError("a CUDA graph cannot hold a CtcReport: capture the loss with return_report=False")
     run = select(backend, logits.device)
     problem = prepare(logits, targets, input_lengths, target_lengths, blank, prior, prior_weight, normalize,
                       on_device=backend in ("auto", "cuda") and not validate)
-    differentiable = torch.is_grad_enabled() and logits.requires_grad
     report = None
     if backend == "reference" and not return_report:
         nll = reference.nll(logits, problem)
@@ -78,20 +87,20 @@ def ctc_loss(
             assert rows.grad is not None
             # The empty anchor ties the first derivative to the logits without keeping them alive (see _NoSecond).
             nll = _Stored.apply(logits, rows.nll, rows.grad.to(logits.dtype), logits[:0].clone())
-    if zero_infinity:
-        nll = nll.masked_fill(nll == torch.inf, 0.0)
-    loss = _reduce(nll, problem.target_lengths, reduction)
+    loss = _reduce(nll, problem.target_lengths, reduction, zero_infinity)
     return loss if report is None else (loss, report)
 
 
-def _reduce(nll: Tensor, target_lengths: tuple[int, ...], reduction: Reduction) -> Tensor:
+def _reduce(nll: Tensor, target_lengths: tuple[int, ...] | Tensor, reduction: Reduction, zero_infinity: bool) -> Tensor:
+    if zero_infinity:
+        nll = nll.masked_fill(nll == torch.inf, 0.0)
     if reduction == "none":
         return nll
-    if reduction == "sum":
+    if reduction == "sum" or len(nll) == 0:
         return nll.sum()
-    if not target_lengths:
-        return nll.sum()
-    weights = [1 / (max(length, 1) * len(target_lengths)) for length in target_lengths]
+    if isinstance(target_lengths, Tensor):
+        return (nll / target_lengths.clamp_min(1).to(nll)).sum() / len(nll)
+    weights = [1 / (max(length, 1) * len(nll)) for length in target_lengths]
     if nll.is_cuda:
         # As arguments of a kernel the weights need no copy that waits, and may be captured in a CUDA graph.
         return torch.stack(torch._foreach_mul(nll.unbind(), weights)).sum()
@@ -110,7 +119,8 @@ class _Stored(torch.autograd.Function):
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None]:
         grad, anchor = ctx.saved_tensors
         with torch.no_grad():
-            scaled = grad * outer[0].to(grad.dtype)[:, None, None]
+            # In the precision of the loss: a gradient scaler's 65536 does not fit into float16.
+            scaled = (grad * outer[0][:, None, None]).to(grad.dtype)
         if torch.is_grad_enabled():  # create_graph: whoever differentiates this again must not get a silent zero
             scaled = _NoSecond.apply(scaled, anchor)
         return scaled, None, None, None

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import Problem
+from ctcasr.ctc.problem import prepare
 
 
 @torch.library.custom_op("ctcasr::ctc_forward_backward", mutates_args=())
@@ -16,11 +16,10 @@ def ctc_forward_backward(logits: Tensor, targets: Tensor, input_lengths: Tensor,
                          prior: Tensor | None, normalize: bool, need_grad: bool) -> tuple[Tensor, Tensor, Tensor]:
     """Loss [B], its gradient [B, T, C] (empty unless `need_grad`) and health [B] of each row of logits [B, T, C].
 
-    `targets` int64 [sum S] concatenated, lengths int64 [B] on the host, all checked before (`problem.prepare`), or
-    targets on the CUDA device of the logits, which the kernel checks; `prior` float64 [C] on the host, weighted.
+    `targets` [B, S] or [sum S] and lengths [B] as for `problem.prepare`, which checks them; targets on the CUDA
+    device of the logits stay there and the kernel checks them. `prior` [C] is weighted.
     """
-    problem = Problem(targets, tuple(input_lengths.tolist()), tuple(target_lengths.tolist()), blank, prior, normalize,
-                      checked=targets.device.type == "cpu")
+    problem = prepare(logits, targets, input_lengths, target_lengths, blank, prior, 1.0, normalize, on_device=True)
     rows = select("auto", logits.device)(logits, problem, need_grad)
     grad = logits.new_empty(0) if rows.grad is None else rows.grad
     return rows.nll, grad, rows.health
@@ -45,7 +44,8 @@ def _backward(ctx: Any, nll: Tensor, *others: Tensor) -> tuple[Tensor | None, ..
     if not ctx.need_grad:
         raise RuntimeError("ctcasr::ctc_forward_backward was called with need_grad=False and cannot be differentiated")
     (grad,) = ctx.saved_tensors
-    return grad * nll.to(grad.dtype)[:, None, None], *[None] * 7
+    # In the precision of the loss: a gradient scaler's 65536 does not fit into float16.
+    return (grad * nll[:, None, None]).to(grad.dtype), *[None] * 7
 
 
 ctc_forward_backward.register_autograd(_backward, setup_context=_remember)

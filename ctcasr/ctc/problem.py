@@ -80,6 +80,12 @@ class Problem:
         return out
 
 
+def to_device(values: tuple[int, ...], device: torch.device) -> Tensor:
+    """Host integers as an int64 tensor on a device, without waiting for it."""
+    there = torch.tensor(values, dtype=torch.int64)
+    return there.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else there.to(device)
+
+
 class Rows(NamedTuple):
     """What every backend returns for a batch."""
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ctcasr.ctc.problem import Problem, Rows
+from ctcasr.ctc.problem import Problem, Rows, to_device
 
 NEVER = float("-inf")
 
@@ -76,7 +76,7 @@ def scores(logits: Tensor, problem: Problem, prior: bool = True) -> Tensor:
 
 def frame_padding(logits: Tensor, problem: Problem) -> Tensor:
     """True on the frames behind each row's input length [B, T]."""
-    lengths = torch.tensor(problem.input_lengths, dtype=torch.int64, device=logits.device)
+    lengths = to_device(problem.input_lengths, logits.device)
     return torch.arange(logits.shape[1], device=logits.device) >= lengths[:, None]
 
 
@@ -99,7 +99,7 @@ def lattice(seen: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
 def _forward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]:
     """alpha after 0, 1, ..., T frames, each [B, S]; a row keeps its last one through its padding."""
     batch, frames, states = emissions.shape
-    lengths = torch.tensor(problem.input_lengths, device=emissions.device)
+    lengths = to_device(problem.input_lengths, emissions.device)
     # Before the first frame all mass sits in front of state 0, from where states 0 and 1 are one move away.
     start = emissions.new_full((batch, states), NEVER)
     alphas = [start]
@@ -116,8 +116,8 @@ def _forward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]:
 def _backward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]:
     """beta at frames 0, ..., T - 1, each [B, S]; ln 1 on both final states through a row's last frame and padding."""
     batch, frames, states = emissions.shape
-    lengths = torch.tensor(problem.input_lengths, device=emissions.device)
-    last = 2 * torch.tensor(problem.target_lengths, device=emissions.device)[:, None]
+    lengths = to_device(problem.input_lengths, emissions.device)
+    last = 2 * to_device(problem.target_lengths, emissions.device)[:, None]
     place = torch.arange(states, device=emissions.device)
     final = emissions.new_zeros(batch, states).masked_fill((place != last) & (place != last - 1), NEVER)
     betas = [final] * frames
@@ -130,10 +130,10 @@ def _backward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]
 
 def _log_z(alpha: Tensor, problem: Problem) -> Tensor:
     """ln Z [B] from the last alpha: both final states end a path; without a frame only the empty target has one."""
-    last = 2 * torch.tensor(problem.target_lengths, dtype=torch.int64, device=alpha.device)[:, None]
+    last = 2 * to_device(problem.target_lengths, alpha.device)[:, None]
     end, before = alpha.gather(1, last)[:, 0], alpha.gather(1, (last - 1).clamp_min(0))[:, 0]
     total = _logsumexp(end, before.masked_fill(last[:, 0] == 0, NEVER))
-    no_frame = torch.tensor(problem.input_lengths, device=alpha.device) == 0
+    no_frame = to_device(problem.input_lengths, alpha.device) == 0
     return total.masked_fill(no_frame & (last[:, 0] == 0), 0.0)
 
 

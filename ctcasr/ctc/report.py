@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import Lengths, Problem, Rows, prepare
+from ctcasr.ctc.problem import Lengths, Problem, Rows, prepare, to_device
 from ctcasr.ctc.reference import frame_padding, posterior
 
 HEALTHY = 1e-3  # spread of sum_s alpha_t(s) beta_t(s) over t; sound kernels stay orders of magnitude below
@@ -63,7 +63,7 @@ class CtcReport:
     @property
     def emitted_per_target(self) -> Tensor:
         """Greedy symbols per target label [B]; the empty target counts as one label."""
-        return self.emitted / torch.tensor(self.target_lengths, device=self.emitted.device).clamp_min(1)
+        return self.emitted / to_device(self.target_lengths, self.emitted.device).clamp_min(1)
 
     def named(self, ids: tuple[str, ...] | list[str]) -> CtcReport:
         """The same report whose messages call the rows by these names."""
@@ -129,18 +129,19 @@ def from_rows(logits: Tensor, problem: Problem, rows: Rows) -> CtcReport:
     if rows.grad is None:
         raise ValueError("a CtcReport needs the gradient of the lattice: call the backend with need_grad=True")
     padding = frame_padding(logits, problem)
-    length = torch.tensor(problem.input_lengths, device=logits.device).clamp_min(1)
-    clean = logits.masked_fill(padding[..., None], 0.0)
-    log_probs = clean.log_softmax(2)
+    length = to_device(problem.input_lengths, logits.device).clamp_min(1)
+    log_probs = logits.log_softmax(2)
     probs = log_probs.exp()
-    occupancy = (probs - rows.grad if problem.normalize else -rows.grad).masked_fill(padding[..., None], 0.0)
-    blank_share = occupancy[..., problem.blank]
+    occupancy = probs - rows.grad if problem.normalize else -rows.grad
+    blank_share = occupancy[..., problem.blank].masked_fill(padding, 0.0)
+    blank_mass = probs[..., problem.blank].masked_fill(padding, 0.0)
     # ln P(path | target) = sum of the scores on it - ln Z; its mean under the posterior is minus the entropy.
-    seen = log_probs if problem.normalize else clean
+    seen = log_probs if problem.normalize else logits
     seen = seen if problem.prior is None else seen - problem.prior.to(seen)
-    weighted = (occupancy * seen.masked_fill(seen == -torch.inf, 0.0)).sum((1, 2), dtype=torch.float64)
-    best = clean.argmax(2)
-    best_blank = (best == problem.blank) & ~padding
+    on_path = (occupancy * seen.clamp_min(torch.finfo(seen.dtype).min)).sum(2)  # 0 * -inf is 0 here
+    weighted = on_path.masked_fill(padding, 0.0).sum(1, dtype=torch.float64)
+    best = logits.max(2).indices
+    best_blank = best == problem.blank
     fresh = torch.ones_like(padding)
     fresh[:, 1:] = best[:, 1:] != best[:, :-1]
     no_path = rows.nll.isinf()
@@ -152,8 +153,8 @@ def from_rows(logits: Tensor, problem: Problem, rows: Rows) -> CtcReport:
         problems=(problem,),
         nll=rows.nll.detach(),
         blank_expected=of_path(blank_share.sum(1) / length),
-        blank_mass=probs[..., problem.blank].masked_fill(padding, 0.0).sum(1) / length,
-        blank_argmax=best_blank.sum(1) / length,
+        blank_mass=blank_mass.sum(1) / length,
+        blank_argmax=(best_blank & ~padding).sum(1) / length,
         emitted=(fresh & ~best_blank & ~padding).sum(1),
         entropy=of_path((-rows.nll.double() - weighted).clamp_min(0.0).to(rows.nll.dtype)),
         spikes=of_path(((1 - blank_share > 0.5) & ~padding).sum(1).to(rows.nll.dtype)),
@@ -180,7 +181,7 @@ def label_times(
     problem = prepare(logits, targets, input_lengths, target_lengths, blank)
     stay, _ = posterior(logits.detach(), problem)
     stay = stay.sum(1)
-    labels = torch.tensor(problem.target_lengths, device=logits.device)
+    labels = to_device(problem.target_lengths, logits.device)
     dead = torch.tensor([not ok for ok in problem.feasible], dtype=torch.bool, device=logits.device)
     none = (torch.arange(stay.shape[1] // 2, device=logits.device) >= labels[:, None]) | dead[:, None]
     return (stay.cumsum(1)[:, 0:-1:2].masked_fill(none, torch.nan), stay[:, 1::2].masked_fill(none, torch.nan))

@@ -26,10 +26,10 @@ RATE_HZ = 22050             # what eSpeak NG's formant voices give
 
 # Dialects that eSpeak NG knows.
 ACCENTS = ("en-us", "en-us-nyc", "en", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
-# Speakers: the variants that sound like persons. Left out: robots, whispers, echoes, and those far from all others
+# Speakers: the variants that sound like persons. Left out: robots, whispers, echoes, hasty ones, those far from all others
 # (mean log-mel spectrum; tests/data/test_synth.py holds that every pair of voices differs).
 MALE = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Andy", "Michael", "adam", "david", "edward", "john", "paul")
-FEMALE = ("f1", "f2", "f3", "f4", "f5", "Andrea", "Annie", "belinda", "linda", "steph")
+FEMALE = ("f1", "f2", "f3", "f4", "f5", "Annie", "belinda", "linda", "steph")
 
 _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
 _SYNCHRONOUS, _UTF8, _POS_CHARACTER = 2, 1, 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -129,15 +131,27 @@ class Loader:
                 done += 1
                 if self._jobs.jobs is not jobs:
                     raise RuntimeError("another epoch of this loader was begun; its processes serve one at a time")
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, OSError, EOFError) as error:
+            if not _is_death(error):
                 raise
             self.close()
             epoch, number, _ = jobs[min(done, len(jobs) - 1)]
+            cause = str(error) or type(error).__name__
             raise WorkerError(
-                f"one of {self.workers} worker processes died near batch {number} of epoch {epoch} ({error}); out of "
+                f"one of {self.workers} worker processes died near batch {number} of epoch {epoch} ({cause}); out of "
                 "memory, or a file that crashes the decoder? Resume with fewer, or with workers=0 to see the cause"
             ) from error
+
+
+def _is_death(error: Exception) -> bool:
+    """True where torch tells of a process that ended, or the pipe to it broke; a worker's own error says "Caught ..."."""
+    if isinstance(error, RuntimeError):
+        return "DataLoader worker (pid" in str(error)
+    if str(error).startswith("Caught "):
+        return False
+    with contextlib.suppress(RuntimeError):
+        time.sleep(1.0)      # the pipe breaks first; torch's signal handler raises when the death is known: here, not later
+    return True
 
 
 class _Jobs(Sampler[_Job]):

@@ -104,7 +104,7 @@ def say(
     text = drawn if text is None else text
     voice = draw.choice(list(voices) or espeak.voices())
     samples, spoken_hz = espeak.speak(
-        spoken_form(text), voice, rate_wpm=draw.randint(120, 185), pitch=draw.randint(35, 65),
+        spoken_form(text), voice, rate_wpm=draw.randint(110, 165), pitch=draw.randint(35, 65),
         pitch_range=draw.randint(30, 70), seed=draw.getrandbits(31),
     )
     if spoken_hz != rate_hz:
@@ -143,6 +143,8 @@ def synthesise_corpus(folder: str | Path, settings: SynthSettings | None = None)
         raise ValueError(f"{folder}: expected test voices that are not in training; in both: {', '.join(both)}")
     texts = sentences(settings.train + settings.test, settings.seed)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)            # the resampling of a short clip is slower with more, by far on a busy machine
     try:
         first = 0
         for part, count in (("train", settings.train), ("test", settings.test)):
@@ -154,6 +156,7 @@ def synthesise_corpus(folder: str | Path, settings: SynthSettings | None = None)
             folder.rmdir()
         unfinished.rename(folder)
     finally:
+        torch.set_num_threads(threads)
         shutil.rmtree(unfinished, ignore_errors=True)
     return manifests
 

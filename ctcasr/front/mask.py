@@ -19,6 +19,12 @@ class SpecAugment:
         self.time_masks, self.time_width = time_masks, time_width
         self.freq_masks, self.freq_width = freq_masks, freq_width
 
+    @property
+    def share(self) -> float:
+        """Share of the features that is hidden on average, 0..1."""
+        seen = (1 - self.time_width / 2) ** self.time_masks * (1 - self.freq_width / 2) ** self.freq_masks
+        return 1 - seen
+
     def __call__(self, features: Seq, seeds: Sequence[int]) -> Seq:
         """Features [B, T, F] with masks drawn from one seed per row, so that neither batch mates nor device change them."""
         batch, steps, bins = features.data.shape

@@ -31,7 +31,7 @@ class Spectrogram(nn.Module):
             raise ValueError(f"expected power 1 (amplitude) or 2 (power); got {power}")
         self.register_buffer("window", torch.hann_window(self.win), persistent=False)
         self.bins = n_fft // 2 + 1
-        self.framing = Framing(n_fft, self.hop, n_fft // 2, n_fft - n_fft // 2)
+        self.framing = Framing(n_fft, self.hop, n_fft // 2, n_fft // 2)
 
     def raw(self, samples: Seq) -> Seq:
         """Amplitude or power before compression, [B, T, bins]."""

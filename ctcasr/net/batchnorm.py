@@ -25,7 +25,8 @@ class SequenceBatchNorm(nn.Module):
     def forward(self, x: Seq) -> Seq:
         """Normalised data [B, T, F]; in training by the batch's own statistics, in evaluation by the running ones."""
         if self.training:
-            mean, variance = self._measure(x.zero_padding())
+            x = x.zero_padding()
+            mean, variance = self._measure(x)
         else:
             mean, variance = self.running_mean, self.running_var
         scale = self.weight * torch.rsqrt(variance + self.eps)
@@ -36,7 +37,7 @@ class SequenceBatchNorm(nn.Module):
         count = sum(x.lengths)
         if count < 2:
             raise ValueError(f"expected at least 2 real frames to normalise in training; got {count}: is the batch empty or too short?")
-        data = x.data.float()
+        data = x.data.to(self.running_mean.dtype)           # sums of half precision are taken in single
         mean = data.sum((0, 1)) / count
         variance = x.with_data(data - mean).zero_padding().data.square().sum((0, 1)) / count
         with torch.no_grad():

@@ -17,8 +17,6 @@ class ConvLayer(nn.Module):
         padding = (kernel[0] // 2, kernel[1] // 2)
         self.framing = Framing(kernel[0], stride[0], padding[0], padding[0])
         self.channels, self.bins = channels, Framing(kernel[1], stride[1], padding[1], padding[1]).count(bins)
-        if self.bins < 1:
-            raise ValueError(f"expected a kernel no wider than the {bins} input bins (padded by {padding[1]}); got {kernel[1]}")
         self.conv = nn.Conv2d(channels_in, channels, kernel, stride, padding, bias=False)
         self.norm = SequenceBatchNorm(channels)
         self.activation = nn.ReLU() if clip is None else nn.Hardtanh(0.0, clip)

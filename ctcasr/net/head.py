@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -19,7 +20,7 @@ class Head(nn.Module):
         sizes = [features, *hidden, symbols]
         # The bias of a layer is kept behind BatchNorm too: only the norm *before* a layer is there, none follows.
         self.norms = nn.ModuleList(SequenceBatchNorm(size) if norm else nn.Identity() for size in sizes[:-1])
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.activation = nn.ReLU() if clip is None else nn.Hardtanh(0.0, clip)
         self.dropout = nn.Dropout(dropout)
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctcasr.show.records import RecordLike, final_course, number, read_records
+from ctcasr.show.records import RecordLike, final_course, number
 from ctcasr.show.story import Story
 from ctcasr.show.units import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, percent, short
+from ctcasr.train.records import read_records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

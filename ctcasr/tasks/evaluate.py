@@ -11,7 +11,7 @@ from typing import Any
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, read_audio
 from ctcasr.recogniser import Hypothesis, Recogniser
-from ctcasr.score import Transcripts, alignment
+from ctcasr.score import Transcripts, alignment, word_errors
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,10 @@ class Evaluation:
         (out / "scores.json").write_text(json.dumps(self.scores(), indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
         with open(out / "hypotheses.jsonl", "w", encoding="utf-8") as lines, open(out / "alignments.txt", "w", encoding="utf-8") as text:
             for utterance, said, found in self.rows:
-                words = Transcripts.of(said, found.text).words
-                line = {"id": utterance.id, "audio_filepath": str(utterance.audio_filepath), "reference": said, "hypothesis": found.text,
-                        "score": found.score, **words.counts(), "words": [[w.text, round(w.start_s, 3), round(w.end_s, 3)] for w in found.words]}
+                words = word_errors(said, found.text)
+                times = [[w.text, round(w.start_s, 3), round(w.end_s, 3)] for w in found.words]
+                line = {"id": utterance.id, "audio_filepath": str(utterance.audio_filepath), "reference": said,
+                        "hypothesis": found.text, "score": found.score, **words.counts(), "words": times}
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
                 text.write(f"{utterance.id}: {words.errors} of {words.total} words wrong\n{alignment(said, found.text)}\n")
         return out

@@ -11,10 +11,13 @@ from torch import nn
 
 from ctcasr.batch import Batch
 from ctcasr.build import SpeechModel
-from ctcasr.ctc import CtcReport, ctc_loss, greedy
+from ctcasr.ctc import CtcReport, ctc_loss, greedy, verdict
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.score import Transcripts
+from ctcasr.seq import Seq
+from ctcasr.tasks.evidence import Evidence
+from ctcasr.spec import describe, spec_from
 from ctcasr.tasks.task import Loss, Score
 from ctcasr.text import Tokenizer
 
@@ -26,6 +29,12 @@ class Recognise:
                  augment_from: int = 0, notes: Mapping[str, Any] | None = None) -> None:
         self.network, self.tokenizer, self.spec = model, tokenizer, dict(spec)
         self.augment, self.augment_from, self.notes = augment, augment_from, dict(notes or {})
+        self.evidence = Evidence(model, tokenizer, lambda: self.parameters())
+
+    @property
+    def title(self) -> str:
+        """The network in a few words."""
+        return describe(spec_from(self.spec))
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """Everything in the network."""
@@ -37,6 +46,7 @@ class Recognise:
         logits = self.network(batch.audio, augment, batch.seeds)
         rows, report = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=self.tokenizer.blank,
                                 reduction="none", zero_infinity=True, return_report=True)
+        self.evidence.train_batch(batch, logits.lengths)
         left_out = tuple(f"{batch.ids[row]}: {_infeasible(report, row)}" for row in report.infeasible)
         return Loss(rows.sum(), len(batch) - len(left_out), rows.detach(), left_out, report.summary)
 
@@ -55,20 +65,28 @@ class Recognise:
                                   reduction="none", zero_infinity=True, return_report=True)
             report = part if report is None else report + part
             total, feasible = total + float(rows.sum()), feasible + len(batch) - len(part.infeasible)
-            for utterance, decoded in zip(batch.utterances, greedy(logits.data, logits.lengths, self.tokenizer.blank), strict=True):
-                said, written = self.tokenizer.normalise(utterance.text or ""), self.tokenizer.decode(decoded.tokens)
+            hypotheses = self.write(logits)
+            self.evidence.dev_batch(batch, logits, hypotheses)
+            for utterance, written in zip(batch.utterances, hypotheses, strict=True):
+                said = self.tokenizer.normalise(utterance.text or "")
                 tally += Transcripts.of(said, written)
                 samples.append({"id": utterance.id, "reference": said, "hypothesis": written})
+        evidence = self.evidence.figures()
+        evidence["masked"] = 0.0 if self.augment is None else self.augment.share
         self.network.train(was_training)
         loss = total / feasible if feasible else math.inf
         figures = {"loss": loss, "wer": tally.words.rate, "cer": tally.chars.rate, "utterances": tally.utterances,
                    "empty_hypotheses": tally.empty}
         few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
-        return Score((tally.words.rate, loss), figures, few, report.summary() if report else {})
+        return Score((tally.words.rate, loss), figures, few, report.summary() if report else {}, evidence)
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """No verdict yet."""
-        return None
+        """Is it learning, waiting on the blank plateau, or in trouble, and of what kind?"""
+        return verdict(history).as_json()
+
+    def write(self, logits: Seq) -> list[str]:
+        """The texts that logits [B, T, symbols] spell, by greedy decoding."""
+        return [self.tokenizer.decode(d.tokens) for d in greedy(logits.data, logits.lengths, self.tokenizer.blank)]
 
     def export(self) -> dict[str, Any]:
         """What `Recogniser.load` reads."""

@@ -30,12 +30,21 @@ class Score:
     figures: Mapping[str, float]
     samples: Sequence[Mapping[str, str]] = ()
     report: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)      # what `judge` reads, beside the figures
 
 
 class Task(Protocol):
     """Recognise, enhance, classify: one file each; `fit` trains any of them."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """What is trained, and scored by `check`."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """The network in a few words, for people."""
+        ...
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """What is trained; a frozen listener is not in it."""

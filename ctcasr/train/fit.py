@@ -95,7 +95,7 @@ class _Run:
             self.at.epochs = max(1, round(budget / epoch_s))
         left = (self.at.epochs - self.at.epoch) * len(self.train) - self.at.batch
         yield self._write("start", {
-            "network": type(self.task.network).__name__, "parameters": sum(p.numel() for p in self.task.parameters()),
+            "network": self.task.title, "parameters": sum(p.numel() for p in self.task.parameters()),
             "device": str(self.device), "threads": torch.get_num_threads(), "epochs": self.at.epochs,
             "steps": self.at.epochs * self._steps_per_epoch, "batches_per_epoch": len(self.train),
             "train_seconds": self.train.seconds, "dev_seconds": self.dev.seconds if self.dev else 0.0,
@@ -118,7 +118,7 @@ class _Run:
             batches = [batch.to(self.device) for batch in group if batch is not None]
             begun = self.clock.now()
             rate = learning_rate(plan, at.done, at.checks)
-            outcome = take_step(self.task, self.optimiser, batches, at.step, rate, plan.clip)
+            outcome = take_step(self.task, self.optimiser, batches, at.step, rate, plan.clip, window.steps + 1 >= plan.log_every)
             at.batch += len(group) or plan.accumulate
             at.done = min(1.0, at.done + (1 - at.done) / max(1, self._steps_left() + 1))
             at.seconds = self.clock.now()
@@ -140,7 +140,8 @@ class _Run:
         self._save("last.pt")
         if self.dev is None:
             self._save("best.pt")
-        yield self._write("epoch", {"epoch": at.epoch, "seconds": at.seconds - started, "train_loss": window.mean_loss})
+        yield self._write("epoch", {"epoch": at.epoch, "seconds": at.seconds - started, "train_loss": window.mean_loss,
+                                    "epochs": at.epochs, "steps": at.epochs * self._steps_per_epoch})
 
     def _check(self, dev: Batches) -> Record:
         """Score on the dev part; keep the network if it is the best so far."""
@@ -152,8 +153,8 @@ class _Run:
             self.at.best = list(score.key)
             self._save("best.pt")
         record = {"epoch": self.at.epoch, "dev_loss": score.figures.get("loss"), **score.figures, "samples": list(score.samples),
-                  "report": dict(score.report), "best": best}
-        return self._write("check", {**record, "verdict": self.task.judge([*self.file.history, {"kind": "check", **record}])})
+                  "report": dict(score.report), "evidence": dict(score.evidence), "best": best}
+        return self._write("check", {**record, "verdict": self.task.judge([*self.file.history, {"kind": "check", "step": self.at.step, **record}])})
 
     def _report(self, outcome: Outcome | None, batches: list[Batch]) -> Iterator[Record]:
         """Name what was left out, once for each utterance; stop where steps can no longer be used."""

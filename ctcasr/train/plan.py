@@ -25,7 +25,7 @@ class Plan:
     optimiser: str = option("adamw", "adamw, sgd or rmsprop")
     lr: float = option(2e-3, "highest learning rate")
     weight_decay: float = option(1e-2, "decoupled (adamw) or L2 weight decay")
-    schedule: str = option("onecycle", "onecycle, cosine, linear, exponential, plateau or constant")
+    schedule: str = option("onecycle", "onecycle, cosine, linear, exponential, plateau, constant or range (a range test)")
     warmup: float = option(0.1, "share of training in which the learning rate rises")
     clip: float = option(10.0, "largest norm of the gradient (of the mean loss per utterance); 0: no clipping")
     accumulate: int = option(1, "batches per optimiser step")
@@ -65,6 +65,8 @@ def make_optimiser(plan: Plan, parameters: Iterable[nn.Parameter]) -> torch.opti
 
 def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> float:
     """The learning rate at `progress` 0..1 of training; `checks` are the dev values so far (for plateau, lower is better)."""
+    if plan.schedule == "range":
+        return plan.lr * 1e-4 ** (1 - progress)       # rises over four decades (Smith 2017, arXiv 1506.01186)
     if progress < plan.warmup and plan.schedule != "constant":
         rise = progress / plan.warmup
         # One-cycle starts at 1/25 of its top (Smith and Topin 2017); plain warm-up at zero.
@@ -80,7 +82,7 @@ def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> 
         return plan.lr * 0.5 ** _plateaus(checks)
     if plan.schedule == "constant":
         return plan.lr
-    raise ValueError(f"schedule: expected onecycle, cosine, linear, exponential, plateau or constant; got {plan.schedule!r}")
+    raise ValueError(f"schedule: expected onecycle, cosine, linear, exponential, plateau, constant or range; got {plan.schedule!r}")
 
 
 def _plateaus(checks: Sequence[float], patience: int = 3) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ class RecordFile:
     def __init__(self, path: Path, keep_to: int | None = None) -> None:
         self.history: list[dict[str, Any]] = []
         if keep_to is not None and path.exists():
-            self.history = [line for line in read_records(path) if line["step"] <= keep_to]
+            self.history = [r.as_json() for r in read_records(path) if r.step <= keep_to]
         part = path.with_name(f".{path.name}.part")
         with open(part, "w", encoding="utf-8") as file:
             file.writelines(_line(entry) for entry in self.history)
@@ -50,17 +51,33 @@ class RecordFile:
         self.file.close()
 
 
-def read_records(path: Path) -> list[dict[str, Any]]:
-    """All whole lines of a records.jsonl; a last line cut short by a crash is left out."""
+def read_records(run: Path | str) -> list[Record]:
+    """The records of a run directory (or of the file itself), in order.
+
+    A last line that a crash has cut is left out; a broken line before it is left out with a warning that names it.
+    Raises FileNotFoundError where there is no such file.
+    """
+    path = Path(run)
+    path = path / "records.jsonl" if path.is_dir() else path
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected the records of a run (a run directory holds records.jsonl)")
+    rows = path.read_text(encoding="utf-8", errors="replace").split("\n")
     records = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        if isinstance(entry, dict) and "kind" in entry and "step" in entry:
-            records.append(entry)
+    for number, row in enumerate(rows, 1):
+        record = _record(row) if row.strip() else None
+        if record is not None:
+            records.append(record)
+        elif row.strip() and number < len(rows):       # the last piece has no newline behind it: it was being written
+            warnings.warn(f"{path}:{number}: not a record, left out: {row[:60]!r}", stacklevel=2)
     return records
+
+
+def _record(row: str) -> Record | None:
+    try:
+        found = json.loads(row)
+        return Record(str(found.pop("kind")), int(found.pop("step", 0)), found)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return None
 
 
 def _line(entry: Mapping[str, Any]) -> str:

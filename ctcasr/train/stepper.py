@@ -22,6 +22,8 @@ class Outcome:
     norm: torch.Tensor                       # of the gradient of the mean, before clipping
     last: Loss
     left_out: tuple[str, ...]
+    scale: torch.Tensor                      # what clipping multiplied the gradient by, 0..1
+    moved: torch.Tensor | None = None        # length of the step over that of the matrices it moved, if it was measured
     problem: str = ""                        # why the step was not taken
     suspects: tuple[str, ...] = field(default=())
 
@@ -35,8 +37,12 @@ class Outcome:
         return float(self.norm)
 
 
-def take_step(task: Task, optimiser: torch.optim.Optimizer, batches: Iterable[Batch], step: int, lr: float, clip: float) -> Outcome | None:
-    """Train on `batches` as one; None if there was nothing in them. A loss or gradient that is not finite moves nothing."""
+def take_step(task: Task, optimiser: torch.optim.Optimizer, batches: Iterable[Batch], step: int, lr: float, clip: float,
+              measure: bool = False) -> Outcome | None:
+    """Train on `batches` as one; None if there was nothing in them. A loss or gradient that is not finite moves nothing.
+
+    With `measure`, the length of the step is compared with that of the weights.
+    """
     optimiser.zero_grad(set_to_none=True)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     total: torch.Tensor | None = None
@@ -51,29 +57,35 @@ def take_step(task: Task, optimiser: torch.optim.Optimizer, batches: Iterable[Ba
             total = loss.sum.detach() if total is None else total + loss.sum.detach()
     if not seen:
         return None
-    last = seen[-1][1]
+    last, one = seen[-1][1], torch.ones(())
     if total is None:
         zero = torch.zeros(())
-        return Outcome(zero, 0.0, zero, last, left_out, "no utterance of the batch has an alignment")
-    norm = _scale(parameters, weight, clip)
+        return Outcome(zero, 0.0, zero, last, left_out, one, problem="no utterance of the batch has an alignment")
+    norm, scale = _scale(parameters, weight, clip)
     # One wait for the device a step: whether to move must be known before moving.
     if not math.isfinite(float(norm) + float(total)):
-        return Outcome(total, weight, norm, last, left_out, _cause(float(total)), _suspects(seen))
+        return Outcome(total, weight, norm, last, left_out, scale, problem=_cause(float(total)), suspects=_suspects(seen))
     for group in optimiser.param_groups:
         group["lr"] = lr
+    matrices = [p.detach() for p in parameters if p.dim() > 1] if measure else []
+    before = [p.clone() for p in matrices]
     optimiser.step()
-    return Outcome(total, weight, norm, last, left_out)
+    moved = None
+    if matrices:
+        length = torch.nn.utils.get_total_norm(before)
+        moved = torch.nn.utils.get_total_norm(torch._foreach_sub(matrices, before)) / length.clamp_min(1e-12)
+    return Outcome(total, weight, norm, last, left_out, scale, moved)
 
 
-def _scale(parameters: list[nn.Parameter], weight: float, clip: float) -> torch.Tensor:
-    """Gradients of the sum become those of the mean, no longer than `clip`; returns their length before clipping."""
+def _scale(parameters: list[nn.Parameter], weight: float, clip: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients of the sum become those of the mean, no longer than `clip`; returns their length before clipping, and the factor."""
     grads = [p.grad for p in parameters if p.grad is not None]
     if not grads:
         raise ValueError("no trained parameter received a gradient: is the network detached from its loss, or all of it frozen?")
     norm = torch.nn.utils.get_total_norm(grads) / weight
     factor = torch.ones_like(norm) if clip <= 0 else (clip / (norm + 1e-6)).clamp(max=1.0)
     torch._foreach_mul_(grads, factor / weight)
-    return norm
+    return norm, factor
 
 
 def _cause(total: float) -> str:

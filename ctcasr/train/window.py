@@ -23,6 +23,7 @@ class Window:
     def _reset(self) -> None:
         self.steps, self.sum, self.weight, self.audio_s, self.step_s, self.wait_s = 0, 0.0, 0.0, 0.0, 0.0, 0.0  # type: int, torch.Tensor | float, float, float, float, float
         self.infeasible, self.lr = 0, 0.0
+        self.scale: torch.Tensor | float = 0.0
         self.last: Outcome | None = None
 
     def add(self, outcome: Outcome, batches: list[Batch], lr: float, step_s: float, wait_s: float) -> None:
@@ -32,6 +33,7 @@ class Window:
         self.audio_s += sum(batch.audio.seconds for batch in batches)
         self.step_s, self.wait_s, self.lr = self.step_s + step_s, self.wait_s + wait_s, lr
         self.infeasible += len(outcome.left_out)
+        self.scale = self.scale + outcome.scale
         self.last = outcome
 
     def close(self) -> dict[str, Any]:
@@ -39,7 +41,10 @@ class Window:
         assert self.last is not None
         loss = float(self.sum) / self.weight if self.weight else math.nan
         figures = {"loss": loss, "lr": self.lr, "grad_norm": self.last.grad_norm, "steps": self.steps, "audio_s": self.audio_s,
-                   "step_s": self.step_s, "wait_s": self.wait_s, "infeasible": self.infeasible, **self.last.last.evidence()}
+                   "step_s": self.step_s, "wait_s": self.wait_s, "infeasible": self.infeasible, "left_out": self.infeasible,
+                   "clip_scale": float(self.scale) / self.steps, **self.last.last.evidence()}
+        if self.last.moved is not None:
+            figures["update_ratio"] = float(self.last.moved)
         self._all_sum, self._all_weight = self._all_sum + self.sum, self._all_weight + self.weight
         self._reset()
         return figures

@@ -79,6 +79,7 @@ def test_same_bits_twice():
 def test_nothing_waits_for_the_device():
     logits, problem = draw(6, 8, 200, 30, 40)
     forward_backward(logits, problem, True)
+    logits, problem = draw(16, 8, 200, 30, 40)  # targets that are not on the device yet
     torch.cuda.set_sync_debug_mode("error")
     try:
         forward_backward(logits, problem, True)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +19,8 @@ from torch import Tensor
 
 import ctcasr.ctc.cuda.plan as plan_module
 from ctcasr.ctc import reference
+from ctcasr.ctc.cuda import launch as launch_module
+from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.backend import host_inputs
 from ctcasr.ctc.cuda.plan import Args, Launch, Plan, run
 from ctcasr.ctc.problem import Problem, Rows, prepare
@@ -103,7 +106,7 @@ def test_agrees_with_float64(twin, seed, batch, frames, classes, labels, scale, 
 
 @pytest.mark.parametrize("labels", [0, 1, 15, 16, 127, 128, 255, 256, 257, 1023, 1024, 2047])
 def test_every_width_of_the_lattice(twin, labels):
-    logits, problem = draw(labels, 1, labels + labels // 5 + 21, 11, labels)
+    logits, problem = draw(labels, 1, labels + labels // 20 + 21, 60, labels)
     compare(twin(logits, problem), logits, problem, 2e-6)
 
 
@@ -190,3 +193,19 @@ def test_nan_and_impossible_rows(twin):
     assert (rows.nll[1:3] == math.inf).all() and (rows.grad[1:3] == 0).all()
     compare(twin(logits[3:], prepare(logits[3:], torch.tensor([[1, 3]]), [12], [2])), logits[3:],
             prepare(logits[3:], torch.tensor([[1, 3]]), [12], [2]), 2e-6)
+
+
+@pytest.mark.parametrize("labels", [20, 200, 1100])
+def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monkeypatch):
+    monkeypatch.setattr(launch_module, "driver", lambda: library)
+    monkeypatch.setattr(nvrtc, "binary", lambda capability: b"\x7fELF%d" % capability)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=7))
+    logits, problem = draw(labels, 2, labels + 50, 40, labels)
+    lengths, _, _ = host_inputs(problem)
+    launch = launch_module.Kernels(0)
+    rows = Rows(*run(launch, logits, problem.targets, torch.tensor(lengths), Plan(*logits.shape, labels, True),
+                     0, None, 0.0, True))
+    assert all(torch.equal(a, b) for a, b in zip(rows, twin(logits, problem), strict=True))
+    with pytest.raises(RuntimeError, match="launch chains_8: error 1, refused by the twin"):
+        launch("chains_8", 1, 1, 1024, 0, Args())

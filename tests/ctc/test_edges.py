@@ -193,3 +193,33 @@ def test_nan_in_a_real_frame_is_not_hidden(run):
     assert nll[0].isfinite() and not nll[1].isfinite() and grad[0].isfinite().all()
     with pytest.raises(ValueError, match="CTC of utterance-b: loss"):
         ctc_report(logits, torch.tensor([[1], [1]]), [5, 5], [1, 1]).named(["a", "utterance-b"]).raise_if_bad()
+
+
+@pytest.mark.parametrize("scale", [0.01, 1, 10, 100])
+@pytest.mark.parametrize("seed", range(4))
+def test_random_shapes_and_scales_against_float64(run, random_batch, seed, scale):
+    rng = torch.Generator().manual_seed(1000 + seed)
+    frames, classes, labels, blank = (int(torch.randint(low, high, (), generator=rng))
+                                      for low, high in ((5, 150), (2, 50), (0, 60), (0, 2)))
+    logits, targets, times, lengths = random_batch(3, frames, classes, labels, blank=blank, scale=scale, seed=seed)
+    nll, grad = run(logits, targets, times, lengths, blank=blank)
+    leaf = logits.double().requires_grad_()
+    want = ctc_loss(leaf, targets, times, lengths, blank=blank, reduction="none", backend="reference")
+    want.sum().backward()
+    torch.testing.assert_close(nll.double(), want.detach(), rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(grad.double(), leaf.grad, rtol=0, atol=2e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("frames", "labels", "tolerance"), [(5000, 300, 2e-6), (20000, 500, 5e-6)])
+@pytest.mark.parametrize("scale", [0.0, 1, 10])
+def test_long_utterances_against_float64(run, exact, random_batch, frames, labels, scale, tolerance):
+    if exact:
+        pytest.skip("this backend is the measure")
+    logits, targets, times, lengths = random_batch(2, frames, 38, labels, scale=scale)
+    nll, grad = run(logits, targets, times, lengths)
+    leaf = logits.double().requires_grad_()
+    want = ctc_loss(leaf, targets, times, lengths, reduction="none", backend="torch")
+    want.sum().backward()
+    torch.testing.assert_close(nll.double(), want.detach(), rtol=1e-6, atol=1e-5)
+    torch.testing.assert_close(grad.double(), leaf.grad, rtol=0, atol=tolerance)

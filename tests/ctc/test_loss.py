@@ -136,6 +136,16 @@ def test_half_logits_give_a_float32_loss(backend, device, dtype):
     torch.testing.assert_close(half.grad.cpu().double(), leaf.grad, rtol=0, atol=torch.finfo(dtype).eps)
 
 
+def test_gradient_scaler_does_not_overflow_float16(backend, device):
+    logits, targets, times, lengths = batch()
+    half = logits.half().to(device).requires_grad_()
+    (65536 * ctc_loss(half, targets, times, lengths, reduction="sum", backend=backend) / 65536).backward()
+    nll = ctc_loss(half, targets, times, lengths, reduction="none", backend=backend)
+    (scaled,) = torch.autograd.grad(nll, half, torch.full_like(nll, 65536.0))
+    assert not scaled.isnan().any() and (scaled[1, 9:] == 0).all()
+    torch.testing.assert_close(scaled.isinf(), (half.grad.float() * 65536).half().isinf())
+
+
 def test_float64_stays_float64(run):
     logits, targets, times, lengths = batch()
     nll, grad = run(logits.double(), targets, times, lengths)
@@ -160,6 +170,23 @@ def test_report_changes_neither_loss_nor_gradient(backend, device):
         loss.backward()
         results.append((loss.detach(), leaf.grad))
     assert torch.equal(results[0][0], results[1][0]) and torch.equal(results[0][1], results[1][1])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_compiled_graph_is_whole_and_equal(reduction):
+    logits, targets, times, lengths = batch()
+
+    def scaled(x, *arguments):
+        return ctc_loss(x * 2, *arguments, reduction=reduction, prior=torch.zeros(6), zero_infinity=True).sum()
+
+    found = []
+    for function in (scaled, torch.compile(scaled, backend="aot_eager", fullgraph=True)):
+        leaf = logits.clone().requires_grad_()
+        loss = function(leaf, targets, torch.tensor(times), torch.tensor(lengths))
+        loss.backward()
+        found.append((loss.detach(), leaf.grad))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-7)
 
 
 def test_wrong_arguments_are_named():

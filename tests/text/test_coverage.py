@@ -25,7 +25,7 @@ def test_report_names_character_count_and_the_first_utterances() -> None:
     texts = [(f"u{i}", "50 %") for i in range(5)] + [("u5", "caf\u00e9 & bar"), ("u6", "?")]
     report = coverage(texts, ENGLISH)
     assert report.characters == {"%": 5, "&": 1, "?": 1}
-    assert list(report.characters)[0] == "%"
+    assert next(iter(report.characters)) == "%"
     assert report.examples["%"] == ["u0", "u1", "u2"]
     assert report.empty == ["u6"]
     text = str(report)

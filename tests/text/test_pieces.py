@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 
 from ctcasr.text import Alphabet, Pieces, Tokenizer, UncoveredText, make_tokenizer, tokenizer_from_state
 
-_WORDS = ["bin", "lay", "place", "set", "blue", "green", "red", "white", "at", "by", "in", "with", "again", "now", "please", "soon", "one", "two", "three"]
+_WORDS = [
+    "bin", "lay", "place", "set", "blue", "green", "red", "white", "at", "by", "in", "with",
+    "again", "now", "please", "soon", "one", "two", "three",
+]
 
 
 def _texts() -> list[str]:

@@ -8,12 +8,17 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import native
-from ctcasr.ctc.cuda.launch import kernels
+from ctcasr.ctc.cuda import nvrtc
+from ctcasr.ctc.cuda.launch import driver, kernels
 from ctcasr.ctc.cuda.plan import DTYPES, MOST_LABELS, Plan, run
 from ctcasr.ctc.problem import Problem, Rows
 
+if torch.cuda.is_available():  # what is missing shows at import: backend="auto" then falls back and says why
+    driver()
+    nvrtc.library()
+
 _KEPT = 8
-_recent: OrderedDict[object, Tensor] = OrderedDict()
+_recent: OrderedDict[tuple[torch.device, bytes], tuple[Tensor, int]] = OrderedDict()  # and the stream of the copy
 _captured: list[Tensor] = []  # read by the replays of CUDA graphs
 
 
@@ -30,16 +35,17 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
         logits = logits.contiguous()
     with torch.cuda.device(logits.device):
         lengths, targets, prior, floor = _on_device(problem, logits.device)
-        plan = Plan(*logits.shape, longest, need_grad)
+        batch, frames, classes = logits.shape
+        plan = Plan(batch, frames, classes, longest, need_grad)
         return Rows(*run(kernels(logits.device.index), logits, targets, lengths, plan, problem.blank, prior, floor,
                          problem.normalize))
 
 
 def host_inputs(problem: Problem) -> tuple[list[int], Tensor, float]:
-    """Both lengths as one list, the prior less its smallest value (so that no emission exceeds one), and that value."""
+    """Frames, labels and starts of the rows as one list, the prior less its smallest value (so that no emission exceeds one), and that value."""
     floor = 0.0 if problem.prior is None else float(problem.prior.min())
     prior = torch.zeros(0, dtype=torch.float64) if problem.prior is None else problem.prior - floor
-    return [*problem.input_lengths, *problem.target_lengths], prior, floor
+    return [*problem.input_lengths, *problem.target_lengths, *problem.offsets[:-1]], prior, floor
 
 
 def _on_device(problem: Problem, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None, float]:
@@ -55,17 +61,19 @@ def _on_device(problem: Problem, device: torch.device) -> tuple[Tensor, Tensor, 
 
 def _copy(packed: Tensor, device: torch.device) -> Tensor:
     """`packed` on the device. Recent ones are kept: a CUDA graph captures what its warm-up has copied."""
-    key = (device, torch.cuda.current_stream(device), packed.numpy().tobytes())
-    capturing = torch.cuda.is_current_stream_capturing()
-    if key in _recent:
-        _recent.move_to_end(key)
-    elif capturing:
-        raise RuntimeError("CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they lie on the "
-                           "host) once on the capturing stream before the capture, as torch's warm-up does")
-    else:
-        _recent[key] = packed.pin_memory().to(device, non_blocking=True)
+    key = (device, packed.numpy().tobytes())
+    there, stream = _recent.get(key, (None, 0))
+    if torch.cuda.is_current_stream_capturing():
+        if there is None:
+            raise RuntimeError("CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they lie "
+                               "on the host) once before the capture, as torch's warm-up does")
+        _captured.append(there)
+        return there
+    current = torch.cuda.current_stream(device).cuda_stream
+    if there is None or stream != current:
+        there = packed.pin_memory().to(device, non_blocking=True)
+        _recent[key] = there, current
         if len(_recent) > _KEPT:
             _recent.popitem(last=False)
-    if capturing:
-        _captured.append(_recent[key])
-    return _recent[key]
+    _recent.move_to_end(key)
+    return there

@@ -6,12 +6,10 @@
 KERNEL prepare(const Args a) { prepare_block(a, blockIdx.x); }
 
 // One warp per frame of the padded batch.
-#define FRAMES(body)                                                                                       \
-    const long long frame = (long long)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32;                  \
-    if (frame < (long long)a.batch * a.frames) body(a, int(frame / a.frames), int(frame % a.frames));
+CODE long long frame() { return (long long)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; }
 
-KERNEL __launch_bounds__(256) emissions(const Args a) { FRAMES(emission_warp) }
-KERNEL __launch_bounds__(256) gradient(const Args a) { FRAMES(gradient_warp) }
+KERNEL __launch_bounds__(256) emissions(const Args a) { frame_warp(a, false, frame()); }
+KERNEL __launch_bounds__(256) gradient(const Args a) { frame_warp(a, true, frame()); }
 
 #define STATES_PER_LANE(Q, threads)                                                                        \
     KERNEL __launch_bounds__(threads) chains_##Q(const Args a) { chain_block<Q>(a, blockIdx.x, blockIdx.y); } \

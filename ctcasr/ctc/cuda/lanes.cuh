@@ -27,6 +27,11 @@ CODE float as_float(int bits) { return __int_as_float(bits); }
 CODE int as_int(float value) { return __float_as_int(value); }
 CODE void add_atomic(int* to, int what) { atomicAdd(to, what); }
 CODE void max_atomic(int* to, int what) { atomicMax(to, what); }
+CODE float mantissa(int bits) {         // the exponent replaced by that of one, in one instruction
+    int m;
+    asm("lop3.b32 %0, %1, 0x7fffff, %2, 0xea;" : "=r"(m) : "r"(bits), "r"(0x3f800000));
+    return as_float(m);
+}
 CODE float exp2_fast(float x) { float y; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x)); return y; }
 CODE float half_to_float(unsigned short h) { float f; asm("cvt.f32.f16 %0, %1;" : "=f"(f) : "h"(h)); return f; }
 CODE unsigned short float_to_half(float f) {
@@ -83,6 +88,7 @@ CODE int max(int a, int b) { return a > b ? a : b; }
 CODE int min(int a, int b) { return a < b ? a : b; }
 CODE void add_atomic(int* to, int what) { *to += what; }
 CODE void max_atomic(int* to, int what) { *to = max(*to, what); }
+CODE float mantissa(int bits) { return as_float((bits & 0x7fffff) | 0x3f800000); }
 CODE float exp2_fast(float x) { return std::exp2(x); }
 CODE float half_to_float(unsigned short h) { _Float16 f; std::memcpy(&f, &h, 2); return float(f); }
 CODE unsigned short float_to_half(float f) { _Float16 g(f); unsigned short h; std::memcpy(&h, &g, 2); return h; }

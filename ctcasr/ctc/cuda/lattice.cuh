@@ -16,7 +16,8 @@ struct alignas(8) Pair {                // a state, or an emission 2^f * 2^i of 
     int e;
 };
 
-CODE float power_of_two(int e) { return as_float((max(min(e, 127), -127) + 127) << 23); }  // 2^-127 and less is 0
+// 2^e for e <= 127; 2^-127 and less is 0.
+CODE float power_of_two(int e) { return as_float((max(e, -127) + 127) << 23); }
 
 // 2^q for q in [-1/2, 1/2]: all but the last operation lies below 0.42, so that the result is rounded almost once.
 CODE float exp2_near_zero(float q) {
@@ -39,7 +40,7 @@ CODE Pair emission(double log2_probability) {
 // Multiplies by an emission and reads the new exponent from the bits.
 CODE Pair emit(Pair sum, Pair y) {
     const int bits = as_int(sum.m * y.m);
-    return {as_float((bits & 0x7fffff) | 0x3f800000), max(sum.e + y.e + (bits >> 23) - 127, NOTHING)};
+    return {mantissa(bits), max(sum.e + y.e + (bits >> 23) - 127, NOTHING)};
 }
 
 CODE Pair add(Pair a, Pair b) {
@@ -141,7 +142,7 @@ template <int Q> struct Walk {
         EACH_LANE(lane) {
             const int step = first + lane;
             const bool known = warp > 0 && step > 0 && step < last;
-            const Pair edge = known ? edges[(long long)(step - 1) * edge_stride] : Pair{1.0f, NOTHING};
+            const Pair edge = known ? edges[(step - 1) * edge_stride] : Pair{1.0f, NOTHING};
             edge_m[lane] = edge.m;
             edge_e[lane] = edge.e;
         }

@@ -31,9 +31,15 @@ class Kernels:
     def __init__(self, device: int) -> None:
         major, minor = torch.cuda.get_device_capability(device)
         self._code = nvrtc.binary(10 * major + minor)
-        self._module = ctypes.c_void_p()
+        self._context, self._module = ctypes.c_void_p(), ctypes.c_void_p()
+        _check(driver().cuDevicePrimaryCtxRetain(ctypes.byref(self._context), device), "retain torch's context")
+        self._enter()
         _check(driver().cuModuleLoadData(ctypes.byref(self._module), self._code), "load the CTC kernels")
         self._functions: dict[str, ctypes.c_void_p] = {}
+
+    def _enter(self) -> None:
+        # A thread that has not called the runtime yet (torch's allocator may answer without it) has no context.
+        _check(driver().cuCtxSetCurrent(self._context), "enter torch's context")
 
     def _function(self, name: str) -> ctypes.c_void_p:
         if name not in self._functions:
@@ -45,6 +51,7 @@ class Kernels:
         return self._functions[name]
 
     def __call__(self, name: str, grid_x: int, grid_y: int, threads: int, shared: int, args: Args) -> None:
+        self._enter()
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
         parameters = (ctypes.c_void_p * 1)(ctypes.addressof(args))
         _check(driver().cuLaunchKernel(self._function(name), grid_x, grid_y, 1, threads, 1, 1, shared, stream,
@@ -53,7 +60,7 @@ class Kernels:
 
 @cache
 def kernels(device: int) -> Kernels:
-    """The kernels of a device, compiled and loaded once; its context must be current."""
+    """The kernels of a device, compiled and loaded once."""
     return Kernels(device)
 
 

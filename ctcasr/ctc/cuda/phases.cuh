@@ -7,7 +7,7 @@
 struct Args {                           // mirrored field by field by plan.py
     const void* logits;                 // [B, T, C] with strides, in `dtype`
     void* grad;                         // [B, T, C] contiguous, or null
-    const long long* lengths;           // [2, B] frames, labels: checked on the host
+    const long long* lengths;           // [3, B] frames, labels, start in `targets`: checked on the host
     const long long* targets;           // row after row
     const double* prior;                // [C] less its smallest value, or null
     float* nll;                         // [B]
@@ -50,20 +50,20 @@ struct Table {                          // one row of Args::table
     }
 };
 
-CODE float load(const void* from, long long at, int dtype) {
-    if (dtype == FLOAT32) return static_cast<const float*>(from)[at];
+template <int DTYPE> CODE float load(const void* from, long long at) {
+    if (DTYPE == FLOAT32) return static_cast<const float*>(from)[at];
     const unsigned short bits = static_cast<const unsigned short*>(from)[at];
-    return dtype == FLOAT16 ? half_to_float(bits) : as_float(int(bits) << 16);
+    return DTYPE == FLOAT16 ? half_to_float(bits) : as_float(int(bits) << 16);
 }
 
-CODE void store(void* to, long long at, int dtype, float value) {
-    if (dtype == FLOAT32) {
+template <int DTYPE> CODE void store(void* to, long long at, float value) {
+    if (DTYPE == FLOAT32) {
         static_cast<float*>(to)[at] = value;
     } else {
         const int bits = as_int(value);
         const unsigned short rounded = (unsigned(bits) + 0x7fff + ((bits >> 16) & 1)) >> 16;
         const unsigned short brain = value != value ? 0x7fc0 : rounded;
-        static_cast<unsigned short*>(to)[at] = dtype == FLOAT16 ? float_to_half(value) : brain;
+        static_cast<unsigned short*>(to)[at] = DTYPE == FLOAT16 ? float_to_half(value) : brain;
     }
 }
 
@@ -89,8 +89,7 @@ template <int Q> CODE Pair total(const Args& a, const Row& row, int index) {
 CODE void prepare_block(const Args& a, int row) {
     const int frames = int(a.lengths[row]), labels = int(a.lengths[a.batch + row]);
     const Table table(a, row);
-    const long long* targets = a.targets;
-    for (int i = 0; i < row; ++i) targets += a.lengths[a.batch + i];
+    const long long* targets = a.targets + a.lengths[2 * a.batch + row];
     if (THREAD_INDEX == 0) {
         a.status[row] = FINE;
         *table.repeats = 0;
@@ -104,7 +103,7 @@ CODE void prepare_block(const Args& a, int row) {
         if (label < 0 || label >= a.classes || label == a.blank) a.status[row] = BAD_LABEL;
         if (u > 0 && targets[u - 1] == label) add_atomic(table.repeats, 1);
         int first = 1;
-        for (int i = 0; i < u && first; ++i) first = targets[i] != label;
+        for (int i = 0; i < u; ++i) first &= targets[i] != label;
         table.first[u] = first;
         if (first) add_atomic(table.distinct, 1);
     }
@@ -130,7 +129,7 @@ CODE void prepare_block(const Args& a, int row) {
     }
 }
 
-CODE void emission_warp(const Args& a, int row, int t) {
+template <int DTYPE> CODE void emission_warp(const Args& a, int row, int t) {
     if (a.status[row] == BAD_LABEL || a.status[row] == NO_PATH || t >= a.lengths[row]) return;
     const long long base = row * a.stride_b + t * a.stride_t;
     Reg<float> tops, sums;
@@ -139,7 +138,7 @@ CODE void emission_warp(const Args& a, int row, int t) {
         for (int c = lane; c < a.classes; c += 128) {
             float x[4], most = -INFINITE;
             UNROLL for (int i = 0; i < 4; ++i) {
-                x[i] = c + 32 * i < a.classes ? load(a.logits, base + c + 32 * i, a.dtype) : -INFINITE;
+                x[i] = c + 32 * i < a.classes ? load<DTYPE>(a.logits, base + c + 32 * i) : -INFINITE;
                 most = fmaxf(most, x[i]);
             }
             if (most > top) {
@@ -166,7 +165,7 @@ CODE void emission_warp(const Args& a, int row, int t) {
         }
         for (int j = lane; j < *table.distinct; j += 32) {
             const int c = table.classes[j];
-            const double score = double(load(a.logits, base + c, a.dtype)) - level - width;
+            const double score = double(load<DTYPE>(a.logits, base + c)) - level - width;
             a.emissions[frame * a.width + j] = emission((score - (a.prior ? a.prior[c] : 0.0)) * (1.0 / LN2));
         }
     }
@@ -191,7 +190,7 @@ template <int Q> CODE void chain_block(const Args& a, int index, int direction) 
                 Walk<Q>& walk = walks[warp];
                 walk.run(first, min(first + LAG, row.frames), edges + warp - 1, a.warps, [](int) {}, [&](int step) {
                     const Reg<Pair>& border = walk.state[Q - 1];
-                    EACH_LANE(lane) if (lane == 31) edges[(long long)step * a.warps + warp] = border[lane];
+                    EACH_LANE(lane) if (lane == 31) edges[step * a.warps + warp] = border[lane];
                     const int t = row.frame(step), before = direction ? t : t + 1;
                     if (!(before & (a.keep - 1)) || step == row.frames - 1)
                         walk.store(checkpoint(a, Q, index, direction, (before + a.keep - 1) / a.keep), 32 * a.warps);
@@ -217,7 +216,7 @@ template <int Q> CODE void finish_warp(const Args& a, int index) {
         }
         const double level = sum_all(levels) - forward.frames * a.prior_floor;
         nll = float(-(log2(double(z.m)) + z.e) * LN2 - level);
-        health = fabs(y.m / z.m * power_of_two(y.e - z.e) - 1.0f);
+        health = fabs(y.m / z.m * power_of_two(min(y.e - z.e, 127)) - 1.0f);
         if (z.e < HOPELESS) status = NO_PATH;
     }
     if (status == NO_PATH) nll = INFINITE;
@@ -267,7 +266,7 @@ template <int Q> CODE void occupancy_block(const Args& a, int index, int segment
                 if (s >= 0) {
                     const int at = ((t - begin) * Q + s % Q) * stride + s / Q;
                     const Pair beta = walk.state[q][lane];
-                    m[at] *= beta.m * power_of_two(e[at] - z.e + beta.e);
+                    m[at] *= beta.m * power_of_two(min(e[at] - z.e + beta.e, 100));
                 }
             }
         }, [](int) {});
@@ -304,25 +303,37 @@ template <int Q> CODE void occupancy_block(const Args& a, int index, int segment
     }
 }
 
-CODE void gradient_warp(const Args& a, int row, int t) {
+template <int DTYPE> CODE void gradient_warp(const Args& a, int row, int t) {
     const long long base = row * a.stride_b + t * a.stride_t, frame = (long long)row * a.frames + t;
     const long long out = frame * a.classes;
     const int status = a.status[row];
     if (t >= a.lengths[row] || status != FINE) {
         const float fill = status == NOT_FINITE && t < a.lengths[row] ? as_float(0x7fc00000) : 0.0f;
-        EACH_LANE(lane) for (int c = lane; c < a.classes; c += 32) store(a.grad, out + c, a.dtype, fill);
+        EACH_LANE(lane) for (int c = lane; c < a.classes; c += 32) store<DTYPE>(a.grad, out + c, fill);
         return;
     }
     const float level = a.norms[frame].m, width = as_float(a.norms[frame].e);
     EACH_LANE(lane) UNROLL4 for (int c = lane; c < a.classes; c += 32) {
-        const float x = a.normalize ? load(a.logits, base + c, a.dtype) - level - width : -INFINITE;
-        store(a.grad, out + c, a.dtype, exp2_fast(x * LOG2E));
+        const float x = a.normalize ? load<DTYPE>(a.logits, base + c) - level - width : -INFINITE;
+        store<DTYPE>(a.grad, out + c, exp2_fast(x * LOG2E));
     }
     WARP_BARRIER();                     // the classes of the row are written again, less their occupancy
     const Table table(a, row);
     EACH_LANE(lane) for (int j = lane; j < *table.distinct; j += 32) {
         const int c = table.classes[j];
-        const float x = a.normalize ? load(a.logits, base + c, a.dtype) - level - width : -INFINITE;
-        store(a.grad, out + c, a.dtype, exp2_fast(x * LOG2E) - a.emissions[frame * a.width + j].m);
+        const float x = a.normalize ? load<DTYPE>(a.logits, base + c) - level - width : -INFINITE;
+        store<DTYPE>(a.grad, out + c, exp2_fast(x * LOG2E) - a.emissions[frame * a.width + j].m);
     }
+}
+
+template <int DTYPE> CODE void frame_warp(const Args& a, bool backward, int row, int t) {
+    backward ? gradient_warp<DTYPE>(a, row, t) : emission_warp<DTYPE>(a, row, t);
+}
+
+CODE void frame_warp(const Args& a, bool backward, long long frame) {
+    if (frame >= (long long)a.batch * a.frames) return;
+    const int row = int(frame / a.frames), t = int(frame % a.frames);
+    if (a.dtype == FLOAT32) frame_warp<FLOAT32>(a, backward, row, t);
+    if (a.dtype == FLOAT16) frame_warp<FLOAT16>(a, backward, row, t);
+    if (a.dtype == BFLOAT16) frame_warp<BFLOAT16>(a, backward, row, t);
 }

@@ -80,8 +80,9 @@ class Plan:
 
 def run(launch: Launch, logits: Tensor, targets: Tensor, lengths: Tensor, plan: Plan, blank: int,
         prior: Tensor | None, prior_floor: float, normalize: bool) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Loss [B], gradient [B, T, C] and health [B] of logits whose classes lie side by side; `lengths` is int64 [2, B].
+    """Loss [B], gradient [B, T, C] and health [B] of logits whose classes lie side by side.
 
+    `lengths` int64 [3, B]: frames, labels and where the labels of each row begin in `targets`.
     All tensors lie on the device of the logits; nothing waits for it.
     """
     def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:

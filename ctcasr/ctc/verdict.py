@@ -1,0 +1,76 @@
+"""The verdict on a run so far: learning, waiting, converged, or in trouble and why. Pure Python over plain records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ctcasr.ctc.causes import CAUSES, Cause
+from ctcasr.ctc.story import Story
+
+__all__ = ["Cause", "Verdict", "verdict"]
+
+_DOUBT = 0.9            # confidence from which on lesser suspicions are not worth telling
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`state` is "learning", "plateau: wait", "converged" or "trouble"; causes are ordered, the likeliest first."""
+
+    state: str
+    step: int
+    release_step: int | None = None         # when the plateau was left, or (if `estimated`) will be
+    estimated: bool = False
+    causes: tuple[Cause, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for a record."""
+        return {**asdict(self), "causes": [asdict(cause) for cause in self.causes]}
+
+
+def verdict(records: Sequence[Mapping[str, Any]]) -> Verdict:
+    """Read plain records (lines of records.jsonl) and judge; causes that cannot be told apart follow each other."""
+    story = Story.of(records)
+    found = [cause for look in CAUSES if (cause := look(story)) is not None]
+    found.sort(key=lambda cause: -cause.confidence)         # stable: equal ones keep the order of CAUSES
+    if found and found[0].confidence >= _DOUBT:
+        found = [cause for cause in found if cause.confidence >= _DOUBT - 0.2]
+    release = story.release
+    estimate = None if release is not None else estimated_release(story)
+    return Verdict(_state(story, bool(found)), story.step, release if release is not None else estimate,
+                   release is None and estimate is not None, tuple(found))
+
+
+def estimated_release(story: Story) -> int | None:
+    """The step at which the plateau will be left, from how the loss comes down; None before the first check.
+
+    A line through the logarithm of the loss over the last checks is drawn on to where runs begin to spell: 0.85 of
+    the deaf model's loss. It is held between 1.2 and 3 times the steps done, the range in which it can be relied on.
+    """
+    points = [(number, math.log(ratio)) for at in range(len(story.checks))
+              if (ratio := story.over_deaf(check=at)) > 0 and (number := story.figure("step", at)) > 0]
+    if not story.checks:
+        return None
+    now, guess = max(story.step, 1), 2.0
+    if len(points) >= 2:
+        (x0, y0), (x1, y1) = points[max(0, len(points) - 4)], points[-1]
+        slope, target = (y1 - y0) / max(x1 - x0, 1), math.log(0.85)
+        if y1 <= target:
+            guess = 1.2
+        elif slope < 0:
+            guess = 1 + (target - y1) / slope / now
+        else:
+            guess = 3.0
+    return round(now * min(3.0, max(1.2, guess)))
+
+
+def _state(story: Story, trouble: bool) -> str:
+    if trouble:
+        return "trouble"
+    if story.release is None:
+        return "plateau: wait"
+    losses = [story.figure("dev_loss", at) for at in range(len(story.checks))]
+    flat = len(losses) > 5 and min(losses[-5:]) > 0.99 * min(losses[:-5])
+    return "converged" if flat else "learning"

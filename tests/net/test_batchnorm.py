@@ -1,0 +1,98 @@
+"""SequenceBatchNorm is torch's BatchNorm1d over the real frames laid end to end."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import torch
+from torch import nn
+
+from ctcasr.net import SequenceBatchNorm
+from ctcasr.seq import Seq
+
+FEATURES = 5
+
+
+def batch(*lengths: int, pad: float = 0.0, seed: int = 0) -> Seq:
+    draw = torch.Generator().manual_seed(seed)
+    x = Seq.stack([3 * torch.randn(n, FEATURES, generator=draw, dtype=torch.float32) + 2 for n in lengths], 100)
+    return x.with_data(x.data.masked_fill(~x.mask[..., None], pad))
+
+
+def pair(momentum: float = 0.1) -> tuple[SequenceBatchNorm, nn.BatchNorm1d]:
+    """Ours and torch's with the same, uncommon parameters."""
+    ours, theirs = SequenceBatchNorm(FEATURES, momentum), nn.BatchNorm1d(FEATURES, momentum=momentum)
+    draw = torch.Generator().manual_seed(9)
+    weight, bias = torch.rand(FEATURES, generator=draw) + 0.5, torch.randn(FEATURES, generator=draw)
+    for module in (ours, theirs):
+        module.load_state_dict({**module.state_dict(), "weight": weight, "bias": bias})
+    return ours, theirs
+
+
+@pytest.mark.parametrize("lengths", [(7,), (9, 4, 1), (6, 6), (5, 0, 3)])
+@pytest.mark.parametrize("pad", [0.0, 1e3])
+def test_equals_torch_over_the_real_frames(lengths: tuple[int, ...], pad: float) -> None:
+    ours, theirs = pair()
+    for step in range(3):
+        x = batch(*lengths, pad=pad, seed=step)
+        data = x.data.clone().requires_grad_()
+        real = x.data[x.mask].clone().requires_grad_()
+        out, wanted = ours(x.with_data(data)), theirs(real)
+        assert torch.allclose(out.data[x.mask], wanted, atol=1e-5)
+        assert not bool(out.data[~x.mask].any())
+        upstream = torch.randn(wanted.shape, generator=torch.Generator().manual_seed(step))
+        for module in (ours, theirs):
+            module.zero_grad()
+        out.data.backward(torch.zeros_like(out.data).masked_scatter(x.mask[..., None].expand_as(out.data), upstream))
+        wanted.backward(upstream)
+        assert data.grad is not None and real.grad is not None
+        assert torch.allclose(data.grad[x.mask], real.grad, atol=1e-5)
+        assert not bool(data.grad[~x.mask].any())
+        assert torch.allclose(ours.weight.grad, theirs.weight.grad, atol=1e-4)
+        assert torch.allclose(ours.bias.grad, theirs.bias.grad, atol=1e-4)
+        assert torch.allclose(ours.running_mean, theirs.running_mean, atol=1e-5)
+        assert torch.allclose(ours.running_var, theirs.running_var, atol=1e-4)
+    ours.eval(), theirs.eval()
+    assert torch.allclose(ours(x).data[x.mask], theirs(x.data[x.mask]), atol=1e-5)
+
+
+def test_padding_may_hold_anything_even_nan() -> None:
+    results = []
+    for pad in (0.0, float("nan")):
+        norm, _ = pair()
+        x = batch(9, 4, 1, pad=pad)
+        x.data.requires_grad_()
+        out = norm(x)
+        out.data.square().sum().backward()
+        results.append([out.data, x.data.grad, norm.weight.grad, norm.bias.grad, norm.running_mean, norm.running_var, norm.eval()(x).data])
+    for clean, dirty in zip(*results, strict=True):
+        assert torch.equal(clean, dirty)
+
+
+def test_evaluation_moves_no_statistics() -> None:
+    norm = SequenceBatchNorm(FEATURES).eval()
+    norm(batch(9, 4))
+    assert torch.equal(norm.running_mean, torch.zeros(FEATURES)) and torch.equal(norm.running_var, torch.ones(FEATURES))
+
+
+def test_gradients_by_finite_differences() -> None:
+    norm = SequenceBatchNorm(FEATURES).double()
+    lengths = (4, 2)
+
+    def forward(data: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        changed = {"weight": weight, "bias": bias, "running_mean": norm.running_mean.clone(), "running_var": norm.running_var.clone()}
+        return torch.func.functional_call(norm, changed, (Seq(data, lengths, Fraction(100)),)).data
+
+    draw = torch.Generator().manual_seed(3)
+    inputs = [torch.randn(shape, generator=draw, dtype=torch.float64).requires_grad_() for shape in ((2, 4, FEATURES), (FEATURES,), (FEATURES,))]
+    assert torch.autograd.gradcheck(forward, inputs)
+
+
+@pytest.mark.parametrize("lengths", [(1,), (0, 1), (0,)])
+def test_too_few_frames_raise_in_training_alone(lengths: tuple[int, ...]) -> None:
+    x = Seq(torch.zeros(len(lengths), 1, FEATURES), lengths, Fraction(100))
+    norm = SequenceBatchNorm(FEATURES)
+    with pytest.raises(ValueError, match="at least 2 real frames"):
+        norm(x)
+    assert norm.eval()(x).lengths == lengths

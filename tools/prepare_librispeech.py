@@ -1,0 +1,31 @@
+"""LibriSpeech (openslr.org/12) to a manifest: python tools/prepare_librispeech.py LibriSpeech/train-clean-100 --out train.jsonl"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import _prepare
+
+from ctcasr.batch import Utterance
+
+
+def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
+    """Every line of every *.trans.txt below the folder; the sound lies beside it, the speaker is the first number of the name."""
+    found = sorted(Path(arguments.source).rglob("*.trans.txt"))
+    if not found:
+        raise ValueError(f"{arguments.source}: expected a LibriSpeech folder; found no *.trans.txt in it or below")
+    for transcript in found:
+        for where, line in _prepare.lines_of(transcript):
+            name, _, text = line.strip().partition(" ")
+            yield Utterance(transcript.parent / f"{name}.flac", text=text, speaker=name.split("-")[0], where=where)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = _prepare.parser(__doc__ or "", "folder of a LibriSpeech part, or of several")
+    return _prepare.run(read, parser.parse_args(argv))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
