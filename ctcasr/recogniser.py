@@ -107,17 +107,14 @@ class Recogniser:
         return resample(item.float(), rate_hz, self.rate_hz)
 
     def _words(self, tokens: Sequence[int], frames: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
-        """Group tokens into words at the spaces of the decoded text."""
-        words: list[Word] = []
-        step, start, end, count = self.model.frame_s, 0.0, 0.0, 0
-        for index, (first, last) in enumerate(frames):
-            text = self.tokenizer.decode(tokens[: index + 1])
-            fresh = len(text.split()) > count
-            if fresh:
-                count += 1
-                words.append(Word("", first * step, last * step))
-            if words and self.tokenizer.decode([tokens[index]]).strip():
-                start, end = words[-1].start_s, last * step
-                words[-1] = Word("", start, end)
-        texts = self.tokenizer.decode(tokens).split()
-        return tuple(Word(text, word.start_s, word.end_s) for text, word in zip(texts, words, strict=True))
+        """Tokens grouped into words: a symbol that is shown with "_" in front begins one."""
+        step, words = self.model.frame_s, list[Word]()
+        begin = True
+        for token, (first, last) in zip(tokens, frames, strict=True):
+            symbol = self.tokenizer.symbol(token)
+            begin = begin or symbol.startswith("_")
+            if text := symbol.removeprefix("_"):
+                words.append(Word(text, first * step, last * step) if begin
+                             else Word(words[-1].text + text, words[-1].start_s, last * step))
+                begin = False
+        return tuple(words)

@@ -12,14 +12,14 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.build import build
-from ctcasr.data import Corpus, Loader, read_manifest, split_dev
+from ctcasr.data import AudioError, Corpus, Loader, measure_workers, read_manifest, split_dev
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
-from ctcasr.show import draw_run, watch
+from ctcasr.show import draw_run, draw_utterance, watch
 from ctcasr.spec import read_spec, spec_to
-from ctcasr.tasks import Recognise, evaluate
+from ctcasr.tasks import Recognise, evaluate, examine
 from ctcasr.text import coverage, make_tokenizer, spell_digits
-from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml
+from ctcasr.train import Plan, fit, load_fitting, option, parse, pick_device, step_seconds, to_toml
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,9 @@ class Settings(Plan):
     batch_size: int = option(16, "utterances in a batch")
     order: str = option("sortagrad", "sortagrad (first epoch from short to long), shuffle or sorted")
     augment: bool = option(True, "SpecAugment")
+    speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
     augment_from: float = option(0.05, "share of training that passes before masks begin")
-    workers: int = option(0, "processes that read ahead; small corpora are kept in memory and need none")
+    workers: int = option(-1, "processes that read ahead; -1: as many as a measurement asks for (none for a small corpus)")
     init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
     resume: bool = option(False, "go on with the run in --out")
 
@@ -55,12 +56,14 @@ def main(argv: list[str] | None = None) -> None:
         pass
 
     print(f"checkpoint: {out / 'best.pt'}")
+    best = Recogniser.load(out / "best.pt")
     try:
-        print("plots:", *draw_run(out))
-    except ImportError as error:
-        print(error)
+        three = dev_loader.corpus.utterances[:3]
+        print("plots:", *draw_run(out), *(draw_utterance(out / "plots" / f"{u.id}.png", **examine(best, u)) for u in three))
+    except (ImportError, AudioError) as error:
+        print("plots:", error)
     if s.valid:
-        result = evaluate(Recogniser.load(out / "best.pt"), read(s.valid, s))
+        result = evaluate(best, read(s.valid, s))
         result.write(out / "valid")
         print(f"valid: WER {100 * result.tally.words.rate:.2f} %, CER {100 * result.tally.chars.rate:.2f} % over "
               f"{result.tally.utterances} utterances; details in {out / 'valid'}")
@@ -77,7 +80,8 @@ def prepare(s: Settings) -> tuple[Recognise, Loader, Loader]:
           coverage([(u.where, u.text or "") for u in lines], tokenizer))
 
     rate = spec.front.rate_hz
-    loader = Loader(Corpus(train, tokenizer, rate), batch_size=s.batch_size, order=s.order, seed=s.seed, workers=s.workers)  # type: ignore[arg-type]
+    corpus = Corpus(train, tokenizer, rate, speeds=[float(speed) for speed in s.speeds.split(",")])
+    loader = Loader(corpus, batch_size=s.batch_size, order=s.order, seed=s.seed)  # type: ignore[arg-type]
     dev_loader = Loader(Corpus(dev, tokenizer, rate), batch_size=2 * s.batch_size, order="sorted")
 
     model = build(spec, tokenizer.size)
@@ -89,6 +93,9 @@ def prepare(s: Settings) -> tuple[Recognise, Loader, Loader]:
     masks = SpecAugment() if s.augment else None
     task = Recognise(model, tokenizer, spec_to(spec), masks, round(s.augment_from * s.epochs * len(loader)),
                      notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s)})
+    trial = next(loader.epoch(0, len(loader) // 2), None)
+    loader.workers = s.workers if s.workers >= 0 else measure_workers(
+        corpus, batch_size=s.batch_size, step_s=step_seconds(task, trial, pick_device(s.device)))
     return task, loader, dev_loader
 
 

@@ -26,9 +26,12 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
         content = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{table}: expected UTF-8; {error}") from error
-    # quotes mean something between commas; between tabs (as in Common Voice) they are characters of the text
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-    rows = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, quoting=quoting)
+    rows = csv.DictReader(
+        io.StringIO(content, newline=""),
+        delimiter=delimiter,
+        # between tabs, as in Common Voice, quotes are characters of the text
+        quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
+    )
     missing = [name for name in columns.values() if name is not None and name not in (rows.fieldnames or ())]
     if missing:
         raise ValueError(f"{table}: expected columns {', '.join(missing)}; got {', '.join(rows.fieldnames or ()) or 'none'}")

@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "recipes")]
-import recognise
+import recognise  # noqa: E402
 
-from ctcasr.train import fit, parse, read_records
+from ctcasr.train import fit, parse, read_records  # noqa: E402
 
 
 def main(argv: list[str]) -> None:
@@ -33,7 +33,8 @@ def main(argv: list[str]) -> None:
 
 def range_test(flags: list[str]) -> None:
     """Let the learning rate rise until the loss explodes; print the loss over the rate and the highest rate that still helped."""
-    s = parse(recognise.Settings, ["--epochs", "4", "--lr", "1e-2", "--order", "shuffle", *flags, "--schedule", "range", "--log-every", "1"])
+    fixed = ["--schedule", "range", "--log-every", "1"]
+    s = parse(recognise.Settings, ["--epochs", "4", "--lr", "1e-2", "--order", "shuffle", *flags, *fixed])
     task, loader, _ = recognise.prepare(s)
     rates, losses = [], []
     for record in fit(task, loader, None, out=s.out, plan=s):

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from ctcasr.ctc._cpu_jit import _compile, exp2, jit
+from ctcasr.ctc._cpu_jit import exp2, jit
 from ctcasr.ctc._cpu_lattice import SHIFT
 
 _LOG2E = float(np.log2(np.e))
 
 
-@_compile({"contract", "reassoc", "nsz", "nnan"})  # nnan lets the maximum vectorise; the sum of exp finds NaNs
+@jit(fastmath={"contract", "reassoc", "nsz", "nnan"})  # nnan lets the maximum vectorise; the sum of exp finds NaNs
 def load_frame(scores: Any, frame: Any) -> Any:
     """Copy scores [C] (any stride) to the start of frame; returns their maximum."""
     top = scores[0]

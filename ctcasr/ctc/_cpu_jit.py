@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-
-def _compile(fastmath: set[str]) -> Callable[[Callable[..., Any]], Any]:
-    def compile_serial(function: Callable[..., Any]) -> Any:
-        try:
-            return njit(nogil=True, cache=True, fastmath=fastmath, error_model="numpy")(function)
-        except RuntimeError:  # numba: "cannot cache function: no locator available"; then compile in every process
-            return njit(nogil=True, fastmath=fastmath, error_model="numpy")(function)
-
-    return compile_serial
+# Sums may be split over SIMD lanes (reassoc) and multiply-adds fused (contract); NaN and infinity keep their meaning.
+_LANES = ("contract", "reassoc", "nsz")
 
 
-def jit(function: Callable[..., Any]) -> Any:
-    """Serial GIL-free kernel, cached on disk where a cache can be written; sums may be split over SIMD lanes."""
-    return _compile({"contract", "reassoc", "nsz"})(function)
+def jit(function: Callable[..., Any] | None = None, *, fastmath: Iterable[str] = _LANES) -> Any:
+    """Serial kernel that runs without the GIL and is compiled into its callers."""
+    compile_serial = njit(nogil=True, fastmath=set(fastmath), error_model="numpy")
+    return compile_serial if function is None else compile_serial(function)
+
+
+def cached(build: Callable[[int], Callable[..., Any]]) -> Any:
+    """Kernel `build(version)`, kept on disk as long as numba finds a folder to write to, else compiled in each process.
+
+    Numba looks only at the file of a cached function, so `version`, which the function must name, stands for all of them.
+    """
+    sources = sorted(Path(__file__).parent.glob("_cpu_*.py"))
+    function = build(zlib.crc32(b"".join(path.read_bytes() for path in sources)))
+    options: dict[str, Any] = {"nogil": True, "fastmath": set(_LANES), "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # numba: "cannot cache function: no locator available"
+        return njit(**options)(function)
 
 
 @intrinsic
@@ -74,7 +84,7 @@ _ROUND32, _ROUND64 = np.float32(1.5 * 2**23), 1.5 * 2.0**52
 _LOW32, _LOW64 = np.float32(-127), -1023.0
 
 
-@_compile({"contract"})  # no reassoc: (x + r) - r must not be simplified
+@jit(fastmath={"contract"})  # no reassoc: (x + r) - r must not be simplified
 def _exp2_single(x: Any) -> Any:
     x = _LOW32 if x < _LOW32 else x  # this way round a NaN stays a NaN
     r = x + _ROUND32
@@ -83,7 +93,7 @@ def _exp2_single(x: Any) -> Any:
     return p * float_of(np.int32((bits_of(r) + 127) << 23))
 
 
-@_compile({"contract"})
+@jit(fastmath={"contract"})
 def _exp2_double(x: Any) -> Any:
     x = _LOW64 if x < _LOW64 else x
     r = x + _ROUND64

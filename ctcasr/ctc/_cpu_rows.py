@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ctcasr.ctc._cpu_frame import emissions, load_frame, scale, sum_exp
-from ctcasr.ctc._cpu_jit import jit, take_next
+from ctcasr.ctc._cpu_jit import cached, jit, take_next
 from ctcasr.ctc._cpu_lattice import BLANK, LABEL, PAD, SHIFT, ZERO, add_shares, alpha_step, beta_step, gather, pow2, subtract
 from ctcasr.ctc._cpu_logspace import logspace_row
 
@@ -85,31 +85,6 @@ def low_state(t: Any, frames: Any, labels: Any) -> Any:
 def high_state(t: Any, labels: Any) -> Any:
     """One past the last state that frame t can have reached, rounded up to a group."""
     return min(t + 1, labels) // PAD * PAD + PAD
-
-
-@jit
-def run_rows(
-    scores: Any, grads: Any, labels: Any, offsets: Any, lengths: Any, order: Any, counter: Any, blank: Any,
-    prior: Any, normalize: Any, need_grad: Any, nll: Any, health: Any,
-) -> None:  # fmt: skip
-    """Do rows of scores [B, T, C] off the list `order`, which all threads share, until it is empty.
-
-    Writes nll [B] and health [B] (both float64) and, where asked for, grads [B, T, C].
-    """
-    longest = 0
-    for b in range(lengths.size):
-        longest = max(longest, offsets[b + 1] - offsets[b])
-    w = make_work(scores, longest, need_grad)
-    while True:
-        place = take_next(counter)
-        if place >= order.size:
-            return
-        b = order[place]
-        row, grad = scores[b, : lengths[b]], grads[b if need_grad else 0]
-        row_labels = labels[offsets[b] : offsets[b + 1]]
-        if need_grad:
-            grad[lengths[b] :] = 0
-        nll[b], health[b] = one_row(row, grad, row_labels, blank, prior, normalize, need_grad, w)
 
 
 @jit
@@ -225,3 +200,32 @@ def backward(frames: Any, grad: Any, classes: Any, labels: Any, exponent: Any, w
             subtract(grad[t], classes, w.share, total)
             lowest, highest = min(lowest, total), max(highest, total)
     return (highest - lowest) / highest
+
+
+@cached
+def run_rows(version: int) -> Any:
+    def rows(
+        scores: Any, grads: Any, labels: Any, offsets: Any, lengths: Any, order: Any, counter: Any, blank: Any,
+        prior: Any, normalize: Any, need_grad: Any, nll: Any, health: Any,
+    ) -> None:  # fmt: skip
+        """Do rows of scores [B, T, C] off the list `order`, which all threads share, until it is empty.
+
+        Writes nll [B] and health [B] (both float64) and, where asked for, grads [B, T, C].
+        """
+        _ = version
+        longest = 0
+        for b in range(lengths.size):
+            longest = max(longest, offsets[b + 1] - offsets[b])
+        w = make_work(scores, longest, need_grad)
+        while True:
+            place = take_next(counter)
+            if place >= order.size:
+                return
+            b = order[place]
+            row, grad = scores[b, : lengths[b]], grads[b if need_grad else 0]
+            row_labels = labels[offsets[b] : offsets[b + 1]]
+            if need_grad:
+                grad[lengths[b] :] = 0
+            nll[b], health[b] = one_row(row, grad, row_labels, blank, prior, normalize, need_grad, w)
+
+    return rows

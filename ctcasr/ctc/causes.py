@@ -1,21 +1,26 @@
-"""Why a CTC run does not learn: one function for each cause, in order of certainty; docs/causes.md tells of each."""
+"""Every cause that a verdict can name, in order of certainty; docs/causes.md tells of each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from ctcasr.ctc.story import RELEASED, Story
+from ctcasr.ctc import data_causes, model_causes, training_causes
+from ctcasr.ctc.cause import Cause
+from ctcasr.ctc.story import Story
 
-FACT, STRONG, LIKELY, PAIR = 1.0, 0.9, 0.7, 0.5
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A named cause: the numbers that decided, what to do, the step at which it was found, and how sure it is, 0..1."""
-
-    slug: str
-    evidence: str
-    cure: str
-    step: int
-    confidence: float
+CAUSES: tuple[Callable[[Story], Cause | None], ...] = (
+    # what goes in
+    data_causes.audio_silent, data_causes.features_not_finite, data_causes.features_constant,
+    data_causes.empty_transcripts, data_causes.labels_shifted, data_causes.padding_counted, data_causes.outside_alphabet,
+    # what the loss is told
+    model_causes.input_lengths_wrong, model_causes.zero_infinity, model_causes.stride_too_large,
+    model_causes.blank_mismatch, model_causes.softmax_as_logits,
+    # what is trained, and how
+    training_causes.frozen_parameters, training_causes.clipped_to_nothing, training_causes.rate_zero,
+    training_causes.rate_too_low, model_causes.dead_units, training_causes.rate_too_high,
+    # what differs between training and evaluation
+    model_causes.batch_of_one, model_causes.feature_statistics, model_causes.statistics_differ,
+    data_causes.wrong_sample_rate, training_causes.augment_too_strong, training_causes.dropout_too_strong,
+    # what only the course of the run tells
+    training_causes.shuffled_transcripts, training_causes.model_too_large, training_causes.over_peaky,
+)

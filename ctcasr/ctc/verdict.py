@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ctcasr.ctc.causes import CAUSES, Cause
+from ctcasr.ctc.cause import Cause
+from ctcasr.ctc.causes import CAUSES
 from ctcasr.ctc.story import Story
 
 __all__ = ["Cause", "Verdict", "verdict"]

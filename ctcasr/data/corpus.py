@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from ctcasr.batch import Batch, Skip, Utterance
-from ctcasr.data.audio import AudioError, audio_info, read_audio
+from ctcasr.data.audio import AudioError, audio_info, read_audio, resample
 from ctcasr.data.cache import SampleCache
 from ctcasr.seq import Seq
 
@@ -41,7 +41,8 @@ class Corpus:
     """Utterances that are read when they are asked for; picklable, so that worker processes can hold it.
 
     `transform(samples [N], generator, utterance)` changes the samples; its generator depends on seed, epoch and index
-    alone. Without a tokenizer the tokens are empty. Decoded samples are kept in memory up to `cache_bytes`.
+    alone. With `speeds`, one of them is drawn each time and the recording played that much faster (Ko et al. 2015), pitch
+    included. Without a tokenizer the tokens are empty. Decoded samples are kept in memory up to `cache_bytes`.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Corpus:
         tokenizer: Encoder | None,
         rate_hz: int,
         transform: Transform | None = None,
+        speeds: Sequence[float] = (1.0,),
         cache_bytes: int = 1 << 30,
     ) -> None:
         if rate_hz < 1:
@@ -57,7 +59,10 @@ class Corpus:
         self.utterances = tuple(utterances)
         self.tokenizer = tokenizer
         self.rate_hz = rate_hz
+        if not speeds or not all(0.5 <= speed <= 2.0 for speed in speeds):
+            raise ValueError(f"speeds: expected factors within 0.5..2, at least one; got {speeds!r}")
         self.transform = transform
+        self.speeds = tuple(speeds)
         self.cache = SampleCache(cache_bytes)
 
     def __len__(self) -> int:
@@ -76,18 +81,25 @@ class Corpus:
             tokens = self.tokenizer.encode(utterance.text)
             if not tokens and utterance.text.strip():
                 return _skip(utterance, f"no character of the text {utterance.text!r} is in the alphabet")
-        samples = self.cache.get(index)
-        if samples is None:
-            try:
-                samples = read_audio(utterance, self.rate_hz)
-            except AudioError as error:
-                return _skip(utterance, str(error))
-            if get_worker_info() is None:          # worker processes would each fill a cache of their own
-                self.cache.put(index, samples)
         own_seed = _seed(seed, epoch, index)
+        speed = self.speeds[own_seed % len(self.speeds)]
+        try:
+            samples = self._samples(index, speed)
+        except AudioError as error:
+            return _skip(utterance, str(error))
         if self.transform is not None:
             samples = self.transform(samples, torch.Generator().manual_seed(own_seed), utterance)
         return Item(utterance, samples, tokens, own_seed)
+
+    def _samples(self, index: int, speed: float) -> Tensor:
+        """The recording at one speed, from memory where it was read before."""
+        samples = self.cache.get((index, speed))
+        if samples is None:
+            samples = read_audio(self.utterances[index], self.rate_hz)
+            samples = resample(samples, round(self.rate_hz * speed), self.rate_hz)
+            if get_worker_info() is None:          # worker processes would each fill a cache of their own
+                self.cache.put((index, speed), samples)
+        return samples
 
     @cached_property
     def durations(self) -> tuple[float, ...]:

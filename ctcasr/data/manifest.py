@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, An
     """Write a manifest, whole or not at all; `*_filepath`, as seen from the working folder, become relative to it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(_line(line, path.parent), ensure_ascii=False) + "\n" for line in lines)
+    relative = lru_cache(maxsize=None)(partial(_relative, start=path.parent))      # few folders, many files
+    text = "".join(json.dumps(_line(line, relative), ensure_ascii=False) + "\n" for line in lines)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
@@ -98,19 +100,18 @@ def _utterance(raw: bytes, folder: Path, where: str) -> Utterance:
     return Utterance.from_json(line, folder, where)
 
 
-def _line(line: Utterance | Mapping[str, Any], folder: Path) -> dict[str, Any]:
+def _line(line: Utterance | Mapping[str, Any], relative: Callable[[Path], Path]) -> dict[str, Any]:
     if isinstance(line, Utterance):
         known = {name: getattr(line, name) for name in _FIELDS}
         known["offset"] = line.offset or None
         line = {**{name: value for name, value in known.items() if value is not None}, **line.extra}
-    files = {key: _relative(value, folder) for key, value in line.items() if key.endswith("_filepath") and value}
-    return {**line, **files}
+    files = {key: Path(value) for key, value in line.items() if key.endswith("_filepath") and value}
+    # a file's own name stays, even that of a link
+    return {**line, **{key: (relative(file.parent) / file.name).as_posix() for key, file in files.items()}}
 
 
-def _relative(file: Path | str, folder: Path) -> str:
-    file = Path(file)
-    absolute = file.parent.resolve() / file.name      # the file's own name stays, even where it is a link
+def _relative(folder: Path, start: Path) -> Path:
     try:
-        return Path(os.path.relpath(absolute, folder.resolve())).as_posix()
+        return Path(os.path.relpath(folder.resolve(), start.resolve()))
     except ValueError:                                # another drive
-        return absolute.as_posix()
+        return folder.resolve()

@@ -21,7 +21,7 @@ def measure_workers(
 
     Reads some utterances for about `budget_s`. 0 also where the decoded corpus fits its cache, without a transform.
     """
-    kept_bytes = 4 * corpus.seconds * corpus.rate_hz
+    kept_bytes = 4 * corpus.seconds * corpus.rate_hz * len(corpus.speeds)
     if corpus.transform is None and kept_bytes <= corpus.cache.budget_bytes:
         return 0
     load = batch_size * item_seconds(corpus, budget_s) / step_s
@@ -32,7 +32,7 @@ def measure_workers(
 
 def item_seconds(corpus: Corpus, budget_s: float = 1.0) -> float:
     """Mean wall time in seconds of reading one utterance of the corpus, by reading some of them, uncached."""
-    fresh = Corpus(corpus.utterances, corpus.tokenizer, corpus.rate_hz, corpus.transform, cache_bytes=0)
+    fresh = Corpus(corpus.utterances, corpus.tokenizer, corpus.rate_hz, corpus.transform, corpus.speeds, cache_bytes=0)
     order = np.random.default_rng(0).permutation(len(fresh))
     fresh[int(order[0])]                                     # the first one pays for imports and filters
     start = time.perf_counter()

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ctcasr.net.batchnorm import SequenceBatchNorm
 from ctcasr.seq import Seq
 
-KINDS: dict[str, type[nn.RNNBase]] = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
+KINDS: dict[str, type[nn.GRU] | type[nn.LSTM] | type[nn.RNN]] = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
 
 
 class RecurrentLayer(nn.Module):
@@ -84,4 +84,4 @@ def _initialise(rnn: nn.RNNBase, kind: str) -> None:
                 for gate in parameter.split(hidden):
                     (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
         if kind == "lstm":
-            rnn.bias_ih_l0[hidden:2 * hidden] = 1.0
+            rnn.get_parameter("bias_ih_l0")[hidden:2 * hidden] = 1.0

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ctcasr.batch import Skip, Utterance
+from ctcasr.ctc import greedy
 from ctcasr.data import AudioError, read_audio
 from ctcasr.recogniser import Hypothesis, Recogniser
 from ctcasr.score import Transcripts, alignment, word_errors
+from ctcasr.seq import Seq
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,17 @@ def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], batch_seco
                 total += Transcripts.of(said, found.text)
             kept, audio = [], []
     return Evaluation(total, rows, skipped)
+
+
+def examine(recogniser: Recogniser, utterance: Utterance) -> dict[str, Any]:
+    """What a picture of one utterance shows: features [T, F], posteriors [T', C], their symbols and clocks, both texts."""
+    samples = Seq.stack([read_audio(utterance, recogniser.rate_hz)], recogniser.rate_hz).to(recogniser.device)
+    with torch.no_grad():
+        features, logits = recogniser.model.front(samples), recogniser.logits(samples)
+    (found,) = greedy(logits.data, logits.lengths, recogniser.tokenizer.blank)
+    return {
+        "features": features.row(0).cpu().numpy(), "posteriors": logits.row(0).float().softmax(-1).cpu().numpy(),
+        "symbols": [recogniser.tokenizer.symbol(index) for index in range(recogniser.tokenizer.size)],
+        "feature_s": float(1 / features.rate), "frame_s": recogniser.model.frame_s, "title": utterance.id,
+        "reference": recogniser.tokenizer.normalise(utterance.text or ""), "hypothesis": recogniser.tokenizer.decode(found.tokens),
+    }

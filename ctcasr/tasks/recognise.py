@@ -16,8 +16,8 @@ from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.score import Transcripts
 from ctcasr.seq import Seq
-from ctcasr.tasks.evidence import Evidence
 from ctcasr.spec import describe, spec_from
+from ctcasr.tasks.evidence import Evidence
 from ctcasr.tasks.task import Loss, Score
 from ctcasr.text import Tokenizer
 

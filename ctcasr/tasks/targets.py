@@ -15,10 +15,13 @@ def target_figures(batch: Batch, tokenizer: Tokenizer) -> dict[str, float]:
         missing = tokenizer.uncovered(utterance.text or "")
         characters, lost = characters + len(said), lost + sum(missing.values())
         empty += not labels
-        if labels and not missing and _decoded(tokenizer, labels) != said:
-            wrong += 1
-            shifted += any(_decoded(tokenizer, [label + by for label in labels]) == said for by in (-1, 1))
-            padded += _padding(tokenizer, labels, said)
+        if labels and not missing:
+            expected = tokenizer.encode(utterance.text or "")
+            over = labels[len(expected):]
+            padded += len(over) > 1 and labels[:len(expected)] == expected and len(set(over)) == 1
+            if _decoded(tokenizer, labels) != said:
+                wrong += 1
+                shifted += any(_decoded(tokenizer, [label + by for label in labels]) == said for by in (-1, 1))
     return {"empty": empty / count, "shifted": shifted / count, "padded": padded / count, "unlike_text": wrong / count,
             "outside_alphabet": lost / max(characters, 1), "labels": sum(batch.target_lengths) / count}
 
@@ -28,7 +31,3 @@ def _decoded(tokenizer: Tokenizer, labels: list[int]) -> str | None:
         return None
     return tokenizer.decode(labels)
 
-
-def _padding(tokenizer: Tokenizer, labels: list[int], said: str) -> bool:
-    """Whether the text is all there and one symbol, again and again, behind it."""
-    return any(len(set(labels[at:])) == 1 and _decoded(tokenizer, labels[:at]) == said for at in range(len(labels) - 1, 0, -1))

@@ -49,7 +49,7 @@ class Tokenizer(Protocol):
         ...
 
     def symbol(self, index: int) -> str:
-        """A short printable name of one symbol, for displays."""
+        """A short printable name of one symbol; "_" in front (or alone: the space) says that a word begins with it or behind it."""
         ...
 
     def to_state(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def estimate(task: Task, batches: list[Batch], device: torch.device) -> Estimate
     for batch in batches:
         start = time.perf_counter()
         loss = task.step(batch.to(device), 0)
-        if loss.weight > 0 and bool(torch.isfinite(loss.sum)):
+        if loss.weight > 0 and loss.sum.requires_grad and bool(torch.isfinite(loss.sum)):
             loss.sum.backward()
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
@@ -42,6 +42,12 @@ def estimate(task: Task, batches: list[Batch], device: torch.device) -> Estimate
     set_rng_state(random)
     # The first batch pays for warming up: caches, threads, compiled kernels.
     return Estimate(min(pace[1:] or pace), memory_bytes(device)) if pace else None
+
+
+def step_seconds(task: Task, batch: Batch | None, device: torch.device) -> float:
+    """Seconds that one training step on a batch like this takes; leaves no trace. 1.0 where it cannot be used."""
+    guess = None if batch is None else estimate(task, [batch, batch], device)
+    return guess.step_s_per_audio_s * batch.audio.data.numel() / float(batch.audio.rate) if guess and batch else 1.0
 
 
 def memory_bytes(device: torch.device) -> int | None:

@@ -69,7 +69,7 @@ class _Run:
         if saved is not None:
             self._restore(saved)
         self.out.mkdir(parents=True, exist_ok=True)
-        self.file = RecordFile(self.out / "records.jsonl", keep_to=self.at.step if resume else None)
+        self.file = RecordFile(self.out / "records.jsonl", keep=self.at.records)
         try:
             with Interrupt() as self.interrupt:
                 yield from self._begin(resume)
@@ -137,11 +137,12 @@ class _Run:
             yield self._check(self.dev)
         at.seconds = self.clock.now()
         self._fit_epochs(at.seconds - started, first)
+        ended = self._write("epoch", {"epoch": at.epoch, "seconds": at.seconds - started, "train_loss": window.mean_loss,
+                                    "epochs": at.epochs, "steps": at.epochs * self._steps_per_epoch})
         self._save("last.pt")
         if self.dev is None:
             self._save("best.pt")
-        yield self._write("epoch", {"epoch": at.epoch, "seconds": at.seconds - started, "train_loss": window.mean_loss,
-                                    "epochs": at.epochs, "steps": at.epochs * self._steps_per_epoch})
+        yield ended
 
     def _check(self, dev: Batches) -> Record:
         """Score on the dev part; keep the network if it is the best so far."""
@@ -177,8 +178,9 @@ class _Run:
     def _pause(self) -> Iterator[Record]:
         """Between two steps: save now and then, and end here if somebody asked for it."""
         if self.interrupt.asked:
+            told = self._event("interrupted", f"by {self.interrupt.asked}; saved at step {self.at.step}, go on with --resume")
             self._save("last.pt")
-            yield self._event("interrupted", f"by {self.interrupt.asked}; saved at step {self.at.step}, go on with --resume")
+            yield told
             raise KeyboardInterrupt
         if self.clock.since_save() >= self.plan.save_every_s:
             self._save("last.pt")
@@ -212,6 +214,7 @@ class _Run:
         payload = self.task.export()
         if name == "last.pt":
             self.clock.saved()
+            self.at.records = len(self.file.history)
             payload["training"] = {"progress": vars(self.at).copy(), "optimiser": self.optimiser.state_dict(), "rng": rng_state(),
                                    "named": sorted(self.named)}
         checkpoint.save(self.out / name, payload)

@@ -11,7 +11,7 @@ from ctcasr import checkpoint
 
 def load_fitting(network: nn.Module, path: Path | str) -> list[str]:
     """Load every tensor of a checkpoint that has the same name and shape; returns a line for each one that keeps its fresh values."""
-    saved, own, notes = checkpoint.load(path)["network"], network.state_dict(), []
+    saved, own, notes = checkpoint.load(path).get("network", {}), network.state_dict(), []
     for name, tensor in own.items():
         if name not in saved:
             notes.append(f"{name}: not in {path}")

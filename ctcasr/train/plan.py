@@ -11,6 +11,9 @@ import torch
 from torch import nn
 
 
+SCHEDULES = ("onecycle", "cosine", "linear", "exponential", "plateau", "constant", "range")
+
+
 def option(default: Any, text: str) -> Any:
     """A field of settings with its help text."""
     return field(default=default, metadata={"help": text})
@@ -65,6 +68,8 @@ def make_optimiser(plan: Plan, parameters: Iterable[nn.Parameter]) -> torch.opti
 
 def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> float:
     """The learning rate at `progress` 0..1 of training; `checks` are the dev values so far (for plateau, lower is better)."""
+    if plan.schedule not in SCHEDULES:
+        raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}; got {plan.schedule!r}")
     if plan.schedule == "range":
         return plan.lr * 1e-4 ** (1 - progress)       # rises over four decades (Smith 2017, arXiv 1506.01186)
     if progress < plan.warmup and plan.schedule != "constant":
@@ -80,9 +85,7 @@ def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> 
         return plan.lr * 0.01 ** min(1.0, fall)
     if plan.schedule == "plateau":
         return plan.lr * 0.5 ** _plateaus(checks)
-    if plan.schedule == "constant":
-        return plan.lr
-    raise ValueError(f"schedule: expected onecycle, cosine, linear, exponential, plateau, constant or range; got {plan.schedule!r}")
+    return plan.lr
 
 
 def _plateaus(checks: Sequence[float], patience: int = 3) -> int:

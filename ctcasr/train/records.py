@@ -26,12 +26,12 @@ class Record:
 
 
 class RecordFile:
-    """records.jsonl of a run; what was written behind the step that a run is resumed from is taken away first."""
+    """records.jsonl of a run; of an earlier session the first `keep` records stay, those that its checkpoint knows of."""
 
-    def __init__(self, path: Path, keep_to: int | None = None) -> None:
+    def __init__(self, path: Path, keep: int = 0) -> None:
         self.history: list[dict[str, Any]] = []
-        if keep_to is not None and path.exists():
-            self.history = [r.as_json() for r in read_records(path) if r.step <= keep_to]
+        if keep and path.exists():
+            self.history = [record.as_json() for record in read_records(path)[:keep]]
         part = path.with_name(f".{path.name}.part")
         with open(part, "w", encoding="utf-8") as file:
             file.writelines(_line(entry) for entry in self.history)

@@ -65,6 +65,6 @@ def to_toml(settings: Any) -> str:
     lines = []
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        # TOML's basic strings, booleans and finite numbers are written as JSON writes them.
-        lines.append(f"{field.name} = {json.dumps(value, ensure_ascii=False)}")
+        # TOML's basic strings, booleans and finite numbers are written as JSON writes them, but for one character.
+        lines.append(f"{field.name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
     return "\n".join(lines) + "\n"

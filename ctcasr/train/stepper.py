@@ -52,7 +52,8 @@ def take_step(task: Task, optimiser: torch.optim.Optimizer, batches: Iterable[Ba
         left_out += loss.left_out
         seen.append((batch, loss))
         if loss.weight > 0:
-            loss.sum.backward()
+            if loss.sum.requires_grad:                       # else `_scale` tells that nothing can be trained
+                loss.sum.backward()
             weight += loss.weight
             total = loss.sum.detach() if total is None else total + loss.sum.detach()
     if not seen:

@@ -15,15 +15,15 @@ class Window:
     """Steps since the last record; also keeps the mean loss of all that it has seen."""
 
     def __init__(self) -> None:
-        self.steps = 0
         self._all_sum: torch.Tensor | float = 0.0
         self._all_weight = 0.0
         self._reset()
 
     def _reset(self) -> None:
-        self.steps, self.sum, self.weight, self.audio_s, self.step_s, self.wait_s = 0, 0.0, 0.0, 0.0, 0.0, 0.0  # type: int, torch.Tensor | float, float, float, float, float
-        self.infeasible, self.lr = 0, 0.0
+        self.steps, self.infeasible = 0, 0
+        self.sum: torch.Tensor | float = 0.0
         self.scale: torch.Tensor | float = 0.0
+        self.weight = self.audio_s = self.step_s = self.wait_s = self.lr = 0.0
         self.last: Outcome | None = None
 
     def add(self, outcome: Outcome, batches: list[Batch], lr: float, step_s: float, wait_s: float) -> None:

@@ -29,7 +29,7 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     blank (possible only in targets that came on the device) gives NaN loss and zero gradient in its row.
     """
     longest = max(problem.target_lengths, default=0)
-    if logits.dtype not in DTYPES or longest > MOST_LABELS:
+    if logits.dtype not in DTYPES or longest > MOST_LABELS or logits.shape[0] == 0:
         return native.forward_backward(logits, problem, need_grad)
     if logits.stride(2) != 1:
         logits = logits.contiguous()

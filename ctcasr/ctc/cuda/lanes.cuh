@@ -8,7 +8,6 @@
 #ifdef __CUDACC__
 #define CODE __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
-#define UNROLL4 _Pragma("unroll 4")
 #define EACH_LANE(lane) if (const int lane = threadIdx.x & 31; true)
 #define EACH_WARP(warp, count) if (const int warp = threadIdx.x >> 5; warp < (count))
 #define BARRIER() __syncthreads()
@@ -63,7 +62,6 @@ using std::rint;
 inline bool reverse_warps = false;  // the order of the warps inside a phase must not matter: tests run both
 #define CODE inline
 #define UNROLL
-#define UNROLL4
 #define EACH_LANE(lane) for (int lane = 0; lane < 32; ++lane)
 #define EACH_WARP(warp, count) \
     for (int at_ = 0, warp; at_ < (count) && (warp = reverse_warps ? (count) - 1 - at_ : at_, true); ++at_)

@@ -313,9 +313,13 @@ template <int DTYPE> CODE void gradient_warp(const Args& a, int row, int t) {
         return;
     }
     const float level = a.norms[frame].m, width = as_float(a.norms[frame].e);
-    EACH_LANE(lane) UNROLL4 for (int c = lane; c < a.classes; c += 32) {
-        const float x = a.normalize ? load<DTYPE>(a.logits, base + c) - level - width : -INFINITE;
-        store<DTYPE>(a.grad, out + c, exp2_fast(x * LOG2E));
+    EACH_LANE(lane) for (int c = lane; c < a.classes; c += 128) {
+        float x[4];                     // all loads before the first store, which might overwrite what follows
+        UNROLL for (int i = 0; i < 4; ++i)
+            x[i] = a.normalize && c + 32 * i < a.classes ? load<DTYPE>(a.logits, base + c + 32 * i) : -INFINITE;
+        UNROLL for (int i = 0; i < 4; ++i)
+            if (c + 32 * i < a.classes)
+                store<DTYPE>(a.grad, out + c + 32 * i, exp2_fast((x[i] - level - width) * LOG2E));
     }
     WARP_BARRIER();                     // the classes of the row are written again, less their occupancy
     const Table table(a, row);

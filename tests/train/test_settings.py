@@ -1,0 +1,109 @@
+"""Settings: defaults < --from < flags, errors that name the field, and TOML that comes back as it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctcasr.train import Plan, option, parse, to_toml
+from ctcasr.train.settings import check
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Some settings."""
+
+    needed: str
+    layers: int = option(3, "how many")
+    rate: float = option(0.5, "how fast")
+    name: str = option("x", "what")
+    masks: bool = option(True, "whether")
+
+
+def test_defaults_then_file_then_flags(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('needed = "file"\nlayers = 5\nrate = 0.25\nmasks = false\n', encoding="utf-8")
+    assert parse(Settings, ["--needed", "n"]) == Settings("n")
+    assert parse(Settings, ["--from", str(file)]) == Settings("file", 5, 0.25, "x", False)
+    flags = ["--layers", "7", "--masks", "--needed", "flag"]
+    assert parse(Settings, ["--from", str(file), *flags]) == Settings("flag", 7, 0.25, "x", True)
+    assert parse(Settings, [*flags, "--from", str(file)]) == Settings("flag", 7, 0.25, "x", True)
+
+
+def test_a_flag_beats_the_file_even_where_it_repeats_the_default_or_says_no(tmp_path: Path) -> None:
+    file = tmp_path / "s.toml"
+    file.write_text('needed = "f"\nlayers = 5\nmasks = true\nname = "y"\n', encoding="utf-8")
+    assert parse(Settings, ["--from", str(file), "--layers", "3", "--no-masks", "--name", ""]) == Settings("f", 3, name="", masks=False)
+
+
+@pytest.mark.parametrize(("text", "told"), [
+    ("laiers = 5", "unknown setting 'laiers'; did you mean 'layers'"),
+    ("zzz = 5", "unknown setting 'zzz'"),
+    ("layers = 5.5", "layers: expected int; got 5.5"),
+    ("layers = true", "layers: expected int; got True"),
+    ('rate = "fast"', "rate: expected float; got 'fast'"),
+    ("rate = false", "rate: expected float; got False"),
+    ("masks = 1", "masks: expected bool; got 1"),
+    ("name = 3", "name: expected str; got 3"),
+    ("layers 5", "Expected '='"),
+])
+def test_a_wrong_file_is_told_with_its_name(text: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text('needed = "n"\n' + text, encoding="utf-8")
+    with pytest.raises(SystemExit) as caught:
+        parse(Settings, ["--from", str(file)])
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("argv", "told"), [
+    (["--needed", "n", "--layers", "many"], "--layers"),
+    (["--needed", "n", "--laiers", "3"], "--laiers"),
+    (["--needed", "n", "--lay", "3"], "--lay"),                   # no abbreviations: they break when a field is added
+    ([], "expected --needed"),
+    (["--needed", "n", "--from", "/nowhere/s.toml"], "/nowhere/s.toml"),
+])
+def test_wrong_flags_are_told(argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(Settings, argv)
+    assert caught.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_help_shows_every_field_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(Plan, ["--help"], prog="recognise")
+    page = capsys.readouterr().out
+    assert caught.value.code == 0 and all("--" + f.name.replace("_", "-") in page for f in fields(Plan)) and "[0.002]" in page
+
+
+def test_an_integer_is_a_float_where_one_is_wanted() -> None:
+    values = check(Settings, {"rate": 2}, "here")
+    assert values == {"rate": 2.0} and isinstance(values["rate"], float)
+
+
+def round_trip(settings: Settings, folder: Path) -> Settings:
+    file = folder / "s.toml"
+    file.write_text(to_toml(settings), encoding="utf-8")
+    return parse(Settings, ["--from", str(file)])
+
+
+@pytest.mark.parametrize("text", ['"', "\\", "C:\\new\\table", "a\nb\tc\r", "'''", '"""', "#", "ümläut ☃ 𝄞", "\x00\x1f\x7f\x80", " = ", "\u2028", ""])
+def test_strings_come_back_as_they_were(text: str, tmp_path: Path) -> None:
+    settings = Settings(text, name=text)
+    assert round_trip(settings, tmp_path) == settings
+
+
+@given(st.builds(Settings, st.text(), st.integers(-2**62, 2**62), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.booleans()))
+def test_toml_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> None:
+    assert round_trip(settings, tmp_path_factory.getbasetemp()) == settings
+
+
+def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
+    plan = Plan(lr=1e-6, budget="8h", warmup=1, schedule="cosine", clip=0.0)
+    (tmp_path / "s.toml").write_text(to_toml(plan), encoding="utf-8")
+    assert parse(Plan, ["--from", str(tmp_path / "s.toml")]) == plan

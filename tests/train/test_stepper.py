@@ -1,0 +1,101 @@
+"""One optimiser step: accumulation is exact, clipping bounds, and what is not finite moves nothing."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+from ctcasr.train.plan import Plan, make_optimiser
+from ctcasr.train.stepper import take_step
+
+
+def sgd(task: Any, **settings: Any) -> torch.optim.Optimizer:
+    return torch.optim.SGD(task.network.parameters(), lr=123.0, **settings)
+
+
+def weights(task: Any) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in task.network.parameters()])
+
+
+def test_accumulation_equals_one_big_batch(toy: Any, make_batch: Any) -> None:
+    parts = [make_batch("a", "b", seed=1), make_batch("a", seed=2), make_batch("a", "left out", "c", seed=3)]
+    whole = make_batch(*(u.text for b in parts for u in b.utterances))
+    whole = type(whole)(whole.utterances, whole.audio.with_data(torch.cat([b.audio.data for b in parts])), whole.targets, whole.target_lengths)
+    one, many = toy(), toy()
+    a = take_step(one, sgd(one), [whole], 0, 0.1, 0.0)
+    b = take_step(many, sgd(many), parts, 0, 0.1, 0.0)
+    assert a is not None and b is not None
+    assert torch.allclose(weights(one), weights(many), rtol=1e-12, atol=1e-14) and not torch.equal(weights(one), weights(toy()))
+    assert a.weight == b.weight == 5 and a.loss == pytest.approx(b.loss, rel=1e-12) and a.grad_norm == pytest.approx(b.grad_norm, rel=1e-12)
+    assert a.left_out == ("u4",) and b.left_out == ("u1",)
+
+
+def test_a_step_is_that_of_the_mean_loss_at_the_rate_given(toy: Any, make_batch: Any) -> None:
+    batch, task, plain = make_batch("a", "b", "c"), toy(), toy()
+    loss = plain.network(batch.audio.data).square().sum(1).mean()
+    loss.backward()
+    outcome = take_step(task, sgd(task), [batch], 0, 0.05, 0.0)
+    wanted = weights(plain) - 0.05 * torch.cat([p.grad.flatten() for p in plain.network.parameters()])
+    assert outcome is not None and torch.allclose(weights(task), wanted, rtol=1e-12)
+    assert outcome.loss == pytest.approx(float(loss.detach()), rel=1e-12) and outcome.problem == ""
+
+
+@pytest.mark.parametrize("clip", [0.01, 0.5, 1e6])
+def test_clipping_bounds_the_step_and_keeps_its_direction(clip: float, toy: Any, make_batch: Any) -> None:
+    free, bound = toy(), toy()
+    before = weights(free)
+    unclipped = take_step(free, sgd(free), [make_batch("a", "b")], 0, 1.0, 0.0)
+    outcome = take_step(bound, sgd(bound), [make_batch("a", "b")], 0, 1.0, clip)
+    assert outcome is not None and unclipped is not None
+    assert outcome.grad_norm == unclipped.grad_norm                      # told as it was before clipping
+    moved, wanted = weights(bound) - before, weights(free) - before
+    assert float(moved.norm()) == pytest.approx(min(clip, outcome.grad_norm), rel=1e-3)
+    assert float(torch.nn.functional.cosine_similarity(moved, wanted, dim=0)) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("text", "told"), [("nan loss", "the loss is not finite"), ("inf gradient", "the gradient is not finite")])
+def test_what_is_not_finite_moves_nothing_and_is_named(text: str, told: str, toy: Any, make_batch: Any) -> None:
+    task = toy()
+    optimiser = make_optimiser(Plan(), task.parameters())
+    take_step(task, optimiser, [make_batch("a", "b")], 0, 0.1, 1.0)      # so that the optimiser has a state
+    before, state = weights(task), copy.deepcopy(optimiser.state_dict())
+    outcome = take_step(task, optimiser, [make_batch("a", name="x"), make_batch("b", text, name="y")], 1, 0.1, 1.0)
+    assert outcome is not None and outcome.problem == told
+    assert torch.equal(weights(task), before)
+    for index, moments in optimiser.state_dict()["state"].items():
+        assert all(torch.equal(value, state["state"][index][name]) for name, value in moments.items())
+    # A row whose own loss is not finite is told; else every row is suspect.
+    assert outcome.suspects == (("y1",) if text == "nan loss" else ("x0", "y0", "y1"))
+    good = take_step(task, optimiser, [make_batch("a", "b")], 2, 0.1, 1.0)
+    assert good is not None and not good.problem and bool(torch.isfinite(weights(task)).all()) and not torch.equal(weights(task), before)
+
+
+def test_a_left_out_row_may_be_anything(toy: Any, make_batch: Any) -> None:
+    task, alone = toy(), toy()
+    batch = make_batch("a", "left out")
+    batch.audio.data[1] = 1e200
+    take_step(task, sgd(task), [batch], 0, 0.1, 0.0)
+    take_step(alone, sgd(alone), [make_batch("a", "left out")], 0, 0.1, 0.0)
+    assert torch.equal(weights(task), weights(alone))
+
+
+def test_nothing_but_left_out_rows_is_a_problem_that_moves_nothing(toy: Any, make_batch: Any) -> None:
+    task = toy()
+    before = weights(task)
+    outcome = take_step(task, sgd(task), [make_batch("left out", "left out")], 0, 0.1, 0.0)
+    assert outcome is not None and "no utterance of the batch has an alignment" in outcome.problem and outcome.left_out == ("u0", "u1")
+    assert torch.equal(weights(task), before)
+
+
+def test_no_batch_is_no_step(toy: Any) -> None:
+    task = toy()
+    assert take_step(task, sgd(task), [], 0, 0.1, 0.0) is None
+
+
+def test_a_network_without_gradient_is_a_clear_error(toy: Any, make_batch: Any) -> None:
+    task = toy(frozen=True)
+    with pytest.raises(ValueError, match="no trained parameter received a gradient"):
+        take_step(task, sgd(task), [make_batch("a")], 0, 0.1, 0.0)
