@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,10 @@ def save(path: Path | str, payload: Mapping[str, Any]) -> Path:
     # Packed in memory: torch's zip writer, stopped by a full disk, hides the cause behind errors of its own.
     packed = io.BytesIO()
     torch.save({"format": FORMAT, **payload}, packed)
-    name = ""
+    name = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
+        with open(name, "wb") as file:
             file.write(packed.getbuffer())
             file.flush()
             os.fsync(file.fileno())

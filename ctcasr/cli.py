@@ -31,11 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     evaluate.add_argument("manifest")
     evaluate.add_argument("--out", required=True, help="folder for scores.json, hypotheses.jsonl and alignments.txt")
 
+    _add_doctor(commands.add_parser("doctor", help="what is wrong with a corpus before training, and a page about a run after it"))
+
     args = parser.parse_args(argv)
     try:
         if args.command == "train":
             load_recipe(args.recipe).main(args.flags)
             return 0
+        if args.command == "doctor":
+            from ctcasr.doctor.command import run
+
+            return run(args)
         return _transcribe(args) if args.command == "transcribe" else _evaluate(args)
     except KeyboardInterrupt:
         return 130
@@ -64,6 +70,21 @@ def _recipes() -> Path | None:
     """The folder of the recipes: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parent
     return next((p for p in (package / "recipes", package.parent / "recipes") if p.is_dir()), None)
+
+
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("manifest", nargs="?", help="manifest to examine before training; exit status 1 where it would hurt")
+    parser.add_argument("--run", metavar="DIR", help="write DIR/doctor.html about a run instead")
+    parser.add_argument("--against", metavar="VALID", help="the manifest that will be scored: what does it share with the first?")
+    net = parser.add_mutually_exclusive_group()
+    net.add_argument("--net", default="default", metavar="SPEC", help="preset or .toml whose frames are counted (default: default)")
+    net.add_argument("--checkpoint", metavar="C", help="a checkpoint, whose network and alphabet are taken")
+    parser.add_argument("--text", default="english38", help="english38, english29 or pieces:N (default: english38)")
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument("--all-audio", action="store_true", help="decode every file (the default up to 20 hours)")
+    how_much.add_argument("--sample", type=int, metavar="N", help="decode N files, and read only the headers of the others")
+    parser.add_argument("--workers", type=int, metavar="N", help="files that are read at once (default: one per core)")
+    parser.add_argument("--json", action="store_true", help="findings as JSON")
 
 
 def _transcribe(args: argparse.Namespace) -> int:

@@ -102,7 +102,7 @@ def prepare(s: Settings) -> tuple[Recognise, Loader, Loader]:
 def read(path: str, s: Settings) -> tuple[Utterance, ...]:
     """The utterances of a manifest, with digits as the settings want them."""
     utterances = read_manifest(path).utterances
-    return tuple(u.with_text(spell_digits(u.text or "")) for u in utterances) if s.digits == "spell" else utterances
+    return tuple(u.with_text(u.text and spell_digits(u.text)) for u in utterances) if s.digits == "spell" else utterances
 
 
 if __name__ == "__main__":

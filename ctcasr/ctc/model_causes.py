@@ -31,8 +31,7 @@ def zero_infinity(story: Story) -> Cause | None:
 
 def stride_too_large(story: Story) -> Cause | None:
     """Too few frames are left behind the stride to spell the text."""
-    report = story.checks[-1].get("report") or {} if story.checks else {}
-    dev = number(report.get("infeasible")) / max(number(report.get("rows")), 1)
+    dev = story.report("infeasible") / max(story.report("rows"), 1)
     events = [e for e in story.events if e.get("what") == "infeasible"]
     none = [e for e in story.events if e.get("what") == "skipped-step" and "has an alignment" in str(e.get("message"))]
     train = story.recent("infeasible") / max(story.recent("rows"), 1) if story.steps else (1.0 if none else 0.0)

@@ -41,7 +41,7 @@ class Story:
     @property
     def step(self) -> int:
         """The step that the last record tells of."""
-        return max((int(number(r.get("step", 0))) for part in (self.steps, self.checks, self.events) for r in part[-1:]), default=0)
+        return max((int(at) for part in (self.steps, self.checks, self.events) for r in part[-1:] if math.isfinite(at := number(r.get("step")))), default=0)
 
     @property
     def done(self) -> float:
@@ -61,6 +61,11 @@ class Story:
         for name in path:
             found = found.get(name) if isinstance(found, Mapping) else None
         return found
+
+    def report(self, name: str) -> float:
+        """A number of the last check's CtcReport; NaN where it is not there."""
+        report = self.checks[-1].get("report") if self.checks else None
+        return number(report.get(name)) if isinstance(report, Mapping) else math.nan
 
     def figure(self, name: str, check: int = -1) -> float:
         """A number of a check; NaN where it is not there."""

@@ -113,8 +113,7 @@ def model_too_large(story: Story) -> Cause | None:
 
 def over_peaky(story: Story) -> Cause | None:
     """Much is understood, but the blank wins frames that belong to symbols."""
-    report = story.checks[-1].get("report") or {} if story.checks else {}
-    excess = number(report.get("blank_excess"))
+    excess = story.report("blank_excess")
     deleted, inserted = story.evidence("dev", "deletions"), story.evidence("dev", "insertions")
     if not (story.over_deaf() < 0.8 and deleted > 0.15 and deleted > 0.6 * story.evidence("dev", "cer") and deleted > 5 * inserted
             and excess > 0.02):

@@ -45,26 +45,24 @@ def verdict(records: Sequence[Mapping[str, Any]]) -> Verdict:
 
 
 def estimated_release(story: Story) -> int | None:
-    """The step at which the plateau will be left, from how the loss comes down; None before the first check.
+    """The step at which the plateau will be left, as a multiple of the steps done; None before the first check.
 
-    A line through the logarithm of the loss over the last checks is drawn on to where runs begin to spell: 0.85 of
-    the deaf model's loss. It is held between 1.2 and 3 times the steps done, the range in which it can be relied on.
+    While nothing is heard, nothing tells the end but the time it has lasted: twice that, three times where the loss
+    does not even fall. Once the wrong audio costs loss, a line through the logarithm of the loss over the last checks
+    is drawn on to where runs begin to spell, at 0.85 of the deaf model's loss.
     """
-    points = [(number, math.log(ratio)) for at in range(len(story.checks))
-              if (ratio := story.over_deaf(check=at)) > 0 and (number := story.figure("step", at)) > 0]
     if not story.checks:
         return None
-    now, guess = max(story.step, 1), 2.0
-    if len(points) >= 2:
-        (x0, y0), (x1, y1) = points[max(0, len(points) - 4)], points[-1]
-        slope, target = (y1 - y0) / max(x1 - x0, 1), math.log(0.85)
-        if y1 <= target:
-            guess = 1.2
-        elif slope < 0:
-            guess = 1 + (target - y1) / slope / now
-        else:
-            guess = 3.0
-    return round(now * min(3.0, max(1.2, guess)))
+    points = [(at, math.log(ratio)) for check in range(len(story.checks))
+              if (ratio := story.over_deaf(check=check)) > 0 and (at := story.figure("step", check)) > 0][-4:]
+    now = max(story.step, 1)
+    if len(points) < 2:
+        return 2 * now
+    (x0, y0), (x1, y1) = points[0], points[-1]
+    slope = (y1 - y0) / max(x1 - x0, 1)
+    ahead = (math.log(0.85) - y1) / slope / now if slope < 0 else math.inf
+    least = 1.2 if story.listens() > 0.05 else 2.0
+    return round(now * min(3.0, max(least, 1 + ahead)))
 
 
 def _state(story: Story, trouble: bool) -> str:

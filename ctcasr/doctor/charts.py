@@ -126,7 +126,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _plain(value: float) -> str:
-    return f"{value:g}" if 1e-3 <= abs(value) < 1e5 or value == 0 else short(value)
+    return f"{value:g}" if 1e-4 <= abs(value) < 1e5 or value == 0 else short(value)
 
 
 def spans(values: Sequence[str]) -> list[tuple[int, int]]:

@@ -20,22 +20,6 @@ from ctcasr.spec import read_spec
 from ctcasr.text import Tokenizer, make_tokenizer
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of `ctcasr doctor`."""
-    parser.add_argument("manifest", nargs="?", help="manifest to examine before training")
-    parser.add_argument("--run", metavar="DIR", help="write DIR/doctor.html about a run instead")
-    parser.add_argument("--against", metavar="VALID", help="manifest that is scored: what does it share with the first?")
-    net = parser.add_mutually_exclusive_group()
-    net.add_argument("--net", default="default", metavar="SPEC", help="preset or .toml whose frames are counted (default: default)")
-    net.add_argument("--checkpoint", metavar="C", help="a checkpoint, whose network and alphabet are taken")
-    parser.add_argument("--text", default="english38", help="english38, english29 or pieces:N (default: english38)")
-    how_much = parser.add_mutually_exclusive_group()
-    how_much.add_argument("--all-audio", action="store_true", help="decode every file (default up to 20 hours)")
-    how_much.add_argument("--sample", type=int, metavar="N", help="decode N files, and read the headers of the others")
-    parser.add_argument("--workers", type=int, metavar="N", help="files that are read at once (default: one per core)")
-    parser.add_argument("--json", action="store_true", help="findings as JSON")
-
-
 def run(args: argparse.Namespace) -> int:
     """1 where training would be hurt, else 0; ValueError or OSError where there is nothing to examine."""
     if (args.manifest is None) == (args.run is None):

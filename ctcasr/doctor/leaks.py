@@ -26,9 +26,9 @@ def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]
         found.append(Finding("shared-recordings", "error", f"{plural(len(files), 'recording')} of train are in valid too, as "
                              f"{files[0][0][0].id}: what is scored there has been learnt", "delete them from one of the two",
                              _lines(files), {"count": len(files), "against_lines": _others(files)}))
-    known = {u for pair in files for u in pair[0] + pair[1]} if files else set()
+    known = {u.where for pair in files for u in pair[0] + pair[1]}
     sounds = _shared(train, valid, lambda s: s.heard.digest if s.heard and s.heard.peak >= SILENT else None)
-    sounds = [pair for pair in sounds if not known.issuperset(pair[0] + pair[1])]
+    sounds = [pair for pair in sounds if not known.issuperset(u.where for u in pair[0] + pair[1])]
     if sounds:
         a, b = sounds[0][0][0], sounds[0][1][0]
         found.append(Finding("shared-audio", "error", f"{plural(len(sounds), 'recording')} of train are in valid under another name: "

@@ -70,11 +70,11 @@ def _blank(records: Sequence[RecordLike], released: int | None) -> str:
     curves = [Curve("blank is the likeliest class", _points(records, "step", "blank_argmax", True), "purple", "dashed"),
               Curve("mass that the model gives the blank", _points(records, "step", "blank_mass", True), "orange"),
               Curve("share that the targets ask for", _points(records, "step", "blank_expected", True), "blue")]
-    return _section("Blank share", "CTC pulls the model's blank mass (orange) towards the share that its own alignments of the targets ask "
-                    "for (blue); the distance between them is the mean gradient on the blank. Blank likeliest nearly everywhere (dashed) with "
-                    "both curves together is the blank plateau: the model has not found yet what depends on the sound. It ends at the release: "
-                    "the first check from which the character error rate stays at or below 80 %.",
-                    chart(curves, unit="%", marks=_marks(released), last=_last(records)))
+    why = ("CTC pulls the model's blank mass (orange) towards the share that its own alignments of the targets ask for "
+           "(blue); the distance between them is the mean gradient on the blank. Blank likeliest nearly everywhere "
+           "(dashed) with both curves together is the blank plateau: the model has not found yet what depends on the "
+           "sound. It ends at the release: the first check from which the character error rate stays at or below 80 %.")
+    return _section("Blank share", why, chart(curves, unit="%", marks=_marks(released), last=_last(records)))
 
 
 def _loss(records: Sequence[RecordLike], released: int | None) -> str:
@@ -89,8 +89,8 @@ def _loss(records: Sequence[RecordLike], released: int | None) -> str:
               Curve("train, nats an utterance", _points(records, "step", "loss", True), "blue"), Curve("dev", dev, "orange", "dots"),
               Curve("best model that does not listen", deaf, "grey", "dashed"),
               Curve("plateau: median of the dev loss before release", plateau, "grey", "dashed")]
-    return _section("Loss", "A model can come down far by learning what is usually said when, without listening. The dashed line is where "
-                    "that ends; only a loss below it shows that the sound is used.",
+    dashed = " The dashed line is where that ends; only a loss below it shows that the sound is used." if deaf or plateau else ""
+    return _section("Loss", "A model can come down far by learning what is usually said when, without listening." + dashed,
                     chart(curves, log=True, marks=_marks(released), last=_last(records)))
 
 

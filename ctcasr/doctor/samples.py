@@ -27,9 +27,9 @@ def samples(records: Sequence[RecordLike]) -> str:
     blocks = [_block(name, few(seen)) for name, seen in found.items()]
     if not blocks:
         return ""
-    return ('<section><h2>Three utterances</h2><p class="why">What the network wrote at the checks: characters that are right in green, others '
-            "in red. Where posteriors were recorded, each row is a check and runs through the utterance: dark frames are blank, bright ones "
-            f"are a symbol; CTC narrows symbols to spikes of a frame or two.</p>{''.join(blocks)}</section>")
+    return ('<section><h2>Three utterances</h2><p class="why">What the network wrote at the checks: characters that are right in green, '
+            "others in red. Where posteriors were recorded, each row is a check and runs through the utterance: dark frames are blank, "
+            f"bright ones are a symbol; CTC narrows symbols to spikes of a frame or two.</p>{''.join(blocks)}</section>")
 
 
 def few(seen: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Mapping[str, Any]]]:

@@ -9,7 +9,7 @@ STYLE = """
 main { max-width:980px; margin:0 auto; padding:2rem 1.2rem 4rem } h1 { margin:0; font-size:1.7rem }
  h2 { margin:2.4rem 0 .3rem; font-size:1.2rem }
 p { margin:.3rem 0 .7rem } .soft,.why { color:var(--soft) } .why { max-width:75ch }
-.facts { display:flex; flex-wrap:wrap; gap:.6rem; margin:1rem 0 }
+.facts { display:grid; grid-template-columns:repeat(auto-fit,minmax(150px,1fr)); gap:.6rem; margin:1rem 0 }
  .facts div { background:var(--card); border-radius:8px; padding:.5rem .9rem }
 .facts b { display:block; font-size:1.25rem } .facts span { color:var(--soft); font-size:.85rem }
 .verdict { border-left:6px solid var(--green); background:var(--card); border-radius:6px; padding:.8rem 1.1rem; margin:1.2rem 0 }

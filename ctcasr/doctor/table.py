@@ -24,7 +24,8 @@ def table(result: Examination) -> RenderableType:
         for heading, ratio in (("what", 4), ("lines", 1), ("what to do", 3)):
             grid.add_column(heading, ratio=ratio)
         for f in result.findings:
-            grid.add_row(Text.assemble((f.severity, _STYLE[f.severity]), "\n", f.slug), Text(f.message), Text(ranges(f.lines), style="dim"), Text(f.cure))
+            name = Text.assemble((f.severity, _STYLE[f.severity]), "\n", f.slug)
+            grid.add_row(name, Text(f.message), Text(ranges(f.lines), style="dim"), Text(f.cure))
         parts.append(grid)
     parts.append(_conclusion(result))
     return Group(*parts)

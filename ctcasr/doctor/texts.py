@@ -134,8 +134,9 @@ def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fin
         del twice[top]
     if grammar is not None:
         found.append(Finding("closed-grammar", "note", f"a closed grammar: {plural(len(texts), 'line')}, "
-                             f"{plural(grammar[0], 'distinct text')}, {plural(grammar[1], 'word')}; a network can lower its loss by learning the grammar alone",
-                             "judge by WER, and expect no recognition of other words", (), {"texts": grammar[0], "words": grammar[1]}))
+                             f"{plural(grammar[0], 'distinct text')}, {plural(grammar[1], 'word')}; a network can lower its loss "
+                             "by learning the grammar alone", "judge by WER, and expect no recognition of other words", (),
+                             {"texts": grammar[0], "words": grammar[1]}))
     elif twice:
         those = [u for u, text in zip(utterances, texts, strict=True) if text in twice]
         example, n = max(twice.items(), key=lambda item: item[1])

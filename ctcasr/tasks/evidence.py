@@ -18,7 +18,7 @@ from ctcasr.tasks.probe import Activations, batch_statistics, feature_figures, p
 from ctcasr.tasks.targets import target_figures
 from ctcasr.text import Tokenizer
 
-_FIT = 128              # utterances that the deaf model is fitted on
+_KEPT, _FIT = 4096, 192   # targets kept of the first epoch, and how many of them the deaf model is fitted on
 _DEV = 64               # utterances of the dev part that are looked at: their logits are there anyway
 _TRAIN = 16             # of training: each costs a forward pass
 _SHARE = 40             # one utterance looked at for so many trained on, so that looking stays below 3 % of training
@@ -42,7 +42,7 @@ class Evidence:
         if not self._before:
             self._before = {name: p.detach().clone() for name, p in self.network.named_parameters()}
         self._last, self._heard = batch, self._heard + len(batch)
-        if len(self._texts) < _FIT and batch.ids and batch.ids[0] not in self._seen:
+        if self._deaf is None and len(self._texts) < _KEPT and batch.ids[0] not in self._seen:
             self._seen.update(batch.ids)
             parts = batch.targets.cpu().split(list(batch.target_lengths))
             self._texts += zip(parts, lengths, batch.target_lengths, strict=True)
@@ -116,7 +116,8 @@ class Evidence:
     def _deaf_nll(self, batch: Batch, logits: Seq) -> float:
         """The deaf model's loss on the same targets; NaN as long as there are no training targets to fit it on."""
         if self._deaf is None and self._texts:
-            targets, frames, labels = zip(*self._texts[:_FIT], strict=True)
+            # Spread over all that was seen: a first epoch may come sorted, and its beginning is like no other part.
+            targets, frames, labels = zip(*self._texts[::-(-len(self._texts) // _FIT)], strict=True)
             if any(n >= 2 * u for n, u in zip(frames, labels, strict=True)):
                 self._deaf = DeafModel.fit(torch.cat(targets), frames, labels, self.tokenizer.size, blank=self.tokenizer.blank)
         if self._deaf is None:

@@ -135,7 +135,7 @@ def _voice(samples: Tensor, rate: float) -> tuple[list[float], float]:
     weight = torch.fft.irfft(torch.fft.rfft(torch.hann_window(size, device=samples.device), 2 * size).abs().square())[:size]
     correlation = correlation / correlation[:, :1].clamp_min(1e-9) / (weight / weight[0]).clamp_min(0.1)
     low, high = round(rate / 800), min(round(rate / 40), size // 2 + size // 4)
-    peak, lag = correlation[:, low:high].max(1)
+    peak, _ = correlation[:, low:high].max(1)
     # The shortest lag nearly as good as the best: octave errors downwards are what autocorrelation is known for.
     good = correlation[:, low:high] >= 0.85 * peak[:, None]
     inner = torch.zeros_like(good)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.batch import Batch
+from ctcasr.batch import Batch, Skip
 from ctcasr.tasks.task import Task
 from ctcasr.train.clock import Clock
 from ctcasr.train.estimate import estimate
@@ -29,6 +29,9 @@ class Batches(Protocol):
 
     @property
     def seconds(self) -> float: ...
+
+    @property
+    def skipped(self) -> Sequence[Skip]: ...          # all that could not be read so far
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[Batch | None]: ...
 
@@ -118,11 +121,12 @@ class _Run:
             batches = [batch.to(self.device) for batch in group if batch is not None]
             begun = self.clock.now()
             rate = learning_rate(plan, at.done, at.checks)
-            outcome = take_step(self.task, self.optimiser, batches, at.step, rate, plan.clip, window.steps + 1 >= plan.log_every)
+            measure = window.steps + 1 >= plan.log_every or at.batch + plan.accumulate >= len(self.train)
+            outcome = take_step(self.task, self.optimiser, batches, at.step, rate, plan.clip, measure)
             at.batch += len(group) or plan.accumulate
             at.done = min(1.0, at.done + (1 - at.done) / max(1, self._steps_left() + 1))
             at.seconds = self.clock.now()
-            yield from self._report(outcome, batches)
+            yield from self._report(outcome)
             if outcome is not None and not outcome.problem:
                 at.step += 1
                 self.task.after_step(at.step, self.at.epochs * self._steps_per_epoch)
@@ -155,11 +159,12 @@ class _Run:
             self._save("best.pt")
         record = {"epoch": self.at.epoch, "dev_loss": score.figures.get("loss"), **score.figures, "samples": list(score.samples),
                   "report": dict(score.report), "evidence": dict(score.evidence), "best": best}
-        return self._write("check", {**record, "verdict": self.task.judge([*self.file.history, {"kind": "check", "step": self.at.step, **record}])})
+        history = [*self.file.history, {"kind": "check", "step": self.at.step, **record}]
+        return self._write("check", {**record, "verdict": self.task.judge(history)})
 
-    def _report(self, outcome: Outcome | None, batches: list[Batch]) -> Iterator[Record]:
+    def _report(self, outcome: Outcome | None) -> Iterator[Record]:
         """Name what was left out, once for each utterance; stop where steps can no longer be used."""
-        skips = [f"{skip.where}: {skip.reason}" for batch in batches for skip in batch.skipped]
+        skips = [f"{skip.where}: {skip.reason}" for skip in self.train.skipped]
         for what, lines in (("unreadable", skips), ("infeasible", outcome.left_out if outcome else ())):
             new = [line for line in lines if line not in self.named]
             self.named.update(new)

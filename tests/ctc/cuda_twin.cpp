@@ -1,8 +1,9 @@
-// Runs the kernels of ctcasr/ctc/cuda on the host: the same phases.cuh, with the blocks, warps and lanes in loops.
+// Runs the kernels of ctcasr/ctc/cuda on the host: the same headers, with the blocks, warps and lanes in loops.
 // It also stands in for the driver, so that the Python side of a launch runs: only what launch.py calls.
 #include <string>
 
-#include "phases.cuh"
+#include "chains.cuh"
+#include "frames.cuh"
 
 template <int Q> static void per_lane(const std::string& kernel, int x, int y, int shared, const Args& a) {
     std::vector<float> m(shared / 8);
@@ -11,7 +12,8 @@ template <int Q> static void per_lane(const std::string& kernel, int x, int y, i
         for (int i = 0; i < x; ++i) {
             if (kernel == "chains") chain_block<Q>(a, i, j);
             if (kernel == "finish") finish_warp<Q>(a, i);
-            if (kernel == "occupancies") occupancy_block<Q>(a, i / (a.slots - 1), i % (a.slots - 1), m.data(), e.data());
+            const int segments = a.slots - 1;
+            if (kernel == "occupancies") occupancy_block<Q>(a, i / segments, i % segments, m.data(), e.data());
         }
 }
 

@@ -11,7 +11,7 @@ from ctcasr.ctc import native
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.launch import driver, kernels
 from ctcasr.ctc.cuda.plan import DTYPES, MOST_LABELS, Plan, run
-from ctcasr.ctc.problem import Problem, Rows
+from ctcasr.ctc.problem import Problem, Rows, prepare
 
 if torch.cuda.is_available():  # what is missing shows at import: backend="auto" then falls back and says why
     driver()
@@ -30,6 +30,9 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     """
     longest = max(problem.target_lengths, default=0)
     if logits.dtype not in DTYPES or longest > MOST_LABELS or logits.shape[0] == 0:
+        if not problem.checked:  # torch reads wherever a label points
+            problem = prepare(logits, problem.host_targets, problem.input_lengths, problem.target_lengths,
+                              problem.blank, problem.prior, normalize=problem.normalize)
         return native.forward_backward(logits, problem, need_grad)
     if logits.stride(2) != 1:
         logits = logits.contiguous()
@@ -42,7 +45,8 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
 
 
 def host_inputs(problem: Problem) -> tuple[list[int], Tensor, float]:
-    """Frames, labels and starts of the rows as one list, the prior less its smallest value (so that no emission exceeds one), and that value."""
+    """Frames, labels and starts of the rows in one list; the prior less its smallest value, and that value."""
+    # So no emission exceeds one, and exponents only fall.
     floor = 0.0 if problem.prior is None else float(problem.prior.min())
     prior = torch.zeros(0, dtype=torch.float64) if problem.prior is None else problem.prior - floor
     return [*problem.input_lengths, *problem.target_lengths, *problem.offsets[:-1]], prior, floor

@@ -1,5 +1,6 @@
-// The kernels: each finds its block, warp or row and hands over to phases.cuh.
-#include "phases.cuh"
+// The kernels: each finds its block, warp or row and hands over to frames.cuh or chains.cuh.
+#include "chains.cuh"
+#include "frames.cuh"
 
 #define KERNEL extern "C" __global__ void
 
@@ -11,13 +12,14 @@ CODE long long frame() { return (long long)blockIdx.x * (blockDim.x / 32) + thre
 KERNEL __launch_bounds__(256) emissions(const Args a) { frame_warp(a, false, frame()); }
 KERNEL __launch_bounds__(256) gradient(const Args a) { frame_warp(a, true, frame()); }
 
-#define STATES_PER_LANE(Q, threads)                                                                        \
-    KERNEL __launch_bounds__(threads) chains_##Q(const Args a) { chain_block<Q>(a, blockIdx.x, blockIdx.y); } \
-    KERNEL finish_##Q(const Args a) { finish_warp<Q>(a, blockIdx.x); }                                     \
-    KERNEL __launch_bounds__(threads) occupancies_##Q(const Args a) {                                      \
-        extern __shared__ float shared[];                                                                  \
-        int* exponents = reinterpret_cast<int*>(shared + a.keep * Q * 32 * a.warps);                       \
-        occupancy_block<Q>(a, blockIdx.x / (a.slots - 1), blockIdx.x % (a.slots - 1), shared, exponents);                                  \
+#define STATES_PER_LANE(Q, threads)                                                                              \
+    KERNEL __launch_bounds__(threads) chains_##Q(const Args a) { chain_block<Q>(a, blockIdx.x, blockIdx.y); }    \
+    KERNEL finish_##Q(const Args a) { finish_warp<Q>(a, blockIdx.x); }                                           \
+    KERNEL __launch_bounds__(threads) occupancies_##Q(const Args a) {                                            \
+        extern __shared__ float shared[];                                                                        \
+        int* exponents = reinterpret_cast<int*>(shared + a.keep * Q * 32 * a.warps);                             \
+        const int segments = a.slots - 1;                                                                        \
+        occupancy_block<Q>(a, blockIdx.x / segments, blockIdx.x % segments, shared, exponents);                  \
     }
 
 STATES_PER_LANE(2, 128)

@@ -11,7 +11,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-SOURCES = ("kernels.cu", "phases.cuh", "lattice.cuh", "lanes.cuh")
+SOURCES = ("kernels.cu", "frames.cuh", "chains.cuh", "batch.cuh", "lattice.cuh", "lanes.cuh")
 OPTIONS = ("--std=c++17", "--fmad=false")  # products are fused where the source says so: the same bits on the host
 
 

@@ -15,7 +15,7 @@ DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
 
 class Args(ctypes.Structure):
-    """The one argument of every kernel: field by field the struct Args of phases.cuh."""
+    """The one argument of every kernel: field by field the struct Args of batch.cuh."""
 
     _fields_ = [
         *[(name, ctypes.c_void_p) for name in (
