@@ -54,9 +54,10 @@ def build(spec: NetSpec, symbols: int) -> SpeechModel:
 def build_extract(spec: FrontSpec) -> Spectrogram:
     """The part that turns samples into spectrogram or mel features."""
     if spec.kind == "mel":
-        return Mel(spec.rate_hz, spec.bands, spec.low_hz, None, spec.n_fft, spec.window_s, spec.hop_s, spec.power, spec.log)
+        return Mel(spec.rate_hz, spec.bands, spec.low_hz, spec.high_hz, spec.n_fft, spec.window_s, spec.hop_s, spec.power, spec.log,
+                   spec.centred, spec.range_db)
     if spec.kind == "spectrogram":
-        return Spectrogram(spec.rate_hz, spec.n_fft, spec.window_s, spec.hop_s, spec.power, spec.log)
+        return Spectrogram(spec.rate_hz, spec.n_fft, spec.window_s, spec.hop_s, spec.power, spec.log, spec.centred, spec.range_db)
     raise ValueError(f"front.kind: expected 'mel' or 'spectrogram'; got {spec.kind!r}")
 
 

@@ -65,8 +65,8 @@ def native(b: Batch) -> None:
 def cudnn(b: Batch) -> None:
     """torch takes cuDNN for concatenated int32 targets and lengths on the host, equal T, blank 0 and S < 256."""
     log_probs = b.logits.log_softmax(-1).transpose(0, 1)
-    lengths = [torch.tensor(v, dtype=torch.int32) for v in (b.frames, b.labels)]
-    F.ctc_loss(log_probs, b.targets.flatten().int(), *lengths, reduction="sum").backward()
+    frames, labels = torch.tensor(b.frames, dtype=torch.int32), torch.tensor(b.labels, dtype=torch.int32)
+    F.ctc_loss(log_probs, b.targets.flatten().int(), frames, labels, reduction="sum").backward()
 
 
 PEERS: dict[str, Callable[[Batch], None]] = {"ours": ours, "torch": native, "cuDNN": cudnn}

@@ -78,6 +78,13 @@ class Story:
         return median(values) if values else math.nan
 
     @property
+    def loss_since_check(self) -> float:
+        """Mean training loss between the last two checks."""
+        start, end = (self.figure("step", -2) if len(self.checks) > 1 else 0.0), self.figure("step")
+        losses = [number(r.get("loss")) for r in self.steps if start < number(r.get("step")) <= end]
+        return sum(losses) / len(losses) if losses else math.nan
+
+    @property
     def cer(self) -> float:
         return self.figure("cer")
 
@@ -87,7 +94,8 @@ class Story:
         low = [self.figure("cer", at) <= RELEASED for at in range(len(self.checks))]
         for at in range(len(low)):
             if all(low[at:at + STAYS]):
-                return int(number(self.checks[at].get("step")))
+                step = self.figure("step", at)
+                return int(step) if math.isfinite(step) else None
         return None
 
     @property

@@ -2,7 +2,9 @@
 
 from ctcasr.data.audio import AudioError, AudioInfo, audio_info, read_audio, resample
 from ctcasr.data.cache import SampleCache
+from ctcasr.data.clip import Clip, Jitter, fit_length, read_noises
 from ctcasr.data.corpus import Corpus, Item, collate
+from ctcasr.data.labels import LeakError, classes_of, count_classes, find_leaks, refuse_leaks, source_of
 from ctcasr.data.loader import Loader, WorkerError
 from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
 from ctcasr.data.plan import plan_batches
@@ -12,21 +14,31 @@ from ctcasr.data.workers import item_seconds, measure_workers
 __all__ = [
     "AudioError",
     "AudioInfo",
+    "Clip",
     "Corpus",
     "Item",
+    "Jitter",
+    "LeakError",
     "Loader",
     "Manifest",
     "ManifestError",
     "SampleCache",
     "WorkerError",
     "audio_info",
+    "classes_of",
     "collate",
+    "count_classes",
+    "find_leaks",
+    "fit_length",
     "item_seconds",
     "measure_workers",
     "plan_batches",
     "read_audio",
     "read_manifest",
+    "read_noises",
+    "refuse_leaks",
     "resample",
+    "source_of",
     "split_dev",
     "write_manifest",
 ]

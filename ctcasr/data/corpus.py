@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -35,6 +35,7 @@ class Item:
     samples: Tensor
     tokens: list[int]
     seed: int = 0
+    label: int | None = None             # number of its class
 
 
 class Corpus:
@@ -42,7 +43,8 @@ class Corpus:
 
     `transform(samples [N], generator, utterance)` changes the samples; its generator depends on seed, epoch and index
     alone. With `speeds`, one of them is drawn each time and the recording played that much faster (Ko et al. 2015), pitch
-    included. Without a tokenizer the tokens are empty. Decoded samples are kept in memory up to `cache_bytes`.
+    included. Without a tokenizer the tokens are empty. With `labels` (number of each class), utterances of other classes are
+    skipped. Decoded samples are kept in memory up to `cache_bytes`.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Corpus:
         transform: Transform | None = None,
         speeds: Sequence[float] = (1.0,),
         cache_bytes: int = 1 << 30,
+        labels: Mapping[str, int] | None = None,
     ) -> None:
         if rate_hz < 1:
             raise ValueError(f"rate_hz: expected a rate above 0; got {rate_hz}")
@@ -62,6 +65,7 @@ class Corpus:
         if not speeds or not all(0.5 <= speed <= 2.0 for speed in speeds):
             raise ValueError(f"speeds: expected factors within 0.5..2, at least one; got {speeds!r}")
         self.transform = transform
+        self.labels = labels
         self.speeds = tuple(speeds)
         self.cache = SampleCache(cache_bytes)
 
@@ -81,6 +85,11 @@ class Corpus:
             tokens = self.tokenizer.encode(utterance.text)
             if not tokens and utterance.text.strip():
                 return _skip(utterance, f"no character of the text {utterance.text!r} is in the alphabet")
+        label = None
+        if self.labels is not None:
+            label = self.labels.get(utterance.label or "")
+            if label is None:
+                return _skip(utterance, f"label {utterance.label!r} is none of the {len(self.labels)} classes ({', '.join(self.labels)})")
         own_seed = _seed(seed, epoch, index)
         speed = self.speeds[own_seed % len(self.speeds)]
         try:
@@ -89,7 +98,7 @@ class Corpus:
             return _skip(utterance, str(error))
         if self.transform is not None:
             samples = self.transform(samples, torch.Generator().manual_seed(own_seed), utterance)
-        return Item(utterance, samples, tokens, own_seed)
+        return Item(utterance, samples, tokens, own_seed, label)
 
     def _samples(self, index: int, speed: float) -> Tensor:
         """The recording at one speed, from memory where it was read before."""
@@ -117,6 +126,7 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
     good = [item for item in items if isinstance(item, Item)]
     if not good:
         return None
+    labels = [item.label for item in good if item.label is not None]
     return Batch(
         utterances=tuple(item.utterance for item in good),
         audio=Seq.stack([item.samples for item in good], Fraction(rate_hz)),
@@ -124,6 +134,7 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
         target_lengths=tuple(len(item.tokens) for item in good),
         skipped=tuple(item for item in items if isinstance(item, Skip)),
         seeds=tuple(item.seed for item in good),
+        labels=torch.tensor(labels, dtype=torch.int64) if len(labels) == len(good) else None,
     )
 
 

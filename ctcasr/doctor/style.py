@@ -39,9 +39,10 @@ th,td { padding:.25rem .6rem .25rem 0; border-bottom:1px solid var(--line); vert
  td.n { white-space:nowrap; font-variant-numeric:tabular-nums }
 .said { font-family:ui-monospace,monospace; white-space:pre-wrap } .right { color:var(--green) } .wrong { color:var(--red) }
  .gone { color:var(--red); text-decoration:line-through }
-.frames { fill:var(--night) } .symbol { fill:var(--glow) } text.spike { fill:var(--night); font-weight:700 }
+.frames { fill:var(--night) } .symbol { fill:var(--glow) }
+ text.spike { fill:#000; font-weight:700; paint-order:stroke; stroke:var(--glow); stroke-width:2.5px }
  details { margin-top:.6rem } summary { cursor:pointer }
-@media (prefers-color-scheme: dark) { .frames { fill:#2a303a } text.spike { fill:#000 } }
+@media (prefers-color-scheme: dark) { .frames { fill:#2a303a } }
 """
 
 SCRIPT = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 
 import torch
@@ -15,23 +16,30 @@ FLOOR = 1e-6
 
 
 class Spectrogram(nn.Module):
-    """Linear spectrogram of samples [B, N] as frames [B, T, n_fft // 2 + 1], T = N // hop + 1 (centred, zeros beyond the ends)."""
+    """Linear spectrogram of samples [B, N] as frames [B, T, n_fft // 2 + 1], T = N // hop + 1 (centred, zeros beyond the ends).
+
+    Not `centred`: whole windows only, T = (N - n_fft) // hop + 1. With `range_db`, decibels below the loudest point of the clip,
+    none lower than that range; otherwise the natural logarithm.
+    """
 
     window: Tensor
 
     def __init__(self, rate_hz: int, n_fft: int = 512, window_s: float = 0.025, hop_s: float = 0.010,
-                 power: float = 2.0, log: bool = True) -> None:
+                 power: float = 2.0, log: bool = True, centred: bool = True, range_db: float = 0.0) -> None:
         super().__init__()
-        self.rate_hz, self.n_fft, self.power, self.log = rate_hz, n_fft, power, log
+        self.rate_hz, self.n_fft, self.power, self.log, self.centred, self.range_db = rate_hz, n_fft, power, log, centred, range_db
         self.win, self.hop = round(window_s * rate_hz), round(hop_s * rate_hz)
         if not 1 <= self.win <= n_fft or self.hop < 1:
             raise ValueError(f"expected a window of 1..n_fft = {n_fft} samples and a hop of at least 1; "
                              f"got window_s={window_s} ({self.win} samples), hop_s={hop_s} ({self.hop} samples) at {rate_hz} Hz")
         if power not in (1.0, 2.0):
             raise ValueError(f"expected power 1 (amplitude) or 2 (power); got {power}")
+        if range_db < 0 or (range_db and not log):
+            raise ValueError(f"range_db: expected a range above 0 dB with log, or 0 for none; got {range_db:g} with log={log}")
         self.register_buffer("window", torch.hann_window(self.win), persistent=False)
         self.bins = n_fft // 2 + 1
-        self.framing = Framing(n_fft, self.hop, n_fft // 2, n_fft // 2)
+        beyond = n_fft // 2 if centred else 0
+        self.framing = Framing(n_fft, self.hop, beyond, beyond)
 
     def raw(self, samples: Seq) -> Seq:
         """Amplitude or power before compression, [B, T, bins]."""
@@ -39,19 +47,28 @@ class Spectrogram(nn.Module):
             raise ValueError(f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at "
                              f"{float(samples.rate):g} Hz: were features handed in, or another sample rate?")
         data = samples.zero_padding().data.float()
+        if not self.centred and data.shape[1] < self.n_fft:
+            raise ValueError(f"expected clips of at least {self.n_fft} samples (one window); the longest has {data.shape[1]}")
         # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the same alone and in a batch.
-        spectrum = torch.stft(data, self.n_fft, self.hop, self.win, self.window, center=True, pad_mode="constant", return_complex=True)
+        spectrum = torch.stft(data, self.n_fft, self.hop, self.win, self.window, center=self.centred, pad_mode="constant",
+                              return_complex=True)
         amplitude = spectrum.transpose(1, 2).abs()
         return samples.framed(amplitude if self.power == 1.0 else amplitude.square(), self.framing)
 
-    def compress(self, data: Tensor) -> Tensor:
-        """Natural logarithm above a floor (power: FLOOR, amplitude: its root), or the data as they are."""
-        return torch.log(data + FLOOR ** (self.power / 2)) if self.log else data
+    def compress(self, frames: Seq) -> Seq:
+        """Frames [B, T, F] on a logarithmic scale above a floor (power: FLOOR, amplitude: its root), or as they are."""
+        if not self.log:
+            return frames.zero_padding()
+        level = torch.log(frames.data + FLOOR ** (self.power / 2))
+        if self.range_db:
+            level = level * (20 / (self.power * math.log(10)))
+            real = level.masked_fill(~frames.mask[:, :, None], -math.inf)
+            level = (level - real.amax((1, 2), keepdim=True)).clamp(min=-self.range_db)
+        return frames.with_data(level).zero_padding()
 
     def forward(self, samples: Seq) -> Seq:
         """Features [B, T, bins] of samples [B, N]."""
-        frames = self.raw(samples)
-        return frames.with_data(self.compress(frames.data)).zero_padding()
+        return self.compress(self.raw(samples))
 
     @property
     def rate(self) -> Fraction:
@@ -65,8 +82,9 @@ class Mel(Spectrogram):
     filters: Tensor
 
     def __init__(self, rate_hz: int, bands: int = 80, low_hz: float = 20.0, high_hz: float | None = None, n_fft: int = 512,
-                 window_s: float = 0.025, hop_s: float = 0.010, power: float = 2.0, log: bool = True) -> None:
-        super().__init__(rate_hz, n_fft, window_s, hop_s, power, log)
+                 window_s: float = 0.025, hop_s: float = 0.010, power: float = 2.0, log: bool = True, centred: bool = True,
+                 range_db: float = 0.0) -> None:
+        super().__init__(rate_hz, n_fft, window_s, hop_s, power, log, centred, range_db)
         high_hz = rate_hz / 2 if high_hz is None else high_hz
         if not 0 <= low_hz < high_hz <= rate_hz / 2:
             raise ValueError(f"expected 0 <= low_hz < high_hz <= {rate_hz / 2:g} Hz; got {low_hz:g} and {high_hz:g}")
@@ -81,4 +99,4 @@ class Mel(Spectrogram):
     def forward(self, samples: Seq) -> Seq:
         """Features [B, T, bands] of samples [B, N]."""
         frames = self.raw(samples)
-        return frames.with_data(self.compress(frames.data @ self.filters)).zero_padding()
+        return self.compress(frames.with_data(frames.data @ self.filters))

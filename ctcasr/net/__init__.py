@@ -1,9 +1,28 @@
-"""Networks over padded sequences."""
+"""Networks: over padded sequences, and classifiers of features of a fixed length."""
 
 from ctcasr.net.acoustic import AcousticModel
 from ctcasr.net.batchnorm import SequenceBatchNorm
+from ctcasr.net.bcresnet import BCResNet
 from ctcasr.net.conv import ConvLayer, ConvStack
+from ctcasr.net.googlenet import GoogLeNet
 from ctcasr.net.head import Head
+from ctcasr.net.kws import ConvClassifier
+from ctcasr.net.prune import Pruner, Schedule
+from ctcasr.net.resnet import ResNet
 from ctcasr.net.rnn import RecurrentLayer, RecurrentStack
 
-__all__ = ["AcousticModel", "ConvLayer", "ConvStack", "Head", "RecurrentLayer", "RecurrentStack", "SequenceBatchNorm"]
+__all__ = [
+    "AcousticModel",
+    "BCResNet",
+    "ConvClassifier",
+    "ConvLayer",
+    "ConvStack",
+    "GoogLeNet",
+    "Head",
+    "Pruner",
+    "RecurrentLayer",
+    "RecurrentStack",
+    "ResNet",
+    "Schedule",
+    "SequenceBatchNorm",
+]

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 import torch
@@ -91,7 +92,7 @@ def test_agrees_with_the_reference(seed: int, batch: int, frames: int, classes: 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 15, 16, 127, 128, 255, 256, 257, 1023, 2047])
 def test_every_number_of_labels(count: int) -> None:
     labels = random_labels(count, 9, count)
-    shortest = count + sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    shortest = count + sum(a == b for a, b in pairwise(labels))
     logits = torch.randn(2, shortest + 40, 9, generator=torch.Generator().manual_seed(count))
     assert_exact(logits, problem_of(logits, [labels, labels], [shortest + 40, max(shortest, 1)]))
 
@@ -113,7 +114,7 @@ def test_very_long_rows(scale: float) -> None:
     (4, 3, [1]), (10, 5, [1, 2, 2, 3]), (50, 20, [1, 1, 1, 2, 3]), (7, 5, [1, 1, 1, 1]), (20000, 5, [1, 2, 3, 4, 1]),
 ])  # fmt: skip
 def test_uniform_logits_have_a_closed_form(frames: int, classes: int, labels: list[int]) -> None:
-    u, r = len(labels), sum(a == b for a, b in zip(labels, labels[1:], strict=False))
+    u, r = len(labels), sum(a == b for a, b in pairwise(labels))
     paths = math.lgamma(frames + u - r + 1) - math.lgamma(2 * u + 1) - math.lgamma(frames - u - r + 1)
     logits = torch.zeros(1, frames, classes, dtype=torch.float64)
     nll, grad, _ = cpu.forward_backward(logits, problem_of(logits, [labels]), True)

@@ -26,7 +26,7 @@ def test_each_round_of_fitting_lowers_the_loss(texts: tuple[torch.Tensor, tuple[
 
 def test_it_learns_what_position_tells_and_no_more(texts: tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]]) -> None:
     loss = float(DeafModel.fit(*texts, 6, rounds=60).nll(*texts).mean())
-    assert math.log(3) * 0.9 < loss < 2 * math.log(3)        # the middle label is one of three; nobody can know which
+    assert math.log(3) * 0.9 < loss < 2.5 * math.log(3)        # the middle label is one of three; nobody can know which
 
 
 def test_rows_of_probabilities(texts: tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]]) -> None:

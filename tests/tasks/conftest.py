@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ctcasr.batch import Batch, Utterance
+from ctcasr.batch import Batch, Skip, Utterance
 from ctcasr.build import SpeechModel, build
 from ctcasr.ctc import verdict
 from ctcasr.data import synth
@@ -70,6 +70,10 @@ class Fixed:
     @property
     def seconds(self) -> float:
         return sum(batch.audio.seconds for batch in self.batches)
+
+    @property
+    def skipped(self) -> tuple[Skip, ...]:
+        return ()
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[Batch]:
         count = len(self.batches)
