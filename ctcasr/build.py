@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from ctcasr.front import CorpusNorm, FrontEnd, Mel, SpecAugment, Spectrogram, Unnormalised, UtteranceNorm
-from ctcasr.net import AcousticModel, ConvLayer, ConvStack, Head, RecurrentStack
+from ctcasr.net import AcousticModel, ConvLayer, ConvStack, Head, LabelPrior, RecurrentStack
 from ctcasr.seq import Seq
 from ctcasr.spec import FrontSpec, NetSpec
 
@@ -13,9 +13,9 @@ from ctcasr.spec import FrontSpec, NetSpec
 class SpeechModel(nn.Module):
     """Front-end and acoustic model: samples [B, N] to logits [B, T, symbols]."""
 
-    def __init__(self, front: FrontEnd, body: AcousticModel) -> None:
+    def __init__(self, front: FrontEnd, body: AcousticModel, prior: LabelPrior | None = None) -> None:
         super().__init__()
-        self.front, self.body = front, body
+        self.front, self.body, self.prior = front, body, prior
 
     def frames(self, samples: int) -> int:
         """Frames of logits that so many samples give."""
@@ -33,8 +33,9 @@ class SpeechModel(nn.Module):
         return float(1 / rate)
 
     def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> Seq:
-        """Logits [B, T, symbols] of samples [B, N]."""
-        return self.body(self.front(samples, augment, seeds))
+        """Logits [B, T, symbols] of samples [B, N]; in evaluation with the label priors, if any, taken off."""
+        logits = self.body(self.front(samples, augment, seeds))
+        return logits if self.prior is None or self.training else self.prior(logits)
 
 
 def build(spec: NetSpec, symbols: int) -> SpeechModel:
@@ -48,7 +49,10 @@ def build(spec: NetSpec, symbols: int) -> SpeechModel:
     stack = ConvStack(layers, extract.bins)
     rnn = RecurrentStack(spec.rnn, stack.features, spec.hidden, spec.layers, spec.bidirectional, spec.rnn_norm, spec.dropout)
     head = Head(rnn.features, spec.fc, symbols, spec.fc_norm, spec.clip)
-    return SpeechModel(FrontEnd(extract, build_norm(spec.front, extract.bins)), AcousticModel(stack, rnn, head))
+    if spec.blank_start is not None:
+        head.start_blank(spec.blank_start)
+    prior = LabelPrior(symbols, spec.prior_weight) if spec.prior_weight else None
+    return SpeechModel(FrontEnd(extract, build_norm(spec.front, extract.bins)), AcousticModel(stack, rnn, head), prior)
 
 
 def build_extract(spec: FrontSpec) -> Spectrogram:

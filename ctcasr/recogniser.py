@@ -114,7 +114,9 @@ class Recogniser:
             symbol = self.tokenizer.symbol(token)
             begin = begin or symbol.startswith("_")
             if text := symbol.removeprefix("_"):
-                words.append(Word(text, first * step, last * step) if begin
-                             else Word(words[-1].text + text, words[-1].start_s, last * step))
+                if begin:
+                    words.append(Word(text, first * step, last * step))
+                else:
+                    words[-1] = Word(words[-1].text + text, words[-1].start_s, last * step)
                 begin = False
         return tuple(words)

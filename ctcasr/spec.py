@@ -57,6 +57,8 @@ class NetSpec:
     fc_norm: bool = True               # BatchNorm before each fully connected layer
     clip: float | None = None          # upper end of a clipped ReLU
     dropout: float = 0.0
+    blank_start: float | None = None   # probability that the untrained network gives to the blank; None: as it comes
+    prior_weight: float = 0.0          # of running label priors, in the loss and in decoding
 
 
 def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
@@ -90,12 +92,12 @@ def read_spec(name: str) -> NetSpec:
 
 def spec_to(spec: NetSpec) -> dict[str, Any]:
     """The spec as plain data, without what is None."""
-    return _plain(dataclasses.asdict(spec))
+    return plain(dataclasses.asdict(spec))
 
 
 def spec_from(data: Mapping[str, Any], where: str = "spec") -> NetSpec:
     """A spec from plain data; an unknown key raises ValueError that names the nearest field."""
-    return _fill(NetSpec, data, where)
+    return fill(NetSpec, data, where)
 
 
 def describe(spec: NetSpec) -> str:
@@ -107,13 +109,14 @@ def describe(spec: NetSpec) -> str:
     return ", ".join([f"{spec.front.kind} {size}", *conv, rnn, "-".join(["FC", *map(str, spec.fc)])])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """`value` as lists and tables, without what is None."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
-    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+        return {key: plain(item) for key, item in value.items() if item is not None}
+    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def _fill(kind: Any, value: Any, where: str) -> Any:
+def fill(kind: Any, value: Any, where: str) -> Any:
     """`value` as `kind`: a spec dataclass, a tuple of them, or a plain type; checked all the way down."""
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
@@ -127,7 +130,7 @@ def _fill(kind: Any, value: Any, where: str) -> Any:
         needed = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
         if missing := [name for name in needed if name not in value]:
             raise ValueError(f"{where}: expected {', '.join(missing)} too; got only {list(value)}")
-        return kind(**{key: _fill(hints[key], item, f"{where}.{key}") for key, item in value.items()})  # type: ignore[operator]
+        return kind(**{key: fill(hints[key], item, f"{where}.{key}") for key, item in value.items()})  # type: ignore[operator]
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
             raise ValueError(f"{where}: expected a list; got {value!r}")
@@ -135,7 +138,7 @@ def _fill(kind: Any, value: Any, where: str) -> Any:
         kinds = [of[0]] * len(value) if of[-1] is Ellipsis else list(of)
         if len(kinds) != len(value):
             raise ValueError(f"{where}: expected {len(kinds)} values; got {value!r}")
-        return tuple(_fill(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, value, strict=True)))
+        return tuple(fill(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, value, strict=True)))
     allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

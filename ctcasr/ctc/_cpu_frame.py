@@ -59,3 +59,11 @@ def emissions(frame: Any, top: Any, prior: Any, classes: Any, out: Any) -> Any:
         outside += 0 if (x > -1900.0) & (x < 100.0) else 1
         out[i] = exp2(x + SHIFT)
     return outside
+
+
+@jit
+def clear(grad: Any, start: Any, end: Any) -> None:
+    """grad[start:end] = 0."""
+    for t in range(start, end):
+        for c in range(grad.shape[1]):
+            grad[t, c] = 0

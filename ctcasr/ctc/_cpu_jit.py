@@ -14,6 +14,8 @@ from numba.extending import intrinsic, overload
 # Sums may be split over SIMD lanes (reassoc) and multiply-adds fused (contract); NaN and infinity keep their meaning.
 _LANES = ("contract", "reassoc", "nsz")
 
+_intrinsic: Any = intrinsic  # numba's type would have callers pass the typing context
+
 
 def jit(function: Callable[..., Any] | None = None, *, fastmath: Iterable[str] = _LANES) -> Any:
     """Serial kernel that runs without the GIL and is compiled into its callers."""
@@ -35,7 +37,7 @@ def cached(build: Callable[[int], Callable[..., Any]]) -> Any:
         return njit(**options)(function)
 
 
-@intrinsic
+@_intrinsic
 def bits_of(context: Any, x: Any) -> Any:
     """Bit pattern of a float64 as int64, of a float32 as int32."""
     result = types.int64 if x == types.float64 else types.int32
@@ -46,7 +48,7 @@ def bits_of(context: Any, x: Any) -> Any:
     return result(x), generate
 
 
-@intrinsic
+@_intrinsic
 def float_of(context: Any, x: Any) -> Any:
     """Float64 with the bit pattern of an int64, float32 with that of an int32."""
     result = types.float64 if x == types.int64 else types.float32
@@ -57,7 +59,7 @@ def float_of(context: Any, x: Any) -> Any:
     return result(x), generate
 
 
-@intrinsic
+@_intrinsic
 def take_next(context: Any, counter: Any) -> Any:
     """Add one to counter[0] (int64) atomically and return what it held: how threads share out the rows."""
 

@@ -28,11 +28,21 @@ def pow2(e: Any) -> Any:
 
 
 @jit
-def gather(y: Any, index: Any, out: Any, row: Any, lo: Any, hi: Any) -> None:
-    """out[row, PAD + u] = y[index[u]] for lo <= u < hi: the emission of every label in one frame."""
-    for i in range(hi - lo):
-        u = np.uintp(lo) + np.uintp(i)
-        out[row, u + np.uintp(PAD)] = y[np.uintp(index[u])]
+def reset(m: Any, e: Any, row: Any) -> None:
+    """Every state in one row of m, e [rows, 2, W] is zero."""
+    for plane in range(2):
+        for u in range(m.shape[2]):
+            m[row, plane, u] = 1.0
+            e[row, plane, u] = ZERO
+
+
+@jit
+def copy(m: Any, e: Any, src: Any, out_m: Any, out_e: Any, dst: Any) -> None:
+    """Row src of m, e to row dst of out_m, out_e: loops, because an array assignment compiles ten times as long."""
+    for plane in range(2):
+        for u in range(m.shape[2]):
+            out_m[dst, plane, u] = m[src, plane, u]
+            out_e[dst, plane, u] = e[src, plane, u]
 
 
 @jit
@@ -93,25 +103,3 @@ def beta_step(
         m[dst, LABEL, u] = float_of((bits & _FRACTION) | _ONE)
         e[dst, LABEL, u] = top + (bits >> 52)
     return blanks
-
-
-@jit
-def add_shares(occupancy: Any, index: Any, share: Any, lo: Any, hi: Any) -> Any:
-    """Add the occupancies of labels lo <= u < hi to the share of their class; returns their sum."""
-    total = 0.0
-    for i in range(hi - lo):
-        u = np.uintp(lo) + np.uintp(i)
-        x = occupancy[u + np.uintp(PAD)]
-        share[np.uintp(index[u])] += x
-        total += x
-    return total
-
-
-@jit
-def subtract(grad: Any, classes: Any, share: Any, total: Any) -> None:
-    """grad[classes[i]] -= share[i] / total, after which the shares are 0 again."""
-    factor = 1.0 / total
-    for i in range(classes.size):
-        c = np.uintp(classes[i])
-        grad[c] = np.float64(grad[c]) - share[i] * factor
-        share[i] = 0.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ctcasr.ctc._cpu_frame import clear
 from ctcasr.ctc._cpu_jit import jit
 
 
@@ -55,7 +56,7 @@ def logspace_row(
         log_z = _log_add(log_z, alpha[frames, states - 2])
     if not need_grad or log_z == -np.inf:
         if need_grad:
-            grad[...] = 0
+            clear(grad, 0, frames)
         return -log_z, 0.0
     beta, after = np.full(states + 2, -np.inf), np.full(states + 2, -np.inf)  # after: beta_(t+1) y_(t+1)
     after[states - 1] = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +34,7 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     prior = np.zeros(classes) if problem.prior is None else problem.prior.numpy()
     # Dear rows first, so that no thread is left with one at the end.
     order = np.argsort(-lengths * (targets * 8 + classes), kind="stable")
-    arguments = (
+    arguments: tuple[Any, ...] = (
         scores.numpy(), grad.numpy(), labels, np.array(problem.offsets, dtype=np.int64), lengths, order,
         np.zeros(1, dtype=np.int64), problem.blank, prior, problem.normalize, need_grad, nll, health,
     )  # fmt: skip

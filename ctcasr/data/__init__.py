@@ -4,6 +4,7 @@ from ctcasr.data.audio import AudioError, AudioInfo, audio_info, read_audio, res
 from ctcasr.data.cache import SampleCache
 from ctcasr.data.clip import Clip, Jitter, fit_length, read_noises
 from ctcasr.data.corpus import Corpus, Item, collate
+from ctcasr.data.folds import Fold, own_folds, speaker_folds
 from ctcasr.data.labels import LeakError, classes_of, count_classes, find_leaks, refuse_leaks, source_of
 from ctcasr.data.loader import Loader, WorkerError
 from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
@@ -16,6 +17,7 @@ __all__ = [
     "AudioInfo",
     "Clip",
     "Corpus",
+    "Fold",
     "Item",
     "Jitter",
     "LeakError",
@@ -32,6 +34,7 @@ __all__ = [
     "fit_length",
     "item_seconds",
     "measure_workers",
+    "own_folds",
     "plan_batches",
     "read_audio",
     "read_manifest",
@@ -39,6 +42,7 @@ __all__ = [
     "refuse_leaks",
     "resample",
     "source_of",
+    "speaker_folds",
     "split_dev",
     "write_manifest",
 ]

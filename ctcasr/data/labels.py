@@ -9,10 +9,9 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import soundfile
 
 from ctcasr.batch import Utterance
-from ctcasr.data.audio import AudioError, read_audio
+from ctcasr.data.audio import AudioError, audio_info, read_audio
 
 # File names of collections whose clips are cut from longer recordings: what names the recording.
 _SOURCES = (re.compile(r"\d-(\d+)-[A-Z](?:-\d+)?"),         # ESC: fold-SOURCE-take-class
@@ -98,8 +97,8 @@ def refuse_leaks(train: Sequence[Utterance], test: Sequence[Utterance], listen: 
 def digest(utterance: Utterance) -> bytes | None:
     """A digest of the sound as it is heard (16 bits, own rate, silence at both ends left out); None: unreadable, or silent."""
     try:
-        samples = read_audio(utterance, soundfile.info(utterance.audio_filepath).samplerate)
-    except (AudioError, RuntimeError, OSError):
+        samples = read_audio(utterance, audio_info(utterance.audio_filepath).rate_hz)
+    except AudioError:
         return None
     heard = np.round(samples.numpy() * 32767).astype(np.int16)
     loud = np.flatnonzero(np.abs(heard) > 1)

@@ -7,6 +7,7 @@ from ctcasr.net.conv import ConvLayer, ConvStack
 from ctcasr.net.googlenet import GoogLeNet
 from ctcasr.net.head import Head
 from ctcasr.net.kws import ConvClassifier
+from ctcasr.net.prior import LabelPrior
 from ctcasr.net.prune import Pruner, Schedule
 from ctcasr.net.resnet import ResNet
 from ctcasr.net.rnn import RecurrentLayer, RecurrentStack
@@ -18,7 +19,7 @@ __all__ = [
     "ConvLayer",
     "ConvStack",
     "GoogLeNet",
-    "Head",
+    "Head", "LabelPrior",
     "Pruner",
     "RecurrentLayer",
     "RecurrentStack",

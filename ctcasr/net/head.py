@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 from ctcasr.net.batchnorm import SequenceBatchNorm
@@ -38,3 +40,10 @@ class Head(nn.Module):
         layer = self.layers[-1]
         assert isinstance(layer, nn.Linear)
         return layer
+
+    def start_blank(self, share: float, blank: int = 0) -> None:
+        """Set the output bias so that, all other scores being equal, the blank has probability `share` (0..1)."""
+        if not 0 < share < 1:
+            raise ValueError(f"blank_start: expected a probability within 0..1; got {share}")
+        with torch.no_grad():
+            self.output.bias[blank] = math.log(share / (1 - share) * (self.output.out_features - 1))

@@ -18,6 +18,7 @@ from ctcasr.score import Transcripts
 from ctcasr.seq import Seq
 from ctcasr.spec import describe, spec_from
 from ctcasr.tasks.evidence import Evidence
+from ctcasr.tasks.objective import Objective
 from ctcasr.tasks.task import Loss, Score
 from ctcasr.text import Tokenizer
 
@@ -26,8 +27,9 @@ class Recognise:
     """Trains a SpeechModel to write what is said; `augment` masks features from optimiser step `augment_from` on."""
 
     def __init__(self, model: SpeechModel, tokenizer: Tokenizer, spec: Mapping[str, Any], augment: SpecAugment | None = None,
-                 augment_from: int = 0, notes: Mapping[str, Any] | None = None) -> None:
+                 augment_from: int = 0, objective: Objective | None = None, notes: Mapping[str, Any] | None = None) -> None:
         self.network, self.tokenizer, self.spec = model, tokenizer, dict(spec)
+        self.objective = objective or Objective()
         self.augment, self.augment_from, self.notes = augment, augment_from, dict(notes or {})
         self.evidence = Evidence(model, tokenizer, lambda: self.parameters())
 
@@ -43,9 +45,7 @@ class Recognise:
     def step(self, batch: Batch, step: int) -> Loss:
         """CTC loss of the utterances that have an alignment; the others are left out and named."""
         augment = self.augment if step >= self.augment_from else None
-        logits = self.network(batch.audio, augment, batch.seeds)
-        rows, report = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=self.tokenizer.blank,
-                                reduction="none", zero_infinity=True, return_report=True)
+        logits, rows, report = self.objective(self.network, batch, augment, self.tokenizer.blank)
         self.evidence.train_batch(batch, logits.lengths)
         left_out = tuple(f"{batch.ids[row]}: {_infeasible(report, row)}" for row in report.infeasible)
         return Loss(rows.sum(), len(batch) - len(left_out), rows.detach(), left_out, report.summary)

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-
-SCHEDULES = ("onecycle", "cosine", "linear", "exponential", "plateau", "constant", "range")
+SCHEDULES = ("onecycle", "cosine", "linear", "exponential", "plateau", "drop", "constant", "range")
 
 
 def option(default: Any, text: str) -> Any:
@@ -25,10 +24,10 @@ class Plan:
 
     epochs: int = option(60, "passes over the training data")
     budget: str = option("", "time to train, as 90s, 30m or 8h: the epochs are fitted to it")
-    optimiser: str = option("adamw", "adamw, sgd or rmsprop")
+    optimiser: str = option("adamw", "adamw, adam (L2 weight decay), sgd or rmsprop")
     lr: float = option(2e-3, "highest learning rate")
     weight_decay: float = option(1e-2, "decoupled (adamw) or L2 weight decay")
-    schedule: str = option("onecycle", "onecycle, cosine, linear, exponential, plateau, constant or range (a range test)")
+    schedule: str = option("onecycle", "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)")
     warmup: float = option(0.1, "share of training in which the learning rate rises")
     clip: float = option(10.0, "largest norm of the gradient (of the mean loss per utterance); 0: no clipping")
     accumulate: int = option(1, "batches per optimiser step")
@@ -59,11 +58,13 @@ def make_optimiser(plan: Plan, parameters: Iterable[nn.Parameter]) -> torch.opti
               {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0}]
     if plan.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=plan.lr)
+    if plan.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=plan.lr)
     if plan.optimiser == "sgd":
         return torch.optim.SGD(groups, lr=plan.lr, momentum=0.9, nesterov=True)
     if plan.optimiser == "rmsprop":
         return torch.optim.RMSprop(groups, lr=plan.lr)
-    raise ValueError(f"optimiser: expected adamw, sgd or rmsprop; got {plan.optimiser!r}")
+    raise ValueError(f"optimiser: expected adamw, adam, sgd or rmsprop; got {plan.optimiser!r}")
 
 
 def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> float:
@@ -83,6 +84,8 @@ def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> 
         return plan.lr * max(1e-4, 1 - fall)
     if plan.schedule == "exponential":
         return plan.lr * 0.01 ** min(1.0, fall)
+    if plan.schedule == "drop":
+        return plan.lr * (1.0 if progress < 9 / 13 else 0.1)          # 45 epochs, and 20 more at a tenth
     if plan.schedule == "plateau":
         return plan.lr * 0.5 ** _plateaus(checks)
     return plan.lr

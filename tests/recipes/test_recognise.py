@@ -40,7 +40,10 @@ def events(out: Path, what: str) -> str:
 @pytest.fixture(autouse=True)
 def _no_plots(recognise: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Plots take longer than these trainings; the run of the fixture `trained` has drawn them."""
-    monkeypatch.setattr(recognise, "draw_run", lambda out: [])
+    def absent(out: Path) -> list[Path]:
+        raise ImportError("no matplotlib in this test")
+
+    monkeypatch.setattr(recognise, "draw_run", absent)
 
 
 # the road ---------------------------------------------------------------------------------------------------------------

@@ -191,7 +191,6 @@ PLANTED: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "schedule stuck at zero": ("learning-rate-zero", lambda c: {"lr": 0.0}),
     "learning rate too low": ("learning-rate-too-low", lambda c: {"lr": 1e-6}),
     "learning rate too high": ("learning-rate-too-high", lambda c: {"lr": 1.0}),
-    "learning rate still too high": ("learning-rate-too-high", lambda c: {"lr": 0.2, "epochs": 6}),
     "dead ReLU layer": ("dead-relu", lambda c: {"spec": deep(c.spec), "network": dead}),
     "batch of one with BatchNorm": ("batch-of-one", lambda c: {"batch_size": 1, "train": c.train[:24]}),
     "normalisation statistics missing": ("normalisation-statistics", lambda c: {"spec": corpus_norm(c.spec), "network": pretend_fitted}),
@@ -201,7 +200,9 @@ PLANTED: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "SpecAugment too strong": ("specaugment-too-strong", lambda c: {"options": {"augment": SpecAugment(8, 1.0, 8, 1.0)}}),
     "dropout too strong": ("dropout-too-strong", lambda c: {"spec": spec_with(c.spec, dropout=0.95)}),
     "transcripts shuffled": ("transcripts-shuffled", lambda c: {"train": shuffled(c.train), "epochs": 16}),
-    "over-peaky": ("over-peaky", lambda c: {"network": as_class(BlankBonus), "epochs": 6}),
+    "model too large for the data": ("model-too-large", lambda c: {"train": c.train[:2], "epochs": 40, "plan": {"check_every": 5},
+                                                                   "spec": spec_with(c.spec, hidden=64)}),
+    "over-peaky": ("over-peaky", lambda c: {"network": as_class(BlankBonus), "epochs": 14}),
 }
 
 

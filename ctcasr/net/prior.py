@@ -1,0 +1,29 @@
+"""Running label priors: how often the network gives each symbol."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ctcasr.seq import Seq
+
+
+class LabelPrior(nn.Module):
+    """Log of the mean posterior of each symbol [C], moved a little by every training batch (arXiv 2406.02560)."""
+
+    log: Tensor
+
+    def __init__(self, symbols: int, weight: float, momentum: float = 0.05) -> None:
+        super().__init__()
+        self.weight, self.momentum = weight, momentum
+        self.register_buffer("log", torch.full((symbols,), 1.0 / symbols).log())
+
+    @torch.no_grad()
+    def observe(self, logits: Seq) -> None:
+        """Take in the real frames of logits [B, T, C]."""
+        mean = logits.data.detach().float().softmax(2).masked_fill(~logits.mask[:, :, None], 0.0).sum((0, 1)) / max(1, sum(logits.lengths))
+        self.log.copy_((self.log.exp().lerp(mean, self.momentum)).clamp(min=1e-8).log())
+
+    def forward(self, logits: Seq) -> Seq:
+        """Scores [B, T, C] with the prior taken off: what is decoded."""
+        return logits.with_data(logits.data - self.weight * self.log)

@@ -1,0 +1,129 @@
+"""Train a classifier of sounds or words on any manifest with labels, and score it on clips that neither trained nor selected it.
+
+python recipes/classify.py --train TRAIN.jsonl --valid VALID.jsonl --net kws_bcresnet --out runs/words
+python recipes/classify.py --train fold1.jsonl,fold2.jsonl,fold3.jsonl --folds own --net sound_small --out runs/sounds
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ctcasr.batch import Utterance
+from ctcasr.build_classifier import build_classifier, classifier_to, read_classifier
+from ctcasr.classifier import Classifier
+from ctcasr.confusion import wilson
+from ctcasr.data import (Clip, Corpus, Fold, Jitter, Loader, classes_of, count_classes, own_folds, read_manifest, read_noises, refuse_leaks,
+                         speaker_folds, split_dev)
+from ctcasr.front import SpecAugment
+from ctcasr.net import Pruner, Schedule
+from ctcasr.show import draw_classes, watch
+from ctcasr.tasks import ClassEvaluation, Classify, evaluate_classes
+from ctcasr.train import Plan, fit, option, parse, to_toml
+
+
+@dataclass(frozen=True)
+class Settings(Plan):
+    """Train a classifier of sounds or words."""
+
+    train: str = option("", "manifest to learn from, or several with commas between")
+    valid: str = option("", "manifest to score at the end (not with folds)")
+    out: str = option("runs/classify", "folder of the run")
+    net: str = option("kws_cnn", "a preset, or a spec as a .toml file")
+    folds: str = option("", "own (each line's fold), or a number of folds over speakers; empty: from train to valid")
+    classes: str = option("", "only these classes, with commas between")
+    pairs: bool = option(False, "every two of the classes by themselves, scores pooled")
+    dev_share: float = option(0.0, "share of train that selects the best epoch; 0: the last epoch is taken")
+    pad: str = option("silence", "what fills clips that are too short: silence or loop")
+    batch_size: int = option(25, "clips in a batch")
+    augment: bool = option(True, "shift, gain, noise and SpecAugment")
+    noise: str = option("", "folder of recordings that are mixed in while training")
+    speeds: str = option("0.9,1,1.1", "speeds at which clips are learnt from")
+    prune: float = option(0.0, "share of the weights that is pruned away; 0: none")
+    listen: bool = option(True, "look for the same sound in train and test, not only for the same recording")
+    resume: bool = option(False, "go on with the run in --out")
+    epochs: int = option(80, "passes over the training data")
+    lr: float = option(1e-2, "highest learning rate")
+    schedule: str = option("linear", "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)")
+    warmup: float = option(0.0, "share of training in which the learning rate rises")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train round by round, score, sum up."""
+    s = parse(Settings, argv, prog="classify")
+    out, results = Path(s.out), {}
+    for fold in rounds(s):
+        results[fold.name] = train(s, fold, out / fold.name)
+        print(f"{fold.name or s.valid}: {results[fold.name]}")
+    summary = summed(results)
+    (out / "scores.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print("all: accuracy {accuracy:.3f} ({accuracy_low:.3f} to {accuracy_high:.3f}), mean of rounds {mean:.3f} +- {deviation:.3f}".format(**summary))
+
+
+def rounds(s: Settings) -> list[Fold]:
+    """What is trained and tested, round by round."""
+    lines = [u for path in s.train.split(",") for u in read_manifest(path).utterances]
+    valid = read_manifest(s.valid).utterances if s.valid else ()
+    names = s.classes.split(",") if s.classes else classes_of(lines)
+    found = []
+    for chosen in itertools.combinations(names, 2) if s.pairs else [names]:
+        part, prefix = [u for u in lines if u.label in chosen], "-".join(chosen) if s.pairs else ""
+        if s.folds:
+            more = own_folds(part) if s.folds == "own" else speaker_folds(part, int(s.folds), s.seed)
+            found += [fold._replace(name="-".join(filter(None, (prefix, fold.name)))) for fold in more]
+        else:
+            # Without a choice of classes, one that was never learnt is told as a skip.
+            found.append(Fold(prefix, tuple(part), tuple(u for u in valid if u.label in chosen or not (s.classes or s.pairs))))
+    return found
+
+
+def train(s: Settings, fold: Fold, out: Path) -> ClassEvaluation:
+    """One run: learn, select (by a part of train, if at all), score once."""
+    torch.manual_seed(s.seed)
+    spec, classes = read_classifier(s.net), classes_of(fold.train)
+    if fold.test:
+        refuse_leaks(fold.train, fold.test, s.listen)
+    learn, dev = split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
+    count_classes(learn, classes)
+    labels = {name: index for index, name in enumerate(classes)}
+    rate, clip = spec.front.rate_hz, Clip(spec.samples, s.pad)  # type: ignore[arg-type]
+    jitter = Jitter(spec.samples, clip.pad, noises=read_noises(Path(s.noise), rate) if s.noise else ())
+    speeds = [float(speed) for speed in s.speeds.split(",")] if s.augment else [1.0]
+    loader = Loader(Corpus(learn, None, rate, jitter if s.augment else clip, speeds, labels=labels), batch_size=s.batch_size, seed=s.seed)
+    dev_loader = Loader(Corpus(dev, None, rate, clip, labels=labels), batch_size=64, order="manifest") if dev else None
+
+    model = build_classifier(spec, len(classes))
+    if model.front.needs_statistics and not s.resume:
+        model.front.fit(batch.audio for batch in loader.epoch(0) if batch is not None)
+    pruner = Pruner(model.body, Schedule(final=s.prune)) if s.prune else None
+    task = Classify(model, classes, classifier_to(spec), SpecAugment() if s.augment else None, pruner, clip.pad,
+                    {"recipe": "classify", "train": Path(s.train).name, "round": fold.name, "settings": to_toml(s)})
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
+        pass
+    result = evaluate_classes(Classifier.load(out / "best.pt"), fold.test)
+    result.write(out / "test")
+    draw_classes(out, result.tally)
+    return result
+
+
+def summed(results: dict[str, ClassEvaluation]) -> dict[str, object]:
+    """Pooled accuracy with its interval, and mean and deviation over the rounds."""
+    tallies: Sequence[tuple[str, int, int]] = [(name, r.tally.correct, r.tally.total) for name, r in results.items()]
+    correct, total = (sum(t[k] for t in tallies) for k in (1, 2))
+    shares = [right / max(1, of) for _, right, of in tallies]
+    low, high = wilson(correct, total)
+    return {"accuracy": correct / max(1, total), "accuracy_low": low, "accuracy_high": high, "correct": correct, "utterances": total,
+            "mean": statistics.fmean(shares), "deviation": statistics.stdev(shares) if len(shares) > 1 else 0.0,
+            "rounds": {name: share for (name, _, _), share in zip(tallies, shares, strict=True)}}
+
+
+if __name__ == "__main__":
+    main()
