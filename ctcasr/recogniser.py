@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ctcasr import checkpoint
 from ctcasr.build import SpeechModel, build
-from ctcasr.ctc import greedy
+from ctcasr.ctc import greedy, penalised
 from ctcasr.data import read_audio, resample
 from ctcasr.seq import Seq
 from ctcasr.spec import spec_from
@@ -47,6 +47,7 @@ class Recogniser:
 
     def __init__(self, model: SpeechModel, tokenizer: Tokenizer, spec: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
         self.model, self.tokenizer, self.spec, self.notes = model.eval(), tokenizer, spec, notes
+        self.blank_penalty = 0.0          # nats taken off the blank in decoding
 
     @staticmethod
     def payload(model: SpeechModel, spec: Mapping[str, Any], tokenizer: Tokenizer, notes: Mapping[str, Any]) -> dict[str, Any]:
@@ -94,7 +95,8 @@ class Recogniser:
     @torch.no_grad()
     def _decode(self, samples: Seq) -> list[Hypothesis]:
         logits = self.logits(samples.to(self.device))
-        found = greedy(logits.data, logits.lengths, self.tokenizer.blank)
+        blank = self.tokenizer.blank
+        found = greedy(penalised(logits.data, blank, self.blank_penalty), logits.lengths, blank)
         return [Hypothesis(self.tokenizer.decode(d.tokens), self._words(d.tokens, d.frames), d.tokens, d.score) for d in found]
 
     def _samples(self, item: Audio, rate_hz: int | None) -> Tensor:

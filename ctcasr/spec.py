@@ -69,8 +69,8 @@ def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
 
 PRESETS: dict[str, NetSpec] = {
     "default": NetSpec(
-        conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2))),
-        rnn="lstm", layers=3, hidden=128, dropout=0.1,
+        conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (1, 2))),
+        rnn="lstm", layers=3, hidden=128, dropout=0.2,
     ),
     **{
         f"report_v{size}_{'bi' if both else ''}{rnn}{'_conv' if conv else ''}": _report(n_fft, rnn, both, conv)

@@ -15,12 +15,24 @@ from pathlib import Path
 
 import torch
 
-from ctcasr.batch import Utterance
 from ctcasr.build_classifier import build_classifier, classifier_to, read_classifier
 from ctcasr.classifier import Classifier
 from ctcasr.confusion import wilson
-from ctcasr.data import (Clip, Corpus, Fold, Jitter, Loader, classes_of, count_classes, own_folds, read_manifest, read_noises, refuse_leaks,
-                         speaker_folds, split_dev)
+from ctcasr.data import (
+    Clip,
+    Corpus,
+    Fold,
+    Jitter,
+    Loader,
+    classes_of,
+    count_classes,
+    own_folds,
+    read_manifest,
+    read_noises,
+    refuse_leaks,
+    speaker_folds,
+    split_dev,
+)
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner, Schedule
 from ctcasr.show import draw_classes, watch

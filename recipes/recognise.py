@@ -76,6 +76,8 @@ def prepare(s: Settings) -> tuple[Recognise, Loader, Loader]:
     lines = read(s.train, s)
     train, dev = (lines, read(s.dev, s)) if s.dev else split_dev(lines, s.dev_share, s.seed)
     tokenizer = make_tokenizer(s.text, [u.text or "" for u in train], s.strict)
+    if s.strict:
+        _ = [tokenizer.encode(u.text or "") for u in lines]       # refused now, not in the middle of an epoch
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by;",
           coverage([(u.where, u.text or "") for u in lines], tokenizer))
 

@@ -59,7 +59,8 @@ def native(b: Batch) -> None:
     targets = b.targets.to(b.logits.device)
     log_probs = b.logits.log_softmax(-1).transpose(0, 1)
     with torch.backends.cudnn.flags(enabled=False):
-        F.ctc_loss(log_probs, targets, b.frames, b.labels, reduction="sum").backward()
+        lengths = torch.tensor(b.frames), torch.tensor(b.labels)
+        F.ctc_loss(log_probs, targets, lengths[0], lengths[1], reduction="sum").backward()
 
 
 def cudnn(b: Batch) -> None:

@@ -51,3 +51,12 @@ def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:
         Decoded(tuple(t for t, _, _ in tokens), tuple((a, z) for _, a, z in tokens), score)
         for tokens, score in zip(out, values, strict=True)
     ]
+
+
+def penalised(logits: Tensor, blank: int, penalty: float) -> Tensor:
+    """Logits [B, T, C] with `penalty` nats taken off the blank: more symbols, fewer deletions."""
+    if penalty == 0.0:
+        return logits
+    logits = logits.clone()
+    logits[..., blank] -= penalty
+    return logits

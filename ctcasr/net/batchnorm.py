@@ -24,7 +24,7 @@ class SequenceBatchNorm(nn.Module):
 
     def forward(self, x: Seq) -> Seq:
         """Normalised data [B, T, F]; in training by the batch's own statistics, in evaluation by the running ones."""
-        if self.training:
+        if self.training and sum(x.lengths) > 1:         # a single frame has no variance: it is seen as in evaluation
             x = x.zero_padding()
             mean, variance = self._measure(x)
         else:
@@ -35,8 +35,6 @@ class SequenceBatchNorm(nn.Module):
     def _measure(self, x: Seq) -> tuple[Tensor, Tensor]:
         """Mean and (biased) variance [F] of the real frames, which also move the running statistics (by the unbiased variance)."""
         count = sum(x.lengths)
-        if count < 2:
-            raise ValueError(f"expected at least 2 real frames to normalise in training; got {count}: is the batch empty or too short?")
         data = x.data.to(self.running_mean.dtype)           # sums of half precision are taken in single
         mean = data.sum((0, 1)) / count
         variance = x.with_data(data - mean).zero_padding().data.square().sum((0, 1)) / count

@@ -1,5 +1,6 @@
 """Views of a run: live display, plain lines, plots."""
 
+from ctcasr.show.arms import draw_arms
 from ctcasr.show.classes import draw_classes
 from ctcasr.show.curves import draw_run
 from ctcasr.show.picture import draw_utterance
@@ -7,4 +8,4 @@ from ctcasr.show.story import Story
 from ctcasr.show.summary import summary
 from ctcasr.show.watch import watch
 
-__all__ = ["Story", "draw_classes", "draw_run", "draw_utterance", "summary", "watch"]
+__all__ = ["Story", "draw_arms", "draw_classes", "draw_run", "draw_utterance", "summary", "watch"]

@@ -11,7 +11,7 @@ from torch import nn
 
 from ctcasr.batch import Batch
 from ctcasr.build import SpeechModel
-from ctcasr.ctc import CtcReport, ctc_loss, greedy, verdict
+from ctcasr.ctc import CtcReport, ctc_loss, greedy, penalised, verdict
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.score import Transcripts
@@ -27,9 +27,10 @@ class Recognise:
     """Trains a SpeechModel to write what is said; `augment` masks features from optimiser step `augment_from` on."""
 
     def __init__(self, model: SpeechModel, tokenizer: Tokenizer, spec: Mapping[str, Any], augment: SpecAugment | None = None,
-                 augment_from: int = 0, objective: Objective | None = None, notes: Mapping[str, Any] | None = None) -> None:
+                 augment_from: int = 0, objective: Objective | None = None, blank_penalty: float = 0.0,
+                 notes: Mapping[str, Any] | None = None) -> None:
         self.network, self.tokenizer, self.spec = model, tokenizer, dict(spec)
-        self.objective = objective or Objective()
+        self.objective, self.blank_penalty = objective or Objective(), blank_penalty
         self.augment, self.augment_from, self.notes = augment, augment_from, dict(notes or {})
         self.evidence = Evidence(model, tokenizer, lambda: self.parameters())
 
@@ -86,7 +87,8 @@ class Recognise:
 
     def write(self, logits: Seq) -> list[str]:
         """The texts that logits [B, T, symbols] spell, by greedy decoding."""
-        return [self.tokenizer.decode(d.tokens) for d in greedy(logits.data, logits.lengths, self.tokenizer.blank)]
+        found = greedy(penalised(logits.data, self.tokenizer.blank, self.blank_penalty), logits.lengths, self.tokenizer.blank)
+        return [self.tokenizer.decode(d.tokens) for d in found]
 
     def export(self) -> dict[str, Any]:
         """What `Recogniser.load` reads."""

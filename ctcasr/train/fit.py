@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -111,7 +111,7 @@ class _Run:
     def _epoch(self) -> Iterator[Record]:
         """The rest of the epoch that is going on, then its check."""
         at, plan = self.at, self.plan
-        first, started, window = at.batch, at.seconds, Window()
+        first, done, started, window = at.batch, at.step, at.seconds, Window()
         self.task.network.train()
         self.clock.start(at.seconds)
         stream = self.train.epoch(at.epoch, at.batch)
@@ -134,11 +134,15 @@ class _Run:
                 if window.steps >= plan.log_every:
                     yield self._write("step", {"epoch": at.epoch, **window.close()})
             yield from self._pause()
+        if first == 0 and at.step == done:
+            reason = f"; the first: {self.train.skipped[0]}" if self.train.skipped else ""
+            raise TrainingError(f"not one step could be made in a whole epoch: nothing could be read, or nothing has an alignment{reason}")
         if window.steps:
             yield self._write("step", {"epoch": at.epoch, **window.close()})
         at.epoch, at.batch = at.epoch + 1, 0
         if self.dev is not None and (at.epoch % plan.check_every == 0 or at.epoch >= at.epochs):
             yield self._check(self.dev)
+            yield from self._name("unreadable", self.dev.skipped)
         at.seconds = self.clock.now()
         self._fit_epochs(at.seconds - started, first)
         ended = self._write("epoch", {"epoch": at.epoch, "seconds": at.seconds - started, "train_loss": window.mean_loss,
@@ -164,12 +168,8 @@ class _Run:
 
     def _report(self, outcome: Outcome | None) -> Iterator[Record]:
         """Name what was left out, once for each utterance; stop where steps can no longer be used."""
-        skips = [f"{skip.where}: {skip.reason}" for skip in self.train.skipped]
-        for what, lines in (("unreadable", skips), ("infeasible", outcome.left_out if outcome else ())):
-            new = [line for line in lines if line not in self.named]
-            self.named.update(new)
-            if new:
-                yield self._event(what, f"{len(new)} left out: {new[0]}" + (" ..." if len(new) > 1 else ""), new)
+        yield from self._name("unreadable", self.train.skipped)
+        yield from self._name("infeasible", outcome.left_out if outcome else ())
         if outcome is None or not outcome.problem:
             self.at.bad_in_row = 0 if outcome is not None else self.at.bad_in_row
             return
@@ -179,6 +179,14 @@ class _Run:
         if self.at.bad_in_row >= self.plan.skips:
             raise TrainingError(f"{self.at.bad_in_row} steps in a row could not be used; the last because {outcome.problem}"
                                 + (f" in {names}" if names else "") + ". Lower the learning rate, or look at these utterances")
+
+    def _name(self, what: str, left_out: Iterable[Skip | str]) -> Iterator[Record]:
+        """Tell of what was left out and has not been told of."""
+        lines = [f"{one.where}: {one.reason}" if isinstance(one, Skip) else one for one in left_out]
+        new = [line for line in lines if line not in self.named]
+        self.named.update(new)
+        if new:
+            yield self._event(what, f"{len(new)} left out: {new[0]}" + (" ..." if len(new) > 1 else ""), new)
 
     def _pause(self) -> Iterator[Record]:
         """Between two steps: save now and then, and end here if somebody asked for it."""

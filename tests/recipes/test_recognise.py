@@ -28,7 +28,7 @@ from ctcasr.data import read_manifest
 from ctcasr.recogniser import Recogniser
 from ctcasr.spec import read_spec
 from ctcasr.text import Alphabet, UncoveredText
-from ctcasr.train import read_records
+from ctcasr.train import TrainingError, read_records
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -214,6 +214,13 @@ def test_a_broken_line_is_told_with_its_number(line: str, told: str, tones: Any,
         recognise.main(tones.flags(tmp_path / "run", "--train", str(tmp_path / "train.jsonl")))
 
 
+def test_a_corpus_of_which_nothing_can_be_read_is_an_error(tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+    rows = [{"audio_filepath": f"none{k}.wav", "duration": 0.5, "text": "abc"} for k in range(9)]
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    with pytest.raises((TrainingError, ValueError), match=r"none\d\.wav"):
+        recognise.main(tones.flags(tmp_path / "run", "--train", str(tmp_path / "train.jsonl"), "--dev", str(tones.valid)))
+
+
 def test_strict_text_is_refused_before_training(tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in tones.train.read_text(encoding="utf-8").splitlines()]
     for row in rows:
@@ -313,7 +320,7 @@ def test_real_recordings_without_a_code_change(train: str, valid: str, data_root
     assert events(tmp_path / "run", "unreadable") == ""
 
 
-def test_six_clips_of_the_digits_cannot_be_spelt_at_stride_four(data_root: Path) -> None:
+def test_clips_of_the_digits_that_cannot_be_spelt_at_stride_four(data_root: Path) -> None:
     spec, alphabet = read_spec("default"), Alphabet.english38()
     model = build(spec, alphabet.size)
     utterances = read_manifest(data_root / "fsdd" / "train.jsonl").utterances
@@ -321,13 +328,16 @@ def test_six_clips_of_the_digits_cannot_be_spelt_at_stride_four(data_root: Path)
     frames = [model.frames(round(soundfile.info(u.audio_filepath).frames * rate / 8000)) for u in utterances]
     tokens = [alphabet.encode(u.text or "") for u in utterances]
     lacking = [t < len(s) + sum(a == b for a, b in zip(s, s[1:], strict=False)) for t, s in zip(frames, tokens, strict=True)]
-    assert model.frame_s == pytest.approx(0.04) and len(utterances) == 1800 and sum(lacking) == 6
+    assert model.frame_s == pytest.approx(0.04) and len(utterances) == 1800 and sum(lacking) == 2
+    # Six have too few whole strides of 40 ms; the padding at both ends gives four of these a frame more.
+    whole = [soundfile.info(u.audio_filepath).frames // 320 for u in utterances]
+    assert sum(t < len(s) + sum(a == b for a, b in zip(s, s[1:], strict=False)) for t, s in zip(whole, tokens, strict=True)) == 6
     # The loss's own arithmetic agrees.
     rows = [i for i, bad in enumerate(lacking) if bad] + [i for i, bad in enumerate(lacking) if not bad][:6]
     targets = torch.tensor([token for i in rows for token in tokens[i]])
     times = [frames[i] for i in rows]
     problem = prepare(torch.zeros(len(rows), max(times), alphabet.size), targets, times, [len(tokens[i]) for i in rows], 0)
-    assert [slack < 0 for slack in problem.slack] == [True] * 6 + [False] * 6
+    assert [slack < 0 for slack in problem.slack] == [True] * 2 + [False] * 6
 
 
 def test_settings_are_one_frozen_dataclass_with_help_texts(recognise: ModuleType) -> None:

@@ -1,0 +1,113 @@
+"""The classic failure of CTC, all blanks for epochs, and what each cure does to it, over several seeds.
+
+python recipes/blank_plateau.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/plateau
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from ctcasr.build import build
+from ctcasr.data import Corpus, Loader, read_manifest, split_dev
+from ctcasr.front import SpecAugment
+from ctcasr.recogniser import Recogniser
+from ctcasr.show import draw_arms
+from ctcasr.spec import ConvSpec, read_spec, spec_to
+from ctcasr.tasks import Objective, Recognise, evaluate
+from ctcasr.text import Alphabet
+from ctcasr.train import Plan, fit, option, parse
+
+# Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task.
+ARMS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "blank starts at 1 %": {"net": {"blank_start": 0.01}},
+    "blank starts at its share": {"net": {"blank_start": 0.47}},
+    "label priors": {"net": {"prior_weight": 0.3}},
+    "warm-up": {"plan": {"schedule": "cosine", "warmup": 0.2}},
+    "SortaGrad": {"order": "sortagrad"},
+    "BatchNorm everywhere": {"net": {"rnn_norm": "every", "fc_norm": True}},
+    "conv": {"net": {"conv": (ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)))}},
+    "SpecAugment": {"masks": 0.0},
+    "late SpecAugment": {"masks": 0.3},
+    "CR-CTC": {"masks": 0.0, "objective": Objective(consistency=0.2)},
+    "EnCTC": {"objective": Objective(entropy=0.1)},
+    "blank penalty in decoding": {"blank_penalty": 2.0},
+}
+
+
+@dataclass(frozen=True)
+class Settings(Plan):
+    """Measure the blank plateau and its cures."""
+
+    train: str = option("", "manifest to learn from")
+    valid: str = option("", "manifest to score once, at the end of each run")
+    out: str = option("runs/plateau", "folder of the runs")
+    net: str = option("report_v_bigru", "the network that fails: one BatchNorm, three fully connected layers, no conv")
+    arms: str = option("", "only these arms, separated by commas; empty: all")
+    seeds: int = option(3, "runs of each arm")
+    epochs: int = option(30, "passes over the training data in each run")
+    lr: float = option(1e-3, "learning rate")
+    weight_decay: float = option(0.0, "none: plain Adam")
+    schedule: str = option("constant", "of the plain run")
+    batch_size: int = option(16, "utterances in a batch")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run every arm with every seed, print the table, draw the figure."""
+    s = parse(Settings, argv, prog="blank_plateau")
+    arms = [name for name in ARMS if not s.arms or name in s.arms.split(",")]
+    results: dict[str, list[dict[str, Any]]] = {name: [run(s, name, seed) for seed in range(s.seeds)] for name in arms}
+    table = Table("arm", "steps to release", "steps to 50 % WER", "final WER % (valid)", title=f"medians of {s.seeds} seeds (all in brackets)")
+    for name, runs in results.items():
+        table.add_row(name, *(_cell([r[key] for r in runs]) for key in ("release", "half", "wer")))
+    Console().print(table)
+    print("figure:", draw_arms(Path(s.out) / "plateau.png", {name: [r["curve"] for r in runs] for name, runs in results.items()}))
+
+
+def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
+    """One run of one arm, or what it gave before; release: the first check after which CER stays at or below 80 % for three checks."""
+    out = Path(s.out) / f"{name.replace(' ', '_').replace('%', 'percent')}_{seed}"
+    if (out / "result.json").exists():
+        found: dict[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
+        return found
+    arm = ARMS[name]
+    torch.manual_seed(seed)
+    spec = replace(read_spec(s.net), **arm.get("net", {}))
+    plan = replace(s, seed=seed, **arm.get("plan", {}))
+    alphabet = Alphabet.english38()
+    train, dev = split_dev(read_manifest(s.train).utterances, 0.1, seed)
+    loader = Loader(Corpus(train, alphabet, 16000), batch_size=s.batch_size, order=arm.get("order", "shuffle"), seed=seed)
+    masks = SpecAugment() if "masks" in arm else None
+    task = Recognise(build(spec, alphabet.size), alphabet, spec_to(spec), masks, round(arm.get("masks", 0.0) * s.epochs * len(loader)),
+                     arm.get("objective"), arm.get("blank_penalty", 0.0))
+    checks = [r for r in fit(task, loader, Loader(Corpus(dev, alphabet, 16000), batch_size=32, order="sorted"), out=out, plan=plan)
+              if r.kind == "check"]
+    curve = [(r.step, r.data["cer"], r.data["wer"]) for r in checks]
+    released = (curve[i][0] for i in range(len(curve) - 2) if all(cer <= 0.8 for _, cer, _ in curve[i:i + 3]))
+    best = Recogniser.load(out / "best.pt")
+    best.blank_penalty = task.blank_penalty
+    tally = evaluate(best, read_manifest(s.valid).utterances).tally
+    found = {"release": next(released, None), "half": next((step for step, _, wer in curve if wer <= 0.5), None),
+             "wer": 100 * tally.words.rate, "curve": curve, "verdicts": [(r.data.get("verdict") or {}).get("state") for r in checks]}
+    (out / "result.json").write_text(json.dumps(found), encoding="utf-8")
+    print(f"{name}, seed {seed}: released at step {found['release']}, 50 % WER at {found['half']}, WER {found['wer']:.1f} %", flush=True)
+    return found
+
+
+def _cell(values: list[float | None]) -> str:
+    """The median with all values; what was not reached is censored, not a number."""
+    shown = ["not reached" if v is None else f"{v:.4g}" for v in values]
+    middle = median(float("inf") if v is None else v for v in values)
+    return f"{'not reached' if middle == float('inf') else f'{middle:.4g}'} ({', '.join(shown)})"
+
+
+if __name__ == "__main__":
+    main()
