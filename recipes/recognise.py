@@ -39,7 +39,7 @@ class Settings(Plan):
     order: str = option("sortagrad", "sortagrad (first epoch from short to long), shuffle or sorted")
     augment: bool = option(True, "SpecAugment")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
-    augment_from: float = option(0.05, "share of training that passes before masks begin")
+    augment_from: float = option(2.0, "epochs before masks begin")
     workers: int = option(-1, "processes that read ahead; -1: as many as a measurement asks for (none for a small corpus)")
     init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
     resume: bool = option(False, "go on with the run in --out")
@@ -93,7 +93,7 @@ def prepare(s: Settings) -> tuple[Recognise, Loader, Loader]:
         model.front.fit(batch.audio for batch in loader.epoch(0) if batch is not None)
 
     masks = SpecAugment() if s.augment else None
-    task = Recognise(model, tokenizer, spec_to(spec), masks, round(s.augment_from * s.epochs * len(loader)),
+    task = Recognise(model, tokenizer, spec_to(spec), masks, round(s.augment_from * len(loader)),
                      notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s)})
     trial = next(loader.epoch(0, len(loader) // 2), None)
     loader.workers = s.workers if s.workers >= 0 else measure_workers(

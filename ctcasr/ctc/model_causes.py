@@ -71,7 +71,8 @@ def dead_units(story: Story) -> Cause | None:
     if worst < 0.9 or story.best_cer <= RELEASED:
         return None
     layer = dead.index(worst) + 1
-    return Cause("dead-relu", f"{worst:.0%} of the units of ReLU layer {layer} of {len(dead)} are zero for every frame looked at; the gradient "
+    return Cause("dead-relu", f"{worst:.0%} of the units of ReLU layer {layer} of {len(dead)} are zero for every frame looked "
+                              "at; the gradient "
                  f"norm is {story.recent('grad_norm', 0.1):.2g}.",
                  "BatchNorm before each fully connected layer, a lower learning rate, fewer layers.", story.step, STRONG + 0.05)
 
@@ -82,7 +83,8 @@ def batch_of_one(story: Story) -> Cause | None:
     ratio = _statistics_ratio(story)
     if not (rows == 1 and normed > 0 and (ratio > 1.15 or story.best_cer > RELEASED)):
         return None
-    return Cause("batch-of-one", f"A batch holds one utterance and {normed:.0f} layers normalise by it: with running statistics the loss on "
+    return Cause("batch-of-one", f"A batch holds one utterance and {normed:.0f} layers normalise by it: with running statistics "
+                                 "the loss on "
                  f"the same utterance is {ratio:.2f} times that with its own.",
                  "Use larger batches (accumulation does not help BatchNorm), or normalise without batch statistics.", story.step,
                  STRONG if ratio > 1.15 else LIKELY)
@@ -96,7 +98,8 @@ def feature_statistics(story: Story) -> Cause | None:
                      "Normalise in evaluation exactly as in training, by statistics kept in the checkpoint.", story.step)
     mean, std = story.evidence("train", "features_mean"), story.evidence("train", "features_std")
     if story.evidence("train", "features_normalised") == 1 and (abs(mean) > 1.0 or std > 3.0 or std < 0.1):
-        return Cause("normalisation-statistics", f"Normalised features have mean {mean:.2f} and standard deviation {std:.2f} (expected 0 and 1): "
+        return Cause("normalisation-statistics", f"Normalised features have mean {mean:.2f} and standard deviation {std:.2f} "
+                                                 "(expected 0 and 1): "
                      "the statistics were not measured, or on something else.",
                      "Measure the statistics over the training part (front.fit) before training.", story.step, FACT - 0.02)
     return None

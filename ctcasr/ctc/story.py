@@ -41,7 +41,8 @@ class Story:
     @property
     def step(self) -> int:
         """The step that the last record tells of."""
-        return max((int(at) for part in (self.steps, self.checks, self.events) for r in part[-1:] if math.isfinite(at := number(r.get("step")))), default=0)
+        last = [number(part[-1].get("step")) for part in (self.steps, self.checks, self.events) if part]
+        return int(max((step for step in last if math.isfinite(step)), default=0))
 
     @property
     def done(self) -> float:

@@ -24,7 +24,8 @@ def frozen_parameters(story: Story) -> Cause | None:
 
 def clipped_to_nothing(story: Story) -> Cause | None:
     """The gradient is clipped so hard that it does nothing (what moves the weights, if anything, is their decay)."""
-    scale, ratio, first, now = story.recent("clip_scale"), story.recent("update_ratio"), story.figure("dev_loss", 0), story.figure("dev_loss")
+    scale, ratio = story.recent("clip_scale"), story.recent("update_ratio")
+    first, now = story.figure("dev_loss", 0), story.figure("dev_loss")
     still = ratio < 10 * _SLOW or (scale < 1e-3 and len(story.checks) > 1 and now > 0.9 * first)
     if not (scale < 0.01 and still and story.best_cer > RELEASED):
         return None
@@ -49,7 +50,8 @@ def rate_too_low(story: Story) -> Cause | None:
     rising = len(story.steps) > 1 and number(story.steps[-1].get("lr")) > 1.05 * number(story.steps[len(story.steps) // 2].get("lr"))
     if not (_NOTHING <= ratio < _SLOW) or rising or story.best_cer <= RELEASED or story.done > 0.9:
         return None
-    return Cause("learning-rate-too-low", f"A step changes the weights by {ratio:.1g} of their length (usual: 1e-4 to 1e-2) at learning rate "
+    return Cause("learning-rate-too-low", f"A step changes the weights by {ratio:.1g} of their length (usual: 1e-4 to 1e-2) at "
+                                          "learning rate "
                  f"{rate:.1g}.", f"Raise the learning rate, to {rate * 1e-3 / ratio:.0e} say.", story.step, STRONG)
 
 
@@ -79,7 +81,8 @@ def augment_too_strong(story: Story) -> Cause | None:
     if not share > 0.6 or story.best_cer <= RELEASED:
         return None
     return Cause("specaugment-too-strong", f"SpecAugment hides {share:.0%} of the features on average, and nothing has been learnt yet "
-                 f"(CER {story.cer:.0%}).", "Fewer and narrower masks, and none before the plateau is left (augment_from).", story.step, STRONG)
+                 f"(CER {story.cer:.0%}).", "Fewer and narrower masks, and none before the plateau is left "
+                 "(augment_from).", story.step, STRONG)
 
 
 def dropout_too_strong(story: Story) -> Cause | None:
@@ -102,9 +105,11 @@ def shuffled_transcripts(story: Story) -> Cause | None:
     heart = story.loss_since_check < 0.85 * losses[-1] or story.over_deaf("train") < 0.7
     if not (stuck and (heart or story.done > 0.5)):
         return None
-    what = (f"the training loss is {story.loss_since_check:.1f} nats, the dev loss {losses[-1]:.1f} and no longer falling: texts are learnt by "
+    what = (f"the training loss is {story.loss_since_check:.1f} nats, the dev loss {losses[-1]:.1f} and no longer falling: "
+            "texts are learnt by "
             "heart" if heart else f"{story.done:.0%} of the training has passed")
-    return Cause("transcripts-shuffled", f"The loss on the dev part is {story.over_deaf():.2f} times that of the best model that hears nothing, "
+    return Cause("transcripts-shuffled", f"The loss on the dev part is {story.over_deaf():.2f} times that of the best model "
+                                         "that hears nothing, "
                  f"and the wrong audio changes it by {story.listens():+.1%}, while {what}.",
                  "Listen to a few recordings with their texts; look at how files and texts were paired.", story.step,
                  LIKELY if heart else PAIR)
@@ -114,7 +119,8 @@ def model_too_large(story: Story) -> Cause | None:
     """The training part is known by heart and nothing else is understood."""
     if not (story.evidence("train", "cer") < 0.15 and story.evidence("dev", "cer") > 0.6):
         return None
-    return Cause("model-too-large", f"WER is {story.evidence('train', 'wer'):.0%} on training utterances and {story.figure('wer'):.0%} on the dev "
+    return Cause("model-too-large", f"WER is {story.evidence('train', 'wer'):.0%} on training utterances and "
+                                    f"{story.figure('wer'):.0%} on the dev "
                  f"part (the wrong audio changes its loss by {story.listens():+.1%}).",
                  "More data or augmentation; a smaller network, dropout and weight decay.", story.step, LIKELY)
 
@@ -127,6 +133,8 @@ def over_peaky(story: Story) -> Cause | None:
     if story.release is None or not (story.over_deaf() < 0.9 and deleted > 0.1 and deleted > 0.6 * cer and deleted > 5 * inserted
                                      and less < 0.75 * cer and story.report("blank_excess") > 0.01):
         return None
-    return Cause("over-peaky", f"{deleted:.0%} of the characters are deleted and {inserted:.0%} inserted; with the blank {nats} nats lower, CER falls "
-                 f"from {cer:.0%} to {less:.0%} (the blank has {story.report('blank_excess'):+.1%} more of the frames than the targets ask for).",
+    return Cause("over-peaky", f"{deleted:.0%} of the characters are deleted and {inserted:.0%} inserted; with the blank {nats} "
+                               "nats lower, CER falls "
+                 f"from {cer:.0%} to {less:.0%} (the blank has {story.report('blank_excess'):+.1%} more of the frames than the "
+                 "targets ask for).",
                  "A blank penalty at decoding; label priors in training; a shorter stride.", story.step, LIKELY)

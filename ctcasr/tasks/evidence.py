@@ -21,7 +21,7 @@ from ctcasr.text import Tokenizer
 
 _KEPT, _FIT = 4096, 192   # targets kept of the first epoch, and how many of them the deaf model is fitted on
 _DEV = 64               # utterances of the dev part that are looked at: their logits are there anyway
-_TRAIN = 16             # of training: each costs a forward pass
+_TRAIN = 12             # of training: each costs a forward pass
 _SHARE = 40             # one utterance looked at for so many trained on, so that looking stays below 3 % of training
 _PENALTIES = (2, 5)     # nats that the blank is lowered by, on trial
 
@@ -106,7 +106,8 @@ class Evidence:
             "nll": self._nll(batch, logits), "deaf": self._deaf_nll(batch, logits),
             "own": turned.own, "other": turned.other, "pairs": turned.pairs,
             "wer": tally.words.rate, "cer": tally.chars.rate,
-            "deletions": tally.chars.deletions / max(tally.chars.total, 1), "insertions": tally.chars.insertions / max(tally.chars.total, 1),
+            "deletions": tally.chars.deletions / max(tally.chars.total, 1),
+            "insertions": tally.chars.insertions / max(tally.chars.total, 1),
             "written_differs": sum(a != b for a, b in zip(read, written, strict=True)) / max(len(read), 1),
             "wrong_lengths": len(wrong) / max(len(batch), 1),
             "uniform": sum(logits.lengths) / max(len(batch), 1) * math.log(max(self.tokenizer.size, 2)),

@@ -97,7 +97,8 @@ def feature_figures(network: nn.Module, batch: Batch) -> dict[str, float]:
     frames = features.data[features.mask]
     finite = frames.isfinite()
     clean = frames.nan_to_num(0.0, 0.0, 0.0)
-    over_time = [features.row(row).float().nan_to_num(0.0, 0.0, 0.0).std(0).mean() for row in range(len(batch)) if features.lengths[row] > 1]
+    rows = [features.row(row).float().nan_to_num(0.0, 0.0, 0.0) for row in range(len(batch))]
+    over_time = [row.std(0).mean() for row in rows if len(row) > 1]
     constant = sum(float(spread) < 1e-4 for spread in over_time) / max(len(over_time), 1)
     gap = (trained.data - features.data).square().mean().sqrt() / features.data.square().mean().sqrt().clamp_min(1e-6)
     return {"features_finite": float(finite.float().mean()), "features_constant": constant, "features_mean": float(clean.mean()),

@@ -21,8 +21,8 @@ def make(cers: list[float], losses: list[float] | None = None, *, total: int | N
     losses = losses or [30.0 * cer for cer in cers]
     records: list[dict[str, Any]] = [{"kind": "start", "step": 0, "steps": total or 10 * len(cers)}]
     for at, (cer, loss) in enumerate(zip(cers, losses, strict=True), 1):
-        records.append({"kind": "step", "step": 10 * at, "loss": loss, "lr": 1e-3, "grad_norm": 3.0, "clip_scale": 1.0, "update_ratio": 3e-3,
-                        "rows": 8, "infeasible": 0, "left_out": 0})
+        records.append({"kind": "step", "step": 10 * at, "loss": loss, "lr": 1e-3, "grad_norm": 3.0, "clip_scale": 1.0,
+                        "update_ratio": 3e-3, "rows": 8, "infeasible": 0, "left_out": 0})
         part = {"nll": loss, "deaf": 10.0, "own": loss, "other": loss * (1.0 if cer > 0.8 else 3.0), "cer": cer, "wer": cer}
         records.append({"kind": "check", "step": 10 * at, "cer": cer, "wer": cer, "dev_loss": loss, "report": {"rows": 8, "infeasible": 0},
                         "evidence": {"dev": part, "train": part, "parameters": {}, **evidence}})
@@ -76,7 +76,8 @@ def test_a_verdict_survives_the_file(tmp_path: Path) -> None:
 
 def test_every_cause_is_in_the_documents() -> None:
     text = DOCS.read_text(encoding="utf-8")
-    source = "".join(Path(look.__code__.co_filename).read_text(encoding="utf-8") for look in {look.__module__: look for look in CAUSES}.values())
+    files = {look.__code__.co_filename for look in CAUSES}
+    source = "".join(Path(file).read_text(encoding="utf-8") for file in files)
     slugs = {part.split('"')[1] for part in source.split("Cause(")[1:] if part.startswith('"')}
     assert len(slugs) >= 25
     assert not [slug for slug in slugs if f"`{slug}`" not in text]

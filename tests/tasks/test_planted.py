@@ -21,6 +21,7 @@ from ctcasr.tasks import Loss, Recognise
 from ctcasr.text import Alphabet
 
 Items = list[tuple[str, Tensor]]
+Note = Callable[[str, int, str], None]
 
 
 class AllPadding(SpeechModel):
@@ -46,6 +47,11 @@ class BlankBonus(SpeechModel):
 class Constant(nn.Module):
     def forward(self, features: Seq) -> Seq:
         return features.with_data(torch.full_like(features.data, 0.3)).zero_padding()
+
+
+class NoFloor(nn.Module):
+    def forward(self, features: Seq) -> Seq:
+        return features.with_data(features.data.log()).zero_padding()
 
 
 class OnlyInTraining(nn.Module):
@@ -100,7 +106,7 @@ def padded_targets(batches: list[Batch]) -> list[Batch]:
 
 
 def no_floor(model: SpeechModel) -> SpeechModel:
-    model.front.extract.compress = torch.log
+    model.front.norm = NoFloor()
     return model
 
 
@@ -207,7 +213,7 @@ PLANTED: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-def test_a_planted_cause_is_named_first(planted: str, healthy: Any, run: Any, tmp_path: Path, note: Callable[[str, int, str], None]) -> None:
+def test_a_planted_cause_is_named_first(planted: str, healthy: Any, run: Any, tmp_path: Path, note: Note) -> None:
     slug, change = PLANTED[planted]
     verdicts = run(dataclasses.replace(healthy, **change(healthy)), tmp_path)
     assert verdicts, "the run left no verdict"
@@ -226,8 +232,8 @@ HEALTHY: dict[str, Callable[[Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", HEALTHY)
-def test_a_healthy_run_alarms_nobody(kind: str, healthy: Any, run: Any, tmp_path: Path, note: Callable[[str, int, str], None]) -> None:
+def test_a_healthy_run_alarms_nobody(kind: str, healthy: Any, run: Any, tmp_path: Path, note: Note) -> None:
     verdicts = run(dataclasses.replace(healthy, **HEALTHY[kind](healthy)), tmp_path)
     note(f"healthy: {kind}", verdicts[-1]["step"], " > ".join(dict.fromkeys(v["state"] for v in verdicts)))
-    assert [v["causes"] for v in verdicts] == [()] * len(verdicts) or all(not v["causes"] for v in verdicts), verdicts
+    assert all(not v["causes"] for v in verdicts), verdicts
     assert verdicts[-1]["state"] in ("learning", "converged")

@@ -88,8 +88,8 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
 
 
 def test_an_unknown_optimiser_is_an_error() -> None:
-    with pytest.raises(ValueError, match="optimiser: expected adamw, sgd or rmsprop; got 'adam'"):
-        make_optimiser(Plan(optimiser="adam"), nn.Linear(1, 1).parameters())
+    with pytest.raises(ValueError, match="optimiser: expected .*; got 'adagrad'"):
+        make_optimiser(Plan(optimiser="adagrad"), nn.Linear(1, 1).parameters())
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("", None), ("90s", 90), ("30m", 1800), ("8h", 28800), ("1.5h", 5400), ("2d", 172800), ("45", 45)])
