@@ -24,7 +24,7 @@ def save(path: Path | str, payload: Mapping[str, Any]) -> Path:
     # Packed in memory: torch's zip writer, stopped by a full disk, hides the cause behind errors of its own.
     packed = io.BytesIO()
     torch.save({"format": FORMAT, **payload}, packed)
-    name = path.with_name(f".{path.name}.{os.getpid()}.part")
+    name = path.with_name(f".{path.name}.part")           # always the same: what a killed process left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(name, "wb") as file:

@@ -26,10 +26,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     transcribe.add_argument("audio", nargs="+")
     transcribe.add_argument("--json", action="store_true", help="one JSON object per file, with word times")
 
-    evaluate = commands.add_parser("evaluate", help="word error rate of a checkpoint on a manifest")
+    evaluate = commands.add_parser("evaluate", help="error rates (or accuracy) of a checkpoint on a manifest")
     evaluate.add_argument("checkpoint")
     evaluate.add_argument("manifest")
-    evaluate.add_argument("--out", required=True, help="folder for scores.json, hypotheses.jsonl and alignments.txt")
+    evaluate.add_argument("--out", required=True, help="folder for scores.json and what was found, line by line")
+
+    export = commands.add_parser("export", help="write a classifier for another runtime, run it there and measure it")
+    export.add_argument("checkpoint")
+    export.add_argument("--to", required=True, choices=("onnx", "litert"))
+    export.add_argument("--out", required=True, help="folder for the files and their report")
+    export.add_argument("--test", required=True, metavar="MANIFEST", help="clips that every exported file is run on")
+    export.add_argument("--calibrate", metavar="MANIFEST", help="clips that set the ranges of static quantisation (none: it is left out)")
+    export.add_argument("--against", metavar="CHECKPOINT", help="another classifier, exported and measured in the same run")
 
     _add_doctor(commands.add_parser("doctor", help="what is wrong with a corpus before training, and a page about a run after it"))
 
@@ -42,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             from ctcasr.doctor.command import run
 
             return run(args)
+        if args.command == "export":
+            from ctcasr.export.command import export_command
+
+            return export_command(args)
         return _transcribe(args) if args.command == "transcribe" else _evaluate(args)
     except KeyboardInterrupt:
         return 130
@@ -108,10 +120,16 @@ def _transcribe(args: argparse.Namespace) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    from ctcasr import checkpoint
+    from ctcasr.classifier import Classifier
     from ctcasr.data import read_manifest
     from ctcasr.recogniser import Recogniser
-    from ctcasr.tasks import evaluate
+    from ctcasr.tasks import evaluate, evaluate_classes
 
+    if checkpoint.load(args.checkpoint).get("kind") == Classifier.KIND:
+        scored = evaluate_classes(Classifier.load(args.checkpoint), read_manifest(args.manifest).utterances)
+        print(f"{scored}\ndetails: {scored.write(Path(args.out)) / 'scores.json'}")
+        return 0
     result = evaluate(Recogniser.load(args.checkpoint), read_manifest(args.manifest).utterances)
     result.write(Path(args.out))
     words, chars = result.tally.words, result.tally.chars

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,10 +86,21 @@ class Confusion:
     def as_json(self) -> dict[str, Any]:
         """Everything as plain data: accuracy with its interval, macro and weighted means, each class, the matrix."""
         low, high = self.interval
-        means = {f"{kind}_{score}": getattr(self, kind)(score) for kind in ("macro", "weighted") for score in ("precision", "recall", "f1")}
-        return {"accuracy": self.accuracy, "accuracy_low": low, "accuracy_high": high, "correct": self.correct, "utterances": self.total,
-                **means, "classes": {name: vars(row) for name, row in self.rows.items()},
+        means: dict[str, float | None] = {f"{kind}_{score}": getattr(self, kind)(score) for kind in ("macro", "weighted") for score in ("precision", "recall", "f1")}
+        means = {name: mean if self.total else None for name, mean in {"accuracy": self.accuracy, **means}.items()}
+        return {"accuracy_low": low, "accuracy_high": high, "correct": self.correct, "utterances": self.total, **means,
+                "classes": {name: vars(row) for name, row in self.rows.items()},
                 "confusion": {"classes": list(self.classes), "counts": self.counts.tolist()}}
+
+
+def pooled(rounds: Mapping[str, Confusion]) -> dict[str, Any]:
+    """Several tallies, of whatever classes, as one: pooled accuracy with its interval, and mean and deviation over the rounds."""
+    correct, total = sum(t.correct for t in rounds.values()), sum(t.total for t in rounds.values())
+    shares = {name: tally.accuracy for name, tally in rounds.items() if tally.total}
+    low, high = wilson(correct, total)
+    return {"accuracy": correct / total if total else None, "accuracy_low": low, "accuracy_high": high, "correct": correct,
+            "utterances": total, "mean": statistics.fmean(shares.values()) if shares else None,
+            "deviation": statistics.stdev(shares.values()) if len(shares) > 1 else 0.0, "rounds": shares}
 
 
 def wilson(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:

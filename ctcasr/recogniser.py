@@ -97,7 +97,7 @@ class Recogniser:
         logits = self.logits(samples.to(self.device))
         blank = self.tokenizer.blank
         found = greedy(penalised(logits.data, blank, self.blank_penalty), logits.lengths, blank)
-        return [Hypothesis(self.tokenizer.decode(d.tokens), self._words(d.tokens, d.frames), d.tokens, d.score) for d in found]
+        return [Hypothesis(self.tokenizer.decode(d.tokens), self.words(d.tokens, d.frames), d.tokens, d.score) for d in found]
 
     def _samples(self, item: Audio, rate_hz: int | None) -> Tensor:
         if not isinstance(item, Tensor):
@@ -108,7 +108,7 @@ class Recogniser:
             raise ValueError(f"expected finite samples [N], one channel, at least one; got {tuple(item.shape)}")
         return resample(item.float(), rate_hz, self.rate_hz)
 
-    def _words(self, tokens: Sequence[int], frames: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
+    def words(self, tokens: Sequence[int], frames: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
         """Tokens grouped into words: a symbol that is shown with "_" in front begins one."""
         step, words = self.model.frame_s, list[Word]()
         begin = True

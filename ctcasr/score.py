@@ -61,7 +61,7 @@ def _errors(said: Sequence[str], written: Sequence[str]) -> ErrorTally:
     # jiwer splits and strips its texts: it is given numbers for the units, so that a space, or any character, can be one.
     number: dict[str, str] = {}
     lines = [" ".join(number.setdefault(unit, str(len(number))) for unit in units) for units in (said, written)]
-    out = jiwer.process_words(*lines)
+    out = jiwer.process_words(lines[0], lines[1])
     confusions: Counter[tuple[str, str]] = Counter()
     for chunk in out.alignments[0]:
         span_said = said[chunk.ref_start_idx:chunk.ref_end_idx]

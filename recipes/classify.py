@@ -1,15 +1,11 @@
 """Train a classifier of sounds or words on any manifest with labels, and score it on clips that neither trained nor selected it.
 
-python recipes/classify.py --train TRAIN.jsonl --valid VALID.jsonl --net kws_bcresnet --out runs/words
 python recipes/classify.py --train fold1.jsonl,fold2.jsonl,fold3.jsonl --folds own --net sound_small --out runs/sounds
 """
 
 from __future__ import annotations
 
-import itertools
 import json
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +13,7 @@ import torch
 
 from ctcasr.build_classifier import build_classifier, classifier_to, read_classifier
 from ctcasr.classifier import Classifier
-from ctcasr.confusion import wilson
+from ctcasr.confusion import pooled
 from ctcasr.data import (
     Clip,
     Corpus,
@@ -69,38 +65,33 @@ class Settings(Plan):
 def main(argv: list[str] | None = None) -> None:
     """Train round by round, score, sum up."""
     s = parse(Settings, argv, prog="classify")
-    out, results = Path(s.out), {}
+    out, results = Path(s.out), dict[str, ClassEvaluation]()
     for fold in rounds(s):
         results[fold.name] = train(s, fold, out / fold.name)
         print(f"{fold.name or s.valid}: {results[fold.name]}")
-    summary = summed(results)
+    summary = pooled({name: result.tally for name, result in results.items()})
     (out / "scores.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print("all: accuracy {accuracy:.3f} ({accuracy_low:.3f} to {accuracy_high:.3f}), mean of rounds {mean:.3f} +- {deviation:.3f}".format(**summary))
+    print(f"all: {summary['correct']} of {summary['utterances']} right ({100 * summary['accuracy_low']:.1f} to "
+          f"{100 * summary['accuracy_high']:.1f} %), mean of rounds {summary['mean']} +- {summary['deviation']}; {out / 'scores.json'}")
 
 
 def rounds(s: Settings) -> list[Fold]:
     """What is trained and tested, round by round."""
-    lines = [u for path in s.train.split(",") for u in read_manifest(path).utterances]
-    valid = read_manifest(s.valid).utterances if s.valid else ()
-    names = s.classes.split(",") if s.classes else classes_of(lines)
-    found = []
-    for chosen in itertools.combinations(names, 2) if s.pairs else [names]:
-        part, prefix = [u for u in lines if u.label in chosen], "-".join(chosen) if s.pairs else ""
-        if s.folds:
-            more = own_folds(part) if s.folds == "own" else speaker_folds(part, int(s.folds), s.seed)
-            found += [fold._replace(name="-".join(filter(None, (prefix, fold.name)))) for fold in more]
-        else:
-            # Without a choice of classes, one that was never learnt is told as a skip.
-            found.append(Fold(prefix, tuple(part), tuple(u for u in valid if u.label in chosen or not (s.classes or s.pairs))))
-    return found
+    lines, chosen = [u for path in s.train.split(",") for u in read_manifest(path).utterances], s.classes.split(",")
+    part = tuple(u for u in lines if not s.classes or u.label in chosen)
+    if s.folds:
+        found = own_folds(part) if s.folds == "own" else speaker_folds(part, int(s.folds), s.seed)
+    else:
+        valid = read_manifest(s.valid).utterances if s.valid else ()
+        found = [Fold("", part, tuple(u for u in valid if not s.classes or u.label in chosen))]
+    return [pair for fold in found for pair in word_pairs(fold)] if s.pairs else found
 
 
 def train(s: Settings, fold: Fold, out: Path) -> ClassEvaluation:
     """One run: learn, select (by a part of train, if at all), score once."""
     torch.manual_seed(s.seed)
     spec, classes = read_classifier(s.net), classes_of(fold.train)
-    if fold.test:
-        refuse_leaks(fold.train, fold.test, s.listen)
+    refuse_leaks(fold.train, fold.test, s.listen)
     learn, dev = split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
     count_classes(learn, classes)
     labels = {name: index for index, name in enumerate(classes)}
@@ -121,20 +112,8 @@ def train(s: Settings, fold: Fold, out: Path) -> ClassEvaluation:
     for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
         pass
     result = evaluate_classes(Classifier.load(out / "best.pt"), fold.test)
-    result.write(out / "test")
-    draw_classes(out, result.tally)
+    draw_classes(result.write(out / "test").parent, result.tally)
     return result
-
-
-def summed(results: dict[str, ClassEvaluation]) -> dict[str, object]:
-    """Pooled accuracy with its interval, and mean and deviation over the rounds."""
-    tallies: Sequence[tuple[str, int, int]] = [(name, r.tally.correct, r.tally.total) for name, r in results.items()]
-    correct, total = (sum(t[k] for t in tallies) for k in (1, 2))
-    shares = [right / max(1, of) for _, right, of in tallies]
-    low, high = wilson(correct, total)
-    return {"accuracy": correct / max(1, total), "accuracy_low": low, "accuracy_high": high, "correct": correct, "utterances": total,
-            "mean": statistics.fmean(shares), "deviation": statistics.stdev(shares) if len(shares) > 1 else 0.0,
-            "rounds": {name: share for (name, _, _), share in zip(tallies, shares, strict=True)}}
 
 
 if __name__ == "__main__":

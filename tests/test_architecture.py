@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = {
     0: ["seq"],
-    1: ["batch", "score", "checkpoint"],
+    1: ["batch", "score", "confusion", "checkpoint"],
     2: ["front", "net", "video", "ctc", "data", "text"],
-    3: ["spec", "build", "recogniser"],
+    3: ["spec", "build", "recogniser", "build_classifier", "classifier"],
     4: ["tasks"],
     5: ["train"],
     6: ["doctor", "compare", "card", "export", "show"],

@@ -46,7 +46,11 @@ def test_an_utterance_gives_the_same_logits_alone_and_in_a_batch(name: str) -> N
     model, spec = made(name), SPECS[name]
     rows = audio(spec, 0.31, 0.5, 0.1, 0.0)
     together = model(Seq.stack(rows, spec.front.rate_hz))
-    more = Seq(nn.functional.pad(Seq.stack(rows, spec.front.rate_hz).data, (0, 4001), value=3.0), tuple(map(len, rows)), together.rate * 0 + spec.front.rate_hz)
+    more = Seq(
+        nn.functional.pad(Seq.stack(rows, spec.front.rate_hz).data, (0, 4001), value=3.0),
+        tuple(map(len, rows)),
+        together.rate * 0 + spec.front.rate_hz,
+    )
     padded = model(more)
     for index, row in enumerate(rows):
         alone = model(Seq.stack([row], spec.front.rate_hz))
@@ -64,10 +68,19 @@ def test_the_clock_of_the_logits(name: str) -> None:
     assert out.data.shape == (1, model.frames(round(0.3 * spec.front.rate_hz)), 38)
 
 
-@pytest.mark.parametrize(("name", "count"), [
-    ("report_v_gru", 187_048), ("report_v_bigru", 352_040), ("report_v_lstm", 236_584), ("report_v_bilstm", 451_112),
-    ("report_v_1024_gru", 285_864), ("report_v_1024_bigru", 549_160), ("report_v_1024_lstm", 368_168), ("report_v_1024_bilstm", 713_768),
-])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("report_v_gru", 187_048),
+        ("report_v_bigru", 352_040),
+        ("report_v_lstm", 236_584),
+        ("report_v_bilstm", 451_112),
+        ("report_v_1024_gru", 285_864),
+        ("report_v_1024_bigru", 549_160),
+        ("report_v_1024_lstm", 368_168),
+        ("report_v_1024_bilstm", 713_768),
+    ],
+)
 def test_parameter_counts_of_the_published_networks(name: str, count: int) -> None:
     assert sum(p.numel() for p in build(PRESETS[name], 38).parameters()) == count
 
@@ -80,12 +93,15 @@ def test_every_published_network_is_there_with_and_without_conv() -> None:
         assert convs == (1 if name.endswith("_conv") else 0)
 
 
-@pytest.mark.parametrize(("spec", "told"), [
-    (NetSpec(FrontSpec(kind="mfcc")), "front.kind: expected 'mel' or 'spectrogram'; got 'mfcc'"),
-    (NetSpec(FrontSpec(norm="batch")), "front.norm: expected .*'zca'; got 'batch'"),
-    (NetSpec(rnn="qrnn"), "kind of RNN; got 'qrnn'"),
-    (NetSpec(rnn_norm="all"), "norm 'every', 'input' or 'none'; got 'all'"),
-])
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        (NetSpec(FrontSpec(kind="mfcc")), "front.kind: expected 'mel' or 'spectrogram'; got 'mfcc'"),
+        (NetSpec(FrontSpec(norm="batch")), "front.norm: expected .*'zca'; got 'batch'"),
+        (NetSpec(rnn="qrnn"), "kind of RNN; got 'qrnn'"),
+        (NetSpec(rnn_norm="all"), "norm 'every', 'input' or 'none'; got 'all'"),
+    ],
+)
 def test_unknown_words_raise(spec: NetSpec, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         build(spec, 38)

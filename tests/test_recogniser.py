@@ -30,7 +30,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = build(spec, alphabet.size)
     with torch.no_grad():
         model.body.head.output.weight.mul_(8.0)
-        model.body.head.output.bias[1:].copy_(torch.tensor([0.0, 0.0, 0.0, 1.5]))          # spaces too
+        model.body.head.output.bias[1:].copy_(torch.tensor([0.0, 0.0, 0.0, 1.5]))  # spaces too
     for _ in range(3):
         model(Seq.stack([noise(1.0), noise(0.7)], RATE))
     return checkpoint.save(tmp_path_factory.mktemp("recogniser") / "best.pt", Recogniser.payload(model, spec_to(spec), alphabet, {"a": 1}))
@@ -101,12 +101,15 @@ def test_another_rate_is_resampled_the_same_from_a_file_and_from_samples(rate: i
         assert word.end_s <= frames * recogniser.model.frame_s
 
 
-@pytest.mark.parametrize(("samples", "rate", "told"), [
-    (torch.zeros(100), None, "expected rate_hz with samples"),
-    (torch.zeros(2, 100), RATE, r"samples \[N\], one channel"),
-    (torch.zeros(0), RATE, "at least one"),
-    (torch.tensor([0.0, math.nan]), RATE, "finite"),
-])
+@pytest.mark.parametrize(
+    ("samples", "rate", "told"),
+    [
+        (torch.zeros(100), None, "expected rate_hz with samples"),
+        (torch.zeros(2, 100), RATE, r"samples \[N\], one channel"),
+        (torch.zeros(0), RATE, "at least one"),
+        (torch.tensor([0.0, math.nan]), RATE, "finite"),
+    ],
+)
 def test_wrong_samples_raise(samples: torch.Tensor, rate: int | None, told: str, recogniser: Recogniser) -> None:
     with pytest.raises(ValueError, match=told):
         recogniser.transcribe(samples, rate)
@@ -141,7 +144,7 @@ def test_logits_are_differentiable_down_to_the_samples(recogniser: Recogniser) -
     out = recogniser.logits(x)
     out.row(1).square().sum().backward()
     assert x.data.grad is not None and bool(x.data.grad[1].any())
-    assert not bool(x.data.grad[0].any()) and not bool(x.data.grad[1, len(CLIPS[1]):].any())     # no batch mate, no padding
+    assert not bool(x.data.grad[0].any()) and not bool(x.data.grad[1, len(CLIPS[1]) :].any())  # no batch mate, no padding
 
 
 def test_saving_and_loading_again_changes_nothing(recogniser: Recogniser, path: Path, tmp_path: Path) -> None:

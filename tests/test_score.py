@@ -37,15 +37,18 @@ def consistent(tally: ErrorTally, said: list[str], written: list[str]) -> None:
     assert all(s != w for s, w in pairs)
 
 
-@pytest.mark.parametrize(("said", "written", "counts"), [
-    ("the cat sat", "the cat sat", (3, 0, 0, 0)),
-    ("the cat sat", "the bat sat", (2, 1, 0, 0)),
-    ("the cat sat", "the sat", (2, 0, 1, 0)),
-    ("the cat sat", "the cat sat down", (3, 0, 0, 1)),
-    ("the cat sat", "", (0, 0, 3, 0)),
-    ("", "the cat", (0, 0, 0, 2)),
-    ("", "", (0, 0, 0, 0)),
-])
+@pytest.mark.parametrize(
+    ("said", "written", "counts"),
+    [
+        ("the cat sat", "the cat sat", (3, 0, 0, 0)),
+        ("the cat sat", "the bat sat", (2, 1, 0, 0)),
+        ("the cat sat", "the sat", (2, 0, 1, 0)),
+        ("the cat sat", "the cat sat down", (3, 0, 0, 1)),
+        ("the cat sat", "", (0, 0, 3, 0)),
+        ("", "the cat", (0, 0, 0, 2)),
+        ("", "", (0, 0, 0, 0)),
+    ],
+)
 def test_examples(said: str, written: str, counts: tuple[int, int, int, int]) -> None:
     tally = word_errors(said, written)
     assert (tally.hits, tally.substitutions, tally.deletions, tally.insertions) == counts
@@ -57,7 +60,12 @@ def test_words_agree_with_jiwer_and_with_levenshtein(said: str, written: str) ->
     consistent(tally, said.split(), written.split())
     if said:
         out = jiwer.process_words(said, written)
-        assert (tally.hits, tally.substitutions, tally.deletions, tally.insertions) == (out.hits, out.substitutions, out.deletions, out.insertions)
+        assert (tally.hits, tally.substitutions, tally.deletions, tally.insertions) == (
+            out.hits,
+            out.substitutions,
+            out.deletions,
+            out.insertions,
+        )
         assert tally.rate == out.wer
 
 
@@ -76,9 +84,17 @@ def test_no_text_breaks_the_counts(said: str, written: str) -> None:
     assert isinstance(alignment(said, written), str)
 
 
-@pytest.mark.parametrize(("said", "written", "errors"), [
-    ("a b", "a\u2423b", 1), ("\u2423", " ", 1), ("\u2423", "\u2423", 0), ("a\u00a0b", "a b", 1), ("a\tb", "a\nb", 1), ("\u2003", "\u2003", 0),
-])
+@pytest.mark.parametrize(
+    ("said", "written", "errors"),
+    [
+        ("a b", "a\u2423b", 1),
+        ("\u2423", " ", 1),
+        ("\u2423", "\u2423", 0),
+        ("a\u00a0b", "a b", 1),
+        ("a\tb", "a\nb", 1),
+        ("\u2003", "\u2003", 0),
+    ],
+)
 def test_unusual_characters_are_themselves(said: str, written: str, errors: int) -> None:
     assert char_errors(said, written).errors == errors
 

@@ -25,7 +25,8 @@ def test_plain_data_and_back(name: str) -> None:
 
 def test_a_toml_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
-    path.write_text("""
+    path.write_text(
+        """
 rnn = "lstm"
 layers = 2
 dropout = 0            # an integer where a float lies
@@ -37,7 +38,9 @@ norm = "pca"
 channels = 8
 kernel = [5, 3]
 stride = [2, 2]
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )
     wanted = NetSpec(FrontSpec(8000, norm="pca"), (ConvSpec(8, (5, 3), (2, 2)),), "lstm", 2, fc=(64, 32))
     assert read_spec(str(path)) == wanted
     assert isinstance(read_spec(str(path)).dropout, float)
@@ -53,23 +56,29 @@ def test_an_unknown_preset_names_the_nearest() -> None:
         read_spec("defualt")
 
 
-@pytest.mark.parametrize(("data", "told"), [
-    ({"laiers": 3}, r"spec: unknown key 'laiers'; did you mean 'layers'"),
-    ({"front": {"n_ftt": 512}}, r"spec\.front: unknown key 'n_ftt'; did you mean 'n_fft'"),
-    ({"conv": [{"channels": 3, "kernel": [3, 3], "strides": [1, 1]}]}, r"spec\.conv\[0\]: unknown key 'strides'; did you mean 'stride'"),
-    ({"zzz": 1}, r"unknown key 'zzz'; expected one of .*'rnn'"),
-    ({"layers": "three"}, r"spec\.layers: expected int; got 'three'"),
-    ({"layers": 3.5}, r"spec\.layers: expected int; got 3\.5"),
-    ({"layers": True}, r"spec\.layers: expected int; got True"),
-    ({"bidirectional": 1}, r"spec\.bidirectional: expected bool; got 1"),
-    ({"dropout": "much"}, r"spec\.dropout: expected float; got 'much'"),
-    ({"dropout": False}, r"spec\.dropout: expected float; got False"),
-    ({"front": 512}, r"spec\.front: expected a table; got 512"),
-    ({"fc": 128}, r"spec\.fc: expected a list; got 128"),
-    ({"fc": [128, "x"]}, r"spec\.fc\[1\]: expected int; got 'x'"),
-    ({"conv": [{"channels": 3, "kernel": [3], "stride": [1, 1]}]}, r"spec\.conv\[0\]\.kernel: expected 2 values; got \[3\]"),
-    ({"clip": "x"}, r"spec\.clip: expected float \| None; got 'x'"),
-])
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"laiers": 3}, r"spec: unknown key 'laiers'; did you mean 'layers'"),
+        ({"front": {"n_ftt": 512}}, r"spec\.front: unknown key 'n_ftt'; did you mean 'n_fft'"),
+        (
+            {"conv": [{"channels": 3, "kernel": [3, 3], "strides": [1, 1]}]},
+            r"spec\.conv\[0\]: unknown key 'strides'; did you mean 'stride'",
+        ),
+        ({"zzz": 1}, r"unknown key 'zzz'; expected one of .*'rnn'"),
+        ({"layers": "three"}, r"spec\.layers: expected int; got 'three'"),
+        ({"layers": 3.5}, r"spec\.layers: expected int; got 3\.5"),
+        ({"layers": True}, r"spec\.layers: expected int; got True"),
+        ({"bidirectional": 1}, r"spec\.bidirectional: expected bool; got 1"),
+        ({"dropout": "much"}, r"spec\.dropout: expected float; got 'much'"),
+        ({"dropout": False}, r"spec\.dropout: expected float; got False"),
+        ({"front": 512}, r"spec\.front: expected a table; got 512"),
+        ({"fc": 128}, r"spec\.fc: expected a list; got 128"),
+        ({"fc": [128, "x"]}, r"spec\.fc\[1\]: expected int; got 'x'"),
+        ({"conv": [{"channels": 3, "kernel": [3], "stride": [1, 1]}]}, r"spec\.conv\[0\]\.kernel: expected 2 values; got \[3\]"),
+        ({"clip": "x"}, r"spec\.clip: expected float \| None; got 'x'"),
+    ],
+)
 def test_wrong_specs_name_the_field(data: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         spec_from(data)

@@ -15,7 +15,13 @@ class Decoded(NamedTuple):
 
     tokens: tuple[int, ...]
     frames: tuple[tuple[int, int], ...]  # of each token: first frame, one past its last
-    score: float  # log-probability of the best path, nats
+    score: float  # log-probability, nats: of the best path (greedy), of all paths together (beam search)
+    bonus: float = 0.0  # what a scorer added, nats
+
+    @property
+    def total(self) -> float:
+        """What hypotheses are ordered by."""
+        return self.score + self.bonus
 
 
 def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:

@@ -4,10 +4,12 @@ from ctcasr.data.audio import AudioError, AudioInfo, audio_info, read_audio, res
 from ctcasr.data.cache import SampleCache
 from ctcasr.data.clip import Clip, Jitter, fit_length, read_noises
 from ctcasr.data.corpus import Corpus, Item, collate
-from ctcasr.data.folds import Fold, own_folds, speaker_folds
+from ctcasr.data.folds import Fold, own_folds, speaker_folds, word_pairs
 from ctcasr.data.labels import LeakError, classes_of, count_classes, find_leaks, refuse_leaks, source_of
 from ctcasr.data.loader import Loader, WorkerError
 from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
+from ctcasr.data.mix import Mixture, mix, reverberate
+from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus
 from ctcasr.data.plan import plan_batches
 from ctcasr.data.split import split_dev
 from ctcasr.data.workers import item_seconds, measure_workers
@@ -18,13 +20,17 @@ __all__ = [
     "Clip",
     "Corpus",
     "Fold",
+    "Interferers",
     "Item",
     "Jitter",
     "LeakError",
     "Loader",
     "Manifest",
     "ManifestError",
+    "Mixture",
+    "MixtureCorpus",
     "SampleCache",
+    "SceneCorpus",
     "WorkerError",
     "audio_info",
     "classes_of",
@@ -34,6 +40,7 @@ __all__ = [
     "fit_length",
     "item_seconds",
     "measure_workers",
+    "mix",
     "own_folds",
     "plan_batches",
     "read_audio",
@@ -41,8 +48,10 @@ __all__ = [
     "read_noises",
     "refuse_leaks",
     "resample",
+    "reverberate",
     "source_of",
     "speaker_folds",
     "split_dev",
+    "word_pairs",
     "write_manifest",
 ]

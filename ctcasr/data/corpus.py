@@ -18,6 +18,7 @@ from ctcasr.data.audio import AudioError, audio_info, read_audio, resample
 from ctcasr.data.cache import SampleCache
 from ctcasr.seq import Seq
 
+VIDEO_HZ = 25             # whoever reads frames brings them to this rate
 Transform = Callable[[Tensor, torch.Generator, Utterance], Tensor]
 
 
@@ -36,6 +37,8 @@ class Item:
     tokens: list[int]
     seed: int = 0
     label: int | None = None             # number of its class
+    clean: Tensor | None = None          # samples [N] of the speech alone
+    video: Tensor | None = None          # frames [T, H, W] at VIDEO_HZ
 
 
 class Corpus:
@@ -127,6 +130,8 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
     if not good:
         return None
     labels = [item.label for item in good if item.label is not None]
+    clean = [item.clean for item in good if item.clean is not None]
+    video = [item.video for item in good if item.video is not None]
     return Batch(
         utterances=tuple(item.utterance for item in good),
         audio=Seq.stack([item.samples for item in good], Fraction(rate_hz)),
@@ -134,6 +139,8 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
         target_lengths=tuple(len(item.tokens) for item in good),
         skipped=tuple(item for item in items if isinstance(item, Skip)),
         seeds=tuple(item.seed for item in good),
+        clean=Seq.stack(clean, Fraction(rate_hz)) if len(clean) == len(good) else None,
+        video=Seq.stack(video, Fraction(VIDEO_HZ)) if len(video) == len(good) else None,
         labels=torch.tensor(labels, dtype=torch.int64) if len(labels) == len(good) else None,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -43,6 +44,17 @@ def speaker_folds(utterances: Sequence[Utterance], count: int, seed: int = 0) ->
         filled[place] += sizes[speaker]
         home[speaker] = f"fold{place + 1}"
     return _rounds(utterances, [home[u.speaker or ""] for u in utterances])
+
+
+def word_pairs(fold: Fold) -> list[Fold]:
+    """The round split into one for every two of the classes that it trains."""
+    classes = sorted({u.label for u in fold.train if u.label})
+
+    def only(part: Sequence[Utterance], pair: tuple[str, str]) -> tuple[Utterance, ...]:
+        return tuple(u for u in part if u.label in pair)
+
+    return [Fold("-".join(filter(None, (*pair, fold.name))), only(fold.train, pair), only(fold.test, pair))
+            for pair in itertools.combinations(classes, 2)]
 
 
 def _rounds(utterances: Sequence[Utterance], names: Sequence[str]) -> list[Fold]:

@@ -68,6 +68,8 @@ class Leak:
 
 def find_leaks(train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True) -> list[Leak]:
     """Files, source recordings and (where `listen`) sounds that both parts hold; each utterance is told once."""
+    if not train or not test:
+        return []
     leaks: list[Leak] = []
     told: set[int] = set()
     keys: list[tuple[str, Callable[[Utterance], Hashable]]] = [

@@ -8,6 +8,7 @@ from fractions import Fraction
 import torch
 import torchaudio
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ctcasr.seq import Framing, Seq
 
@@ -41,8 +42,8 @@ class Spectrogram(nn.Module):
         beyond = n_fft // 2 if centred else 0
         self.framing = Framing(n_fft, self.hop, beyond, beyond)
 
-    def raw(self, samples: Seq) -> Seq:
-        """Amplitude or power before compression, [B, T, bins]."""
+    def transform(self, samples: Seq) -> Seq:
+        """Short-time Fourier transform, complex [B, T, n_fft // 2 + 1]."""
         if samples.data.dim() != 2 or samples.rate != self.rate_hz:
             raise ValueError(f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at "
                              f"{float(samples.rate):g} Hz: were features handed in, or another sample rate?")
@@ -52,8 +53,37 @@ class Spectrogram(nn.Module):
         # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the same alone and in a batch.
         spectrum = torch.stft(data, self.n_fft, self.hop, self.win, self.window, center=self.centred, pad_mode="constant",
                               return_complex=True)
-        amplitude = spectrum.transpose(1, 2).abs()
-        return samples.framed(amplitude if self.power == 1.0 else amplitude.square(), self.framing)
+        return samples.framed(spectrum.transpose(1, 2), self.framing)
+
+    def inverse(self, spectrum: Seq, samples: Seq) -> Seq:
+        """Samples [B, N] of a transform [B, T, n_fft // 2 + 1] by weighted overlap-add, for the lengths and the clock of `samples`.
+
+        Whatever no window reaches (the last samples, where the hop is longer than half the window) comes back weaker or as zero.
+        """
+        rows, steps = spectrum.data.shape[:2]
+        window = functional.pad(self.window, ((self.n_fft - self.win) // 2, self.n_fft - self.win - (self.n_fft - self.win) // 2))
+        frames = torch.fft.irfft(spectrum.zero_padding().data, self.n_fft) * window
+        data, weight = self._overlap(frames), self._overlap((spectrum.mask[:, :, None] * window.square()).to(frames.dtype))
+        # Windows that hardly touch a sample say little about it: dividing by nearly nothing would turn rounding into clicks.
+        data = data / weight.clamp(min=1e-3)
+        first, count = self.framing.before, samples.data.shape[1]
+        data = functional.pad(data, (0, max(0, first + count - data.shape[1])))[:, first:first + count]
+        return samples.with_data(data).zero_padding()
+
+    def _overlap(self, frames: Tensor) -> Tensor:
+        """Frames [B, T, n_fft] added up where they lie, [B, (T - 1) * hop + n_fft]."""
+        length = (frames.shape[1] - 1) * self.hop + self.n_fft
+        folded: Tensor = functional.fold(frames.transpose(1, 2), (1, length), (1, self.n_fft), stride=(1, self.hop))
+        return folded.reshape(frames.shape[0], length)
+
+    def raw(self, spectrum: Seq) -> Seq:
+        """Amplitude or power of a transform before compression, [B, T, n_fft // 2 + 1]."""
+        amplitude = spectrum.data.abs()
+        return spectrum.with_data(amplitude if self.power == 1.0 else amplitude.square())
+
+    def features(self, spectrum: Seq) -> Seq:
+        """Features [B, T, bins] of a transform."""
+        return self.compress(self.raw(spectrum))
 
     def compress(self, frames: Seq) -> Seq:
         """Frames [B, T, F] on a logarithmic scale above a floor (power: FLOOR, amplitude: its root), or as they are."""
@@ -68,7 +98,7 @@ class Spectrogram(nn.Module):
 
     def forward(self, samples: Seq) -> Seq:
         """Features [B, T, bins] of samples [B, N]."""
-        return self.compress(self.raw(samples))
+        return self.features(self.transform(samples))
 
     @property
     def rate(self) -> Fraction:
@@ -96,7 +126,7 @@ class Mel(Spectrogram):
         self.register_buffer("filters", filters, persistent=False)
         self.bins = bands
 
-    def forward(self, samples: Seq) -> Seq:
-        """Features [B, T, bands] of samples [B, N]."""
-        frames = self.raw(samples)
+    def features(self, spectrum: Seq) -> Seq:
+        """Features [B, T, bands] of a transform."""
+        frames = self.raw(spectrum)
         return self.compress(frames.with_data(frames.data @ self.filters))

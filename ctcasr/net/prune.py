@@ -56,6 +56,11 @@ class Pruner:
         for layer in _layers(self.network):
             layer.weight.mul_(layer.get_buffer(_MASK))
 
+    @property
+    def lacking(self) -> float:
+        """1 until the final sparsity is reached, then 0."""
+        return float(sparsity(self.network) < self.schedule.final - 0.01)
+
 
 def sparsity(network: nn.Module) -> float:
     """Share of the weights of the dense layers that is exactly zero."""

@@ -7,4 +7,16 @@ from ctcasr.tasks.objective import Objective
 from ctcasr.tasks.recognise import Recognise
 from ctcasr.tasks.task import Loss, Score, Task
 
-__all__ = ["ClassEvaluation", "Classify", "Evaluation", "Loss", "Objective", "Recognise", "Score", "Task", "evaluate", "evaluate_classes", "examine"]
+__all__ = [
+    "ClassEvaluation",
+    "Classify",
+    "Evaluation",
+    "Loss",
+    "Objective",
+    "Recognise",
+    "Score",
+    "Task",
+    "evaluate",
+    "evaluate_classes",
+    "examine",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,9 @@ class Evaluation:
     def write(self, out: Path) -> Path:
         """scores.json, hypotheses.jsonl and alignments.txt in folder `out`; returns it."""
         out.mkdir(parents=True, exist_ok=True)
-        (out / "scores.json").write_text(json.dumps(self.scores(), indent=2, ensure_ascii=False, default=str) + "\n", encoding="utf-8")
+        # JSON knows no infinity, which the rate is where nothing was said and something written.
+        scores = {name: str(value) if value == math.inf else value for name, value in self.scores().items()}
+        (out / "scores.json").write_text(json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
         with open(out / "hypotheses.jsonl", "w", encoding="utf-8") as lines, open(out / "alignments.txt", "w", encoding="utf-8") as text:
             for utterance, said, found in self.rows:
                 words = word_errors(said, found.text)

@@ -36,8 +36,8 @@ def test_seeds_decide() -> None:
 def test_widths_stay_within_their_share_and_are_used_up_to_it() -> None:
     augment = SpecAugment(time_masks=1, time_width=0.1, freq_masks=1, freq_width=0.25)
     sizes = [masks(augment(ones(100), (seed,)).data[0]) for seed in range(300)]
-    assert {t for t, _ in sizes} == set(range(11))            # uniform in 0..10 frames
-    assert {f for _, f in sizes} == set(range(11))            # and 0..10 bins
+    assert {t for t, _ in sizes} == set(range(11))  # uniform in 0..10 frames
+    assert {f for _, f in sizes} == set(range(11))  # and 0..10 bins
 
 
 def test_masks_reach_both_ends() -> None:

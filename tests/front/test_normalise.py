@@ -81,12 +81,12 @@ def test_shrinkage_moves_the_covariance_to_the_mean_variance() -> None:
         norm.fit([x])
         shrunk = (1 - share) * sample + share * sample.diagonal().mean() * torch.eye(BINS)
         assert torch.allclose(norm.matrix.double() @ shrunk @ norm.matrix.double(), torch.eye(BINS).double(), atol=1e-3)
-    assert torch.allclose(norm.matrix, norm.matrix[0, 0] * torch.eye(BINS), atol=1e-5)      # share 1: a plain scale
+    assert torch.allclose(norm.matrix, norm.matrix[0, 0] * torch.eye(BINS), atol=1e-5)  # share 1: a plain scale
 
 
 def test_shrinkage_keeps_an_empty_direction_small() -> None:
     x = frames(500)
-    x.data[..., 3] = x.data[..., 2]            # singular
+    x.data[..., 3] = x.data[..., 2]  # singular
     norms = {share: CorpusNorm(BINS, "zca", share) for share in (0.0, 0.01)}
     for norm in norms.values():
         norm.fit([x])
@@ -120,7 +120,7 @@ def test_padding_is_neither_measured_nor_touched(whitening: str | None) -> None:
 
 def test_unfitted_statistics_raise_and_are_loaded_with_the_state() -> None:
     x, norm, other = frames(50), CorpusNorm(BINS, "zca"), CorpusNorm(BINS, "zca")
-    with pytest.raises(RuntimeError, match="statistics are missing.*fit"):
+    with pytest.raises(RuntimeError, match=r"statistics are missing.*fit"):
         norm(x)
     norm.fit([x])
     other.load_state_dict(norm.state_dict())

@@ -72,7 +72,7 @@ def test_an_utterance_looks_the_same_alone_and_in_a_batch(extract: Spectrogram) 
         for batch in (together, padded):
             assert batch.lengths[index] == alone.lengths[0]
             assert torch.allclose(batch.row(index), alone.row(0), atol=1e-5)
-            assert not bool(batch.data[index, batch.lengths[index]:].any())
+            assert not bool(batch.data[index, batch.lengths[index] :].any())
 
 
 def test_an_empty_mel_band_is_an_error_that_names_it() -> None:

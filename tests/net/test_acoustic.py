@@ -60,7 +60,7 @@ def test_gradient_of_the_loss_by_finite_differences() -> None:
     state = {name: tensor.clone() for name, tensor in net.state_dict().items()}
 
     def loss() -> torch.Tensor:
-        net.load_state_dict(state, strict=True)                  # running statistics as they were
+        net.load_state_dict(state, strict=True)  # running statistics as they were
         out = net(x)
         return out.data[out.mask].sin().sum()
 

@@ -85,7 +85,9 @@ def test_gradients_by_finite_differences() -> None:
         return torch.func.functional_call(norm, changed, (Seq(data, lengths, Fraction(100)),)).data
 
     draw = torch.Generator().manual_seed(3)
-    inputs = [torch.randn(shape, generator=draw, dtype=torch.float64).requires_grad_() for shape in ((2, 4, FEATURES), (FEATURES,), (FEATURES,))]
+    inputs = [
+        torch.randn(shape, generator=draw, dtype=torch.float64).requires_grad_() for shape in ((2, 4, FEATURES), (FEATURES,), (FEATURES,))
+    ]
     assert torch.autograd.gradcheck(forward, inputs)
 
 

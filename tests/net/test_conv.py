@@ -39,7 +39,7 @@ def test_lengths_bins_and_clock_are_those_of_the_convolutions(lengths: tuple[int
 def test_a_row_is_the_same_alone_and_in_a_batch(clip: float | None) -> None:
     convs = stack(clip)
     for _ in range(3):
-        convs(batch(30, 20))                # running statistics that are not the initial ones
+        convs(batch(30, 20))  # running statistics that are not the initial ones
     convs.eval()
     x = batch(17, 8, 3, 1)
     out = convs(x)
@@ -55,7 +55,7 @@ def test_statistics_in_training_are_per_channel_over_real_frames() -> None:
     layer = ConvLayer(1, 3, BINS, (5, 3), (2, 2))
     x = batch(17, 8)
     layer(x.with_data(x.data.unsqueeze(2)))
-    rows = [layer.conv(x.row(i)[None, None])[0] for i in range(2)]                      # [C, T', F'] of each row alone
+    rows = [layer.conv(x.row(i)[None, None])[0] for i in range(2)]  # [C, T', F'] of each row alone
     flat = torch.cat([row.flatten(1) for row in rows], dim=1)
     norm = layer.norm
     assert torch.allclose(norm.running_mean, 0.1 * flat.mean(1), atol=1e-5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -19,7 +21,7 @@ def batch(*lengths: int) -> Seq:
 def test_sizes_and_norms(norm: bool, hidden: tuple[int, ...]) -> None:
     head = Head(6, hidden, 9, norm)
     sizes = [6, *hidden, 9]
-    assert [tuple(layer.weight.shape) for layer in head.layers] == [(b, a) for a, b in zip(sizes[:-1], sizes[1:], strict=True)]
+    assert [tuple(layer.weight.shape) for layer in head.layers] == [(b, a) for a, b in pairwise(sizes)]
     wanted = sizes[:-1] if norm else []
     assert [m.weight.numel() for m in head.modules() if isinstance(m, SequenceBatchNorm)] == wanted
     assert head(batch(7, 4)).data.shape == (2, 7, 9)
@@ -32,7 +34,7 @@ def test_equals_linear_relu_linear(clip: float | None) -> None:
     head, x = Head(6, (5,), 9, norm=False, clip=clip), batch(7)
     inside = head.layers[0](x.data).clamp(0.0, clip)
     assert torch.allclose(head(x).data, head.layers[1](inside), atol=1e-6)
-    assert bool((head(x).data < 0).any())                       # scores are not rectified
+    assert bool((head(x).data < 0).any())  # scores are not rectified
 
 
 def test_a_row_is_the_same_alone_and_in_a_batch() -> None:

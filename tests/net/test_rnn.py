@@ -29,7 +29,7 @@ def test_equals_packed_sequences_outputs_and_gradients(kind: str, both: bool) ->
     with torch.no_grad():
         for suffix, part in parts.items():
             for name, parameter in part.named_parameters():
-                parameter.add_(0.1 * torch.randn_like(parameter))          # biases too
+                parameter.add_(0.1 * torch.randn_like(parameter))  # biases too
                 getattr(theirs, name + suffix).copy_(parameter)
     x = batch(9, 3, 7, 1)
     mine, yours = x.data.clone().requires_grad_(), x.data.clone().requires_grad_()
@@ -94,7 +94,7 @@ def test_an_lstm_begins_by_remembering() -> None:
 
 
 def test_unknown_words_raise() -> None:
-    with pytest.raises(ValueError, match="'gru', 'lstm', 'rnn'.*'gro'"):
+    with pytest.raises(ValueError, match=r"'gru', 'lstm', 'rnn'.*'gro'"):
         RecurrentLayer("gro", 5, 4, True)
-    with pytest.raises(ValueError, match="'every', 'input' or 'none'.*'some'"):
+    with pytest.raises(ValueError, match=r"'every', 'input' or 'none'.*'some'"):
         RecurrentStack("gru", 5, 4, 1, norm="some")

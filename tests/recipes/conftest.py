@@ -40,8 +40,27 @@ class Tones:
 
     def flags(self, out: Path, *more: str) -> list[str]:
         """A short run: 4 batches an epoch, two epochs."""
-        return ["--train", str(self.train), "--net", str(self.net), "--out", str(out), "--epochs", "2", "--batch-size", "4",
-                "--dev-share", "0.2", "--device", "cpu", "--log-every", "1", "--workers", "0", *more]
+        return [
+            "--train",
+            str(self.train),
+            "--net",
+            str(self.net),
+            "--out",
+            str(out),
+            "--epochs",
+            "2",
+            "--batch-size",
+            "4",
+            "--dev-share",
+            "0.2",
+            "--device",
+            "cpu",
+            "--log-every",
+            "1",
+            "--workers",
+            "0",
+            *more,
+        ]
 
 
 def sound(text: str, seed: int) -> torch.Tensor:

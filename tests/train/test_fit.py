@@ -76,14 +76,24 @@ def test_kinds_order_and_numbers(recogniser_parts: Parts, whole: dict[str, Any])
     records: list[Record] = whole["records"]
     assert [(r.kind, r.step) for r in records if r.kind != "event" or r.data["what"] == "finished"] == [
         ("start", 0),
-        ("step", 2), ("step", 4), ("check", 4), ("epoch", 4),
-        ("step", 6), ("step", 8), ("check", 8), ("epoch", 8),
-        ("step", 10), ("step", 12), ("check", 12), ("epoch", 12), ("event", 12),
+        ("step", 2),
+        ("step", 4),
+        ("check", 4),
+        ("epoch", 4),
+        ("step", 6),
+        ("step", 8),
+        ("check", 8),
+        ("epoch", 8),
+        ("step", 10),
+        ("step", 12),
+        ("check", 12),
+        ("epoch", 12),
+        ("event", 12),
     ]
     start = records[0].data
     assert start["epochs"] == 3 and start["steps"] == 12 and start["batches_per_epoch"] == 4 and start["device"] == "cpu"
     assert start["parameters"] == sum(p.numel() for p in recogniser_parts()[0].network.parameters())
-    assert 0 < start["expected_epoch_s"] and start["expected_total_s"] == pytest.approx(3 * start["expected_epoch_s"])
+    assert start["expected_epoch_s"] > 0 and start["expected_total_s"] == pytest.approx(3 * start["expected_epoch_s"])
     steps = [r.data for r in records if r.kind == "step"]
     assert [s["epoch"] for s in steps] == [0, 0, 1, 1, 2, 2]
     assert sum(s["audio_s"] for s in steps) == pytest.approx(3 * start["train_seconds"], rel=1e-3)
@@ -155,7 +165,7 @@ def test_the_learning_rate_walks_the_schedule_from_end_to_end(toy: Any, fixed: A
     plan = Plan(epochs=4, device="cpu", log_every=1, lr=1.0, schedule="linear", warmup=0.0, accumulate=2)
     records = list(fit(toy(), data, None, out=tmp_path, plan=plan))
     rates = [r.data["lr"] for r in records if r.kind == "step"]
-    assert rates == pytest.approx([1 - k / 12 for k in range(12)])                 # 3 steps in each of 4 epochs
+    assert rates == pytest.approx([1 - k / 12 for k in range(12)])  # 3 steps in each of 4 epochs
     assert records[0].data["steps"] == 12
 
 
@@ -208,8 +218,15 @@ def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(toy: Any, fi
     task = toy()
     records = list(fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1, skips=3)))
     events = [(r.data["what"], tuple(r.data["ids"])) for r in records if r.kind == "event"]
-    assert sorted(events) == sorted([("unreadable", ("m.jsonl:7: it is empty",)), ("infeasible", ("l1",)), ("skipped-step", ("n1",)),
-                                     ("skipped-step", ("n1",)), ("finished", ())])
+    assert sorted(events) == sorted(
+        [
+            ("unreadable", ("m.jsonl:7: it is empty",)),
+            ("infeasible", ("l1",)),
+            ("skipped-step", ("n1",)),
+            ("skipped-step", ("n1",)),
+            ("finished", ()),
+        ]
+    )
     assert [r.step for r in records if r.kind == "step"] == [1, 2, 3, 4, 5, 6]
     assert all(bool(torch.isfinite(p).all()) for p in task.network.parameters())
 
@@ -243,7 +260,9 @@ def test_a_schedule_that_does_not_exist_is_an_error_before_the_first_step(toy: A
     assert task.after == []
 
 
-def test_a_full_disk_is_a_clear_error_and_the_old_checkpoint_stays(recogniser_parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_a_clear_error_and_the_old_checkpoint_stays(
+    recogniser_parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     task, train, dev = recogniser_parts()
     stream = fit(task, train, dev, out=tmp_path, plan=PLAN)
     for record in stream:
@@ -291,7 +310,7 @@ def test_an_interrupted_run_goes_on_to_the_bit(at: int, recogniser_parts: Parts,
                 signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is handler
     assert seen[-1].data["what"] == "interrupted" and "SIGINT" in seen[-1].data["message"] and "--resume" in seen[-1].data["message"]
-    torch.manual_seed(99)                                       # a new session begins with other generators
+    torch.manual_seed(99)  # a new session begins with other generators
     more = run(recogniser_parts, tmp_path, resume=True)
     assert [r.data.get("what") for r in more if r.kind == "event" and r.data["what"] != "infeasible"] == ["resumed", "finished"]
     equal_runs(one, tmp_path, epoch_start=False)
@@ -315,11 +334,13 @@ def test_a_run_that_vanished_goes_on_to_the_bit(count: int, recogniser_parts: Pa
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_resumed_at_the_start_of_an_epoch_even_the_records_are_equal(epoch: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_resumed_at_the_start_of_an_epoch_even_the_records_are_equal(
+    epoch: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
     one = uninterrupted(whole, recogniser_parts)
     task, train, dev = recogniser_parts()
     stream = fit(task, train, dev, out=tmp_path, plan=Plan(**{**vars(PLAN), "save_every_s": 1e9}))
-    for record in stream:                        # last.pt is written at the end of an epoch; then a few steps more are lost
+    for record in stream:  # last.pt is written at the end of an epoch; then a few steps more are lost
         if record.kind == "step" and record.step == 4 * epoch + 2:
             break
     stream.close()
@@ -354,7 +375,9 @@ def test_resuming_a_finished_run_changes_nothing(recogniser_parts: Parts, whole:
     equal_runs(one, tmp_path, epoch_start=True)
 
 
-def test_resuming_nothing_and_resuming_from_a_best_checkpoint_are_clear_errors(recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_resuming_nothing_and_resuming_from_a_best_checkpoint_are_clear_errors(
+    recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
     with pytest.raises(CheckpointError, match=r"expected a checkpoint at .*last\.pt; there is no such file"):
         run(recogniser_parts, tmp_path, resume=True)
     one = uninterrupted(whole, recogniser_parts)

@@ -35,10 +35,18 @@ def test_rises_in_the_warm_up_and_never_after(schedule: str) -> None:
     assert rates[500] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("schedule", "first", "last"), [
-    ("onecycle", 1 / 25, 1e-4), ("cosine", 1e-3, 1e-4), ("linear", 1e-3, 1e-4), ("exponential", 1e-3, 1e-2),
-    ("plateau", 1e-3, 1.0), ("constant", 1.0, 1.0), ("range", 1e-4, 1.0),
-])
+@pytest.mark.parametrize(
+    ("schedule", "first", "last"),
+    [
+        ("onecycle", 1 / 25, 1e-4),
+        ("cosine", 1e-3, 1e-4),
+        ("linear", 1e-3, 1e-4),
+        ("exponential", 1e-3, 1e-2),
+        ("plateau", 1e-3, 1.0),
+        ("constant", 1.0, 1.0),
+        ("range", 1e-4, 1.0),
+    ],
+)
 def test_ends(schedule: str, first: float, last: float) -> None:
     plan = Plan(schedule=schedule, lr=3.0, warmup=0.1)
     assert learning_rate(plan, 0.0) == pytest.approx(3.0 * first) and learning_rate(plan, 1.0) == pytest.approx(3.0 * last)
@@ -50,16 +58,26 @@ def test_exponential_and_range_are_straight_lines_in_the_logarithm() -> None:
         assert [b - a for a, b in itertools.pairwise(logs)] == pytest.approx([logs[1] - logs[0]] * 100, rel=1e-6)
 
 
-@pytest.mark.parametrize(("checks", "halvings"), [
-    ([], 0), ([5, 4, 3, 2], 0), ([5, 6, 6], 0), ([5, 6, 6, 6], 1), ([5, 6, 6, 6, 4, 4, 4], 1), ([5] * 7, 2), ([math.nan] * 4, 1), ([5, 5, 5, 4, 4, 4, 4], 1),
-])
+@pytest.mark.parametrize(
+    ("checks", "halvings"),
+    [
+        ([], 0),
+        ([5, 4, 3, 2], 0),
+        ([5, 6, 6], 0),
+        ([5, 6, 6, 6], 1),
+        ([5, 6, 6, 6, 4, 4, 4], 1),
+        ([5] * 7, 2),
+        ([math.nan] * 4, 1),
+        ([5, 5, 5, 4, 4, 4, 4], 1),
+    ],
+)
 def test_plateau_halves_after_three_checks_without_a_better_one(checks: list[float], halvings: int) -> None:
     assert learning_rate(Plan(schedule="plateau", lr=1.0), 0.9, checks) == 0.5**halvings
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.05, 0.5, 1.0])
 def test_an_unknown_schedule_is_an_error_from_the_first_step_on(progress: float) -> None:
-    with pytest.raises(ValueError, match="schedule: expected one of onecycle, .*got 'onecicle'"):
+    with pytest.raises(ValueError, match=r"schedule: expected one of onecycle, .*got 'onecicle'"):
         learning_rate(Plan(schedule="onecicle"), progress)
 
 
@@ -88,18 +106,20 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
 
 
 def test_an_unknown_optimiser_is_an_error() -> None:
-    with pytest.raises(ValueError, match="optimiser: expected .*; got 'adagrad'"):
+    with pytest.raises(ValueError, match=r"optimiser: expected .*; got 'adagrad'"):
         make_optimiser(Plan(optimiser="adagrad"), nn.Linear(1, 1).parameters())
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("", None), ("90s", 90), ("30m", 1800), ("8h", 28800), ("1.5h", 5400), ("2d", 172800), ("45", 45)])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", None), ("90s", 90), ("30m", 1800), ("8h", 28800), ("1.5h", 5400), ("2d", 172800), ("45", 45)]
+)
 def test_budgets(text: str, seconds: float | None) -> None:
     assert Plan(budget=text).budget_s == seconds
 
 
 @pytest.mark.parametrize("text", ["h", "8x", "eight hours", "1h30m"])
 def test_a_budget_that_cannot_be_read_is_an_error(text: str) -> None:
-    with pytest.raises(ValueError, match="budget: expected a time as 90s, 30m or 8h"):
+    with pytest.raises(ValueError, match=r"budget: expected a time as 90s, 30m or 8h"):
         _ = Plan(budget=text).budget_s
 
 

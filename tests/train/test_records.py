@@ -57,7 +57,7 @@ def test_a_last_line_cut_by_a_crash_is_left_out_wherever_it_was_cut(tmp_path: Pa
     for end in range(start, len(whole) - 1):
         (tmp_path / "cut.jsonl").write_bytes(whole[:end])
         assert [record.step for record in read_records(tmp_path / "cut.jsonl")] == [1, 2]
-        file = RecordFile(tmp_path / "cut.jsonl", keep=2)      # and the next line does not stick to it
+        file = RecordFile(tmp_path / "cut.jsonl", keep=2)  # and the next line does not stick to it
         file.write(Record("step", 3))
         file.close()
         assert [record.step for record in read_records(tmp_path / "cut.jsonl")] == [1, 2, 3]

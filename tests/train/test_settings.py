@@ -40,17 +40,20 @@ def test_a_flag_beats_the_file_even_where_it_repeats_the_default_or_says_no(tmp_
     assert parse(Settings, ["--from", str(file), "--layers", "3", "--no-masks", "--name", ""]) == Settings("f", 3, name="", masks=False)
 
 
-@pytest.mark.parametrize(("text", "told"), [
-    ("laiers = 5", "unknown setting 'laiers'; did you mean 'layers'"),
-    ("zzz = 5", "unknown setting 'zzz'"),
-    ("layers = 5.5", "layers: expected int; got 5.5"),
-    ("layers = true", "layers: expected int; got True"),
-    ('rate = "fast"', "rate: expected float; got 'fast'"),
-    ("rate = false", "rate: expected float; got False"),
-    ("masks = 1", "masks: expected bool; got 1"),
-    ("name = 3", "name: expected str; got 3"),
-    ("layers 5", "Expected '='"),
-])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("laiers = 5", "unknown setting 'laiers'; did you mean 'layers'"),
+        ("zzz = 5", "unknown setting 'zzz'"),
+        ("layers = 5.5", "layers: expected int; got 5.5"),
+        ("layers = true", "layers: expected int; got True"),
+        ('rate = "fast"', "rate: expected float; got 'fast'"),
+        ("rate = false", "rate: expected float; got False"),
+        ("masks = 1", "masks: expected bool; got 1"),
+        ("name = 3", "name: expected str; got 3"),
+        ("layers 5", "Expected '='"),
+    ],
+)
 def test_a_wrong_file_is_told_with_its_name(text: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "wrong.toml"
     file.write_text('needed = "n"\n' + text, encoding="utf-8")
@@ -60,13 +63,16 @@ def test_a_wrong_file_is_told_with_its_name(text: str, told: str, tmp_path: Path
     assert told in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("argv", "told"), [
-    (["--needed", "n", "--layers", "many"], "--layers"),
-    (["--needed", "n", "--laiers", "3"], "--laiers"),
-    (["--needed", "n", "--lay", "3"], "--lay"),                   # no abbreviations: they break when a field is added
-    ([], "expected --needed"),
-    (["--needed", "n", "--from", "/nowhere/s.toml"], "/nowhere/s.toml"),
-])
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["--needed", "n", "--layers", "many"], "--layers"),
+        (["--needed", "n", "--laiers", "3"], "--laiers"),
+        (["--needed", "n", "--lay", "3"], "--lay"),  # no abbreviations: they break when a field is added
+        ([], "expected --needed"),
+        (["--needed", "n", "--from", "/nowhere/s.toml"], "/nowhere/s.toml"),
+    ],
+)
 def test_wrong_flags_are_told(argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parse(Settings, argv)
@@ -92,13 +98,17 @@ def round_trip(settings: Settings, folder: Path) -> Settings:
     return parse(Settings, ["--from", str(file)])
 
 
-@pytest.mark.parametrize("text", ['"', "\\", "C:\\new\\table", "a\nb\tc\r", "'''", '"""', "#", "ümläut ☃ 𝄞", "\x00\x1f\x7f\x80", " = ", "\u2028", ""])
+@pytest.mark.parametrize(
+    "text", ['"', "\\", "C:\\new\\table", "a\nb\tc\r", "'''", '"""', "#", "ümläut ☃ 𝄞", "\x00\x1f\x7f\x80", " = ", "\u2028", ""]
+)
 def test_strings_come_back_as_they_were(text: str, tmp_path: Path) -> None:
     settings = Settings(text, name=text)
     assert round_trip(settings, tmp_path) == settings
 
 
-@given(st.builds(Settings, st.text(), st.integers(-2**62, 2**62), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.booleans()))
+@given(
+    st.builds(Settings, st.text(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.booleans())
+)
 def test_toml_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> None:
     assert round_trip(settings, tmp_path_factory.getbasetemp()) == settings
 

@@ -23,7 +23,9 @@ def weights(task: Any) -> torch.Tensor:
 def test_accumulation_equals_one_big_batch(toy: Any, make_batch: Any) -> None:
     parts = [make_batch("a", "b", seed=1), make_batch("a", seed=2), make_batch("a", "left out", "c", seed=3)]
     whole = make_batch(*(u.text for b in parts for u in b.utterances))
-    whole = type(whole)(whole.utterances, whole.audio.with_data(torch.cat([b.audio.data for b in parts])), whole.targets, whole.target_lengths)
+    whole = type(whole)(
+        whole.utterances, whole.audio.with_data(torch.cat([b.audio.data for b in parts])), whole.targets, whole.target_lengths
+    )
     one, many = toy(), toy()
     a = take_step(one, sgd(one), [whole], 0, 0.1, 0.0)
     b = take_step(many, sgd(many), parts, 0, 0.1, 0.0)
@@ -50,7 +52,7 @@ def test_clipping_bounds_the_step_and_keeps_its_direction(clip: float, toy: Any,
     unclipped = take_step(free, sgd(free), [make_batch("a", "b")], 0, 1.0, 0.0)
     outcome = take_step(bound, sgd(bound), [make_batch("a", "b")], 0, 1.0, clip)
     assert outcome is not None and unclipped is not None
-    assert outcome.grad_norm == unclipped.grad_norm                      # told as it was before clipping
+    assert outcome.grad_norm == unclipped.grad_norm  # told as it was before clipping
     moved, wanted = weights(bound) - before, weights(free) - before
     assert float(moved.norm()) == pytest.approx(min(clip, outcome.grad_norm), rel=1e-3)
     assert float(torch.nn.functional.cosine_similarity(moved, wanted, dim=0)) == pytest.approx(1.0)
@@ -60,7 +62,7 @@ def test_clipping_bounds_the_step_and_keeps_its_direction(clip: float, toy: Any,
 def test_what_is_not_finite_moves_nothing_and_is_named(text: str, told: str, toy: Any, make_batch: Any) -> None:
     task = toy()
     optimiser = make_optimiser(Plan(), task.parameters())
-    take_step(task, optimiser, [make_batch("a", "b")], 0, 0.1, 1.0)      # so that the optimiser has a state
+    take_step(task, optimiser, [make_batch("a", "b")], 0, 0.1, 1.0)  # so that the optimiser has a state
     before, state = weights(task), copy.deepcopy(optimiser.state_dict())
     outcome = take_step(task, optimiser, [make_batch("a", name="x"), make_batch("b", text, name="y")], 1, 0.1, 1.0)
     assert outcome is not None and outcome.problem == told
