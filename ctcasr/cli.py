@@ -6,8 +6,9 @@ import argparse
 import importlib
 import importlib.util
 import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -42,24 +43,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     _add_doctor(commands.add_parser("doctor", help="what is wrong with a corpus before training, and a page about a run after it"))
 
     args = parser.parse_args(argv)
+    return told(lambda: _run(args))
+
+
+def told(work: Callable[[], int | None]) -> int:
+    """Exit status of `work`; an error is told in a sentence (CTCASR_TRACEBACK=1 shows where it arose)."""
     try:
-        if args.command == "train":
-            load_recipe(args.recipe).main(args.flags)
-            return 0
-        if args.command == "doctor":
-            from ctcasr.doctor.command import run
-
-            return run(args)
-        if args.command == "export":
-            from ctcasr.export.command import export_command
-
-            return export_command(args)
-        return _transcribe(args) if args.command == "transcribe" else _evaluate(args)
+        return work() or 0
     except KeyboardInterrupt:
         return 130
     except (ValueError, OSError, ImportError, RuntimeError) as error:
+        if os.environ.get("CTCASR_TRACEBACK"):
+            raise
         print(f"ctcasr: {error}", file=sys.stderr)
         return 1
+
+
+def _run(args: argparse.Namespace) -> int:
+    if args.command == "train":
+        load_recipe(args.recipe).main(args.flags)
+        return 0
+    if args.command == "doctor":
+        from ctcasr.doctor.command import run
+
+        return run(args)
+    if args.command == "export":
+        from ctcasr.export.command import export_command
+
+        return export_command(args)
+    return _transcribe(args) if args.command == "transcribe" else _evaluate(args)
 
 
 def recipe_names() -> list[str]:

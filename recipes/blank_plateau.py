@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ctcasr.build import build
+from ctcasr.cli import told
 from ctcasr.data import Corpus, Loader, read_manifest, split_dev
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     s = parse(Settings, argv, prog="blank_plateau")
     arms = [name for name in ARMS if not s.arms or name in s.arms.split(",")]
     results: dict[str, list[dict[str, Any]]] = {name: [run(s, name, seed) for seed in range(s.seeds)] for name in arms}
-    table = Table("arm", "steps to release", "steps to 50 % WER", "final WER % (valid)", title=f"medians of {s.seeds} seeds (all in brackets)")
+    table = Table("arm", "steps to release", "steps to 50 % WER", "final WER % (valid)", title=f"medians of {s.seeds} seeds")
     for name, runs in results.items():
         table.add_row(name, *(_cell([r[key] for r in runs]) for key in ("release", "half", "wer")))
     Console().print(table)
@@ -110,4 +111,4 @@ def _cell(values: list[float | None]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(told(main))

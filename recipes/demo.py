@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from ctcasr.cli import told
 from ctcasr.data.synth import SynthSettings, synthesise_corpus
 
 sys.path.append(str(Path(__file__).parent))
@@ -31,4 +32,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(told(main))

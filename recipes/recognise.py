@@ -12,6 +12,7 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.build import build
+from ctcasr.cli import told
 from ctcasr.data import AudioError, Corpus, Loader, measure_workers, read_manifest, split_dev
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
@@ -51,7 +52,8 @@ def main(argv: list[str] | None = None) -> None:
     out = Path(s.out)
     task, loader, dev_loader = prepare(s)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+    if not s.resume:
+        (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
     for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
         pass
 
@@ -108,4 +110,4 @@ def read(path: str, s: Settings) -> tuple[Utterance, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(told(main))

@@ -13,10 +13,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ctcasr.ctc import forced_align  # noqa: E402
-from ctcasr.data import read_audio, read_manifest  # noqa: E402
-from ctcasr.recogniser import Recogniser  # noqa: E402
-from ctcasr.seq import Seq  # noqa: E402
+from ctcasr.ctc import forced_align
+from ctcasr.data import read_audio, read_manifest
+from ctcasr.recogniser import Recogniser
+from ctcasr.seq import Seq
 
 UNITS = 25_000          # of a GRID .align file, in a second
 

@@ -172,6 +172,8 @@ def verdict_text(verdict: Mapping[str, Any]) -> Text:
     state = str(verdict.get("state") or "")
     causes = [cause for cause in verdict.get("causes") or () if isinstance(cause, Mapping)]
     text = Text(state, style=f"bold {ORANGE}" if causes else SKY if "wait" in state else GREEN)
+    if verdict.get("estimated") and verdict.get("release_step"):
+        text.append(f" (about until step {verdict['release_step']})", style="default not bold")
     for cause in causes[:1]:
         text.append(f"  {cause.get('slug', '')}: {cause.get('evidence', '')}", style="default not bold")
         if cause.get("cure"):

@@ -136,7 +136,8 @@ class _Run:
             yield from self._pause()
         if first == 0 and at.step == done:
             reason = f"; the first: {self.train.skipped[0]}" if self.train.skipped else ""
-            raise TrainingError(f"not one step could be made in a whole epoch: nothing could be read, or nothing has an alignment{reason}")
+            raise TrainingError(f"not one step could be made in a whole epoch: nothing could be read, or nothing has an alignment{reason}"
+                                + self._diagnosis())
         if window.steps:
             yield self._write("step", {"epoch": at.epoch, **window.close()})
         at.epoch, at.batch = at.epoch + 1, 0
@@ -177,8 +178,14 @@ class _Run:
         names = ", ".join(outcome.suspects[:3])
         yield self._event("skipped-step", f"{outcome.problem}" + (f" ({names})" if names else ""), list(outcome.suspects))
         if self.at.bad_in_row >= self.plan.skips:
-            raise TrainingError(f"{self.at.bad_in_row} steps in a row could not be used; the last because {outcome.problem}"
-                                + (f" in {names}" if names else "") + ". Lower the learning rate, or look at these utterances")
+            where = f" in {names}" if names else ""
+            raise TrainingError(f"{self.at.bad_in_row} steps in a row could not be used; the last because {outcome.problem}{where}. "
+                                f"Lower the learning rate, or look at these utterances{self._diagnosis()}")
+
+    def _diagnosis(self) -> str:
+        """What the task makes of the story so far, for the last words of a run."""
+        causes = (self.task.judge(self.file.history) or {}).get("causes") or ()
+        return f". The likely cause: {causes[0]['slug']} ({causes[0]['evidence']}); the cure: {causes[0]['cure']}" if causes else ""
 
     def _name(self, what: str, left_out: Iterable[Skip | str]) -> Iterator[Record]:
         """Tell of what was left out and has not been told of."""
