@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.show.records import Line, final_course, number, read_records
+from ctcasr.show.records import final_course, number
+from ctcasr.train.records import Record, read_records
 
 
 def test_what_was_written_is_read(records, write_run):
@@ -48,8 +49,8 @@ def test_numbers_are_finite_numbers():
 def test_steps_gone_over_again_count_once(records):
     steps = [r for r in records if r.kind == "step"]
     crashed, again = steps[:35], steps[30:]
-    assert final_course(crashed + [Line("start", 30), Line("event", 30, {"what": "resumed"})] + again) == (
-        steps[:30] + [Line("start", 30), Line("event", 30, {"what": "resumed"})] + steps[30:])
+    assert final_course(crashed + [Record("start", 30), Record("event", 30, {"what": "resumed"})] + again) == (
+        steps[:30] + [Record("start", 30), Record("event", 30, {"what": "resumed"})] + steps[30:])
     assert final_course(crashed + again) == steps
     assert final_course(records + records)[-len(records):] == records
     assert final_course(records) == records

@@ -6,10 +6,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from ctcasr.show.records import Line
 from ctcasr.show.screen import screen
 from ctcasr.show.story import Story
 from ctcasr.show.units import percent
+from ctcasr.train.records import Record
 
 
 def drawn(story: Story, width: int) -> list[str]:
@@ -38,7 +38,7 @@ def test_the_panel_keeps_its_height_between_checks(records):
 def test_all_that_matters_is_there(records, cause):
     check = next(r for r in records if r.kind == "check")
     told = {**check.data, "verdict": {"state": "stuck", "causes": [cause, {**cause, "slug": "shuffled"}]}}
-    story = Story.of([*records[:-1], Line("check", 60, told)])
+    story = Story.of([*records[:-1], Record("check", 60, told)])
     text = "\n".join(drawn(story, 80))
     for part in ("epoch 6 of 6", "three layers", "1 234 567 parameters", "60 of 60", "1.0e-03", "20 s audio per s",
                  "25 %", f" {percent(story.mean('blank_mass'))} ", " 60 % ", "wins 97 %", "bin [red] at f   two",
@@ -49,10 +49,10 @@ def test_all_that_matters_is_there(records, cause):
 
 def test_nothing_known_is_no_error():
     assert drawn(Story(), 80)
-    assert drawn(Story.of([Line(kind, 1, {}) for kind in ("start", "step", "check", "epoch", "event")]), 80)
+    assert drawn(Story.of([Record(kind, 1, {}) for kind in ("start", "step", "check", "epoch", "event")]), 80)
 
 
 def test_another_task_has_its_own_figures():
-    story = Story.of([Line("check", 5, {"si_sdr_db": 9.13, "accuracy": 0.5, "best": True})])
+    story = Story.of([Record("check", 5, {"si_sdr_db": 9.13, "accuracy": 0.5, "best": True})])
     text = "\n".join(drawn(story, 80))
     assert "si sdr db 9.13, accuracy 50.0 % at step 5" in text

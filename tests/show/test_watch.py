@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from ctcasr.show import watch
-from ctcasr.show.records import Line
 from ctcasr.show.watch import NotebookView
+from ctcasr.train.records import Record
 
 
 def paper(**options) -> tuple[Console, io.StringIO]:
@@ -92,7 +92,7 @@ def test_a_view_that_cannot_write_does_not_stop_the_run(records):
 def test_letters_that_the_log_lacks_are_escaped(records):
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding="ascii"), width=80)
-    list(watch([*records[:3], Line("event", 3, {"what": "note", "message": "日本 é"})], console=console))
+    list(watch([*records[:3], Record("event", 3, {"what": "note", "message": "日本 é"})], console=console))
     console.file.flush()
     assert b"\\u65e5\\u672c \\xe9" in raw.getvalue()
 
