@@ -58,7 +58,7 @@ class Toy:
         return Score((value,), {"loss": value})
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        return {"state": "seen", "causes": [entry["kind"] for entry in history]}
+        return {"state": "seen", "causes": [{"slug": entry["kind"], "evidence": "seen", "cure": "none"} for entry in history]}
 
     def export(self) -> dict[str, Any]:
         return {"kind": "toy", "network": {name: tensor.clone() for name, tensor in self.network.state_dict().items()}}
