@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = SynthSettings()
     print(f"synthesising {settings.train} utterances to learn from and {settings.test} by unseen voices (eSpeak NG) ...", flush=True)
     train, test = synthesise_corpus(out / "corpus", settings)
-    recognise.main(["--train", str(train), "--valid", str(test), "--out", str(out), "--epochs", "14", *argv])
+    recognise.main(["--train", str(train), "--valid", str(test), "--out", str(out), "--budget", "5m", *argv])
 
     rows = [json.loads(line) for line in (out / "valid" / "hypotheses.jsonl").read_text(encoding="utf-8").splitlines()]
     print("\nwhat it heard from voices that it had never heard:")
