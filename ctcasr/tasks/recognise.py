@@ -19,6 +19,7 @@ from ctcasr.seq import Seq
 from ctcasr.spec import describe, spec_from
 from ctcasr.tasks.evidence import Evidence
 from ctcasr.tasks.objective import Objective
+from ctcasr.tasks.samples import sample, three_of
 from ctcasr.tasks.task import Loss, Score
 from ctcasr.text import Tokenizer
 
@@ -68,18 +69,18 @@ class Recognise:
             total, feasible = total + float(rows.sum()), feasible + len(batch) - len(part.infeasible)
             hypotheses = self.write(logits)
             self.evidence.dev_batch(batch, logits, hypotheses)
-            for utterance, written in zip(batch.utterances, hypotheses, strict=True):
+            for row, (utterance, written) in enumerate(zip(batch.utterances, hypotheses, strict=True)):
                 said = self.tokenizer.normalise(utterance.text or "")
                 tally += Transcripts.of(said, written)
-                samples.append({"id": utterance.id, "reference": said, "hypothesis": written})
+                if row in (0, len(batch) // 3, 2 * len(batch) // 3):      # a few of each batch will do to choose from
+                    samples.append(sample(utterance, said, written, logits.row(row), self.tokenizer))
         evidence = self.evidence.figures()
         evidence["masked"] = 0.0 if self.augment is None else self.augment.share
         self.network.train(was_training)
         loss = total / feasible if feasible else math.inf
         figures = {"loss": loss, "wer": tally.words.rate, "cer": tally.chars.rate, "utterances": tally.utterances,
                    "empty_hypotheses": tally.empty}
-        few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
-        return Score((tally.words.rate, loss), figures, few, report.summary() if report else {}, evidence)
+        return Score((tally.words.rate, loss), figures, three_of(samples), report.summary() if report else {}, evidence)
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """Is it learning, waiting on the blank plateau, or in trouble, and of what kind?"""

@@ -28,7 +28,7 @@ class Score:
 
     key: tuple[float, ...]
     figures: Mapping[str, float]
-    samples: Sequence[Mapping[str, str]] = ()
+    samples: Sequence[Mapping[str, Any]] = ()
     report: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(default_factory=dict)      # what `judge` reads, beside the figures
 

@@ -7,4 +7,6 @@ from ctcasr.train.plan import Plan, option
 from ctcasr.train.records import Record, read_records
 from ctcasr.train.settings import parse, to_toml
 
-__all__ = ["Plan", "Record", "TrainingError", "fit", "load_fitting", "option", "parse", "pick_device", "read_records", "step_seconds", "to_toml"]
+__all__ = [
+    "Plan", "Record", "TrainingError", "fit", "load_fitting", "option", "parse", "pick_device", "read_records", "step_seconds", "to_toml",
+]
