@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -60,7 +60,7 @@ class BeamSearch:
         """
         logits = logits.detach()
         paths = greedy(logits, lengths, self.blank)
-        batch, frames, classes = logits.shape
+        batch, frames = logits.shape[:2]
         times = check_lengths(lengths, "lengths", batch, frames, "frames of the logits")
         wide = logits if logits.dtype == torch.float64 else logits.float()
         rows = wide.log_softmax(2).cpu().double().numpy()
@@ -107,28 +107,36 @@ class BeamSearch:
         return out
 
     def _weigh(self, lp: np.ndarray[Any, Any], tokens: tuple[int, ...]) -> Decoded:
-        """The hypothesis with the exact sum over its paths, the frames of its best one, and what the scorer says of it."""
-        from ctcasr.ctc import _cpu_beam as kernel
-
-        spans = np.zeros((len(tokens), 2), np.int64)
-        score = float(kernel.spell(lp, np.array(tokens, np.int64), self.blank, spans))
-        bonus = 0.0
-        if self.scorer is not None:
-            state = self.scorer.start()
-            for token in tokens:
-                state, gain = self.scorer.step(state, token)
-                bonus += gain
-                if gain == -math.inf:
-                    break
-            else:
-                bonus += self.scorer.end(state)
-        return Decoded(tokens, tuple((a, z) for a, z in spans.tolist()), score, bonus)
+        """The hypothesis with its exact score, and what the scorer says of it."""
+        if self.scorer is None:
+            return spelled(lp, tokens, self.blank)
+        bonus, state = 0.0, self.scorer.start()
+        for token in tokens:
+            state, gain = self.scorer.step(state, token)
+            bonus += gain
+            if gain == -math.inf:
+                break
+        else:
+            bonus += self.scorer.end(state)
+        return spelled(lp, tokens, self.blank)._replace(bonus=bonus)
 
     def _automaton(self, classes: int) -> _Automaton:
         """The scorer's transitions so far; begun anew for other logits, or when they fill too much memory."""
         if not self._memory or self._memory[0].classes != classes or self._memory[0].full:
             self._memory[:] = [_Automaton(self.scorer, classes)]
         return self._memory[0]
+
+
+def spelled(log_probs: np.ndarray[Any, Any], tokens: Sequence[int], blank: int = 0) -> Decoded:
+    """Tokens as a hypothesis about log-probabilities float64 [T, C]: the exact sum over their paths, the frames of the best path.
+
+    Score -inf and frames (-1, -1) where no path spells them.
+    """
+    from ctcasr.ctc import _cpu_beam as kernel
+
+    spans = np.zeros((len(tokens), 2), np.int64)
+    score = float(kernel.spell(np.ascontiguousarray(log_probs), np.array(tokens, np.int64), blank, spans))
+    return Decoded(tuple(tokens), tuple((first, end) for first, end in spans.tolist()), score)
 
 
 class _Automaton:

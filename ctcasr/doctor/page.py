@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ctcasr.ctc.verdict import verdict
+from ctcasr.ctc.diagnosis.verdict import verdict
 from ctcasr.doctor.charts import Curve, Mark, chart
 from ctcasr.doctor.samples import samples
 from ctcasr.doctor.style import SCRIPT, STYLE

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss, greedy
-from ctcasr.ctc.deaf import DeafModel, rolled
-from ctcasr.ctc.outputs import output_figures
+from ctcasr.ctc.diagnosis.deaf import DeafModel, rolled
+from ctcasr.ctc.diagnosis.outputs import output_figures
 from ctcasr.score import Transcripts
 from ctcasr.seq import Seq
 from ctcasr.tasks.probe import Activations, batch_statistics, feature_figures, parameter_figures, sound_figures

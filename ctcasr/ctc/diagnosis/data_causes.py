@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ctcasr.ctc.cause import FACT, LIKELY, STRONG, Cause
-from ctcasr.ctc.story import RELEASED, Story
+from ctcasr.ctc.diagnosis.cause import FACT, LIKELY, STRONG, Cause
+from ctcasr.ctc.diagnosis.story import RELEASED, Story
 
 _MOST, _SOME = 0.5, 0.05        # shares of utterances from which on a defect hurts
 

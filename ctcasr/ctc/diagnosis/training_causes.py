@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ctcasr.ctc.cause import LIKELY, PAIR, STRONG, Cause
-from ctcasr.ctc.story import RELEASED, Story, number
+from ctcasr.ctc.diagnosis.cause import LIKELY, PAIR, STRONG, Cause
+from ctcasr.ctc.diagnosis.story import RELEASED, Story, number
 
 _NOTHING, _SLOW, _FAST = 1e-8, 2e-5, 0.05       # length of a step over the length of the weights
 

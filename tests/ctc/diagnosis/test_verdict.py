@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from ctcasr.ctc import verdict
-from ctcasr.ctc.causes import CAUSES
-from ctcasr.ctc.story import Story
+from ctcasr.ctc.diagnosis.causes import CAUSES
+from ctcasr.ctc.diagnosis.story import Story
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "causes.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "causes.md"
 
 
 def make(cers: list[float], losses: list[float] | None = None, *, total: int | None = None, **evidence: Any) -> list[dict[str, Any]]:

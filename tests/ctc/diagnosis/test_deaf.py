@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from ctcasr.ctc.deaf import DeafModel, rolled
-from ctcasr.ctc.outputs import output_figures
+from ctcasr.ctc.diagnosis.deaf import DeafModel, rolled
+from ctcasr.ctc.diagnosis.outputs import output_figures
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ctcasr.ctc.cause import Cause
-from ctcasr.ctc.causes import CAUSES
-from ctcasr.ctc.story import Story
+from ctcasr.ctc.diagnosis.cause import Cause
+from ctcasr.ctc.diagnosis.causes import CAUSES
+from ctcasr.ctc.diagnosis.story import Story
 
 __all__ = ["Cause", "Verdict", "verdict"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ctcasr.ctc.cause import FACT, LIKELY, STRONG, Cause
-from ctcasr.ctc.story import RELEASED, Story, number
+from ctcasr.ctc.diagnosis.cause import FACT, LIKELY, STRONG, Cause
+from ctcasr.ctc.diagnosis.story import RELEASED, Story, number
 
 
 def input_lengths_wrong(story: Story) -> Cause | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ctcasr.ctc import data_causes, model_causes, training_causes
-from ctcasr.ctc.cause import Cause
-from ctcasr.ctc.story import Story
+from ctcasr.ctc.diagnosis import data_causes, model_causes, training_causes
+from ctcasr.ctc.diagnosis.cause import Cause
+from ctcasr.ctc.diagnosis.story import Story
 
 CAUSES: tuple[Callable[[Story], Cause | None], ...] = (
     # what goes in
