@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ctcasr.batch import Batch, Utterance
+    from ctcasr.classifier import Classification, Classifier
     from ctcasr.recogniser import Hypothesis, Recogniser
     from ctcasr.seq import Framing, Seq
 
 # Resolved on first use (PEP 562), so that `import ctcasr.ctc` loads neither torchaudio nor soundfile nor jiwer.
 _HOME = {
     "Batch": "ctcasr.batch", "Utterance": "ctcasr.batch", "Framing": "ctcasr.seq", "Seq": "ctcasr.seq",
+    "Classification": "ctcasr.classifier", "Classifier": "ctcasr.classifier",
     "Hypothesis": "ctcasr.recogniser", "Recogniser": "ctcasr.recogniser",
 }
 
-__all__ = ["Batch", "Framing", "Hypothesis", "Recogniser", "Seq", "Utterance"]
+__all__ = ["Batch", "Classification", "Classifier", "Framing", "Hypothesis", "Recogniser", "Seq", "Utterance"]
 
 
 def __getattr__(name: str) -> Any:

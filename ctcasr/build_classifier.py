@@ -46,22 +46,25 @@ class ClassifierSpec:
         return round(self.clip_s * self.front.rate_hz)
 
 
-def _keyword(*filters: int) -> ClassifierSpec:
-    """Each layer 3 x 3; the first two halve time and frequency."""
-    layers = tuple(ConvSpec(channels, (3, 3), (2, 2) if index < 2 else (1, 1)) for index, channels in enumerate(filters))
-    return ClassifierSpec(_KEYWORD, 1.0, "conv", layers)
+def _keyword(*layers: tuple[int, tuple[int, int]]) -> ClassifierSpec:
+    """(Channels, kernel) of each layer. The first three halve the frequency, so that the last ones see all of it: behind the global
+    average nobody knows where it was."""
+    strides = [(2, 2), (2, 2), (1, 2)]
+    conv = tuple(ConvSpec(channels, kernel, strides[index] if index < 3 else (1, 1)) for index, (channels, kernel) in enumerate(layers))
+    return ClassifierSpec(_KEYWORD, 1.0, "conv", conv)
 
 
 _BIG = ClassifierSpec(_SOUND, 4.0, "googlenet", picture=224, dropout=0.1)
 
 CLASSIFIERS: dict[str, ClassifierSpec] = {
-    "kws_cnn": _keyword(128, 64, 32, 16),
-    "kws_cnn_16": _keyword(16, 16, 16, 16),
-    "kws_cnn_reference": _keyword(128, 128, 128),
+    "kws_cnn": _keyword((128, (5, 5)), (64, (3, 3)), (32, (3, 3)), (16, (5, 3))),
+    "kws_cnn_16": _keyword((16, (5, 5)), (16, (5, 3)), (16, (5, 3)), (16, (5, 3))),
+    "kws_cnn_reference": _keyword((128, (5, 5)), (128, (5, 3)), (128, (5, 3))),
     "kws_bcresnet": ClassifierSpec(replace(_KEYWORD, bands=40, high_hz=None, centred=True), 1.0, "bcresnet"),
     "sound_small": ClassifierSpec(
         replace(_SOUND, bands=64, range_db=0.0), 4.0, "conv",
-        (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(32, (3, 3), (2, 2)), ConvSpec(64, (3, 3), (2, 2)), ConvSpec(96, (3, 3), (1, 1))),
+        (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(32, (3, 3), (2, 2)), ConvSpec(48, (3, 3), (2, 2)), ConvSpec(64, (3, 3), (1, 2)),
+         ConvSpec(96, (3, 3), (1, 2))),
         dropout=0.3),
     "googlenet_spec": _BIG,
     "googlenet_spec_as_published": replace(_BIG, corrected=False),

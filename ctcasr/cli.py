@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
+from ctcasr.decoder_flags import add_decoder_flags, decoder_from
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status. What a user can mend is told in a sentence, not in a traceback."""
@@ -26,11 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     transcribe.add_argument("checkpoint")
     transcribe.add_argument("audio", nargs="+")
     transcribe.add_argument("--json", action="store_true", help="one JSON object per file, with word times")
+    add_decoder_flags(transcribe)
 
     evaluate = commands.add_parser("evaluate", help="error rates (or accuracy) of a checkpoint on a manifest")
     evaluate.add_argument("checkpoint")
     evaluate.add_argument("manifest")
     evaluate.add_argument("--out", required=True, help="folder for scores.json and what was found, line by line")
+    add_decoder_flags(evaluate)
 
     export = commands.add_parser("export", help="write a classifier for another runtime, run it there and measure it")
     export.add_argument("checkpoint")
@@ -41,6 +45,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     export.add_argument("--against", metavar="CHECKPOINT", help="another classifier, exported and measured in the same run")
 
     _add_doctor(commands.add_parser("doctor", help="what is wrong with a corpus before training, and a page about a run after it"))
+
+    card = commands.add_parser("card", help="the system card of a checkpoint or preset: size, multiply-adds, latency, memory, training")
+    enhance = commands.add_parser("enhance", help="take the noise out of a sound file, or of every one in a folder")
+    _add_enhance(enhance)
+    if "card" in (argv if argv is not None else sys.argv[1:]):       # what it counts with is heavy to load
+        from ctcasr.card.command import add_arguments
+
+        add_arguments(card)
+
+    _add_score_enhanced(commands.add_parser("score-enhanced", help="is enhanced speech understood better? on anybody's files"))
 
     args = parser.parse_args(argv)
     return told(lambda: _run(args))
@@ -71,6 +85,16 @@ def _run(args: argparse.Namespace) -> int:
         from ctcasr.export.command import export_command
 
         return export_command(args)
+    if args.command == "card":
+        from ctcasr.card.command import run as show_card
+
+        return show_card(args)
+    if args.command == "enhance":
+        return _enhance(args)
+    if args.command == "score-enhanced":
+        from ctcasr.compare.command import run as score_enhanced
+
+        return score_enhanced(args)
     return _transcribe(args) if args.command == "transcribe" else _evaluate(args)
 
 
@@ -96,6 +120,20 @@ def _recipes() -> Path | None:
     return next((p for p in (package / "recipes", package.parent / "recipes") if p.is_dir()), None)
 
 
+def _add_score_enhanced(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenes", help="scene list: JSON lines with audio_filepath (noisy), target_filepath, text, ...")
+    parser.add_argument("--enhanced", action="append", required=True, metavar="[NAME=]DIR|CHECKPOINT",
+                        help="folder of enhanced files, or an enhancer; may be given several times")
+    parser.add_argument("--recogniser", action="append", required=True, metavar="C",
+                        help="[NAME=]CHECKPOINT, module:function, or bundle:TORCHAUDIO_BUNDLE; may be given several times")
+    parser.add_argument("--out", required=True, help="folder for scores.json, rows.csv and page.html")
+    parser.add_argument("--dev-share", type=float, default=0.3, metavar="SHARE",
+                        help="of the sentences: they choose the weight of observation adding, and are not scored (default 0.3; 0: none)")
+    parser.add_argument("--draws", type=int, default=10_000, help="of the bootstrap, at least 1000 (default 10000)")
+    parser.add_argument("--seed", type=int, default=0, help="of the dev part and the bootstrap")
+    parser.add_argument("--no-metrics", action="store_true", help="error rates only")
+
+
 def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("manifest", nargs="?", help="manifest to examine before training; exit status 1 where it would hurt")
     parser.add_argument("--run", metavar="DIR", help="write DIR/doctor.html about a run instead")
@@ -111,14 +149,39 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="findings as JSON")
 
 
+def _add_enhance(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("checkpoint")
+    parser.add_argument("source", metavar="IN", help="a sound file, or a folder of them")
+    parser.add_argument("out", metavar="OUT", help="a sound file, or a folder")
+    parser.add_argument("--video", metavar="V", help="video of the speaker, or a folder with videos of the same names")
+    parser.add_argument("--device", default="cpu")
+
+
+def _enhance(args: argparse.Namespace) -> int:
+    from ctcasr.batch import Skip
+    from ctcasr.enhancer import Enhancer, enhance_tree
+
+    written = failed = 0
+    enhancer, video = Enhancer.load(args.checkpoint, args.device), Path(args.video) if args.video else None
+    for done in enhance_tree(enhancer, Path(args.source), Path(args.out), video):
+        if isinstance(done, Skip):
+            failed += 1
+            print(f"ctcasr: {done.reason}", file=sys.stderr)
+        else:
+            written += 1
+    print(f"{written} files enhanced, {failed} could not be read: {args.out}")
+    return 1 if failed else 0
+
+
 def _transcribe(args: argparse.Namespace) -> int:
     from ctcasr.data import AudioError
     from ctcasr.recogniser import Recogniser
 
     recogniser, failed = Recogniser.load(args.checkpoint), 0
+    decoder = decoder_from(args, recogniser.tokenizer)
     for path in args.audio:
         try:
-            (found,) = recogniser.transcribe(path)
+            (found,) = recogniser.transcribe(path, decoder=decoder)
         except AudioError as error:
             failed += 1
             print(f"ctcasr: {error}", file=sys.stderr)
@@ -142,7 +205,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         scored = evaluate_classes(Classifier.load(args.checkpoint), read_manifest(args.manifest).utterances)
         print(f"{scored}\ndetails: {scored.write(Path(args.out)) / 'scores.json'}")
         return 0
-    result = evaluate(Recogniser.load(args.checkpoint), read_manifest(args.manifest).utterances)
+    recogniser = Recogniser.load(args.checkpoint)
+    result = evaluate(recogniser, read_manifest(args.manifest).utterances, decoder=decoder_from(args, recogniser.tokenizer))
     result.write(Path(args.out))
     words, chars = result.tally.words, result.tally.chars
     print(f"WER {100 * words.rate:.2f} % ({words.substitutions} substitutions, {words.deletions} deletions, {words.insertions} insertions "

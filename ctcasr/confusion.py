@@ -86,10 +86,10 @@ class Confusion:
     def as_json(self) -> dict[str, Any]:
         """Everything as plain data: accuracy with its interval, macro and weighted means, each class, the matrix."""
         low, high = self.interval
-        means: dict[str, float | None] = {f"{kind}_{score}": getattr(self, kind)(score) for kind in ("macro", "weighted") for score in ("precision", "recall", "f1")}
-        means = {name: mean if self.total else None for name, mean in {"accuracy": self.accuracy, **means}.items()}
-        return {"accuracy_low": low, "accuracy_high": high, "correct": self.correct, "utterances": self.total, **means,
-                "classes": {name: vars(row) for name, row in self.rows.items()},
+        means = {f"{kind}_{score}": getattr(self, kind)(score) if self.total else None
+                 for kind in ("macro", "weighted") for score in ("precision", "recall", "f1")}
+        return {"accuracy": self.accuracy if self.total else None, "accuracy_low": low, "accuracy_high": high,
+                "correct": self.correct, "utterances": self.total, **means, "classes": {name: vars(row) for name, row in self.rows.items()},
                 "confusion": {"classes": list(self.classes), "counts": self.counts.tolist()}}
 
 

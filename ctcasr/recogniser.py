@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from ctcasr import checkpoint
 from ctcasr.build import SpeechModel, build
-from ctcasr.ctc import greedy, penalised
+from ctcasr.ctc import Decoded, greedy, penalised
 from ctcasr.data import read_audio, resample
+from ctcasr.decoder import Decoder
 from ctcasr.seq import Seq
 from ctcasr.spec import spec_from
 from ctcasr.text import Tokenizer, tokenizer_from_state
@@ -32,12 +34,13 @@ class Word:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What was written: text, words with times, token ids, and the log-probability of the path in nats."""
+    """What was written: text, words with times, token ids, and a log-probability in nats (of the best path, or as a decoder has it)."""
 
     text: str
     words: tuple[Word, ...]
     tokens: tuple[int, ...]
     score: float
+    others: tuple[Hypothesis, ...] = ()       # the next best, where a decoder was asked for them
 
 
 class Recogniser:
@@ -79,8 +82,12 @@ class Recogniser:
         """Logits [B, T, symbols] of samples [B, N] at `rate_hz`; differentiable, so that enhancement can learn from it."""
         return self.model(samples)
 
-    def transcribe(self, audio: Audio | Sequence[Audio], rate_hz: int | None = None, batch_seconds: float = 120.0) -> list[Hypothesis]:
-        """Hypotheses of files or of samples [N] (float, -1..1, at `rate_hz`, which samples need); raises AudioError for a bad file."""
+    def transcribe(self, audio: Audio | Sequence[Audio], rate_hz: int | None = None, batch_seconds: float = 120.0,
+                   decoder: Decoder | None = None) -> list[Hypothesis]:
+        """Hypotheses of files or of samples [N] (float, -1..1, at `rate_hz`, which samples need); raises AudioError for a bad file.
+
+        Greedy, or by a `decoder` (`ctcasr.decoder.beam_decoder`).
+        """
         items: Iterable[Audio] = [audio] if isinstance(audio, str | Path | Tensor) else audio
         samples = [self._samples(item, rate_hz) for item in items]
         order = sorted(range(len(samples)), key=lambda i: samples[i].shape[0])
@@ -88,16 +95,22 @@ class Recogniser:
         while order:
             longest = samples[order[-1]].shape[0] / self.rate_hz
             take = [order.pop() for _ in range(min(len(order), max(1, int(batch_seconds / longest))))]
-            hypotheses = self._decode(Seq.stack([samples[i] for i in take], self.rate_hz))
+            hypotheses = self._decode(Seq.stack([samples[i] for i in take], self.rate_hz), decoder)
             found.update(zip(take, hypotheses, strict=True))
         return [found[i] for i in range(len(samples))]
 
     @torch.no_grad()
-    def _decode(self, samples: Seq) -> list[Hypothesis]:
+    def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
         logits = self.logits(samples.to(self.device))
         blank = self.tokenizer.blank
-        found = greedy(penalised(logits.data, blank, self.blank_penalty), logits.lengths, blank)
-        return [Hypothesis(self.tokenizer.decode(d.tokens), self.words(d.tokens, d.frames), d.tokens, d.score) for d in found]
+        logits = logits.with_data(penalised(logits.data, blank, self.blank_penalty))
+        rows = decoder(logits) if decoder else [[one] for one in greedy(logits.data, logits.lengths, blank)]
+        return [self._hypothesis(row or [Decoded((), (), -math.inf)]) for row in rows]
+
+    def _hypothesis(self, row: Sequence[Decoded]) -> Hypothesis:
+        best, *others = row
+        return Hypothesis(self.tokenizer.decode(best.tokens), self.words(best.tokens, best.frames), best.tokens, best.score,
+                          tuple(self._hypothesis([other]) for other in others))
 
     def _samples(self, item: Audio, rate_hz: int | None) -> Tensor:
         if not isinstance(item, Tensor):

@@ -1,5 +1,6 @@
 """Train a classifier of sounds or words on any manifest with labels, and score it on clips that neither trained nor selected it.
 
+python recipes/classify.py --train TRAIN.jsonl --valid VALID.jsonl --net kws_bcresnet --out runs/words
 python recipes/classify.py --train fold1.jsonl,fold2.jsonl,fold3.jsonl --folds own --net sound_small --out runs/sounds
 """
 
@@ -11,24 +12,10 @@ from pathlib import Path
 
 import torch
 
+from ctcasr import data
 from ctcasr.build_classifier import build_classifier, classifier_to, read_classifier
 from ctcasr.classifier import Classifier
 from ctcasr.confusion import pooled
-from ctcasr.data import (
-    Clip,
-    Corpus,
-    Fold,
-    Jitter,
-    Loader,
-    classes_of,
-    count_classes,
-    own_folds,
-    read_manifest,
-    read_noises,
-    refuse_leaks,
-    speaker_folds,
-    split_dev,
-)
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner, Schedule
 from ctcasr.show import draw_classes, watch
@@ -75,31 +62,33 @@ def main(argv: list[str] | None = None) -> None:
           f"{100 * summary['accuracy_high']:.1f} %), mean of rounds {summary['mean']} +- {summary['deviation']}; {out / 'scores.json'}")
 
 
-def rounds(s: Settings) -> list[Fold]:
+def rounds(s: Settings) -> list[data.Fold]:
     """What is trained and tested, round by round."""
-    lines, chosen = [u for path in s.train.split(",") for u in read_manifest(path).utterances], s.classes.split(",")
+    lines, chosen = [u for path in s.train.split(",") for u in data.read_manifest(path).utterances], s.classes.split(",")
     part = tuple(u for u in lines if not s.classes or u.label in chosen)
     if s.folds:
-        found = own_folds(part) if s.folds == "own" else speaker_folds(part, int(s.folds), s.seed)
+        found = data.own_folds(part) if s.folds == "own" else data.speaker_folds(part, int(s.folds), s.seed)
     else:
-        valid = read_manifest(s.valid).utterances if s.valid else ()
-        found = [Fold("", part, tuple(u for u in valid if not s.classes or u.label in chosen))]
-    return [pair for fold in found for pair in word_pairs(fold)] if s.pairs else found
+        # Without a choice of classes, one that was never learnt is told as a skip.
+        valid = data.read_manifest(s.valid).utterances if s.valid else ()
+        found = [data.Fold("", part, tuple(u for u in valid if not s.classes or u.label in chosen))]
+    return [pair for fold in found for pair in data.word_pairs(fold)] if s.pairs else found
 
 
-def train(s: Settings, fold: Fold, out: Path) -> ClassEvaluation:
+def train(s: Settings, fold: data.Fold, out: Path) -> ClassEvaluation:
     """One run: learn, select (by a part of train, if at all), score once."""
     torch.manual_seed(s.seed)
-    spec, classes = read_classifier(s.net), classes_of(fold.train)
-    refuse_leaks(fold.train, fold.test, s.listen)
-    learn, dev = split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
-    count_classes(learn, classes)
+    spec, classes = read_classifier(s.net), data.classes_of(fold.train)
+    data.refuse_leaks(fold.train, fold.test, s.listen)
+    learn, dev = data.split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
+    data.count_classes(learn, classes)
     labels = {name: index for index, name in enumerate(classes)}
-    rate, clip = spec.front.rate_hz, Clip(spec.samples, s.pad)  # type: ignore[arg-type]
-    jitter = Jitter(spec.samples, clip.pad, noises=read_noises(Path(s.noise), rate) if s.noise else ())
+    rate, clip = spec.front.rate_hz, data.Clip(spec.samples, s.pad)  # type: ignore[arg-type]
+    jitter = data.Jitter(spec.samples, clip.pad, noises=data.read_noises(Path(s.noise), rate) if s.noise else ())
     speeds = [float(speed) for speed in s.speeds.split(",")] if s.augment else [1.0]
-    loader = Loader(Corpus(learn, None, rate, jitter if s.augment else clip, speeds, labels=labels), batch_size=s.batch_size, seed=s.seed)
-    dev_loader = Loader(Corpus(dev, None, rate, clip, labels=labels), batch_size=64, order="manifest") if dev else None
+    corpus = data.Corpus(learn, None, rate, jitter if s.augment else clip, speeds, labels=labels)
+    loader = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed)
+    dev_loader = data.Loader(data.Corpus(dev, None, rate, clip, labels=labels), batch_size=64, order="manifest") if dev else None
 
     model = build_classifier(spec, len(classes))
     if model.front.needs_statistics and not s.resume:

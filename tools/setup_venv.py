@@ -35,7 +35,7 @@ def interpreter(*extras: str) -> str:
         installed = {}
     known = set(installed.get("extras", ())) if installed.get("pyproject") == wanted else set()
     if "test" in known:
-        known |= {"synth", "plot"}
+        known |= {"synth", "plot", "video", "onnx"}
     if known >= set(extras):
         return python
     _pip_install(python, extras)

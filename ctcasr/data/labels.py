@@ -82,7 +82,7 @@ def find_leaks(train: Sequence[Utterance], test: Sequence[Utterance], listen: bo
             for utterance in part:
                 if id(utterance) not in told and (name := key(utterance)) is not None:
                     side[name].append(utterance)
-        for name in sides[0].keys() & sides[1].keys():
+        for name in [name for name in sides[0] if name in sides[1]]:
             leaks.append(Leak(what, tuple(sides[0][name]), tuple(sides[1][name])))
             told.update(id(u) for side in sides for u in side[name])
     return leaks

@@ -60,7 +60,6 @@ class Spectrogram(nn.Module):
 
         Whatever no window reaches (the last samples, where the hop is longer than half the window) comes back weaker or as zero.
         """
-        rows, steps = spectrum.data.shape[:2]
         window = functional.pad(self.window, ((self.n_fft - self.win) // 2, self.n_fft - self.win - (self.n_fft - self.win) // 2))
         frames = torch.fft.irfft(spectrum.zero_padding().data, self.n_fft) * window
         data, weight = self._overlap(frames), self._overlap((spectrum.mask[:, :, None] * window.square()).to(frames.dtype))

@@ -3,7 +3,9 @@
 from ctcasr.net.acoustic import AcousticModel
 from ctcasr.net.batchnorm import SequenceBatchNorm
 from ctcasr.net.bcresnet import BCResNet
+from ctcasr.net.chunks import Chunking, CumulativeNorm, GlobalNorm, Product
 from ctcasr.net.conv import ConvLayer, ConvStack
+from ctcasr.net.dualpath import Masking, Separator, WaveDecoder, WaveEncoder
 from ctcasr.net.googlenet import GoogLeNet
 from ctcasr.net.head import Head
 from ctcasr.net.kws import ConvClassifier
@@ -15,15 +17,24 @@ from ctcasr.net.rnn import RecurrentLayer, RecurrentStack
 __all__ = [
     "AcousticModel",
     "BCResNet",
+    "Chunking",
     "ConvClassifier",
     "ConvLayer",
     "ConvStack",
+    "CumulativeNorm",
+    "GlobalNorm",
     "GoogLeNet",
-    "Head", "LabelPrior",
+    "Head",
+    "LabelPrior",
+    "Masking",
+    "Product",
     "Pruner",
     "RecurrentLayer",
     "RecurrentStack",
     "ResNet",
     "Schedule",
+    "Separator",
     "SequenceBatchNorm",
+    "WaveDecoder",
+    "WaveEncoder",
 ]

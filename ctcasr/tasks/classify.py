@@ -74,7 +74,8 @@ class Classify:
         few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
         # A network that is not yet as sparse as it shall be is never the best one.
         lacking = 0.0 if self.pruner is None else self.pruner.lacking
-        return Score((lacking + 1 - tally.accuracy, loss), {"loss": loss, **tally.figures()}, few, evidence={"confusion": tally.counts.tolist()})
+        figures = {"loss": loss, **tally.figures()}
+        return Score((lacking + 1 - tally.accuracy, loss), figures, few, evidence={"confusion": tally.counts.tolist()})
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """Nothing: there is no verdict on classifiers."""

@@ -14,6 +14,7 @@ import torch
 from ctcasr.batch import Skip, Utterance
 from ctcasr.ctc import greedy
 from ctcasr.data import AudioError, read_audio
+from ctcasr.decoder import Decoder
 from ctcasr.recogniser import Hypothesis, Recogniser
 from ctcasr.score import Transcripts, alignment, word_errors
 from ctcasr.seq import Seq
@@ -51,8 +52,9 @@ class Evaluation:
         return out
 
 
-def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], batch_seconds: float = 120.0) -> Evaluation:
-    """Transcribe and score; an utterance that cannot be read, or has no text, is skipped and named."""
+def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], batch_seconds: float = 120.0,
+             decoder: Decoder | None = None) -> Evaluation:
+    """Transcribe (greedily, or by a decoder) and score; an utterance that cannot be read, or has no text, is skipped and named."""
     skipped, kept, audio = [], [], []
     rows: list[tuple[Utterance, str, Hypothesis]] = []
     total = Transcripts()
@@ -66,7 +68,7 @@ def evaluate(recogniser: Recogniser, utterances: Sequence[Utterance], batch_seco
             skipped.append(Skip(utterance.where or utterance.id, str(error)))
         # Sound is let go batch by batch: a corpus need not fit into memory.
         if kept and (last or sum(a.shape[0] for a in audio) >= 10 * batch_seconds * recogniser.rate_hz):
-            for one, found in zip(kept, recogniser.transcribe(audio, recogniser.rate_hz, batch_seconds), strict=True):
+            for one, found in zip(kept, recogniser.transcribe(audio, recogniser.rate_hz, batch_seconds, decoder), strict=True):
                 said = recogniser.tokenizer.normalise(one.text or "")
                 rows.append((one, said, found))
                 total += Transcripts.of(said, found.text)

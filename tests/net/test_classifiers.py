@@ -44,8 +44,7 @@ def test_the_work_of_resnet() -> None:
 def test_corrected_forms_are_what_they_say() -> None:
     plain, mended = Inception(192, (64, 96, 128, 16, 32, 32), False), Inception(192, (64, 96, 128, 16, 32, 32), True)
     assert not any(isinstance(m, nn.BatchNorm2d | nn.ReLU) for m in plain.modules())
-    convs = [m for m in mended.modules() if isinstance(m, nn.Conv2d)]
-    assert len(convs) == sum(isinstance(m, nn.BatchNorm2d) for m in mended.modules()) == sum(isinstance(m, nn.ReLU) for m in mended.modules()) == 6
+    assert [sum(isinstance(m, kind) for m in mended.modules()) for kind in (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)] == [6, 6, 6]
     assert any(m.kernel_size == (5, 5) for m in plain.modules() if isinstance(m, nn.Conv2d))
     for corrected, kernel in ((False, (3, 3)), (True, (1, 1))):
         shortcuts = [m.shortcut[0] for m in ResNet(2, corrected).modules() if isinstance(getattr(m, "shortcut", None), nn.Sequential)]

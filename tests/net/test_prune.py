@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -30,7 +32,7 @@ def train(pruner: Pruner, steps: int, total: int) -> None:
 def test_sparsity_never_falls_and_ends_at_its_goal(total: int, final: float) -> None:
     schedule = Schedule(final=final)
     course = [schedule.sparsity(step, total) for step in range(total + 1)]
-    assert all(a <= b + 1e-12 for a, b in zip(course, course[1:], strict=False))
+    assert all(a <= b + 1e-12 for a, b in pairwise(course))
     assert course[-1] == pytest.approx(final) and course[0] == 0.0
     due = [step for step in range(1, total + 1) if schedule.due(step, total)]
     assert schedule.sparsity(due[-1], total) == pytest.approx(final)

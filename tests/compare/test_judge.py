@@ -1,0 +1,106 @@
+"""Who may judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ctcasr import checkpoint
+from ctcasr.build import build
+from ctcasr.compare.judge import BundleJudge, JudgeError, OwnJudge, load_judge, load_judges
+from ctcasr.data import read_manifest
+from ctcasr.data.heard import ENHANCED_BY, fingerprint, heard
+from ctcasr.recogniser import Recogniser
+from ctcasr.spec import FrontSpec, NetSpec, spec_to
+from ctcasr.text import Alphabet
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def recogniser(tmp_path: Path) -> Callable[..., Path]:
+    """recogniser(notes) saves an untrained one."""
+    def make(notes: dict[str, Any], name: str = "r") -> Path:
+        torch.manual_seed(0)
+        spec, letters = NetSpec(FrontSpec(rate_hz=8000, bands=8), layers=1, hidden=4), Alphabet.english38()
+        return checkpoint.save(tmp_path / name / "best.pt", Recogniser.payload(build(spec, letters.size), spec_to(spec), letters, notes))
+
+    return make
+
+
+def test_a_recogniser_that_was_trained_on_enhanced_files_is_refused(world: Make, enhanced: Make, recogniser: Callable[..., Path]) -> None:
+    scenes = world(4)
+    folder = enhanced(scenes)
+    (folder / ENHANCED_BY).write_text("{}", encoding="utf-8")
+    lines = [{"audio_filepath": path.name, "text": "one"} for path in sorted(folder.glob("*.wav"))]
+    (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    notes = heard(read_manifest(folder / "train.jsonl").utterances)
+    assert notes["enhanced"] == 4
+    with pytest.raises(JudgeError, match="never trained on enhanced speech; 4 of"):
+        OwnJudge.load(recogniser({"heard": notes}))
+
+
+def test_also_where_nothing_beside_the_files_told_so(world: Make, enhanced: Make, recogniser: Callable[..., Path], score: Any) -> None:
+    scenes = world(4)
+    folder = enhanced(scenes)
+    notes = {"files": [fingerprint(next(folder.glob("*.wav")))], "enhanced": 0}
+    with pytest.raises(JudgeError, match="never trained on enhanced speech; it was trained on"):
+        score(scenes, [folder], [recogniser({"heard": notes})])
+
+
+def test_known_scenes_and_own_listeners_are_marked(world: Make, enhanced: Make, recogniser: Callable[..., Path], score: Any) -> None:
+    scenes = world(4)
+    folder = enhanced(scenes, "mixed", lambda x: 0.5 * x)
+    judge = recogniser({"heard": {"files": [fingerprint(scenes.parent / "S000_target.wav")], "enhanced": 0}})
+    (folder / ENHANCED_BY).write_text(json.dumps({"listener": fingerprint(judge)}), encoding="utf-8")
+    found = score(scenes, [folder], [judge])
+    marks = {row["condition"]: row["own_listener"] for row in found["rows"]}
+    assert marks == {"noisy": False, "clean": False, "enhanced": True}
+    assert any("recordings of 1 of these 4 scenes" in remark for remark in found["remarks"])
+    assert any("was trained to please" in remark for remark in found["remarks"])
+
+
+def test_without_hashes_it_is_said_that_nothing_is_known(recogniser: Callable[..., Path]) -> None:
+    assert "is not known" in OwnJudge.load(recogniser({})).remarks[0]
+
+
+def test_names_tell_judges_apart(recogniser: Callable[..., Path], listener: str) -> None:
+    path = recogniser({})
+    assert [judge.name for judge in load_judges([str(path), str(path), f"R1={path}", listener])] == ["r", "r (2)", "R1", listener]
+
+
+@pytest.mark.parametrize("name", ["nowhere.pt", "no_such_module:listen", "json:no_such_function", "bundle:NO_SUCH", "what"])
+def test_a_judge_that_cannot_be_found_is_told_in_a_sentence(name: str) -> None:
+    with pytest.raises((JudgeError, checkpoint.CheckpointError), match="expected"):
+        load_judge(name)
+
+
+def test_a_bundle_is_decoded_greedily() -> None:
+    class Model(torch.nn.Module):
+        def forward(self, sound: torch.Tensor) -> tuple[torch.Tensor, None]:
+            path = torch.tensor([0, 1, 1, 0, 1, 2, 3, 0])
+            return torch.nn.functional.one_hot(path, 4)[None].float(), None
+
+    class Bundle:
+        sample_rate = 16000
+
+        def get_labels(self) -> tuple[str, ...]:
+            return ("-", "A", "|", "B")
+
+        def get_model(self) -> torch.nn.Module:
+            return Model()
+
+    assert BundleJudge("bundle:TOY", Bundle()).listen([torch.zeros(800)], 8000) == ["aa b"]
+
+
+def test_a_fingerprint_is_of_length_beginning_and_end(tmp_path: Path) -> None:
+    marks = set()
+    for name, data in (("a", b"x" * 300_000), ("b", b"x" * 300_001), ("c", b"y" + b"x" * 299_999), ("d", b"x" * 299_999 + b"y")):
+        (tmp_path / name).write_bytes(data)
+        marks.add(fingerprint(tmp_path / name))
+    assert len(marks) == 4 and all(len(mark) == 16 for mark in marks)

@@ -1,0 +1,89 @@
+"""Corpora for enhancement: what is drawn depends on seed, epoch and utterance alone."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from ctcasr.batch import Skip, Utterance
+from ctcasr.data import Interferers, Item, Loader, MixtureCorpus, SceneCorpus
+
+RATE = 8000
+
+
+def line(folder: Path, name: str, count: int, **keys: object) -> Utterance:
+    samples = 0.1 * torch.randn(count, generator=torch.Generator().manual_seed(sum(map(ord, name))))
+    path = folder / f"{name}.wav"
+    soundfile.write(path, samples.numpy(), RATE, subtype="FLOAT")
+    return Utterance.from_json({"audio_filepath": path.name, "duration": count / RATE, **keys}, folder, where=name)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> MixtureCorpus:
+    speech = [line(tmp_path, f"s{k}", 4000 + 100 * k) for k in range(4)]
+    noises = [line(tmp_path, "long", 9000, label="hum"), line(tmp_path, "short", 700, label="click")]
+    talkers = [line(tmp_path, "other", 5000, speaker="t1")]
+    kinds = [Interferers.noises(noises), Interferers.talkers(talkers)]
+    return MixtureCorpus(speech, None, RATE, kinds, rooms=[torch.tensor([1.0, 0.3, 0.1])])
+
+
+def items(corpus: MixtureCorpus | SceneCorpus, epoch: int) -> list[Item]:
+    found = [corpus.item(index, epoch=epoch) for index in range(len(corpus))]
+    assert all(isinstance(item, Item) for item in found), found
+    return [item for item in found if isinstance(item, Item)]
+
+
+def test_epochs_differ_and_each_can_be_had_again(corpus: MixtureCorpus) -> None:
+    first, again, second = items(corpus, 0), items(corpus, 0), items(corpus, 1)
+    for a, b, c in zip(first, again, second, strict=True):
+        assert torch.equal(a.samples, b.samples) and not torch.equal(a.samples, c.samples)
+        assert a.clean is not None and a.clean.shape == a.samples.shape
+
+
+def test_snr_is_within_what_was_asked_for(corpus: MixtureCorpus) -> None:
+    corpus.room_share = 0.0
+    ratios = []
+    for epoch in range(20):
+        for item in items(corpus, epoch):
+            assert item.clean is not None
+            ratios.append(10 * math.log10(float(item.clean.square().mean() / (item.samples - item.clean).square().mean())))
+    assert -15.1 < min(ratios) < -8 and 5 < max(ratios) < 10.1
+
+
+def test_a_batch_holds_the_clean_speech_and_video(corpus: MixtureCorpus) -> None:
+    corpus.frames = lambda u: torch.zeros((3 if u.where == "s1" else 0, 4, 4), dtype=torch.uint8)
+    (batch,) = Loader(corpus, batch_size=4, order="manifest").epoch(0)
+    assert batch is not None and batch.clean is not None and batch.video is not None
+    assert batch.clean.lengths == batch.audio.lengths == (4000, 4100, 4200, 4300)
+    assert batch.video.lengths == (0, 3, 0, 0) and batch.video.rate == 25
+
+
+def test_an_interferer_that_cannot_be_read_is_a_skip(tmp_path: Path) -> None:
+    gone = Utterance(tmp_path / "gone.wav", label="x")
+    corpus = MixtureCorpus([line(tmp_path, "s", 4000)], None, RATE, [Interferers.noises([gone])])
+    found = corpus.item(0)
+    assert isinstance(found, Skip) and "gone.wav" in found.reason
+    with pytest.raises(ValueError, match="at least one kind"):
+        MixtureCorpus([line(tmp_path, "s", 4000)], None, RATE, [])
+
+
+def scene(folder: Path, extra: int = 0, **keys: object) -> Utterance:
+    line(folder, "target", 4000 + extra)
+    return line(folder, "noisy", 4000, target_filepath=str(folder / "target.wav"), **keys)
+
+
+def test_scenes_are_read_as_they_lie(tmp_path: Path) -> None:
+    (item,) = items(SceneCorpus([scene(tmp_path)], None, RATE), 0)
+    target: Tensor = torch.from_numpy(soundfile.read(tmp_path / "target.wav", dtype="float32")[0])
+    assert item.clean is not None and torch.equal(item.clean, target)
+
+
+def test_scenes_with_a_bad_target_are_skips(tmp_path: Path) -> None:
+    for utterance, reason in ((scene(tmp_path, 200), "200 samples apart"), (line(tmp_path, "alone", 4000), "target_filepath")):
+        found = SceneCorpus([utterance], None, RATE).item(0)
+        assert isinstance(found, Skip) and reason in found.reason

@@ -1,0 +1,76 @@
+"""Exported files: what their own runtimes find is what torch finds; zeros make them small in a zip."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ctcasr.build_classifier import ClassifierSpec, build_classifier, classifier_to
+from ctcasr.classifier import Classifier
+from ctcasr.export import Artefact, Latency, export_classifier, zipped_bytes
+from ctcasr.export.classify import FORMATS
+from ctcasr.net import ConvClassifier, Pruner, Schedule
+from ctcasr.spec import ConvSpec, FrontSpec
+
+NEEDS = {"onnx": "onnxruntime", "litert": "litert_torch"}
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    body = ConvClassifier([(16, (3, 3), (2, 2)), (16, (3, 3), (1, 1)), (32, (3, 3), (1, 1))], 4)
+    for _ in range(3):
+        body.train()(torch.randn(8, 1, 20, 30))                  # BatchNorm with statistics of its own
+    Pruner(body, Schedule(0.85, 0.85, 0.0, 1.0)).after_step(1, 1)
+    return nn.Sequential(body, nn.Softmax(1)).eval()
+
+
+@pytest.fixture(scope="module", params=["onnx", "litert"])
+def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Artefact]:
+    pytest.importorskip(NEEDS[request.param], reason=f"needs the extra {request.param}")
+    seen = [np.random.default_rng(n).standard_normal((1, 1, 20, 30)).astype(np.float32) for n in range(20)]
+    return FORMATS[request.param](network(), torch.zeros(1, 1, 20, 30), seen, tmp_path_factory.mktemp(request.param), "net")
+
+
+def test_each_file_says_what_torch_says(files: list[Artefact]) -> None:
+    body = network()
+    assert [file.precision for file in files] == ["float32", "int8 dynamic", "int8 static"]
+    for file, tolerance in zip(files, (1e-5, 0.05, 0.1), strict=True):
+        run = file.runner()
+        for seed in range(5):
+            features = np.random.default_rng(100 + seed).standard_normal((1, 1, 20, 30)).astype(np.float32)
+            with torch.no_grad():
+                expected = body(torch.from_numpy(features)).numpy()
+            found = run(features)
+            assert found.shape == (1, 4) and np.abs(found - expected).max() < tolerance
+
+
+def test_eight_bits_are_smaller_and_zeros_are_smaller_still_when_zipped(files: list[Artefact]) -> None:
+    plain, dynamic, static = files
+    assert max(dynamic.size, static.size) < 0.8 * plain.size
+    assert all(file.zipped < 0.7 * file.size for file in files)
+
+
+def test_zipped_bytes_are_those_of_a_zip_archive(tmp_path: Path) -> None:
+    (tmp_path / "zeros").write_bytes(bytes(100_000))
+    (tmp_path / "noise").write_bytes(np.random.default_rng(0).bytes(100_000))
+    assert zipped_bytes(tmp_path / "zeros") < 1000 and 100_000 < zipped_bytes(tmp_path / "noise") < 101_000
+
+
+def test_latency_is_a_median_and_a_tail() -> None:
+    calls: list[int] = []
+    found = Latency.of(lambda: calls.append(0), 20)
+    assert len(calls) == 23 and 0 <= found.median_ms <= found.p95_ms
+
+
+def test_unknown_formats_and_empty_test_sets_are_refused(tmp_path: Path) -> None:
+    spec = ClassifierSpec(FrontSpec(8000, bands=20, n_fft=256), 0.2, "conv", (ConvSpec(2, (3, 3), (2, 2)),))
+    classifier = Classifier(build_classifier(spec, 2), ("a", "b"), classifier_to(spec))
+    with pytest.raises(ValueError, match="onnx, litert to export to; got 'coreml'"):
+        export_classifier(classifier, "coreml", tmp_path, [])
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ValueError, match="at least one clip"):
+        export_classifier(classifier, "onnx", tmp_path, [])

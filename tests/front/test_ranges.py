@@ -1,0 +1,53 @@
+"""Options of the features that classifiers use: upper mel limit, whole windows only, decibels below the loudest point."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ctcasr.front import Mel, Spectrogram
+from ctcasr.seq import Seq
+
+
+def noise(seconds: float, rate_hz: int = 16000) -> torch.Tensor:
+    return 0.1 * torch.randn(round(seconds * rate_hz), generator=torch.Generator().manual_seed(0))
+
+
+def test_a_second_of_whole_windows_gives_97_frames_of_20_bands() -> None:
+    mel = Mel(16000, 20, 20.0, 6000.0, 512, 0.032, 0.010, centred=False)
+    found = mel(Seq.stack([noise(1.0), noise(0.5)], 16000))
+    assert found.data.shape == (2, 97, 20) and found.lengths == (97, 47)
+    assert torch.allclose(found.row(1), mel(Seq.stack([noise(0.5)], 16000)).row(0), atol=1e-5)
+    with pytest.raises(ValueError, match="at least 512 samples"):
+        mel(Seq.stack([noise(0.03)], 16000))
+
+
+def test_nothing_above_the_upper_limit_is_heard() -> None:
+    time = torch.arange(16000) / 16000
+    low, high = (torch.sin(2 * math.pi * hertz * time) for hertz in (1000, 7000))
+    mel = Mel(16000, 20, 20.0, 6000.0, 512, 0.032, log=False)
+    inside, outside = (mel(Seq.stack([tone], 16000)).row(0)[5:-5].sum() for tone in (low, high))
+    assert outside < 1e-3 * inside
+
+
+@pytest.mark.parametrize("power", [1.0, 2.0])
+def test_decibels_are_below_the_loudest_point_whatever_the_gain_and_the_neighbours(power: float) -> None:
+    front = Spectrogram(16000, power=power, range_db=80.0)
+    loud = Seq.stack([noise(0.5), noise(0.3) * 3], 16000)
+    found = front(loud)
+    for row in range(2):
+        assert float(found.row(row).max()) == 0.0 and float(found.row(row).min()) >= -80.0
+    alone = front(Seq.stack([noise(0.5) * 2], 16000)).row(0)
+    heard = alone > -30                       # further down the floor that keeps logarithms finite is heard too
+    assert torch.allclose(found.row(0)[heard], alone[heard], atol=0.1)
+    amplitude = Spectrogram(16000, power=1.0, log=False)(loud).row(0)
+    peak = 20 * torch.log10(amplitude / amplitude.max())
+    near = peak > -30
+    assert torch.allclose(found.row(0)[near], peak[near], atol=0.3)
+
+
+def test_a_range_needs_a_logarithm() -> None:
+    with pytest.raises(ValueError, match="range_db"):
+        Spectrogram(16000, log=False, range_db=80.0)

@@ -1,0 +1,154 @@
+"""The classification recipe: valid part, folds, pairs, bad input, evaluation and export by the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import soundfile
+import torch
+
+from ctcasr.classifier import Classifier
+from ctcasr.cli import load_recipe
+from ctcasr.cli import main as cli
+from ctcasr.data import LeakError
+from ctcasr.net.prune import sparsity
+from ctcasr.train import read_records
+
+NET = """
+clip_s = 0.3
+network = "conv"
+conv = [{channels = 8, kernel = [3, 5], stride = [2, 2]}, {channels = 8, kernel = [3, 5], stride = [1, 2]},
+        {channels = 8, kernel = [3, 5], stride = [1, 2]}]
+[front]
+rate_hz = 8000
+bands = 20
+n_fft = 256
+window_s = 0.032
+hop_s = 0.016
+norm = "corpus"
+"""
+LETTERS = {"low": "a", "mid $1": "b", "hoch/ü": "c"}
+
+
+@pytest.fixture(scope="session")
+def classify() -> ModuleType:
+    return load_recipe("classify")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory, make_sound: Callable[[str, int], torch.Tensor]) -> Path:
+    """Tones of three classes by ten speakers in three folds; some shorter, some longer than 0.3 s."""
+    folder = tmp_path_factory.mktemp("clips")
+    lines: dict[str, list[dict[str, Any]]] = {"train": [], "valid": []}
+    for speaker in range(10):
+        for label, letter in LETTERS.items():
+            name = f"{letter}{speaker}.wav"
+            soundfile.write(folder / name, make_sound(letter * (1 + speaker % 4), 10 * speaker + ord(letter)).numpy(), 8000)
+            lines["train" if speaker < 8 else "valid"].append(
+                {"audio_filepath": name, "label": label, "speaker": f"s{speaker}", "fold": speaker % 3 + 1})
+    for part, rows in lines.items():
+        (folder / f"{part}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (folder / "net.toml").write_text(NET, encoding="utf-8")
+    return folder
+
+
+def flags(clips: Path, out: Path, *more: str) -> list[str]:
+    return ["--train", str(clips / "train.jsonl"), "--net", str(clips / "net.toml"), "--out", str(out), "--epochs", "2",
+            "--batch-size", "8", "--device", "cpu", "--log-every", "1", "--speeds", "1", *more]
+
+
+@pytest.fixture(scope="module")
+def run(clips: Path, classify: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    classify.main(flags(clips, out, "--valid", str(clips / "valid.jsonl"), "--epochs", "25", "--prune", "0.5"))
+    return out
+
+
+def test_the_run_learns_and_writes_all_that_was_promised(run: Path) -> None:
+    assert {"best.pt", "last.pt", "settings.toml", "records.jsonl", "test", "plots", "scores.json"} <= {p.name for p in run.iterdir()}
+    scores = json.loads((run / "test" / "scores.json").read_text(encoding="utf-8"))
+    assert scores["utterances"] == 6 and scores["accuracy"] > 0.8 and scores["accuracy_low"] < scores["accuracy"]
+    assert list(scores["classes"]) == scores["confusion"]["classes"] == sorted(LETTERS)
+    classifier = Classifier.load(run / "best.pt")
+    assert classifier.notes["recipe"] == "classify" and sparsity(classifier.model.body) == pytest.approx(0.5, abs=0.02)
+    assert {p.name for p in (run / "plots").iterdir()} == {"learning.png", "confusion.png"}
+
+
+def test_folds_of_the_lines_and_over_speakers(clips: Path, classify: ModuleType, tmp_path: Path) -> None:
+    classify.main(flags(clips, tmp_path / "own", "--folds", "own", "--epochs", "1"))
+    classify.main(flags(clips, tmp_path / "two", "--folds", "2", "--epochs", "1", "--pad", "loop", "--dev-share", "0.2"))
+    for name, rounds in (("own", ["fold1", "fold2", "fold3"]), ("two", ["fold1", "fold2"])):
+        scores = json.loads((tmp_path / name / "scores.json").read_text(encoding="utf-8"))
+        assert list(scores["rounds"]) == rounds and scores["utterances"] == 24 and scores["accuracy_low"] <= scores["accuracy"]
+    assert Classifier.load(tmp_path / "two" / "fold1" / "best.pt").pad == "loop"
+    assert any(r.kind == "check" for r in read_records(tmp_path / "two" / "fold1"))
+
+
+def test_pairs_of_words_are_pooled(clips: Path, classify: ModuleType, tmp_path: Path) -> None:
+    classify.main(flags(clips, tmp_path, "--pairs", "--classes", "low,mid $1", "--valid", str(clips / "valid.jsonl"), "--epochs", "1"))
+    scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    assert list(scores["rounds"]) == ["low-mid $1"] and scores["utterances"] == 4
+
+
+def rewritten(clips: Path, out: Path, *more: dict[str, Any], keep: Callable[[dict[str, Any]], bool] = lambda row: True) -> Path:
+    rows = [json.loads(line) for line in (clips / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [{**row, "audio_filepath": str(clips / row["audio_filepath"])} for row in rows if keep(row)] + list(more)
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return out
+
+
+def test_bad_files_and_unknown_labels_are_named_and_the_run_goes_on(clips: Path, classify: ModuleType, tmp_path: Path) -> None:
+    def bad(folder: Path) -> list[dict[str, Any]]:
+        folder.mkdir()
+        (folder / "empty.wav").write_bytes(b"")
+        (folder / "text.wav").write_text("no sound")
+        soundfile.write(folder / "none.wav", torch.zeros(0).numpy(), 8000)
+        return [{"audio_filepath": str(folder / name), "label": "low"} for name in ("empty.wav", "text.wav", "none.wav", "gone.wav")]
+
+    zebra = {"audio_filepath": str(clips / "a9.wav"), "label": "zebra"}
+    train = rewritten(clips, tmp_path / "train.jsonl", *bad(tmp_path / "a"))
+    valid = rewritten(clips, tmp_path / "valid.jsonl", *bad(tmp_path / "b"), zebra, keep=lambda row: False)
+    out = tmp_path / "run"
+    classify.main(flags(clips, out, "--train", str(train), "--valid", str(valid), "--epochs", "1"))
+    told = "\n".join("\n".join(r.data["ids"]) for r in read_records(out) if r.kind == "event" and r.data["what"] == "unreadable")
+    assert all(name in told for name in ("empty.wav", "text.wav", "none.wav", "gone.wav"))
+    scores = json.loads((out / "test" / "scores.json").read_text(encoding="utf-8"))
+    assert scores["accuracy"] is None and len(scores["skipped"]) == 5 and "'zebra'" in scores["skipped"][4]["reason"]
+
+
+def test_one_class_no_label_and_leaks_are_refused_before_training(clips: Path, classify: ModuleType, tmp_path: Path) -> None:
+    one = rewritten(clips, tmp_path / "one.jsonl", keep=lambda row: row["label"] == "low")
+    none = rewritten(clips, tmp_path / "none.jsonl", {"audio_filepath": str(clips / "a9.wav")})
+    for train, told in ((one, "two classes"), (none, "none.jsonl:25: expected a label")):
+        with pytest.raises(ValueError, match=told):
+            classify.main(flags(clips, tmp_path / "run", "--train", str(train)))
+    with pytest.raises(LeakError, match="share 24 recordings"):
+        classify.main(flags(clips, tmp_path / "run", "--valid", str(clips / "train.jsonl")))
+    assert not (tmp_path / "run" / "records.jsonl").exists()
+
+
+def test_the_command_line_evaluates_a_classifier(run: Path, clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli(["evaluate", str(run / "best.pt"), str(clips / "valid.jsonl"), "--out", str(tmp_path)]) == 0
+    assert "accuracy" in capsys.readouterr().out
+    a, b = (json.loads((folder / "scores.json").read_text(encoding="utf-8")) for folder in (tmp_path, run / "test"))
+    assert a == b
+
+
+@pytest.mark.parametrize("to", ["onnx", "litert"])
+def test_the_command_line_exports_runs_and_compares(to: str, run: Path, clips: Path, tmp_path: Path,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime" if to == "onnx" else "litert_torch", reason=f"needs the extra {to}")
+    done = cli(["export", str(run / "best.pt"), "--to", to, "--out", str(tmp_path), "--test", str(clips / "valid.jsonl"), "--calibrate",
+                str(clips / "train.jsonl"), "--against", str(run / "last.pt")])
+    page = capsys.readouterr().out
+    assert done == 0 and "int8 static: " in page and "than the reference" in page and "1 kB = 1000 bytes" in page
+    report = json.loads((tmp_path / f"classifier_{to}.json").read_text(encoding="utf-8"))
+    assert [f["precision"] for f in report["files"]] == ["float32", "int8 dynamic", "int8 static"]
+    assert report["files"][0]["agreement"] == 1.0 and all(f["clips"] == 6 and f["zipped_bytes"] > 0 for f in report["files"])
+    suffix = "onnx" if to == "onnx" else "tflite"
+    assert len(list(tmp_path.glob(f"classifier*.{suffix}"))) == 3

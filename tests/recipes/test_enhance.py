@@ -1,0 +1,69 @@
+"""The enhancement recipes for a few steps, on noise that stands for speech."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ctcasr.enhancer import Enhancer
+
+RATE = 16000
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Eight utterances, two noises, two scenes."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "recipes"))
+    draw = np.random.default_rng(0)
+    lines: dict[str, list[dict[str, object]]] = {"train": [], "noise": [], "scenes": []}
+    for k in range(8):
+        tone = 0.2 * np.sin(2 * np.pi * (200 + 30 * k) * np.arange(RATE // 2) / RATE)
+        soundfile.write(tmp_path / f"s{k}.wav", tone, RATE)
+        lines["train"].append({"audio_filepath": f"s{k}.wav", "duration": 0.5, "text": "a"})
+        if k < 2:
+            soundfile.write(tmp_path / f"n{k}.wav", 0.1 * draw.standard_normal(RATE), RATE)
+            lines["noise"].append({"audio_filepath": f"n{k}.wav", "duration": 1.0, "label": f"noise{k}"})
+            soundfile.write(tmp_path / f"m{k}.wav", tone + 0.1 * draw.standard_normal(RATE // 2), RATE)
+            lines["scenes"].append({"audio_filepath": f"m{k}.wav", "duration": 0.5, "target_filepath": f"s{k}.wav"})
+    for name, rows in lines.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path
+
+
+def flags(folder: Path, net: str, *more: str) -> list[str]:
+    return ["--train", str(folder / "train.jsonl"), "--noise", str(folder / "noise.jsonl"), "--valid", str(folder / "scenes.jsonl"),
+            "--out", str(folder / "run"), "--net", net, "--epochs", "1", "--batch-size", "4", "--dev-share", "0.25",
+            "--device", "cpu", *more]
+
+
+def test_audio(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    importlib.import_module("enhance").main(flags(folder, "mask_tiny", "--unseen", "noise1"))
+    figures = json.loads((folder / "run" / "valid.json").read_text())
+    assert figures["files"] == 2 and figures["skipped"] == 0 and "valid: SI-SDR" in capsys.readouterr().out
+    assert Enhancer.load(folder / "run" / "best.pt").notes["utterances"] == 6
+    records = [json.loads(row) for row in (folder / "run" / "records.jsonl").read_text().splitlines()]
+    assert any(r["kind"] == "check" and "si_sdr_improvement" in r for r in records)
+
+
+def test_scenes_that_lie_on_disk(folder: Path) -> None:
+    lines = (folder / "scenes.jsonl").read_text()
+    (folder / "train.jsonl").write_text(lines)
+    importlib.import_module("enhance").main(flags(folder, "mask_tiny", "--dev-share", "0.5"))
+    assert (folder / "run" / "best.pt").is_file()
+
+
+def test_audio_visual(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    module = importlib.import_module("enhance_av")
+    assert sys.modules["enhance"] is not None
+    with pytest.raises(ValueError, match="network that sees"):
+        module.main(flags(folder, "mask_tiny"))
+    small = folder / "small.toml"
+    small.write_text('network = "dualpath"\n[dualpath]\nfilters = 8\nwidth = 4\nhidden = 4\nconvs = 1\nseen = 4\n')
+    module.main(flags(folder, str(small)))
+    assert "video: absent 10" in capsys.readouterr().out

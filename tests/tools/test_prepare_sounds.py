@@ -1,0 +1,172 @@
+"""Collections of sounds as they come: layouts, damaged and disguised files, doubles; a report, and nothing overwritten."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ctcasr.data import read_audio, read_manifest
+
+TOOLS = Path(__file__).resolve().parents[2] / "tools"
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.syspath_prepend(str(TOOLS))
+
+    def runner(name: str, *arguments: object) -> int:
+        main: Callable[[Sequence[str]], int] = importlib.import_module(f"prepare_{name}").main
+        return main([str(argument) for argument in arguments])
+
+    return runner
+
+
+def sound(path: Path, seed: int, seconds: float = 0.2, rate_hz: int = 16000, channels: int = 1, form: str = "WAV") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = 0.1 * np.random.default_rng(seed).standard_normal((round(seconds * rate_hz), channels))
+    soundfile.write(path, data, rate_hz, format=form)
+    return path
+
+
+def report(path: Path) -> dict[str, list[str]]:
+    """Files by what was done with them."""
+    found: dict[str, list[str]] = {}
+    for row in csv.DictReader(path.open(encoding="utf-8"), delimiter="\t"):
+        found.setdefault(row["what"], []).append(Path(row["file"]).name)
+    return found
+
+
+def test_a_tree_with_everything_that_real_collections_contain(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "sounds"
+    sound(root / "dog bark" / "1-100-A.wav", 1)
+    sound(root / "dog bark" / "2-200-B.wav", 2, channels=2, rate_hz=44100)
+    sound(root / "dog bark" / "flac.wav", 3, form="FLAC")
+    sound(root / "dog bark" / "long.wav", 4, seconds=1.0)
+    shutil.copy(root / "dog bark" / "1-100-A.wav", root / "dog bark" / "again.wav")
+    sound(root / "straße $1" / "odd.wav", 5, rate_hz=11000)
+    sound(root / "straße $1" / "mine.wav", 6)
+    shutil.copy(root / "straße $1" / "mine.wav", root / "zz" / "yours.wav") if (root / "zz").mkdir() is None else None
+    sound(root / "zz" / "z.wav", 7)
+    (root / "zz" / "empty.wav").write_bytes(b"")
+    (root / "zz" / "notes.txt").write_text("hello")
+    (root / "zz" / "cut.wav").write_bytes((root / "zz" / "z.wav").read_bytes()[:2000])
+    (root / "zz" / "video.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(50))
+    soundfile.write(root / "zz" / "silent.wav", np.zeros(1000), 16000)
+    (root / "readme.md").write_text("a file beside the classes")
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    out = tmp_path / "out" / "sounds.jsonl"
+    assert run("sounds", root, "--out", out, "--clip-s", "0.5") == 0
+
+    told = report(tmp_path / "out" / "sounds.report.tsv")
+    assert told == {
+        "channels": ["2-200-B.wav"], "left out: double": ["again.wav", "yours.wav"], "wrong extension": ["flac.wav"], "cut": ["long.wav"],
+        "odd rate": ["odd.wav"], "left out: unreadable": ["cut.wav", "video.mp4"], "left out: empty": ["empty.wav"],
+        "left out: no audio": ["notes.txt"], "silent": ["silent.wav"], "left out: two labels": ["mine.wav"],
+    }
+    lines = read_manifest(out).utterances
+    assert [(u.audio_filepath.name, u.label, u.fold) for u in lines] == [
+        ("1-100-A.wav", "dog bark", 1), ("2-200-B.wav", "dog bark", 2), ("flac.wav", "dog bark", None), ("long.wav", "dog bark", None),
+        ("odd.wav", "straße $1", None), ("silent.wav", "zz", None), ("z.wav", "zz", None)]
+    assert lines[0].extra["source"] == "100" and all(len(read_audio(u, 16000)) > 0 for u in lines) and lines[3].duration == 0.5
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+    assert "7 clips of 3 classes" in capsys.readouterr().out
+
+    written = out.read_bytes()
+    assert run("sounds", root, "--out", out) == 1 and out.read_bytes() == written
+    assert "nothing is overwritten" in capsys.readouterr().err
+
+
+def test_esc50_and_its_ten_classes(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "ESC-50"
+    rows = [("1-1-A-0.wav", 1, "dog", True, 1), ("2-2-A-1.wav", 2, "rooster", True, 2), ("3-3-B-2.wav", 3, "pig", False, 3)]
+    for index, (name, *_) in enumerate(rows):
+        sound(root / "audio" / name, index, rate_hz=44100)
+    (root / "meta").mkdir()
+    (root / "meta" / "esc50.csv").write_text("filename,fold,target,category,esc10,src_file,take\n" + "".join(
+        f"{name},{fold},0,{label},{ten},{source},A\n" for name, fold, label, ten, source in rows))
+    assert run("sounds", root, "--out", tmp_path / "all.jsonl") == 0
+    assert run("sounds", root, "--out", tmp_path / "ten.jsonl", "--esc10") == 0
+    assert [(u.label, u.fold, u.extra["source"]) for u in read_manifest(tmp_path / "all.jsonl")] == [
+        ("dog", 1, "1"), ("rooster", 2, "2"), ("pig", 3, "3")]
+    assert [u.label for u in read_manifest(tmp_path / "ten.jsonl")] == ["dog", "rooster"]
+
+
+def test_urbansound8k(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "UrbanSound8K"
+    sound(root / "audio/fold1/101-3-0-0.wav", 1)
+    sound(root / "audio/fold10/102-2-0-0.wav", 2, rate_hz=48000, channels=2)
+    (root / "metadata").mkdir()
+    (root / "metadata/UrbanSound8K.csv").write_text(
+        "slice_file_name,fsID,start,end,salience,fold,classID,class\n101-3-0-0.wav,101,0,1,1,1,3,dog_bark\n"
+        "102-2-0-0.wav,102,0,1,1,10,2,children_playing\n103-2-0-0.wav,103,0,1,1,2,2,children_playing\n")
+    assert run("sounds", root, "--out", tmp_path / "u.jsonl") == 0
+    assert [(u.label, u.fold) for u in read_manifest(tmp_path / "u.jsonl")] == [("dog_bark", 1), ("children_playing", 10)]
+    assert report(tmp_path / "u.report.tsv")["left out: missing"] == ["103-2-0-0.wav"]
+    (root / "metadata/UrbanSound8K.csv").write_text("slice_file_name,fold\n")
+    assert run("sounds", root, "--out", tmp_path / "v.jsonl") == 1 and "fsID, class are missing" in capsys.readouterr().err
+
+
+def test_a_folder_without_sounds_and_a_missing_one_are_one_clear_line(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run("sounds", tmp_path / "empty", "--out", tmp_path / "a.jsonl") == 1 and "no clip that can be used" in capsys.readouterr().err
+    assert run("sounds", tmp_path / "gone", "--out", tmp_path / "b.jsonl") == 1 and "there is none" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg to convert other codecs with")
+def test_other_codecs_are_converted_beside_the_manifest(run: Run, tmp_path: Path) -> None:
+    import subprocess
+
+    first = sound(tmp_path / "in" / "a" / "x.wav", 1, 1.0)
+    sound(tmp_path / "in" / "b" / "y.wav", 2)
+    subprocess.run(["ffmpeg", "-v", "error", "-i", str(first), str(first.with_suffix(".m4a"))], check=True)
+    first.unlink()
+    assert run("sounds", tmp_path / "in", "--out", tmp_path / "s.jsonl") == 0
+    assert read_manifest(tmp_path / "s.jsonl").utterances[0].audio_filepath == tmp_path / "s.mended" / "a" / "x.m4a.flac"
+
+
+def speech_commands(root: Path) -> None:
+    """Three speakers, twelve words, two takes; speaker b is valid and c is test."""
+    seed = 0
+    for word in ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "bed", "cat"):
+        for speaker in "abc":
+            for take in range(2):
+                sound(root / word / f"{speaker}{speaker}_nohash_{take}.wav", seed := seed + 1, 0.1)
+    sound(root / "_background_noise_" / "hum.wav", 999, 20.0)
+    words = sorted(p.relative_to(root).as_posix() for p in root.glob("*/*_nohash_*.wav"))
+    for name, speaker in (("validation_list.txt", "bb"), ("testing_list.txt", "cc")):
+        (root / name).write_text("".join(w + "\n" for w in words if f"/{speaker}_" in w))
+
+
+def test_speech_commands_by_its_own_lists(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "sc"
+    speech_commands(root)
+    assert run("speech_commands", root, "--out", tmp_path / "v35", "--classes", "35") == 0
+    assert run("speech_commands", root, "--out", tmp_path / "v12") == 0
+    for part, speaker in (("train", "aa"), ("valid", "bb"), ("test", "cc")):
+        whole, twelve = (read_manifest(tmp_path / v / f"{part}.jsonl").utterances for v in ("v35", "v12"))
+        assert len(whole) == 24 and {u.speaker for u in whole} == {speaker} and len({u.label for u in whole}) == 12
+        counts = Counter(u.label for u in twelve)
+        assert len(counts) == 12 and counts["_unknown_"] == counts["_silence_"] == counts["yes"] == 2
+        assert {u.text for u in twelve if u.label == "_unknown_"} <= {"BED", "CAT"}
+    hum = {part: [u.offset for u in read_manifest(tmp_path / "v12" / f"{part}.jsonl") if u.label == "_silence_"]
+           for part in ("train", "valid", "test")}
+    assert max(hum["train"]) + 1 <= 16.0 <= min(hum["valid"]) and max(hum["valid"]) + 1 <= 18.0 <= min(hum["test"])
+    assert run("speech_commands", root, "--out", tmp_path / "v12") == 1 and "nothing is overwritten" in capsys.readouterr().err
+
+
+def test_speech_commands_without_lists_or_with_files_missing(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = tmp_path / "sc"
+    speech_commands(root)
+    (root / "yes" / "bb_nohash_0.wav").unlink()
+    assert run("speech_commands", root, "--out", tmp_path / "a") == 1 and "yes/bb_nohash_0.wav" in capsys.readouterr().err
+    (root / "testing_list.txt").unlink()
+    assert run("speech_commands", root, "--out", tmp_path / "b") == 1 and "testing_list.txt" in capsys.readouterr().err
