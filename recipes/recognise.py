@@ -14,6 +14,7 @@ from ctcasr.batch import Utterance
 from ctcasr.build import build
 from ctcasr.cli import told
 from ctcasr.data import AudioError, Corpus, Loader, measure_workers, read_manifest, split_dev
+from ctcasr.data.heard import heard
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.show import draw_run, draw_utterance, watch
@@ -96,7 +97,8 @@ def prepare(s: Settings) -> tuple[Recognise, Loader, Loader]:
 
     masks = SpecAugment() if s.augment else None
     task = Recognise(model, tokenizer, spec_to(spec), masks, round(s.augment_from * len(loader)),
-                     notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s)})
+                     notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s),
+                            "heard": heard([*train, *dev])})
     trial = next(loader.epoch(0, len(loader) // 2), None)
     loader.workers = s.workers if s.workers >= 0 else measure_workers(
         corpus, batch_size=s.batch_size, step_s=step_seconds(task, trial, pick_device(s.device)))

@@ -157,7 +157,8 @@ def test_the_verdict_has_read_all_records_and_this_check(toy: Any, fixed: Any, m
     data = fixed([make_batch("a", seed=k) for k in range(2)])
     records = list(fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1)))
     checks = [r for r in records if r.kind == "check"]
-    assert [cause["slug"] for cause in checks[1].data["verdict"]["causes"]] == ["start", "step", "step", "check", "epoch", "step", "step", "check"]
+    slugs = [cause["slug"] for cause in checks[1].data["verdict"]["causes"]]
+    assert slugs == ["start", "step", "step", "check", "epoch", "step", "step", "check"]
 
 
 def test_the_learning_rate_walks_the_schedule_from_end_to_end(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
