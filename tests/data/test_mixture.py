@@ -84,6 +84,6 @@ def test_scenes_are_read_as_they_lie(tmp_path: Path) -> None:
 
 
 def test_scenes_with_a_bad_target_are_skips(tmp_path: Path) -> None:
-    for utterance, reason in ((scene(tmp_path, 200), "200 samples apart"), (line(tmp_path, "alone", 4000), "target_filepath")):
+    for utterance, reason in ((scene(tmp_path, -200), "200 samples apart"), (line(tmp_path, "alone", 4000), "target_filepath")):
         found = SceneCorpus([utterance], None, RATE).item(0)
         assert isinstance(found, Skip) and reason in found.reason

@@ -61,7 +61,7 @@ def test_it_learns_in_a_few_steps() -> None:
         loss = one.step(data, step)
         (loss.sum / loss.weight).backward()
         optimiser.step()
-        losses.append(float(loss.sum))
+        losses.append(float(loss.sum.detach()))
     assert losses[-1] < losses[0] - 2
 
 
