@@ -8,7 +8,7 @@ from typing import Any
 
 def markdown(card: Mapping[str, Any]) -> str:
     """The whole card; what is unknown is said to be."""
-    blocks = [f"# {card['name']}", f"A {card['kind']}: {card['network']}, {card['rate_hz']} Hz."]
+    blocks = [f"# {card['name']}", f"{card['kind'].capitalize()}: {card['network']}, {card['rate_hz']} Hz."]
     if card["team"] or card["contact"]:
         blocks.append(", ".join(str(one) for one in (card["team"], card["contact"]) if one))
     blocks += [_size(card), _computation(card["computation"]), _latency(card["latency"]), _memory(card["memory"])]

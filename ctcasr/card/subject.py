@@ -82,7 +82,7 @@ class Subject:
                 return spectrum, model.features(spectrum)
 
             return [("features", analysed), ("network", lambda pair: (pair[0], model.mask(pair[1]))),
-                    ("synthesis", lambda pair: model.synthesise(*pair, audio))]
+                    ("synthesis", lambda pair: model.synthesise(pair[0], pair[1], audio))]
         return [("network", lambda _: model(*clip))]
 
 

@@ -61,7 +61,7 @@ def unit_sums(units: Sequence[str], *columns: Sequence[float]) -> list[NDArray[n
     """Columns [N] summed over the rows of each unit: arrays [U], units in the order of their names."""
     names = {name: index for index, name in enumerate(sorted(set(units)))}
     at = np.array([names[unit] for unit in units], dtype=np.int64)
-    return [np.bincount(at, np.asarray(column, float), len(names)) for column in columns]
+    return [np.bincount(at, np.asarray(column, float), len(names)).astype(np.float64) for column in columns]
 
 
 def draw(pair: Paired, draws: int = DRAWS, seed: int = 0) -> NDArray[np.float64]:

@@ -114,7 +114,7 @@ class BundleJudge:
         if not hasattr(bundle, "get_labels"):
             raise JudgeError(f"expected the name of a CTC bundle of torchaudio.pipelines; got {name!r}")
         self.name, self.fingerprint, self.heard = name, "", frozenset[str]()
-        self.remarks = ("a third party: what it was trained on is not known",)
+        self.remarks: tuple[str, ...] = ("a third party: what it was trained on is not known",)
         self.rate_hz, self.labels, self.model = int(bundle.sample_rate), list(bundle.get_labels()), bundle.get_model().eval()
 
     def normalise(self, text: str) -> str:

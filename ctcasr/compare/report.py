@@ -114,14 +114,14 @@ def write_rows(path: Path, trial: Trial, test: set[str]) -> Path:
         out.writerow(head)
         for h in trial.hearings:
             scene, q = h.scene, quality.get((h.scene.id, h.condition))
-            counts = [] if h.tally is None else [h.tally.words.total, h.tally.words.substitutions, h.tally.words.deletions,
+            counts: list[Any] = [] if h.tally is None else [h.tally.words.total, h.tally.words.substitutions, h.tally.words.deletions,
                                                  h.tally.words.insertions]
             sound = ["", "", ""] if q is None else [q.lag, f"{q.gain:.6g}", "; ".join(q.oddities)]
             failed = "" if q is None else "; ".join(f"{name}: {reason}" for name, reason in q.failed.items())
             values = ["" if q is None or name not in q.scores else f"{q.scores[name]:.5g}" for name in metrics]
             out.writerow([scene.id, "test" if scene.id in test else "dev", h.judge, h.condition, h.status, h.reason, scene.source,
                           scene.speaker or "", "" if scene.snr_db is None else f"{scene.snr_db:g}", scene.stratum("interferer") or "",
-                          scene.stratum("noise") or "", scene.text, h.hypothesis, *(counts or [""] * 4), *sound, *values, failed])
+                          scene.stratum("noise") or "", scene.text, h.hypothesis, *(counts or ["", "", "", ""]), *sound, *values, failed])
     return path
 
 

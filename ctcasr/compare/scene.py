@@ -96,7 +96,7 @@ def read_sound(scene: Scene) -> Sound:
     """Noisy, clean and interferer at the noisy file's rate; AudioError for one that cannot be read or is not as long (10 ms)."""
     rate_hz = audio_info(scene.noisy.audio_filepath).rate_hz
     noisy = read_audio(scene.noisy, rate_hz)
-    parts = []
+    parts: list[Tensor | None] = []
     for name, path in (("target", scene.clean), ("interferer", scene.interferer)):
         if path is None:
             parts.append(None)

@@ -37,7 +37,8 @@ def world(tmp_path: Path) -> Callable[..., Path]:
                 soundfile.write(folder / f"S{i:03d}_{part}.wav", samples.astype(np.float32), RATE_HZ, subtype="FLOAT")
             lines.append({"audio_filepath": f"S{i:03d}_mixed.wav", "target_filepath": f"S{i:03d}_target.wav",
                           "interferer_filepath": f"S{i:03d}_interferer.wav", "text": " ".join(WORDS), "duration": 1.0,
-                          "speaker": f"p{i % 3}", "source": f"sentence{i // 2}", "snr_db": snr_db, "interferer": "noise", "noise": ("rain", "wind")[i % 2],
+                          "speaker": f"p{i % 3}", "source": f"sentence{i // 2}", "snr_db": snr_db,
+                          "interferer": "noise", "noise": ("rain", "wind")[i % 2],
                           "seen": i % 2 == 0})
         (folder / "SCENES.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         return folder / "SCENES.jsonl"
@@ -94,7 +95,8 @@ def score(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """score(list, enhanced, recognisers) runs the protocol without metrics and returns scores.json."""
     from ctcasr.compare import Options, score_enhanced
 
-    def run(scenes: Path, folders: Sequence[Path | str], recognisers: Sequence[Path | str], out: str = "score", **options: Any) -> dict[str, Any]:
+    def run(scenes: Path, folders: Sequence[Path | str], recognisers: Sequence[Path | str], out: str = "score",
+            **options: Any) -> dict[str, Any]:
         given = {"dev_share": 0.0, "draws": 1000, "metrics": False} | options
         score_enhanced(scenes, [str(f) for f in folders], [str(r) for r in recognisers], tmp_path / out, Options(**given))
         found: dict[str, Any] = json.loads((tmp_path / out / "scores.json").read_text(encoding="utf-8"))

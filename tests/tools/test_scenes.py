@@ -72,7 +72,8 @@ def test_the_same_seed_makes_the_same_scenes(sources: Path) -> None:
 def test_files_add_up_at_the_listed_snr(sources: Path) -> None:
     lines = make(sources, "a", "--noise", str(sources / "noise.jsonl"))
     for line in lines:
-        mixed, target, interferer = (soundfile.read(sources / "a" / line[f"{part}_filepath"])[0] for part in ("audio", "target", "interferer"))
+        paths = (sources / "a" / line[f"{part}_filepath"] for part in ("audio", "target", "interferer"))
+        mixed, target, interferer = (soundfile.read(path)[0] for path in paths)
         assert np.abs(mixed - target - interferer).max() < 3 / 32768
         assert 10 * np.log10((target**2).sum() / (interferer**2).sum()) == pytest.approx(line["snr_db"], abs=0.1)
         assert -10 <= line["snr_db"] <= 10
