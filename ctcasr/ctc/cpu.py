@@ -13,6 +13,7 @@ from numba import types
 from torch import Tensor
 
 from ctcasr.ctc._cpu_rows import run_rows
+from ctcasr.ctc._memory import fresh
 from ctcasr.ctc.problem import Problem, Rows
 
 _lock = threading.RLock()
@@ -26,9 +27,7 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
     _compile(dtype)
     scores = logits.detach().to(dtype)
-    # numpy asks the kernel for huge pages, torch does not: touching the memory for the first time costs a fifth as much.
-    kind = np.float64 if dtype == torch.float64 else np.float32
-    grad = torch.from_numpy(np.empty((batch, frames, classes) if need_grad else (1, 0, 0), dtype=kind))
+    grad = fresh((batch, frames, classes) if need_grad else (1, 0, 0), dtype)
     nll, health = np.zeros(batch), np.zeros(batch)
     labels = problem.targets.numpy()
     lengths = np.array(problem.input_lengths, dtype=np.int64)

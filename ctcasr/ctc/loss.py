@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import reference
+from ctcasr.ctc._memory import fresh
 from ctcasr.ctc.backends import select
 from ctcasr.ctc.op import ctc_forward_backward
 from ctcasr.ctc.problem import Lengths, prepare
@@ -119,11 +120,22 @@ class _Stored(torch.autograd.Function):
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None, None, None]:
         grad, anchor = ctx.saved_tensors
         with torch.no_grad():
-            # In the precision of the loss: a gradient scaler's 65536 does not fit into float16.
-            scaled = (grad * outer[0][:, None, None]).to(grad.dtype)
+            scaled = _scaled(grad, outer[0])
         if torch.is_grad_enabled():  # create_graph: whoever differentiates this again must not get a silent zero
             scaled = _NoSecond.apply(scaled, anchor)
         return scaled, None, None, None
+
+
+def _scaled(grad: Tensor, outer: Tensor) -> Tensor:
+    """Rows of grad [B, T, C] times outer [B], in the precision of the loss: a gradient scaler's 65536 does not fit into float16."""
+    if grad.device.type != "cpu":
+        return (grad * outer[:, None, None]).to(grad.dtype)
+    if bool((outer == 1).all()):
+        # The stored tensor itself: autograd copies it before it changes it, unless the graph is let go and nobody else holds it.
+        return grad
+    if grad.dtype != outer.dtype:
+        return (grad * outer[:, None, None]).to(grad.dtype)
+    return torch.mul(grad, outer[:, None, None], out=fresh(tuple(grad.shape), grad.dtype))
 
 
 class _NoSecond(torch.autograd.Function):

@@ -233,3 +233,18 @@ assert len(said) == int("numba" in {blocked!r}), [str(w.message) for w in said]
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0])
+def test_a_kept_graph_is_not_changed_by_whoever_gets_its_gradient(factor: float) -> None:
+    logits = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = factor * ctc_loss(logits, torch.tensor([1, 2, 3]), (6, 5), (2, 1), reduction="sum")
+    loss.backward(retain_graph=True)
+    assert logits.grad is not None
+    first = logits.grad.clone()
+    logits.grad.mul_(100.0)
+    loss.backward(retain_graph=True)
+    torch.testing.assert_close(logits.grad, 101 * first)
+    logits.grad = None
+    loss.backward()
+    assert torch.equal(logits.grad, first)
