@@ -98,4 +98,6 @@ class Recognise:
 
 def _infeasible(report: CtcReport, row: int) -> str:
     frames, labels = report.input_lengths[row], report.target_lengths[row]
-    return f"{frames} frames cannot spell {labels} symbols ({-report.slack[row]} too few); use a smaller stride or leave it out"
+    repeats = frames - labels - report.slack[row]
+    with_repeats = f", {repeats} of them twice in a row" if repeats else ""
+    return f"{frames} frames cannot spell {labels} symbols{with_repeats}; use a smaller stride or leave it out"
