@@ -51,7 +51,10 @@ def range_test(flags: list[str]) -> None:
         table.add_row(f"{rates[index]:.1e}", f"{smooth[index]:.2f}")
     Console().print(table)
     # The loss is lowest where the rate is already too high to go on with; a third of it is the usual choice for the top of one-cycle.
-    print(f"the loss was lowest at {rates[lowest]:.1e}; try --lr {rates[lowest] / 3:.1e}")
+    if lowest >= 0.95 * len(rates):
+        print(f"the loss was still falling at the highest rate, {rates[-1]:.1e}: give more --epochs, or a higher --lr to go up to")
+    else:
+        print(f"the loss was lowest at {rates[lowest]:.1e}; try --lr {rates[lowest] / 3:.1e}")
 
 
 def grid(axes: list[str], flags: list[str]) -> None:
