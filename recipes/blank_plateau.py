@@ -85,11 +85,12 @@ def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
     plan = replace(s, seed=seed, **arm.get("plan", {}))
     alphabet = Alphabet.english38()
     train, dev = split_dev(read_manifest(s.train).utterances, 0.1, seed)
-    loader = Loader(Corpus(train, alphabet, 16000), batch_size=s.batch_size, order=arm.get("order", "shuffle"), seed=seed)
+    rate = spec.front.rate_hz
+    loader = Loader(Corpus(train, alphabet, rate), batch_size=s.batch_size, order=arm.get("order", "shuffle"), seed=seed)
     masks = SpecAugment() if "masks" in arm else None
     task = Recognise(build(spec, alphabet.size), alphabet, spec_to(spec), masks, round(arm.get("masks", 0.0) * s.epochs * len(loader)),
                      arm.get("objective"), arm.get("blank_penalty", 0.0))
-    checks = [r for r in fit(task, loader, Loader(Corpus(dev, alphabet, 16000), batch_size=32, order="sorted"), out=out, plan=plan)
+    checks = [r for r in fit(task, loader, Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"), out=out, plan=plan)
               if r.kind == "check"]
     curve = [(r.step, r.data["cer"], r.data["wer"]) for r in checks]
     released = (curve[i][0] for i in range(len(curve) - 2) if all(cer <= 0.8 for _, cer, _ in curve[i:i + 3]))
