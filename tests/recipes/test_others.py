@@ -52,7 +52,7 @@ def test_judges_are_one_recogniser_on_clean_and_one_on_noisy_speech(tones: Any, 
     lines = [{"audio_filepath": str(tones.folder / f"tone{20 + k}.wav"), "duration": 0.3, "label": f"kind{k}"} for k in range(3)]
     noise.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     judges.main(tones.flags(tmp_path / "judges", "--noise", str(noise), "--epochs", "1"))
-    seen = [set(checkpoint.load(tmp_path / "judges" / name / "best.pt")["notes"]["heard"]) for name in ("r1", "r2")]
+    seen = [set(checkpoint.load(tmp_path / "judges" / name / "best.pt")["notes"]["heard"]["files"]) for name in ("r1", "r2")]
     assert seen[0] < seen[1]                                # R2 has heard the noises as well
 
 
