@@ -24,7 +24,7 @@ from ctcasr.show import draw_arms
 from ctcasr.spec import ConvSpec, read_spec, spec_to
 from ctcasr.tasks import Objective, Recognise, evaluate
 from ctcasr.text import Alphabet
-from ctcasr.train import Plan, fit, option, parse
+from ctcasr.train import Plan, fit, option, parse, required
 
 # Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task.
 ARMS: dict[str, dict[str, Any]] = {
@@ -48,7 +48,7 @@ ARMS: dict[str, dict[str, Any]] = {
 class Settings(Plan):
     """Measure the blank plateau and its cures."""
 
-    train: str = option("", "manifest to learn from")
+    train: str = required("manifest to learn from")
     valid: str = option("", "manifest to score once, at the end of each run")
     out: str = option("runs/plateau", "folder of the runs")
     net: str = option("report_v_bigru", "the network that fails: one BatchNorm, three fully connected layers, no conv")

@@ -21,14 +21,14 @@ from ctcasr.show import draw_run, draw_utterance, watch
 from ctcasr.spec import read_spec, spec_to
 from ctcasr.tasks import Recognise, evaluate, examine
 from ctcasr.text import coverage, make_tokenizer, spell_digits
-from ctcasr.train import Plan, fit, load_fitting, option, parse, pick_device, step_seconds, to_toml
+from ctcasr.train import Plan, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml
 
 
 @dataclass(frozen=True)
 class Settings(Plan):
     """Train a CTC recogniser from scratch."""
 
-    train: str = option("", "manifest to learn from")
+    train: str = required("manifest to learn from")
     valid: str = option("", "manifest to score once, at the end")
     dev: str = option("", "manifest that selects the best checkpoint; empty: a part of train is held out")
     dev_share: float = option(0.1, "share of train that is held out")

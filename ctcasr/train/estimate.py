@@ -24,7 +24,7 @@ class Estimate:
 
 def estimate(task: Task, batches: list[Batch], device: torch.device) -> Estimate | None:
     """Time forward and backward passes over `batches` and undo every trace of them; None where none of them can be used."""
-    network = task.network
+    network = task.network.to(device)
     kept, random = copy.deepcopy(network.state_dict()), rng_state()
     network.train()
     pace = []

@@ -18,6 +18,11 @@ def option(default: Any, text: str) -> Any:
     return field(default=default, metadata={"help": text})
 
 
+def required(text: str) -> Any:
+    """A field of settings that must be given."""
+    return field(kw_only=True, metadata={"help": text})
+
+
 @dataclass(frozen=True)
 class Plan:
     """What `fit` needs to know; recipes inherit it and add their own settings."""

@@ -391,4 +391,4 @@ def test_settings_are_one_frozen_dataclass_with_help_texts(recognise: ModuleType
     fields = dataclasses.fields(recognise.Settings)
     assert all(field.metadata.get("help") for field in fields)
     with pytest.raises(dataclasses.FrozenInstanceError):
-        recognise.Settings().lr = 1.0
+        recognise.Settings(train="m.jsonl").lr = 1.0
