@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,7 +14,7 @@ from ctcasr.build import build_extract, build_norm
 from ctcasr.front import FrontEnd, SpecAugment
 from ctcasr.net import BCResNet, ConvClassifier, GoogLeNet, ResNet
 from ctcasr.seq import Seq
-from ctcasr.spec import ConvSpec, FrontSpec, fill, plain
+from ctcasr.spec import ConvSpec, FrontSpec, fill, named, plain
 
 Side = tuple[tuple[float, Tensor], ...]
 
@@ -121,13 +118,7 @@ def _body(spec: ClassifierSpec, bins: int, classes: int) -> nn.Module:
 
 def read_classifier(name: str) -> ClassifierSpec:
     """A preset by its name, or a spec from a TOML file (`.toml`)."""
-    if name.endswith(".toml"):
-        return classifier_from(tomllib.loads(Path(name).read_text(encoding="utf-8")), where=name)
-    if name not in CLASSIFIERS:
-        near = difflib.get_close_matches(name, CLASSIFIERS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"expected a preset ({', '.join(CLASSIFIERS)}) or a .toml file; got {name!r}{hint}")
-    return CLASSIFIERS[name]
+    return named(name, CLASSIFIERS, classifier_from)
 
 
 def classifier_to(spec: ClassifierSpec) -> dict[str, Any]:

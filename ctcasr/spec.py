@@ -7,10 +7,12 @@ import difflib
 import math
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,18 @@ PRESETS: dict[str, NetSpec] = {
 
 def read_spec(name: str) -> NetSpec:
     """A preset by its name, or a spec from a TOML file (`.toml`)."""
+    return named(name, PRESETS, spec_from)
+
+
+def named(name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any], str], T]) -> T:
+    """A preset by its name, or what `make(data, where)` makes of a TOML file; ValueError names the nearest preset."""
     if name.endswith(".toml"):
-        return spec_from(tomllib.loads(Path(name).read_text(encoding="utf-8")), where=name)
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, 1)
+        return make(tomllib.loads(Path(name).read_text(encoding="utf-8")), name)
+    if name not in presets:
+        near = difflib.get_close_matches(name, presets, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"expected a preset ({', '.join(PRESETS)}) or a .toml file; got {name!r}{hint}")
-    return PRESETS[name]
+        raise ValueError(f"expected a preset ({', '.join(presets)}) or a .toml file; got {name!r}{hint}")
+    return presets[name]
 
 
 def spec_to(spec: NetSpec) -> dict[str, Any]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from ctcasr.spec import FrontSpec, NetSpec, describe, fill, plain
+from ctcasr.spec import FrontSpec, NetSpec, describe, fill, named, plain
 
 
 @dataclass(frozen=True)
@@ -70,13 +67,7 @@ ENHANCERS: dict[str, EnhanceSpec] = {
 
 def read_enhancer(name: str) -> EnhanceSpec:
     """A preset by its name, or a spec from a TOML file (`.toml`)."""
-    if name.endswith(".toml"):
-        return enhancer_from(tomllib.loads(Path(name).read_text(encoding="utf-8")), where=name)
-    if name not in ENHANCERS:
-        near = difflib.get_close_matches(name, ENHANCERS, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"expected a preset ({', '.join(ENHANCERS)}) or a .toml file; got {name!r}{hint}")
-    return ENHANCERS[name]
+    return named(name, ENHANCERS, enhancer_from)
 
 
 def enhancer_to(spec: EnhanceSpec) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from ctcasr.cli import told
 from ctcasr.data import Corpus, Loader, read_manifest, split_dev
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
-from ctcasr.show import draw_arms
+from ctcasr.show import draw_arms, release_step
 from ctcasr.spec import ConvSpec, read_spec, spec_to
 from ctcasr.tasks import Objective, Recognise, evaluate
 from ctcasr.text import Alphabet
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
-    """One run of one arm, or what it gave before; release: the first check after which CER stays at or below 80 % for three checks."""
+    """One run of one arm, or what it gave before."""
     out = Path(s.out) / f"{name.replace(' ', '_').replace('%', 'percent')}_{seed}"
     if (out / "result.json").exists():
         found: dict[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
@@ -93,11 +93,10 @@ def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
     checks = [r for r in fit(task, loader, Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"), out=out, plan=plan)
               if r.kind == "check"]
     curve = [(r.step, r.data["cer"], r.data["wer"]) for r in checks]
-    released = (curve[i][0] for i in range(len(curve) - 2) if all(cer <= 0.8 for _, cer, _ in curve[i:i + 3]))
     best = Recogniser.load(out / "best.pt")
     best.blank_penalty = task.blank_penalty
     tally = evaluate(best, read_manifest(s.valid).utterances).tally
-    found = {"release": next(released, None), "half": next((step for step, _, wer in curve if wer <= 0.5), None),
+    found = {"release": release_step(checks), "half": next((step for step, _, wer in curve if wer <= 0.5), None),
              "wer": 100 * tally.words.rate, "curve": curve, "verdicts": [(r.data.get("verdict") or {}).get("state") for r in checks]}
     (out / "result.json").write_text(json.dumps(found), encoding="utf-8")
     print(f"{name}, seed {seed}: released at step {found['release']}, 50 % WER at {found['half']}, WER {found['wer']:.1f} %", flush=True)

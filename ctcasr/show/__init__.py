@@ -2,10 +2,10 @@
 
 from ctcasr.show.arms import draw_arms
 from ctcasr.show.classes import draw_classes
-from ctcasr.show.curves import draw_run
+from ctcasr.show.curves import draw_run, release_step
 from ctcasr.show.picture import draw_utterance
 from ctcasr.show.story import Story
 from ctcasr.show.summary import summary
 from ctcasr.show.watch import watch
 
-__all__ = ["Story", "draw_arms", "draw_classes", "draw_run", "draw_utterance", "summary", "watch"]
+__all__ = ["Story", "draw_arms", "draw_classes", "draw_run", "draw_utterance", "release_step", "summary", "watch"]
