@@ -26,6 +26,7 @@ from ctcasr.tasks import Objective, Recognise, evaluate
 from ctcasr.text import Alphabet
 from ctcasr.train import Plan, fit, option, parse, required
 
+CONV = (ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)))
 # Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task.
 ARMS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -35,7 +36,8 @@ ARMS: dict[str, dict[str, Any]] = {
     "warm-up": {"plan": {"schedule": "cosine", "warmup": 0.2}},
     "SortaGrad": {"order": "sortagrad"},
     "BatchNorm everywhere": {"net": {"rnn_norm": "every", "fc_norm": True}},
-    "conv": {"net": {"conv": (ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)))}},
+    "conv": {"net": {"conv": CONV}},
+    "BatchNorm and conv": {"net": {"rnn_norm": "every", "fc_norm": True, "conv": CONV}},
     "SpecAugment": {"masks": 0.0},
     "late SpecAugment": {"masks": 0.3},
     "CR-CTC": {"masks": 0.0, "objective": Objective(consistency=0.2)},
@@ -54,7 +56,7 @@ class Settings(Plan):
     net: str = option("report_v_bigru", "the network that fails: one BatchNorm, three fully connected layers, no conv")
     arms: str = option("", "only these arms, separated by commas; empty: all")
     seeds: int = option(3, "runs of each arm")
-    epochs: int = option(30, "passes over the training data in each run")
+    epochs: int = option(15, "passes over the training data in each run")
     lr: float = option(1e-3, "learning rate")
     weight_decay: float = option(0.0, "none: plain Adam")
     schedule: str = option("constant", "of the plain run")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ctcasr.ctc.diagnosis import first_release
 from ctcasr.show.records import RecordLike, final_course, number
 from ctcasr.show.story import Story
 from ctcasr.show.units import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, percent, short
@@ -64,7 +65,8 @@ def smooth(values: Sequence[float]) -> list[float]:
 def release_step(records: Sequence[RecordLike]) -> int | None:
     """Step of the first check after which CER stays at or below 80 % for 3 checks; None where that did not happen."""
     steps, cers = series(records, "check", "cer")
-    return next((steps[i] for i in range(len(cers) - 2) if max(cers[i:i + 3]) <= 0.8), None)
+    at = first_release(cers)
+    return None if at is None else steps[at]
 
 
 def _loss(records: Sequence[RecordLike]) -> Figure | None:

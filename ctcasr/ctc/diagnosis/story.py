@@ -21,6 +21,11 @@ def number(value: Any) -> float:
         return math.nan
 
 
+def first_release(cers: Sequence[float]) -> int | None:
+    """Index of the first of three checks in a row with CER at or below 80 %: the release from the blank plateau."""
+    return next((at for at in range(len(cers) - STAYS + 1) if all(cer <= RELEASED for cer in cers[at:at + STAYS])), None)
+
+
 @dataclass(frozen=True)
 class Story:
     """The records of one run, sorted by kind."""
@@ -91,13 +96,20 @@ class Story:
 
     @cached_property
     def release(self) -> int | None:
-        """Step of the first of three checks in a row with CER at or below 80 %; the last checks stand for those to come."""
+        """Step of the first of three checks in a row with CER at or below 80 %; None where that did not happen (yet)."""
+        return self._step_of(first_release([self.figure("cer", at) for at in range(len(self.checks))]))
+
+    @cached_property
+    def leaving(self) -> int | None:
+        """Step of the first of the last checks, too few for a release, that are at or below 80 % CER; None where there are none."""
+        if self.release is not None:
+            return None
         low = [self.figure("cer", at) <= RELEASED for at in range(len(self.checks))]
-        for at in range(len(low)):
-            if all(low[at:at + STAYS]):
-                step = self.figure("step", at)
-                return int(step) if math.isfinite(step) else None
-        return None
+        return self._step_of(next((at for at in range(len(low)) if all(low[at:])), None))
+
+    def _step_of(self, check: int | None) -> int | None:
+        step = math.nan if check is None else self.figure("step", check)
+        return int(step) if math.isfinite(step) else None
 
     @property
     def best_cer(self) -> float:

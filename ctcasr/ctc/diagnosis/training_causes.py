@@ -130,8 +130,10 @@ def over_peaky(story: Story) -> Cause | None:
     cer = story.evidence("dev", "cer")
     less, nats = min((story.evidence("dev", f"cer_blank_minus_{nats}"), nats) for nats in (2, 5))
     deleted, inserted = story.evidence("dev", "deletions"), story.evidence("dev", "insertions")
-    if story.release is None or not (story.over_deaf() < 0.9 and deleted > 0.1 and deleted > 0.6 * cer and deleted > 5 * inserted
-                                     and less < 0.75 * cer and story.report("blank_excess") > 0.01):
+    if (story.release or story.leaving) is None:
+        return None
+    if not (story.over_deaf() < 0.9 and deleted > 0.1 and deleted > 0.6 * cer and deleted > 5 * inserted and less < 0.75 * cer
+            and story.report("blank_excess") > 0.01):
         return None
     return Cause("over-peaky", f"{deleted:.0%} of the characters are deleted and {inserted:.0%} inserted; with the blank {nats} "
                                "nats lower, CER falls "

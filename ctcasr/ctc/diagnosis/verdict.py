@@ -39,7 +39,7 @@ def verdict(records: Sequence[Mapping[str, Any]]) -> Verdict:
     if found and found[0].confidence >= _DOUBT:
         found = [cause for cause in found if cause.confidence >= _DOUBT - 0.2]
     release = story.release
-    estimate = None if release is not None else estimated_release(story)
+    estimate = None if release is not None else story.leaving or estimated_release(story)
     return Verdict(_state(story, bool(found)), story.step, release if release is not None else estimate,
                    release is None and estimate is not None, tuple(found))
 
@@ -68,7 +68,7 @@ def estimated_release(story: Story) -> int | None:
 def _state(story: Story, trouble: bool) -> str:
     if trouble:
         return "trouble"
-    if story.release is None:
+    if story.release is None and story.leaving is None:
         return "plateau: wait"
     losses = [story.figure("dev_loss", at) for at in range(len(story.checks))]
     flat = len(losses) > 5 and min(losses[-5:]) > 0.99 * min(losses[:-5])
