@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
+import torch
 from torch import nn
 
 from ctcasr.front import CorpusNorm, FrontEnd, Mel, SpecAugment, Spectrogram, Unnormalised, UtteranceNorm
-from ctcasr.net import AcousticModel, ConvLayer, ConvStack, Head, LabelPrior, RecurrentStack
-from ctcasr.seq import Seq
+from ctcasr.net import AcousticModel, ConvLayer, ConvStack, Head, LabelPrior, Lookahead, RecurrentStack
+from ctcasr.seq import Framing, Seq
 from ctcasr.spec import FrontSpec, NetSpec
 
 
@@ -16,6 +19,20 @@ class SpeechModel(nn.Module):
     def __init__(self, front: FrontEnd, body: AcousticModel, prior: LabelPrior | None = None) -> None:
         super().__init__()
         self.front, self.body, self.prior = front, body, prior
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate inside."""
+        return self.front.extract.rate_hz
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def framing(self) -> Framing:
+        """Which samples each frame of logits sees, recurrence aside."""
+        return reduce(Framing.then, self.body.framings, self.front.framing)
 
     def frames(self, samples: int) -> int:
         """Frames of logits that so many samples give."""
@@ -27,10 +44,12 @@ class SpeechModel(nn.Module):
     @property
     def frame_s(self) -> float:
         """Seconds from one frame of logits to the next."""
-        rate = self.front.extract.rate
-        for framing in self.body.framings:
-            rate = rate / framing.hop
-        return float(1 / rate)
+        return self.framing.hop / self.rate_hz
+
+    @property
+    def latency_s(self) -> float:
+        """Seconds of sound that a frame waits for, from the beginning of what it stands for; with two directions it waits for all."""
+        return (self.framing.size - self.framing.before) / self.rate_hz
 
     def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> Seq:
         """Logits [B, T, symbols] of samples [B, N]; in evaluation with the label priors, if any, taken off."""
@@ -48,11 +67,12 @@ def build(spec: NetSpec, symbols: int) -> SpeechModel:
         channels, bins = layers[-1].channels, layers[-1].bins
     stack = ConvStack(layers, extract.bins)
     rnn = RecurrentStack(spec.rnn, stack.features, spec.hidden, spec.layers, spec.bidirectional, spec.rnn_norm, spec.dropout)
+    lookahead = Lookahead(rnn.features, spec.lookahead) if spec.lookahead else None
     head = Head(rnn.features, spec.fc, symbols, spec.fc_norm, spec.clip)
     if spec.blank_start is not None:
         head.start_blank(spec.blank_start)
     prior = LabelPrior(symbols, spec.prior_weight) if spec.prior_weight else None
-    return SpeechModel(FrontEnd(extract, build_norm(spec.front, extract.bins)), AcousticModel(stack, rnn, head), prior)
+    return SpeechModel(FrontEnd(extract, build_norm(spec.front, extract.bins)), AcousticModel(stack, rnn, head, lookahead), prior)
 
 
 def build_extract(spec: FrontSpec) -> Spectrogram:

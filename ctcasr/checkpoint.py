@@ -59,3 +59,12 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
         raise CheckpointError(f"{path}: checkpoint format {payload['format']}; this ctcasr reads format {FORMAT}. "
                               "Use the version of ctcasr that wrote it, or train again")
     return payload
+
+
+def load_kind(path: Path | str, kind: str) -> dict[str, Any]:
+    """`load` for what must hold a "recogniser", "classifier" or "enhancer"; raises CheckpointError where it holds something else."""
+    payload = load(path)
+    if payload.get("kind") != kind:
+        article = "an" if kind[0] in "aeiou" else "a"
+        raise CheckpointError(f"{path}: expected {article} {kind}; this checkpoint holds: {payload.get('kind')}")
+    return payload

@@ -52,9 +52,7 @@ class Classifier:
     @staticmethod
     def load(path: str | Path, device: str | torch.device = "cpu") -> Classifier:
         """Read a checkpoint; raises CheckpointError where it is not a classifier's."""
-        payload = checkpoint.load(path)
-        if payload.get("kind") != Classifier.KIND:
-            raise checkpoint.CheckpointError(f"{path}: expected a classifier; this checkpoint holds: {payload.get('kind')}")
+        payload = checkpoint.load_kind(path, Classifier.KIND)
         model = build_classifier(classifier_from(payload["spec"]), len(payload["classes"]))
         make_room(model, payload["network"])
         model.load_state_dict(payload["network"])

@@ -36,11 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     evaluate.add_argument("--out", required=True, help="folder for scores.json and what was found, line by line")
     add_decoder_flags(evaluate)
 
-    export = commands.add_parser("export", help="write a classifier for another runtime, run it there and measure it")
+    export = commands.add_parser("export", help="write a recogniser or a classifier for another runtime, run it there and measure it")
     export.add_argument("checkpoint")
-    export.add_argument("--to", required=True, choices=("onnx", "litert"))
+    export.add_argument("--to", required=True, choices=("onnx", "litert"), help="litert: classifiers only")
     export.add_argument("--out", required=True, help="folder for the files and their report")
-    export.add_argument("--test", required=True, metavar="MANIFEST", help="clips that every exported file is run on")
+    export.add_argument("--test", metavar="MANIFEST", help="clips that every exported file is run on (a classifier needs them)")
     export.add_argument("--calibrate", metavar="MANIFEST", help="clips that set the ranges of static quantisation (none: it is left out)")
     export.add_argument("--against", metavar="CHECKPOINT", help="another classifier, exported and measured in the same run")
 
@@ -55,6 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         add_arguments(card)
 
     _add_score_enhanced(commands.add_parser("score-enhanced", help="is enhanced speech understood better? on anybody's files"))
+
+    tensorboard = commands.add_parser("tensorboard", help="write the records of a run as TensorBoard event files")
+    tensorboard.add_argument("run", metavar="RUN", help="a run directory")
+    tensorboard.add_argument("--out", metavar="DIR", help="folder for the event files (default: RUN/tensorboard)")
 
     args = parser.parse_args(argv)
     return told(lambda: _run(args))
@@ -91,6 +95,11 @@ def _run(args: argparse.Namespace) -> int:
         return show_card(args)
     if args.command == "enhance":
         return _enhance(args)
+    if args.command == "tensorboard":
+        from ctcasr.show import write_events
+
+        print(f"tensorboard --logdir {write_events(args.run, args.out)}")
+        return 0
     if args.command == "score-enhanced":
         from ctcasr.compare.command import run as score_enhanced
 
@@ -201,7 +210,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from ctcasr.recogniser import Recogniser
     from ctcasr.tasks import evaluate, evaluate_classes
 
-    if checkpoint.load(args.checkpoint).get("kind") == Classifier.KIND:
+    if not args.checkpoint.endswith(".onnx") and checkpoint.load(args.checkpoint).get("kind") == Classifier.KIND:
         scored = evaluate_classes(Classifier.load(args.checkpoint), read_manifest(args.manifest).utterances)
         print(f"{scored}\ndetails: {scored.write(Path(args.out)) / 'scores.json'}")
         return 0

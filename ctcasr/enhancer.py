@@ -42,9 +42,7 @@ class Enhancer:
     @staticmethod
     def load(path: str | Path, device: str | torch.device = "cpu") -> Enhancer:
         """Read a checkpoint; raises CheckpointError where it is not an enhancer's."""
-        payload = checkpoint.load(path)
-        if payload.get("kind") != Enhancer.KIND:
-            raise checkpoint.CheckpointError(f"{path}: expected an enhancer; this checkpoint holds: {payload.get('kind')}")
+        payload = checkpoint.load_kind(path, Enhancer.KIND)
         model = build_enhancer(enhancer_from(payload["spec"]))
         model.load_state_dict(payload["network"])
         return Enhancer(model.to(device), payload["spec"], payload["notes"], Path(path))

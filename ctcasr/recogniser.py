@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +15,17 @@ from ctcasr.build import SpeechModel, build
 from ctcasr.ctc import Decoded, greedy, penalised
 from ctcasr.data import read_audio, resample
 from ctcasr.decoder import Decoder
+from ctcasr.hypothesis import Hypothesis, Word, words_of
 from ctcasr.seq import Seq
 from ctcasr.spec import spec_from
+from ctcasr.stream import Stream
 from ctcasr.text import Tokenizer, tokenizer_from_state
 
 Audio = str | Path | Tensor
 
 
-@dataclass(frozen=True)
-class Word:
-    """One written word and when it was said, in seconds (the frames in which its symbols were emitted)."""
-
-    text: str
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """What was written: text, words with times, token ids, and a log-probability in nats (of the best path, or as a decoder has it)."""
-
-    text: str
-    words: tuple[Word, ...]
-    tokens: tuple[int, ...]
-    score: float
-    others: tuple[Hypothesis, ...] = ()       # the next best, where a decoder was asked for them
-
-
 class Recogniser:
-    """A trained model with its tokenizer; `Recogniser.load(path)` reads any checkpoint of a recogniser."""
+    """A trained model with its tokenizer; `Recogniser.load(path)` reads any checkpoint of a recogniser, or its ONNX file."""
 
     KIND = "recogniser"
 
@@ -60,10 +41,12 @@ class Recogniser:
 
     @staticmethod
     def load(path: str | Path, device: str | torch.device = "cpu") -> Recogniser:
-        """Read a checkpoint; raises CheckpointError where it is not a recogniser's."""
-        payload = checkpoint.load(path)
-        if payload.get("kind") != Recogniser.KIND:
-            raise checkpoint.CheckpointError(f"{path}: expected a recogniser; this checkpoint holds: {payload.get('kind')}")
+        """Read a checkpoint, or an ONNX file (`.onnx`) that was exported of one; raises CheckpointError where it is not a recogniser's."""
+        if Path(path).suffix.lower() == ".onnx":
+            from ctcasr.onnx_recogniser import OnnxRecogniser
+
+            return OnnxRecogniser(path)
+        payload = checkpoint.load_kind(path, Recogniser.KIND)
         tokenizer = tokenizer_from_state(payload["tokenizer"])
         model = build(spec_from(payload["spec"]), tokenizer.size)
         model.load_state_dict(payload["network"])
@@ -72,11 +55,16 @@ class Recogniser:
     @property
     def rate_hz(self) -> int:
         """The sample rate inside."""
-        return self.model.front.extract.rate_hz
+        return self.model.rate_hz
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds from one frame of logits to the next."""
+        return self.model.frame_s
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        return self.model.device
 
     def logits(self, samples: Seq) -> Seq:
         """Logits [B, T, symbols] of samples [B, N] at `rate_hz`; differentiable, so that enhancement can learn from it."""
@@ -98,6 +86,10 @@ class Recogniser:
             hypotheses = self._decode(Seq.stack([samples[i] for i in take], self.rate_hz), decoder)
             found.update(zip(take, hypotheses, strict=True))
         return [found[i] for i in range(len(samples))]
+
+    def stream(self) -> Stream:
+        """Recognition of one utterance as it is heard, piece by piece; ValueError where the network cannot, with what can."""
+        return Stream(self.model, self.tokenizer, self.blank_penalty)
 
     @torch.no_grad()
     def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
@@ -122,16 +114,5 @@ class Recogniser:
         return resample(item.float(), rate_hz, self.rate_hz)
 
     def words(self, tokens: Sequence[int], frames: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
-        """Tokens grouped into words: a symbol that is shown with "_" in front begins one."""
-        step, words = self.model.frame_s, list[Word]()
-        begin = True
-        for token, (first, last) in zip(tokens, frames, strict=True):
-            symbol = self.tokenizer.symbol(token)
-            begin = begin or symbol.startswith("_")
-            if text := symbol.removeprefix("_"):
-                if begin:
-                    words.append(Word(text, first * step, last * step))
-                else:
-                    words[-1] = Word(words[-1].text + text, words[-1].start_s, last * step)
-                begin = False
-        return tuple(words)
+        """Tokens grouped into words."""
+        return words_of(self.tokenizer, tokens, frames, self.frame_s)

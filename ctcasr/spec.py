@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -54,6 +54,7 @@ class NetSpec:
     layers: int = 3
     hidden: int = 128
     bidirectional: bool = True
+    lookahead: int = 0                 # frames of the future that a look-ahead convolution after the RNN layers sees
     rnn_norm: str = "every"            # BatchNorm on the input of "every" layer, of the first ("input") or of "none"
     fc: tuple[int, ...] = ()           # hidden fully connected layers before the output layer
     fc_norm: bool = True               # BatchNorm before each fully connected layer
@@ -74,6 +75,10 @@ PRESETS: dict[str, NetSpec] = {
         conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (1, 2))),
         rnn="lstm", layers=3, hidden=128, dropout=0.2,
     ),
+    "streaming": NetSpec(                # statistics of the corpus and one direction: nothing waits for the end of the utterance
+        FrontSpec(norm="corpus"), conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (1, 2))),
+        rnn="lstm", layers=3, hidden=256, bidirectional=False, lookahead=8, dropout=0.2,
+    ),
     **{
         f"report_v{size}_{'bi' if both else ''}{rnn}{'_conv' if conv else ''}": _report(n_fft, rnn, both, conv)
         for size, n_fft in (("", 512), ("_1024", 1024)) for rnn in ("gru", "lstm") for both in (False, True) for conv in (False, True)
@@ -82,19 +87,43 @@ PRESETS: dict[str, NetSpec] = {
 
 
 def read_spec(name: str) -> NetSpec:
-    """A preset by its name, or a spec from a TOML file (`.toml`)."""
+    """A preset by its name, with changes ("default rnn=gru front.norm=pca fc=[128]"), or a spec from a TOML file (`.toml`)."""
     return named(name, PRESETS, spec_from)
 
 
 def named(name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any], str], T]) -> T:
-    """A preset by its name, or what `make(data, where)` makes of a TOML file; ValueError names the nearest preset."""
+    """A preset by its name, changed by the words "field=value" behind it, or what `make(data, where)` makes of a TOML file.
+
+    Raises ValueError that names the nearest preset or field.
+    """
     if name.endswith(".toml"):
         return make(tomllib.loads(Path(name).read_text(encoding="utf-8")), name)
-    if name not in presets:
-        near = difflib.get_close_matches(name, presets, 1)
+    preset, *changes = name.split() or [name]
+    if preset not in presets:
+        near = difflib.get_close_matches(preset, presets, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"expected a preset ({', '.join(presets)}) or a .toml file; got {name!r}{hint}")
-    return presets[name]
+        raise ValueError(f"expected a preset ({', '.join(presets)}) or a .toml file; got {preset!r}{hint}")
+    if not changes:
+        return presets[preset]
+    data: dict[str, Any] = plain(dataclasses.asdict(cast(Any, presets[preset])))
+    for change in changes:
+        path, equals, value = change.partition("=")
+        *tables, key = path.split(".")
+        table = data
+        for part in tables:
+            table = table.get(part) if isinstance(table, dict) else None  # type: ignore[assignment]
+        if not equals or not isinstance(table, dict):
+            raise ValueError(f"{name!r}: expected a change as field=value, such as hidden=256 or front.norm=pca; got {change!r}")
+        table[key] = _literal(value)
+    return make(data, repr(name))
+
+
+def _literal(text: str) -> Any:
+    """A TOML value; a bare word is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def spec_to(spec: NetSpec) -> dict[str, Any]:
@@ -113,7 +142,8 @@ def describe(spec: NetSpec) -> str:
     stride = math.prod(conv.stride[0] for conv in spec.conv)
     conv = [f"{len(spec.conv)} conv (stride {stride})"] if spec.conv else []
     rnn = f"{spec.layers} x {'Bi' if spec.bidirectional else ''}{spec.rnn.upper()} {spec.hidden}"
-    return ", ".join([f"{spec.front.kind} {size}", *conv, rnn, "-".join(["FC", *map(str, spec.fc)])])
+    ahead = [f"look-ahead {spec.lookahead}"] if spec.lookahead else []
+    return ", ".join([f"{spec.front.kind} {size}", *conv, rnn, *ahead, "-".join(["FC", *map(str, spec.fc)])])
 
 
 def plain(value: Any) -> Any:

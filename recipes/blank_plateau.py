@@ -26,7 +26,7 @@ from ctcasr.tasks import Objective, Recognise, evaluate
 from ctcasr.text import Alphabet
 from ctcasr.train import Plan, fit, option, parse, required
 
-CONV = (ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)))
+CONV = (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(16, (5, 5), (2, 2)))
 # Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task.
 ARMS: dict[str, dict[str, Any]] = {
     "plain": {},

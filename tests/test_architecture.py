@@ -13,10 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 LEVELS = {
     0: ["seq"],
-    1: ["batch", "score", "confusion", "distortion", "checkpoint"],
+    1: ["batch", "score", "confusion", "distortion", "acoustics", "checkpoint"],
     2: ["front", "net", "video", "ctc", "data", "text"],
-    3: ["spec", "build", "decoder", "decoder_flags", "recogniser", "build_classifier", "classifier",
-        "spec_enhance", "build_enhance", "enhancer"],
+    3: ["spec", "build", "decoder", "decoder_flags", "hypothesis", "stream", "onnx_recogniser", "recogniser", "build_classifier",
+        "classifier", "spec_enhance", "build_enhance", "enhancer"],
     4: ["tasks"],
     5: ["train"],
     6: ["doctor", "compare", "card", "export", "show"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,18 @@ def test_a_spec_in_one_line() -> None:
     spec = NetSpec(FrontSpec(bands=40), (ConvSpec(8, (5, 5), (2, 2)), ConvSpec(8, (5, 5), (2, 1))), "lstm", 3, 64, fc=(32,))
     assert describe(spec) == "mel 40, 2 conv (stride 4), 3 x BiLSTM 64, FC-32"
     assert len({describe(spec) for spec in SPECS.values()}) == len(SPECS)
+
+
+def test_a_preset_is_changed_by_words_behind_its_name() -> None:
+    changed = read_spec("default rnn=gru front.norm=none fc=[128,64] dropout=0.3 clip=20")
+    plain = read_spec("default")
+    assert changed == replace(plain, rnn="gru", front=replace(plain.front, norm="none"), fc=(128, 64), dropout=0.3, clip=20.0)
+    assert plain == read_spec("default ") and plain.rnn != "gru"
+
+
+@pytest.mark.parametrize(("name", "said"), [("default hiden=3", "did you mean 'hidden'"), ("default hidden", "field=value"),
+                                           ("default front.bands.x=1", "field=value"), ("default hidden=big", "expected int"),
+                                           ("defolt hidden=3", "did you mean 'default'"), ("", "expected a preset")])
+def test_a_change_that_fits_nowhere_is_told(name: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        read_spec(name)

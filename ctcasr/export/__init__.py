@@ -1,7 +1,9 @@
-"""Classifiers as files that other runtimes run: ONNX and LiteRT, in floats and in 8 bits."""
+"""Recognisers and classifiers as files that other runtimes run: ONNX and LiteRT, in floats and in 8 bits."""
 
 from ctcasr.export.artefact import Artefact, Runner, zipped_bytes
 from ctcasr.export.classify import Exported, export_classifier
 from ctcasr.export.measure import Latency, Measured, measure
+from ctcasr.export.recognise import ExportedRecogniser, Runtime, export_onnx_recogniser, export_recogniser
 
-__all__ = ["Artefact", "Exported", "Latency", "Measured", "Runner", "export_classifier", "measure", "zipped_bytes"]
+__all__ = ["Artefact", "Exported", "ExportedRecogniser", "Latency", "Measured", "Runner", "Runtime", "export_classifier",
+           "export_onnx_recogniser", "export_recogniser", "measure", "zipped_bytes"]

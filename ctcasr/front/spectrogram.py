@@ -51,9 +51,11 @@ class Spectrogram(nn.Module):
         if not self.centred and data.shape[1] < self.n_fft:
             raise ValueError(f"expected clips of at least {self.n_fft} samples (one window); the longest has {data.shape[1]}")
         # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the same alone and in a batch.
-        spectrum = torch.stft(data, self.n_fft, self.hop, self.win, self.window, center=self.centred, pad_mode="constant",
-                              return_complex=True)
-        return samples.framed(spectrum.transpose(1, 2), self.framing)
+        return samples.framed(self.unpadded(functional.pad(data, (self.framing.before, self.framing.after))), self.framing)
+
+    def unpadded(self, samples: Tensor) -> Tensor:
+        """Transform, complex [B, T, n_fft // 2 + 1], of the whole windows in samples [B, N]."""
+        return torch.stft(samples, self.n_fft, self.hop, self.win, self.window, center=False, return_complex=True).transpose(1, 2)
 
     def inverse(self, spectrum: Seq, samples: Seq) -> Seq:
         """Samples [B, N] of a transform [B, T, n_fft // 2 + 1] by weighted overlap-add, for the lengths and the clock of `samples`.

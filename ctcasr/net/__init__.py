@@ -1,7 +1,7 @@
 """Networks: over padded sequences, and classifiers of features of a fixed length."""
 
 from ctcasr.net.acoustic import AcousticModel
-from ctcasr.net.batchnorm import SequenceBatchNorm
+from ctcasr.net.batchnorm import SequenceBatchNorm, normalise_over_all
 from ctcasr.net.bcresnet import BCResNet
 from ctcasr.net.chunks import Chunking, CumulativeNorm, GlobalNorm, Product
 from ctcasr.net.conv import ConvLayer, ConvStack
@@ -9,6 +9,7 @@ from ctcasr.net.dualpath import Masking, Separator, WaveDecoder, WaveEncoder
 from ctcasr.net.googlenet import GoogLeNet
 from ctcasr.net.head import Head
 from ctcasr.net.kws import ConvClassifier
+from ctcasr.net.lookahead import Lookahead
 from ctcasr.net.prior import LabelPrior
 from ctcasr.net.prune import Pruner, Schedule
 from ctcasr.net.resnet import ResNet
@@ -26,6 +27,7 @@ __all__ = [
     "GoogLeNet",
     "Head",
     "LabelPrior",
+    "Lookahead",
     "Masking",
     "Product",
     "Pruner",
@@ -37,4 +39,5 @@ __all__ = [
     "SequenceBatchNorm",
     "WaveDecoder",
     "WaveEncoder",
+    "normalise_over_all",
 ]

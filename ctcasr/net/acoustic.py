@@ -6,22 +6,24 @@ from torch import nn
 
 from ctcasr.net.conv import ConvStack
 from ctcasr.net.head import Head
+from ctcasr.net.lookahead import Lookahead
 from ctcasr.net.rnn import RecurrentStack
 from ctcasr.seq import Framing, Seq
 
 
 class AcousticModel(nn.Module):
-    """Conv layers, BatchNorm-RNN layers and fully connected layers; features [B, T, F] to logits [B, T', symbols]."""
+    """Conv layers, BatchNorm-RNN layers, look-ahead if any, and fully connected layers; features [B, T, F] to logits [B, T', symbols]."""
 
-    def __init__(self, conv: ConvStack, rnn: RecurrentStack, head: Head) -> None:
+    def __init__(self, conv: ConvStack, rnn: RecurrentStack, head: Head, lookahead: Lookahead | None = None) -> None:
         super().__init__()
-        self.conv, self.rnn, self.head = conv, rnn, head
+        self.conv, self.rnn, self.head, self.lookahead = conv, rnn, head, lookahead
 
     @property
     def framings(self) -> tuple[Framing, ...]:
         """What is done to the frame clock, stage by stage."""
-        return self.conv.framings
+        return self.conv.framings + (() if self.lookahead is None else (self.lookahead.framing,))
 
     def forward(self, features: Seq) -> Seq:
         """Logits [B, T', symbols] of features [B, T, F]."""
-        return self.head(self.rnn(self.conv(features)))
+        frames = self.rnn(self.conv(features))
+        return self.head(frames if self.lookahead is None else self.lookahead(frames))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from ctcasr.net.batchnorm import SequenceBatchNorm
 from ctcasr.seq import Framing, Seq
@@ -23,7 +24,15 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Seq) -> Seq:
         """Frames [B, T', C', F'] of frames [B, T, C, F] whose padding is zero."""
-        y = x.framed(self.conv(x.data.transpose(1, 2)).transpose(1, 2), self.framing)       # [B, T', C', F']
+        return self.activate(x.framed(self.conv(x.data.transpose(1, 2)).transpose(1, 2), self.framing))
+
+    def unpadded(self, data: Tensor) -> Tensor:
+        """The convolution [B, T', C', F'] of frames [B, T, C, F] without zeros before and after them."""
+        rows = functional.pad(data, (int(self.conv.padding[1]),) * 2).transpose(1, 2)
+        return functional.conv2d(rows, self.conv.weight, None, self.conv.stride).transpose(1, 2)
+
+    def activate(self, y: Seq) -> Seq:
+        """What follows the convolution, [B, T', C', F']: BatchNorm and activation."""
         batch, steps, channels, bins = y.data.shape
         # Statistics per channel over real frames and all bins: bins are laid out as further frames of the same sequence.
         spread = Seq(y.data.transpose(2, 3).reshape(batch, steps * bins, channels), tuple(n * bins for n in y.lengths), y.rate * bins)
