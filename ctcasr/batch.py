@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,20 @@ class Batch:
     @property
     def ids(self) -> tuple[str, ...]:
         return tuple(u.id for u in self.utterances)
+
+    def rows(self, indices: Sequence[int]) -> Batch:
+        """Only these utterances, padded to the longest of them."""
+        def of(items: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(items[i] for i in indices) if items else ()
+
+        def some(seq: Seq | None) -> Seq | None:
+            return None if seq is None else seq.rows(indices)
+
+        targets = self.targets.split(list(self.target_lengths))
+        labels = None if self.labels is None else self.labels[list(indices)]
+        return replace(self, utterances=of(self.utterances), audio=self.audio.rows(indices), target_lengths=of(self.target_lengths),
+                       targets=torch.cat([targets[i] for i in indices]) if indices else self.targets[:0], seeds=of(self.seeds),
+                       clean=some(self.clean), video=some(self.video), labels=labels)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same with sound, video and labels on `device`; targets stay on the host."""

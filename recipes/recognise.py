@@ -1,12 +1,14 @@
 """Train a CTC recogniser on any manifest, and score it once on another.
 
 python recipes/recognise.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/mine
+torchrun --nproc-per-node 4 recipes/recognise.py ...          (the same run by several processes: docs/scale.md)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +23,7 @@ from ctcasr.show import draw_run, draw_utterance, watch
 from ctcasr.spec import read_spec, spec_to
 from ctcasr.tasks import Recognise, evaluate, examine
 from ctcasr.text import coverage, make_tokenizer, spell_digits
-from ctcasr.train import Plan, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml
+from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Settings(Plan):
     text: str = option("english38", "english38, english29, or pieces:N (SentencePiece with N units learnt from train)")
     strict: bool = option(False, "refuse characters outside the alphabet instead of reporting them")
     digits: str = option("keep", "keep digits, or spell them as words")
-    batch_size: int = option(16, "utterances in a batch")
+    batch_size: int = option(16, "utterances in a batch, all processes together; 0: only batch_seconds decides")
+    batch_seconds: float = option(0.0, "seconds of padded sound in a batch, all processes together; 0: no limit")
     order: str = option("sortagrad", "sortagrad (first epoch from short to long), shuffle or sorted")
     augment: bool = option(True, "SpecAugment")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
@@ -50,14 +53,21 @@ class Settings(Plan):
 def main(argv: list[str] | None = None) -> None:
     """Train, select, score."""
     s = parse(Settings, argv, prog="recognise")
-    out = Path(s.out)
-    task, loader, dev_loader = prepare(s)
-    out.mkdir(parents=True, exist_ok=True)
-    if not s.resume:
-        (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
-    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
-        pass
+    world, out = World.join(s.device), Path(s.out)
+    with world.quiet():
+        task, loader, dev_loader = prepare(s, world)
+        if not s.resume and world.rank == 0:
+            out.mkdir(parents=True, exist_ok=True)
+            (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+        for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)):
+            pass
+    world.leave()
+    if world.rank == 0:
+        report(s, out, dev_loader)
 
+
+def report(s: Settings, out: Path, dev_loader: Loader) -> None:
+    """Pictures of the run, and the score on the valid part."""
     print(f"checkpoint: {out / 'best.pt'}")
     best = Recogniser.load(out / "best.pt")
     try:
@@ -72,36 +82,30 @@ def main(argv: list[str] | None = None) -> None:
               f"{result.tally.utterances} utterances; details in {out / 'valid'}")
 
 
-def prepare(s: Settings) -> tuple[Recognise, Loader, Loader]:
-    """The task, the batches to learn from, and those that select."""
+def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader, Loader]:
+    """The task, the batches to learn from (this process's share of them), and those that select."""
+    world, spec, lines = world or World(), read_spec(s.net), read(s.train, s)
     torch.manual_seed(s.seed)
-    spec = read_spec(s.net)
-    lines = read(s.train, s)
     train, dev = (lines, read(s.dev, s)) if s.dev else split_dev(lines, s.dev_share, s.seed)
     tokenizer = make_tokenizer(s.text, [u.text or "" for u in train], s.strict)
     if s.strict:
         _ = [tokenizer.encode(u.text or "") for u in lines]       # refused now, not in the middle of an epoch
-    print(f"{len(train)} utterances to learn from, {len(dev)} to select by;",
-          coverage([(u.where, u.text or "") for u in lines], tokenizer))
-
-    rate = spec.front.rate_hz
-    corpus = Corpus(train, tokenizer, rate, speeds=[float(speed) for speed in s.speeds.split(",")])
-    loader = Loader(corpus, batch_size=s.batch_size, order=s.order, seed=s.seed)  # type: ignore[arg-type]
-    dev_loader = Loader(Corpus(dev, tokenizer, rate), batch_size=2 * s.batch_size, order="sorted")
-
+    covered = coverage([(u.where, u.text or "") for u in lines], tokenizer)
+    print(f"{len(train)} utterances to learn from, {len(dev)} to select by;", covered)
+    corpus = Corpus(train, tokenizer, spec.front.rate_hz, speeds=[float(speed) for speed in s.speeds.split(",")])
+    how: dict[str, Any] = {"batch_size": s.batch_size or None, "batch_seconds": s.batch_seconds or None, "order": s.order, "seed": s.seed}
+    loader = Loader(corpus, **how, rank=world.rank, world=world.size)
+    dev_loader = Loader(Corpus(dev, tokenizer, corpus.rate_hz), **{**how, "batch_size": 2 * s.batch_size or None, "order": "sorted"})
     model = build(spec, tokenizer.size)
     if s.init:
         print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
     if model.front.needs_statistics and not s.resume:
-        model.front.fit(batch.audio for batch in loader.epoch(0) if batch is not None)
-
-    masks = SpecAugment() if s.augment else None
-    task = Recognise(model, tokenizer, spec_to(spec), masks, round(s.augment_from * len(loader)),
-                     notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s),
-                            "heard": heard([*train, *dev])})
+        model.front.fit(batch.audio for batch in Loader(corpus, **how).epoch(0) if batch is not None)
+    task = Recognise(model, tokenizer, spec_to(spec), SpecAugment() if s.augment else None, round(s.augment_from * len(loader)),
+                     notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s), "heard": heard([*train, *dev])})
     trial = next(loader.epoch(0, len(loader) // 2), None)
     loader.workers = s.workers if s.workers >= 0 else measure_workers(
-        corpus, batch_size=s.batch_size, step_s=step_seconds(task, trial, pick_device(s.device)))
+        corpus, batch_size=-(-len(corpus) // len(loader) // world.size), step_s=step_seconds(task, trial, pick_device(s.device)))
     return task, loader, dev_loader
 
 

@@ -62,6 +62,7 @@ class Loader:
         self.world = world
         self.pin = pin
         self._skipped: dict[Skip, None] = {}
+        self._unread: list[Skip] = []
         self._jobs = _Jobs()
         self._processes: DataLoader[Any] | None = None
         self._length = len(self.plan(0))
@@ -74,6 +75,16 @@ class Loader:
     def seconds(self) -> float:
         """Seconds of audio in an epoch, all ranks together."""
         return self.corpus.seconds
+
+    @property
+    def utterances(self) -> int:
+        """Utterances in an epoch, all ranks together."""
+        return len(self.corpus)
+
+    @property
+    def unread(self) -> tuple[Skip, ...]:
+        """What this rank could not read in the epoch that was begun last."""
+        return tuple(self._unread)
 
     @property
     def skipped(self) -> tuple[Skip, ...]:
@@ -99,9 +110,11 @@ class Loader:
         plan = self.plan(number)
         if not 0 <= start_batch <= len(plan):
             raise ValueError(f"start_batch: expected within 0..{len(plan)}, the epoch's batches; got {start_batch}")
+        self._unread = []
         jobs = [(number, index, batch[self.rank :: self.world]) for index, batch in enumerate(plan)][start_batch:]
         for batch, skipped in self._fetched(jobs):
             self._skipped.update(dict.fromkeys(skipped))
+            self._unread += skipped
             yield batch.pin() if self.pin and batch is not None else batch
 
     def close(self) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from ctcasr.batch import Batch
 from ctcasr.tasks.task import Task
+from ctcasr.train.parts import no_memory
 from ctcasr.train.state import rng_state, set_rng_state
 
 
@@ -30,12 +31,16 @@ def estimate(task: Task, batches: list[Batch], device: torch.device) -> Estimate
     pace = []
     for batch in batches:
         start = time.perf_counter()
-        loss = task.step(batch.to(device), 0)
-        if loss.weight > 0 and loss.sum.requires_grad and bool(torch.isfinite(loss.sum)):
-            loss.sum.backward()
-            if device.type == "cuda":
-                torch.cuda.synchronize(device)
-            pace.append((time.perf_counter() - start) / float(batch.audio.data.numel() / batch.audio.rate))
+        try:
+            loss = task.step(batch.to(device), 0)
+            if loss.weight > 0 and loss.sum.requires_grad and bool(torch.isfinite(loss.sum)):
+                loss.sum.backward()
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
+                pace.append((time.perf_counter() - start) / float(batch.audio.data.numel() / batch.audio.rate))
+        except (RuntimeError, MemoryError) as error:
+            if not no_memory(error):
+                raise                                           # training will halve the batch
     for parameter in network.parameters():
         parameter.grad = None
     network.load_state_dict(kept)

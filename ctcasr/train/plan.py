@@ -34,13 +34,18 @@ class Plan:
     weight_decay: float = option(1e-2, "decoupled (adamw) or L2 weight decay")
     schedule: str = option("onecycle", "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)")
     warmup: float = option(0.1, "share of training in which the learning rate rises")
+    floor: float = option(0.0, "onecycle, cosine, linear: share of lr to end at; 0: fall towards nothing, no lower than 0.0001")
+    decay: float = option(0.5, "plateau: factor of the learning rate where checks bring nothing better")
+    decay_after: int = option(3, "plateau: so many checks in a row without a better one lower the learning rate")
     clip: float = option(10.0, "largest norm of the gradient (of the mean loss per utterance); 0: no clipping")
     accumulate: int = option(1, "batches per optimiser step")
     seed: int = option(0, "of everything random")
     check_every: int = option(1, "epochs between checks on the dev part")
     patience: int = option(0, "checks without a better one before stopping early; 0: never")
     skips: int = option(20, "unusable steps in a row before training stops")
+    unreadable: float = option(0.1, "largest share of an epoch's utterances that may be unreadable (ten may always be)")
     save_every_s: float = option(60.0, "seconds between writes of last.pt")
+    auto_resume: bool = option(False, "go on with the run in the folder if there is one, else begin: for jobs that are started again")
     log_every: int = option(5, "steps that one record sums up")
     device: str = option("auto", "auto, cpu, cuda")
 
@@ -76,6 +81,9 @@ def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> 
     """The learning rate at `progress` 0..1 of training; `checks` are the dev values so far (for plateau, lower is better)."""
     if plan.schedule not in SCHEDULES:
         raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}; got {plan.schedule!r}")
+    if not (0 <= plan.floor <= 1 and 0 < plan.decay <= 1 and plan.decay_after >= 1):
+        raise ValueError("expected floor within 0..1, decay above 0 and at most 1, decay_after >= 1; "
+                         f"got {plan.floor}, {plan.decay}, {plan.decay_after}")
     if plan.schedule == "range":
         return plan.lr * 1e-4 ** (1 - progress)       # rises over four decades (Smith 2017, arXiv 1506.01186)
     if progress < plan.warmup and plan.schedule != "constant":
@@ -84,19 +92,24 @@ def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> 
         return plan.lr * ((1 + 24 * rise) / 25 if plan.schedule == "onecycle" else max(rise, 1e-3))
     fall = (progress - plan.warmup) / max(1e-9, 1 - plan.warmup)
     if plan.schedule in ("onecycle", "cosine"):
-        return plan.lr * max(1e-4, (1 + math.cos(math.pi * min(1.0, fall))) / 2)
+        return plan.lr * _above(plan.floor, (1 + math.cos(math.pi * min(1.0, fall))) / 2)
     if plan.schedule == "linear":
-        return plan.lr * max(1e-4, 1 - fall)
+        return plan.lr * _above(plan.floor, 1 - fall)
     if plan.schedule == "exponential":
         return plan.lr * 0.01 ** min(1.0, fall)
     if plan.schedule == "drop":
         return plan.lr * (1.0 if progress < 9 / 13 else 0.1)          # 45 epochs, and 20 more at a tenth
     if plan.schedule == "plateau":
-        return plan.lr * 0.5 ** _plateaus(checks)
+        return plan.lr * plan.decay ** _plateaus(checks, plan.decay_after)
     return plan.lr
 
 
-def _plateaus(checks: Sequence[float], patience: int = 3) -> int:
+def _above(floor: float, share: float) -> float:
+    """`share` 1..0 of the fall as one that ends at `floor`; never nothing."""
+    return max(floor or 1e-4, floor + (1 - floor) * share)
+
+
+def _plateaus(checks: Sequence[float], patience: int) -> int:
     """How often `patience` checks in a row brought nothing better."""
     best, waited, count = math.inf, 0, 0
     for value in checks:

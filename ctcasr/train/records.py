@@ -26,29 +26,37 @@ class Record:
 
 
 class RecordFile:
-    """records.jsonl of a run; of an earlier session the first `keep` records stay, those that its checkpoint knows of."""
+    """records.jsonl of a run; of an earlier session the first `keep` records stay, those that its checkpoint knows of.
 
-    def __init__(self, path: Path, keep: int = 0) -> None:
+    Without a path nothing is written, but remembered.
+    """
+
+    def __init__(self, path: Path | None, keep: int = 0) -> None:
         self.history: list[dict[str, Any]] = []
+        self.file: IO[str] | None = None
+        if path is None:
+            return
         if keep and path.exists():
             self.history = [record.as_json() for record in read_records(path)[:keep]]
         part = path.with_name(f".{path.name}.part")
         with open(part, "w", encoding="utf-8") as file:
             file.writelines(_line(entry) for entry in self.history)
         os.replace(part, path)
-        self.file: IO[str] = open(path, "a", encoding="utf-8")      # noqa: SIM115  closed by close()
+        self.file = open(path, "a", encoding="utf-8")      # noqa: SIM115  closed by close()
 
     def write(self, record: Record) -> Record:
         """Append the record, hand it to the system, and return it."""
         entry = record.as_json()
         self.history.append(entry)
-        self.file.write(_line(entry))
-        self.file.flush()
+        if self.file is not None:
+            self.file.write(_line(entry))
+            self.file.flush()
         return record
 
     def close(self) -> None:
         """Close the file."""
-        self.file.close()
+        if self.file is not None:
+            self.file.close()
 
 
 def read_records(run: Path | str) -> list[Record]:

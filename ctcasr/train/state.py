@@ -21,6 +21,7 @@ class Progress:
     bad_in_row: int = 0              # unusable steps in a row
     best: list[float] | None = None  # key of the best check
     since_best: int = 0              # checks since
+    halved: int = 0                  # how often memory ran out
     records: int = 0                 # records written when this was saved
     checks: list[float] = field(default_factory=list)      # first key of each check
 

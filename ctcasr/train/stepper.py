@@ -1,9 +1,10 @@
-"""One optimiser step: accumulate, look for what is not finite, normalise, clip, move."""
+"""One optimiser step: accumulate, look for what is not finite, normalise, clip, move; on one process or on several as on one."""
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -11,18 +12,25 @@ from torch import nn
 
 from ctcasr.batch import Batch
 from ctcasr.tasks.task import Loss, Task
+from ctcasr.train.parts import free, halved, no_memory
+from ctcasr.train.together import Together
+from ctcasr.train.world import World
 
 
 @dataclass
 class Outcome:
-    """What a step did; numbers stay on the device until `loss` and `grad_norm` are asked for."""
+    """What a step did, all processes together; numbers stay on the device until `loss` and `grad_norm` are asked for."""
 
     total: torch.Tensor                      # sum of the losses
     weight: float
     norm: torch.Tensor                       # of the gradient of the mean, before clipping
-    last: Loss
-    left_out: tuple[str, ...]
+    last: Loss | None                        # of this process; None if it had nothing
+    left_out: tuple[str, ...]                # of this process
     scale: torch.Tensor                      # what clipping multiplied the gradient by, 0..1
+    infeasible: int = 0                      # how many were left out
+    audio_s: float = 0.0
+    halved: int = 0                          # how often memory ran out
+    too_large: tuple[str, ...] = ()          # utterances of this process that do not fit even alone
     moved: torch.Tensor | None = None        # length of the step over that of the matrices it moved, if it was measured
     problem: str = ""                        # why the step was not taken
     suspects: tuple[str, ...] = field(default=())
@@ -37,45 +45,105 @@ class Outcome:
         return float(self.norm)
 
 
-def take_step(task: Task, optimiser: torch.optim.Optimizer, batches: Iterable[Batch], step: int, lr: float, clip: float,
-              measure: bool = False) -> Outcome | None:
+@dataclass
+class _Sums:
+    """What the parts of a step have added up to on this process; the gradients lie with the parameters."""
+
+    total: torch.Tensor | None = None
+    weight: float = 0.0
+    left_out: tuple[str, ...] = ()
+    seen: list[tuple[Batch, Loss]] = field(default_factory=list)
+    failed: int | None = None                # the part that did not fit into memory
+
+
+def take_step(task: Task, optimiser: torch.optim.Optimizer, batches: Iterable[Batch | None], step: int, lr: float, clip: float,
+              measure: bool = False, together: Together | None = None) -> Outcome | None:
     """Train on `batches` as one; None if there was nothing in them. A loss or gradient that is not finite moves nothing.
 
-    With `measure`, the length of the step is compared with that of the weights.
+    A batch that does not fit into memory is halved, and the step begins anew. With `measure`, the length of the step is compared with
+    that of the weights. With `together`, every process takes this step with its share of the batches (None where it has none).
     """
-    optimiser.zero_grad(set_to_none=True)
+    world = together.world if together else World()
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
-    total: torch.Tensor | None = None
-    weight, left_out, seen = 0.0, (), []                     # type: float, tuple[str, ...], list[tuple[Batch, Loss]]
-    for batch in batches:
-        loss = task.step(batch, step)
-        left_out += loss.left_out
-        seen.append((batch, loss))
-        if loss.weight > 0:
-            if loss.sum.requires_grad:                       # else `_scale` tells that nothing can be trained
-                loss.sum.backward()
-            weight += loss.weight
-            total = loss.sum.detach() if total is None else total + loss.sum.detach()
-    if not seen:
+    parts, too_large, times = list(batches), list[str](), 0
+    while True:
+        optimiser.zero_grad(set_to_none=True)
+        sums = _accumulate(task, parts, step, together)
+        weight, infeasible, seen, audio_s, failed = world.total(
+            sums.weight, len(sums.left_out), len(sums.seen), sum(batch.audio.seconds for batch, _ in sums.seen), sums.failed is not None)
+        if not failed:
+            break
+        times += int(failed)
+        if sums.failed is not None:
+            parts, name = halved(parts, sums.failed)
+            too_large += [name] if name else []
+        if together:
+            together.settle()
+            parts += [None] * (max(world.gather(len(parts))) - len(parts))
+        del sums
+        free()
+    if not seen and not times:
         return None
-    last, one = seen[-1][1], torch.ones(())
-    if total is None:
-        zero = torch.zeros(())
-        return Outcome(zero, 0.0, zero, last, left_out, one, problem="no utterance of the batch has an alignment")
-    norm, scale = _scale(parameters, weight, clip)
+    device = parameters[0].device
+    total = torch.zeros((), device=device) if sums.total is None else sums.total
+    zero, last = torch.zeros(()), sums.seen[-1][1] if sums.seen else None
+    outcome = Outcome(total, weight, zero, last, sums.left_out, torch.ones(()), int(infeasible), audio_s, times, tuple(too_large))
+    if not weight:
+        outcome.problem = "no utterance of the batch has an alignment" if seen else "not one utterance of the batch fits into memory"
+        return outcome
+    # In double precision on every rank: one that has nothing knows no other type.
+    outcome.total = total = total if world.size == 1 else world.add(total.double())
+    world.add_gradients(parameters)
+    outcome.norm, outcome.scale = _scale(parameters, weight, clip)
     # One wait for the device a step: whether to move must be known before moving.
-    if not math.isfinite(float(norm) + float(total)):
-        return Outcome(total, weight, norm, last, left_out, scale, problem=_cause(float(total)), suspects=_suspects(seen))
+    if not math.isfinite(float(outcome.norm) + float(total)):
+        outcome.problem = "the loss is not finite" if not math.isfinite(float(total)) else "the gradient is not finite"
+        outcome.suspects = _suspects(sums.seen, world)
+        return outcome
     for group in optimiser.param_groups:
         group["lr"] = lr
     matrices = [p.detach() for p in parameters if p.dim() > 1] if measure else []
     before = [p.clone() for p in matrices]
     optimiser.step()
-    moved = None
     if matrices:
         length = torch.nn.utils.get_total_norm(before)
-        moved = torch.nn.utils.get_total_norm(torch._foreach_sub(matrices, before)) / length.clamp_min(1e-12)
-    return Outcome(total, weight, norm, last, left_out, scale, moved)
+        outcome.moved = torch.nn.utils.get_total_norm(torch._foreach_sub(matrices, before)) / length.clamp_min(1e-12)
+    return outcome
+
+
+def _accumulate(task: Task, parts: Sequence[Batch | None], step: int, together: Together | None) -> _Sums:
+    """Forward and backward pass over each part; ends where memory runs out, or, together, goes on in step with the others."""
+    sums = _Sums()
+    with together.step() if together else contextlib.nullcontext():
+        for index, batch in enumerate(parts):
+            if together:
+                together.begin()
+            if batch is not None and sums.failed is None:
+                try:
+                    _add(sums, task, batch, step, together is not None)
+                    continue
+                except (RuntimeError, MemoryError) as error:
+                    if not no_memory(error):
+                        raise
+                    sums.failed = index
+            # Behind the handler: it would keep the tensors of the failed attempt.
+            if together:
+                together.stand_in(task, step)
+            elif sums.failed is not None:
+                break
+    return sums
+
+
+def _add(sums: _Sums, task: Task, batch: Batch, step: int, always: bool) -> None:
+    """One part's loss and gradient; `always` goes backward even if no utterance counts, as others wait for it."""
+    loss = task.step(batch, step)
+    if (loss.weight > 0 or always) and loss.sum.requires_grad:      # else `_scale` tells that nothing can be trained
+        loss.sum.backward()
+    sums.left_out += loss.left_out
+    sums.seen.append((batch, loss))
+    if loss.weight > 0:
+        sums.weight += loss.weight
+        sums.total = loss.sum.detach() if sums.total is None else sums.total + loss.sum.detach()
 
 
 def _scale(parameters: list[nn.Parameter], weight: float, clip: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,12 +157,9 @@ def _scale(parameters: list[nn.Parameter], weight: float, clip: float) -> tuple[
     return norm, factor
 
 
-def _cause(total: float) -> str:
-    return "the loss is not finite" if not math.isfinite(total) else "the gradient is not finite"
-
-
-def _suspects(seen: list[tuple[Batch, Loss]]) -> tuple[str, ...]:
+def _suspects(seen: Sequence[tuple[Batch, Loss]], world: World) -> tuple[str, ...]:
     """The utterances whose own loss is not finite; all of them where it cannot be told."""
     named = [batch.ids[row] for batch, loss in seen if loss.rows is not None
              for row in range(len(batch)) if not bool(torch.isfinite(loss.rows[row]))]
-    return tuple(named) or tuple(name for batch, _ in seen for name in batch.ids)
+    both = world.gather((named, [name for batch, _ in seen for name in batch.ids]))
+    return tuple(name for few, _ in both for name in few) or tuple(name for _, many in both for name in many)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ctcasr.batch import Batch
+from ctcasr.tasks.task import Loss
 from ctcasr.train.stepper import Outcome
 
 
@@ -20,21 +20,22 @@ class Window:
         self._reset()
 
     def _reset(self) -> None:
-        self.steps, self.infeasible = 0, 0
+        self.steps = self.infeasible = self.halved = 0
         self.sum: torch.Tensor | float = 0.0
         self.scale: torch.Tensor | float = 0.0
         self.weight = self.audio_s = self.step_s = self.wait_s = self.lr = 0.0
         self.last: Outcome | None = None
+        self.loss: Loss | None = None
 
-    def add(self, outcome: Outcome, batches: list[Batch], lr: float, step_s: float, wait_s: float) -> None:
+    def add(self, outcome: Outcome, lr: float, step_s: float, wait_s: float) -> None:
         """Take in one optimiser step."""
         self.steps += 1
         self.sum, self.weight = self.sum + outcome.total, self.weight + outcome.weight
-        self.audio_s += sum(batch.audio.seconds for batch in batches)
+        self.audio_s += outcome.audio_s
         self.step_s, self.wait_s, self.lr = self.step_s + step_s, self.wait_s + wait_s, lr
-        self.infeasible += len(outcome.left_out)
+        self.infeasible, self.halved = self.infeasible + outcome.infeasible, self.halved + outcome.halved
         self.scale = self.scale + outcome.scale
-        self.last = outcome
+        self.last, self.loss = outcome, outcome.last or self.loss
 
     def close(self) -> dict[str, Any]:
         """The figures of the window, which begins anew."""
@@ -42,7 +43,9 @@ class Window:
         loss = float(self.sum) / self.weight if self.weight else math.nan
         figures = {"loss": loss, "lr": self.lr, "grad_norm": self.last.grad_norm, "steps": self.steps, "audio_s": self.audio_s,
                    "step_s": self.step_s, "wait_s": self.wait_s, "infeasible": self.infeasible, "left_out": self.infeasible,
-                   "clip_scale": float(self.scale) / self.steps, **self.last.last.evidence()}
+                   "clip_scale": float(self.scale) / self.steps, "halved": self.halved}
+        if self.loss is not None:
+            figures |= self.loss.evidence()
         if self.last.moved is not None:
             figures["update_ratio"] = float(self.last.moved)
         self._all_sum, self._all_weight = self._all_sum + self.sum, self._all_weight + self.weight

@@ -112,7 +112,8 @@ def test_nothing_unreadable_is_lost(utterances: list[Utterance], tmp_path: Path,
     for epoch in (0, 1):
         batches = list(loader.epoch(epoch))
         assert batches[:2] == [None, None] and all(batch is not None for batch in batches[2:])
-    assert [skip.where for skip in loader.skipped] == [u.where for u in bad]
+        assert [skip.where for skip in loader.unread] == [u.where for u in bad]          # in each epoch anew
+    assert [skip.where for skip in loader.skipped] == [u.where for u in bad] and loader.utterances == len(utterances)
     loader.close()
 
 

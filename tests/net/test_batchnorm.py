@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
-from ctcasr.net import SequenceBatchNorm
+from ctcasr.net import SequenceBatchNorm, normalise_over_all
 from ctcasr.seq import Seq
 
 FEATURES = 5
@@ -99,3 +104,94 @@ def test_a_single_frame_is_normalised_as_in_evaluation(lengths: tuple[int, ...])
     before = norm.running_mean.clone()
     out = norm(x)
     assert torch.equal(out.data, norm.eval()(x).data) and torch.equal(before, norm.running_mean)
+
+
+class Meeting:
+    """Threads that stand for processes: each gets the sum of what all of them bring, forward and backward."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.barrier, self.brought = size, threading.Barrier(size, timeout=60), list[torch.Tensor]()
+
+    def add(self, own: torch.Tensor) -> torch.Tensor:
+        self.brought.append(own.detach().clone())
+        self.barrier.wait()
+        total = torch.stack(self.brought).sum(0)
+        if self.barrier.wait() == 0:
+            self.brought.clear()
+        self.barrier.wait()
+        return total
+
+    def world_sum(self, own: torch.Tensor) -> torch.Tensor:
+        return Met.apply(own, self)
+
+    def run(self, work: Callable[[int], Any]) -> list[Any]:
+        with ThreadPoolExecutor(self.size) as pool:
+            return list(pool.map(work, range(self.size)))
+
+
+class Met(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, own: torch.Tensor, meeting: Meeting) -> torch.Tensor:
+        ctx.meeting = meeting
+        return meeting.add(own)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return ctx.meeting.add(grads[0]), None
+
+
+@pytest.mark.parametrize("shares", [[(9, 4), (6,)], [(9, 4, 1), (0,), (2, 5)], [(1,), (1,)], [(0,), (1,)]])
+def test_several_processes_normalise_by_the_batch_that_they_share(shares: list[tuple[int, ...]]) -> None:
+    whole, _ = pair()
+    whole.double()
+    x = batch(*(n for share in shares for n in share))
+    data = x.data.double().requires_grad_()
+    wanted = whole(x.with_data(data))
+    upstream = torch.randn(wanted.data.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    wanted.data.backward(upstream)
+    meeting, firsts = Meeting(len(shares)), [sum(map(len, shares[:k])) for k in range(len(shares))]
+
+    def process(rank: int) -> tuple[torch.Tensor, torch.Tensor, SequenceBatchNorm]:
+        norm = copy.deepcopy(pair()[0]).double()
+        norm.world_sum = meeting.world_sum
+        rows = slice(firsts[rank], firsts[rank] + len(shares[rank]))
+        own = x.data[rows].double().requires_grad_()
+        out = norm(Seq(own, shares[rank], x.rate))
+        out.data.backward(upstream[rows])
+        assert own.grad is not None
+        return out.data.detach(), own.grad, norm
+
+    found = meeting.run(process)
+    assert torch.allclose(torch.cat([out for out, _, _ in found]), wanted.data, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(torch.cat([grad for _, grad, _ in found]), data.grad, rtol=1e-9, atol=1e-12)
+    for name in ("weight", "bias"):
+        assert torch.allclose(sum(getattr(norm, name).grad for _, _, norm in found), getattr(whole, name).grad, rtol=1e-10)
+    for _, _, norm in found:
+        assert torch.allclose(norm.running_mean, whole.running_mean) and torch.allclose(norm.running_var, whole.running_var)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 4, 2), (5, 3), (5, 3, 7)])
+def test_torch_norms_are_shared_too(shape: tuple[int, ...]) -> None:
+    norm: nn.Module = nn.BatchNorm2d(3) if len(shape) == 4 else nn.BatchNorm1d(3)
+    whole = copy.deepcopy(norm).double()
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=draw, dtype=torch.float64).requires_grad_()
+    upstream = torch.randn(shape, generator=draw, dtype=torch.float64)
+    wanted = whole(x)
+    wanted.backward(upstream)
+    meeting = Meeting(2)
+
+    def process(rank: int) -> tuple[torch.Tensor, torch.Tensor, nn.Module]:
+        mine, rows = copy.deepcopy(norm).double(), slice(0, 2) if rank == 0 else slice(2, 5)
+        own = x.detach()[rows].clone().requires_grad_()
+        out = normalise_over_all(mine, meeting.world_sum, own)  # type: ignore[arg-type]
+        out.backward(upstream[rows])
+        assert own.grad is not None
+        return out.detach(), own.grad, mine
+
+    found = meeting.run(process)
+    assert torch.allclose(torch.cat([out for out, _, _ in found]), wanted, rtol=1e-10, atol=1e-12)
+    assert torch.allclose(torch.cat([grad for _, grad, _ in found]), x.grad, rtol=1e-9, atol=1e-12)
+    for _, _, mine in found:
+        assert all(torch.allclose(a, b) for a, b in zip(mine.buffers(), whole.buffers(), strict=True))
+    assert torch.equal(normalise_over_all(whole.eval(), meeting.world_sum, x), whole(x))  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
-from ctcasr.batch import Batch, Utterance
+from ctcasr.batch import Batch, Skip, Utterance
 from ctcasr.build import build
 from ctcasr.data import Corpus, Loader
 from ctcasr.front import SpecAugment
@@ -77,6 +77,14 @@ class Fixed:
     @property
     def seconds(self) -> float:
         return sum(b.audio.seconds for b in self.batches if b is not None)
+
+    @property
+    def utterances(self) -> int:
+        return sum(len(b) + len(b.skipped) for b in self.batches if b is not None)
+
+    @property
+    def unread(self) -> Sequence[Skip]:
+        return self.skipped
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[Batch | None]:
         return iter(self.batches[start_batch:])

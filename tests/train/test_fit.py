@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import math
+import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +19,12 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.batch import Skip
+from ctcasr.build import build
 from ctcasr.checkpoint import CheckpointError
+from ctcasr.data import Corpus, Loader
+from ctcasr.spec import FrontSpec, NetSpec, spec_to
+from ctcasr.tasks import Recognise
+from ctcasr.text import Alphabet
 from ctcasr.train import Plan, Record, TrainingError, fit, read_records
 
 PLAN = Plan(epochs=3, device="cpu", log_every=2, lr=1e-2, save_every_s=0.0)
@@ -284,6 +292,64 @@ def test_a_full_disk_is_a_clear_error_and_the_old_checkpoint_stays(
     assert records[-1].data["what"] == "finished" and checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["epoch"] == 3
 
 
+def test_memory_that_runs_out_is_said_once_and_counted(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    task = toy()
+    step = task.step
+
+    def stepped(batch: Any, number: int) -> Any:
+        if len(batch) > 1 or batch.ids == ("huge0",):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(batch, number)
+
+    task.step = stepped
+    texts = {"p": ("a", "b"), "q": ("a",), "r": ("c", "d", "e"), "huge": ("a",)}
+    data = fixed([make_batch(*rows, name=name) for name, rows in texts.items()])
+    records = list(fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1)))
+    events = [(r.data["what"], r.data["ids"]) for r in records if r.kind == "event" and r.data["what"] != "skipped-step"]
+    assert events == [("out-of-memory", []), ("too-large", ["huge0: does not fit into memory, even alone"]), ("finished", [])]
+    assert [r.data["halved"] for r in records if r.kind == "step"] == [1, 0, 2] * 2
+    assert checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["halved"] == 8
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"))])
+@pytest.mark.parametrize("lost", [1, 11])
+def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(lost: int, workers: int, tones: Any, tmp_path: Path) -> None:
+    files = [shutil.copy(u.audio_filepath, tmp_path) for u in tones]
+    lines = [dataclasses.replace(u, audio_filepath=Path(file)) for u, file in zip(tones, files, strict=True)]
+    torch.manual_seed(1)
+    tokenizer = Alphabet("abc ")
+    spec = NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=4)
+    corpus = Corpus(lines, tokenizer, 8000, cache_bytes=0)
+    loader = Loader(corpus, batch_size=4, workers=workers, start_method="fork" if workers else None)
+    task, seen = Recognise(build(spec, tokenizer.size), tokenizer, spec_to(spec)), list[Record]()
+    plan = Plan(epochs=4, device="cpu", unreadable=0.5)
+
+    def train() -> None:
+        for record in fit(task, loader, None, out=tmp_path / "run", plan=plan):
+            seen.append(record)
+            if record.kind == "epoch" and record.data["epoch"] == 2:
+                for file in files[:lost]:
+                    Path(file).unlink()
+
+    if lost == 1:
+        train()
+        (told,) = [r.data["ids"] for r in seen if r.kind == "event" and r.data["what"] == "unreadable"]
+        assert len(told) == 1 and "tone00.wav" in told[0] and seen[-1].data["what"] == "finished"
+    else:
+        with pytest.raises(TrainingError, match=r"11 of 16 utterances could not be read in epoch 2, more than --unreadable 0\.5 .*tones"):
+            train()
+    loader.close()
+
+
+def test_a_recipe_for_one_process_is_not_run_by_several(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TrainingError, match="this recipe trains in one"):
+        fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, plan=PLAN)
+
+
 # stopped and resumed ----------------------------------------------------------------------------------------------------
 
 
@@ -375,6 +441,19 @@ def test_resuming_a_finished_run_changes_nothing(recogniser_parts: Parts, whole:
     more = run(recogniser_parts, tmp_path, resume=True)
     assert [r.kind for r in more] == ["start", "event", "event"] and more[-1].data["what"] == "finished"
     equal_runs(one, tmp_path, epoch_start=True)
+
+
+def test_auto_resume_begins_where_there_is_nothing_and_goes_on_where_there_is(
+    recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    one, plan = uninterrupted(whole, recogniser_parts), Plan(**{**vars(PLAN), "auto_resume": True})
+    task, train, dev = recogniser_parts()
+    stream = fit(task, train, dev, out=tmp_path, plan=plan)
+    assert [next(stream).kind for _ in range(4)] == ["start", "step", "step", "check"]
+    stream.close()
+    more = run(recogniser_parts, tmp_path, plan)
+    assert "resumed" in [r.data.get("what") for r in more]
+    equal_runs(one, tmp_path, epoch_start=False)
 
 
 def test_resuming_nothing_and_resuming_from_a_best_checkpoint_are_clear_errors(

@@ -75,6 +75,39 @@ def test_plateau_halves_after_three_checks_without_a_better_one(checks: list[flo
     assert learning_rate(Plan(schedule="plateau", lr=1.0), 0.9, checks) == 0.5**halvings
 
 
+@pytest.mark.parametrize("schedule", ["onecycle", "cosine", "linear"])
+@pytest.mark.parametrize("floor", [1e-5, 1e-3, 0.5, 1.0])
+def test_a_floor_is_where_the_rate_ends_and_never_passed(schedule: str, floor: float) -> None:
+    rates = curve(Plan(schedule=schedule, lr=1e-2, warmup=0.0, floor=floor))
+    assert rates[-1] == pytest.approx(1e-2 * floor, rel=1e-12) and min(rates) == rates[-1]
+    assert schedule == "onecycle" or rates[0] == pytest.approx(1e-2)
+
+
+def test_linear_with_a_floor_is_one_straight_line() -> None:
+    rates = curve(Plan(schedule="linear", lr=1e-2, warmup=0.0, floor=1e-3), 101)
+    assert rates == pytest.approx([1e-2 + (1e-5 - 1e-2) * k / 100 for k in range(101)], rel=1e-9)
+
+
+@pytest.mark.parametrize("schedule", ["onecycle", "cosine", "linear"])
+def test_without_a_floor_the_fall_itself_is_unchanged(schedule: str) -> None:
+    for progress in (0.1, 0.4, 0.77, 0.99):
+        fall = (progress - 0.1) / 0.9
+        share = 1 - fall if schedule == "linear" else (1 + math.cos(math.pi * fall)) / 2
+        assert learning_rate(Plan(schedule=schedule, lr=1.0, warmup=0.1), progress) == pytest.approx(share, rel=1e-12)
+
+
+@pytest.mark.parametrize(("checks", "falls"), [([5] * 5, 0), ([5] * 6, 1), ([5] * 11, 2), ([5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4], 1)])
+def test_plateau_with_another_factor_and_patience(checks: list[float], falls: int) -> None:
+    plan = Plan(schedule="plateau", lr=1.0, decay=0.8, decay_after=5)
+    assert learning_rate(plan, 0.9, checks) == pytest.approx(0.8**falls)
+
+
+@pytest.mark.parametrize("wrong", [{"floor": -0.1}, {"floor": 1.5}, {"decay": 0.0}, {"decay": 2.0}, {"decay_after": 0}])
+def test_settings_of_schedules_outside_their_range_are_errors(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"expected floor within 0\.\.1, decay .*; got"):
+        learning_rate(Plan(**wrong), 0.5)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("progress", [0.0, 0.05, 0.5, 1.0])
 def test_an_unknown_schedule_is_an_error_from_the_first_step_on(progress: float) -> None:
     with pytest.raises(ValueError, match=r"schedule: expected one of onecycle, .*got 'onecicle'"):

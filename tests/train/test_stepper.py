@@ -101,3 +101,87 @@ def test_a_network_without_gradient_is_a_clear_error(toy: Any, make_batch: Any) 
     task = toy(frozen=True)
     with pytest.raises(ValueError, match="no trained parameter received a gradient"):
         take_step(task, sgd(task), [make_batch("a")], 0, 0.1, 0.0)
+
+
+# memory -----------------------------------------------------------------------------------------------------------------
+
+
+def fragile(task: Any, most: int, backward: bool = False) -> Any:
+    """The task, but with memory for `most` rows only."""
+    step = task.step
+
+    def stepped(batch: Any, number: int) -> Any:
+        loss = step(batch, number)
+        task.sizes.append(len(batch))
+        if len(batch) > most and not backward:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 3 EiB")
+        if len(batch) > most:
+            def fail(grad: torch.Tensor) -> None:                # in the middle of the backward pass
+                handle.remove()
+                raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory")
+            handle = task.network.bias.register_hook(fail)
+        return loss
+
+    task.step, task.sizes = stepped, []
+    return task
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize(("most", "times"), [(7, 0), (6, 1), (3, 2), (1, 8)])
+def test_what_does_not_fit_into_memory_is_halved_and_the_step_is_the_same(
+    most: int, times: int, backward: bool, toy: Any, make_batch: Any
+) -> None:
+    texts = ("a", "b", "left out", "c", "d", "e", "f")
+    free, bound = toy(), fragile(toy(), most, backward)
+    a = take_step(free, sgd(free), [make_batch(*texts), make_batch("x", "y", "z", seed=4)], 0, 0.1, 1.0)
+    b = take_step(bound, sgd(bound), [make_batch(*texts), make_batch("x", "y", "z", seed=4)], 0, 0.1, 1.0)
+    assert a is not None and b is not None and not b.problem
+    assert torch.allclose(weights(free), weights(bound), rtol=1e-12, atol=1e-14)
+    assert (a.weight, a.left_out, a.audio_s, a.halved) == (b.weight, b.left_out, b.audio_s, 0) and b.halved == times
+    assert a.loss == pytest.approx(b.loss, rel=1e-12) and all(size <= most for size in bound.sizes[len(bound.sizes) - 1:])
+
+
+def test_an_utterance_that_does_not_fit_even_alone_is_left_out_and_named(toy: Any, make_batch: Any) -> None:
+    task, without = toy(), toy()
+    batch = make_batch("a", "b", "c", "d")
+    step = task.step
+
+    def stepped(part: Any, number: int) -> Any:
+        if "u2" in part.ids:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(part, number)
+
+    task.step = stepped
+    outcome = take_step(task, sgd(task), [batch], 0, 0.1, 0.0)
+    take_step(without, sgd(without), [batch.rows([0, 1, 3])], 0, 0.1, 0.0)
+    assert outcome is not None and outcome.too_large == ("u2",) and outcome.weight == 3 and not outcome.problem
+    assert torch.allclose(weights(task), weights(without), rtol=1e-12)
+
+
+def test_where_nothing_fits_nothing_moves(toy: Any, make_batch: Any) -> None:
+    task = fragile(toy(), 0)
+    before = weights(task)
+    outcome = take_step(task, sgd(task), [make_batch("a", "b")], 0, 0.1, 0.0)
+    assert outcome is not None and "fits into memory" in outcome.problem and outcome.too_large == ("u0", "u1")
+    assert torch.equal(weights(task), before)
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(toy: Any, make_batch: Any) -> None:
+    task = toy()
+
+    def broken(batch: Any, step: int) -> Any:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    task.step = broken
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+        take_step(task, sgd(task), [make_batch("a")], 0, 0.1, 0.0)
+
+
+def test_rows_of_a_batch_are_the_batch_of_these_rows(make_batch: Any) -> None:
+    batch = make_batch("a", "b", "c")
+    batch = type(batch)(batch.utterances, batch.audio, torch.arange(6), (1, 3, 2), seeds=(7, 8, 9), clean=batch.audio,
+                        labels=torch.tensor([4, 5, 6]))
+    part = batch.rows([2, 0])
+    assert part.ids == ("u2", "u0") and part.targets.tolist() == [4, 5, 0] and part.target_lengths == (2, 1) and part.seeds == (9, 7)
+    assert part.labels is not None and part.labels.tolist() == [6, 4] and part.clean is not None and part.video is None
+    assert torch.equal(part.audio.data, batch.audio.data[[2, 0]]) and torch.equal(part.clean.data, part.audio.data)
