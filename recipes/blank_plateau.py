@@ -27,7 +27,7 @@ from ctcasr.text import Alphabet
 from ctcasr.train import Plan, fit, option, parse, required
 
 CONV = (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(16, (5, 5), (2, 2)))
-# Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task.
+# Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task; the last one the whole network.
 ARMS: dict[str, dict[str, Any]] = {
     "plain": {},
     "blank starts at 1 %": {"net": {"blank_start": 0.01}},
@@ -43,6 +43,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "CR-CTC": {"masks": 0.0, "objective": Objective(consistency=0.2)},
     "EnCTC": {"objective": Objective(entropy=0.1)},
     "blank penalty in decoding": {"blank_penalty": 2.0},
+    "default preset": {"preset": "default"},
 }
 
 
@@ -83,7 +84,7 @@ def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
         return found
     arm = ARMS[name]
     torch.manual_seed(seed)
-    spec = replace(read_spec(s.net), **arm.get("net", {}))
+    spec = replace(read_spec(arm.get("preset", s.net)), **arm.get("net", {}))
     plan = replace(s, seed=seed, **arm.get("plan", {}))
     alphabet = Alphabet.english38()
     train, dev = split_dev(read_manifest(s.train).utterances, 0.1, seed)

@@ -39,9 +39,7 @@ QUESTIONS: dict[str, dict[str, dict[str, str]]] = {
     "size": {
         "hidden 64": {"net": "default hidden=64"},
         "hidden 256": {"net": "default hidden=256"},
-        "one RNN layer": {"net": "default layers=1"},
-        "FC 128": {"net": "default fc=[128]"},
-        "FC 128, 128": {"net": "default fc=[128,128]"},
+        "one RNN layer instead of three": {"net": "default layers=1"},
         "FC 128, 128, 128": {"net": "default fc=[128,128,128]"},
         "GRU": {"net": "default rnn=gru"},
     },
@@ -49,7 +47,6 @@ QUESTIONS: dict[str, dict[str, dict[str, str]]] = {
         "Adam": {"optimiser": "adam", "weight-decay": "0"},
         "AdamW, rate 5e-4": {"lr": "5e-4"},
         "AdamW, rate 8e-3": {"lr": "8e-3"},
-        "RMSprop, rate 5e-4": {"optimiser": "rmsprop", "lr": "5e-4", "weight-decay": "0"},
         "SGD with momentum, rate 2e-3": {"optimiser": "sgd", "weight-decay": "0"},
     },
     "order": {
@@ -69,7 +66,7 @@ class Settings:
     out: str = option("runs/practice", "folder of the runs; what is finished there is not repeated")
     questions: str = option("", "only these, separated by commas; empty: all")
     seeds: int = option(1, "runs of each answer")
-    epochs: int = option(12, "passes over the training data in each run")
+    epochs: int = option(8, "passes over the training data in each run")
 
 
 def main(argv: list[str] | None = None) -> None:
