@@ -2,9 +2,9 @@
 
 from ctcasr.data.audio import AudioError, AudioInfo, audio_info, read_audio, resample
 from ctcasr.data.cache import SampleCache
-from ctcasr.data.clip import Clip, Jitter, fit_length, read_noises
+from ctcasr.data.clip import Clip, Jitter, fit_length, read_noises, read_sounds
 from ctcasr.data.corpus import Corpus, Item, collate
-from ctcasr.data.folds import Fold, own_folds, speaker_folds, word_pairs
+from ctcasr.data.folds import Fold, own_folds, rounds, speaker_folds, word_pairs
 from ctcasr.data.labels import LeakError, classes_of, count_classes, find_leaks, refuse_leaks, source_of
 from ctcasr.data.loader import Loader, WorkerError
 from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
@@ -12,6 +12,8 @@ from ctcasr.data.mix import Mixture, mix, reverberate
 from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus
 from ctcasr.data.plan import plan_batches
 from ctcasr.data.split import split_dev
+from ctcasr.data.spoken import SpokenCorpus
+from ctcasr.data.texts import WordTexts
 from ctcasr.data.workers import item_seconds, measure_workers
 
 __all__ = [
@@ -31,6 +33,8 @@ __all__ = [
     "MixtureCorpus",
     "SampleCache",
     "SceneCorpus",
+    "SpokenCorpus",
+    "WordTexts",
     "WorkerError",
     "audio_info",
     "classes_of",
@@ -46,9 +50,11 @@ __all__ = [
     "read_audio",
     "read_manifest",
     "read_noises",
+    "read_sounds",
     "refuse_leaks",
     "resample",
     "reverberate",
+    "rounds",
     "source_of",
     "speaker_folds",
     "split_dev",

@@ -9,11 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import soundfile
 import torch
 from torch import Tensor
 
 from ctcasr.batch import Utterance
+from ctcasr.data.wave import plain_wave
 
 TOLERANCE_S = 0.1            # by so much a manifest may say more than the file holds
 _ROUNDING_S = 0.001          # durations are written with three digits: so near to the end means the end
@@ -56,10 +58,22 @@ def read_audio(
         path, offset_s, duration_s = source.audio_filepath, source.offset, source.duration
     else:
         path = Path(source)
+    wave = plain_wave(path)
+    if wave is None:
+        samples, native_hz = _decoded(path, offset_s, duration_s)
+        return resample(samples, native_hz, rate_hz, str(path))
+    first, count = _part(path, wave.frames, wave.rate_hz, offset_s, duration_s)
+    samples = wave.read(first, count)
+    if len(samples) < count:
+        raise AudioError(f"{path}: expected {count} samples from {first} on; got {len(samples)}; the file was cut while it was read")
+    return resample(samples, wave.rate_hz, rate_hz, str(path))
+
+
+def _decoded(path: Path, offset_s: float, duration_s: float | None) -> tuple[Tensor, int]:
+    """Samples by libsndfile, and their rate."""
     with _opened(path) as file:
         native_hz = file.samplerate
-        first = round(offset_s * native_hz)
-        count = _count(path, file, first, duration_s)
+        first, count = _part(path, file.frames, native_hz, offset_s, duration_s)
         data: Any = ()
         reason = "truncated?"
         try:
@@ -70,13 +84,12 @@ def read_audio(
             reason = f"truncated? {error}"
     if len(data) < count:
         raise AudioError(f"{path}: expected {count} samples from {first} on; decoding gave {len(data)} ({reason})")
+    finite = np.isfinite(data).all(axis=1)
+    if not finite.all():
+        bad = len(finite) - int(finite.sum())
+        raise AudioError(f"{path}: expected finite samples; got {bad} NaN or infinite ones of {len(finite)}")
     samples = torch.from_numpy(data)
-    samples = samples[:, 0] if samples.shape[1] == 1 else samples.mean(dim=1)
-    finite = torch.isfinite(samples)
-    if not bool(finite.all()):
-        bad = len(samples) - int(finite.sum())
-        raise AudioError(f"{path}: expected finite samples; got {bad} NaN or infinite ones of {len(samples)}")
-    return resample(samples, native_hz, rate_hz, str(path))
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(dim=1), native_hz
 
 
 def resample(samples: Tensor, from_hz: int, to_hz: int, name: str = "audio") -> Tensor:
@@ -126,19 +139,19 @@ def _header_problem(file: soundfile.SoundFile) -> str | None:
     return None
 
 
-def _count(path: Path, file: soundfile.SoundFile, first: int, duration_s: float | None) -> int:
-    """Number of samples to read, at the file's own rate."""
-    rate = file.samplerate
-    left = file.frames - first
-    wanted = left if duration_s is None else round(duration_s * rate)
-    if left <= 0 or wanted - left > TOLERANCE_S * rate:
-        asked = f"offset {first / rate:.3f} s" + ("" if duration_s is None else f" and {duration_s:.3f} s from there")
+def _part(path: Path, frames: int, rate_hz: int, offset_s: float, duration_s: float | None) -> tuple[int, int]:
+    """First sample and number of samples to read, at the file's own rate."""
+    first = round(offset_s * rate_hz)
+    left = frames - first
+    wanted = left if duration_s is None else round(duration_s * rate_hz)
+    if left <= 0 or wanted - left > TOLERANCE_S * rate_hz:
+        asked = f"offset {first / rate_hz:.3f} s" + ("" if duration_s is None else f" and {duration_s:.3f} s from there")
         raise AudioError(
-            f"{path}: expected {asked}, as the manifest says; the file lasts {file.frames / rate:.3f} s; "
+            f"{path}: expected {asked}, as the manifest says; the file lasts {frames / rate_hz:.3f} s; "
             "correct the manifest, or the file is truncated"
         )
-    if left - wanted <= _ROUNDING_S * rate:
-        return left
+    if left - wanted <= _ROUNDING_S * rate_hz:
+        return first, left
     if wanted == 0:
         raise AudioError(f"{path}: expected a duration above 0; got {duration_s} s")
-    return wanted
+    return first, wanted

@@ -30,7 +30,7 @@ class SampleCache:
 
     def put(self, key: Hashable, samples: Tensor) -> None:
         """Keep a copy, unless the budget is spent."""
-        if key in self._kept:
+        if key in self._kept or self.used_bytes >= self.budget_bytes:
             return
         scaled = samples * _FULL_SCALE
         short = scaled.clamp(-_FULL_SCALE, _FULL_SCALE - 1).to(torch.int16)

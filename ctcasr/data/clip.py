@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ctcasr.batch import Utterance
 from ctcasr.data.audio import read_audio
+from ctcasr.data.manifest import read_manifest
 
 Pad = Literal["silence", "loop"]
 
@@ -85,3 +86,8 @@ class Jitter:
 def read_noises(folder: Path, rate_hz: int) -> tuple[Tensor, ...]:
     """Every sound file in `folder`, at one rate; AudioError for one that cannot be used."""
     return tuple(read_audio(path, rate_hz) for path in sorted(folder.iterdir()) if path.suffix.lower() in (".wav", ".flac", ".ogg"))
+
+
+def read_sounds(manifest: Path | str, rate_hz: int) -> list[Tensor]:
+    """Samples [N] of every line of a manifest of noises or room responses, at one rate; none for an empty path."""
+    return [read_audio(utterance, rate_hz) for utterance in read_manifest(manifest)] if manifest else []

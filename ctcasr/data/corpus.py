@@ -93,7 +93,7 @@ class Corpus:
             label = self.labels.get(utterance.label or "")
             if label is None:
                 return _skip(utterance, f"label {utterance.label!r} is none of the {len(self.labels)} classes ({', '.join(self.labels)})")
-        own_seed = _seed(seed, epoch, index)
+        own_seed = item_seed(seed, epoch, index)
         speed = self.speeds[own_seed % len(self.speeds)]
         try:
             samples = self._samples(index, speed)
@@ -156,5 +156,6 @@ def _duration(utterance: Utterance) -> float:
         return 0.0
 
 
-def _seed(seed: int, epoch: int, index: int) -> int:
+def item_seed(seed: int, epoch: int, index: int) -> int:
+    """One seed for all that is random about utterance `index` in an epoch of a run."""
     return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1, np.uint64)[0] >> 1)

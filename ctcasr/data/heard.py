@@ -47,7 +47,8 @@ def _sidecar(folder: Path) -> dict[str, Any] | None:
 
 def heard(utterances: Sequence[Utterance]) -> dict[str, Any]:
     """For the notes of a checkpoint: hashes of all files, and the first of those that an enhancer wrote with their number."""
-    paths = sorted({u.audio_filepath for u in utterances})
+    sources = {Path(u.extra["source_filepath"]) for u in utterances if u.extra.get("source_filepath")}       # of what tools/pack.py packed
+    paths = sorted({u.audio_filepath for u in utterances} | sources)
     enhanced = {u.audio_filepath for u in utterances if u.extra.get("enhanced_by") or enhanced_by(u.audio_filepath.parent) is not None}
     return {"files": sorted({fingerprint(path) for path in paths if path.is_file()}), "enhanced": len(enhanced),
             "enhanced_examples": [path.name for path in sorted(enhanced)[:3]]}

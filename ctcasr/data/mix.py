@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from ctcasr.acoustics import convolve, gain_for_snr, room_response
 
 EARLY_S = 0.05           # reflections until then make speech no harder to follow (Bradley et al. 2003): they belong to the target
 _FULL_SCALE = 0.999
@@ -35,10 +36,10 @@ def mix(speech: Tensor, interferer: Tensor, snr_db: float, *, rir: Tensor | None
     if rir is not None:
         heard, interferer = reverberate(speech, rir), reverberate(interferer, rir)
         clean = reverberate(speech, rir, round(EARLY_S * rate_hz))
-    powers = [float(part.double().square().mean()) for part in (heard, interferer)]
+    powers = [part.double().square().mean() for part in (heard, interferer)]
     if min(powers) <= 0:
         raise ValueError(f"expected sound in both; the {'speech' if powers[0] <= 0 else 'interferer'} is silent")
-    interferer = interferer * math.sqrt(powers[0] / powers[1] * 10 ** (-snr_db / 10))
+    interferer = interferer * float(gain_for_snr(powers[0], powers[1], torch.tensor(snr_db, dtype=torch.float64)))
     noisy = heard + interferer
     peak = max(float(part.abs().max()) for part in (noisy, clean, interferer))
     scale = min(1.0, _FULL_SCALE / peak)
@@ -50,11 +51,4 @@ def reverberate(samples: Tensor, rir: Tensor, early: int | None = None) -> Tenso
 
     The direct sound is the largest value of the response; what comes before it is left out. ValueError for an empty response.
     """
-    if rir.numel() == 0 or not bool(rir.any()):
-        raise ValueError("expected a room response with a direct sound; this one is silent")
-    response = rir[int(rir.abs().argmax()):]
-    response = response / response.square().sum().sqrt() * response[0].sign()
-    response = response if early is None else response[: early + 1]
-    size = samples.shape[0] + response.shape[0] - 1
-    size = 1 << (size - 1).bit_length()            # fast transforms are of powers of two
-    return torch.fft.irfft(torch.fft.rfft(samples, size) * torch.fft.rfft(response, size), size)[: samples.shape[0]]
+    return convolve(samples, room_response(rir, early))

@@ -12,15 +12,14 @@ import random
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 
 import soundfile
 import torch
 from torch import Tensor
-from torchaudio.transforms import Resample
 
 from ctcasr.data import espeak
+from ctcasr.data.audio import resample
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 VERBS = ("bring", "carry", "find", "hide", "keep", "lift", "move", "open", "push", "show", "take", "wash")
@@ -96,19 +95,21 @@ def split_voices(seed: int = 0, share: float = 0.2) -> tuple[list[str], list[str
 
 def say(
     index: int, seed: int = 0, *, text: str | None = None, voices: Sequence[str] = (),
-    rate_hz: int = 16000, noise_share: float = 0.5,
+    rate_hz: int = 16000, noise_share: float = 0.5, aloud: str | None = None, rates_wpm: tuple[int, int] = (110, 165),
 ) -> Spoken:
-    """Utterance `index` of an endless corpus: text, voice, rate, pitch, level, noise follow from (index, seed)."""
+    """Utterance `index` of an endless corpus: text, voice, rate, pitch, level, noise follow from (index, seed).
+
+    `aloud` is what eSpeak NG is asked to say, where that is not the text's spoken form.
+    """
     draw = random.Random(f"utterance {seed} {index}")
     drawn = sentence(draw)
     text = drawn if text is None else text
     voice = draw.choice(list(voices) or espeak.voices())
     samples, spoken_hz = espeak.speak(
-        spoken_form(text), voice, rate_wpm=draw.randint(110, 165), pitch=draw.randint(35, 65),
+        spoken_form(text) if aloud is None else aloud, voice, rate_wpm=draw.randint(*rates_wpm), pitch=draw.randint(35, 65),
         pitch_range=draw.randint(30, 70), seed=draw.getrandbits(31),
     )
-    if spoken_hz != rate_hz:
-        samples = _resampler(spoken_hz, rate_hz)(samples)
+    samples = resample(samples, spoken_hz, rate_hz)
     before, after = (int(draw.uniform(0.05, 0.25) * rate_hz) for _ in range(2))
     samples = torch.nn.functional.pad(samples, (before, after))
     peak = 10 ** (draw.uniform(-20.0, -1.0) / 20)               # -20 to -1 dB of full scale
@@ -176,8 +177,3 @@ def _write_part(
             duration = round(len(spoken.samples) / rate_hz, 6)
             line = {"audio_filepath": path, "duration": duration, "text": text, "speaker": spoken.voice}
             manifest.write(json.dumps(line) + "\n")
-
-
-@cache
-def _resampler(from_hz: int, to_hz: int) -> Resample:
-    return Resample(from_hz, to_hz)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
 
 import numpy as np
 
+from ctcasr.data.cache import SampleCache
 from ctcasr.data.corpus import Corpus
 
 _SMALL = 0.05            # of a step: so much waiting is cheaper than another process
@@ -32,7 +34,8 @@ def measure_workers(
 
 def item_seconds(corpus: Corpus, budget_s: float = 1.0) -> float:
     """Mean wall time in seconds of reading one utterance of the corpus, by reading some of them, uncached."""
-    fresh = Corpus(corpus.utterances, corpus.tokenizer, corpus.rate_hz, corpus.transform, corpus.speeds, cache_bytes=0)
+    fresh = copy.copy(corpus)
+    fresh.cache = SampleCache(0)
     order = np.random.default_rng(0).permutation(len(fresh))
     fresh[int(order[0])]                                     # the first one pays for imports and filters
     start = time.perf_counter()

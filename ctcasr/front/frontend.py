@@ -40,7 +40,8 @@ class FrontEnd(nn.Module):
             self.norm.fit(self.extract(samples) for samples in audio)
 
     def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: Sequence[int] = ()) -> Seq:
-        """Features [B, T, F]; with `augment`, masked after normalisation, where zero is the mean."""
+        """Features [B, T, F]; with `augment`, of sound that it changed, and masked after normalisation, where zero is the mean."""
         with torch.autocast(samples.device.type, enabled=False):
+            samples = samples if augment is None else augment.sound(samples, seeds)
             features = self.norm(self.extract(samples))
         return features if augment is None else augment(features, seeds)

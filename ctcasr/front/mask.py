@@ -25,6 +25,10 @@ class SpecAugment:
         seen = (1 - self.time_width / 2) ** self.time_masks * (1 - self.freq_width / 2) ** self.freq_masks
         return 1 - seen
 
+    def sound(self, samples: Seq, seeds: Sequence[int]) -> Seq:
+        """Samples [B, N] as they are; `Augment` changes them."""
+        return samples
+
     def __call__(self, features: Seq, seeds: Sequence[int]) -> Seq:
         """Features [B, T, F] with masks drawn from one seed per row, so that neither batch mates nor device change them."""
         batch, steps, bins = features.data.shape

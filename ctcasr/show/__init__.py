@@ -6,6 +6,7 @@ from ctcasr.show.curves import draw_run, release_step
 from ctcasr.show.picture import draw_utterance
 from ctcasr.show.story import Story
 from ctcasr.show.summary import summary
+from ctcasr.show.tensorboard import write_events
 from ctcasr.show.watch import watch
 
-__all__ = ["Story", "draw_arms", "draw_classes", "draw_run", "draw_utterance", "release_step", "summary", "watch"]
+__all__ = ["Story", "draw_arms", "draw_classes", "draw_run", "draw_utterance", "release_step", "summary", "watch", "write_events"]

@@ -1,0 +1,53 @@
+"""A corpus without files: eSpeak NG says every utterance when it is asked for, in whatever process asks, the same to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from random import Random
+
+from ctcasr.batch import Skip, Utterance
+from ctcasr.data.corpus import Corpus, Encoder, Item, item_seed
+from ctcasr.data.synth import say, split_voices
+
+Texts = Callable[[Random, int], tuple[str, str]]         # (generator, words) -> (written, said)
+_WORD_S, _ENDS_S = 0.33, 0.1                             # about what a word and the silence around a text take at RATES_WPM
+RATES_WPM = (120, 210)
+
+
+class SpokenCorpus(Corpus):
+    """`hours` of synthetic speech an epoch, about; text, voice and all else follow from (seed, epoch, index), so no epoch repeats another.
+
+    Only the number of words of utterance `index` is the same in every epoch, so that batches can be planned. With `fixed` every epoch is
+    the same. `voices` are eSpeak NG's (default: those for training of `split_voices`). Nothing is kept in memory or on disk.
+    """
+
+    def __init__(self, texts: Texts, tokenizer: Encoder | None, rate_hz: int, hours: float, voices: Sequence[str] = (),
+                 words: tuple[int, int] = (2, 20), noise_share: float = 0.5, fixed: bool = False) -> None:
+        if hours <= 0 or not 1 <= words[0] <= words[1]:
+            raise ValueError(f"expected hours > 0 and 1 <= fewest <= most words; got {hours} and {words}")
+        self.texts, self.words, self.noise_share, self.fixed = texts, words, noise_share, fixed
+        self.voices = tuple(voices) or tuple(split_voices()[0])
+        mean_s = _ENDS_S + _WORD_S * sum(words) / 2
+        names = (Utterance(Path(f"spoken-{index:07d}"), where=f"spoken:{index}") for index in range(max(1, round(3600 * hours / mean_s))))
+        super().__init__(tuple(names), tokenizer, rate_hz, cache_bytes=0)
+
+    def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
+        """Utterance `index` as it is said in `epoch`, with its text, voice and true duration."""
+        own_seed = item_seed(seed, 0 if self.fixed else epoch, index)
+        written, aloud = self.texts(Random(f"text {own_seed}"), self._count(index))
+        spoken = say(own_seed, text=written, aloud=aloud, voices=self.voices, rate_hz=self.rate_hz, noise_share=self.noise_share,
+                     rates_wpm=RATES_WPM)
+        utterance = replace(self.utterances[index], text=written, speaker=spoken.voice, duration=len(spoken.samples) / self.rate_hz)
+        tokens = [] if self.tokenizer is None else self.tokenizer.encode(written)
+        return Item(utterance, spoken.samples, tokens, own_seed)
+
+    @cached_property
+    def durations(self) -> tuple[float, ...]:
+        """Seconds that each utterance will take, about, by its number of words."""
+        return tuple(_ENDS_S + _WORD_S * self._count(index) for index in range(len(self)))
+
+    def _count(self, index: int) -> int:
+        return Random(f"words {index}").randint(*self.words)
