@@ -27,7 +27,7 @@ from ctcasr.text import Alphabet
 from ctcasr.train import Plan, fit, option, parse, required
 
 CONV = (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(16, (5, 5), (2, 2)))
-# Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task; the last one the whole network.
+# Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task; the last, the network.
 ARMS: dict[str, dict[str, Any]] = {
     "plain": {},
     "blank starts at 1 %": {"net": {"blank_start": 0.01}},
