@@ -15,9 +15,9 @@ import torch
 from ctcasr.batch import Utterance
 from ctcasr.build import build
 from ctcasr.cli import told
-from ctcasr.data import AudioError, Corpus, Loader, measure_workers, read_manifest, split_dev
+from ctcasr.data import AudioError, Corpus, Loader, measure_workers, read_manifest, read_sounds, split_dev
 from ctcasr.data.heard import heard
-from ctcasr.front import SpecAugment
+from ctcasr.front import Augment, SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.show import draw_run, draw_utterance, watch
 from ctcasr.spec import read_spec, spec_to
@@ -44,7 +44,9 @@ class Settings(Plan):
     order: str = option("sortagrad", "sortagrad (first epoch from short to long), shuffle or sorted")
     augment: bool = option(True, "SpecAugment")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
-    augment_from: float = option(2.0, "epochs before masks begin")
+    noise: str = option("", "manifest of noises, heard with half of the utterances at 0 to 20 dB")
+    rooms: str = option("", "manifest of room responses, heard with a third of the utterances")
+    augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
     workers: int = option(-1, "processes that read ahead; -1: as many as a measurement asks for (none for a small corpus)")
     init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
     resume: bool = option(False, "go on with the run in --out")
@@ -88,10 +90,8 @@ def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader,
     torch.manual_seed(s.seed)
     train, dev = (lines, read(s.dev, s)) if s.dev else split_dev(lines, s.dev_share, s.seed)
     tokenizer = make_tokenizer(s.text, [u.text or "" for u in train], s.strict)
-    if s.strict:
-        _ = [tokenizer.encode(u.text or "") for u in lines]       # refused now, not in the middle of an epoch
-    covered = coverage([(u.where, u.text or "") for u in lines], tokenizer)
-    print(f"{len(train)} utterances to learn from, {len(dev)} to select by;", covered)
+    _ = [tokenizer.encode(u.text or "") for u in lines if s.strict]       # refused now, not in the middle of an epoch
+    print(f"{len(train)} utterances to learn from, {len(dev)} to select by;", coverage([(u.where, u.text or "") for u in lines], tokenizer))
     corpus = Corpus(train, tokenizer, spec.front.rate_hz, speeds=[float(speed) for speed in s.speeds.split(",")])
     how: dict[str, Any] = {"batch_size": s.batch_size or None, "batch_seconds": s.batch_seconds or None, "order": s.order, "seed": s.seed}
     loader = Loader(corpus, **how, rank=world.rank, world=world.size)
@@ -101,11 +101,12 @@ def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader,
         print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
     if model.front.needs_statistics and not s.resume:
         model.front.fit(batch.audio for batch in Loader(corpus, **how).epoch(0) if batch is not None)
-    task = Recognise(model, tokenizer, spec_to(spec), SpecAugment() if s.augment else None, round(s.augment_from * len(loader)),
+    masks, rate = SpecAugment() if s.augment else None, corpus.rate_hz
+    augment = Augment(read_sounds(s.noise, rate), read_sounds(s.rooms, rate), masks=masks) if s.noise or s.rooms else masks
+    task = Recognise(model, tokenizer, spec_to(spec), augment, round(s.augment_from * len(loader)),
                      notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s), "heard": heard([*train, *dev])})
-    trial = next(loader.epoch(0, len(loader) // 2), None)
-    loader.workers = s.workers if s.workers >= 0 else measure_workers(
-        corpus, batch_size=-(-len(corpus) // len(loader) // world.size), step_s=step_seconds(task, trial, pick_device(s.device)))
+    loader.workers = s.workers if s.workers >= 0 else measure_workers(corpus, batch_size=-(-len(corpus) // len(loader) // world.size),
+        step_s=step_seconds(task, next(loader.epoch(0, len(loader) // 2), None), pick_device(s.device)))
     return task, loader, dev_loader
 
 

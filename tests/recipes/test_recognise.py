@@ -106,6 +106,20 @@ def test_the_settings_on_offer_run(flags: list[str], tones: Any, recognise: Modu
     assert read_records(tmp_path)[-1].data["what"] == "finished"
 
 
+def test_noise_and_rooms_are_heard_in_training(tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+    for name in ("noise", "rooms"):
+        rng = np.random.default_rng(0)
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(4000) * np.exp(-np.arange(4000) / 500), 8000)
+        line = {"audio_filepath": f"{name}.wav", "duration": 0.5}
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    losses = []
+    for flags in ([], ["--noise", str(tmp_path / "noise.jsonl"), "--rooms", str(tmp_path / "rooms.jsonl")]):
+        out = tmp_path / f"run{len(flags)}"
+        recognise.main(tones.flags(out, "--epochs", "1", "--augment-from", "0", "--no-augment", *flags))
+        losses.append([r.data["loss"] for r in read_records(out) if r.kind == "step"])
+    assert losses[0] != losses[1] and np.isfinite(losses).all()
+
+
 # the command ------------------------------------------------------------------------------------------------------------
 
 
