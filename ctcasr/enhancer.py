@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,11 @@ class Enhancer:
         return torch.nn.functional.pad(out, (0, audio.shape[0] - out.shape[0]))
 
     @property
+    def video(self) -> str:
+        """How the network was shown its videos: "fixed", "as_published" or "zeroed"; it is shown them in the same way when it is used."""
+        return str(tomllib.loads(str(self.notes.get("settings", ""))).get("video", "fixed"))
+
+    @property
     def name(self) -> dict[str, Any]:
         """Who enhanced: the checkpoint with its fingerprint, the network, and the listener that it was trained with, if any."""
         return {"checkpoint": self.path.name if self.path else None, "fingerprint": fingerprint(self.path) if self.path else None,
@@ -106,7 +112,7 @@ def enhance_tree(enhancer: Enhancer | Path | str, source: Path, out: Path, video
 def _enhanced(enhancer: Enhancer | Path | str, jobs: Sequence[tuple[Utterance, Path]]) -> Iterator[Path | Skip]:
     """One after the other; a sidecar in each folder tells that its files were enhanced, and by whom."""
     enhancer = enhancer if isinstance(enhancer, Enhancer) else Enhancer.load(enhancer)
-    reader, name = VideoReader(), enhancer.name
+    reader, name = VideoReader(mode=enhancer.video), enhancer.name
     for utterance, target in jobs:
         target = target if target.suffix.lower() in (".wav", ".flac") else target.with_suffix(".wav")
         if target.resolve() == utterance.audio_filepath.resolve():

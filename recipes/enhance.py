@@ -31,11 +31,12 @@ class Settings(Plan):
 
     train: str = option("", "manifest of clean speech, or of scenes (lines with target_filepath)")
     valid: str = option("", "scenes to score once, at the end (lines with target_filepath)")
-    noise: str = option("", "manifest of noises with labels; those named by --unseen are left out")
+    noise: str = option("", "manifests of noises with labels, with commas between; the labels named by --unseen are left out")
     talkers: str = option("", "manifest of other talkers, to compete with the speech")
     rooms: str = option("", "manifest of room responses, in which half of the scenes are heard")
     unseen: str = option("", "labels of noises that are kept for the score, with commas between")
-    dev_share: float = option(0.1, "share of train that selects the best checkpoint")
+    dev: str = option("", "manifest that selects the best checkpoint; empty: a part of train is held out")
+    dev_share: float = option(0.1, "share of train that is held out")
     out: str = option("runs/enhance", "folder of the run")
     net: str = option("mask", "a preset, or a spec as a .toml file")
     batch_size: int = option(16, "scenes in a batch")
@@ -57,7 +58,8 @@ def run(s: Settings, frames: Frames | None = None) -> None:
     out, spec = Path(s.out), read_enhancer(s.net)
     torch.manual_seed(s.seed)
     listener = Listener(Recogniser.load(s.listener)) if s.listener else None
-    train, dev = split_dev(read_manifest(s.train).utterances, s.dev_share, s.seed)
+    lines = read_manifest(s.train).utterances
+    train, dev = (lines, read_manifest(s.dev).utterances) if s.dev else split_dev(lines, s.dev_share, s.seed)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
     loader = Loader(corpus(s, train, spec, listener, frames), batch_size=s.batch_size, seed=s.seed, workers=s.workers)
     dev_loader = Loader(corpus(s, dev, spec, listener, frames), batch_size=s.batch_size, order="sorted", seed=s.seed)
@@ -65,8 +67,8 @@ def run(s: Settings, frames: Frames | None = None) -> None:
     model = build_enhancer(spec)
     if s.init:
         print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
-    notes = {"recipe": "enhance", "train": Path(s.train).name, "utterances": len(train), "settings": to_toml(s), **heard(train),
-             "listener": fingerprint(s.listener) if s.listener else None}
+    notes = {"recipe": "enhance", "train": Path(s.train).name, "utterances": len(train), "settings": to_toml(s),
+             "heard": heard([*train, *dev, *others(loader.corpus)]), "listener": fingerprint(s.listener) if s.listener else None}
     task = Enhance(model, enhancer_to(spec), listener, s.listening, notes)
     out.mkdir(parents=True, exist_ok=True)
     (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
@@ -88,11 +90,18 @@ def corpus(s: Settings, lines: Sequence[Utterance], spec: EnhanceSpec, listener:
         return SceneCorpus(lines, tokenizer, spec.rate_hz, frames)
     kinds, unseen = [], set(s.unseen.split(","))
     if s.noise:
-        kinds.append(Interferers.noises([u for u in read_manifest(s.noise).utterances if u.label not in unseen]))
+        noises = [u for path in s.noise.split(",") for u in read_manifest(path)]
+        kinds.append(Interferers.noises([u for u in noises if (u.label or u.id) not in unseen]))
     if s.talkers:
         kinds.append(Interferers.talkers(read_manifest(s.talkers).utterances))
     rooms = [read_audio(u, spec.rate_hz) for u in read_manifest(s.rooms).utterances] if s.rooms else []
     return MixtureCorpus(lines, tokenizer, spec.rate_hz, kinds, rooms, frames=frames)
+
+
+def others(corpus: Corpus) -> list[Utterance]:
+    """What is mixed to the speech."""
+    kinds = corpus.interferers if isinstance(corpus, MixtureCorpus) else ()
+    return [u for kind in kinds for group in kind.classes.values() for u in group]
 
 
 def score(s: Settings, task: Enhance, spec: EnhanceSpec, frames: Frames | None) -> None:

@@ -1,6 +1,8 @@
 """Two recognisers that judge enhanced speech: R1 trained on clean speech, R2 on noisy speech, neither on enhanced speech.
 
 python recipes/judges.py --train TRAIN.jsonl --noise NOISE.jsonl --out runs/judges
+
+Both learn from OUT/train.jsonl and select by OUT/dev.jsonl, which an enhancer and its weight may be chosen by, too.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from recognise import Settings as RecogniseSettings
 from recognise import prepare
 
 from ctcasr.cli import told
-from ctcasr.data import read_manifest
+from ctcasr.data import read_manifest, split_dev, write_manifest
 from ctcasr.data.heard import heard
 from ctcasr.data.mixture import Interferers, MixtureCorpus
 from ctcasr.show import watch
@@ -23,7 +25,7 @@ from ctcasr.train import fit, option, parse, to_toml
 class Settings(RecogniseSettings):
     """Train R1 on clean and R2 on noisy speech, from one manifest."""
 
-    noise: str = option("", "manifest of noises for R2; `label` is the class")
+    noise: str = option("", "manifests of noises for R2, with commas between; `label` is the class")
     without: str = option("", "classes of noise that R2 shall not hear, as rain,wind: those that the comparison calls unseen")
     talkers: str = option("", "manifest of competing talkers for R2 (empty: none)")
     low_db: float = option(-5.0, "lowest SNR that R2 hears")
@@ -37,6 +39,10 @@ def main(argv: list[str] | None = None) -> None:
     s = parse(Settings, argv, prog="judges")
     if s.only not in ("", "r1", "r2"):
         raise ValueError(f"only: expected r1, r2 or nothing; got {s.only!r}")
+    if not s.dev:
+        for name, part in zip(("train", "dev"), split_dev(read_manifest(s.train).utterances, s.dev_share, s.seed), strict=True):
+            write_manifest(Path(s.out) / f"{name}.jsonl", part)
+        s = replace(s, train=f"{s.out}/train.jsonl", dev=f"{s.out}/dev.jsonl")  # type: ignore[call-arg]
     for name in ("r1", "r2") if not s.only else (s.only,):
         # Another seed for each: two judges shall not share their first weights.
         train(replace(s, out=str(Path(s.out) / name), seed=s.seed + (name == "r2")),  # type: ignore[call-arg]
@@ -50,7 +56,7 @@ def train(s: Settings, noisy: bool) -> None:
         kinds = interferers(s)
         for one in (loader, dev_loader):
             corpus = one.corpus
-            one.corpus = MixtureCorpus(corpus.utterances, corpus.tokenizer, corpus.rate_hz, kinds)
+            one.corpus = MixtureCorpus(corpus.utterances, corpus.tokenizer, corpus.rate_hz, kinds, speeds=corpus.speeds)
         task.notes |= {"recipe": "judges", "heard": heard([*loader.corpus.utterances, *dev_loader.corpus.utterances,
                                                            *(u for kind in kinds for group in kind.classes.values() for u in group)])}
     out = Path(s.out)
@@ -64,7 +70,7 @@ def train(s: Settings, noisy: bool) -> None:
 def interferers(s: Settings) -> list[Interferers]:
     """What R2 hears beside the speech."""
     without = set(filter(None, s.without.split(",")))
-    noises = [u for u in read_manifest(s.noise) if (u.label or u.id) not in without] if s.noise else []
+    noises = [u for path in filter(None, s.noise.split(",")) for u in read_manifest(path) if (u.label or u.id) not in without]
     kinds = [Interferers.noises(noises, s.low_db, s.high_db)] if noises else []
     kinds += [Interferers.talkers(read_manifest(s.talkers).utterances, s.low_db, s.high_db)] if s.talkers else []
     if not kinds:

@@ -75,11 +75,11 @@ def make(a: argparse.Namespace) -> int:
     speech = [u for path in a.speech for u in read_manifest(path)]
     out, folder = Path(a.out), Path(a.out) / "scenes"
     folder.mkdir(parents=True, exist_ok=True)
+    before, listed = _before(out) if a.append else ([], [])
     lines: list[dict[str, Any]] = []
-    listed: list[dict[str, Any]] = []
-    failed = 0
+    first, failed = a.first + len(before), 0
     for number, utterance in enumerate((u for u in speech for _ in range(a.copies)), start=1):
-        name = f"S{a.first + number - 1:05d}"
+        name = f"S{first + number - 1:05d}"
         try:
             drawn = draw(a.seed, number, kinds, rooms, a.room_share, utterance.speaker)
             mixture, offset = render(utterance, drawn, a.rate_hz)
@@ -95,11 +95,19 @@ def make(a: argparse.Namespace) -> int:
         listed.append(avse_scene(name, utterance, drawn, offset, mixture.noisy.shape[0], a.dataset))
     if not lines:
         raise ValueError("expected at least one scene; none could be made")
-    write_manifest(out / "SCENES.jsonl", lines)
+    write_manifest(out / "SCENES.jsonl", [*before, *lines])
     (out / "scenes.json").write_text(json.dumps(listed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     counts = {kind.name: sum(line["interferer"] == kind.name for line in lines) for kind in kinds}
-    print(f"{out / 'SCENES.jsonl'}: {len(lines)} scenes ({', '.join(f'{n} {k}' for k, n in counts.items())}), {failed} left out")
+    print(f"{out / 'SCENES.jsonl'}: {len(lines)} scenes ({', '.join(f'{n} {k}' for k, n in counts.items())}), {failed} left out"
+          + (f", beside {len(before)} that were there" if before else ""))
     return failed
+
+
+def _before(out: Path) -> tuple[list[Utterance], list[dict[str, Any]]]:
+    """The scenes that lie in OUT, as manifest lines and as listed."""
+    if not (out / "SCENES.jsonl").is_file():
+        return [], []
+    return list(read_manifest(out / "SCENES.jsonl")), json.loads((out / "scenes.json").read_text(encoding="utf-8"))
 
 
 def render(utterance: Utterance, drawn: Drawn, rate_hz: int) -> tuple[Mixture, int]:
@@ -126,9 +134,10 @@ def _line(utterance: Utterance, drawn: Drawn, mixture: Mixture, files: Mapping[s
         "duration": round(mixture.noisy.shape[0] / a.rate_hz, 4), "text": utterance.text, "speaker": utterance.speaker,
         "source": utterance.id, "snr_db": drawn.snr_db, "interferer": drawn.kind.name, "room": drawn.room and drawn.room.id,
         "noise": "talker" if drawn.kind.name == "talker" else drawn.label, "interferer_source": drawn.recording.id,
-        "scale": round(mixture.scale, 6), "speech_fingerprint": fingerprint(utterance.audio_filepath), "video_filepath": video}
+        "scale": round(mixture.scale, 6), "speech_fingerprint": fingerprint(utterance.audio_filepath),
+        "interferer_fingerprint": fingerprint(drawn.recording.audio_filepath), "video_filepath": video, "part": a.part}
     if a.seen is not None:
-        line["seen"] = line["noise"] in a.seen
+        line["seen"] = a.seen == ["all"] or line["noise"] in a.seen
     return {key: value for key, value in line.items() if value is not None}
 
 
@@ -165,14 +174,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--talkers", nargs="+", default=[], help="manifests of competing talkers; `speaker` is the class")
     parser.add_argument("--labels", nargs="+", help="only these classes of noise")
     parser.add_argument("--not-labels", nargs="+", help="all classes of noise but these")
-    parser.add_argument("--seen", nargs="*", help="classes that were used in training (talker: competing talkers); the others are unseen")
+    parser.add_argument("--seen", nargs="*", help="classes used in training (talker: competing talkers), or all; the others are unseen")
     parser.add_argument("--noise-snr-db", type=float, nargs=2, default=(-10.0, 10.0), metavar=("LOW", "HIGH"))
     parser.add_argument("--talker-snr-db", type=float, nargs=2, default=(-15.0, 5.0), metavar=("LOW", "HIGH"))
     parser.add_argument("--rooms", help="manifest of room responses")
     parser.add_argument("--room-share", type=float, default=0.5, help="share of the scenes in a room, where there are any (default 0.5)")
     parser.add_argument("--copies", type=int, default=1, help="scenes of each utterance (default 1)")
     parser.add_argument("--dataset", default="valid", help="name of the part in scenes.json")
+    parser.add_argument("--part", choices=("dev", "test"), help="dev: these scenes choose in `ctcasr score-enhanced`, and are not scored")
     parser.add_argument("--first", type=int, default=1, help="number of the first scene")
+    parser.add_argument("--append", action="store_true", help="keep the scenes that OUT holds; the new ones are numbered after them")
     parser.add_argument("--rate-hz", type=int, default=16000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", required=True, help="folder to write")

@@ -13,7 +13,7 @@ from typing import Any
 from ctcasr.train import Record, read_records
 
 _TOLD = ("optimiser", "lr", "weight_decay", "schedule", "warmup", "clip", "accumulate", "batch_size", "augment", "speeds", "patience",
-         "seed")
+         "seed", "init", "listener", "listening", "video", "unseen")
 
 
 def training(run: Path, notes: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -33,7 +33,7 @@ def training(run: Path, notes: Mapping[str, Any]) -> dict[str, Any] | None:
         "device": start.get("device"), "threads": start.get("threads"), "train_seconds": start.get("train_seconds"),
         "peak_memory_bytes": start.get("expected_memory_bytes"),
         "stopped": _end(records), "resumed": sum(r.kind == "event" and r.data.get("what") == "resumed" for r in records),
-        "settings": {key: settings[key] for key in _TOLD if key in settings},
+        "settings": {key: settings[key] for key in _TOLD if settings.get(key, "") != ""},
         "manifest": _manifest(settings, notes),
     }
     best = [r for r in records if r.kind == "check" and r.data.get("best")]

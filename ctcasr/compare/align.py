@@ -36,9 +36,11 @@ def align(noisy: Tensor, enhanced: Tensor, rate_hz: int, clean: Tensor | None = 
     """
     most = round(MOST_S * rate_hz)
     lag = max((lag_of(one, enhanced, most) for one in (noisy, clean) if one is not None), key=lambda found: found[1])[0]
-    moved = fit(shifted(enhanced, -lag), noisy.shape[0])
+    count = noisy.shape[0]
+    moved = fit(shifted(enhanced, -lag), count)
     power = float(moved.double().square().sum())
     gain = float((moved.double() * noisy.double()).sum()) / power if power > 0 else 1.0
+    moved = continued(moved, max(0, -lag), min(count, enhanced.shape[0] - lag), most)
     if power == 0 or gain == 0 or abs(gain - 1) < _SAME_GAIN:
         return Aligned(moved, lag, 1.0)
     return Aligned((moved.double() * gain).to(noisy.dtype), lag, gain)
@@ -62,6 +64,20 @@ def lag_of(reference: Tensor, samples: Tensor, most: int) -> tuple[int, float]:
 def shifted(samples: Tensor, by: int) -> Tensor:
     """Samples [N] later by `by` (silence in front), or earlier where it is negative (the first ones are dropped)."""
     return torch.cat([samples.new_zeros(by), samples]) if by > 0 else samples[-by:]
+
+
+def continued(samples: Tensor, first: int, last: int, most: int) -> Tensor:
+    """Samples [N] of which only `first` to `last` are there, with their mirror image in gaps of at most `most` at either end.
+
+    A few milliseconds of digital silence would change what is recognised: a logarithm makes much of them.
+    """
+    before, after = first, samples.shape[0] - last
+    out = samples.clone()
+    if 0 < before <= min(most, last - first):
+        out[:first] = samples[first:first + before].flip(0)
+    if 0 < after <= min(most, last - first):
+        out[last:] = samples[last - after:last].flip(0)
+    return out
 
 
 def observation_added(enhanced: Tensor, noisy: Tensor, share: float) -> Tensor:

@@ -20,8 +20,8 @@ class Series:
     points: Sequence[tuple[int, float, float, float]]
 
 
-def bars(groups: Sequence[str], series: Sequence[Series], unit: str = "WER") -> str:
-    """Groups across, each series as points with intervals side by side, joined by a line; empty without points."""
+def bars(groups: Sequence[str], series: Sequence[Series], unit: str = "WER", joined: bool = True) -> str:
+    """Groups across, each series as points with intervals side by side, joined where groups have an order; empty without points."""
     ends = [min(high, 1.5) if math.isfinite(high) else value for one in series for _, value, _, high in one.points]
     if not ends:
         return ""
@@ -40,8 +40,9 @@ def bars(groups: Sequence[str], series: Sequence[Series], unit: str = "WER") -> 
         colour = COLOURS[index % len(COLOURS)]
         aside = wide * 0.6 * ((index + 0.5) / len(series) - 0.5)
         at = [(_LEFT + wide * (group + 0.5) + aside, value, low, high) for group, value, low, high in one.points]
-        path = "M" + "L".join(f"{x:.1f} {up(value):.1f}" for x, value, _, _ in at)
-        parts.append(f'<path class="line faint {colour}" d="{path}"/>')
+        if joined:
+            path = "M" + "L".join(f"{x:.1f} {up(value):.1f}" for x, value, _, _ in at)
+            parts.append(f'<path class="line faint {colour}" d="{path}"/>')
         for x, value, low, high in at:
             if math.isfinite(low) and math.isfinite(high):
                 parts.append(f'<path class="line {colour}" d="M{x:.1f} {up(max(low, 0)):.1f}V{up(high):.1f}"/>')

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ctcasr.compare.bootstrap import DRAWS
 from ctcasr.compare.enhanced import EnhancedFolder
 from ctcasr.compare.judge import Judge, JudgeError, load_judges
+from ctcasr.compare.memory import Memory
 from ctcasr.compare.page import write_page
 from ctcasr.compare.picture import pictures
 from ctcasr.compare.report import scores, table, write_rows, write_scores
@@ -60,13 +61,18 @@ def score_enhanced(path: Path, enhanced: Sequence[str], recognisers: Sequence[st
     folders = [open_enhanced(name, scenes, out, alone=len(enhanced) == 1) for name in enhanced]
     _refuse_same_names(folders)
     remarks = [remark for judge in judges for remark in examine(judge, scenes, folders)]
-    remarks += [f"{f.name}: {', '.join(f'{k} {v}' for k, v in sorted(f.by.items()))}" for f in folders if f.by]
+    remarks += [f"{f.name}: {', '.join(f'{k} {v}' for k, v in sorted(f.by.items()) if v is not None)}" for f in folders if f.by]
 
-    trial = hold(scenes, folders, judges, SHARES if dev else (), options.metrics, lambda done: progress(done, len(scenes)))
-    trial.skipped[:0] = skipped
     names = [folder.name for folder in folders]
+    # The dev part first, under every share; of the test part nobody hears more than the shares that were chosen.
+    memory = Memory(out / "heard.jsonl")
+    trial = hold(dev, folders, judges, SHARES, False, lambda done: progress(done, len(scenes)), memory)
+    choices = choose(trial, dev, names, SHARES)
+    shares = sorted({choice.share for choice in choices if 0 < choice.share < 1})
+    trial += hold(test, folders, judges, shares, options.metrics, lambda done: progress(len(dev) + done, len(scenes)), memory)
+    trial.skipped[:0] = skipped
     summary = summarise(trial, test, {f.name: str(f.by.get("listener") or "") for f in folders}, {j.name: j.fingerprint for j in judges},
-                        choose(trial, dev, names, SHARES), options.draws, options.seed)
+                        choices, options.draws, options.seed)
     Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(table(summary, trial, remarks))
     facts = {"scenes": str(path), "test_scenes": len(test), "dev_scenes": len(dev), "draws": options.draws, "seed": options.seed,
              "enhanced": {f.name: {"folder": str(f.folder), "enhanced_by": f.by} for f in folders},
@@ -110,6 +116,10 @@ def examine(judge: Judge, scenes: Sequence[Scene], folders: Sequence[EnhancedFol
         if known_scenes:
             remarks.append(f"{judge.name}: was trained on the recordings of {known_scenes} of these {len(scenes)} scenes; "
                            "its error rates here are no measure of how well it hears others")
+        known_noises = sum(scene.noisy.extra.get("seen") is False and scene.noisy.extra.get("interferer_fingerprint") in judge.heard
+                           for scene in scenes)
+        if known_noises:
+            remarks.append(f"{judge.name}: was trained with the very interferers of {known_noises} scenes that are called unseen")
     for folder in folders:
         if judge.fingerprint and folder.by.get("listener") == judge.fingerprint:
             remarks.append(f"{folder.name}: was trained to please {judge.name}, which judges it here; take another recogniser's word")

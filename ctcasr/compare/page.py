@@ -16,7 +16,7 @@ _STYLE = """
 .helps { color:var(--green); font-weight:700 } .harms { color:var(--red); font-weight:700 } .undecided { color:var(--orange) }
  circle.grey { fill:var(--grey) } img { width:100%; display:block; border-radius:6px } td.r,th.r { text-align:right;
  font-variant-numeric:tabular-nums; white-space:nowrap } .heard { font-family:ui-monospace,monospace; font-size:.9rem; white-space:pre-wrap;
- margin:.3rem 0 1.2rem }
+ margin:.3rem 0 1.2rem } .sound { font-size:.82rem } .sound th.r { white-space:normal }
 """
 _TITLE = {"snr": "By SNR", "interferer": "By kind of interferer", "noise": "By class of noise", "speaker": "By speaker",
           "seen": "By whether the noise was in training"}
@@ -35,15 +35,16 @@ def write_page(path: Path, title: str, summary: Summary, remarks: Sequence[str],
     for kind, parts in summary.strata.items():
         if len(parts) < 2 and kind != "snr":
             continue
-        charts = "".join(_chart(judge, parts, len(judges) > 1) for judge in judges) if len(parts) <= 20 else ""
+        charts = "".join(_chart(judge, parts, len(judges) > 1, kind == "snr") for judge in judges) if len(parts) <= 20 else ""
         tables = "".join(f"<h3>{escape(name)}</h3>{_rows(rows)}" for name, rows in parts.items())
-        body.append(_section(_TITLE[kind], "Points with 95 % intervals.", f"{charts}<details><summary>numbers</summary>{tables}</details>"))
+        why = "Points with 95 % intervals." if charts else f"{len(parts)} groups, too many to draw."
+        body.append(_section(_TITLE[kind], why, f"{charts}<details><summary>numbers</summary>{tables}</details>"))
     body.append(_section("Observation adding", "WER of the dev part by the share of noisy sound that is added back; the best share was "
                          "then scored once on the rest.", _choices(summary)))
     body.append(_section(
         "Sound", "Medians; in brackets the median gain over noisy. The last columns split what is left besides speech by orthogonal "
         "projection: noise (SNR) and artifacts (SAR). Less noise and more artifacts sounds better, and may be understood worse.",
-        _sound(summary)))
+        _sounds(summary)))
     body.append(_section("Scenes", "Where the first enhancer helped most, hurt most, and one in the middle.", "".join(pictures)))
     page = ('<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             f"<title>{escape(title)}</title><style>{STYLE}{_STYLE}</style><main>{''.join(body)}</main></html>\n")
@@ -81,13 +82,13 @@ def _rows(rows: Sequence[Row]) -> str:
     return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
 
 
-def _chart(judge: str, parts: Mapping[str, Sequence[Row]], named: bool) -> str:
+def _chart(judge: str, parts: Mapping[str, Sequence[Row]], named: bool, joined: bool) -> str:
     series = []
     for condition in dict.fromkeys(row.condition for rows in parts.values() for row in rows if row.judge == judge):
         points = [(index, row.tally.words.rate, *row.interval) for index, rows in enumerate(parts.values()) for row in rows
                   if row.judge == judge and row.condition == condition and row.tally.utterances]
         series.append(Series(condition, points))
-    return (f"<h3>{escape(judge)}</h3>" if named else "") + bars(list(parts), series)
+    return (f"<h3>{escape(judge)}</h3>" if named else "") + bars(list(parts), series, joined=joined)
 
 
 def _choices(summary: Summary) -> str:
@@ -99,19 +100,26 @@ def _choices(summary: Summary) -> str:
     return "".join(figures)
 
 
-def _sound(summary: Summary) -> str:
+def _sounds(summary: Summary) -> str:
+    """The metrics of all scenes, and folded away those of each stratum."""
+    parts = [(name, found) for kind, strata in summary.strata_qualities.items() if len(strata) > 1 for name, found in strata.items()]
+    inside = "".join(f"<h3>{escape(name)}</h3>{_sound(found, {})}" for name, found in parts if _sound(found, {}))
+    return _sound(summary.qualities, summary.failures) + (f"<details><summary>by stratum</summary>{inside}</details>" if inside else "")
+
+
+def _sound(qualities: Mapping[str, Mapping[str, float | int]], failures: Mapping[str, Mapping[str, int]]) -> str:
     names = {"si_sdr_db": "SI-SDR dB", "pesq": "PESQ", "stoi": "STOI", "estoi": "ESTOI", "split_sdr_db": "SDR dB", "split_snr_db": "SNR dB",
              "split_sar_db": "SAR dB"}
-    shown = {m: t for m, t in names.items() if any(f"{m}_median" in row for row in summary.qualities.values())}
+    shown = {m: t for m, t in names.items() if any(f"{m}_median" in row for row in qualities.values())}
     if not shown:
         return ""
     lines = []
-    for condition, row in summary.qualities.items():
+    for condition, row in qualities.items():
         cells = [f"{row[f'{m}_median']:.2f}" + (f" ({row[f'{m}_gain_median']:+.2f})" if f"{m}_gain_median" in row else "")
                  if f"{m}_median" in row else "-" for m in shown]
         lines.append(f"<tr><td>{escape(condition)}</td>" + "".join(f'<td class="r">{c}</td>' for c in cells)
                      + f'<td class="r">{row["lagged"]} / {row["rescaled"]} / {row["odd"]}</td></tr>')
     head = "".join(f'<th class="r">{t}</th>' for t in (*shown.values(), "lagged / rescaled / odd"))
-    failed = "".join(f"<li>{escape(m)} failed for {n} sounds: {escape(reason)}</li>" for m, reasons in summary.failures.items()
+    failed = "".join(f"<li>{escape(m)} failed for {n} sounds: {escape(reason)}</li>" for m, reasons in failures.items()
                      for reason, n in reasons.items())
-    return f"<table><tr><th>condition</th>{head}</tr>{''.join(lines)}</table>" + (f"<ul>{failed}</ul>" if failed else "")
+    return f"<table class='sound'><tr><th>condition</th>{head}</tr>{''.join(lines)}</table>" + (f"<ul>{failed}</ul>" if failed else "")

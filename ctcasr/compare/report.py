@@ -38,7 +38,7 @@ def table(summary: Summary, trial: Trial, remarks: Sequence[str] = ()) -> Render
                      Text(word, COLOUR.get(word, "")), str(row.tally.empty), str(sum(row.lost.values())))
         last = row.judge
     lines = [Text(line, style="dim") for line in (*_notes(summary, trial), *remarks)]
-    return Group(grid, _metrics(summary), *lines)
+    return Group(grid, _metrics(summary), *_gains(summary), *lines)
 
 
 def against(found: Difference | None) -> str:
@@ -63,6 +63,21 @@ def _metrics(summary: Summary) -> Table:
                  if f"{m}_median" in row else "-" for m in shown]
         grid.add_row(condition, *cells, f"{row['lagged']} / {row['rescaled']} / {row['odd']}")
     return grid
+
+
+def _gains(summary: Summary) -> list[Table]:
+    """What each enhancer brings in SI-SDR, by class of noise and whether it was in training."""
+    parts = {name: found for kind in ("seen", "noise") for name, found in summary.strata_qualities.get(kind, {}).items()}
+    shown = [c for c in summary.qualities if any("si_sdr_db_gain_median" in found.get(c, {}) for found in parts.values())]
+    if not shown or len(parts) < 2:
+        return []
+    grid = Table(title="SI-SDR, median gain over noisy in dB", title_justify="left")
+    for name in ("scenes with", "scenes", *shown):
+        grid.add_column(name, justify="left" if name == "scenes with" else "right")
+    for name, found in parts.items():
+        cells = [f"{gain:+.2f}" if (gain := found.get(c, {}).get("si_sdr_db_gain_median")) is not None else "-" for c in shown]
+        grid.add_row(name, str(found["noisy"]["scenes"]), *cells)
+    return [grid]
 
 
 def _notes(summary: Summary, trial: Trial) -> list[str]:
@@ -91,7 +106,7 @@ def scores(summary: Summary, trial: Trial, facts: Mapping[str, Any]) -> dict[str
         "strata": {kind: {name: [_row(row) for row in rows] for name, rows in parts.items()} for kind, parts in summary.strata.items()},
         "observation_adding": [{"recogniser": c.judge, "enhancer": c.enhancer, "share": c.share,
                                 "dev_wer": {f"{share:g}": wer for share, wer in c.dev_wer.items()}} for c in summary.choices],
-        "metrics": summary.qualities, "metric_failures": summary.failures,
+        "metrics": summary.qualities, "metrics_strata": summary.strata_qualities, "metric_failures": summary.failures,
         "skipped": [{"where": skip.where, "reason": skip.reason} for skip in trial.skipped],
     }
 

@@ -49,6 +49,7 @@ class Summary:
     choices: list[Choice]
     qualities: dict[str, dict[str, float | int]]                # condition -> mean and median metrics, counts
     failures: dict[str, dict[str, int]] = field(default_factory=dict)     # metric -> reason -> count
+    strata_qualities: dict[str, dict[str, dict[str, dict[str, float | int]]]] = field(default_factory=dict)   # kind -> stratum -> as above
 
 
 def unit_of(scenes: Iterable[Scene]) -> tuple[str, Callable[[Scene], str]]:
@@ -112,7 +113,9 @@ def summarise(trial: Trial, test: Sequence[Scene], enhancers: Mapping[str, str],
     whole = rows(lambda scene: True, [list(judges)])
     units = len({key(scene) for scene in test})
     tested = [q for q in trial.qualities if q.scene.id in ids]
-    return Summary(unit, units, whole, strata, list(choices), _qualities(tested), _failures(tested))
+    sounds = {kind: {name: _qualities([q for q in tested if q.scene.stratum(kind) == name]) for name in parts}
+              for kind, parts in strata.items()}
+    return Summary(unit, units, whole, strata, list(choices), _qualities(tested), _failures(tested), sounds)
 
 
 def _in_stratum(kind: str, name: str) -> Callable[[Scene], bool]:

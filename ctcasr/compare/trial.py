@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from ctcasr.batch import Skip
 from ctcasr.compare.align import observation_added
 from ctcasr.compare.enhanced import EnhancedFolder
 from ctcasr.compare.judge import Judge, JudgeError
+from ctcasr.compare.memory import Memory, sound_key
 from ctcasr.compare.metrics import measure
 from ctcasr.compare.scene import Scene, Sound, read_sound
 from ctcasr.data import AudioError
@@ -58,10 +58,14 @@ class Trial:
     qualities: list[Quality] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
 
+    def __add__(self, other: Trial) -> Trial:
+        return Trial(self.hearings + other.hearings, self.qualities + other.qualities, self.skipped + other.skipped)
+
 
 def hold(scenes: Sequence[Scene], enhancers: Sequence[EnhancedFolder], judges: Sequence[Judge], shares: Sequence[float] = (),
-         metrics: bool = True, progress: Callable[[int], None] = lambda done: None) -> Trial:
+         metrics: bool = True, progress: Callable[[int], None] = lambda done: None, memory: Memory | None = None) -> Trial:
     """Every judge hears clean, noisy, and each enhancer's files, these also with a share of the noisy sound added."""
+    memory = memory or Memory()
     trial, done = Trial(), 0
     for chunk in _chunks(scenes):
         heard: list[tuple[Scene, int, dict[str, tuple[Tensor | None, str, str]]]] = []
@@ -75,7 +79,7 @@ def hold(scenes: Sequence[Scene], enhancers: Sequence[EnhancedFolder], judges: S
                 continue
             heard.append((scene, sound.rate_hz, _conditions(scene, sound, enhancers, shares, metrics, trial)))
         for judge in judges:
-            trial.hearings += _listen(judge, heard)
+            trial.hearings += _listen(judge, heard, memory)
     return trial
 
 
@@ -112,29 +116,32 @@ def _conditions(scene: Scene, sound: Sound, enhancers: Sequence[EnhancedFolder],
     return found
 
 
-def _listen(judge: Judge, heard: Sequence[tuple[Scene, int, dict[str, tuple[Tensor | None, str, str]]]]) -> Iterator[Hearing]:
+def _listen(judge: Judge, heard: Sequence[tuple[Scene, int, dict[str, tuple[Tensor | None, str, str]]]],
+            memory: Memory) -> Iterator[Hearing]:
     """Each different sound is heard once, so that equal samples have equal hypotheses whatever the batches are."""
     for rate_hz in sorted({rate for _, rate, _ in heard}):
-        texts: dict[bytes, str | Exception] = {}
+        texts = memory.texts(judge, rate_hz)
         for condition in dict.fromkeys(name for _, rate, conditions in heard if rate == rate_hz for name in conditions):
-            sounds = {_key(samples): samples for _, rate, conditions in heard if rate == rate_hz
+            sounds = {sound_key(samples): samples for _, rate, conditions in heard if rate == rate_hz
                       for samples in (conditions[condition][0],) if samples is not None}
             new = {key: samples for key, samples in sounds.items() if key not in texts}
             if new:
-                texts.update(zip(new, _texts(judge, list(new.values()), rate_hz), strict=True))
+                written = dict(zip(new, _texts(judge, list(new.values()), rate_hz), strict=True))
+                memory.add(judge, rate_hz, written)
+                texts |= written
         for scene, rate, conditions in heard:
             if rate != rate_hz:
                 continue
             said = judge.normalise(scene.text)
             for condition, (samples, status, reason) in conditions.items():
-                text = "" if samples is None else texts[_key(samples)]
+                text = "" if samples is None else texts[sound_key(samples)]
                 if samples is None:
                     yield Hearing(scene, judge.name, condition, status, reason)
                 elif isinstance(text, Exception):
                     yield Hearing(scene, judge.name, condition, "failed", f"{type(text).__name__}: {text}")
                 else:
-                    written = judge.normalise(text)
-                    yield Hearing(scene, judge.name, condition, status, reason, written, _tally(said, written))
+                    found = judge.normalise(text)
+                    yield Hearing(scene, judge.name, condition, status, reason, found, _tally(said, found))
 
 
 def _tally(said: str, written: str) -> Transcripts:
@@ -154,10 +161,6 @@ def _texts(judge: Judge, sounds: list[Tensor], rate_hz: int) -> list[str | Excep
         if len(sounds) == 1:
             return [error]
         return [text for sound in sounds for text in _texts(judge, [sound], rate_hz)]
-
-
-def _key(samples: Tensor) -> bytes:
-    return hashlib.sha1(samples.contiguous().numpy().tobytes(), usedforsecurity=False).digest()
 
 
 def _chunks(scenes: Sequence[Scene]) -> Iterator[list[Scene]]:

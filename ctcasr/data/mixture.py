@@ -19,6 +19,7 @@ T = TypeVar("T")
 Frames = Callable[[Utterance], Tensor]       # [T, H, W] at VIDEO_HZ, [0, H, W] where there is none
 
 _OWN_DRAW = 0x9E3779B97F4A7C15 >> 1       # keeps what is drawn here apart from what masks or transforms draw
+_TRIES = 20                               # places that are drawn until the interferer sounds there
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,15 @@ class MixtureCorpus(Corpus):
     """Speech in which an interferer is mixed anew in each epoch; all that is drawn depends on seed, epoch and index alone.
 
     The kind is drawn first, then the class, the recording, the place in it and the SNR. A share `room_share` is heard in one of `rooms`.
-    `frames(utterance)` gives its video.
+    The speech is played at one of `speeds` as `Corpus` does; `frames(utterance)` gives its video, for a speed of 1 only.
     """
 
     def __init__(self, utterances: Sequence[Utterance], tokenizer: Encoder | None, rate_hz: int, interferers: Sequence[Interferers],
-                 rooms: Sequence[Tensor] = (), room_share: float = 0.5, frames: Frames | None = None) -> None:
-        super().__init__(utterances, tokenizer, rate_hz)
+                 rooms: Sequence[Tensor] = (), room_share: float = 0.5, frames: Frames | None = None,
+                 speeds: Sequence[float] = (1.0,)) -> None:
+        super().__init__(utterances, tokenizer, rate_hz, speeds=speeds)
+        if frames is not None and set(self.speeds) != {1.0}:
+            raise ValueError(f"speeds: expected none but 1 where there is video, which would not keep up; got {self.speeds}")
         if not interferers or not all(kind.classes for kind in interferers):
             raise ValueError("expected at least one kind of interferer with one recording; got none")
         if not 0 <= room_share <= 1:
@@ -71,9 +75,12 @@ class MixtureCorpus(Corpus):
     def _mixture(self, speech: Tensor, draw: torch.Generator) -> Mixture:
         kind = _one_of(self.interferers, draw)
         source = self._recording(_one_of(kind.classes[_one_of(sorted(kind.classes), draw)], draw))
-        start = int(torch.randint(max(1, source.shape[0] - speech.shape[0] + 1), (), generator=draw))
-        # A recording that is too short begins anew; one that is long enough is cut at the place drawn.
-        other = fit_length(source, speech.shape[0], "loop", start)
+        for _ in range(_TRIES):
+            start = int(torch.randint(max(1, source.shape[0] - speech.shape[0] + 1), (), generator=draw))
+            # A recording that is too short begins anew; one that is long enough is cut at the place drawn.
+            other = fit_length(source, speech.shape[0], "loop", start)
+            if bool(other.any()):        # a bark with seconds of digital silence behind it
+                break
         snr_db = kind.low_db + (kind.high_db - kind.low_db) * float(torch.rand((), generator=draw))
         in_room = bool(self.rooms) and float(torch.rand((), generator=draw)) < self.room_share
         return mix(speech, other, snr_db, rir=_one_of(self.rooms, draw) if in_room else None, rate_hz=self.rate_hz)

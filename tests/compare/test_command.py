@@ -139,6 +139,8 @@ def test_strata_add_up_to_the_whole(world: Make, enhanced: Make, listener: str, 
             for count in ("substitutions", "deletions", "insertions", "total"):
                 inside = sum(r["words"][count] for rows in parts.values() for r in rows if r["condition"] == condition)
                 assert inside == row(found, condition)["words"][count]
+    for parts in found["metrics_strata"].values():
+        assert sum(rows["enhanced"]["scenes"] for rows in parts.values()) == found["metrics"]["enhanced"]["scenes"]
 
 
 def test_the_weight_of_observation_adding_is_chosen_on_sentences_that_are_not_scored(world: Make, enhanced: Make, listener: str,

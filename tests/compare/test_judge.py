@@ -13,6 +13,7 @@ import torch
 from ctcasr import checkpoint
 from ctcasr.build import build
 from ctcasr.compare.judge import BundleJudge, JudgeError, OwnJudge, load_judge, load_judges
+from ctcasr.compare.memory import Memory, sound_key
 from ctcasr.data import read_manifest
 from ctcasr.data.heard import ENHANCED_BY, fingerprint, heard
 from ctcasr.recogniser import Recogniser
@@ -65,6 +66,17 @@ def test_known_scenes_and_own_listeners_are_marked(world: Make, enhanced: Make, 
     assert any("was trained to please" in remark for remark in found["remarks"])
 
 
+def test_interferers_that_are_called_unseen_and_were_heard_are_told(world: Make, enhanced: Make, recogniser: Callable[..., Path],
+                                                                   score: Any) -> None:
+    scenes = world(4)
+    lines = [json.loads(line) | {"interferer_fingerprint": f"{k:016x}"} for k, line in enumerate(scenes.read_text().splitlines())]
+    scenes.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    judge = recogniser({"heard": {"files": [f"{k:016x}" for k in (0, 1, 3)], "enhanced": 0}})
+    remarks = score(scenes, [enhanced(scenes)], [judge])["remarks"]
+    assert [line["seen"] for line in lines] == [True, False, True, False]
+    assert any("the very interferers of 2 scenes that are called unseen" in remark for remark in remarks)
+
+
 def test_without_hashes_it_is_said_that_nothing_is_known(recogniser: Callable[..., Path]) -> None:
     assert "is not known" in OwnJudge.load(recogniser({})).remarks[0]
 
@@ -104,3 +116,18 @@ def test_a_fingerprint_is_of_length_beginning_and_end(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
         marks.add(fingerprint(tmp_path / name))
     assert len(marks) == 4 and all(len(mark) == 16 for mark in marks)
+
+
+def test_what_was_heard_is_not_heard_again(tmp_path: Path, recogniser: Callable[..., Path]) -> None:
+    judge, path, sounds = OwnJudge.load(recogniser({})), tmp_path / "heard.jsonl", [torch.zeros(8), torch.ones(8)]
+    keys = [sound_key(sound) for sound in sounds]
+    Memory(path).add(judge, 8000, {keys[0]: "one", keys[1]: ValueError("too loud")})
+    with path.open("a") as file:
+        file.write('["torn')
+    again = Memory(path)
+    assert again.texts(judge, 8000) == {keys[0]: "one"} and not again.texts(judge, 16000)      # failures are tried again
+    other = OwnJudge("other", judge.recogniser, "0" * 16)
+    assert not again.texts(other, 8000)
+    nobody = OwnJudge("nobody", judge.recogniser, "")
+    again.add(nobody, 8000, {keys[1]: "two"})
+    assert not Memory(path).texts(nobody, 8000) and sound_key(sounds[0]) == sound_key(torch.zeros(16)[::2]) != keys[1]

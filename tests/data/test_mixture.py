@@ -87,3 +87,21 @@ def test_scenes_with_a_bad_target_are_skips(tmp_path: Path) -> None:
     for utterance, reason in ((scene(tmp_path, -200), "200 samples apart"), (line(tmp_path, "alone", 4000), "target_filepath")):
         found = SceneCorpus([utterance], None, RATE).item(0)
         assert isinstance(found, Skip) and reason in found.reason
+
+
+def test_speech_of_another_speed_is_as_long_as_its_mixture(tmp_path: Path) -> None:
+    kinds = [Interferers.noises([line(tmp_path, "n", 9000)])]
+    corpus = MixtureCorpus([line(tmp_path, f"s{k}", 4000) for k in range(8)], None, RATE, kinds, speeds=(0.8, 1.0))
+    items = [corpus.item(k, epoch=1) for k in range(8)]
+    assert {item.samples.shape[0] for item in items} == {4000, 5000}
+    assert all(item.clean.shape == item.samples.shape for item in items)
+    with pytest.raises(ValueError, match="video, which would not keep up"):
+        MixtureCorpus([line(tmp_path, "s", 4000)], None, RATE, kinds, frames=lambda u: torch.zeros(1, 4, 4), speeds=(0.8, 1.0))
+
+
+def test_a_place_is_drawn_at_which_the_interferer_sounds(tmp_path: Path) -> None:
+    bark = torch.zeros(40000)
+    bark[20000:22000] = 0.1
+    soundfile.write(tmp_path / "bark.wav", bark.numpy(), RATE, subtype="FLOAT")
+    speech = [line(tmp_path, f"s{k}", 4000) for k in range(8)]
+    items(MixtureCorpus(speech, None, RATE, [Interferers.noises([Utterance(tmp_path / "bark.wav", label="dog")])]), 0)

@@ -67,3 +67,20 @@ def test_audio_visual(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small.write_text('network = "dualpath"\n[dualpath]\nfilters = 8\nwidth = 4\nhidden = 4\nconvs = 1\nseen = 4\n')
     module.main(flags(folder, str(small)))
     assert "video: absent 10" in capsys.readouterr().out
+    assert Enhancer.load(folder / "run" / "best.pt").video == "fixed"
+    module.main(flags(folder, str(small), "--video", "zeroed"))
+    assert Enhancer.load(folder / "run" / "best.pt").video == "zeroed"        # used as it was trained
+
+
+def test_a_dev_manifest_and_several_manifests_of_noise(folder: Path) -> None:
+    (folder / "more.jsonl").write_text((folder / "noise.jsonl").read_text().replace("noise", "other"))
+    enhance = importlib.import_module("enhance")
+    lines = (folder / "train.jsonl").read_text().splitlines(keepends=True)
+    (folder / "dev.jsonl").write_text("".join(lines[:3]))
+    both = f"{folder / 'noise.jsonl'},{folder / 'more.jsonl'}"
+    enhance.main(flags(folder, "mask_tiny", "--noise", both, "--unseen", "noise1,other1", "--dev", str(folder / "dev.jsonl")))
+    assert Enhancer.load(folder / "run" / "best.pt").notes["utterances"] == 8
+    settings = enhance.Settings(noise=both, unseen="noise1,other1")
+    lines = enhance.read_manifest(folder / "train.jsonl").utterances
+    corpus = enhance.corpus(settings, lines, enhance.read_enhancer("mask_tiny"), None, None)
+    assert [sorted(kind.classes) for kind in corpus.interferers] == [["noise0", "other0"]]

@@ -12,6 +12,7 @@ import pytest
 
 from ctcasr import checkpoint
 from ctcasr.cli import load_recipe
+from ctcasr.data import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +55,10 @@ def test_judges_are_one_recogniser_on_clean_and_one_on_noisy_speech(tones: Any, 
     judges.main(tones.flags(tmp_path / "judges", "--noise", str(noise), "--epochs", "1"))
     seen = [set(checkpoint.load(tmp_path / "judges" / name / "best.pt")["notes"]["heard"]["files"]) for name in ("r1", "r2")]
     assert seen[0] < seen[1]                                # R2 has heard the noises as well
+    parts = [read_manifest(tmp_path / "judges" / f"{name}.jsonl").utterances for name in ("train", "dev")]
+    assert [len(part) for part in parts] == [16, 4] and not {u.id for u in parts[0]} & {u.id for u in parts[1]}
+    said = {name: checkpoint.load(tmp_path / "judges" / name / "best.pt")["notes"]["settings"] for name in ("r1", "r2")}
+    assert all("dev.jsonl" in text for text in said.values())       # both select by the same sentences
 
 
 @pytest.fixture(scope="module")

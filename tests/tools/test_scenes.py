@@ -16,6 +16,7 @@ import soundfile
 
 from ctcasr.compare import read_scenes
 from ctcasr.data import read_manifest
+from ctcasr.data.heard import fingerprint
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
@@ -144,3 +145,16 @@ def test_voicebank_is_read_with_its_log(tmp_path: Path) -> None:
     first, second = read_manifest(tmp_path / "t.jsonl").utterances
     assert (first.text, first.speaker, first.extra["snr_db"], first.extra["noise"]) == ("Please call Stella.", "p232", 17.5, "bus")
     assert second.text is None and Path(second.extra["target_filepath"]).is_file()
+
+
+def test_scenes_are_added_to_those_that_lie_there(sources: Path) -> None:
+    noise = ["--noise", str(sources / "noise.jsonl")]
+    first = make(sources, "two", *noise, "--labels", "rain", "--part", "dev")
+    both = make(sources, "two", *noise, "--labels", "tap", "--append")
+    assert both[:6] == first and [line["noise"] for line in both] == ["rain"] * 6 + ["tap"] * 6
+    assert [Path(line["audio_filepath"]).stem for line in both][5:7] == ["S00006_mixed", "S00007_mixed"]
+    assert [line.get("part") for line in both] == ["dev"] * 6 + [None] * 6
+    assert len(json.loads((sources / "two" / "scenes.json").read_text(encoding="utf-8"))) == 12
+    assert {line["interferer_fingerprint"] for line in both[6:]} <= {fingerprint(sources / f"noise{i}.wav") for i in (2, 3)}
+    scenes, skipped = read_scenes(sources / "two" / "SCENES.jsonl")
+    assert len(scenes) == 12 and not skipped
