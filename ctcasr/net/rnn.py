@@ -18,6 +18,7 @@ class RecurrentLayer(nn.Module):
         super().__init__()
         if kind not in KINDS:
             raise ValueError(f"expected one of {sorted(KINDS)} as the kind of RNN; got {kind!r}")
+        self.kind = kind
         self.forwards = KINDS[kind](features, hidden, batch_first=True)
         self.backwards = KINDS[kind](features, hidden, batch_first=True) if bidirectional else None
         self.features = hidden * (2 if bidirectional else 1)
@@ -27,14 +28,36 @@ class RecurrentLayer(nn.Module):
 
     def forward(self, x: Seq) -> Seq:
         """Outputs [B, T, H or 2H]; padding is zero."""
-        # Padded rows and a backward pass over rows reversed by their own lengths give what packed sequences give; on a CPU
-        # that is several times faster, because oneDNN's fused LSTM serves padded input only (tools/bench_layers.py).
+        return self.compiled(x) if self._compiles(x) else self.by_torch(x)
+
+    def compiled(self, x: Seq) -> Seq:
+        """The same by loops of our own, faster on a CPU (tools/bench_layers.py): data [B, T, F] in float32, H a multiple of 32."""
+        from ctcasr.net.rnn_cpu import recurrent  # brings numba, which takes a while to load
+
+        return x.with_data(recurrent(self.kind, x, self._sides))
+
+    def by_torch(self, x: Seq) -> Seq:
+        """The same by torch's layers, wherever torch runs and in whatever it is written to."""
+        # Padded rows and a backward pass over rows reversed by their own lengths give what packed sequences give, and cuDNN's
+        # and oneDNN's fused layers serve padded input best.
         out = self.forwards(x.data)[0]
         if self.backwards is not None:
             flip = _reversal(x)
             back = self.backwards(_gather(x.data, flip))[0]
             out = torch.cat((out, _gather(back, flip)), dim=2)
         return x.with_data(out).zero_padding()
+
+    @property
+    def _sides(self) -> list[nn.RNNBase]:
+        return [self.forwards] if self.backwards is None else [self.forwards, self.backwards]
+
+    def _compiles(self, x: Seq) -> bool:
+        """Whether the compiled loops can take it and nobody looks at torch's layers themselves: no hook, tracer or exporter."""
+        tensors = [x.data, *self.parameters()]
+        plain = all(t.is_cpu and t.dtype == torch.float32 and type(t) in (Tensor, nn.Parameter) for t in tensors)
+        seen = any(rnn._forward_hooks or rnn._forward_pre_hooks for rnn in self._sides)
+        traced = torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+        return plain and not seen and not traced and not torch.is_autocast_enabled("cpu") and self.forwards.hidden_size % 32 == 0
 
 
 class RecurrentStack(nn.Module):
