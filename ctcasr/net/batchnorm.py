@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ctcasr.seq import Seq
 
 WorldSum = Callable[[Tensor], Tensor]        # the sum of a tensor over all processes, differentiable
+
+
+class _Rows(torch.autograd.Function):
+    """Rows [P, F] of data [N, F] at places [P], none twice."""
+
+    @staticmethod
+    def forward(ctx: Any, data: Tensor, places: Tensor) -> Tensor:
+        ctx.count = data.shape[0]
+        ctx.save_for_backward(places)
+        return data.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        return _Spread.apply(grad, *ctx.saved_tensors, ctx.count), None
+
+
+class _Spread(torch.autograd.Function):
+    """Rows [P, F] at places [P] of zeros [N, F]; what `_Rows` took, put back."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, places: Tensor, count: int) -> Tensor:
+        ctx.save_for_backward(places)
+        return rows.new_zeros(count, rows.shape[1]).index_copy_(0, places, rows)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return _Rows.apply(grad.contiguous(), *ctx.saved_tensors), None, None
 
 
 class SequenceBatchNorm(nn.Module):
@@ -34,13 +63,28 @@ class SequenceBatchNorm(nn.Module):
     def forward(self, x: Seq) -> Seq:
         """Normalised data [B, T, F]; in training by the batch's own statistics, in evaluation by the running ones."""
         # A single frame has no variance: it is seen as in evaluation.
-        if self.training and (self.world_sum is not None or sum(x.lengths) > 1):
+        learning = self.training and (self.world_sum is not None or sum(x.lengths) > 1)
+        if learning and self.world_sum is None and x.data.is_cpu and x.data.dtype == self.running_mean.dtype:
+            return self._fused(x)
+        if learning:
             x = x.zero_padding()
             mean, variance = self._measure(x)
         else:
             mean, variance = self.running_mean, self.running_var
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return x.with_data(x.data * scale + (self.bias - mean * scale)).zero_padding()
+
+    def _fused(self, x: Seq) -> Seq:
+        """The same by torch's fused BatchNorm over the real frames laid side by side."""
+        rows = x.data.flatten(0, 1)
+        real = None if x.full else x.mask.flatten().nonzero()[:, 0]
+        if real is not None:
+            rows = _Rows.apply(rows, real)
+        out: Tensor = functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum,
+                                            self.eps)
+        if real is not None:
+            out = _Spread.apply(out, real, x.data.shape[0] * x.data.shape[1])
+        return x.with_data(out.view(x.data.shape))
 
     def _measure(self, x: Seq) -> tuple[Tensor, Tensor]:
         """Mean and (biased) variance [F] of the real frames, which also move the running statistics (by the unbiased variance)."""

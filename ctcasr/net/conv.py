@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,7 +25,8 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Seq) -> Seq:
         """Frames [B, T', C', F'] of frames [B, T, C, F] whose padding is zero."""
-        return self.activate(x.framed(self.conv(x.data.transpose(1, 2)).transpose(1, 2), self.framing))
+        data = x.data.transpose(1, 2).contiguous(memory_format=torch.channels_last)      # so that BatchNorm finds channels side by side
+        return self.activate(x.framed(self.conv(data).transpose(1, 2), self.framing))
 
     def unpadded(self, data: Tensor) -> Tensor:
         """The convolution [B, T', C', F'] of frames [B, T, C, F] without zeros before and after them."""
@@ -37,7 +39,7 @@ class ConvLayer(nn.Module):
         # Statistics per channel over real frames and all bins: bins are laid out as further frames of the same sequence.
         spread = Seq(y.data.transpose(2, 3).reshape(batch, steps * bins, channels), tuple(n * bins for n in y.lengths), y.rate * bins)
         normed = self.norm(spread).data.reshape(batch, steps, bins, channels).transpose(2, 3)
-        return y.with_data(self.activation(normed)).zero_padding()
+        return y.with_data(self.activation(normed))          # BatchNorm leaves padding zero, and so does the activation
 
 
 class ConvStack(nn.Module):
