@@ -69,7 +69,7 @@ def main() -> None:
     parser.add_argument("manifest")
     parser.add_argument("--net", default="default")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--epochs", type=int, default=3, help="of each training; the deaf model is fitted once, in the first")
+    parser.add_argument("--epochs", type=int, default=4, help="of each training; the deaf model is fitted once, in the first")
     args = parser.parse_args()
     spend(args.net, args.manifest, Recognise, 1, warm=True)
     costs = []
