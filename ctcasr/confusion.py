@@ -41,6 +41,17 @@ class Confusion:
             raise ValueError(f"expected confusions of the same classes; got {self.classes} and {other.classes}")
         return Confusion(self.classes, self.counts + other.counts)
 
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Confusion:
+        """The tally that `as_json` wrote."""
+        found = data["confusion"]
+        return Confusion(tuple(found["classes"]), np.array(found["counts"], np.int64).reshape([len(found["classes"])] * 2))
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (f"accuracy {100 * self.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f}, {self.correct} of {self.total}), "
+                f"macro F1 {100 * self.macro('f1'):.1f} %")
+
     @property
     def total(self) -> int:
         return int(self.counts.sum())

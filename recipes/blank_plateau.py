@@ -17,9 +17,11 @@ from rich.table import Table
 
 from ctcasr.build import build
 from ctcasr.cli import told
+from ctcasr.compare import against
 from ctcasr.data import Corpus, Loader, read_manifest, split_dev
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
+from ctcasr.score import word_errors
 from ctcasr.show import draw_arms, release_step
 from ctcasr.spec import ConvSpec, read_spec, spec_to
 from ctcasr.tasks import Objective, Recognise, evaluate
@@ -67,11 +69,13 @@ class Settings(Plan):
 def main(argv: list[str] | None = None) -> None:
     """Run every arm with every seed, print the table, draw the figure."""
     s = parse(Settings, argv, prog="blank_plateau")
-    arms = [name for name in ARMS if not s.arms or name in s.arms.split(",")]
+    arms = [name for name in ARMS if not s.arms or name in ["plain", *s.arms.split(",")]]
     results: dict[str, list[dict[str, Any]]] = {name: [run(s, name, seed) for seed in range(s.seeds)] for name in arms}
-    table = Table("arm", "steps to release", "steps to 50 % WER", "final WER % (valid)", title=f"medians of {s.seeds} seeds")
+    gains = against("plain", {name: [r["errors"] for r in runs] for name, runs in results.items()}, results["plain"][0]["words"])
+    table = Table("arm", "steps to release", "to 50 % WER", "WER % (valid)", "less plain's [95 %]", title="medians (all seeds)")
     for name, runs in results.items():
-        table.add_row(name, *(_cell([r[key] for r in runs]) for key in ("release", "half", "wer")))
+        gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in gains[name].bounds)) if name in gains else ""
+        table.add_row(name, *(_cell([r[key] for r in runs]) for key in ("release", "half", "wer")), gain)
     Console().print(table)
     print("figure:", draw_arms(Path(s.out) / "plateau.png", {name: [r["curve"] for r in runs] for name, runs in results.items()}))
 
@@ -80,27 +84,26 @@ def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
     """One run of one arm, or what it gave before."""
     out = Path(s.out) / f"{name.replace(' ', '_').replace('%', 'percent')}_{seed}"
     if (out / "result.json").exists():
-        found: dict[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
-        return found
+        return dict(json.loads((out / "result.json").read_text(encoding="utf-8")))
     arm = ARMS[name]
     torch.manual_seed(seed)
     spec = replace(read_spec(arm.get("preset", s.net)), **arm.get("net", {}))
     plan = replace(s, seed=seed, **arm.get("plan", {}))
-    alphabet = Alphabet.english38()
+    alphabet, rate = Alphabet.english38(), spec.front.rate_hz
     train, dev = split_dev(read_manifest(s.train).utterances, 0.1, seed)
-    rate = spec.front.rate_hz
     loader = Loader(Corpus(train, alphabet, rate), batch_size=s.batch_size, order=arm.get("order", "shuffle"), seed=seed)
-    masks = SpecAugment() if "masks" in arm else None
-    task = Recognise(build(spec, alphabet.size), alphabet, spec_to(spec), masks, round(arm.get("masks", 0.0) * s.epochs * len(loader)),
-                     arm.get("objective"), arm.get("blank_penalty", 0.0))
+    task = Recognise(build(spec, alphabet.size), alphabet, spec_to(spec), SpecAugment() if "masks" in arm else None,
+                     round(arm.get("masks", 0.0) * s.epochs * len(loader)), arm.get("objective"), arm.get("blank_penalty", 0.0))
     checks = [r for r in fit(task, loader, Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"), out=out, plan=plan)
               if r.kind == "check"]
     curve = [(r.step, r.data["cer"], r.data["wer"]) for r in checks]
     best = Recogniser.load(out / "best.pt")
     best.blank_penalty = task.blank_penalty
-    tally = evaluate(best, read_manifest(s.valid).utterances).tally
+    scored = evaluate(best, read_manifest(s.valid).utterances)
+    words = [word_errors(said, heard.text) for _, said, heard in scored.rows]
     found = {"release": release_step(checks), "half": next((step for step, _, wer in curve if wer <= 0.5), None),
-             "wer": 100 * tally.words.rate, "curve": curve, "verdicts": [(r.data.get("verdict") or {}).get("state") for r in checks]}
+             "wer": 100 * scored.tally.words.rate, "errors": [w.errors for w in words], "words": [w.total for w in words],
+             "curve": curve, "verdicts": [(r.data.get("verdict") or {}).get("state") for r in checks]}
     (out / "result.json").write_text(json.dumps(found), encoding="utf-8")
     print(f"{name}, seed {seed}: released at step {found['release']}, 50 % WER at {found['half']}, WER {found['wer']:.1f} %", flush=True)
     return found

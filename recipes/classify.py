@@ -9,18 +9,20 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import torch
 
 from ctcasr import data
+from ctcasr.batch import Utterance
 from ctcasr.build_classifier import build_classifier, classifier_to, read_classifier
 from ctcasr.classifier import Classifier
-from ctcasr.confusion import pooled
+from ctcasr.confusion import Confusion, pooled
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner, Schedule
 from ctcasr.show import draw_classes, watch
-from ctcasr.tasks import ClassEvaluation, Classify, evaluate_classes
-from ctcasr.train import Plan, fit, option, parse, to_toml
+from ctcasr.tasks import Classify, evaluate_classes, read_round
+from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml
 
 
 @dataclass(frozen=True)
@@ -28,61 +30,64 @@ class Settings(Plan):
     """Train a classifier of sounds or words."""
 
     train: str = option("", "manifest to learn from, or several with commas between")
-    valid: str = option("", "manifest to score at the end (not with folds)")
+    valid: str = option("", "manifest to score at the end, or several; with folds they are folded with the others")
     out: str = option("runs/classify", "folder of the run")
     net: str = option("kws_cnn", "a preset, or a spec as a .toml file")
+    init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
     folds: str = option("", "own (each line's fold), or a number of folds over speakers; empty: from train to valid")
     classes: str = option("", "only these classes, with commas between")
     pairs: bool = option(False, "every two of the classes by themselves, scores pooled")
     dev_share: float = option(0.0, "share of train that selects the best epoch; 0: the last epoch is taken")
     pad: str = option("silence", "what fills clips that are too short: silence or loop")
     batch_size: int = option(25, "clips in a batch")
-    augment: bool = option(True, "shift, gain, noise and SpecAugment")
+    augment: bool = option(True, "shift, gain, noise, speed and SpecAugment")
+    masks: bool = option(True, "SpecAugment among them")
     noise: str = option("", "folder of recordings that are mixed in while training")
     speeds: str = option("0.9,1,1.1", "speeds at which clips are learnt from")
     prune: float = option(0.0, "share of the weights that is pruned away; 0: none")
     listen: bool = option(True, "look for the same sound in train and test, not only for the same recording")
-    resume: bool = option(False, "go on with the run in --out")
+    resume: bool = option(False, "go on with the run in --out; rounds that are done are read, not repeated")
     epochs: int = option(80, "passes over the training data")
     lr: float = option(1e-2, "highest learning rate")
     schedule: str = option("linear", "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)")
     warmup: float = option(0.0, "share of training in which the learning rate rises")
+    floor: float = option(1e-3, "onecycle, cosine, linear: share of lr to end at; 0: fall towards nothing, no lower than 0.0001")
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train round by round, score, sum up."""
     s = parse(Settings, argv, prog="classify")
-    out, results = Path(s.out), dict[str, ClassEvaluation]()
+    out, tallies = Path(s.out), dict[str, Confusion]()
     for fold in rounds(s):
-        results[fold.name] = train(s, fold, out / fold.name)
-        print(f"{fold.name or s.valid}: {results[fold.name]}")
-    summary = pooled({name: result.tally for name, result in results.items()})
+        folder = out / quote(fold.name, safe=" ")              # a class may be called "../a" or "a/b"
+        tallies[fold.name] = (read_round(folder, vars(s)) if s.resume else None) or train(s, fold, folder)
+    summary = pooled(tallies)
     (out / "scores.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"all: {summary['correct']} of {summary['utterances']} right ({100 * summary['accuracy_low']:.1f} to "
           f"{100 * summary['accuracy_high']:.1f} %), mean of rounds {summary['mean']} +- {summary['deviation']}; {out / 'scores.json'}")
 
 
 def rounds(s: Settings) -> list[data.Fold]:
-    """What is trained and tested, round by round."""
-    lines, chosen = [u for path in s.train.split(",") for u in data.read_manifest(path).utterances], s.classes.split(",")
-    part = tuple(u for u in lines if not s.classes or u.label in chosen)
-    if s.folds:
-        found = data.own_folds(part) if s.folds == "own" else data.speaker_folds(part, int(s.folds), s.seed)
-    else:
+    """What is trained and tested, round by round; LeakError where they share recordings."""
+    def lines(manifests: str) -> list[Utterance]:
         # Without a choice of classes, one that was never learnt is told as a skip.
-        valid = data.read_manifest(s.valid).utterances if s.valid else ()
-        found = [data.Fold("", part, tuple(u for u in valid if not s.classes or u.label in chosen))]
+        found = [u for path in manifests.split(",") if path for u in data.read_manifest(path)]
+        return [u for u in found if u.label in s.classes.split(",")] if s.classes else found
+
+    found = data.rounds(lines(s.train), lines(s.valid), s.folds, s.seed)
+    for fold in found:
+        data.classes_of(fold.train)
+        data.refuse_leaks(fold.train, fold.test, s.listen)
     return [pair for fold in found for pair in data.word_pairs(fold)] if s.pairs else found
 
 
-def train(s: Settings, fold: data.Fold, out: Path) -> ClassEvaluation:
+def train(s: Settings, fold: data.Fold, out: Path) -> Confusion:
     """One run: learn, select (by a part of train, if at all), score once."""
     torch.manual_seed(s.seed)
     spec, classes = read_classifier(s.net), data.classes_of(fold.train)
-    data.refuse_leaks(fold.train, fold.test, s.listen)
+    labels = {name: index for index, name in enumerate(classes)}
     learn, dev = data.split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
     data.count_classes(learn, classes)
-    labels = {name: index for index, name in enumerate(classes)}
     rate, clip = spec.front.rate_hz, data.Clip(spec.samples, s.pad)  # type: ignore[arg-type]
     jitter = data.Jitter(spec.samples, clip.pad, noises=data.read_noises(Path(s.noise), rate) if s.noise else ())
     speeds = [float(speed) for speed in s.speeds.split(",")] if s.augment else [1.0]
@@ -91,18 +96,24 @@ def train(s: Settings, fold: data.Fold, out: Path) -> ClassEvaluation:
     dev_loader = data.Loader(data.Corpus(dev, None, rate, clip, labels=labels), batch_size=64, order="manifest") if dev else None
 
     model = build_classifier(spec, len(classes))
-    if model.front.needs_statistics and not s.resume:
+    if s.init:
+        print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
+    resume = s.resume and (out / "last.pt").is_file()
+    if model.front.needs_statistics and not resume:
         model.front.fit(batch.audio for batch in loader.epoch(0) if batch is not None)
+        data.count_classes(learn, classes, loader.skipped)
     pruner = Pruner(model.body, Schedule(final=s.prune)) if s.prune else None
-    task = Classify(model, classes, classifier_to(spec), SpecAugment() if s.augment else None, pruner, clip.pad,
+    task = Classify(model, classes, classifier_to(spec), SpecAugment() if s.augment and s.masks else None, pruner, clip.pad,
                     {"recipe": "classify", "train": Path(s.train).name, "round": fold.name, "settings": to_toml(s)})
     out.mkdir(parents=True, exist_ok=True)
     (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
-    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
+    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=resume)):
         pass
     result = evaluate_classes(Classifier.load(out / "best.pt"), fold.test)
-    draw_classes(result.write(out / "test").parent, result.tally)
-    return result
+    draw_classes(out, result.tally)
+    print(f"{fold.name or s.valid}: {result}", flush=True)
+    result.write(out / "test")                   # at last: who finds it knows that the round is done
+    return result.tally
 
 
 if __name__ == "__main__":

@@ -69,3 +69,11 @@ def test_rounds_are_pooled_whatever_their_classes() -> None:
                       "empty": Confusion.of(("c", "d"))})
     assert summary["correct"] == 3 and summary["utterances"] == 4 and summary["mean"] == pytest.approx(0.75)
     assert summary["deviation"] == pytest.approx(math.sqrt(0.125)) and summary["rounds"] == {"a-b": 0.5, "c-d": 1.0}
+
+
+def test_what_was_written_is_read_again() -> None:
+    tally = Confusion.of(("a", "b", "ç"), [(0, 0), (0, 2), (1, 1)])
+    again = Confusion.from_json(json.loads(json.dumps(tally.as_json())))
+    assert again.classes == tally.classes and (again.counts == tally.counts).all() and again.counts.dtype == tally.counts.dtype
+    assert str(again) == str(tally) and "2 of 3" in str(tally)
+    assert Confusion.from_json(Confusion.of(()).as_json()).total == 0

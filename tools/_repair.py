@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
+import contextlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
+
+import numpy as np
+import soundfile
 
 from ctcasr.batch import Utterance
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.labels import digest
 
-# How files of each kind begin: (offset, bytes) and the suffixes they go by. libsndfile reads the first five.
+# How files of each kind begin: (offset, bytes) and the suffixes they go by.
 _KINDS: dict[str, tuple[int, tuple[bytes, ...], tuple[str, ...]]] = {
     "WAV": (0, (b"RIFF", b"RF64", b"RIFX"), (".wav", ".wave")), "FLAC": (0, (b"fLaC",), (".flac",)),
     "OGG": (0, (b"OggS",), (".ogg", ".oga", ".opus")), "AIFF": (0, (b"FORM",), (".aif", ".aiff", ".aifc")),
-    "MP3": (0, (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"), (".mp3",)), "MP4": (4, (b"ftyp",), (".m4a", ".mp4", ".aac")),
+    "MP3": (0, (b"ID3", b"\xff\xfb", b"\xff\xfa", b"\xff\xf3", b"\xff\xf2"), (".mp3",)),
+    "MP4": (4, (b"ftyp",), (".m4a", ".mp4", ".aac")), "AAC": (0, (b"\xff\xf1", b"\xff\xf9"), (".aac",)),
     "Matroska": (0, (b"\x1aE\xdf\xa3",), (".mkv", ".webm", ".mka")), "ASF": (0, (b"0&\xb2u",), (".wma", ".asf")),
     "CAF": (0, (b"caff",), (".caf",)), "AMR": (0, (b"#!AMR",), (".amr",)),
 }
+_LIBSNDFILE = ("WAV", "FLAC", "OGG", "AIFF", "MP3")
 _SUFFIXES = {suffix for _, _, suffixes in _KINDS.values() for suffix in suffixes}
 
 
@@ -101,13 +106,16 @@ def _usable(utterance: Utterance, mended: Path, report: Report) -> Utterance | N
         return None
     if kind is not None and path.suffix.lower() not in _KINDS[kind][2]:
         report.add(path, "wrong extension", f"it is {kind}; used by its content")
+    info = None
     try:
         info = audio_info(path)
         read_audio(utterance, info.rate_hz)                       # truncated files show only when they are decoded
     except AudioError as error:
-        converted = _converted(path, mended) if kind is not None else None
+        # Half of a recording is not a recording: what opens and then ends too early is not mended.
+        converted = _converted(path, kind, mended) if kind is not None and info is None else None
         if converted is None:
-            report.add(path, "left out: unreadable", str(error).removeprefix(f"{path}: "))
+            hint = "" if kind in (None, *_LIBSNDFILE) or find_spec("av") else f"; {kind} wants PyAV: pip install 'ctcasr[video]'"
+            report.add(path, "left out: unreadable", str(error).removeprefix(f"{path}: ") + hint)
             return None
         report.add(path, "converted", f"{kind} to {converted}")
         utterance, info = replace(utterance, audio_filepath=converted), audio_info(converted)
@@ -119,19 +127,35 @@ def _usable(utterance: Utterance, mended: Path, report: Report) -> Utterance | N
     return replace(utterance, duration=round(min(left_s, left_s if utterance.duration is None else utterance.duration), 4))
 
 
-def _converted(path: Path, mended: Path) -> Path | None:
-    """A FLAC copy made by ffmpeg, where there is one and it can read the file without an error; an existing file is never written over."""
-    ffmpeg = shutil.which("ffmpeg")
+def _converted(path: Path, kind: str, mended: Path) -> Path | None:
+    """A FLAC copy made by PyAV, where that is installed and reads the file without an error; an existing file is never written over."""
     target = mended / path.parent.name / f"{path.name}.flac"
-    if ffmpeg is None or target.exists():
+    try:
+        import av
+    except ImportError:
+        return None
+    if target.exists():
+        return None
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                return None
+            stream = container.streams.audio[0]
+            if kind in _LIBSNDFILE and stream.codec_context.name.startswith("pcm_"):
+                return None                                 # plain samples that libsndfile refuses are damaged
+            floats = av.AudioResampler(format="fltp")
+            frames = [part for frame in container.decode(stream) for part in floats.resample(frame)] + floats.resample(None)
+            rate_hz, promised_s = stream.rate, (container.duration or 0) / av.time_base
+    except (av.FFmpegError, ValueError):                    # damaged, or a codec that nobody knows
+        return None
+    # The mean by hand: FFmpeg's own mix of two channels is louder than either.
+    samples = np.concatenate([frame.to_ndarray().mean(0) for frame in frames]) if frames else np.zeros(0, np.float32)
+    if not len(samples) or len(samples) / rate_hz < 0.9 * promised_s:
         return None
     target.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run([ffmpeg, "-v", "error", "-xerror", "-n", "-i", str(path), "-vn", str(target)], capture_output=True, check=False)
-    if done.returncode == 0:
-        try:
-            audio_info(target)
-            return target
-        except AudioError:
-            pass
-    target.unlink(missing_ok=True)
+    soundfile.write(target, samples, rate_hz, format="FLAC")
+    with contextlib.suppress(AudioError):
+        audio_info(target)
+        return target
+    target.unlink()
     return None

@@ -39,7 +39,7 @@ def urbansound8k(root: Path) -> Iterator[Utterance]:
 
 def tree(root: Path) -> Iterator[Utterance]:
     """Every file in the folders of `root`, each the name of a class; folds of ESC's own file names are kept."""
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
+    for folder in _folders(root):
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
             named, where = _ESC.fullmatch(path.stem), f"{folder.name}/{path.name}"
             utterance = Utterance(path, label=folder.name, fold=int(named[1]) if named else None, where=where)
@@ -47,15 +47,17 @@ def tree(root: Path) -> Iterator[Utterance]:
             yield Utterance(path, label=folder.name, fold=utterance.fold, extra={"source": source} if source else {}, where=where)
 
 
-def read(root: Path, esc10: bool) -> list[Utterance]:
-    """The utterances of whatever layout `root` has."""
+def read(root: Path, esc10: bool) -> tuple[list[Utterance], set[str]]:
+    """The utterances of whatever layout `root` has, and the names of its classes."""
     if not root.is_dir():
         raise ValueError(f"{root}: expected the folder of a collection; there is none")
     if (root / "meta/esc50.csv").is_file():
-        return list(esc50(root, esc10))
-    if (root / "metadata/UrbanSound8K.csv").is_file():
-        return list(urbansound8k(root))
-    return list(tree(root))
+        found = list(esc50(root, esc10))
+    elif (root / "metadata/UrbanSound8K.csv").is_file():
+        found = list(urbansound8k(root))
+    else:
+        return list(tree(root)), {folder.name for folder in _folders(root)}
+    return found, {u.label or "" for u in found}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -71,7 +73,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         written = a.out.with_suffix(".report.tsv")
         if taken := [str(path) for path in (a.out, written) if path.exists()]:
             raise ValueError(f"{', '.join(taken)}: there already; nothing is overwritten: name another --out, or delete it")
-        kept = repair(read(a.source, a.esc10), a.out.with_suffix(".mended"), report, a.clip_s)
+        found, names = read(a.source, a.esc10)
+        kept = repair(found, a.out.with_suffix(".mended"), report, a.clip_s)
+        for name in sorted(names - {u.label or "" for u in kept}):
+            report.add(a.source / name, "empty class", "no clip of it can be used")
         a.out.parent.mkdir(parents=True, exist_ok=True)
         report.write(written)
         if not kept:
@@ -86,6 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"  {count:6d}  {what}")
     print(f"report: {written}")
     return 0
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:

@@ -47,6 +47,11 @@ class Difference:
     units: int
     word: str                          # "helps", "harms", "undecided"
 
+    @property
+    def bounds(self) -> tuple[float, float, float]:
+        """The difference and both ends of its 95 % interval."""
+        return self.difference, *self.interval
+
     def as_json(self) -> dict[str, Any]:
         """Plain data; rates are shares of 1."""
         def plain(bounds: tuple[float, float]) -> list[float | None]:
@@ -109,6 +114,17 @@ def holm(pairs: Mapping[str, Paired], draws: int = DRAWS, seed: int = 0, level: 
         stopped = stopped or word == "undecided"
         found[name] = Difference(pair.difference, interval(values, units, level), tested, p[name], _resolvable(values, level), units, word)
     return {name: found[name] for name in pairs}
+
+
+def against(base: str, errors: Mapping[str, Sequence[Sequence[float]]], words: Sequence[float]) -> dict[str, Difference]:
+    """Every other condition against `base`: errors [runs][U], summed over as many runs as both have; words [U]; one family of tests."""
+    pairs = {}
+    for name, runs in errors.items():
+        if name != base:
+            both = min(len(runs), len(errors[base]))
+            mine, other = (np.sum(np.asarray(part[:both], float), axis=0) for part in (errors[base], runs))
+            pairs[name] = Paired(mine, other, both * np.asarray(words, float))
+    return holm(pairs)
 
 
 def word_of(bounds: tuple[float, float]) -> str:

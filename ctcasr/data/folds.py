@@ -19,6 +19,16 @@ class Fold(NamedTuple):
     test: tuple[Utterance, ...]
 
 
+def rounds(train: Sequence[Utterance], test: Sequence[Utterance], folds: str = "", seed: int = 0) -> list[Fold]:
+    """What `folds` says: "own" (each line's fold) or a number of folds over speakers, both of train and test together; "": one round."""
+    if not folds:
+        return [Fold("", tuple(train), tuple(test))]
+    whole = [*train, *test]
+    if folds != "own" and not folds.isdecimal():
+        raise ValueError(f"folds: expected 'own', a number, or nothing; got {folds!r}")
+    return own_folds(whole) if folds == "own" else speaker_folds(whole, int(folds), seed)
+
+
 def own_folds(utterances: Sequence[Utterance]) -> list[Fold]:
     """One round for each `fold` of the lines, which is tested while the others are learnt from; ValueError where a line has none."""
     for utterance in utterances:

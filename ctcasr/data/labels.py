@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctcasr.batch import Utterance
+from ctcasr.batch import Skip, Utterance
 from ctcasr.data.audio import AudioError, audio_info, read_audio
 
 # File names of collections whose clips are cut from longer recordings: what names the recording.
@@ -34,14 +34,15 @@ def classes_of(utterances: Iterable[Utterance]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def count_classes(utterances: Iterable[Utterance], classes: Sequence[str]) -> dict[str, int]:
-    """How many utterances each class has; ValueError for a class without one."""
-    counts = dict.fromkeys(classes, 0)
+def count_classes(utterances: Iterable[Utterance], classes: Sequence[str], unread: Iterable[Skip] = ()) -> dict[str, int]:
+    """How many utterances each class has, without those that could not be read; ValueError for a class that has none."""
+    counts, lost = dict.fromkeys(classes, 0), {skip.where: skip for skip in unread}
     for utterance in utterances:
-        if utterance.label in counts:
+        if utterance.label in counts and (utterance.where or utterance.id) not in lost:
             counts[utterance.label] += 1
     if empty := [name for name, count in counts.items() if not count]:
-        raise ValueError(f"expected utterances of every class to learn from; there is none of {', '.join(map(repr, empty))}")
+        reason = f"; {len(lost)} could not be read, as {next(iter(lost.values()))}" if lost else ""
+        raise ValueError(f"expected utterances of every class to learn from; there is none of {', '.join(map(repr, empty))}{reason}")
     return counts
 
 

@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from ctcasr.batch import Utterance
+from ctcasr.data.labels import source_of
 
 _FEW_SPEAKERS = 5
 
@@ -16,7 +17,8 @@ def split_dev(
 ) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...]]:
     """(train, dev): about `share` of the utterances held out, at least `least`, at most half; both in the order given.
 
-    With 5 speakers or more, dev has speakers of its own; otherwise lines of one file with one text stay together.
+    With 5 speakers or more, dev has speakers of its own; otherwise lines of one file with one text stay together. Clips that are
+    known to be cut from one source recording (`source_of`) stay together too.
     ValueError where that leaves nothing to train on.
     """
     if not 0 < share < 1:
@@ -43,8 +45,18 @@ def _groups(utterances: Sequence[Utterance]) -> list[list[int]]:
     """Indices that may not be parted, group by group, in order of first appearance."""
     speakers = {u.speaker for u in utterances}
     by_speaker = None not in speakers and len(speakers) >= _FEW_SPEAKERS
+    parent: dict[Hashable, Hashable] = {}                    # keys that some line holds both of are of one group (union-find)
+
+    def root(key: Hashable) -> Hashable:
+        while (above := parent.setdefault(key, key)) != key:
+            key = above
+        return key
+
+    own: list[Hashable] = [("speaker", u.speaker) if by_speaker else ("file", str(u.audio_filepath), u.text) for u in utterances]
+    for key, u in zip(own, utterances, strict=True):
+        if (source := source_of(u)) is not None:
+            parent[root(key)] = root(("source", source))
     groups: dict[Hashable, list[int]] = {}
-    for index, u in enumerate(utterances):
-        key = u.speaker if by_speaker else (str(u.audio_filepath), u.text)
-        groups.setdefault(key, []).append(index)
+    for index, key in enumerate(own):
+        groups.setdefault(root(key), []).append(index)
     return list(groups.values())

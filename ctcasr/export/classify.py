@@ -39,10 +39,12 @@ class Exported:
                 "skipped": [{"where": skip.where, "reason": skip.reason} for skip in self.skipped]}
 
     def __str__(self) -> str:
-        head = f"{'file':32} {'kB':>8} {'zipped':>8} {'accuracy':>9} {'as torch':>9} {'median':>8} {'p95':>8}"
+        head = f"{'file':32} {'kB':>8} {'zipped':>8} {'accuracy':>9} {'as torch':>9} {'median':>8} {'p95':>8} {'total':>8}"
         lines = [f"{m.artefact.path.name:32} {m.artefact.size / 1000:8.1f} {m.artefact.zipped / 1000:8.1f} {100 * m.tally.accuracy:7.1f} % "
-                 f"{100 * m.agreement:7.1f} % {m.network.median_ms:5.2f} ms {m.network.p95_ms:5.2f} ms" for m in self.files]
-        tail = (f"features: median {self.features.median_ms:.2f} ms, p95 {self.features.p95_ms:.2f} ms; one thread; 1 kB = 1000 bytes; "
+                 f"{100 * m.agreement:7.1f} % {m.network.median_ms:5.2f} ms {m.network.p95_ms:5.2f} ms {m.total.median_ms:5.2f} ms"
+                 for m in self.files]
+        tail = ("median and p95 of the network alone, total from samples to probabilities; "
+                f"features: median {self.features.median_ms:.2f} ms, p95 {self.features.p95_ms:.2f} ms; one thread; 1 kB = 1000 bytes; "
                 f"{100 * self.sparsity:.0f} % of the weights are zero, which makes the zipped file smaller, not the network faster")
         return "\n".join([head, *lines, tail, *(f"left out: {skip.where}: {skip.reason}" for skip in self.skipped)])
 

@@ -43,6 +43,7 @@ class Measured:
     tally: Confusion
     agreement: float                 # share of the clips for which it finds the class that the network in torch finds
     network: Latency
+    total: Latency                   # samples to probabilities
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; sizes in bytes, times in milliseconds."""
@@ -50,7 +51,8 @@ class Measured:
         return {"file": self.artefact.path.name, "runtime": self.artefact.runtime, "precision": self.artefact.precision,
                 "bytes": self.artefact.size, "zipped_bytes": self.artefact.zipped, "accuracy": self.tally.accuracy,
                 "accuracy_low": low, "accuracy_high": high, "clips": self.tally.total, "agreement": self.agreement,
-                "network_median_ms": self.network.median_ms, "network_p95_ms": self.network.p95_ms}
+                "network_median_ms": self.network.median_ms, "network_p95_ms": self.network.p95_ms,
+                "total_median_ms": self.total.median_ms, "total_p95_ms": self.total.p95_ms}
 
 
 def measure(classifier: Classifier, artefact: Artefact, clips: Sequence[Tensor], labels: Sequence[int], runs: int = 200) -> Measured:
@@ -63,7 +65,8 @@ def measure(classifier: Classifier, artefact: Artefact, clips: Sequence[Tensor],
     torches = [int(classifier.logits(clip[None]).argmax()) for clip in clips]
     agreement = float(np.mean([a == b for a, b in zip(found, torches, strict=True)]))
     tally = Confusion.of(classifier.classes, zip(labels, found, strict=True))
-    return Measured(artefact, tally, agreement, Latency.of(lambda: run(features[0]), runs))
+    total = Latency.of(lambda: run(network_input(classifier, clips[0])), runs)
+    return Measured(artefact, tally, agreement, Latency.of(lambda: run(features[0]), runs), total)
 
 
 def network_input(classifier: Classifier, clip: Tensor) -> Floats:

@@ -3,7 +3,7 @@
 from ctcasr.tasks.classify import Classify
 from ctcasr.tasks.enhance import Enhance
 from ctcasr.tasks.evaluate import Evaluation, evaluate, examine
-from ctcasr.tasks.evaluate_classes import ClassEvaluation, evaluate_classes
+from ctcasr.tasks.evaluate_classes import ClassEvaluation, evaluate_classes, read_round
 from ctcasr.tasks.listener import Listener
 from ctcasr.tasks.objective import Objective
 from ctcasr.tasks.recognise import Recognise
@@ -23,4 +23,5 @@ __all__ = [
     "evaluate",
     "evaluate_classes",
     "examine",
+    "read_round",
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,19 @@ class ClassEvaluation:
         return {**self.tally.as_json(), "skipped": [{"where": skip.where, "reason": skip.reason} for skip in self.skipped]}
 
     def __str__(self) -> str:
-        low, high = self.tally.interval
-        return (f"accuracy {100 * self.tally.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f}, {self.tally.correct} of "
-                f"{self.tally.total}), macro F1 {100 * self.tally.macro('f1'):.1f} %, {len(self.skipped)} skipped")
+        return f"{self.tally}, {len(self.skipped)} skipped"
 
     def write(self, out: Path) -> Path:
-        """scores.json and predictions.jsonl in folder `out`; returns it."""
+        """scores.json and predictions.jsonl (which is a manifest too) in folder `out`; returns it."""
         out.mkdir(parents=True, exist_ok=True)
         (out / "scores.json").write_text(json.dumps(self.scores(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         with open(out / "predictions.jsonl", "w", encoding="utf-8") as lines:
             for utterance, found, probability in self.rows:
-                line = {"id": utterance.id, "audio_filepath": str(utterance.audio_filepath), "label": utterance.label, "found": found,
-                        "probability": round(probability, 6)}
+                part = {"offset": utterance.offset} if utterance.offset else {}
+                if utterance.duration is not None:
+                    part["duration"] = utterance.duration
+                line = {"id": utterance.id, "audio_filepath": str(utterance.audio_filepath.resolve()), **part, "label": utterance.label,
+                        "found": found, "probability": round(probability, 6)}
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
         return out
 
@@ -66,3 +68,16 @@ def evaluate_classes(classifier: Classifier, utterances: Sequence[Utterance], ba
         tally += Confusion.of(classifier.classes, [(numbers[u.label or ""], int(i)) for u, i in zip(kept, best.indices, strict=True)])
         rows += [(u, classifier.classes[int(i)], float(p)) for u, i, p in zip(kept, best.indices, best.values, strict=True)]
     return ClassEvaluation(tally, rows, skipped)
+
+
+def read_round(run: Path, settings: Mapping[str, Any]) -> Confusion | None:
+    """The tally of a run that was scored before; None where it was not. ValueError where it had other settings than these
+    (`out` and `resume` aside)."""
+    scores, kept = run / "test" / "scores.json", run / "settings.toml"
+    if not scores.is_file():
+        return None
+    then = tomllib.loads(kept.read_text(encoding="utf-8"))
+    if other := sorted(name for name in {*then, *settings} - {"out", "resume"} if then.get(name) != settings.get(name)):
+        raise ValueError(f"{run}: expected a run with the same settings to go on with; it had other {', '.join(other)} ({kept}): "
+                         "name another folder, or begin anew")
+    return Confusion.from_json(json.loads(scores.read_text(encoding="utf-8")))

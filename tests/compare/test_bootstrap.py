@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctcasr.compare.bootstrap import Paired, draw, holm, interval, unit_sums, word_of
+from ctcasr.compare.bootstrap import Paired, against, draw, holm, interval, unit_sums, word_of
 
 
 def simulated(rng: np.random.Generator, units: int, gain: float) -> Paired:
@@ -88,3 +88,11 @@ def test_draws_depend_on_the_seed_alone_and_are_enough() -> None:
     assert not np.array_equal(draw(pair, 1000, 3), draw(pair, 1000, 4))
     with pytest.raises(ValueError, match="at least 1000"):
         draw(pair, 999)
+
+
+def test_arms_against_a_base_count_the_runs_that_both_have() -> None:
+    errors = {"plain": [[1, 2, 0], [3, 0, 1]], "cure": [[0, 1, 0], [1, 0, 1]], "half done": [[1, 2, 0]]}
+    found = against("plain", errors, [6, 6, 6])
+    assert set(found) == {"cure", "half done"}
+    assert found["cure"].bounds[0] == pytest.approx(-4 / 36) and found["half done"].bounds == (0.0, 0.0, 0.0)
+    assert found["cure"].bounds[1] <= found["cure"].bounds[0] <= found["cure"].bounds[2]

@@ -22,6 +22,7 @@ from ctcasr.data import (
     own_folds,
     read_manifest,
     refuse_leaks,
+    rounds,
     source_of,
     speaker_folds,
     word_pairs,
@@ -52,8 +53,10 @@ def test_what_cannot_be_told_apart_is_refused(labels: list[str | None], told: st
 
 def test_an_empty_class_is_named() -> None:
     assert count_classes([line("a"), line("b"), line("a"), line("c")], ("a", "b")) == {"a": 2, "b": 1}
-    with pytest.raises(ValueError, match="none of 'c'"):
+    with pytest.raises(ValueError, match=r"none of 'c'$"):
         count_classes([line("a")], ("a", "c"))
+    with pytest.raises(ValueError, match=r"none of 'b'; 1 could not be read, as .*no sound"):
+        count_classes([line("a"), line("b", where="m:2")], ("a", "b"), [Skip("m:2", "no sound")])
 
 
 def test_a_corpus_numbers_labels_and_names_those_it_does_not_know(tmp_path: Path) -> None:
@@ -125,6 +128,16 @@ def test_folds_over_speakers_share_none_and_are_even() -> None:
         speaker_folds(lines, 18)
     with pytest.raises(ValueError, match="expected a speaker"):
         speaker_folds([line("a")], 2)
+
+
+def test_rounds_by_what_was_asked_for() -> None:
+    train, test = ([line("ab"[n % 2], f"s{n}", fold=n % 2 + 1) for n in part] for part in (range(8), range(8, 12)))
+    (only,) = rounds(train, test)
+    assert (only.name, list(only.train), list(only.test)) == ("", train, test)
+    assert rounds(train, test, "own") == own_folds([*train, *test])                  # both parts are folded together
+    assert rounds(train, test, "3", 5) == speaker_folds([*train, *test], 3, 5)
+    with pytest.raises(ValueError, match="'own', a number, or nothing; got 'five'"):
+        rounds(train, test, "five")
 
 
 def test_pairs_of_classes() -> None:

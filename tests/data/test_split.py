@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.batch import Utterance
-from ctcasr.data import read_manifest, split_dev
+from ctcasr.data import find_leaks, read_manifest, source_of, split_dev
 
 
 def _line(index: int, speaker: int | None, file: int, text: int) -> Utterance:
@@ -55,6 +55,27 @@ def test_a_speaker_with_most_of_the_data_stays_in_train() -> None:
         assert "s0" in {u.speaker for u in train} and 4 <= len(dev) <= 12
 
 
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=40), st.booleans(), st.floats(0.1, 0.9))
+def test_a_source_recording_is_not_parted(rows: list[tuple[int, int]], named: bool, share: float) -> None:
+    """Neither where the file names tell it nor where the lines do; and speakers stay whole all the same."""
+    lines = [Utterance(Path(f"1-{source}-{'ABCDEFGHIJ'[i % 10]}-{i}.wav" if named else f"{i}.wav"), speaker=f"s{speaker}", label="x",
+                       extra={} if named else {"source": source}) for i, (speaker, source) in enumerate(rows)]
+    try:
+        train, dev = split_dev(lines, share)
+    except ValueError:
+        return
+    assert train and dev and len(train) + len(dev) == len(lines)
+    assert not {source_of(u) for u in train} & {source_of(u) for u in dev}
+    if len({u.speaker for u in lines}) >= 5:
+        assert not {u.speaker for u in train} & {u.speaker for u in dev}
+
+
+def test_one_source_alone_leaves_nothing_to_hold_out() -> None:
+    lines = [Utterance(Path(f"{i}.wav"), label="x", extra={"source": 7}) for i in range(9)]
+    with pytest.raises(ValueError, match="two different"):
+        split_dev(lines)
+
+
 def test_bad_calls() -> None:
     with pytest.raises(ValueError, match="two different"):
         split_dev([_line(0, 0, 0, 0)] * 3)
@@ -66,3 +87,11 @@ def test_recordings(data_root: Path) -> None:
     train, dev = split_dev(read_manifest(data_root / "librispeech_samples/train.jsonl").utterances)
     assert (len(train), len(dev)) == (81, 9) and not {u.speaker for u in train} & {u.speaker for u in dev}
     assert len(split_dev(read_manifest(data_root / "grid_s1/train.jsonl").utterances)[1]) == 68
+
+
+def test_the_dev_part_of_esc10_has_recordings_of_its_own(data_root: Path) -> None:
+    lines = [u for n in (1, 2) for u in read_manifest(data_root / "esc10" / f"fold{n}.jsonl").utterances]
+    assert len({source_of(u) for u in lines}) < len(lines)                 # several clips of one recording: there is something to part
+    for seed in range(5):
+        train, dev = split_dev(lines, 0.2, seed)
+        assert not find_leaks(train, dev, listen=False) and 20 <= len(dev) <= 40

@@ -54,6 +54,33 @@ def test_eight_bits_are_smaller_and_zeros_are_smaller_still_when_zipped(files: l
     assert all(file.zipped < 0.7 * file.size for file in files)
 
 
+def weights_of(file: Artefact) -> list[np.ndarray]:
+    """The weights of convolutions in a file of floats or bytes, each less what stands for zero."""
+    if file.runtime == "onnxruntime":
+        import onnx
+        from onnx import numpy_helper
+
+        return [numpy_helper.to_array(t) for t in onnx.load(file.path).graph.initializer if len(t.dims) == 4]
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(file.path), experimental_preserve_all_tensors=True)
+    interpreter.allocate_tensors()
+    found = []
+    for tensor in interpreter.get_tensor_details():
+        if len(tensor["shape"]) == 4 and tensor["shape"][1:3].tolist() == [3, 3]:
+            found.append(interpreter.get_tensor(tensor["index"]))
+    return found
+
+
+def test_weights_that_were_pruned_away_stay_zero_in_the_file(files: list[Artefact]) -> None:
+    for file in files:
+        if file.runtime == "onnxruntime" and file.precision == "int8 dynamic":
+            continue                                                # unsigned there: zero has another name
+        weights = weights_of(file)
+        zero, whole = sum(int((w == 0).sum()) for w in weights), sum(w.size for w in weights)
+        assert len(weights) == 3 and 0.84 < zero / whole < 0.99
+
+
 def test_zipped_bytes_are_those_of_a_zip_archive(tmp_path: Path) -> None:
     (tmp_path / "zeros").write_bytes(bytes(100_000))
     (tmp_path / "noise").write_bytes(np.random.default_rng(0).bytes(100_000))

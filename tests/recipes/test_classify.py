@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -79,6 +80,14 @@ def test_the_run_learns_and_writes_all_that_was_promised(run: Path) -> None:
     assert {p.name for p in (run / "plots").iterdir()} == {"learning.png", "confusion.png"}
 
 
+def test_a_run_starts_from_another_network(run: Path, clips: Path, classify: ModuleType, tmp_path: Path) -> None:
+    again = flags(clips, tmp_path, "--valid", str(clips / "valid.jsonl"), "--init", str(run / "best.pt"), "--epochs", "1", "--lr", "1e-4")
+    classify.main(again)
+    old, new = Classifier.load(run / "best.pt").model, Classifier.load(tmp_path / "best.pt").model
+    assert torch.allclose(old.body.output.weight, new.body.output.weight, atol=1e-2)           # type: ignore[union-attr]
+    assert json.loads((tmp_path / "test" / "scores.json").read_text(encoding="utf-8"))["accuracy"] > 0.8
+
+
 def test_folds_of_the_lines_and_over_speakers(clips: Path, classify: ModuleType, tmp_path: Path) -> None:
     classify.main(flags(clips, tmp_path / "own", "--folds", "own", "--epochs", "1"))
     classify.main(flags(clips, tmp_path / "two", "--folds", "2", "--epochs", "1", "--pad", "loop", "--dev-share", "0.2"))
@@ -93,6 +102,42 @@ def test_pairs_of_words_are_pooled(clips: Path, classify: ModuleType, tmp_path: 
     classify.main(flags(clips, tmp_path, "--pairs", "--classes", "low,mid $1", "--valid", str(clips / "valid.jsonl"), "--epochs", "1"))
     scores = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
     assert list(scores["rounds"]) == ["low-mid $1"] and scores["utterances"] == 4
+
+
+def test_rounds_that_are_done_are_read_and_the_others_trained(clips: Path, classify: ModuleType, tmp_path: Path,
+                                                             capsys: pytest.CaptureFixture[str]) -> None:
+    again = flags(clips, tmp_path, "--pairs", "--valid", str(clips / "valid.jsonl"), "--epochs", "1", "--resume")
+    classify.main(again)
+    whole = json.loads((tmp_path / "scores.json").read_text(encoding="utf-8"))
+    folders = sorted(p.name for p in tmp_path.iterdir() if p.is_dir())
+    assert list(whole["rounds"]) == ["hoch/ü-low", "hoch/ü-mid $1", "low-mid $1"] and len(folders) == 3       # a slash makes no folder
+    stamps = {name: (tmp_path / name / "last.pt").stat().st_mtime_ns for name in folders}
+    (tmp_path / folders[1] / "test" / "scores.json").unlink()                  # ended after training, before its scores
+    (tmp_path / folders[2] / "test" / "scores.json").unlink()
+    (tmp_path / folders[2] / "last.pt").unlink()                               # ended before anything was saved
+    capsys.readouterr()
+    classify.main(again)
+    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8")) == whole
+    assert (tmp_path / folders[0] / "last.pt").stat().st_mtime_ns == stamps[folders[0]]
+    assert (tmp_path / folders[2] / "last.pt").stat().st_mtime_ns > stamps[folders[2]]
+    with pytest.raises(ValueError, match=r"it had other epochs, lr \("):
+        classify.main([*again, "--epochs", "2", "--lr", "1e-3"])
+
+
+def test_the_learning_rate_falls_in_a_straight_line_to_its_floor(clips: Path, classify: ModuleType, tmp_path: Path) -> None:
+    classify.main([*flags(clips, tmp_path, "--valid", str(clips / "valid.jsonl"), "--epochs", "20"), "--batch-size", "24"])
+    rates = [float(r.data["lr"]) for r in read_records(tmp_path) if r.kind == "step"]
+    assert len(rates) == 20 and rates[0] == pytest.approx(1e-2) and rates[-1] == pytest.approx(1e-5 + 999e-5 / 20)
+    falls = [a - b for a, b in pairwise(rates)]
+    assert all(fall == pytest.approx(falls[0]) for fall in falls)
+
+
+def test_a_class_whose_clips_cannot_be_read_is_told_before_training(clips: Path, classify: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_text("no sound")
+    train = rewritten(clips, tmp_path / "train.jsonl", {"audio_filepath": str(tmp_path / "bad.wav"), "label": "zebra"})
+    with pytest.raises(ValueError, match="there is none of 'zebra'"):
+        classify.main(flags(clips, tmp_path / "run", "--train", str(train), "--valid", str(clips / "valid.jsonl")))
+    assert not (tmp_path / "run" / "records.jsonl").exists()
 
 
 def rewritten(clips: Path, out: Path, *more: dict[str, Any], keep: Callable[[dict[str, Any]], bool] = lambda row: True) -> Path:
@@ -137,6 +182,18 @@ def test_the_command_line_evaluates_a_classifier(run: Path, clips: Path, tmp_pat
     assert "accuracy" in capsys.readouterr().out
     a, b = (json.loads((folder / "scores.json").read_text(encoding="utf-8")) for folder in (tmp_path, run / "test"))
     assert a == b
+    # What was found is a manifest too, so that other files of the same network can be run on the same clips.
+    assert cli(["evaluate", str(run / "best.pt"), str(run / "test" / "predictions.jsonl"), "--out", str(tmp_path / "again")]) == 0
+    assert json.loads((tmp_path / "again" / "scores.json").read_text(encoding="utf-8")) == a
+
+
+def test_the_command_line_prints_the_card_of_a_trained_classifier(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli(["card", str(run / "best.pt"), "--runs", "2", "--json"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["kind"] == "classifier" and card["network"] == "mel 20, 3 conv 8-8-8, 0.3 s"
+    assert cli(["card", str(run / "best.pt"), "--runs", "2"]) == 0
+    page = capsys.readouterr().out
+    assert "8-8-8" in page and "0.3 s" in page
 
 
 @pytest.mark.parametrize("to", ["onnx", "litert"])
