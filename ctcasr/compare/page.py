@@ -37,7 +37,7 @@ def write_page(path: Path, title: str, summary: Summary, remarks: Sequence[str],
             continue
         charts = "".join(_chart(judge, parts, len(judges) > 1, kind == "snr") for judge in judges) if len(parts) <= 20 else ""
         tables = "".join(f"<h3>{escape(name)}</h3>{_rows(rows)}" for name, rows in parts.items())
-        why = "Points with 95 % intervals." if charts else f"{len(parts)} groups, too many to draw."
+        why = "WER with 95 % intervals." if charts else f"{len(parts)} groups, too many to draw."
         body.append(_section(_TITLE[kind], why, f"{charts}<details><summary>numbers</summary>{tables}</details>"))
     body.append(_section("Observation adding", "WER of the dev part by the share of noisy sound that is added back; the best share was "
                          "then scored once on the rest.", _choices(summary)))
