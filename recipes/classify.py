@@ -22,7 +22,7 @@ from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner, Schedule
 from ctcasr.show import draw_classes, watch
 from ctcasr.tasks import Classify, evaluate_classes, read_round
-from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml
+from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml, write_settings
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,7 @@ def train(s: Settings, fold: data.Fold, out: Path) -> Confusion:
     pruner = Pruner(model.body, Schedule(final=s.prune)) if s.prune else None
     task = Classify(model, classes, classifier_to(spec), SpecAugment() if s.augment and s.masks else None, pruner, clip.pad,
                     {"recipe": "classify", "train": Path(s.train).name, "round": fold.name, "settings": to_toml(s)})
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+    write_settings(s, out)
     for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=resume)):
         pass
     result = evaluate_classes(Classifier.load(out / "best.pt"), fold.test)

@@ -22,7 +22,7 @@ from ctcasr.recogniser import Recogniser
 from ctcasr.show import draw_run, watch
 from ctcasr.spec_enhance import EnhanceSpec, enhancer_to, read_enhancer
 from ctcasr.tasks import Enhance, Listener
-from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml
+from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml, write_settings
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,7 @@ def run(s: Settings, frames: Frames | None = None) -> None:
     notes = {"recipe": "enhance", "train": Path(s.train).name, "utterances": len(train), "settings": to_toml(s),
              "heard": heard([*train, *dev, *others(loader.corpus)]), "listener": fingerprint(s.listener) if s.listener else None}
     task = Enhance(model, enhancer_to(spec), listener, s.listening, notes)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+    write_settings(s, out)
     for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
         pass
     print(f"checkpoint: {out / 'best.pt'}")

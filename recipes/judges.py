@@ -18,7 +18,7 @@ from ctcasr.data import read_manifest, split_dev, write_manifest
 from ctcasr.data.heard import heard
 from ctcasr.data.mixture import Interferers, MixtureCorpus
 from ctcasr.show import watch
-from ctcasr.train import fit, option, parse, to_toml
+from ctcasr.train import fit, option, parse, write_settings
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def train(s: Settings, noisy: bool) -> None:
         task.notes |= {"recipe": "judges", "heard": heard([*loader.corpus.utterances, *dev_loader.corpus.utterances,
                                                            *(u for kind in kinds for group in kind.classes.values() for u in group)])}
     out = Path(s.out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+    write_settings(s, out)
     for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
         pass
     print(f"{'R2, noisy' if noisy else 'R1, clean'}: {out / 'best.pt'}")

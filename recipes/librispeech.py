@@ -22,7 +22,7 @@ from ctcasr.show import watch
 from ctcasr.spec import ConvSpec, FrontSpec, NetSpec, read_spec, spec_to
 from ctcasr.tasks import Loss, Recognise, evaluate
 from ctcasr.text import Alphabet, Pieces
-from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml
+from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml, write_settings
 
 NET = NetSpec(FrontSpec(bands=80), conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2))),
               rnn="lstm", layers=6, hidden=512, dropout=0.1)                 # a frame of logits every 40 ms
@@ -68,8 +68,7 @@ def main(argv: list[str] | None = None) -> None:
     with world.quiet():
         task, loader, dev_loader = prepare(s, world)
         if not s.resume and world.rank == 0:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+            write_settings(s, out)
         for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)):
             pass
     world.leave()

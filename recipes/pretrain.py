@@ -21,7 +21,7 @@ from ctcasr.show import draw_run, watch
 from ctcasr.spec import read_spec, spec_to
 from ctcasr.tasks import Recognise
 from ctcasr.text import make_tokenizer
-from ctcasr.train import Plan, World, fit, option, parse, pick_device, required, step_seconds, to_toml
+from ctcasr.train import Plan, World, fit, option, parse, pick_device, required, step_seconds, to_toml, write_settings
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     with world.quiet():
         task, loader, dev_loader = prepare(s, world)
         if not s.resume and world.rank == 0:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+            write_settings(s, out)
         for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)):
             pass
         print(f"checkpoint: {out / 'best.pt'}; go on with --init {out / 'best.pt'}")

@@ -23,7 +23,7 @@ from ctcasr.show import draw_run, draw_utterance, watch
 from ctcasr.spec import read_spec, spec_to
 from ctcasr.tasks import Recognise, evaluate, examine
 from ctcasr.text import coverage, make_tokenizer, spell_digits
-from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml
+from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml, write_settings
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def main(argv: list[str] | None = None) -> None:
     with world.quiet():
         task, loader, dev_loader = prepare(s, world)
         if not s.resume and world.rank == 0:
-            out.mkdir(parents=True, exist_ok=True)
-            (out / "settings.toml").write_text(to_toml(s), encoding="utf-8")
+            write_settings(s, out)
         for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)):
             pass
     world.leave()

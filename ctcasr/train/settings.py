@@ -68,3 +68,9 @@ def to_toml(settings: Any) -> str:
         # TOML's basic strings, booleans and finite numbers are written as JSON writes them, but for one character.
         lines.append(f"{field.name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
     return "\n".join(lines) + "\n"
+
+
+def write_settings(settings: Any, out: Path) -> None:
+    """settings.toml in the folder of a run, which is made where it is missing."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "settings.toml").write_text(to_toml(settings), encoding="utf-8")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +13,7 @@ import soundfile
 
 from ctcasr.data import read_audio, read_manifest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
 Run = Callable[..., int]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """run("csv", *arguments): the exit status of tools/prepare_csv.py."""
-    monkeypatch.syspath_prepend(str(TOOLS))
-
-    def runner(name: str, *arguments: object) -> int:
-        main: Callable[[Sequence[str]], int] = importlib.import_module(f"prepare_{name}").main
-        return main([str(argument) for argument in arguments])
-
-    return runner
 
 
 def _sound(path: Path, seconds: float = 0.1, rate_hz: int = 8000) -> Path:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +12,7 @@ import torch
 
 from ctcasr.data import read_audio, read_manifest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
 Run = Callable[..., int]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """run("an4", *arguments): the exit status of tools/prepare_an4.py."""
-    monkeypatch.syspath_prepend(str(TOOLS))
-
-    def runner(name: str, *arguments: object) -> int:
-        main: Callable[[Sequence[str]], int] = importlib.import_module(f"prepare_{name}").main
-        return main([str(argument) for argument in arguments])
-
-    return runner
 
 
 def noise(count: int, seed: int) -> np.ndarray:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +15,7 @@ import soundfile
 
 from ctcasr.data import read_audio, read_manifest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
 Run = Callable[..., int]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    monkeypatch.syspath_prepend(str(TOOLS))
-
-    def runner(name: str, *arguments: object) -> int:
-        main: Callable[[Sequence[str]], int] = importlib.import_module(f"prepare_{name}").main
-        return main([str(argument) for argument in arguments])
-
-    return runner
 
 
 def sound(path: Path, seed: int, seconds: float = 0.2, rate_hz: int = 16000, channels: int = 1, form: str = "WAV") -> Path:
