@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from ctcasr.batch import Batch
 from ctcasr.build import build
 from ctcasr.cli import told
 from ctcasr.data import Corpus, Loader, measure_workers, read_manifest, read_sounds, split_dev
@@ -20,7 +19,7 @@ from ctcasr.front import Augment, SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.show import watch
 from ctcasr.spec import ConvSpec, FrontSpec, NetSpec, read_spec, spec_to
-from ctcasr.tasks import Loss, Recognise, evaluate
+from ctcasr.tasks import Recognise, evaluate
 from ctcasr.text import Alphabet, Pieces
 from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml, write_settings
 
@@ -37,7 +36,7 @@ class Settings(Plan):
     dev: str = option("", "manifest that selects the best checkpoint; empty: a part of train is held out")
     valid: str = option("", "manifests to score once, at the end, with commas between")
     out: str = option("runs/librispeech", "folder of the run")
-    net: str = option("", "a preset, or a spec as a .toml file, in place of this recipe's network")
+    net: str = option("", "a preset, or a spec as a .toml file, and words that change it, in place of this recipe's network")
     pieces: int = option(1024, "symbols of the SentencePiece model that is trained on the train transcripts")
     pieces_model: str = option("", "a SentencePiece .model to use instead; its unknown piece must have number 0")
     epochs: int = option(80, "passes over the training data")
@@ -46,19 +45,9 @@ class Settings(Plan):
     noise: str = option("", "manifest of noises for half of the utterances, 0 to 20 dB below the speech")
     rooms: str = option("", "manifest of room responses for a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
-    bf16: bool = option(False, "products in bfloat16 (autocast); features, normalisation and CTC stay in float32")
     workers: int = option(-1, "processes that read ahead; -1: as many as a measurement asks for")
     init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
     resume: bool = option(False, "go on with the run in --out")
-
-
-class Half(Recognise):
-    """Recognise, with the products of its steps in bfloat16."""
-
-    def step(self, batch: Batch, step: int) -> Loss:
-        """As Recognise does; checks stay in float32."""
-        with torch.autocast(batch.audio.device.type, torch.bfloat16):
-            return super().step(batch, step)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -93,7 +82,7 @@ def prepare(s: Settings, world: World) -> tuple[Recognise, Loader, Loader]:
     if s.init:
         print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
     augment = Augment(read_sounds(s.noise, corpus.rate_hz), read_sounds(s.rooms, corpus.rate_hz), masks=MASKS)
-    task = (Half if s.bf16 else Recognise)(
+    task = Recognise(
         model, tokenizer, spec_to(spec), augment, round(s.augment_from * len(loader)),
         notes={"recipe": "librispeech", "train": Path(s.train).name, "settings": to_toml(s), "heard": heard([*train, *dev])})
     trial = next(loader.epoch(0, len(loader) // 2), None)

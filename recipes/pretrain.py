@@ -37,7 +37,7 @@ class Settings(Plan):
     noise: str = option("", "manifest of noises to add, 0 to 20 dB below the speech")
     rooms: str = option("", "manifest of room responses in which some of it sounds")
     out: str = option("runs/pretrain", "folder of the run")
-    net: str = option("default", "a preset, or a spec as a .toml file")
+    net: str = option("default", "a preset, or a spec as a .toml file; words behind change it: 'default hidden=256 front.norm=pca'")
     text: str = option("english38", "english38, english29, or pieces:N (SentencePiece with N units learnt from the texts)")
     batch_size: int = option(16, "utterances in a batch, all processes together")
     augment: bool = option(True, "SpecAugment")

@@ -35,7 +35,7 @@ class Settings(Plan):
     dev: str = option("", "manifest that selects the best checkpoint; empty: a part of train is held out")
     dev_share: float = option(0.1, "share of train that is held out")
     out: str = option("runs/recognise", "folder of the run")
-    net: str = option("default", "a preset, or a spec as a .toml file")
+    net: str = option("default", "a preset, or a spec as a .toml file; words behind change it: 'default hidden=256 front.norm=pca'")
     text: str = option("english38", "english38, english29, or pieces:N (SentencePiece with N units learnt from train)")
     strict: bool = option(False, "refuse characters outside the alphabet instead of reporting them")
     digits: str = option("keep", "keep digits, or spell them as words")

@@ -19,7 +19,7 @@ from ctcasr.tasks.probe import Activations, batch_statistics, feature_figures, p
 from ctcasr.tasks.targets import target_figures
 from ctcasr.text import Tokenizer
 
-_KEPT, _FIT = 4096, 192   # targets kept of the first epoch, and how many of them the deaf model is fitted on
+_KEPT, _FIT = 4096, 384   # targets kept of the first epoch, and how many of them the deaf model is fitted on
 _DEV = 64               # utterances of the dev part that are looked at: their logits are there anyway
 _TRAIN = 8              # of training: each costs two forward passes
 _SHARE = 40             # one utterance looked at for so many trained on, so that looking stays below 3 % of training
@@ -93,7 +93,7 @@ class Evidence:
         found["nll_few"] = self._nll(few, logits.rows(range(len(few))))
         found["nll_batch_statistics"] = self._nll(few, by_batch)
         found |= {"rows": len(rows), "batch": len(batch), "normed": normed, "dead": activations.dead(logits.lengths)}
-        return found | feature_figures(self.network, small) | sound_figures(small.audio) | target_figures(small, self.tokenizer)
+        return found | feature_figures(self.network, few) | sound_figures(small.audio) | target_figures(small, self.tokenizer)
 
     def _scores(self, batch: Batch, logits: Seq, written: Sequence[str]) -> dict[str, float]:
         """Losses of the model, of the deaf model and of the wrong audio; errors as written and as the loss's blank reads them."""

@@ -11,6 +11,7 @@ import torch
 
 from ctcasr.batch import Batch
 from ctcasr.tasks.task import Task
+from ctcasr.train.half import InHalf
 from ctcasr.train.parts import no_memory
 from ctcasr.train.state import rng_state, set_rng_state
 
@@ -23,16 +24,16 @@ class Estimate:
     memory_bytes: int | None        # peak of the process (or of the device) behind the largest trial batch
 
 
-def estimate(task: Task, batches: list[Batch], device: torch.device) -> Estimate | None:
+def estimate(task: Task, batches: list[Batch], device: torch.device, bf16: bool = False) -> Estimate | None:
     """Time forward and backward passes over `batches` and undo every trace of them; None where none of them can be used."""
     network = task.network.to(device)
     kept, random = copy.deepcopy(network.state_dict()), rng_state()
     network.train()
-    pace = []
+    steps, pace = InHalf(task) if bf16 else task, []
     for batch in batches:
         start = time.perf_counter()
         try:
-            loss = task.step(batch.to(device), 0)
+            loss = steps.step(batch.to(device), 0)
             if loss.weight > 0 and loss.sum.requires_grad and bool(torch.isfinite(loss.sum)):
                 loss.sum.backward()
                 if device.type == "cuda":

@@ -11,6 +11,7 @@ import torch
 from ctcasr.tasks.task import Task
 from ctcasr.train.clock import Clock
 from ctcasr.train.estimate import estimate
+from ctcasr.train.half import InHalf
 from ctcasr.train.interrupt import Interrupt
 from ctcasr.train.plan import Plan, learning_rate, make_optimiser
 from ctcasr.train.records import Record, RecordFile
@@ -45,7 +46,8 @@ class _Run:
     """The moving parts of one `fit`."""
 
     def __init__(self, task: Task, train: Batches, dev: Batches | None, out: Path, plan: Plan, world: World) -> None:
-        self.task, self.train, self.dev, self.out, self.plan, self.world = task, train, dev, out, plan, world
+        self.task, self.steps = task, InHalf(task) if plan.bf16 else task
+        self.train, self.dev, self.out, self.plan, self.world = train, dev, out, plan, world
         self.device = pick_device(plan.device)
         task.network.to(self.device)
         self.optimiser = make_optimiser(plan, task.parameters())
@@ -81,7 +83,7 @@ class _Run:
         """Say what is about to happen, with the time and memory that it will take."""
         middle = len(self.train) // 2
         trial = [b for b in itertools.islice(self.train.epoch(0, max(0, middle - 1)), 3) if b is not None]
-        guess = estimate(self.task, trial, self.device)
+        guess = estimate(self.task, trial, self.device, self.plan.bf16)
         pace = guess.step_s_per_audio_s if guess else 0.0
         epoch_s = pace * self.train.seconds / self.world.size
         epoch_s += 0.4 * pace * self.dev.seconds / self.plan.check_every if self.dev else 0.0
@@ -119,7 +121,7 @@ class _Run:
             begun = self.clock.now()
             rate = learning_rate(plan, at.done, at.checks)
             measure = window.steps + 1 >= plan.log_every or at.batch + plan.accumulate >= len(self.train)
-            outcome = take_step(self.task, self.optimiser, batches, at.step, rate, plan.clip, measure, self.together)
+            outcome = take_step(self.steps, self.optimiser, batches, at.step, rate, plan.clip, measure, self.together)
             at.batch += len(group) or plan.accumulate
             at.done = min(1.0, at.done + (1 - at.done) / max(1, self._steps_left() + 1))
             at.seconds = self.clock.now()

@@ -47,6 +47,7 @@ class Plan:
     save_every_s: float = option(60.0, "seconds between writes of last.pt")
     auto_resume: bool = option(False, "go on with the run in the folder if there is one, else begin: for jobs that are started again")
     log_every: int = option(5, "steps that one record sums up")
+    bf16: bool = option(False, "products in bfloat16 (autocast); features, normalisation, CTC and checks stay in float32")
     device: str = option("auto", "auto, cpu, cuda")
 
     @property

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from ctcasr.batch import Batch
-from ctcasr.tasks.task import Loss, Task
+from ctcasr.tasks.task import Loss
+from ctcasr.train.half import Steps
 from ctcasr.train.parts import free, halved, no_memory
 from ctcasr.train.together import Together
 from ctcasr.train.world import World
@@ -56,7 +57,7 @@ class _Sums:
     failed: int | None = None                # the part that did not fit into memory
 
 
-def take_step(task: Task, optimiser: torch.optim.Optimizer, batches: Iterable[Batch | None], step: int, lr: float, clip: float,
+def take_step(task: Steps, optimiser: torch.optim.Optimizer, batches: Iterable[Batch | None], step: int, lr: float, clip: float,
               measure: bool = False, together: Together | None = None) -> Outcome | None:
     """Train on `batches` as one; None if there was nothing in them. A loss or gradient that is not finite moves nothing.
 
@@ -111,7 +112,7 @@ def take_step(task: Task, optimiser: torch.optim.Optimizer, batches: Iterable[Ba
     return outcome
 
 
-def _accumulate(task: Task, parts: Sequence[Batch | None], step: int, together: Together | None) -> _Sums:
+def _accumulate(task: Steps, parts: Sequence[Batch | None], step: int, together: Together | None) -> _Sums:
     """Forward and backward pass over each part; ends where memory runs out, or, together, goes on in step with the others."""
     sums = _Sums()
     with together.step() if together else contextlib.nullcontext():
@@ -134,7 +135,7 @@ def _accumulate(task: Task, parts: Sequence[Batch | None], step: int, together: 
     return sums
 
 
-def _add(sums: _Sums, task: Task, batch: Batch, step: int, always: bool) -> None:
+def _add(sums: _Sums, task: Steps, batch: Batch, step: int, always: bool) -> None:
     """One part's loss and gradient; `always` goes backward even if no utterance counts, as others wait for it."""
     loss = task.step(batch, step)
     if (loss.weight > 0 or always) and loss.sum.requires_grad:      # else `_scale` tells that nothing can be trained

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ctcasr.batch import Batch
 from ctcasr.net import normalise_over_all
-from ctcasr.tasks.task import Task
+from ctcasr.train.half import Steps
 from ctcasr.train.world import World
 
 
@@ -49,7 +49,7 @@ class Together:
         """Another part of the step begins."""
         self._made = self._skip = 0
 
-    def stand_in(self, task: Task, step: int) -> None:
+    def stand_in(self, task: Steps, step: int) -> None:
         """Make the sums of this part (those that are still to be made) without counting in any."""
         if self.mate is None:
             raise RuntimeError("expected an utterance that can be read on any process, to keep this one in step; there was none")

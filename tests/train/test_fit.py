@@ -208,6 +208,26 @@ def test_early_stop(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> No
     assert records[-1].kind == "event" and records[-1].data["what"] in ("finished", "early-stop")
 
 
+def test_bf16_is_for_the_steps_alone_and_trains_as_float32_does(recogniser_parts: Parts, tmp_path: Path) -> None:
+    losses: dict[bool, list[float]] = {}
+    for bf16 in (False, True):
+        task, train, dev = recogniser_parts()
+        conv = next(m for m in task.network.modules() if isinstance(m, torch.nn.Conv2d))
+        trained: set[torch.dtype] = set()
+        checked: set[torch.dtype] = set()
+
+        def note(module: torch.nn.Module, _: Any, out: Any, trained: set[Any] = trained, checked: set[Any] = checked) -> None:
+            (trained if torch.is_grad_enabled() else checked).add(out.dtype)
+
+        conv.register_forward_hook(note)
+        records = list(fit(task, train, dev, out=tmp_path / str(bf16), plan=dataclasses.replace(PLAN, bf16=bf16)))
+        assert trained == {torch.bfloat16 if bf16 else torch.float32} and checked == {torch.float32}
+        assert {p.dtype for p in task.parameters()} == {torch.float32}
+        losses[bf16] = [r.data["train_loss"] for r in records if r.kind == "epoch"]
+    assert losses[True] == pytest.approx(losses[False], rel=0.05)
+    assert losses[True] != losses[False]
+
+
 def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
     data = fixed([make_batch("a", seed=k) for k in range(3)])
     records = list(fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=10**9, device="cpu", budget="0.3s", save_every_s=1e9)))
