@@ -21,7 +21,7 @@ from ctcasr.front import Augment, SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.show import draw_run, draw_utterance, watch
 from ctcasr.spec import read_spec, spec_to
-from ctcasr.tasks import Recognise, evaluate, examine
+from ctcasr.tasks import Objective, Recognise, evaluate, examine
 from ctcasr.text import coverage, make_tokenizer, spell_digits
 from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml, write_settings
 
@@ -47,6 +47,7 @@ class Settings(Plan):
     noise: str = option("", "manifest of noises, heard with half of the utterances at 0 to 20 dB")
     rooms: str = option("", "manifest of room responses, heard with a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
+    consistency: float = option(0.0, "CR-CTC: two augmented copies of each batch must agree, with this weight (0.2); twice the time")
     workers: int = option(-1, "processes that read ahead; -1: as many as a measurement asks for (none for a small corpus)")
     init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
     resume: bool = option(False, "go on with the run in --out")
@@ -102,7 +103,7 @@ def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader,
         model.front.fit(batch.audio for batch in Loader(corpus, **how).epoch(0) if batch is not None)
     masks, rate = SpecAugment() if s.augment else None, corpus.rate_hz
     augment = Augment(read_sounds(s.noise, rate), read_sounds(s.rooms, rate), masks=masks) if s.noise or s.rooms else masks
-    task = Recognise(model, tokenizer, spec_to(spec), augment, round(s.augment_from * len(loader)),
+    task = Recognise(model, tokenizer, spec_to(spec), augment, round(s.augment_from * len(loader)), Objective(s.consistency),
                      notes={"recipe": "recognise", "train": Path(s.train).name, "settings": to_toml(s), "heard": heard([*train, *dev])})
     loader.workers = s.workers if s.workers >= 0 else measure_workers(corpus, batch_size=-(-len(corpus) // len(loader) // world.size),
         step_s=step_seconds(task, next(loader.epoch(0, len(loader) // 2), None), pick_device(s.device)))
