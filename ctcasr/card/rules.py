@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from ctcasr.front import Mel, Spectrogram, Unnormalised, UtteranceNorm
-from ctcasr.net import CumulativeNorm, GlobalNorm, LabelPrior, Product, SequenceBatchNorm
+from ctcasr.net import CumulativeNorm, Dropout, GlobalNorm, LabelPrior, Product, SequenceBatchNorm
 from ctcasr.video import ToClock
 
 Shape = tuple[int, ...]
@@ -148,4 +148,4 @@ ACTIVATIONS: tuple[type[nn.Module], ...] = (nn.ReLU, nn.ReLU6, nn.PReLU, nn.Leak
 SHAPES: tuple[type[nn.Module], ...] = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.MaxPool1d,
                                       nn.MaxPool2d, nn.MaxPool3d,
                                       nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d, nn.Upsample, nn.Embedding)
-OURS: tuple[type[nn.Module], ...] = (Product, ToClock, UtteranceNorm, Unnormalised, LabelPrior)
+OURS: tuple[type[nn.Module], ...] = (Dropout, Product, ToClock, UtteranceNorm, Unnormalised, LabelPrior)

@@ -5,6 +5,7 @@ from ctcasr.net.batchnorm import SequenceBatchNorm, normalise_over_all
 from ctcasr.net.bcresnet import BCResNet
 from ctcasr.net.chunks import Chunking, CumulativeNorm, GlobalNorm, Product
 from ctcasr.net.conv import ConvLayer, ConvStack
+from ctcasr.net.dropout import Dropout
 from ctcasr.net.dualpath import Masking, Separator, WaveDecoder, WaveEncoder
 from ctcasr.net.googlenet import GoogLeNet
 from ctcasr.net.head import Head
@@ -23,6 +24,7 @@ __all__ = [
     "ConvLayer",
     "ConvStack",
     "CumulativeNorm",
+    "Dropout",
     "GlobalNorm",
     "GoogLeNet",
     "Head",

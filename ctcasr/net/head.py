@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ctcasr.net.batchnorm import SequenceBatchNorm
+from ctcasr.net.dropout import Dropout
 from ctcasr.seq import Seq
 
 
@@ -24,7 +25,7 @@ class Head(nn.Module):
         self.norms = nn.ModuleList(SequenceBatchNorm(size) if norm else nn.Identity() for size in sizes[:-1])
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.activation = nn.ReLU() if clip is None else nn.Hardtanh(0.0, clip)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Seq) -> Seq:
         """Scores [B, T, symbols] of frames [B, T, F]."""

