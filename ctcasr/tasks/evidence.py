@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.batch import Batch
-from ctcasr.ctc import ctc_loss, greedy
+from ctcasr.ctc import ctc_loss, greedy, penalised
 from ctcasr.ctc.diagnosis.deaf import DeafModel, rolled
 from ctcasr.ctc.diagnosis.outputs import output_figures
 from ctcasr.score import Transcripts
@@ -29,8 +29,9 @@ _PENALTIES = (2, 5)     # nats that the blank is lowered by, on trial
 class Evidence:
     """Collects while a task trains, and is asked at each check; changes nothing of what it looks at."""
 
-    def __init__(self, network: nn.Module, tokenizer: Tokenizer, trained: Callable[[], Iterable[nn.Parameter]]) -> None:
-        self.network, self.tokenizer, self.trained = network, tokenizer, trained
+    def __init__(self, network: nn.Module, tokenizer: Tokenizer, trained: Callable[[], Iterable[nn.Parameter]],
+                 blank_penalty: Callable[[], float]) -> None:
+        self.network, self.tokenizer, self.trained, self.blank_penalty = network, tokenizer, trained, blank_penalty
         self._texts: list[tuple[Tensor, int, int]] = []            # targets, frames, labels: for the deaf model
         self._seen: set[str] = set()
         self._deaf: DeafModel | None = None
@@ -85,7 +86,7 @@ class Evidence:
         small = _rows(batch, rows)
         with Activations() as activations:
             logits = self.network(small.audio)
-        written = [self.tokenizer.decode(d.tokens) for d in greedy(logits.data, logits.lengths, self.tokenizer.blank)]
+        written = self._read(logits)
         found = self._scores(small, logits, written)
         few = _rows(small, rows[:max(4, len(rows) // 2)])
         with batch_statistics(self.network) as normed:
@@ -99,7 +100,7 @@ class Evidence:
         """Losses of the model, of the deaf model and of the wrong audio; errors as written and as the loss's blank reads them."""
         blank = self.tokenizer.blank
         said = [self.tokenizer.normalise(u.text or "") for u in batch.utterances]
-        read = [self.tokenizer.decode(d.tokens) for d in greedy(logits.data, logits.lengths, blank)]
+        read = self._read(logits)
         turned = rolled(logits.data, logits.lengths, batch.targets, batch.target_lengths, blank=blank)
         tally = sum((Transcripts.of(s, w) for s, w in zip(said, written, strict=True)), Transcripts())
         frames = getattr(self.network, "frames", None)
@@ -115,13 +116,17 @@ class Evidence:
             "uniform": sum(logits.lengths) / max(len(batch), 1) * math.log(max(self.tokenizer.size, 2)),
         }
 
+    def _read(self, logits: Seq) -> list[str]:
+        """What the logits spell with the blank of the loss, made as rare as the decoder is told to make it."""
+        blank = self.tokenizer.blank
+        found = greedy(penalised(logits.data, blank, self.blank_penalty()), logits.lengths, blank)
+        return [self.tokenizer.decode(d.tokens) for d in found]
+
     def _penalised(self, batch: Batch, logits: Seq) -> dict[str, float]:
         """CER with the blank made less likely: lower where the blank takes what belongs to symbols."""
         found = {}
         for nats in _PENALTIES:
-            penalty = torch.zeros(logits.data.shape[2], device=logits.device)
-            penalty[self.tokenizer.blank] = nats
-            read = greedy(logits.data - penalty, logits.lengths, self.tokenizer.blank)
+            read = greedy(penalised(logits.data, self.tokenizer.blank, nats), logits.lengths, self.tokenizer.blank)
             tally = sum((Transcripts.of(self.tokenizer.normalise(u.text or ""), self.tokenizer.decode(d.tokens))
                          for u, d in zip(batch.utterances, read, strict=True)), Transcripts())
             found[f"cer_blank_minus_{nats}"] = tally.chars.rate

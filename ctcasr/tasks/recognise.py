@@ -33,7 +33,7 @@ class Recognise:
         self.network, self.tokenizer, self.spec = model, tokenizer, dict(spec)
         self.objective, self.blank_penalty = objective or Objective(), blank_penalty
         self.augment, self.augment_from, self.notes = augment, augment_from, dict(notes or {})
-        self.evidence = Evidence(model, tokenizer, lambda: self.parameters())
+        self.evidence = Evidence(model, tokenizer, lambda: self.parameters(), lambda: self.blank_penalty)
 
     @property
     def title(self) -> str:

@@ -333,7 +333,7 @@ def test_ctrl_c_saves_and_the_run_goes_on_to_the_bit(tones: Any, recognise: Modu
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(20))
 def test_a_killed_run_goes_on_to_the_bit(seed: int, tones: Any, recognise: ModuleType, reference: Path, tmp_path: Path) -> None:
     draw = random.Random(seed)
     stopped(tones, tmp_path, draw.randrange(2, 16), signal.SIGKILL, draw.random() * 0.1)

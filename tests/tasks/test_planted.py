@@ -224,6 +224,7 @@ def test_a_planted_cause_is_named_first(planted: str, healthy: Any, run: Any, tm
 
 HEALTHY: dict[str, Callable[[Any], dict[str, Any]]] = {
     "plain": lambda c: {"epochs": 8},
+    "the blank penalised in decoding": lambda c: {"epochs": 8, "options": {"blank_penalty": 2.0}},
     "another seed, LSTM without conv": lambda c: {"seed": 5, "spec": spec_with(c.spec, rnn="lstm", conv=()), "epochs": 8},
     "fully connected layers, warm-up, corpus statistics": lambda c: {
         "seed": 2, "spec": spec_with(corpus_norm(c.spec), fc=(32,), dropout=0.1), "epochs": 8, "plan": {"schedule": "onecycle"},

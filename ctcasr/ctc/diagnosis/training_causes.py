@@ -116,12 +116,17 @@ def shuffled_transcripts(story: Story) -> Cause | None:
 
 
 def model_too_large(story: Story) -> Cause | None:
-    """The training part is known by heart and nothing else is understood."""
-    if not (story.evidence("train", "cer") < 0.15 and story.evidence("dev", "cer") > 0.6):
+    """The training part is known by heart and nothing else is understood, or the dev part worse and worse."""
+    losses = [story.figure("dev_loss", at) for at in range(len(story.checks))]
+    lowest = losses.index(min(losses)) if losses else 0
+    worse = (len(losses) - lowest > 5 and losses[-1] > 1.1 * losses[lowest] and story.evidence("dev", "cer") > 0.3
+             and story.evidence("train", "nll") < 0.5 * story.evidence("dev", "nll"))
+    if not (worse or (story.evidence("train", "cer") < 0.15 and story.evidence("dev", "cer") > 0.6)):
         return None
+    course = f"; loss there has risen from {losses[lowest]:.1f} to {losses[-1]:.1f} in {len(losses) - 1 - lowest} checks" if worse else ""
     return Cause("model-too-large", f"WER is {story.evidence('train', 'wer'):.0%} on training utterances and "
                                     f"{story.figure('wer'):.0%} on the dev "
-                 f"part (the wrong audio changes its loss by {story.listens():+.1%}).",
+                 f"part{course} (the wrong audio changes its loss by {story.listens():+.1%}).",
                  "More data or augmentation; a smaller network, dropout and weight decay.", story.step, LIKELY)
 
 

@@ -45,6 +45,23 @@ def test_one_low_check_is_no_release() -> None:
 
 def test_what_no_longer_falls_has_converged() -> None:
     assert verdict(make([0.9, 0.5] + [0.1] * 8)).state == "converged"
+    assert verdict(make([0.9] + [0.6] * 9)).state == "learning"          # a halt half way is not the end
+
+
+def test_a_dev_part_that_gets_worse_while_training_goes_on_is_told() -> None:
+    cers, losses = [0.9, 0.6, 0.5] + [0.5] * 7, [30.0, 20.0, 18.0] + [19.0 + at for at in range(7)]
+    records = make(cers, losses)
+    by_heart = (30.0, 20.0, 16.0, 14.0, 12.0, 11.0, 10.0, 9.0, 8.0, 7.0)
+    for record, heart in zip((r for r in records if r["kind"] == "check"), by_heart, strict=True):
+        record["evidence"]["train"] = {**record["evidence"]["train"], "nll": heart, "cer": 0.2}
+    found = verdict(records)
+    assert [cause.slug for cause in found.causes] == ["model-too-large"]
+    assert "risen from 18.0 to 25.0 in 7 checks" in found.causes[0].evidence
+    assert not verdict(records[:10]).causes                              # two checks later that is no course yet
+    for record in records:
+        if record["kind"] == "check":
+            record["evidence"]["dev"]["cer"] = 0.05
+    assert not verdict(records).causes                                   # losses rise in good models, too: what counts is what they write
 
 
 @pytest.mark.parametrize("elapsed", [20, 50, 200])
