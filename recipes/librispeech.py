@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from ctcasr.build import build
 from ctcasr.cli import told
-from ctcasr.data import Corpus, Loader, measure_workers, read_manifest, read_sounds, split_dev
-from ctcasr.data.heard import heard
+from ctcasr.data import Corpus, Loader, heard, measure_workers, read_manifest, read_sounds, split_dev
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.show import watch
@@ -76,8 +76,9 @@ def prepare(s: Settings, world: World) -> tuple[Recognise, Loader, Loader]:
     tokenizer = pieces(s, [u.text or "" for u in train])
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by; {tokenizer.size} symbols")
     corpus = Corpus(train, tokenizer, spec.front.rate_hz, speeds=[float(speed) for speed in s.speeds.split(",")])
-    loader = Loader(corpus, batch_seconds=s.batch_seconds, order="sortagrad", seed=s.seed, rank=world.rank, world=world.size)
-    dev_loader = Loader(Corpus(dev, tokenizer, corpus.rate_hz), batch_seconds=s.batch_seconds / world.size, order="sorted")
+    share: dict[str, Any] = {"rank": world.rank, "world": world.size}
+    loader = Loader(corpus, batch_seconds=s.batch_seconds, order="sortagrad", seed=s.seed, **share)
+    dev_loader = Loader(Corpus(dev, tokenizer, corpus.rate_hz), batch_seconds=s.batch_seconds, order="sorted", **share)
     model = build(spec, tokenizer.size)
     if s.init:
         print("\n".join(["not loaded:", *load_fitting(model, s.init)]))

@@ -77,7 +77,7 @@ def prepare(s: Settings, world: World) -> tuple[Recognise, Loader, Loader]:
     print(f"{len(lines)} lines of text, {len(texts.follow) - 1} words; {corpus.seconds / 3600:.2f} hours an epoch by {len(voices[0])} "
           f"voices, {len(dev)} utterances by {len(voices[1])} others to select by")
     loader = Loader(corpus, batch_size=s.batch_size, order="shuffle", seed=s.seed, rank=world.rank, world=world.size)
-    dev_loader = Loader(dev, batch_size=2 * s.batch_size, order="sorted", seed=s.seed + 1)
+    dev_loader = Loader(dev, batch_size=2 * s.batch_size, order="sorted", seed=s.seed + 1, rank=world.rank, world=world.size)
 
     model = build(spec, tokenizer.size)
     if model.front.needs_statistics and not s.resume:

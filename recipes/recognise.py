@@ -15,8 +15,7 @@ import torch
 from ctcasr.batch import Utterance
 from ctcasr.build import build
 from ctcasr.cli import told
-from ctcasr.data import AudioError, Corpus, Loader, measure_workers, read_manifest, read_sounds, split_dev
-from ctcasr.data.heard import heard
+from ctcasr.data import AudioError, Corpus, Loader, heard, measure_workers, read_manifest, read_sounds, split_dev
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.show import draw_run, draw_utterance, watch
@@ -93,12 +92,13 @@ def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader,
     _ = [tokenizer.encode(u.text or "") for u in lines if s.strict]       # refused now, not in the middle of an epoch
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by;", coverage([(u.where, u.text or "") for u in lines], tokenizer))
     corpus = Corpus(train, tokenizer, spec.front.rate_hz, speeds=[float(speed) for speed in s.speeds.split(",")])
+    share: dict[str, Any] = {"rank": world.rank, "world": world.size}
     how: dict[str, Any] = {"batch_size": s.batch_size or None, "batch_seconds": s.batch_seconds or None, "order": s.order, "seed": s.seed}
-    loader = Loader(corpus, **how, rank=world.rank, world=world.size)
-    dev_loader = Loader(Corpus(dev, tokenizer, corpus.rate_hz), **{**how, "batch_size": 2 * s.batch_size or None, "order": "sorted"})
+    loader = Loader(corpus, **how, **share)
+    how |= {"batch_size": 2 * s.batch_size or None, "order": "sorted"}
+    dev_loader = Loader(Corpus(dev, tokenizer, corpus.rate_hz), **how, **share)
     model = build(spec, tokenizer.size)
-    if s.init:
-        print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
+    print("\n".join(["not loaded:", *load_fitting(model, s.init)]) if s.init else "weights: drawn anew")
     if model.front.needs_statistics and not s.resume:
         model.front.fit(batch.audio for batch in Loader(corpus, **how).epoch(0) if batch is not None)
     masks, rate = SpecAugment() if s.augment else None, corpus.rate_hz

@@ -106,6 +106,10 @@ class CtcReport:
             "health_worst": float(column["health"].max()) if len(slack) else 0.0,
         }
 
+    def cpu(self) -> CtcReport:
+        """The same report on the host."""
+        return replace(self, **{name: getattr(self, name).cpu() for name in _COLUMNS})
+
     def raise_if_bad(self) -> None:
         """ValueError that names the rows with wrong labels, non-finite loss despite a path, or failed health."""
         nll, health = self.nll.cpu(), self.health.cpu()

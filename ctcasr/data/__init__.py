@@ -5,6 +5,7 @@ from ctcasr.data.cache import SampleCache
 from ctcasr.data.clip import Clip, Jitter, fit_length, read_noises, read_sounds
 from ctcasr.data.corpus import Corpus, Item, collate
 from ctcasr.data.folds import Fold, own_folds, rounds, speaker_folds, word_pairs
+from ctcasr.data.heard import fingerprint, heard
 from ctcasr.data.labels import LeakError, classes_of, count_classes, find_leaks, refuse_leaks, source_of
 from ctcasr.data.loader import Loader, WorkerError
 from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
@@ -41,7 +42,9 @@ __all__ = [
     "collate",
     "count_classes",
     "find_leaks",
+    "fingerprint",
     "fit_length",
+    "heard",
     "item_seconds",
     "measure_workers",
     "mix",

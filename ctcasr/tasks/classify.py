@@ -17,7 +17,7 @@ from ctcasr.confusion import Confusion
 from ctcasr.data.clip import Pad
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner
-from ctcasr.tasks.task import Loss, Score
+from ctcasr.tasks.task import Gather, Loss, Score, alone
 
 
 class Classify:
@@ -56,7 +56,7 @@ class Classify:
             self.pruner.after_step(step, total)
 
     @torch.no_grad()
-    def check(self, batches: Iterable[Batch]) -> Score:
+    def check(self, batches: Iterable[Batch], gather: Gather = alone) -> Score:
         """Error rate (the key), loss, F1 and the confusion matrix over all batches."""
         was_training = self.network.training
         self.network.eval()
@@ -70,6 +70,9 @@ class Classify:
             samples += [{"id": u.id, "reference": self.classes[true], "hypothesis": self.classes[found]}
                         for u, (true, found) in zip(batch.utterances, pairs, strict=True)]
         self.network.train(was_training)
+        (tally, total, samples), *others = gather((tally, total, samples))
+        for theirs in others:
+            tally, total, samples = tally + theirs[0], total + theirs[1], samples + theirs[2]
         loss = total / tally.total if tally.total else math.inf
         few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
         # A network that is not yet as sparse as it shall be is never the best one.

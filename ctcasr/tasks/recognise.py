@@ -20,7 +20,7 @@ from ctcasr.spec import describe, spec_from
 from ctcasr.tasks.evidence import Evidence
 from ctcasr.tasks.objective import Objective
 from ctcasr.tasks.samples import sample, three_of
-from ctcasr.tasks.task import Loss, Score
+from ctcasr.tasks.task import Gather, Loss, Score, alone
 from ctcasr.text import Tokenizer
 
 
@@ -56,8 +56,8 @@ class Recognise:
         """Nothing."""
 
     @torch.no_grad()
-    def check(self, batches: Iterable[Batch]) -> Score:
-        """Word error rate of greedy decoding, loss and blank statistics over all batches."""
+    def check(self, batches: Iterable[Batch], gather: Gather = alone) -> Score:
+        """Word error rate of greedy decoding, loss and blank statistics over all batches; evidence from those of this process."""
         was_training = self.network.training
         self.network.eval()
         tally, total, feasible, samples, report = Transcripts(), 0.0, 0, [], None
@@ -74,6 +74,11 @@ class Recognise:
                 tally += Transcripts.of(said, written)
                 if row in (0, len(batch) // 3, 2 * len(batch) // 3):      # a few of each batch will do to choose from
                     samples.append(sample(utterance, said, written, logits.row(row), self.tokenizer))
+        first, *others = gather((tally, total, feasible, samples, report and report.cpu()))
+        tally, total, feasible, samples, report = first
+        for theirs in others:
+            tally, total, feasible, samples = tally + theirs[0], total + theirs[1], feasible + theirs[2], samples + theirs[3]
+            report = report + theirs[4] if report and theirs[4] else report or theirs[4]
         evidence = self.evidence.figures()
         evidence["masked"] = 0.0 if self.augment is None else self.augment.share
         self.network.train(was_training)

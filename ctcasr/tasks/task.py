@@ -33,6 +33,15 @@ class Score:
     evidence: Mapping[str, Any] = field(default_factory=dict)      # what `judge` reads, beside the figures
 
 
+Gather = Callable[[Any], list[Any]]
+"""What all processes have found, rank by rank."""
+
+
+def alone(found: Any) -> list[Any]:
+    """The one process's own."""
+    return [found]
+
+
 class Task(Protocol):
     """Recognise, enhance, classify: one file each; `fit` trains any of them."""
 
@@ -58,8 +67,8 @@ class Task(Protocol):
         """Called behind each optimiser step (pruning)."""
         ...
 
-    def check(self, batches: Iterable[Batch]) -> Score:
-        """Score in evaluation mode; leaves the network as it was."""
+    def check(self, batches: Iterable[Batch], gather: Gather = alone) -> Score:
+        """Score in evaluation mode of this process's batches and, by `gather`, of all others'; leaves the network as it was."""
         ...
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

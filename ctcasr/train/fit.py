@@ -32,8 +32,8 @@ def fit(task: Task, train: Batches, dev: Batches | None, *, out: Path | str, pla
 
     With `resume` (or `plan.auto_resume`, if there is one), goes on from last.pt: on a CPU the result equals that of a run that was never
     stopped, to the bit.
-    With a `world` of several processes, each calls this with a loader of its own share (and the whole dev part, which rank 0 checks):
-    they take every step together, as one process would. Rank 0 has the files and yields the records, the others none.
+    With a `world` of several processes, each calls this with loaders of its own share of both parts: they take every step and make every
+    check together, as one process would. Rank 0 has the files and yields the records, the others none.
     Raises TrainingError after `plan.skips` unusable steps in a row, KeyboardInterrupt (state saved) on Ctrl-C or SIGTERM.
     """
     if World.expected() and world.size == 1:
@@ -85,8 +85,8 @@ class _Run:
         trial = [b for b in itertools.islice(self.train.epoch(0, max(0, middle - 1)), 3) if b is not None]
         guess = estimate(self.task, trial, self.device, self.plan.bf16)
         pace = guess.step_s_per_audio_s if guess else 0.0
-        epoch_s = pace * self.train.seconds / self.world.size
-        epoch_s += 0.4 * pace * self.dev.seconds / self.plan.check_every if self.dev else 0.0
+        dev_s = 0.4 * self.dev.seconds / self.plan.check_every if self.dev else 0.0
+        epoch_s = pace * (self.train.seconds + dev_s) / self.world.size
         if self.plan.budget_s is not None and not resume:
             if not self.world.first(epoch_s):
                 raise TrainingError("a time budget was given, but no trial step could be made to measure the pace: see the doctor")
@@ -138,9 +138,10 @@ class _Run:
         if window.steps:
             yield self.tell.write("step", {"epoch": at.epoch, **window.close()})
         at.epoch, at.batch = at.epoch + 1, 0
-        if self.dev is not None and self.world.rank == 0 and (at.epoch % plan.check_every == 0 or at.epoch >= at.epochs):
+        if self.dev is not None and (at.epoch % plan.check_every == 0 or at.epoch >= at.epochs):
             yield self._check(self.dev)
-            yield from self.tell.name("unreadable", [f"{skip.where}: {skip.reason}" for skip in self.dev.skipped])
+            unread = self.world.gather([f"{skip.where}: {skip.reason}" for skip in self.dev.skipped])
+            yield from self.tell.name("unreadable", [line for lines in unread for line in lines])
         at.seconds = self.clock.now()
         self._fit_epochs(at.seconds - started, first)
         self._agree()
@@ -152,11 +153,8 @@ class _Run:
         yield ended
 
     def _check(self, dev: Batches) -> Record:
-        """Score on the dev part; keep the network if it is the best so far.
-
-        Rank 0 does so alone, on all of it, while the others wait: every utterance counts once, and a task scores as in one process.
-        """
-        score = self.task.check(batch.to(self.device) for batch in dev.epoch(0) if batch is not None)
+        """Score on the dev part, each process on its share of it; keep the network if it is the best so far."""
+        score = self.task.check((batch.to(self.device) for batch in dev.epoch(0) if batch is not None), self.world.gather)
         best = self.at.improves(score.key)
         self.at.checks.append(score.key[0])
         self.at.since_best = 0 if best else self.at.since_best + 1

@@ -17,7 +17,7 @@ from torch import distributed as dist
 
 T = TypeVar("T")
 _ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")       # what torchrun sets
-_PATIENCE = timedelta(hours=2)         # the others wait while rank 0 checks
+_PATIENCE = timedelta(hours=2)         # the others wait for the slowest, and for rank 0 to write
 _BUCKET = 1 << 23                      # numbers that travel together
 
 

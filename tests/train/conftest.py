@@ -20,6 +20,7 @@ from ctcasr.front import SpecAugment
 from ctcasr.seq import Seq
 from ctcasr.spec import ConvSpec, FrontSpec, NetSpec, spec_to
 from ctcasr.tasks import Loss, Recognise, Score
+from ctcasr.tasks.task import Gather, alone
 from ctcasr.text import Alphabet
 
 RATE = 8000
@@ -52,9 +53,10 @@ class Toy:
     def after_step(self, step: int, total: int) -> None:
         self.after.append((step, total))
 
-    def check(self, batches: Iterable[Batch]) -> Score:
+    def check(self, batches: Iterable[Batch], gather: Gather = alone) -> Score:
         with torch.no_grad():
             value = sum(float(self.network(b.audio.data).square().sum()) for b in batches)
+        value = sum(gather(value))
         return Score((value,), {"loss": value})
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

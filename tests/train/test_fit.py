@@ -146,7 +146,7 @@ def test_the_best_checkpoint_is_that_of_the_best_check(toy: Any, fixed: Any, mak
     scores = iter([3.0, 2.0, math.nan, 2.5, 2.0])
     task, kept = toy(), []
 
-    def check(batches: Any) -> Any:
+    def check(batches: Any, gather: Any) -> Any:
         kept.append([p.detach().clone() for p in task.network.parameters()])
         return toy.check(task, []).__class__((value := next(scores),), {"loss": value})
 
@@ -201,7 +201,7 @@ def test_without_a_dev_part_the_last_network_is_the_best(toy: Any, fixed: Any, m
 def test_early_stop(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
     scores = iter([5.0, 4.0, 4.5, 4.0, 3.0, 9.0, 9.0, 9.0])
     task = toy()
-    task.check = lambda batches: toy.check(task, []).__class__((value := next(scores),), {"loss": value})
+    task.check = lambda batches, gather: toy.check(task, []).__class__((value := next(scores),), {"loss": value})
     data = fixed([make_batch("a")])
     records = list(fit(task, data, data, out=tmp_path, plan=Plan(epochs=50, device="cpu", patience=3)))
     assert sum(r.kind == "check" for r in records) == 8

@@ -88,7 +88,8 @@ def main(settings: str) -> None:
     lines = read_manifest(s["train"]).utterances
     corpus = Corpus(lines, tokenizer, RATE, speeds=(0.9, 1.0, 1.1), cache_bytes=0)
     train = Double(Loader(corpus, batch_size=s["batch_size"], order=s["order"], seed=5, rank=world.rank, world=world.size))
-    dev = Double(Loader(Corpus(read_manifest(s["dev"]).utterances, tokenizer, RATE), batch_size=3, order="sorted"))
+    dev = Double(Loader(Corpus(read_manifest(s["dev"]).utterances, tokenizer, RATE), batch_size=3, order="sorted",
+                        rank=world.rank, world=world.size))
     plan = Plan(epochs=s["epochs"], device="cpu", log_every=1, lr=1e-2, save_every_s=s.get("save_every_s", 1e9), clip=5.0,
                 accumulate=s.get("accumulate", 1), auto_resume=s.get("auto_resume", False), skips=s.get("skips", 20))
     out, result = Path(s["out"]), Path(s["out"] + f".rank{world.rank}.json")
