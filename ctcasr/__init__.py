@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ctcasr.batch import Batch, Utterance
     from ctcasr.classifier import Classification, Classifier
+    from ctcasr.ensemble import Ensemble
     from ctcasr.recogniser import Hypothesis, Recogniser
     from ctcasr.seq import Framing, Seq
 
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 _HOME = {
     "Batch": "ctcasr.batch", "Utterance": "ctcasr.batch", "Framing": "ctcasr.seq", "Seq": "ctcasr.seq",
     "Classification": "ctcasr.classifier", "Classifier": "ctcasr.classifier",
-    "Hypothesis": "ctcasr.recogniser", "Recogniser": "ctcasr.recogniser",
+    "Ensemble": "ctcasr.ensemble", "Hypothesis": "ctcasr.recogniser", "Recogniser": "ctcasr.recogniser",
 }
 
-__all__ = ["Batch", "Classification", "Classifier", "Framing", "Hypothesis", "Recogniser", "Seq", "Utterance"]
+__all__ = ["Batch", "Classification", "Classifier", "Ensemble", "Framing", "Hypothesis", "Recogniser", "Seq", "Utterance"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from ctcasr.decoder_flags import add_decoder_flags, decoder_from
+from ctcasr.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -184,9 +184,8 @@ def _enhance(args: argparse.Namespace) -> int:
 
 def _transcribe(args: argparse.Namespace) -> int:
     from ctcasr.data import AudioError
-    from ctcasr.recogniser import Recogniser
 
-    recogniser, failed = Recogniser.load(args.checkpoint), 0
+    recogniser, failed = recogniser_from(args), 0
     decoder = decoder_from(args, recogniser.tokenizer)
     for path in args.audio:
         try:
@@ -207,14 +206,13 @@ def _evaluate(args: argparse.Namespace) -> int:
     from ctcasr import checkpoint
     from ctcasr.classifier import Classifier
     from ctcasr.data import read_manifest
-    from ctcasr.recogniser import Recogniser
     from ctcasr.tasks import evaluate, evaluate_classes
 
     if not args.checkpoint.endswith(".onnx") and checkpoint.load(args.checkpoint).get("kind") == Classifier.KIND:
         scored = evaluate_classes(Classifier.load(args.checkpoint), read_manifest(args.manifest).utterances)
         print(f"{scored}\ndetails: {scored.write(Path(args.out)) / 'scores.json'}")
         return 0
-    recogniser = Recogniser.load(args.checkpoint)
+    recogniser = recogniser_from(args)
     result = evaluate(recogniser, read_manifest(args.manifest).utterances, decoder=decoder_from(args, recogniser.tokenizer))
     result.write(Path(args.out))
     words, chars = result.tally.words, result.tally.chars

@@ -1,4 +1,4 @@
-"""The flags by which commands ask for a decoder."""
+"""The flags by which commands ask for a recogniser and its decoder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:        # `ctcasr --help` need not load torch
     from ctcasr.decoder import Decoder
+    from ctcasr.recogniser import Recogniser
     from ctcasr.text import Lexicon, NGram, Tokenizer
 
 
@@ -22,9 +23,20 @@ def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_argument("--hotword-bonus", type=float, default=1.0, metavar="NATS", help="for every character of a phrase (default: 1)")
     flags.add_argument("--skip-blank", type=float, default=2.0, metavar="P",
                        help="a frame with at least this probability of the blank counts as blank alone (default: none does)")
+    flags.add_argument("--ensemble", metavar="B.pt,C.pt", help="more checkpoints (same alphabet): what any of them finds is ranked by all")
 
 
-def decoder_from(args: argparse.Namespace, tokenizer: Tokenizer, nbest: int = 1) -> Decoder | None:
+def recogniser_from(args: argparse.Namespace) -> Recogniser:
+    """The recogniser of a checkpoint, or the ensemble that the flags ask for."""
+    from ctcasr.ensemble import Ensemble
+    from ctcasr.recogniser import Recogniser
+
+    if not args.ensemble:
+        return Recogniser.load(args.checkpoint)
+    return Ensemble([Recogniser.load(path) for path in (args.checkpoint, *args.ensemble.split(","))])
+
+
+def decoder_from(args: argparse.Namespace, tokenizer: Tokenizer) -> Decoder | None:
     """What the flags ask for; None for greedy. ValueError where flags want --beam, or a file cannot be read."""
     from ctcasr.decoder import beam_decoder
     from ctcasr.text import NGram
@@ -38,7 +50,7 @@ def decoder_from(args: argparse.Namespace, tokenizer: Tokenizer, nbest: int = 1)
     return beam_decoder(
         tokenizer, args.beam, lm=model, lm_weight=args.lm_weight, word_bonus=args.word_bonus,
         lexicon=lexicon_from(args.lexicon, model, tokenizer), hotwords=args.hotwords.split(",") if args.hotwords else (),
-        hotword_bonus=args.hotword_bonus, nbest=nbest, skip_blank=args.skip_blank)
+        hotword_bonus=args.hotword_bonus, nbest=8 if args.ensemble else 1, skip_blank=args.skip_blank)
 
 
 def lexicon_from(name: str | None, model: NGram | None, tokenizer: Tokenizer) -> Lexicon | None:

@@ -1,0 +1,68 @@
+"""Several recognisers as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ctcasr.ctc import Decoded, ctc_loss, greedy, penalised
+from ctcasr.decoder import Decoder
+from ctcasr.hypothesis import Hypothesis
+from ctcasr.recogniser import Recogniser
+from ctcasr.seq import Seq
+
+
+class Ensemble(Recogniser):
+    """Recognisers with one alphabet: each finds hypotheses, and the mean of all their log p(text | sound) ranks them.
+
+    What a decoder's language model, lexicon or hotwords added to a hypothesis is kept. Posteriors are not averaged frame by frame:
+    trainings differ in where they place their spikes, and the members may differ in their strides. Word times are the finder's.
+    """
+
+    def __init__(self, members: Sequence[Recogniser]) -> None:
+        if not members:
+            raise ValueError("expected at least one recogniser; got none")
+        first = members[0]
+        for index, other in enumerate(members):
+            if (other.tokenizer.to_state(), other.rate_hz) != (first.tokenizer.to_state(), first.rate_hz):
+                raise ValueError(f"member {index} of the ensemble: expected the alphabet and the sample rate of the first, "
+                                 f"{first.tokenizer.size} symbols at {first.rate_hz} Hz; got {other.tokenizer.size} at {other.rate_hz} Hz")
+        super().__init__(first.model, first.tokenizer, first.spec, first.notes)
+        self.members = tuple(members)
+
+    @torch.no_grad()
+    def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
+        blank, heard = self.tokenizer.blank, list[Seq]()
+        for member in self.members:
+            logits = member.logits(samples.to(member.device))
+            heard.append(logits.with_data(penalised(logits.data, blank, self.blank_penalty)))
+        rows = [decoder(logits) if decoder else [[one] for one in greedy(logits.data, logits.lengths, blank)] for logits in heard]
+        ranked = [self._ranked([logits.rows([row]) for logits in heard], [found[row] for found in rows], decoder is not None)
+                  for row in range(len(samples))]
+        return [self._hypothesis(row) for row in ranked]
+
+    def _ranked(self, heard: list[Seq], found: list[list[Decoded]], decoded: bool) -> list[Decoded]:
+        """What was found in one utterance, by the mean score of all members, best first."""
+        texts = dict.fromkeys(one.tokens for ones in found for one in ones)
+        if not texts:
+            return [Decoded((), (), -torch.inf)]
+        scores = torch.stack([_log_likelihoods(logits, list(texts), self.tokenizer.blank) for logits in heard])
+        place, best = {tokens: index for index, tokens in enumerate(texts)}, dict[tuple[int, ...], Decoded]()
+        for member, one in ((member, one) for member, ones in enumerate(found) for one in ones):
+            index = place[one.tokens]
+            # flashlight's score has its language model inside; ours comes apart, as a bonus.
+            bonus = one.bonus + (one.score - float(scores[member, index]) if decoded else 0.0)
+            weighed = one._replace(score=float(scores[:, index].mean()), bonus=bonus)
+            if one.tokens not in best or weighed.total > best[one.tokens].total:
+                best[one.tokens] = weighed
+        return sorted(best.values(), key=lambda one: -one.total)
+
+
+def _log_likelihoods(logits: Seq, texts: list[tuple[int, ...]], blank: int) -> Tensor:
+    """log p(text | sound) [texts] of one row of logits [1, T, C]; -inf where there is no path."""
+    many, sizes = len(texts), tuple(len(text) for text in texts)
+    targets = torch.tensor([token for text in texts for token in text], dtype=torch.int64)
+    rows = ctc_loss(logits.data.expand(many, -1, -1), targets, logits.lengths * many, sizes, blank=blank, reduction="none")
+    return -rows.cpu()
