@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -33,21 +34,28 @@ class Ensemble(Recogniser):
         self.members = tuple(members)
 
     @torch.no_grad()
-    def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
-        blank, heard = self.tokenizer.blank, list[Seq]()
-        for member in self.members:
-            logits = member.logits(samples.to(member.device))
-            heard.append(logits.with_data(penalised(logits.data, blank, self.blank_penalty)))
+    def hear(self, samples: Seq) -> list[Seq]:
+        """Logits [B, T, symbols] of each member."""
+        heard = [member.logits(samples.to(member.device)) for member in self.members]
+        return [logits.with_data(penalised(logits.data, self.tokenizer.blank, self.blank_penalty)) for logits in heard]
+
+    def rank(self, heard: Sequence[Seq], decoder: Decoder | None = None) -> list[list[Decoded]]:
+        """Hypotheses of each row, best first, of what the members have heard; greedy, or by a `decoder` (which should give several)."""
+        blank = self.tokenizer.blank
         rows = [decoder(logits) if decoder else [[one] for one in greedy(logits.data, logits.lengths, blank)] for logits in heard]
-        ranked = [self._ranked([logits.rows([row]) for logits in heard], [found[row] for found in rows], decoder is not None)
-                  for row in range(len(samples))]
-        return [self._hypothesis(row) for row in ranked]
+        if len(rows) == 1:
+            return rows[0]
+        return [self._ranked([logits.rows([row]) for logits in heard], [found[row] for found in rows], decoder is not None)
+                for row in range(len(heard[0]))]
+
+    def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
+        return [self._hypothesis(row or [Decoded((), (), -math.inf)]) for row in self.rank(self.hear(samples), decoder)]
 
     def _ranked(self, heard: list[Seq], found: list[list[Decoded]], decoded: bool) -> list[Decoded]:
         """What was found in one utterance, by the mean score of all members, best first."""
         texts = dict.fromkeys(one.tokens for ones in found for one in ones)
         if not texts:
-            return [Decoded((), (), -torch.inf)]
+            return []
         scores = torch.stack([_log_likelihoods(logits, list(texts), self.tokenizer.blank) for logits in heard])
         place, best = {tokens: index for index, tokens in enumerate(texts)}, dict[tuple[int, ...], Decoded]()
         for member, one in ((member, one) for member, ones in enumerate(found) for one in ones):

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from ctcasr.ctc import greedy
 from ctcasr.data import read_audio, read_manifest, split_dev
 from ctcasr.decoder import Decoder
+from ctcasr.ensemble import Ensemble
 from ctcasr.recogniser import Recogniser
 from ctcasr.score import Transcripts
 from ctcasr.seq import Seq
+
+
+def add_ensemble(parser: argparse.ArgumentParser) -> None:
+    """The checkpoint, and more of them."""
+    parser.add_argument("checkpoint")
+    parser.add_argument("--ensemble", metavar="B.pt,C.pt", help="more checkpoints: what any of them finds is ranked by all")
+
+
+def ensemble_from(args: argparse.Namespace) -> tuple[Ensemble, int]:
+    """The recognisers that are asked for, and how many hypotheses each should give."""
+    paths = [args.checkpoint, *(args.ensemble.split(",") if args.ensemble else [])]
+    return Ensemble([Recogniser.load(path) for path in paths]), 8 if args.ensemble else 1
 
 
 @dataclass(frozen=True)
 class Heard:
     """References and logits of a manifest, batch by batch, and what that took."""
 
-    batches: list[tuple[list[str], Seq]]
+    batches: list[tuple[list[str], list[Seq]]]        # with the logits of every member
     audio_s: float
     network_s: float
 
 
 @torch.no_grad()
-def hear(recogniser: Recogniser, manifest: str | Path, dev_share: float = 0.0, dev_seed: int = 0, batch: int = 16) -> Heard:
+def hear(recogniser: Ensemble, manifest: str | Path, dev_share: float = 0.0, dev_seed: int = 0, batch: int = 16) -> Heard:
     """Run the network over a manifest, or over the part of it that a recipe with this `dev_share` and seed holds out."""
     utterances = read_manifest(manifest).utterances
     if dev_share:
@@ -36,18 +49,17 @@ def hear(recogniser: Recogniser, manifest: str | Path, dev_share: float = 0.0, d
         part = utterances[at:at + batch]
         samples = Seq.stack([read_audio(u, recogniser.rate_hz) for u in part], recogniser.rate_hz)
         begin = time.perf_counter()
-        logits = recogniser.logits(samples)
+        logits = recogniser.hear(samples)
         network_s += time.perf_counter() - begin
         audio_s += samples.seconds
         batches.append(([recogniser.tokenizer.normalise(u.text or "") for u in part], logits))
     return Heard(batches, audio_s, network_s)
 
 
-def score(heard: Heard, recogniser: Recogniser, decoder: Decoder | None) -> tuple[Transcripts, float]:
+def score(heard: Heard, recogniser: Ensemble, decoder: Decoder | None) -> tuple[Transcripts, float]:
     """Errors of a decoder (None: greedy), and the seconds it took; the first batch is done once before, for its compilation."""
-    def decode(logits: Seq) -> list[str]:
-        rows = decoder(logits) if decoder else [[one] for one in greedy(logits.data, logits.lengths, recogniser.tokenizer.blank)]
-        return [recogniser.tokenizer.decode(row[0].tokens) if row else "" for row in rows]
+    def decode(logits: list[Seq]) -> list[str]:
+        return [recogniser.tokenizer.decode(row[0].tokens) if row else "" for row in recogniser.rank(logits, decoder)]
 
     decode(heard.batches[0][1])
     total, seconds = Transcripts(), 0.0

@@ -16,18 +16,17 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-from _decode import hear, score  # noqa: E402
+from _decode import add_ensemble, ensemble_from, hear, score  # noqa: E402
 
 from ctcasr.decoder import Decoder, FlashlightDecoder, beam_decoder  # noqa: E402
 from ctcasr.decoder_flags import lexicon_from  # noqa: E402
-from ctcasr.recogniser import Recogniser  # noqa: E402
 from ctcasr.text import NGram  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint")
+    add_ensemble(parser)
     parser.add_argument("manifest")
     parser.add_argument("--dev-share", type=float, default=0.0, metavar="X",
                         help="only what a recipe with this share and --dev-seed holds out")
@@ -40,21 +39,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--skip-blank", type=float, default=0.99, metavar="P", help="for the row that skips blank frames (default: 0.99)")
     args = parser.parse_args(argv)
 
-    recogniser = Recogniser.load(args.checkpoint)
+    recogniser, nbest = ensemble_from(args)
     tokenizer, beam = recogniser.tokenizer, args.beam
     model = NGram.read(args.lm) if args.lm else None
     lexicon = lexicon_from(args.lexicon or ("lm" if model else None), model, tokenizer)
-    known = {"lm": model, "lm_weight": args.lm_weight, "word_bonus": args.word_bonus}
+    known = {"lm": model, "lm_weight": args.lm_weight, "word_bonus": args.word_bonus, "nbest": nbest}
     decoders: dict[str, Decoder | None] = {
         "greedy": None,
-        f"beam {beam}": beam_decoder(tokenizer, beam),
-        f"beam {4 * beam}": beam_decoder(tokenizer, 4 * beam),
-        f"beam {beam}, skips blanks from {args.skip_blank:g}": beam_decoder(tokenizer, beam, skip_blank=args.skip_blank),
+        f"beam {beam}": beam_decoder(tokenizer, beam, nbest=nbest),
+        f"beam {4 * beam}": beam_decoder(tokenizer, 4 * beam, nbest=nbest),
+        f"beam {beam}, skips blanks from {args.skip_blank:g}": beam_decoder(tokenizer, beam, nbest=nbest, skip_blank=args.skip_blank),
     }
     if model:
         decoders[f"beam {beam} + LM"] = beam_decoder(tokenizer, beam, **known)
     if lexicon:
-        decoders[f"beam {beam} + lexicon"] = beam_decoder(tokenizer, beam, lexicon=lexicon)
+        decoders[f"beam {beam} + lexicon"] = beam_decoder(tokenizer, beam, nbest=nbest, lexicon=lexicon)
     if model and lexicon:
         decoders[f"beam {beam} + lexicon + LM"] = beam_decoder(tokenizer, beam, **known, lexicon=lexicon)
     if lexicon:

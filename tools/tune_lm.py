@@ -16,18 +16,17 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-from _decode import hear, score  # noqa: E402
+from _decode import add_ensemble, ensemble_from, hear, score  # noqa: E402
 
 from ctcasr.decoder import beam_decoder  # noqa: E402
 from ctcasr.decoder_flags import lexicon_from  # noqa: E402
-from ctcasr.recogniser import Recogniser  # noqa: E402
 from ctcasr.text import NGram  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Decode with every pair; print the table and the flags of the best."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint")
+    add_ensemble(parser)
     parser.add_argument("manifest")
     parser.add_argument("--dev-share", type=float, default=0.0, metavar="X",
                         help="only what a recipe with this share and --dev-seed holds out")
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--bonuses", default="-1,0,1,2", metavar="NATS,...")
     args = parser.parse_args(argv)
 
-    recogniser = Recogniser.load(args.checkpoint)
+    recogniser, nbest = ensemble_from(args)
     model = NGram.read(args.lm)
     lexicon = lexicon_from(args.lexicon, model, recogniser.tokenizer)
     heard = hear(recogniser, args.manifest, args.dev_share, args.dev_seed)
@@ -49,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for weight in (float(w) for w in args.weights.split(",")):
         row = []
         for bonus in bonuses:
-            decoder = beam_decoder(recogniser.tokenizer, args.beam, lm=model, lm_weight=weight, word_bonus=bonus, lexicon=lexicon)
+            decoder = beam_decoder(recogniser.tokenizer, args.beam, lm=model, lm_weight=weight, word_bonus=bonus, lexicon=lexicon,
+                                   nbest=nbest)
             errors, _ = score(heard, recogniser, decoder)
             # Where word errors are equal, characters decide, then the smaller interference.
             found.append((errors.words.rate, errors.chars.rate, abs(weight) + abs(bonus), weight, bonus))
