@@ -52,7 +52,7 @@ class Bench:
 
     def __init__(self, a: argparse.Namespace, folder: Path) -> None:
         self.spec: NetSpec = read_spec(a.net)
-        self.folder, self.plan = folder, Plan(epochs=1, device=a.device, schedule="constant")
+        self.folder, self.plan = folder, Plan(epochs=1, device=a.device, schedule="constant", bf16=a.bf16)
         lines = read_manifest(a.train).utterances if a.train else noise(folder, a.batches * a.batch_size, self.spec.front.rate_hz)
         chosen = np.random.default_rng(0).permutation(len(lines))[:a.batches * a.batch_size]
         corpus = Corpus([lines[i] for i in sorted(chosen)], TOKENIZER, self.spec.front.rate_hz, cache_bytes=1 << 30 if a.cache else 0)
@@ -188,6 +188,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--cache", action="store_true", help="keep decoded samples from run to run")
+    parser.add_argument("--bf16", action="store_true", help="ours with products in bfloat16; the others stay in float32")
     parser.add_argument("--against", nargs="*", default=[], choices=("bare", "speechbrain"))
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has SpeechBrain")
     a = parser.parse_args()
