@@ -12,7 +12,8 @@ from ctcasr.seq import Framing, Seq
 class Lookahead(nn.Module):
     """Row convolution: of each feature, a weighted sum over its frame and the next `context` (Wang et al. 2016); [B, T, F] to [B, T, F].
 
-    It begins as the frame itself, so that the untrained network is the one without it.
+    It begins as the last frame that it sees. Training would otherwise settle where words are written before they are said, guessed from
+    their place in the sentence, and stay there: what is to come must be known from the first step on.
     """
 
     def __init__(self, features: int, context: int) -> None:
@@ -23,7 +24,7 @@ class Lookahead(nn.Module):
         self.conv = nn.Conv1d(features, features, context + 1, groups=features, bias=False)
         with torch.no_grad():
             self.conv.weight.zero_()
-            self.conv.weight[:, 0, 0] = 1.0
+            self.conv.weight[:, 0, -1] = 1.0
 
     def unpadded(self, data: Tensor) -> Tensor:
         """Frames [B, T - context, F] of frames [B, T, F]."""
