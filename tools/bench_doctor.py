@@ -1,6 +1,8 @@
-"""What doctoring costs: short trainings with and without it, taking turns.
+"""What doctoring costs: a training with it and one without it, taking turns every few steps, so that a noisy machine slows both.
 
-python tools/bench_doctor.py $CTCASR_DATA/grid_s1/train.jsonl --pairs 7
+python tools/bench_doctor.py $CTCASR_DATA/grid_s1/train.jsonl --epochs 9
+
+Each epoch, with its check, is a pair; the deaf model, which is fitted once, is in the first.
 """
 
 from __future__ import annotations
@@ -8,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ from ctcasr.seq import Seq
 from ctcasr.spec import read_spec, spec_to
 from ctcasr.tasks import Recognise
 from ctcasr.text import Alphabet
-from ctcasr.train import Plan, fit
+from ctcasr.train import Plan, Record, fit
 
 
 class _Plain:
@@ -64,43 +66,53 @@ class _Undoctored(Recognise):
 
 
 def main() -> None:
-    """Print CPU seconds of every pair, the median of the cost and its interval."""
+    """Print CPU seconds of every pair, the median of the cost and its interval, and that of the whole training."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest")
     parser.add_argument("--net", default="default")
-    parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--epochs", type=int, default=4, help="of each training; the deaf model is fitted once, in the first")
+    parser.add_argument("--epochs", type=int, default=9)
     args = parser.parse_args()
-    spend(args.net, args.manifest, Recognise, 1, warm=True)
-    costs = []
-    for pair in range(args.pairs):
-        order = (Recognise, _Undoctored) if pair % 2 else (_Undoctored, Recognise)
-        spent = {kind: spend(args.net, args.manifest, kind, args.epochs) for kind in order}
-        costs.append(100 * (spent[Recognise] / spent[_Undoctored] - 1))
-        print(f"pair {pair + 1}: {spent[Recognise]:.2f} s with, {spent[_Undoctored]:.2f} s without: {costs[-1]:+.2f} %", flush=True)
+    with tempfile.TemporaryDirectory() as out:
+        for _ in training(args.net, args.manifest, Recognise, 1, Path(out) / "warm", 32):
+            pass
+        kinds: tuple[type[Recognise], ...] = (Recognise, _Undoctored)
+        runs = {kind: training(args.net, args.manifest, kind, args.epochs, Path(out) / kind.__name__) for kind in kinds}
+        spent = {kind: [0.0] for kind in kinds}
+        costs: list[float] = []
+        turn = 0
+        while runs:
+            turn += 1
+            for kind in kinds if turn % 2 else kinds[::-1]:
+                begun = time.process_time()
+                record = next(runs[kind], None) if kind in runs else None
+                if record is None:
+                    runs.pop(kind, None)
+                    continue
+                if record.kind != "start":                              # before it comes a trial step
+                    spent[kind][-1] += time.process_time() - begun
+                if record.kind == "epoch":
+                    spent[kind].append(0.0)
+            done = min(map(len, spent.values())) - 1
+            if done > len(costs):
+                ours, bare = (spent[kind][done - 1] for kind in kinds)
+                costs.append(100 * (ours / bare - 1))
+                print(f"epoch {done}: {ours:.2f} s with, {bare:.2f} s without: {costs[-1]:+.2f} %", flush=True)
     draws = np.median(np.random.default_rng(0).choice(costs, (10_000, len(costs))), axis=1)
     low, high = np.percentile(draws, [2.5, 97.5])
+    whole = 100 * (sum(spent[Recognise]) / sum(spent[_Undoctored]) - 1)
     print(f"doctoring costs {np.median(costs):+.2f} % of training's CPU time: median of {len(costs)} pairs, "
-          f"95 % interval {low:+.2f} to {high:+.2f}")
+          f"95 % interval {low:+.2f} to {high:+.2f}; {whole:+.2f} % of all {len(costs)} epochs together")
 
 
-def spend(net: str, manifest: str, kind: type[Recognise], epochs: int, warm: bool = False) -> float:
-    """CPU seconds of this process, all its threads together, for `epochs` epochs with their checks; without the trial step."""
+def training(net: str, manifest: str, kind: type[Recognise], epochs: int, out: Path, most: int | None = None) -> Iterator[Record]:
+    """The records of a training."""
     torch.manual_seed(0)
     spec, alphabet = read_spec(net), Alphabet.english38()
     train, dev = split_dev(read_manifest(manifest).utterances, 0.1, 0)
-    train = train[:32] if warm else train
     rate = spec.front.rate_hz
     task = kind(build(spec, alphabet.size), alphabet, spec_to(spec))
-    with tempfile.TemporaryDirectory() as out:
-        begun = 0.0
-        for record in fit(task, Loader(Corpus(train, alphabet, rate), batch_size=16),
-                          Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"), out=Path(out), plan=Plan(epochs=epochs)):
-            if record.kind == "start":
-                begun = time.process_time()
-            if record.kind == "event" and record.data["what"] == "finished":
-                return time.process_time() - begun
-    raise RuntimeError("expected the training to finish; it did not")
+    return fit(task, Loader(Corpus(train[:most], alphabet, rate), batch_size=16),
+               Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"), out=out, plan=Plan(epochs=epochs))
 
 
 if __name__ == "__main__":
