@@ -23,6 +23,11 @@ def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_argument("--hotword-bonus", type=float, default=1.0, metavar="NATS", help="for every character of a phrase (default: 1)")
     flags.add_argument("--skip-blank", type=float, default=2.0, metavar="P",
                        help="a frame with at least this probability of the blank counts as blank alone (default: none does)")
+    add_ensemble_flag(flags)
+
+
+def add_ensemble_flag(flags: argparse._ActionsContainer) -> None:
+    """--ensemble, which every command that decodes takes."""
     flags.add_argument("--ensemble", metavar="B.pt,C.pt", help="more checkpoints (same alphabet): what any of them finds is ranked by all")
 
 
@@ -31,14 +36,13 @@ def recogniser_from(args: argparse.Namespace) -> Recogniser:
     from ctcasr.ensemble import Ensemble
     from ctcasr.recogniser import Recogniser
 
-    if not args.ensemble:
-        return Recogniser.load(args.checkpoint)
-    return Ensemble([Recogniser.load(path) for path in (args.checkpoint, *args.ensemble.split(","))])
+    return Ensemble.read(args.checkpoint, args.ensemble) if args.ensemble else Recogniser.load(args.checkpoint)
 
 
 def decoder_from(args: argparse.Namespace, tokenizer: Tokenizer) -> Decoder | None:
     """What the flags ask for; None for greedy. ValueError where flags want --beam, or a file cannot be read."""
     from ctcasr.decoder import beam_decoder
+    from ctcasr.ensemble import NBEST
     from ctcasr.text import NGram
 
     if args.beam is None:
@@ -50,7 +54,7 @@ def decoder_from(args: argparse.Namespace, tokenizer: Tokenizer) -> Decoder | No
     return beam_decoder(
         tokenizer, args.beam, lm=model, lm_weight=args.lm_weight, word_bonus=args.word_bonus,
         lexicon=lexicon_from(args.lexicon, model, tokenizer), hotwords=args.hotwords.split(",") if args.hotwords else (),
-        hotword_bonus=args.hotword_bonus, nbest=8 if args.ensemble else 1, skip_blank=args.skip_blank)
+        hotword_bonus=args.hotword_bonus, nbest=NBEST if args.ensemble else 1, skip_blank=args.skip_blank)
 
 
 def lexicon_from(name: str | None, model: NGram | None, tokenizer: Tokenizer) -> Lexicon | None:

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ctcasr.ctc import Decoded, ctc_loss, greedy, penalised
+from ctcasr.ctc import Decoded, ctc_loss, penalised
 from ctcasr.decoder import Decoder
 from ctcasr.hypothesis import Hypothesis
-from ctcasr.recogniser import Recogniser
+from ctcasr.recogniser import Recogniser, found
 from ctcasr.seq import Seq
+
+NBEST = 8               # hypotheses that each of several members is asked for
 
 
 class Ensemble(Recogniser):
@@ -33,6 +35,11 @@ class Ensemble(Recogniser):
         super().__init__(first.model, first.tokenizer, first.spec, first.notes)
         self.members = tuple(members)
 
+    @staticmethod
+    def read(first: str, others: str | None) -> Ensemble:
+        """The checkpoint `first`, and those of `others`, with commas between."""
+        return Ensemble([Recogniser.load(path) for path in (first, *(others.split(",") if others else ()))])
+
     @torch.no_grad()
     def hear(self, samples: Seq) -> list[Seq]:
         """Logits [B, T, symbols] of each member."""
@@ -41,24 +48,23 @@ class Ensemble(Recogniser):
 
     def rank(self, heard: Sequence[Seq], decoder: Decoder | None = None) -> list[list[Decoded]]:
         """Hypotheses of each row, best first, of what the members have heard; greedy, or by a `decoder` (which should give several)."""
-        blank = self.tokenizer.blank
-        rows = [decoder(logits) if decoder else [[one] for one in greedy(logits.data, logits.lengths, blank)] for logits in heard]
+        rows = [found(logits, self.tokenizer.blank, decoder) for logits in heard]
         if len(rows) == 1:
             return rows[0]
-        return [self._ranked([logits.rows([row]) for logits in heard], [found[row] for found in rows], decoder is not None)
+        return [self._ranked([logits.rows([row]) for logits in heard], [ones[row] for ones in rows], decoder is not None)
                 for row in range(len(heard[0]))]
 
     def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
         return [self._hypothesis(row or [Decoded((), (), -math.inf)]) for row in self.rank(self.hear(samples), decoder)]
 
-    def _ranked(self, heard: list[Seq], found: list[list[Decoded]], decoded: bool) -> list[Decoded]:
+    def _ranked(self, heard: list[Seq], ones_of: list[list[Decoded]], decoded: bool) -> list[Decoded]:
         """What was found in one utterance, by the mean score of all members, best first."""
-        texts = dict.fromkeys(one.tokens for ones in found for one in ones)
+        texts = dict.fromkeys(one.tokens for ones in ones_of for one in ones)
         if not texts:
             return []
         scores = torch.stack([_log_likelihoods(logits, list(texts), self.tokenizer.blank) for logits in heard])
         place, best = {tokens: index for index, tokens in enumerate(texts)}, dict[tuple[int, ...], Decoded]()
-        for member, one in ((member, one) for member, ones in enumerate(found) for one in ones):
+        for member, one in ((member, one) for member, ones in enumerate(ones_of) for one in ones):
             index = place[one.tokens]
             # flashlight's score has its language model inside; ours comes apart, as a bonus.
             bonus = one.bonus + (one.score - float(scores[member, index]) if decoded else 0.0)

@@ -79,13 +79,13 @@ class Recogniser:
         items: Iterable[Audio] = [audio] if isinstance(audio, str | Path | Tensor) else audio
         samples = [self._samples(item, rate_hz) for item in items]
         order = sorted(range(len(samples)), key=lambda i: samples[i].shape[0])
-        found: dict[int, Hypothesis] = {}
+        heard: dict[int, Hypothesis] = {}
         while order:
             longest = samples[order[-1]].shape[0] / self.rate_hz
             take = [order.pop() for _ in range(min(len(order), max(1, int(batch_seconds / longest))))]
             hypotheses = self._decode(Seq.stack([samples[i] for i in take], self.rate_hz), decoder)
-            found.update(zip(take, hypotheses, strict=True))
-        return [found[i] for i in range(len(samples))]
+            heard.update(zip(take, hypotheses, strict=True))
+        return [heard[i] for i in range(len(samples))]
 
     def stream(self) -> Stream:
         """Recognition of one utterance as it is heard, piece by piece; ValueError where the network cannot, with what can."""
@@ -94,9 +94,7 @@ class Recogniser:
     @torch.no_grad()
     def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
         logits = self.logits(samples.to(self.device))
-        blank = self.tokenizer.blank
-        logits = logits.with_data(penalised(logits.data, blank, self.blank_penalty))
-        rows = decoder(logits) if decoder else [[one] for one in greedy(logits.data, logits.lengths, blank)]
+        rows = found(logits.with_data(penalised(logits.data, self.tokenizer.blank, self.blank_penalty)), self.tokenizer.blank, decoder)
         return [self._hypothesis(row or [Decoded((), (), -math.inf)]) for row in rows]
 
     def _hypothesis(self, row: Sequence[Decoded]) -> Hypothesis:
@@ -116,3 +114,8 @@ class Recogniser:
     def words(self, tokens: Sequence[int], frames: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
         """Tokens grouped into words."""
         return words_of(self.tokenizer, tokens, frames, self.frame_s)
+
+
+def found(logits: Seq, blank: int, decoder: Decoder | None) -> list[list[Decoded]]:
+    """Hypotheses of each row of logits [B, T, symbols], best first: greedy, or by a decoder."""
+    return decoder(logits) if decoder else [[one] for one in greedy(logits.data, logits.lengths, blank)]

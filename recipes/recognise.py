@@ -95,12 +95,12 @@ def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader,
     share: dict[str, Any] = {"rank": world.rank, "world": world.size}
     how: dict[str, Any] = {"batch_size": s.batch_size or None, "batch_seconds": s.batch_seconds or None, "order": s.order, "seed": s.seed}
     loader = Loader(corpus, **how, **share)
-    how |= {"batch_size": 2 * s.batch_size or None, "order": "sorted"}
-    dev_loader = Loader(Corpus(dev, tokenizer, corpus.rate_hz), **how, **share)
     model = build(spec, tokenizer.size)
     print("\n".join(["not loaded:", *load_fitting(model, s.init)]) if s.init else "weights: drawn anew")
     if model.front.needs_statistics and not s.resume:
         model.front.fit(batch.audio for batch in Loader(corpus, **how).epoch(0) if batch is not None)
+    how |= {"batch_size": 2 * s.batch_size or None, "order": "sorted"}
+    dev_loader = Loader(Corpus(dev, tokenizer, corpus.rate_hz), **how, **share)
     masks, rate = SpecAugment() if s.augment else None, corpus.rate_hz
     augment = Augment(read_sounds(s.noise, rate), read_sounds(s.rooms, rate), masks=masks) if s.noise or s.rooms else masks
     task = Recognise(model, tokenizer, spec_to(spec), augment, round(s.augment_from * len(loader)), Objective(s.consistency),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +11,8 @@ import torch
 from ctcasr.data import read_audio, read_manifest, split_dev
 from ctcasr.decoder import Decoder
 from ctcasr.ensemble import Ensemble
-from ctcasr.recogniser import Recogniser
 from ctcasr.score import Transcripts
 from ctcasr.seq import Seq
-
-
-def add_ensemble(parser: argparse.ArgumentParser) -> None:
-    """The checkpoint, and more of them."""
-    parser.add_argument("checkpoint")
-    parser.add_argument("--ensemble", metavar="B.pt,C.pt", help="more checkpoints: what any of them finds is ranked by all")
-
-
-def ensemble_from(args: argparse.Namespace) -> tuple[Ensemble, int]:
-    """The recognisers that are asked for, and how many hypotheses each should give."""
-    paths = [args.checkpoint, *(args.ensemble.split(",") if args.ensemble else [])]
-    return Ensemble([Recogniser.load(path) for path in paths]), 8 if args.ensemble else 1
 
 
 @dataclass(frozen=True)

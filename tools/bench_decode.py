@@ -16,17 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-from _decode import add_ensemble, ensemble_from, hear, score  # noqa: E402
+from _decode import hear, score  # noqa: E402
 
 from ctcasr.decoder import Decoder, FlashlightDecoder, beam_decoder  # noqa: E402
-from ctcasr.decoder_flags import lexicon_from  # noqa: E402
+from ctcasr.decoder_flags import add_ensemble_flag, lexicon_from  # noqa: E402
+from ctcasr.ensemble import NBEST, Ensemble  # noqa: E402
 from ctcasr.text import NGram  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_ensemble(parser)
+    parser.add_argument("checkpoint")
+    add_ensemble_flag(parser)
     parser.add_argument("manifest")
     parser.add_argument("--dev-share", type=float, default=0.0, metavar="X",
                         help="only what a recipe with this share and --dev-seed holds out")
@@ -39,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--skip-blank", type=float, default=0.99, metavar="P", help="for the row that skips blank frames (default: 0.99)")
     args = parser.parse_args(argv)
 
-    recogniser, nbest = ensemble_from(args)
+    recogniser, nbest = Ensemble.read(args.checkpoint, args.ensemble), NBEST if args.ensemble else 1
     tokenizer, beam = recogniser.tokenizer, args.beam
     model = NGram.read(args.lm) if args.lm else None
     lexicon = lexicon_from(args.lexicon or ("lm" if model else None), model, tokenizer)

@@ -16,17 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
-from _decode import add_ensemble, ensemble_from, hear, score  # noqa: E402
+from _decode import hear, score  # noqa: E402
 
 from ctcasr.decoder import beam_decoder  # noqa: E402
-from ctcasr.decoder_flags import lexicon_from  # noqa: E402
+from ctcasr.decoder_flags import add_ensemble_flag, lexicon_from  # noqa: E402
+from ctcasr.ensemble import NBEST, Ensemble  # noqa: E402
 from ctcasr.text import NGram  # noqa: E402
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Decode with every pair; print the table and the flags of the best."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_ensemble(parser)
+    parser.add_argument("checkpoint")
+    add_ensemble_flag(parser)
     parser.add_argument("manifest")
     parser.add_argument("--dev-share", type=float, default=0.0, metavar="X",
                         help="only what a recipe with this share and --dev-seed holds out")
@@ -38,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--bonuses", default="-1,0,1,2", metavar="NATS,...")
     args = parser.parse_args(argv)
 
-    recogniser, nbest = ensemble_from(args)
+    recogniser, nbest = Ensemble.read(args.checkpoint, args.ensemble), NBEST if args.ensemble else 1
     model = NGram.read(args.lm)
     lexicon = lexicon_from(args.lexicon, model, recogniser.tokenizer)
     heard = hear(recogniser, args.manifest, args.dev_share, args.dev_seed)

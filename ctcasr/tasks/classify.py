@@ -17,7 +17,7 @@ from ctcasr.confusion import Confusion
 from ctcasr.data.clip import Pad
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner
-from ctcasr.tasks.task import Gather, Loss, Score, alone
+from ctcasr.tasks.task import Gather, Loss, Score, added, alone
 
 
 class Classify:
@@ -70,9 +70,7 @@ class Classify:
             samples += [{"id": u.id, "reference": self.classes[true], "hypothesis": self.classes[found]}
                         for u, (true, found) in zip(batch.utterances, pairs, strict=True)]
         self.network.train(was_training)
-        (tally, total, samples), *others = gather((tally, total, samples))
-        for theirs in others:
-            tally, total, samples = tally + theirs[0], total + theirs[1], samples + theirs[2]
+        tally, total, samples = added(gather((tally, total, samples)))
         loss = total / tally.total if tally.total else math.inf
         few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
         # A network that is not yet as sparse as it shall be is never the best one.

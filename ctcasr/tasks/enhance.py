@@ -16,7 +16,7 @@ from ctcasr.enhancer import Enhancer
 from ctcasr.seq import Seq
 from ctcasr.spec_enhance import describe_enhancer, enhancer_from
 from ctcasr.tasks.listener import Listener
-from ctcasr.tasks.task import Gather, Loss, Score, alone
+from ctcasr.tasks.task import Gather, Loss, Score, added, alone
 
 BEST_DB = 30.0           # nothing is gained by more, so that easy scenes do not drown the others
 
@@ -75,10 +75,7 @@ class Enhance:
                         for name, before, after in zip(kept, part.before, part.after, strict=True)]
             tally += part
         self.network.train(was_training)
-        (tally, total, count, listened, samples), *others = gather((tally, total, count, listened, samples))
-        for theirs in others:
-            tally, total, count, listened = tally + theirs[0], total + theirs[1], count + theirs[2], listened + theirs[3]
-            samples = samples + theirs[4]
+        tally, total, count, listened, samples = added(gather((tally, total, count, listened, samples)))
         loss = total / count if count else math.inf
         figures = {"loss": loss, **tally.figures()}
         if self.listening and count:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.batch import Batch
-from ctcasr.ctc import ctc_loss, greedy, penalised
+from ctcasr.ctc import ctc_loss
 from ctcasr.ctc.diagnosis.deaf import DeafModel, rolled
 from ctcasr.ctc.diagnosis.outputs import output_figures
 from ctcasr.score import Transcripts
 from ctcasr.seq import Seq
 from ctcasr.tasks.probe import Activations, batch_statistics, feature_figures, parameter_figures, sound_figures
+from ctcasr.tasks.samples import greedy_texts
 from ctcasr.tasks.targets import target_figures
 from ctcasr.text import Tokenizer
 
@@ -86,7 +87,7 @@ class Evidence:
         small = _rows(batch, rows)
         with Activations() as activations:
             logits = self.network(small.audio)
-        written = self._read(logits)
+        written = greedy_texts(logits, self.tokenizer, self.blank_penalty())
         found = self._scores(small, logits, written)
         few = _rows(small, rows[:max(4, len(rows) // 2)])
         with batch_statistics(self.network) as normed:
@@ -100,7 +101,7 @@ class Evidence:
         """Losses of the model, of the deaf model and of the wrong audio; errors as written and as the loss's blank reads them."""
         blank = self.tokenizer.blank
         said = [self.tokenizer.normalise(u.text or "") for u in batch.utterances]
-        read = self._read(logits)
+        read = greedy_texts(logits, self.tokenizer, self.blank_penalty())        # with the blank of the loss
         turned = rolled(logits.data, logits.lengths, batch.targets, batch.target_lengths, blank=blank)
         tally = sum((Transcripts.of(s, w) for s, w in zip(said, written, strict=True)), Transcripts())
         frames = getattr(self.network, "frames", None)
@@ -116,19 +117,13 @@ class Evidence:
             "uniform": sum(logits.lengths) / max(len(batch), 1) * math.log(max(self.tokenizer.size, 2)),
         }
 
-    def _read(self, logits: Seq) -> list[str]:
-        """What the logits spell with the blank of the loss, made as rare as the decoder is told to make it."""
-        blank = self.tokenizer.blank
-        found = greedy(penalised(logits.data, blank, self.blank_penalty()), logits.lengths, blank)
-        return [self.tokenizer.decode(d.tokens) for d in found]
-
     def _penalised(self, batch: Batch, logits: Seq) -> dict[str, float]:
         """CER with the blank made less likely: lower where the blank takes what belongs to symbols."""
         found = {}
         for nats in _PENALTIES:
-            read = greedy(penalised(logits.data, self.tokenizer.blank, nats), logits.lengths, self.tokenizer.blank)
-            tally = sum((Transcripts.of(self.tokenizer.normalise(u.text or ""), self.tokenizer.decode(d.tokens))
-                         for u, d in zip(batch.utterances, read, strict=True)), Transcripts())
+            read = greedy_texts(logits, self.tokenizer, nats)
+            tally = sum((Transcripts.of(self.tokenizer.normalise(u.text or ""), text)
+                         for u, text in zip(batch.utterances, read, strict=True)), Transcripts())
             found[f"cer_blank_minus_{nats}"] = tally.chars.rate
         return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from operator import add
 from typing import Any
 
 import torch
@@ -11,7 +13,7 @@ from torch import nn
 
 from ctcasr.batch import Batch
 from ctcasr.build import SpeechModel
-from ctcasr.ctc import CtcReport, ctc_loss, greedy, penalised, verdict
+from ctcasr.ctc import CtcReport, ctc_loss, verdict
 from ctcasr.front import SpecAugment
 from ctcasr.recogniser import Recogniser
 from ctcasr.score import Transcripts
@@ -19,8 +21,8 @@ from ctcasr.seq import Seq
 from ctcasr.spec import describe, spec_from
 from ctcasr.tasks.evidence import Evidence
 from ctcasr.tasks.objective import Objective
-from ctcasr.tasks.samples import sample, three_of
-from ctcasr.tasks.task import Gather, Loss, Score, alone
+from ctcasr.tasks.samples import greedy_texts, sample, three_of
+from ctcasr.tasks.task import Gather, Loss, Score, added, alone
 from ctcasr.text import Tokenizer
 
 
@@ -74,11 +76,9 @@ class Recognise:
                 tally += Transcripts.of(said, written)
                 if row in (0, len(batch) // 3, 2 * len(batch) // 3):      # a few of each batch will do to choose from
                     samples.append(sample(utterance, said, written, logits.row(row), self.tokenizer))
-        first, *others = gather((tally, total, feasible, samples, report and report.cpu()))
-        tally, total, feasible, samples, report = first
-        for theirs in others:
-            tally, total, feasible, samples = tally + theirs[0], total + theirs[1], feasible + theirs[2], samples + theirs[3]
-            report = report + theirs[4] if report and theirs[4] else report or theirs[4]
+        found = gather((tally, total, feasible, samples, [report.cpu()] if report else []))
+        tally, total, feasible, samples, reports = added(found)
+        report = reduce(add, reports) if reports else None
         evidence = self.evidence.figures()
         evidence["masked"] = 0.0 if self.augment is None else self.augment.share
         self.network.train(was_training)
@@ -93,8 +93,7 @@ class Recognise:
 
     def write(self, logits: Seq) -> list[str]:
         """The texts that logits [B, T, symbols] spell, by greedy decoding."""
-        found = greedy(penalised(logits.data, self.tokenizer.blank, self.blank_penalty), logits.lengths, self.tokenizer.blank)
-        return [self.tokenizer.decode(d.tokens) for d in found]
+        return greedy_texts(logits, self.tokenizer, self.blank_penalty)
 
     def export(self) -> dict[str, Any]:
         """What `Recogniser.load` reads."""

@@ -1,4 +1,4 @@
-"""A few utterances of a check as a person wants to see them: texts, where the blank is, where the symbols spike."""
+"""What a check writes, and a few of its utterances as a person wants to see them: texts, where the blank is, where the symbols spike."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ from typing import Any
 from torch import Tensor
 
 from ctcasr.batch import Utterance
+from ctcasr.ctc import greedy, penalised
+from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
+
+
+def greedy_texts(logits: Seq, tokenizer: Tokenizer, blank_penalty: float = 0.0) -> list[str]:
+    """The texts that logits [B, T, symbols] spell, with `blank_penalty` nats taken off the blank."""
+    found = greedy(penalised(logits.data, tokenizer.blank, blank_penalty), logits.lengths, tokenizer.blank)
+    return [tokenizer.decode(d.tokens) for d in found]
 
 
 def sample(utterance: Utterance, said: str, written: str, logits: Tensor, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import add
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -40,6 +42,11 @@ Gather = Callable[[Any], list[Any]]
 def alone(found: Any) -> list[Any]:
     """The one process's own."""
     return [found]
+
+
+def added(found: list[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """What all processes have found, each part of it added up."""
+    return tuple(reduce(add, parts) for parts in zip(*found, strict=True))
 
 
 class Task(Protocol):

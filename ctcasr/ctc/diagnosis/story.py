@@ -77,6 +77,11 @@ class Story:
         """A number of a check; NaN where it is not there."""
         return number(self.checks[check].get(name)) if -len(self.checks) <= check < len(self.checks) else math.nan
 
+    @property
+    def losses(self) -> list[float]:
+        """Loss on the dev part, check by check."""
+        return [self.figure("dev_loss", at) for at in range(len(self.checks))]
+
     def recent(self, name: str, share: float = 0.5) -> float:
         """Median of a figure of the step records over the last `share` of them (three at least); NaN without any."""
         values = [number(record.get(name)) for record in self.steps[-max(3, math.ceil(share * len(self.steps))):]]

@@ -100,7 +100,7 @@ def shuffled_transcripts(story: Story) -> Cause | None:
     deaf = len(story.checks) > 3 and all(story.over_deaf(check=at) > 0.97 and story.listens(check=at) < 0.03 for at in last)
     if story.best_cer <= 0.7 or not deaf:
         return None
-    losses = [story.figure("dev_loss", at) for at in range(len(story.checks))]
+    losses = story.losses
     stuck = min(losses[-3:]) > 0.98 * min(losses[:-3])
     heart = story.loss_since_check < 0.85 * losses[-1] or story.over_deaf("train") < 0.7
     if not (stuck and (heart or story.done > 0.5)):
@@ -117,7 +117,7 @@ def shuffled_transcripts(story: Story) -> Cause | None:
 
 def model_too_large(story: Story) -> Cause | None:
     """The training part is known by heart and nothing else is understood, or the dev part worse and worse."""
-    losses = [story.figure("dev_loss", at) for at in range(len(story.checks))]
+    losses = story.losses
     lowest = losses.index(min(losses)) if losses else 0
     worse = (len(losses) - lowest > 5 and losses[-1] > 1.1 * losses[lowest] and story.evidence("dev", "cer") > 0.3
              and story.evidence("train", "nll") < 0.5 * story.evidence("dev", "nll"))

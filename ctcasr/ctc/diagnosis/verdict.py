@@ -70,7 +70,7 @@ def _state(story: Story, trouble: bool) -> str:
         return "trouble"
     if story.release is None and story.leaving is None:
         return "plateau: wait"
-    losses = [story.figure("dev_loss", at) for at in range(len(story.checks))]
+    losses = story.losses
     # Where half of the characters are wrong, a loss that stands still for a while is not the end of learning.
     flat = len(losses) > 5 and min(losses[-5:]) > 0.99 * min(losses[:-5]) and story.figure("cer") < 0.5
     return "converged" if flat else "learning"
