@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ctcasr.batch import Batch, Utterance
-    from ctcasr.classifier import Classification, Classifier
-    from ctcasr.ensemble import Ensemble
-    from ctcasr.recogniser import Hypothesis, Recogniser
+    from ctcasr.classify.classifier import Classification, Classifier
+    from ctcasr.recognise.ensemble import Ensemble
+    from ctcasr.recognise.recogniser import Hypothesis, Recogniser
     from ctcasr.seq import Framing, Seq
 
 # Resolved on first use (PEP 562), so that `import ctcasr.ctc` loads neither torchaudio nor soundfile nor jiwer.
 _HOME = {
     "Batch": "ctcasr.batch", "Utterance": "ctcasr.batch", "Framing": "ctcasr.seq", "Seq": "ctcasr.seq",
-    "Classification": "ctcasr.classifier", "Classifier": "ctcasr.classifier",
-    "Ensemble": "ctcasr.ensemble", "Hypothesis": "ctcasr.recogniser", "Recogniser": "ctcasr.recogniser",
+    "Classification": "ctcasr.classify.classifier", "Classifier": "ctcasr.classify.classifier",
+    "Ensemble": "ctcasr.recognise.ensemble", "Hypothesis": "ctcasr.recognise.recogniser", "Recogniser": "ctcasr.recognise.recogniser",
 }
 
 __all__ = ["Batch", "Classification", "Classifier", "Ensemble", "Framing", "Hypothesis", "Recogniser", "Seq", "Utterance"]

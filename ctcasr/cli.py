@@ -6,13 +6,13 @@ import argparse
 import importlib
 import importlib.util
 import json
-import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
-from ctcasr.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
+from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
+from ctcasr.run_cli import run_cli
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     enhance = commands.add_parser("enhance", help="take the noise out of a sound file, or of every one in a folder")
     _add_enhance(enhance)
     if "card" in (argv if argv is not None else sys.argv[1:]):       # what it counts with is heavy to load
-        from ctcasr.card.command import add_arguments
+        from ctcasr.commands.card import add_arguments
 
         add_arguments(card)
 
@@ -61,20 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     tensorboard.add_argument("--out", metavar="DIR", help="folder for the event files (default: RUN/tensorboard)")
 
     args = parser.parse_args(argv)
-    return told(lambda: _run(args))
-
-
-def told(work: Callable[[], int | None]) -> int:
-    """Exit status of `work`; an error is told in a sentence (CTCASR_TRACEBACK=1 shows where it arose)."""
-    try:
-        return work() or 0
-    except KeyboardInterrupt:
-        return 130
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
-        if os.environ.get("CTCASR_TRACEBACK"):
-            raise
-        print(f"ctcasr: {error}", file=sys.stderr)
-        return 1
+    return run_cli(lambda: _run(args))
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -82,15 +69,15 @@ def _run(args: argparse.Namespace) -> int:
         load_recipe(args.recipe).main(args.flags)
         return 0
     if args.command == "doctor":
-        from ctcasr.doctor.command import run
+        from ctcasr.commands.doctor import run
 
         return run(args)
     if args.command == "export":
-        from ctcasr.export.command import export_command
+        from ctcasr.commands.export import export_command
 
         return export_command(args)
     if args.command == "card":
-        from ctcasr.card.command import run as show_card
+        from ctcasr.commands.card import run as show_card
 
         return show_card(args)
     if args.command == "enhance":
@@ -101,7 +88,7 @@ def _run(args: argparse.Namespace) -> int:
         print(f"tensorboard --logdir {write_events(args.run, args.out)}")
         return 0
     if args.command == "score-enhanced":
-        from ctcasr.compare.command import run as score_enhanced
+        from ctcasr.commands.score_enhanced import run as score_enhanced
 
         return score_enhanced(args)
     return _transcribe(args) if args.command == "transcribe" else _evaluate(args)
@@ -168,7 +155,7 @@ def _add_enhance(parser: argparse.ArgumentParser) -> None:
 
 def _enhance(args: argparse.Namespace) -> int:
     from ctcasr.batch import Skip
-    from ctcasr.enhancer import Enhancer, enhance_tree
+    from ctcasr.enhance.enhancer import Enhancer, enhance_tree
 
     written = failed = 0
     enhancer, video = Enhancer.load(args.checkpoint, args.device), Path(args.video) if args.video else None
@@ -204,9 +191,10 @@ def _transcribe(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace) -> int:
     from ctcasr import checkpoint
-    from ctcasr.classifier import Classifier
+    from ctcasr.classify import evaluate_classes
+    from ctcasr.classify.classifier import Classifier
     from ctcasr.data import read_manifest
-    from ctcasr.tasks import evaluate, evaluate_classes
+    from ctcasr.recognise import evaluate
 
     if not args.checkpoint.endswith(".onnx") and checkpoint.load(args.checkpoint).get("kind") == Classifier.KIND:
         scored = evaluate_classes(Classifier.load(args.checkpoint), read_manifest(args.manifest).utterances)

@@ -15,16 +15,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ctcasr.build import build
-from ctcasr.cli import told
-from ctcasr.compare import against
 from ctcasr.data import Corpus, Loader, read_manifest, split_dev
 from ctcasr.front import SpecAugment
-from ctcasr.recogniser import Recogniser
-from ctcasr.score import word_errors
+from ctcasr.recognise import Objective, Recognise, evaluate
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.run_cli import run_cli
+from ctcasr.scoring import against
+from ctcasr.scoring.errors import word_errors
 from ctcasr.show import draw_arms, release_step
-from ctcasr.spec import ConvSpec, read_spec, spec_to
-from ctcasr.tasks import Objective, Recognise, evaluate
+from ctcasr.specs import ConvSpec
 from ctcasr.text import Alphabet
 from ctcasr.train import Plan, fit, option, parse, required
 
@@ -117,4 +118,4 @@ def _cell(values: list[float | None]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(run_cli(main))

@@ -15,13 +15,13 @@ import torch
 
 from ctcasr import data
 from ctcasr.batch import Utterance
-from ctcasr.build_classifier import build_classifier, classifier_to, read_classifier
-from ctcasr.classifier import Classifier
-from ctcasr.confusion import Confusion, pooled
+from ctcasr.classify import Classify, evaluate_classes, read_round
+from ctcasr.classify.classifier import Classifier
+from ctcasr.classify.model import build_classifier, classifier_to, read_classifier
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner, Schedule
+from ctcasr.scoring.confusion import Confusion, pooled
 from ctcasr.show import draw_classes, watch
-from ctcasr.tasks import Classify, evaluate_classes, read_round
 from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml, write_settings
 
 

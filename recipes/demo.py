@@ -9,8 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-from ctcasr.cli import told
 from ctcasr.data.synth import SynthSettings, synthesise_corpus
+from ctcasr.run_cli import run_cli
 
 sys.path.append(str(Path(__file__).parent))
 import recognise
@@ -32,4 +32,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(run_cli(main))

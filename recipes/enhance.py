@@ -13,15 +13,24 @@ from pathlib import Path
 import torch
 
 from ctcasr.batch import Utterance
-from ctcasr.build_enhance import build_enhancer
-from ctcasr.cli import told
-from ctcasr.data import Corpus, Interferers, Loader, MixtureCorpus, SceneCorpus, read_audio, read_manifest, split_dev
-from ctcasr.data.heard import fingerprint, heard
+from ctcasr.data import (
+    Corpus,
+    Interferers,
+    Loader,
+    MixtureCorpus,
+    SceneCorpus,
+    read_audio,
+    read_manifest,
+    split_dev,
+)
 from ctcasr.data.mixture import Frames
-from ctcasr.recogniser import Recogniser
+from ctcasr.data.provenance import fingerprint, heard
+from ctcasr.enhance import Enhance, Listener
+from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance.spec import EnhanceSpec, enhancer_to, read_enhancer
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.run_cli import run_cli
 from ctcasr.show import draw_run, watch
-from ctcasr.spec_enhance import EnhanceSpec, enhancer_to, read_enhancer
-from ctcasr.tasks import Enhance, Listener
 from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml, write_settings
 
 
@@ -116,4 +125,4 @@ def score(s: Settings, task: Enhance, spec: EnhanceSpec, frames: Frames | None) 
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(run_cli(main))

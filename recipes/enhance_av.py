@@ -15,8 +15,8 @@ sys.path.append(str(Path(__file__).parent))
 
 import enhance
 
-from ctcasr.cli import told
-from ctcasr.spec_enhance import read_enhancer
+from ctcasr.enhance.spec import read_enhancer
+from ctcasr.run_cli import run_cli
 from ctcasr.train import option, parse
 from ctcasr.video import VideoReader
 
@@ -48,4 +48,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(run_cli(main))

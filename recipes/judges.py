@@ -13,10 +13,10 @@ from pathlib import Path
 from recognise import Settings as RecogniseSettings
 from recognise import prepare
 
-from ctcasr.cli import told
 from ctcasr.data import read_manifest, split_dev, write_manifest
-from ctcasr.data.heard import heard
 from ctcasr.data.mixture import Interferers, MixtureCorpus
+from ctcasr.data.provenance import heard
+from ctcasr.run_cli import run_cli
 from ctcasr.show import watch
 from ctcasr.train import fit, option, parse, write_settings
 
@@ -78,4 +78,4 @@ def interferers(s: Settings) -> list[Interferers]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(run_cli(main))

@@ -12,16 +12,37 @@ from typing import Any
 
 import torch
 
-from ctcasr.build import build
-from ctcasr.cli import told
-from ctcasr.data import Corpus, Loader, heard, measure_workers, read_manifest, read_sounds, split_dev
-from ctcasr.front import Augment, SpecAugment
-from ctcasr.recogniser import Recogniser
+from ctcasr.data import (
+    Corpus,
+    Loader,
+    heard,
+    measure_workers,
+    read_manifest,
+    read_sounds,
+    split_dev,
+)
+from ctcasr.front import Augment, FrontSpec, SpecAugment
+from ctcasr.recognise import Recognise, evaluate
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.run_cli import run_cli
 from ctcasr.show import watch
-from ctcasr.spec import ConvSpec, FrontSpec, NetSpec, read_spec, spec_to
-from ctcasr.tasks import Recognise, evaluate
+from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.text import Alphabet, Pieces
-from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml, write_settings
+from ctcasr.train import (
+    Plan,
+    World,
+    fit,
+    load_fitting,
+    option,
+    parse,
+    pick_device,
+    required,
+    step_seconds,
+    to_toml,
+    write_settings,
+)
 
 NET = NetSpec(FrontSpec(bands=80), conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2))),
               rnn="lstm", layers=6, hidden=512, dropout=0.1)                 # a frame of logits every 40 ms
@@ -104,4 +125,4 @@ def pieces(s: Settings, texts: list[str]) -> Pieces:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(run_cli(main))

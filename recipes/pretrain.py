@@ -12,16 +12,27 @@ from pathlib import Path
 
 import torch
 
-from ctcasr.build import build
-from ctcasr.cli import told
 from ctcasr.data import Loader, SpokenCorpus, WordTexts, measure_workers, read_manifest, read_sounds
 from ctcasr.data.synth import split_voices
 from ctcasr.front import Augment, SpecAugment
+from ctcasr.recognise import Recognise
+from ctcasr.recognise.model import build
+from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.run_cli import run_cli
 from ctcasr.show import draw_run, watch
-from ctcasr.spec import read_spec, spec_to
-from ctcasr.tasks import Recognise
 from ctcasr.text import make_tokenizer
-from ctcasr.train import Plan, World, fit, option, parse, pick_device, required, step_seconds, to_toml, write_settings
+from ctcasr.train import (
+    Plan,
+    World,
+    fit,
+    option,
+    parse,
+    pick_device,
+    required,
+    step_seconds,
+    to_toml,
+    write_settings,
+)
 
 
 @dataclass(frozen=True)
@@ -100,4 +111,4 @@ def read_lines(paths: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(run_cli(main))

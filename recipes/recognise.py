@@ -13,16 +13,37 @@ from typing import Any
 import torch
 
 from ctcasr.batch import Utterance
-from ctcasr.build import build
-from ctcasr.cli import told
-from ctcasr.data import AudioError, Corpus, Loader, heard, measure_workers, read_manifest, read_sounds, split_dev
+from ctcasr.data import (
+    AudioError,
+    Corpus,
+    Loader,
+    heard,
+    measure_workers,
+    read_manifest,
+    read_sounds,
+    split_dev,
+)
 from ctcasr.front import Augment, SpecAugment
-from ctcasr.recogniser import Recogniser
+from ctcasr.recognise import Objective, Recognise, evaluate, examine
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.run_cli import run_cli
 from ctcasr.show import draw_run, draw_utterance, watch
-from ctcasr.spec import read_spec, spec_to
-from ctcasr.tasks import Objective, Recognise, evaluate, examine
 from ctcasr.text import coverage, make_tokenizer, spell_digits
-from ctcasr.train import Plan, World, fit, load_fitting, option, parse, pick_device, required, step_seconds, to_toml, write_settings
+from ctcasr.train import (
+    Plan,
+    World,
+    fit,
+    load_fitting,
+    option,
+    parse,
+    pick_device,
+    required,
+    step_seconds,
+    to_toml,
+    write_settings,
+)
 
 
 @dataclass(frozen=True)
@@ -117,4 +138,4 @@ def read(path: str, s: Settings) -> tuple[Utterance, ...]:
 
 
 if __name__ == "__main__":
-    raise SystemExit(told(main))
+    raise SystemExit(run_cli(main))

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
+
+pytest_plugins = ["tests.fixtures.scenes", "tests.fixtures.corpora"]
 import torch
 from hypothesis import HealthCheck, settings
 

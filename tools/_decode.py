@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from ctcasr.data import read_audio, read_manifest, split_dev
-from ctcasr.decoder import Decoder
-from ctcasr.ensemble import Ensemble
-from ctcasr.score import Transcripts
+from ctcasr.recognise.decoder import Decoder
+from ctcasr.recognise.ensemble import Ensemble
+from ctcasr.scoring.errors import Transcripts
 from ctcasr.seq import Seq
 
 

@@ -18,9 +18,9 @@ from rich.table import Table
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from _decode import hear, score  # noqa: E402
 
-from ctcasr.decoder import beam_decoder  # noqa: E402
-from ctcasr.decoder_flags import add_ensemble_flag, lexicon_from  # noqa: E402
-from ctcasr.ensemble import NBEST, Ensemble  # noqa: E402
+from ctcasr.commands.decoder_flags import add_ensemble_flag, lexicon_from
+from ctcasr.recognise.decoder import beam_decoder
+from ctcasr.recognise.ensemble import NBEST, Ensemble
 from ctcasr.text import NGram  # noqa: E402
 
 

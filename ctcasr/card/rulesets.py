@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from ctcasr.build_enhance import MaskEnhancer
 from ctcasr.card import rules
 from ctcasr.card.rules import Cost, Rule, RuleSet, Shape
+from ctcasr.enhance.model import MaskEnhancer
 from ctcasr.front import CorpusNorm, Spectrogram
 from ctcasr.net import Product
 from ctcasr.video import ToClock

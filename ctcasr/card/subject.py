@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from ctcasr import checkpoint
-from ctcasr.build import SpeechModel, build
-from ctcasr.build_classifier import (
+from ctcasr.classify.classifier import Classifier
+from ctcasr.classify.model import (
     CLASSIFIERS,
     SoundClassifier,
     build_classifier,
@@ -22,15 +22,22 @@ from ctcasr.build_classifier import (
     describe_classifier,
     read_classifier,
 )
-from ctcasr.build_enhance import EnhancerModel, MaskEnhancer, build_enhancer
-from ctcasr.classifier import Classifier
 from ctcasr.ctc import greedy
-from ctcasr.enhancer import Enhancer
+from ctcasr.enhance.enhancer import Enhancer
+from ctcasr.enhance.model import EnhancerModel, MaskEnhancer, build_enhancer
+from ctcasr.enhance.spec import (
+    ENHANCERS,
+    describe_enhancer,
+    enhancer_from,
+    enhancer_to,
+    read_enhancer,
+)
 from ctcasr.front import CorpusNorm
-from ctcasr.recogniser import Recogniser
+from ctcasr.recognise.model import SpeechModel, build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import PRESETS, read_spec, spec_from, spec_to
 from ctcasr.seq import Seq
-from ctcasr.spec import PRESETS, describe, read_spec, spec_from, spec_to
-from ctcasr.spec_enhance import ENHANCERS, describe_enhancer, enhancer_from, enhancer_to, read_enhancer
+from ctcasr.specs import describe
 from ctcasr.text import Alphabet
 from ctcasr.video.frames import RATE_HZ as VIDEO_HZ
 

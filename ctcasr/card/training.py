@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ctcasr.train import Record, read_records
+from ctcasr.records import Record, read_records
 
 _TOLD = ("optimiser", "lr", "weight_decay", "schedule", "warmup", "clip", "accumulate", "batch_size", "augment", "speeds", "patience",
          "seed", "init", "listener", "listening", "video", "unseen")

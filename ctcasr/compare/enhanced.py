@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from ctcasr.compare.align import Aligned, align
+from ctcasr.compare.alignment import Aligned, align
 from ctcasr.compare.scene import Scene, Sound
 from ctcasr.data import AudioError, audio_info, read_audio
-from ctcasr.data.heard import enhanced_by
+from ctcasr.data.provenance import enhanced_by
 
 _SUFFIXES = (".wav", ".flac", ".ogg")
 

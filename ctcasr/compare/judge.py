@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ctcasr.data import resample
-from ctcasr.data.heard import fingerprint
-from ctcasr.recogniser import Recogniser
+from ctcasr.data.provenance import fingerprint
+from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.text import normalise
 
 

@@ -6,10 +6,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
 
-from ctcasr.compare.bootstrap import DRAWS, FEW_SPEAKERS, Difference, Paired, draw, holm, interval, unit_sums
 from ctcasr.compare.scene import STRATA, Scene
 from ctcasr.compare.trial import Hearing, Quality, Trial, added
-from ctcasr.score import Transcripts
+from ctcasr.scoring.bootstrap import (
+    DRAWS,
+    FEW_SPEAKERS,
+    Difference,
+    Paired,
+    draw,
+    holm,
+    interval,
+    unit_sums,
+)
+from ctcasr.scoring.errors import Transcripts
 
 NOISY = "noisy"
 

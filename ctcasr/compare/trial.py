@@ -9,14 +9,14 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from ctcasr.batch import Skip
-from ctcasr.compare.align import observation_added
+from ctcasr.compare.alignment import observation_added
 from ctcasr.compare.enhanced import EnhancedFolder
 from ctcasr.compare.judge import Judge, JudgeError
 from ctcasr.compare.memory import Memory, sound_key
 from ctcasr.compare.metrics import measure
 from ctcasr.compare.scene import Scene, Sound, read_sound
 from ctcasr.data import AudioError
-from ctcasr.score import Transcripts
+from ctcasr.scoring.errors import Transcripts
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)       # of the noisy sound, in observation adding
 _CHUNK_S = 600.0

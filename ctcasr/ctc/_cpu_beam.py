@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ctcasr.ctc._cpu_jit import cached, jit
+from ctcasr.kernels.jit import cached, jit
 
 NONE = -np.inf
 
@@ -36,7 +36,7 @@ def place_of(keys: Any, key: Any) -> Any:
     return at
 
 
-@cached
+@cached("_cpu_*.py")
 def fill(version: int) -> Any:
     def run(keys: Any, to: Any, gain: Any, new: Any, new_to: Any, new_gain: Any) -> None:
         _ = version
@@ -47,7 +47,7 @@ def fill(version: int) -> Any:
     return run
 
 
-@cached
+@cached("_cpu_*.py")
 def search(version: int) -> Any:
     def run(
         lp: Any, first: Any, blank: Any, floor: Any, skip: Any, nodes: Any, weight: Any, made: Any, active: Any, pb: Any, pn: Any,
@@ -160,7 +160,7 @@ def search(version: int) -> Any:
     return run
 
 
-@cached
+@cached("_cpu_*.py")
 def spell(version: int) -> Any:
     def run(lp: Any, labels: Any, blank: Any, spans: Any) -> Any:
         """Log of the sum over all paths of lp [T, C] that spell labels [U]; spans [U, 2] receives the best path's frames."""

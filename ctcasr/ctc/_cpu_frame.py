@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ctcasr.ctc._cpu_jit import exp2, jit
 from ctcasr.ctc._cpu_lattice import SHIFT
+from ctcasr.kernels.jit import exp2, jit
 
 _LOG2E = float(np.log2(np.e))
 

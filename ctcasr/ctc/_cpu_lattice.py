@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ctcasr.ctc._cpu_jit import bits_of, float_of, jit
+from ctcasr.kernels.jit import bits_of, float_of, jit
 
 PAD = 8  # states are worked off in groups of 8, one AVX-512 vector
 BLANK, LABEL = 0, 1  # the two planes

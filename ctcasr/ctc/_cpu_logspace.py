@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ctcasr.ctc._cpu_frame import clear
-from ctcasr.ctc._cpu_jit import jit
+from ctcasr.kernels.jit import jit
 
 
 @jit

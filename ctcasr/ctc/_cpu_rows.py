@@ -7,10 +7,21 @@ from typing import Any
 import numpy as np
 
 from ctcasr.ctc._cpu_frame import clear, emissions, load_frame, scale, sum_exp
-from ctcasr.ctc._cpu_jit import cached, jit, take_next
-from ctcasr.ctc._cpu_lattice import BLANK, LABEL, PAD, SHIFT, ZERO, alpha_step, beta_step, copy, pow2, reset
+from ctcasr.ctc._cpu_lattice import (
+    BLANK,
+    LABEL,
+    PAD,
+    SHIFT,
+    ZERO,
+    alpha_step,
+    beta_step,
+    copy,
+    pow2,
+    reset,
+)
 from ctcasr.ctc._cpu_logspace import logspace_row
 from ctcasr.ctc._cpu_work import add_shares, distinct, gather, make_work, subtract
+from ctcasr.kernels.jit import cached, jit, take_next
 
 HEALTHY = 1e-9  # spread of sum_s alpha beta over time beyond which a row is done again in log space
 _LN2 = float(np.log(2.0))
@@ -144,7 +155,7 @@ def backward(frames: Any, grad: Any, classes: Any, labels: Any, exponent: Any, w
     return (highest - lowest) / highest
 
 
-@cached
+@cached("_cpu_*.py")
 def run_rows(version: int) -> Any:
     def rows(
         scores: Any, grads: Any, labels: Any, offsets: Any, lengths: Any, order: Any, counter: Any, blank: Any,

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ctcasr.ctc._cpu_jit import jit
 from ctcasr.ctc._cpu_lattice import PAD, reset
+from ctcasr.kernels.jit import jit
 
 _BLOCK_BYTES = 512 << 10  # alphas kept between two checkpoints: half of a second-level cache
 _LANES = 16  # frames of scores are padded to whole vectors

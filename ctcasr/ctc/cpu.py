@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -15,9 +13,9 @@ from torch import Tensor
 from ctcasr.ctc._cpu_rows import run_rows
 from ctcasr.ctc._memory import fresh
 from ctcasr.ctc.problem import Problem, Rows
+from ctcasr.kernels.pool import kernel_pool
 
 _lock = threading.RLock()
-_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 _compiled: set[torch.dtype] = set()
 
 
@@ -40,7 +38,7 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
         np.zeros(1, dtype=np.int64), problem.blank, prior, problem.normalize, need_grad, nll, health,
     )  # fmt: skip
     threads = min(torch.get_num_threads(), batch)
-    helpers = [_pool(threads - 1).submit(run_rows, *arguments) for _ in range(threads - 1)]
+    helpers = [kernel_pool(threads - 1).submit(run_rows, *arguments) for _ in range(threads - 1)]
     if batch:
         run_rows(*arguments)
     for helper in helpers:
@@ -50,15 +48,6 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
         grad.to(logits.dtype) if need_grad else None,
         torch.from_numpy(health).to(torch.float32),
     )
-
-
-def _pool(workers: int) -> ThreadPoolExecutor:
-    """Pool of this process: threads do not survive a fork, so a child makes its own."""
-    key = (os.getpid(), workers)
-    with _lock:
-        if key not in _pools:
-            _pools[key] = ThreadPoolExecutor(workers, thread_name_prefix="ctcasr-ctc")
-        return _pools[key]
 
 
 def _compile(dtype: torch.dtype) -> None:

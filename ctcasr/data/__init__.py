@@ -5,13 +5,20 @@ from ctcasr.data.cache import SampleCache
 from ctcasr.data.clip import Clip, Jitter, fit_length, read_noises, read_sounds
 from ctcasr.data.corpus import Corpus, Item, collate
 from ctcasr.data.folds import Fold, own_folds, rounds, speaker_folds, word_pairs
-from ctcasr.data.heard import fingerprint, heard
-from ctcasr.data.labels import LeakError, classes_of, count_classes, find_leaks, refuse_leaks, source_of
+from ctcasr.data.labels import (
+    LeakError,
+    classes_of,
+    count_classes,
+    find_leaks,
+    refuse_leaks,
+    source_of,
+)
 from ctcasr.data.loader import Loader, WorkerError
 from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
-from ctcasr.data.mix import Mixture, mix, reverberate
+from ctcasr.data.mixing import Mixture, mix, reverberate
 from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus
 from ctcasr.data.plan import plan_batches
+from ctcasr.data.provenance import fingerprint, heard
 from ctcasr.data.split import split_dev
 from ctcasr.data.spoken import SpokenCorpus
 from ctcasr.data.texts import WordTexts

@@ -13,7 +13,7 @@ from ctcasr.batch import Skip, Utterance
 from ctcasr.data.audio import AudioError, read_audio
 from ctcasr.data.clip import fit_length
 from ctcasr.data.corpus import Corpus, Encoder, Item
-from ctcasr.data.mix import Mixture, mix
+from ctcasr.data.mixing import Mixture, mix
 
 T = TypeVar("T")
 Frames = Callable[[Utterance], Tensor]       # [T, H, W] at VIDEO_HZ, [0, H, W] where there is none

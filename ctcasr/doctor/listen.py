@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Utterance
-from ctcasr.build import SpeechModel
 from ctcasr.data import AudioError, AudioInfo, audio_info, read_audio, resample
+from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Seq
 
 _FLAT_RUN = 3            # so many samples in a row at the peak are a flat top; speech turns faster than that

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.batch import Skip, Utterance
-from ctcasr.classifier import Classifier
+from ctcasr.classify.classifier import Classifier
 from ctcasr.data import AudioError, fit_length, read_audio
 from ctcasr.export.litert import export_litert
-from ctcasr.export.measure import Latency, Measured, feature_latency, measure, network_input
+from ctcasr.export.measurement import Latency, Measured, feature_latency, measure, network_input
 from ctcasr.export.onnx import export_onnx
 from ctcasr.net.prune import sparsity
 

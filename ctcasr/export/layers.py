@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ctcasr.build import SpeechModel
 from ctcasr.export.graph import Graph
 from ctcasr.front import CorpusNorm, Mel, Spectrogram, UtteranceNorm
 from ctcasr.front.spectrogram import FLOOR
 from ctcasr.net import ConvLayer, Lookahead, RecurrentLayer, SequenceBatchNorm
+from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Framing
 
 # torch keeps gates as input, forget, cell, output (LSTM) and reset, update, new (GRU); ONNX as i, o, f, c and z, r, h.

@@ -18,9 +18,9 @@ from ctcasr.data import AudioError, read_audio
 from ctcasr.export.eight_bits import quantise
 from ctcasr.export.graph import Graph
 from ctcasr.export.layers import speech
-from ctcasr.onnx_recogniser import packed
-from ctcasr.recogniser import Recogniser
-from ctcasr.score import Transcripts
+from ctcasr.recognise.onnx import packed
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.scoring.errors import Transcripts
 from ctcasr.seq import Seq
 
 _ROUNDS = 3

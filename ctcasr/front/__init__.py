@@ -1,9 +1,11 @@
 """Front-ends: samples to features."""
 
 from ctcasr.front.augment import Augment
+from ctcasr.front.build import build_extract, build_norm
 from ctcasr.front.frontend import FrontEnd
 from ctcasr.front.mask import SpecAugment
 from ctcasr.front.normalise import CorpusNorm, Unnormalised, UtteranceNorm
+from ctcasr.front.spec import FrontSpec
 from ctcasr.front.spectrogram import Mel, Spectrogram
 
-__all__ = ["Augment", "CorpusNorm", "FrontEnd", "Mel", "SpecAugment", "Spectrogram", "Unnormalised", "UtteranceNorm"]
+__all__ = ["Augment", "CorpusNorm", "FrontEnd", "FrontSpec", "Mel", "SpecAugment", "Spectrogram", "Unnormalised", "UtteranceNorm", "build_extract", "build_norm"]

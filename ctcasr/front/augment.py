@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctcasr.acoustics import convolve, gain_for_snr, room_response
 from ctcasr.front.mask import SpecAugment
 from ctcasr.seq import Seq
+from ctcasr.signal.acoustics import convolve, gain_for_snr, room_response
 
 _OWN_DRAW = 0x2545F491       # keeps what is drawn here apart from the masks
 _DRAWS = 7                   # numbers for each utterance, always as many: another share changes no other draw

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -13,16 +10,21 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from ctcasr.kernels.pool import kernel_pool
 from ctcasr.net.rnn_lanes import WIDTH
-from ctcasr.net.rnn_loops import gru_frames, gru_gradients, lstm_frames, lstm_gradients, rnn_frames, rnn_gradients
+from ctcasr.net.rnn_loops import (
+    gru_frames,
+    gru_gradients,
+    lstm_frames,
+    lstm_gradients,
+    rnn_frames,
+    rnn_gradients,
+)
 from ctcasr.seq import Seq
 
 _GATES = {"gru": 3, "lstm": 4, "rnn": 1}
 _FRAMES = {"gru": gru_frames, "lstm": lstm_frames, "rnn": rnn_frames}
 _GRADIENTS = {"gru": gru_gradients, "lstm": lstm_gradients, "rnn": rnn_gradients}
-
-_lock = threading.Lock()
-_pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
 
 def recurrent(kind: str, x: Seq, sides: list[nn.RNNBase]) -> Tensor:
@@ -121,16 +123,7 @@ def _run(kernel: Callable[..., None], offsets: np.ndarray, both: int, *arguments
         for job in jobs:
             kernel(*job)
         return
-    waiting = [_pool(threads - 1).submit(kernel, *job) for job in jobs[1:]]
+    waiting = [kernel_pool(threads - 1).submit(kernel, *job) for job in jobs[1:]]
     kernel(*jobs[0])
     for future in waiting:
         future.result()
-
-
-def _pool(workers: int) -> ThreadPoolExecutor:
-    """Pool of this process: threads do not survive a fork, so a child makes its own."""
-    key = (os.getpid(), workers)
-    with _lock:
-        if key not in _pools:
-            _pools[key] = ThreadPoolExecutor(workers, thread_name_prefix="ctcasr-rnn")
-        return _pools[key]

@@ -6,30 +6,25 @@ the first ones. In a buffer, a row holds both directions side by side. Of all ro
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from ctcasr.net.rnn_cells import gru_backward, gru_forward, lstm_backward, lstm_forward, rnn_backward, rnn_forward
+from ctcasr.kernels.jit import cached
+from ctcasr.net.rnn_cells import (
+    gru_backward,
+    gru_forward,
+    lstm_backward,
+    lstm_forward,
+    rnn_backward,
+    rnn_forward,
+)
 from ctcasr.net.rnn_lanes import TALL, WIDTH, tile
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _jit = njit(**_OPTIONS)
 _tall, _four, _two, _one = (tile(rows) for rows in (TALL, 4, 2, 1))
-
-
-def _cached(build: Callable[[int], Callable[..., Any]]) -> Any:
-    """Kernel `build(version)`, kept on disk where numba finds a folder to write to; `version` stands for all files it is made of."""
-    sources = sorted(Path(__file__).parent.glob("rnn_*.py"))
-    function = build(zlib.crc32(b"".join(path.read_bytes() for path in sources)))
-    try:
-        return njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # numba: "cannot cache function: no locator available"
-        return njit(**_OPTIONS)(function)
 
 
 @_jit
@@ -66,7 +61,7 @@ def _frame(offsets: Any, t: Any, side: Any, group: Any, groups: Any) -> Any:
     return rows, min(rows, _running(offsets, back, group, groups)), offsets[t] + group, offsets[back] + group
 
 
-@_cached
+@cached("rnn_*.py", fastmath=())
 def gru_frames(version: int) -> Any:
     def frames(gates: Any, inner: Any, out: Any, zeros: Any, w: Any, offsets: Any, hidden: Any, both: Any, side: Any, group: Any,
                groups: Any) -> None:
@@ -88,7 +83,7 @@ def gru_frames(version: int) -> Any:
     return frames
 
 
-@_cached
+@cached("rnn_*.py", fastmath=())
 def gru_gradients(version: int) -> Any:
     def gradients(gates: Any, inner: Any, out: Any, upstream: Any, zeros: Any, w: Any, offsets: Any, hidden: Any, both: Any, side: Any,
                   group: Any, groups: Any, grad: Any, kept: Any) -> None:
@@ -111,7 +106,7 @@ def gru_gradients(version: int) -> Any:
     return gradients
 
 
-@_cached
+@cached("rnn_*.py", fastmath=())
 def lstm_frames(version: int) -> Any:
     def frames(gates: Any, cells: Any, out: Any, zeros: Any, w: Any, offsets: Any, hidden: Any, both: Any, side: Any, group: Any,
                groups: Any) -> None:
@@ -131,7 +126,7 @@ def lstm_frames(version: int) -> Any:
     return frames
 
 
-@_cached
+@cached("rnn_*.py", fastmath=())
 def lstm_gradients(version: int) -> Any:
     def gradients(gates: Any, cells: Any, out: Any, upstream: Any, zeros: Any, w: Any, offsets: Any, hidden: Any, both: Any, side: Any,
                   group: Any, groups: Any, grad: Any, kept: Any) -> None:
@@ -155,7 +150,7 @@ def lstm_gradients(version: int) -> Any:
     return gradients
 
 
-@_cached
+@cached("rnn_*.py", fastmath=())
 def rnn_frames(version: int) -> Any:
     def frames(gates: Any, _unused: Any, out: Any, zeros: Any, w: Any, offsets: Any, hidden: Any, both: Any, side: Any, group: Any,
                groups: Any) -> None:
@@ -172,7 +167,7 @@ def rnn_frames(version: int) -> Any:
     return frames
 
 
-@_cached
+@cached("rnn_*.py", fastmath=())
 def rnn_gradients(version: int) -> Any:
     def gradients(_gates: Any, _unused: Any, out: Any, upstream: Any, zeros: Any, w: Any, offsets: Any, hidden: Any, both: Any, side: Any,
                   group: Any, groups: Any, grad: Any, kept: Any) -> None:

@@ -3,10 +3,11 @@
 from ctcasr.show.arms import draw_arms
 from ctcasr.show.classes import draw_classes
 from ctcasr.show.curves import draw_run, release_step
+from ctcasr.show.live import watch
 from ctcasr.show.picture import draw_utterance
-from ctcasr.show.story import Story
-from ctcasr.show.summary import summary
+from ctcasr.show.run_page import write_page
+from ctcasr.show.run_summary import summary
+from ctcasr.show.run_view import Story
 from ctcasr.show.tensorboard import write_events
-from ctcasr.show.watch import watch
 
-__all__ = ["Story", "draw_arms", "draw_classes", "draw_run", "draw_utterance", "release_step", "summary", "watch", "write_events"]
+__all__ = ["Story", "draw_arms", "draw_classes", "draw_run", "draw_utterance", "release_step", "summary", "watch", "write_events", "write_page"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctcasr.confusion import Confusion
+from ctcasr.records import read_records
+from ctcasr.scoring.confusion import Confusion
 from ctcasr.show.curves import new_figure, series
 from ctcasr.show.records import final_course
 from ctcasr.show.units import BLUE, GREEN, ORANGE, SKY
-from ctcasr.train.records import read_records
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

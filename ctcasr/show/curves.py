@@ -6,11 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctcasr.ctc.diagnosis import first_release
+from ctcasr.diagnose import first_release
+from ctcasr.records import read_records
 from ctcasr.show.records import RecordLike, final_course, number
-from ctcasr.show.story import Story
-from ctcasr.show.units import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION, percent, short
-from ctcasr.train.records import read_records
+from ctcasr.show.run_view import Story
+from ctcasr.show.units import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILION,
+    percent,
+    short,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctcasr.show.records import RecordLike, number
-from ctcasr.show.story import Story, figures
+from ctcasr.show.run_view import Story, figures
 from ctcasr.show.units import binary, clock, count, percent, rate, short
 
 EVERY_S = 10.0         # a step has a line at most this often, by the clock of the records

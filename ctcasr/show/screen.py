@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ctcasr.show.records import number
-from ctcasr.show.story import Story, figures
+from ctcasr.show.run_view import Story, figures
 from ctcasr.show.trace import sparkline
 from ctcasr.show.units import BLUE, GREEN, GREY, ORANGE, SKY, clock, count, percent, rate, short
 from ctcasr.show.words import compare

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ctcasr.records import read_records
 from ctcasr.show.records import RecordLike, final_course, number, time_of
-from ctcasr.train.records import read_records
 
 _FOLDERS = {"step": "train", "check": "dev", "epoch": "epoch"}        # how TensorBoard groups the curves
 _LEFT_OUT = ("time_s",)

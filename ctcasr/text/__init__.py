@@ -7,7 +7,7 @@ from ctcasr.text.lexicon import Lexicon
 from ctcasr.text.make import make_tokenizer
 from ctcasr.text.ngram import ArpaError, NGram
 from ctcasr.text.ngram_train import train_ngram
-from ctcasr.text.normalise import normalise, spell_digits
+from ctcasr.text.normalisation import normalise, spell_digits
 from ctcasr.text.pieces import Pieces
 from ctcasr.text.tokenizer import Tokenizer, UncoveredText, tokenizer_from_state
 

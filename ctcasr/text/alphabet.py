@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ctcasr.text.normalise import normalise
+from ctcasr.text.normalisation import normalise
 from ctcasr.text.tokenizer import UncoveredText
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from ctcasr.batch import Batch
-from ctcasr.tasks.task import Task
-from ctcasr.train.half import InHalf
-from ctcasr.train.parts import no_memory
+from ctcasr.task import Task
+from ctcasr.train.bf16 import InHalf
+from ctcasr.train.split_batch import no_memory
 from ctcasr.train.state import rng_state, set_rng_state
 
 

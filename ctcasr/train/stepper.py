@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from ctcasr.batch import Batch
-from ctcasr.tasks.task import Loss
-from ctcasr.train.half import Steps
-from ctcasr.train.parts import free, halved, no_memory
-from ctcasr.train.together import Together
+from ctcasr.task import Loss
+from ctcasr.train.bf16 import Steps
+from ctcasr.train.split_batch import free, halved, no_memory
+from ctcasr.train.synced_step import Together
 from ctcasr.train.world import World
 
 

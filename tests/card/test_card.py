@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.build_enhance import build_enhancer
 from ctcasr.card import THOP, Options, find_subject, make_card, markdown
 from ctcasr.card.training import training
 from ctcasr.cli import main
-from ctcasr.enhancer import Enhancer
-from ctcasr.spec_enhance import ENHANCERS, enhancer_to
+from ctcasr.enhance.enhancer import Enhancer
+from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance.spec import ENHANCERS, enhancer_to
 
 
 def test_a_card_tells_what_was_measured_and_changes_nothing() -> None:

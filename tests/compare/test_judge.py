@@ -11,13 +11,15 @@ import pytest
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.build import build
 from ctcasr.compare.judge import BundleJudge, JudgeError, OwnJudge, load_judge, load_judges
 from ctcasr.compare.memory import Memory, sound_key
 from ctcasr.data import read_manifest
-from ctcasr.data.heard import ENHANCED_BY, fingerprint, heard
-from ctcasr.recogniser import Recogniser
-from ctcasr.spec import FrontSpec, NetSpec, spec_to
+from ctcasr.data.provenance import ENHANCED_BY, fingerprint, heard
+from ctcasr.front import FrontSpec
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import spec_to
+from ctcasr.specs import NetSpec
 from ctcasr.text import Alphabet
 
 Make = Callable[..., Path]

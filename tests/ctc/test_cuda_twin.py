@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import ctcasr.ctc.cuda.plan as plan_module
+import ctcasr.ctc.cuda.geometry as plan_module
 from ctcasr.ctc import reference
 from ctcasr.ctc.cuda import launch as launch_module
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.backend import host_inputs
-from ctcasr.ctc.cuda.plan import Args, Launch, Plan, run
+from ctcasr.ctc.cuda.geometry import Args, Launch, Plan, run
 from ctcasr.ctc.problem import Problem, Rows, prepare
 
 KERNELS = Path(plan_module.__file__).parent

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from ctcasr.build_classifier import ClassifierSpec, build_classifier, classifier_to
-from ctcasr.classifier import Classifier
+from ctcasr.classify.classifier import Classifier
+from ctcasr.classify.model import ClassifierSpec, build_classifier, classifier_to
 from ctcasr.export import Artefact, Latency, export_classifier, zipped_bytes
 from ctcasr.export.classify import FORMATS
+from ctcasr.front import FrontSpec
 from ctcasr.net import ConvClassifier, Pruner, Schedule
-from ctcasr.spec import ConvSpec, FrontSpec
+from ctcasr.specs import ConvSpec
 
 NEEDS = {"onnx": "onnxruntime", "litert": "litert_torch"}
 

@@ -16,17 +16,19 @@ import torch
 from torch import Tensor
 
 from ctcasr import checkpoint
-from ctcasr.build import build
 from ctcasr.checkpoint import CheckpointError
 from ctcasr.cli import main
 from ctcasr.export import export_onnx_recogniser, export_recogniser
 from ctcasr.export.eight_bits import quantise
 from ctcasr.export.graph import Graph
 from ctcasr.export.layers import features
+from ctcasr.front import FrontSpec
 from ctcasr.front.spectrogram import FLOOR
-from ctcasr.recogniser import Recogniser
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import PRESETS, spec_to
 from ctcasr.seq import Seq
-from ctcasr.spec import PRESETS, ConvSpec, FrontSpec, NetSpec, spec_to
+from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.text import Alphabet, Pieces, Tokenizer
 
 pytest.importorskip("onnx", reason="needs the extra onnx")

@@ -11,11 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.build import build
 from ctcasr.data import mix, reverberate
 from ctcasr.front import Augment, SpecAugment
+from ctcasr.recognise.model import build
+from ctcasr.recognise.spec import read_spec
 from ctcasr.seq import Seq
-from ctcasr.spec import read_spec
 
 
 def noise(count: int, seed: int) -> torch.Tensor:

@@ -13,12 +13,12 @@ import pytest
 import soundfile
 import torch
 
-from ctcasr.classifier import Classifier
+from ctcasr.classify.classifier import Classifier
 from ctcasr.cli import load_recipe
 from ctcasr.cli import main as cli
 from ctcasr.data import LeakError
 from ctcasr.net.prune import sparsity
-from ctcasr.train import read_records
+from ctcasr.records import read_records
 
 NET = """
 clip_s = 0.3

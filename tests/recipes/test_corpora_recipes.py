@@ -12,9 +12,10 @@ import pytest
 
 from ctcasr.cli import load_recipe
 from ctcasr.data.synth import DIGITS
-from ctcasr.recogniser import Recogniser
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.records import read_records
 from ctcasr.text import Pieces
-from ctcasr.train import World, read_records
+from ctcasr.train import World
 
 
 @pytest.fixture(scope="module")

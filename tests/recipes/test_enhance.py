@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ctcasr.enhancer import Enhancer
+from ctcasr.enhance.enhancer import Enhancer
 
 RATE = 16000
 

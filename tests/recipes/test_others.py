@@ -63,7 +63,7 @@ def test_judges_are_one_recogniser_on_clean_and_one_on_noisy_speech(tones: Any, 
 
 @pytest.fixture(scope="module")
 def sweep() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("sweep_tool", ROOT / "tools" / "sweep.py")
+    spec = importlib.util.spec_from_file_location("sweep_tool", ROOT / "tools" / "study" / "sweep.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -22,14 +22,15 @@ import soundfile
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.build import build
 from ctcasr.cli import main as cli
 from ctcasr.ctc.problem import prepare
 from ctcasr.data import read_manifest
-from ctcasr.recogniser import Recogniser
-from ctcasr.spec import read_spec
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import read_spec
+from ctcasr.records import read_records
 from ctcasr.text import Alphabet, UncoveredText
-from ctcasr.train import TrainingError, read_records
+from ctcasr.train import TrainingError
 
 ROOT = Path(__file__).resolve().parents[2]
 

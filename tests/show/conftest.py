@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ctcasr.train.records import Record
+from ctcasr.records import Record
 
 EPOCHS, PER_EPOCH = 6, 10
 

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
+from ctcasr.records import Record
 from ctcasr.show.curves import draw_run, release_step, smooth
-from ctcasr.train.records import Record
 
 pytest.importorskip("matplotlib")
 PNG = b"\x89PNG"

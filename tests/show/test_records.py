@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from ctcasr.records import Record, read_records
 from ctcasr.show.records import final_course, number
-from ctcasr.train.records import Record, read_records
 
 
 def test_what_was_written_is_read(records, write_run):

@@ -6,10 +6,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from ctcasr.records import Record
+from ctcasr.show.run_view import Story
 from ctcasr.show.screen import screen
-from ctcasr.show.story import Story
 from ctcasr.show.units import percent
-from ctcasr.train.records import Record
 
 
 def drawn(story: Story, width: int) -> list[str]:

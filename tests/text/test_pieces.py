@@ -12,7 +12,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctcasr.text import Alphabet, Pieces, Tokenizer, UncoveredText, make_tokenizer, tokenizer_from_state
+from ctcasr.text import (
+    Alphabet,
+    Pieces,
+    Tokenizer,
+    UncoveredText,
+    make_tokenizer,
+    tokenizer_from_state,
+)
 
 _WORDS = [
     "bin", "lay", "place", "set", "blue", "green", "red", "white", "at", "by", "in", "with",

@@ -11,18 +11,20 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
-from ctcasr.build import build
 from ctcasr.data import write_manifest
-from ctcasr.recogniser import Recogniser
-from ctcasr.spec import FrontSpec, NetSpec, spec_to
+from ctcasr.front import FrontSpec
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import spec_to
+from ctcasr.specs import NetSpec
 from ctcasr.text import Alphabet
 
 
 def test_it_tells_time_latency_and_whether_the_whole_gives_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "tools"))
-    main = importlib.import_module("bench_stream").main
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "tools" / "bench"))
+    main = importlib.import_module("stream").main
     spec = NetSpec(FrontSpec(8000, bands=20, n_fft=256, norm="none"), (), layers=1, hidden=8, bidirectional=False, lookahead=2)
     path = checkpoint.save(tmp_path / "best.pt", Recogniser.payload(build(spec, 5), spec_to(spec), Alphabet("ab c"), {}))
     soundfile.write(tmp_path / "a.wav", (0.1 * torch.randn(8000)).numpy(), 8000)

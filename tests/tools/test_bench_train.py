@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+TOOLS = Path(__file__).resolve().parents[2] / "tools" / "bench"
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_a_ratio_lies_within_its_interval_and_an_equal_pair_gives_one(pairs: Mod
 
 
 def test_training_on_noise_is_timed_against_a_bare_loop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    module = load("bench_train", monkeypatch)
+    module = load("train", monkeypatch)
     net = "default conv=[] layers=1 hidden=32 front.bands=8"
     monkeypatch.setattr(sys, "argv", ["bench_train.py", "--net", net, "--batches", "1", "--batch-size", "2", "--rounds", "1",
                                       "--threads", str(torch.get_num_threads()), "--against", "bare"])
@@ -52,7 +52,7 @@ def test_training_on_noise_is_timed_against_a_bare_loop(monkeypatch: pytest.Monk
 
 
 def test_layers_are_timed_against_torchs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    module = load("bench_layers", monkeypatch)
+    module = load("layers", monkeypatch)
     monkeypatch.setattr(sys, "argv", ["bench_layers.py", "--kinds", "gru", "--shapes", "3,9,5,32", "--rounds", "1", "--ragged", "0.5",
                                       "--threads", str(torch.get_num_threads()), "--medium"])
     module.main()

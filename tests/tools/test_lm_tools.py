@@ -14,15 +14,21 @@ import soundfile
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.build import build
 from ctcasr.data import read_audio, read_manifest, write_manifest
-from ctcasr.recogniser import Recogniser
+from ctcasr.front import FrontSpec
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import spec_to
 from ctcasr.seq import Seq
-from ctcasr.spec import ConvSpec, FrontSpec, NetSpec, spec_to
+from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.text import Alphabet, NGram
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
 RATE = 8000
+
+
+def segment_tool() -> Any:
+    return importlib.import_module("ctcasr.corpora.segment")
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def test_train_tune_and_bench(
     tune = ["--lm", str(arpa), "--lexicon", "lm", "--weights", "0,1", "--bonuses", "0,2", "--beam", "8"]
     assert run("tune_lm").main([str(model), str(manifest), *tune]) == 0
     assert "best: --lm-weight" in capsys.readouterr().out
-    assert run("bench_decode").main([str(model), str(manifest), "--lm", str(arpa), "--beam", "4"]) == 0
+    assert run("bench.decode").main([str(model), str(manifest), "--lm", str(arpa), "--beam", "4"]) == 0
     assert "lexicon + LM" in capsys.readouterr().out
 
 
@@ -83,7 +89,7 @@ def test_segments_cover_the_recording_and_hold_its_words(run: Callable[..., Any]
     text = "lay red now set blue again bin white at a one soon"
     (tmp_path / "long.txt").write_text(text.upper())
     asked = [str(model), str(tmp_path / "long.wav"), "--transcript", str(tmp_path / "long.txt"), "--out", str(tmp_path / "cut.jsonl")]
-    assert run("segment").main([*asked, "--shortest", "1", "--longest", "6"]) == 0
+    assert segment_tool().main([*asked, "--shortest", "1", "--longest", "6"]) == 0
     cut = read_manifest(tmp_path / "cut.jsonl").utterances
     assert " ".join(u.text or "" for u in cut) == text and cut[0].offset == 0.0
     for one, after in itertools.pairwise(cut):
@@ -91,7 +97,7 @@ def test_segments_cover_the_recording_and_hold_its_words(run: Callable[..., Any]
     assert cut[-1].offset + (cut[-1].duration or 0.0) == pytest.approx(20.0, abs=0.002)
     for one in cut:
         assert 0 <= one.extra["worst_word"] <= one.extra["confidence"] <= 1 and len(read_audio(one, RATE)) > 0
-    assert run("segment").main([*asked, "--least", "1.1"]) == 0
+    assert segment_tool().main([*asked, "--least", "1.1"]) == 0
     assert (tmp_path / "cut.jsonl").read_text() == ""
 
 
@@ -99,19 +105,19 @@ def test_a_text_without_room_is_told(run: Callable[..., Any], model: Path, tmp_p
     soundfile.write(tmp_path / "short.wav", np.full(RATE // 4, 0.1), RATE)
     write_manifest(tmp_path / "m.jsonl", [{"audio_filepath": str(tmp_path / "short.wav"), "text": "far too much " * 9}])
     with pytest.raises(ValueError, match="is it the right transcript"):
-        run("segment").main([str(model), str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "cut.jsonl")])
+        segment_tool().main([str(model), str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "cut.jsonl")])
 
 
 def test_windows_of_a_long_recording_are_nearly_the_whole(run: Callable[..., Any], model: Path) -> None:
     recogniser = Recogniser.load(model)
     samples = 0.1 * torch.randn(8 * RATE, generator=torch.Generator().manual_seed(2))
-    whole = run("segment").long_log_probs(recogniser, samples)
-    parts = run("segment").long_log_probs(recogniser, samples, window_s=1.0, beside_s=1.0)
+    whole = segment_tool().long_log_probs(recogniser, samples)
+    parts = segment_tool().long_log_probs(recogniser, samples, window_s=1.0, beside_s=1.0)
     assert whole.shape == parts.shape == (recogniser.model.frames(len(samples)), 38) and float((whole - parts).abs().max()) < 0.1
 
 
 def test_cuts_take_the_quietest_boundary(run: Callable[..., Any]) -> None:
-    segment = run("segment")
+    segment = segment_tool()
     words = [segment.Spoken(str(n), start, start + 4, (0.0,)) for n, start in enumerate([0, 6, 20, 26, 32, 38])]
     levels = [-20.0, -60.0, -20.0, -70.0, -20.0]
     assert segment.cut_points(words, levels, 5, 29) == [(0, 2), (2, 6)]
@@ -124,6 +130,6 @@ def test_cuts_take_the_quietest_boundary(run: Callable[..., Any]) -> None:
 def test_the_quietest_place_is_found(run: Callable[..., Any]) -> None:
     samples = torch.ones(4 * RATE)
     samples[2 * RATE:round(2.3 * RATE)] = 0.001
-    level, at_s = run("segment").quietest(samples, RATE, 1.5, 3.0)
+    level, at_s = segment_tool().quietest(samples, RATE, 1.5, 3.0)
     assert level == pytest.approx(-60.0, abs=0.1) and 2.1 <= at_s <= 2.2
-    assert run("segment").quietest(samples[:10], RATE, 0.0, 0.1) == (0.0, 0.05)
+    assert segment_tool().quietest(samples[:10], RATE, 0.0, 0.1) == (0.0, 0.05)

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.batch import Batch, Skip, Utterance
-from ctcasr.build import build
 from ctcasr.data import Corpus, Loader
-from ctcasr.front import SpecAugment
+from ctcasr.front import FrontSpec, SpecAugment
+from ctcasr.recognise import Recognise
+from ctcasr.recognise.model import build
+from ctcasr.recognise.spec import spec_to
 from ctcasr.seq import Seq
-from ctcasr.spec import ConvSpec, FrontSpec, NetSpec, spec_to
-from ctcasr.tasks import Loss, Recognise, Score
-from ctcasr.tasks.task import Gather, alone
+from ctcasr.specs import ConvSpec, NetSpec
+from ctcasr.task import Gather, Loss, Score, alone
 from ctcasr.text import Alphabet
 
 RATE = 8000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ctcasr.train.plan import Plan, make_optimiser
+from ctcasr.train.config import Plan, make_optimiser
 from ctcasr.train.stepper import take_step
 
 

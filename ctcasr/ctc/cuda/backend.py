@@ -9,8 +9,8 @@ from torch import Tensor
 
 from ctcasr.ctc import native
 from ctcasr.ctc.cuda import nvrtc
+from ctcasr.ctc.cuda.geometry import DTYPES, MOST_LABELS, Plan, run
 from ctcasr.ctc.cuda.launch import driver, kernels
-from ctcasr.ctc.cuda.plan import DTYPES, MOST_LABELS, Plan, run
 from ctcasr.ctc.problem import Problem, Rows, prepare
 
 if torch.cuda.is_available():  # what is missing shows at import: backend="auto" then falls back and says why

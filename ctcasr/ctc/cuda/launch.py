@@ -9,7 +9,7 @@ from functools import cache
 import torch
 
 from ctcasr.ctc.cuda import nvrtc
-from ctcasr.ctc.cuda.plan import SHARED_STATES, Args
+from ctcasr.ctc.cuda.geometry import SHARED_STATES, Args
 
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 

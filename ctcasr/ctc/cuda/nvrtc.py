@@ -43,7 +43,9 @@ def library() -> ctypes.CDLL:
 def _candidates() -> list[str]:
     found: list[str] = []
     try:
-        from cuda.pathfinder import load_nvidia_dynamic_lib  # comes with torch's CUDA wheels on Linux
+        from cuda.pathfinder import (
+            load_nvidia_dynamic_lib,  # comes with torch's CUDA wheels on Linux
+        )
 
         path = load_nvidia_dynamic_lib("nvrtc").abs_path
         found += [path] if path else []

@@ -1,0 +1,1 @@
+"""The commands of `ctcasr`, one file each."""

@@ -1,0 +1,1 @@
+"""`ctcasr prepare NAME`: public corpora as manifests."""

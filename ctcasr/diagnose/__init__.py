@@ -1,0 +1,9 @@
+"""Why a run does not learn: evidence from the lattice, causes, and the verdict on a story of records."""
+
+from ctcasr.diagnose.cause import Cause
+from ctcasr.diagnose.deaf import DeafModel, rolled
+from ctcasr.diagnose.history import first_release
+from ctcasr.diagnose.outputs import output_figures
+from ctcasr.diagnose.verdicts import Verdict, verdict
+
+__all__ = ["Cause", "DeafModel", "Verdict", "first_release", "output_figures", "rolled", "verdict"]

@@ -1,0 +1,69 @@
+"""A frozen recogniser through which an enhancer learns what helps to understand."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor, nn
+
+from ctcasr.batch import Batch
+from ctcasr.ctc import ctc_loss
+from ctcasr.seq import Seq
+from ctcasr.text import Tokenizer
+
+
+class DifferentiableRecogniser(Protocol):
+    """What a listener needs of a recogniser: `ctcasr.recognise.Recogniser` is one."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """What its symbols spell."""
+        ...
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate inside."""
+        ...
+
+    def logits(self, samples: Seq) -> Seq:
+        """Logits [B, T, symbols] of samples [B, N], differentiable."""
+        ...
+
+
+class Listener:
+    """CTC loss of a recogniser that is not trained; it is no part of the checkpoint of what is.
+
+    It must not judge the result: score with recognisers of another seed and preset.
+    """
+
+    def __init__(self, recogniser: DifferentiableRecogniser) -> None:
+        self.recogniser = recogniser
+        self.tokenizer, self.rate_hz = recogniser.tokenizer, recogniser.rate_hz
+        for parameter in recogniser.model.parameters():
+            parameter.requires_grad_(False)
+
+    def losses(self, samples: Seq, batch: Batch) -> Tensor:
+        """CTC loss [B] in nats per token of samples [B, N]; 0 for a row without an alignment. Differentiable by the samples."""
+        if samples.rate != self.rate_hz:
+            raise ValueError(f"expected an enhancer at the listener's {self.rate_hz} Hz; got {float(samples.rate):g} Hz")
+        model = self.recogniser.model.to(samples.device)
+        still(model)
+        logits = self.recogniser.logits(samples)
+        rows = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=self.tokenizer.blank, reduction="none",
+                        zero_infinity=True)
+        return rows / rows.new_tensor([max(1, n) for n in batch.target_lengths])
+
+
+def still(model: nn.Module) -> None:
+    """Evaluation mode, in which nothing is random and BatchNorm is fixed, but for RNNs: cuDNN's go backwards in training mode only."""
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase):
+            if module.dropout:
+                raise ValueError(f"expected recurrent layers without dropout of their own; got dropout={module.dropout}")
+            module.train()

@@ -1,0 +1,47 @@
+"""What a network is made of, as plain data: presets, TOML, checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ctcasr.front import FrontSpec
+from ctcasr.specs import ConvSpec, NetSpec, fill, named, plain
+
+
+def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
+    stride = (ConvSpec(32, (11, 21), (2, 2)),) if conv else ()
+    front = FrontSpec(kind="spectrogram", n_fft=n_fft, norm="utterance")
+    return NetSpec(front, stride, rnn, layers=1, hidden=128, bidirectional=bidirectional, rnn_norm="input", fc=(128, 128), fc_norm=False)
+
+
+PRESETS: dict[str, NetSpec] = {
+    "default": NetSpec(
+        conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (1, 2))),
+        rnn="lstm", layers=3, hidden=128, dropout=0.2,
+    ),
+    "streaming": NetSpec(                # statistics of the corpus and one direction: nothing waits for the end of the utterance
+        FrontSpec(norm="corpus"), conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (1, 2))),
+        rnn="lstm", layers=3, hidden=256, bidirectional=False, lookahead=8, dropout=0.2,
+    ),
+    **{
+        f"report_v{size}_{'bi' if both else ''}{rnn}{'_conv' if conv else ''}": _report(n_fft, rnn, both, conv)
+        for size, n_fft in (("", 512), ("_1024", 1024)) for rnn in ("gru", "lstm") for both in (False, True) for conv in (False, True)
+    },
+}
+
+
+def read_spec(name: str) -> NetSpec:
+    """A preset by its name, with changes ("default rnn=gru front.norm=pca fc=[128]"), or a spec from a TOML file (`.toml`)."""
+    return named(name, PRESETS, spec_from)
+
+
+def spec_to(spec: NetSpec) -> dict[str, Any]:
+    """The spec as plain data, without what is None."""
+    return plain(dataclasses.asdict(spec))
+
+
+def spec_from(data: Mapping[str, Any], where: str = "spec") -> NetSpec:
+    """A spec from plain data; an unknown key raises ValueError that names the nearest field."""
+    return fill(NetSpec, data, where)

@@ -1,0 +1,1 @@
+"""Rooms and noise at an SNR, resampling: what mixing and augmentation share."""

@@ -1,0 +1,30 @@
+"""Specs of enhancers as plain data."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctcasr.enhance.spec import (
+    ENHANCERS,
+    describe_enhancer,
+    enhancer_from,
+    enhancer_to,
+    read_enhancer,
+)
+
+
+@pytest.mark.parametrize("name", list(ENHANCERS))
+def test_round_trip_without_the_network_that_is_not_there(name: str) -> None:
+    data = enhancer_to(ENHANCERS[name])
+    assert set(data) == {"network", ENHANCERS[name].network}
+    assert enhancer_from(data) == ENHANCERS[name]
+    assert describe_enhancer(ENHANCERS[name])
+
+
+def test_mistakes_name_what_is_near() -> None:
+    with pytest.raises(ValueError, match="avse_lstm8"):
+        read_enhancer("avse_lstm9")
+    with pytest.raises(ValueError, match="did you mean 'chunk'"):
+        enhancer_from({"network": "dualpath", "dualpath": {"chunks": 100}})
+    with pytest.raises(ValueError, match="'mask' or 'dualpath'"):
+        enhancer_from({"network": "unet"})

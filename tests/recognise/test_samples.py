@@ -1,0 +1,28 @@
+"""Samples of a check: spikes are the collapsed best path, blanks the posteriors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ctcasr.batch import Utterance
+from ctcasr.recognise.samples import sample, three_of
+from ctcasr.text import Alphabet
+
+
+def test_spikes_spell_what_is_written_and_blanks_are_posteriors() -> None:
+    alphabet = Alphabet.english38()
+    path = [0, 3, 3, 0, 3, 2, 2, 0]
+    logits = torch.full((len(path), alphabet.size), -4.0)
+    for frame, label in enumerate(path):
+        logits[frame, label] = 4.0 + 0.1 * frame
+    found = sample(Utterance(Path("a.wav")), "bb a", "bba", logits, alphabet)
+    assert [(frame, symbol) for frame, symbol, _ in found["spikes"]] == [(2, "b"), (4, "b"), (6, "a")]
+    assert found["blank"] == [round(float(p), 2) for p in logits.softmax(1)[:, 0]]
+    assert all(0.5 < p <= 1 for _, _, p in found["spikes"])
+
+
+def test_three_are_chosen_evenly_and_always_the_same() -> None:
+    assert three_of([{"id": k} for k in range(9)]) == [{"id": 1}, {"id": 4}, {"id": 7}]
+    assert three_of([{"id": 0}]) == [{"id": 0}] and three_of([]) == []

@@ -1,0 +1,79 @@
+"""Records: a line each, strict JSON, and cut back to where a run is resumed."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from ctcasr.records import Record, RecordFile, read_records
+
+
+def written(path: Path, *steps: int) -> Path:
+    file = RecordFile(path)
+    for step in steps:
+        file.write(Record("step", step, {"loss": step / 2}))
+    file.close()
+    return path
+
+
+def test_a_record_is_on_the_disk_before_it_is_returned(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path / "records.jsonl")
+    for step in range(3):
+        record = file.write(Record("step", step, {"text": "ü\n\u2028", "loss": 0.1}))
+        assert read_records(tmp_path / "records.jsonl")[-1] == record
+    file.close()
+    assert read_records(tmp_path) == [Record("step", step, {"text": "ü\n\u2028", "loss": 0.1}) for step in range(3)]
+
+
+def test_a_new_run_begins_a_new_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "records.jsonl", 1, 2, 3)
+    RecordFile(path).close()
+    assert read_records(path) == []
+
+
+@pytest.mark.parametrize(("keep", "left"), [(0, []), (2, [1, 2]), (4, [1, 2, 2, 3]), (9, [1, 2, 2, 3, 4])])
+def test_resuming_takes_away_what_came_after_the_checkpoint(keep: int, left: list[int], tmp_path: Path) -> None:
+    path = written(tmp_path / "records.jsonl", 1, 2, 2, 3, 4)
+    file = RecordFile(path, keep=keep)
+    assert [entry["step"] for entry in file.history] == left
+    file.write(Record("event", 7, {"what": "resumed"}))
+    file.close()
+    assert [record.step for record in read_records(path)] == [*left, 7]
+    assert [p.name for p in tmp_path.iterdir()] == ["records.jsonl"]
+
+
+def test_resuming_without_a_file_begins_one(tmp_path: Path) -> None:
+    RecordFile(tmp_path / "records.jsonl", keep=5).close()
+    assert read_records(tmp_path) == []
+
+
+def test_a_last_line_cut_by_a_crash_is_left_out_wherever_it_was_cut(tmp_path: Path) -> None:
+    whole = written(tmp_path / "records.jsonl", 1, 2, 3).read_bytes()
+    start = whole.rstrip(b"\n").rfind(b"\n") + 1
+    for end in range(start, len(whole) - 1):
+        (tmp_path / "cut.jsonl").write_bytes(whole[:end])
+        assert [record.step for record in read_records(tmp_path / "cut.jsonl")] == [1, 2]
+        file = RecordFile(tmp_path / "cut.jsonl", keep=2)  # and the next line does not stick to it
+        file.write(Record("step", 3))
+        file.close()
+        assert [record.step for record in read_records(tmp_path / "cut.jsonl")] == [1, 2, 3]
+
+
+def test_numbers_that_json_does_not_know_are_words(tmp_path: Path) -> None:
+    file = RecordFile(tmp_path / "records.jsonl")
+    file.write(Record("check", 1, {"loss": math.inf, "nested": {"a": [math.nan, -math.inf, 1.5]}}))
+    file.close()
+
+    def refuse(name: str) -> None:
+        raise AssertionError(name)
+
+    (line,) = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line, parse_constant=refuse)["nested"] == {"a": ["nan", "-inf", 1.5]}
+
+
+def test_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="expected the records of a run"):
+        read_records(tmp_path)

@@ -1,0 +1,515 @@
+"""`fit`: what it tells, what it survives, and that a run that was stopped goes on as if it had not been."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import math
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ctcasr import checkpoint
+from ctcasr.batch import Skip
+from ctcasr.checkpoint import CheckpointError
+from ctcasr.data import Corpus, Loader
+from ctcasr.front import FrontSpec
+from ctcasr.recognise import Recognise
+from ctcasr.recognise.model import build
+from ctcasr.recognise.spec import spec_to
+from ctcasr.records import Record, read_records
+from ctcasr.specs import NetSpec
+from ctcasr.text import Alphabet
+from ctcasr.train import Plan, TrainingError, fit
+
+PLAN = Plan(epochs=3, device="cpu", log_every=2, lr=1e-2, save_every_s=0.0)
+KINDS = ("start", "step", "check", "epoch", "event")
+TIMES = {"time_s", "step_s", "wait_s", "seconds", "expected_epoch_s", "expected_total_s", "expected_memory_bytes"}
+Parts = Callable[[], tuple[Any, Any, Any]]
+
+
+def run(make: Parts, out: Path, plan: Plan = PLAN, resume: bool = False) -> list[Record]:
+    task, train, dev = make()
+    return list(fit(task, train, dev, out=out, plan=plan, resume=resume))
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equal to the bit, all the way down."""
+    if isinstance(a, torch.Tensor):
+        return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    return bool(a == b)
+
+
+def timeless(payload: dict[str, Any]) -> dict[str, Any]:
+    """A last.pt without the time that was spent."""
+    training = payload["training"]
+    return {**payload, "training": {**training, "progress": {**training["progress"], "seconds": 0.0, "records": 0}}}
+
+
+# What the judge reads is collected by a session: behind a resumed one it has seen other utterances.
+SESSION = {"evidence", "verdict"}
+
+
+def run_cli(out: Path, *kinds: str) -> list[dict[str, Any]]:
+    """The records of these kinds without times."""
+    return [{key: value for key, value in r.as_json().items() if key not in TIMES} for r in read_records(out) if r.kind in kinds]
+
+
+@pytest.fixture(scope="module")
+def whole(tones: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """Filled by the first test that needs it: the run that was never stopped."""
+    yield {"out": tmp_path_factory.mktemp("whole")}
+
+
+def uninterrupted(whole: dict[str, Any], make: Parts) -> Path:
+    if "records" not in whole:
+        whole["records"] = run(make, whole["out"])
+    return whole["out"]
+
+
+# what a run tells -------------------------------------------------------------------------------------------------------
+
+
+def test_kinds_order_and_numbers(recogniser_parts: Parts, whole: dict[str, Any]) -> None:
+    out = uninterrupted(whole, recogniser_parts)
+    records: list[Record] = whole["records"]
+    assert [(r.kind, r.step) for r in records if r.kind != "event" or r.data["what"] == "finished"] == [
+        ("start", 0),
+        ("step", 2),
+        ("step", 4),
+        ("check", 4),
+        ("epoch", 4),
+        ("step", 6),
+        ("step", 8),
+        ("check", 8),
+        ("epoch", 8),
+        ("step", 10),
+        ("step", 12),
+        ("check", 12),
+        ("epoch", 12),
+        ("event", 12),
+    ]
+    start = records[0].data
+    assert start["epochs"] == 3 and start["steps"] == 12 and start["batches_per_epoch"] == 4 and start["device"] == "cpu"
+    assert start["parameters"] == sum(p.numel() for p in recogniser_parts()[0].network.parameters())
+    assert start["expected_epoch_s"] > 0 and start["expected_total_s"] == pytest.approx(3 * start["expected_epoch_s"])
+    steps = [r.data for r in records if r.kind == "step"]
+    assert [s["epoch"] for s in steps] == [0, 0, 1, 1, 2, 2]
+    assert sum(s["audio_s"] for s in steps) == pytest.approx(3 * start["train_seconds"], rel=1e-3)
+    for step in steps:
+        assert all(math.isfinite(step[key]) for key in ("loss", "lr", "grad_norm", "blank_mass", "blank_expected", "blank_argmax"))
+        assert step["steps"] == 2
+    checks = [r.data for r in records if r.kind == "check"]
+    assert [c["epoch"] for c in checks] == [1, 2, 3] and checks[0]["best"] and all(len(c["samples"]) == 3 for c in checks)
+    means = [(steps[k]["loss"] + steps[k + 1]["loss"]) / 2 for k in (0, 2, 4)]
+    assert [r.data["train_loss"] for r in records if r.kind == "epoch"] == pytest.approx(means, rel=1e-5)
+    times = [r.data["time_s"] for r in records]
+    assert times == sorted(times)
+    assert [(r.kind, r.step, set(r.data)) for r in records] == [(r.kind, r.step, set(r.data)) for r in read_records(out)]
+
+
+def test_each_record_is_in_the_file_before_it_is_told(recogniser_parts: Parts, tmp_path: Path) -> None:
+    task, train, dev = recogniser_parts()
+    for count, record in enumerate(fit(task, train, dev, out=tmp_path, plan=Plan(epochs=1, device="cpu", log_every=1)), start=1):
+        lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
+        assert len(lines) == count and json.loads(lines[-1])["kind"] == record.kind
+
+
+def test_the_same_seed_gives_the_same_run_to_the_bit(recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+    out = uninterrupted(whole, recogniser_parts)
+    run(recogniser_parts, tmp_path)
+    assert same(timeless(checkpoint.load(out / "last.pt")), timeless(checkpoint.load(tmp_path / "last.pt")))
+    assert run_cli(out, *KINDS) == run_cli(tmp_path, *KINDS)
+
+
+def test_the_trial_before_the_first_step_leaves_no_trace(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    task, batches = toy(), fixed([make_batch("a", "b", seed=k) for k in range(4)])
+    before = [p.detach().clone() for p in task.network.parameters()]
+    stream = fit(task, batches, None, out=tmp_path, plan=PLAN)
+    random = torch.get_rng_state()
+    assert next(stream).kind == "start"
+    assert all(torch.equal(a, b) and b.grad is None for a, b in zip(before, task.network.parameters(), strict=True))
+    assert torch.equal(random, torch.get_rng_state()) and task.after == []
+    stream.close()
+
+
+def test_the_best_checkpoint_is_that_of_the_best_check(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    scores = iter([3.0, 2.0, math.nan, 2.5, 2.0])
+    task, kept = toy(), []
+
+    def check(batches: Any, gather: Any) -> Any:
+        kept.append([p.detach().clone() for p in task.network.parameters()])
+        return toy.check(task, []).__class__((value := next(scores),), {"loss": value})
+
+    task.check = check
+    data = fixed([make_batch("a", seed=k) for k in range(2)])
+    records = list(fit(task, data, data, out=tmp_path, plan=Plan(epochs=5, device="cpu")))
+    assert [r.data["best"] for r in records if r.kind == "check"] == [True, True, False, False, False]
+    best = checkpoint.load(tmp_path / "best.pt")["network"]
+    assert all(torch.equal(a, b) for a, b in zip(kept[1], best.values(), strict=True))
+    last = checkpoint.load(tmp_path / "last.pt")["network"]
+    assert all(torch.equal(a, b) for a, b in zip(kept[4], last.values(), strict=True))
+    assert "training" not in checkpoint.load(tmp_path / "best.pt")
+
+
+def test_the_verdict_has_read_all_records_and_this_check(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    data = fixed([make_batch("a", seed=k) for k in range(2)])
+    records = list(fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1)))
+    checks = [r for r in records if r.kind == "check"]
+    slugs = [cause["slug"] for cause in checks[1].data["verdict"]["causes"]]
+    assert slugs == ["start", "step", "step", "check", "epoch", "step", "step", "check"]
+
+
+def test_the_learning_rate_walks_the_schedule_from_end_to_end(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    data = fixed([make_batch("a", seed=k) for k in range(5)])
+    plan = Plan(epochs=4, device="cpu", log_every=1, lr=1.0, schedule="linear", warmup=0.0, accumulate=2)
+    records = list(fit(toy(), data, None, out=tmp_path, plan=plan))
+    rates = [r.data["lr"] for r in records if r.kind == "step"]
+    assert rates == pytest.approx([1 - k / 12 for k in range(12)])  # 3 steps in each of 4 epochs
+    assert records[0].data["steps"] == 12
+
+
+def test_after_step_counts_up_to_the_total(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    task = toy()
+    list(fit(task, fixed([make_batch("a", seed=k) for k in range(3)]), None, out=tmp_path, plan=Plan(epochs=2, device="cpu")))
+    assert task.after == [(k, 6) for k in range(1, 7)]
+
+
+def test_checks_now_and_then_and_at_the_end(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    data = fixed([make_batch("a")])
+    records = list(fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=5, device="cpu", check_every=2)))
+    assert [r.data["epoch"] for r in records if r.kind == "check"] == [2, 4, 5]
+
+
+def test_without_a_dev_part_the_last_network_is_the_best(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    task = toy()
+    records = list(fit(task, fixed([make_batch("a")]), None, out=tmp_path, plan=Plan(epochs=2, device="cpu")))
+    assert not [r for r in records if r.kind == "check"]
+    best = checkpoint.load(tmp_path / "best.pt")["network"]
+    assert all(torch.equal(a, b) for a, b in zip(task.network.state_dict().values(), best.values(), strict=True))
+
+
+def test_early_stop(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    scores = iter([5.0, 4.0, 4.5, 4.0, 3.0, 9.0, 9.0, 9.0])
+    task = toy()
+    task.check = lambda batches, gather: toy.check(task, []).__class__((value := next(scores),), {"loss": value})
+    data = fixed([make_batch("a")])
+    records = list(fit(task, data, data, out=tmp_path, plan=Plan(epochs=50, device="cpu", patience=3)))
+    assert sum(r.kind == "check" for r in records) == 8
+    assert records[-1].kind == "event" and records[-1].data["what"] in ("finished", "early-stop")
+
+
+def test_bf16_is_for_the_steps_alone_and_trains_as_float32_does(recogniser_parts: Parts, tmp_path: Path) -> None:
+    losses: dict[bool, list[float]] = {}
+    for bf16 in (False, True):
+        task, train, dev = recogniser_parts()
+        conv = next(m for m in task.network.modules() if isinstance(m, torch.nn.Conv2d))
+        trained: set[str] = set()
+        checked: set[str] = set()
+
+        def note(*_: Any, trained: set[str] = trained, checked: set[str] = checked) -> None:
+            (trained if torch.is_grad_enabled() else checked).add(torch.get_float32_matmul_precision())
+
+        conv.register_forward_hook(note)
+        records = list(fit(task, train, dev, out=tmp_path / str(bf16), plan=dataclasses.replace(PLAN, bf16=bf16)))
+        assert trained == {"medium" if bf16 else "highest"} and checked == {"highest"}
+        assert {p.dtype for p in task.parameters()} == {torch.float32}
+        losses[bf16] = [r.data["train_loss"] for r in records if r.kind == "epoch"]
+    assert losses[True] == pytest.approx(losses[False], rel=0.05)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_bf16_on_cuda_is_autocast(recogniser_parts: Parts, tmp_path: Path) -> None:
+    task, train, dev = recogniser_parts()
+    seen: set[torch.dtype] = set()
+    conv = next(m for m in task.network.modules() if isinstance(m, torch.nn.Conv2d))
+    conv.register_forward_hook(lambda _, __, out: seen.add(out.dtype))
+    records = list(fit(task, train, dev, out=tmp_path, plan=dataclasses.replace(PLAN, bf16=True, device="cuda")))
+    assert seen == {torch.bfloat16, torch.float32}                    # steps, and checks
+    assert {p.dtype for p in task.parameters()} == {torch.float32}
+    assert all(math.isfinite(r.data["train_loss"]) for r in records if r.kind == "epoch")
+
+
+def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    data = fixed([make_batch("a", seed=k) for k in range(3)])
+    records = list(fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=10**9, device="cpu", budget="0.3s", save_every_s=1e9)))
+    ends = [r for r in records if r.kind == "epoch"]
+    assert 1 <= len(ends) < 10**4 and records[-1].data["what"] == "finished"
+    tiny = list(fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=10**9, device="cpu", budget="0.000001s")))
+    assert sum(r.kind == "epoch" for r in tiny) == 1
+
+
+# what a run survives ----------------------------------------------------------------------------------------------------
+
+
+def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    unread = make_batch("a", name="r")
+    unread = type(unread)(**{**vars(unread), "skipped": (Skip("m.jsonl:7", "it is empty"),)})
+    data = fixed([make_batch("a", name="p"), make_batch("a", "nan loss", name="n"), make_batch("b", "left out", name="l"), None, unread])
+    task = toy()
+    records = list(fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1, skips=3)))
+    events = [(r.data["what"], tuple(r.data["ids"])) for r in records if r.kind == "event"]
+    assert sorted(events) == sorted(
+        [
+            ("unreadable", ("m.jsonl:7: it is empty",)),
+            ("infeasible", ("l1",)),
+            ("skipped-step", ("n1",)),
+            ("skipped-step", ("n1",)),
+            ("finished", ()),
+        ]
+    )
+    assert [r.step for r in records if r.kind == "step"] == [1, 2, 3, 4, 5, 6]
+    assert all(bool(torch.isfinite(p).all()) for p in task.network.parameters())
+
+
+@pytest.mark.parametrize("text", ["nan loss", "inf gradient", "left out"])
+def test_many_bad_steps_in_a_row_end_training_with_an_error(text: str, toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    data = fixed([make_batch("a"), *[make_batch(text, name="bad") for _ in range(9)]])
+    seen = []
+    with pytest.raises(TrainingError, match=r"4 steps in a row could not be used") as caught:
+        for record in fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=9, device="cpu", skips=4)):
+            seen.append(record)
+    assert sum(r.data.get("what") == "skipped-step" for r in seen) == 4
+    assert text == "left out" or "bad0" in str(caught.value)
+    assert str(caught.value).endswith("The likely cause: start (seen); the cure: none")
+
+
+def test_good_steps_between_bad_ones_reset_the_count(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    data = fixed([make_batch("a"), make_batch("nan loss"), make_batch("nan loss")])
+    records = list(fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=4, device="cpu", skips=3)))
+    assert records[-1].data["what"] == "finished" and sum(r.data.get("what") == "skipped-step" for r in records) == 8
+
+
+def test_a_frozen_network_is_a_clear_error(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no trained parameter received a gradient"):
+        list(fit(toy(frozen=True), fixed([make_batch("a")]), None, out=tmp_path, plan=PLAN))
+
+
+def test_a_schedule_that_does_not_exist_is_an_error_before_the_first_step(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    task = toy()
+    with pytest.raises(ValueError, match="schedule: expected"):
+        list(fit(task, fixed([make_batch("a")] * 20), None, out=tmp_path, plan=Plan(schedule="onecicle", device="cpu")))
+    assert task.after == []
+
+
+def test_a_full_disk_is_a_clear_error_and_the_old_checkpoint_stays(
+    recogniser_parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, train, dev = recogniser_parts()
+    stream = fit(task, train, dev, out=tmp_path, plan=PLAN)
+    for record in stream:
+        if record.kind == "epoch":
+            break
+    before = (tmp_path / "last.pt").read_bytes()
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(OSError, match=r"could not write the checkpoint .*untouched.*resume"):
+            list(stream)
+    assert (tmp_path / "last.pt").read_bytes() == before
+    records = run(recogniser_parts, tmp_path, resume=True)
+    assert records[-1].data["what"] == "finished" and checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["epoch"] == 3
+
+
+def test_memory_that_runs_out_is_said_once_and_counted(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    task = toy()
+    step = task.step
+
+    def stepped(batch: Any, number: int) -> Any:
+        if len(batch) > 1 or batch.ids == ("huge0",):
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return step(batch, number)
+
+    task.step = stepped
+    texts = {"p": ("a", "b"), "q": ("a",), "r": ("c", "d", "e"), "huge": ("a",)}
+    data = fixed([make_batch(*rows, name=name) for name, rows in texts.items()])
+    records = list(fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1)))
+    events = [(r.data["what"], r.data["ids"]) for r in records if r.kind == "event" and r.data["what"] != "skipped-step"]
+    assert events == [("out-of-memory", []), ("too-large", ["huge0: does not fit into memory, even alone"]), ("finished", [])]
+    assert [r.data["halved"] for r in records if r.kind == "step"] == [1, 0, 2] * 2
+    assert checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["halved"] == 8
+
+
+@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"))])
+@pytest.mark.parametrize("lost", [1, 11])
+def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(lost: int, workers: int, tones: Any, tmp_path: Path) -> None:
+    files = [shutil.copy(u.audio_filepath, tmp_path) for u in tones]
+    lines = [dataclasses.replace(u, audio_filepath=Path(file)) for u, file in zip(tones, files, strict=True)]
+    torch.manual_seed(1)
+    tokenizer = Alphabet("abc ")
+    spec = NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=4)
+    corpus = Corpus(lines, tokenizer, 8000, cache_bytes=0)
+    loader = Loader(corpus, batch_size=4, workers=workers, start_method="fork" if workers else None)
+    task, seen = Recognise(build(spec, tokenizer.size), tokenizer, spec_to(spec)), list[Record]()
+    plan = Plan(epochs=4, device="cpu", unreadable=0.5)
+
+    def train() -> None:
+        for record in fit(task, loader, None, out=tmp_path / "run", plan=plan):
+            seen.append(record)
+            if record.kind == "epoch" and record.data["epoch"] == 2:
+                for file in files[:lost]:
+                    Path(file).unlink()
+
+    if lost == 1:
+        train()
+        (told,) = [r.data["ids"] for r in seen if r.kind == "event" and r.data["what"] == "unreadable"]
+        assert len(told) == 1 and "tone00.wav" in told[0] and seen[-1].data["what"] == "finished"
+    else:
+        with pytest.raises(TrainingError, match=r"11 of 16 utterances could not be read in epoch 2, more than --unreadable 0\.5 .*tones"):
+            train()
+    loader.close()
+
+
+def test_a_recipe_for_one_process_is_not_run_by_several(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TrainingError, match="this recipe trains in one"):
+        fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, plan=PLAN)
+
+
+# stopped and resumed ----------------------------------------------------------------------------------------------------
+
+
+def equal_runs(one: Path, two: Path, epoch_start: bool) -> None:
+    assert same(timeless(checkpoint.load(one / "last.pt")), timeless(checkpoint.load(two / "last.pt")))
+    assert same(checkpoint.load(one / "best.pt"), checkpoint.load(two / "best.pt"))
+    for a, b in zip(run_cli(one, "check"), run_cli(two, "check"), strict=True):
+        assert {key: (a[key], b[key]) for key in a if a[key] != b[key] and key not in SESSION} == {}
+    if epoch_start:
+        assert run_cli(one, "step", "epoch") == run_cli(two, "step", "epoch")
+    # Inside an epoch the windows of the step records, and the mean over the epoch, begin anew where the run went on.
+    assert [(r["epoch"], r["step"]) for r in run_cli(one, "epoch")] == [(r["epoch"], r["step"]) for r in run_cli(two, "epoch")]
+
+
+@pytest.mark.parametrize("at", [1, 3, 4, 5, 8, 11])
+def test_an_interrupted_run_goes_on_to_the_bit(at: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+    one = uninterrupted(whole, recogniser_parts)
+    task, train, dev = recogniser_parts()
+    handler = signal.getsignal(signal.SIGINT)
+    plan = Plan(**{**vars(PLAN), "log_every": 1, "save_every_s": 1e9}) if at % 4 else PLAN
+    seen: list[Record] = []
+    with pytest.raises(KeyboardInterrupt):
+        for record in fit(task, train, dev, out=tmp_path, plan=plan):
+            seen.append(record)
+            if record.kind == ("step" if at % 4 else "epoch") and record.step == at:
+                signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert seen[-1].data["what"] == "interrupted" and "SIGINT" in seen[-1].data["message"] and "--resume" in seen[-1].data["message"]
+    torch.manual_seed(99)  # a new session begins with other generators
+    more = run(recogniser_parts, tmp_path, resume=True)
+    assert [r.data.get("what") for r in more if r.kind == "event" and r.data["what"] != "infeasible"] == ["resumed", "finished"]
+    equal_runs(one, tmp_path, epoch_start=False)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 6, 9])
+def test_a_run_that_vanished_goes_on_to_the_bit(count: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+    """The generator is dropped, as if the process had been killed there; last.pt is that of the last save."""
+    one = uninterrupted(whole, recogniser_parts)
+    task, train, dev = recogniser_parts()
+    stream = fit(task, train, dev, out=tmp_path, plan=PLAN)
+    for _ in range(count):
+        next(stream)
+    stream.close()
+    if not (tmp_path / "last.pt").exists():
+        with pytest.raises(CheckpointError, match=r"last\.pt"):
+            run(recogniser_parts, tmp_path, resume=True)
+        return
+    run(recogniser_parts, tmp_path, resume=True)
+    equal_runs(one, tmp_path, epoch_start=False)
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_resumed_at_the_start_of_an_epoch_even_the_records_are_equal(
+    epoch: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    one = uninterrupted(whole, recogniser_parts)
+    task, train, dev = recogniser_parts()
+    stream = fit(task, train, dev, out=tmp_path, plan=Plan(**{**vars(PLAN), "save_every_s": 1e9}))
+    for record in stream:  # last.pt is written at the end of an epoch; then a few steps more are lost
+        if record.kind == "step" and record.step == 4 * epoch + 2:
+            break
+    stream.close()
+    run(recogniser_parts, tmp_path, resume=True)
+    equal_runs(one, tmp_path, epoch_start=True)
+
+
+def test_a_run_may_be_stopped_again_and_again(recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+    one = uninterrupted(whole, recogniser_parts)
+    plan, resume = Plan(**{**vars(PLAN), "log_every": 1}), False
+    for _ in range(40):
+        task, train, dev = recogniser_parts()
+        stream = fit(task, train, dev, out=tmp_path, plan=plan, resume=resume)
+        kinds = []
+        for record in stream:
+            kinds.append(record.data.get("what", record.kind))
+            if kinds.count("step") == 2:
+                break
+        stream.close()
+        resume = (tmp_path / "last.pt").exists()
+        if kinds[-1] == "finished":
+            break
+    assert kinds[-1] == "finished"
+    equal_runs(one, tmp_path, epoch_start=False)
+
+
+def test_resuming_a_finished_run_changes_nothing(recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+    one = uninterrupted(whole, recogniser_parts)
+    run(recogniser_parts, tmp_path)
+    more = run(recogniser_parts, tmp_path, resume=True)
+    assert [r.kind for r in more] == ["start", "event", "event"] and more[-1].data["what"] == "finished"
+    equal_runs(one, tmp_path, epoch_start=True)
+
+
+def test_auto_resume_begins_where_there_is_nothing_and_goes_on_where_there_is(
+    recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    one, plan = uninterrupted(whole, recogniser_parts), Plan(**{**vars(PLAN), "auto_resume": True})
+    task, train, dev = recogniser_parts()
+    stream = fit(task, train, dev, out=tmp_path, plan=plan)
+    assert [next(stream).kind for _ in range(4)] == ["start", "step", "step", "check"]
+    stream.close()
+    more = run(recogniser_parts, tmp_path, plan)
+    assert "resumed" in [r.data.get("what") for r in more]
+    equal_runs(one, tmp_path, epoch_start=False)
+
+
+def test_resuming_nothing_and_resuming_from_a_best_checkpoint_are_clear_errors(
+    recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=r"expected a checkpoint at .*last\.pt; there is no such file"):
+        run(recogniser_parts, tmp_path, resume=True)
+    one = uninterrupted(whole, recogniser_parts)
+    (tmp_path / "last.pt").write_bytes((one / "best.pt").read_bytes())
+    with pytest.raises(CheckpointError, match="expected the state of a training run"):
+        run(recogniser_parts, tmp_path, resume=True)
+
+
+def test_in_another_thread_signals_are_left_alone(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    handler, found = signal.getsignal(signal.SIGINT), []
+
+    def work() -> None:
+        for _ in fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, plan=Plan(epochs=1, device="cpu")):
+            found.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert set(found) == {handler} and len(found) >= 3
