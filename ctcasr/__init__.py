@@ -12,12 +12,28 @@ if TYPE_CHECKING:
 
 # Resolved on first use (PEP 562), so that `import ctcasr.ctc` loads neither torchaudio nor soundfile nor jiwer.
 _HOME = {
-    "Batch": "ctcasr.batch", "Utterance": "ctcasr.batch", "Framing": "ctcasr.seq", "Seq": "ctcasr.seq",
-    "Classification": "ctcasr.classify.classifier", "Classifier": "ctcasr.classify.classifier",
-    "Ensemble": "ctcasr.recognise.ensemble", "Hypothesis": "ctcasr.recognise.recogniser", "Recogniser": "ctcasr.recognise.recogniser",
+    "Batch": "ctcasr.batch",
+    "Utterance": "ctcasr.batch",
+    "Framing": "ctcasr.seq",
+    "Seq": "ctcasr.seq",
+    "Classification": "ctcasr.classify.classifier",
+    "Classifier": "ctcasr.classify.classifier",
+    "Ensemble": "ctcasr.recognise.ensemble",
+    "Hypothesis": "ctcasr.recognise.recogniser",
+    "Recogniser": "ctcasr.recognise.recogniser",
 }
 
-__all__ = ["Batch", "Classification", "Classifier", "Ensemble", "Framing", "Hypothesis", "Recogniser", "Seq", "Utterance"]
+__all__ = [
+    "Batch",
+    "Classification",
+    "Classifier",
+    "Ensemble",
+    "Framing",
+    "Hypothesis",
+    "Recogniser",
+    "Seq",
+    "Utterance",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,16 @@ from torch import Tensor
 
 from ctcasr.seq import Seq
 
-_KNOWN = ("audio_filepath", "duration", "text", "offset", "speaker", "label", "fold", "video_filepath")
+_KNOWN = (
+    "audio_filepath",
+    "duration",
+    "text",
+    "offset",
+    "speaker",
+    "label",
+    "fold",
+    "video_filepath",
+)
 
 
 @dataclass(frozen=True)
@@ -21,22 +30,29 @@ class Utterance:
     """One line of a manifest: where the sound is, what is said, who says it; checks itself (ValueError names the line)."""
 
     audio_filepath: Path
-    duration: float | None = None      # seconds; None: to the end of the file
+    duration: float | None = None  # seconds; None: to the end of the file
     text: str | None = None
-    offset: float = 0.0                # seconds into the file
+    offset: float = 0.0  # seconds into the file
     speaker: str | None = None
     label: str | None = None
     fold: int | None = None
     video_filepath: Path | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)     # every other key of the line, as it stood there
-    where: str = ""                    # "manifest.jsonl:17", for messages
+    extra: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # every other key of the line, as it stood there
+    where: str = ""  # "manifest.jsonl:17", for messages
 
     def __post_init__(self) -> None:
         for name, least in (("duration", 0.0), ("offset", 0.0)):
             value = getattr(self, name)
             if value is None and name == "duration":
                 continue
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < least:
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not math.isfinite(value)
+                or value < least
+            ):
                 raise ValueError(f"{self._at()}{name}: expected seconds >= 0; got {value!r}")
         for name in ("text", "speaker", "label"):
             value = getattr(self, name)
@@ -55,7 +71,9 @@ class Utterance:
         video = line.get("video_filepath")
         if video is not None and not isinstance(video, str):
             raise ValueError(f"{at}video_filepath: expected a path; got {video!r}")
-        speaker, label = (str(v) if isinstance(v, int) else v for v in (line.get("speaker"), line.get("label")))
+        speaker, label = (
+            str(v) if isinstance(v, int) else v for v in (line.get("speaker"), line.get("label"))
+        )
         return Utterance(
             audio_filepath=folder / path,
             duration=line.get("duration"),
@@ -95,14 +113,16 @@ class Batch:
     """What one step sees: sound as samples, the tokens to be written, and whatever else the task reads."""
 
     utterances: tuple[Utterance, ...]
-    audio: Seq                                   # samples [B, N]
-    targets: Tensor                              # int64 [sum S], concatenated row after row, on the host
+    audio: Seq  # samples [B, N]
+    targets: Tensor  # int64 [sum S], concatenated row after row, on the host
     target_lengths: tuple[int, ...]
-    skipped: tuple[Skip, ...] = ()               # what should have been here but could not be read
-    seeds: tuple[int, ...] = ()                  # one per utterance, from (seed, epoch, utterance): all randomness of a row
-    clean: Seq | None = None                     # samples [B, N] of the speech alone, for enhancement
-    video: Seq | None = None                     # frames [B, T, H, W]
-    labels: Tensor | None = None                 # int64 [B], for classification
+    skipped: tuple[Skip, ...] = ()  # what should have been here but could not be read
+    seeds: tuple[
+        int, ...
+    ] = ()  # one per utterance, from (seed, epoch, utterance): all randomness of a row
+    clean: Seq | None = None  # samples [B, N] of the speech alone, for enhancement
+    video: Seq | None = None  # frames [B, T, H, W]
+    labels: Tensor | None = None  # int64 [B], for classification
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -113,6 +133,7 @@ class Batch:
 
     def rows(self, indices: Sequence[int]) -> Batch:
         """Only these utterances, padded to the longest of them."""
+
         def of(items: tuple[Any, ...]) -> tuple[Any, ...]:
             return tuple(items[i] for i in indices) if items else ()
 
@@ -121,21 +142,39 @@ class Batch:
 
         targets = self.targets.split(list(self.target_lengths))
         labels = None if self.labels is None else self.labels[list(indices)]
-        return replace(self, utterances=of(self.utterances), audio=self.audio.rows(indices), target_lengths=of(self.target_lengths),
-                       targets=torch.cat([targets[i] for i in indices]) if indices else self.targets[:0], seeds=of(self.seeds),
-                       clean=some(self.clean), video=some(self.video), labels=labels)
+        return replace(
+            self,
+            utterances=of(self.utterances),
+            audio=self.audio.rows(indices),
+            target_lengths=of(self.target_lengths),
+            targets=torch.cat([targets[i] for i in indices]) if indices else self.targets[:0],
+            seeds=of(self.seeds),
+            clean=some(self.clean),
+            video=some(self.video),
+            labels=labels,
+        )
 
     def to(self, device: torch.device | str) -> Batch:
         """The same with sound, video and labels on `device`; targets stay on the host."""
+
         def move(seq: Seq | None) -> Seq | None:
             return None if seq is None else seq.to(device)
 
         labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
-        return replace(self, audio=self.audio.to(device), clean=move(self.clean), video=move(self.video), labels=labels)
+        return replace(
+            self,
+            audio=self.audio.to(device),
+            clean=move(self.clean),
+            video=move(self.video),
+            labels=labels,
+        )
 
     def pin(self) -> Batch:
         """The same in page-locked memory, for copies that do not wait."""
+
         def pinned(seq: Seq | None) -> Seq | None:
             return None if seq is None else Seq(seq.data.pin_memory(), seq.lengths, seq.rate)
 
-        return replace(self, audio=pinned(self.audio), clean=pinned(self.clean), video=pinned(self.video))  # type: ignore[arg-type]
+        return replace(
+            self, audio=pinned(self.audio), clean=pinned(self.clean), video=pinned(self.video)
+        )  # type: ignore[arg-type]

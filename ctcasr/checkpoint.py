@@ -24,7 +24,9 @@ def save(path: Path | str, payload: Mapping[str, Any]) -> Path:
     # Packed in memory: torch's zip writer, stopped by a full disk, hides the cause behind errors of its own.
     packed = io.BytesIO()
     torch.save({"format": FORMAT, **payload}, packed)
-    name = path.with_name(f".{path.name}.part")           # always the same: what a killed process left is written over
+    name = path.with_name(
+        f".{path.name}.part"
+    )  # always the same: what a killed process left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(name, "wb") as file:
@@ -37,8 +39,11 @@ def save(path: Path | str, payload: Mapping[str, Any]) -> Path:
             os.unlink(name)
         if isinstance(error, OSError):
             kept = f"; the last one at {path} is untouched" if path.exists() else ""
-            raise OSError(error.errno, f"could not write the checkpoint {path} ({error}){kept}. "
-                          "Free some space and resume the run from its last checkpoint") from error
+            raise OSError(
+                error.errno,
+                f"could not write the checkpoint {path} ({error}){kept}. "
+                "Free some space and resume the run from its last checkpoint",
+            ) from error
         raise
     return path
 
@@ -47,17 +52,27 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
     """Read a checkpoint with `weights_only=True`; raises CheckpointError where it is not one of ours."""
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"expected a checkpoint at {path}; there is no such file. A run directory holds best.pt and last.pt")
+        raise CheckpointError(
+            f"expected a checkpoint at {path}; there is no such file. A run directory holds best.pt and last.pt"
+        )
     try:
         payload = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:          # the restricted unpickler stumbles over other files in every way there is
+    except (
+        Exception
+    ) as error:  # the restricted unpickler stumbles over other files in every way there is
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise CheckpointError(f"{path}: expected a ctcasr checkpoint; it could not be read as one ({reason})") from error
+        raise CheckpointError(
+            f"{path}: expected a ctcasr checkpoint; it could not be read as one ({reason})"
+        ) from error
     if not isinstance(payload, dict) or "format" not in payload:
-        raise CheckpointError(f"{path}: expected a ctcasr checkpoint; this file has no format number")
+        raise CheckpointError(
+            f"{path}: expected a ctcasr checkpoint; this file has no format number"
+        )
     if payload["format"] != FORMAT:
-        raise CheckpointError(f"{path}: checkpoint format {payload['format']}; this ctcasr reads format {FORMAT}. "
-                              "Use the version of ctcasr that wrote it, or train again")
+        raise CheckpointError(
+            f"{path}: checkpoint format {payload['format']}; this ctcasr reads format {FORMAT}. "
+            "Use the version of ctcasr that wrote it, or train again"
+        )
     return payload
 
 
@@ -66,5 +81,7 @@ def load_kind(path: Path | str, kind: str) -> dict[str, Any]:
     payload = load(path)
     if payload.get("kind") != kind:
         article = "an" if kind[0] in "aeiou" else "a"
-        raise CheckpointError(f"{path}: expected {article} {kind}; this checkpoint holds: {payload.get('kind')}")
+        raise CheckpointError(
+            f"{path}: expected {article} {kind}; this checkpoint holds: {payload.get('kind')}"
+        )
     return payload

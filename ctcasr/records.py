@@ -42,7 +42,7 @@ class RecordFile:
         with open(part, "w", encoding="utf-8") as file:
             file.writelines(_line(entry) for entry in self.history)
         os.replace(part, path)
-        self.file = open(path, "a", encoding="utf-8")      # noqa: SIM115  closed by close()
+        self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
 
     def write(self, record: Record) -> Record:
         """Append the record, hand it to the system, and return it."""
@@ -68,14 +68,18 @@ def read_records(run: Path | str) -> list[Record]:
     path = Path(run)
     path = path / "records.jsonl" if path.is_dir() else path
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: expected the records of a run (a run directory holds records.jsonl)")
+        raise FileNotFoundError(
+            f"{path}: expected the records of a run (a run directory holds records.jsonl)"
+        )
     rows = path.read_text(encoding="utf-8", errors="replace").split("\n")
     records = []
     for number, row in enumerate(rows, 1):
         record = _record(row) if row.strip() else None
         if record is not None:
             records.append(record)
-        elif row.strip() and number < len(rows):       # the last piece has no newline behind it: it was being written
+        elif row.strip() and number < len(
+            rows
+        ):  # the last piece has no newline behind it: it was being written
             warnings.warn(f"{path}:{number}: not a record, left out: {row[:60]!r}", stacklevel=2)
     return records
 

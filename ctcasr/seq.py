@@ -62,9 +62,13 @@ class Seq:
 
     def __post_init__(self) -> None:
         if self.data.dim() < 2 or self.data.shape[0] != len(self.lengths):
-            raise ValueError(f"expected data [B, T, ...] with B = {len(self.lengths)} lengths; got {tuple(self.data.shape)}")
+            raise ValueError(
+                f"expected data [B, T, ...] with B = {len(self.lengths)} lengths; got {tuple(self.data.shape)}"
+            )
         if any(not 0 <= n <= self.data.shape[1] for n in self.lengths):
-            raise ValueError(f"expected lengths within 0..{self.data.shape[1]} (the padded T); got {self.lengths}")
+            raise ValueError(
+                f"expected lengths within 0..{self.data.shape[1]} (the padded T); got {self.lengths}"
+            )
 
     @staticmethod
     def stack(rows: Sequence[Tensor], rate: Fraction | int) -> Seq:
@@ -113,7 +117,9 @@ class Seq:
     def with_data(self, data: Tensor) -> Seq:
         """The same lengths and clock around other data `[B, T, ...]` of the same T."""
         if data.shape[:2] != self.data.shape[:2]:
-            raise ValueError(f"expected [B, T] = {tuple(self.data.shape[:2])}; got {tuple(data.shape[:2])}; use framed()")
+            raise ValueError(
+                f"expected [B, T] = {tuple(self.data.shape[:2])}; got {tuple(data.shape[:2])}; use framed()"
+            )
         cache = self._cache if data.device == self.device else {}
         return Seq(data, self.lengths, self.rate, cache)
 
@@ -137,7 +143,9 @@ class Seq:
         """Only these rows, cut to the longest of them."""
         lengths = tuple(self.lengths[i] for i in indices)
         index = torch.tensor(list(indices), dtype=torch.int64, device=self.device)
-        return Seq(self.data.index_select(0, index)[:, : max(lengths, default=0)], lengths, self.rate)
+        return Seq(
+            self.data.index_select(0, index)[:, : max(lengths, default=0)], lengths, self.rate
+        )
 
     def row(self, index: int) -> Tensor:
         """Row `index` without its padding, `[T_b, ...]`."""

@@ -32,18 +32,24 @@ class NetSpec:
 
     front: FrontSpec = field(default_factory=FrontSpec)
     conv: tuple[ConvSpec, ...] = ()
-    rnn: str = "gru"                   # "gru", "lstm", "rnn"
+    rnn: str = "gru"  # "gru", "lstm", "rnn"
     layers: int = 3
     hidden: int = 128
     bidirectional: bool = True
-    lookahead: int = 0                 # frames of the future that a look-ahead convolution after the RNN layers sees
-    rnn_norm: str = "every"            # BatchNorm on the input of "every" layer, of the first ("input") or of "none"
-    fc: tuple[int, ...] = ()           # hidden fully connected layers before the output layer
-    fc_norm: bool = True               # BatchNorm before each fully connected layer
-    clip: float | None = None          # upper end of a clipped ReLU
+    lookahead: int = (
+        0  # frames of the future that a look-ahead convolution after the RNN layers sees
+    )
+    rnn_norm: str = (
+        "every"  # BatchNorm on the input of "every" layer, of the first ("input") or of "none"
+    )
+    fc: tuple[int, ...] = ()  # hidden fully connected layers before the output layer
+    fc_norm: bool = True  # BatchNorm before each fully connected layer
+    clip: float | None = None  # upper end of a clipped ReLU
     dropout: float = 0.0
-    blank_start: float | None = None   # probability that the untrained network gives to the blank; None: as it comes
-    prior_weight: float = 0.0          # of running label priors, in the loss and in decoding
+    blank_start: float | None = (
+        None  # probability that the untrained network gives to the blank; None: as it comes
+    )
+    prior_weight: float = 0.0  # of running label priors, in the loss and in decoding
 
 
 def describe(spec: NetSpec) -> str:
@@ -53,7 +59,9 @@ def describe(spec: NetSpec) -> str:
     conv = [f"{len(spec.conv)} conv (stride {stride})"] if spec.conv else []
     rnn = f"{spec.layers} x {'Bi' if spec.bidirectional else ''}{spec.rnn.upper()} {spec.hidden}"
     ahead = [f"look-ahead {spec.lookahead}"] if spec.lookahead else []
-    return ", ".join([f"{spec.front.kind} {size}", *conv, rnn, *ahead, "-".join(["FC", *map(str, spec.fc)])])
+    return ", ".join(
+        [f"{spec.front.kind} {size}", *conv, rnn, *ahead, "-".join(["FC", *map(str, spec.fc)])]
+    )
 
 
 def named(name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any], str], T]) -> T:
@@ -67,7 +75,9 @@ def named(name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any]
     if preset not in presets:
         near = difflib.get_close_matches(preset, presets, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"expected a preset ({', '.join(presets)}) or a .toml file; got {preset!r}{hint}")
+        raise ValueError(
+            f"expected a preset ({', '.join(presets)}) or a .toml file; got {preset!r}{hint}"
+        )
     if not changes:
         return presets[preset]
     data: dict[str, Any] = plain(dataclasses.asdict(cast(Any, presets[preset])))
@@ -78,7 +88,9 @@ def named(name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any]
         for part in tables:
             table = table.get(part) if isinstance(table, dict) else None  # type: ignore[assignment]
         if not equals or not isinstance(table, dict):
-            raise ValueError(f"{name!r}: expected a change as field=value, such as hidden=256 or front.norm=pca; got {change!r}")
+            raise ValueError(
+                f"{name!r}: expected a change as field=value, such as hidden=256 or front.norm=pca; got {change!r}"
+            )
         table[key] = _literal(value)
     return make(data, repr(name))
 
@@ -109,10 +121,16 @@ def fill(kind: Any, value: Any, where: str) -> Any:
                 near = difflib.get_close_matches(key, hints, 1)
                 hint = f"did you mean {near[0]!r}?" if near else f"expected one of {list(hints)}"
                 raise ValueError(f"{where}: unknown key {key!r}; {hint}")
-        needed = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+        needed = [
+            f.name
+            for f in dataclasses.fields(kind)
+            if f.default is f.default_factory is dataclasses.MISSING
+        ]
         if missing := [name for name in needed if name not in value]:
             raise ValueError(f"{where}: expected {', '.join(missing)} too; got only {list(value)}")
-        return kind(**{key: fill(hints[key], item, f"{where}.{key}") for key, item in value.items()})  # type: ignore[operator]
+        return kind(
+            **{key: fill(hints[key], item, f"{where}.{key}") for key, item in value.items()}
+        )  # type: ignore[operator]
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
             raise ValueError(f"{where}: expected a list; got {value!r}")
@@ -120,7 +138,10 @@ def fill(kind: Any, value: Any, where: str) -> Any:
         kinds = [of[0]] * len(value) if of[-1] is Ellipsis else list(of)
         if len(kinds) != len(value):
             raise ValueError(f"{where}: expected {len(kinds)} values; got {value!r}")
-        return tuple(fill(k, item, f"{where}[{i}]") for i, (k, item) in enumerate(zip(kinds, value, strict=True)))
+        return tuple(
+            fill(k, item, f"{where}[{i}]")
+            for i, (k, item) in enumerate(zip(kinds, value, strict=True))
+        )
     allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
     if float in allowed and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

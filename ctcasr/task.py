@@ -17,11 +17,13 @@ from ctcasr.batch import Batch
 class Loss:
     """The objective of one batch as a sum and the weight to divide by, so that accumulation and several devices normalise exactly."""
 
-    sum: Tensor                                     # scalar, differentiable, over the utterances that count
-    weight: float                                   # how many those are
-    rows: Tensor | None = None                      # [B] detached loss of each utterance, to name a non-finite one
-    left_out: tuple[str, ...] = ()                  # utterances in neither sum nor weight, with the reason
-    evidence: Callable[[], Mapping[str, float]] = dict        # scalars for the records; called only when one is written
+    sum: Tensor  # scalar, differentiable, over the utterances that count
+    weight: float  # how many those are
+    rows: Tensor | None = None  # [B] detached loss of each utterance, to name a non-finite one
+    left_out: tuple[str, ...] = ()  # utterances in neither sum nor weight, with the reason
+    evidence: Callable[[], Mapping[str, float]] = (
+        dict  # scalars for the records; called only when one is written
+    )
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class Score:
     figures: Mapping[str, float]
     samples: Sequence[Mapping[str, Any]] = ()
     report: Mapping[str, float] = field(default_factory=dict)
-    evidence: Mapping[str, Any] = field(default_factory=dict)      # what `judge` reads, beside the figures
+    evidence: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # what `judge` reads, beside the figures
 
 
 Gather = Callable[[Any], list[Any]]

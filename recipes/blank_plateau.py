@@ -57,7 +57,10 @@ class Settings(Plan):
     train: str = required("manifest to learn from")
     valid: str = option("", "manifest to score once, at the end of each run")
     out: str = option("runs/plateau", "folder of the runs")
-    net: str = option("report_v_bigru", "the network that fails: one BatchNorm, three fully connected layers, no conv")
+    net: str = option(
+        "report_v_bigru",
+        "the network that fails: one BatchNorm, three fully connected layers, no conv",
+    )
     arms: str = option("", "only these arms, separated by commas; empty: all")
     seeds: int = option(3, "runs of each arm")
     epochs: int = option(15, "passes over the training data in each run")
@@ -71,14 +74,39 @@ def main(argv: list[str] | None = None) -> None:
     """Run every arm with every seed, print the table, draw the figure."""
     s = parse(Settings, argv, prog="blank_plateau")
     arms = [name for name in ARMS if not s.arms or name in ["plain", *s.arms.split(",")]]
-    results: dict[str, list[dict[str, Any]]] = {name: [run(s, name, seed) for seed in range(s.seeds)] for name in arms}
-    gains = against("plain", {name: [r["errors"] for r in runs] for name, runs in results.items()}, results["plain"][0]["words"])
-    table = Table("arm", "steps to release", "to 50 % WER", "WER % (valid)", "less plain's [95 %]", title="medians (all seeds)")
+    results: dict[str, list[dict[str, Any]]] = {
+        name: [run(s, name, seed) for seed in range(s.seeds)] for name in arms
+    }
+    gains = against(
+        "plain",
+        {name: [r["errors"] for r in runs] for name, runs in results.items()},
+        results["plain"][0]["words"],
+    )
+    table = Table(
+        "arm",
+        "steps to release",
+        "to 50 % WER",
+        "WER % (valid)",
+        "less plain's [95 %]",
+        title="medians (all seeds)",
+    )
     for name, runs in results.items():
-        gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in gains[name].bounds)) if name in gains else ""
-        table.add_row(name, *(_cell([r[key] for r in runs]) for key in ("release", "half", "wer")), gain)
+        gain = (
+            "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in gains[name].bounds))
+            if name in gains
+            else ""
+        )
+        table.add_row(
+            name, *(_cell([r[key] for r in runs]) for key in ("release", "half", "wer")), gain
+        )
     Console().print(table)
-    print("figure:", draw_arms(Path(s.out) / "plateau.png", {name: [r["curve"] for r in runs] for name, runs in results.items()}))
+    print(
+        "figure:",
+        draw_arms(
+            Path(s.out) / "plateau.png",
+            {name: [r["curve"] for r in runs] for name, runs in results.items()},
+        ),
+    )
 
 
 def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
@@ -92,21 +120,51 @@ def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
     plan = replace(s, seed=seed, **arm.get("plan", {}))
     alphabet, rate = Alphabet.english38(), spec.front.rate_hz
     train, dev = split_dev(read_manifest(s.train).utterances, 0.1, seed)
-    loader = Loader(Corpus(train, alphabet, rate), batch_size=s.batch_size, order=arm.get("order", "shuffle"), seed=seed)
-    task = Recognise(build(spec, alphabet.size), alphabet, spec_to(spec), SpecAugment() if "masks" in arm else None,
-                     round(arm.get("masks", 0.0) * s.epochs * len(loader)), arm.get("objective"), arm.get("blank_penalty", 0.0))
-    checks = [r for r in fit(task, loader, Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"), out=out, plan=plan)
-              if r.kind == "check"]
+    loader = Loader(
+        Corpus(train, alphabet, rate),
+        batch_size=s.batch_size,
+        order=arm.get("order", "shuffle"),
+        seed=seed,
+    )
+    task = Recognise(
+        build(spec, alphabet.size),
+        alphabet,
+        spec_to(spec),
+        SpecAugment() if "masks" in arm else None,
+        round(arm.get("masks", 0.0) * s.epochs * len(loader)),
+        arm.get("objective"),
+        arm.get("blank_penalty", 0.0),
+    )
+    checks = [
+        r
+        for r in fit(
+            task,
+            loader,
+            Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"),
+            out=out,
+            plan=plan,
+        )
+        if r.kind == "check"
+    ]
     curve = [(r.step, r.data["cer"], r.data["wer"]) for r in checks]
     best = Recogniser.load(out / "best.pt")
     best.blank_penalty = task.blank_penalty
     scored = evaluate(best, read_manifest(s.valid).utterances)
     words = [word_errors(said, heard.text) for _, said, heard in scored.rows]
-    found = {"release": release_step(checks), "half": next((step for step, _, wer in curve if wer <= 0.5), None),
-             "wer": 100 * scored.tally.words.rate, "errors": [w.errors for w in words], "words": [w.total for w in words],
-             "curve": curve, "verdicts": [(r.data.get("verdict") or {}).get("state") for r in checks]}
+    found = {
+        "release": release_step(checks),
+        "half": next((step for step, _, wer in curve if wer <= 0.5), None),
+        "wer": 100 * scored.tally.words.rate,
+        "errors": [w.errors for w in words],
+        "words": [w.total for w in words],
+        "curve": curve,
+        "verdicts": [(r.data.get("verdict") or {}).get("state") for r in checks],
+    }
     (out / "result.json").write_text(json.dumps(found), encoding="utf-8")
-    print(f"{name}, seed {seed}: released at step {found['release']}, 50 % WER at {found['half']}, WER {found['wer']:.1f} %", flush=True)
+    print(
+        f"{name}, seed {seed}: released at step {found['release']}, 50 % WER at {found['half']}, WER {found['wer']:.1f} %",
+        flush=True,
+    )
     return found
 
 

@@ -30,14 +30,20 @@ class Settings(Plan):
     """Train a classifier of sounds or words."""
 
     train: str = option("", "manifest to learn from, or several with commas between")
-    valid: str = option("", "manifest to score at the end, or several; with folds they are folded with the others")
+    valid: str = option(
+        "", "manifest to score at the end, or several; with folds they are folded with the others"
+    )
     out: str = option("runs/classify", "folder of the run")
     net: str = option("kws_cnn", "a preset, or a spec as a .toml file")
     init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
-    folds: str = option("", "own (each line's fold), or a number of folds over speakers; empty: from train to valid")
+    folds: str = option(
+        "", "own (each line's fold), or a number of folds over speakers; empty: from train to valid"
+    )
     classes: str = option("", "only these classes, with commas between")
     pairs: bool = option(False, "every two of the classes by themselves, scores pooled")
-    dev_share: float = option(0.0, "share of train that selects the best epoch; 0: the last epoch is taken")
+    dev_share: float = option(
+        0.0, "share of train that selects the best epoch; 0: the last epoch is taken"
+    )
     pad: str = option("silence", "what fills clips that are too short: silence or loop")
     batch_size: int = option(25, "clips in a batch")
     augment: bool = option(True, "shift, gain, noise, speed and SpecAugment")
@@ -45,13 +51,23 @@ class Settings(Plan):
     noise: str = option("", "folder of recordings that are mixed in while training")
     speeds: str = option("0.9,1,1.1", "speeds at which clips are learnt from")
     prune: float = option(0.0, "share of the weights that is pruned away; 0: none")
-    listen: bool = option(True, "look for the same sound in train and test, not only for the same recording")
-    resume: bool = option(False, "go on with the run in --out; rounds that are done are read, not repeated")
+    listen: bool = option(
+        True, "look for the same sound in train and test, not only for the same recording"
+    )
+    resume: bool = option(
+        False, "go on with the run in --out; rounds that are done are read, not repeated"
+    )
     epochs: int = option(80, "passes over the training data")
     lr: float = option(1e-2, "highest learning rate")
-    schedule: str = option("linear", "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)")
+    schedule: str = option(
+        "linear",
+        "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)",
+    )
     warmup: float = option(0.0, "share of training in which the learning rate rises")
-    floor: float = option(1e-3, "onecycle, cosine, linear: share of lr to end at; 0: fall towards nothing, no lower than 0.0001")
+    floor: float = option(
+        1e-3,
+        "onecycle, cosine, linear: share of lr to end at; 0: fall towards nothing, no lower than 0.0001",
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -59,16 +75,23 @@ def main(argv: list[str] | None = None) -> None:
     s = parse(Settings, argv, prog="classify")
     out, tallies = Path(s.out), dict[str, Confusion]()
     for fold in rounds(s):
-        folder = out / quote(fold.name, safe=" ")              # a class may be called "../a" or "a/b"
-        tallies[fold.name] = (read_round(folder, vars(s)) if s.resume else None) or train(s, fold, folder)
+        folder = out / quote(fold.name, safe=" ")  # a class may be called "../a" or "a/b"
+        tallies[fold.name] = (read_round(folder, vars(s)) if s.resume else None) or train(
+            s, fold, folder
+        )
     summary = pooled(tallies)
-    (out / "scores.json").write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"all: {summary['correct']} of {summary['utterances']} right ({100 * summary['accuracy_low']:.1f} to "
-          f"{100 * summary['accuracy_high']:.1f} %), mean of rounds {summary['mean']} +- {summary['deviation']}; {out / 'scores.json'}")
+    (out / "scores.json").write_text(
+        json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
+    print(
+        f"all: {summary['correct']} of {summary['utterances']} right ({100 * summary['accuracy_low']:.1f} to "
+        f"{100 * summary['accuracy_high']:.1f} %), mean of rounds {summary['mean']} +- {summary['deviation']}; {out / 'scores.json'}"
+    )
 
 
 def rounds(s: Settings) -> list[data.Fold]:
     """What is trained and tested, round by round; LeakError where they share recordings."""
+
     def lines(manifests: str) -> list[Utterance]:
         # Without a choice of classes, one that was never learnt is told as a skip.
         found = [u for path in manifests.split(",") if path for u in data.read_manifest(path)]
@@ -86,14 +109,24 @@ def train(s: Settings, fold: data.Fold, out: Path) -> Confusion:
     torch.manual_seed(s.seed)
     spec, classes = read_classifier(s.net), data.classes_of(fold.train)
     labels = {name: index for index, name in enumerate(classes)}
-    learn, dev = data.split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
+    learn, dev = (
+        data.split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
+    )
     data.count_classes(learn, classes)
     rate, clip = spec.front.rate_hz, data.Clip(spec.samples, s.pad)  # type: ignore[arg-type]
-    jitter = data.Jitter(spec.samples, clip.pad, noises=data.read_noises(Path(s.noise), rate) if s.noise else ())
+    jitter = data.Jitter(
+        spec.samples, clip.pad, noises=data.read_noises(Path(s.noise), rate) if s.noise else ()
+    )
     speeds = [float(speed) for speed in s.speeds.split(",")] if s.augment else [1.0]
     corpus = data.Corpus(learn, None, rate, jitter if s.augment else clip, speeds, labels=labels)
     loader = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed)
-    dev_loader = data.Loader(data.Corpus(dev, None, rate, clip, labels=labels), batch_size=64, order="manifest") if dev else None
+    dev_loader = (
+        data.Loader(
+            data.Corpus(dev, None, rate, clip, labels=labels), batch_size=64, order="manifest"
+        )
+        if dev
+        else None
+    )
 
     model = build_classifier(spec, len(classes))
     if s.init:
@@ -103,15 +136,27 @@ def train(s: Settings, fold: data.Fold, out: Path) -> Confusion:
         model.front.fit(batch.audio for batch in loader.epoch(0) if batch is not None)
         data.count_classes(learn, classes, loader.skipped)
     pruner = Pruner(model.body, Schedule(final=s.prune)) if s.prune else None
-    task = Classify(model, classes, classifier_to(spec), SpecAugment() if s.augment and s.masks else None, pruner, clip.pad,
-                    {"recipe": "classify", "train": Path(s.train).name, "round": fold.name, "settings": to_toml(s)})
+    task = Classify(
+        model,
+        classes,
+        classifier_to(spec),
+        SpecAugment() if s.augment and s.masks else None,
+        pruner,
+        clip.pad,
+        {
+            "recipe": "classify",
+            "train": Path(s.train).name,
+            "round": fold.name,
+            "settings": to_toml(s),
+        },
+    )
     write_settings(s, out)
     for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=resume)):
         pass
     result = evaluate_classes(Classifier.load(out / "best.pt"), fold.test)
     draw_classes(out, result.tally)
     print(f"{fold.name or s.valid}: {result}", flush=True)
-    result.write(out / "test")                   # at last: who finds it knows that the round is done
+    result.write(out / "test")  # at last: who finds it knows that the round is done
     return result.tally
 
 

@@ -21,11 +21,19 @@ def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     out = Path(argv[argv.index("--out") + 1]) if "--out" in argv else Path("runs/demo")
     settings = SynthSettings()
-    print(f"synthesising {settings.train} utterances to learn from and {settings.test} by unseen voices (eSpeak NG) ...", flush=True)
+    print(
+        f"synthesising {settings.train} utterances to learn from and {settings.test} by unseen voices (eSpeak NG) ...",
+        flush=True,
+    )
     train, test = synthesise_corpus(out / "corpus", settings)
-    recognise.main(["--train", str(train), "--valid", str(test), "--out", str(out), "--budget", "5m", *argv])
+    recognise.main(
+        ["--train", str(train), "--valid", str(test), "--out", str(out), "--budget", "5m", *argv]
+    )
 
-    rows = [json.loads(line) for line in (out / "valid" / "hypotheses.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (out / "valid" / "hypotheses.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     print("\nwhat it heard from voices that it had never heard:")
     for row in rows[:: max(1, len(rows) // 6)][:6]:
         print(f"  said   {row['reference']}\n  heard  {row['hypothesis']}\n")

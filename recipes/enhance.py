@@ -40,17 +40,27 @@ class Settings(Plan):
 
     train: str = option("", "manifest of clean speech, or of scenes (lines with target_filepath)")
     valid: str = option("", "scenes to score once, at the end (lines with target_filepath)")
-    noise: str = option("", "manifests of noises with labels, with commas between; the labels named by --unseen are left out")
+    noise: str = option(
+        "",
+        "manifests of noises with labels, with commas between; the labels named by --unseen are left out",
+    )
     talkers: str = option("", "manifest of other talkers, to compete with the speech")
     rooms: str = option("", "manifest of room responses, in which half of the scenes are heard")
     unseen: str = option("", "labels of noises that are kept for the score, with commas between")
-    dev: str = option("", "manifest that selects the best checkpoint; empty: a part of train is held out")
+    dev: str = option(
+        "", "manifest that selects the best checkpoint; empty: a part of train is held out"
+    )
     dev_share: float = option(0.1, "share of train that is held out")
     out: str = option("runs/enhance", "folder of the run")
     net: str = option("mask", "a preset, or a spec as a .toml file")
     batch_size: int = option(16, "scenes in a batch")
-    listener: str = option("", "checkpoint of a recogniser whose CTC loss is learnt from too; it must not judge the result")
-    listening: float = option(1.0, "weight of the listener's loss (nats per token) against SI-SNR (dB)")
+    listener: str = option(
+        "",
+        "checkpoint of a recogniser whose CTC loss is learnt from too; it must not judge the result",
+    )
+    listening: float = option(
+        1.0, "weight of the listener's loss (nats per token) against SI-SNR (dB)"
+    )
     workers: int = option(0, "processes that read ahead")
     init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
     resume: bool = option(False, "go on with the run in --out")
@@ -68,16 +78,31 @@ def run(s: Settings, frames: Frames | None = None) -> None:
     torch.manual_seed(s.seed)
     listener = Listener(Recogniser.load(s.listener)) if s.listener else None
     lines = read_manifest(s.train).utterances
-    train, dev = (lines, read_manifest(s.dev).utterances) if s.dev else split_dev(lines, s.dev_share, s.seed)
+    train, dev = (
+        (lines, read_manifest(s.dev).utterances) if s.dev else split_dev(lines, s.dev_share, s.seed)
+    )
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
-    loader = Loader(corpus(s, train, spec, listener, frames), batch_size=s.batch_size, seed=s.seed, workers=s.workers)
-    dev_loader = Loader(corpus(s, dev, spec, listener, frames), batch_size=s.batch_size, order="sorted", seed=s.seed)
+    loader = Loader(
+        corpus(s, train, spec, listener, frames),
+        batch_size=s.batch_size,
+        seed=s.seed,
+        workers=s.workers,
+    )
+    dev_loader = Loader(
+        corpus(s, dev, spec, listener, frames), batch_size=s.batch_size, order="sorted", seed=s.seed
+    )
 
     model = build_enhancer(spec)
     if s.init:
         print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
-    notes = {"recipe": "enhance", "train": Path(s.train).name, "utterances": len(train), "settings": to_toml(s),
-             "heard": heard([*train, *dev, *others(loader.corpus)]), "listener": fingerprint(s.listener) if s.listener else None}
+    notes = {
+        "recipe": "enhance",
+        "train": Path(s.train).name,
+        "utterances": len(train),
+        "settings": to_toml(s),
+        "heard": heard([*train, *dev, *others(loader.corpus)]),
+        "listener": fingerprint(s.listener) if s.listener else None,
+    }
     task = Enhance(model, enhancer_to(spec), listener, s.listening, notes)
     write_settings(s, out)
     for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
@@ -91,7 +116,13 @@ def run(s: Settings, frames: Frames | None = None) -> None:
         score(s, task, spec, frames)
 
 
-def corpus(s: Settings, lines: Sequence[Utterance], spec: EnhanceSpec, listener: Listener | None, frames: Frames | None) -> Corpus:
+def corpus(
+    s: Settings,
+    lines: Sequence[Utterance],
+    spec: EnhanceSpec,
+    listener: Listener | None,
+    frames: Frames | None,
+) -> Corpus:
     """Scenes as they lie, or mixed anew in each epoch."""
     tokenizer = listener.tokenizer if listener else None
     if all("target_filepath" in line.extra for line in lines):
@@ -102,7 +133,9 @@ def corpus(s: Settings, lines: Sequence[Utterance], spec: EnhanceSpec, listener:
         kinds.append(Interferers.noises([u for u in noises if (u.label or u.id) not in unseen]))
     if s.talkers:
         kinds.append(Interferers.talkers(read_manifest(s.talkers).utterances))
-    rooms = [read_audio(u, spec.rate_hz) for u in read_manifest(s.rooms).utterances] if s.rooms else []
+    rooms = (
+        [read_audio(u, spec.rate_hz) for u in read_manifest(s.rooms).utterances] if s.rooms else []
+    )
     return MixtureCorpus(lines, tokenizer, spec.rate_hz, kinds, rooms, frames=frames)
 
 
@@ -116,12 +149,19 @@ def score(s: Settings, task: Enhance, spec: EnhanceSpec, frames: Frames | None) 
     """SI-SDR of the best checkpoint on the valid scenes."""
     load_fitting(task.network, str(Path(s.out) / "best.pt"))
     scenes = read_manifest(s.valid).utterances
-    loader = Loader(SceneCorpus(scenes, None, spec.rate_hz, frames), batch_size=s.batch_size, order="sorted")
+    loader = Loader(
+        SceneCorpus(scenes, None, spec.rate_hz, frames), batch_size=s.batch_size, order="sorted"
+    )
     task.listening, device = 0.0, next(iter(task.parameters())).device
     figures = task.check(batch.to(device) for batch in loader.epoch(0) if batch is not None).figures
-    (Path(s.out) / "valid.json").write_text(json.dumps({**figures, "skipped": len(loader.skipped)}, indent=1) + "\n", encoding="utf-8")
-    print("valid: SI-SDR {si_sdr_input:.2f} -> {si_sdr:.2f} dB (median improvement {si_sdr_improvement_median:.2f} dB, {worse} of {files} "
-          "worse)".format(**figures) + f", {len(loader.skipped)} skipped")
+    (Path(s.out) / "valid.json").write_text(
+        json.dumps({**figures, "skipped": len(loader.skipped)}, indent=1) + "\n", encoding="utf-8"
+    )
+    print(
+        "valid: SI-SDR {si_sdr_input:.2f} -> {si_sdr:.2f} dB (median improvement {si_sdr_improvement_median:.2f} dB, {worse} of {files} "
+        "worse)".format(**figures)
+        + f", {len(loader.skipped)} skipped"
+    )
 
 
 if __name__ == "__main__":

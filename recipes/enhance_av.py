@@ -25,13 +25,21 @@ from ctcasr.video import VideoReader
 class Settings(enhance.Settings):
     """Train an audio-visual speech enhancer."""
 
-    net: str = option("avse_lstm8", "avse_lstm8, avse_lstm12, avse_lstm8_causal, or a spec as a .toml file")
-    video: str = option("fixed", "fixed; as_published (every frame but the last is zero); zeroed (the network sees nothing)")
+    net: str = option(
+        "avse_lstm8", "avse_lstm8, avse_lstm12, avse_lstm8_causal, or a spec as a .toml file"
+    )
+    video: str = option(
+        "fixed",
+        "fixed; as_published (every frame but the last is zero); zeroed (the network sees nothing)",
+    )
     cache: str = option("", "folder for decoded frames; empty: in --out")
     out: str = option("runs/enhance_av", "folder of the run")
     optimiser: str = option("rmsprop", "adamw, adam (L2 weight decay), sgd or rmsprop")
     weight_decay: float = option(0.0, "decoupled (adamw) or L2 weight decay")
-    schedule: str = option("exponential", "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)")
+    schedule: str = option(
+        "exponential",
+        "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)",
+    )
     warmup: float = option(0.0, "share of training in which the learning rate rises")
 
 
@@ -39,10 +47,16 @@ def main(argv: list[str] | None = None) -> None:
     """Train, select, score; then tell what was seen."""
     s = parse(Settings, argv, prog="enhance_av")
     if not read_enhancer(s.net).sees:
-        raise ValueError(f"net: expected a network that sees (avse_lstm8, avse_lstm12, ...); got {s.net!r}: use recipes/enhance.py")
+        raise ValueError(
+            f"net: expected a network that sees (avse_lstm8, avse_lstm12, ...); got {s.net!r}: use recipes/enhance.py"
+        )
     reader = VideoReader(s.cache or Path(s.out) / "frames", mode=s.video)
     enhance.run(s, reader)
-    print("video:", ", ".join(f"{kind} {count}" for kind, count in sorted(reader.counts.items())) or "nothing was read")
+    print(
+        "video:",
+        ", ".join(f"{kind} {count}" for kind, count in sorted(reader.counts.items()))
+        or "nothing was read",
+    )
     for name, reason in list(reader.reasons.items())[:5]:
         print(f"  {name}: {reason}")
 

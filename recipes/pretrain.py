@@ -39,7 +39,9 @@ from ctcasr.train import (
 class Settings(Plan):
     """Train a CTC recogniser on synthetic speech."""
 
-    texts: str = required("manifests (.jsonl) and text files, with commas between; their words are said as they follow each other there")
+    texts: str = required(
+        "manifests (.jsonl) and text files, with commas between; their words are said as they follow each other there"
+    )
     hours: float = option(10.0, "hours of speech in all; every epoch says new texts")
     epochs: int = option(10, "checks on the way, each after hours / epochs of speech")
     symbols: bool = option(True, "spell letters and say digits in some of the texts")
@@ -48,8 +50,14 @@ class Settings(Plan):
     noise: str = option("", "manifest of noises to add, 0 to 20 dB below the speech")
     rooms: str = option("", "manifest of room responses in which some of it sounds")
     out: str = option("runs/pretrain", "folder of the run")
-    net: str = option("default", "a preset, or a spec as a .toml file; words behind change it: 'default hidden=256 front.norm=pca'")
-    text: str = option("english38", "english38, english29, or pieces:N (SentencePiece with N units learnt from the texts)")
+    net: str = option(
+        "default",
+        "a preset, or a spec as a .toml file; words behind change it: 'default hidden=256 front.norm=pca'",
+    )
+    text: str = option(
+        "english38",
+        "english38, english29, or pieces:N (SentencePiece with N units learnt from the texts)",
+    )
     batch_size: int = option(16, "utterances in a batch, all processes together")
     augment: bool = option(True, "SpecAugment")
     workers: int = option(-1, "processes that speak ahead; -1: as many as a measurement asks for")
@@ -64,7 +72,9 @@ def main(argv: list[str] | None = None) -> None:
         task, loader, dev_loader = prepare(s, world)
         if not s.resume and world.rank == 0:
             write_settings(s, out)
-        for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)):
+        for _ in watch(
+            fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)
+        ):
             pass
         print(f"checkpoint: {out / 'best.pt'}; go on with --init {out / 'best.pt'}")
     world.leave()
@@ -85,20 +95,50 @@ def prepare(s: Settings, world: World) -> tuple[Recognise, Loader, Loader]:
     corpus = SpokenCorpus(texts, tokenizer, rate_hz, s.hours / s.epochs, voices[0], (fewest, most))
     dev_hours = s.hours / s.epochs * s.dev_utterances / len(corpus)
     dev = SpokenCorpus(texts, tokenizer, rate_hz, dev_hours, voices[1], (fewest, most), fixed=True)
-    print(f"{len(lines)} lines of text, {len(texts.follow) - 1} words; {corpus.seconds / 3600:.2f} hours an epoch by {len(voices[0])} "
-          f"voices, {len(dev)} utterances by {len(voices[1])} others to select by")
-    loader = Loader(corpus, batch_size=s.batch_size, order="shuffle", seed=s.seed, rank=world.rank, world=world.size)
-    dev_loader = Loader(dev, batch_size=2 * s.batch_size, order="sorted", seed=s.seed + 1, rank=world.rank, world=world.size)
+    print(
+        f"{len(lines)} lines of text, {len(texts.follow) - 1} words; {corpus.seconds / 3600:.2f} hours an epoch by {len(voices[0])} "
+        f"voices, {len(dev)} utterances by {len(voices[1])} others to select by"
+    )
+    loader = Loader(
+        corpus,
+        batch_size=s.batch_size,
+        order="shuffle",
+        seed=s.seed,
+        rank=world.rank,
+        world=world.size,
+    )
+    dev_loader = Loader(
+        dev,
+        batch_size=2 * s.batch_size,
+        order="sorted",
+        seed=s.seed + 1,
+        rank=world.rank,
+        world=world.size,
+    )
 
     model = build(spec, tokenizer.size)
     if model.front.needs_statistics and not s.resume:
         model.front.fit(batch.audio for batch in dev_loader.epoch(0) if batch is not None)
     masks = SpecAugment() if s.augment else SpecAugment(0, 0.0, 0, 0.0)
     augment = Augment(read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz), masks=masks)
-    task = Recognise(model, tokenizer, spec_to(spec), augment, len(loader), notes={"recipe": "pretrain", "settings": to_toml(s)})
+    task = Recognise(
+        model,
+        tokenizer,
+        spec_to(spec),
+        augment,
+        len(loader),
+        notes={"recipe": "pretrain", "settings": to_toml(s)},
+    )
     trial = next(loader.epoch(0, len(loader) // 2), None)
-    loader.workers = s.workers if s.workers >= 0 else measure_workers(
-        corpus, batch_size=-(-s.batch_size // world.size), step_s=step_seconds(task, trial, pick_device(s.device)))
+    loader.workers = (
+        s.workers
+        if s.workers >= 0
+        else measure_workers(
+            corpus,
+            batch_size=-(-s.batch_size // world.size),
+            step_s=step_seconds(task, trial, pick_device(s.device)),
+        )
+    )
     return task, loader, dev_loader
 
 
@@ -106,7 +146,11 @@ def read_lines(paths: Sequence[str]) -> list[str]:
     """The lines of text files, and the texts of manifests."""
     lines: list[str] = []
     for path in paths:
-        lines += [u.text or "" for u in read_manifest(path)] if path.endswith(".jsonl") else Path(path).read_text("utf-8").splitlines()
+        lines += (
+            [u.text or "" for u in read_manifest(path)]
+            if path.endswith(".jsonl")
+            else Path(path).read_text("utf-8").splitlines()
+        )
     return lines
 
 

@@ -26,9 +26,17 @@ LEVELS = {
 }
 TOGETHER = {("cli", "run_cli"), ("recipes", "tools")}
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
-MODULES = sorted(path.relative_to(ROOT) for folder in ("ctcasr", "recipes", "tools") for path in (ROOT / folder).rglob("*.py"))
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for folder in ("ctcasr", "recipes", "tools")
+    for path in (ROOT / folder).rglob("*.py")
+)
 INITS = [path for path in MODULES if path.name == "__init__.py" and len(path.parts) > 2]
-INSIDE = [path for path in MODULES if path.parts[0] == "ctcasr" and len(path.parts) > 1 and path != Path("ctcasr/__init__.py")]
+INSIDE = [
+    path
+    for path in MODULES
+    if path.parts[0] == "ctcasr" and len(path.parts) > 1 and path != Path("ctcasr/__init__.py")
+]
 
 
 def room_of(module: str) -> str:
@@ -40,16 +48,24 @@ def room_of(module: str) -> str:
 def imported(path: Path, source: str | None = None) -> Iterator[str]:
     """Dotted names of this project's modules that a file imports anywhere in it."""
     package = path.with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(source if source is not None else (ROOT / path).read_text(encoding="utf-8"))):
+    for node in ast.walk(
+        ast.parse(source if source is not None else (ROOT / path).read_text(encoding="utf-8"))
+    ):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level + 1]) if node.level else ""
             module = ".".join(part for part in (base, node.module or "") if part)
-            names = [f"{module}.{alias.name}" for alias in node.names] if module in ("ctcasr", "") else [module]
+            names = (
+                [f"{module}.{alias.name}" for alias in node.names]
+                if module in ("ctcasr", "")
+                else [module]
+            )
         else:
             continue
-        yield from (name for name in names if name.split(".")[0] in ("ctcasr", "recipes", "tools", "tests"))
+        yield from (
+            name for name in names if name.split(".")[0] in ("ctcasr", "recipes", "tools", "tests")
+        )
 
 
 def complaints(path: Path, source: str | None = None) -> list[str]:
@@ -68,9 +84,13 @@ def complaints(path: Path, source: str | None = None) -> list[str]:
     return wrong
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path != Path("ctcasr/__init__.py")], ids=str)
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path != Path("ctcasr/__init__.py")], ids=str
+)
 def test_imports_go_downwards(path: Path) -> None:
-    assert room_of(".".join(path.with_suffix("").parts)) in LEVEL, f"{path}: a room that the plan does not name"
+    assert room_of(".".join(path.with_suffix("").parts)) in LEVEL, (
+        f"{path}: a room that the plan does not name"
+    )
     assert complaints(path) == []
 
 
@@ -114,19 +134,29 @@ def test_a_rooms_init_only_hands_on_its_own_names(path: Path) -> None:
             if node.module in ("importlib", "typing"):
                 continue
             own = ".".join(path.parts[:-1])
-            assert node.level == 1 or str(node.module).startswith(own), f"{path}:{node.lineno} hands on another room's names"
+            assert node.level == 1 or str(node.module).startswith(own), (
+                f"{path}:{node.lineno} hands on another room's names"
+            )
             names |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.FunctionDef):
-            assert node.name == "__getattr__", f"{path}:{node.lineno} is code"     # names that moved
+            assert node.name == "__getattr__", f"{path}:{node.lineno} is code"  # names that moved
         else:
-            assert isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__", f"{path}:{node.lineno} is code"
-            assert set(ast.literal_eval(node.value)) == names, f"{path}: __all__ and the imports differ"
+            assert isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__", (
+                f"{path}:{node.lineno} is code"
+            )
+            assert set(ast.literal_eval(node.value)) == names, (
+                f"{path}: __all__ and the imports differ"
+            )
 
 
 def loaded_by(statement: str) -> set[str]:
     """Top-level packages that a fresh interpreter holds after `statement`."""
-    program = f"import sys\n{statement}\nprint(' '.join({{name.split('.')[0] for name in sys.modules}}))"
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    program = (
+        f"import sys\n{statement}\nprint(' '.join({{name.split('.')[0] for name in sys.modules}}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 0, result.stderr
     return set(result.stdout.split())
 
@@ -140,7 +170,10 @@ def test_the_loss_alone_loads_no_sound_and_no_score() -> None:
 @pytest.mark.parametrize(
     ("rooms", "heavy"),
     [
-        ("ctcasr.text, ctcasr.data", {"torchaudio", "sentencepiece", "matplotlib", "jiwer", "numba"}),
+        (
+            "ctcasr.text, ctcasr.data",
+            {"torchaudio", "sentencepiece", "matplotlib", "jiwer", "numba"},
+        ),
         ("ctcasr.show", {"matplotlib", "IPython"}),
     ],
 )

@@ -53,19 +53,25 @@ def _no_space(*_: Any, **__: Any) -> None:
 
 @pytest.mark.parametrize("where", ["builtins.open", "os.fsync", "os.replace"])
 @pytest.mark.parametrize("old", [True, False])
-def test_a_full_disk_leaves_the_old_file_whole(where: str, old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_the_old_file_whole(
+    where: str, old: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "last.pt"
     if old:
         save(path, PAYLOAD)
     before = path.read_bytes() if old else None
     with monkeypatch.context() as patch:
         patch.setattr(where, _no_space)
-        with pytest.raises(OSError, match=r"could not write the checkpoint .*last\.pt.*Free some space and resume") as caught:
+        with pytest.raises(
+            OSError, match=r"could not write the checkpoint .*last\.pt.*Free some space and resume"
+        ) as caught:
             save(path, {"other": torch.zeros(10)})
     assert ("is untouched" in str(caught.value)) == old and caught.value.errno == errno.ENOSPC
     assert [p.name for p in tmp_path.iterdir()] == (["last.pt"] if old else [])
     if old:
-        assert path.read_bytes() == before and same(load(path), {"format": checkpoint.FORMAT, **PAYLOAD})
+        assert path.read_bytes() == before and same(
+            load(path), {"format": checkpoint.FORMAT, **PAYLOAD}
+        )
     save(path, {"a": 3})  # space is free again
     assert load(path)["a"] == 3
 
@@ -84,7 +90,10 @@ def _file_limit(size: int) -> Iterator[None]:
 @pytest.mark.parametrize("size", [0, 100, 5_000, 20_000])
 def test_a_write_that_the_system_stops_leaves_the_old_file_whole(size: int, tmp_path: Path) -> None:
     path = save(tmp_path / "last.pt", PAYLOAD)
-    with _file_limit(size), pytest.raises(OSError, match=r"could not write the checkpoint .* is untouched"):
+    with (
+        _file_limit(size),
+        pytest.raises(OSError, match=r"could not write the checkpoint .* is untouched"),
+    ):
         save(path, {"network": torch.randn(100_000)})
     assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
     assert same(load(path)["network"], PAYLOAD["network"])
@@ -99,7 +108,9 @@ def test_an_error_of_the_program_stays_what_it_is(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_while_writing_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_while_writing_leaves_no_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -114,7 +125,9 @@ def test_ctrl_c_while_writing_leaves_no_part(tmp_path: Path, monkeypatch: pytest
 def test_another_format_number_is_told(tmp_path: Path) -> None:
     for number in (0, 2, "1", None):
         torch.save({"format": number}, tmp_path / "x.pt")
-        with pytest.raises(CheckpointError, match=rf"format {number}; this ctcasr reads format {checkpoint.FORMAT}"):
+        with pytest.raises(
+            CheckpointError, match=rf"format {number}; this ctcasr reads format {checkpoint.FORMAT}"
+        ):
             load(tmp_path / "x.pt")
 
 
@@ -133,7 +146,9 @@ class Code:
 
 
 @pytest.mark.parametrize("writer", ["torch", "pickle"])
-def test_code_in_a_file_is_refused_and_not_run(writer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_in_a_file_is_refused_and_not_run(
+    writer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trap = tmp_path / "trap"
     monkeypatch.setenv("CTCASR_TEST_TRAP", str(trap))
     buffer = io.BytesIO()
@@ -150,7 +165,16 @@ def test_code_in_a_file_is_refused_and_not_run(writer: str, tmp_path: Path, monk
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x80", b"PK\x03\x04", b"hello, I am no checkpoint\n" * 50, b"RIFF\x00\x00\x00\x00WAVE", b"\x80\x02}", bytes(2000)]
+    "content",
+    [
+        b"",
+        b"\x80",
+        b"PK\x03\x04",
+        b"hello, I am no checkpoint\n" * 50,
+        b"RIFF\x00\x00\x00\x00WAVE",
+        b"\x80\x02}",
+        bytes(2000),
+    ],
 )
 def test_other_files_are_told(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.pt").write_bytes(content)
@@ -181,7 +205,10 @@ def test_a_missing_file_and_a_folder_are_told(tmp_path: Path) -> None:
             load(path)
 
 
-@pytest.mark.skipif(sys.platform == "win32" or not hasattr(os, "geteuid") or os.geteuid() == 0, reason="needs a user whom permissions bind")
+@pytest.mark.skipif(
+    sys.platform == "win32" or not hasattr(os, "geteuid") or os.geteuid() == 0,
+    reason="needs a user whom permissions bind",
+)
 def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:

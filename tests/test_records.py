@@ -25,7 +25,9 @@ def test_a_record_is_on_the_disk_before_it_is_returned(tmp_path: Path) -> None:
         record = file.write(Record("step", step, {"text": "ü\n\u2028", "loss": 0.1}))
         assert read_records(tmp_path / "records.jsonl")[-1] == record
     file.close()
-    assert read_records(tmp_path) == [Record("step", step, {"text": "ü\n\u2028", "loss": 0.1}) for step in range(3)]
+    assert read_records(tmp_path) == [
+        Record("step", step, {"text": "ü\n\u2028", "loss": 0.1}) for step in range(3)
+    ]
 
 
 def test_a_new_run_begins_a_new_file(tmp_path: Path) -> None:
@@ -34,8 +36,12 @@ def test_a_new_run_begins_a_new_file(tmp_path: Path) -> None:
     assert read_records(path) == []
 
 
-@pytest.mark.parametrize(("keep", "left"), [(0, []), (2, [1, 2]), (4, [1, 2, 2, 3]), (9, [1, 2, 2, 3, 4])])
-def test_resuming_takes_away_what_came_after_the_checkpoint(keep: int, left: list[int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("keep", "left"), [(0, []), (2, [1, 2]), (4, [1, 2, 2, 3]), (9, [1, 2, 2, 3, 4])]
+)
+def test_resuming_takes_away_what_came_after_the_checkpoint(
+    keep: int, left: list[int], tmp_path: Path
+) -> None:
     path = written(tmp_path / "records.jsonl", 1, 2, 2, 3, 4)
     file = RecordFile(path, keep=keep)
     assert [entry["step"] for entry in file.history] == left

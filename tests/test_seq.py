@@ -12,7 +12,9 @@ from torch.nn.functional import conv1d, pad
 
 from ctcasr.seq import IDENTITY, Framing, Seq
 
-FRAMINGS = st.builds(Framing, st.integers(1, 9), st.integers(1, 5), st.integers(0, 6), st.integers(0, 6))
+FRAMINGS = st.builds(
+    Framing, st.integers(1, 9), st.integers(1, 5), st.integers(0, 6), st.integers(0, 6)
+)
 LENGTHS = st.lists(st.integers(0, 12), min_size=1, max_size=5)
 
 
@@ -49,13 +51,21 @@ def test_count_is_that_of_torch_stft(n_fft: int, hop: int, inputs: int, centred:
     if framing.count(inputs) == 0:
         return
     spectrum = torch.stft(
-        torch.zeros(inputs), n_fft, hop, window=torch.ones(n_fft), center=centred, pad_mode="constant", return_complex=True
+        torch.zeros(inputs),
+        n_fft,
+        hop,
+        window=torch.ones(n_fft),
+        center=centred,
+        pad_mode="constant",
+        return_complex=True,
     )
     assert framing.count(inputs) == spectrum.shape[-1]
 
 
 @given(FRAMINGS, FRAMINGS, st.integers(1, 60))
-def test_composition_counts_and_sees_what_both_do_in_turn(first: Framing, second: Framing, inputs: int) -> None:
+def test_composition_counts_and_sees_what_both_do_in_turn(
+    first: Framing, second: Framing, inputs: int
+) -> None:
     both = first.then(second)
     between = first.count(inputs)
     if between == 0:
@@ -87,7 +97,11 @@ def test_impossible_framings(values: tuple[int, ...]) -> None:
 @given(LENGTHS)
 def test_stacked_rows_come_back(lengths: list[int]) -> None:
     seq = sequence(lengths)
-    assert seq.lengths == tuple(lengths) and seq.data.shape == (len(lengths), max(lengths), 2) and len(seq) == len(lengths)
+    assert (
+        seq.lengths == tuple(lengths)
+        and seq.data.shape == (len(lengths), max(lengths), 2)
+        and len(seq) == len(lengths)
+    )
     for row, length in enumerate(lengths):
         assert seq.row(row).shape == (length, 2) and bool((seq.row(row) >= 1).all())
     assert seq.seconds == pytest.approx(sum(lengths) / 100)

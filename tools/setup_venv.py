@@ -15,7 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LEAST = (3, 11)
 REQUIRED = ("torch", "torchaudio", "numpy", "numba", "soundfile", "jiwer", "sentencepiece", "rich")
-BROUGHT_BY = {"synth": ("espeakng_loader",), "plot": ("matplotlib",), "test": ("pytest", "hypothesis", "ruff", "mypy")}
+BROUGHT_BY = {
+    "synth": ("espeakng_loader",),
+    "plot": ("matplotlib",),
+    "test": ("pytest", "hypothesis", "ruff", "mypy"),
+}
 CPU_HINT = """\
 The default torch wheel for Linux brings several GB of CUDA libraries, and no NVIDIA GPU was found here. If you have none,
 stop now (Ctrl-C), install torch 2.12 and torchaudio 2.11 from the CPU-only wheels that pytorch.org offers into an
@@ -28,7 +32,10 @@ def interpreter(*extras: str) -> str:
     if given:
         return _given(given, extras)
     python = _venv_python()
-    stamp, wanted = VENV / "ctcasr-installed.json", hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    stamp, wanted = (
+        VENV / "ctcasr-installed.json",
+        hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest(),
+    )
     try:
         installed = json.loads(stamp.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -39,7 +46,9 @@ def interpreter(*extras: str) -> str:
     if known >= set(extras):
         return python
     _pip_install(python, extras)
-    stamp.write_text(json.dumps({"pyproject": wanted, "extras": sorted(known | set(extras))}), encoding="utf-8")
+    stamp.write_text(
+        json.dumps({"pyproject": wanted, "extras": sorted(known | set(extras))}), encoding="utf-8"
+    )
     return python
 
 
@@ -58,13 +67,19 @@ def run(command: list[str]) -> int:
 def _given(given: str, extras: tuple[str, ...]) -> str:
     found = shutil.which(given)
     if found is None:
-        sys.exit(f"PYTHON={given}: no such interpreter; give the path of a Python {_dotted(LEAST)} or newer.")
+        sys.exit(
+            f"PYTHON={given}: no such interpreter; give the path of a Python {_dotted(LEAST)} or newer."
+        )
     python = os.path.abspath(found)
     _check_version(python, f"PYTHON={given}")
     every = {*extras, *(("synth", "plot") if "test" in extras else ())}
     modules = [*REQUIRED, *(module for extra in sorted(every) for module in BROUGHT_BY[extra])]
     probe = "import sys, importlib.util as u; print(*[m for m in sys.argv[1:] if u.find_spec(m) is None])"
-    missing = subprocess.run([python, "-c", probe, *modules], stdout=subprocess.PIPE, check=True).stdout.decode().split()
+    missing = (
+        subprocess.run([python, "-c", probe, *modules], stdout=subprocess.PIPE, check=True)
+        .stdout.decode()
+        .split()
+    )
     if missing:
         print(f"{given} lacks {', '.join(missing)}.", flush=True)
         _pip_install(python, extras)
@@ -89,14 +104,20 @@ def _venv_python() -> str:
         )
     print(f"Making {VENV}", flush=True)
     if subprocess.call([sys.executable, "-m", "venv", "--clear", str(VENV)]) or not _works(python):
-        sys.exit(f"Could not make {VENV}: see above (no room, no right to write?). Delete it and run this again.")
+        sys.exit(
+            f"Could not make {VENV}: see above (no room, no right to write?). Delete it and run this again."
+        )
     return str(python)
 
 
 def _works(python: Path) -> bool:
     """Is this an interpreter with pip?"""
     try:
-        return python.exists() and subprocess.call([str(python), "-m", "pip", "--version"], stdout=subprocess.DEVNULL) == 0
+        return (
+            python.exists()
+            and subprocess.call([str(python), "-m", "pip", "--version"], stdout=subprocess.DEVNULL)
+            == 0
+        )
     except OSError:
         return False
 
@@ -113,7 +134,11 @@ def _check_version(python: str, name: str) -> None:
 
 def _pip_install(python: str, extras: tuple[str, ...]) -> None:
     what = f".[{','.join(extras)}]"
-    if sys.platform.startswith("linux") and shutil.which("nvidia-smi") is None and not _has_torch(python):
+    if (
+        sys.platform.startswith("linux")
+        and shutil.which("nvidia-smi") is None
+        and not _has_torch(python)
+    ):
         print(CPU_HINT, flush=True)
     print(f"Installing {what} into {python} (minutes the first time)", flush=True)
     status = subprocess.call([python, "-m", "pip", "install", "--quiet", "-e", what], cwd=str(ROOT))
@@ -125,7 +150,16 @@ def _pip_install(python: str, extras: tuple[str, ...]) -> None:
 
 
 def _has_torch(python: str) -> bool:
-    return subprocess.call([python, "-c", "import sys, importlib.util as u; sys.exit(u.find_spec('torch') is None)"]) == 0
+    return (
+        subprocess.call(
+            [
+                python,
+                "-c",
+                "import sys, importlib.util as u; sys.exit(u.find_spec('torch') is None)",
+            ]
+        )
+        == 0
+    )
 
 
 def _dotted(version: tuple[int, ...]) -> str:

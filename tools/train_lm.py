@@ -23,23 +23,48 @@ Sentences = list[list[str]]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, write, measure."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("inputs", nargs="+", metavar="FILE")
     parser.add_argument("--out", required=True, metavar="FILE.arpa")
     parser.add_argument("--order", type=int, default=3, metavar="N")
-    parser.add_argument("--dev-share", type=float, default=0.0, metavar="X",
-                        help="leave out of every manifest what a recipe with this share and --dev-seed holds out, and measure on it")
+    parser.add_argument(
+        "--dev-share",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="leave out of every manifest what a recipe with this share and --dev-seed holds out, and measure on it",
+    )
     parser.add_argument("--dev-seed", type=int, default=0, metavar="N")
-    parser.add_argument("--test", metavar="FILE", help="measure the perplexity of another manifest or text")
-    parser.add_argument("--words", metavar="FILE", help="words that belong to the vocabulary, seen or not (one a line)")
-    parser.add_argument("--text", default="english38", help="alphabet whose written form is used (default: english38)")
-    parser.add_argument("--digits", choices=("keep", "spell"), default="keep", help="keep digits, or spell them as words")
+    parser.add_argument(
+        "--test", metavar="FILE", help="measure the perplexity of another manifest or text"
+    )
+    parser.add_argument(
+        "--words",
+        metavar="FILE",
+        help="words that belong to the vocabulary, seen or not (one a line)",
+    )
+    parser.add_argument(
+        "--text",
+        default="english38",
+        help="alphabet whose written form is used (default: english38)",
+    )
+    parser.add_argument(
+        "--digits",
+        choices=("keep", "spell"),
+        default="keep",
+        help="keep digits, or spell them as words",
+    )
     args = parser.parse_args(argv)
 
     tokenizer = make_tokenizer(args.text)
 
     def written(texts: Sequence[str]) -> Sentences:
-        found = (tokenizer.normalise(spell_digits(text) if args.digits == "spell" else text).split() for text in texts)
+        found = (
+            tokenizer.normalise(spell_digits(text) if args.digits == "spell" else text).split()
+            for text in texts
+        )
         return [sentence for sentence in found if sentence]
 
     train: Sentences = []
@@ -51,10 +76,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = Lexicon.read(args.words, tokenizer).words if args.words else ()
     trained = train_ngram(train, args.order, words)
     path = trained.model.write(args.out)
-    model = NGram.read(path)                       # what others will read, rounding included
-    print(f"{path}: order {model.order}, {len(model.words)} words, {len(model.grams)} n-grams from {len(train)} sentences")
+    model = NGram.read(path)  # what others will read, rounding included
+    print(
+        f"{path}: order {model.order}, {len(model.words)} words, {len(model.grams)} n-grams from {len(train)} sentences"
+    )
     for n, discount in enumerate(trained.discounts, start=1):
-        how = "fallback, counts of counts allow no estimate" if n in trained.fallback else "estimated"
+        how = (
+            "fallback, counts of counts allow no estimate" if n in trained.fallback else "estimated"
+        )
         print(f"  order {n}: discounts {' '.join(f'{d:.4f}' for d in discount)} ({how})")
     report("train", model, path, train)
     if held:

@@ -7,5 +7,18 @@ from ctcasr.card.rules import Cost, RuleSet
 from ctcasr.card.rulesets import OWN, RULESETS, THOP, TORCHPROFILE
 from ctcasr.card.subject import Subject, find_subject
 
-__all__ = ["OWN", "RULESETS", "THOP", "TORCHPROFILE", "Cost", "Count", "Options", "RuleSet", "Subject", "count", "find_subject",
-           "make_card", "markdown"]
+__all__ = [
+    "OWN",
+    "RULESETS",
+    "THOP",
+    "TORCHPROFILE",
+    "Cost",
+    "Count",
+    "Options",
+    "RuleSet",
+    "Subject",
+    "count",
+    "find_subject",
+    "make_card",
+    "markdown",
+]

@@ -16,12 +16,26 @@ import torch
 
 def hardware() -> dict[str, Any]:
     """Processor and cores, memory, and graphics processors."""
-    found: dict[str, Any] = {"cpu": _cpu(), "machine": platform.machine(), "cores": os.cpu_count(), "memory_bytes": _memory(), "gpus": []}
+    found: dict[str, Any] = {
+        "cpu": _cpu(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_bytes": _memory(),
+        "gpus": [],
+    }
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             gpu = torch.cuda.get_device_properties(index)
-            found["gpus"].append({"name": gpu.name, "memory_bytes": gpu.total_memory, "compute_capability": f"{gpu.major}.{gpu.minor}"})
-        found["driver"] = _first_line(["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"])
+            found["gpus"].append(
+                {
+                    "name": gpu.name,
+                    "memory_bytes": gpu.total_memory,
+                    "compute_capability": f"{gpu.major}.{gpu.minor}",
+                }
+            )
+        found["driver"] = _first_line(
+            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+        )
     return found
 
 
@@ -29,17 +43,25 @@ def software() -> dict[str, Any]:
     """Versions, and the commit of a checkout."""
     cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else None
     return {
-        "ctcasr": _version("ctcasr"), "commit": _commit(), "python": platform.python_version(),
+        "ctcasr": _version("ctcasr"),
+        "commit": _commit(),
+        "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}",
-        "torch": torch.__version__, "torchaudio": _version("torchaudio"), "numpy": _version("numpy"), "numba": _version("numba"),
-        "cuda": torch.version.cuda, "cudnn": cudnn,
+        "torch": torch.__version__,
+        "torchaudio": _version("torchaudio"),
+        "numpy": _version("numpy"),
+        "numba": _version("numba"),
+        "cuda": torch.version.cuda,
+        "cudnn": cudnn,
     }
 
 
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
-        found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", info.read_text(errors="replace"), re.MULTILINE)
+        found = re.search(
+            r"^(?:model name|Model)\s*:\s*(.+)$", info.read_text(errors="replace"), re.MULTILINE
+        )
         if found:
             return found[1].strip()
     if sys.platform == "darwin":

@@ -22,8 +22,8 @@ class Count:
     rules: str
     by_type: Counter[str] = field(default_factory=Counter)
     by_place: Counter[str] = field(default_factory=Counter)
-    fft: int = 0                                                  # Fourier transforms, not in the total
-    unknown: dict[str, str] = field(default_factory=dict)         # place -> type
+    fft: int = 0  # Fourier transforms, not in the total
+    unknown: dict[str, str] = field(default_factory=dict)  # place -> type
 
     @property
     def macs(self) -> int:
@@ -46,8 +46,20 @@ def count(network: nn.Module, run: Callable[[], Any], rules: RuleSet) -> Count:
 def _watched(network: nn.Module, rules: RuleSet, found: Count) -> Iterator[None]:
     handles = []
     for place, module, rule in _counted(network, rules, found):
-        def hook(module: nn.Module, args: Any, kwargs: Any, output: Any, place: str = place, rule: Rule = rule) -> None:
-            cost = rule(module, _shapes((*args, *kwargs.values())), _shapes(output if isinstance(output, tuple) else (output,)))
+
+        def hook(
+            module: nn.Module,
+            args: Any,
+            kwargs: Any,
+            output: Any,
+            place: str = place,
+            rule: Rule = rule,
+        ) -> None:
+            cost = rule(
+                module,
+                _shapes((*args, *kwargs.values())),
+                _shapes(output if isinstance(output, tuple) else (output,)),
+            )
             if cost.macs:
                 found.by_type[type(module).__name__] += cost.macs
                 found.by_place[place] += cost.macs
@@ -61,7 +73,9 @@ def _watched(network: nn.Module, rules: RuleSet, found: Count) -> Iterator[None]
             handle.remove()
 
 
-def _counted(module: nn.Module, rules: RuleSet, found: Count, place: str = "") -> Iterator[tuple[str, nn.Module, Rule]]:
+def _counted(
+    module: nn.Module, rules: RuleSet, found: Count, place: str = ""
+) -> Iterator[tuple[str, nn.Module, Rule]]:
     """Each module with a rule; one without, that has no children to speak for it or parameters of its own, is unknown."""
     rule = rules.find(module, rules.whole)
     if rule is not None:
@@ -72,7 +86,14 @@ def _counted(module: nn.Module, rules: RuleSet, found: Count, place: str = "") -
         yield place, module, beside
     children = list(module.named_children())
     holds = any(True for _ in module.parameters(recurse=False))
-    if rules.strict and beside is None and (holds or not (children or isinstance(module, nn.ModuleList | nn.ModuleDict | nn.Sequential))):
+    if (
+        rules.strict
+        and beside is None
+        and (
+            holds
+            or not (children or isinstance(module, nn.ModuleList | nn.ModuleDict | nn.Sequential))
+        )
+    ):
         found.unknown[place or "the network"] = type(module).__name__
     for name, child in children:
         yield from _counted(child, rules, found, f"{place}.{name}" if place else name)

@@ -19,7 +19,9 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 @torch.no_grad()
-def latency(subject: Subject, clip: tuple[Seq, ...], runs: int = 20, longest_s: float = 20.0) -> dict[str, Any]:
+def latency(
+    subject: Subject, clip: tuple[Seq, ...], runs: int = 20, longest_s: float = 20.0
+) -> dict[str, Any]:
     """Seconds for one clip after a warm-up: median and 95th percentile of the whole, median of its parts; the real-time factor.
 
     At most `longest_s` are spent; the number of runs is told.
@@ -44,9 +46,17 @@ def latency(subject: Subject, clip: tuple[Seq, ...], runs: int = 20, longest_s: 
             break
     seconds = float(clip[0].lengths[0] / clip[0].rate)
     median = _percentile(totals, 0.5)
-    return {"runs": len(totals), "warm_up_runs": WARM_UP, "clip_s": seconds, "p50_s": median, "p95_s": _percentile(totals, 0.95),
-            "parts_p50_s": {name: _percentile(values, 0.5) for name, values in parts.items()},
-            "real_time_factor": median / seconds, "threads": torch.get_num_threads(), "device": str(device)}
+    return {
+        "runs": len(totals),
+        "warm_up_runs": WARM_UP,
+        "clip_s": seconds,
+        "p50_s": median,
+        "p95_s": _percentile(totals, 0.95),
+        "parts_p50_s": {name: _percentile(values, 0.5) for name, values in parts.items()},
+        "real_time_factor": median / seconds,
+        "threads": torch.get_num_threads(),
+        "device": str(device),
+    }
 
 
 def memory(subject: Subject, clip: tuple[Seq, ...], batch: int = 1) -> dict[str, Any]:
@@ -55,7 +65,10 @@ def memory(subject: Subject, clip: tuple[Seq, ...], batch: int = 1) -> dict[str,
     `None` where the system does not tell. The network keeps neither gradients nor new statistics.
     """
     device = clip[0].device
-    model, kept = subject.model, {name: tensor.clone() for name, tensor in subject.model.state_dict().items()}
+    model, kept = (
+        subject.model,
+        {name: tensor.clone() for name, tensor in subject.model.state_dict().items()},
+    )
     figures: dict[str, Any] = {"loaded_bytes": _resident("VmRSS")}
 
     def infer() -> None:
@@ -86,7 +99,7 @@ def _peak(run: Callable[[], None], device: torch.device) -> tuple[int | None, in
     clear = False
     if sys.platform == "linux" and _CLEAR.exists():
         try:
-            _CLEAR.write_text("5")               # sets the high-water mark back to what is held now
+            _CLEAR.write_text("5")  # sets the high-water mark back to what is held now
             clear = True
         except OSError:
             pass

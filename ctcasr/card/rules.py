@@ -24,7 +24,9 @@ class Cost:
     fft: int = 0
 
 
-Rule = Callable[[Any, tuple[Shape, ...], tuple[Shape, ...]], Cost]      # module, shapes of its inputs and of its outputs
+Rule = Callable[
+    [Any, tuple[Shape, ...], tuple[Shape, ...]], Cost
+]  # module, shapes of its inputs and of its outputs
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class RuleSet:
     explanation: str
     whole: Mapping[type[nn.Module], Rule]
     beside: Mapping[type[nn.Module], Rule] = field(default_factory=dict)
-    subclasses: bool = True            # a rule holds for subclasses too
-    strict: bool = True                # modules without a rule are told
+    subclasses: bool = True  # a rule holds for subclasses too
+    strict: bool = True  # modules without a rule are told
 
     def find(self, module: nn.Module, rules: Mapping[type[nn.Module], Rule]) -> Rule | None:
         """The rule for a module, that of the nearest class."""
@@ -63,17 +65,25 @@ def per_input(factor: int) -> Rule:
 
 def conv(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
     """Each output element takes every tap of its filter, those on zero padding too."""
-    return Cost(math.prod(outputs[0]) * module.in_channels // module.groups * math.prod(module.kernel_size))
+    return Cost(
+        math.prod(outputs[0]) * module.in_channels // module.groups * math.prod(module.kernel_size)
+    )
 
 
 def transposed(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
     """Each input element is spread by every tap of its filters."""
-    return Cost(math.prod(inputs[0]) * module.out_channels // module.groups * math.prod(module.kernel_size))
+    return Cost(
+        math.prod(inputs[0]) * module.out_channels // module.groups * math.prod(module.kernel_size)
+    )
 
 
-def transposed_by_output(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
+def transposed_by_output(
+    module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]
+) -> Cost:
     """As if each output element took every tap: too much by the stride."""
-    return Cost(math.prod(outputs[0]) * module.in_channels // module.groups * math.prod(module.kernel_size))
+    return Cost(
+        math.prod(outputs[0]) * module.in_channels // module.groups * math.prod(module.kernel_size)
+    )
 
 
 def linear(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
@@ -96,7 +106,9 @@ def recurrent(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]
 def cell(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
     """One step of a recurrent layer."""
     gates = module.weight_ih.shape[0]
-    return Cost(math.prod(inputs[0]) // module.input_size * gates * (module.input_size + module.hidden_size))
+    return Cost(
+        math.prod(inputs[0]) // module.input_size * gates * (module.input_size + module.hidden_size)
+    )
 
 
 def attention(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
@@ -105,7 +117,14 @@ def attention(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]
     time = -2 if module.batch_first or len(query) == 2 else 0
     wide, asked, known = module.embed_dim, query[time], key[time]
     rows = math.prod(query) // (asked * wide)
-    return Cost(rows * (2 * asked * wide * wide + known * (module.kdim + module.vdim) * wide + 2 * asked * known * wide))
+    return Cost(
+        rows
+        * (
+            2 * asked * wide * wide
+            + known * (module.kdim + module.vdim) * wide
+            + 2 * asked * known * wide
+        )
+    )
 
 
 def spectrogram(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
@@ -136,16 +155,67 @@ def _mel(extract: Spectrogram) -> int:
 
 
 CONVS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-TRANSPOSED: tuple[type[nn.Module], ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+TRANSPOSED: tuple[type[nn.Module], ...] = (
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)
 RECURRENT: tuple[type[nn.Module], ...] = (nn.LSTM, nn.GRU, nn.RNN)
 BATCH_NORMS: tuple[type[nn.Module], ...] = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-NORMS: tuple[type[nn.Module], ...] = (*BATCH_NORMS, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm1d, nn.InstanceNorm2d, SequenceBatchNorm,
-                                     GlobalNorm, CumulativeNorm)
-ADAPTIVE: tuple[type[nn.Module], ...] = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+NORMS: tuple[type[nn.Module], ...] = (
+    *BATCH_NORMS,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    SequenceBatchNorm,
+    GlobalNorm,
+    CumulativeNorm,
+)
+ADAPTIVE: tuple[type[nn.Module], ...] = (
+    nn.AdaptiveAvgPool1d,
+    nn.AdaptiveAvgPool2d,
+    nn.AdaptiveAvgPool3d,
+)
 AVERAGES: tuple[type[nn.Module], ...] = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-ACTIVATIONS: tuple[type[nn.Module], ...] = (nn.ReLU, nn.ReLU6, nn.PReLU, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardtanh, nn.Hardswish,
-                                           nn.Hardsigmoid, nn.Sigmoid, nn.Tanh, nn.Softmax, nn.LogSoftmax, nn.GLU)
-SHAPES: tuple[type[nn.Module], ...] = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.MaxPool1d,
-                                      nn.MaxPool2d, nn.MaxPool3d,
-                                      nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.ZeroPad2d, nn.Upsample, nn.Embedding)
-OURS: tuple[type[nn.Module], ...] = (Dropout, Product, ToClock, UtteranceNorm, Unnormalised, LabelPrior)
+ACTIVATIONS: tuple[type[nn.Module], ...] = (
+    nn.ReLU,
+    nn.ReLU6,
+    nn.PReLU,
+    nn.LeakyReLU,
+    nn.ELU,
+    nn.GELU,
+    nn.SiLU,
+    nn.Hardtanh,
+    nn.Hardswish,
+    nn.Hardsigmoid,
+    nn.Sigmoid,
+    nn.Tanh,
+    nn.Softmax,
+    nn.LogSoftmax,
+    nn.GLU,
+)
+SHAPES: tuple[type[nn.Module], ...] = (
+    nn.Identity,
+    nn.Flatten,
+    nn.Unflatten,
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.MaxPool1d,
+    nn.MaxPool2d,
+    nn.MaxPool3d,
+    nn.AdaptiveMaxPool1d,
+    nn.AdaptiveMaxPool2d,
+    nn.ZeroPad2d,
+    nn.Upsample,
+    nn.Embedding,
+)
+OURS: tuple[type[nn.Module], ...] = (
+    Dropout,
+    Product,
+    ToClock,
+    UtteranceNorm,
+    Unnormalised,
+    LabelPrior,
+)

@@ -41,7 +41,7 @@ from ctcasr.specs import describe
 from ctcasr.text import Alphabet
 from ctcasr.video.frames import RATE_HZ as VIDEO_HZ
 
-CLASSES = 10               # of a classifier that is only a preset
+CLASSES = 10  # of a classifier that is only a preset
 
 Stage = tuple[str, Callable[[Any], Any]]
 
@@ -51,18 +51,20 @@ class Subject:
     """A network with all that its card tells of it."""
 
     name: str
-    kind: str                              # "recogniser", "classifier", "enhancer"
+    kind: str  # "recogniser", "classifier", "enhancer"
     title: str
     model: nn.Module
     rate_hz: int
     spec: Mapping[str, Any]
     notes: Mapping[str, Any] = field(default_factory=dict)
-    path: Path | None = None               # of the checkpoint
+    path: Path | None = None  # of the checkpoint
 
     @property
     def clip_s(self) -> float | None:
         """The only length that it takes, in seconds, if there is one."""
-        return self.model.samples / self.rate_hz if isinstance(self.model, SoundClassifier) else None
+        return (
+            self.model.samples / self.rate_hz if isinstance(self.model, SoundClassifier) else None
+        )
 
     def clip(self, samples: int, frames: int | None = None) -> tuple[Seq, ...]:
         """Inputs of one clip: noise, and for a network that sees grey frames."""
@@ -72,24 +74,36 @@ class Subject:
         inputs = [audio]
         if isinstance(self.model, EnhancerModel) and self.model.sees:
             count = -(-samples * VIDEO_HZ // self.rate_hz) if frames is None else frames
-            inputs.append(Seq.stack([torch.randint(0, 256, (count, 128, 128), generator=draw, dtype=torch.uint8)], VIDEO_HZ))
+            inputs.append(
+                Seq.stack(
+                    [torch.randint(0, 256, (count, 128, 128), generator=draw, dtype=torch.uint8)],
+                    VIDEO_HZ,
+                )
+            )
         return tuple(one.to(device) for one in inputs)
 
     def stages(self, clip: tuple[Seq, ...]) -> list[Stage]:
         """What is done to a clip, one after the other; each takes what the one before it gives, the first nothing."""
         model, audio = self.model, clip[0]
         if isinstance(model, SpeechModel):
-            return [("features", lambda _: model.front(audio)), ("network", model.body),
-                    ("decoding", lambda logits: greedy(logits.data, logits.lengths, 0))]
+            return [
+                ("features", lambda _: model.front(audio)),
+                ("network", model.body),
+                ("decoding", lambda logits: greedy(logits.data, logits.lengths, 0)),
+            ]
         if isinstance(model, SoundClassifier):
             return [("features", lambda _: model.features(audio)), ("network", model.body)]
         if isinstance(model, MaskEnhancer):
+
             def analysed(_: Any) -> tuple[Seq, Seq]:
                 spectrum = model.analyse(audio)
                 return spectrum, model.features(spectrum)
 
-            return [("features", analysed), ("network", lambda pair: (pair[0], model.mask(pair[1]))),
-                    ("synthesis", lambda pair: model.synthesise(pair[0], pair[1], audio))]
+            return [
+                ("features", analysed),
+                ("network", lambda pair: (pair[0], model.mask(pair[1]))),
+                ("synthesis", lambda pair: model.synthesise(pair[0], pair[1], audio)),
+            ]
         return [("network", lambda _: model(*clip))]
 
 
@@ -100,32 +114,79 @@ def find_subject(name: str) -> Subject:
         return _loaded(path)
     if name in PRESETS:
         spec, size = read_spec(name), Alphabet.english38().size
-        return _fitted(Subject(name, "recogniser", describe(spec), build(spec, size).eval(), spec.front.rate_hz, spec_to(spec)))
+        return _fitted(
+            Subject(
+                name,
+                "recogniser",
+                describe(spec),
+                build(spec, size).eval(),
+                spec.front.rate_hz,
+                spec_to(spec),
+            )
+        )
     if name in CLASSIFIERS:
         kind = read_classifier(name)
-        title, model = f"{describe_classifier(kind)}, {CLASSES} classes", build_classifier(kind, CLASSES).eval()
-        return _fitted(Subject(name, "classifier", title, model, kind.front.rate_hz, classifier_to(kind)))
+        title, model = (
+            f"{describe_classifier(kind)}, {CLASSES} classes",
+            build_classifier(kind, CLASSES).eval(),
+        )
+        return _fitted(
+            Subject(name, "classifier", title, model, kind.front.rate_hz, classifier_to(kind))
+        )
     if name in ENHANCERS:
         what = read_enhancer(name)
-        return _fitted(Subject(name, "enhancer", describe_enhancer(what), build_enhancer(what).eval(), what.rate_hz, enhancer_to(what)))
+        return _fitted(
+            Subject(
+                name,
+                "enhancer",
+                describe_enhancer(what),
+                build_enhancer(what).eval(),
+                what.rate_hz,
+                enhancer_to(what),
+            )
+        )
     known = [*PRESETS, *CLASSIFIERS, *ENHANCERS]
     near = difflib.get_close_matches(name, known, 1)
     hint = f"did you mean {near[0]!r}?" if near else f"presets: {', '.join(known)}"
-    raise ValueError(f"expected a checkpoint or a preset; there is neither a file nor a preset {name!r}; {hint}")
+    raise ValueError(
+        f"expected a checkpoint or a preset; there is neither a file nor a preset {name!r}; {hint}"
+    )
 
 
 def _loaded(path: Path) -> Subject:
     kind = checkpoint.load(path).get("kind")
     if kind == Recogniser.KIND:
         r = Recogniser.load(path)
-        return Subject(path.name, kind, describe(spec_from(r.spec)), r.model, r.rate_hz, r.spec, r.notes, path)
+        return Subject(
+            path.name, kind, describe(spec_from(r.spec)), r.model, r.rate_hz, r.spec, r.notes, path
+        )
     if kind == Classifier.KIND:
         c = Classifier.load(path)
-        return Subject(path.name, kind, describe_classifier(classifier_from(c.spec)), c.model, c.rate_hz, c.spec, c.notes, path)
+        return Subject(
+            path.name,
+            kind,
+            describe_classifier(classifier_from(c.spec)),
+            c.model,
+            c.rate_hz,
+            c.spec,
+            c.notes,
+            path,
+        )
     if kind == Enhancer.KIND:
         e = Enhancer.load(path)
-        return Subject(path.name, kind, describe_enhancer(enhancer_from(e.spec)), e.model, e.rate_hz, e.spec, e.notes, path)
-    raise checkpoint.CheckpointError(f"{path}: expected a recogniser, a classifier or an enhancer; this checkpoint holds: {kind}")
+        return Subject(
+            path.name,
+            kind,
+            describe_enhancer(enhancer_from(e.spec)),
+            e.model,
+            e.rate_hz,
+            e.spec,
+            e.notes,
+            path,
+        )
+    raise checkpoint.CheckpointError(
+        f"{path}: expected a recogniser, a classifier or an enhancer; this checkpoint holds: {kind}"
+    )
 
 
 def _fitted(subject: Subject) -> Subject:

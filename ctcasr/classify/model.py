@@ -17,10 +17,27 @@ from ctcasr.specs import ConvSpec, fill, named, plain
 
 Side = tuple[tuple[float, Tensor], ...]
 
-_KEYWORD = FrontSpec(rate_hz=16000, bands=20, low_hz=20.0, high_hz=6000.0, n_fft=512, window_s=0.032, hop_s=0.010, norm="corpus",
-                     centred=False)
-_SOUND = FrontSpec(rate_hz=22050, bands=128, low_hz=0.0, n_fft=2048, window_s=2048 / 22050, hop_s=512 / 22050, norm="corpus",
-                   range_db=80.0)
+_KEYWORD = FrontSpec(
+    rate_hz=16000,
+    bands=20,
+    low_hz=20.0,
+    high_hz=6000.0,
+    n_fft=512,
+    window_s=0.032,
+    hop_s=0.010,
+    norm="corpus",
+    centred=False,
+)
+_SOUND = FrontSpec(
+    rate_hz=22050,
+    bands=128,
+    low_hz=0.0,
+    n_fft=2048,
+    window_s=2048 / 22050,
+    hop_s=512 / 22050,
+    norm="corpus",
+    range_db=80.0,
+)
 
 
 @dataclass(frozen=True)
@@ -28,13 +45,13 @@ class ClassifierSpec:
     """A classifier with its front-end, as plain data that TOML and a checkpoint can hold."""
 
     front: FrontSpec = field(default_factory=FrontSpec)
-    clip_s: float = 1.0                # every clip is made so long
-    network: str = "conv"              # "conv", "bcresnet", "googlenet", "resnet"
-    conv: tuple[ConvSpec, ...] = ()    # layers of "conv"
-    width: float = 1.0                 # of "bcresnet"
-    corrected: bool = True             # "googlenet" and "resnet": False as they were published
-    picture: int = 0                   # features are resized to a square of so many pixels; 0: as they are
-    dropout: float = 0.0               # before the last layer ("conv", "googlenet")
+    clip_s: float = 1.0  # every clip is made so long
+    network: str = "conv"  # "conv", "bcresnet", "googlenet", "resnet"
+    conv: tuple[ConvSpec, ...] = ()  # layers of "conv"
+    width: float = 1.0  # of "bcresnet"
+    corrected: bool = True  # "googlenet" and "resnet": False as they were published
+    picture: int = 0  # features are resized to a square of so many pixels; 0: as they are
+    dropout: float = 0.0  # before the last layer ("conv", "googlenet")
 
     @property
     def samples(self) -> int:
@@ -46,7 +63,10 @@ def _keyword(*layers: tuple[int, tuple[int, int]]) -> ClassifierSpec:
     """(Channels, kernel) of each layer. The first three halve the frequency, so that the last ones see all of it: behind the global
     average nobody knows where it was."""
     strides = [(2, 2), (2, 2), (1, 2)]
-    conv = tuple(ConvSpec(channels, kernel, strides[index] if index < 3 else (1, 1)) for index, (channels, kernel) in enumerate(layers))
+    conv = tuple(
+        ConvSpec(channels, kernel, strides[index] if index < 3 else (1, 1))
+        for index, (channels, kernel) in enumerate(layers)
+    )
     return ClassifierSpec(_KEYWORD, 1.0, "conv", conv)
 
 
@@ -56,12 +76,22 @@ CLASSIFIERS: dict[str, ClassifierSpec] = {
     "kws_cnn": _keyword((128, (5, 5)), (64, (3, 3)), (32, (3, 3)), (16, (5, 3))),
     "kws_cnn_16": _keyword((16, (5, 5)), (16, (5, 3)), (16, (5, 3)), (16, (5, 3))),
     "kws_cnn_reference": _keyword((128, (5, 5)), (128, (5, 3)), (128, (5, 3))),
-    "kws_bcresnet": ClassifierSpec(replace(_KEYWORD, bands=40, high_hz=None, centred=True), 1.0, "bcresnet"),
+    "kws_bcresnet": ClassifierSpec(
+        replace(_KEYWORD, bands=40, high_hz=None, centred=True), 1.0, "bcresnet"
+    ),
     "sound_small": ClassifierSpec(
-        replace(_SOUND, bands=64, range_db=0.0), 4.0, "conv",
-        (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(32, (3, 3), (2, 2)), ConvSpec(48, (3, 3), (2, 2)), ConvSpec(64, (3, 3), (1, 2)),
-         ConvSpec(96, (3, 3), (1, 2))),
-        dropout=0.3),
+        replace(_SOUND, bands=64, range_db=0.0),
+        4.0,
+        "conv",
+        (
+            ConvSpec(16, (5, 5), (2, 2)),
+            ConvSpec(32, (3, 3), (2, 2)),
+            ConvSpec(48, (3, 3), (2, 2)),
+            ConvSpec(64, (3, 3), (1, 2)),
+            ConvSpec(96, (3, 3), (1, 2)),
+        ),
+        dropout=0.3,
+    ),
     "googlenet_spec": _BIG,
     "googlenet_spec_as_published": replace(_BIG, corrected=False),
     "resnet_spec": replace(_BIG, network="resnet", dropout=0.0),
@@ -76,17 +106,25 @@ class SoundClassifier(nn.Module):
         super().__init__()
         self.front, self.body, self.samples, self.picture = front, body, samples, picture
 
-    def features(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> Tensor:
+    def features(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> Tensor:
         """What the network sees: features [B, 1, F, T], or pictures [B, 3, H, W]; ValueError for clips of another length."""
         if any(n != self.samples for n in samples.lengths):
-            raise ValueError(f"expected clips of {self.samples} samples; got {sorted(set(samples.lengths))}: pad or cut them (data.Clip)")
+            raise ValueError(
+                f"expected clips of {self.samples} samples; got {sorted(set(samples.lengths))}: pad or cut them (data.Clip)"
+            )
         features = self.front(samples, augment, seeds).data.transpose(1, 2).unsqueeze(1)
         if not self.picture:
             return features
-        resized = functional.interpolate(features, (self.picture, self.picture), mode="bilinear", align_corners=False)
+        resized = functional.interpolate(
+            features, (self.picture, self.picture), mode="bilinear", align_corners=False
+        )
         return resized.expand(-1, 3, -1, -1)
 
-    def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> tuple[Tensor, Side]:
+    def forward(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> tuple[Tensor, Side]:
         """Logits [B, classes] of samples [B, N], and in training (weight, logits) of each auxiliary head."""
         found = self.body(self.features(samples, augment, seeds))
         return found if isinstance(found, tuple) else (found, ())
@@ -105,14 +143,18 @@ def build_classifier(spec: ClassifierSpec, classes: int) -> SoundClassifier:
 
 def _body(spec: ClassifierSpec, bins: int, classes: int) -> nn.Module:
     if spec.network == "conv":
-        return ConvClassifier([(c.channels, c.kernel, c.stride) for c in spec.conv], classes, spec.dropout)
+        return ConvClassifier(
+            [(c.channels, c.kernel, c.stride) for c in spec.conv], classes, spec.dropout
+        )
     if spec.network == "bcresnet":
         return BCResNet(bins, classes, spec.width)
     if spec.network == "googlenet":
         return GoogLeNet(classes, spec.corrected, dropout=spec.dropout)
     if spec.network == "resnet":
         return ResNet(classes, spec.corrected)
-    raise ValueError(f"network: expected 'conv', 'bcresnet', 'googlenet' or 'resnet'; got {spec.network!r}")
+    raise ValueError(
+        f"network: expected 'conv', 'bcresnet', 'googlenet' or 'resnet'; got {spec.network!r}"
+    )
 
 
 def read_classifier(name: str) -> ClassifierSpec:
@@ -134,6 +176,9 @@ def classifier_from(data: Mapping[str, Any], where: str = "spec") -> ClassifierS
 
 def describe_classifier(spec: ClassifierSpec) -> str:
     """The spec in one line, for people: "mel 20, 4 conv 128-64-32-16, 1 s"."""
-    body = {"conv": f"{len(spec.conv)} conv {'-'.join(str(c.channels) for c in spec.conv)}", "bcresnet": f"BC-ResNet {spec.width:g}"}
+    body = {
+        "conv": f"{len(spec.conv)} conv {'-'.join(str(c.channels) for c in spec.conv)}",
+        "bcresnet": f"BC-ResNet {spec.width:g}",
+    }
     big = f"{spec.network}{'' if spec.corrected else ' as published'}"
     return f"{spec.front.kind} {spec.front.bands}, {body.get(spec.network, big)}, {spec.clip_s:g} s"

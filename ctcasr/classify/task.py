@@ -23,8 +23,16 @@ from ctcasr.task import Gather, Loss, Score, added, alone
 class Classify:
     """Trains a SoundClassifier to name the class of a clip; `augment` masks features, `pruner` empties its smallest weights."""
 
-    def __init__(self, model: SoundClassifier, classes: Sequence[str], spec: Mapping[str, Any], augment: SpecAugment | None = None,
-                 pruner: Pruner | None = None, pad: Pad = "silence", notes: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        model: SoundClassifier,
+        classes: Sequence[str],
+        spec: Mapping[str, Any],
+        augment: SpecAugment | None = None,
+        pruner: Pruner | None = None,
+        pad: Pad = "silence",
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
         self.network, self.classes, self.spec = model, tuple(classes), dict(spec)
         self.augment, self.pruner, self.pad, self.notes = augment, pruner, pad, dict(notes or {})
 
@@ -46,7 +54,10 @@ class Classify:
             rows = rows + weight * functional.cross_entropy(other, labels, reduction="none")
 
         def evidence() -> dict[str, float]:
-            return {"accuracy": float((logits.argmax(1) == labels).float().mean()), "main_loss": float(main.detach().mean())}
+            return {
+                "accuracy": float((logits.argmax(1) == labels).float().mean()),
+                "main_loss": float(main.detach().mean()),
+            }
 
         return Loss(rows.sum(), len(batch), rows.detach(), (), evidence)
 
@@ -67,8 +78,10 @@ class Classify:
             total += float(functional.cross_entropy(logits, labels, reduction="sum"))
             pairs = list(zip(labels.tolist(), logits.argmax(1).tolist(), strict=True))
             tally += Confusion.of(self.classes, pairs)
-            samples += [{"id": u.id, "reference": self.classes[true], "hypothesis": self.classes[found]}
-                        for u, (true, found) in zip(batch.utterances, pairs, strict=True)]
+            samples += [
+                {"id": u.id, "reference": self.classes[true], "hypothesis": self.classes[found]}
+                for u, (true, found) in zip(batch.utterances, pairs, strict=True)
+            ]
         self.network.train(was_training)
         tally, total, samples = added(gather((tally, total, samples)))
         loss = total / tally.total if tally.total else math.inf
@@ -76,7 +89,12 @@ class Classify:
         # A network that is not yet as sparse as it shall be is never the best one.
         lacking = 0.0 if self.pruner is None else self.pruner.lacking
         figures = {"loss": loss, **tally.figures()}
-        return Score((lacking + 1 - tally.accuracy, loss), figures, few, evidence={"confusion": tally.counts.tolist()})
+        return Score(
+            (lacking + 1 - tally.accuracy, loss),
+            figures,
+            few,
+            evidence={"confusion": tally.counts.tolist()},
+        )
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """Nothing: there is no verdict on classifiers."""
@@ -89,5 +107,7 @@ class Classify:
 
 def _labels(batch: Batch) -> Tensor:
     if batch.labels is None:
-        raise ValueError(f"{batch.ids[0]}: expected the numbers of the classes; the batch has none: give the Corpus its labels")
+        raise ValueError(
+            f"{batch.ids[0]}: expected the numbers of the classes; the batch has none: give the Corpus its labels"
+        )
     return batch.labels

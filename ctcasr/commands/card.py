@@ -19,14 +19,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `ctcasr card`."""
     parser.add_argument("subject", metavar="CHECKPOINT|PRESET")
     parser.add_argument("--json", action="store_true", help="plain data instead of Markdown")
-    parser.add_argument("--as", dest="rules", choices=tuple(RULESETS), default="own", help="count multiply-adds as another tool does")
-    parser.add_argument("--clip-s", type=float, default=3.0, help="seconds of the clip (default: 3)")
+    parser.add_argument(
+        "--as",
+        dest="rules",
+        choices=tuple(RULESETS),
+        default="own",
+        help="count multiply-adds as another tool does",
+    )
+    parser.add_argument(
+        "--clip-s", type=float, default=3.0, help="seconds of the clip (default: 3)"
+    )
     parser.add_argument("--samples", type=int, help="samples of the clip, instead of seconds")
     parser.add_argument("--frames", type=int, help="frames of video (default: 25 a second)")
-    parser.add_argument("--runs", type=int, default=20, help="timed runs (default: 20, at most 20 s)")
+    parser.add_argument(
+        "--runs", type=int, default=20, help="timed runs (default: 20, at most 20 s)"
+    )
     parser.add_argument("--threads", type=int, default=1, help="threads on a CPU (default: 1)")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--run", metavar="DIR", help="run directory (default: that of the checkpoint)")
+    parser.add_argument(
+        "--run", metavar="DIR", help="run directory (default: that of the checkpoint)"
+    )
     parser.add_argument("--team", default="")
     parser.add_argument("--contact", default="")
 
@@ -40,10 +52,22 @@ def run(args: argparse.Namespace) -> int:
     try:
         subject = find_subject(args.subject)
         subject.model.to(args.device)
-        options = Options(args.clip_s, args.samples, args.frames, RULESETS[args.rules], args.runs, Path(args.run) if args.run else None,
-                          args.team, args.contact, ["ctcasr", *sys.argv[1:]])
+        options = Options(
+            args.clip_s,
+            args.samples,
+            args.frames,
+            RULESETS[args.rules],
+            args.runs,
+            Path(args.run) if args.run else None,
+            args.team,
+            args.contact,
+            ["ctcasr", *sys.argv[1:]],
+        )
         card = make_card(subject, options)
     finally:
         torch.set_num_threads(threads)
-    print(json.dumps(card, indent=1, ensure_ascii=False) if args.json else markdown(card), end="\n" if args.json else "")
+    print(
+        json.dumps(card, indent=1, ensure_ascii=False) if args.json else markdown(card),
+        end="\n" if args.json else "",
+    )
     return 0

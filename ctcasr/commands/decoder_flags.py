@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:        # `ctcasr --help` need not load torch
+if TYPE_CHECKING:  # `ctcasr --help` need not load torch
     from ctcasr.recognise.decoder import Decoder
     from ctcasr.recognise.recogniser import Recogniser
     from ctcasr.text import Lexicon, NGram, Tokenizer
@@ -14,21 +14,52 @@ if TYPE_CHECKING:        # `ctcasr --help` need not load torch
 def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
     """--beam and whatever only makes sense with it."""
     flags = parser.add_argument_group("decoding (greedy without --beam)")
-    flags.add_argument("--beam", type=int, metavar="N", help="prefix beam search that keeps N prefixes")
-    flags.add_argument("--lm", metavar="FILE.arpa", help="word n-gram model, as tools/train_lm.py writes it")
-    flags.add_argument("--lm-weight", type=float, default=0.5, metavar="X", help="factor of its log-probabilities (default: 0.5)")
-    flags.add_argument("--word-bonus", type=float, default=0.0, metavar="NATS", help="for every word (default: 0)")
-    flags.add_argument("--lexicon", metavar="FILE", help="write only these words (one a line); 'lm': the words of --lm")
+    flags.add_argument(
+        "--beam", type=int, metavar="N", help="prefix beam search that keeps N prefixes"
+    )
+    flags.add_argument(
+        "--lm", metavar="FILE.arpa", help="word n-gram model, as tools/train_lm.py writes it"
+    )
+    flags.add_argument(
+        "--lm-weight",
+        type=float,
+        default=0.5,
+        metavar="X",
+        help="factor of its log-probabilities (default: 0.5)",
+    )
+    flags.add_argument(
+        "--word-bonus", type=float, default=0.0, metavar="NATS", help="for every word (default: 0)"
+    )
+    flags.add_argument(
+        "--lexicon",
+        metavar="FILE",
+        help="write only these words (one a line); 'lm': the words of --lm",
+    )
     flags.add_argument("--hotwords", metavar="A,B,...", help="phrases to expect")
-    flags.add_argument("--hotword-bonus", type=float, default=1.0, metavar="NATS", help="for every character of a phrase (default: 1)")
-    flags.add_argument("--skip-blank", type=float, default=2.0, metavar="P",
-                       help="a frame with at least this probability of the blank counts as blank alone (default: none does)")
+    flags.add_argument(
+        "--hotword-bonus",
+        type=float,
+        default=1.0,
+        metavar="NATS",
+        help="for every character of a phrase (default: 1)",
+    )
+    flags.add_argument(
+        "--skip-blank",
+        type=float,
+        default=2.0,
+        metavar="P",
+        help="a frame with at least this probability of the blank counts as blank alone (default: none does)",
+    )
     add_ensemble_flag(flags)
 
 
 def add_ensemble_flag(flags: argparse._ActionsContainer) -> None:
     """--ensemble, which every command that decodes takes."""
-    flags.add_argument("--ensemble", metavar="B.pt,C.pt", help="more checkpoints (same alphabet): what any of them finds is ranked by all")
+    flags.add_argument(
+        "--ensemble",
+        metavar="B.pt,C.pt",
+        help="more checkpoints (same alphabet): what any of them finds is ranked by all",
+    )
 
 
 def recogniser_from(args: argparse.Namespace) -> Recogniser:
@@ -36,7 +67,11 @@ def recogniser_from(args: argparse.Namespace) -> Recogniser:
     from ctcasr.recognise.ensemble import Ensemble
     from ctcasr.recognise.recogniser import Recogniser
 
-    return Ensemble.read(args.checkpoint, args.ensemble) if args.ensemble else Recogniser.load(args.checkpoint)
+    return (
+        Ensemble.read(args.checkpoint, args.ensemble)
+        if args.ensemble
+        else Recogniser.load(args.checkpoint)
+    )
 
 
 def decoder_from(args: argparse.Namespace, tokenizer: Tokenizer) -> Decoder | None:
@@ -52,9 +87,17 @@ def decoder_from(args: argparse.Namespace, tokenizer: Tokenizer) -> Decoder | No
         return None
     model = NGram.read(args.lm) if args.lm else None
     return beam_decoder(
-        tokenizer, args.beam, lm=model, lm_weight=args.lm_weight, word_bonus=args.word_bonus,
-        lexicon=lexicon_from(args.lexicon, model, tokenizer), hotwords=args.hotwords.split(",") if args.hotwords else (),
-        hotword_bonus=args.hotword_bonus, nbest=NBEST if args.ensemble else 1, skip_blank=args.skip_blank)
+        tokenizer,
+        args.beam,
+        lm=model,
+        lm_weight=args.lm_weight,
+        word_bonus=args.word_bonus,
+        lexicon=lexicon_from(args.lexicon, model, tokenizer),
+        hotwords=args.hotwords.split(",") if args.hotwords else (),
+        hotword_bonus=args.hotword_bonus,
+        nbest=NBEST if args.ensemble else 1,
+        skip_blank=args.skip_blank,
+    )
 
 
 def lexicon_from(name: str | None, model: NGram | None, tokenizer: Tokenizer) -> Lexicon | None:

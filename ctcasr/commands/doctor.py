@@ -23,7 +23,10 @@ from ctcasr.text import Tokenizer, make_tokenizer
 def run(args: argparse.Namespace) -> int:
     """1 where training would be hurt, else 0; ValueError or OSError where there is nothing to examine."""
     if (args.manifest is None) == (args.run is None):
-        raise ValueError("expected a manifest to examine, or --run DIR; got " + ("neither" if args.run is None else "both"))
+        raise ValueError(
+            "expected a manifest to examine, or --run DIR; got "
+            + ("neither" if args.run is None else "both")
+        )
     if args.run is not None:
         print(write_page(Path(args.run)))
         return 0
@@ -40,13 +43,21 @@ def _examine(args: argparse.Namespace) -> Examination:
     errors = Console(stderr=True)
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)             # files are the unit of parallel work
+    torch.set_num_threads(1)  # files are the unit of parallel work
     try:
-        with Progress(*columns, console=errors, transient=True, disable=not sys.stderr.isatty()) as bar:
+        with Progress(
+            *columns, console=errors, transient=True, disable=not sys.stderr.isatty()
+        ) as bar:
             task = bar.add_task("")
-            return examine(args.manifest, model, tokenizer, against=args.against, workers=args.workers,
-                           sample=sys.maxsize if args.all_audio else args.sample,
-                           progress=lambda done, total: bar.update(task, completed=done, total=total))
+            return examine(
+                args.manifest,
+                model,
+                tokenizer,
+                against=args.against,
+                workers=args.workers,
+                sample=sys.maxsize if args.all_audio else args.sample,
+                progress=lambda done, total: bar.update(task, completed=done, total=total),
+            )
     finally:
         torch.set_num_threads(threads)
 
@@ -58,6 +69,7 @@ def _network(args: argparse.Namespace) -> tuple[SpeechModel, Tokenizer]:
     texts: list[str] = []
     if args.text.startswith("pieces:"):
         from ctcasr.data import read_manifest
+
         texts = [u.text or "" for u in read_manifest(args.manifest, strict=False)]
     tokenizer = make_tokenizer(args.text, texts)
     return build(read_spec(args.net), tokenizer.size), tokenizer

@@ -6,5 +6,18 @@ from ctcasr.compare.judge import Judge, JudgeError, load_judge
 from ctcasr.compare.metrics import Split, measure, si_sdr, split
 from ctcasr.compare.scene import Scene, read_scenes
 
-__all__ = ["Aligned", "EnhancedFolder", "Judge", "JudgeError", "Scene", "Split", "align",
-           "load_judge", "measure", "observation_added", "read_scenes", "si_sdr", "split"]
+__all__ = [
+    "Aligned",
+    "EnhancedFolder",
+    "Judge",
+    "JudgeError",
+    "Scene",
+    "Split",
+    "align",
+    "load_judge",
+    "measure",
+    "observation_added",
+    "read_scenes",
+    "si_sdr",
+    "split",
+]

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ctcasr.compare.scene import fit
 
-MOST_S = 0.05              # the longest delay that is looked for
-_SAME_GAIN = 1e-4          # nearer to 1, a gain is rounding of a file: the samples stay as they are
-_TIE = 1e-6                # relative; of correlations closer than that, the smaller delay
+MOST_S = 0.05  # the longest delay that is looked for
+_SAME_GAIN = 1e-4  # nearer to 1, a gain is rounding of a file: the samples stay as they are
+_TIE = 1e-6  # relative; of correlations closer than that, the smaller delay
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,10 @@ def align(noisy: Tensor, enhanced: Tensor, rate_hz: int, clean: Tensor | None = 
     at any lag. A negative gain means inverted polarity. Silence has no lag and stays silence.
     """
     most = round(MOST_S * rate_hz)
-    lag = max((lag_of(one, enhanced, most) for one in (noisy, clean) if one is not None), key=lambda found: found[1])[0]
+    lag = max(
+        (lag_of(one, enhanced, most) for one in (noisy, clean) if one is not None),
+        key=lambda found: found[1],
+    )[0]
     count = noisy.shape[0]
     moved = fit(shifted(enhanced, -lag), count)
     power = float(moved.double().square().sum())
@@ -74,9 +77,9 @@ def continued(samples: Tensor, first: int, last: int, most: int) -> Tensor:
     before, after = first, samples.shape[0] - last
     out = samples.clone()
     if 0 < before <= min(most, last - first):
-        out[:first] = samples[first:first + before].flip(0)
+        out[:first] = samples[first : first + before].flip(0)
     if 0 < after <= min(most, last - first):
-        out[last:] = samples[last - after:last].flip(0)
+        out[last:] = samples[last - after : last].flip(0)
     return out
 
 

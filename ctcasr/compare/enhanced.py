@@ -21,7 +21,7 @@ class Enhanced:
     """One enhanced scene [N], aligned; or None with the reason. `oddities`: what had to be put right."""
 
     aligned: Aligned | None
-    status: str = "ok"                     # "ok", "missing", "unreadable"
+    status: str = "ok"  # "ok", "missing", "unreadable"
     reason: str = ""
     oddities: tuple[str, ...] = ()
     path: Path | None = None
@@ -37,7 +37,7 @@ class EnhancedFolder:
 
     name: str
     folder: Path
-    by: dict[str, Any] = field(default_factory=dict)          # what the enhancer's sidecar says
+    by: dict[str, Any] = field(default_factory=dict)  # what the enhancer's sidecar says
     files: dict[str, list[Path]] = field(default_factory=dict)
 
     @staticmethod
@@ -45,14 +45,18 @@ class EnhancedFolder:
         """ValueError where there is no folder, or no sound in it."""
         folder = Path(folder)
         if not folder.is_dir():
-            raise ValueError(f"{folder}: expected a folder of enhanced files, or the checkpoint of an enhancer; found "
-                             + ("another file" if folder.exists() else "nothing"))
+            raise ValueError(
+                f"{folder}: expected a folder of enhanced files, or the checkpoint of an enhancer; found "
+                + ("another file" if folder.exists() else "nothing")
+            )
         files: dict[str, list[Path]] = {}
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in _SUFFIXES:
                 files.setdefault(path.stem, []).append(path)
         if not files:
-            raise ValueError(f"{folder}: expected enhanced files ({', '.join(_SUFFIXES)}); found none")
+            raise ValueError(
+                f"{folder}: expected enhanced files ({', '.join(_SUFFIXES)}); found none"
+            )
         return EnhancedFolder(name or "enhanced", folder, dict(enhanced_by(folder) or {}), files)
 
     def find(self, scene: Scene) -> list[Path]:
@@ -70,7 +74,9 @@ class EnhancedFolder:
         if not paths:
             return Enhanced(None, "missing", f"no file for {scene.id} in {self.folder}")
         if len(paths) > 1:
-            return Enhanced(None, "unreadable", f"{len(paths)} files are called {paths[0].stem}", path=paths[0])
+            return Enhanced(
+                None, "unreadable", f"{len(paths)} files are called {paths[0].stem}", path=paths[0]
+            )
         path = paths[0]
         try:
             info = audio_info(path)

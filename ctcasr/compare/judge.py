@@ -52,13 +52,23 @@ class OwnJudge:
         notes = recogniser.notes.get("heard")
         remarks: tuple[str, ...] = ()
         if not isinstance(notes, dict):
-            remarks = ("keeps no hashes of its training audio: whether it was trained on these scenes is not known",)
+            remarks = (
+                "keeps no hashes of its training audio: whether it was trained on these scenes is not known",
+            )
             notes = {}
         elif notes.get("enhanced"):
-            raise JudgeError(f"{path}: expected a recogniser that was never trained on enhanced speech; {notes['enhanced']} of its "
-                             f"training files are enhanced ({', '.join(notes.get('enhanced_examples', []))} ...). Train one on clean or "
-                             "noisy speech: python recipes/judges.py")
-        return OwnJudge(name or _short(path), recogniser, fingerprint(path), frozenset(notes.get("files", ())), remarks)
+            raise JudgeError(
+                f"{path}: expected a recogniser that was never trained on enhanced speech; {notes['enhanced']} of its "
+                f"training files are enhanced ({', '.join(notes.get('enhanced_examples', []))} ...). Train one on clean or "
+                "noisy speech: python recipes/judges.py"
+            )
+        return OwnJudge(
+            name or _short(path),
+            recogniser,
+            fingerprint(path),
+            frozenset(notes.get("files", ())),
+            remarks,
+        )
 
     def normalise(self, text: str) -> str:
         """As its tokenizer does."""
@@ -78,7 +88,9 @@ class FunctionJudge:
     normaliser: Callable[[str], str]
     fingerprint: str = ""
     heard: frozenset[str] = frozenset()
-    remarks: tuple[str, ...] = field(default=("a third party: what it was trained on is not known",))
+    remarks: tuple[str, ...] = field(
+        default=("a third party: what it was trained on is not known",)
+    )
 
     @staticmethod
     def load(name: str) -> FunctionJudge:
@@ -88,7 +100,9 @@ class FunctionJudge:
             module = importlib.import_module(module_name)
             function = getattr(module, attribute)
         except (ImportError, AttributeError) as error:
-            raise JudgeError(f"expected a recogniser as module:function that can be imported; {name}: {error}") from error
+            raise JudgeError(
+                f"expected a recogniser as module:function that can be imported; {name}: {error}"
+            ) from error
         own = getattr(function, "normalise", None) or getattr(module, "normalise", None)
         return FunctionJudge(name, function, own if callable(own) else normalise)
 
@@ -98,9 +112,14 @@ class FunctionJudge:
 
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
         """Texts of samples [N]; JudgeError where the function returns another number of them."""
-        texts = [str(text) for text in self.function([sound.float().numpy() for sound in sounds], rate_hz)]
+        texts = [
+            str(text)
+            for text in self.function([sound.float().numpy() for sound in sounds], rate_hz)
+        ]
         if len(texts) != len(sounds):
-            raise JudgeError(f"{self.name}: expected {len(sounds)} texts for {len(sounds)} sounds; got {len(texts)}")
+            raise JudgeError(
+                f"{self.name}: expected {len(sounds)} texts for {len(sounds)} sounds; got {len(texts)}"
+            )
         return texts
 
 
@@ -112,10 +131,16 @@ class BundleJudge:
             pipelines = importlib.import_module("torchaudio.pipelines")
             bundle = getattr(pipelines, name.removeprefix("bundle:"), None)
         if not hasattr(bundle, "get_labels"):
-            raise JudgeError(f"expected the name of a CTC bundle of torchaudio.pipelines; got {name!r}")
+            raise JudgeError(
+                f"expected the name of a CTC bundle of torchaudio.pipelines; got {name!r}"
+            )
         self.name, self.fingerprint, self.heard = name, "", frozenset[str]()
         self.remarks: tuple[str, ...] = ("a third party: what it was trained on is not known",)
-        self.rate_hz, self.labels, self.model = int(bundle.sample_rate), list(bundle.get_labels()), bundle.get_model().eval()
+        self.rate_hz, self.labels, self.model = (
+            int(bundle.sample_rate),
+            list(bundle.get_labels()),
+            bundle.get_model().eval(),
+        )
 
     def normalise(self, text: str) -> str:
         """As the library does."""
@@ -124,7 +149,10 @@ class BundleJudge:
     @torch.no_grad()
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
         """Texts of samples [N], one at a time: these models do not know padding."""
-        return [self._text(self.model(resample(sound.float(), rate_hz, self.rate_hz)[None])[0][0]) for sound in sounds]
+        return [
+            self._text(self.model(resample(sound.float(), rate_hz, self.rate_hz)[None])[0][0])
+            for sound in sounds
+        ]
 
     def _text(self, logits: Tensor) -> str:
         best = torch.unique_consecutive(logits.argmax(-1)).tolist()
@@ -140,7 +168,9 @@ def load_judge(name: str) -> Judge:
         return OwnJudge.load(path, label)
     if ":" in name:
         return FunctionJudge.load(name)
-    raise JudgeError(f"expected a checkpoint, module:function or bundle:NAME as recogniser; there is no file {name}")
+    raise JudgeError(
+        f"expected a checkpoint, module:function or bundle:NAME as recogniser; there is no file {name}"
+    )
 
 
 def load_judges(names: Sequence[str]) -> list[Judge]:

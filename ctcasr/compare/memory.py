@@ -29,21 +29,28 @@ class Memory:
             for line in path.read_text(encoding="utf-8").splitlines():
                 try:
                     name, text = json.loads(line)
-                except ValueError:               # the last line of an interrupted run
+                except ValueError:  # the last line of an interrupted run
                     continue
                 self.known[name] = text
 
     def texts(self, judge: Judge, rate_hz: int) -> dict[bytes, str | Exception]:
         """What `judge` wrote, by the key of the sound."""
         start = f"{judge.fingerprint}:{rate_hz}:"
-        return {bytes.fromhex(name.removeprefix(start)): text for name, text in self.known.items()
-                if judge.fingerprint and name.startswith(start)}
+        return {
+            bytes.fromhex(name.removeprefix(start)): text
+            for name, text in self.known.items()
+            if judge.fingerprint and name.startswith(start)
+        }
 
     def add(self, judge: Judge, rate_hz: int, texts: Mapping[bytes, str | Exception]) -> None:
         """Keep what was written; failures are tried again."""
         if self.path is None or not judge.fingerprint:
             return
-        new = {f"{judge.fingerprint}:{rate_hz}:{key.hex()}": text for key, text in texts.items() if isinstance(text, str)}
+        new = {
+            f"{judge.fingerprint}:{rate_hz}:{key.hex()}": text
+            for key, text in texts.items()
+            if isinstance(text, str)
+        }
         self.known.update(new)
         with self.path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(pair, ensure_ascii=False) + "\n" for pair in new.items())

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ctcasr.data import resample
 
-TAPS = 512                  # allowed filter of the projection, as in BSS-eval (Vincent et al. 2006)
+TAPS = 512  # allowed filter of the projection, as in BSS-eval (Vincent et al. 2006)
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,16 @@ def split(estimate: Tensor, clean: Tensor, interferer: Tensor, taps: int = TAPS)
     whole = torch.nn.functional.pad(estimate, (0, both.shape[0] - estimate.shape[0]))
     noise, artifacts = both - target, whole - both
     power = target.square().sum()
-    return Split(_db(power, (noise + artifacts).square().sum()), _db(power, noise.square().sum()),
-                 _db(both.square().sum(), artifacts.square().sum()))
+    return Split(
+        _db(power, (noise + artifacts).square().sum()),
+        _db(power, noise.square().sum()),
+        _db(both.square().sum(), artifacts.square().sum()),
+    )
 
 
-def measure(estimate: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz: int) -> tuple[dict[str, float], dict[str, str]]:
+def measure(
+    estimate: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz: int
+) -> tuple[dict[str, float], dict[str, str]]:
     """All metrics of [N] at `rate_hz` that can be had, and why the others could not."""
     scores: dict[str, float] = {}
     failed: dict[str, str] = {}
@@ -62,16 +67,21 @@ def measure(estimate: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz:
     def attempt(names: tuple[str, ...], compute: Callable[[], tuple[float, ...]]) -> None:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("error", RuntimeWarning)        # pystoi warns and returns 1e-5 for too short a clip
+                warnings.simplefilter(
+                    "error", RuntimeWarning
+                )  # pystoi warns and returns 1e-5 for too short a clip
                 values = compute()
             if not all(math.isfinite(value) for value in values):
                 raise ValueError(f"not finite: {values}")
             scores.update(zip(names, values, strict=True))
-        except Exception as error:              # third parties raise what they like; a failure is a row, not the end
+        except (
+            Exception
+        ) as error:  # third parties raise what they like; a failure is a row, not the end
             failed.update(dict.fromkeys(names, f"{type(error).__name__}: {error}"))
 
     attempt(("si_sdr_db",), lambda: (si_sdr(estimate, clean),))
     if interferer is not None:
+
         def parts() -> tuple[float, ...]:
             found = split(estimate, clean, interferer)
             return found.sdr_db, found.snr_db, found.sar_db
@@ -94,7 +104,9 @@ def _stoi(estimate: Tensor, clean: Tensor, rate_hz: int) -> tuple[float, float]:
     """STOI (Taal et al. 2011) and ESTOI (Jensen and Taal 2016)."""
     pystoi: Any = _extra("pystoi")
     both = [part.double().numpy() for part in (clean, estimate)]
-    return float(pystoi.stoi(*both, rate_hz, extended=False)), float(pystoi.stoi(*both, rate_hz, extended=True))
+    return float(pystoi.stoi(*both, rate_hz, extended=False)), float(
+        pystoi.stoi(*both, rate_hz, extended=True)
+    )
 
 
 def _extra(name: str) -> Any:
@@ -112,15 +124,24 @@ def _projected(signal: Tensor, sources: list[Tensor], taps: int) -> Tensor:
     heard = torch.fft.rfft(signal, size)
     delays = torch.arange(taps)
     lags = (delays[None, :] - delays[:, None]) % size
-    gram = torch.cat([torch.cat([torch.fft.irfft(a.conj() * b, size)[-lags % size] for b in spectra], 1) for a in spectra])
+    gram = torch.cat(
+        [
+            torch.cat([torch.fft.irfft(a.conj() * b, size)[-lags % size] for b in spectra], 1)
+            for a in spectra
+        ]
+    )
     right = torch.cat([torch.fft.irfft(a.conj() * heard, size)[:taps] for a in spectra])
     # A trace of the diagonal keeps sources without some frequencies solvable.
     gram = gram + 1e-10 * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
     filters = torch.linalg.solve(gram, right).reshape(len(sources), taps)
-    total = sum(spectrum * torch.fft.rfft(row, size) for spectrum, row in zip(spectra, filters, strict=True))
+    total = sum(
+        spectrum * torch.fft.rfft(row, size) for spectrum, row in zip(spectra, filters, strict=True)
+    )
     return torch.fft.irfft(total, size)[:length]  # type: ignore[arg-type]
 
 
 def _db(above: Tensor, below: Tensor) -> float:
     """10 log10, between -100 and 100."""
-    return max(-100.0, min(100.0, 10 * math.log10(max(float(above), 1e-300) / max(float(below), 1e-300))))
+    return max(
+        -100.0, min(100.0, 10 * math.log10(max(float(above), 1e-300) / max(float(below), 1e-300)))
+    )

@@ -26,7 +26,7 @@ class Scene:
     clean: Path | None
     interferer: Path | None
     text: str
-    source: str                        # the sentence that was mixed: scenes of one source are no independent samples
+    source: str  # the sentence that was mixed: scenes of one source are no independent samples
     snr_db: float | None = None
     strata: tuple[tuple[str, str], ...] = ()
 
@@ -59,26 +59,40 @@ def read_scenes(path: Path | str) -> tuple[list[Scene], list[Skip]]:
     scenes, skipped, names = list[Scene](), list(manifest.skipped), dict[str, str]()
     for utterance in manifest:
         if utterance.text is None:
-            skipped.append(Skip(utterance.where, "expected a text to compare with; the line has none"))
+            skipped.append(
+                Skip(utterance.where, "expected a text to compare with; the line has none")
+            )
             continue
         if utterance.id in names:
-            raise ValueError(f"{path}: expected a name of its own for each scene; {utterance.where} and {names[utterance.id]} are both "
-                             f"called {utterance.id}, so that enhanced files could not be told apart")
+            raise ValueError(
+                f"{path}: expected a name of its own for each scene; {utterance.where} and {names[utterance.id]} are both "
+                f"called {utterance.id}, so that enhanced files could not be told apart"
+            )
         names[utterance.id] = utterance.where
         scenes.append(scene_of(utterance))
     if not scenes:
-        raise ValueError(f"{path}: expected scenes with a text; all {len(skipped)} lines were left out ({skipped[0].reason})")
+        raise ValueError(
+            f"{path}: expected scenes with a text; all {len(skipped)} lines were left out ({skipped[0].reason})"
+        )
     return scenes, skipped
 
 
 def scene_of(utterance: Utterance) -> Scene:
     """A scene from one manifest line; without `source`, the target file, or the noisy one, stands for the sentence."""
     extra = utterance.extra
-    clean, interferer = (Path(extra[k]) if isinstance(extra.get(k), str) else None for k in ("target_filepath", "interferer_filepath"))
+    clean, interferer = (
+        Path(extra[k]) if isinstance(extra.get(k), str) else None
+        for k in ("target_filepath", "interferer_filepath")
+    )
     snr = extra.get("snr_db")
     snr_db = float(snr) if isinstance(snr, int | float) and math.isfinite(snr) else None
-    strata: dict[str, Any] = {"snr": snr_bin(snr_db), "interferer": extra.get("interferer"), "noise": extra.get("noise"),
-                              "speaker": utterance.speaker, "seen": _seen(extra.get("seen"))}
+    strata: dict[str, Any] = {
+        "snr": snr_bin(snr_db),
+        "interferer": extra.get("interferer"),
+        "noise": extra.get("noise"),
+        "speaker": utterance.speaker,
+        "seen": _seen(extra.get("seen")),
+    }
     source = str(extra.get("source") or clean or utterance.audio_filepath)
     named = tuple((kind, str(value)) for kind, value in strata.items() if value is not None)
     return Scene(utterance, clean, interferer, utterance.text or "", source, snr_db, named)
@@ -103,7 +117,9 @@ def read_sound(scene: Scene) -> Sound:
             continue
         part = read_audio(replace(scene.noisy, audio_filepath=path), rate_hz)
         if abs(part.shape[0] - noisy.shape[0]) > 0.01 * rate_hz:
-            raise AudioError(f"{path}: expected a {name} as long as the scene ({noisy.shape[0]} samples); got {part.shape[0]}")
+            raise AudioError(
+                f"{path}: expected a {name} as long as the scene ({noisy.shape[0]} samples); got {part.shape[0]}"
+            )
         parts.append(fit(part, noisy.shape[0]))
     return Sound(rate_hz, noisy, parts[0], parts[1])
 
@@ -117,7 +133,9 @@ def fit(samples: Tensor, length: int) -> Tensor:
     return out
 
 
-def dev_and_test(scenes: Sequence[Scene], share: float, seed: int) -> tuple[list[Scene], list[Scene]]:
+def dev_and_test(
+    scenes: Sequence[Scene], share: float, seed: int
+) -> tuple[list[Scene], list[Scene]]:
     """Scenes to choose by and scenes to score: no source is in both. Lines with `"part": "dev"` decide, else `share` of the sources."""
     marked = {scene.source for scene in scenes if scene.noisy.extra.get("part") == "dev"}
     if not marked and share > 0:
@@ -127,9 +145,19 @@ def dev_and_test(scenes: Sequence[Scene], share: float, seed: int) -> tuple[list
     dev = [scene for scene in scenes if scene.source in marked]
     test = [scene for scene in scenes if scene.source not in marked]
     if not test:
-        raise ValueError(f"expected scenes that choose nothing, to be scored; all {len(dev)} are in the dev part")
+        raise ValueError(
+            f"expected scenes that choose nothing, to be scored; all {len(dev)} are in the dev part"
+        )
     return dev, test
 
 
 def _seen(value: Any) -> str | None:
-    return value if isinstance(value, str) else None if value is None else "seen in training" if value else "unseen"
+    return (
+        value
+        if isinstance(value, str)
+        else None
+        if value is None
+        else "seen in training"
+        if value
+        else "unseen"
+    )

@@ -18,7 +18,7 @@ from ctcasr.compare.scene import Scene, Sound, read_sound
 from ctcasr.data import AudioError
 from ctcasr.scoring.errors import Transcripts
 
-SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)       # of the noisy sound, in observation adding
+SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the noisy sound, in observation adding
 _CHUNK_S = 600.0
 
 
@@ -29,7 +29,7 @@ class Hearing:
     scene: Scene
     judge: str
     condition: str
-    status: str                        # "ok", "missing", "unreadable", "failed" (the judge raised)
+    status: str  # "ok", "missing", "unreadable", "failed" (the judge raised)
     reason: str = ""
     hypothesis: str = ""
     tally: Transcripts | None = None
@@ -59,11 +59,22 @@ class Trial:
     skipped: list[Skip] = field(default_factory=list)
 
     def __add__(self, other: Trial) -> Trial:
-        return Trial(self.hearings + other.hearings, self.qualities + other.qualities, self.skipped + other.skipped)
+        return Trial(
+            self.hearings + other.hearings,
+            self.qualities + other.qualities,
+            self.skipped + other.skipped,
+        )
 
 
-def hold(scenes: Sequence[Scene], enhancers: Sequence[EnhancedFolder], judges: Sequence[Judge], shares: Sequence[float] = (),
-         metrics: bool = True, progress: Callable[[int], None] = lambda done: None, memory: Memory | None = None) -> Trial:
+def hold(
+    scenes: Sequence[Scene],
+    enhancers: Sequence[EnhancedFolder],
+    judges: Sequence[Judge],
+    shares: Sequence[float] = (),
+    metrics: bool = True,
+    progress: Callable[[int], None] = lambda done: None,
+    memory: Memory | None = None,
+) -> Trial:
     """Every judge hears clean, noisy, and each enhancer's files, these also with a share of the noisy sound added."""
     memory = memory or Memory()
     trial, done = Trial(), 0
@@ -77,7 +88,9 @@ def hold(scenes: Sequence[Scene], enhancers: Sequence[EnhancedFolder], judges: S
             except AudioError as error:
                 trial.skipped.append(Skip(scene.noisy.where or scene.id, str(error)))
                 continue
-            heard.append((scene, sound.rate_hz, _conditions(scene, sound, enhancers, shares, metrics, trial)))
+            heard.append(
+                (scene, sound.rate_hz, _conditions(scene, sound, enhancers, shares, metrics, trial))
+            )
         for judge in judges:
             trial.hearings += _listen(judge, heard, memory)
     return trial
@@ -88,19 +101,35 @@ def added(name: str, share: float) -> str:
     return f"{name} + {share:g} noisy"
 
 
-def _conditions(scene: Scene, sound: Sound, enhancers: Sequence[EnhancedFolder], shares: Sequence[float], metrics: bool,
-                trial: Trial) -> dict[str, tuple[Tensor | None, str, str]]:
+def _conditions(
+    scene: Scene,
+    sound: Sound,
+    enhancers: Sequence[EnhancedFolder],
+    shares: Sequence[float],
+    metrics: bool,
+    trial: Trial,
+) -> dict[str, tuple[Tensor | None, str, str]]:
     """Samples, status and reason of each condition; qualities are noted on the way."""
     found: dict[str, tuple[Tensor | None, str, str]] = {"noisy": (sound.noisy, "ok", "")}
-    found["clean"] = (sound.clean, "ok", "") if sound.clean is not None else (None, "missing", "the line has no target_filepath")
-    interferer = sound.interferer if sound.interferer is not None or sound.clean is None else sound.noisy - sound.clean
+    found["clean"] = (
+        (sound.clean, "ok", "")
+        if sound.clean is not None
+        else (None, "missing", "the line has no target_filepath")
+    )
+    interferer = (
+        sound.interferer
+        if sound.interferer is not None or sound.clean is None
+        else sound.noisy - sound.clean
+    )
 
     def quality(condition: str, samples: Tensor, **more: object) -> None:
         if metrics and sound.clean is not None:
             scores, failed = measure(samples, sound.clean, interferer, sound.rate_hz)
         else:
             scores, failed = {}, {} if not metrics else {"all": "no clean target to compare with"}
-        trial.qualities.append(Quality(scene, condition, "ok", scores=scores, failed=failed, **more))  # type: ignore[arg-type]
+        trial.qualities.append(
+            Quality(scene, condition, "ok", scores=scores, failed=failed, **more)
+        )  # type: ignore[arg-type]
 
     quality("noisy", sound.noisy)
     for enhancer in enhancers:
@@ -109,21 +138,39 @@ def _conditions(scene: Scene, sound: Sound, enhancers: Sequence[EnhancedFolder],
         if one.aligned is None:
             trial.qualities.append(Quality(scene, enhancer.name, one.status, one.reason))
         else:
-            quality(enhancer.name, one.aligned.samples, lag=one.aligned.lag, gain=one.aligned.gain, oddities=one.oddities)
+            quality(
+                enhancer.name,
+                one.aligned.samples,
+                lag=one.aligned.lag,
+                gain=one.aligned.gain,
+                oddities=one.oddities,
+            )
         for share in shares:
-            samples = None if one.samples is None else observation_added(one.samples, sound.noisy, share)
+            samples = (
+                None if one.samples is None else observation_added(one.samples, sound.noisy, share)
+            )
             found[added(enhancer.name, share)] = (samples, one.status, one.reason)
     return found
 
 
-def _listen(judge: Judge, heard: Sequence[tuple[Scene, int, dict[str, tuple[Tensor | None, str, str]]]],
-            memory: Memory) -> Iterator[Hearing]:
+def _listen(
+    judge: Judge,
+    heard: Sequence[tuple[Scene, int, dict[str, tuple[Tensor | None, str, str]]]],
+    memory: Memory,
+) -> Iterator[Hearing]:
     """Each different sound is heard once, so that equal samples have equal hypotheses whatever the batches are."""
     for rate_hz in sorted({rate for _, rate, _ in heard}):
         texts = memory.texts(judge, rate_hz)
-        for condition in dict.fromkeys(name for _, rate, conditions in heard if rate == rate_hz for name in conditions):
-            sounds = {sound_key(samples): samples for _, rate, conditions in heard if rate == rate_hz
-                      for samples in (conditions[condition][0],) if samples is not None}
+        for condition in dict.fromkeys(
+            name for _, rate, conditions in heard if rate == rate_hz for name in conditions
+        ):
+            sounds = {
+                sound_key(samples): samples
+                for _, rate, conditions in heard
+                if rate == rate_hz
+                for samples in (conditions[condition][0],)
+                if samples is not None
+            }
             new = {key: samples for key, samples in sounds.items() if key not in texts}
             if new:
                 written = dict(zip(new, _texts(judge, list(new.values()), rate_hz), strict=True))
@@ -138,10 +185,14 @@ def _listen(judge: Judge, heard: Sequence[tuple[Scene, int, dict[str, tuple[Tens
                 if samples is None:
                     yield Hearing(scene, judge.name, condition, status, reason)
                 elif isinstance(text, Exception):
-                    yield Hearing(scene, judge.name, condition, "failed", f"{type(text).__name__}: {text}")
+                    yield Hearing(
+                        scene, judge.name, condition, "failed", f"{type(text).__name__}: {text}"
+                    )
                 else:
                     found = judge.normalise(text)
-                    yield Hearing(scene, judge.name, condition, status, reason, found, _tally(said, found))
+                    yield Hearing(
+                        scene, judge.name, condition, status, reason, found, _tally(said, found)
+                    )
 
 
 def _tally(said: str, written: str) -> Transcripts:

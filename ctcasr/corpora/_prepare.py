@@ -13,7 +13,7 @@ from ctcasr.data import AudioError, audio_info, split_dev, write_manifest
 from ctcasr.data.audio import TOLERANCE_S
 from ctcasr.text import Alphabet, coverage
 
-_NAMED = 10         # utterances left out that are named
+_NAMED = 10  # utterances left out that are named
 
 
 def parser(description: str, source: str) -> argparse.ArgumentParser:
@@ -21,18 +21,28 @@ def parser(description: str, source: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("source", type=Path, help=source)
     parser.add_argument("--out", type=Path, required=True, help="manifest to write (JSON lines)")
-    parser.add_argument("--valid", type=Path, help="second manifest, for a part that is held out (by speaker from 5 speakers on)")
-    parser.add_argument("--valid-share", type=float, default=0.1, help="how much is held out (default 0.1)")
+    parser.add_argument(
+        "--valid",
+        type=Path,
+        help="second manifest, for a part that is held out (by speaker from 5 speakers on)",
+    )
+    parser.add_argument(
+        "--valid-share", type=float, default=0.1, help="how much is held out (default 0.1)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the held-out part (default 0)")
     return parser
 
 
-def run(read: Callable[[argparse.Namespace], Iterable[Utterance]], arguments: argparse.Namespace) -> int:
+def run(
+    read: Callable[[argparse.Namespace], Iterable[Utterance]], arguments: argparse.Namespace
+) -> int:
     """Read, measure, split, write and report; exit status 1 and one clear line where that fails."""
     try:
         utterances, skipped = measured(read(arguments))
         if not utterances:
-            raise ValueError(f"{arguments.source}: found no utterance that can be used{_first(skipped)}")
+            raise ValueError(
+                f"{arguments.source}: found no utterance that can be used{_first(skipped)}"
+            )
         parts = {arguments.out: tuple(utterances)}
         if arguments.valid is not None:
             train, valid = split_dev(utterances, arguments.valid_share, arguments.seed)
@@ -65,7 +75,12 @@ def measured(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[Ski
         wanted_s = left_s if utterance.duration is None else utterance.duration
         if left_s <= 0 or wanted_s > left_s + TOLERANCE_S:
             end_s = utterance.offset + wanted_s
-            skipped.append(Skip(utterance.where, f"expected sound up to {end_s:.2f} s; {utterance.audio_filepath} ends before"))
+            skipped.append(
+                Skip(
+                    utterance.where,
+                    f"expected sound up to {end_s:.2f} s; {utterance.audio_filepath} ends before",
+                )
+            )
             continue
         good.append(replace(utterance, duration=round(min(wanted_s, left_s), 4)))
     return good, skipped
@@ -77,7 +92,11 @@ def lines_of(path: Path) -> list[tuple[str, str]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected UTF-8; {error}") from error
-    return [(f"{path.name}:{n}", line) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    return [
+        (f"{path.name}:{n}", line)
+        for n, line in enumerate(text.split("\n"), start=1)
+        if line.strip()
+    ]
 
 
 def _first(skipped: list[Skip]) -> str:

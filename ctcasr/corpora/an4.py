@@ -19,29 +19,44 @@ from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
 
 RATE_HZ = 16000
-_LINE = re.compile(r"\s*(?:<s>)?(.*?)(?:</s>)?\s*\(([^()\s]+)\)\s*")         # <s> YES </s> (an251-fash-b)
+_LINE = re.compile(r"\s*(?:<s>)?(.*?)(?:</s>)?\s*\(([^()\s]+)\)\s*")  # <s> YES </s> (an251-fash-b)
 
 
 def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     """Every line of etc/an4_PART.fileids, with its text from etc/an4_PART.transcription; the speaker is the folder of the sound."""
     root = Path(arguments.source)
-    ids, texts = root / "etc" / f"an4_{arguments.part}.fileids", root / "etc" / f"an4_{arguments.part}.transcription"
+    ids, texts = (
+        root / "etc" / f"an4_{arguments.part}.fileids",
+        root / "etc" / f"an4_{arguments.part}.transcription",
+    )
     for path in (ids, texts):
         if not path.is_file():
-            raise ValueError(f"{path}: expected a file; is {root} AN4's own folder, with etc and wav in it?")
+            raise ValueError(
+                f"{path}: expected a file; is {root} AN4's own folder, with etc and wav in it?"
+            )
     said: dict[str, str] = {}
     for where, line in _prepare.lines_of(texts):
         found = _LINE.fullmatch(line)
         if found is None:
-            raise ValueError(f"{texts.parent / where}: expected a text with its name in brackets; got {line!r}")
+            raise ValueError(
+                f"{texts.parent / where}: expected a text with its name in brackets; got {line!r}"
+            )
         said[found[2]] = " ".join(found[1].split())
     converted = arguments.out.with_suffix("").with_name(f"{arguments.out.stem}_wav")
     for where, line in _prepare.lines_of(ids):
         name = Path(line.strip())
         if name.name not in said:
-            raise ValueError(f"{ids.parent / where}: expected a text for {name.name} in {texts.name}; there is none")
-        sphere, raw = (root / "wav" / name.with_name(name.name + suffix) for suffix in (".sph", ".raw"))
-        path = sphere if sphere.is_file() or not raw.is_file() else as_wave(raw, converted / name.parent.name / f"{name.name}.wav")
+            raise ValueError(
+                f"{ids.parent / where}: expected a text for {name.name} in {texts.name}; there is none"
+            )
+        sphere, raw = (
+            root / "wav" / name.with_name(name.name + suffix) for suffix in (".sph", ".raw")
+        )
+        path = (
+            sphere
+            if sphere.is_file() or not raw.is_file()
+            else as_wave(raw, converted / name.parent.name / f"{name.name}.wav")
+        )
         yield Utterance(path, text=said[name.name], speaker=name.parent.name, where=where)
 
 
@@ -57,7 +72,12 @@ def as_wave(raw: Path, path: Path) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _prepare.parser(__doc__ or "", "AN4's folder, with etc and wav in it")
-    parser.add_argument("--part", choices=("train", "test"), default="train", help="which list of the corpus (default train)")
+    parser.add_argument(
+        "--part",
+        choices=("train", "test"),
+        default="train",
+        help="which list of the corpus (default train)",
+    )
     return _prepare.run(read, parser.parse_args(argv))
 
 

@@ -25,18 +25,36 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     listed = scene_lists(root) if arguments.scenes is None else _scenes(arguments.scenes)
     found = sorted(path for path in root.rglob("S*.wav") if path.name.endswith(_MIXED))
     if not found:
-        raise ValueError(f"{root}: expected a folder of AVSE scenes; found no S*_mixed.wav in it or below")
+        raise ValueError(
+            f"{root}: expected a folder of AVSE scenes; found no S*_mixed.wav in it or below"
+        )
     for mixed in found:
         name = mixed.name.split("_")[0]
         scene = listed.get(name, {})
-        beside = {part: mixed.with_name(f"{name}_{part}") for part in ("target.wav", "interferer.wav", "silent.mp4")}
-        extra: dict[str, Any] = {key: str(beside[part]) for key, part in (("target_filepath", "target.wav"),
-                                 ("interferer_filepath", "interferer.wav")) if beside[part].is_file()}
+        beside = {
+            part: mixed.with_name(f"{name}_{part}")
+            for part in ("target.wav", "interferer.wav", "silent.mp4")
+        }
+        extra: dict[str, Any] = {
+            key: str(beside[part])
+            for key, part in (
+                ("target_filepath", "target.wav"),
+                ("interferer_filepath", "interferer.wav"),
+            )
+            if beside[part].is_file()
+        }
         target = str((scene.get("target") or {}).get("name") or name)
         extra |= {"scene": name, "source": target, **interferer(scene)}
         video = beside["silent.mp4"] if beside["silent.mp4"].is_file() else None
-        yield Utterance(mixed, None, text(arguments.texts, target, name), speaker=target.split("_")[0] if scene else None,
-                        video_filepath=video, extra=extra, where=name)
+        yield Utterance(
+            mixed,
+            None,
+            text(arguments.texts, target, name),
+            speaker=target.split("_")[0] if scene else None,
+            video_filepath=video,
+            extra=extra,
+            where=name,
+        )
 
 
 def scene_lists(root: Path) -> dict[str, Mapping[str, Any]]:
@@ -53,16 +71,27 @@ def _scenes(path: Path) -> dict[str, Mapping[str, Any]]:
         scenes = json.loads(path.read_text(encoding="utf-8"))
         return {str(scene["scene"]): scene for scene in scenes}
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"{path}: expected a list of scenes, each with a name under `scene`; {error!r}") from error
+        raise ValueError(
+            f"{path}: expected a list of scenes, each with a name under `scene`; {error!r}"
+        ) from error
 
 
 def interferer(scene: Mapping[str, Any]) -> dict[str, Any]:
     """Kind, class and SNR; several interferers are joined by `+`."""
     several = scene.get("interferer") or []
     several = several if isinstance(several, list) else [several]
-    kinds = sorted({"talker" if one.get("type") == "speech" else str(one.get("type")) for one in several})
-    names = sorted({"talker" if one.get("type") == "speech" else str(one.get("name")).split("/")[0] for one in several})
-    found: dict[str, Any] = {"interferer": "+".join(kinds), "noise": "+".join(names)} if several else {}
+    kinds = sorted(
+        {"talker" if one.get("type") == "speech" else str(one.get("type")) for one in several}
+    )
+    names = sorted(
+        {
+            "talker" if one.get("type") == "speech" else str(one.get("name")).split("/")[0]
+            for one in several
+        }
+    )
+    found: dict[str, Any] = (
+        {"interferer": "+".join(kinds), "noise": "+".join(names)} if several else {}
+    )
     snr = scene.get("SNR", scene.get("snr"))
     return found | ({"snr_db": float(snr)} if snr is not None else {})
 
@@ -78,7 +107,9 @@ def text(folder: Path | None, target: str, name: str) -> str | None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _prepare.parser(__doc__ or "", "folder of one part, as avsec3/dev")
-    parser.add_argument("--scenes", type=Path, help="the list of the scenes, where it lies elsewhere")
+    parser.add_argument(
+        "--scenes", type=Path, help="the list of the scenes, where it lies elsewhere"
+    )
     parser.add_argument("--texts", type=Path, help="folder of transcripts, TARGET.txt or SCENE.txt")
     return _prepare.run(read, parser.parse_args(argv))
 

@@ -26,7 +26,9 @@ def read(arguments: argparse.Namespace, test: bool = False) -> Iterator[Utteranc
         raise ValueError(f"{root}: expected recordings named DIGIT_SPEAKER_INDEX.wav; found none")
     for speaker, digit, index, path in found:
         if (index in _TEST) == test:
-            yield Utterance(path, text=_DIGITS[int(digit)], speaker=speaker, label=digit, where=path.name)
+            yield Utterance(
+                path, text=_DIGITS[int(digit)], speaker=speaker, label=digit, where=path.name
+            )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

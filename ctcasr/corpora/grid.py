@@ -19,7 +19,13 @@ _WORDS = (
     {"b": "BLUE", "g": "GREEN", "r": "RED", "w": "WHITE"},
     {"a": "AT", "b": "BY", "i": "IN", "w": "WITH"},
     {letter: letter.upper() for letter in "abcdefghijklmnopqrstuvxyz"},
-    dict(zip("z123456789", ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"], strict=True)),
+    dict(
+        zip(
+            "z123456789",
+            ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"],
+            strict=True,
+        )
+    ),
     {"a": "AGAIN", "n": "NOW", "p": "PLEASE", "s": "SOON"},
 )
 _SOUND, _VIDEO, _TIMES = (".wav", ".flac"), (".mpg", ".mp4"), (".align",)
@@ -27,7 +33,9 @@ _SOUND, _VIDEO, _TIMES = (".wav", ".flac"), (".mpg", ".mp4"), (".align",)
 
 def sentence(stem: str) -> str | None:
     """The sentence that a file name spells; None where it is none of GRID's."""
-    if len(stem) != len(_WORDS) or any(char not in words for char, words in zip(stem, _WORDS, strict=True)):
+    if len(stem) != len(_WORDS) or any(
+        char not in words for char, words in zip(stem, _WORDS, strict=True)
+    ):
         return None
     return " ".join(words[char] for char, words in zip(stem, _WORDS, strict=True))
 
@@ -46,17 +54,31 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
         times, video = (found.get((other, talker, stem)) for other in ("times", "video"))
         extra = {"align_filepath": str(times)} if times else {}
         where = path.relative_to(root).as_posix()
-        yield Utterance(path, None, sentence(stem), speaker=talker, video_filepath=video, extra=extra, where=where)
+        yield Utterance(
+            path,
+            None,
+            sentence(stem),
+            speaker=talker,
+            video_filepath=video,
+            extra=extra,
+            where=where,
+        )
 
 
 def _talker(path: Path, root: Path) -> str | None:
     names = (*root.resolve().parts[-1:], *path.relative_to(root).parts[:-1])
-    talkers = [match[1] for name in names if (match := re.fullmatch(r"(?:.*[_-])?(s\d+)(?:[_.-].*)?", name))]
+    talkers = [
+        match[1]
+        for name in names
+        if (match := re.fullmatch(r"(?:.*[_-])?(s\d+)(?:[_.-].*)?", name))
+    ]
     return talkers[-1] if talkers else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = _prepare.parser(__doc__ or "", "folder with the recordings of one talker or of many, at any depth")
+    parser = _prepare.parser(
+        __doc__ or "", "folder with the recordings of one talker or of many, at any depth"
+    )
     parser.add_argument("--talkers", nargs="+", help="only these, as s1 s2 (default: all)")
     return _prepare.run(read, parser.parse_args(argv))
 

@@ -13,7 +13,10 @@ from ctcasr.corpora import _prepare
 def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     """One utterance per line of `segments`, or of `wav.scp` where there are none; paths of wav.scp are relative to --root."""
     folder = Path(arguments.source)
-    files = {name: (where, _path(where, value, arguments.root)) for name, (where, value) in _table(folder / "wav.scp").items()}
+    files = {
+        name: (where, _path(where, value, arguments.root))
+        for name, (where, value) in _table(folder / "wav.scp").items()
+    }
     texts = _table(folder / "text")
     speakers = _table(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}
     segments = _table(folder / "segments") if (folder / "segments").is_file() else None
@@ -22,7 +25,9 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
         if segments is not None:
             path, offset, duration = _segment(where, str(value), files)
         if name not in texts:
-            raise ValueError(f"{where}: expected a line for {name!r} in {folder / 'text'}; there is none")
+            raise ValueError(
+                f"{where}: expected a line for {name!r} in {folder / 'text'}; there is none"
+            )
         speaker = speakers[name][1] if name in speakers else None
         yield Utterance(Path(path), duration, texts[name][1], offset, speaker, where=where)
 
@@ -35,23 +40,31 @@ def _table(path: Path) -> dict[str, tuple[str, str]]:
     for where, line in _prepare.lines_of(path):
         name, *rest = line.strip().split(maxsplit=1)
         if name in table:
-            raise ValueError(f"{path.parent / where}: expected each id once; {name!r} stands in {table[name][0]} already")
+            raise ValueError(
+                f"{path.parent / where}: expected each id once; {name!r} stands in {table[name][0]} already"
+            )
         table[name] = (where, rest[0] if rest else "")
     return table
 
 
 def _path(where: str, value: str, root: Path) -> Path:
     if not value or value.endswith("|"):
-        raise ValueError(f"{where}: expected the path of a sound file; got {value!r}; write the output of commands to files first")
+        raise ValueError(
+            f"{where}: expected the path of a sound file; got {value!r}; write the output of commands to files first"
+        )
     return root / value
 
 
-def _segment(where: str, value: str, files: dict[str, tuple[str, Path]]) -> tuple[Path, float, float]:
+def _segment(
+    where: str, value: str, files: dict[str, tuple[str, Path]]
+) -> tuple[Path, float, float]:
     try:
         recording, start, end = value.split()
         offset, duration = float(start), round(float(end) - float(start), 4)
     except ValueError as error:
-        raise ValueError(f"{where}: expected recording, start and end in seconds; got {value!r}") from error
+        raise ValueError(
+            f"{where}: expected recording, start and end in seconds; got {value!r}"
+        ) from error
     if recording not in files:
         raise ValueError(f"{where}: expected a recording of wav.scp; got {recording!r}")
     if offset < 0 or duration <= 0:
@@ -61,7 +74,12 @@ def _segment(where: str, value: str, files: dict[str, tuple[str, Path]]) -> tupl
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _prepare.parser(__doc__ or "", "Kaldi data folder")
-    parser.add_argument("--root", type=Path, default=Path(), help="folder that paths in wav.scp start from (default: the working one)")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path(),
+        help="folder that paths in wav.scp start from (default: the working one)",
+    )
     return _prepare.run(read, parser.parse_args(argv))
 
 

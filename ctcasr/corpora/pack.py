@@ -34,9 +34,9 @@ from ctcasr.data import (
     write_manifest,
 )
 
-NOTES = "pack.json"                  # what was packed, and how: the same again is not done twice
-_WAV_BYTES = 4_000_000_000           # what a WAV header can say; more is RF64
-_NAMED = 10                          # files left out that are printed
+NOTES = "pack.json"  # what was packed, and how: the same again is not done twice
+_WAV_BYTES = 4_000_000_000  # what a WAV header can say; more is RF64
+_NAMED = 10  # files left out that are printed
 
 
 @dataclass(frozen=True)
@@ -47,32 +47,50 @@ class Packed:
     files: list[str]
     utterances: int
     seconds: float
-    skipped: list[tuple[str, str]]           # utterance, reason
-    clipped: int                             # samples beyond full scale, which 16 bits cannot hold
-    videos: int                              # lines whose video was left out
+    skipped: list[tuple[str, str]]  # utterance, reason
+    clipped: int  # samples beyond full scale, which 16 bits cannot hold
+    videos: int  # lines whose video was left out
 
 
-def pack(manifest: Path, out: Path, rate_hz: int | None = None, file_bytes: int = 1_000_000_000) -> tuple[Packed, bool]:
+def pack(
+    manifest: Path, out: Path, rate_hz: int | None = None, file_bytes: int = 1_000_000_000
+) -> tuple[Packed, bool]:
     """Pack the sound of `manifest` into `out`, a folder of its own; False: the very same had been packed there before.
 
     ValueError: `out` holds something else, lines are scenes, or nothing can be read.
     """
     lines = read_manifest(manifest)
     if scenes := [u.where for u in lines if "target_filepath" in u.extra]:
-        raise ValueError(f"{manifest}: expected utterances; {len(scenes)} lines are scenes with target_filepath ({scenes[0]} ...), "
-                         "whose two files would have to stay in time: leave them as they are")
-    wanted = {"of": _identity(lines.utterances, manifest), "rate_hz": rate_hz, "file_bytes": file_bytes}
+        raise ValueError(
+            f"{manifest}: expected utterances; {len(scenes)} lines are scenes with target_filepath ({scenes[0]} ...), "
+            "whose two files would have to stay in time: leave them as they are"
+        )
+    wanted = {
+        "of": _identity(lines.utterances, manifest),
+        "rate_hz": rate_hz,
+        "file_bytes": file_bytes,
+    }
     if out.is_dir() and any(not _ours(path) for path in out.iterdir()):
         try:
             there = json.loads((out / NOTES).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            raise ValueError(f"{out}: expected an empty folder or a packed corpus; it holds something else") from None
+            raise ValueError(
+                f"{out}: expected an empty folder or a packed corpus; it holds something else"
+            ) from None
         if there["wanted"] != wanted:
-            raise ValueError(f"{out}: holds another pack (other recordings, manifest or flags); delete it or choose another folder")
+            raise ValueError(
+                f"{out}: holds another pack (other recordings, manifest or flags); delete it or choose another folder"
+            )
         done = there["packed"]
-        return Packed(**{**done, "manifest": out / done["manifest"], "skipped": [tuple(s) for s in done["skipped"]]}), False
+        return Packed(
+            **{
+                **done,
+                "manifest": out / done["manifest"],
+                "skipped": [tuple(s) for s in done["skipped"]],
+            }
+        ), False
     out.mkdir(parents=True, exist_ok=True)
-    for rest in out.iterdir():               # of a run that was broken off: its manifest is not there yet
+    for rest in out.iterdir():  # of a run that was broken off: its manifest is not there yet
         rest.unlink()
     writer, packed, skipped, videos = _Packs(out, file_bytes), [], [], 0
     try:
@@ -86,14 +104,21 @@ def pack(manifest: Path, out: Path, rate_hz: int | None = None, file_bytes: int 
             videos += utterance.video_filepath is not None
             packed.append(line)
         if not packed:
-            raise ValueError(f"{manifest}: found no file that can be read; the first: {skipped[0][1]}")
+            raise ValueError(
+                f"{manifest}: found no file that can be read; the first: {skipped[0][1]}"
+            )
     finally:
         writer.close(keep=bool(packed))
     written = out / manifest.name
     seconds = sum(u.duration or 0.0 for u in packed)
     found = Packed(written, writer.names, len(packed), seconds, skipped, writer.clipped, videos)
-    _write(out / NOTES, json.dumps({"wanted": wanted, "packed": {**asdict(found), "manifest": written.name}}, indent=1))
-    write_manifest(written, packed)                      # last: a folder with a manifest is whole
+    _write(
+        out / NOTES,
+        json.dumps(
+            {"wanted": wanted, "packed": {**asdict(found), "manifest": written.name}}, indent=1
+        ),
+    )
+    write_manifest(written, packed)  # last: a folder with a manifest is whole
     return found, True
 
 
@@ -108,24 +133,36 @@ class _Packs:
 
     def add(self, utterance: Utterance, samples: torch.Tensor, rate_hz: int) -> Utterance:
         """The utterance as the part of a pack that now holds its samples."""
-        whole = (samples * 32768.0).round()                  # exact for what came from 16 bits
+        whole = (samples * 32768.0).round()  # exact for what came from 16 bits
         clipped = whole.clamp(-32768, 32767)
         self.clipped += int((whole != clipped).sum())
-        if rate_hz in self.open and 2 * (self.open[rate_hz][1].frames + len(samples)) > self.file_bytes:
+        if (
+            rate_hz in self.open
+            and 2 * (self.open[rate_hz][1].frames + len(samples)) > self.file_bytes
+        ):
             self._finish(rate_hz)
         if rate_hz not in self.open:
             path = self.folder / f"pack-{len(self.names):04d}.wav"
             self.names.append(path.name)
             kind = "RF64" if self.file_bytes > _WAV_BYTES else "WAV"
-            self.open[rate_hz] = path, soundfile.SoundFile(_part(path), "w", rate_hz, 1, "PCM_16", format=kind)
+            self.open[rate_hz] = (
+                path,
+                soundfile.SoundFile(_part(path), "w", rate_hz, 1, "PCM_16", format=kind),
+            )
         path, file = self.open[rate_hz]
         first = file.frames
         file.write(clipped.to(torch.int16).numpy())
         extra = {**utterance.extra, "source_filepath": str(utterance.audio_filepath)}
         if utterance.offset:
             extra["source_offset"] = utterance.offset
-        return replace(utterance, audio_filepath=path, offset=first / rate_hz, duration=len(samples) / rate_hz, video_filepath=None,
-                       extra=extra)
+        return replace(
+            utterance,
+            audio_filepath=path,
+            offset=first / rate_hz,
+            duration=len(samples) / rate_hz,
+            video_filepath=None,
+            extra=extra,
+        )
 
     def close(self, keep: bool) -> None:
         """Finish every pack, or throw away what is open."""
@@ -168,7 +205,9 @@ def _write(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
-def loading_speeds(manifests: Sequence[Path], rate_hz: int, workers: int = 0, pairs: int = 7, most: int = 2000) -> list[list[float]]:
+def loading_speeds(
+    manifests: Sequence[Path], rate_hz: int, workers: int = 0, pairs: int = 7, most: int = 2000
+) -> list[list[float]]:
     """Audio-seconds per second of the loader alone for each manifest, `pairs` times by turns, decoded samples not kept; one thread.
 
     Without worker processes per second of one core (what other programs take does not count), else per second of the wall clock.
@@ -176,9 +215,12 @@ def loading_speeds(manifests: Sequence[Path], rate_hz: int, workers: int = 0, pa
     clock = time.perf_counter if workers else time.process_time
     torch.set_num_threads(1)
     speeds: list[list[float]] = [[] for _ in manifests]
-    corpora = [Corpus(read_manifest(path).utterances[:most], None, rate_hz, cache_bytes=0) for path in manifests]
+    corpora = [
+        Corpus(read_manifest(path).utterances[:most], None, rate_hz, cache_bytes=0)
+        for path in manifests
+    ]
     loaders = [Loader(corpus, batch_size=16, workers=workers) for corpus in corpora]
-    for turn in range(pairs + 1):                            # the first one warms the system's file cache, and starts workers
+    for turn in range(pairs + 1):  # the first one warms the system's file cache, and starts workers
         for found, loader in zip(speeds, loaders, strict=True):
             start, seconds = clock(), 0.0
             for batch in loader.epoch(turn):
@@ -192,8 +234,10 @@ def loading_speeds(manifests: Sequence[Path], rate_hz: int, workers: int = 0, pa
 def _told(packed: Packed, fresh: bool, file_bytes: int) -> Iterator[str]:
     if not fresh:
         yield f"{packed.manifest}: packed already, nothing was done"
-    yield (f"{packed.manifest}: {packed.utterances} utterances, {packed.seconds / 3600:.2f} h in {len(packed.files)} files "
-           f"(at most {file_bytes / 1e9:g} GB each)")
+    yield (
+        f"{packed.manifest}: {packed.utterances} utterances, {packed.seconds / 3600:.2f} h in {len(packed.files)} files "
+        f"(at most {file_bytes / 1e9:g} GB each)"
+    )
     if packed.clipped:
         yield f"clipped: {packed.clipped} samples beyond full scale"
     if packed.videos:
@@ -209,26 +253,54 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Pack, report, and measure where that is asked for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the packs and their manifest")
-    parser.add_argument("--rate-hz", type=int, help="resample to this rate (default: every file keeps its own; one pack for each rate)")
-    parser.add_argument("--gigabytes", type=float, default=1.0, help="largest size of a file (default 1; above 4: RF64)")
-    parser.add_argument("--measure", action="store_true", help="audio-seconds per second of the loader before and after, 7 times by turns")
-    parser.add_argument("--workers", type=int, default=0, help="processes of the loader that is measured (default 0)")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for the packs and their manifest"
+    )
+    parser.add_argument(
+        "--rate-hz",
+        type=int,
+        help="resample to this rate (default: every file keeps its own; one pack for each rate)",
+    )
+    parser.add_argument(
+        "--gigabytes",
+        type=float,
+        default=1.0,
+        help="largest size of a file (default 1; above 4: RF64)",
+    )
+    parser.add_argument(
+        "--measure",
+        action="store_true",
+        help="audio-seconds per second of the loader before and after, 7 times by turns",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=0,
+        help="processes of the loader that is measured (default 0)",
+    )
     arguments = parser.parse_args(argv)
     try:
-        packed, fresh = pack(arguments.manifest, arguments.out, arguments.rate_hz, round(arguments.gigabytes * 1e9))
+        packed, fresh = pack(
+            arguments.manifest, arguments.out, arguments.rate_hz, round(arguments.gigabytes * 1e9)
+        )
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print("\n".join(_told(packed, fresh, round(arguments.gigabytes * 1e9))))
     if arguments.measure:
         rate_hz = arguments.rate_hz or audio_info(packed.manifest.parent / packed.files[0]).rate_hz
-        before, after = loading_speeds([arguments.manifest, packed.manifest], rate_hz, arguments.workers)
+        before, after = loading_speeds(
+            [arguments.manifest, packed.manifest], rate_hz, arguments.workers
+        )
         ratios = np.array(after) / np.array(before)
         unit = f"audio-seconds per {'second' if arguments.workers else 'second of one core'}"
         for name, speeds in (("before", before), ("after", after)):
-            print(f"{name}: {statistics.median(speeds):.0f} {unit} ({min(speeds):.0f} to {max(speeds):.0f})")
-        print(f"ratio: {np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f}), {arguments.workers} worker processes")
+            print(
+                f"{name}: {statistics.median(speeds):.0f} {unit} ({min(speeds):.0f} to {max(speeds):.0f})"
+            )
+        print(
+            f"ratio: {np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f}), {arguments.workers} worker processes"
+        )
     return 0
 
 

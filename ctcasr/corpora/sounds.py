@@ -23,27 +23,51 @@ _ESC = re.compile(r"(\d)-\d+-[A-Z](?:-\d+)?")
 
 def esc50(root: Path, esc10: bool) -> Iterator[Utterance]:
     """The lines of meta/esc50.csv."""
-    for at, row in _rows(root / "meta/esc50.csv", ("filename", "fold", "category", "esc10", "src_file")):
+    for at, row in _rows(
+        root / "meta/esc50.csv", ("filename", "fold", "category", "esc10", "src_file")
+    ):
         if not esc10 or row["esc10"] == "True":
-            yield Utterance(root / "audio" / row["filename"], label=row["category"], fold=int(row["fold"]),
-                            extra={"source": row["src_file"]}, where=at)
+            yield Utterance(
+                root / "audio" / row["filename"],
+                label=row["category"],
+                fold=int(row["fold"]),
+                extra={"source": row["src_file"]},
+                where=at,
+            )
 
 
 def urbansound8k(root: Path) -> Iterator[Utterance]:
     """The lines of metadata/UrbanSound8K.csv."""
-    for at, row in _rows(root / "metadata/UrbanSound8K.csv", ("slice_file_name", "fsID", "fold", "class")):
-        yield Utterance(root / "audio" / f"fold{row['fold']}" / row["slice_file_name"], label=row["class"], fold=int(row["fold"]),
-                        extra={"source": row["fsID"]}, where=at)
+    for at, row in _rows(
+        root / "metadata/UrbanSound8K.csv", ("slice_file_name", "fsID", "fold", "class")
+    ):
+        yield Utterance(
+            root / "audio" / f"fold{row['fold']}" / row["slice_file_name"],
+            label=row["class"],
+            fold=int(row["fold"]),
+            extra={"source": row["fsID"]},
+            where=at,
+        )
 
 
 def tree(root: Path) -> Iterator[Utterance]:
     """Every file in the folders of `root`, each the name of a class; folds of ESC's own file names are kept."""
     for folder in _folders(root):
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")):
+        for path in sorted(
+            p for p in folder.rglob("*") if p.is_file() and not p.name.startswith(".")
+        ):
             named, where = _ESC.fullmatch(path.stem), f"{folder.name}/{path.name}"
-            utterance = Utterance(path, label=folder.name, fold=int(named[1]) if named else None, where=where)
+            utterance = Utterance(
+                path, label=folder.name, fold=int(named[1]) if named else None, where=where
+            )
             source = source_of(utterance)
-            yield Utterance(path, label=folder.name, fold=utterance.fold, extra={"source": source} if source else {}, where=where)
+            yield Utterance(
+                path,
+                label=folder.name,
+                fold=utterance.fold,
+                extra={"source": source} if source else {},
+                where=where,
+            )
 
 
 def read(root: Path, esc10: bool) -> tuple[list[Utterance], set[str]]:
@@ -62,16 +86,27 @@ def read(root: Path, esc10: bool) -> tuple[list[Utterance], set[str]]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Read, repair, write, report; exit status 1 and one clear line where that fails."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path, help="ESC-50, UrbanSound8K, or a folder with one folder for each class")
-    parser.add_argument("--out", type=Path, required=True, help="manifest to write; the report and converted copies lie beside it")
+    parser.add_argument(
+        "source", type=Path, help="ESC-50, UrbanSound8K, or a folder with one folder for each class"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="manifest to write; the report and converted copies lie beside it",
+    )
     parser.add_argument("--esc10", action="store_true", help="only the ten classes of ESC-10")
-    parser.add_argument("--clip-s", type=float, help="lines hear no more than so many seconds of a clip")
+    parser.add_argument(
+        "--clip-s", type=float, help="lines hear no more than so many seconds of a clip"
+    )
     a = parser.parse_args(argv)
     report = Report()
     try:
         written = a.out.with_suffix(".report.tsv")
         if taken := [str(path) for path in (a.out, written) if path.exists()]:
-            raise ValueError(f"{', '.join(taken)}: there already; nothing is overwritten: name another --out, or delete it")
+            raise ValueError(
+                f"{', '.join(taken)}: there already; nothing is overwritten: name another --out, or delete it"
+            )
         found, names = read(a.source, a.esc10)
         kept = repair(found, a.out.with_suffix(".mended"), report, a.clip_s)
         for name in sorted(names - {u.label or "" for u in kept}):
@@ -85,7 +120,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     classes = Counter(u.label or "" for u in kept)
-    print(f"{a.out}: {len(kept)} clips of {len(classes)} classes ({min(classes.values())} to {max(classes.values())} in each)")
+    print(
+        f"{a.out}: {len(kept)} clips of {len(classes)} classes ({min(classes.values())} to {max(classes.values())} in each)"
+    )
     for what, count in sorted(report.counts.items()):
         print(f"  {count:6d}  {what}")
     print(f"report: {written}")
@@ -100,7 +137,9 @@ def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str, 
     with open(path, newline="", encoding="utf-8-sig") as file:
         table = csv.DictReader(file)
         if missing := [name for name in needed if name not in (table.fieldnames or ())]:
-            raise ValueError(f"{path}: expected columns {', '.join(needed)}; {', '.join(missing)} are missing")
+            raise ValueError(
+                f"{path}: expected columns {', '.join(needed)}; {', '.join(missing)} are missing"
+            )
         for row in table:
             yield f"{path.name}:{table.line_num}", row
 

@@ -28,17 +28,28 @@ def read(root: Path) -> dict[str, list[Utterance]]:
     home: dict[str, str] = {}
     for name, part in (("validation_list.txt", "valid"), ("testing_list.txt", "test")):
         if not (root / name).is_file():
-            raise ValueError(f"{root / name}: expected the collection's own list; there is none. Is this the unpacked archive?")
+            raise ValueError(
+                f"{root / name}: expected the collection's own list; there is none. Is this the unpacked archive?"
+            )
         home.update(dict.fromkeys((root / name).read_text(encoding="utf-8").split(), part))
     parts: dict[str, list[Utterance]] = {"train": [], "valid": [], "test": []}
     for path in sorted(root.glob("*/*.wav")):
         where, word = path.relative_to(root).as_posix(), path.parent.name
         if word != _NOISE:
             parts[home.pop(where, "train")].append(
-                Utterance(path, text=word.upper(), speaker=path.stem.split("_nohash_")[0], label=word, where=where))
+                Utterance(
+                    path,
+                    text=word.upper(),
+                    speaker=path.stem.split("_nohash_")[0],
+                    label=word,
+                    where=where,
+                )
+            )
     if home:
         first = next(iter(home))
-        raise ValueError(f"{root}: the lists name {len(home)} files that are not there, as {first}; was the archive unpacked in full?")
+        raise ValueError(
+            f"{root}: the lists name {len(home)} files that are not there, as {first}; was the archive unpacked in full?"
+        )
     return parts
 
 
@@ -49,7 +60,12 @@ def twelve(utterances: Sequence[Utterance], part: str, root: Path, seed: int) ->
     draw = random.Random(f"{seed} {part}")
     count = round(len(words) / len(WORDS))
     unknown = sorted(draw.sample(others, min(count, len(others))), key=lambda u: u.where)
-    relabelled = [Utterance(u.audio_filepath, text=u.text, speaker=u.speaker, label="_unknown_", where=u.where) for u in unknown]
+    relabelled = [
+        Utterance(
+            u.audio_filepath, text=u.text, speaker=u.speaker, label="_unknown_", where=u.where
+        )
+        for u in unknown
+    ]
     return [*words, *relabelled, *_silence(root, part, count, draw)]
 
 
@@ -61,30 +77,58 @@ def _silence(root: Path, part: str, count: int, draw: random.Random) -> list[Utt
     for index in range(count if noises else 0):
         path = noises[index % len(noises)]
         length_s = audio_info(path).duration_s
-        offset = round(draw.uniform(first * length_s, max(first * length_s, last * length_s - 1.0)), 3)
-        pieces.append(Utterance(path, duration=1.0, offset=offset, text="", label="_silence_", where=f"{path.name}@{offset}"))
+        offset = round(
+            draw.uniform(first * length_s, max(first * length_s, last * length_s - 1.0)), 3
+        )
+        pieces.append(
+            Utterance(
+                path,
+                duration=1.0,
+                offset=offset,
+                text="",
+                label="_silence_",
+                where=f"{path.name}@{offset}",
+            )
+        )
     return pieces
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Read, repair, write, report; exit status 1 and one clear line where that fails."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", type=Path, help="the unpacked archive (validation_list.txt lies in it)")
-    parser.add_argument("--out", type=Path, required=True, help="folder for train.jsonl, valid.jsonl, test.jsonl and report.tsv")
+    parser.add_argument(
+        "source", type=Path, help="the unpacked archive (validation_list.txt lies in it)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="folder for train.jsonl, valid.jsonl, test.jsonl and report.tsv",
+    )
     parser.add_argument("--classes", type=int, choices=(12, 35), default=12)
-    parser.add_argument("--seed", type=int, default=0, help="of the choice of unknown words and silence (default 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the choice of unknown words and silence (default 0)"
+    )
     a = parser.parse_args(argv)
     report = Report()
     try:
         files = {part: a.out / f"{part}.jsonl" for part in _STRETCHES}
-        if taken := [str(path) for path in [*files.values(), a.out / "report.tsv"] if path.exists()]:
-            raise ValueError(f"{', '.join(taken)}: there already; nothing is overwritten: name another --out, or delete them")
+        if taken := [
+            str(path) for path in [*files.values(), a.out / "report.tsv"] if path.exists()
+        ]:
+            raise ValueError(
+                f"{', '.join(taken)}: there already; nothing is overwritten: name another --out, or delete them"
+            )
         for part, utterances in read(a.source).items():
             chosen = utterances if a.classes == 35 else twelve(utterances, part, a.source, a.seed)
-            kept = repair(chosen, a.out / "mended", report, keep_doubles=True)       # the lists are used as they are
+            kept = repair(
+                chosen, a.out / "mended", report, keep_doubles=True
+            )  # the lists are used as they are
             speakers = len({u.speaker for u in kept} - {None})
             write_manifest(files[part], kept)
-            print(f"{files[part]}: {len(kept)} clips of {len({u.label for u in kept})} classes, {speakers} speakers")
+            print(
+                f"{files[part]}: {len(kept)} clips of {len({u.label for u in kept})} classes, {speakers} speakers"
+            )
         report.write(a.out / "report.tsv")
     except (ValueError, OSError, AudioError) as error:
         print(f"error: {error}", file=sys.stderr)

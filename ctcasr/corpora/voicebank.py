@@ -21,17 +21,28 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     noisy = root / f"noisy_{part}_wav"
     found = sorted(noisy.glob("*.wav"))
     if not found:
-        raise ValueError(f"{root}: expected noisy files in {noisy.name}; found none. --part is one of the folder's: "
-                         f"{', '.join(sorted(p.name[6:-4] for p in root.glob('noisy_*_wav'))) or 'there is no noisy_PART_wav'}")
+        raise ValueError(
+            f"{root}: expected noisy files in {noisy.name}; found none. --part is one of the folder's: "
+            f"{', '.join(sorted(p.name[6:-4] for p in root.glob('noisy_*_wav'))) or 'there is no noisy_PART_wav'}"
+        )
     logged = log(root / f"log_{part}.txt")
     for path in found:
         clean = root / f"clean_{part}_wav" / path.name
-        extra: dict[str, Any] = {"source": path.stem, "interferer": "noise", **logged.get(path.stem, {})}
+        extra: dict[str, Any] = {
+            "source": path.stem,
+            "interferer": "noise",
+            **logged.get(path.stem, {}),
+        }
         if clean.is_file():
             extra["target_filepath"] = str(clean)
-        texts = [root / f"{part}_txt" / f"{path.stem}.txt", root / part / "txt" / f"{path.stem}.txt"]
+        texts = [
+            root / f"{part}_txt" / f"{path.stem}.txt",
+            root / part / "txt" / f"{path.stem}.txt",
+        ]
         text = next((t.read_text(encoding="utf-8-sig").strip() for t in texts if t.is_file()), None)
-        yield Utterance(path, None, text, speaker=path.stem.split("_")[0], extra=extra, where=path.stem)
+        yield Utterance(
+            path, None, text, speaker=path.stem.split("_")[0], extra=extra, where=path.stem
+        )
 
 
 def log(path: Path) -> dict[str, dict[str, Any]]:
@@ -49,7 +60,9 @@ def log(path: Path) -> dict[str, dict[str, Any]]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = _prepare.parser(__doc__ or "", "folder of the corpus")
-    parser.add_argument("--part", default="testset", help="testset (default), trainset_28spk, trainset_56spk")
+    parser.add_argument(
+        "--part", default="testset", help="testset (default), trainset_28spk, trainset_56spk"
+    )
     return _prepare.run(read, parser.parse_args(argv))
 
 

@@ -62,11 +62,22 @@ def search(version: int) -> Any:
         frames, classes = lp.shape
         width = active.shape[0]
         most = width * classes + width
-        parent, symbol, child, sibling, place, state = nodes[0], nodes[1], nodes[2], nodes[3], nodes[4], nodes[5]
+        parent, symbol, child, sibling, place, state = (
+            nodes[0],
+            nodes[1],
+            nodes[2],
+            nodes[3],
+            nodes[4],
+            nodes[5],
+        )
         cand = np.empty(classes, np.int32)
         rank, mass = np.empty(most), np.empty(most)
         source, token = np.empty(most, np.int32), np.empty(most, np.int32)
-        known, target, total_weight = np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most)
+        known, target, total_weight = (
+            np.empty(most, np.int32),
+            np.empty(most, np.int32),
+            np.empty(most),
+        )
         total, nb, nn = np.empty(width), np.empty(width), np.empty(width)
         new_active, new_pb, new_pn = np.empty(width, np.int32), np.empty(width), np.empty(width)
         for t in range(first, frames):
@@ -145,7 +156,12 @@ def search(version: int) -> Any:
                         above = active[source[i]]
                         node = made
                         made += 1
-                        parent[node], symbol[node], child[node], sibling[node] = above, token[i], -1, child[above]
+                        parent[node], symbol[node], child[node], sibling[node] = (
+                            above,
+                            token[i],
+                            -1,
+                            child[above],
+                        )
                         state[node], weight[node] = target[i], total_weight[i]
                         child[above] = node
                     new_pb[kept], new_pn[kept] = NONE, mass[i]
@@ -172,7 +188,9 @@ def spell(version: int) -> Any:
             return 0.0 if size == 1 else NONE
         for t in range(frames):
             low, high = max(0, size - 2 * (frames - t)), min(size, 2 * t + 2)
-            for s in range(high - 1, low - 1, -1):  # downwards: what lies below is still of the frame before
+            for s in range(
+                high - 1, low - 1, -1
+            ):  # downwards: what lies below is still of the frame before
                 y = lp[t, labels[s // 2]] if s % 2 else lp[t, blank]
                 if t == 0:
                     alpha[s] = best[s] = y

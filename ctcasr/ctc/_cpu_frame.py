@@ -12,7 +12,9 @@ from ctcasr.kernels.jit import exp2, jit
 _LOG2E = float(np.log2(np.e))
 
 
-@jit(fastmath={"contract", "reassoc", "nsz", "nnan"})  # nnan lets the maximum vectorise; the sum of exp finds NaNs
+@jit(
+    fastmath={"contract", "reassoc", "nsz", "nnan"}
+)  # nnan lets the maximum vectorise; the sum of exp finds NaNs
 def load_frame(scores: Any, frame: Any) -> Any:
     """Copy scores [C] (any stride) to the start of frame; returns their maximum."""
     top = scores[0]

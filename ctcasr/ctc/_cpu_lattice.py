@@ -46,7 +46,9 @@ def copy(m: Any, e: Any, src: Any, out_m: Any, out_e: Any, dst: Any) -> None:
 
 
 @jit
-def alpha_step(m: Any, e: Any, src: Any, dst: Any, skip: Any, y: Any, y_blank: Any, lo: Any, hi: Any) -> None:
+def alpha_step(
+    m: Any, e: Any, src: Any, dst: Any, skip: Any, y: Any, y_blank: Any, lo: Any, hi: Any
+) -> None:
     """alpha_t in row dst of m, e [rows, 2, W] from alpha_(t-1) in row src, states lo <= u < hi (multiples of 8)."""
     first = np.uintp(lo + PAD)
     for i in range(hi - lo):

@@ -58,7 +58,10 @@ def logspace_row(
         if need_grad:
             clear(grad, 0, frames)
         return -log_z, 0.0
-    beta, after = np.full(states + 2, -np.inf), np.full(states + 2, -np.inf)  # after: beta_(t+1) y_(t+1)
+    beta, after = (
+        np.full(states + 2, -np.inf),
+        np.full(states + 2, -np.inf),
+    )  # after: beta_(t+1) y_(t+1)
     after[states - 1] = 0.0
     gamma = np.empty(states)
     lowest, highest = np.inf, -np.inf

@@ -41,7 +41,14 @@ def high_state(t: Any, labels: Any) -> Any:
 
 @jit
 def one_row(
-    scores: Any, grad: Any, labels: Any, blank: Any, prior: Any, normalize: Any, need_grad: Any, w: Any
+    scores: Any,
+    grad: Any,
+    labels: Any,
+    blank: Any,
+    prior: Any,
+    normalize: Any,
+    need_grad: Any,
+    w: Any,
 ) -> Any:
     """Loss and health of one row of scores [T, C]; writes grad [>= T, C]."""
     needed = labels.size
@@ -58,7 +65,9 @@ def one_row(
         return np.inf, 0.0
     count = distinct(labels, blank, w)
     classes = w.classes[: (count + PAD - 1) // PAD * PAD]
-    good, loss, exponent = forward(scores, grad, classes, labels.size, prior, normalize, need_grad, w)
+    good, loss, exponent = forward(
+        scores, grad, classes, labels.size, prior, normalize, need_grad, w
+    )
     spread = 0.0
     if good and need_grad and scores.shape[0] > 0:
         spread = backward(scores.shape[0], grad, w.classes[:count], labels.size, exponent, w)
@@ -74,7 +83,14 @@ def one_row(
 
 @jit
 def forward(
-    scores: Any, grad: Any, classes: Any, labels: Any, prior: Any, normalize: Any, need_grad: Any, w: Any
+    scores: Any,
+    grad: Any,
+    classes: Any,
+    labels: Any,
+    prior: Any,
+    normalize: Any,
+    need_grad: Any,
+    w: Any,
 ) -> Any:
     """Softmax into grad and alphas of all frames, those of the last block kept in `w`.
 
@@ -84,7 +100,10 @@ def forward(
     reset(w.m, w.e, 0)
     w.e[0, BLANK, PAD] = 0  # before the first frame: in front of the first label
     row = 0
-    shift, product = 0.0, 1.0  # -log of what the emissions lack: from the maxima, from the sums of the softmax
+    shift, product = (
+        0.0,
+        1.0,
+    )  # -log of what the emissions lack: from the maxima, from the sums of the softmax
     for t in range(frames):
         if t % block == 0:
             if row:
@@ -179,6 +198,8 @@ def run_rows(version: int) -> Any:
             row_labels = labels[offsets[b] : offsets[b + 1]]
             if need_grad:
                 clear(grad, lengths[b], grad.shape[0])
-            nll[b], health[b] = one_row(row, grad, row_labels, blank, prior, normalize, need_grad, w)
+            nll[b], health[b] = one_row(
+                row, grad, row_labels, blank, prior, normalize, need_grad, w
+            )
 
     return rows

@@ -14,4 +14,8 @@ def fresh(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
     Numpy asks the kernel for huge pages, torch does not: touching 100 MB for the first time then costs a fifth as much.
     """
-    return torch.from_numpy(np.empty(shape, _KINDS[dtype])) if dtype in _KINDS else torch.empty(shape, dtype=dtype)
+    return (
+        torch.from_numpy(np.empty(shape, _KINDS[dtype]))
+        if dtype in _KINDS
+        else torch.empty(shape, dtype=dtype)
+    )

@@ -33,7 +33,12 @@ class Alignment(NamedTuple):
 
 
 def forced_align(
-    logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, *, blank: int = 0
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    blank: int = 0,
 ) -> list[Alignment]:
     """Viterbi alignment of logits [B, T, C] to targets [B, S] or [sum S], one Alignment per row; float64 inside.
 
@@ -47,10 +52,14 @@ def forced_align(
     labels = torch.full_like(states, blank)
     if problem.targets.numel():
         padded = problem.padded()
-        labels = torch.where(states % 2 == 1, padded.gather(1, (states // 2).clamp(0, padded.shape[1] - 1)), blank)
+        labels = torch.where(
+            states % 2 == 1, padded.gather(1, (states // 2).clamp(0, padded.shape[1] - 1)), blank
+        )
     values = seen.gather(2, labels.to(seen.device)[..., None])[..., 0].cpu()
-    return [_alignment(problem, row, labels[row], states[row], values[row], float(total[row]), nll[row])
-            for row in range(len(problem.input_lengths))]
+    return [
+        _alignment(problem, row, labels[row], states[row], values[row], float(total[row]), nll[row])
+        for row in range(len(problem.input_lengths))
+    ]
 
 
 def _viterbi(emissions: Tensor, skip: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
@@ -86,7 +95,13 @@ def _viterbi(emissions: Tensor, skip: Tensor, problem: Problem) -> tuple[Tensor,
 
 
 def _alignment(
-    problem: Problem, row: int, labels: Tensor, states: Tensor, values: Tensor, total: float, nll: float
+    problem: Problem,
+    row: int,
+    labels: Tensor,
+    states: Tensor,
+    values: Tensor,
+    total: float,
+    nll: float,
 ) -> Alignment:
     frames, target = problem.input_lengths[row], problem.row(row).tolist()
     if math.isinf(total):
@@ -97,6 +112,8 @@ def _alignment(
     marks = 2 * torch.arange(len(target)) + 1
     starts = torch.searchsorted(states.contiguous(), marks).tolist()
     ends = torch.searchsorted(states.contiguous(), marks, right=True).tolist()
-    spans = tuple(Span(label, start, end, float(values[start:end].mean()))
-                  for label, start, end in zip(target, starts, ends, strict=True))
+    spans = tuple(
+        Span(label, start, end, float(values[start:end].mean()))
+        for label, start, end in zip(target, starts, ends, strict=True)
+    )
     return Alignment(labels, states, spans, total, math.exp(min(total + nll, 0.0)))

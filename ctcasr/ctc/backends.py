@@ -28,7 +28,9 @@ def select(name: str, device: torch.device) -> ForwardBackward:
         return reference.forward_backward
     if name in ("cpu", "cuda"):
         if device.type != name:
-            raise ValueError(f"backend={name!r} needs logits on {name}, these are on {device}; use backend='auto'")
+            raise ValueError(
+                f"backend={name!r} needs logits on {name}, these are on {device}; use backend='auto'"
+            )
         return _kernel(name)
     if name != "auto":
         raise ValueError(f"backend must be one of {BACKENDS}, got {name!r}")
@@ -38,11 +40,15 @@ def select(name: str, device: torch.device) -> ForwardBackward:
 def _kernel_or_torch(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     kind = logits.device.type
     if kind not in ("cpu", "cuda"):
-        _say(f"no CTC kernel for device type {kind!r}: the torch backend computes the loss on the host")
+        _say(
+            f"no CTC kernel for device type {kind!r}: the torch backend computes the loss on the host"
+        )
     elif kind not in _missing:
         try:
             return _kernel(kind)(logits, problem, need_grad)
-        except ImportError as error:  # no numba, no NVRTC; the modules of this package are always there
+        except (
+            ImportError
+        ) as error:  # no numba, no NVRTC; the modules of this package are always there
             if (error.name or "").startswith("ctcasr"):
                 raise
             _missing.add(kind)

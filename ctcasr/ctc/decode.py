@@ -31,7 +31,9 @@ def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:
     batch, frames, classes = logits.shape
     times = check_lengths(lengths, "lengths", batch, frames, "frames of the logits")
     if not 0 <= blank < classes:
-        raise ValueError(f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}")
+        raise ValueError(
+            f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}"
+        )
     if batch == 0 or frames == 0:
         return [Decoded((), (), 0.0)] * batch
     padding = torch.arange(frames, device=logits.device) >= to_device(times, logits.device)[:, None]

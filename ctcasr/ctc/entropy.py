@@ -10,17 +10,26 @@ from torch import Tensor
 from ctcasr.ctc.backends import select
 from ctcasr.ctc.problem import Lengths, Problem, prepare
 
-_STEP = 1e-3          # of the inverse temperature; in float64 the central difference is then right to about 1e-6 of its size
+_STEP = 1e-3  # of the inverse temperature; in float64 the central difference is then right to about 1e-6 of its size
 
 
-def alignment_entropy(logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, *, blank: int = 0) -> Tensor:
+def alignment_entropy(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    blank: int = 0,
+) -> Tensor:
     """Entropy [B] in nats of the posterior over the alignments of each row of logits [B, T, C]; 0 where there is none.
 
     Maximum conditional entropy CTC (Liu et al. 2018, NeurIPS) adds a multiple of it to the objective.
     """
     scores = logits.double().log_softmax(2)
     problem = prepare(scores, targets, input_lengths, target_lengths, blank, None, 1.0, False)
-    return _Entropy.apply(scores, problem).to(logits.dtype if logits.dtype == torch.float64 else torch.float32)
+    return _Entropy.apply(scores, problem).to(
+        logits.dtype if logits.dtype == torch.float64 else torch.float32
+    )
 
 
 class _Entropy(torch.autograd.Function):
@@ -30,7 +39,9 @@ class _Entropy(torch.autograd.Function):
     def forward(ctx: Any, scores: Tensor, problem: Problem) -> Tensor:
         nll, occupancy = _occupancy(scores, problem)
         if ctx.needs_input_grad[0]:
-            hotter, colder = (_occupancy(scores * (1 + step), problem)[1] for step in (-_STEP, _STEP))
+            hotter, colder = (
+                _occupancy(scores * (1 + step), problem)[1] for step in (-_STEP, _STEP)
+            )
             ctx.save_for_backward((hotter - colder) / (2 * _STEP))
         inner = (occupancy * scores.masked_fill(occupancy == 0, 0.0)).sum((1, 2))
         return torch.where(nll.isfinite(), -nll - inner, 0.0)

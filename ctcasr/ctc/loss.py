@@ -19,17 +19,41 @@ Backend = Literal["auto", "torch", "reference", "cpu", "cuda"]
 
 
 @overload
-def ctc_loss(logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, *, blank: int = ...,
-             reduction: Reduction = ..., zero_infinity: bool = ..., normalize: bool = ..., prior: Tensor | None = ...,
-             prior_weight: float = ..., backend: Backend = ..., validate: bool = ...,
-             return_report: Literal[False] = ...) -> Tensor: ...
+def ctc_loss(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    blank: int = ...,
+    reduction: Reduction = ...,
+    zero_infinity: bool = ...,
+    normalize: bool = ...,
+    prior: Tensor | None = ...,
+    prior_weight: float = ...,
+    backend: Backend = ...,
+    validate: bool = ...,
+    return_report: Literal[False] = ...,
+) -> Tensor: ...
 
 
 @overload
-def ctc_loss(logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, *, blank: int = ...,
-             reduction: Reduction = ..., zero_infinity: bool = ..., normalize: bool = ..., prior: Tensor | None = ...,
-             prior_weight: float = ..., backend: Backend = ..., validate: bool = ...,
-             return_report: Literal[True]) -> tuple[Tensor, CtcReport]: ...
+def ctc_loss(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    blank: int = ...,
+    reduction: Reduction = ...,
+    zero_infinity: bool = ...,
+    normalize: bool = ...,
+    prior: Tensor | None = ...,
+    prior_weight: float = ...,
+    backend: Backend = ...,
+    validate: bool = ...,
+    return_report: Literal[True],
+) -> tuple[Tensor, CtcReport]: ...
 
 
 def ctc_loss(
@@ -64,13 +88,26 @@ def ctc_loss(
         # One opaque operator: the checks of host values would break the graph.
         lengths = [torch.as_tensor(given) for given in (input_lengths, target_lengths)]
         log_prior = None if prior is None else prior * prior_weight
-        nll = ctc_forward_backward(logits, targets, *lengths, blank, log_prior, normalize, differentiable)[0]
+        nll = ctc_forward_backward(
+            logits, targets, *lengths, blank, log_prior, normalize, differentiable
+        )[0]
         return _reduce(nll, lengths[1], reduction, zero_infinity)
     if return_report and logits.is_cuda and torch.cuda.is_current_stream_capturing():
-        raise RuntimeError("a CUDA graph cannot hold a CtcReport: capture the loss with return_report=False")
+        raise RuntimeError(
+            "a CUDA graph cannot hold a CtcReport: capture the loss with return_report=False"
+        )
     run = select(backend, logits.device)
-    problem = prepare(logits, targets, input_lengths, target_lengths, blank, prior, prior_weight, normalize,
-                      on_device=backend in ("auto", "cuda") and not validate)
+    problem = prepare(
+        logits,
+        targets,
+        input_lengths,
+        target_lengths,
+        blank,
+        prior,
+        prior_weight,
+        normalize,
+        on_device=backend in ("auto", "cuda") and not validate,
+    )
     report = None
     if backend == "reference" and not return_report:
         nll = reference.nll(logits, problem)
@@ -92,7 +129,9 @@ def ctc_loss(
     return loss if report is None else (loss, report)
 
 
-def _reduce(nll: Tensor, target_lengths: tuple[int, ...] | Tensor, reduction: Reduction, zero_infinity: bool) -> Tensor:
+def _reduce(
+    nll: Tensor, target_lengths: tuple[int, ...] | Tensor, reduction: Reduction, zero_infinity: bool
+) -> Tensor:
     if zero_infinity:
         nll = nll.masked_fill(nll == torch.inf, 0.0)
     if reduction == "none":
@@ -121,7 +160,9 @@ class _Stored(torch.autograd.Function):
         grad, anchor = ctx.saved_tensors
         with torch.no_grad():
             scaled = _scaled(grad, outer[0])
-        if torch.is_grad_enabled():  # create_graph: whoever differentiates this again must not get a silent zero
+        if (
+            torch.is_grad_enabled()
+        ):  # create_graph: whoever differentiates this again must not get a silent zero
             scaled = _NoSecond.apply(scaled, anchor)
         return scaled, None, None, None
 
@@ -145,4 +186,6 @@ class _NoSecond(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> Tensor:
-        raise RuntimeError("ctc_loss: this backend has no second derivatives; use backend='reference'")
+        raise RuntimeError(
+            "ctc_loss: this backend has no second derivatives; use backend='reference'"
+        )

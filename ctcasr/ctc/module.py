@@ -40,7 +40,9 @@ class CTCLoss(nn.Module):
         # Plain attribute, not a buffer: the prior is used on the host and must not travel with the module.
         self.prior = None if prior is None else prior.detach().cpu()
 
-    def forward(self, logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths) -> Tensor:
+    def forward(
+        self, logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths
+    ) -> Tensor:
         """Loss of a batch, or of one utterance [T, C] with targets [S] and plain lengths (reduced "none": a scalar)."""
         unbatched = logits.dim() == 2
         if unbatched:
@@ -49,15 +51,25 @@ class CTCLoss(nn.Module):
         elif not self.batch_first:
             logits = logits.transpose(0, 1)
         loss = ctc_loss(
-            logits, targets, input_lengths, target_lengths, blank=self.blank, reduction=self.reduction,
-            zero_infinity=self.zero_infinity, normalize=self.normalize, prior=self.prior,
-            prior_weight=self.prior_weight, backend=self.backend,
+            logits,
+            targets,
+            input_lengths,
+            target_lengths,
+            blank=self.blank,
+            reduction=self.reduction,
+            zero_infinity=self.zero_infinity,
+            normalize=self.normalize,
+            prior=self.prior,
+            prior_weight=self.prior_weight,
+            backend=self.backend,
         )
         return loss[0] if unbatched and self.reduction == "none" else loss
 
     def extra_repr(self) -> str:
         """Arguments for `repr`."""
-        return f"blank={self.blank}, reduction={self.reduction!r}, zero_infinity={self.zero_infinity}"
+        return (
+            f"blank={self.blank}, reduction={self.reduction!r}, zero_infinity={self.zero_infinity}"
+        )
 
 
 def _one(length: Lengths | int) -> Lengths:

@@ -23,7 +23,9 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     rows = _run(logits.detach().to(where), problem, need_grad)
     out = torch.float64 if logits.dtype == torch.float64 else torch.float32
     grad = None if rows.grad is None else rows.grad.to(logits.dtype).to(logits.device)
-    return Rows(rows.nll.to(out).to(logits.device), grad, rows.health.to(torch.float32).to(logits.device))
+    return Rows(
+        rows.nll.to(out).to(logits.device), grad, rows.health.to(torch.float32).to(logits.device)
+    )
 
 
 def _run(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
@@ -31,14 +33,24 @@ def _run(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     if batch == 0 or frames == 0:
         empty = torch.tensor(problem.target_lengths, device=logits.device) == 0
         nothing = torch.zeros(batch, dtype=torch.float64, device=logits.device)
-        return Rows(nothing.masked_fill(~empty, torch.inf), torch.zeros_like(logits) if need_grad else None, nothing)
+        return Rows(
+            nothing.masked_fill(~empty, torch.inf),
+            torch.zeros_like(logits) if need_grad else None,
+            nothing,
+        )
     padding = frame_padding(logits, problem)
     seen = scores(logits, problem)
     level = seen.logsumexp(2).masked_fill(padding, 0.0)
     plain = (seen - level[..., None]).transpose(0, 1).requires_grad_(need_grad)
     with torch.enable_grad():
-        loss = F.ctc_loss(plain, problem.targets.to(logits.device), torch.tensor(problem.input_lengths),
-                          torch.tensor(problem.target_lengths), problem.blank, reduction="none")
+        loss = F.ctc_loss(
+            plain,
+            problem.targets.to(logits.device),
+            torch.tensor(problem.input_lengths),
+            torch.tensor(problem.target_lengths),
+            problem.blank,
+            reduction="none",
+        )
     grad = None
     health = torch.zeros(batch, device=logits.device)
     if need_grad:
@@ -50,6 +62,10 @@ def _run(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
             grad = minus
         else:
             occupancy = plain.detach().transpose(0, 1).exp() - minus
-            grad = scores(logits, problem, prior=False).exp() - occupancy if problem.normalize else -occupancy
+            grad = (
+                scores(logits, problem, prior=False).exp() - occupancy
+                if problem.normalize
+                else -occupancy
+            )
         grad = torch.where(live[..., None], grad, 0.0).contiguous()
     return Rows(loss.detach() - level.sum(1), grad, health)

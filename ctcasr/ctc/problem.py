@@ -22,7 +22,9 @@ class Problem:
     labels were not looked at, so the kernel must clamp, and the properties that read labels bring them to the host.
     """
 
-    targets: Tensor  # int64 [sum of target_lengths], contiguous, row after row; on the host if `checked`
+    targets: (
+        Tensor  # int64 [sum of target_lengths], contiguous, row after row; on the host if `checked`
+    )
     input_lengths: tuple[int, ...]
     target_lengths: tuple[int, ...]
     blank: int
@@ -59,7 +61,8 @@ class Problem:
     def slack(self) -> tuple[int, ...]:
         """Frames beyond the shortest path, T - U - R, for each row; negative means that no path exists."""
         return tuple(
-            t - u - r for t, u, r in zip(self.input_lengths, self.target_lengths, self.repeats, strict=True)
+            t - u - r
+            for t, u, r in zip(self.input_lengths, self.target_lengths, self.repeats, strict=True)
         )
 
     @cached_property
@@ -76,22 +79,32 @@ class Problem:
         width = max(self.target_lengths, default=0)
         out = torch.full((len(self.target_lengths), width), self.blank, dtype=torch.int64)
         if self.targets.numel():
-            out[torch.arange(width) < torch.tensor(self.target_lengths)[:, None]] = self.host_targets
+            out[torch.arange(width) < torch.tensor(self.target_lengths)[:, None]] = (
+                self.host_targets
+            )
         return out
 
 
 def to_device(values: tuple[int, ...], device: torch.device) -> Tensor:
     """Host integers as an int64 tensor on a device, without waiting for it."""
     there = torch.tensor(values, dtype=torch.int64)
-    return there.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else there.to(device)
+    return (
+        there.pin_memory().to(device, non_blocking=True)
+        if device.type == "cuda"
+        else there.to(device)
+    )
 
 
 class Rows(NamedTuple):
     """What every backend returns for a batch."""
 
     nll: Tensor  # [B] float32 (float64 for float64 logits), device of the logits; inf where no path has a probability
-    grad: Tensor | None  # [B, T, C], dtype of the logits: d nll_b / d logits; zero on padding and infeasible rows
-    health: Tensor  # [B] float32: relative spread over time of sum_s alpha_t(s) beta_t(s); 0 is perfect
+    grad: (
+        Tensor | None
+    )  # [B, T, C], dtype of the logits: d nll_b / d logits; zero on padding and infeasible rows
+    health: (
+        Tensor  # [B] float32: relative spread over time of sum_s alpha_t(s) beta_t(s); 0 is perfect
+    )
 
 
 def prepare(
@@ -117,27 +130,47 @@ def prepare(
         )
     batch, frames, classes = logits.shape
     if not 0 <= blank < classes:
-        raise ValueError(f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}")
+        raise ValueError(
+            f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}"
+        )
     times = check_lengths(input_lengths, "input_lengths", batch, frames, "frames of the logits")
     if targets.dim() == 2:
         if targets.shape[0] != batch:
-            raise ValueError(f"padded targets must have one row for each of the {batch} rows of the logits, "
-                             f"got {list(targets.shape)}")
-        labels = check_lengths(target_lengths, "target_lengths", batch, targets.shape[1], "columns of targets")
+            raise ValueError(
+                f"padded targets must have one row for each of the {batch} rows of the logits, "
+                f"got {list(targets.shape)}"
+            )
+        labels = check_lengths(
+            target_lengths, "target_lengths", batch, targets.shape[1], "columns of targets"
+        )
     elif targets.dim() == 1:
-        labels = check_lengths(target_lengths, "target_lengths", batch, targets.numel(), "concatenated targets")
+        labels = check_lengths(
+            target_lengths, "target_lengths", batch, targets.numel(), "concatenated targets"
+        )
         if sum(labels) != targets.numel():
-            raise ValueError(f"concatenated targets hold {targets.numel()} labels, target_lengths sum to "
-                             f"{sum(labels)}; pass [B, S] if the targets are padded")
+            raise ValueError(
+                f"concatenated targets hold {targets.numel()} labels, target_lengths sum to "
+                f"{sum(labels)}; pass [B, S] if the targets are padded"
+            )
     else:
-        raise ValueError(f"targets must be padded [B, S] or concatenated [sum S], got {list(targets.shape)}")
+        raise ValueError(
+            f"targets must be padded [B, S] or concatenated [sum S], got {list(targets.shape)}"
+        )
     if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
         raise ValueError(f"targets must be integers, got {targets.dtype}")
     leave = on_device and targets.is_cuda and targets.device == logits.device
     flat = _concatenate(targets.detach() if leave else targets.detach().cpu(), labels)
     if not leave:
         _check_labels(flat, labels, blank, classes)
-    return Problem(flat, times, labels, blank, _prior(prior, prior_weight, classes), normalize, checked=not leave)
+    return Problem(
+        flat,
+        times,
+        labels,
+        blank,
+        _prior(prior, prior_weight, classes),
+        normalize,
+        checked=not leave,
+    )
 
 
 def checked(problem: Problem, classes: int) -> Problem:
@@ -156,7 +189,9 @@ def check_lengths(given: Lengths, name: str, batch: int, most: int, what: str) -
         raise ValueError(f"{name} must be integers, got {listed}")
     values = tuple(int(value) for value in listed)
     if len(values) != batch:
-        raise ValueError(f"{name} must hold one length for each of the {batch} rows, got {len(values)}")
+        raise ValueError(
+            f"{name} must hold one length for each of the {batch} rows, got {len(values)}"
+        )
     for row, value in enumerate(values):
         if not 0 <= value <= most:
             raise ValueError(f"{name}: row {row} has length {value}, expected 0..{most} ({what})")
@@ -180,8 +215,10 @@ def _check_labels(flat: Tensor, lengths: tuple[int, ...], blank: int, classes: i
     for row, length in enumerate(lengths):
         if position < length:
             why = "which is the blank" if label == blank else f"which is not in 0..{classes - 1}"
-            raise ValueError(f"targets: row {row}, position {position} has label {label}, {why}; "
-                             f"check that the tokenizer and the logits agree (C={classes}, blank={blank})")
+            raise ValueError(
+                f"targets: row {row}, position {position} has label {label}, {why}; "
+                f"check that the tokenizer and the logits agree (C={classes}, blank={blank})"
+            )
         position -= length
 
 
@@ -189,10 +226,14 @@ def _prior(prior: Tensor | None, weight: float, classes: int) -> Tensor | None:
     if prior is None:
         return None
     if prior.dim() != 1 or prior.numel() != classes:
-        raise ValueError(f"prior must hold {classes} log-probabilities [C], got {list(prior.shape)}")
+        raise ValueError(
+            f"prior must hold {classes} log-probabilities [C], got {list(prior.shape)}"
+        )
     scaled = prior.detach().to("cpu", torch.float64) * float(weight)
     if not bool(scaled.isfinite().all()):
         bad = int((~scaled.isfinite()).nonzero()[0])
-        raise ValueError(f"prior must be finite log-probabilities, class {bad} has {float(prior[bad])}; "
-                         f"smooth the counts before taking the log")
+        raise ValueError(
+            f"prior must be finite log-probabilities, class {bad} has {float(prior[bad])}; "
+            f"smooth the counts before taking the log"
+        )
     return scaled.contiguous()

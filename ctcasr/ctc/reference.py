@@ -33,7 +33,9 @@ NEVER = float("-inf")
 def nll(logits: Tensor, problem: Problem) -> Tensor:
     """Loss of each row [B] in float64, of logits [B, T, C]; autograd differentiates it as often as asked."""
     emissions, skip = lattice(scores(logits, problem), problem)
-    no_frames = emissions[:, :0].sum((1, 2))  # zero; keeps the graph where there is nothing to differentiate
+    no_frames = emissions[:, :0].sum(
+        (1, 2)
+    )  # zero; keeps the graph where there is nothing to differentiate
     return no_frames - _log_z(_forward(emissions, skip, problem)[-1], problem)
 
 
@@ -45,8 +47,14 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
         grad = None
         if need_grad:
             occupancy = torch.zeros(logits.shape, dtype=torch.float64, device=logits.device)
-            occupancy.scatter_add_(2, _states(problem, logits.device)[:, None].expand_as(gamma), gamma)
-            grad = scores(logits, problem, prior=False).exp() - occupancy if problem.normalize else -occupancy
+            occupancy.scatter_add_(
+                2, _states(problem, logits.device)[:, None].expand_as(gamma), gamma
+            )
+            grad = (
+                scores(logits, problem, prior=False).exp() - occupancy
+                if problem.normalize
+                else -occupancy
+            )
             dead = frame_padding(logits, problem) | loss.isinf()[:, None]
             grad = grad.masked_fill(dead[..., None], 0.0).to(logits.dtype)
     out = torch.float64 if logits.dtype == torch.float64 else torch.float32
@@ -63,7 +71,9 @@ def posterior(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
         log_z = _log_z(alphas[-1], problem)
         live &= log_z.isfinite()[:, None]
         gamma = (joint - log_z[:, None, None]).exp().masked_fill(~live[..., None], 0.0)
-        return gamma, ((gamma.sum(2) - 1).abs() * live).amax(1) if betas else torch.zeros_like(log_z)
+        return gamma, ((gamma.sum(2) - 1).abs() * live).amax(1) if betas else torch.zeros_like(
+            log_z
+        )
 
 
 def scores(logits: Tensor, problem: Problem, prior: bool = True) -> Tensor:
@@ -83,7 +93,9 @@ def frame_padding(logits: Tensor, problem: Problem) -> Tensor:
 def _states(problem: Problem, device: torch.device) -> Tensor:
     """Class of every state [B, S]: blanks in the even places, labels in the odd ones."""
     padded = problem.padded()
-    states = torch.full((padded.shape[0], 2 * padded.shape[1] + 1), problem.blank, dtype=torch.int64)
+    states = torch.full(
+        (padded.shape[0], 2 * padded.shape[1] + 1), problem.blank, dtype=torch.int64
+    )
     states[:, 1::2] = padded
     return states.to(device)
 
@@ -108,7 +120,9 @@ def _forward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]:
         if t == 0:
             arrive = start.index_fill(1, torch.arange(min(2, states), device=start.device), 0.0)
         else:
-            arrive = _logsumexp(before, _shift(before, 1), _shift(before, 2).masked_fill(~skip, NEVER))
+            arrive = _logsumexp(
+                before, _shift(before, 1), _shift(before, 2).masked_fill(~skip, NEVER)
+            )
         alphas.append(torch.where((t < lengths)[:, None], arrive + emissions[:, t], before))
     return alphas
 
@@ -119,7 +133,9 @@ def _backward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]
     lengths = to_device(problem.input_lengths, emissions.device)
     last = 2 * to_device(problem.target_lengths, emissions.device)[:, None]
     place = torch.arange(states, device=emissions.device)
-    final = emissions.new_zeros(batch, states).masked_fill((place != last) & (place != last - 1), NEVER)
+    final = emissions.new_zeros(batch, states).masked_fill(
+        (place != last) & (place != last - 1), NEVER
+    )
     betas = [final] * frames
     for t in range(frames - 2, -1, -1):
         after = betas[t + 1] + emissions[:, t + 1]

@@ -73,8 +73,12 @@ class CtcReport:
 
     def __add__(self, other: CtcReport) -> CtcReport:
         """The rows of both."""
-        tensors = {name: torch.cat([getattr(self, name), getattr(other, name).to(getattr(self, name).device)])
-                   for name in _COLUMNS}
+        tensors = {
+            name: torch.cat(
+                [getattr(self, name), getattr(other, name).to(getattr(self, name).device)]
+            )
+            for name in _COLUMNS
+        }
         ids = self._names() + other._names() if self.ids or other.ids else ()
         return CtcReport(problems=self.problems + other.problems, ids=ids, **tensors)
 
@@ -93,11 +97,16 @@ class CtcReport:
             return float((column[name].nan_to_num() * times).sum()) / frames
 
         return {
-            "rows": len(self.input_lengths), "infeasible": len(self.infeasible),
-            "frames": int(times.sum()), "labels": int(labels.sum()), "nll": float(column["nll"].sum()),
+            "rows": len(self.input_lengths),
+            "infeasible": len(self.infeasible),
+            "frames": int(times.sum()),
+            "labels": int(labels.sum()),
+            "nll": float(column["nll"].sum()),
             "nll_per_label": float(column["nll"].sum()) / max(float(labels.sum()), 1.0),
-            "blank_mass": share("blank_mass"), "blank_expected": share("blank_expected"),
-            "blank_excess": share("blank_mass") - share("blank_expected"), "blank_argmax": share("blank_argmax"),
+            "blank_mass": share("blank_mass"),
+            "blank_expected": share("blank_expected"),
+            "blank_excess": share("blank_mass") - share("blank_expected"),
+            "blank_argmax": share("blank_argmax"),
             "emitted": float(column["emitted"].sum()),
             "emitted_per_target": float(column["emitted"].sum()) / max(float(labels.sum()), 1.0),
             "entropy": float(column["entropy"].nansum()) / count,
@@ -119,19 +128,31 @@ class CtcReport:
             raise ValueError(
                 f"CTC of {self._names()[row]}: loss {float(nll[row])}, health {float(health[row]):.1e} (sound below "
                 f"{HEALTHY}); look for NaN or inf in its logits and for labels outside 0..C-1 "
-                f"(validate=True checks labels that are on a device)")
+                f"(validate=True checks labels that are on a device)"
+            )
 
     def _names(self) -> tuple[str, ...]:
         return self.ids or tuple(f"row {row}" for row in range(len(self.input_lengths)))
 
 
-_COLUMNS = ("nll", "blank_expected", "blank_mass", "blank_argmax", "emitted", "entropy", "spikes", "health")
+_COLUMNS = (
+    "nll",
+    "blank_expected",
+    "blank_mass",
+    "blank_argmax",
+    "emitted",
+    "entropy",
+    "spikes",
+    "health",
+)
 
 
 def from_rows(logits: Tensor, problem: Problem, rows: Rows) -> CtcReport:
     """The report of what a backend returned for logits [B, T, C]; nothing here waits for the device."""
     if rows.grad is None:
-        raise ValueError("a CtcReport needs the gradient of the lattice: call the backend with need_grad=True")
+        raise ValueError(
+            "a CtcReport needs the gradient of the lattice: call the backend with need_grad=True"
+        )
     padding = frame_padding(logits, problem)
     length = to_device(problem.input_lengths, logits.device).clamp_min(1)
     log_probs = logits.log_softmax(2)
@@ -167,7 +188,12 @@ def from_rows(logits: Tensor, problem: Problem, rows: Rows) -> CtcReport:
 
 
 def ctc_report(
-    logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, *, blank: int = 0
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    blank: int = 0,
 ) -> CtcReport:
     """CtcReport of logits [B, T, C]; targets and lengths as for `ctc_loss`, which raises the same ValueErrors."""
     precise = logits.detach().float() if logits.dtype.itemsize < 4 else logits.detach()
@@ -176,7 +202,12 @@ def ctc_report(
 
 
 def label_times(
-    logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths, *, blank: int = 0
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    *,
+    blank: int = 0,
 ) -> tuple[Tensor, Tensor]:
     """Expected onset and duration of every label, in frames, float64 [B, max U]; NaN beyond a row's labels.
 
@@ -187,5 +218,10 @@ def label_times(
     stay = stay.sum(1)
     labels = to_device(problem.target_lengths, logits.device)
     dead = torch.tensor([not ok for ok in problem.feasible], dtype=torch.bool, device=logits.device)
-    none = (torch.arange(stay.shape[1] // 2, device=logits.device) >= labels[:, None]) | dead[:, None]
-    return (stay.cumsum(1)[:, 0:-1:2].masked_fill(none, torch.nan), stay[:, 1::2].masked_fill(none, torch.nan))
+    none = (torch.arange(stay.shape[1] // 2, device=logits.device) >= labels[:, None]) | dead[
+        :, None
+    ]
+    return (
+        stay.cumsum(1)[:, 0:-1:2].masked_fill(none, torch.nan),
+        stay[:, 1::2].masked_fill(none, torch.nan),
+    )

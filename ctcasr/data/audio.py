@@ -17,10 +17,15 @@ from torch import Tensor
 from ctcasr.batch import Utterance
 from ctcasr.data.wave import plain_wave
 
-TOLERANCE_S = 0.1            # by so much a manifest may say more than the file holds
-_ROUNDING_S = 0.001          # durations are written with three digits: so near to the end means the end
-_UNKNOWN_LENGTH = 2**48      # libsndfile's way to say that a header leaves the length open
-_STREAMED = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)      # in WAV headers that were written before the end was known
+TOLERANCE_S = 0.1  # by so much a manifest may say more than the file holds
+_ROUNDING_S = 0.001  # durations are written with three digits: so near to the end means the end
+_UNKNOWN_LENGTH = 2**48  # libsndfile's way to say that a header leaves the length open
+_STREAMED = (
+    0,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+)  # in WAV headers that were written before the end was known
 
 
 class AudioError(ValueError):
@@ -47,7 +52,10 @@ def audio_info(path: Path | str) -> AudioInfo:
 
 
 def read_audio(
-    source: Utterance | Path | str, rate_hz: int, offset_s: float = 0.0, duration_s: float | None = None
+    source: Utterance | Path | str,
+    rate_hz: int,
+    offset_s: float = 0.0,
+    duration_s: float | None = None,
 ) -> Tensor:
     """Samples [N] float32 at `rate_hz`, mean of the channels, of a file, or of the part of it that an utterance names.
 
@@ -65,7 +73,9 @@ def read_audio(
     first, count = _part(path, wave.frames, wave.rate_hz, offset_s, duration_s)
     samples = wave.read(first, count)
     if len(samples) < count:
-        raise AudioError(f"{path}: expected {count} samples from {first} on; got {len(samples)}; the file was cut while it was read")
+        raise AudioError(
+            f"{path}: expected {count} samples from {first} on; got {len(samples)}; the file was cut while it was read"
+        )
     return resample(samples, wave.rate_hz, rate_hz, str(path))
 
 
@@ -83,11 +93,15 @@ def _decoded(path: Path, offset_s: float, duration_s: float | None) -> tuple[Ten
         except (RuntimeError, OSError) as error:
             reason = f"truncated? {error}"
     if len(data) < count:
-        raise AudioError(f"{path}: expected {count} samples from {first} on; decoding gave {len(data)} ({reason})")
+        raise AudioError(
+            f"{path}: expected {count} samples from {first} on; decoding gave {len(data)} ({reason})"
+        )
     finite = np.isfinite(data).all(axis=1)
     if not finite.all():
         bad = len(finite) - int(finite.sum())
-        raise AudioError(f"{path}: expected finite samples; got {bad} NaN or infinite ones of {len(finite)}")
+        raise AudioError(
+            f"{path}: expected finite samples; got {bad} NaN or infinite ones of {len(finite)}"
+        )
     samples = torch.from_numpy(data)
     return samples[:, 0] if samples.shape[1] == 1 else samples.mean(dim=1), native_hz
 
@@ -98,7 +112,9 @@ def resample(samples: Tensor, from_hz: int, to_hz: int, name: str = "audio") -> 
         return samples
     common = math.gcd(from_hz, to_hz)
     if from_hz // common * (to_hz // common) > 2**26:
-        raise AudioError(f"{name}: {from_hz} Hz to {to_hz} Hz would need a filter of gigabytes; convert the file first")
+        raise AudioError(
+            f"{name}: {from_hz} Hz to {to_hz} Hz would need a filter of gigabytes; convert the file first"
+        )
     resampled: Tensor = _resampler(from_hz, to_hz)(samples)
     return resampled
 
@@ -113,13 +129,17 @@ def _resampler(from_hz: int, to_hz: int) -> Any:
 def _opened(path: Path) -> soundfile.SoundFile:
     if not path.is_file():
         found = "a folder" if path.is_dir() else "nothing"
-        raise AudioError(f"{path}: expected a sound file; found {found} there (manifest paths start at the manifest)")
+        raise AudioError(
+            f"{path}: expected a sound file; found {found} there (manifest paths start at the manifest)"
+        )
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: expected a sound file; it is empty (0 bytes)")
     try:
         file = soundfile.SoundFile(path)
-    except (RuntimeError, OSError, TypeError) as error:        # TypeError: headerless, by the file's name
-        raise AudioError(f"{path}: expected a sound file for libsndfile (WAV, FLAC, OGG ...); {error}") from error
+    except (RuntimeError, OSError, TypeError) as error:  # TypeError: headerless, by the file's name
+        raise AudioError(
+            f"{path}: expected a sound file for libsndfile (WAV, FLAC, OGG ...); {error}"
+        ) from error
     problem = _header_problem(file)
     if problem:
         file.close()
@@ -139,13 +159,17 @@ def _header_problem(file: soundfile.SoundFile) -> str | None:
     return None
 
 
-def _part(path: Path, frames: int, rate_hz: int, offset_s: float, duration_s: float | None) -> tuple[int, int]:
+def _part(
+    path: Path, frames: int, rate_hz: int, offset_s: float, duration_s: float | None
+) -> tuple[int, int]:
     """First sample and number of samples to read, at the file's own rate."""
     first = round(offset_s * rate_hz)
     left = frames - first
     wanted = left if duration_s is None else round(duration_s * rate_hz)
     if left <= 0 or wanted - left > TOLERANCE_S * rate_hz:
-        asked = f"offset {first / rate_hz:.3f} s" + ("" if duration_s is None else f" and {duration_s:.3f} s from there")
+        asked = f"offset {first / rate_hz:.3f} s" + (
+            "" if duration_s is None else f" and {duration_s:.3f} s from there"
+        )
         raise AudioError(
             f"{path}: expected {asked}, as the manifest says; the file lasts {frames / rate_hz:.3f} s; "
             "correct the manifest, or the file is truncated"

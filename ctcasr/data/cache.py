@@ -26,7 +26,11 @@ class SampleCache:
         kept = self._kept.get(key)
         if kept is None:
             return None
-        return kept.clone() if kept.dtype == torch.float32 else kept.to(torch.float32).div_(_FULL_SCALE)
+        return (
+            kept.clone()
+            if kept.dtype == torch.float32
+            else kept.to(torch.float32).div_(_FULL_SCALE)
+        )
 
     def put(self, key: Hashable, samples: Tensor) -> None:
         """Keep a copy, unless the budget is spent."""

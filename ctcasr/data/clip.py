@@ -23,7 +23,9 @@ def fit_length(samples: Tensor, length: int, pad: Pad = "silence", start: int = 
     """
     count = samples.shape[0]
     if count == 0 or length < 1:
-        raise ValueError(f"expected a clip with samples and a length above 0; got {count} samples and a length of {length}")
+        raise ValueError(
+            f"expected a clip with samples and a length above 0; got {count} samples and a length of {length}"
+        )
     if pad == "loop":
         return samples[(torch.arange(length) + start) % count]
     if pad != "silence":
@@ -31,7 +33,7 @@ def fit_length(samples: Tensor, length: int, pad: Pad = "silence", start: int = 
     out = samples.new_zeros(length)
     first, last = max(0, -start), min(length, count - start)
     if last > first:
-        out[first:last] = samples[first + start:last + start]
+        out[first:last] = samples[first + start : last + start]
     return out
 
 
@@ -54,14 +56,31 @@ class Jitter:
     the clip. A clip longer than `length` is cut at any place.
     """
 
-    def __init__(self, length: int, pad: Pad = "silence", shift: float = 0.1, gain_db: float = 6.0, noise: float = 0.1,
-                 noises: tuple[Tensor, ...] = ()) -> None:
+    def __init__(
+        self,
+        length: int,
+        pad: Pad = "silence",
+        shift: float = 0.1,
+        gain_db: float = 6.0,
+        noise: float = 0.1,
+        noises: tuple[Tensor, ...] = (),
+    ) -> None:
         if not 0 <= shift < 1 or gain_db < 0 or noise < 0:
-            raise ValueError(f"expected shift in 0..1, gain_db >= 0 and noise >= 0; got {shift}, {gain_db} and {noise}")
-        self.length, self.pad, self.shift, self.gain_db, self.noise, self.noises = length, pad, shift, gain_db, noise, noises
+            raise ValueError(
+                f"expected shift in 0..1, gain_db >= 0 and noise >= 0; got {shift}, {gain_db} and {noise}"
+            )
+        self.length, self.pad, self.shift, self.gain_db, self.noise, self.noises = (
+            length,
+            pad,
+            shift,
+            gain_db,
+            noise,
+            noises,
+        )
 
     def __call__(self, samples: Tensor, generator: torch.Generator, utterance: Utterance) -> Tensor:
         """Samples [length]."""
+
         def draw() -> float:
             return float(torch.rand((), generator=generator))
 
@@ -78,16 +97,29 @@ class Jitter:
         """Noise [length] of power one."""
         if self.noises and float(torch.rand((), generator=generator)) < 0.5:
             source = self.noises[int(torch.randint(len(self.noises), (), generator=generator))]
-            piece = fit_length(source, self.length, "loop", int(torch.randint(source.shape[0], (), generator=generator)))
+            piece = fit_length(
+                source,
+                self.length,
+                "loop",
+                int(torch.randint(source.shape[0], (), generator=generator)),
+            )
             return piece / piece.square().mean().sqrt().clamp(min=1e-6)
         return torch.randn(self.length, generator=generator)
 
 
 def read_noises(folder: Path, rate_hz: int) -> tuple[Tensor, ...]:
     """Every sound file in `folder`, at one rate; AudioError for one that cannot be used."""
-    return tuple(read_audio(path, rate_hz) for path in sorted(folder.iterdir()) if path.suffix.lower() in (".wav", ".flac", ".ogg"))
+    return tuple(
+        read_audio(path, rate_hz)
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in (".wav", ".flac", ".ogg")
+    )
 
 
 def read_sounds(manifest: Path | str, rate_hz: int) -> list[Tensor]:
     """Samples [N] of every line of a manifest of noises or room responses, at one rate; none for an empty path."""
-    return [read_audio(utterance, rate_hz) for utterance in read_manifest(manifest)] if manifest else []
+    return (
+        [read_audio(utterance, rate_hz) for utterance in read_manifest(manifest)]
+        if manifest
+        else []
+    )

@@ -18,7 +18,7 @@ from ctcasr.data.audio import AudioError, audio_info, read_audio, resample
 from ctcasr.data.cache import SampleCache
 from ctcasr.seq import Seq
 
-VIDEO_HZ = 25             # whoever reads frames brings them to this rate
+VIDEO_HZ = 25  # whoever reads frames brings them to this rate
 Transform = Callable[[Tensor, torch.Generator, Utterance], Tensor]
 
 
@@ -36,9 +36,9 @@ class Item:
     samples: Tensor
     tokens: list[int]
     seed: int = 0
-    label: int | None = None             # number of its class
-    clean: Tensor | None = None          # samples [N] of the speech alone
-    video: Tensor | None = None          # frames [T, H, W] at VIDEO_HZ
+    label: int | None = None  # number of its class
+    clean: Tensor | None = None  # samples [N] of the speech alone
+    video: Tensor | None = None  # frames [T, H, W] at VIDEO_HZ
 
 
 class Corpus:
@@ -66,7 +66,9 @@ class Corpus:
         self.tokenizer = tokenizer
         self.rate_hz = rate_hz
         if not speeds or not all(0.5 <= speed <= 2.0 for speed in speeds):
-            raise ValueError(f"speeds: expected factors within 0.5..2, at least one; got {speeds!r}")
+            raise ValueError(
+                f"speeds: expected factors within 0.5..2, at least one; got {speeds!r}"
+            )
         self.transform = transform
         self.labels = labels
         self.speeds = tuple(speeds)
@@ -87,12 +89,17 @@ class Corpus:
                 return _skip(utterance, "expected a text; the line has none")
             tokens = self.tokenizer.encode(utterance.text)
             if not tokens and utterance.text.strip():
-                return _skip(utterance, f"no character of the text {utterance.text!r} is in the alphabet")
+                return _skip(
+                    utterance, f"no character of the text {utterance.text!r} is in the alphabet"
+                )
         label = None
         if self.labels is not None:
             label = self.labels.get(utterance.label or "")
             if label is None:
-                return _skip(utterance, f"label {utterance.label!r} is none of the {len(self.labels)} classes ({', '.join(self.labels)})")
+                return _skip(
+                    utterance,
+                    f"label {utterance.label!r} is none of the {len(self.labels)} classes ({', '.join(self.labels)})",
+                )
         own_seed = item_seed(seed, epoch, index)
         speed = self.speeds[own_seed % len(self.speeds)]
         try:
@@ -109,7 +116,7 @@ class Corpus:
         if samples is None:
             samples = read_audio(self.utterances[index], self.rate_hz)
             samples = resample(samples, round(self.rate_hz * speed), self.rate_hz)
-            if get_worker_info() is None:          # worker processes would each fill a cache of their own
+            if get_worker_info() is None:  # worker processes would each fill a cache of their own
                 self.cache.put((index, speed), samples)
         return samples
 

@@ -22,16 +22,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
-RATE_HZ = 22050             # what eSpeak NG's formant voices give
+RATE_HZ = 22050  # what eSpeak NG's formant voices give
 
 # Dialects that eSpeak NG knows.
-ACCENTS = ("en-us", "en-us-nyc", "en", "en-gb-x-rp", "en-gb-scotland", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029")
+ACCENTS = (
+    "en-us",
+    "en-us-nyc",
+    "en",
+    "en-gb-x-rp",
+    "en-gb-scotland",
+    "en-gb-x-gbclan",
+    "en-gb-x-gbcwmd",
+    "en-029",
+)
 # Speakers: the variants that sound like persons. Left out: robots, whispers, echoes, hasty ones, those far from all others
 # (mean log-mel spectrum; tests/data/test_synth.py holds that every pair of voices differs).
-MALE = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Andy", "Michael", "adam", "david", "edward", "john", "paul")
+MALE = (
+    "m1",
+    "m2",
+    "m3",
+    "m4",
+    "m5",
+    "m6",
+    "m7",
+    "m8",
+    "Andy",
+    "Michael",
+    "adam",
+    "david",
+    "edward",
+    "john",
+    "paul",
+)
 FEMALE = ("f1", "f2", "f3", "f4", "f5", "Annie", "belinda", "linda", "steph")
 
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
 _SYNCHRONOUS, _UTF8, _POS_CHARACTER = 2, 1, 1
 _RATE, _VOLUME, _PITCH, _PITCH_RANGE = 1, 2, 3, 4
 _lock = threading.Lock()
@@ -43,7 +70,7 @@ def _new_lock() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)       # another thread of the parent may have held it
+    os.register_at_fork(after_in_child=_new_lock)  # another thread of the parent may have held it
 
 
 def voices() -> list[str]:
@@ -52,31 +79,50 @@ def voices() -> list[str]:
 
 
 def speak(
-    text: str, voice: str = "en-us", rate_wpm: int = 170, pitch: int = 50, *,
-    pitch_range: int = 50, volume: int = 100, seed: int = 0,
+    text: str,
+    voice: str = "en-us",
+    rate_wpm: int = 170,
+    pitch: int = 50,
+    *,
+    pitch_range: int = 50,
+    volume: int = 100,
+    seed: int = 0,
 ) -> tuple[Tensor, int]:
     """Samples [N] float32 in [-1, 1] and their rate in Hz (22050), reproducible; ValueError: voice, range."""
-    for name, value, least, most in (("rate_wpm", rate_wpm, 80, 450), ("pitch", pitch, 0, 99),
-                                     ("pitch_range", pitch_range, 0, 99), ("volume", volume, 1, 200)):
+    for name, value, least, most in (
+        ("rate_wpm", rate_wpm, 80, 450),
+        ("pitch", pitch, 0, 99),
+        ("pitch_range", pitch_range, 0, 99),
+        ("volume", volume, 1, 200),
+    ):
         if not least <= value <= most:
             raise ValueError(f"speak: {name}: expected {least} to {most}; got {value!r}")
     pieces = array("h")
 
-    def collect(samples, count, _events) -> int:        # type: ignore[no-untyped-def]
+    def collect(samples, count, _events) -> int:  # type: ignore[no-untyped-def]
         if samples and count > 0:
             pieces.frombytes(ctypes.string_at(samples, 2 * count))
         return 0
 
-    callback = _CALLBACK(collect)                       # kept alive until the library is gone
+    callback = _CALLBACK(collect)  # kept alive until the library is gone
     with _engine() as library:
         library.espeak_SetSynthCallback(callback)
         library.espeak_ng_SetRandSeed(ctypes.c_long(seed & 0x7FFFFFFF))
         if library.espeak_SetVoiceByName(voice.encode()) or not _variant_exists(voice):
-            raise ValueError(f"speak: eSpeak NG has no voice {voice!r}; voices() lists those of this package")
-        for parameter, value in ((_RATE, rate_wpm), (_VOLUME, volume), (_PITCH, pitch), (_PITCH_RANGE, pitch_range)):
+            raise ValueError(
+                f"speak: eSpeak NG has no voice {voice!r}; voices() lists those of this package"
+            )
+        for parameter, value in (
+            (_RATE, rate_wpm),
+            (_VOLUME, volume),
+            (_PITCH, pitch),
+            (_PITCH_RANGE, pitch_range),
+        ):
             library.espeak_SetParameter(parameter, value, 0)
         data = text.encode()
-        failed = library.espeak_Synth(data, ctypes.c_size_t(len(data) + 1), 0, _POS_CHARACTER, 0, _UTF8, None, None)
+        failed = library.espeak_Synth(
+            data, ctypes.c_size_t(len(data) + 1), 0, _POS_CHARACTER, 0, _UTF8, None, None
+        )
     if failed:
         raise RuntimeError(f"speak: eSpeak NG could not say {text!r} (error {failed})")
     return torch.from_numpy(np.array(pieces, dtype=np.float32) / 32768.0), RATE_HZ
@@ -97,8 +143,10 @@ def _engine() -> Iterator[ctypes.CDLL]:
         library = ctypes.CDLL(str(path))
         try:
             if library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), 0) != RATE_HZ:
-                raise RuntimeError(f"eSpeak NG did not start with its data in {data}: pip install --force-reinstall "
-                                   "espeakng-loader")
+                raise RuntimeError(
+                    f"eSpeak NG did not start with its data in {data}: pip install --force-reinstall "
+                    "espeakng-loader"
+                )
             try:
                 yield library
             finally:
@@ -122,7 +170,9 @@ def _paths() -> tuple[Path, Path]:
     try:
         import espeakng_loader
     except ImportError as error:
-        raise ImportError("Synthetic speech needs eSpeak NG (GPL-3.0): pip install 'ctcasr[synth]'") from error
+        raise ImportError(
+            "Synthetic speech needs eSpeak NG (GPL-3.0): pip install 'ctcasr[synth]'"
+        ) from error
     return Path(espeakng_loader.get_library_path()), Path(espeakng_loader.get_data_path())
 
 

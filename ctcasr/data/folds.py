@@ -19,7 +19,9 @@ class Fold(NamedTuple):
     test: tuple[Utterance, ...]
 
 
-def rounds(train: Sequence[Utterance], test: Sequence[Utterance], folds: str = "", seed: int = 0) -> list[Fold]:
+def rounds(
+    train: Sequence[Utterance], test: Sequence[Utterance], folds: str = "", seed: int = 0
+) -> list[Fold]:
     """What `folds` says: "own" (each line's fold) or a number of folds over speakers, both of train and test together; "": one round."""
     if not folds:
         return [Fold("", tuple(train), tuple(test))]
@@ -33,7 +35,9 @@ def own_folds(utterances: Sequence[Utterance]) -> list[Fold]:
     """One round for each `fold` of the lines, which is tested while the others are learnt from; ValueError where a line has none."""
     for utterance in utterances:
         if utterance.fold is None:
-            raise ValueError(f"{utterance.where or utterance.id}: expected a fold; the line has none")
+            raise ValueError(
+                f"{utterance.where or utterance.id}: expected a fold; the line has none"
+            )
     return _rounds(utterances, [f"fold{u.fold}" for u in utterances])
 
 
@@ -42,14 +46,20 @@ def speaker_folds(utterances: Sequence[Utterance], count: int, seed: int = 0) ->
     sizes: dict[str, int] = {}
     for utterance in utterances:
         if utterance.speaker is None:
-            raise ValueError(f"{utterance.where or utterance.id}: expected a speaker to make folds by; the line has none")
+            raise ValueError(
+                f"{utterance.where or utterance.id}: expected a speaker to make folds by; the line has none"
+            )
         sizes[utterance.speaker] = sizes.get(utterance.speaker, 0) + 1
     if not 2 <= count <= len(sizes):
-        raise ValueError(f"expected within 2..{len(sizes)} folds, one speaker or more in each; got {count}")
+        raise ValueError(
+            f"expected within 2..{len(sizes)} folds, one speaker or more in each; got {count}"
+        )
     names = sorted(sizes)
     order = [names[i] for i in np.random.default_rng([seed, len(names)]).permutation(len(names))]
     filled, home = [0] * count, dict[str, str]()
-    for speaker in sorted(order, key=sizes.__getitem__, reverse=True):        # stable: equal ones stay in random order
+    for speaker in sorted(
+        order, key=sizes.__getitem__, reverse=True
+    ):  # stable: equal ones stay in random order
         place = filled.index(min(filled))
         filled[place] += sizes[speaker]
         home[speaker] = f"fold{place + 1}"
@@ -63,8 +73,14 @@ def word_pairs(fold: Fold) -> list[Fold]:
     def only(part: Sequence[Utterance], pair: tuple[str, str]) -> tuple[Utterance, ...]:
         return tuple(u for u in part if u.label in pair)
 
-    return [Fold("-".join(filter(None, (*pair, fold.name))), only(fold.train, pair), only(fold.test, pair))
-            for pair in itertools.combinations(classes, 2)]
+    return [
+        Fold(
+            "-".join(filter(None, (*pair, fold.name))),
+            only(fold.train, pair),
+            only(fold.test, pair),
+        )
+        for pair in itertools.combinations(classes, 2)
+    ]
 
 
 def _rounds(utterances: Sequence[Utterance], names: Sequence[str]) -> list[Fold]:
@@ -74,4 +90,7 @@ def _rounds(utterances: Sequence[Utterance], names: Sequence[str]) -> list[Fold]
     def part(name: str, inside: bool) -> tuple[Utterance, ...]:
         return tuple(u for u, own in zip(utterances, names, strict=True) if (own == name) == inside)
 
-    return [Fold(name, part(name, False), part(name, True)) for name in sorted(set(names), key=lambda n: (len(n), n))]
+    return [
+        Fold(name, part(name, False), part(name, True))
+        for name in sorted(set(names), key=lambda n: (len(n), n))
+    ]

@@ -14,8 +14,10 @@ from ctcasr.batch import Skip, Utterance
 from ctcasr.data.audio import AudioError, audio_info, read_audio
 
 # File names of collections whose clips are cut from longer recordings: what names the recording.
-_SOURCES = (re.compile(r"\d-(\d+)-[A-Z](?:-\d+)?"),         # ESC: fold-SOURCE-take-class
-            re.compile(r"(\d+)-\d+-\d+-\d+"))               # UrbanSound8K: SOURCE-class-occurrence-slice
+_SOURCES = (
+    re.compile(r"\d-(\d+)-[A-Z](?:-\d+)?"),  # ESC: fold-SOURCE-take-class
+    re.compile(r"(\d+)-\d+-\d+-\d+"),
+)  # UrbanSound8K: SOURCE-class-occurrence-slice
 
 
 class LeakError(ValueError):
@@ -27,14 +29,20 @@ def classes_of(utterances: Iterable[Utterance]) -> tuple[str, ...]:
     names: set[str] = set()
     for utterance in utterances:
         if not utterance.label or not utterance.label.strip():
-            raise ValueError(f"{utterance.where or utterance.id}: expected a label; the line has none")
+            raise ValueError(
+                f"{utterance.where or utterance.id}: expected a label; the line has none"
+            )
         names.add(utterance.label)
     if len(names) < 2:
-        raise ValueError(f"expected two classes or more to tell apart; got {sorted(names) or 'no utterance'}")
+        raise ValueError(
+            f"expected two classes or more to tell apart; got {sorted(names) or 'no utterance'}"
+        )
     return tuple(sorted(names))
 
 
-def count_classes(utterances: Iterable[Utterance], classes: Sequence[str], unread: Iterable[Skip] = ()) -> dict[str, int]:
+def count_classes(
+    utterances: Iterable[Utterance], classes: Sequence[str], unread: Iterable[Skip] = ()
+) -> dict[str, int]:
     """How many utterances each class has, without those that could not be read; ValueError for a class that has none."""
     counts, lost = dict.fromkeys(classes, 0), {skip.where: skip for skip in unread}
     for utterance in utterances:
@@ -42,7 +50,9 @@ def count_classes(utterances: Iterable[Utterance], classes: Sequence[str], unrea
             counts[utterance.label] += 1
     if empty := [name for name, count in counts.items() if not count]:
         reason = f"; {len(lost)} could not be read, as {next(iter(lost.values()))}" if lost else ""
-        raise ValueError(f"expected utterances of every class to learn from; there is none of {', '.join(map(repr, empty))}{reason}")
+        raise ValueError(
+            f"expected utterances of every class to learn from; there is none of {', '.join(map(repr, empty))}{reason}"
+        )
     return counts
 
 
@@ -63,18 +73,25 @@ class Leak:
     test: tuple[Utterance, ...]
 
     def __str__(self) -> str:
-        names = [", ".join(u.where or u.id for u in part[:3]) + (" ..." if len(part) > 3 else "") for part in (self.train, self.test)]
+        names = [
+            ", ".join(u.where or u.id for u in part[:3]) + (" ..." if len(part) > 3 else "")
+            for part in (self.train, self.test)
+        ]
         return f"{self.what}: {names[0]} (train) and {names[1]} (test)"
 
 
-def find_leaks(train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True) -> list[Leak]:
+def find_leaks(
+    train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True
+) -> list[Leak]:
     """Files, source recordings and (where `listen`) sounds that both parts hold; each utterance is told once."""
     if not train or not test:
         return []
     leaks: list[Leak] = []
     told: set[int] = set()
     keys: list[tuple[str, Callable[[Utterance], Hashable]]] = [
-        ("the same file", lambda u: (u.audio_filepath.resolve(), u.offset)), ("the same source recording", source_of)]
+        ("the same file", lambda u: (u.audio_filepath.resolve(), u.offset)),
+        ("the same source recording", source_of),
+    ]
     if listen:
         keys.append(("the same sound", digest))
     for what, key in keys:
@@ -89,12 +106,18 @@ def find_leaks(train: Sequence[Utterance], test: Sequence[Utterance], listen: bo
     return leaks
 
 
-def refuse_leaks(train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True) -> None:
+def refuse_leaks(
+    train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True
+) -> None:
     """LeakError where the parts share a file, a source recording or (where `listen`) a sound."""
     if leaks := find_leaks(train, test, listen):
-        shown = "".join(f"\n  {leak}" for leak in leaks[:10]) + (f"\n  ... and {len(leaks) - 10} more" if len(leaks) > 10 else "")
-        raise LeakError(f"train and test share {len(leaks)} recordings: what is scored there has been learnt. "
-                        f"Delete them from one part, or keep each recording's clips in one fold{shown}")
+        shown = "".join(f"\n  {leak}" for leak in leaks[:10]) + (
+            f"\n  ... and {len(leaks) - 10} more" if len(leaks) > 10 else ""
+        )
+        raise LeakError(
+            f"train and test share {len(leaks)} recordings: what is scored there has been learnt. "
+            f"Delete them from one part, or keep each recording's clips in one fold{shown}"
+        )
 
 
 def digest(utterance: Utterance) -> bytes | None:
@@ -105,4 +128,8 @@ def digest(utterance: Utterance) -> bytes | None:
         return None
     heard = np.round(samples.numpy() * 32767).astype(np.int16)
     loud = np.flatnonzero(np.abs(heard) > 1)
-    return hashlib.sha1(heard[loud[0]:loud[-1] + 1].tobytes(), usedforsecurity=False).digest() if len(loud) else None
+    return (
+        hashlib.sha1(heard[loud[0] : loud[-1] + 1].tobytes(), usedforsecurity=False).digest()
+        if len(loud)
+        else None
+    )

@@ -14,7 +14,7 @@ from ctcasr.batch import Batch, Skip
 from ctcasr.data.corpus import Corpus, collate
 from ctcasr.data.plan import Order, plan_batches
 
-_Job = tuple[int, int, Sequence[int]]            # epoch, number of the batch, utterances
+_Job = tuple[int, int, Sequence[int]]  # epoch, number of the batch, utterances
 
 
 class WorkerError(RuntimeError):
@@ -44,8 +44,12 @@ class Loader:
     ) -> None:
         if batch_size is None and batch_seconds is None:
             raise ValueError("expected batch_size, batch_seconds or both; got neither")
-        if (batch_size is not None and batch_size < 1) or (batch_seconds is not None and not batch_seconds > 0):
-            raise ValueError(f"expected batch_size >= 1 and batch_seconds > 0; got {batch_size} and {batch_seconds}")
+        if (batch_size is not None and batch_size < 1) or (
+            batch_seconds is not None and not batch_seconds > 0
+        ):
+            raise ValueError(
+                f"expected batch_size >= 1 and batch_seconds > 0; got {batch_size} and {batch_seconds}"
+            )
         if seed < 0 or workers < 0 or not 0 <= rank < world:
             got = f"{seed}, {workers}, {rank} of {world}"
             raise ValueError(f"expected seed >= 0, workers >= 0, 0 <= rank < world; got {got}")
@@ -109,9 +113,13 @@ class Loader:
         """
         plan = self.plan(number)
         if not 0 <= start_batch <= len(plan):
-            raise ValueError(f"start_batch: expected within 0..{len(plan)}, the epoch's batches; got {start_batch}")
+            raise ValueError(
+                f"start_batch: expected within 0..{len(plan)}, the epoch's batches; got {start_batch}"
+            )
         self._unread = []
-        jobs = [(number, index, batch[self.rank :: self.world]) for index, batch in enumerate(plan)][start_batch:]
+        jobs = [
+            (number, index, batch[self.rank :: self.world]) for index, batch in enumerate(plan)
+        ][start_batch:]
         for batch, skipped in self._fetched(jobs):
             self._skipped.update(dict.fromkeys(skipped))
             self._unread += skipped
@@ -134,7 +142,7 @@ class Loader:
                 num_workers=self.workers,
                 multiprocessing_context=self.start_method,
                 persistent_workers=True,
-                generator=torch.Generator(),      # so that starting workers draws nothing from the global one
+                generator=torch.Generator(),  # so that starting workers draws nothing from the global one
             )
         self._jobs.jobs = jobs
         done = 0
@@ -143,7 +151,9 @@ class Loader:
                 yield fetched
                 done += 1
                 if self._jobs.jobs is not jobs:
-                    raise RuntimeError("another epoch of this loader was begun; its processes serve one at a time")
+                    raise RuntimeError(
+                        "another epoch of this loader was begun; its processes serve one at a time"
+                    )
         except (RuntimeError, OSError, EOFError) as error:
             if not _is_death(error):
                 raise
@@ -163,7 +173,9 @@ def _is_death(error: Exception) -> bool:
     if str(error).startswith("Caught "):
         return False
     with contextlib.suppress(RuntimeError):
-        time.sleep(1.0)      # the pipe breaks first; torch's signal handler raises when the death is known: here, not later
+        time.sleep(
+            1.0
+        )  # the pipe breaks first; torch's signal handler raises when the death is known: here, not later
     return True
 
 

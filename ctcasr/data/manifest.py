@@ -12,7 +12,16 @@ from typing import Any
 
 from ctcasr.batch import Skip, Utterance
 
-_FIELDS = ("audio_filepath", "duration", "text", "offset", "speaker", "label", "fold", "video_filepath")
+_FIELDS = (
+    "audio_filepath",
+    "duration",
+    "text",
+    "offset",
+    "speaker",
+    "label",
+    "fold",
+    "video_filepath",
+)
 
 
 class ManifestError(ValueError):
@@ -50,7 +59,9 @@ def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
         raise ManifestError(f"{path}: expected a manifest (JSON lines); found {found}")
     utterances: list[Utterance] = []
     skipped: list[Skip] = []
-    for number, raw in enumerate(path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), start=1):
+    for number, raw in enumerate(
+        path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), start=1
+    ):
         if not raw.strip():
             continue
         where = f"{path.name}:{number}"
@@ -60,7 +71,9 @@ def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
             reason = str(error).removeprefix(f"{where}: ")
             if strict:
                 at = path.parent / where
-                raise ManifestError(f"{at}: {reason}; correct the line, or skip it by strict=False") from error
+                raise ManifestError(
+                    f"{at}: {reason}; correct the line, or skip it by strict=False"
+                ) from error
             skipped.append(Skip(where, reason))
     if not utterances and not skipped:
         raise ManifestError(f"{path}: expected at least one line; the manifest is empty")
@@ -71,7 +84,9 @@ def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, An
     """Write a manifest, whole or not at all; `*_filepath`, as seen from the working folder, become relative to it."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    relative = lru_cache(maxsize=None)(partial(_relative, start=path.parent))      # few folders, many files
+    relative = lru_cache(maxsize=None)(
+        partial(_relative, start=path.parent)
+    )  # few folders, many files
     text = "".join(json.dumps(_line(line, relative), ensure_ascii=False) + "\n" for line in lines)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -91,9 +106,11 @@ def _utterance(raw: bytes, folder: Path, where: str) -> Utterance:
     except UnicodeDecodeError as error:
         raise ValueError(f"expected UTF-8; {error}") from error
     except json.JSONDecodeError as error:
-        raise ValueError(f"expected one JSON object; {error.msg} at column {error.colno}") from error
+        raise ValueError(
+            f"expected one JSON object; {error.msg} at column {error.colno}"
+        ) from error
     if isinstance(line, dict):
-        own = ("audio_filepath", "video_filepath")       # resolved and checked by Utterance
+        own = ("audio_filepath", "video_filepath")  # resolved and checked by Utterance
         for key, value in list(line.items()):
             if key.endswith("_filepath") and key not in own and isinstance(value, str) and value:
                 line[key] = str(folder / value)
@@ -107,11 +124,14 @@ def _line(line: Utterance | Mapping[str, Any], relative: Callable[[Path], Path])
         line = {**{name: value for name, value in known.items() if value is not None}, **line.extra}
     files = {key: Path(value) for key, value in line.items() if key.endswith("_filepath") and value}
     # a file's own name stays, even that of a link
-    return {**line, **{key: (relative(file.parent) / file.name).as_posix() for key, file in files.items()}}
+    return {
+        **line,
+        **{key: (relative(file.parent) / file.name).as_posix() for key, file in files.items()},
+    }
 
 
 def _relative(folder: Path, start: Path) -> Path:
     try:
         return Path(os.path.relpath(folder.resolve(), start.resolve()))
-    except ValueError:                                # another drive
+    except ValueError:  # another drive
         return folder.resolve()

@@ -8,9 +8,9 @@ from typing import Literal, get_args
 import numpy as np
 
 Order = Literal["shuffle", "sorted", "sortagrad", "manifest"]
-_POOL = 16               # batches whose utterances are sorted together
-_WIDTH = 1.15            # longest to shortest in a bucket, where it holds enough batches
-_FULL = 4                # batches a bucket should hold before it is closed
+_POOL = 16  # batches whose utterances are sorted together
+_WIDTH = 1.15  # longest to shortest in a bucket, where it holds enough batches
+_FULL = 4  # batches a bucket should hold before it is closed
 
 
 def plan_batches(
@@ -87,7 +87,10 @@ def _buckets(seconds: np.ndarray, batch_seconds: float) -> list[np.ndarray]:
     first = 0
     for last in range(1, len(ranked)):
         shortest, longest = seconds[ranked[first]], seconds[ranked[last]]
-        if longest > _WIDTH * shortest and (last - first) * seconds[ranked[last - 1]] >= _FULL * batch_seconds:
+        if (
+            longest > _WIDTH * shortest
+            and (last - first) * seconds[ranked[last - 1]] >= _FULL * batch_seconds
+        ):
             buckets.append(ranked[first:last])
             first = last
     if len(ranked):
@@ -95,7 +98,9 @@ def _buckets(seconds: np.ndarray, batch_seconds: float) -> list[np.ndarray]:
     return buckets
 
 
-def _in_order(seconds: np.ndarray, size: int | None, batch_seconds: float | None) -> list[list[int]]:
+def _in_order(
+    seconds: np.ndarray, size: int | None, batch_seconds: float | None
+) -> list[list[int]]:
     batches: list[list[int]] = []
     longest = 0.0
     for index, duration in enumerate(seconds.tolist()):

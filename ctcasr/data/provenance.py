@@ -11,8 +11,8 @@ from typing import Any
 
 from ctcasr.batch import Utterance
 
-ENHANCED_BY = "enhanced_by.json"       # lies beside files that an enhancer wrote: {"checkpoint", "fingerprint", "listener", ...}
-_ENDS = 1 << 16                        # bytes that are read at either end
+ENHANCED_BY = "enhanced_by.json"  # lies beside files that an enhancer wrote: {"checkpoint", "fingerprint", "listener", ...}
+_ENDS = 1 << 16  # bytes that are read at either end
 
 
 def fingerprint(path: Path | str) -> str:
@@ -47,8 +47,17 @@ def _sidecar(folder: Path) -> dict[str, Any] | None:
 
 def heard(utterances: Sequence[Utterance]) -> dict[str, Any]:
     """For the notes of a checkpoint: hashes of all files, and the first of those that an enhancer wrote with their number."""
-    sources = {Path(u.extra["source_filepath"]) for u in utterances if u.extra.get("source_filepath")}       # of what tools/pack.py packed
+    sources = {
+        Path(u.extra["source_filepath"]) for u in utterances if u.extra.get("source_filepath")
+    }  # of what tools/pack.py packed
     paths = sorted({u.audio_filepath for u in utterances} | sources)
-    enhanced = {u.audio_filepath for u in utterances if u.extra.get("enhanced_by") or enhanced_by(u.audio_filepath.parent) is not None}
-    return {"files": sorted({fingerprint(path) for path in paths if path.is_file()}), "enhanced": len(enhanced),
-            "enhanced_examples": [path.name for path in sorted(enhanced)[:3]]}
+    enhanced = {
+        u.audio_filepath
+        for u in utterances
+        if u.extra.get("enhanced_by") or enhanced_by(u.audio_filepath.parent) is not None
+    }
+    return {
+        "files": sorted({fingerprint(path) for path in paths if path.is_file()}),
+        "enhanced": len(enhanced),
+        "enhanced_examples": [path.name for path in sorted(enhanced)[:3]],
+    }

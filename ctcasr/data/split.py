@@ -25,14 +25,20 @@ def split_dev(
         raise ValueError(f"dev share: expected within 0..1; got {share}")
     groups = _groups(utterances)
     if len(groups) < 2:
-        raise ValueError(f"expected two different utterances or more to hold a dev part out of; got {len(groups)}")
+        raise ValueError(
+            f"expected two different utterances or more to hold a dev part out of; got {len(groups)}"
+        )
     target = min(max(round(share * len(utterances)), least, 1), len(utterances) // 2)
-    order = [groups[i] for i in np.random.default_rng([seed, len(utterances)]).permutation(len(groups))]
+    order = [
+        groups[i] for i in np.random.default_rng([seed, len(utterances)]).permutation(len(groups))
+    ]
     held: set[int] = set()
     for group in order:
         if len(held) >= target:
             break
-        if len(held) + len(group) <= 1.25 * target:          # a speaker with half of the data stays in train
+        if (
+            len(held) + len(group) <= 1.25 * target
+        ):  # a speaker with half of the data stays in train
             held.update(group)
     if not held:
         smallest = min(order, key=len)
@@ -45,14 +51,19 @@ def _groups(utterances: Sequence[Utterance]) -> list[list[int]]:
     """Indices that may not be parted, group by group, in order of first appearance."""
     speakers = {u.speaker for u in utterances}
     by_speaker = None not in speakers and len(speakers) >= _FEW_SPEAKERS
-    parent: dict[Hashable, Hashable] = {}                    # keys that some line holds both of are of one group (union-find)
+    parent: dict[
+        Hashable, Hashable
+    ] = {}  # keys that some line holds both of are of one group (union-find)
 
     def root(key: Hashable) -> Hashable:
         while (above := parent.setdefault(key, key)) != key:
             key = above
         return key
 
-    own: list[Hashable] = [("speaker", u.speaker) if by_speaker else ("file", str(u.audio_filepath), u.text) for u in utterances]
+    own: list[Hashable] = [
+        ("speaker", u.speaker) if by_speaker else ("file", str(u.audio_filepath), u.text)
+        for u in utterances
+    ]
     for key, u in zip(own, utterances, strict=True):
         if (source := source_of(u)) is not None:
             parent[root(key)] = root(("source", source))

@@ -12,8 +12,8 @@ from ctcasr.batch import Skip, Utterance
 from ctcasr.data.corpus import Corpus, Encoder, Item, item_seed
 from ctcasr.data.synth import say, split_voices
 
-Texts = Callable[[Random, int], tuple[str, str]]         # (generator, words) -> (written, said)
-_WORD_S, _ENDS_S = 0.33, 0.1                             # about what a word and the silence around a text take at RATES_WPM
+Texts = Callable[[Random, int], tuple[str, str]]  # (generator, words) -> (written, said)
+_WORD_S, _ENDS_S = 0.33, 0.1  # about what a word and the silence around a text take at RATES_WPM
 RATES_WPM = (120, 210)
 
 
@@ -24,23 +24,49 @@ class SpokenCorpus(Corpus):
     the same. `voices` are eSpeak NG's (default: those for training of `split_voices`). Nothing is kept in memory or on disk.
     """
 
-    def __init__(self, texts: Texts, tokenizer: Encoder | None, rate_hz: int, hours: float, voices: Sequence[str] = (),
-                 words: tuple[int, int] = (2, 20), noise_share: float = 0.5, fixed: bool = False) -> None:
+    def __init__(
+        self,
+        texts: Texts,
+        tokenizer: Encoder | None,
+        rate_hz: int,
+        hours: float,
+        voices: Sequence[str] = (),
+        words: tuple[int, int] = (2, 20),
+        noise_share: float = 0.5,
+        fixed: bool = False,
+    ) -> None:
         if hours <= 0 or not 1 <= words[0] <= words[1]:
-            raise ValueError(f"expected hours > 0 and 1 <= fewest <= most words; got {hours} and {words}")
+            raise ValueError(
+                f"expected hours > 0 and 1 <= fewest <= most words; got {hours} and {words}"
+            )
         self.texts, self.words, self.noise_share, self.fixed = texts, words, noise_share, fixed
         self.voices = tuple(voices) or tuple(split_voices()[0])
         mean_s = _ENDS_S + _WORD_S * sum(words) / 2
-        names = (Utterance(Path(f"spoken-{index:07d}"), where=f"spoken:{index}") for index in range(max(1, round(3600 * hours / mean_s))))
+        names = (
+            Utterance(Path(f"spoken-{index:07d}"), where=f"spoken:{index}")
+            for index in range(max(1, round(3600 * hours / mean_s)))
+        )
         super().__init__(tuple(names), tokenizer, rate_hz, cache_bytes=0)
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
         """Utterance `index` as it is said in `epoch`, with its text, voice and true duration."""
         own_seed = item_seed(seed, 0 if self.fixed else epoch, index)
         written, aloud = self.texts(Random(f"text {own_seed}"), self._count(index))
-        spoken = say(own_seed, text=written, aloud=aloud, voices=self.voices, rate_hz=self.rate_hz, noise_share=self.noise_share,
-                     rates_wpm=RATES_WPM)
-        utterance = replace(self.utterances[index], text=written, speaker=spoken.voice, duration=len(spoken.samples) / self.rate_hz)
+        spoken = say(
+            own_seed,
+            text=written,
+            aloud=aloud,
+            voices=self.voices,
+            rate_hz=self.rate_hz,
+            noise_share=self.noise_share,
+            rates_wpm=RATES_WPM,
+        )
+        utterance = replace(
+            self.utterances[index],
+            text=written,
+            speaker=spoken.voice,
+            duration=len(spoken.samples) / self.rate_hz,
+        )
         tokens = [] if self.tokenizer is None else self.tokenizer.encode(written)
         return Item(utterance, spoken.samples, tokens, own_seed)
 

@@ -22,11 +22,58 @@ from ctcasr.data import espeak
 from ctcasr.data.audio import resample
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-VERBS = ("bring", "carry", "find", "hide", "keep", "lift", "move", "open", "push", "show", "take", "wash")
-ADJECTIVES = ("big", "black", "clean", "frozen", "green", "heavy", "lazy", "old", "quick", "red", "small", "yellow")
-NOUNS = ("apple", "box", "chair", "dog", "engine", "fox", "guitar", "jacket", "key", "lamp", "mirror", "queen",
-         "violin", "watch")
-PLACES = ("behind the house", "in the garden", "near the bridge", "on the table", "to the kitchen", "under the zebra")
+VERBS = (
+    "bring",
+    "carry",
+    "find",
+    "hide",
+    "keep",
+    "lift",
+    "move",
+    "open",
+    "push",
+    "show",
+    "take",
+    "wash",
+)
+ADJECTIVES = (
+    "big",
+    "black",
+    "clean",
+    "frozen",
+    "green",
+    "heavy",
+    "lazy",
+    "old",
+    "quick",
+    "red",
+    "small",
+    "yellow",
+)
+NOUNS = (
+    "apple",
+    "box",
+    "chair",
+    "dog",
+    "engine",
+    "fox",
+    "guitar",
+    "jacket",
+    "key",
+    "lamp",
+    "mirror",
+    "queen",
+    "violin",
+    "watch",
+)
+PLACES = (
+    "behind the house",
+    "in the garden",
+    "near the bridge",
+    "on the table",
+    "to the kitchen",
+    "under the zebra",
+)
 TIMES = ("again", "before lunch", "every day", "just now", "tonight", "tomorrow")
 DIGIT_LEADS = ("call", "code", "dial", "number", "room", "track")
 
@@ -45,11 +92,13 @@ class Spoken:
 class SynthSettings:
     """What a synthetic corpus is made of; the same settings make the same files."""
 
-    train: int = 1600                   # utterances
-    test: int = 200                     # utterances, said by voices and with texts that training never meets
+    train: int = 1600  # utterances
+    test: int = 200  # utterances, said by voices and with texts that training never meets
     seed: int = 0
     rate_hz: int = 16000
-    noise_share: float = 0.5            # share of utterances with faint white noise, 20 to 40 dB below the speech
+    noise_share: float = (
+        0.5  # share of utterances with faint white noise, 20 to 40 dB below the speech
+    )
     train_voices: tuple[str, ...] = ()  # () means split_voices(seed)
     test_voices: tuple[str, ...] = ()
 
@@ -81,7 +130,9 @@ def sentences(n: int, seed: int = 0, without: Iterable[str] = ()) -> list[str]:
 
 def spoken_form(text: str) -> str:
     """What eSpeak NG is asked to say: every digit as its own word."""
-    return " ".join("".join(f" {DIGITS[int(c)]} " if c in "0123456789" else c for c in text).split())
+    return " ".join(
+        "".join(f" {DIGITS[int(c)]} " if c in "0123456789" else c for c in text).split()
+    )
 
 
 def split_voices(seed: int = 0, share: float = 0.2) -> tuple[list[str], list[str]]:
@@ -90,12 +141,22 @@ def split_voices(seed: int = 0, share: float = 0.2) -> tuple[list[str], list[str
     for group in (espeak.MALE, espeak.FEMALE):
         held_out |= set(draw.sample(group, max(1, round(share * len(group)))))
     every = espeak.voices()
-    return ([v for v in every if v.split("+")[1] not in held_out], [v for v in every if v.split("+")[1] in held_out])
+    return (
+        [v for v in every if v.split("+")[1] not in held_out],
+        [v for v in every if v.split("+")[1] in held_out],
+    )
 
 
 def say(
-    index: int, seed: int = 0, *, text: str | None = None, voices: Sequence[str] = (),
-    rate_hz: int = 16000, noise_share: float = 0.5, aloud: str | None = None, rates_wpm: tuple[int, int] = (110, 165),
+    index: int,
+    seed: int = 0,
+    *,
+    text: str | None = None,
+    voices: Sequence[str] = (),
+    rate_hz: int = 16000,
+    noise_share: float = 0.5,
+    aloud: str | None = None,
+    rates_wpm: tuple[int, int] = (110, 165),
 ) -> Spoken:
     """Utterance `index` of an endless corpus: text, voice, rate, pitch, level, noise follow from (index, seed).
 
@@ -106,13 +167,17 @@ def say(
     text = drawn if text is None else text
     voice = draw.choice(list(voices) or espeak.voices())
     samples, spoken_hz = espeak.speak(
-        spoken_form(text) if aloud is None else aloud, voice, rate_wpm=draw.randint(*rates_wpm), pitch=draw.randint(35, 65),
-        pitch_range=draw.randint(30, 70), seed=draw.getrandbits(31),
+        spoken_form(text) if aloud is None else aloud,
+        voice,
+        rate_wpm=draw.randint(*rates_wpm),
+        pitch=draw.randint(35, 65),
+        pitch_range=draw.randint(30, 70),
+        seed=draw.getrandbits(31),
     )
     samples = resample(samples, spoken_hz, rate_hz)
     before, after = (int(draw.uniform(0.05, 0.25) * rate_hz) for _ in range(2))
     samples = torch.nn.functional.pad(samples, (before, after))
-    peak = 10 ** (draw.uniform(-20.0, -1.0) / 20)               # -20 to -1 dB of full scale
+    peak = 10 ** (draw.uniform(-20.0, -1.0) / 20)  # -20 to -1 dB of full scale
     samples = samples * (peak / max(float(samples.abs().max()), 1e-4))
     if draw.random() < noise_share:
         generator = torch.Generator().manual_seed(draw.getrandbits(31))
@@ -121,7 +186,9 @@ def say(
     return Spoken(text, voice, samples.clamp(-1.0, 1.0), rate_hz)
 
 
-def synthesise_corpus(folder: str | Path, settings: SynthSettings | None = None) -> tuple[Path, Path]:
+def synthesise_corpus(
+    folder: str | Path, settings: SynthSettings | None = None
+) -> tuple[Path, Path]:
     """Manifests train.jsonl and test.jsonl of a corpus in `folder` (16-bit mono WAV files), made unless it is there.
 
     ValueError: the folder holds something else, or a corpus of other settings, or a voice is in both parts.
@@ -133,25 +200,42 @@ def synthesise_corpus(folder: str | Path, settings: SynthSettings | None = None)
         try:
             there = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["settings"]
         except (OSError, ValueError, KeyError, TypeError):
-            raise ValueError(f"{folder}: expected a synthetic corpus or nothing; choose another folder") from None
+            raise ValueError(
+                f"{folder}: expected a synthetic corpus or nothing; choose another folder"
+            ) from None
         if there != wanted:
             differ = sorted(key for key in wanted if there.get(key) != wanted[key])
-            raise ValueError(f"{folder}: holds a corpus with another {', '.join(differ)}; delete it or choose another")
+            raise ValueError(
+                f"{folder}: holds a corpus with another {', '.join(differ)}; delete it or choose another"
+            )
         return manifests
     train_voices, test_voices = split_voices(settings.seed)
-    parts = {"train": settings.train_voices or tuple(train_voices), "test": settings.test_voices or tuple(test_voices)}
+    parts = {
+        "train": settings.train_voices or tuple(train_voices),
+        "test": settings.test_voices or tuple(test_voices),
+    }
     if both := sorted(set(parts["train"]) & set(parts["test"])):
-        raise ValueError(f"{folder}: expected test voices that are not in training; in both: {', '.join(both)}")
+        raise ValueError(
+            f"{folder}: expected test voices that are not in training; in both: {', '.join(both)}"
+        )
     texts = sentences(settings.train + settings.test, settings.seed)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)            # the resampling of a short clip is slower with more, by far on a busy machine
+    torch.set_num_threads(
+        1
+    )  # the resampling of a short clip is slower with more, by far on a busy machine
     try:
         first = 0
         for part, count in (("train", settings.train), ("test", settings.test)):
-            _write_part(unfinished, part, first, texts[first : first + count], parts[part], settings)
+            _write_part(
+                unfinished, part, first, texts[first : first + count], parts[part], settings
+            )
             first += count
-        record = {"settings": wanted, "espeak_ng": espeak.version(), "licence_of_espeak_ng": "GPL-3.0"}
+        record = {
+            "settings": wanted,
+            "espeak_ng": espeak.version(),
+            "licence_of_espeak_ng": "GPL-3.0",
+        }
         (unfinished / "settings.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
         if folder.exists():
             folder.rmdir()
@@ -163,17 +247,32 @@ def synthesise_corpus(folder: str | Path, settings: SynthSettings | None = None)
 
 
 def _write_part(
-    folder: Path, part: str, first: int, texts: Sequence[str], voices: Sequence[str], settings: SynthSettings
+    folder: Path,
+    part: str,
+    first: int,
+    texts: Sequence[str],
+    voices: Sequence[str],
+    settings: SynthSettings,
 ) -> None:
     (folder / part).mkdir(parents=True)
     rate_hz = settings.rate_hz
     with (folder / f"{part}.jsonl").open("w", encoding="utf-8") as manifest:
         for index, text in enumerate(texts, first):
             spoken = say(
-                index, settings.seed, text=text, voices=voices, rate_hz=rate_hz, noise_share=settings.noise_share
+                index,
+                settings.seed,
+                text=text,
+                voices=voices,
+                rate_hz=rate_hz,
+                noise_share=settings.noise_share,
             )
             path = f"{part}/{index:06d}.wav"
             soundfile.write(folder / path, spoken.samples.numpy(), rate_hz, subtype="PCM_16")
             duration = round(len(spoken.samples) / rate_hz, 6)
-            line = {"audio_filepath": path, "duration": duration, "text": text, "speaker": spoken.voice}
+            line = {
+                "audio_filepath": path,
+                "duration": duration,
+                "text": text,
+                "speaker": spoken.voice,
+            }
             manifest.write(json.dumps(line) + "\n")

@@ -11,7 +11,10 @@ from ctcasr.data.synth import DIGITS
 
 # How many of the words are letters and digits, and in what share of the texts.
 _SYMBOLS = ((0.0, 0.7), (0.5, 0.2), (1.0, 0.1))
-_SPOKEN = {"a": "eh", "z": "zed"}        # eSpeak NG takes a lone "a" for the article; both names of z are heard
+_SPOKEN = {
+    "a": "eh",
+    "z": "zed",
+}  # eSpeak NG takes a lone "a" for the article; both names of z are heard
 
 
 class WordTexts:
@@ -33,15 +36,27 @@ class WordTexts:
 
     def __call__(self, draw: Random, count: int) -> tuple[str, str]:
         """A text of `count` words as it is written, and as eSpeak NG is asked to say it."""
-        share = draw.choices([s for s, _ in _SYMBOLS], [w for _, w in _SYMBOLS])[0] if self.symbols else 0.0
+        share = (
+            draw.choices([s for s, _ in _SYMBOLS], [w for _, w in _SYMBOLS])[0]
+            if self.symbols
+            else 0.0
+        )
         written: list[str] = []
         spoken: list[str] = []
         word = ""
         while len(written) < count:
             if draw.random() < share:
-                symbol = draw.choice(string.ascii_lowercase) if draw.random() < 0.5 else draw.choice(DIGITS)
+                symbol = (
+                    draw.choice(string.ascii_lowercase)
+                    if draw.random() < 0.5
+                    else draw.choice(DIGITS)
+                )
                 written.append(symbol)
-                spoken.append(_SPOKEN[symbol] if symbol in _SPOKEN and (symbol != "z" or draw.random() < 0.5) else symbol)
+                spoken.append(
+                    _SPOKEN[symbol]
+                    if symbol in _SPOKEN and (symbol != "z" or draw.random() < 0.5)
+                    else symbol
+                )
                 continue
             word = draw.choice(self.follow[word])
             if word:

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 _PCM, _EXTENSIBLE = 1, 0xFFFE
-_IN_DS64 = 0xFFFFFFFF        # a 32-bit size that says: see the 64-bit one in ds64 (RF64, EBU Tech 3306)
+_IN_DS64 = 0xFFFFFFFF  # a 32-bit size that says: see the 64-bit one in ds64 (RF64, EBU Tech 3306)
 _STEP = np.float32(1 / 32768)
-_MAX_CHUNKS = 64             # a file with more before its samples is left to libsndfile
+_MAX_CHUNKS = 64  # a file with more before its samples is left to libsndfile
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ def _header(path: Path, size: int, _changed_ns: int) -> PlainWave | None:
                 if name == b"data":
                     length = long_size if length == _IN_DS64 and long_size is not None else length
                     at = file.tell()
-                    whole = 0 < length <= size - at and length % 2 == 0      # if not, libsndfile's road tells of it
+                    whole = (
+                        0 < length <= size - at and length % 2 == 0
+                    )  # if not, libsndfile's road tells of it
                     return PlainWave(path, rate_hz, length // 2, at) if rate_hz and whole else None
                 body = file.read(min(length, 40))
                 if name == b"fmt ":

@@ -12,12 +12,17 @@ import numpy as np
 from ctcasr.data.cache import SampleCache
 from ctcasr.data.corpus import Corpus
 
-_SMALL = 0.05            # of a step: so much waiting is cheaper than another process
-_SPARE = 1.5             # files differ, and a step shall not wait for the slowest
+_SMALL = 0.05  # of a step: so much waiting is cheaper than another process
+_SPARE = 1.5  # files differ, and a step shall not wait for the slowest
 
 
 def measure_workers(
-    corpus: Corpus, *, batch_size: int, step_s: float, cores: int | None = None, budget_s: float = 1.0
+    corpus: Corpus,
+    *,
+    batch_size: int,
+    step_s: float,
+    cores: int | None = None,
+    budget_s: float = 1.0,
 ) -> int:
     """Processes that read batches of `batch_size` faster than a step of `step_s` seconds needs them; 0: this one can.
 
@@ -37,7 +42,7 @@ def item_seconds(corpus: Corpus, budget_s: float = 1.0) -> float:
     fresh = copy.copy(corpus)
     fresh.cache = SampleCache(0)
     order = np.random.default_rng(0).permutation(len(fresh))
-    fresh[int(order[0])]                                     # the first one pays for imports and filters
+    fresh[int(order[0])]  # the first one pays for imports and filters
     start = time.perf_counter()
     done = 0
     for index in order:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FACT, STRONG, LIKELY, PAIR = 1.0, 0.9, 0.7, 0.5      # confidence: seen as it is; all but certain; likely; one of a pair
+FACT, STRONG, LIKELY, PAIR = (
+    1.0,
+    0.9,
+    0.7,
+    0.5,
+)  # confidence: seen as it is; all but certain; likely; one of a pair
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,35 @@ from ctcasr.diagnose.history import Story
 
 CAUSES: tuple[Callable[[Story], Cause | None], ...] = (
     # what goes in
-    data_causes.audio_silent, data_causes.features_not_finite, data_causes.features_constant,
-    data_causes.empty_transcripts, data_causes.labels_shifted, data_causes.padding_counted, data_causes.outside_alphabet,
+    data_causes.audio_silent,
+    data_causes.features_not_finite,
+    data_causes.features_constant,
+    data_causes.empty_transcripts,
+    data_causes.labels_shifted,
+    data_causes.padding_counted,
+    data_causes.outside_alphabet,
     # what the loss is told
-    model_causes.input_lengths_wrong, model_causes.zero_infinity, model_causes.stride_too_large,
-    model_causes.blank_mismatch, model_causes.softmax_as_logits,
+    model_causes.input_lengths_wrong,
+    model_causes.zero_infinity,
+    model_causes.stride_too_large,
+    model_causes.blank_mismatch,
+    model_causes.softmax_as_logits,
     # what is trained, and how
-    training_causes.frozen_parameters, training_causes.clipped_to_nothing, training_causes.rate_zero,
-    training_causes.rate_too_low, model_causes.dead_units, training_causes.rate_too_high,
+    training_causes.frozen_parameters,
+    training_causes.clipped_to_nothing,
+    training_causes.rate_zero,
+    training_causes.rate_too_low,
+    model_causes.dead_units,
+    training_causes.rate_too_high,
     # what differs between training and evaluation
-    model_causes.batch_of_one, model_causes.feature_statistics, model_causes.statistics_differ,
-    data_causes.wrong_sample_rate, training_causes.augment_too_strong, training_causes.dropout_too_strong,
+    model_causes.batch_of_one,
+    model_causes.feature_statistics,
+    model_causes.statistics_differ,
+    data_causes.wrong_sample_rate,
+    training_causes.augment_too_strong,
+    training_causes.dropout_too_strong,
     # what only the course of the run tells
-    training_causes.shuffled_transcripts, training_causes.model_too_large, training_causes.over_peaky,
+    training_causes.shuffled_transcripts,
+    training_causes.model_too_large,
+    training_causes.over_peaky,
 )

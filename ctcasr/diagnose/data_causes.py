@@ -5,12 +5,15 @@ from __future__ import annotations
 from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
 from ctcasr.diagnose.history import RELEASED, Story
 
-_MOST, _SOME = 0.5, 0.05        # shares of utterances from which on a defect hurts
+_MOST, _SOME = 0.5, 0.05  # shares of utterances from which on a defect hurts
 
 
 def _share(story: Story, name: str) -> float:
     """The larger share of the two parts that were looked at; 0 where nothing is known."""
-    return max((v for v in (story.evidence("train", name), story.evidence("dev", name)) if v == v), default=0.0)
+    return max(
+        (v for v in (story.evidence("train", name), story.evidence("dev", name)) if v == v),
+        default=0.0,
+    )
 
 
 def audio_silent(story: Story) -> Cause | None:
@@ -18,21 +21,37 @@ def audio_silent(story: Story) -> Cause | None:
     share = _share(story, "silent")
     if share < _MOST:
         return None
-    return Cause("audio-silent", f"{share:.0%} of the utterances looked at are silent (below -80 dB of full scale).",
-                 "Listen to a few files; look for the wrong channel, a scale of integers read as floats, or wrong offsets.", story.step)
+    return Cause(
+        "audio-silent",
+        f"{share:.0%} of the utterances looked at are silent (below -80 dB of full scale).",
+        "Listen to a few files; look for the wrong channel, a scale of integers read as floats, or wrong offsets.",
+        story.step,
+    )
 
 
 def features_not_finite(story: Story) -> Cause | None:
     """NaN or infinity comes out of the front-end, or out of an untrained network."""
     part = min(story.evidence("train", "features_finite"), 1.0)
     if part == part and part < 1.0:
-        return Cause("features-not-finite", f"{1 - part:.1%} of the feature values are NaN or infinite.",
-                     "Take the logarithm above a floor, and look for NaN in the samples.", story.step)
-    early = [e for e in story.events if e.get("what") == "skipped-step" and "loss is not finite" in str(e.get("message"))]
+        return Cause(
+            "features-not-finite",
+            f"{1 - part:.1%} of the feature values are NaN or infinite.",
+            "Take the logarithm above a floor, and look for NaN in the samples.",
+            story.step,
+        )
+    early = [
+        e
+        for e in story.events
+        if e.get("what") == "skipped-step" and "loss is not finite" in str(e.get("message"))
+    ]
     if early and not story.steps and int(early[0].get("step", 0)) == 0:
-        return Cause("features-not-finite", f"The loss was not finite in {len(early)} batches before a single step was taken, so "
-                     f"what goes in is not: {_first(early[0])}.", "Take the logarithm above a floor, and look for NaN in the samples.",
-                     story.step)
+        return Cause(
+            "features-not-finite",
+            f"The loss was not finite in {len(early)} batches before a single step was taken, so "
+            f"what goes in is not: {_first(early[0])}.",
+            "Take the logarithm above a floor, and look for NaN in the samples.",
+            story.step,
+        )
     return None
 
 
@@ -41,8 +60,13 @@ def features_constant(story: Story) -> Cause | None:
     share = story.evidence("train", "features_constant")
     if not share >= _MOST:
         return None
-    return Cause("features-constant", f"The features of {share:.0%} of the utterances looked at do not change over time "
-                 "(standard deviation below 0.0001).", "Look at the front-end: its scale, clipping and normalisation.", story.step)
+    return Cause(
+        "features-constant",
+        f"The features of {share:.0%} of the utterances looked at do not change over time "
+        "(standard deviation below 0.0001).",
+        "Look at the front-end: its scale, clipping and normalisation.",
+        story.step,
+    )
 
 
 def empty_transcripts(story: Story) -> Cause | None:
@@ -50,8 +74,12 @@ def empty_transcripts(story: Story) -> Cause | None:
     share = _share(story, "empty")
     if share < _SOME:
         return None
-    return Cause("empty-transcripts", f"{share:.0%} of the utterances looked at have no target at all.",
-                 "Leave them out, or find out where their texts were lost.", story.step)
+    return Cause(
+        "empty-transcripts",
+        f"{share:.0%} of the utterances looked at have no target at all.",
+        "Leave them out, or find out where their texts were lost.",
+        story.step,
+    )
 
 
 def labels_shifted(story: Story) -> Cause | None:
@@ -59,8 +87,12 @@ def labels_shifted(story: Story) -> Cause | None:
     share = _share(story, "shifted")
     if share < _MOST:
         return None
-    return Cause("labels-shifted", f"{share:.0%} of the targets spell their text only when one is added to (or taken from) every label.",
-                 "Number the symbols from 1 with the blank at 0, in the targets as in the decoder.", story.step)
+    return Cause(
+        "labels-shifted",
+        f"{share:.0%} of the targets spell their text only when one is added to (or taken from) every label.",
+        "Number the symbols from 1 with the blank at 0, in the targets as in the decoder.",
+        story.step,
+    )
 
 
 def padding_counted(story: Story) -> Cause | None:
@@ -68,41 +100,74 @@ def padding_counted(story: Story) -> Cause | None:
     share = _share(story, "padded")
     if share < 0.2:
         return None
-    return Cause("target-lengths-count-padding", f"{share:.0%} of the targets are their text followed by one symbol again and again.",
-                 "Pass the number of labels of each text, not the width of the padded tensor.", story.step)
+    return Cause(
+        "target-lengths-count-padding",
+        f"{share:.0%} of the targets are their text followed by one symbol again and again.",
+        "Pass the number of labels of each text, not the width of the padded tensor.",
+        story.step,
+    )
 
 
 def outside_alphabet(story: Story) -> Cause | None:
     """Characters that the alphabet does not have are dropped from the targets."""
     share = _share(story, "outside_alphabet")
     if share < 0.1:
-        lost = [e for e in story.events if e.get("what") == "unreadable" and "in the alphabet" in str(e.get("message"))]
+        lost = [
+            e
+            for e in story.events
+            if e.get("what") == "unreadable" and "in the alphabet" in str(e.get("message"))
+        ]
         if not lost or story.steps:
             return None
-        return Cause("transcripts-outside-alphabet", f"No text can be written: {_first(lost[0])}.",
-                     "Use the texts' own case and characters in the alphabet.", story.step)
-    return Cause("transcripts-outside-alphabet", f"{share:.0%} of the characters of the texts are not in the alphabet and were dropped.",
-                 "Use the texts' own case and characters in the alphabet, or normalise the texts.", story.step)
+        return Cause(
+            "transcripts-outside-alphabet",
+            f"No text can be written: {_first(lost[0])}.",
+            "Use the texts' own case and characters in the alphabet.",
+            story.step,
+        )
+    return Cause(
+        "transcripts-outside-alphabet",
+        f"{share:.0%} of the characters of the texts are not in the alphabet and were dropped.",
+        "Use the texts' own case and characters in the alphabet, or normalise the texts.",
+        story.step,
+    )
 
 
 def wrong_sample_rate(story: Story) -> Cause | None:
     """Speech that is too fast and too high (or too slow and too low), or that differs so between training and dev."""
     facts = []
     for part in ("train", "dev"):
-        pitch, spoken = story.evidence(part, "pitch_hz"), story.evidence(part, "labels") / max(story.evidence(part, "active_s"), 1e-3)
+        pitch, spoken = (
+            story.evidence(part, "pitch_hz"),
+            story.evidence(part, "labels") / max(story.evidence(part, "active_s"), 1e-3),
+        )
         if pitch > 300 or pitch < 60 or (pitch > 250 and spoken > 22):
-            facts.append((LIKELY, f"the median pitch of the {part} part is {pitch:.0f} Hz (grown-up voices have 60 to 300), "
-                                  f"at {spoken:.0f} symbols per second of sound"))
+            facts.append(
+                (
+                    LIKELY,
+                    f"the median pitch of the {part} part is {pitch:.0f} Hz (grown-up voices have 60 to 300), "
+                    f"at {spoken:.0f} symbols per second of sound",
+                )
+            )
     one, two = story.evidence("train", "pitch_hz"), story.evidence("dev", "pitch_hz")
     if not facts and (one / two > 1.8 or two / one > 1.8) and story.best_cer > RELEASED:
-        facts.append((LIKELY, f"the median pitch is {one:.0f} Hz in training and {two:.0f} Hz in the dev part"))
+        facts.append(
+            (
+                LIKELY,
+                f"the median pitch is {one:.0f} Hz in training and {two:.0f} Hz in the dev part",
+            )
+        )
     if not facts:
         return None
     confidence = STRONG if story.best_cer > RELEASED and len(facts) > 1 else facts[0][0]
     text = "; ".join(text for _, text in facts)
-    return Cause("wrong-sample-rate", text[0].upper() + text[1:] + ".",
-                 "Compare the rate in the files' headers with the rate at which they were recorded, and listen to one.",
-                 story.step, min(FACT, confidence))
+    return Cause(
+        "wrong-sample-rate",
+        text[0].upper() + text[1:] + ".",
+        "Compare the rate in the files' headers with the rate at which they were recorded, and listen to one.",
+        story.step,
+        min(FACT, confidence),
+    )
 
 
 def _first(event: object) -> str:

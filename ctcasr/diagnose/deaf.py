@@ -11,9 +11,12 @@ from torch import Tensor
 from ctcasr.ctc.backends import select
 from ctcasr.ctc.problem import prepare
 
-_POSITIONS = 64         # rows of the table: relative positions in an utterance
-_PRIOR = 2.0            # frames of the overall mean that smooth every position
-_ROUGH, _ROUNDS = 48, 25  # EM finds its way on so few rows first, in so many rounds: on all of them a few more do
+_POSITIONS = 64  # rows of the table: relative positions in an utterance
+_PRIOR = 2.0  # frames of the overall mean that smooth every position
+_ROUGH, _ROUNDS = (
+    48,
+    25,
+)  # EM finds its way on so few rows first, in so many rounds: on all of them a few more do
 
 
 @dataclass(frozen=True)
@@ -24,27 +27,46 @@ class DeafModel:
     blank: int = 0
 
     @staticmethod
-    def fit(targets: Tensor, input_lengths: tuple[int, ...], target_lengths: tuple[int, ...], classes: int, *,
-            blank: int = 0, rounds: int = 5) -> DeafModel:
+    def fit(
+        targets: Tensor,
+        input_lengths: tuple[int, ...],
+        target_lengths: tuple[int, ...],
+        classes: int,
+        *,
+        blank: int = 0,
+        rounds: int = 5,
+    ) -> DeafModel:
         """Maximum likelihood by EM, q(k) <- mean of the occupancies G_t(k) at that position; targets [sum U] of rows with a path.
 
         Rows without a path are left out; ValueError where none has one.
         """
         texts = targets.cpu().split(list(target_lengths))
-        able = [row for row, text in enumerate(texts) if input_lengths[row] >= max(1, len(text) + int((text[1:] == text[:-1]).sum()))]
+        able = [
+            row
+            for row, text in enumerate(texts)
+            if input_lengths[row] >= max(1, len(text) + int((text[1:] == text[:-1]).sum()))
+        ]
         if not able:
-            raise ValueError("a deaf model needs at least one utterance with T >= U + R frames; there is none")
+            raise ValueError(
+                "a deaf model needs at least one utterance with T >= U + R frames; there is none"
+            )
         model = DeafModel(torch.full((_POSITIONS, classes), 1 / classes), blank)
         # A table that starts even is a saddle for short targets; a blank that starts likely is where real models begin.
         model.table[:, blank] = 0.5
         model.table[:] /= model.table.sum(1, keepdim=True)
-        for rows, count in ((able[::-(-len(able) // _ROUGH)], _ROUNDS), (able, rounds)):
-            part = torch.cat([texts[row] for row in rows]), tuple(input_lengths[r] for r in rows), tuple(target_lengths[r] for r in rows)
+        for rows, count in ((able[:: -(-len(able) // _ROUGH)], _ROUNDS), (able, rounds)):
+            part = (
+                torch.cat([texts[row] for row in rows]),
+                tuple(input_lengths[r] for r in rows),
+                tuple(target_lengths[r] for r in rows),
+            )
             for _ in range(count):
                 model = model._better(*part)
         return model
 
-    def nll(self, targets: Tensor, input_lengths: tuple[int, ...], target_lengths: tuple[int, ...]) -> Tensor:
+    def nll(
+        self, targets: Tensor, input_lengths: tuple[int, ...], target_lengths: tuple[int, ...]
+    ) -> Tensor:
         """Loss [B] in nats of each row; inf where there is no path."""
         scores = self._scores(input_lengths)
         problem = prepare(scores, targets.cpu(), input_lengths, target_lengths, self.blank)
@@ -53,7 +75,9 @@ class DeafModel:
     def _scores(self, input_lengths: tuple[int, ...]) -> Tensor:
         return self.table.log()[_positions(input_lengths)]
 
-    def _better(self, targets: Tensor, input_lengths: tuple[int, ...], target_lengths: tuple[int, ...]) -> DeafModel:
+    def _better(
+        self, targets: Tensor, input_lengths: tuple[int, ...], target_lengths: tuple[int, ...]
+    ) -> DeafModel:
         scores = self._scores(input_lengths)
         problem = prepare(scores, targets, input_lengths, target_lengths, self.blank)
         rows = select("auto", scores.device)(scores, problem, True)
@@ -81,8 +105,14 @@ class Rolled(NamedTuple):
         return self.other - self.own
 
 
-def rolled(logits: Tensor, input_lengths: tuple[int, ...], targets: Tensor, target_lengths: tuple[int, ...], *,
-           blank: int = 0) -> Rolled:
+def rolled(
+    logits: Tensor,
+    input_lengths: tuple[int, ...],
+    targets: Tensor,
+    target_lengths: tuple[int, ...],
+    *,
+    blank: int = 0,
+) -> Rolled:
     """Score targets [sum U] against the logits [B, T, C] of their own row and of the next row by length.
 
     Pairs with the same target, or without a path, are left out.

@@ -9,8 +9,8 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-RELEASED = 0.8          # CER at or below which a run has left the plateau
-STAYS = 3               # if so many checks in a row are
+RELEASED = 0.8  # CER at or below which a run has left the plateau
+STAYS = 3  # if so many checks in a row are
 
 
 def number(value: Any) -> float:
@@ -23,7 +23,14 @@ def number(value: Any) -> float:
 
 def first_release(cers: Sequence[float]) -> int | None:
     """Index of the first of three checks in a row with CER at or below 80 %: the release from the blank plateau."""
-    return next((at for at in range(len(cers) - STAYS + 1) if all(cer <= RELEASED for cer in cers[at:at + STAYS])), None)
+    return next(
+        (
+            at
+            for at in range(len(cers) - STAYS + 1)
+            if all(cer <= RELEASED for cer in cers[at : at + STAYS])
+        ),
+        None,
+    )
 
 
 @dataclass(frozen=True)
@@ -38,15 +45,27 @@ class Story:
     @staticmethod
     def of(records: Sequence[Mapping[str, Any]]) -> Story:
         """The story that plain records tell, as they stand in records.jsonl."""
-        kinds: dict[str, list[Mapping[str, Any]]] = {"start": [], "step": [], "check": [], "event": []}
+        kinds: dict[str, list[Mapping[str, Any]]] = {
+            "start": [],
+            "step": [],
+            "check": [],
+            "event": [],
+        }
         for record in records:
             kinds.setdefault(str(record.get("kind")), []).append(record)
-        return Story(kinds["start"][-1] if kinds["start"] else {}, kinds["step"], kinds["check"], kinds["event"])
+        return Story(
+            kinds["start"][-1] if kinds["start"] else {},
+            kinds["step"],
+            kinds["check"],
+            kinds["event"],
+        )
 
     @property
     def step(self) -> int:
         """The step that the last record tells of."""
-        last = [number(part[-1].get("step")) for part in (self.steps, self.checks, self.events) if part]
+        last = [
+            number(part[-1].get("step")) for part in (self.steps, self.checks, self.events) if part
+        ]
         return int(max((step for step in last if math.isfinite(step)), default=0))
 
     @property
@@ -75,7 +94,11 @@ class Story:
 
     def figure(self, name: str, check: int = -1) -> float:
         """A number of a check; NaN where it is not there."""
-        return number(self.checks[check].get(name)) if -len(self.checks) <= check < len(self.checks) else math.nan
+        return (
+            number(self.checks[check].get(name))
+            if -len(self.checks) <= check < len(self.checks)
+            else math.nan
+        )
 
     @property
     def losses(self) -> list[float]:
@@ -84,7 +107,10 @@ class Story:
 
     def recent(self, name: str, share: float = 0.5) -> float:
         """Median of a figure of the step records over the last `share` of them (three at least); NaN without any."""
-        values = [number(record.get(name)) for record in self.steps[-max(3, math.ceil(share * len(self.steps))):]]
+        values = [
+            number(record.get(name))
+            for record in self.steps[-max(3, math.ceil(share * len(self.steps))) :]
+        ]
         values = [value for value in values if value == value]
         return median(values) if values else math.nan
 
@@ -102,7 +128,9 @@ class Story:
     @cached_property
     def release(self) -> int | None:
         """Step of the first of three checks in a row with CER at or below 80 %; None where that did not happen (yet)."""
-        return self._step_of(first_release([self.figure("cer", at) for at in range(len(self.checks))]))
+        return self._step_of(
+            first_release([self.figure("cer", at) for at in range(len(self.checks))])
+        )
 
     @cached_property
     def leaving(self) -> int | None:
@@ -119,7 +147,10 @@ class Story:
     @property
     def best_cer(self) -> float:
         """The lowest CER of all checks; infinite without any."""
-        return min((c for c in (self.figure("cer", at) for at in range(len(self.checks))) if c == c), default=math.inf)
+        return min(
+            (c for c in (self.figure("cer", at) for at in range(len(self.checks))) if c == c),
+            default=math.inf,
+        )
 
     def over_deaf(self, part: str = "dev", check: int = -1) -> float:
         """Loss over that of the best deaf model, which is 1 on the plateau and falls once the model listens."""
@@ -127,5 +158,8 @@ class Story:
 
     def listens(self, part: str = "dev", check: int = -1) -> float:
         """Share of the loss that the wrong audio adds: near 0 for a model that does not listen."""
-        own, other = self.evidence(part, "own", check=check), self.evidence(part, "other", check=check)
+        own, other = (
+            self.evidence(part, "own", check=check),
+            self.evidence(part, "other", check=check),
+        )
         return (other - own) / max(other, 1e-9)

@@ -8,12 +8,19 @@ from ctcasr.diagnose.history import RELEASED, Story, number
 
 def input_lengths_wrong(story: Story) -> Cause | None:
     """The loss is told other lengths than the network makes of the audio."""
-    share = max((v for v in (story.evidence(p, "wrong_lengths") for p in ("train", "dev")) if v == v), default=0.0)
+    share = max(
+        (v for v in (story.evidence(p, "wrong_lengths") for p in ("train", "dev")) if v == v),
+        default=0.0,
+    )
     if share < 0.05:
         return None
-    return Cause("input-lengths-wrong", f"{share:.0%} of the rows were given to the loss with another number of frames than the network's "
-                 "stride makes of their audio, so that padding counts as sound (or sound is cut off).",
-                 "Take the lengths behind the last strided layer, row by row.", story.step)
+    return Cause(
+        "input-lengths-wrong",
+        f"{share:.0%} of the rows were given to the loss with another number of frames than the network's "
+        "stride makes of their audio, so that padding counts as sound (or sound is cut off).",
+        "Take the lengths behind the last strided layer, row by row.",
+        story.step,
+    )
 
 
 def zero_infinity(story: Story) -> Cause | None:
@@ -24,24 +31,45 @@ def zero_infinity(story: Story) -> Cause | None:
     rows = story.recent("rows")
     if not (infeasible > 0.05 * rows and left_out == 0):
         return None
-    return Cause("zero-infinity-hides-rows", f"{infeasible:.0f} of {rows:.0f} rows of a batch have no path (T < U + R), and their loss of "
-                 "zero is in the mean: the loss looks lower than it is, and they teach nothing.",
-                 "Use a smaller stride or shorter texts; do not count such rows in the mean.", story.step)
+    return Cause(
+        "zero-infinity-hides-rows",
+        f"{infeasible:.0f} of {rows:.0f} rows of a batch have no path (T < U + R), and their loss of "
+        "zero is in the mean: the loss looks lower than it is, and they teach nothing.",
+        "Use a smaller stride or shorter texts; do not count such rows in the mean.",
+        story.step,
+    )
 
 
 def stride_too_large(story: Story) -> Cause | None:
     """Too few frames are left behind the stride to spell the text."""
     dev = story.report("infeasible") / max(story.report("rows"), 1)
     events = [e for e in story.events if e.get("what") == "infeasible"]
-    none = [e for e in story.events if e.get("what") == "skipped-step" and "has an alignment" in str(e.get("message"))]
-    train = story.recent("infeasible") / max(story.recent("rows"), 1) if story.steps else (1.0 if none else 0.0)
+    none = [
+        e
+        for e in story.events
+        if e.get("what") == "skipped-step" and "has an alignment" in str(e.get("message"))
+    ]
+    train = (
+        story.recent("infeasible") / max(story.recent("rows"), 1)
+        if story.steps
+        else (1.0 if none else 0.0)
+    )
     share = max((v for v in (dev, train) if v == v), default=0.0)
     if share < 0.05:
         return None
-    example = f" For example {str(events[0].get('ids', [''])[0])[:120]}." if events and events[0].get("ids") else ""
+    example = (
+        f" For example {str(events[0].get('ids', [''])[0])[:120]}."
+        if events and events[0].get("ids")
+        else ""
+    )
     much = "most" if share > 0.5 else "some"
-    return Cause("stride-too-large", f"{share:.0%} of the rows ({much}) have fewer frames behind the stride than symbols to spell "
-                 f"(T < U + R).{example}", "Use a smaller stride, a shorter hop, or larger units of text.", story.step)
+    return Cause(
+        "stride-too-large",
+        f"{share:.0%} of the rows ({much}) have fewer frames behind the stride than symbols to spell "
+        f"(T < U + R).{example}",
+        "Use a smaller stride, a shorter hop, or larger units of text.",
+        story.step,
+    )
 
 
 def blank_mismatch(story: Story) -> Cause | None:
@@ -49,8 +77,13 @@ def blank_mismatch(story: Story) -> Cause | None:
     share = story.evidence("dev", "written_differs")
     if not share > 0.5:
         return None
-    return Cause("blank-mismatch", f"{share:.0%} of the hypotheses differ from the best path read with the blank of the loss: "
-                 "the decoder drops another symbol.", "Give the loss and the decoder the same blank index.", story.step)
+    return Cause(
+        "blank-mismatch",
+        f"{share:.0%} of the hypotheses differ from the best path read with the blank of the loss: "
+        "the decoder drops another symbol.",
+        "Give the loss and the decoder the same blank index.",
+        story.step,
+    )
 
 
 def softmax_as_logits(story: Story) -> Cause | None:
@@ -58,10 +91,14 @@ def softmax_as_logits(story: Story) -> Cause | None:
     share = story.evidence("dev", "already_softmax")
     if not share > 0.95:
         return None
-    return Cause("softmax-as-logits", f"In {share:.0%} of the frames the scores are positive and sum to one: they are probabilities, of "
-                 "which the loss takes the softmax once more; no symbol can then get more than "
-                 f"{story.evidence('dev', 'top_probability'):.0%} on average.",
-                 "Hand in the output of the last linear layer, without softmax.", story.step)
+    return Cause(
+        "softmax-as-logits",
+        f"In {share:.0%} of the frames the scores are positive and sum to one: they are probabilities, of "
+        "which the loss takes the softmax once more; no symbol can then get more than "
+        f"{story.evidence('dev', 'top_probability'):.0%} on average.",
+        "Hand in the output of the last linear layer, without softmax.",
+        story.step,
+    )
 
 
 def dead_units(story: Story) -> Cause | None:
@@ -71,10 +108,15 @@ def dead_units(story: Story) -> Cause | None:
     if worst < 0.9 or story.best_cer <= RELEASED:
         return None
     layer = dead.index(worst) + 1
-    return Cause("dead-relu", f"{worst:.0%} of the units of ReLU layer {layer} of {len(dead)} are zero for every frame looked "
-                              "at; the gradient "
-                 f"norm is {story.recent('grad_norm', 0.1):.2g}.",
-                 "BatchNorm before each fully connected layer, a lower learning rate, fewer layers.", story.step, STRONG + 0.05)
+    return Cause(
+        "dead-relu",
+        f"{worst:.0%} of the units of ReLU layer {layer} of {len(dead)} are zero for every frame looked "
+        "at; the gradient "
+        f"norm is {story.recent('grad_norm', 0.1):.2g}.",
+        "BatchNorm before each fully connected layer, a lower learning rate, fewer layers.",
+        story.step,
+        STRONG + 0.05,
+    )
 
 
 def batch_of_one(story: Story) -> Cause | None:
@@ -83,25 +125,40 @@ def batch_of_one(story: Story) -> Cause | None:
     ratio = _statistics_ratio(story)
     if not (rows == 1 and normed > 0 and (ratio > 1.15 or story.best_cer > RELEASED)):
         return None
-    return Cause("batch-of-one", f"A batch holds one utterance and {normed:.0f} layers normalise by it: with running statistics "
-                                 "the loss on "
-                 f"the same utterance is {ratio:.2f} times that with its own.",
-                 "Use larger batches (accumulation does not help BatchNorm), or normalise without batch statistics.", story.step,
-                 STRONG if ratio > 1.15 else LIKELY)
+    return Cause(
+        "batch-of-one",
+        f"A batch holds one utterance and {normed:.0f} layers normalise by it: with running statistics "
+        "the loss on "
+        f"the same utterance is {ratio:.2f} times that with its own.",
+        "Use larger batches (accumulation does not help BatchNorm), or normalise without batch statistics.",
+        story.step,
+        STRONG if ratio > 1.15 else LIKELY,
+    )
 
 
 def feature_statistics(story: Story) -> Cause | None:
     """Features are not normalised as in training, or by statistics of something else."""
     gap = story.evidence("train", "features_mode_gap")
     if gap > 0.05:
-        return Cause("normalisation-differs", f"The features of the same audio differ by {gap:.0%} between training and evaluation mode.",
-                     "Normalise in evaluation exactly as in training, by statistics kept in the checkpoint.", story.step)
+        return Cause(
+            "normalisation-differs",
+            f"The features of the same audio differ by {gap:.0%} between training and evaluation mode.",
+            "Normalise in evaluation exactly as in training, by statistics kept in the checkpoint.",
+            story.step,
+        )
     mean, std = story.evidence("train", "features_mean"), story.evidence("train", "features_std")
-    if story.evidence("train", "features_normalised") == 1 and (abs(mean) > 1.0 or std > 3.0 or std < 0.1):
-        return Cause("normalisation-statistics", f"Normalised features have mean {mean:.2f} and standard deviation {std:.2f} "
-                                                 "(expected 0 and 1): "
-                     "the statistics were not measured, or on something else.",
-                     "Measure the statistics over the training part (front.fit) before training.", story.step, FACT - 0.02)
+    if story.evidence("train", "features_normalised") == 1 and (
+        abs(mean) > 1.0 or std > 3.0 or std < 0.1
+    ):
+        return Cause(
+            "normalisation-statistics",
+            f"Normalised features have mean {mean:.2f} and standard deviation {std:.2f} "
+            "(expected 0 and 1): "
+            "the statistics were not measured, or on something else.",
+            "Measure the statistics over the training part (front.fit) before training.",
+            story.step,
+            FACT - 0.02,
+        )
     return None
 
 
@@ -115,11 +172,17 @@ def statistics_differ(story: Story) -> Cause | None:
     # While the weights move fast, running statistics lag behind: only what stays, and hides all that was learnt, is no lag.
     if not (ratio > 1.5 and earlier > 1.5 and batch < 0.7 * deaf < 0.7 * few):
         return None
-    return Cause("normalisation-differs", f"On the same training utterances the loss is {story.evidence('train', 'nll_few'):.1f} nats in "
-                 f"evaluation and {batch:.1f} with the statistics of the batch: the running statistics do not fit.",
-                 "Look at the momentum of BatchNorm, at batches of very different kinds, and at what evaluation feeds in.",
-                 story.step, STRONG)
+    return Cause(
+        "normalisation-differs",
+        f"On the same training utterances the loss is {story.evidence('train', 'nll_few'):.1f} nats in "
+        f"evaluation and {batch:.1f} with the statistics of the batch: the running statistics do not fit.",
+        "Look at the momentum of BatchNorm, at batches of very different kinds, and at what evaluation feeds in.",
+        story.step,
+        STRONG,
+    )
 
 
 def _statistics_ratio(story: Story, check: int = -1) -> float:
-    return story.evidence("train", "nll_few", check=check) / max(story.evidence("train", "nll_batch_statistics", check=check), 1e-3)
+    return story.evidence("train", "nll_few", check=check) / max(
+        story.evidence("train", "nll_batch_statistics", check=check), 1e-3
+    )

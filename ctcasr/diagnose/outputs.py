@@ -18,7 +18,7 @@ def output_figures(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, 
     finite = frames.isfinite().all(1)
     probs = rows.softmax(2)
     places = [torch.linspace(0, max(n - 1, 0), _POSITIONS).round().long() for n in input_lengths]
-    grid = torch.stack([probs[row, place] for row, place in enumerate(places)])          # [B, P, C]
+    grid = torch.stack([probs[row, place] for row, place in enumerate(places)])  # [B, P, C]
     sums_to_one = (frames.min(1).values >= 0) & ((frames.sum(1) - 1).abs() < 1e-3)
     return {
         "finite": float(finite.float().mean()),
@@ -26,5 +26,7 @@ def output_figures(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, 
         "spread_utterances": float(grid.var(0, unbiased=False).sum(1).mean()),
         "spread_frames": float(grid.var(1, unbiased=False).sum(1).mean()),
         "already_softmax": float(sums_to_one.float().mean()),
-        "top_probability": float(frames.softmax(1).amax(1)[finite].mean()) if bool(finite.any()) else float("nan"),
+        "top_probability": float(frames.softmax(1).amax(1)[finite].mean())
+        if bool(finite.any())
+        else float("nan"),
     }

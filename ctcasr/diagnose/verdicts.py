@@ -13,7 +13,7 @@ from ctcasr.diagnose.history import Story
 
 __all__ = ["Cause", "Verdict", "verdict"]
 
-_DOUBT = 0.9            # confidence from which on lesser suspicions are not worth telling
+_DOUBT = 0.9  # confidence from which on lesser suspicions are not worth telling
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Verdict:
 
     state: str
     step: int
-    release_step: int | None = None         # when the plateau was left, or (if `estimated`) will be
+    release_step: int | None = None  # when the plateau was left, or (if `estimated`) will be
     estimated: bool = False
     causes: tuple[Cause, ...] = ()
 
@@ -35,13 +35,18 @@ def verdict(records: Sequence[Mapping[str, Any]]) -> Verdict:
     """Read plain records (lines of records.jsonl) and judge; causes that cannot be told apart follow each other."""
     story = Story.of(records)
     found = [cause for look in CAUSES if (cause := look(story)) is not None]
-    found.sort(key=lambda cause: -cause.confidence)         # stable: equal ones keep the order of CAUSES
+    found.sort(key=lambda cause: -cause.confidence)  # stable: equal ones keep the order of CAUSES
     if found and found[0].confidence >= _DOUBT:
         found = [cause for cause in found if cause.confidence >= _DOUBT - 0.2]
     release = story.release
     estimate = None if release is not None else story.leaving or estimated_release(story)
-    return Verdict(_state(story, bool(found)), story.step, release if release is not None else estimate,
-                   release is None and estimate is not None, tuple(found))
+    return Verdict(
+        _state(story, bool(found)),
+        story.step,
+        release if release is not None else estimate,
+        release is None and estimate is not None,
+        tuple(found),
+    )
 
 
 def estimated_release(story: Story) -> int | None:
@@ -53,8 +58,11 @@ def estimated_release(story: Story) -> int | None:
     """
     if not story.checks:
         return None
-    points = [(at, math.log(ratio)) for check in range(len(story.checks))
-              if (ratio := story.over_deaf(check=check)) > 0 and (at := story.figure("step", check)) > 0][-4:]
+    points = [
+        (at, math.log(ratio))
+        for check in range(len(story.checks))
+        if (ratio := story.over_deaf(check=check)) > 0 and (at := story.figure("step", check)) > 0
+    ][-4:]
     now = max(story.step, 1)
     if len(points) < 2:
         return 2 * now
@@ -72,5 +80,7 @@ def _state(story: Story, trouble: bool) -> str:
         return "plateau: wait"
     losses = story.losses
     # Where half of the characters are wrong, a loss that stands still for a while is not the end of learning.
-    flat = len(losses) > 5 and min(losses[-5:]) > 0.99 * min(losses[:-5]) and story.figure("cer") < 0.5
+    flat = (
+        len(losses) > 5 and min(losses[-5:]) > 0.99 * min(losses[:-5]) and story.figure("cer") < 0.5
+    )
     return "converged" if flat else "learning"

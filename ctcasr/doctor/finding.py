@@ -10,7 +10,7 @@ from ctcasr.batch import Skip, Utterance
 
 Severity = Literal["error", "warning", "note"]
 
-TOLERATED = 0.01         # share of the lines that may be spoilt before training is hurt
+TOLERATED = 0.01  # share of the lines that may be spoilt before training is hurt
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,10 @@ class Finding:
     severity: Severity
     message: str
     cure: str
-    lines: tuple[int, ...] = ()                                # of the manifest, counted from 1
-    figures: Mapping[str, Any] = field(default_factory=dict)   # plain numbers and texts, for programs
+    lines: tuple[int, ...] = ()  # of the manifest, counted from 1
+    figures: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # plain numbers and texts, for programs
 
 
 def graded(count: int, total: int) -> Severity:

@@ -13,8 +13,8 @@ from ctcasr.doctor.listen import Sound
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.text import Tokenizer
 
-FASTEST = 35.0           # characters a second, spaces included; hurried speech reaches 25
-_STRANGE = 5.0           # robust standard deviations
+FASTEST = 35.0  # characters a second, spaces included; hurried speech reaches 25
+_STRANGE = 5.0  # robust standard deviations
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Room:
 
     sound: Sound
     frames: int
-    before: int              # frames before the network's own strides
+    before: int  # frames before the network's own strides
     symbols: int
     repeats: int
 
@@ -44,7 +44,7 @@ class Slack:
     p5: float
     median: float
     p95: float
-    tight: int               # utterances with less than a fifth more frames than they need
+    tight: int  # utterances with less than a fifth more frames than they need
 
     def as_json(self) -> dict[str, float]:
         """Plain numbers."""
@@ -59,7 +59,15 @@ def rooms(sounds: Sequence[Sound], model: SpeechModel, tokenizer: Tokenizer) -> 
             continue
         ids = _encode(sound.utterance.text, tokenizer)
         repeats = sum(a == b for a, b in pairwise(ids))
-        found.append(Room(sound, model.frames(sound.samples), model.front.framing.count(sound.samples), len(ids), repeats))
+        found.append(
+            Room(
+                sound,
+                model.frames(sound.samples),
+                model.front.framing.count(sound.samples),
+                len(ids),
+                repeats,
+            )
+        )
     return found
 
 
@@ -80,13 +88,28 @@ def in_room(found: Sequence[Room]) -> list[Finding]:
         return []
     hopeless = sum(room.before < room.symbols + room.repeats for room in bad)
     worst = min(bad, key=lambda room: room.slack)
-    message = (f"{plural(len(bad), 'line')} of {len(found)} have fewer frames than symbols: line {line_of(worst.sound.utterance)} has "
-               f"{worst.frames} frames for {worst.symbols} symbols and {worst.repeats} blanks between equal ones; they will be left out")
+    message = (
+        f"{plural(len(bad), 'line')} of {len(found)} have fewer frames than symbols: line {line_of(worst.sound.utterance)} has "
+        f"{worst.frames} frames for {worst.symbols} symbols and {worst.repeats} blanks between equal ones; they will be left out"
+    )
     cure = "use a network with a smaller stride in time, or leave them out"
     if hopeless:
         cure += f"; {hopeless} would not fit even without any stride: their text or their sound is wrong"
-    return [Finding("too-few-frames", graded(len(bad), len(found)), message, cure, lines_of(r.sound.utterance for r in bad),
-                    {"count": len(bad), "of": len(found), "least_slack": worst.slack, "without_stride": hopeless})]
+    return [
+        Finding(
+            "too-few-frames",
+            graded(len(bad), len(found)),
+            message,
+            cure,
+            lines_of(r.sound.utterance for r in bad),
+            {
+                "count": len(bad),
+                "of": len(found),
+                "least_slack": worst.slack,
+                "without_stride": hopeless,
+            },
+        )
+    ]
 
 
 def in_pace(found: Sequence[Room], tokenizer: Tokenizer, rate_hz: int) -> list[Finding]:
@@ -94,30 +117,49 @@ def in_pace(found: Sequence[Room], tokenizer: Tokenizer, rate_hz: int) -> list[F
     those = [room for room in found if room.symbols]
     if not those:
         return []
-    chars = np.array([len(tokenizer.normalise(room.sound.utterance.text or "")) for room in those], float)
+    chars = np.array(
+        [len(tokenizer.normalise(room.sound.utterance.text or "")) for room in those], float
+    )
     seconds = np.array([max(room.sound.samples / rate_hz, 0.001) for room in those])
     pace = chars / seconds
     strange = np.zeros(len(those), bool)
     if len(those) >= 20:
         # Twice, since silence around one word makes short texts slow, and long ones fit a straight line badly: both must say so.
-        rate, line = _scores(np.log(pace)), -_scores(np.log(seconds / _expected_seconds(chars, seconds)))
+        rate, line = (
+            _scores(np.log(pace)),
+            -_scores(np.log(seconds / _expected_seconds(chars, seconds))),
+        )
         strange = (np.minimum(np.abs(rate), np.abs(line)) > _STRANGE) & (rate * line > 0)
     too_fast = pace > FASTEST
     result = []
     if too_fast.any():
         bad = [those[i].sound.utterance for i in np.flatnonzero(too_fast)]
-        result.append(Finding("too-fast", graded(len(bad), len(those)), f"{plural(len(bad), 'line')} would be spoken at more than "
-                              f"{FASTEST:g} characters a second, as line {line_of(bad[0])}: {pace[too_fast][0]:.0f}; nobody speaks so fast",
-                              "the text is of another recording, the sound was cut, or the header's sample rate is wrong",
-                              lines_of(bad), {"count": len(bad), "median_chars_per_s": float(np.median(pace))}))
+        result.append(
+            Finding(
+                "too-fast",
+                graded(len(bad), len(those)),
+                f"{plural(len(bad), 'line')} would be spoken at more than "
+                f"{FASTEST:g} characters a second, as line {line_of(bad[0])}: {pace[too_fast][0]:.0f}; nobody speaks so fast",
+                "the text is of another recording, the sound was cut, or the header's sample rate is wrong",
+                lines_of(bad),
+                {"count": len(bad), "median_chars_per_s": float(np.median(pace))},
+            )
+        )
     strange &= ~too_fast
     if strange.any():
         bad = [those[i].sound.utterance for i in np.flatnonzero(strange)]
         at = int(np.flatnonzero(strange)[0])
-        result.append(Finding("strange-pace", "warning", f"{plural(len(bad), 'line')} have a text that does not fit the length of the "
-                              f"sound: line {line_of(bad[0])} has {pace[at]:.1f} characters a second, the median is {np.median(pace):.1f}",
-                              "listen to them: the text may be of another recording, or the sound may hold more than the text",
-                              lines_of(bad), {"count": len(bad), "median_chars_per_s": float(np.median(pace))}))
+        result.append(
+            Finding(
+                "strange-pace",
+                "warning",
+                f"{plural(len(bad), 'line')} have a text that does not fit the length of the "
+                f"sound: line {line_of(bad[0])} has {pace[at]:.1f} characters a second, the median is {np.median(pace):.1f}",
+                "listen to them: the text may be of another recording, or the sound may hold more than the text",
+                lines_of(bad),
+                {"count": len(bad), "median_chars_per_s": float(np.median(pace))},
+            )
+        )
     return result
 
 
@@ -140,5 +182,12 @@ def _expected_seconds(chars: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     apart = chars[first] != chars[second]
     if not apart.any():
         return np.full_like(seconds, np.median(seconds))
-    slope = max(0.0, float(np.median((seconds[first] - seconds[second])[apart] / (chars[first] - chars[second])[apart])))
+    slope = max(
+        0.0,
+        float(
+            np.median(
+                (seconds[first] - seconds[second])[apart] / (chars[first] - chars[second])[apart]
+            )
+        ),
+    )
     return np.maximum(np.median(seconds - slope * chars) + slope * chars, 0.05)

@@ -19,21 +19,23 @@ from ctcasr.data import AudioError, AudioInfo, audio_info, read_audio, resample
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Seq
 
-_FLAT_RUN = 3            # so many samples in a row at the peak are a flat top; speech turns faster than that
-_AHEAD = 8               # files in flight per worker: what was heard is never all in memory
+_FLAT_RUN = 3  # so many samples in a row at the peak are a flat top; speech turns faster than that
+_AHEAD = 8  # files in flight per worker: what was heard is never all in memory
 
 
 @dataclass(frozen=True)
 class Heard:
     """Measurements of the samples of one utterance, at the file's own rate unless said otherwise."""
 
-    peak: float                  # greatest |sample|, 1 is full scale
+    peak: float  # greatest |sample|, 1 is full scale
     rms: float
-    dc: float                    # mean of the samples
-    flat: float                  # share of the samples that lie on flat tops at the peak
-    kept: float                  # power of the channels' mean against the mean power of the channels; 1 with one channel
-    digest: bytes                # of the samples: equal where the sound is the same, whatever the file is called
-    changing: np.ndarray[Any, Any] | None     # [F] bool: features whose standard deviation over time is above 0.05
+    dc: float  # mean of the samples
+    flat: float  # share of the samples that lie on flat tops at the peak
+    kept: float  # power of the channels' mean against the mean power of the channels; 1 with one channel
+    digest: bytes  # of the samples: equal where the sound is the same, whatever the file is called
+    changing: (
+        np.ndarray[Any, Any] | None
+    )  # [F] bool: features whose standard deviation over time is above 0.05
 
 
 @dataclass(frozen=True)
@@ -42,15 +44,19 @@ class Sound:
 
     utterance: Utterance
     info: AudioInfo | None = None
-    samples: int = 0             # of the utterance, at the network's rate
+    samples: int = 0  # of the utterance, at the network's rate
     heard: Heard | None = None
-    trouble: str = ""            # slug of what is wrong with the file; empty: it can be used
+    trouble: str = ""  # slug of what is wrong with the file; empty: it can be used
     reason: str = ""
 
 
-def listen(utterances: Sequence[Utterance], model: SpeechModel, whole: set[int], workers: int) -> Iterator[Sound]:
+def listen(
+    utterances: Sequence[Utterance], model: SpeechModel, whole: set[int], workers: int
+) -> Iterator[Sound]:
     """A Sound for each utterance, in order: those whose index is in `whole` are decoded, the others' headers read."""
-    with ThreadPoolExecutor(max(1, workers)) as pool:       # decoding, resampling and Fourier transforms release the lock
+    with ThreadPoolExecutor(
+        max(1, workers)
+    ) as pool:  # decoding, resampling and Fourier transforms release the lock
         step = max(1, workers) * _AHEAD
         for start in range(0, len(utterances), step):
             part = range(start, min(len(utterances), start + step))
@@ -62,7 +68,13 @@ def _sound(utterance: Utterance, model: SpeechModel, whole: bool) -> Sound:
     try:
         info = audio_info(path)
     except AudioError as error:
-        slug = "missing-file" if not path.is_file() else "empty-file" if path.stat().st_size == 0 else "unreadable-file"
+        slug = (
+            "missing-file"
+            if not path.is_file()
+            else "empty-file"
+            if path.stat().st_size == 0
+            else "unreadable-file"
+        )
         return Sound(utterance, trouble=slug, reason=str(error))
     if not whole:
         left_s = info.duration_s - utterance.offset
@@ -75,7 +87,10 @@ def _sound(utterance: Utterance, model: SpeechModel, whole: bool) -> Sound:
     except AudioError as error:
         trouble, reason = _too_long(utterance, info)
         if not trouble:
-            trouble, reason = "not-finite" if _not_finite(utterance) else "unreadable-file", str(error)
+            trouble, reason = (
+                "not-finite" if _not_finite(utterance) else "unreadable-file",
+                str(error),
+            )
         return Sound(utterance, info, 0, None, trouble, reason)
     return Sound(utterance, info, there.shape[0], _measure(own, there, utterance, info, model))
 
@@ -84,7 +99,10 @@ def _too_long(utterance: Utterance, info: AudioInfo) -> tuple[str, str]:
     end_s = utterance.offset + (utterance.duration or 0.0)
     if end_s <= info.duration_s + 0.1 and utterance.offset < info.duration_s:
         return "", ""
-    return "duration-beyond-file", f"{utterance.audio_filepath}: expected sound until {end_s:.3f} s; the file lasts {info.duration_s:.3f} s"
+    return (
+        "duration-beyond-file",
+        f"{utterance.audio_filepath}: expected sound until {end_s:.3f} s; the file lasts {info.duration_s:.3f} s",
+    )
 
 
 def _not_finite(utterance: Utterance) -> bool:
@@ -95,14 +113,23 @@ def _not_finite(utterance: Utterance) -> bool:
     return not bool(np.isfinite(data).all())
 
 
-def _measure(own: Tensor, there: Tensor, utterance: Utterance, info: AudioInfo, model: SpeechModel) -> Heard:
+def _measure(
+    own: Tensor, there: Tensor, utterance: Utterance, info: AudioInfo, model: SpeechModel
+) -> Heard:
     wave = own.numpy()
     peak = float(np.abs(wave).max())
     mean = float(wave.mean(dtype=np.float64))
     rms = float(np.sqrt(np.square(wave, dtype=np.float64).mean()))
     kept = 1.0 if info.channels == 1 else _kept(utterance, info, rms)
-    return Heard(peak, rms, mean, _flat_share(wave, peak), kept, hashlib.blake2b(wave.tobytes(), digest_size=16).digest(),
-                 _changing(there, model))
+    return Heard(
+        peak,
+        rms,
+        mean,
+        _flat_share(wave, peak),
+        kept,
+        hashlib.blake2b(wave.tobytes(), digest_size=16).digest(),
+        _changing(there, model),
+    )
 
 
 def _flat_share(wave: np.ndarray[Any, Any], peak: float) -> float:
@@ -119,7 +146,9 @@ def _flat_share(wave: np.ndarray[Any, Any], peak: float) -> float:
 def _kept(utterance: Utterance, info: AudioInfo, rms: float) -> float:
     first = round(utterance.offset * info.rate_hz)
     last = None if utterance.duration is None else first + round(utterance.duration * info.rate_hz)
-    data, _ = soundfile.read(utterance.audio_filepath, dtype="float32", always_2d=True, start=first, stop=last)
+    data, _ = soundfile.read(
+        utterance.audio_filepath, dtype="float32", always_2d=True, start=first, stop=last
+    )
     power = float(np.square(data, dtype=np.float64).mean())
     return rms**2 / power if power > 0 else 1.0
 
@@ -127,7 +156,9 @@ def _kept(utterance: Utterance, info: AudioInfo, rms: float) -> float:
 @torch.no_grad()
 def _changing(samples: Tensor, model: SpeechModel) -> np.ndarray[Any, Any] | None:
     features = model.front.extract(Seq.stack([samples], Fraction(model.front.extract.rate_hz)))
-    inside = features.row(0)[2:-2]       # the outermost frames look beyond the ends, where there are zeros
+    inside = features.row(0)[
+        2:-2
+    ]  # the outermost frames look beyond the ends, where there are zeros
     if len(inside) < 3:
         return None
     return (inside.std(0) > 0.05).numpy()

@@ -31,14 +31,28 @@ class Enhancer:
 
     KIND = "enhancer"
 
-    def __init__(self, model: EnhancerModel, spec: Mapping[str, Any], notes: Mapping[str, Any], path: Path | None = None) -> None:
+    def __init__(
+        self,
+        model: EnhancerModel,
+        spec: Mapping[str, Any],
+        notes: Mapping[str, Any],
+        path: Path | None = None,
+    ) -> None:
         self.model, self.spec, self.notes, self.path = model.eval(), spec, notes, path
 
     @staticmethod
-    def payload(model: EnhancerModel, spec: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any]:
+    def payload(
+        model: EnhancerModel, spec: Mapping[str, Any], notes: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """What a checkpoint holds so that `load` can make the enhancer anew."""
-        return {"kind": Enhancer.KIND, "spec": dict(spec), "notes": dict(notes),
-                "network": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}}
+        return {
+            "kind": Enhancer.KIND,
+            "spec": dict(spec),
+            "notes": dict(notes),
+            "network": {
+                name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()
+            },
+        }
 
     @staticmethod
     def load(path: str | Path, device: str | torch.device = "cpu") -> Enhancer:
@@ -58,7 +72,9 @@ class Enhancer:
         return next(self.model.parameters()).device
 
     @torch.no_grad()
-    def enhance(self, audio: str | Path | Tensor, rate_hz: int | None = None, video: Tensor | None = None) -> Tensor:
+    def enhance(
+        self, audio: str | Path | Tensor, rate_hz: int | None = None, video: Tensor | None = None
+    ) -> Tensor:
         """Samples [N] of the speech in samples [N] at `rate_hz` (which they need) or in a file: as long, at the same rate.
 
         `video` are grey frames [T, 128, 128], 25 a second. Channels of a file are averaged. AudioError for a bad file.
@@ -67,12 +83,24 @@ class Enhancer:
             rate_hz = audio_info(audio).rate_hz
             audio = read_audio(audio, rate_hz)
         if rate_hz is None:
-            raise ValueError("expected rate_hz with samples; a tensor does not know its sample rate")
+            raise ValueError(
+                "expected rate_hz with samples; a tensor does not know its sample rate"
+            )
         if audio.dim() != 1 or audio.numel() == 0 or not bool(torch.isfinite(audio).all()):
-            raise ValueError(f"expected finite samples [N], one channel, at least one; got {tuple(audio.shape)}")
-        samples = Seq.stack([resample(audio.float(), rate_hz, self.rate_hz)], self.rate_hz).to(self.device)
-        seen = None if video is None or not self.model.sees else Seq.stack([video], VIDEO_HZ).to(self.device)
-        out = resample(self.model(samples, seen).data[0].cpu(), self.rate_hz, rate_hz)[: audio.shape[0]]
+            raise ValueError(
+                f"expected finite samples [N], one channel, at least one; got {tuple(audio.shape)}"
+            )
+        samples = Seq.stack([resample(audio.float(), rate_hz, self.rate_hz)], self.rate_hz).to(
+            self.device
+        )
+        seen = (
+            None
+            if video is None or not self.model.sees
+            else Seq.stack([video], VIDEO_HZ).to(self.device)
+        )
+        out = resample(self.model(samples, seen).data[0].cpu(), self.rate_hz, rate_hz)[
+            : audio.shape[0]
+        ]
         return torch.nn.functional.pad(out, (0, audio.shape[0] - out.shape[0]))
 
     @property
@@ -83,16 +111,28 @@ class Enhancer:
     @property
     def name(self) -> dict[str, Any]:
         """Who enhanced: the checkpoint with its fingerprint, the network, and the listener that it was trained with, if any."""
-        return {"checkpoint": self.path.name if self.path else None, "fingerprint": fingerprint(self.path) if self.path else None,
-                "network": self.spec["network"], "listener": self.notes.get("listener")}
+        return {
+            "checkpoint": self.path.name if self.path else None,
+            "fingerprint": fingerprint(self.path) if self.path else None,
+            "network": self.spec["network"],
+            "listener": self.notes.get("listener"),
+        }
 
 
-def enhance_files(enhancer: Enhancer | Path | str, utterances: Sequence[Utterance], folder: Path) -> list[Path | Skip]:
+def enhance_files(
+    enhancer: Enhancer | Path | str, utterances: Sequence[Utterance], folder: Path
+) -> list[Path | Skip]:
     """Enhance utterances, with their video where the network sees, to `folder`/ID.wav; what was written, and what could not be read."""
-    return list(_enhanced(enhancer, [(utterance, folder / f"{utterance.id}.wav") for utterance in utterances]))
+    return list(
+        _enhanced(
+            enhancer, [(utterance, folder / f"{utterance.id}.wav") for utterance in utterances]
+        )
+    )
 
 
-def enhance_tree(enhancer: Enhancer | Path | str, source: Path, out: Path, video: Path | None = None) -> Iterator[Path | Skip]:
+def enhance_tree(
+    enhancer: Enhancer | Path | str, source: Path, out: Path, video: Path | None = None
+) -> Iterator[Path | Skip]:
     """Enhance a file to a file, or every sound file below a folder to a folder; yields what was written, and what could not be read.
 
     `video` is a file, or a folder with videos of the same names.
@@ -102,21 +142,32 @@ def enhance_tree(enhancer: Enhancer | Path | str, source: Path, out: Path, video
     if source.is_dir():
         paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in _SOUNDS)
         if not paths:
-            raise ValueError(f"{source}: expected sound files ({', '.join(_SOUNDS)}); the folder has none")
+            raise ValueError(
+                f"{source}: expected sound files ({', '.join(_SOUNDS)}); the folder has none"
+            )
         jobs = [(path, out / path.relative_to(source)) for path in paths]
     else:
         jobs = [(source, out / source.name if out.is_dir() else out)]
-    yield from _enhanced(enhancer, [(Utterance(path, video_filepath=_beside(path, video)), target) for path, target in jobs])
+    yield from _enhanced(
+        enhancer,
+        [(Utterance(path, video_filepath=_beside(path, video)), target) for path, target in jobs],
+    )
 
 
-def _enhanced(enhancer: Enhancer | Path | str, jobs: Sequence[tuple[Utterance, Path]]) -> Iterator[Path | Skip]:
+def _enhanced(
+    enhancer: Enhancer | Path | str, jobs: Sequence[tuple[Utterance, Path]]
+) -> Iterator[Path | Skip]:
     """One after the other; a sidecar in each folder tells that its files were enhanced, and by whom."""
     enhancer = enhancer if isinstance(enhancer, Enhancer) else Enhancer.load(enhancer)
     reader, name = VideoReader(mode=enhancer.video), enhancer.name
     for utterance, target in jobs:
-        target = target if target.suffix.lower() in (".wav", ".flac") else target.with_suffix(".wav")
+        target = (
+            target if target.suffix.lower() in (".wav", ".flac") else target.with_suffix(".wav")
+        )
         if target.resolve() == utterance.audio_filepath.resolve():
-            raise ValueError(f"{target}: expected another place than that of the original; enhanced files never replace it")
+            raise ValueError(
+                f"{target}: expected another place than that of the original; enhanced files never replace it"
+            )
         try:
             rate_hz = audio_info(utterance.audio_filepath).rate_hz
             seen = reader(utterance) if enhancer.model.sees else None

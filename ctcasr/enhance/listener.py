@@ -50,12 +50,21 @@ class Listener:
     def losses(self, samples: Seq, batch: Batch) -> Tensor:
         """CTC loss [B] in nats per token of samples [B, N]; 0 for a row without an alignment. Differentiable by the samples."""
         if samples.rate != self.rate_hz:
-            raise ValueError(f"expected an enhancer at the listener's {self.rate_hz} Hz; got {float(samples.rate):g} Hz")
+            raise ValueError(
+                f"expected an enhancer at the listener's {self.rate_hz} Hz; got {float(samples.rate):g} Hz"
+            )
         model = self.recogniser.model.to(samples.device)
         still(model)
         logits = self.recogniser.logits(samples)
-        rows = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=self.tokenizer.blank, reduction="none",
-                        zero_infinity=True)
+        rows = ctc_loss(
+            logits.data,
+            batch.targets,
+            logits.lengths,
+            batch.target_lengths,
+            blank=self.tokenizer.blank,
+            reduction="none",
+            zero_infinity=True,
+        )
         return rows / rows.new_tensor([max(1, n) for n in batch.target_lengths])
 
 
@@ -65,5 +74,7 @@ def still(model: nn.Module) -> None:
     for module in model.modules():
         if isinstance(module, nn.RNNBase):
             if module.dropout:
-                raise ValueError(f"expected recurrent layers without dropout of their own; got dropout={module.dropout}")
+                raise ValueError(
+                    f"expected recurrent layers without dropout of their own; got dropout={module.dropout}"
+                )
             module.train()

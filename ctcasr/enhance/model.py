@@ -36,7 +36,9 @@ class EnhancerModel(nn.Module):
 
     def _checked(self, samples: Seq) -> Seq:
         if samples.data.dim() != 2 or samples.rate != self.rate_hz:
-            raise ValueError(f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at {float(samples.rate):g} Hz")
+            raise ValueError(
+                f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at {float(samples.rate):g} Hz"
+            )
         return samples.zero_padding()
 
 
@@ -52,7 +54,11 @@ class MaskEnhancer(EnhancerModel):
         if isinstance(front.extract, Mel):
             # A bin takes the gains of the bands that it counts in; one beyond all bands is silenced.
             filters = front.extract.filters
-            self.register_buffer("spread", (filters / filters.sum(1, keepdim=True).clamp(min=1e-8)).T.contiguous(), persistent=False)
+            self.register_buffer(
+                "spread",
+                (filters / filters.sum(1, keepdim=True).clamp(min=1e-8)).T.contiguous(),
+                persistent=False,
+            )
         else:
             self.register_buffer("spread", torch.zeros(0), persistent=False)
 
@@ -66,7 +72,11 @@ class MaskEnhancer(EnhancerModel):
         """Transform, complex [B, T, bins]."""
         # Half a window of silence behind each row: then every sample lies well inside of some window.
         more = self.front.extract.n_fft // 2
-        longer = Seq(functional.pad(samples.data, (0, more)), tuple(n + more for n in samples.lengths), samples.rate)
+        longer = Seq(
+            functional.pad(samples.data, (0, more)),
+            tuple(n + more for n in samples.lengths),
+            samples.rate,
+        )
         return self.front.extract.transform(longer)
 
     def features(self, spectrum: Seq) -> Seq:
@@ -81,17 +91,31 @@ class MaskEnhancer(EnhancerModel):
 
     def synthesise(self, spectrum: Seq, mask: Seq, samples: Seq) -> Seq:
         """Samples [B, N] of the transform times its mask."""
-        return self.front.extract.inverse(spectrum.with_data(self.gains(spectrum.data, mask.data)), samples)
+        return self.front.extract.inverse(
+            spectrum.with_data(self.gains(spectrum.data, mask.data)), samples
+        )
 
 
 class DualPathEnhancer(EnhancerModel):
     """Learnt filter bank, mask by a dual-path separator, and, where there is a `trunk`, what is seen beside what is heard."""
 
-    def __init__(self, rate_hz: int, encoder: WaveEncoder, separator: Separator, decoder: WaveDecoder, trunk: VisualTrunk | None,
-                 clock: ToClock) -> None:
+    def __init__(
+        self,
+        rate_hz: int,
+        encoder: WaveEncoder,
+        separator: Separator,
+        decoder: WaveDecoder,
+        trunk: VisualTrunk | None,
+        clock: ToClock,
+    ) -> None:
         super().__init__()
         self.rate_hz, self.sees = rate_hz, trunk is not None
-        self.encoder, self.separator, self.masking, self.decoder = encoder, separator, Masking(), decoder
+        self.encoder, self.separator, self.masking, self.decoder = (
+            encoder,
+            separator,
+            Masking(),
+            decoder,
+        )
         self.trunk, self.clock = trunk, clock
 
     def forward(self, samples: Seq, video: Seq | None = None) -> Seq:
@@ -115,17 +139,36 @@ def build_enhancer(spec: EnhanceSpec) -> EnhancerModel:
 
 def _mask(spec: NetSpec) -> MaskEnhancer:
     if spec.conv or spec.front.range_db or not spec.front.centred:
-        raise ValueError("an enhancer of kind 'mask' needs a frame of its mask for each frame of a centred spectrogram: "
-                         "expected no conv layers, range_db = 0 and centred = true")
+        raise ValueError(
+            "an enhancer of kind 'mask' needs a frame of its mask for each frame of a centred spectrogram: "
+            "expected no conv layers, range_db = 0 and centred = true"
+        )
     extract = build_extract(spec.front)
-    rnn = RecurrentStack(spec.rnn, extract.bins, spec.hidden, spec.layers, spec.bidirectional, spec.rnn_norm, spec.dropout)
+    rnn = RecurrentStack(
+        spec.rnn,
+        extract.bins,
+        spec.hidden,
+        spec.layers,
+        spec.bidirectional,
+        spec.rnn_norm,
+        spec.dropout,
+    )
     head = Head(rnn.features, spec.fc, extract.bins, spec.fc_norm, spec.clip)
-    return MaskEnhancer(FrontEnd(extract, build_norm(spec.front, extract.bins)), AcousticModel(ConvStack([], extract.bins), rnn, head))
+    return MaskEnhancer(
+        FrontEnd(extract, build_norm(spec.front, extract.bins)),
+        AcousticModel(ConvStack([], extract.bins), rnn, head),
+    )
 
 
 def _dualpath(spec: DualPathSpec) -> DualPathEnhancer:
     trunk = VisualTrunk(spec.convs, spec.seen, spec.causal) if spec.convs else None
     features = spec.filters + (spec.seen if trunk is not None else 0)
     separator = Separator(features, spec.filters, spec.width, spec.hidden, spec.chunk, spec.causal)
-    return DualPathEnhancer(spec.rate_hz, WaveEncoder(spec.filters, spec.size, spec.hop), separator,
-                            WaveDecoder(spec.filters, spec.size, spec.hop), trunk, ToClock(spec.causal))
+    return DualPathEnhancer(
+        spec.rate_hz,
+        WaveEncoder(spec.filters, spec.size, spec.hop),
+        separator,
+        WaveDecoder(spec.filters, spec.size, spec.hop),
+        trunk,
+        ToClock(spec.causal),
+    )

@@ -17,13 +17,13 @@ class DualPathSpec:
 
     rate_hz: int = 16000
     filters: int = 256
-    size: int = 16                     # samples of a filter
-    hop: int = 8                       # samples from one frame to the next
-    width: int = 32                    # channels inside the separator
-    hidden: int = 32                   # of each LSTM
-    chunk: int = 200                   # frames
-    convs: int = 0                     # 3 x 3 convolutions per stage of the visual trunk; 0: nothing is seen
-    seen: int = 256                    # visual features
+    size: int = 16  # samples of a filter
+    hop: int = 8  # samples from one frame to the next
+    width: int = 32  # channels inside the separator
+    hidden: int = 32  # of each LSTM
+    chunk: int = 200  # frames
+    convs: int = 0  # 3 x 3 convolutions per stage of the visual trunk; 0: nothing is seen
+    seen: int = 256  # visual features
     causal: bool = False
 
 
@@ -31,9 +31,11 @@ class DualPathSpec:
 class EnhanceSpec:
     """An enhancer, as plain data that TOML and a checkpoint can hold."""
 
-    network: str = "mask"              # "mask": on a spectrogram; "dualpath": in the time domain
-    mask: NetSpec = field(default_factory=NetSpec)                       # of "mask": front-end, BatchNorm-RNN layers, head
-    dualpath: DualPathSpec = field(default_factory=DualPathSpec)         # of "dualpath"
+    network: str = "mask"  # "mask": on a spectrogram; "dualpath": in the time domain
+    mask: NetSpec = field(
+        default_factory=NetSpec
+    )  # of "mask": front-end, BatchNorm-RNN layers, head
+    dualpath: DualPathSpec = field(default_factory=DualPathSpec)  # of "dualpath"
 
     @property
     def rate_hz(self) -> int:
@@ -53,11 +55,24 @@ def _dual(convs: int, causal: bool = False) -> EnhanceSpec:
 
 
 ENHANCERS: dict[str, EnhanceSpec] = {
-    "mask": EnhanceSpec(mask=NetSpec(_WIDE, rnn="lstm", layers=2, hidden=160, fc=(256,), dropout=0.1)),
-    "mask_causal": EnhanceSpec(mask=NetSpec(_WIDE, rnn="lstm", layers=2, hidden=256, bidirectional=False, fc=(256,), dropout=0.1)),
+    "mask": EnhanceSpec(
+        mask=NetSpec(_WIDE, rnn="lstm", layers=2, hidden=160, fc=(256,), dropout=0.1)
+    ),
+    "mask_causal": EnhanceSpec(
+        mask=NetSpec(
+            _WIDE, rnn="lstm", layers=2, hidden=256, bidirectional=False, fc=(256,), dropout=0.1
+        )
+    ),
     # At most 50,000 parameters: 40 mel bands in, 40 gains out, one direction.
     "mask_tiny": EnhanceSpec(
-        mask=NetSpec(replace(_WIDE, kind="mel", bands=40, low_hz=0.0), rnn="gru", layers=2, hidden=64, bidirectional=False)),
+        mask=NetSpec(
+            replace(_WIDE, kind="mel", bands=40, low_hz=0.0),
+            rnn="gru",
+            layers=2,
+            hidden=64,
+            bidirectional=False,
+        )
+    ),
     "avse_lstm12": _dual(2),
     "avse_lstm8": _dual(1),
     "avse_lstm8_causal": _dual(1, causal=True),

@@ -18,16 +18,24 @@ from ctcasr.scoring.distortion import Distortions, si_snr, silent
 from ctcasr.seq import Seq
 from ctcasr.task import Gather, Loss, Score, added, alone
 
-BEST_DB = 30.0           # nothing is gained by more, so that easy scenes do not drown the others
+BEST_DB = 30.0  # nothing is gained by more, so that easy scenes do not drown the others
 
 
 class Enhance:
     """Trains an EnhancerModel to leave the speech only; `listening` weighs the listener's CTC loss (nats per token) against SI-SNR (dB)."""
 
-    def __init__(self, model: EnhancerModel, spec: Mapping[str, Any], listener: Listener | None = None, listening: float = 0.0,
-                 notes: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        model: EnhancerModel,
+        spec: Mapping[str, Any],
+        listener: Listener | None = None,
+        listening: float = 0.0,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
         if listener is not None and listener.rate_hz != model.rate_hz:
-            raise ValueError(f"expected a listener at {model.rate_hz} Hz, as the enhancer; got {listener.rate_hz} Hz")
+            raise ValueError(
+                f"expected a listener at {model.rate_hz} Hz, as the enhancer; got {listener.rate_hz} Hz"
+            )
         self.network, self.spec, self.notes = model, dict(spec), dict(notes or {})
         self.listener, self.listening = listener, listening if listener is not None else 0.0
 
@@ -45,11 +53,15 @@ class Enhance:
         rows, ratios, heard = self._compared(self.network(batch.audio, batch.video), batch)
         quiet = silent(_clean(batch)).tolist()
         rows = rows.masked_fill(torch.tensor(quiet, device=rows.device), 0.0)
-        left_out = tuple(f"{name}: its target is silent" for name, no in zip(batch.ids, quiet, strict=True) if no)
+        left_out = tuple(
+            f"{name}: its target is silent" for name, no in zip(batch.ids, quiet, strict=True) if no
+        )
 
         def evidence() -> dict[str, float]:
             found = {"si_sdr": float(ratios.detach().mean())}
-            return found if heard is None else {**found, "listener_loss": float(heard.detach().mean())}
+            return (
+                found if heard is None else {**found, "listener_loss": float(heard.detach().mean())}
+            )
 
         return Loss(rows.sum(), len(batch) - len(left_out), rows.detach(), left_out, evidence)
 
@@ -71,11 +83,15 @@ class Enhance:
             listened += 0.0 if heard is None else float(heard[keep].sum())
             part = Distortions.of(batch.audio, enhanced, clean)
             kept = [name for name, sounds in zip(batch.ids, keep.tolist(), strict=True) if sounds]
-            samples += [{"id": name, "reference": f"{before:.1f} dB", "hypothesis": f"{after:.1f} dB"}
-                        for name, before, after in zip(kept, part.before, part.after, strict=True)]
+            samples += [
+                {"id": name, "reference": f"{before:.1f} dB", "hypothesis": f"{after:.1f} dB"}
+                for name, before, after in zip(kept, part.before, part.after, strict=True)
+            ]
             tally += part
         self.network.train(was_training)
-        tally, total, count, listened, samples = added(gather((tally, total, count, listened, samples)))
+        tally, total, count, listened, samples = added(
+            gather((tally, total, count, listened, samples))
+        )
         loss = total / count if count else math.inf
         figures = {"loss": loss, **tally.figures()}
         if self.listening and count:
@@ -103,5 +119,7 @@ class Enhance:
 
 def _clean(batch: Batch) -> Seq:
     if batch.clean is None:
-        raise ValueError(f"{batch.ids[0]}: expected the clean speech of the scene; the batch has none: use MixtureCorpus or SceneCorpus")
+        raise ValueError(
+            f"{batch.ids[0]}: expected the clean speech of the scene; the batch has none: use MixtureCorpus or SceneCorpus"
+        )
     return batch.clean

@@ -4,11 +4,23 @@ from ctcasr.export.artefact import Artefact, Runner, zipped_bytes
 from ctcasr.export.classify import Exported, export_classifier
 from ctcasr.export.measurement import Latency, Measured, measure
 from ctcasr.export.recognise import (
-           ExportedRecogniser,
-           Runtime,
-           export_onnx_recogniser,
-           export_recogniser,
+    ExportedRecogniser,
+    Runtime,
+    export_onnx_recogniser,
+    export_recogniser,
 )
 
-__all__ = ["Artefact", "Exported", "ExportedRecogniser", "Latency", "Measured", "Runner", "Runtime", "export_classifier",
-           "export_onnx_recogniser", "export_recogniser", "measure", "zipped_bytes"]
+__all__ = [
+    "Artefact",
+    "Exported",
+    "ExportedRecogniser",
+    "Latency",
+    "Measured",
+    "Runner",
+    "Runtime",
+    "export_classifier",
+    "export_onnx_recogniser",
+    "export_recogniser",
+    "measure",
+    "zipped_bytes",
+]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
-Runner = Callable[[Floats], Floats]                    # features [1, C, H, W] to probabilities [1, classes]
+Runner = Callable[[Floats], Floats]  # features [1, C, H, W] to probabilities [1, classes]
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,17 @@ def quantise(plain: Path, path: Path) -> Path:
     # What comes before the first recurrent layer is the front-end, whose products must be exact, and the convolutions.
     nodes = onnx.load(plain).graph.node
     front = next(index for index, node in enumerate(nodes) if node.op_type in _RECURRENT)
-    logging.getLogger().setLevel(logging.ERROR)              # onnxruntime advises a preparation that a graph without surplus does not need
-    quantization.quantize_dynamic(plain, path, op_types_to_quantize=["LSTM", "MatMul"], weight_type=quantization.QuantType.QInt8,
-                                  per_channel=True, nodes_to_exclude=[node.name for node in nodes[:front]])
+    logging.getLogger().setLevel(
+        logging.ERROR
+    )  # onnxruntime advises a preparation that a graph without surplus does not need
+    quantization.quantize_dynamic(
+        plain,
+        path,
+        op_types_to_quantize=["LSTM", "MatMul"],
+        weight_type=quantization.QuantType.QInt8,
+        per_channel=True,
+        nodes_to_exclude=[node.name for node in nodes[:front]],
+    )
     model = onnx.load(path)
     for node in [node for node in model.graph.node if node.op_type in ("GRU", "RNN")]:
         for place in (1, 2):
@@ -44,8 +52,18 @@ def _stored(graph: Any, name: str) -> str:
     scale = np.maximum(np.abs(weight).max((0, 2)), 1e-12).astype(np.float32) / 127
     small = np.clip(np.round(weight / scale[None, :, None]), -127, 127).astype(np.int8)
     graph.initializer.remove(found)
-    graph.initializer.extend([numpy_helper.from_array(small, f"{name}_int8"), numpy_helper.from_array(scale, f"{name}_scale"),
-                              numpy_helper.from_array(np.zeros(scale.shape, np.int8), f"{name}_zero")])
+    graph.initializer.extend(
+        [
+            numpy_helper.from_array(small, f"{name}_int8"),
+            numpy_helper.from_array(scale, f"{name}_scale"),
+            numpy_helper.from_array(np.zeros(scale.shape, np.int8), f"{name}_zero"),
+        ]
+    )
     inputs = [f"{name}_int8", f"{name}_scale", f"{name}_zero"]
-    graph.node.insert(0, helper.make_node("DequantizeLinear", inputs, [f"{name}_float"], f"{name}_dequantize", axis=1))
+    graph.node.insert(
+        0,
+        helper.make_node(
+            "DequantizeLinear", inputs, [f"{name}_float"], f"{name}_dequantize", axis=1
+        ),
+    )
     return f"{name}_float"

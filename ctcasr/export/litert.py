@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from ctcasr.export.artefact import Artefact, Floats, Runner
 
 
-def export_litert(network: nn.Module, example: Tensor, calibration: Sequence[Floats], folder: Path, name: str) -> list[Artefact]:
+def export_litert(
+    network: nn.Module, example: Tensor, calibration: Sequence[Floats], folder: Path, name: str
+) -> list[Artefact]:
     """NAME.tflite, NAME_int8_dynamic.tflite and NAME_int8_static.tflite of a network that takes `example` [1, C, H, W].
 
     Dynamic quantisation is what TensorFlow Lite calls its default optimisation. Static quantisation measures its activations on
@@ -25,13 +27,18 @@ def export_litert(network: nn.Module, example: Tensor, calibration: Sequence[Flo
         import litert_torch
         from ai_edge_quantizer import quantizer, recipe
     except ImportError as error:
-        raise ImportError("LiteRT export needs litert-torch, ai-edge-quantizer and ai-edge-litert: pip install 'ctcasr[litert]'") from error
+        raise ImportError(
+            "LiteRT export needs litert-torch, ai-edge-quantizer and ai-edge-litert: pip install 'ctcasr[litert]'"
+        ) from error
     plain = folder / f"{name}.tflite"
     with _quiet():
         litert_torch.convert(network, (example,)).export(str(plain))
     _shorten_names(plain)
     made = [Artefact(plain, "ai-edge-litert", "float32", load)]
-    for precision, rules in (("dynamic", recipe.dynamic_wi8_afp32()), ("static", recipe.static_wi8_ai8())):
+    for precision, rules in (
+        ("dynamic", recipe.dynamic_wi8_afp32()),
+        ("static", recipe.static_wi8_ai8()),
+    ):
         if precision == "static" and not calibration:
             continue
         path = folder / f"{name}_int8_{precision}.tflite"
@@ -55,7 +62,11 @@ def load(path: Path) -> Runner:
         interpreter.invoke()
         found = interpreter.get_tensor(out["index"])
         scale, zero = out["quantization"]
-        return found if found.dtype == np.float32 else (found.astype(np.float32) - zero) * np.float32(scale)
+        return (
+            found
+            if found.dtype == np.float32
+            else (found.astype(np.float32) - zero) * np.float32(scale)
+        )
 
     return run
 
@@ -98,6 +109,10 @@ def _samples(path: Path, calibration: Sequence[Floats]) -> dict[str, list[dict[s
 
 @contextlib.contextmanager
 def _quiet() -> Any:
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         warnings.simplefilter("ignore")
         yield

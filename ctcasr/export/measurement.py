@@ -41,21 +41,40 @@ class Measured:
 
     artefact: Artefact
     tally: Confusion
-    agreement: float                 # share of the clips for which it finds the class that the network in torch finds
+    agreement: (
+        float  # share of the clips for which it finds the class that the network in torch finds
+    )
     network: Latency
-    total: Latency                   # samples to probabilities
+    total: Latency  # samples to probabilities
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; sizes in bytes, times in milliseconds."""
         low, high = self.tally.interval
-        return {"file": self.artefact.path.name, "runtime": self.artefact.runtime, "precision": self.artefact.precision,
-                "bytes": self.artefact.size, "zipped_bytes": self.artefact.zipped, "accuracy": self.tally.accuracy,
-                "accuracy_low": low, "accuracy_high": high, "clips": self.tally.total, "agreement": self.agreement,
-                "network_median_ms": self.network.median_ms, "network_p95_ms": self.network.p95_ms,
-                "total_median_ms": self.total.median_ms, "total_p95_ms": self.total.p95_ms}
+        return {
+            "file": self.artefact.path.name,
+            "runtime": self.artefact.runtime,
+            "precision": self.artefact.precision,
+            "bytes": self.artefact.size,
+            "zipped_bytes": self.artefact.zipped,
+            "accuracy": self.tally.accuracy,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "clips": self.tally.total,
+            "agreement": self.agreement,
+            "network_median_ms": self.network.median_ms,
+            "network_p95_ms": self.network.p95_ms,
+            "total_median_ms": self.total.median_ms,
+            "total_p95_ms": self.total.p95_ms,
+        }
 
 
-def measure(classifier: Classifier, artefact: Artefact, clips: Sequence[Tensor], labels: Sequence[int], runs: int = 200) -> Measured:
+def measure(
+    classifier: Classifier,
+    artefact: Artefact,
+    clips: Sequence[Tensor],
+    labels: Sequence[int],
+    runs: int = 200,
+) -> Measured:
     """Run every clip [N] through the file, one by one as on a device, and time it on one of them."""
     if not clips:
         raise ValueError("expected at least one clip to run the exported file on; got none")

@@ -16,7 +16,9 @@ from ctcasr.export.artefact import Artefact, Floats, Runner
 _INPUT, _OUTPUT = "features", "probabilities"
 
 
-def export_onnx(network: nn.Module, example: Tensor, calibration: Sequence[Floats], folder: Path, name: str) -> list[Artefact]:
+def export_onnx(
+    network: nn.Module, example: Tensor, calibration: Sequence[Floats], folder: Path, name: str
+) -> list[Artefact]:
     """NAME.onnx, NAME_int8_dynamic.onnx and NAME_int8_static.onnx of a network that takes `example` [1, C, H, W].
 
     Static quantisation measures its activations on `calibration`; without any it is left out. ImportError names the extra to install.
@@ -25,25 +27,44 @@ def export_onnx(network: nn.Module, example: Tensor, calibration: Sequence[Float
         import onnx
         from onnxruntime import quantization
     except ImportError as error:
-        raise ImportError("ONNX export needs onnx, onnxscript and onnxruntime: pip install 'ctcasr[onnx]'") from error
+        raise ImportError(
+            "ONNX export needs onnx, onnxscript and onnxruntime: pip install 'ctcasr[onnx]'"
+        ) from error
     plain = folder / f"{name}.onnx"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(network, (example,), plain, dynamo=True, input_names=[_INPUT], output_names=[_OUTPUT], verbose=False,
-                          external_data=False)
+        torch.onnx.export(
+            network,
+            (example,),
+            plain,
+            dynamo=True,
+            input_names=[_INPUT],
+            output_names=[_OUTPUT],
+            verbose=False,
+            external_data=False,
+        )
     onnx.save(_bare(onnx.load(plain)), plain)
     made = [Artefact(plain, "onnxruntime", "float32", load)]
 
-    logging.getLogger().setLevel(logging.ERROR)              # onnxruntime advises a preparation that the exporter has done
+    logging.getLogger().setLevel(
+        logging.ERROR
+    )  # onnxruntime advises a preparation that the exporter has done
     dynamic = folder / f"{name}_int8_dynamic.onnx"
     # onnxruntime's CPU kernels of integer convolutions want unsigned weights.
     quantization.quantize_dynamic(plain, dynamic, weight_type=quantization.QuantType.QUInt8)
     made.append(Artefact(dynamic, "onnxruntime", "int8 dynamic", load))
     if calibration:
         static = folder / f"{name}_int8_static.onnx"
-        quantization.quantize_static(plain, static, _reader(calibration), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
-                                     weight_type=quantization.QuantType.QInt8, activation_type=quantization.QuantType.QUInt8)
+        quantization.quantize_static(
+            plain,
+            static,
+            _reader(calibration),
+            quant_format=quantization.QuantFormat.QDQ,
+            per_channel=True,
+            weight_type=quantization.QuantType.QInt8,
+            activation_type=quantization.QuantType.QUInt8,
+        )
         made.append(Artefact(static, "onnxruntime", "int8 static", load))
     return made
 
@@ -77,7 +98,7 @@ def _bare(model: Any) -> Any:
 def _reader(calibration: Sequence[Floats]) -> Any:
     from onnxruntime.quantization import CalibrationDataReader
 
-    class Reader(CalibrationDataReader):       # type: ignore[misc, valid-type]
+    class Reader(CalibrationDataReader):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
             self.rows: Iterator[Floats] = iter(calibration)
 

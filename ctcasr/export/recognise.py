@@ -30,12 +30,14 @@ _ROUNDS = 3
 class Runtime:
     """One way to run a recogniser, on a test set; clips one by one, in one thread."""
 
-    name: str                        # "torch", or the file
+    name: str  # "torch", or the file
     bytes: int
-    difference: float                # of log-posteriors from torch's, the largest
-    wer: float | None = None         # None: no test set was given
+    difference: float  # of log-posteriors from torch's, the largest
+    wer: float | None = None  # None: no test set was given
     cer: float | None = None
-    rtf: float | None = None         # processor seconds for one second of sound: from samples to words, greedily
+    rtf: float | None = (
+        None  # processor seconds for one second of sound: from samples to words, greedily
+    )
 
 
 @dataclass(frozen=True)
@@ -49,19 +51,33 @@ class ExportedRecogniser:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {"clips": self.clips, "runtimes": [asdict(one) for one in self.runtimes],
-                "skipped": [{"where": skip.where, "reason": skip.reason} for skip in self.skipped]}
+        return {
+            "clips": self.clips,
+            "runtimes": [asdict(one) for one in self.runtimes],
+            "skipped": [{"where": skip.where, "reason": skip.reason} for skip in self.skipped],
+        }
 
     def __str__(self) -> str:
         lines = [f"{'file':24} {'MB':>7} {'WER':>9} {'CER':>9} {'RTF':>8} {'difference':>11}"]
         for one in self.runtimes:
-            rates = [f"{'-':>9}" if rate is None else f"{100 * rate:7.2f} %" for rate in (one.wer, one.cer)]
+            rates = [
+                f"{'-':>9}" if rate is None else f"{100 * rate:7.2f} %"
+                for rate in (one.wer, one.cer)
+            ]
             rtf = "-" if one.rtf is None else f"{one.rtf:.4f}"
-            lines.append(f"{one.name:24} {one.bytes / 1e6:7.2f} {' '.join(rates)} {rtf:>8} {one.difference:11.1e}")
-        clips = f"{self.clips} clips" if self.clips else "noise: give --test for error rates and time"
-        tail = (f"{clips}; RTF: processor time, one thread, clips one by one; "
-                "difference: of log-posteriors from torch's, the largest; 1 MB = 1000000 bytes")
-        return "\n".join([*lines, tail, *(f"left out: {skip.where}: {skip.reason}" for skip in self.skipped)])
+            lines.append(
+                f"{one.name:24} {one.bytes / 1e6:7.2f} {' '.join(rates)} {rtf:>8} {one.difference:11.1e}"
+            )
+        clips = (
+            f"{self.clips} clips" if self.clips else "noise: give --test for error rates and time"
+        )
+        tail = (
+            f"{clips}; RTF: processor time, one thread, clips one by one; "
+            "difference: of log-posteriors from torch's, the largest; 1 MB = 1000000 bytes"
+        )
+        return "\n".join(
+            [*lines, tail, *(f"left out: {skip.where}: {skip.reason}" for skip in self.skipped)]
+        )
 
 
 def export_onnx_recogniser(recogniser: Recogniser, path: Path) -> Path:
@@ -72,17 +88,32 @@ def export_onnx_recogniser(recogniser: Recogniser, path: Path) -> Path:
     graph = Graph()
     scores, frames = speech(graph, recogniser.model, "samples", "lengths")
     path.parent.mkdir(parents=True, exist_ok=True)
-    graph.save(path, {"samples": ("float", ["batch", "time"]), "lengths": ("int64", ["batch"])},
-               {"log_probs": ("float", ["batch", "steps", recogniser.tokenizer.size]), "frames": ("int64", ["batch"])},
-               {"log_probs": scores, "frames": frames}, packed(recogniser))
+    graph.save(
+        path,
+        {"samples": ("float", ["batch", "time"]), "lengths": ("int64", ["batch"])},
+        {
+            "log_probs": ("float", ["batch", "steps", recogniser.tokenizer.size]),
+            "frames": ("int64", ["batch"]),
+        },
+        {"log_probs": scores, "frames": frames},
+        packed(recogniser),
+    )
     return path
 
 
-def export_recogniser(recogniser: Recogniser, to: str, out: Path, test: Sequence[Utterance] = (), name: str = "recogniser",
-                      size: int = 0) -> ExportedRecogniser:
+def export_recogniser(
+    recogniser: Recogniser,
+    to: str,
+    out: Path,
+    test: Sequence[Utterance] = (),
+    name: str = "recogniser",
+    size: int = 0,
+) -> ExportedRecogniser:
     """Write NAME.onnx and NAME_int8.onnx to folder `out`, compare them with torch (a checkpoint of `size` bytes), score and time them."""
     if to != "onnx":
-        raise ValueError(f"expected onnx to export a recogniser to; got {to!r}, which takes classifiers only")
+        raise ValueError(
+            f"expected onnx to export a recogniser to; got {to!r}, which takes classifiers only"
+        )
     plain = export_onnx_recogniser(recogniser, out / f"{name}.onnx")
     files = [plain, quantise(plain, out / f"{name}_int8.onnx")]
     threads = torch.get_num_threads()
@@ -92,20 +123,39 @@ def export_recogniser(recogniser: Recogniser, to: str, out: Path, test: Sequence
         readers = [recogniser, *(Recogniser.load(file) for file in files)]
         for reader in readers:
             reader.blank_penalty = recogniser.blank_penalty
-        heard = clips or [0.1 * torch.randn(n, generator=torch.Generator().manual_seed(n)) for n in (8000, 16000, 40000)]
-        differences = [max(_difference(recogniser, reader, clip) for clip in heard) for reader in readers]
+        heard = clips or [
+            0.1 * torch.randn(n, generator=torch.Generator().manual_seed(n))
+            for n in (8000, 16000, 40000)
+        ]
+        differences = [
+            max(_difference(recogniser, reader, clip) for clip in heard) for reader in readers
+        ]
         scores = _scores(readers, clips, texts) if clips else [(None, None, None)] * len(readers)
     finally:
         torch.set_num_threads(threads)
     names = ["torch", *(file.name for file in files)]
-    sizes = [size or sum(t.numel() * t.element_size() for t in recogniser.model.state_dict().values()), *(f.stat().st_size for f in files)]
-    found = ExportedRecogniser(files, [Runtime(*row, *rates) for row, rates in
-                                       zip(zip(names, sizes, differences, strict=True), scores, strict=True)], len(clips), skipped)
-    (out / f"{name}_onnx.json").write_text(json.dumps(found.as_json(), indent=2) + "\n", encoding="utf-8")
+    sizes = [
+        size or sum(t.numel() * t.element_size() for t in recogniser.model.state_dict().values()),
+        *(f.stat().st_size for f in files),
+    ]
+    found = ExportedRecogniser(
+        files,
+        [
+            Runtime(*row, *rates)
+            for row, rates in zip(zip(names, sizes, differences, strict=True), scores, strict=True)
+        ],
+        len(clips),
+        skipped,
+    )
+    (out / f"{name}_onnx.json").write_text(
+        json.dumps(found.as_json(), indent=2) + "\n", encoding="utf-8"
+    )
     return found
 
 
-def _read(recogniser: Recogniser, test: Sequence[Utterance]) -> tuple[list[Tensor], list[str], list[Skip]]:
+def _read(
+    recogniser: Recogniser, test: Sequence[Utterance]
+) -> tuple[list[Tensor], list[str], list[Skip]]:
     clips, texts, skipped = [], [], []
     for utterance in test:
         try:
@@ -121,11 +171,16 @@ def _read(recogniser: Recogniser, test: Sequence[Utterance]) -> tuple[list[Tenso
 @torch.no_grad()
 def _difference(torches: Recogniser, other: Recogniser, clip: Tensor) -> float:
     samples = Seq.stack([clip], torches.rate_hz)
-    wanted, found = (reader.logits(samples.to(reader.device)).row(0).log_softmax(-1).cpu() for reader in (torches, other))
+    wanted, found = (
+        reader.logits(samples.to(reader.device)).row(0).log_softmax(-1).cpu()
+        for reader in (torches, other)
+    )
     return float((wanted - found).abs().max()) if wanted.numel() else 0.0
 
 
-def _scores(readers: Sequence[Recogniser], clips: Sequence[Tensor], texts: Sequence[str]) -> list[tuple[float, float, float]]:
+def _scores(
+    readers: Sequence[Recogniser], clips: Sequence[Tensor], texts: Sequence[str]
+) -> list[tuple[float, float, float]]:
     """Word and character error rate and real-time factor of each; they take turns clip by clip, so that the machine is the same for all."""
     seconds = sum(clip.shape[0] for clip in clips) / readers[0].rate_hz
     tallies, spent = [Transcripts() for _ in readers], [[0.0] * _ROUNDS for _ in readers]
@@ -137,4 +192,7 @@ def _scores(readers: Sequence[Recogniser], clips: Sequence[Tensor], texts: Seque
                 spent[index][turn] += time.process_time() - start
                 if turn == 0:
                     tallies[index] += Transcripts.of(text, found.text)
-    return [(tally.words.rate, tally.chars.rate, statistics.median(times) / seconds) for tally, times in zip(tallies, spent, strict=True)]
+    return [
+        (tally.words.rate, tally.chars.rate, statistics.median(times) / seconds)
+        for tally, times in zip(tallies, spent, strict=True)
+    ]

@@ -8,4 +8,16 @@ from ctcasr.front.normalise import CorpusNorm, Unnormalised, UtteranceNorm
 from ctcasr.front.spec import FrontSpec
 from ctcasr.front.spectrogram import Mel, Spectrogram
 
-__all__ = ["Augment", "CorpusNorm", "FrontEnd", "FrontSpec", "Mel", "SpecAugment", "Spectrogram", "Unnormalised", "UtteranceNorm", "build_extract", "build_norm"]
+__all__ = [
+    "Augment",
+    "CorpusNorm",
+    "FrontEnd",
+    "FrontSpec",
+    "Mel",
+    "SpecAugment",
+    "Spectrogram",
+    "Unnormalised",
+    "UtteranceNorm",
+    "build_extract",
+    "build_norm",
+]

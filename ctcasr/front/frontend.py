@@ -39,7 +39,9 @@ class FrontEnd(nn.Module):
         if isinstance(self.norm, CorpusNorm):
             self.norm.fit(self.extract(samples) for samples in audio)
 
-    def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: Sequence[int] = ()) -> Seq:
+    def forward(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: Sequence[int] = ()
+    ) -> Seq:
         """Features [B, T, F]; with `augment`, of sound that it changed, and masked after normalisation, where zero is the mean."""
         with torch.autocast(samples.device.type, enabled=False):
             samples = samples if augment is None else augment.sound(samples, seeds)

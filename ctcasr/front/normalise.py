@@ -79,14 +79,18 @@ class CorpusNorm(nn.Module):
         for features in batches:
             moments.add(features)
         if moments.count < 2:
-            raise ValueError(f"expected at least 2 frames to measure normalisation statistics; got {moments.count}")
+            raise ValueError(
+                f"expected at least 2 frames to measure normalisation statistics; got {moments.count}"
+            )
         covariance = moments.covariance
         variance = covariance.diagonal().clamp(min=1e-10)
         if self.whitening is None:
             matrix = variance.rsqrt()
         else:
             # Shrinkage towards the mean variance (Ledoit and Wolf 2004) keeps the inverse root of nearly empty directions small.
-            covariance = (1 - self.shrinkage) * covariance + self.shrinkage * variance.mean() * torch.eye(self.bins)
+            covariance = (
+                1 - self.shrinkage
+            ) * covariance + self.shrinkage * variance.mean() * torch.eye(self.bins)
             values, vectors = torch.linalg.eigh(covariance)
             matrix = vectors * values.clamp(min=1e-10).rsqrt()
             if self.whitening == "zca":
@@ -97,9 +101,13 @@ class CorpusNorm(nn.Module):
 
     def forward(self, features: Seq) -> Seq:
         """Features [B, T, F], normalised; raises RuntimeError before `fit`."""
-        self._known = self._known or bool(self.fitted)       # asked once: reading a buffer waits for the device
+        self._known = self._known or bool(
+            self.fitted
+        )  # asked once: reading a buffer waits for the device
         if not self._known:
-            raise RuntimeError("normalisation statistics are missing: call fit() with the training features, or load them")
+            raise RuntimeError(
+                "normalisation statistics are missing: call fit() with the training features, or load them"
+            )
         centred = features.data - self.mean
         data = centred @ self.matrix if self.whitening else centred * self.matrix
         return features.with_data(data).zero_padding()

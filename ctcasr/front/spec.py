@@ -10,16 +10,18 @@ class FrontSpec:
     """What turns samples into features."""
 
     rate_hz: int = 16000
-    kind: str = "mel"                  # "mel" or "spectrogram"
-    bands: int = 80                    # mel bands
+    kind: str = "mel"  # "mel" or "spectrogram"
+    bands: int = 80  # mel bands
     low_hz: float = 20.0
     n_fft: int = 512
     window_s: float = 0.025
     hop_s: float = 0.010
-    power: float = 2.0                 # 2: power, 1: amplitude
+    power: float = 2.0  # 2: power, 1: amplitude
     log: bool = True
-    norm: str = "utterance"            # "none", "utterance", "corpus", "pca", "zca"
-    shrinkage: float = 0.01            # of the covariance, for whitening
-    high_hz: float | None = None       # upper end of the mel bands; None: half the sample rate
-    centred: bool = True               # zeros beyond both ends, so that frames are centred; False: only whole windows
-    range_db: float = 0.0              # decibels below the loudest point of the clip, no more than so many; 0: natural logarithm
+    norm: str = "utterance"  # "none", "utterance", "corpus", "pca", "zca"
+    shrinkage: float = 0.01  # of the covariance, for whitening
+    high_hz: float | None = None  # upper end of the mel bands; None: half the sample rate
+    centred: bool = (
+        True  # zeros beyond both ends, so that frames are centred; False: only whole windows
+    )
+    range_db: float = 0.0  # decibels below the loudest point of the clip, no more than so many; 0: natural logarithm

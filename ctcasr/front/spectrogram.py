@@ -25,18 +25,38 @@ class Spectrogram(nn.Module):
 
     window: Tensor
 
-    def __init__(self, rate_hz: int, n_fft: int = 512, window_s: float = 0.025, hop_s: float = 0.010,
-                 power: float = 2.0, log: bool = True, centred: bool = True, range_db: float = 0.0) -> None:
+    def __init__(
+        self,
+        rate_hz: int,
+        n_fft: int = 512,
+        window_s: float = 0.025,
+        hop_s: float = 0.010,
+        power: float = 2.0,
+        log: bool = True,
+        centred: bool = True,
+        range_db: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.rate_hz, self.n_fft, self.power, self.log, self.centred, self.range_db = rate_hz, n_fft, power, log, centred, range_db
+        self.rate_hz, self.n_fft, self.power, self.log, self.centred, self.range_db = (
+            rate_hz,
+            n_fft,
+            power,
+            log,
+            centred,
+            range_db,
+        )
         self.win, self.hop = round(window_s * rate_hz), round(hop_s * rate_hz)
         if not 1 <= self.win <= n_fft or self.hop < 1:
-            raise ValueError(f"expected a window of 1..n_fft = {n_fft} samples and a hop of at least 1; "
-                             f"got window_s={window_s} ({self.win} samples), hop_s={hop_s} ({self.hop} samples) at {rate_hz} Hz")
+            raise ValueError(
+                f"expected a window of 1..n_fft = {n_fft} samples and a hop of at least 1; "
+                f"got window_s={window_s} ({self.win} samples), hop_s={hop_s} ({self.hop} samples) at {rate_hz} Hz"
+            )
         if power not in (1.0, 2.0):
             raise ValueError(f"expected power 1 (amplitude) or 2 (power); got {power}")
         if range_db < 0 or (range_db and not log):
-            raise ValueError(f"range_db: expected a range above 0 dB with log, or 0 for none; got {range_db:g} with log={log}")
+            raise ValueError(
+                f"range_db: expected a range above 0 dB with log, or 0 for none; got {range_db:g} with log={log}"
+            )
         self.register_buffer("window", torch.hann_window(self.win), persistent=False)
         self.bins = n_fft // 2 + 1
         beyond = n_fft // 2 if centred else 0
@@ -45,43 +65,64 @@ class Spectrogram(nn.Module):
     def transform(self, samples: Seq) -> Seq:
         """Short-time Fourier transform, complex [B, T, n_fft // 2 + 1]."""
         if samples.data.dim() != 2 or samples.rate != self.rate_hz:
-            raise ValueError(f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at "
-                             f"{float(samples.rate):g} Hz: were features handed in, or another sample rate?")
+            raise ValueError(
+                f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at "
+                f"{float(samples.rate):g} Hz: were features handed in, or another sample rate?"
+            )
         data = samples.zero_padding().data.float()
         if not self.centred and data.shape[1] < self.n_fft:
-            raise ValueError(f"expected clips of at least {self.n_fft} samples (one window); the longest has {data.shape[1]}")
+            raise ValueError(
+                f"expected clips of at least {self.n_fft} samples (one window); the longest has {data.shape[1]}"
+            )
         # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the same alone and in a batch.
-        return samples.framed(self.unpadded(functional.pad(data, (self.framing.before, self.framing.after))), self.framing)
+        return samples.framed(
+            self.unpadded(functional.pad(data, (self.framing.before, self.framing.after))),
+            self.framing,
+        )
 
     def unpadded(self, samples: Tensor) -> Tensor:
         """Transform, complex [B, T, n_fft // 2 + 1], of the whole windows in samples [B, N]."""
-        return torch.stft(samples, self.n_fft, self.hop, self.win, self.window, center=False, return_complex=True).transpose(1, 2)
+        return torch.stft(
+            samples, self.n_fft, self.hop, self.win, self.window, center=False, return_complex=True
+        ).transpose(1, 2)
 
     def inverse(self, spectrum: Seq, samples: Seq) -> Seq:
         """Samples [B, N] of a transform [B, T, n_fft // 2 + 1] by weighted overlap-add, for the lengths and the clock of `samples`.
 
         Whatever no window reaches (the last samples, where the hop is longer than half the window) comes back weaker or as zero.
         """
-        window = functional.pad(self.window, ((self.n_fft - self.win) // 2, self.n_fft - self.win - (self.n_fft - self.win) // 2))
+        window = functional.pad(
+            self.window,
+            ((self.n_fft - self.win) // 2, self.n_fft - self.win - (self.n_fft - self.win) // 2),
+        )
         frames = torch.fft.irfft(spectrum.zero_padding().data, self.n_fft) * window
-        data, weight = self._overlap(frames), self._overlap((spectrum.mask[:, :, None] * window.square()).to(frames.dtype))
+        data, weight = (
+            self._overlap(frames),
+            self._overlap((spectrum.mask[:, :, None] * window.square()).to(frames.dtype)),
+        )
         # Windows that hardly touch a sample say little about it: dividing by nearly nothing would turn rounding into clicks.
         data = data / weight.clamp(min=1e-3)
         first, count = self.framing.before, samples.data.shape[1]
-        data = functional.pad(data, (0, max(0, first + count - data.shape[1])))[:, first:first + count]
+        data = functional.pad(data, (0, max(0, first + count - data.shape[1])))[
+            :, first : first + count
+        ]
         return samples.with_data(data).zero_padding()
 
     def _overlap(self, frames: Tensor) -> Tensor:
         """Frames [B, T, n_fft] added up where they lie, [B, (T - 1) * hop + n_fft]."""
         length = (frames.shape[1] - 1) * self.hop + self.n_fft
-        folded: Tensor = functional.fold(frames.transpose(1, 2), (1, length), (1, self.n_fft), stride=(1, self.hop))
+        folded: Tensor = functional.fold(
+            frames.transpose(1, 2), (1, length), (1, self.n_fft), stride=(1, self.hop)
+        )
         return folded.reshape(frames.shape[0], length)
 
     def raw(self, spectrum: Seq) -> Seq:
         """Amplitude or power of a transform before compression, [B, T, n_fft // 2 + 1]."""
         data = spectrum.data
         # The square of an absolute value takes five times as long, most of it for a root that is then undone.
-        return spectrum.with_data(data.abs() if self.power == 1.0 else data.real.square() + data.imag.square())
+        return spectrum.with_data(
+            data.abs() if self.power == 1.0 else data.real.square() + data.imag.square()
+        )
 
     def features(self, spectrum: Seq) -> Seq:
         """Features [B, T, bins] of a transform."""
@@ -113,18 +154,33 @@ class Mel(Spectrogram):
 
     filters: Tensor
 
-    def __init__(self, rate_hz: int, bands: int = 80, low_hz: float = 20.0, high_hz: float | None = None, n_fft: int = 512,
-                 window_s: float = 0.025, hop_s: float = 0.010, power: float = 2.0, log: bool = True, centred: bool = True,
-                 range_db: float = 0.0) -> None:
+    def __init__(
+        self,
+        rate_hz: int,
+        bands: int = 80,
+        low_hz: float = 20.0,
+        high_hz: float | None = None,
+        n_fft: int = 512,
+        window_s: float = 0.025,
+        hop_s: float = 0.010,
+        power: float = 2.0,
+        log: bool = True,
+        centred: bool = True,
+        range_db: float = 0.0,
+    ) -> None:
         super().__init__(rate_hz, n_fft, window_s, hop_s, power, log, centred, range_db)
         high_hz = rate_hz / 2 if high_hz is None else high_hz
         if not 0 <= low_hz < high_hz <= rate_hz / 2:
-            raise ValueError(f"expected 0 <= low_hz < high_hz <= {rate_hz / 2:g} Hz; got {low_hz:g} and {high_hz:g}")
+            raise ValueError(
+                f"expected 0 <= low_hz < high_hz <= {rate_hz / 2:g} Hz; got {low_hz:g} and {high_hz:g}"
+            )
         filters = torchaudio.functional.melscale_fbanks(self.bins, low_hz, high_hz, bands, rate_hz)
         empty = [band for band in range(bands) if not bool(filters[:, band].any())]
         if empty:
-            raise ValueError(f"{len(empty)} of {bands} mel bands hold no FFT bin (the first is band {empty[0]}) with n_fft={n_fft} "
-                             f"at {rate_hz} Hz from {low_hz:g} to {high_hz:g} Hz; use fewer bands or a larger n_fft")
+            raise ValueError(
+                f"{len(empty)} of {bands} mel bands hold no FFT bin (the first is band {empty[0]}) with n_fft={n_fft} "
+                f"at {rate_hz} Hz from {low_hz:g} to {high_hz:g} Hz; use fewer bands or a larger n_fft"
+            )
         self.register_buffer("filters", filters, persistent=False)
         self.bins = bands
 

@@ -14,7 +14,9 @@ from ctcasr.seq import Framing, Seq
 class AcousticModel(nn.Module):
     """Conv layers, BatchNorm-RNN layers, look-ahead if any, and fully connected layers; features [B, T, F] to logits [B, T', symbols]."""
 
-    def __init__(self, conv: ConvStack, rnn: RecurrentStack, head: Head, lookahead: Lookahead | None = None) -> None:
+    def __init__(
+        self, conv: ConvStack, rnn: RecurrentStack, head: Head, lookahead: Lookahead | None = None
+    ) -> None:
         super().__init__()
         self.conv, self.rnn, self.head, self.lookahead = conv, rnn, head, lookahead
 

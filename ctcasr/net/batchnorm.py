@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ctcasr.seq import Seq
 
-WorldSum = Callable[[Tensor], Tensor]        # the sum of a tensor over all processes, differentiable
+WorldSum = Callable[[Tensor], Tensor]  # the sum of a tensor over all processes, differentiable
 
 
 class _Rows(torch.autograd.Function):
@@ -64,7 +64,12 @@ class SequenceBatchNorm(nn.Module):
         """Normalised data [B, T, F]; in training by the batch's own statistics, in evaluation by the running ones."""
         # A single frame has no variance: it is seen as in evaluation.
         learning = self.training and (self.world_sum is not None or sum(x.lengths) > 1)
-        if learning and self.world_sum is None and x.data.is_cpu and x.data.dtype == self.running_mean.dtype:
+        if (
+            learning
+            and self.world_sum is None
+            and x.data.is_cpu
+            and x.data.dtype == self.running_mean.dtype
+        ):
             return self._fused(x)
         if learning:
             x = x.zero_padding()
@@ -80,15 +85,23 @@ class SequenceBatchNorm(nn.Module):
         real = None if x.full else x.mask.flatten().nonzero()[:, 0]
         if real is not None:
             rows = _Rows.apply(rows, real)
-        out: Tensor = functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias, True, self.momentum,
-                                            self.eps)
+        out: Tensor = functional.batch_norm(
+            rows,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            True,
+            self.momentum,
+            self.eps,
+        )
         if real is not None:
             out = _Spread.apply(out, real, x.data.shape[0] * x.data.shape[1])
         return x.with_data(out.view(x.data.shape))
 
     def _measure(self, x: Seq) -> tuple[Tensor, Tensor]:
         """Mean and (biased) variance [F] of the real frames, which also move the running statistics (by the unbiased variance)."""
-        data = x.data.to(self.running_mean.dtype)           # sums of half precision are taken in single
+        data = x.data.to(self.running_mean.dtype)  # sums of half precision are taken in single
 
         def squares(mean: Tensor) -> Tensor:
             return x.with_data(data - mean).zero_padding().data.square().sum((0, 1))
@@ -109,24 +122,40 @@ def normalise_over_all(norm: _BatchNorm, world_sum: WorldSum, x: Tensor) -> Tens
     if not norm.training:
         return type(norm).forward(norm, x)
     if norm.running_mean is None or norm.momentum is None:
-        raise ValueError(f"expected a BatchNorm with running statistics and a momentum, for several processes; got {norm}")
+        raise ValueError(
+            f"expected a BatchNorm with running statistics and a momentum, for several processes; got {norm}"
+        )
     others, shape = [0, *range(2, x.dim())], [1, -1] + [1] * (x.dim() - 2)
     data = x.to(norm.running_mean.dtype)
-    mean, variance = _measure_over_all(norm, world_sum, data.sum(others), x.numel() // x.shape[1],
-                                       lambda mean: (data - mean.view(shape)).square().sum(others), norm.momentum)
+    mean, variance = _measure_over_all(
+        norm,
+        world_sum,
+        data.sum(others),
+        x.numel() // x.shape[1],
+        lambda mean: (data - mean.view(shape)).square().sum(others),
+        norm.momentum,
+    )
     if norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
     scale = torch.rsqrt(variance + norm.eps) * (1.0 if norm.weight is None else norm.weight)
-    return x * scale.view(shape) + ((0.0 if norm.bias is None else norm.bias) - mean * scale).view(shape)
+    return x * scale.view(shape) + ((0.0 if norm.bias is None else norm.bias) - mean * scale).view(
+        shape
+    )
 
 
-def _measure_over_all(norm: SequenceBatchNorm | _BatchNorm, world_sum: WorldSum, sums: Tensor, count: int,
-                      squares: Callable[[Tensor], Tensor], momentum: float) -> tuple[Tensor, Tensor]:
+def _measure_over_all(
+    norm: SequenceBatchNorm | _BatchNorm,
+    world_sum: WorldSum,
+    sums: Tensor,
+    count: int,
+    squares: Callable[[Tensor], Tensor],
+    momentum: float,
+) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance [F] over all processes, of which this one has `sums`, `count` and `squares` around a mean."""
     running_mean, running_var = norm.running_mean, norm.running_var
     assert running_mean is not None and running_var is not None
     both = world_sum(torch.cat((sums, sums.new_full((1,), count))))
-    everywhere = both[-1].detach()          # stays on the device: nobody waits for it
+    everywhere = both[-1].detach()  # stays on the device: nobody waits for it
     some = everywhere > 1
     mean = torch.where(some, both[:-1] / everywhere.clamp(min=1), running_mean)
     variance = torch.where(some, world_sum(squares(mean)) / everywhere.clamp(min=1), running_var)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SUBBANDS = 5                        # groups of frequencies with statistics of their own (Chang et al. 2021, arXiv 2103.13620)
-WIDTHS = (1.0, 1.5, 2.0, 2.5)       # channels of the four stages, in units of the base
+SUBBANDS = (
+    5  # groups of frequencies with statistics of their own (Chang et al. 2021, arXiv 2103.13620)
+)
+WIDTHS = (1.0, 1.5, 2.0, 2.5)  # channels of the four stages, in units of the base
 BLOCKS = (2, 2, 4, 4)
 
 
@@ -20,7 +22,9 @@ class SubSpectralNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalised data [B, C, F, T]; F is a multiple of the number of groups."""
         batch, channels, bins, steps = x.shape
-        return self.norm(x.reshape(batch, channels * SUBBANDS, bins // SUBBANDS, steps)).reshape(batch, channels, bins, steps)
+        return self.norm(x.reshape(batch, channels * SUBBANDS, bins // SUBBANDS, steps)).reshape(
+            batch, channels, bins, steps
+        )
 
 
 class BroadcastBlock(nn.Module):
@@ -30,12 +34,29 @@ class BroadcastBlock(nn.Module):
         super().__init__()
         self.change: nn.Module | None = None
         if channels_in != channels:
-            self.change = nn.Sequential(nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+            self.change = nn.Sequential(
+                nn.Conv2d(channels_in, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+            )
         self.over_frequency = nn.Sequential(
-            nn.Conv2d(channels, channels, (3, 1), (stride, 1), (1, 0), groups=channels, bias=False), SubSpectralNorm(channels))
+            nn.Conv2d(channels, channels, (3, 1), (stride, 1), (1, 0), groups=channels, bias=False),
+            SubSpectralNorm(channels),
+        )
         self.over_time = nn.Sequential(
-            nn.Conv2d(channels, channels, (1, 3), 1, (0, dilation), (1, dilation), groups=channels, bias=False),
-            nn.BatchNorm2d(channels), nn.SiLU(), nn.Conv2d(channels, channels, 1, bias=False), nn.Dropout2d(0.1))
+            nn.Conv2d(
+                channels,
+                channels,
+                (1, 3),
+                1,
+                (0, dilation),
+                (1, dilation),
+                groups=channels,
+                bias=False,
+            ),
+            nn.BatchNorm2d(channels),
+            nn.SiLU(),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.Dropout2d(0.1),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Data [B, C', F', T] of data [B, C, F, T]."""
@@ -53,22 +74,29 @@ class BCResNet(nn.Module):
     def __init__(self, bins: int, classes: int, width: float = 1.0) -> None:
         super().__init__()
         if bins % (8 * SUBBANDS):
-            raise ValueError(f"kws_bcresnet: expected a multiple of {8 * SUBBANDS} mel bands; got {bins}")
+            raise ValueError(
+                f"kws_bcresnet: expected a multiple of {8 * SUBBANDS} mel bands; got {bins}"
+            )
         base = round(8 * width)
         if base < 2:
             raise ValueError(f"kws_bcresnet: expected a width of at least 0.25; got {width:g}")
         channels, last = 2 * base, 4 * base
-        self.first = nn.Sequential(nn.Conv2d(1, channels, 5, (2, 1), 2, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+        self.first = nn.Sequential(
+            nn.Conv2d(1, channels, 5, (2, 1), 2, bias=False), nn.BatchNorm2d(channels), nn.ReLU()
+        )
         blocks = []
         for stage, (scale, count) in enumerate(zip(WIDTHS, BLOCKS, strict=True)):
             for index in range(count):
                 stride = 2 if index == 0 and stage in (1, 2) else 1
-                blocks.append(BroadcastBlock(channels, int(scale * base), stride, 2 ** stage))
+                blocks.append(BroadcastBlock(channels, int(scale * base), stride, 2**stage))
                 channels = int(scale * base)
         self.blocks = nn.Sequential(*blocks)
         self.last = nn.Sequential(
             nn.Conv2d(channels, channels, 5, 1, (0, 2), groups=channels, bias=False),
-            nn.Conv2d(channels, last, 1, bias=False), nn.BatchNorm2d(last), nn.ReLU())
+            nn.Conv2d(channels, last, 1, bias=False),
+            nn.BatchNorm2d(last),
+            nn.ReLU(),
+        )
         self.output = nn.Linear(last, classes)
 
     def forward(self, features: Tensor) -> Tensor:

@@ -40,15 +40,17 @@ class Chunking:
     def join(self, chunks: Seq, like: Seq) -> Seq:
         """Chunks [B, S, size, F] added up where they lie, for the frames of `like` [B, T, F]."""
         total = self._add(chunks.data)
-        return like.with_data(total[:, self.hop:self.hop + like.data.shape[1]])
+        return like.with_data(total[:, self.hop : self.hop + like.data.shape[1]])
 
     def so_far(self, x: Tensor) -> Tensor:
         """For each place of chunks [B, S, size, F] the sum over all places that are not later, in whichever chunk they lie."""
         return self._add(x).cumsum(1).unfold(1, self.size, self.hop).transpose(2, 3)
 
     def _add(self, x: Tensor) -> Tensor:
-        first, second = x[:, :, :self.hop], x[:, :, self.hop:]
-        blocks = functional.pad(first, (0, 0, 0, 0, 0, 1)) + functional.pad(second, (0, 0, 0, 0, 1, 0))
+        first, second = x[:, :, : self.hop], x[:, :, self.hop :]
+        blocks = functional.pad(first, (0, 0, 0, 0, 0, 1)) + functional.pad(
+            second, (0, 0, 0, 0, 1, 0)
+        )
         return blocks.flatten(1, 2)
 
 
@@ -58,17 +60,26 @@ class GlobalNorm(nn.Module):
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
-        self.weight, self.bias = nn.Parameter(torch.ones(features)), nn.Parameter(torch.zeros(features))
+        self.weight, self.bias = (
+            nn.Parameter(torch.ones(features)),
+            nn.Parameter(torch.zeros(features)),
+        )
 
     def forward(self, x: Seq, chunking: Chunking | None = None) -> Seq:
         """Data [B, T, ..., F] whose padding is zero, normalised."""
         shape = (-1, *[1] * (x.data.dim() - 1))
         dims = tuple(range(1, x.data.dim()))
-        count = (x.device_lengths.clamp(min=1) * math.prod(x.data.shape[2:])).to(x.data.dtype).reshape(shape)
+        count = (
+            (x.device_lengths.clamp(min=1) * math.prod(x.data.shape[2:]))
+            .to(x.data.dtype)
+            .reshape(shape)
+        )
         mean = x.data.sum(dims, keepdim=True) / count
         centred = x.with_data(x.data - mean).zero_padding().data
         variance = centred.square().sum(dims, keepdim=True) / count
-        return x.with_data(centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias).zero_padding()
+        return x.with_data(
+            centred * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+        ).zero_padding()
 
 
 class CumulativeNorm(nn.Module):
@@ -77,12 +88,17 @@ class CumulativeNorm(nn.Module):
     def __init__(self, features: int, eps: float = 1e-5) -> None:
         super().__init__()
         self.eps = eps
-        self.weight, self.bias = nn.Parameter(torch.ones(features)), nn.Parameter(torch.zeros(features))
+        self.weight, self.bias = (
+            nn.Parameter(torch.ones(features)),
+            nn.Parameter(torch.zeros(features)),
+        )
 
     def forward(self, x: Seq, chunking: Chunking | None = None) -> Seq:
         """Frames [B, T, F], or with `chunking` chunks [B, S, K, F], normalised; padding is zero before and after."""
         ones = torch.full_like(x.data[..., 0], x.data.shape[-1])
-        sums = torch.stack((x.data.sum(-1), x.data.square().sum(-1), ones), -1).double()     # differences of large sums
+        sums = torch.stack(
+            (x.data.sum(-1), x.data.square().sum(-1), ones), -1
+        ).double()  # differences of large sums
         sums = sums.cumsum(1) if chunking is None else chunking.so_far(sums)
         mean, power = (sums[..., :2] / sums[..., 2:]).unbind(-1)
         scale = torch.rsqrt((power - mean.square()).clamp(min=0) + self.eps)

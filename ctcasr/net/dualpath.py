@@ -22,7 +22,10 @@ class WaveEncoder(nn.Module):
 
     def forward(self, samples: Seq) -> Seq:
         """Frames [B, T, filters] of samples [B, N]."""
-        data = functional.pad(samples.zero_padding().data[:, None], (0, max(self.framing.after, self.framing.size - samples.data.shape[1])))
+        data = functional.pad(
+            samples.zero_padding().data[:, None],
+            (0, max(self.framing.after, self.framing.size - samples.data.shape[1])),
+        )
         return samples.framed(self.conv(data).relu().transpose(1, 2), self.framing).zero_padding()
 
 
@@ -36,7 +39,9 @@ class WaveDecoder(nn.ConvTranspose1d):
         """Samples for the lengths and the clock of `samples` [B, N]."""
         data = super().forward(frames.zero_padding().data.transpose(1, 2))[:, 0]
         count = samples.data.shape[1]
-        return samples.with_data(functional.pad(data, (0, max(0, count - data.shape[1])))[:, :count]).zero_padding()
+        return samples.with_data(
+            functional.pad(data, (0, max(0, count - data.shape[1])))[:, :count]
+        ).zero_padding()
 
 
 class Path(nn.Module):
@@ -54,10 +59,16 @@ class Path(nn.Module):
         if across:
             rows = chunks.data.transpose(1, 2).reshape(batch * size, count, width)
             lengths = tuple(n for n in chunks.lengths for _ in range(size))
-            out = self.rnn(Seq(rows, lengths, chunks.rate)).data.reshape(batch, size, count, -1).transpose(1, 2)
+            out = (
+                self.rnn(Seq(rows, lengths, chunks.rate))
+                .data.reshape(batch, size, count, -1)
+                .transpose(1, 2)
+            )
         else:
             rows = chunks.data.reshape(batch * count, size, width)
-            out = self.rnn(Seq(rows, (size,) * (batch * count), chunks.rate)).data.reshape(batch, count, size, -1)
+            out = self.rnn(Seq(rows, (size,) * (batch * count), chunks.rate)).data.reshape(
+                batch, count, size, -1
+            )
         change = self.norm(chunks.with_data(self.linear(out)).zero_padding(), chunking)
         return chunks.with_data(chunks.data + change.data)
 
@@ -68,16 +79,27 @@ class Separator(nn.Module):
     Causal: recurrent layers of one direction and cumulative normalisation; a frame of the mask depends on no later frame.
     """
 
-    def __init__(self, features: int, filters: int = 256, width: int = 32, hidden: int = 32, chunk: int = 200,
-                 causal: bool = False) -> None:
+    def __init__(
+        self,
+        features: int,
+        filters: int = 256,
+        width: int = 32,
+        hidden: int = 32,
+        chunk: int = 200,
+        causal: bool = False,
+    ) -> None:
         super().__init__()
         self.chunking = Chunking(chunk)
         self.norm = CumulativeNorm(features) if causal else GlobalNorm(features)
         self.narrow = nn.Linear(features, width)
         self.along, self.across = Path(width, hidden, causal), Path(width, hidden, causal)
         self.rectify = nn.PReLU()
-        self.mix = nn.Linear(width, width, bias=False)             # 1 x 1 convolution over chunks
-        self.content, self.gate, self.gated = nn.Linear(width, width), nn.Linear(width, width), Product()
+        self.mix = nn.Linear(width, width, bias=False)  # 1 x 1 convolution over chunks
+        self.content, self.gate, self.gated = (
+            nn.Linear(width, width),
+            nn.Linear(width, width),
+            Product(),
+        )
         self.widen = nn.Linear(width, filters, bias=False)
 
     def forward(self, frames: Seq) -> Seq:

@@ -17,12 +17,21 @@ from ctcasr.seq import Seq
 class Head(nn.Module):
     """FC layers with ReLU between (and BatchNorm before each, if `norm`); [B, T, F] to scores [B, T, symbols]."""
 
-    def __init__(self, features: int, hidden: Sequence[int], symbols: int, norm: bool = True, clip: float | None = None,
-                 dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        features: int,
+        hidden: Sequence[int],
+        symbols: int,
+        norm: bool = True,
+        clip: float | None = None,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         sizes = [features, *hidden, symbols]
         # The bias of a layer is kept behind BatchNorm too: only the norm *before* a layer is there, none follows.
-        self.norms = nn.ModuleList(SequenceBatchNorm(size) if norm else nn.Identity() for size in sizes[:-1])
+        self.norms = nn.ModuleList(
+            SequenceBatchNorm(size) if norm else nn.Identity() for size in sizes[:-1]
+        )
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
         self.activation = nn.ReLU() if clip is None else nn.Hardtanh(0.0, clip)
         self.dropout = Dropout(dropout)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-Layer = tuple[int, tuple[int, int], tuple[int, int]]          # channels, kernel and stride as (time, frequency)
+Layer = tuple[
+    int, tuple[int, int], tuple[int, int]
+]  # channels, kernel and stride as (time, frequency)
 
 
 class ConvClassifier(nn.Module):
@@ -21,8 +23,18 @@ class ConvClassifier(nn.Module):
         channels = 1
         for wide, (time, freq), (step_time, step_freq) in layers:
             # No bias: the norm behind it has one.
-            parts += [nn.Conv2d(channels, wide, (freq, time), (step_freq, step_time), (freq // 2, time // 2), bias=False),
-                      nn.BatchNorm2d(wide), nn.ReLU()]
+            parts += [
+                nn.Conv2d(
+                    channels,
+                    wide,
+                    (freq, time),
+                    (step_freq, step_time),
+                    (freq // 2, time // 2),
+                    bias=False,
+                ),
+                nn.BatchNorm2d(wide),
+                nn.ReLU(),
+            ]
             channels = wide
         self.conv = nn.Sequential(*parts)
         self.dropout = nn.Dropout(dropout)

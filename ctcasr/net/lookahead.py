@@ -33,4 +33,6 @@ class Lookahead(nn.Module):
 
     def forward(self, x: Seq) -> Seq:
         """Frames [B, T, F] of frames [B, T, F] whose padding is zero."""
-        return x.with_data(self.unpadded(functional.pad(x.data, (0, 0, 0, self.framing.after)))).zero_padding()
+        return x.with_data(
+            self.unpadded(functional.pad(x.data, (0, 0, 0, self.framing.after)))
+        ).zero_padding()

@@ -14,7 +14,9 @@ class LabelPrior(nn.Module):
     """Log of the mean posterior of each symbol [C], moved a little by every training batch (arXiv 2406.02560)."""
 
     log: Tensor
-    world_sum: Callable[[Tensor], Tensor] | None = None      # given while several processes share a batch
+    world_sum: Callable[[Tensor], Tensor] | None = (
+        None  # given while several processes share a batch
+    )
 
     def __init__(self, symbols: int, weight: float, momentum: float = 0.05) -> None:
         super().__init__()
@@ -24,7 +26,13 @@ class LabelPrior(nn.Module):
     @torch.no_grad()
     def observe(self, logits: Seq) -> None:
         """Take in the real frames of logits [B, T, C]."""
-        sums = logits.data.detach().to(self.log.dtype).softmax(2).masked_fill(~logits.mask[:, :, None], 0.0).sum((0, 1))
+        sums = (
+            logits.data.detach()
+            .to(self.log.dtype)
+            .softmax(2)
+            .masked_fill(~logits.mask[:, :, None], 0.0)
+            .sum((0, 1))
+        )
         if self.world_sum is None:
             mean = sums / max(1, sum(logits.lengths))
         else:

@@ -17,13 +17,19 @@ class Schedule:
 
     initial: float = 0.20
     final: float = 0.85
-    begin: float = 0.2              # share of training at which pruning begins
-    end: float = 0.7                # and at which the final sparsity is reached; the rest heals
-    every: int = 100                # steps between two choices of the masks
+    begin: float = 0.2  # share of training at which pruning begins
+    end: float = 0.7  # and at which the final sparsity is reached; the rest heals
+    every: int = 100  # steps between two choices of the masks
 
     def __post_init__(self) -> None:
-        if not 0 <= self.initial <= self.final < 1 or not 0 <= self.begin < self.end <= 1 or self.every < 1:
-            raise ValueError(f"expected 0 <= initial <= final < 1, 0 <= begin < end <= 1, every >= 1; got {self}")
+        if (
+            not 0 <= self.initial <= self.final < 1
+            or not 0 <= self.begin < self.end <= 1
+            or self.every < 1
+        ):
+            raise ValueError(
+                f"expected 0 <= initial <= final < 1, 0 <= begin < end <= 1, every >= 1; got {self}"
+            )
 
     def sparsity(self, step: int, total: int) -> float:
         """Share of the weights that is zero at `step` of `total`; 0 before pruning begins."""

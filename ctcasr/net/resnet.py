@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))          # channels and blocks
+STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))  # channels and blocks
 
 
 class ResidualBlock(nn.Module):
@@ -20,7 +20,11 @@ class ResidualBlock(nn.Module):
 
         self.body = nn.Sequential(*conv(channels_in, 3, stride), nn.ReLU(), *conv(channels, 3, 1))
         same = stride == 1 and channels_in == channels
-        self.shortcut = nn.Identity() if same else nn.Sequential(*conv(channels_in, 1 if corrected else 3, stride))
+        self.shortcut = (
+            nn.Identity()
+            if same
+            else nn.Sequential(*conv(channels_in, 1 if corrected else 3, stride))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Data [B, C', H', W'] of data [B, C, H, W]."""
@@ -32,11 +36,20 @@ class ResNet(nn.Module):
 
     def __init__(self, classes: int, corrected: bool) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3, bias=not corrected), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 64, 7, 2, 3, bias=not corrected),
+            nn.BatchNorm2d(64),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+        )
         blocks, before = [], 64
         for channels, count in STAGES:
             for index in range(count):
-                blocks.append(ResidualBlock(before, channels, 2 if index == 0 and channels > 64 else 1, corrected))
+                blocks.append(
+                    ResidualBlock(
+                        before, channels, 2 if index == 0 and channels > 64 else 1, corrected
+                    )
+                )
                 before = channels
         self.blocks = nn.Sequential(*blocks)
         self.output = nn.Linear(before, classes)

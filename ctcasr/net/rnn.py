@@ -9,7 +9,11 @@ from ctcasr.net.batchnorm import SequenceBatchNorm
 from ctcasr.net.dropout import Dropout
 from ctcasr.seq import Seq
 
-KINDS: dict[str, type[nn.GRU] | type[nn.LSTM] | type[nn.RNN]] = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
+KINDS: dict[str, type[nn.GRU] | type[nn.LSTM] | type[nn.RNN]] = {
+    "gru": nn.GRU,
+    "lstm": nn.LSTM,
+    "rnn": nn.RNN,
+}
 
 
 class RecurrentLayer(nn.Module):
@@ -55,17 +59,38 @@ class RecurrentLayer(nn.Module):
     def _compiles(self, x: Seq) -> bool:
         """Whether the compiled loops can take it and nobody looks at torch's layers themselves: no hook, tracer or exporter."""
         tensors = [x.data, *self.parameters()]
-        plain = all(t.is_cpu and t.dtype == torch.float32 and type(t) in (Tensor, nn.Parameter) for t in tensors)
+        plain = all(
+            t.is_cpu and t.dtype == torch.float32 and type(t) in (Tensor, nn.Parameter)
+            for t in tensors
+        )
         seen = any(rnn._forward_hooks or rnn._forward_pre_hooks for rnn in self._sides)
-        traced = torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
-        return plain and not seen and not traced and not torch.is_autocast_enabled("cpu") and self.forwards.hidden_size % 32 == 0
+        traced = (
+            torch.jit.is_tracing()
+            or torch.compiler.is_compiling()
+            or torch.onnx.is_in_onnx_export()
+        )
+        return (
+            plain
+            and not seen
+            and not traced
+            and not torch.is_autocast_enabled("cpu")
+            and self.forwards.hidden_size % 32 == 0
+        )
 
 
 class RecurrentStack(nn.Module):
     """Layers of BatchNorm, RNN and dropout; `norm` is "every" (BatchNorm on each layer's input), "input" (the first only) or "none"."""
 
-    def __init__(self, kind: str, features: int, hidden: int, layers: int, bidirectional: bool = True, norm: str = "every",
-                 dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        kind: str,
+        features: int,
+        hidden: int,
+        layers: int,
+        bidirectional: bool = True,
+        norm: str = "every",
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         if norm not in ("every", "input", "none"):
             raise ValueError(f"expected norm 'every', 'input' or 'none'; got {norm!r}")
@@ -106,6 +131,10 @@ def _initialise(rnn: nn.RNNBase, kind: str) -> None:
                 parameter.zero_()
             else:
                 for gate in parameter.split(hidden):
-                    (nn.init.orthogonal_ if name.startswith("weight_hh") else nn.init.xavier_uniform_)(gate)
+                    (
+                        nn.init.orthogonal_
+                        if name.startswith("weight_hh")
+                        else nn.init.xavier_uniform_
+                    )(gate)
         if kind == "lstm":
-            rnn.get_parameter("bias_ih_l0")[hidden:2 * hidden] = 1.0
+            rnn.get_parameter("bias_ih_l0")[hidden : 2 * hidden] = 1.0

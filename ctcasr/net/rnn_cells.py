@@ -17,7 +17,9 @@ def gru_forward(gates: Row, inner: Row, before: Row, out: Row) -> None:
 
 
 @cell
-def gru_backward(gates: Row, inner: Row, before: Row, upstream: Row, state: Row, grad: Row, kept: Row) -> None:
+def gru_backward(
+    gates: Row, inner: Row, before: Row, upstream: Row, state: Row, grad: Row, kept: Row
+) -> None:
     """Gradients of n, r, z and of `inner`; in `state` what goes to the step before past the recurrent product."""
     r, z, n, h = gates.load(0), gates.load(1), gates.load(2), before.load()
     total = upstream.load() + state.load()
@@ -33,7 +35,12 @@ def gru_backward(gates: Row, inner: Row, before: Row, upstream: Row, state: Row,
 @cell
 def lstm_forward(gates: Row, cells: Row, cells_before: Row, out: Row) -> None:
     """Gates i, f, g, o from what they receive, the cell and the output."""
-    i, f, g, o = sigmoid(gates.load(0)), sigmoid(gates.load(1)), tanh(gates.load(2)), sigmoid(gates.load(3))
+    i, f, g, o = (
+        sigmoid(gates.load(0)),
+        sigmoid(gates.load(1)),
+        tanh(gates.load(2)),
+        sigmoid(gates.load(3)),
+    )
     c = f.fma(cells_before.load(), i * g)
     for gate, value in enumerate((i, f, g, o)):
         gates.store(value, gate)
@@ -42,8 +49,17 @@ def lstm_forward(gates: Row, cells: Row, cells_before: Row, out: Row) -> None:
 
 
 @cell
-def lstm_backward(gates: Row, cells: Row, cells_before: Row, before: Row, upstream: Row, state: Row, cell_state: Row, grad: Row,
-                  kept: Row) -> None:
+def lstm_backward(
+    gates: Row,
+    cells: Row,
+    cells_before: Row,
+    before: Row,
+    upstream: Row,
+    state: Row,
+    cell_state: Row,
+    grad: Row,
+    kept: Row,
+) -> None:
     """Gradients of i, f, g, o; `cell_state` carries that of the cell to the step before."""
     i, f, g, o = (gates.load(gate) for gate in range(4))
     total, squashed = upstream.load() + state.load(), tanh(cells.load())

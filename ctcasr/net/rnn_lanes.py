@@ -11,11 +11,11 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-_intrinsic: Any = intrinsic                                   # numba's type would have callers pass the typing context
+_intrinsic: Any = intrinsic  # numba's type would have callers pass the typing context
 _WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
-LANES = 16 if _WIDE else 8                                    # floats in a SIMD value
-WIDTH = 2 * LANES                                             # columns of a panel of packed weights: two values
-TALL = 8 if _WIDE else 4                                      # rows of a product whose sums are held in registers
+LANES = 16 if _WIDE else 8  # floats in a SIMD value
+WIDTH = 2 * LANES  # columns of a panel of packed weights: two values
+TALL = 8 if _WIDE else 4  # rows of a product whose sums are held in registers
 FLOAT, INT = ir.FloatType(), ir.IntType(32)
 _VECTOR, _BITS = ir.VectorType(FLOAT, LANES), ir.VectorType(INT, LANES)
 
@@ -23,7 +23,9 @@ _VECTOR, _BITS = ir.VectorType(FLOAT, LANES), ir.VectorType(INT, LANES)
 def _fma(builder: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c of SIMD values, rounded once (llvmlite's own `fma` takes single numbers only)."""
     kind = ir.FunctionType(_VECTOR, [_VECTOR] * 3)
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32"), [a, b, c])
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, kind, f"llvm.fma.v{LANES}f32"), [a, b, c]
+    )
 
 
 class Value:
@@ -83,7 +85,7 @@ def _chebyshev(degree: int) -> list[float]:
 
 
 _EXP2 = _chebyshev(6)
-_ROUND = 1.5 * 2**23                                          # added, it leaves the nearest integer in the low bits of the sum
+_ROUND = 1.5 * 2**23  # added, it leaves the nearest integer in the low bits of the sum
 _LOG2E = float(np.log2(np.e))
 _TANH = [-1 / 3, 2 / 15, -17 / 315, 62 / 2835, -1382 / 155925]
 
@@ -124,7 +126,10 @@ class Row:
 
     def _at(self, gate: int) -> Any:
         ahead = self.builder.mul(self.hidden, ir.Constant(self.hidden.type, gate))
-        return self.builder.bitcast(self.builder.gep(self.pointer, [self.builder.add(self.start, ahead)]), _VECTOR.as_pointer())
+        return self.builder.bitcast(
+            self.builder.gep(self.pointer, [self.builder.add(self.start, ahead)]),
+            _VECTOR.as_pointer(),
+        )
 
     def load(self, gate: int = 0) -> Value:
         return Value(self.builder, self.builder.load(self._at(gate), align=4))
@@ -144,11 +149,18 @@ def cell(body: Callable[..., None]) -> Any:
     def run(context: Any, hidden: Any, *places: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             values = cgutils.unpack_tuple(builder, args[1])
-            arrays = [context.make_array(kind)(context, builder, value).data
-                      for kind, value in zip(places[::2], values[::2], strict=True)]
+            arrays = [
+                context.make_array(kind)(context, builder, value).data
+                for kind, value in zip(places[::2], values[::2], strict=True)
+            ]
             zero, step = ir.Constant(args[0].type, 0), ir.Constant(args[0].type, LANES)
             with cgutils.for_range_slice(builder, zero, args[0], step) as (j, _):
-                body(*(Row(builder, array, builder.add(start, j), args[0]) for array, start in zip(arrays, values[1::2], strict=True)))
+                body(
+                    *(
+                        Row(builder, array, builder.add(start, j), args[0])
+                        for array, start in zip(arrays, values[1::2], strict=True)
+                    )
+                )
             return context.get_dummy_value()
 
         return types.void(hidden, types.StarArgTuple(places)), generate
@@ -160,10 +172,23 @@ def tile(rows: int) -> Any:
     """`f(a, a0, lda, w, w0, depth, c, c0, ldc)`: rows of c [rows, WIDTH] += a [rows, depth] x panel w [depth, WIDTH], sums in registers."""
 
     @_intrinsic
-    def run(context: Any, a: Any, a0: Any, lda: Any, w: Any, w0: Any, depth: Any, c: Any, c0: Any, ldc: Any) -> Any:
+    def run(
+        context: Any,
+        a: Any,
+        a0: Any,
+        lda: Any,
+        w: Any,
+        w0: Any,
+        depth: Any,
+        c: Any,
+        c0: Any,
+        ldc: Any,
+    ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             def pointer(index: int) -> Any:
-                array = context.make_array(signature.args[index])(context, builder, args[index]).data
+                array = context.make_array(signature.args[index])(
+                    context, builder, args[index]
+                ).data
                 return builder.gep(array, [args[index + 1]])
 
             def vector(base: Any, place: Any) -> Any:
@@ -172,10 +197,18 @@ def tile(rows: int) -> Any:
             lda, depth, ldc = args[2], args[5], args[8]
             number: Any = lambda n: ir.Constant(depth.type, n)  # noqa: E731
             a_rows = [builder.gep(pointer(0), [builder.mul(lda, number(i))]) for i in range(rows)]
-            places = [vector(pointer(6), builder.add(builder.mul(ldc, number(i)), number(j * LANES))) for i in range(rows) for j in (0, 1)]
+            places = [
+                vector(pointer(6), builder.add(builder.mul(ldc, number(i)), number(j * LANES)))
+                for i in range(rows)
+                for j in (0, 1)
+            ]
             panel = pointer(3)
             start = [builder.load(place, align=4) for place in places]
-            before, loop, after = builder.block, builder.append_basic_block("k"), builder.append_basic_block("stored")
+            before, loop, after = (
+                builder.block,
+                builder.append_basic_block("k"),
+                builder.append_basic_block("stored"),
+            )
             builder.branch(loop)
             builder.position_at_end(loop)
             k = builder.phi(depth.type)
@@ -184,11 +217,20 @@ def tile(rows: int) -> Any:
             for total, first in zip(sums, start, strict=True):
                 total.add_incoming(first, before)
             ahead = builder.mul(k, number(WIDTH))
-            columns = [builder.load(vector(panel, builder.add(ahead, number(j * LANES))), align=4) for j in (0, 1)]
+            columns = [
+                builder.load(vector(panel, builder.add(ahead, number(j * LANES))), align=4)
+                for j in (0, 1)
+            ]
             new = []
             for i in range(rows):
-                single = builder.insert_element(ir.Constant(_VECTOR, ir.Undefined), builder.load(builder.gep(a_rows[i], [k])), INT(0))
-                spread = builder.shuffle_vector(single, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_BITS, [0] * LANES))
+                single = builder.insert_element(
+                    ir.Constant(_VECTOR, ir.Undefined),
+                    builder.load(builder.gep(a_rows[i], [k])),
+                    INT(0),
+                )
+                spread = builder.shuffle_vector(
+                    single, ir.Constant(_VECTOR, ir.Undefined), ir.Constant(_BITS, [0] * LANES)
+                )
                 new += [_fma(builder, spread, columns[j], sums[2 * i + j]) for j in (0, 1)]
             for total, value in zip(sums, new, strict=True):
                 total.add_incoming(value, loop)

@@ -21,8 +21,7 @@ _LN10 = math.log(10.0)
 class Decoder(Protocol):
     """Logits [B, T, symbols] to the hypotheses of each row, best first; a row without any is written as silence."""
 
-    def __call__(self, logits: Seq) -> list[list[Decoded]]:
-        ...
+    def __call__(self, logits: Seq) -> list[list[Decoded]]: ...
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,18 @@ class BeamDecoder:
 
 
 def beam_decoder(
-    tokenizer: Tokenizer, beam: int = 16, *, lm: NGram | str | Path | None = None, lm_weight: float = 0.5, word_bonus: float = 0.0,
-    lexicon: Lexicon | None = None, hotwords: Iterable[str] = (), hotword_bonus: float = 1.0, nbest: int = 1,
-    floor: float = -10.0, skip_blank: float = 2.0,
+    tokenizer: Tokenizer,
+    beam: int = 16,
+    *,
+    lm: NGram | str | Path | None = None,
+    lm_weight: float = 0.5,
+    word_bonus: float = 0.0,
+    lexicon: Lexicon | None = None,
+    hotwords: Iterable[str] = (),
+    hotword_bonus: float = 1.0,
+    nbest: int = 1,
+    floor: float = -10.0,
+    skip_blank: float = 2.0,
 ) -> BeamDecoder:
     """Our beam search with any of: a word n-gram (or its ARPA file), a lexicon, hotwords. Weights multiply nats; bonuses are nats.
 
@@ -62,33 +70,57 @@ class FlashlightDecoder:
     """
 
     def __init__(
-        self, tokenizer: Tokenizer, lexicon: Lexicon, beam: int = 16, *, lm: str | Path | None = None, lm_weight: float = 0.5,
-        word_bonus: float = 0.0, nbest: int = 1,
+        self,
+        tokenizer: Tokenizer,
+        lexicon: Lexicon,
+        beam: int = 16,
+        *,
+        lm: str | Path | None = None,
+        lm_weight: float = 0.5,
+        word_bonus: float = 0.0,
+        nbest: int = 1,
     ) -> None:
         self.tokenizer = tokenizer
         symbols = [tokenizer.symbol(index) for index in range(tokenizer.size)]
-        self._space = symbols.index("_") if isinstance(tokenizer, Alphabet) and "_" in symbols else None
+        self._space = (
+            symbols.index("_") if isinstance(tokenizer, Alphabet) and "_" in symbols else None
+        )
         end = "" if self._space is None else " _"
         try:
             from torchaudio.models.decoder import ctc_decoder
 
             with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
                 for word in sorted(lexicon.words):
-                    file.write(f"{word} {' '.join(symbols[token] for token in tokenizer.encode(word))}{end}\n")
+                    file.write(
+                        f"{word} {' '.join(symbols[token] for token in tokenizer.encode(word))}{end}\n"
+                    )
                 file.flush()
                 self._decode = ctc_decoder(
-                    file.name, symbols, None if lm is None else str(lm), nbest=nbest, beam_size=beam, lm_weight=lm_weight * _LN10,
-                    word_score=word_bonus, log_add=True, blank_token=symbols[tokenizer.blank],
-                    sil_token=symbols[tokenizer.blank if self._space is None else self._space])
+                    file.name,
+                    symbols,
+                    None if lm is None else str(lm),
+                    nbest=nbest,
+                    beam_size=beam,
+                    lm_weight=lm_weight * _LN10,
+                    word_score=word_bonus,
+                    log_add=True,
+                    blank_token=symbols[tokenizer.blank],
+                    sil_token=symbols[tokenizer.blank if self._space is None else self._space],
+                )
         except (RuntimeError, ImportError) as error:
             missing = "kenlm" if "KenLM is not installed" in str(error) else "flashlight-text"
             if isinstance(error, ImportError) or "install" in str(error):
-                raise ImportError(f"the flashlight decoder needs {missing}: pip install 'ctcasr[lm]', or take the built-in one") from error
+                raise ImportError(
+                    f"the flashlight decoder needs {missing}: pip install 'ctcasr[lm]', or take the built-in one"
+                ) from error
             raise
 
     def __call__(self, logits: Seq) -> list[list[Decoded]]:
         log_probs = logits.data.detach().float().log_softmax(-1).cpu()
-        return [self._row(log_probs[row, :time]) if time else [Decoded((), (), 0.0)] for row, time in enumerate(logits.lengths)]
+        return [
+            self._row(log_probs[row, :time]) if time else [Decoded((), (), 0.0)]
+            for row, time in enumerate(logits.lengths)
+        ]
 
     def _row(self, log_probs: Any) -> list[Decoded]:
         rows, out = log_probs.double().numpy(), []

@@ -25,10 +25,12 @@ class Hypothesis:
     words: tuple[Word, ...]
     tokens: tuple[int, ...]
     score: float
-    others: tuple[Hypothesis, ...] = ()       # the next best, where a decoder was asked for them
+    others: tuple[Hypothesis, ...] = ()  # the next best, where a decoder was asked for them
 
 
-def words_of(tokenizer: Tokenizer, tokens: Sequence[int], frames: Sequence[tuple[int, int]], frame_s: float) -> tuple[Word, ...]:
+def words_of(
+    tokenizer: Tokenizer, tokens: Sequence[int], frames: Sequence[tuple[int, int]], frame_s: float
+) -> tuple[Word, ...]:
     """Tokens, with first and one past the last frame of each, as words: a symbol that is shown with "_" in front begins one."""
     words = list[Word]()
     begin = True

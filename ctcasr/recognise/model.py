@@ -29,7 +29,9 @@ from ctcasr.specs import NetSpec
 class SpeechModel(nn.Module):
     """Front-end and acoustic model: samples [B, N] to logits [B, T, symbols]."""
 
-    def __init__(self, front: FrontEnd, body: AcousticModel, prior: LabelPrior | None = None) -> None:
+    def __init__(
+        self, front: FrontEnd, body: AcousticModel, prior: LabelPrior | None = None
+    ) -> None:
         super().__init__()
         self.front, self.body, self.prior = front, body, prior
 
@@ -64,7 +66,9 @@ class SpeechModel(nn.Module):
         """Seconds of sound that a frame waits for, from the beginning of what it stands for; with two directions it waits for all."""
         return (self.framing.size - self.framing.before) / self.rate_hz
 
-    def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> Seq:
+    def forward(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> Seq:
         """Logits [B, T, symbols] of samples [B, N]; in evaluation with the label priors, if any, taken off."""
         logits = self.body(self.front(samples, augment, seeds))
         return logits if self.prior is None or self.training else self.prior(logits)
@@ -79,10 +83,22 @@ def build(spec: NetSpec, symbols: int) -> SpeechModel:
         layers.append(ConvLayer(channels, conv.channels, bins, conv.kernel, conv.stride, spec.clip))
         channels, bins = layers[-1].channels, layers[-1].bins
     stack = ConvStack(layers, extract.bins)
-    rnn = RecurrentStack(spec.rnn, stack.features, spec.hidden, spec.layers, spec.bidirectional, spec.rnn_norm, spec.dropout)
+    rnn = RecurrentStack(
+        spec.rnn,
+        stack.features,
+        spec.hidden,
+        spec.layers,
+        spec.bidirectional,
+        spec.rnn_norm,
+        spec.dropout,
+    )
     lookahead = Lookahead(rnn.features, spec.lookahead) if spec.lookahead else None
     head = Head(rnn.features, spec.fc, symbols, spec.fc_norm, spec.clip)
     if spec.blank_start is not None:
         head.start_blank(spec.blank_start)
     prior = LabelPrior(symbols, spec.prior_weight) if spec.prior_weight else None
-    return SpeechModel(FrontEnd(extract, build_norm(spec.front, extract.bins)), AcousticModel(stack, rnn, head, lookahead), prior)
+    return SpeechModel(
+        FrontEnd(extract, build_norm(spec.front, extract.bins)),
+        AcousticModel(stack, rnn, head, lookahead),
+        prior,
+    )

@@ -13,7 +13,7 @@ from ctcasr.front import SpecAugment
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Seq
 
-_OTHER_VIEW = 0x5DEECE66D          # makes the seeds of the second masked copy
+_OTHER_VIEW = 0x5DEECE66D  # makes the seeds of the second masked copy
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,9 @@ class Objective:
     consistency: float = 0.0
     entropy: float = 0.0
 
-    def __call__(self, model: SpeechModel, batch: Batch, augment: SpecAugment | None, blank: int) -> tuple[Seq, Tensor, CtcReport]:
+    def __call__(
+        self, model: SpeechModel, batch: Batch, augment: SpecAugment | None, blank: int
+    ) -> tuple[Seq, Tensor, CtcReport]:
         """Logits of the batch, loss [B] in nats (0 for a row without an alignment) and the report of the lattice."""
         logits = model(batch.audio, augment, batch.seeds)
         rows, report = self._ctc(model, logits, batch, blank)
@@ -31,9 +33,13 @@ class Objective:
             other = model(batch.audio, augment, tuple(seed ^ _OTHER_VIEW for seed in batch.seeds))
             twin, _ = self._ctc(model, other, batch, blank)
             apart = _divergence(logits, other) + _divergence(other, logits)
-            rows = 0.5 * (rows + twin + self.consistency * apart.masked_fill(torch.isinf(report.nll), 0.0))
+            rows = 0.5 * (
+                rows + twin + self.consistency * apart.masked_fill(torch.isinf(report.nll), 0.0)
+            )
         if self.entropy:
-            rows = rows - self.entropy * alignment_entropy(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank)
+            rows = rows - self.entropy * alignment_entropy(
+                logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank
+            )
         return logits, rows, report
 
     @staticmethod
@@ -42,8 +48,18 @@ class Objective:
         if model.prior is not None:
             model.prior.observe(logits)
             prior, weight = model.prior.log, model.prior.weight
-        return ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank, reduction="none",
-                        zero_infinity=True, prior=prior, prior_weight=weight, return_report=True)
+        return ctc_loss(
+            logits.data,
+            batch.targets,
+            logits.lengths,
+            batch.target_lengths,
+            blank=blank,
+            reduction="none",
+            zero_infinity=True,
+            prior=prior,
+            prior_weight=weight,
+            return_report=True,
+        )
 
 
 def _divergence(student: Seq, teacher: Seq) -> Tensor:

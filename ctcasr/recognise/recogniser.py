@@ -29,15 +29,30 @@ class Recogniser:
 
     KIND = "recogniser"
 
-    def __init__(self, model: SpeechModel, tokenizer: Tokenizer, spec: Mapping[str, Any], notes: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        model: SpeechModel,
+        tokenizer: Tokenizer,
+        spec: Mapping[str, Any],
+        notes: Mapping[str, Any],
+    ) -> None:
         self.model, self.tokenizer, self.spec, self.notes = model.eval(), tokenizer, spec, notes
-        self.blank_penalty = 0.0          # nats taken off the blank in decoding
+        self.blank_penalty = 0.0  # nats taken off the blank in decoding
 
     @staticmethod
-    def payload(model: SpeechModel, spec: Mapping[str, Any], tokenizer: Tokenizer, notes: Mapping[str, Any]) -> dict[str, Any]:
+    def payload(
+        model: SpeechModel, spec: Mapping[str, Any], tokenizer: Tokenizer, notes: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """What a checkpoint holds so that `load` can make the recogniser anew."""
-        return {"kind": Recogniser.KIND, "spec": dict(spec), "tokenizer": tokenizer.to_state(), "notes": dict(notes),
-                "network": {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}}
+        return {
+            "kind": Recogniser.KIND,
+            "spec": dict(spec),
+            "tokenizer": tokenizer.to_state(),
+            "notes": dict(notes),
+            "network": {
+                name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()
+            },
+        }
 
     @staticmethod
     def load(path: str | Path, device: str | torch.device = "cpu") -> Recogniser:
@@ -70,8 +85,13 @@ class Recogniser:
         """Logits [B, T, symbols] of samples [B, N] at `rate_hz`; differentiable, so that enhancement can learn from it."""
         return self.model(samples)
 
-    def transcribe(self, audio: Audio | Sequence[Audio], rate_hz: int | None = None, batch_seconds: float = 120.0,
-                   decoder: Decoder | None = None) -> list[Hypothesis]:
+    def transcribe(
+        self,
+        audio: Audio | Sequence[Audio],
+        rate_hz: int | None = None,
+        batch_seconds: float = 120.0,
+        decoder: Decoder | None = None,
+    ) -> list[Hypothesis]:
         """Hypotheses of files or of samples [N] (float, -1..1, at `rate_hz`, which samples need); raises AudioError for a bad file.
 
         Greedy, or by a `decoder` (`ctcasr.recognise.decoder.beam_decoder`).
@@ -82,7 +102,9 @@ class Recogniser:
         heard: dict[int, Hypothesis] = {}
         while order:
             longest = samples[order[-1]].shape[0] / self.rate_hz
-            take = [order.pop() for _ in range(min(len(order), max(1, int(batch_seconds / longest))))]
+            take = [
+                order.pop() for _ in range(min(len(order), max(1, int(batch_seconds / longest))))
+            ]
             hypotheses = self._decode(Seq.stack([samples[i] for i in take], self.rate_hz), decoder)
             heard.update(zip(take, hypotheses, strict=True))
         return [heard[i] for i in range(len(samples))]
@@ -94,21 +116,34 @@ class Recogniser:
     @torch.no_grad()
     def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
         logits = self.logits(samples.to(self.device))
-        rows = found(logits.with_data(penalised(logits.data, self.tokenizer.blank, self.blank_penalty)), self.tokenizer.blank, decoder)
+        rows = found(
+            logits.with_data(penalised(logits.data, self.tokenizer.blank, self.blank_penalty)),
+            self.tokenizer.blank,
+            decoder,
+        )
         return [self._hypothesis(row or [Decoded((), (), -math.inf)]) for row in rows]
 
     def _hypothesis(self, row: Sequence[Decoded]) -> Hypothesis:
         best, *others = row
-        return Hypothesis(self.tokenizer.decode(best.tokens), self.words(best.tokens, best.frames), best.tokens, best.score,
-                          tuple(self._hypothesis([other]) for other in others))
+        return Hypothesis(
+            self.tokenizer.decode(best.tokens),
+            self.words(best.tokens, best.frames),
+            best.tokens,
+            best.score,
+            tuple(self._hypothesis([other]) for other in others),
+        )
 
     def _samples(self, item: Audio, rate_hz: int | None) -> Tensor:
         if not isinstance(item, Tensor):
             return read_audio(item, self.rate_hz)
         if rate_hz is None:
-            raise ValueError("expected rate_hz with samples; a tensor does not know its sample rate")
+            raise ValueError(
+                "expected rate_hz with samples; a tensor does not know its sample rate"
+            )
         if item.dim() != 1 or item.numel() == 0 or not bool(torch.isfinite(item).all()):
-            raise ValueError(f"expected finite samples [N], one channel, at least one; got {tuple(item.shape)}")
+            raise ValueError(
+                f"expected finite samples [N], one channel, at least one; got {tuple(item.shape)}"
+            )
         return resample(item.float(), rate_hz, self.rate_hz)
 
     def words(self, tokens: Sequence[int], frames: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
@@ -118,4 +153,8 @@ class Recogniser:
 
 def found(logits: Seq, blank: int, decoder: Decoder | None) -> list[list[Decoded]]:
     """Hypotheses of each row of logits [B, T, symbols], best first: greedy, or by a decoder."""
-    return decoder(logits) if decoder else [[one] for one in greedy(logits.data, logits.lengths, blank)]
+    return (
+        decoder(logits)
+        if decoder
+        else [[one] for one in greedy(logits.data, logits.lengths, blank)]
+    )

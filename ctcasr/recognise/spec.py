@@ -13,21 +13,53 @@ from ctcasr.specs import ConvSpec, NetSpec, fill, named, plain
 def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
     stride = (ConvSpec(32, (11, 21), (2, 2)),) if conv else ()
     front = FrontSpec(kind="spectrogram", n_fft=n_fft, norm="utterance")
-    return NetSpec(front, stride, rnn, layers=1, hidden=128, bidirectional=bidirectional, rnn_norm="input", fc=(128, 128), fc_norm=False)
+    return NetSpec(
+        front,
+        stride,
+        rnn,
+        layers=1,
+        hidden=128,
+        bidirectional=bidirectional,
+        rnn_norm="input",
+        fc=(128, 128),
+        fc_norm=False,
+    )
 
 
 PRESETS: dict[str, NetSpec] = {
     "default": NetSpec(
-        conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (1, 2))),
-        rnn="lstm", layers=3, hidden=128, dropout=0.2,
+        conv=(
+            ConvSpec(32, (5, 5), (2, 2)),
+            ConvSpec(32, (5, 5), (2, 2)),
+            ConvSpec(32, (5, 5), (1, 2)),
+        ),
+        rnn="lstm",
+        layers=3,
+        hidden=128,
+        dropout=0.2,
     ),
-    "streaming": NetSpec(                # statistics of the corpus and one direction: nothing waits for the end of the utterance
-        FrontSpec(norm="corpus"), conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (1, 2))),
-        rnn="lstm", layers=3, hidden=256, bidirectional=False, lookahead=8, dropout=0.2,
+    "streaming": NetSpec(  # statistics of the corpus and one direction: nothing waits for the end of the utterance
+        FrontSpec(norm="corpus"),
+        conv=(
+            ConvSpec(32, (5, 5), (2, 2)),
+            ConvSpec(32, (5, 5), (2, 2)),
+            ConvSpec(32, (5, 5), (1, 2)),
+        ),
+        rnn="lstm",
+        layers=3,
+        hidden=256,
+        bidirectional=False,
+        lookahead=8,
+        dropout=0.2,
     ),
     **{
-        f"report_v{size}_{'bi' if both else ''}{rnn}{'_conv' if conv else ''}": _report(n_fft, rnn, both, conv)
-        for size, n_fft in (("", 512), ("_1024", 1024)) for rnn in ("gru", "lstm") for both in (False, True) for conv in (False, True)
+        f"report_v{size}_{'bi' if both else ''}{rnn}{'_conv' if conv else ''}": _report(
+            n_fft, rnn, both, conv
+        )
+        for size, n_fft in (("", 512), ("_1024", 1024))
+        for rnn in ("gru", "lstm")
+        for both in (False, True)
+        for conv in (False, True)
     },
 }
 

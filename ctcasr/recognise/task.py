@@ -31,14 +31,27 @@ from ctcasr.text import Tokenizer
 class Recognise:
     """Trains a SpeechModel to write what is said; `augment` masks features from optimiser step `augment_from` on."""
 
-    def __init__(self, model: SpeechModel, tokenizer: Tokenizer, spec: Mapping[str, Any], augment: SpecAugment | None = None,
-                 augment_from: int = 0, objective: Objective | None = None, blank_penalty: float = 0.0,
-                 notes: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        model: SpeechModel,
+        tokenizer: Tokenizer,
+        spec: Mapping[str, Any],
+        augment: SpecAugment | None = None,
+        augment_from: int = 0,
+        objective: Objective | None = None,
+        blank_penalty: float = 0.0,
+        notes: Mapping[str, Any] | None = None,
+    ) -> None:
         self.network, self.tokenizer, self.spec = model, tokenizer, dict(spec)
         self.objective, self.blank_penalty = objective or Objective(), blank_penalty
         self.augment, self.augment_from, self.notes = augment, augment_from, dict(notes or {})
-        self.evidence = Evidence(model, tokenizer, lambda: self.parameters(), lambda: self.blank_penalty,
-                                 lambda logits, penalty: greedy_texts(logits, tokenizer, penalty))
+        self.evidence = Evidence(
+            model,
+            tokenizer,
+            lambda: self.parameters(),
+            lambda: self.blank_penalty,
+            lambda logits, penalty: greedy_texts(logits, tokenizer, penalty),
+        )
 
     @property
     def title(self) -> str:
@@ -54,7 +67,9 @@ class Recognise:
         augment = self.augment if step >= self.augment_from else None
         logits, rows, report = self.objective(self.network, batch, augment, self.tokenizer.blank)
         self.evidence.train_batch(batch, logits.lengths)
-        left_out = tuple(f"{batch.ids[row]}: {_infeasible(report, row)}" for row in report.infeasible)
+        left_out = tuple(
+            f"{batch.ids[row]}: {_infeasible(report, row)}" for row in report.infeasible
+        )
         return Loss(rows.sum(), len(batch) - len(left_out), rows.detach(), left_out, report.summary)
 
     def after_step(self, step: int, total: int) -> None:
@@ -68,17 +83,36 @@ class Recognise:
         tally, total, feasible, samples, report = Transcripts(), 0.0, 0, [], None
         for batch in batches:
             logits = self.network(batch.audio)
-            rows, part = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=self.tokenizer.blank,
-                                  reduction="none", zero_infinity=True, return_report=True)
+            rows, part = ctc_loss(
+                logits.data,
+                batch.targets,
+                logits.lengths,
+                batch.target_lengths,
+                blank=self.tokenizer.blank,
+                reduction="none",
+                zero_infinity=True,
+                return_report=True,
+            )
             report = part if report is None else report + part
-            total, feasible = total + float(rows.sum()), feasible + len(batch) - len(part.infeasible)
+            total, feasible = (
+                total + float(rows.sum()),
+                feasible + len(batch) - len(part.infeasible),
+            )
             hypotheses = self.write(logits)
             self.evidence.dev_batch(batch, logits, hypotheses)
-            for row, (utterance, written) in enumerate(zip(batch.utterances, hypotheses, strict=True)):
+            for row, (utterance, written) in enumerate(
+                zip(batch.utterances, hypotheses, strict=True)
+            ):
                 said = self.tokenizer.normalise(utterance.text or "")
                 tally += Transcripts.of(said, written)
-                if row in (0, len(batch) // 3, 2 * len(batch) // 3):      # a few of each batch will do to choose from
-                    samples.append(sample(utterance, said, written, logits.row(row), self.tokenizer))
+                if row in (
+                    0,
+                    len(batch) // 3,
+                    2 * len(batch) // 3,
+                ):  # a few of each batch will do to choose from
+                    samples.append(
+                        sample(utterance, said, written, logits.row(row), self.tokenizer)
+                    )
         found = gather((tally, total, feasible, samples, [report.cpu()] if report else []))
         tally, total, feasible, samples, reports = added(found)
         report = reduce(add, reports) if reports else None
@@ -86,9 +120,20 @@ class Recognise:
         evidence["masked"] = 0.0 if self.augment is None else self.augment.share
         self.network.train(was_training)
         loss = total / feasible if feasible else math.inf
-        figures = {"loss": loss, "wer": tally.words.rate, "cer": tally.chars.rate, "utterances": tally.utterances,
-                   "empty_hypotheses": tally.empty}
-        return Score((tally.words.rate, loss), figures, three_of(samples), report.summary() if report else {}, evidence)
+        figures = {
+            "loss": loss,
+            "wer": tally.words.rate,
+            "cer": tally.chars.rate,
+            "utterances": tally.utterances,
+            "empty_hypotheses": tally.empty,
+        }
+        return Score(
+            (tally.words.rate, loss),
+            figures,
+            three_of(samples),
+            report.summary() if report else {},
+            evidence,
+        )
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """Is it learning, waiting on the blank plateau, or in trouble, and of what kind?"""

@@ -18,7 +18,7 @@ class ClassScore:
     precision: float
     recall: float
     f1: float
-    support: int                 # how many there are of it
+    support: int  # how many there are of it
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,26 @@ class Confusion:
 
     def __add__(self, other: Confusion) -> Confusion:
         if self.classes != other.classes:
-            raise ValueError(f"expected confusions of the same classes; got {self.classes} and {other.classes}")
+            raise ValueError(
+                f"expected confusions of the same classes; got {self.classes} and {other.classes}"
+            )
         return Confusion(self.classes, self.counts + other.counts)
 
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Confusion:
         """The tally that `as_json` wrote."""
         found = data["confusion"]
-        return Confusion(tuple(found["classes"]), np.array(found["counts"], np.int64).reshape([len(found["classes"])] * 2))
+        return Confusion(
+            tuple(found["classes"]),
+            np.array(found["counts"], np.int64).reshape([len(found["classes"])] * 2),
+        )
 
     def __str__(self) -> str:
         low, high = self.interval
-        return (f"accuracy {100 * self.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f}, {self.correct} of {self.total}), "
-                f"macro F1 {100 * self.macro('f1'):.1f} %")
+        return (
+            f"accuracy {100 * self.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f}, {self.correct} of {self.total}), "
+            f"macro F1 {100 * self.macro('f1'):.1f} %"
+        )
 
     @property
     def total(self) -> int:
@@ -72,9 +79,20 @@ class Confusion:
 
     def of_class(self, index: int) -> ClassScore:
         """Scores of one class."""
-        hit, there, said = (int(n) for n in (self.counts[index, index], self.counts[index].sum(), self.counts[:, index].sum()))
-        return ClassScore(hit / said if said else 0.0, hit / there if there else 0.0, 2 * hit / (there + said) if there + said else 0.0,
-                          there)
+        hit, there, said = (
+            int(n)
+            for n in (
+                self.counts[index, index],
+                self.counts[index].sum(),
+                self.counts[:, index].sum(),
+            )
+        )
+        return ClassScore(
+            hit / said if said else 0.0,
+            hit / there if there else 0.0,
+            2 * hit / (there + said) if there + said else 0.0,
+            there,
+        )
 
     @property
     def rows(self) -> dict[str, ClassScore]:
@@ -88,20 +106,39 @@ class Confusion:
 
     def weighted(self, score: str) -> float:
         """The same, each class weighted by how many there are of it."""
-        return sum(getattr(row, score) * row.support for row in self.rows.values()) / self.total if self.total else math.nan
+        return (
+            sum(getattr(row, score) * row.support for row in self.rows.values()) / self.total
+            if self.total
+            else math.nan
+        )
 
     def figures(self) -> dict[str, float]:
         """The scores that a record holds."""
-        return {"accuracy": self.accuracy, "macro_f1": self.macro("f1"), "weighted_f1": self.weighted("f1"), "utterances": self.total}
+        return {
+            "accuracy": self.accuracy,
+            "macro_f1": self.macro("f1"),
+            "weighted_f1": self.weighted("f1"),
+            "utterances": self.total,
+        }
 
     def as_json(self) -> dict[str, Any]:
         """Everything as plain data: accuracy with its interval, macro and weighted means, each class, the matrix."""
         low, high = self.interval
-        means = {f"{kind}_{score}": getattr(self, kind)(score) if self.total else None
-                 for kind in ("macro", "weighted") for score in ("precision", "recall", "f1")}
-        return {"accuracy": self.accuracy if self.total else None, "accuracy_low": low, "accuracy_high": high,
-                "correct": self.correct, "utterances": self.total, **means, "classes": {name: vars(row) for name, row in self.rows.items()},
-                "confusion": {"classes": list(self.classes), "counts": self.counts.tolist()}}
+        means = {
+            f"{kind}_{score}": getattr(self, kind)(score) if self.total else None
+            for kind in ("macro", "weighted")
+            for score in ("precision", "recall", "f1")
+        }
+        return {
+            "accuracy": self.accuracy if self.total else None,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "correct": self.correct,
+            "utterances": self.total,
+            **means,
+            "classes": {name: vars(row) for name, row in self.rows.items()},
+            "confusion": {"classes": list(self.classes), "counts": self.counts.tolist()},
+        }
 
 
 def pooled(rounds: Mapping[str, Confusion]) -> dict[str, Any]:
@@ -109,9 +146,16 @@ def pooled(rounds: Mapping[str, Confusion]) -> dict[str, Any]:
     correct, total = sum(t.correct for t in rounds.values()), sum(t.total for t in rounds.values())
     shares = {name: tally.accuracy for name, tally in rounds.items() if tally.total}
     low, high = wilson(correct, total)
-    return {"accuracy": correct / total if total else None, "accuracy_low": low, "accuracy_high": high, "correct": correct,
-            "utterances": total, "mean": statistics.fmean(shares.values()) if shares else None,
-            "deviation": statistics.stdev(shares.values()) if len(shares) > 1 else 0.0, "rounds": shares}
+    return {
+        "accuracy": correct / total if total else None,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "correct": correct,
+        "utterances": total,
+        "mean": statistics.fmean(shares.values()) if shares else None,
+        "deviation": statistics.stdev(shares.values()) if len(shares) > 1 else 0.0,
+        "rounds": shares,
+    }
 
 
 def wilson(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
@@ -122,5 +166,9 @@ def wilson(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]
         return 0.0, 1.0
     share, square = correct / total, z * z
     centre = (share + square / (2 * total)) / (1 + square / total)
-    half = z * math.sqrt(share * (1 - share) / total + square / (4 * total * total)) / (1 + square / total)
+    half = (
+        z
+        * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
+        / (1 + square / total)
+    )
     return max(0.0, centre - half), min(1.0, centre + half)

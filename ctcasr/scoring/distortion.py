@@ -64,6 +64,11 @@ class Distortions:
         if not self.after:
             return {"files": 0}
         gained = self.improvements
-        return {"si_sdr": statistics.fmean(self.after), "si_sdr_input": statistics.fmean(self.before),
-                "si_sdr_improvement": statistics.fmean(gained), "si_sdr_improvement_median": statistics.median(gained),
-                "worse": sum(gain < 0 for gain in gained), "files": len(gained)}
+        return {
+            "si_sdr": statistics.fmean(self.after),
+            "si_sdr_input": statistics.fmean(self.before),
+            "si_sdr_improvement": statistics.fmean(gained),
+            "si_sdr_improvement_median": statistics.median(gained),
+            "worse": sum(gain < 0 for gain in gained),
+            "files": len(gained),
+        }

@@ -18,11 +18,18 @@ class ErrorTally:
     substitutions: int = 0
     deletions: int = 0
     insertions: int = 0
-    confusions: Counter[tuple[str, str]] = field(default_factory=Counter)     # (said, written); "" stands for nothing
+    confusions: Counter[tuple[str, str]] = field(
+        default_factory=Counter
+    )  # (said, written); "" stands for nothing
 
     def __add__(self, other: ErrorTally) -> ErrorTally:
-        return ErrorTally(self.hits + other.hits, self.substitutions + other.substitutions, self.deletions + other.deletions,
-                          self.insertions + other.insertions, self.confusions + other.confusions)
+        return ErrorTally(
+            self.hits + other.hits,
+            self.substitutions + other.substitutions,
+            self.deletions + other.deletions,
+            self.insertions + other.insertions,
+            self.confusions + other.confusions,
+        )
 
     @property
     def errors(self) -> int:
@@ -40,8 +47,13 @@ class ErrorTally:
 
     def counts(self) -> dict[str, int]:
         """The counts as plain data."""
-        return {"substitutions": self.substitutions, "deletions": self.deletions, "insertions": self.insertions,
-                "hits": self.hits, "total": self.total}
+        return {
+            "substitutions": self.substitutions,
+            "deletions": self.deletions,
+            "insertions": self.insertions,
+            "hits": self.hits,
+            "total": self.total,
+        }
 
 
 def word_errors(reference: str, hypothesis: str) -> ErrorTally:
@@ -60,12 +72,15 @@ def _errors(said: Sequence[str], written: Sequence[str]) -> ErrorTally:
         return ErrorTally(insertions=len(written), confusions=Counter(("", w) for w in written))
     # jiwer splits and strips its texts: it is given numbers for the units, so that a space, or any character, can be one.
     number: dict[str, str] = {}
-    lines = [" ".join(number.setdefault(unit, str(len(number))) for unit in units) for units in (said, written)]
+    lines = [
+        " ".join(number.setdefault(unit, str(len(number))) for unit in units)
+        for units in (said, written)
+    ]
     out = jiwer.process_words(lines[0], lines[1])
     confusions: Counter[tuple[str, str]] = Counter()
     for chunk in out.alignments[0]:
-        span_said = said[chunk.ref_start_idx:chunk.ref_end_idx]
-        span_written = written[chunk.hyp_start_idx:chunk.hyp_end_idx]
+        span_said = said[chunk.ref_start_idx : chunk.ref_end_idx]
+        span_written = written[chunk.hyp_start_idx : chunk.hyp_end_idx]
         if chunk.type == "substitute":
             confusions.update(zip(span_said, span_written, strict=True))
         elif chunk.type == "delete":
@@ -80,7 +95,12 @@ def alignment(reference: str, hypothesis: str) -> str:
     if not reference.split():
         return f"REF: \nHYP: {hypothesis}\n"
     out = jiwer.process_words(reference, hypothesis)
-    return jiwer.visualize_alignment(out, show_measures=False, skip_correct=False).split("\n", 1)[1].rstrip() + "\n"
+    return (
+        jiwer.visualize_alignment(out, show_measures=False, skip_correct=False)
+        .split("\n", 1)[1]
+        .rstrip()
+        + "\n"
+    )
 
 
 @dataclass(frozen=True)
@@ -90,21 +110,38 @@ class Transcripts:
     words: ErrorTally = field(default_factory=ErrorTally)
     chars: ErrorTally = field(default_factory=ErrorTally)
     utterances: int = 0
-    wrong: int = 0             # utterances with at least one word error
-    empty: int = 0             # hypotheses without a word, where something was said
+    wrong: int = 0  # utterances with at least one word error
+    empty: int = 0  # hypotheses without a word, where something was said
 
     def __add__(self, other: Transcripts) -> Transcripts:
-        return Transcripts(self.words + other.words, self.chars + other.chars, self.utterances + other.utterances,
-                           self.wrong + other.wrong, self.empty + other.empty)
+        return Transcripts(
+            self.words + other.words,
+            self.chars + other.chars,
+            self.utterances + other.utterances,
+            self.wrong + other.wrong,
+            self.empty + other.empty,
+        )
 
     @staticmethod
     def of(reference: str, hypothesis: str) -> Transcripts:
         """The tally of one utterance, both texts normalised alike."""
         words = word_errors(reference, hypothesis)
-        return Transcripts(words, char_errors(reference, hypothesis), 1, int(words.errors > 0),
-                           int(bool(reference.split()) and not hypothesis.split()))
+        return Transcripts(
+            words,
+            char_errors(reference, hypothesis),
+            1,
+            int(words.errors > 0),
+            int(bool(reference.split()) and not hypothesis.split()),
+        )
 
     def figures(self) -> dict[str, Any]:
         """Rates and counts as plain data."""
-        return {"wer": self.words.rate, "cer": self.chars.rate, "utterances": self.utterances, "sentences_wrong": self.wrong,
-                "empty_hypotheses": self.empty, "words": self.words.counts(), "chars": self.chars.counts()}
+        return {
+            "wer": self.words.rate,
+            "cer": self.chars.rate,
+            "utterances": self.utterances,
+            "sentences_wrong": self.wrong,
+            "empty_hypotheses": self.empty,
+            "words": self.words.counts(),
+            "chars": self.chars.counts(),
+        }

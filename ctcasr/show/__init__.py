@@ -10,4 +10,15 @@ from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import Story
 from ctcasr.show.tensorboard import write_events
 
-__all__ = ["Story", "draw_arms", "draw_classes", "draw_run", "draw_utterance", "release_step", "summary", "watch", "write_events", "write_page"]
+__all__ = [
+    "Story",
+    "draw_arms",
+    "draw_classes",
+    "draw_run",
+    "draw_utterance",
+    "release_step",
+    "summary",
+    "watch",
+    "write_events",
+    "write_page",
+]

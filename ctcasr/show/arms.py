@@ -8,7 +8,7 @@ from pathlib import Path
 from ctcasr.show.curves import new_figure
 from ctcasr.show.units import BLUE, GREY, VERMILION
 
-Curve = Sequence[tuple[int, float, float]]          # step, CER, WER (shares) of each check
+Curve = Sequence[tuple[int, float, float]]  # step, CER, WER (shares) of each check
 RELEASED = 0.8
 
 
@@ -29,7 +29,7 @@ def draw_arms(path: str | Path, arms: Mapping[str, Sequence[Curve]]) -> Path:
         axis.axhline(100 * RELEASED, color=VERMILION, linewidth=0.8, linestyle="--")
         axis.set_title(name, fontsize=9)
         axis.set_ylim(0, 105)
-    for axis in list(axes.flat)[len(arms):]:
+    for axis in list(axes.flat)[len(arms) :]:
         axis.set_visible(False)
     figure.supxlabel("optimiser steps")
     figure.supylabel("CER % on the dev part")

@@ -35,12 +35,18 @@ def _learning(run: Path) -> Figure:
     records = final_course(read_records(run))
     figure = new_figure(8.0, 4.5)
     loss, accuracy = figure.subplots(1, 2)
-    curves = [(loss, "step", "loss", "train", BLUE), (loss, "check", "dev_loss", "dev", ORANGE),
-              (accuracy, "step", "accuracy", "train", SKY), (accuracy, "check", "accuracy", "dev", GREEN)]
+    curves = [
+        (loss, "step", "loss", "train", BLUE),
+        (loss, "check", "dev_loss", "dev", ORANGE),
+        (accuracy, "step", "accuracy", "train", SKY),
+        (accuracy, "check", "accuracy", "dev", GREEN),
+    ]
     for axis, kind, name, label, colour in curves:
         steps, values = series(records, kind, name)
         if steps:
-            axis.plot(steps, values, color=colour, label=label, marker="" if kind == "step" else ".")
+            axis.plot(
+                steps, values, color=colour, label=label, marker="" if kind == "step" else "."
+            )
     for axis, title in ((loss, "cross-entropy"), (accuracy, "accuracy")):
         axis.set(title=title, xlabel="step", ylim=(0, None) if axis is loss else (0, 1.02))
         axis.grid(alpha=0.3)
@@ -62,9 +68,19 @@ def _matrix(confusion: Confusion) -> Figure:
     axis.set_xticks(range(count), names, rotation=90)
     axis.set_yticks(range(count), names)
     low, high = confusion.interval
-    axis.set(xlabel="found", ylabel="true", title=f"accuracy {100 * confusion.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
+    axis.set(
+        xlabel="found",
+        ylabel="true",
+        title=f"accuracy {100 * confusion.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})",
+    )
     if count <= 20:
         for row, column in zip(*confusion.counts.nonzero(), strict=True):
-            axis.text(column, row, str(confusion.counts[row, column]), ha="center", va="center",
-                      color="white" if shares[row, column] > 0.5 else "black")
+            axis.text(
+                column,
+                row,
+                str(confusion.counts[row, column]),
+                ha="center",
+                va="center",
+                color="white" if shares[row, column] > 0.5 else "black",
+            )
     return figure

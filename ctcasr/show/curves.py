@@ -53,13 +53,19 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib, which is not installed: pip install 'ctcasr[plot]'") from error
+        raise ImportError(
+            "plots need matplotlib, which is not installed: pip install 'ctcasr[plot]'"
+        ) from error
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
 def series(records: Sequence[RecordLike], kind: str, name: str) -> Points:
     """Steps and values of one field in the records of one kind, where it is a number."""
-    found = [(r.step, value) for r in records if r.kind == kind and (value := number(r.data.get(name))) is not None]
+    found = [
+        (r.step, value)
+        for r in records
+        if r.kind == kind and (value := number(r.data.get(name))) is not None
+    ]
     return [step for step, _ in found], [value for _, value in found]
 
 
@@ -93,15 +99,30 @@ def _loss(records: Sequence[RecordLike]) -> Figure | None:
     if dev:
         top.plot(dev_steps, dev, color=ORANGE, marker="o", markersize=4, linewidth=1.5, label="dev")
         i = dev.index(min(dev))
-        top.annotate(f"least {short(dev[i])}", (dev_steps[i], dev[i]), xytext=(0, 14), textcoords="offset points",
-                     ha="center", color=VERMILION, fontweight="bold")
+        top.annotate(
+            f"least {short(dev[i])}",
+            (dev_steps[i], dev[i]),
+            xytext=(0, 14),
+            textcoords="offset points",
+            ha="center",
+            color=VERMILION,
+            fontweight="bold",
+        )
     _log_where_positive(top, values + dev)
     _frame(top, records, "Loss over the run", "loss")
     _legend(figure)
-    for axis, name, label in ((rate, "lr", "learning\nrate"), (gradient, "grad_norm", "gradient\nnorm")):
+    for axis, name, label in (
+        (rate, "lr", "learning\nrate"),
+        (gradient, "grad_norm", "gradient\nnorm"),
+    ):
         points = series(records, "step", name)
         axis.plot(*points, color=GREY, linewidth=0.6, alpha=0.5 if name == "grad_norm" else 0)
-        axis.plot(points[0], smooth(points[1]) if name == "grad_norm" else points[1], color=BLACK, linewidth=1.3)
+        axis.plot(
+            points[0],
+            smooth(points[1]) if name == "grad_norm" else points[1],
+            color=BLACK,
+            linewidth=1.3,
+        )
         if name == "grad_norm":
             _log_where_positive(axis, points[1])
         _style(axis, label)
@@ -111,29 +132,55 @@ def _loss(records: Sequence[RecordLike]) -> Figure | None:
 
 
 def _wer(records: Sequence[RecordLike]) -> Figure | None:
-    curves = [(name, colour, *series(records, "check", name)) for name, colour in (("wer", BLUE), ("cer", ORANGE))]
+    curves = [
+        (name, colour, *series(records, "check", name))
+        for name, colour in (("wer", BLUE), ("cer", ORANGE))
+    ]
     if not any(values for *_, values in curves):
         return None
     figure = new_figure(9, 5)
     axis: Axes = figure.subplots()
     for name, colour, steps, values in curves:
         if values:
-            axis.plot(steps, [100 * v for v in values], color=colour, marker="o", markersize=4, linewidth=2,
-                      label=f"{name.upper()}, {percent(values[-1], 1)} at last")
-    best = [r for r in records if r.kind == "check" and r.data.get("best") and number(r.data.get("wer")) is not None]
+            axis.plot(
+                steps,
+                [100 * v for v in values],
+                color=colour,
+                marker="o",
+                markersize=4,
+                linewidth=2,
+                label=f"{name.upper()}, {percent(values[-1], 1)} at last",
+            )
+    best = [
+        r
+        for r in records
+        if r.kind == "check" and r.data.get("best") and number(r.data.get("wer")) is not None
+    ]
     title = "Errors on the dev part"
     if best:
         wer = float(best[-1].data["wer"])
-        axis.plot([best[-1].step], [100 * wer], marker="*", markersize=16, color=GREEN, linestyle="none", zorder=5)
+        axis.plot(
+            [best[-1].step],
+            [100 * wer],
+            marker="*",
+            markersize=16,
+            color=GREEN,
+            linestyle="none",
+            zorder=5,
+        )
         title += f": best WER {percent(wer, 1)} at step {best[-1].step} (star)"
     # Logarithmic, so that 4 % and 2 % are as far apart as 40 and 20; linear below 1 %, so that 0 has a place.
     top = max(100.0, *(100 * v for *_, values in curves for v in values))
     ticks = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500]
     axis.set_yscale("symlog", linthresh=1, linscale=0.4)
-    axis.set_yticks([t for t in ticks if t <= top * 1.1], [f"{t} %" for t in ticks if t <= top * 1.1])
+    axis.set_yticks(
+        [t for t in ticks if t <= top * 1.1], [f"{t} %" for t in ticks if t <= top * 1.1]
+    )
     axis.minorticks_off()
     axis.set_ylim(-0.1, top * 1.15)
-    axis.set_xlim(0, max(Story.of(records).step, *(steps[-1] for _, _, steps, _ in curves if steps)) * 1.01)
+    axis.set_xlim(
+        0, max(Story.of(records).step, *(steps[-1] for _, _, steps, _ in curves if steps)) * 1.01
+    )
     _frame(axis, records, title, "error rate (logarithmic)")
     axis.set_xlabel("step")
     _legend(figure)
@@ -147,20 +194,40 @@ def _blank(records: Sequence[RecordLike]) -> Figure | None:
     figure = new_figure(9, 5)
     axis: Axes = figure.subplots()
     wins = series(records, "step", "blank_argmax")
-    axis.plot(wins[0], [100 * v for v in smooth(wins[1])], color=PURPLE, linewidth=1, linestyle=":",
-              label="frames where blank is the likeliest")
-    axis.plot(steps, [100 * v for v in smooth(mass)], color=ORANGE, linewidth=2.2, label="blank mass of the model")
+    axis.plot(
+        wins[0],
+        [100 * v for v in smooth(wins[1])],
+        color=PURPLE,
+        linewidth=1,
+        linestyle=":",
+        label="frames where blank is the likeliest",
+    )
+    axis.plot(
+        steps,
+        [100 * v for v in smooth(mass)],
+        color=ORANGE,
+        linewidth=2.2,
+        label="blank mass of the model",
+    )
     asked_steps, asked = series(records, "step", "blank_expected")
     shares = [100 * v for v in smooth(asked)]
-    axis.plot(asked_steps, shares, color=BLUE, linewidth=2.2, label="blank share that the targets ask for")
+    axis.plot(
+        asked_steps, shares, color=BLUE, linewidth=2.2, label="blank share that the targets ask for"
+    )
     if asked_steps == steps:
         axis.fill_between(steps, [100 * v for v in smooth(mass)], shares, color=ORANGE, alpha=0.15)
     released = release_step(records)
     title = "Blank share: model against targets"
     if released is not None:
         axis.axvline(released, color=GREEN, linewidth=1.5, linestyle="--")
-        axis.annotate(f"release: CER at most 80 % from step {released} on", (released, 2), xytext=(6, 0),
-                      textcoords="offset points", color=GREEN, va="bottom")
+        axis.annotate(
+            f"release: CER at most 80 % from step {released} on",
+            (released, 2),
+            xytext=(6, 0),
+            textcoords="offset points",
+            color=GREEN,
+            va="bottom",
+        )
     elif series(records, "check", "cer")[0]:
         title += " (not released: CER still above 80 %)"
     axis.set_ylim(0, 102)
@@ -202,16 +269,37 @@ def _frame(axis: Any, records: Sequence[RecordLike], title: str, label: str) -> 
     story = Story.of(records)
     if story.steps and story.epochs:
         per = story.steps / story.epochs
-        above = axis.secondary_xaxis("top", functions=(lambda step: step / per, lambda epoch: epoch * per))
+        above = axis.secondary_xaxis(
+            "top", functions=(lambda step: step / per, lambda epoch: epoch * per)
+        )
         above.set_xlabel("epoch", fontsize="small", loc="right")
         above.tick_params(labelsize="small")
-    skipped = [r.step for r in records if r.kind == "event" and r.data.get("what") == "skipped-step"]
+    skipped = [
+        r.step for r in records if r.kind == "event" and r.data.get("what") == "skipped-step"
+    ]
     if skipped:
-        axis.plot(skipped, [0] * len(skipped), marker="|", markersize=12, color=VERMILION, linestyle="none",
-                  clip_on=False, transform=axis.get_xaxis_transform(), label="skipped step")
+        axis.plot(
+            skipped,
+            [0] * len(skipped),
+            marker="|",
+            markersize=12,
+            color=VERMILION,
+            linestyle="none",
+            clip_on=False,
+            transform=axis.get_xaxis_transform(),
+            label="skipped step",
+        )
     for record in records:
         what = record.data.get("what")
         if record.kind == "event" and what in ("resumed", "early-stop", "interrupted"):
             axis.axvline(record.step, color=GREY, linewidth=1, linestyle="--")
-            axis.annotate(f" {what}", (record.step, 0.98), xycoords=axis.get_xaxis_transform(), color=GREY, va="top",
-                          rotation=90, fontsize="small", ha="right")
+            axis.annotate(
+                f" {what}",
+                (record.step, 0.98),
+                xycoords=axis.get_xaxis_transform(),
+                color=GREY,
+                va="top",
+                rotation=90,
+                fontsize="small",
+                ha="right",
+            )

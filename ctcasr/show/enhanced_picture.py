@@ -24,13 +24,16 @@ def pictures(hearings: Sequence[Hearing], enhancer: EnhancedFolder, judge: str) 
     for h in hearings:
         if h.judge == judge and h.condition in ("clean", "noisy", enhancer.name):
             mine.setdefault(h.scene.id, {})[h.condition] = h
-    gains = sorted((found[enhancer.name].tally.words.errors - found["noisy"].tally.words.errors, name)  # type: ignore[union-attr]
-                   for name, found in mine.items() if all(c in found and found[c].tally for c in ("noisy", enhancer.name)))
+    gains = sorted(
+        (found[enhancer.name].tally.words.errors - found["noisy"].tally.words.errors, name)  # type: ignore[union-attr]
+        for name, found in mine.items()
+        if all(c in found and found[c].tally for c in ("noisy", enhancer.name))
+    )
     drawn = []
     for _, name in (gains[i] for i in sorted({0, len(gains) // 2, len(gains) - 1}) if gains):
         try:
             drawn.append(_figure(mine[name], enhancer))
-        except AudioError:               # gone since it was heard
+        except AudioError:  # gone since it was heard
             continue
     return drawn
 
@@ -38,13 +41,27 @@ def pictures(hearings: Sequence[Hearing], enhancer: EnhancedFolder, judge: str) 
 def _figure(found: Mapping[str, Hearing], enhancer: EnhancedFolder) -> str:
     scene: Scene = found["noisy"].scene
     sound = read_sound(scene)
-    samples = {"clean": sound.clean, "noisy": sound.noisy, enhancer.name: enhancer.read(scene, sound).samples}
-    image = base64.b64encode(_draw({name: part for name, part in samples.items() if part is not None}, sound.rate_hz)).decode()
+    samples = {
+        "clean": sound.clean,
+        "noisy": sound.noisy,
+        enhancer.name: enhancer.read(scene, sound).samples,
+    }
+    image = base64.b64encode(
+        _draw({name: part for name, part in samples.items() if part is not None}, sound.rate_hz)
+    ).decode()
     level = "" if scene.snr_db is None else f", {scene.snr_db:+.1f} dB"
     about = f"{scene.id}: {scene.stratum('noise') or scene.stratum('interferer') or ''}{level}"
     width = max(len(name) for name in samples)
-    heard = "\n".join([f"{'said':{width}}  {scene.text.lower()}", *(f"{name:{width}}  {h.hypothesis or '(nothing)'}" for name in samples
-                                                                       if (h := found.get(name)) is not None and h.tally is not None)])
+    heard = "\n".join(
+        [
+            f"{'said':{width}}  {scene.text.lower()}",
+            *(
+                f"{name:{width}}  {h.hypothesis or '(nothing)'}"
+                for name in samples
+                if (h := found.get(name)) is not None and h.tally is not None
+            ),
+        ]
+    )
     return f'<h3>{escape(about)}</h3><img alt="spectrograms" src="data:image/png;base64,{image}"><div class="heard">{escape(heard)}</div>'
 
 
@@ -57,8 +74,16 @@ def _draw(samples: Mapping[str, Tensor], rate_hz: int) -> bytes:
     figure = Figure(figsize=(4 * len(spectra), 2.6), layout="constrained")
     axes = figure.subplots(1, len(spectra), sharey=True, squeeze=False)[0]
     for axis, (name, spectrum) in zip(axes, spectra.items(), strict=True):
-        axis.imshow(spectrum.numpy(), origin="lower", aspect="auto", cmap="magma", vmin=top - _RANGE_DB, vmax=top, interpolation="nearest",
-                    extent=(0, samples[name].shape[0] / rate_hz, 0, rate_hz / 2000))
+        axis.imshow(
+            spectrum.numpy(),
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=top - _RANGE_DB,
+            vmax=top,
+            interpolation="nearest",
+            extent=(0, samples[name].shape[0] / rate_hz, 0, rate_hz / 2000),
+        )
         axis.set_title(name, loc="left", fontsize="medium")
         axis.set_xlabel("seconds")
     axes[0].set_ylabel("kHz")
@@ -70,5 +95,12 @@ def _draw(samples: Mapping[str, Tensor], rate_hz: int) -> bytes:
 def _spectrogram(samples: Tensor, rate_hz: int) -> Tensor:
     """Decibels [F, T]."""
     size = 1 << (round(0.032 * rate_hz) - 1).bit_length()
-    spectrum = torch.stft(samples.float(), size, size // 4, window=torch.hann_window(size), return_complex=True, pad_mode="constant")
+    spectrum = torch.stft(
+        samples.float(),
+        size,
+        size // 4,
+        window=torch.hann_window(size),
+        return_complex=True,
+        pad_mode="constant",
+    )
     return 10 * torch.log10(spectrum.abs().square() + 1e-10)

@@ -45,23 +45,31 @@ def ranges(lines: Sequence[int], most: int = 8) -> str:
 
 
 def _facts(result: Examination) -> Text:
-    text = Text(f"{plural(result.lines, 'line')}, {clock(result.seconds)} of sound that can be used")
+    text = Text(
+        f"{plural(result.lines, 'line')}, {clock(result.seconds)} of sound that can be used"
+    )
     if result.speakers:
         text.append(f", {plural(result.speakers, 'speaker')}")
     if result.listened < result.utterances:
-        text.append(f"; listened to {result.listened} of {result.utterances}, of the others only the header was read")
+        text.append(
+            f"; listened to {result.listened} of {result.utterances}, of the others only the header was read"
+        )
     if result.slack:
         s = result.slack
-        text.append(f"\nframes of {1000 * result.frame_s:.0f} ms beyond what the texts need: least {s.least}, 1 % below {s.p1:.0f}, "
-                    f"5 % below {s.p5:.0f}, median {s.median:.0f}, 95 % below {s.p95:.0f}; "
-                    f"{s.infeasible} have too few, {s.tight} are tight")
+        text.append(
+            f"\nframes of {1000 * result.frame_s:.0f} ms beyond what the texts need: least {s.least}, 1 % below {s.p1:.0f}, "
+            f"5 % below {s.p5:.0f}, median {s.median:.0f}, 95 % below {s.p95:.0f}; "
+            f"{s.infeasible} have too few, {s.tight} are tight"
+        )
     return text
 
 
 def _conclusion(result: Examination) -> Text:
     if result.hurts:
         count = sum(f.severity == "error" for f in result.findings)
-        return Text(f"Training would be hurt: {plural(count, 'error')}. Mend them first.", style="bold red")
+        return Text(
+            f"Training would be hurt: {plural(count, 'error')}. Mend them first.", style="bold red"
+        )
     if any(f.severity == "warning" for f in result.findings):
         return Text("Ready to train; look at the warnings.", style="bold yellow")
     return Text("Ready to train.", style="bold green")

@@ -18,7 +18,9 @@ from ctcasr.show.run_view import Story
 from ctcasr.show.screen import WIDEST, screen
 
 R = TypeVar("R", bound=RecordLike)
-DRAW_S = 0.5           # a step redraws the live view at most this often: calm to the eye, nothing to the clock
+DRAW_S = (
+    0.5  # a step redraws the live view at most this often: calm to the eye, nothing to the clock
+)
 
 
 class View(Protocol):
@@ -28,7 +30,9 @@ class View(Protocol):
     def close(self) -> None: ...
 
 
-def watch(records: Iterable[R], *, plain: bool | None = None, console: Console | None = None) -> Iterator[R]:
+def watch(
+    records: Iterable[R], *, plain: bool | None = None, console: Console | None = None
+) -> Iterator[R]:
     """Pass every record through and show the run: live on a terminal or in a notebook, else (or if `plain`) as lines.
 
     A view that fails to write (a terminal that has gone) is dropped; the records go on.
@@ -53,7 +57,11 @@ def _view(plain: bool | None, console: Console) -> View:
         if console.is_jupyter:
             return NotebookView()
         # The bars and histories need Unicode; a terminal of an old code page gets lines.
-        plain = not console.is_terminal or console.is_dumb_terminal or not console.encoding.startswith("utf")
+        plain = (
+            not console.is_terminal
+            or console.is_dumb_terminal
+            or not console.encoding.startswith("utf")
+        )
     return PlainView(console) if plain else LiveView(console)
 
 
@@ -72,7 +80,9 @@ class PlainView:
         if self.plain.story.step:
             width = max(80, self.console.width)
             page = io.StringIO()
-            paper = Console(file=page, width=width, color_system=None, force_terminal=False, force_jupyter=False)
+            paper = Console(
+                file=page, width=width, color_system=None, force_terminal=False, force_jupyter=False
+            )
             paper.print(summary(self.plain.story, width))
             for line in page.getvalue().splitlines():
                 self._print(line.rstrip())
@@ -141,8 +151,15 @@ class NotebookView:
 
 def as_html(*parts: RenderableType, width: int = WIDEST - 20) -> str:
     """What a terminal of `width` columns would show, as one HTML element that needs nothing else."""
-    paper = Console(file=io.StringIO(), record=True, width=width, force_terminal=True, force_jupyter=False,
-                    color_system="truecolor", legacy_windows=False)
+    paper = Console(
+        file=io.StringIO(),
+        record=True,
+        width=width,
+        force_terminal=True,
+        force_jupyter=False,
+        color_system="truecolor",
+        legacy_windows=False,
+    )
     paper.print(*parts, sep="\n")
     style = "font-family:Menlo,'DejaVu Sans Mono',Consolas,monospace;font-size:13px;line-height:1.25;white-space:pre"
     return paper.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')

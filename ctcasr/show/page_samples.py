@@ -10,7 +10,7 @@ from typing import Any
 from ctcasr.show.charts import raster
 from ctcasr.show.records import RecordLike
 
-_ROWS = 16               # checks that are shown of each utterance
+_ROWS = 16  # checks that are shown of each utterance
 
 
 def samples(records: Sequence[RecordLike]) -> str:
@@ -27,9 +27,11 @@ def samples(records: Sequence[RecordLike]) -> str:
     blocks = [_block(name, few(seen)) for name, seen in found.items()]
     if not blocks:
         return ""
-    return ('<section><h2>Three utterances</h2><p class="why">What the network wrote at the checks: characters that are right in green, '
-            "others in red. Where posteriors were recorded, each row is a check and runs through the utterance: dark frames are blank, "
-            f"bright ones are a symbol; CTC narrows symbols to spikes of a frame or two.</p>{''.join(blocks)}</section>")
+    return (
+        '<section><h2>Three utterances</h2><p class="why">What the network wrote at the checks: characters that are right in green, '
+        "others in red. Where posteriors were recorded, each row is a check and runs through the utterance: dark frames are blank, "
+        f"bright ones are a symbol; CTC narrows symbols to spikes of a frame or two.</p>{''.join(blocks)}</section>"
+    )
 
 
 def few(seen: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Mapping[str, Any]]]:
@@ -41,11 +43,21 @@ def few(seen: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Mappin
 
 def _block(name: str, seen: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
     said = str(seen[-1][1].get("reference") or "")
-    rows = "".join(f'<tr><td class="n">{step}</td><td class="said">{_marked(said, str(s.get("hypothesis") or ""))}</td></tr>'
-                   for step, s in seen)
-    pictures = raster([(str(step), s["blank"], s.get("spikes") or ()) for step, s in seen if isinstance(s.get("blank"), list)])
-    return (f"<h3>{escape(name)}</h3>{pictures}<table><tr><th>step</th><th>written</th></tr>{rows}"
-            f'<tr><td class="n soft">said</td><td class="said"><b>{escape(said)}</b></td></tr></table>')
+    rows = "".join(
+        f'<tr><td class="n">{step}</td><td class="said">{_marked(said, str(s.get("hypothesis") or ""))}</td></tr>'
+        for step, s in seen
+    )
+    pictures = raster(
+        [
+            (str(step), s["blank"], s.get("spikes") or ())
+            for step, s in seen
+            if isinstance(s.get("blank"), list)
+        ]
+    )
+    return (
+        f"<h3>{escape(name)}</h3>{pictures}<table><tr><th>step</th><th>written</th></tr>{rows}"
+        f'<tr><td class="n soft">said</td><td class="said"><b>{escape(said)}</b></td></tr></table>'
+    )
 
 
 def _marked(said: str, written: str) -> str:
@@ -55,5 +67,7 @@ def _marked(said: str, written: str) -> str:
     parts = []
     for what, _, _, a, b in SequenceMatcher(None, said, written, autojunk=False).get_opcodes():
         if a < b:
-            parts.append(f'<span class="{"right" if what == "equal" else "wrong"}">{escape(written[a:b])}</span>')
+            parts.append(
+                f'<span class="{"right" if what == "equal" else "wrong"}">{escape(written[a:b])}</span>'
+            )
     return "".join(parts)

@@ -10,7 +10,7 @@ from ctcasr.show.records import RecordLike, number
 from ctcasr.show.run_view import Story, figures
 from ctcasr.show.units import binary, clock, count, percent, rate, short
 
-EVERY_S = 10.0         # a step has a line at most this often, by the clock of the records
+EVERY_S = 10.0  # a step has a line at most this often, by the clock of the records
 
 
 class PlainLines:
@@ -36,9 +36,18 @@ class PlainLines:
             return [self._line("check", check_columns(data)), *self._new_verdict(data)]
         if record.kind == "epoch":
             took = number(data.get("seconds"))
-            return [self._line("epoch", f"train loss {short(number(data.get('train_loss'))):>7}   took {clock(took)}")]
+            return [
+                self._line(
+                    "epoch",
+                    f"train loss {short(number(data.get('train_loss'))):>7}   took {clock(took)}",
+                )
+            ]
         if record.kind == "event":
-            return [self._line(str(data.get("what") or "event"), f"{data.get('message') or ''}{named(data)}")]
+            return [
+                self._line(
+                    str(data.get("what") or "event"), f"{data.get('message') or ''}{named(data)}"
+                )
+            ]
         return []
 
     def _line(self, what: str, columns: str) -> str:
@@ -70,7 +79,9 @@ def step_columns(story: Story) -> str:
     if story.speed is not None:
         columns += f"  audio/s {story.speed:>5.1f}  wait {_tight(story.waiting):>4}"
     if mean("blank_mass") is not None:
-        columns += f"  blank {_tight(mean('blank_mass')):>4} asked {_tight(mean('blank_expected')):>4}"
+        columns += (
+            f"  blank {_tight(mean('blank_mass')):>4} asked {_tight(mean('blank_expected')):>4}"
+        )
     return columns + ("" if left is None else f"  left {clock(left)}")
 
 
@@ -83,13 +94,17 @@ def check_columns(check: Mapping[str, Any]) -> str:
     columns = f"dev loss {short(number(check.get('dev_loss'))):>7}"
     for name, value in figures(check):
         share = name in ("wer", "cer", "accuracy")
-        columns += f"  {name.upper() if share else name} {_tight(value, 1) if share else short(value):>7}"
+        columns += (
+            f"  {name.upper() if share else name} {_tight(value, 1) if share else short(value):>7}"
+        )
     return columns + ("  best" if check.get("best") else "")
 
 
 def named(event: Mapping[str, Any]) -> str:
     """The utterances of an event that its message does not name, the first five."""
-    ids = [str(i).partition(": ")[0] for i in event.get("ids") or ()]      # an id may carry its reason behind a colon
+    ids = [
+        str(i).partition(": ")[0] for i in event.get("ids") or ()
+    ]  # an id may carry its reason behind a colon
     message = str(event.get("message"))
     ids = [i for i in ids if not re.search(rf"(?<!\w){re.escape(i)}(?!\w)", message)]
     more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
@@ -98,21 +113,32 @@ def named(event: Mapping[str, Any]) -> str:
 
 def start_lines(start: Mapping[str, Any]) -> list[str]:
     """What is going to be trained, and what it is expected to take."""
-    lines = [f"network: {start.get('network', '-')}, {count(number(start.get('parameters')))} parameters, on "
-             f"{start.get('device', '-')}"]
+    lines = [
+        f"network: {start.get('network', '-')}, {count(number(start.get('parameters')))} parameters, on "
+        f"{start.get('device', '-')}"
+    ]
     train_s = number(start.get("train_seconds"))
-    lines.append(f"plan: {start.get('epochs', '-')} epochs, {count(number(start.get('steps')))} steps"
-                 + ("" if train_s is None else f", {clock(train_s)} of audio in each epoch"))
+    lines.append(
+        f"plan: {start.get('epochs', '-')} epochs, {count(number(start.get('steps')))} steps"
+        + ("" if train_s is None else f", {clock(train_s)} of audio in each epoch")
+    )
     times = (("expected_epoch_s", "per epoch"), ("expected_total_s", "in all"))
-    expected = [f"{clock(value)} {what}" for name, what in times if (value := number(start.get(name))) is not None]
+    expected = [
+        f"{clock(value)} {what}"
+        for name, what in times
+        if (value := number(start.get(name))) is not None
+    ]
     memory = number(start.get("expected_memory_bytes"))
     expected += [f"{binary(memory)} of memory"] if memory is not None else []
     lines += [f"expected: {', '.join(expected)}"] if expected else []
     uncovered, skipped = start.get("uncovered"), start.get("skipped")
     if isinstance(uncovered, Mapping) and uncovered:
         worst = sorted(uncovered.items(), key=lambda item: -(number(item[1]) or 0))[:10]
-        lines.append("not in the alphabet: " + ", ".join(f"{character!r} x {times}" for character, times in worst)
-                     + (f" and {len(uncovered) - 10} more" if len(uncovered) > 10 else ""))
+        lines.append(
+            "not in the alphabet: "
+            + ", ".join(f"{character!r} x {times}" for character, times in worst)
+            + (f" and {len(uncovered) - 10} more" if len(uncovered) > 10 else "")
+        )
     if isinstance(skipped, list | tuple) and skipped:
         lines.append(f"left out of the manifest: {len(skipped)}")
         lines += [f"  {line}" for line in skipped[:5]]

@@ -39,8 +39,10 @@ def final_course(records: Iterable[RecordLike]) -> list[RecordLike]:
     course: list[RecordLike] = []
     for record in records:
         if record.kind in ("start", "step"):
-            while course and (course[-1].step > record.step
-                              or (course[-1].step == record.step and course[-1].kind == record.kind == "step")):
+            while course and (
+                course[-1].step > record.step
+                or (course[-1].step == record.step and course[-1].kind == record.kind == "step")
+            ):
                 course.pop()
         course.append(record)
     return course

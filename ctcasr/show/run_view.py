@@ -10,9 +10,18 @@ from typing import Any
 from ctcasr.show.records import RecordLike, number, time_of
 from ctcasr.show.trace import Trace
 
-RECENT = 50            # steps that the shown loss, gradient, speed and blank shares are means of
+RECENT = 50  # steps that the shown loss, gradient, speed and blank shares are means of
 # Numbers of a check that are no scores, or are shown in a place of their own.
-_NO_SCORES = {"step", "epoch", "time_s", "dev_loss", "loss", "best", "utterances", "empty_hypotheses"}
+_NO_SCORES = {
+    "step",
+    "epoch",
+    "time_s",
+    "dev_loss",
+    "loss",
+    "best",
+    "utterances",
+    "empty_hypotheses",
+}
 
 
 @dataclass
@@ -21,21 +30,27 @@ class Story:
 
     start: Mapping[str, Any] = field(default_factory=dict)
     step: int = 0
-    now: Mapping[str, Any] = field(default_factory=dict)          # the last step
-    check: Mapping[str, Any] | None = None                        # the last check, with its "step"
-    best: Mapping[str, Any] | None = None                         # the best check, with its "step"
+    now: Mapping[str, Any] = field(default_factory=dict)  # the last step
+    check: Mapping[str, Any] | None = None  # the last check, with its "step"
+    best: Mapping[str, Any] | None = None  # the best check, with its "step"
     verdict: Mapping[str, Any] | None = None
-    event: Mapping[str, Any] | None = None                        # the last event, with its "step"
-    left_out: dict[str, set[str]] = field(default_factory=dict)   # utterances named by events, by what befell them
+    event: Mapping[str, Any] | None = None  # the last event, with its "step"
+    left_out: dict[str, set[str]] = field(
+        default_factory=dict
+    )  # utterances named by events, by what befell them
     skipped_steps: int = 0
-    time_s: float = 0.0                                           # training time, resumed parts added up
-    audio_s: float = 0.0                                          # audio heard in training
+    time_s: float = 0.0  # training time, resumed parts added up
+    audio_s: float = 0.0  # audio heard in training
     first_loss: float | None = None
-    traces: dict[str, Trace] = field(default_factory=lambda: {"loss": Trace(), "grad_norm": Trace()})
+    traces: dict[str, Trace] = field(
+        default_factory=lambda: {"loss": Trace(), "grad_norm": Trace()}
+    )
     recent: deque[Mapping[str, Any]] = field(default_factory=deque)
     _last_time: float = 0.0
-    _epoch_audio: float = 0.0                                     # audio heard in the epoch that is under way
-    _marks: deque[tuple[float, float, int]] = field(default_factory=lambda: deque(maxlen=1000))   # time, audio, step
+    _epoch_audio: float = 0.0  # audio heard in the epoch that is under way
+    _marks: deque[tuple[float, float, int]] = field(
+        default_factory=lambda: deque(maxlen=1000)
+    )  # time, audio, step
 
     @staticmethod
     def of(records: Iterable[RecordLike]) -> Story:
@@ -62,8 +77,11 @@ class Story:
                 self.best = self.check
             for name, value in figures(data):
                 self.traces.setdefault(name, Trace()).add(value)
-        elif record.kind == "epoch":       # with a time budget the plan changes on the way
-            self.start = {**self.start, **{name: data[name] for name in ("steps", "epochs") if name in data}}
+        elif record.kind == "epoch":  # with a time budget the plan changes on the way
+            self.start = {
+                **self.start,
+                **{name: data[name] for name in ("steps", "epochs") if name in data},
+            }
         elif record.kind == "event":
             self.event = {"step": record.step, **data}
             self.skipped_steps += data.get("what") == "skipped-step"
@@ -87,8 +105,10 @@ class Story:
         self.audio_s, self._epoch_audio = self.audio_s + audio_s, self._epoch_audio + audio_s
         self._marks.append((self.time_s, self.audio_s, step))
         self.recent.append(data)
-        while len(self.recent) > 1 and sum(number(d.get("steps")) or 1 for d in self.recent) > RECENT:
-            self.recent.popleft()          # a record may sum up several steps
+        while (
+            len(self.recent) > 1 and sum(number(d.get("steps")) or 1 for d in self.recent) > RECENT
+        ):
+            self.recent.popleft()  # a record may sum up several steps
         loss = number(data.get("loss"))
         self.first_loss = loss if self.first_loss is None else self.first_loss
         self.traces["loss"].add(loss)
@@ -162,5 +182,9 @@ def figures(check: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The scores of a check by their names, error rates first: (name, value)."""
     inside = check.get("figures")
     scores = {**(inside if isinstance(inside, Mapping) else {}), **check}
-    names = ["wer", "cer", *(name for name in scores if name not in ("wer", "cer") and name not in _NO_SCORES)]
+    names = [
+        "wer",
+        "cer",
+        *(name for name in scores if name not in ("wer", "cer") and name not in _NO_SCORES),
+    ]
     return [(name, value) for name in names if (value := number(scores.get(name))) is not None]

@@ -20,8 +20,8 @@ from ctcasr.show.trace import sparkline
 from ctcasr.show.units import BLUE, GREEN, GREY, ORANGE, SKY, clock, count, percent, rate, short
 from ctcasr.show.words import compare
 
-LABEL = 9              # cells of the column of labels
-WIDEST = 120           # a wider panel is no more legible
+LABEL = 9  # cells of the column of labels
+WIDEST = 120  # a wider panel is no more legible
 
 
 def screen(story: Story, width: int) -> RenderableType:
@@ -36,8 +36,16 @@ def screen(story: Story, width: int) -> RenderableType:
     tail = _tail(story)
     if tail.row_count:
         parts += [Rule(style=GREY), tail]
-    return Panel(Group(*parts), title=_title(story, inner - 4), title_align="left", subtitle=_machine(story),
-                 subtitle_align="right", border_style=GREY, box=box.ROUNDED, width=width)
+    return Panel(
+        Group(*parts),
+        title=_title(story, inner - 4),
+        title_align="left",
+        subtitle=_machine(story),
+        subtitle_align="right",
+        border_style=GREY,
+        box=box.ROUNDED,
+        width=width,
+    )
 
 
 def score(name: str, value: float) -> str:
@@ -69,7 +77,9 @@ def _progress(story: Story) -> RenderableType:
         ends = f", {clock(left)} left (at {datetime.now() + timedelta(seconds=left):%H:%M})"
     grid.add_row(
         Text(f"epoch {story.epoch}" + (f" of {story.epochs}" if story.epochs else "")),
-        ProgressBar(total=1.0, completed=story.share, style=GREY, complete_style=SKY, finished_style=GREEN),
+        ProgressBar(
+            total=1.0, completed=story.share, style=GREY, complete_style=SKY, finished_style=GREEN
+        ),
         Text(f"{100 * story.share:.0f} %  {clock(story.time_s)} gone{ends}"),
     )
     return grid
@@ -92,9 +102,14 @@ def _numbers(story: Story, inner: int) -> RenderableType:
     ]
     line = max(8, inner - 55)
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for style, cells, justify in (("dim", LABEL, "left"), ("bold", 8, "right"), (SKY, line, "left"), ("dim", 7, "left"),
-                                  ("", 19, "left")):
-        grid.add_column(style=style, width=cells, justify=justify, no_wrap=True)    # type: ignore[arg-type]
+    for style, cells, justify in (
+        ("dim", LABEL, "left"),
+        ("bold", 8, "right"),
+        (SKY, line, "left"),
+        ("dim", 7, "left"),
+        ("", 19, "left"),
+    ):
+        grid.add_column(style=style, width=cells, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for i in range(max(len(left), len(right))):
         label, value, trace = left[i] if i < len(left) else ("", "", "")
         drawn = sparkline(story.traces[trace].values, line) if trace in story.traces else ""
@@ -110,8 +125,10 @@ def _blank(story: Story, inner: int) -> list[RenderableType]:
     """How much of its mass the model gives to blank, over how much the targets ask for."""
     width = max(8, inner - LABEL - 31)
     argmax = story.mean("blank_argmax")
-    rows = [("model", "blank_mass", ORANGE, "" if argmax is None else f"wins {percent(argmax)}"),
-            ("targets", "blank_expected", BLUE, "of frames" if argmax is not None else "")]
+    rows = [
+        ("model", "blank_mass", ORANGE, "" if argmax is None else f"wins {percent(argmax)}"),
+        ("targets", "blank_expected", BLUE, "of frames" if argmax is not None else ""),
+    ]
     lines: list[RenderableType] = []
     for i, (label, name, colour, note) in enumerate(rows):
         share = story.mean(name)
@@ -134,7 +151,11 @@ def _transcripts(check: Mapping[str, Any], inner: int) -> list[RenderableType]:
     for sample in samples:
         name = Text(str(sample.get("id", "")), style="dim", no_wrap=True)
         name.truncate(column, overflow="ellipsis", pad=True)
-        pair = compare(str(sample.get("reference") or ""), str(sample.get("hypothesis") or ""), inner - column - 2)
+        pair = compare(
+            str(sample.get("reference") or ""),
+            str(sample.get("hypothesis") or ""),
+            inner - column - 2,
+        )
         lines += [Text.assemble(name, "  ", pair[0]), Text.assemble(" " * (column + 2), pair[1])]
     return lines
 
@@ -144,7 +165,9 @@ def _tail(story: Story) -> Table:
     grid.add_column(width=LABEL, style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
     if story.best is not None and figures(story.best):
-        scores = ", ".join(f"{_named(name)} {score(name, value)}" for name, value in figures(story.best)[:2])
+        scores = ", ".join(
+            f"{_named(name)} {score(name, value)}" for name, value in figures(story.best)[:2]
+        )
         grid.add_row("best", Text(f"{scores} at step {count(story.best['step'])}", style=GREEN))
     if left_out(story):
         grid.add_row("left out", Text(left_out(story)))
@@ -158,7 +181,11 @@ def _tail(story: Story) -> Table:
 
 def left_out(story: Story) -> str:
     """What training did without, in words; empty where nothing was left out."""
-    parts = [f"{len(ids)} {what}" for what, ids in story.left_out.items() if what in ("infeasible", "unreadable")]
+    parts = [
+        f"{len(ids)} {what}"
+        for what, ids in story.left_out.items()
+        if what in ("infeasible", "unreadable")
+    ]
     listed = story.start.get("skipped")
     if isinstance(listed, list | tuple) and listed:
         parts.append(f"{len(listed)} line{'s' if len(listed) > 1 else ''} of the manifest")
@@ -175,9 +202,14 @@ def verdict_text(verdict: Mapping[str, Any]) -> Text:
     if verdict.get("estimated") and verdict.get("release_step"):
         text.append(f" (about until step {verdict['release_step']})", style="default not bold")
     for cause in causes[:1]:
-        text.append(f"  {cause.get('slug', '')}: {cause.get('evidence', '')}", style="default not bold")
+        text.append(
+            f"  {cause.get('slug', '')}: {cause.get('evidence', '')}", style="default not bold"
+        )
         if cause.get("cure"):
             text.append(f"\ncure: {cause['cure']}", style="bold")
     if len(causes) > 1:
-        text.append(f"\nor: {', '.join(str(cause.get('slug')) for cause in causes[1:])}", style="dim not bold")
+        text.append(
+            f"\nor: {', '.join(str(cause.get('slug')) for cause in causes[1:])}",
+            style="dim not bold",
+        )
     return text

@@ -11,7 +11,7 @@ from typing import Any
 from ctcasr.records import read_records
 from ctcasr.show.records import RecordLike, final_course, number, time_of
 
-_FOLDERS = {"step": "train", "check": "dev", "epoch": "epoch"}        # how TensorBoard groups the curves
+_FOLDERS = {"step": "train", "check": "dev", "epoch": "epoch"}  # how TensorBoard groups the curves
 _LEFT_OUT = ("time_s",)
 
 
@@ -24,14 +24,24 @@ def write_events(run: Path | str, out: Path | str | None = None) -> Path:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
-        raise ImportError("event files need the package tensorboard, which is not installed: pip install 'ctcasr[tensorboard]'") from error
+        raise ImportError(
+            "event files need the package tensorboard, which is not installed: pip install 'ctcasr[tensorboard]'"
+        ) from error
     run = Path(run)
     source = run / "records.jsonl" if run.is_dir() else run
     records = final_course(read_records(source))
     folder = Path(out) if out is not None else source.parent / "tensorboard"
-    if foreign := [path.name for path in folder.iterdir() if "tfevents" not in path.name] if folder.is_dir() else []:
-        raise ValueError(f"{folder}: expected a new folder, or one with event files only; it holds {', '.join(sorted(foreign)[:3])}")
-    started = source.stat().st_mtime - max((time_of(record) or 0.0 for record in records), default=0.0)
+    if (
+        foreign := [path.name for path in folder.iterdir() if "tfevents" not in path.name]
+        if folder.is_dir()
+        else []
+    ):
+        raise ValueError(
+            f"{folder}: expected a new folder, or one with event files only; it holds {', '.join(sorted(foreign)[:3])}"
+        )
+    started = source.stat().st_mtime - max(
+        (time_of(record) or 0.0 for record in records), default=0.0
+    )
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     writer: Any = SummaryWriter(str(part))
     try:
@@ -67,8 +77,16 @@ def _texts(record: RecordLike) -> Iterator[tuple[str, str]]:
         yield f"event/{data.get('what')}", str(data.get("message", ""))
     if record.kind == "check":
         if verdict := data.get("verdict"):
-            causes = "; ".join(f"{cause['slug']}: {cause['evidence']} Cure: {cause['cure']}" for cause in verdict.get("causes") or ())
+            causes = "; ".join(
+                f"{cause['slug']}: {cause['evidence']} Cure: {cause['cure']}"
+                for cause in verdict.get("causes") or ()
+            )
             yield "verdict", f"{verdict.get('state')}" + (f". {causes}" if causes else "")
         samples = [s for s in data.get("samples") or () if "reference" in s]
         if samples:
-            yield "heard", "\n\n".join(f"said: {s['reference']}  \nheard: {s.get('hypothesis', '')}" for s in samples)
+            yield (
+                "heard",
+                "\n\n".join(
+                    f"said: {s['reference']}  \nheard: {s.get('hypothesis', '')}" for s in samples
+                ),
+            )

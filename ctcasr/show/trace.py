@@ -16,9 +16,9 @@ class Trace:
         if limit < 2 or limit % 2:
             raise ValueError(f"limit: expected an even number of at least 2; got {limit}")
         self.limit = limit
-        self.stretch = 1                  # values per mean
+        self.stretch = 1  # values per mean
         self._means: list[float] = []
-        self._sum, self._n = 0.0, 0       # the stretch that is being filled
+        self._sum, self._n = 0.0, 0  # the stretch that is being filled
 
     def add(self, value: float | None) -> None:
         """One more value; None (unknown, not finite) is passed over."""
@@ -30,7 +30,9 @@ class Trace:
         self._means.append(self._sum / self._n)
         self._sum, self._n = 0.0, 0
         if len(self._means) == self.limit:
-            self._means = [(a + b) / 2 for a, b in zip(self._means[::2], self._means[1::2], strict=True)]
+            self._means = [
+                (a + b) / 2 for a, b in zip(self._means[::2], self._means[1::2], strict=True)
+            ]
             self.stretch *= 2
 
     @property
@@ -50,5 +52,5 @@ def sparkline(values: Sequence[float], width: int) -> str:
         means = [math.log(mean) for mean in means]
     low, high = min(means), max(means)
     if high - low < 1e-9:
-        return _BLOCKS[3] * n          # flat: neither high nor low
+        return _BLOCKS[3] * n  # flat: neither high nor low
     return "".join(_BLOCKS[min(7, int(8 * (mean - low) / (high - low)))] for mean in means)

@@ -36,7 +36,9 @@ def short(value: float | None) -> str:
     size = abs(value)
     if size >= 100_000 or 0 < size < 0.001:
         return f"{value:.1e}"
-    return f"{value:.0f}" if size >= 1000 else f"{value:.{3 if size < 1 else 2 if size < 100 else 1}f}"
+    return (
+        f"{value:.0f}" if size >= 1000 else f"{value:.{3 if size < 1 else 2 if size < 100 else 1}f}"
+    )
 
 
 def rate(value: float | None) -> str:

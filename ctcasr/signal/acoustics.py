@@ -15,7 +15,7 @@ def room_response(rir: Tensor, early: int | None = None) -> Tensor:
     """
     if rir.numel() == 0 or not bool(rir.any()):
         raise ValueError("expected a room response with a direct sound; this one is silent")
-    response = rir[int(rir.abs().argmax()):]
+    response = rir[int(rir.abs().argmax()) :]
     response = response / response.square().sum().sqrt() * response[0].sign()
     return response if early is None else response[: early + 1]
 

@@ -17,7 +17,7 @@ class Alphabet:
     """A tokenizer of single characters: `symbols[i]` has number i + 1, number 0 is the blank."""
 
     symbols: tuple[str, ...]
-    strict: bool = False                 # raise UncoveredText instead of leaving characters out
+    strict: bool = False  # raise UncoveredText instead of leaving characters out
     _number: dict[str, int] = field(init=False, repr=False, compare=False)
     _known: frozenset[str] = field(init=False, repr=False, compare=False)
 
@@ -25,15 +25,23 @@ class Alphabet:
         symbols = tuple(symbols)
         for symbol in symbols:
             if not isinstance(symbol, str) or len(symbol) != 1:
-                raise ValueError(f"alphabet: expected symbols of one character each; got {symbol!r}")
+                raise ValueError(
+                    f"alphabet: expected symbols of one character each; got {symbol!r}"
+                )
         twice = sorted(symbol for symbol, count in Counter(symbols).items() if count > 1)
         if not symbols or twice:
-            raise ValueError(f"alphabet: expected at least one symbol, each once; got {len(symbols)}, twice: {twice}")
+            raise ValueError(
+                f"alphabet: expected at least one symbol, each once; got {len(symbols)}, twice: {twice}"
+            )
         if any(symbol.isspace() and symbol != " " for symbol in symbols):
-            raise ValueError("alphabet: expected no white space but the plain space; every other is written as one")
+            raise ValueError(
+                "alphabet: expected no white space but the plain space; every other is written as one"
+            )
         object.__setattr__(self, "symbols", symbols)
         object.__setattr__(self, "strict", strict)
-        object.__setattr__(self, "_number", {symbol: index for index, symbol in enumerate(symbols, start=1)})
+        object.__setattr__(
+            self, "_number", {symbol: index for index, symbol in enumerate(symbols, start=1)}
+        )
         object.__setattr__(self, "_known", frozenset(symbols))
 
     @staticmethod
@@ -101,4 +109,6 @@ class Alphabet:
     def _check(self, index: int, least: int) -> None:
         if not least <= index < self.size:
             hint = "; collapse the path and remove blanks first" if index == 0 else ""
-            raise ValueError(f"expected symbol numbers within {least}..{self.size - 1}; got {index}{hint}")
+            raise ValueError(
+                f"expected symbol numbers within {least}..{self.size - 1}; got {index}{hint}"
+            )

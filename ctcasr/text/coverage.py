@@ -16,10 +16,12 @@ class Coverage:
     """Characters that `encode` leaves out of a corpus, and the utterances that hold them."""
 
     n_utterances: int
-    n_affected: int = 0                                                       # utterances with at least one of them
-    characters: Mapping[str, int] = field(default_factory=dict)               # most frequent first
-    examples: Mapping[str, list[str]] = field(default_factory=dict)           # the first few utterances of each
-    empty: list[str] = field(default_factory=list)                            # utterances of which nothing is left
+    n_affected: int = 0  # utterances with at least one of them
+    characters: Mapping[str, int] = field(default_factory=dict)  # most frequent first
+    examples: Mapping[str, list[str]] = field(
+        default_factory=dict
+    )  # the first few utterances of each
+    empty: list[str] = field(default_factory=list)  # utterances of which nothing is left
 
     @property
     def complete(self) -> bool:
@@ -36,9 +38,13 @@ class Coverage:
                 "are outside the alphabet and left out:"
             )
         for char, count in self.characters.items():
-            lines.append(f"  {char!r} U+{ord(char):04X} x{count}, as in {', '.join(self.examples[char])}")
+            lines.append(
+                f"  {char!r} U+{ord(char):04X} x{count}, as in {', '.join(self.examples[char])}"
+            )
         if self.empty:
-            lines.append(f"{len(self.empty)} texts are empty after that: {', '.join(self.empty[:_EXAMPLES])}")
+            lines.append(
+                f"{len(self.empty)} texts are empty after that: {', '.join(self.empty[:_EXAMPLES])}"
+            )
         return "\n".join(lines)
 
 

@@ -17,21 +17,23 @@ from ctcasr.text.tokenizer import Tokenizer
 class WordModel(Protocol):
     """A language model over words, in nats; contexts are hashable. `NGram` is one."""
 
-    def start(self) -> Any:
-        ...
+    def start(self) -> Any: ...
 
-    def step(self, context: Any, word: str) -> tuple[Any, float]:
-        ...
+    def step(self, context: Any, word: str) -> tuple[Any, float]: ...
 
-    def end(self, context: Any) -> float:
-        ...
+    def end(self, context: Any) -> float: ...
 
 
 class Words:
     """Language model, bonus per word, and lexicon; each of them may be left out. State: (context, the word so far)."""
 
     def __init__(
-        self, tokenizer: Tokenizer, model: WordModel | None = None, weight: float = 0.5, bonus: float = 0.0, lexicon: Lexicon | None = None
+        self,
+        tokenizer: Tokenizer,
+        model: WordModel | None = None,
+        weight: float = 0.5,
+        bonus: float = 0.0,
+        lexicon: Lexicon | None = None,
     ) -> None:
         self.model, self.weight, self.bonus, self.lexicon = model, weight, bonus, lexicon
         self._parts = _parts(tokenizer)
@@ -76,10 +78,14 @@ class Hotwords:
 
     def __init__(self, tokenizer: Tokenizer, phrases: Iterable[str], bonus: float = 1.0) -> None:
         self.bonus = bonus
-        self.phrases = frozenset(text for phrase in phrases if (text := tokenizer.normalise(phrase)))
+        self.phrases = frozenset(
+            text for phrase in phrases if (text := tokenizer.normalise(phrase))
+        )
         if not self.phrases:
             raise ValueError("hotwords: expected at least one phrase; got none")
-        self._beginnings = frozenset(phrase[:n] for phrase in self.phrases for n in range(len(phrase) + 1))
+        self._beginnings = frozenset(
+            phrase[:n] for phrase in self.phrases for n in range(len(phrase) + 1)
+        )
         self._parts = _parts(tokenizer)
 
     def start(self) -> Hashable:
@@ -102,7 +108,7 @@ class Hotwords:
         if state is None:
             return (("", 0) if char == " " else None), 0.0
         if char == " " and (not matched or matched.endswith(" ")):
-            return state, 0.0                                   # a space after a space, or before everything
+            return state, 0.0  # a space after a space, or before everything
         pending = self.bonus * (len(matched) - kept)
         if char == " " and matched in self.phrases:
             kept, pending = len(matched), 0.0
@@ -112,7 +118,7 @@ class Hotwords:
             cut = whole.find(" ")
             if cut < 0 or cut == len(whole) - 1:
                 return (("", 0) if char == " " else None), -pending
-            whole, kept = whole[cut + 1:], max(0, kept - cut - 1)
+            whole, kept = whole[cut + 1 :], max(0, kept - cut - 1)
         return (whole, kept), self.bonus * (len(whole) - kept) - pending
 
 
@@ -135,5 +141,8 @@ class Together:
 
 def _parts(tokenizer: Tokenizer) -> list[tuple[bool, str]]:
     """Of every symbol: whether it ends the word before it, and what it writes."""
-    symbols = ["" if index == tokenizer.blank else tokenizer.symbol(index) for index in range(tokenizer.size)]
+    symbols = [
+        "" if index == tokenizer.blank else tokenizer.symbol(index)
+        for index in range(tokenizer.size)
+    ]
     return [(symbol.startswith("_"), symbol.removeprefix("_")) for symbol in symbols]

@@ -25,11 +25,15 @@ class Lexicon:
                 missing = tokenizer.uncovered(part)
                 if missing:
                     named = ", ".join(map(repr, missing))
-                    raise ValueError(f"lexicon: expected words of the alphabet's characters; got {part!r} with {named}")
+                    raise ValueError(
+                        f"lexicon: expected words of the alphabet's characters; got {part!r} with {named}"
+                    )
                 kept.add(part)
         if not kept:
             raise ValueError("lexicon: expected at least one word; got none")
-        return Lexicon(frozenset(kept), frozenset(word[:n] for word in kept for n in range(len(word) + 1)))
+        return Lexicon(
+            frozenset(kept), frozenset(word[:n] for word in kept for n in range(len(word) + 1))
+        )
 
     @staticmethod
     def read(path: Path | str, tokenizer: Tokenizer) -> Lexicon:

@@ -18,4 +18,6 @@ def make_tokenizer(name: str, texts: Iterable[str] = (), strict: bool = False) -
     kind, _, size = name.partition(":")
     if kind == "pieces" and size.isdigit():
         return Pieces.train(texts, int(size), Alphabet.english38(strict))
-    raise ValueError(f"text: expected english38, english29 or pieces:N (as pieces:200); got {name!r}")
+    raise ValueError(
+        f"text: expected english38, english29 or pieces:N (as pieces:200); got {name!r}"
+    )

@@ -36,7 +36,7 @@ class NGram:
         value = 0.0
         whole = (*context, word)
         while whole not in self.grams:
-            if len(whole) == 1:                                # a model without <unk>
+            if len(whole) == 1:  # a model without <unk>
                 return (), -math.inf
             value += self.grams.get(whole[:-1], (0.0, 0.0))[1]
             whole = whole[1:]
@@ -71,7 +71,7 @@ class NGram:
 
     def _context(self, words: Words) -> Words:
         """The longest end of `words` that anything can depend on, so that equal futures have equal contexts."""
-        words = words[max(0, len(words) - self.order + 1):]
+        words = words[max(0, len(words) - self.order + 1) :]
         while words and words not in self.grams:
             words = words[1:]
         return words
@@ -110,7 +110,9 @@ class NGram:
         """The model of an ARPA file; ArpaError names the line that is wrong."""
         path = Path(path)
         if not path.is_file():
-            raise ArpaError(f"{path}: expected an ARPA file; there is none (tools/train_lm.py writes one)")
+            raise ArpaError(
+                f"{path}: expected an ARPA file; there is none (tools/train_lm.py writes one)"
+            )
         grams: dict[Words, tuple[float, float]] = {}
         promised: dict[int, int] = {}
         order, closed = 0, False
@@ -127,11 +129,15 @@ class NGram:
                     words, values = _fields(line, order, f"{path}:{number}")
                     grams[words] = values
         if not promised or not closed:
-            raise ArpaError(f"{path}: expected \\data\\, n-grams and \\end\\; the file is no ARPA file, or it is truncated")
+            raise ArpaError(
+                f"{path}: expected \\data\\, n-grams and \\end\\; the file is no ARPA file, or it is truncated"
+            )
         for n, count in promised.items():
             found = sum(len(gram) == n for gram in grams)
             if found != count:
-                raise ArpaError(f"{path}: expected {count} n-grams of order {n}, as its header says; got {found}")
+                raise ArpaError(
+                    f"{path}: expected {count} n-grams of order {n}, as its header says; got {found}"
+                )
         return NGram(max(promised), grams)
 
 
@@ -140,7 +146,9 @@ def _fields(line: str, order: int, where: str) -> tuple[Words, tuple[float, floa
     try:
         if len(fields) in (order + 1, order + 2):
             back_off = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
-            return tuple(fields[1:order + 1]), (float(fields[0]), back_off)
+            return tuple(fields[1 : order + 1]), (float(fields[0]), back_off)
     except ValueError:
         pass
-    raise ArpaError(f"{where}: expected a log10 probability, {order} words and perhaps a back-off weight; got {line!r}")
+    raise ArpaError(
+        f"{where}: expected a log10 probability, {order} words and perhaps a back-off weight; got {line!r}"
+    )

@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 from ctcasr.text.ngram import BEGIN, END, UNKNOWN, NGram, Words
 
-FALLBACK = (0.5, 1.0, 1.5)       # discounts of counts 1, 2, 3 and more, where counts of counts allow no estimate
+FALLBACK = (
+    0.5,
+    1.0,
+    1.5,
+)  # discounts of counts 1, 2, 3 and more, where counts of counts allow no estimate
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,9 @@ class Trained:
     fallback: tuple[int, ...]
 
 
-def train_ngram(sentences: Iterable[Sequence[str]], order: int = 3, words: Iterable[str] = ()) -> Trained:
+def train_ngram(
+    sentences: Iterable[Sequence[str]], order: int = 3, words: Iterable[str] = ()
+) -> Trained:
     """A model of `order`, or less where no sentence is so long; `words` are in its vocabulary even where no sentence has them.
 
     Lower orders count in how many contexts an n-gram was seen; those that begin with <s> are counted as they are. Unigrams
@@ -64,7 +70,10 @@ def train_ngram(sentences: Iterable[Sequence[str]], order: int = 3, words: Itera
             probability[gram] = own + weight[context] * probability[gram[1:]]
     for gram, value in probability.items():
         if gram:
-            grams[gram] = (math.log10(value), math.log10(back_off[gram]) if gram in back_off else 0.0)
+            grams[gram] = (
+                math.log10(value),
+                math.log10(back_off[gram]) if gram in back_off else 0.0,
+            )
     grams[(BEGIN,)] = (-99.0, math.log10(back_off[(BEGIN,)]) if (BEGIN,) in back_off else 0.0)
     return Trained(NGram(order, grams), tuple(discounts), tuple(fallback))
 
@@ -76,10 +85,12 @@ def _counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Word
         reserved = {BEGIN, END, UNKNOWN}.intersection(sentence)
         if reserved:
             named = ", ".join(sorted(reserved))
-            raise ValueError(f"expected words; got {named}, which stands for something in a model: {' '.join(sentence)!r}")
+            raise ValueError(
+                f"expected words; got {named}, which stands for something in a model: {' '.join(sentence)!r}"
+            )
         whole = (BEGIN, *sentence, END)
         for n in range(1, order + 1):
-            raw[n - 1].update(whole[at:at + n] for at in range(len(whole) - n + 1))
+            raw[n - 1].update(whole[at : at + n] for at in range(len(whole) - n + 1))
     adjusted = [raw[-1]]
     for n in range(order - 1, 0, -1):
         contexts: Counter[Words] = Counter(gram[1:] for gram in raw[n])
@@ -95,4 +106,4 @@ def _discounts(counts: Iterable[int]) -> tuple[float, float, float] | None:
         return None
     y = t[1] / (t[1] + 2 * t[2])
     found = tuple(k - (k + 1) * y * t[k + 1] / t[k] for k in (1, 2, 3))
-    return found if all(0 <= d <= k for k, d in enumerate(found, start=1)) else None     # type: ignore[return-value]
+    return found if all(0 <= d <= k for k, d in enumerate(found, start=1)) else None  # type: ignore[return-value]

@@ -40,6 +40,8 @@ def _form(char: str, keep: frozenset[str]) -> str:
     if char in _DASHES:
         return "-" if "-" in keep else " "
     parts = unicodedata.normalize("NFKD", char.casefold())
-    folded = unicodedata.normalize("NFC", "".join(part for part in parts if not unicodedata.combining(part)))
+    folded = unicodedata.normalize(
+        "NFC", "".join(part for part in parts if not unicodedata.combining(part))
+    )
     # what folding brings to light may be a capital, an apostrophe or a dash again
     return folded if folded == char else "".join(_form(part, keep) for part in folded)

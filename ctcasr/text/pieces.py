@@ -28,17 +28,32 @@ class Pieces:
 
         alphabet = alphabet or Alphabet.english38()
         characters = "".join(alphabet.symbols).replace(" ", "")
-        least = len(characters) + 2      # the blank and the word mark
+        least = len(characters) + 2  # the blank and the word mark
         if size < least:
-            raise ValueError(f"pieces: expected size >= {least} (every character, word mark, blank); got {size}")
+            raise ValueError(
+                f"pieces: expected size >= {least} (every character, word mark, blank); got {size}"
+            )
         lines = [line for line in (alphabet.covered(text) for text in texts) if line]
         if not lines:
-            raise ValueError("pieces: expected texts to train on; got none with a character of the alphabet")
+            raise ValueError(
+                "pieces: expected texts to train on; got none with a character of the alphabet"
+            )
         writer = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines), model_writer=writer, vocab_size=size, hard_vocab_limit=False,
-            model_type="unigram", character_coverage=1.0, required_chars=characters, normalization_rule_name="identity",
-            unk_id=0, bos_id=-1, eos_id=-1, pad_id=-1, num_threads=1, minloglevel=2,
+            sentence_iterator=iter(lines),
+            model_writer=writer,
+            vocab_size=size,
+            hard_vocab_limit=False,
+            model_type="unigram",
+            character_coverage=1.0,
+            required_chars=characters,
+            normalization_rule_name="identity",
+            unk_id=0,
+            bos_id=-1,
+            eos_id=-1,
+            pad_id=-1,
+            num_threads=1,
+            minloglevel=2,
             max_sentence_length=max(4192, *(4 * len(line) + 1 for line in lines)),
         )
         return Pieces(writer.getvalue(), alphabet)
@@ -81,7 +96,9 @@ class Pieces:
 
     def symbol(self, index: int) -> str:
         """The piece with "_" before a word's first, "<b>" for the blank."""
-        return "<b>" if index == 0 else str(self._processor.id_to_piece(index)).replace("\u2581", "_")
+        return (
+            "<b>" if index == 0 else str(self._processor.id_to_piece(index)).replace("\u2581", "_")
+        )
 
     def to_state(self) -> dict[str, Any]:
         """Plain data for a checkpoint."""

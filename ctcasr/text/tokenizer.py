@@ -67,4 +67,6 @@ def tokenizer_from_state(state: Mapping[str, Any]) -> Tokenizer:
         return Alphabet.from_state(state)
     if kind == "pieces":
         return Pieces.from_state(state)
-    raise ValueError(f"tokenizer: expected kind 'alphabet' or 'pieces'; got {kind!r}; is it of a newer version?")
+    raise ValueError(
+        f"tokenizer: expected kind 'alphabet' or 'pieces'; got {kind!r}; is it of a newer version?"
+    )

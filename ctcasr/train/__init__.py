@@ -9,6 +9,16 @@ from ctcasr.train.trainer import fit
 from ctcasr.train.world import World, pick_device
 
 __all__ = [
-    "Plan", "TrainingError", "World", "fit", "load_fitting", "option", "parse", "pick_device", "required",
-    "step_seconds", "to_toml", "write_settings",
+    "Plan",
+    "TrainingError",
+    "World",
+    "fit",
+    "load_fitting",
+    "option",
+    "parse",
+    "pick_device",
+    "required",
+    "step_seconds",
+    "to_toml",
+    "write_settings",
 ]

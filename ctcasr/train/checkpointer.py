@@ -17,7 +17,9 @@ from ctcasr.train.world import World
 class Saving:
     """Writes what the task and the trainer must remember; rank 0 has the files, the others need no disk in common with it."""
 
-    def __init__(self, out: Path, task: Task, optimiser: torch.optim.Optimizer, at: Progress, world: World) -> None:
+    def __init__(
+        self, out: Path, task: Task, optimiser: torch.optim.Optimizer, at: Progress, world: World
+    ) -> None:
         self.out, self.task, self.optimiser, self.at, self.world = out, task, optimiser, at, world
 
     def best(self) -> None:
@@ -29,15 +31,24 @@ class Saving:
         """Write last.pt, from which the run goes on as if it had never stopped; every rank must be asked."""
         draws = self.world.gather(rng_state())
         if self.world.rank == 0:
-            training = {"progress": vars(self.at).copy(), "optimiser": self.optimiser.state_dict(), "rng": draws, "named": sorted(named)}
+            training = {
+                "progress": vars(self.at).copy(),
+                "optimiser": self.optimiser.state_dict(),
+                "rng": draws,
+                "named": sorted(named),
+            }
             checkpoint.save(self.out / "last.pt", {**self.task.export(), "training": training})
 
     def restore(self, seed: int) -> set[str]:
         """Go on from last.pt; returns the lines that were named before. Every rank must be asked."""
         path = self.out / "last.pt"
-        saved: Mapping[str, Any] = self.world.first(checkpoint.load(path) if self.world.rank == 0 else {})
+        saved: Mapping[str, Any] = self.world.first(
+            checkpoint.load(path) if self.world.rank == 0 else {}
+        )
         if "training" not in saved:
-            raise checkpoint.CheckpointError(f"{path}: expected the state of a training run; there is none in it")
+            raise checkpoint.CheckpointError(
+                f"{path}: expected the state of a training run; there is none in it"
+            )
         training = saved["training"]
         self.task.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(training["optimiser"])
@@ -45,7 +56,7 @@ class Saving:
         draws = training["rng"] if isinstance(training["rng"], list) else [training["rng"]]
         if self.world.rank < len(draws):
             set_rng_state(draws[self.world.rank])
-        else:                                               # there were fewer of us
+        else:  # there were fewer of us
             own_draws(seed + self.at.step, self.world)
         return set(training["named"])
 

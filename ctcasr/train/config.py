@@ -32,22 +32,42 @@ class Plan:
     optimiser: str = option("adamw", "adamw, adam (L2 weight decay), sgd or rmsprop")
     lr: float = option(2e-3, "highest learning rate")
     weight_decay: float = option(1e-2, "decoupled (adamw) or L2 weight decay")
-    schedule: str = option("onecycle", "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)")
+    schedule: str = option(
+        "onecycle",
+        "onecycle, cosine, linear, exponential, plateau, drop, constant or range (a range test)",
+    )
     warmup: float = option(0.1, "share of training in which the learning rate rises")
-    floor: float = option(0.0, "onecycle, cosine, linear: share of lr to end at; 0: fall towards nothing, no lower than 0.0001")
-    decay: float = option(0.5, "plateau: factor of the learning rate where checks bring nothing better")
-    decay_after: int = option(3, "plateau: so many checks in a row without a better one lower the learning rate")
-    clip: float = option(10.0, "largest norm of the gradient (of the mean loss per utterance); 0: no clipping")
+    floor: float = option(
+        0.0,
+        "onecycle, cosine, linear: share of lr to end at; 0: fall towards nothing, no lower than 0.0001",
+    )
+    decay: float = option(
+        0.5, "plateau: factor of the learning rate where checks bring nothing better"
+    )
+    decay_after: int = option(
+        3, "plateau: so many checks in a row without a better one lower the learning rate"
+    )
+    clip: float = option(
+        10.0, "largest norm of the gradient (of the mean loss per utterance); 0: no clipping"
+    )
     accumulate: int = option(1, "batches per optimiser step")
     seed: int = option(0, "of everything random")
     check_every: int = option(1, "epochs between checks on the dev part")
     patience: int = option(0, "checks without a better one before stopping early; 0: never")
     skips: int = option(20, "unusable steps in a row before training stops")
-    unreadable: float = option(0.1, "largest share of an epoch's utterances that may be unreadable (ten may always be)")
+    unreadable: float = option(
+        0.1, "largest share of an epoch's utterances that may be unreadable (ten may always be)"
+    )
     save_every_s: float = option(60.0, "seconds between writes of last.pt")
-    auto_resume: bool = option(False, "go on with the run in the folder if there is one, else begin: for jobs that are started again")
+    auto_resume: bool = option(
+        False,
+        "go on with the run in the folder if there is one, else begin: for jobs that are started again",
+    )
     log_every: int = option(5, "steps that one record sums up")
-    bf16: bool = option(False, "products in bfloat16 (autocast); features, normalisation, CTC and checks stay in float32")
+    bf16: bool = option(
+        False,
+        "products in bfloat16 (autocast); features, normalisation, CTC and checks stay in float32",
+    )
     device: str = option("auto", "auto, cpu, cuda")
 
     @property
@@ -59,14 +79,18 @@ class Plan:
         try:
             return float(self.budget[:-1]) * unit if unit else float(self.budget)
         except ValueError:
-            raise ValueError(f"budget: expected a time as 90s, 30m or 8h; got {self.budget!r}") from None
+            raise ValueError(
+                f"budget: expected a time as 90s, 30m or 8h; got {self.budget!r}"
+            ) from None
 
 
 def make_optimiser(plan: Plan, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser; weight decay touches matrices only, neither biases nor BatchNorm."""
     parameters = list(parameters)
-    groups = [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": plan.weight_decay},
-              {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0}]
+    groups = [
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": plan.weight_decay},
+        {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
+    ]
     if plan.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=plan.lr)
     if plan.optimiser == "adam":
@@ -83,10 +107,14 @@ def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> 
     if plan.schedule not in SCHEDULES:
         raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}; got {plan.schedule!r}")
     if not (0 <= plan.floor <= 1 and 0 < plan.decay <= 1 and plan.decay_after >= 1):
-        raise ValueError("expected floor within 0..1, decay above 0 and at most 1, decay_after >= 1; "
-                         f"got {plan.floor}, {plan.decay}, {plan.decay_after}")
+        raise ValueError(
+            "expected floor within 0..1, decay above 0 and at most 1, decay_after >= 1; "
+            f"got {plan.floor}, {plan.decay}, {plan.decay_after}"
+        )
     if plan.schedule == "range":
-        return plan.lr * 1e-4 ** (1 - progress)       # rises over four decades (Smith 2017, arXiv 1506.01186)
+        return plan.lr * 1e-4 ** (
+            1 - progress
+        )  # rises over four decades (Smith 2017, arXiv 1506.01186)
     if progress < plan.warmup and plan.schedule != "constant":
         rise = progress / plan.warmup
         # One-cycle starts at 1/25 of its top (Smith and Topin 2017); plain warm-up at zero.
@@ -99,7 +127,7 @@ def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> 
     if plan.schedule == "exponential":
         return plan.lr * 0.01 ** min(1.0, fall)
     if plan.schedule == "drop":
-        return plan.lr * (1.0 if progress < 9 / 13 else 0.1)          # 45 epochs, and 20 more at a tenth
+        return plan.lr * (1.0 if progress < 9 / 13 else 0.1)  # 45 epochs, and 20 more at a tenth
     if plan.schedule == "plateau":
         return plan.lr * plan.decay ** _plateaus(checks, plan.decay_after)
     return plan.lr

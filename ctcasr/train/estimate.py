@@ -20,11 +20,15 @@ from ctcasr.train.state import rng_state, set_rng_state
 class Estimate:
     """What a few trial steps foretell."""
 
-    step_s_per_audio_s: float       # seconds of training per (padded) second of audio
-    memory_bytes: int | None        # peak of the process (or of the device) behind the largest trial batch
+    step_s_per_audio_s: float  # seconds of training per (padded) second of audio
+    memory_bytes: (
+        int | None
+    )  # peak of the process (or of the device) behind the largest trial batch
 
 
-def estimate(task: Task, batches: list[Batch], device: torch.device, bf16: bool = False) -> Estimate | None:
+def estimate(
+    task: Task, batches: list[Batch], device: torch.device, bf16: bool = False
+) -> Estimate | None:
     """Time forward and backward passes over `batches` and undo every trace of them; None where none of them can be used."""
     network = task.network.to(device)
     kept, random = copy.deepcopy(network.state_dict()), rng_state()
@@ -38,10 +42,13 @@ def estimate(task: Task, batches: list[Batch], device: torch.device, bf16: bool 
                 loss.sum.backward()
                 if device.type == "cuda":
                     torch.cuda.synchronize(device)
-                pace.append((time.perf_counter() - start) / float(batch.audio.data.numel() / batch.audio.rate))
+                pace.append(
+                    (time.perf_counter() - start)
+                    / float(batch.audio.data.numel() / batch.audio.rate)
+                )
         except (RuntimeError, MemoryError) as error:
             if not no_memory(error):
-                raise                                           # training will halve the batch
+                raise  # training will halve the batch
     for parameter in network.parameters():
         parameter.grad = None
     network.load_state_dict(kept)
@@ -53,7 +60,11 @@ def estimate(task: Task, batches: list[Batch], device: torch.device, bf16: bool 
 def step_seconds(task: Task, batch: Batch | None, device: torch.device) -> float:
     """Seconds that one training step on a batch like this takes; leaves no trace. 1.0 where it cannot be used."""
     guess = None if batch is None else estimate(task, [batch, batch], device)
-    return guess.step_s_per_audio_s * batch.audio.data.numel() / float(batch.audio.rate) if guess and batch else 1.0
+    return (
+        guess.step_s_per_audio_s * batch.audio.data.numel() / float(batch.audio.rate)
+        if guess and batch
+        else 1.0
+    )
 
 
 def memory_bytes(device: torch.device) -> int | None:
@@ -62,7 +73,7 @@ def memory_bytes(device: torch.device) -> int | None:
         return int(torch.cuda.max_memory_allocated(device))
     try:
         import resource
-    except ImportError:                                         # Windows
+    except ImportError:  # Windows
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)

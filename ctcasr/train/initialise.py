@@ -20,5 +20,7 @@ def load_fitting(network: nn.Module, path: Path | str) -> list[str]:
         else:
             tensor.copy_(saved[name])
     if len(notes) == len(own):
-        raise ValueError(f"{path}: not one tensor fits this network; is it a checkpoint of another kind?")
+        raise ValueError(
+            f"{path}: not one tensor fits this network; is it a checkpoint of another kind?"
+        )
     return notes

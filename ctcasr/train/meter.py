@@ -33,7 +33,10 @@ class Window:
         self.sum, self.weight = self.sum + outcome.total, self.weight + outcome.weight
         self.audio_s += outcome.audio_s
         self.step_s, self.wait_s, self.lr = self.step_s + step_s, self.wait_s + wait_s, lr
-        self.infeasible, self.halved = self.infeasible + outcome.infeasible, self.halved + outcome.halved
+        self.infeasible, self.halved = (
+            self.infeasible + outcome.infeasible,
+            self.halved + outcome.halved,
+        )
         self.scale = self.scale + outcome.scale
         self.last, self.loss = outcome, outcome.last or self.loss
 
@@ -41,9 +44,19 @@ class Window:
         """The figures of the window, which begins anew."""
         assert self.last is not None
         loss = float(self.sum) / self.weight if self.weight else math.nan
-        figures = {"loss": loss, "lr": self.lr, "grad_norm": self.last.grad_norm, "steps": self.steps, "audio_s": self.audio_s,
-                   "step_s": self.step_s, "wait_s": self.wait_s, "infeasible": self.infeasible, "left_out": self.infeasible,
-                   "clip_scale": float(self.scale) / self.steps, "halved": self.halved}
+        figures = {
+            "loss": loss,
+            "lr": self.lr,
+            "grad_norm": self.last.grad_norm,
+            "steps": self.steps,
+            "audio_s": self.audio_s,
+            "step_s": self.step_s,
+            "wait_s": self.wait_s,
+            "infeasible": self.infeasible,
+            "left_out": self.infeasible,
+            "clip_scale": float(self.scale) / self.steps,
+            "halved": self.halved,
+        }
         if self.loss is not None:
             figures |= self.loss.evidence()
         if self.last.moved is not None:

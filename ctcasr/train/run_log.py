@@ -13,7 +13,7 @@ from ctcasr.train.state import Progress
 from ctcasr.train.stepper import Outcome
 from ctcasr.train.world import World
 
-_FEW = 10               # unreadable utterances in an epoch that no corpus is too small for
+_FEW = 10  # unreadable utterances in an epoch that no corpus is too small for
 
 
 class Batches(Protocol):
@@ -22,16 +22,20 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     @property
-    def seconds(self) -> float: ...                   # in an epoch, all processes together
+    def seconds(self) -> float: ...  # in an epoch, all processes together
 
     @property
-    def utterances(self) -> int: ...                  # in an epoch, all processes together; asked only if some were skipped
+    def utterances(
+        self,
+    ) -> int: ...  # in an epoch, all processes together; asked only if some were skipped
 
     @property
-    def skipped(self) -> Sequence[Skip]: ...          # all that could not be read so far
+    def skipped(self) -> Sequence[Skip]: ...  # all that could not be read so far
 
     @property
-    def unread(self) -> Sequence[Skip]: ...           # those of the epoch that is going on; asked only if some were skipped
+    def unread(
+        self,
+    ) -> Sequence[Skip]: ...  # those of the epoch that is going on; asked only if some were skipped
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[Batch | None]: ...
 
@@ -46,11 +50,13 @@ class Trouble:
     def __init__(self, task: Task, plan: Plan, at: Progress, world: World) -> None:
         self.task, self.plan, self.at, self.world = task, plan, at, world
         self.file = RecordFile(None)
-        self.named: set[str] = set()           # lines that were told
+        self.named: set[str] = set()  # lines that were told
 
     def write(self, kind: str, data: Mapping[str, Any]) -> Record:
         """Write a record, and return it."""
-        return self.file.write(Record(kind, self.at.step, {"time_s": round(self.at.seconds, 3), **data}))
+        return self.file.write(
+            Record(kind, self.at.step, {"time_s": round(self.at.seconds, 3), **data})
+        )
 
     def event(self, what: str, message: str, ids: Sequence[str] = ()) -> Record:
         """Write a record of something that happened."""
@@ -59,22 +65,37 @@ class Trouble:
     def after(self, outcome: Outcome | None, train: Batches) -> Iterator[Record]:
         """Name what a step of any process left out, once for each utterance; TrainingError where too much cannot be used."""
         left_out = outcome.left_out if outcome else ()
-        too_large = [f"{name}: does not fit into memory, even alone" for name in outcome.too_large] if outcome else []
-        new = {"unreadable": self._new(_lines(train.skipped)), "infeasible": self._new(left_out), "too-large": self._new(too_large)}
-        fresh, unread = self.world.total(sum(map(len, new.values())), len(train.unread) if train.skipped else 0)
+        too_large = (
+            [f"{name}: does not fit into memory, even alone" for name in outcome.too_large]
+            if outcome
+            else []
+        )
+        new = {
+            "unreadable": self._new(_lines(train.skipped)),
+            "infeasible": self._new(left_out),
+            "too-large": self._new(too_large),
+        }
+        fresh, unread = self.world.total(
+            sum(map(len, new.values())), len(train.unread) if train.skipped else 0
+        )
         if fresh:
             everywhere = self.world.gather(new)
             for what in new:
                 yield from self.name(what, [line for lines in everywhere for line in lines[what]])
         if unread > _FEW and unread > self.plan.unreadable * train.utterances:
             lines = [line for lines in self.world.gather(_lines(train.unread)) for line in lines]
-            raise TrainingError(f"{len(lines)} of {train.utterances} utterances could not be read in epoch {self.at.epoch}, more than "
-                                f"--unreadable {self.plan.unreadable:g} allows: {'; '.join(lines[:5])}{' ...' if len(lines) > 5 else ''}. "
-                                "Is the disk still there? Look at the files, or allow more, and resume")
+            raise TrainingError(
+                f"{len(lines)} of {train.utterances} utterances could not be read in epoch {self.at.epoch}, more than "
+                f"--unreadable {self.plan.unreadable:g} allows: {'; '.join(lines[:5])}{' ...' if len(lines) > 5 else ''}. "
+                "Is the disk still there? Look at the files, or allow more, and resume"
+            )
         if outcome is not None and outcome.halved:
             if not self.at.halved:
-                yield self.event("out-of-memory", "a batch did not fit into memory and was halved, and so will others be without a word; "
-                                 "the step records count them (halved)")
+                yield self.event(
+                    "out-of-memory",
+                    "a batch did not fit into memory and was halved, and so will others be without a word; "
+                    "the step records count them (halved)",
+                )
             self.at.halved += outcome.halved
         yield from self._unusable(outcome)
 
@@ -83,14 +104,19 @@ class Trouble:
         new = self._new(lines)
         self.named.update(new)
         if new:
-            yield self.event(what, f"{len(new)} left out: {new[0]}" + (" ..." if len(new) > 1 else ""), new)
+            yield self.event(
+                what, f"{len(new)} left out: {new[0]}" + (" ..." if len(new) > 1 else ""), new
+            )
 
     def nothing(self, train: Batches) -> TrainingError:
         """An epoch without a single step."""
         first = next(iter(sorted(self.named)), None) if not train.skipped else str(train.skipped[0])
         reason = f"; the first: {first}" if first else ""
-        return TrainingError("not one step could be made in a whole epoch: nothing could be read, or nothing has an alignment"
-                             + reason + self._diagnosis())
+        return TrainingError(
+            "not one step could be made in a whole epoch: nothing could be read, or nothing has an alignment"
+            + reason
+            + self._diagnosis()
+        )
 
     def _unusable(self, outcome: Outcome | None) -> Iterator[Record]:
         """Count steps that could not be taken, in a row."""
@@ -99,16 +125,26 @@ class Trouble:
             return
         self.at.bad_in_row += 1
         names = ", ".join(outcome.suspects[:3])
-        yield self.event("skipped-step", f"{outcome.problem}" + (f" ({names})" if names else ""), outcome.suspects)
+        yield self.event(
+            "skipped-step",
+            f"{outcome.problem}" + (f" ({names})" if names else ""),
+            outcome.suspects,
+        )
         if self.at.bad_in_row >= self.plan.skips:
             where = f" in {names}" if names else ""
-            raise TrainingError(f"{self.at.bad_in_row} steps in a row could not be used; the last because {outcome.problem}{where}. "
-                                f"Lower the learning rate, or look at these utterances{self._diagnosis()}")
+            raise TrainingError(
+                f"{self.at.bad_in_row} steps in a row could not be used; the last because {outcome.problem}{where}. "
+                f"Lower the learning rate, or look at these utterances{self._diagnosis()}"
+            )
 
     def _diagnosis(self) -> str:
         """What the task makes of the story so far, for the last words of a run."""
         causes = (self.task.judge(self.file.history) or {}).get("causes") or ()
-        return f". The likely cause: {causes[0]['slug']} ({causes[0]['evidence']}); the cure: {causes[0]['cure']}" if causes else ""
+        return (
+            f". The likely cause: {causes[0]['slug']} ({causes[0]['evidence']}); the cure: {causes[0]['cure']}"
+            if causes
+            else ""
+        )
 
     def _new(self, lines: Sequence[str]) -> list[str]:
         return [line for line in dict.fromkeys(lines) if line not in self.named]

@@ -16,17 +16,34 @@ S = TypeVar("S")
 
 def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = None) -> S:
     """Settings of dataclass `kind` from the command line; prints what is wrong and exits as argparse does."""
-    parser = argparse.ArgumentParser(prog=prog, description=(kind.__doc__ or "").splitlines()[0], allow_abbrev=False)
-    parser.add_argument("--from", dest="from_", metavar="SETTINGS.TOML", help="read settings from this file first")
+    parser = argparse.ArgumentParser(
+        prog=prog, description=(kind.__doc__ or "").splitlines()[0], allow_abbrev=False
+    )
+    parser.add_argument(
+        "--from", dest="from_", metavar="SETTINGS.TOML", help="read settings from this file first"
+    )
     hints = get_type_hints(kind)
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         required = field.default is dataclasses.MISSING
         shown = "" if required or field.default == "" else f" [{field.default}]"
         flag, extra = "--" + field.name.replace("_", "-"), field.metadata.get("help", "")
         if hints[field.name] is bool:
-            parser.add_argument(flag, dest=field.name, action=argparse.BooleanOptionalAction, default=None, help=extra + shown)
+            parser.add_argument(
+                flag,
+                dest=field.name,
+                action=argparse.BooleanOptionalAction,
+                default=None,
+                help=extra + shown,
+            )
         else:
-            parser.add_argument(flag, dest=field.name, type=hints[field.name], default=None, metavar=field.name.upper(), help=extra + shown)
+            parser.add_argument(
+                flag,
+                dest=field.name,
+                type=hints[field.name],
+                default=None,
+                metavar=field.name.upper(),
+                help=extra + shown,
+            )
     given = vars(parser.parse_args(argv))
     source = given.pop("from_")
     values = {}
@@ -36,7 +53,11 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     except (OSError, ValueError) as error:
         parser.error(str(error))
     values.update({name: value for name, value in given.items() if value is not None})
-    missing = [f.name for f in dataclasses.fields(kind) if f.default is dataclasses.MISSING and f.name not in values]  # type: ignore[arg-type]
+    missing = [
+        f.name
+        for f in dataclasses.fields(kind)
+        if f.default is dataclasses.MISSING and f.name not in values
+    ]  # type: ignore[arg-type]
     if missing:
         parser.error("expected " + ", ".join("--" + name.replace("_", "-") for name in missing))
     return kind(**values)
@@ -50,7 +71,10 @@ def check(kind: type[Any], values: dict[str, Any], where: str) -> dict[str, Any]
     for name, value in values.items():
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
-            raise ValueError(f"{where}: unknown setting {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise ValueError(
+                f"{where}: unknown setting {name!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+            )
         wanted = hints[name]
         if wanted is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
@@ -66,7 +90,9 @@ def to_toml(settings: Any) -> str:
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
         # TOML's basic strings, booleans and finite numbers are written as JSON writes them, but for one character.
-        lines.append(f"{field.name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f"))
+        lines.append(
+            f"{field.name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -23,10 +23,10 @@ def halved(parts: Sequence[Batch | None], index: int) -> tuple[list[Batch | None
     batch = parts[index]
     assert batch is not None
     if len(batch) == 1:
-        return [*parts[:index], None, *parts[index + 1:]], batch.ids[0]
+        return [*parts[:index], None, *parts[index + 1 :]], batch.ids[0]
     middle = len(batch) // 2
     two = [batch.rows(range(middle)), batch.rows(range(middle, len(batch)))]
-    return [*parts[:index], *two, *parts[index + 1:]], None
+    return [*parts[:index], *two, *parts[index + 1 :]], None
 
 
 def free() -> None:

@@ -12,18 +12,18 @@ import torch
 class Progress:
     """The clock of a run, changed by the trainer alone."""
 
-    step: int = 0                    # optimiser steps done
-    epoch: int = 0                   # the epoch that is going on
-    batch: int = 0                   # batches of it that are done
-    done: float = 0.0                # share of the training that is done, 0..1
-    epochs: int = 0                  # epochs planned
-    seconds: float = 0.0             # time trained, over all sessions of the run
-    bad_in_row: int = 0              # unusable steps in a row
+    step: int = 0  # optimiser steps done
+    epoch: int = 0  # the epoch that is going on
+    batch: int = 0  # batches of it that are done
+    done: float = 0.0  # share of the training that is done, 0..1
+    epochs: int = 0  # epochs planned
+    seconds: float = 0.0  # time trained, over all sessions of the run
+    bad_in_row: int = 0  # unusable steps in a row
     best: list[float] | None = None  # key of the best check
-    since_best: int = 0              # checks since
-    halved: int = 0                  # how often memory ran out
-    records: int = 0                 # records written when this was saved
-    checks: list[float] = field(default_factory=list)      # first key of each check
+    since_best: int = 0  # checks since
+    halved: int = 0  # how often memory ran out
+    records: int = 0  # records written when this was saved
+    checks: list[float] = field(default_factory=list)  # first key of each check
 
     def improves(self, key: tuple[float, ...]) -> bool:
         """Whether a check with this key is the best so far; NaN never is."""

@@ -22,18 +22,20 @@ from ctcasr.train.world import World
 class Outcome:
     """What a step did, all processes together; numbers stay on the device until `loss` and `grad_norm` are asked for."""
 
-    total: torch.Tensor                      # sum of the losses
+    total: torch.Tensor  # sum of the losses
     weight: float
-    norm: torch.Tensor                       # of the gradient of the mean, before clipping
-    last: Loss | None                        # of this process; None if it had nothing
-    left_out: tuple[str, ...]                # of this process
-    scale: torch.Tensor                      # what clipping multiplied the gradient by, 0..1
-    infeasible: int = 0                      # how many were left out
+    norm: torch.Tensor  # of the gradient of the mean, before clipping
+    last: Loss | None  # of this process; None if it had nothing
+    left_out: tuple[str, ...]  # of this process
+    scale: torch.Tensor  # what clipping multiplied the gradient by, 0..1
+    infeasible: int = 0  # how many were left out
     audio_s: float = 0.0
-    halved: int = 0                          # how often memory ran out
-    too_large: tuple[str, ...] = ()          # utterances of this process that do not fit even alone
-    moved: torch.Tensor | None = None        # length of the step over that of the matrices it moved, if it was measured
-    problem: str = ""                        # why the step was not taken
+    halved: int = 0  # how often memory ran out
+    too_large: tuple[str, ...] = ()  # utterances of this process that do not fit even alone
+    moved: torch.Tensor | None = (
+        None  # length of the step over that of the matrices it moved, if it was measured
+    )
+    problem: str = ""  # why the step was not taken
     suspects: tuple[str, ...] = field(default=())
 
     @property
@@ -54,11 +56,19 @@ class _Sums:
     weight: float = 0.0
     left_out: tuple[str, ...] = ()
     seen: list[tuple[Batch, Loss]] = field(default_factory=list)
-    failed: int | None = None                # the part that did not fit into memory
+    failed: int | None = None  # the part that did not fit into memory
 
 
-def take_step(task: Steps, optimiser: torch.optim.Optimizer, batches: Iterable[Batch | None], step: int, lr: float, clip: float,
-              measure: bool = False, together: Together | None = None) -> Outcome | None:
+def take_step(
+    task: Steps,
+    optimiser: torch.optim.Optimizer,
+    batches: Iterable[Batch | None],
+    step: int,
+    lr: float,
+    clip: float,
+    measure: bool = False,
+    together: Together | None = None,
+) -> Outcome | None:
     """Train on `batches` as one; None if there was nothing in them. A loss or gradient that is not finite moves nothing.
 
     A batch that does not fit into memory is halved, and the step begins anew. With `measure`, the length of the step is compared with
@@ -71,7 +81,12 @@ def take_step(task: Steps, optimiser: torch.optim.Optimizer, batches: Iterable[B
         optimiser.zero_grad(set_to_none=True)
         sums = _accumulate(task, parts, step, together)
         weight, infeasible, seen, audio_s, failed = world.total(
-            sums.weight, len(sums.left_out), len(sums.seen), sum(batch.audio.seconds for batch, _ in sums.seen), sums.failed is not None)
+            sums.weight,
+            len(sums.left_out),
+            len(sums.seen),
+            sum(batch.audio.seconds for batch, _ in sums.seen),
+            sums.failed is not None,
+        )
         if not failed:
             break
         times += int(failed)
@@ -88,9 +103,24 @@ def take_step(task: Steps, optimiser: torch.optim.Optimizer, batches: Iterable[B
     device = parameters[0].device
     total = torch.zeros((), device=device) if sums.total is None else sums.total
     zero, last = torch.zeros(()), sums.seen[-1][1] if sums.seen else None
-    outcome = Outcome(total, weight, zero, last, sums.left_out, torch.ones(()), int(infeasible), audio_s, times, tuple(too_large))
+    outcome = Outcome(
+        total,
+        weight,
+        zero,
+        last,
+        sums.left_out,
+        torch.ones(()),
+        int(infeasible),
+        audio_s,
+        times,
+        tuple(too_large),
+    )
     if not weight:
-        outcome.problem = "no utterance of the batch has an alignment" if seen else "not one utterance of the batch fits into memory"
+        outcome.problem = (
+            "no utterance of the batch has an alignment"
+            if seen
+            else "not one utterance of the batch fits into memory"
+        )
         return outcome
     # In double precision on every rank: one that has nothing knows no other type.
     outcome.total = total = total if world.size == 1 else world.add(total.double())
@@ -98,7 +128,11 @@ def take_step(task: Steps, optimiser: torch.optim.Optimizer, batches: Iterable[B
     outcome.norm, outcome.scale = _scale(parameters, weight, clip)
     # One wait for the device a step: whether to move must be known before moving.
     if not math.isfinite(float(outcome.norm) + float(total)):
-        outcome.problem = "the loss is not finite" if not math.isfinite(float(total)) else "the gradient is not finite"
+        outcome.problem = (
+            "the loss is not finite"
+            if not math.isfinite(float(total))
+            else "the gradient is not finite"
+        )
         outcome.suspects = _suspects(sums.seen, world)
         return outcome
     for group in optimiser.param_groups:
@@ -108,11 +142,15 @@ def take_step(task: Steps, optimiser: torch.optim.Optimizer, batches: Iterable[B
     optimiser.step()
     if matrices:
         length = torch.nn.utils.get_total_norm(before)
-        outcome.moved = torch.nn.utils.get_total_norm(torch._foreach_sub(matrices, before)) / length.clamp_min(1e-12)
+        outcome.moved = torch.nn.utils.get_total_norm(
+            torch._foreach_sub(matrices, before)
+        ) / length.clamp_min(1e-12)
     return outcome
 
 
-def _accumulate(task: Steps, parts: Sequence[Batch | None], step: int, together: Together | None) -> _Sums:
+def _accumulate(
+    task: Steps, parts: Sequence[Batch | None], step: int, together: Together | None
+) -> _Sums:
     """Forward and backward pass over each part; ends where memory runs out, or, together, goes on in step with the others."""
     sums = _Sums()
     with together.step() if together else contextlib.nullcontext():
@@ -138,7 +176,9 @@ def _accumulate(task: Steps, parts: Sequence[Batch | None], step: int, together:
 def _add(sums: _Sums, task: Steps, batch: Batch, step: int, always: bool) -> None:
     """One part's loss and gradient; `always` goes backward even if no utterance counts, as others wait for it."""
     loss = task.step(batch, step)
-    if (loss.weight > 0 or always) and loss.sum.requires_grad:      # else `_scale` tells that nothing can be trained
+    if (
+        loss.weight > 0 or always
+    ) and loss.sum.requires_grad:  # else `_scale` tells that nothing can be trained
         loss.sum.backward()
     sums.left_out += loss.left_out
     sums.seen.append((batch, loss))
@@ -147,11 +187,15 @@ def _add(sums: _Sums, task: Steps, batch: Batch, step: int, always: bool) -> Non
         sums.total = loss.sum.detach() if sums.total is None else sums.total + loss.sum.detach()
 
 
-def _scale(parameters: list[nn.Parameter], weight: float, clip: float) -> tuple[torch.Tensor, torch.Tensor]:
+def _scale(
+    parameters: list[nn.Parameter], weight: float, clip: float
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Gradients of the sum become those of the mean, no longer than `clip`; returns their length before clipping, and the factor."""
     grads = [p.grad for p in parameters if p.grad is not None]
     if not grads:
-        raise ValueError("no trained parameter received a gradient: is the network detached from its loss, or all of it frozen?")
+        raise ValueError(
+            "no trained parameter received a gradient: is the network detached from its loss, or all of it frozen?"
+        )
     norm = torch.nn.utils.get_total_norm(grads) / weight
     factor = torch.ones_like(norm) if clip <= 0 else (clip / (norm + 1e-6)).clamp(max=1.0)
     torch._foreach_mul_(grads, factor / weight)
@@ -160,7 +204,14 @@ def _scale(parameters: list[nn.Parameter], weight: float, clip: float) -> tuple[
 
 def _suspects(seen: Sequence[tuple[Batch, Loss]], world: World) -> tuple[str, ...]:
     """The utterances whose own loss is not finite; all of them where it cannot be told."""
-    named = [batch.ids[row] for batch, loss in seen if loss.rows is not None
-             for row in range(len(batch)) if not bool(torch.isfinite(loss.rows[row]))]
+    named = [
+        batch.ids[row]
+        for batch, loss in seen
+        if loss.rows is not None
+        for row in range(len(batch))
+        if not bool(torch.isfinite(loss.rows[row]))
+    ]
     both = world.gather((named, [name for batch, _ in seen for name in batch.ids]))
-    return tuple(name for few, _ in both for name in few) or tuple(name for _, many in both for name in many)
+    return tuple(name for few, _ in both for name in few) or tuple(
+        name for _, many in both for name in many
+    )

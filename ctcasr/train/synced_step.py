@@ -26,8 +26,12 @@ class Together:
     def __init__(self, world: World, network: nn.Module, mate: Batch | None) -> None:
         self.world, self.mate = world, mate
         self.measuring = [module for module in network.modules() if hasattr(module, "world_sum")]
-        self.torch_norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-        self._made = self._skip = 0              # sums of this part of the step; how many of them were made before memory ran out
+        self.torch_norms = [
+            m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
+        ]
+        self._made = self._skip = (
+            0  # sums of this part of the step; how many of them were made before memory ran out
+        )
         self._counts = True
 
     @contextlib.contextmanager
@@ -52,7 +56,9 @@ class Together:
     def stand_in(self, task: Steps, step: int) -> None:
         """Make the sums of this part (those that are still to be made) without counting in any."""
         if self.mate is None:
-            raise RuntimeError("expected an utterance that can be read on any process, to keep this one in step; there was none")
+            raise RuntimeError(
+                "expected an utterance that can be read on any process, to keep this one in step; there was none"
+            )
         self._skip, self._counts = self._made, False
         try:
             loss = task.step(self.mate, step)
@@ -70,7 +76,11 @@ class Together:
     def _sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, differentiable; all of them go backward through it too."""
         # Hidden, not multiplied by zero: what stands in may be anything, and autograd must still pass here.
-        own = tensor if self._counts else tensor.masked_fill(torch.ones_like(tensor, dtype=torch.bool), 0.0)
+        own = (
+            tensor
+            if self._counts
+            else tensor.masked_fill(torch.ones_like(tensor, dtype=torch.bool), 0.0)
+        )
         return _Sum.apply(own, self)
 
     def _add(self, tensor: Tensor) -> Tensor:
@@ -97,8 +107,13 @@ class _Sum(torch.autograd.Function):
 
 def find_mate(world: World, tried: Sequence[Batch], more: Iterator[Batch | None]) -> Batch | None:
     """The shortest utterance of what was `tried` on the first rank that has any; else the first that can be read at all."""
+
     def shortest(batch: Batch | None) -> Batch | None:
-        return None if batch is None else batch.rows([min(range(len(batch)), key=batch.audio.lengths.__getitem__)])
+        return (
+            None
+            if batch is None
+            else batch.rows([min(range(len(batch)), key=batch.audio.lengths.__getitem__)])
+        )
 
     found = next(filter(None, world.gather(shortest(next(iter(tried), None)))), None)
     if found is None:

@@ -16,14 +16,16 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 T = TypeVar("T")
-_ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")       # what torchrun sets
-_PATIENCE = timedelta(hours=2)         # the others wait for the slowest, and for rank 0 to write
-_BUCKET = 1 << 23                      # numbers that travel together
+_ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
+_PATIENCE = timedelta(hours=2)  # the others wait for the slowest, and for rank 0 to write
+_BUCKET = 1 << 23  # numbers that travel together
 
 
 def pick_device(name: str) -> torch.device:
     """The device called `name`; "auto" is CUDA where there is one."""
-    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+    return torch.device(
+        ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    )
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,21 @@ class World:
             if cuda:
                 torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
             # What the host must know goes by gloo also on CUDA, so that it waits for no kernel.
-            dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_PATIENCE, store=_meet(),
-                                    rank=int(os.environ["RANK"]), world_size=int(os.environ["WORLD_SIZE"]))
+            dist.init_process_group(
+                "cpu:gloo,cuda:nccl" if cuda else "gloo",
+                timeout=_PATIENCE,
+                store=_meet(),
+                rank=int(os.environ["RANK"]),
+                world_size=int(os.environ["WORLD_SIZE"]),
+            )
         return World(dist.get_rank(), dist.get_world_size())
 
     @staticmethod
     def expected() -> bool:
         """Whether this process was started as one of several."""
-        return all(name in os.environ for name in _ENVIRONMENT) and int(os.environ["WORLD_SIZE"]) > 1
+        return (
+            all(name in os.environ for name in _ENVIRONMENT) and int(os.environ["WORLD_SIZE"]) > 1
+        )
 
     def leave(self) -> None:
         """Take leave of the others; nothing can be added or agreed on any more."""
@@ -92,7 +101,9 @@ class World:
     def align(self, network: nn.Module) -> None:
         """Give the network of rank 0 to all."""
         if self.size > 1:
-            network.load_state_dict(self.first({name: tensor.cpu() for name, tensor in network.state_dict().items()}))
+            network.load_state_dict(
+                self.first({name: tensor.cpu() for name, tensor in network.state_dict().items()})
+            )
 
     def copy(self, tensor: Tensor) -> None:
         """The tensor becomes that of rank 0."""
@@ -118,7 +129,9 @@ class World:
         grads = []
         for parameter, count in zip(parameters, having, strict=True):
             if count:
-                parameter.grad = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                parameter.grad = (
+                    torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                )
                 grads.append(parameter.grad)
         flying = []
         for bucket in _buckets(grads):
@@ -127,7 +140,9 @@ class World:
         for bucket, flat, work in flying:
             work.wait()
             parts = flat.split([grad.numel() for grad in bucket])
-            torch._foreach_copy_(bucket, [part.view_as(grad) for part, grad in zip(parts, bucket, strict=True)])
+            torch._foreach_copy_(
+                bucket, [part.view_as(grad) for part, grad in zip(parts, bucket, strict=True)]
+            )
 
 
 def _meet() -> dist.Store:
@@ -145,10 +160,16 @@ def _meet() -> dist.Store:
         return own
     while True:
         try:
-            found = dist.TCPStore(host, int(lent.get("ctcasr/port")), is_master=False, wait_for_workers=False, timeout=timedelta(seconds=5))
+            found = dist.TCPStore(
+                host,
+                int(lent.get("ctcasr/port")),
+                is_master=False,
+                wait_for_workers=False,
+                timeout=timedelta(seconds=5),
+            )
             found.set_timeout(_PATIENCE)
             return found
-        except dist.DistError:                     # the port of an earlier start: rank 0 has not told the new one yet
+        except dist.DistError:  # the port of an earlier start: rank 0 has not told the new one yet
             if time.monotonic() > end:
                 raise
             time.sleep(0.2)

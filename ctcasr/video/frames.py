@@ -40,13 +40,18 @@ def read_frames(path: Path | str, size: int = 128, equalise: bool = True) -> Ten
             if not container.streams.video:
                 raise VideoError(f"{path}: expected a stream of video; the file has none")
             # GRID's headers often carry a wrong rate: frames are counted, not timed.
-            grey = [frame.reformat(width=size, height=size, format="gray").to_ndarray() for frame in container.decode(video=0)]
+            grey = [
+                frame.reformat(width=size, height=size, format="gray").to_ndarray()
+                for frame in container.decode(video=0)
+            ]
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: expected a video that FFmpeg reads; {error}") from error
     if not grey:
         raise VideoError(f"{path}: expected frames; the video has none")
     frames = np.stack(grey)
-    return torch.from_numpy(np.stack([equalised(frame) for frame in frames]) if equalise else frames)
+    return torch.from_numpy(
+        np.stack([equalised(frame) for frame in frames]) if equalise else frames
+    )
 
 
 def equalised(frame: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -68,9 +73,13 @@ class VideoReader:
     longer than the sound, `reasons` why those that were named could not be read.
     """
 
-    def __init__(self, cache: Path | str | None = None, size: int = 128, mode: str = "fixed") -> None:
+    def __init__(
+        self, cache: Path | str | None = None, size: int = 128, mode: str = "fixed"
+    ) -> None:
         if mode not in ("fixed", "as_published", "zeroed"):
-            raise ValueError(f"video mode: expected 'fixed', 'as_published' or 'zeroed'; got {mode!r}")
+            raise ValueError(
+                f"video mode: expected 'fixed', 'as_published' or 'zeroed'; got {mode!r}"
+            )
         self.cache, self.size, self.mode = Path(cache) if cache else None, size, mode
         self._kinds: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
@@ -98,13 +107,19 @@ class VideoReader:
 
     def _fitted(self, frames: Tensor, utterance: Utterance) -> Tensor:
         """The frames between the utterance's first and last second; what is missing at the end stays missing."""
-        frames = frames[round(utterance.offset * RATE_HZ):]
+        frames = frames[round(utterance.offset * RATE_HZ) :]
         if utterance.duration is None:
             self._kinds[utterance.id] = "used"
             return frames
         wanted = math.ceil(utterance.duration * RATE_HZ - 1e-6)
         # One frame more or less is how recordings end; more than that is told.
-        kind = "shorter" if len(frames) < wanted - 1 else "longer" if len(frames) > wanted + 1 else "used"
+        kind = (
+            "shorter"
+            if len(frames) < wanted - 1
+            else "longer"
+            if len(frames) > wanted + 1
+            else "used"
+        )
         self._kinds[utterance.id] = kind
         return frames[:wanted]
 

@@ -18,7 +18,9 @@ class Stage(nn.Module):
         super().__init__()
         layers: list[nn.Module] = []
         for index in range(convs):
-            conv = nn.Conv2d(channels if index else channels_in, channels, 3, 1 if index else 2, 1, bias=False)
+            conv = nn.Conv2d(
+                channels if index else channels_in, channels, 3, 1 if index else 2, 1, bias=False
+            )
             layers += [conv, nn.ReLU(), nn.BatchNorm2d(channels)]
         self.main = nn.Sequential(*layers)
         short = nn.Conv2d(channels_in, channels, 1, 2, bias=False)
@@ -53,8 +55,10 @@ class VisualTrunk(nn.Module):
         if not any(video.lengths):
             return video.with_data(out)
         frames = video.zero_padding().data[:, None].to(out.dtype) / 255
-        seen = self.front(functional.pad(frames, (0, 0, 0, 0, self.before, 4 - self.before)))      # [B, 64, T, H / 2, W / 2]
-        pictures = seen.transpose(1, 2)[video.mask]                                                # real ones only
+        seen = self.front(
+            functional.pad(frames, (0, 0, 0, 0, self.before, 4 - self.before))
+        )  # [B, 64, T, H / 2, W / 2]
+        pictures = seen.transpose(1, 2)[video.mask]  # real ones only
         pictures = self.average(self.stages(self.pool(self.front_norm(pictures).relu())))
         out[video.mask] = self.linear(pictures.flatten(1)).relu()
         return video.with_data(out)
@@ -85,7 +89,9 @@ class ToClock(nn.Module):
         if not self.causal:
             share = (place - low).clamp(min=0).to(data.dtype)[:, :, None]
             out = out + share * (_pick(data, torch.minimum(low + 1, last)) - out)
-        return like.with_data(out.masked_fill(x.device_lengths[:, None, None] == 0, 0.0)).zero_padding()
+        return like.with_data(
+            out.masked_fill(x.device_lengths[:, None, None] == 0, 0.0)
+        ).zero_padding()
 
 
 def _pick(data: Tensor, index: Tensor) -> Tensor:

@@ -26,9 +26,18 @@ def test_a_card_tells_what_was_measured_and_changes_nothing() -> None:
     assert card["computation"]["flops"] == 2 * card["computation"]["macs"]
     assert card["computation"]["macs_per_s"] == pytest.approx(2 * card["computation"]["macs"])
     found = card["latency"]
-    assert found["runs"] == 3 and 0 < found["p50_s"] <= found["p95_s"] and set(found["parts_p50_s"]) == {"features", "network", "synthesis"}
+    assert (
+        found["runs"] == 3
+        and 0 < found["p50_s"] <= found["p95_s"]
+        and set(found["parts_p50_s"]) == {"features", "network", "synthesis"}
+    )
     assert found["real_time_factor"] == pytest.approx(found["p50_s"] / 0.5)
-    assert all(torch.equal(before[name], tensor) for name, tensor in subject.model.state_dict().items()) and not subject.model.training
+    assert (
+        all(
+            torch.equal(before[name], tensor) for name, tensor in subject.model.state_dict().items()
+        )
+        and not subject.model.training
+    )
     text = markdown(card)
     assert "48,248" in text and "T, C" in text and "No run directory" in text
 
@@ -54,18 +63,33 @@ def test_an_unknown_name_is_told_with_the_nearest_preset() -> None:
 def records(folder: Path, *lines: dict[str, object]) -> Path:
     folder.mkdir()
     (folder / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "settings.toml").write_text('batch_size = 4\naccumulate = 2\nlr = 0.001\ntrain = "gone.jsonl"\n')
+    (folder / "settings.toml").write_text(
+        'batch_size = 4\naccumulate = 2\nlr = 0.001\ntrain = "gone.jsonl"\n'
+    )
     return folder
 
 
 @pytest.mark.parametrize(("steps", "agrees"), [(6, True), (5, False)])
 def test_steps_are_checked_against_the_formula(tmp_path: Path, steps: int, agrees: bool) -> None:
-    run = records(tmp_path / "run", {"kind": "start", "step": 0, "batches_per_epoch": 5},
-                  {"kind": "epoch", "step": 3, "epoch": 1, "seconds": 2.0},
-                  {"kind": "epoch", "step": steps, "epoch": 2, "seconds": 4.0, "time_s": 6.5})
+    run = records(
+        tmp_path / "run",
+        {"kind": "start", "step": 0, "batches_per_epoch": 5},
+        {"kind": "epoch", "step": 3, "epoch": 1, "seconds": 2.0},
+        {"kind": "epoch", "step": steps, "epoch": 2, "seconds": 4.0, "time_s": 6.5},
+    )
     facts = training(run, {"utterances": 18})
-    assert facts is not None and facts["epochs"] == 2 and facts["steps"] == steps and facts["seconds_per_epoch"] == 3.0
-    assert facts["steps_check"] == {"expected": 6, "formula": "2 x ceil(18 / (4 x 2))", "skipped_steps": 0, "agrees": agrees}
+    assert (
+        facts is not None
+        and facts["epochs"] == 2
+        and facts["steps"] == steps
+        and facts["seconds_per_epoch"] == 3.0
+    )
+    assert facts["steps_check"] == {
+        "expected": 6,
+        "formula": "2 x ceil(18 / (4 x 2))",
+        "skipped_steps": 0,
+        "agrees": agrees,
+    }
     other = training(run, {})
     assert other is not None and other["steps_check"]["expected"] == 6
     assert training(tmp_path, {}) is None
@@ -73,11 +97,18 @@ def test_steps_are_checked_against_the_formula(tmp_path: Path, steps: int, agree
 
 def test_the_command_on_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spec = ENHANCERS["mask_tiny"]
-    run = records(tmp_path / "run", {"kind": "start", "step": 0, "batches_per_epoch": 5},
-                  {"kind": "epoch", "step": 3, "epoch": 1, "seconds": 2.0})
+    run = records(
+        tmp_path / "run",
+        {"kind": "start", "step": 0, "batches_per_epoch": 5},
+        {"kind": "epoch", "step": 3, "epoch": 1, "seconds": 2.0},
+    )
     checkpoint.save(run / "best.pt", Enhancer.payload(build_enhancer(spec), enhancer_to(spec), {}))
     assert main(["card", str(run / "best.pt"), "--json", "--clip-s", "0.2", "--runs", "1"]) == 0
     card = json.loads(capsys.readouterr().out)
-    assert card["kind"] == "enhancer" and card["training"]["steps"] == 3 and card["training"]["steps_check"]["agrees"]
+    assert (
+        card["kind"] == "enhancer"
+        and card["training"]["steps"] == 3
+        and card["training"]["steps_check"]["agrees"]
+    )
     assert main(["card", "nothing-like-it"]) == 1
     assert "presets" in capsys.readouterr().err

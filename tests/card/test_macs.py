@@ -17,17 +17,32 @@ def own(network: nn.Module, *inputs: Tensor) -> Count:
     return count(network, lambda: network(*inputs), OWN)
 
 
-@pytest.mark.parametrize(("network", "shape", "macs"), [
-    (lambda: nn.LSTM(40, 128, batch_first=True), (1, 100, 40), 8_601_600),
-    (lambda: nn.GRU(40, 128, batch_first=True, bidirectional=True), (1, 100, 40), 12_902_400),
-    (lambda: nn.Conv1d(40, 64, 3), (1, 40, 100), 752_640),
-    (lambda: nn.ConvTranspose1d(64, 1, 16, 8), (1, 64, 100), 102_400),
-    (lambda: nn.RNN(40, 128, 2, batch_first=True), (1, 100, 40), 100 * 128 * (40 + 128 + 128 + 128)),
-    (lambda: nn.LSTM(40, 128, proj_size=32, batch_first=True), (1, 100, 40), 100 * (4 * 128 * (40 + 32) + 128 * 32)),
-    (lambda: nn.Conv2d(8, 12, 3, padding=1, groups=4), (2, 8, 5, 7), 2 * 5 * 7 * 12 * 2 * 9),      # taps on the padding count
-    (lambda: nn.Linear(5, 7), (3, 4, 5), 3 * 4 * 5 * 7),
-    (lambda: nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.BatchNorm1d(7)), (3, 5), 3 * 5 * 7),
-])
+@pytest.mark.parametrize(
+    ("network", "shape", "macs"),
+    [
+        (lambda: nn.LSTM(40, 128, batch_first=True), (1, 100, 40), 8_601_600),
+        (lambda: nn.GRU(40, 128, batch_first=True, bidirectional=True), (1, 100, 40), 12_902_400),
+        (lambda: nn.Conv1d(40, 64, 3), (1, 40, 100), 752_640),
+        (lambda: nn.ConvTranspose1d(64, 1, 16, 8), (1, 64, 100), 102_400),
+        (
+            lambda: nn.RNN(40, 128, 2, batch_first=True),
+            (1, 100, 40),
+            100 * 128 * (40 + 128 + 128 + 128),
+        ),
+        (
+            lambda: nn.LSTM(40, 128, proj_size=32, batch_first=True),
+            (1, 100, 40),
+            100 * (4 * 128 * (40 + 32) + 128 * 32),
+        ),
+        (
+            lambda: nn.Conv2d(8, 12, 3, padding=1, groups=4),
+            (2, 8, 5, 7),
+            2 * 5 * 7 * 12 * 2 * 9,
+        ),  # taps on the padding count
+        (lambda: nn.Linear(5, 7), (3, 4, 5), 3 * 4 * 5 * 7),
+        (lambda: nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.BatchNorm1d(7)), (3, 5), 3 * 5 * 7),
+    ],
+)
 def test_by_hand(network: Callable[[], nn.Module], shape: tuple[int, ...], macs: int) -> None:
     found = own(network(), torch.zeros(shape))
     assert found.macs == macs and not found.unknown
@@ -64,7 +79,9 @@ def test_counting_leaves_no_trace() -> None:
     network = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)).train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     own(network, torch.randn(4, 3))
-    assert network.training and all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+    assert network.training and all(
+        torch.equal(before[name], tensor) for name, tensor in network.state_dict().items()
+    )
     assert not any(module._forward_hooks for module in network.modules())
 
 
@@ -74,7 +91,9 @@ def enhanced(name: str, samples: int, frames: int, rules: RuleSet) -> Count:
     return count(subject.model, lambda: subject.model(*clip), rules)
 
 
-@pytest.mark.parametrize(("name", "macs"), [("avse_lstm12", 10_302_633_984), ("avse_lstm8", 7_471_478_784)])
+@pytest.mark.parametrize(
+    ("name", "macs"), [("avse_lstm12", 10_302_633_984), ("avse_lstm8", 7_471_478_784)]
+)
 def test_the_published_systems_for_three_seconds(name: str, macs: int) -> None:
     found = enhanced(name, 48_000, 75, OWN)
     assert found.macs == macs and found.fft == 0 and not found.unknown
@@ -93,11 +112,22 @@ def test_fourier_transforms_stand_by_themselves() -> None:
     found = count(subject.model, lambda: subject.model(*subject.clip(16_000)), OWN)
     frames = (16_000 + 256) // 256 + 1
     assert found.fft == 2 * frames * 512 * 9
-    assert found.by_type["MaskEnhancer"] == 2 * frames * 257 * 40          # mel filters there and back
+    assert found.by_type["MaskEnhancer"] == 2 * frames * 257 * 40  # mel filters there and back
     assert found.macs == found.by_type.total() == sum(found.by_place.values())
 
 
-@pytest.mark.parametrize("name", ["default", "report_v_gru", "kws_cnn", "kws_bcresnet", "sound_small", "mask", "dualpath_causal"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "default",
+        "report_v_gru",
+        "kws_cnn",
+        "kws_bcresnet",
+        "sound_small",
+        "mask",
+        "dualpath_causal",
+    ],
+)
 def test_no_network_of_ours_holds_what_we_cannot_count(name: str) -> None:
     subject = find_subject(name)
     clip: Any = subject.clip(round((subject.clip_s or 0.5) * subject.rate_hz))
@@ -108,6 +138,8 @@ def test_no_network_of_ours_holds_what_we_cannot_count(name: str) -> None:
 
 def test_a_recognisers_count_is_that_of_its_layers() -> None:
     subject = find_subject("report_v_gru")
-    found = count(subject.model, lambda: subject.model(Seq.stack([torch.zeros(16_000)], 16_000)), OWN)
+    found = count(
+        subject.model, lambda: subject.model(Seq.stack([torch.zeros(16_000)], 16_000)), OWN
+    )
     frames = 101
     assert found.macs == frames * (3 * 128 * (257 + 128) + 2 * 128 * 128 + 128 * 38)

@@ -29,7 +29,12 @@ from ctcasr.net.prune import sparsity
 from ctcasr.seq import Seq
 from ctcasr.specs import ConvSpec
 
-SMALL = ClassifierSpec(FrontSpec(8000, bands=20, n_fft=256, window_s=0.032, hop_s=0.02), 0.5, "conv", (ConvSpec(4, (3, 3), (2, 2)),))
+SMALL = ClassifierSpec(
+    FrontSpec(8000, bands=20, n_fft=256, window_s=0.032, hop_s=0.02),
+    0.5,
+    "conv",
+    (ConvSpec(4, (3, 3), (2, 2)),),
+)
 
 
 def noise(count: int, seed: int = 0) -> torch.Tensor:
@@ -55,7 +60,9 @@ def test_presets_take_a_clip(name: str) -> None:
     if model.front.needs_statistics:
         model.front.fit([Seq.stack([noise(spec.samples)], spec.front.rate_hz)])
     with torch.no_grad():
-        logits, side = model(Seq.stack([noise(spec.samples, n) for n in range(2)], spec.front.rate_hz))
+        logits, side = model(
+            Seq.stack([noise(spec.samples, n) for n in range(2)], spec.front.rate_hz)
+        )
     assert logits.shape == (2, 4) and side == ()
 
 
@@ -76,8 +83,14 @@ def test_big_networks_see_a_picture_of_three_equal_channels() -> None:
     assert picture.shape == (1, 3, 224, 224) and torch.equal(picture[:, 0], picture[:, 2])
 
 
-@pytest.mark.parametrize(("change", "told"), [({"network": "vgg"}, "got 'vgg'"), ({"network": "resnet"}, "size of a picture"),
-                                              ({"network": "bcresnet"}, "multiple of 40")])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"network": "vgg"}, "got 'vgg'"),
+        ({"network": "resnet"}, "size of a picture"),
+        ({"network": "bcresnet"}, "multiple of 40"),
+    ],
+)
 def test_specs_that_describe_nothing_are_refused(change: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         build_classifier(classifier_from({**classifier_to(SMALL), **change}), 2)
@@ -100,13 +113,18 @@ def test_clips_of_another_length_are_refused(classifier: Classifier) -> None:
 
 def test_classes_do_not_depend_on_the_batch(classifier: Classifier) -> None:
     clips = [noise(n, n) for n in (4000, 100, 1, 9000, 3999)]
-    together, alone = classifier.classify(clips, 8000), [classifier.classify(clip, 8000)[0] for clip in clips]
+    together, alone = (
+        classifier.classify(clips, 8000),
+        [classifier.classify(clip, 8000)[0] for clip in clips],
+    )
     for a, b in zip(together, alone, strict=True):
         assert a.label == b.label and a.probability == pytest.approx(b.probability, abs=1e-5)
         assert sum(a.probabilities.values()) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_files_at_other_rates_and_with_more_channels(classifier: Classifier, tmp_path: Path) -> None:
+def test_files_at_other_rates_and_with_more_channels(
+    classifier: Classifier, tmp_path: Path
+) -> None:
     soundfile.write(tmp_path / "a.wav", torch.stack([noise(44100)] * 2, 1).numpy(), 44100)
     assert len(classifier.classify([tmp_path / "a.wav", str(tmp_path / "a.wav")])) == 2
     (tmp_path / "b.wav").write_bytes(b"")
@@ -119,13 +137,22 @@ def test_files_at_other_rates_and_with_more_channels(classifier: Classifier, tmp
         classifier.classify(noise(9))
 
 
-def test_a_checkpoint_brings_everything_back_also_pruned(classifier: Classifier, tmp_path: Path) -> None:
+def test_a_checkpoint_brings_everything_back_also_pruned(
+    classifier: Classifier, tmp_path: Path
+) -> None:
     Pruner(classifier.model.body, Schedule(0.5, 0.5, 0.0, 1.0)).after_step(1, 1)
-    path = checkpoint.save(tmp_path / "c.pt", Classifier.payload(classifier.model, classifier.spec, classifier.classes, "loop", {"n": 1}))
+    path = checkpoint.save(
+        tmp_path / "c.pt",
+        Classifier.payload(classifier.model, classifier.spec, classifier.classes, "loop", {"n": 1}),
+    )
     loaded = Classifier.load(path)
-    assert loaded.classes == classifier.classes and loaded.pad == "loop" and loaded.notes == {"n": 1}
+    assert (
+        loaded.classes == classifier.classes and loaded.pad == "loop" and loaded.notes == {"n": 1}
+    )
     clips = torch.stack([noise(4000, 1), noise(4000, 2)])
-    assert torch.equal(loaded.logits(clips), classifier.logits(clips)) and sparsity(loaded.model.body) == pytest.approx(0.5, abs=0.02)
+    assert torch.equal(loaded.logits(clips), classifier.logits(clips)) and sparsity(
+        loaded.model.body
+    ) == pytest.approx(0.5, abs=0.02)
     checkpoint.save(path, {"kind": "recogniser"})
     with pytest.raises(CheckpointError, match="expected a classifier"):
         Classifier.load(path)
@@ -138,10 +165,22 @@ def test_evaluation_counts_what_it_could_not_score(classifier: Classifier, tmp_p
     (tmp_path / "b.wav").write_bytes(b"RIFF")
     found = classifier.classify(tmp_path / "a.wav")[0].label
     wrong = next(name for name in classifier.classes if name != found)
-    lines = [Utterance(tmp_path / name, label=label, where=f"m:{n}") for n, (name, label) in
-             enumerate([("a.wav", found), ("a.wav", wrong), ("b.wav", "a"), ("a.wav", "zebra"), ("none.wav", "a")])]
+    lines = [
+        Utterance(tmp_path / name, label=label, where=f"m:{n}")
+        for n, (name, label) in enumerate(
+            [
+                ("a.wav", found),
+                ("a.wav", wrong),
+                ("b.wav", "a"),
+                ("a.wav", "zebra"),
+                ("none.wav", "a"),
+            ]
+        )
+    ]
     result = evaluate_classes(classifier, lines, batch=2)
-    assert (result.tally.correct, result.tally.total) == (1, 2) and [skip.where for skip in result.skipped] == ["m:2", "m:3", "m:4"]
+    assert (result.tally.correct, result.tally.total) == (1, 2) and [
+        skip.where for skip in result.skipped
+    ] == ["m:2", "m:3", "m:4"]
     assert "'zebra'" in result.skipped[1].reason
     result.write(tmp_path / "out")
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"scores.json", "predictions.jsonl"}

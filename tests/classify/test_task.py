@@ -22,8 +22,12 @@ from ctcasr.seq import Seq
 from ctcasr.specs import ConvSpec
 from ctcasr.train import Plan, fit
 
-SPEC = ClassifierSpec(FrontSpec(8000, bands=20, n_fft=256, window_s=0.032, hop_s=0.016, norm="corpus"), 0.3, "conv",
-                      tuple(ConvSpec(8, (3, 5), stride) for stride in ((2, 2), (1, 2), (1, 2))))
+SPEC = ClassifierSpec(
+    FrontSpec(8000, bands=20, n_fft=256, window_s=0.032, hop_s=0.016, norm="corpus"),
+    0.3,
+    "conv",
+    tuple(ConvSpec(8, (3, 5), stride) for stride in ((2, 2), (1, 2), (1, 2))),
+)
 HERTZ = (400, 900, 1900)
 
 
@@ -31,9 +35,19 @@ def tones(count: int, seed: int, rate_hz: int = 8000, samples: int = 2400) -> Ba
     draw = torch.Generator().manual_seed(seed)
     labels = torch.randint(3, (count,), generator=draw)
     time = torch.arange(samples) / rate_hz
-    rows = [torch.sin(2 * math.pi * HERTZ[int(k)] * time) * 0.1 + 0.05 * torch.randn(samples, generator=draw) for k in labels]
-    return Batch(tuple(Utterance(Path(f"t{seed}_{n}.wav")) for n in range(count)), Seq.stack(rows, Fraction(rate_hz)),
-                 torch.zeros(0, dtype=torch.int64), (0,) * count, seeds=tuple(range(count)), labels=labels)
+    rows = [
+        torch.sin(2 * math.pi * HERTZ[int(k)] * time) * 0.1
+        + 0.05 * torch.randn(samples, generator=draw)
+        for k in labels
+    ]
+    return Batch(
+        tuple(Utterance(Path(f"t{seed}_{n}.wav")) for n in range(count)),
+        Seq.stack(rows, Fraction(rate_hz)),
+        torch.zeros(0, dtype=torch.int64),
+        (0,) * count,
+        seeds=tuple(range(count)),
+        labels=labels,
+    )
 
 
 class Fixed:
@@ -59,26 +73,44 @@ def make(pruner: bool = False) -> Classify:
     torch.manual_seed(0)
     model = build_classifier(SPEC, 3)
     model.front.fit([tones(8, 9).audio])
-    return Classify(model, ("low", "mid", "high"), classifier_to(SPEC), SpecAugment(),
-                    Pruner(model.body, Schedule(final=0.5, every=3)) if pruner else None, notes={"n": 1})
+    return Classify(
+        model,
+        ("low", "mid", "high"),
+        classifier_to(SPEC),
+        SpecAugment(),
+        Pruner(model.body, Schedule(final=0.5, every=3)) if pruner else None,
+        notes={"n": 1},
+    )
 
 
-PLAN = Plan(epochs=6, lr=2e-2, schedule="linear", warmup=0.0, log_every=5, device="cpu", save_every_s=1e9)
+PLAN = Plan(
+    epochs=6, lr=2e-2, schedule="linear", warmup=0.0, log_every=5, device="cpu", save_every_s=1e9
+)
 
 
 @pytest.mark.parametrize("pruner", [False, True])
 def test_it_learns_through_fit_and_its_checkpoint_classifies(pruner: bool, tmp_path: Path) -> None:
     task, dev = make(pruner), tones(30, 100)
-    records = list(fit(task, Fixed([tones(16, n) for n in range(6)]), Fixed([dev]), out=tmp_path, plan=PLAN))
+    records = list(
+        fit(task, Fixed([tones(16, n) for n in range(6)]), Fixed([dev]), out=tmp_path, plan=PLAN)
+    )
     checks = [r.data for r in records if r.kind == "check"]
-    assert checks[-1]["accuracy"] > 0.9 and checks[-1]["verdict"] is None and checks[-1]["dev_loss"] < 0.5
+    assert (
+        checks[-1]["accuracy"] > 0.9
+        and checks[-1]["verdict"] is None
+        and checks[-1]["dev_loss"] < 0.5
+    )
     assert sum(map(sum, checks[-1]["evidence"]["confusion"])) == 30
     best = Classifier.load(tmp_path / "best.pt")
     found = best.logits(dev.audio.data).argmax(1)
     assert dev.labels is not None and float((found == dev.labels).float().mean()) > 0.9
     if pruner:
-        assert sparsity(best.model.body) == pytest.approx(0.5, abs=0.02)       # an early network, not yet pruned, is not the best
-        assert [c["best"] for c in checks[:2]] != [False, False] and sparsity(task.network.body) == pytest.approx(0.5, abs=0.02)
+        assert sparsity(best.model.body) == pytest.approx(
+            0.5, abs=0.02
+        )  # an early network, not yet pruned, is not the best
+        assert [c["best"] for c in checks[:2]] != [False, False] and sparsity(
+            task.network.body
+        ) == pytest.approx(0.5, abs=0.02)
 
 
 def test_resuming_gives_the_same_network_to_the_bit(tmp_path: Path) -> None:
@@ -107,8 +139,15 @@ def test_the_loss_is_cross_entropy_and_masks_change_it() -> None:
     loss = task.step(batch, 0)
     logits = task.network(batch.audio)[0]
     assert batch.labels is not None
-    assert loss.sum.item() == pytest.approx(functional.cross_entropy(logits, batch.labels, reduction="sum").item(), rel=1e-5)
-    assert loss.weight == 5 and loss.rows is not None and loss.rows.shape == (5,) and set(loss.evidence()) == {"accuracy", "main_loss"}
+    assert loss.sum.item() == pytest.approx(
+        functional.cross_entropy(logits, batch.labels, reduction="sum").item(), rel=1e-5
+    )
+    assert (
+        loss.weight == 5
+        and loss.rows is not None
+        and loss.rows.shape == (5,)
+        and set(loss.evidence()) == {"accuracy", "main_loss"}
+    )
     task.augment = SpecAugment(4, 0.5, 4, 0.5)
     assert task.step(batch, 0).sum.item() != pytest.approx(loss.sum.item())
 
@@ -116,7 +155,16 @@ def test_the_loss_is_cross_entropy_and_masks_change_it() -> None:
 def test_a_batch_without_labels_is_an_error_that_says_what_to_do() -> None:
     batch = tones(2, 0)
     with pytest.raises(ValueError, match="give the Corpus its labels"):
-        make().step(Batch(batch.utterances, batch.audio, batch.targets, batch.target_lengths, seeds=batch.seeds), 0)
+        make().step(
+            Batch(
+                batch.utterances,
+                batch.audio,
+                batch.targets,
+                batch.target_lengths,
+                seeds=batch.seeds,
+            ),
+            0,
+        )
 
 
 def test_a_check_leaves_the_network_as_it_was_and_survives_nothing() -> None:
@@ -126,7 +174,10 @@ def test_a_check_leaves_the_network_as_it_was_and_survives_nothing() -> None:
     assert task.network.training and math.isnan(score.key[0]) and score.figures["utterances"] == 0
 
 
-@pytest.mark.parametrize("name", ["googlenet_spec", "googlenet_spec_as_published", "resnet_spec", "resnet_spec_as_published"])
+@pytest.mark.parametrize(
+    "name",
+    ["googlenet_spec", "googlenet_spec_as_published", "resnet_spec", "resnet_spec_as_published"],
+)
 def test_the_big_presets_take_a_step(name: str) -> None:
     spec = read_classifier(name)
     model = build_classifier(spec, 3)
@@ -136,7 +187,7 @@ def test_the_big_presets_take_a_step(name: str) -> None:
     before = [p.detach().clone() for p in (model.body.output.weight,)]
     loss = task.step(batch, 0)
     if "googlenet" in name:
-        assert loss.evidence()["main_loss"] * 2 < loss.sum.item()          # the auxiliary heads are in it
+        assert loss.evidence()["main_loss"] * 2 < loss.sum.item()  # the auxiliary heads are in it
     loss.sum.backward()
     torch.optim.Adam(task.parameters(), lr=1e-3).step()
     assert bool(torch.isfinite(loss.sum)) and all(p.grad is not None for p in task.parameters())

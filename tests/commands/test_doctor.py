@@ -14,7 +14,9 @@ from ctcasr.cli import main
 Make = Callable[..., Any]
 
 
-def test_exit_status_is_zero_for_a_healthy_corpus_and_one_where_training_would_be_hurt(healthy: Make, capsys: Any) -> None:
+def test_exit_status_is_zero_for_a_healthy_corpus_and_one_where_training_would_be_hurt(
+    healthy: Make, capsys: Any
+) -> None:
     corpus = healthy(12)
     assert main(["doctor", str(corpus.write())]) == 0
     assert "Ready to train." in capsys.readouterr().out
@@ -29,18 +31,39 @@ def test_json_has_a_fixed_shape_and_nothing_beside_it(healthy: Make, capsys: Any
     corpus.raw("{broken")
     assert main(["doctor", str(corpus.write()), "--json"]) == 1
     result = json.loads(capsys.readouterr().out)
-    assert set(result) == {"manifest", "against", "lines", "utterances", "listened", "seconds", "speakers", "frame_s", "slack", "findings",
-                           "hurts"}
+    assert set(result) == {
+        "manifest",
+        "against",
+        "lines",
+        "utterances",
+        "listened",
+        "seconds",
+        "speakers",
+        "frame_s",
+        "slack",
+        "findings",
+        "hurts",
+    }
     (finding,) = result["findings"]
     assert set(finding) == {"slug", "severity", "message", "cure", "lines", "figures"}
-    assert (finding["slug"], finding["severity"], finding["lines"]) == ("broken-line", "error", [13])
-    assert result["hurts"] is True and result["slack"]["utterances"] == 12 and result["frame_s"] == pytest.approx(0.04)
+    assert (finding["slug"], finding["severity"], finding["lines"]) == (
+        "broken-line",
+        "error",
+        [13],
+    )
+    assert (
+        result["hurts"] is True
+        and result["slack"]["utterances"] == 12
+        and result["frame_s"] == pytest.approx(0.04)
+    )
 
 
-def test_the_network_decides_how_many_frames_there_are(healthy: Make, capsys: Any, tmp_path: Path) -> None:
+def test_the_network_decides_how_many_frames_there_are(
+    healthy: Make, capsys: Any, tmp_path: Path
+) -> None:
     manifest = healthy(6).write()
     least = []
-    for net in ("default", "report_v_gru"):       # stride 4 and none
+    for net in ("default", "report_v_gru"):  # stride 4 and none
         main(["doctor", str(manifest), "--net", net, "--json"])
         least.append(json.loads(capsys.readouterr().out)["slack"]["least"])
     assert least[1] > 3 * least[0]
@@ -57,8 +80,12 @@ def test_every_slug_is_explained_in_the_manual() -> None:
     import re
 
     root = Path(__file__).resolve().parents[2]
-    code = "".join(path.read_text(encoding="utf-8") for path in (root / "ctcasr" / "doctor").glob("*.py"))
-    slugs = set(re.findall(r'Finding\(\s*"([a-z-]+)"', code)) | set(re.findall(r'^    check\("([a-z-]+)"', code, re.MULTILINE))
+    code = "".join(
+        path.read_text(encoding="utf-8") for path in (root / "ctcasr" / "doctor").glob("*.py")
+    )
+    slugs = set(re.findall(r'Finding\(\s*"([a-z-]+)"', code)) | set(
+        re.findall(r'^    check\("([a-z-]+)"', code, re.MULTILINE)
+    )
     slugs |= set(re.findall(r'^    "([a-z-]+)": \("', code, re.MULTILINE))
     manual = (root / "docs" / "doctor.md").read_text(encoding="utf-8")
     assert len(slugs) >= 30 and not {slug for slug in slugs if f"`{slug}`" not in manual}

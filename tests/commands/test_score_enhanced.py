@@ -28,14 +28,22 @@ def lines(tmp_path: Path, condition: str) -> list[dict[str, str]]:
         return [line for line in csv.DictReader(file) if line["condition"] == condition]
 
 
-def test_noisy_files_as_enhanced_ones_are_undecided_with_difference_zero(world: Make, enhanced: Make, listener: str, score: Score) -> None:
+def test_noisy_files_as_enhanced_ones_are_undecided_with_difference_zero(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
     scenes = world()
     found = row(score(scenes, [enhanced(scenes)], [listener]), "enhanced")
     against = found["against_noisy"]
-    assert (against["word"], against["difference"], against["interval_95"]) == ("undecided", 0.0, [0.0, 0.0])
+    assert (against["word"], against["difference"], against["interval_95"]) == (
+        "undecided",
+        0.0,
+        [0.0, 0.0],
+    )
 
 
-def test_the_clean_files_as_enhanced_ones_help(world: Make, enhanced: Make, listener: str, score: Score) -> None:
+def test_the_clean_files_as_enhanced_ones_help(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
     scenes = world()
     found = score(scenes, [enhanced(scenes, "target")], [listener])
     assert row(found, "noisy")["wer"] > 0.2
@@ -43,15 +51,20 @@ def test_the_clean_files_as_enhanced_ones_help(world: Make, enhanced: Make, list
     assert row(found, "enhanced")["wer"] == row(found, "clean")["wer"]
 
 
-def test_more_noise_as_enhancement_harms(world: Make, enhanced: Make, listener: str, score: Score) -> None:
+def test_more_noise_as_enhancement_harms(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
     scenes, rng = world(), np.random.default_rng(1)
-    folder = enhanced(scenes, "mixed", lambda x: x + rng.normal(0, 0.15, x.shape).astype(np.float32))
+    folder = enhanced(
+        scenes, "mixed", lambda x: x + rng.normal(0, 0.15, x.shape).astype(np.float32)
+    )
     assert row(score(scenes, [folder], [listener]), "enhanced")["against_noisy"]["word"] == "harms"
 
 
 @pytest.mark.parametrize("delay", [1, 37, 400])
-def test_a_delayed_copy_has_the_same_hypotheses(world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path,
-                                                delay: int) -> None:
+def test_a_delayed_copy_has_the_same_hypotheses(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path, delay: int
+) -> None:
     scenes = world(6)
     folder = enhanced(scenes, "mixed", lambda x: np.concatenate([np.zeros(delay, np.float32), x]))
     score(scenes, [folder], [listener])
@@ -61,8 +74,9 @@ def test_a_delayed_copy_has_the_same_hypotheses(world: Make, enhanced: Make, lis
 
 
 @pytest.mark.parametrize("gain", [0.1, 0.5, 2.0, -1.0])
-def test_a_rescaled_copy_has_the_same_hypotheses(world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path,
-                                                 gain: float) -> None:
+def test_a_rescaled_copy_has_the_same_hypotheses(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path, gain: float
+) -> None:
     scenes = world(6)
     score(scenes, [enhanced(scenes, "mixed", lambda x: gain * x)], [listener])
     for one, other in zip(lines(tmp_path, "enhanced"), lines(tmp_path, "noisy"), strict=True):
@@ -70,8 +84,9 @@ def test_a_rescaled_copy_has_the_same_hypotheses(world: Make, enhanced: Make, li
         assert float(one["gain"]) == pytest.approx(1 / gain, rel=1e-4)
 
 
-def test_other_rates_lengths_and_channels_are_handled_and_counted(world: Make, enhanced: Make, listener: str, score: Score,
-                                                                  tmp_path: Path) -> None:
+def test_other_rates_lengths_and_channels_are_handled_and_counted(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path
+) -> None:
     scenes = world(4)
     folder = enhanced(scenes)
     a, b, c, d = sorted(folder.glob("*.wav"))
@@ -85,8 +100,9 @@ def test_other_rates_lengths_and_channels_are_handled_and_counted(world: Make, e
     assert odd[1:] == ["2 channels", "-100 samples", "silent"]
 
 
-def test_missing_and_broken_files_are_rows_and_counted_as_lost(world: Make, enhanced: Make, listener: str, score: Score,
-                                                               tmp_path: Path) -> None:
+def test_missing_and_broken_files_are_rows_and_counted_as_lost(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path
+) -> None:
     scenes = world(8)
     folder = enhanced(scenes, "target")
     gone, broken, *_ = sorted(folder.glob("*.wav"))
@@ -101,7 +117,9 @@ def test_missing_and_broken_files_are_rows_and_counted_as_lost(world: Make, enha
     assert all(r["reason"] for r in rows[:2])
 
 
-def test_a_scene_that_cannot_be_read_is_named(world: Make, enhanced: Make, listener: str, score: Score) -> None:
+def test_a_scene_that_cannot_be_read_is_named(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
     scenes = world(4)
     folder = enhanced(scenes)
     (scenes.parent / "S001_mixed.wav").unlink()
@@ -110,45 +128,64 @@ def test_a_scene_that_cannot_be_read_is_named(world: Make, enhanced: Make, liste
     assert row(found, "noisy")["utterances"] == 3
 
 
-def test_empty_hypotheses_are_counted(world: Make, enhanced: Make, listener: str, score: Score) -> None:
+def test_empty_hypotheses_are_counted(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
     scenes = world(4)
     found = row(score(scenes, [enhanced(scenes)], ["toy_listener:silent"]), "enhanced")
     assert (found["empty_hypotheses"], found["wer"], found["words"]["deletions"]) == (4, 1.0, 24)
 
 
-def test_a_judge_that_fails_on_some_sounds_loses_only_these(world: Make, enhanced: Make, listener: str, score: Score) -> None:
+def test_a_judge_that_fails_on_some_sounds_loses_only_these(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
     scenes = world(8)
     found = row(score(scenes, [enhanced(scenes)], ["toy_listener:moody"]), "noisy")
     assert 0 < found["lost"]["failed"] < 8
     assert found["utterances"] == 8 - found["lost"]["failed"]
 
 
-def test_a_third_partys_normaliser_is_its_own(world: Make, enhanced: Make, listener: str, score: Score) -> None:
+def test_a_third_partys_normaliser_is_its_own(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
     scenes = world(6)
     found = score(scenes, [enhanced(scenes)], [listener, "toy_listener:shouting"])
     noisy = [r["wer"] for r in found["rows"] if r["condition"] == "noisy"]
     assert noisy[0] == noisy[1] < 1
 
 
-def test_strata_add_up_to_the_whole(world: Make, enhanced: Make, listener: str, score: Score) -> None:
+def test_strata_add_up_to_the_whole(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
     scenes = world()
     found = score(scenes, [enhanced(scenes, "target")], [listener])
     assert set(found["strata"]) == {"snr", "interferer", "noise", "speaker", "seen"}
     for parts in found["strata"].values():
         for condition in ("clean", "noisy", "enhanced"):
             for count in ("substitutions", "deletions", "insertions", "total"):
-                inside = sum(r["words"][count] for rows in parts.values() for r in rows if r["condition"] == condition)
+                inside = sum(
+                    r["words"][count]
+                    for rows in parts.values()
+                    for r in rows
+                    if r["condition"] == condition
+                )
                 assert inside == row(found, condition)["words"][count]
     for parts in found["metrics_strata"].values():
-        assert sum(rows["enhanced"]["scenes"] for rows in parts.values()) == found["metrics"]["enhanced"]["scenes"]
+        assert (
+            sum(rows["enhanced"]["scenes"] for rows in parts.values())
+            == found["metrics"]["enhanced"]["scenes"]
+        )
 
 
-def test_the_weight_of_observation_adding_is_chosen_on_sentences_that_are_not_scored(world: Make, enhanced: Make, listener: str,
-                                                                                     score: Score, tmp_path: Path) -> None:
+def test_the_weight_of_observation_adding_is_chosen_on_sentences_that_are_not_scored(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path
+) -> None:
     scenes = world()
     rng = np.random.default_rng(2)
     # Half noisy, half a loud artifact: some of each is best.
-    folder = enhanced(scenes, "target", lambda x: x + rng.normal(0, 0.01, x.shape).astype(np.float32))
+    folder = enhanced(
+        scenes, "target", lambda x: x + rng.normal(0, 0.01, x.shape).astype(np.float32)
+    )
     found = score(scenes, [folder], [listener], dev_share=0.5)
     (choice,) = found["observation_adding"]
     assert choice["dev_wer"][f"{choice['share']:g}"] == min(choice["dev_wer"].values())
@@ -160,31 +197,60 @@ def test_the_weight_of_observation_adding_is_chosen_on_sentences_that_are_not_sc
     assert row(found, "noisy")["utterances"] == 12
 
 
-def test_a_trial_is_reproducible(world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path) -> None:
+def test_a_trial_is_reproducible(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path
+) -> None:
     scenes = world()
     folder = enhanced(scenes, "target")
-    first, second = (score(scenes, [folder], [listener], out=name, dev_share=0.3, seed=7) for name in ("a", "b"))
+    first, second = (
+        score(scenes, [folder], [listener], out=name, dev_share=0.3, seed=7) for name in ("a", "b")
+    )
     assert first == second
     assert (tmp_path / "a" / "rows.csv").read_bytes() == (tmp_path / "b" / "rows.csv").read_bytes()
 
 
-def test_the_command_writes_the_page_and_refuses_what_it_cannot_score(world: Make, enhanced: Make, listener: str, tmp_path: Path,
-                                                                      capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_the_page_and_refuses_what_it_cannot_score(
+    world: Make, enhanced: Make, listener: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     scenes = world(6)
     folder = enhanced(scenes, "target")
-    arguments = ["score-enhanced", str(scenes), "--recogniser", listener, "--out", str(tmp_path / "o"), "--draws", "1000", "--no-metrics"]
+    arguments = [
+        "score-enhanced",
+        str(scenes),
+        "--recogniser",
+        listener,
+        "--out",
+        str(tmp_path / "o"),
+        "--draws",
+        "1000",
+        "--no-metrics",
+    ]
     assert main([*arguments, "--enhanced", f"mine={folder}"]) == 0
     page = (tmp_path / "o" / "page.html").read_text(encoding="utf-8")
-    assert "mine" in page and "<svg" in page and "src=\"http" not in page and "href=" not in page
+    assert "mine" in page and "<svg" in page and 'src="http' not in page and "href=" not in page
     assert "helps" in capsys.readouterr().out
     assert main([*arguments, "--enhanced", str(tmp_path / "nowhere")]) == 1
     assert "expected a folder of enhanced files" in capsys.readouterr().err
     assert main([*arguments, "--enhanced", f"noisy={folder}"]) == 1
-    assert main([*arguments[:2], "--recogniser", "nobody:there", *arguments[4:], "--enhanced", str(folder)]) == 1
+    assert (
+        main(
+            [
+                *arguments[:2],
+                "--recogniser",
+                "nobody:there",
+                *arguments[4:],
+                "--enhanced",
+                str(folder),
+            ]
+        )
+        == 1
+    )
     assert "nobody" in capsys.readouterr().err
 
 
-def test_scores_are_json_without_special_numbers(world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path) -> None:
+def test_scores_are_json_without_special_numbers(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path
+) -> None:
     scenes = world(2)
     score(scenes, [enhanced(scenes)], [listener])
     text = (tmp_path / "score" / "scores.json").read_text(encoding="utf-8")

@@ -18,13 +18,17 @@ def noise(seed: int, count: int = 4000) -> torch.Tensor:
 
 
 @given(st.integers(-400, 400), st.floats(0.05, 20), st.booleans(), st.integers(0, 5))
-def test_a_moved_and_rescaled_copy_is_put_right(by: int, gain: float, inverted: bool, seed: int) -> None:
+def test_a_moved_and_rescaled_copy_is_put_right(
+    by: int, gain: float, inverted: bool, seed: int
+) -> None:
     sound = torch.cat([torch.zeros(400), noise(seed), torch.zeros(400)])
     factor = -gain if inverted else gain
     found = align(sound, shifted(sound, by) * factor, RATE_HZ)
     assert found.lag == by
     assert found.gain == pytest.approx(1 / factor, rel=1e-3) or found.gain == 1.0
-    assert torch.allclose(found.samples[400:-400], sound[400:-400], atol=1e-3)     # what moved out of the file is gone
+    assert torch.allclose(
+        found.samples[400:-400], sound[400:-400], atol=1e-3
+    )  # what moved out of the file is gone
 
 
 @pytest.mark.parametrize("gain", [1.0, 1 + 5e-5, 1 - 5e-5])
@@ -68,10 +72,14 @@ def test_observation_adding_is_linear_and_exact_at_its_ends(share: float) -> Non
 def test_what_a_delay_pushed_out_is_continued_and_not_silent(by: int) -> None:
     sound = noise(5)
     found = align(sound, shifted(sound, by)[:4000], RATE_HZ)
-    assert found.lag == by and torch.equal(found.samples[:4000 - by], sound[:4000 - by])
-    assert torch.equal(found.samples[4000 - by:], sound[4000 - 2 * by:4000 - by].flip(0))
+    assert found.lag == by and torch.equal(found.samples[: 4000 - by], sound[: 4000 - by])
+    assert torch.equal(found.samples[4000 - by :], sound[4000 - 2 * by : 4000 - by].flip(0))
     early = align(sound, sound[by:], RATE_HZ)
-    assert early.lag == -by and torch.equal(early.samples[by:], sound[by:]) and torch.equal(early.samples[:by], sound[by:2 * by].flip(0))
+    assert (
+        early.lag == -by
+        and torch.equal(early.samples[by:], sound[by:])
+        and torch.equal(early.samples[:by], sound[by : 2 * by].flip(0))
+    )
 
 
 def test_much_that_is_missing_is_silence() -> None:

@@ -28,27 +28,40 @@ Make = Callable[..., Path]
 @pytest.fixture
 def recogniser(tmp_path: Path) -> Callable[..., Path]:
     """recogniser(notes) saves an untrained one."""
+
     def make(notes: dict[str, Any], name: str = "r") -> Path:
         torch.manual_seed(0)
-        spec, letters = NetSpec(FrontSpec(rate_hz=8000, bands=8), layers=1, hidden=4), Alphabet.english38()
-        return checkpoint.save(tmp_path / name / "best.pt", Recogniser.payload(build(spec, letters.size), spec_to(spec), letters, notes))
+        spec, letters = (
+            NetSpec(FrontSpec(rate_hz=8000, bands=8), layers=1, hidden=4),
+            Alphabet.english38(),
+        )
+        return checkpoint.save(
+            tmp_path / name / "best.pt",
+            Recogniser.payload(build(spec, letters.size), spec_to(spec), letters, notes),
+        )
 
     return make
 
 
-def test_a_recogniser_that_was_trained_on_enhanced_files_is_refused(world: Make, enhanced: Make, recogniser: Callable[..., Path]) -> None:
+def test_a_recogniser_that_was_trained_on_enhanced_files_is_refused(
+    world: Make, enhanced: Make, recogniser: Callable[..., Path]
+) -> None:
     scenes = world(4)
     folder = enhanced(scenes)
     (folder / ENHANCED_BY).write_text("{}", encoding="utf-8")
     lines = [{"audio_filepath": path.name, "text": "one"} for path in sorted(folder.glob("*.wav"))]
-    (folder / "train.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    (folder / "train.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
+    )
     notes = heard(read_manifest(folder / "train.jsonl").utterances)
     assert notes["enhanced"] == 4
     with pytest.raises(JudgeError, match="never trained on enhanced speech; 4 of"):
         OwnJudge.load(recogniser({"heard": notes}))
 
 
-def test_also_where_nothing_beside_the_files_told_so(world: Make, enhanced: Make, recogniser: Callable[..., Path], score: Any) -> None:
+def test_also_where_nothing_beside_the_files_told_so(
+    world: Make, enhanced: Make, recogniser: Callable[..., Path], score: Any
+) -> None:
     scenes = world(4)
     folder = enhanced(scenes)
     notes = {"files": [fingerprint(next(folder.glob("*.wav")))], "enhanced": 0}
@@ -56,11 +69,17 @@ def test_also_where_nothing_beside_the_files_told_so(world: Make, enhanced: Make
         score(scenes, [folder], [recogniser({"heard": notes})])
 
 
-def test_known_scenes_and_own_listeners_are_marked(world: Make, enhanced: Make, recogniser: Callable[..., Path], score: Any) -> None:
+def test_known_scenes_and_own_listeners_are_marked(
+    world: Make, enhanced: Make, recogniser: Callable[..., Path], score: Any
+) -> None:
     scenes = world(4)
     folder = enhanced(scenes, "mixed", lambda x: 0.5 * x)
-    judge = recogniser({"heard": {"files": [fingerprint(scenes.parent / "S000_target.wav")], "enhanced": 0}})
-    (folder / ENHANCED_BY).write_text(json.dumps({"listener": fingerprint(judge)}), encoding="utf-8")
+    judge = recogniser(
+        {"heard": {"files": [fingerprint(scenes.parent / "S000_target.wav")], "enhanced": 0}}
+    )
+    (folder / ENHANCED_BY).write_text(
+        json.dumps({"listener": fingerprint(judge)}), encoding="utf-8"
+    )
     found = score(scenes, [folder], [judge])
     marks = {row["condition"]: row["own_listener"] for row in found["rows"]}
     assert marks == {"noisy": False, "clean": False, "enhanced": True}
@@ -68,15 +87,21 @@ def test_known_scenes_and_own_listeners_are_marked(world: Make, enhanced: Make, 
     assert any("was trained to please" in remark for remark in found["remarks"])
 
 
-def test_interferers_that_are_called_unseen_and_were_heard_are_told(world: Make, enhanced: Make, recogniser: Callable[..., Path],
-                                                                   score: Any) -> None:
+def test_interferers_that_are_called_unseen_and_were_heard_are_told(
+    world: Make, enhanced: Make, recogniser: Callable[..., Path], score: Any
+) -> None:
     scenes = world(4)
-    lines = [json.loads(line) | {"interferer_fingerprint": f"{k:016x}"} for k, line in enumerate(scenes.read_text().splitlines())]
+    lines = [
+        json.loads(line) | {"interferer_fingerprint": f"{k:016x}"}
+        for k, line in enumerate(scenes.read_text().splitlines())
+    ]
     scenes.write_text("".join(json.dumps(line) + "\n" for line in lines))
     judge = recogniser({"heard": {"files": [f"{k:016x}" for k in (0, 1, 3)], "enhanced": 0}})
     remarks = score(scenes, [enhanced(scenes)], [judge])["remarks"]
     assert [line["seen"] for line in lines] == [True, False, True, False]
-    assert any("the very interferers of 2 scenes that are called unseen" in remark for remark in remarks)
+    assert any(
+        "the very interferers of 2 scenes that are called unseen" in remark for remark in remarks
+    )
 
 
 def test_without_hashes_it_is_said_that_nothing_is_known(recogniser: Callable[..., Path]) -> None:
@@ -85,10 +110,15 @@ def test_without_hashes_it_is_said_that_nothing_is_known(recogniser: Callable[..
 
 def test_names_tell_judges_apart(recogniser: Callable[..., Path], listener: str) -> None:
     path = recogniser({})
-    assert [judge.name for judge in load_judges([str(path), str(path), f"R1={path}", listener])] == ["r", "r (2)", "R1", listener]
+    assert [
+        judge.name for judge in load_judges([str(path), str(path), f"R1={path}", listener])
+    ] == ["r", "r (2)", "R1", listener]
 
 
-@pytest.mark.parametrize("name", ["nowhere.pt", "no_such_module:listen", "json:no_such_function", "bundle:NO_SUCH", "what"])
+@pytest.mark.parametrize(
+    "name",
+    ["nowhere.pt", "no_such_module:listen", "json:no_such_function", "bundle:NO_SUCH", "what"],
+)
 def test_a_judge_that_cannot_be_found_is_told_in_a_sentence(name: str) -> None:
     with pytest.raises((JudgeError, checkpoint.CheckpointError), match="expected"):
         load_judge(name)
@@ -114,22 +144,36 @@ def test_a_bundle_is_decoded_greedily() -> None:
 
 def test_a_fingerprint_is_of_length_beginning_and_end(tmp_path: Path) -> None:
     marks = set()
-    for name, data in (("a", b"x" * 300_000), ("b", b"x" * 300_001), ("c", b"y" + b"x" * 299_999), ("d", b"x" * 299_999 + b"y")):
+    for name, data in (
+        ("a", b"x" * 300_000),
+        ("b", b"x" * 300_001),
+        ("c", b"y" + b"x" * 299_999),
+        ("d", b"x" * 299_999 + b"y"),
+    ):
         (tmp_path / name).write_bytes(data)
         marks.add(fingerprint(tmp_path / name))
     assert len(marks) == 4 and all(len(mark) == 16 for mark in marks)
 
 
 def test_what_was_heard_is_not_heard_again(tmp_path: Path, recogniser: Callable[..., Path]) -> None:
-    judge, path, sounds = OwnJudge.load(recogniser({})), tmp_path / "heard.jsonl", [torch.zeros(8), torch.ones(8)]
+    judge, path, sounds = (
+        OwnJudge.load(recogniser({})),
+        tmp_path / "heard.jsonl",
+        [torch.zeros(8), torch.ones(8)],
+    )
     keys = [sound_key(sound) for sound in sounds]
     Memory(path).add(judge, 8000, {keys[0]: "one", keys[1]: ValueError("too loud")})
     with path.open("a") as file:
         file.write('["torn')
     again = Memory(path)
-    assert again.texts(judge, 8000) == {keys[0]: "one"} and not again.texts(judge, 16000)      # failures are tried again
+    assert again.texts(judge, 8000) == {keys[0]: "one"} and not again.texts(
+        judge, 16000
+    )  # failures are tried again
     other = OwnJudge("other", judge.recogniser, "0" * 16)
     assert not again.texts(other, 8000)
     nobody = OwnJudge("nobody", judge.recogniser, "")
     again.add(nobody, 8000, {keys[1]: "two"})
-    assert not Memory(path).texts(nobody, 8000) and sound_key(sounds[0]) == sound_key(torch.zeros(16)[::2]) != keys[1]
+    assert (
+        not Memory(path).texts(nobody, 8000)
+        and sound_key(sounds[0]) == sound_key(torch.zeros(16)[::2]) != keys[1]
+    )

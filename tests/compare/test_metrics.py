@@ -15,7 +15,9 @@ def noise(seed: int, count: int = 8000) -> torch.Tensor:
 
 
 @given(st.floats(-20, 30), st.floats(0.01, 100), st.floats(-1, 1))
-def test_si_sdr_is_the_planted_ratio_at_any_scale_and_offset(ratio_db: float, scale: float, offset: float) -> None:
+def test_si_sdr_is_the_planted_ratio_at_any_scale_and_offset(
+    ratio_db: float, scale: float, offset: float
+) -> None:
     speech = noise(0) - noise(0).mean()
     other = noise(1) - noise(1).mean()
     other = other - (other @ speech) / (speech @ speech) * speech
@@ -44,13 +46,23 @@ def test_what_cannot_be_measured_says_why() -> None:
     scores, failed = measure(noise(0).float(), torch.zeros(8000), noise(1).float(), 8000)
     assert "si_sdr_db" not in scores and "silent" in failed["si_sdr_db"]
     assert "silent" in failed["split_sar_db"]
-    assert set(scores) | set(failed) == {"si_sdr_db", "split_sdr_db", "split_snr_db", "split_sar_db", "pesq", "stoi", "estoi"}
+    assert set(scores) | set(failed) == {
+        "si_sdr_db",
+        "split_sdr_db",
+        "split_snr_db",
+        "split_sar_db",
+        "pesq",
+        "stoi",
+        "estoi",
+    }
 
 
 def test_stoi_of_the_speech_itself_is_one() -> None:
     pytest.importorskip("pystoi", reason="the extra `metrics` is not installed")
     scores, _ = measure(noise(0, 24000).float(), noise(0, 24000).float(), None, 8000)
-    assert scores["stoi"] == pytest.approx(1.0, abs=1e-3) and scores["estoi"] == pytest.approx(1.0, abs=1e-3)
+    assert scores["stoi"] == pytest.approx(1.0, abs=1e-3) and scores["estoi"] == pytest.approx(
+        1.0, abs=1e-3
+    )
 
 
 def test_pesq_of_the_speech_itself_is_at_the_top() -> None:

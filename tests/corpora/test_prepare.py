@@ -32,12 +32,18 @@ def test_librispeech(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert run("librispeech", tmp_path / "LibriSpeech", "--out", tmp_path / "out/train.jsonl") == 0
     manifest = read_manifest(tmp_path / "out/train.jsonl")
     assert [(u.text, u.speaker, u.duration) for u in manifest] == [
-        ("CHAPTER ONE", "103", 0.1), ("IT'S TWO", "103", 0.2), ("THREE", "103", 0.3),
+        ("CHAPTER ONE", "103", 0.1),
+        ("IT'S TWO", "103", 0.2),
+        ("THREE", "103", 0.3),
     ]
     line = json.loads((tmp_path / "out/train.jsonl").read_text().splitlines()[0])
     assert line["audio_filepath"] == "../LibriSpeech/train-clean-100/103/1240/103-1240-0000.flac"
     out = capsys.readouterr().out
-    assert "3 utterances" in out and "left out: 1\n  103-1240.trans.txt:4: " in out and "every character" in out
+    assert (
+        "3 utterances" in out
+        and "left out: 1\n  103-1240.trans.txt:4: " in out
+        and "every character" in out
+    )
 
 
 def _kaldi(folder: Path, **files: str) -> Path:
@@ -50,18 +56,28 @@ def _kaldi(folder: Path, **files: str) -> Path:
 def test_kaldi_with_segments(run: Run, tmp_path: Path) -> None:
     _sound(tmp_path / "wav/r1.wav", 2.0)
     folder = _kaldi(
-        tmp_path / "data", wav_scp="r1 wav/r1.wav\n", segments="u1 r1 0.5 1.25\nu2 r1 1.25 2.0\nu3 r1 1.9 2.5\n",
-        text="u1 hello there\nu2\nu3 too late\n", utt2spk="u1 anna\nu2 anna\nu3 anna\n",
+        tmp_path / "data",
+        wav_scp="r1 wav/r1.wav\n",
+        segments="u1 r1 0.5 1.25\nu2 r1 1.25 2.0\nu3 r1 1.9 2.5\n",
+        text="u1 hello there\nu2\nu3 too late\n",
+        utt2spk="u1 anna\nu2 anna\nu3 anna\n",
     )
     assert run("kaldi", folder, "--root", tmp_path, "--out", tmp_path / "m.jsonl") == 0
     first, second = read_manifest(tmp_path / "m.jsonl").utterances
-    assert (first.text, first.speaker, first.offset, first.duration) == ("hello there", "anna", 0.5, 0.75)
+    assert (first.text, first.speaker, first.offset, first.duration) == (
+        "hello there",
+        "anna",
+        0.5,
+        0.75,
+    )
     assert (second.text, second.offset) == ("", 1.25)
     assert len(read_audio(first, 8000)) == 6000
 
 
 def test_kaldi_without_segments(run: Run, tmp_path: Path) -> None:
-    folder = _kaldi(tmp_path / "data", wav_scp=f"u1 {_sound(tmp_path / 'a b.wav')}\n", text="u1 hello\n")
+    folder = _kaldi(
+        tmp_path / "data", wav_scp=f"u1 {_sound(tmp_path / 'a b.wav')}\n", text="u1 hello\n"
+    )
     assert run("kaldi", folder, "--out", tmp_path / "m.jsonl") == 0
     (one,) = read_manifest(tmp_path / "m.jsonl")
     assert (one.text, one.speaker, one.offset, one.duration) == ("hello", None, 0.0, 0.1)
@@ -74,10 +90,19 @@ def test_kaldi_without_segments(run: Run, tmp_path: Path) -> None:
         ({"wav_scp": "u1 sph2pipe a.sph |\n", "text": "u1 a\n"}, r"wav\.scp:1: .*sph2pipe"),
         ({"wav_scp": "u1 a.wav\nu1 b.wav\n", "text": "u1 a\n"}, r"wav\.scp:2: .*'u1'"),
         ({"wav_scp": "u1 a.wav\n", "text": "u2 a\n"}, r"wav\.scp:1: .*'u1'"),
-        ({"wav_scp": "r a.wav\n", "text": "u a\n", "segments": "u r 1\n"}, r"segments:1: .*start and end"),
-        ({"wav_scp": "r a.wav\n", "text": "u a\n", "segments": "u r 2 1\n"}, r"segments:1: .*start < end"),
+        (
+            {"wav_scp": "r a.wav\n", "text": "u a\n", "segments": "u r 1\n"},
+            r"segments:1: .*start and end",
+        ),
+        (
+            {"wav_scp": "r a.wav\n", "text": "u a\n", "segments": "u r 2 1\n"},
+            r"segments:1: .*start < end",
+        ),
         ({"wav_scp": "r a.wav\n", "text": "u a\n", "segments": "u q 0 1\n"}, r"segments:1: .*'q'"),
-        ({"wav_scp": "u a.wav\n", "text": "u a\n"}, r"no utterance that can be used\n  wav\.scp:1: .*a\.wav"),
+        (
+            {"wav_scp": "u a.wav\n", "text": "u a\n"},
+            r"no utterance that can be used\n  wav\.scp:1: .*a\.wav",
+        ),
     ],
 )
 def test_broken_kaldi_folders(
@@ -88,25 +113,49 @@ def test_broken_kaldi_folders(
     assert not (tmp_path / "m.jsonl").exists()
 
 
-def test_csv_and_a_held_out_part(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_and_a_held_out_part(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = ["file,words,who"]
     for index in range(20):
         _sound(tmp_path / f"clips/{index}.wav")
         rows.append(f'clips/{index}.wav,"Hello, ""{index}"" caf\u00e9 %",s{index % 10}')
     (tmp_path / "t.csv").write_text("\n".join(rows), encoding="utf-8-sig")
     columns = ["--path-column", "file", "--text-column", "words", "--speaker-column", "who"]
-    assert run("csv", tmp_path / "t.csv", *columns, "--out", tmp_path / "a.jsonl", "--valid", tmp_path / "b.jsonl") == 0
+    assert (
+        run(
+            "csv",
+            tmp_path / "t.csv",
+            *columns,
+            "--out",
+            tmp_path / "a.jsonl",
+            "--valid",
+            tmp_path / "b.jsonl",
+        )
+        == 0
+    )
     train, valid = read_manifest(tmp_path / "a.jsonl"), read_manifest(tmp_path / "b.jsonl")
     assert (len(train), len(valid)) == (18, 2)
     assert not {u.speaker for u in train} & {u.speaker for u in valid}
-    assert {u.text for u in [*train, *valid]} == {f'Hello, "{index}" caf\u00e9 %' for index in range(20)}
+    assert {u.text for u in [*train, *valid]} == {
+        f'Hello, "{index}" caf\u00e9 %' for index in range(20)
+    }
     assert "'%' U+0025 x20, as in t.csv:2" in capsys.readouterr().out
 
 
 def test_tables_of_common_voice(run: Run, tmp_path: Path) -> None:
     _sound(tmp_path / "clips/1.wav")
-    (tmp_path / "train.tsv").write_text('client_id\tpath\tsentence\nanna\t1.wav\t"Quoted" he said\n', encoding="utf-8")
-    columns = ["--text-column", "sentence", "--speaker-column", "client_id", "--root", tmp_path / "clips"]
+    (tmp_path / "train.tsv").write_text(
+        'client_id\tpath\tsentence\nanna\t1.wav\t"Quoted" he said\n', encoding="utf-8"
+    )
+    columns = [
+        "--text-column",
+        "sentence",
+        "--speaker-column",
+        "client_id",
+        "--root",
+        tmp_path / "clips",
+    ]
     assert run("csv", tmp_path / "train.tsv", *columns, "--out", tmp_path / "m.jsonl") == 0
     (one,) = read_manifest(tmp_path / "m.jsonl")
     assert (one.text, one.speaker) == ('"Quoted" he said', "anna")
@@ -135,7 +184,11 @@ def test_grid(run: Run, tmp_path: Path) -> None:
     assert run("grid", root, "--out", tmp_path / "m.jsonl") == 0
     first, second = read_manifest(tmp_path / "m.jsonl").utterances
     assert (first.text, first.speaker, second.speaker) == ("BIN BLUE AT F TWO NOW", "s1", "s2")
-    assert first.video_filepath is not None and first.video_filepath.is_file() and second.video_filepath is None
+    assert (
+        first.video_filepath is not None
+        and first.video_filepath.is_file()
+        and second.video_filepath is None
+    )
     assert Path(first.extra["align_filepath"]).is_file() and not second.extra
     assert run("grid", root, "--talkers", "s2", "--out", tmp_path / "m.jsonl") == 0
     assert len(read_manifest(tmp_path / "m.jsonl")) == 1
@@ -144,17 +197,48 @@ def test_grid(run: Run, tmp_path: Path) -> None:
 def test_fsdd(run: Run, tmp_path: Path) -> None:
     for index in (0, 4, 5, 12):
         _sound(tmp_path / f"recordings/7_jackson_{index}.wav")
-    assert run("fsdd", tmp_path / "recordings", "--out", tmp_path / "a.jsonl", "--test", tmp_path / "b.jsonl") == 0
+    assert (
+        run(
+            "fsdd",
+            tmp_path / "recordings",
+            "--out",
+            tmp_path / "a.jsonl",
+            "--test",
+            tmp_path / "b.jsonl",
+        )
+        == 0
+    )
     train, test = read_manifest(tmp_path / "a.jsonl"), read_manifest(tmp_path / "b.jsonl")
-    assert [u.id for u in train] == ["7_jackson_5", "7_jackson_12"] and [u.id for u in test] == ["7_jackson_0", "7_jackson_4"]
-    assert (train.utterances[0].text, train.utterances[0].label, train.utterances[0].speaker) == ("SEVEN", "7", "jackson")
+    assert [u.id for u in train] == ["7_jackson_5", "7_jackson_12"] and [u.id for u in test] == [
+        "7_jackson_0",
+        "7_jackson_4",
+    ]
+    assert (train.utterances[0].text, train.utterances[0].label, train.utterances[0].speaker) == (
+        "SEVEN",
+        "7",
+        "jackson",
+    )
 
 
-def test_recordings_come_out_as_their_own_manifests_say(run: Run, data_root: Path, tmp_path: Path) -> None:
+def test_recordings_come_out_as_their_own_manifests_say(
+    run: Run, data_root: Path, tmp_path: Path
+) -> None:
     assert run("grid", data_root / "grid_s1", "--out", tmp_path / "grid.jsonl") == 0
-    assert run("fsdd", data_root / "fsdd/recordings", "--out", tmp_path / "a.jsonl", "--test", tmp_path / "b.jsonl") == 0
+    assert (
+        run(
+            "fsdd",
+            data_root / "fsdd/recordings",
+            "--out",
+            tmp_path / "a.jsonl",
+            "--test",
+            tmp_path / "b.jsonl",
+        )
+        == 0
+    )
     for mine, theirs in [
-        (["grid"], ["grid_s1/train", "grid_s1/valid"]), (["a"], ["fsdd/train"]), (["b"], ["fsdd/test"]),
+        (["grid"], ["grid_s1/train", "grid_s1/valid"]),
+        (["a"], ["fsdd/train"]),
+        (["b"], ["fsdd/test"]),
     ]:
         made = {u.id: u for name in mine for u in read_manifest(tmp_path / f"{name}.jsonl")}
         given = {u.id: u for name in theirs for u in read_manifest(data_root / f"{name}.jsonl")}

@@ -23,15 +23,27 @@ def sources(tmp_path: Path) -> Path:
     """Manifests speech.jsonl (6, one with a video), noise.jsonl (3 classes), talkers.jsonl (2) and rooms.jsonl in a folder."""
     rng = np.random.default_rng(0)
 
-    def write(name: str, count: int, seconds: float, extra: Callable[[int], dict[str, Any]]) -> None:
+    def write(
+        name: str, count: int, seconds: float, extra: Callable[[int], dict[str, Any]]
+    ) -> None:
         lines = []
         for i in range(count):
-            soundfile.write(tmp_path / f"{name}{i}.wav", 0.1 * rng.normal(size=round(8000 * seconds)), 8000)
+            soundfile.write(
+                tmp_path / f"{name}{i}.wav", 0.1 * rng.normal(size=round(8000 * seconds)), 8000
+            )
             lines.append(json.dumps({"audio_filepath": f"{name}{i}.wav", **extra(i)}))
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
 
     (tmp_path / "face.mp4").write_bytes(b"frames")
-    write("speech", 6, 0.5, lambda i: {"text": f"word {i}", "speaker": "s1"} | ({"video_filepath": "face.mp4"} if i == 2 else {}))
+    write(
+        "speech",
+        6,
+        0.5,
+        lambda i: (
+            {"text": f"word {i}", "speaker": "s1"}
+            | ({"video_filepath": "face.mp4"} if i == 2 else {})
+        ),
+    )
     write("noise", 4, 0.8, lambda i: {"label": ("rain", "wind", "tap", "tap")[i]})
     write("talkers", 2, 0.3, lambda i: {"speaker": ("s1", "s2")[i]})
     write("rooms", 1, 0.1, lambda i: {})
@@ -39,14 +51,36 @@ def sources(tmp_path: Path) -> Path:
 
 
 def make(sources: Path, out: str, *flags: str) -> list[dict[str, Any]]:
-    arguments = ["--speech", str(sources / "speech.jsonl"), "--rate-hz", "8000", "--out", str(sources / out), *flags]
+    arguments = [
+        "--speech",
+        str(sources / "speech.jsonl"),
+        "--rate-hz",
+        "8000",
+        "--out",
+        str(sources / out),
+        *flags,
+    ]
     assert scene_lists.main(arguments) == 0
-    return [json.loads(line) for line in (sources / out / "SCENES.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [
+        json.loads(line)
+        for line in (sources / out / "SCENES.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def test_the_same_seed_makes_the_same_scenes(sources: Path) -> None:
-    flags = ["--noise", str(sources / "noise.jsonl"), "--talkers", str(sources / "talkers.jsonl"), "--rooms", str(sources / "rooms.jsonl")]
-    first, second, other = make(sources, "a", *flags), make(sources, "b", *flags), make(sources, "c", *flags, "--seed", "1")
+    flags = [
+        "--noise",
+        str(sources / "noise.jsonl"),
+        "--talkers",
+        str(sources / "talkers.jsonl"),
+        "--rooms",
+        str(sources / "rooms.jsonl"),
+    ]
+    first, second, other = (
+        make(sources, "a", *flags),
+        make(sources, "b", *flags),
+        make(sources, "c", *flags, "--seed", "1"),
+    )
     assert first == second != other
     for path in sorted((sources / "a" / "scenes").glob("*.wav")):
         assert path.read_bytes() == (sources / "b" / "scenes" / path.name).read_bytes()
@@ -57,19 +91,27 @@ def test_the_same_seed_makes_the_same_scenes(sources: Path) -> None:
 def test_files_add_up_at_the_listed_snr(sources: Path) -> None:
     lines = make(sources, "a", "--noise", str(sources / "noise.jsonl"))
     for line in lines:
-        paths = (sources / "a" / line[f"{part}_filepath"] for part in ("audio", "target", "interferer"))
+        paths = (
+            sources / "a" / line[f"{part}_filepath"] for part in ("audio", "target", "interferer")
+        )
         mixed, target, interferer = (soundfile.read(path)[0] for path in paths)
         assert np.abs(mixed - target - interferer).max() < 3 / 32768
-        assert 10 * np.log10((target**2).sum() / (interferer**2).sum()) == pytest.approx(line["snr_db"], abs=0.1)
+        assert 10 * np.log10((target**2).sum() / (interferer**2).sum()) == pytest.approx(
+            line["snr_db"], abs=0.1
+        )
         assert -10 <= line["snr_db"] <= 10
 
 
 def test_every_class_is_drawn_alike_however_many_recordings_it_has(sources: Path) -> None:
     scenes = scene_lists
-    (kind,) = [scenes._kind("noise", "label", [str(sources / "noise.jsonl")], (-10, 10), None, None)]
+    (kind,) = [
+        scenes._kind("noise", "label", [str(sources / "noise.jsonl")], (-10, 10), None, None)
+    ]
     drawn = [scenes.draw(0, number, [kind], (), 0.0, "s1") for number in range(3000)]
     counts = {label: sum(d.label == label for d in drawn) for label in ("rain", "wind", "tap")}
-    assert all(abs(count - 1000) < 110 for count in counts.values()), counts          # over four standard errors
+    assert all(abs(count - 1000) < 110 for count in counts.values()), (
+        counts
+    )  # over four standard errors
     levels = np.array([d.snr_db for d in drawn])
     assert abs(levels.mean()) < 0.5 and levels.min() < -9.9 and levels.max() > 9.9
 
@@ -77,11 +119,25 @@ def test_every_class_is_drawn_alike_however_many_recordings_it_has(sources: Path
 def test_nobody_talks_against_himself_and_short_talkers_begin_anew(sources: Path) -> None:
     lines = make(sources, "a", "--talkers", str(sources / "talkers.jsonl"))
     assert {line["interferer_source"] for line in lines} == {"talkers1"}
-    assert all(-15 <= line["snr_db"] <= 5 and line["noise"] == line["interferer"] == "talker" for line in lines)
+    assert all(
+        -15 <= line["snr_db"] <= 5 and line["noise"] == line["interferer"] == "talker"
+        for line in lines
+    )
 
 
 def test_seen_classes_videos_and_the_list_of_the_challenge(sources: Path) -> None:
-    lines = make(sources, "a", "--noise", str(sources / "noise.jsonl"), "--not-labels", "wind", "--seen", "rain", "--copies", "3")
+    lines = make(
+        sources,
+        "a",
+        "--noise",
+        str(sources / "noise.jsonl"),
+        "--not-labels",
+        "wind",
+        "--seen",
+        "rain",
+        "--copies",
+        "3",
+    )
     assert {line["noise"] for line in lines} == {"rain", "tap"}
     assert all(line["seen"] == (line["noise"] == "rain") for line in lines)
     assert [bool(line.get("video_filepath")) for line in lines].count(True) == 3
@@ -103,16 +159,34 @@ def test_what_is_not_there_is_told(sources: Path, capsys: pytest.CaptureFixture[
 
 
 def test_scenes_as_they_were_made_are_read_as_those_of_the_challenge(sources: Path) -> None:
-    lines = make(sources, "dev", "--noise", str(sources / "noise.jsonl"), "--talkers", str(sources / "talkers.jsonl"))
+    lines = make(
+        sources,
+        "dev",
+        "--noise",
+        str(sources / "noise.jsonl"),
+        "--talkers",
+        str(sources / "talkers.jsonl"),
+    )
     texts = sources / "texts"
     texts.mkdir()
     for line in lines:
-        (texts / f"{line['source']}.txt").write_text(f"Text: {line['text']}\nConf: 4\n", encoding="utf-8")
-    assert avse.main([str(sources / "dev"), "--out", str(sources / "avse.jsonl"), "--texts", str(texts)]) == 0
+        (texts / f"{line['source']}.txt").write_text(
+            f"Text: {line['text']}\nConf: 4\n", encoding="utf-8"
+        )
+    assert (
+        avse.main(
+            [str(sources / "dev"), "--out", str(sources / "avse.jsonl"), "--texts", str(texts)]
+        )
+        == 0
+    )
     scenes, skipped = read_scenes(sources / "avse.jsonl")
     assert not skipped
     for scene, line in zip(scenes, lines, strict=True):
-        assert (scene.text, scene.snr_db, scene.source) == (line["text"], line["snr_db"], line["source"])
+        assert (scene.text, scene.snr_db, scene.source) == (
+            line["text"],
+            line["snr_db"],
+            line["source"],
+        )
         assert scene.stratum("interferer") == line["interferer"]
         assert scene.clean is not None and scene.clean.is_file()
 
@@ -123,11 +197,18 @@ def test_voicebank_is_read_with_its_log(tmp_path: Path) -> None:
         for name in ("p232_001", "p257_002"):
             soundfile.write(tmp_path / f"{kind}_testset_wav" / f"{name}.wav", np.zeros(480), 48000)
     (tmp_path / "testset_txt").mkdir()
-    (tmp_path / "testset_txt" / "p232_001.txt").write_text("Please call Stella.\n", encoding="utf-8")
+    (tmp_path / "testset_txt" / "p232_001.txt").write_text(
+        "Please call Stella.\n", encoding="utf-8"
+    )
     (tmp_path / "log_testset.txt").write_text("p232_001 bus 17.5\n", encoding="utf-8")
     assert voicebank.main([str(tmp_path), "--out", str(tmp_path / "t.jsonl")]) == 0
     first, second = read_manifest(tmp_path / "t.jsonl").utterances
-    assert (first.text, first.speaker, first.extra["snr_db"], first.extra["noise"]) == ("Please call Stella.", "p232", 17.5, "bus")
+    assert (first.text, first.speaker, first.extra["snr_db"], first.extra["noise"]) == (
+        "Please call Stella.",
+        "p232",
+        17.5,
+        "bus",
+    )
     assert second.text is None and Path(second.extra["target_filepath"]).is_file()
 
 
@@ -136,9 +217,14 @@ def test_scenes_are_added_to_those_that_lie_there(sources: Path) -> None:
     first = make(sources, "two", *noise, "--labels", "rain", "--part", "dev")
     both = make(sources, "two", *noise, "--labels", "tap", "--append")
     assert both[:6] == first and [line["noise"] for line in both] == ["rain"] * 6 + ["tap"] * 6
-    assert [Path(line["audio_filepath"]).stem for line in both][5:7] == ["S00006_mixed", "S00007_mixed"]
+    assert [Path(line["audio_filepath"]).stem for line in both][5:7] == [
+        "S00006_mixed",
+        "S00007_mixed",
+    ]
     assert [line.get("part") for line in both] == ["dev"] * 6 + [None] * 6
     assert len(json.loads((sources / "two" / "scenes.json").read_text(encoding="utf-8"))) == 12
-    assert {line["interferer_fingerprint"] for line in both[6:]} <= {fingerprint(sources / f"noise{i}.wav") for i in (2, 3)}
+    assert {line["interferer_fingerprint"] for line in both[6:]} <= {
+        fingerprint(sources / f"noise{i}.wav") for i in (2, 3)
+    }
     scenes, skipped = read_scenes(sources / "two" / "SCENES.jsonl")
     assert len(scenes) == 12 and not skipped

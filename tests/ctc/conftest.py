@@ -23,10 +23,18 @@ def _cuda_missing() -> str:
 BACKENDS = [
     pytest.param("reference"),
     pytest.param("torch"),
-    pytest.param("cpu", marks=pytest.mark.skipif(importlib.util.find_spec("ctcasr.ctc.cpu") is None
-                                                 or importlib.util.find_spec("numba") is None,
-                                                 reason="the CPU kernel needs numba")),
-    pytest.param("cuda", marks=[pytest.mark.cuda, pytest.mark.skipif(bool(_cuda_missing()), reason=_cuda_missing())]),
+    pytest.param(
+        "cpu",
+        marks=pytest.mark.skipif(
+            importlib.util.find_spec("ctcasr.ctc.cpu") is None
+            or importlib.util.find_spec("numba") is None,
+            reason="the CPU kernel needs numba",
+        ),
+    ),
+    pytest.param(
+        "cuda",
+        marks=[pytest.mark.cuda, pytest.mark.skipif(bool(_cuda_missing()), reason=_cuda_missing())],
+    ),
 ]
 
 
@@ -44,10 +52,23 @@ def device(backend: str) -> torch.device:
 def run(backend: str, device: torch.device) -> Run:
     """Losses [B] and gradient [B, T, C] of the sum of the finite ones, both on the host."""
 
-    def call(logits: Tensor, targets: Tensor, input_lengths: object, target_lengths: object, **options: object
-             ) -> tuple[Tensor, Tensor]:
+    def call(
+        logits: Tensor,
+        targets: Tensor,
+        input_lengths: object,
+        target_lengths: object,
+        **options: object,
+    ) -> tuple[Tensor, Tensor]:
         leaf = logits.detach().to(device).requires_grad_()
-        nll = ctc_loss(leaf, targets, input_lengths, target_lengths, reduction="none", backend=backend, **options)
+        nll = ctc_loss(
+            leaf,
+            targets,
+            input_lengths,
+            target_lengths,
+            reduction="none",
+            backend=backend,
+            **options,
+        )
         nll.masked_fill(nll.isinf(), 0.0).sum().backward()
         assert leaf.grad is not None
         return nll.detach().cpu(), leaf.grad.cpu()
@@ -65,10 +86,21 @@ def exact(backend: str) -> bool:
 def random_batch() -> Callable[..., tuple[Tensor, Tensor, list[int], list[int]]]:
     """Logits [B, T, C], targets [B, S] with many repeats, and ragged lengths with a path in every row."""
 
-    def make(batch: int, frames: int, classes: int, labels: int, *, blank: int = 0, scale: float = 1.0, seed: int = 0,
-             dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor, list[int], list[int]]:
+    def make(
+        batch: int,
+        frames: int,
+        classes: int,
+        labels: int,
+        *,
+        blank: int = 0,
+        scale: float = 1.0,
+        seed: int = 0,
+        dtype: torch.dtype = torch.float32,
+    ) -> tuple[Tensor, Tensor, list[int], list[int]]:
         rng = torch.Generator().manual_seed(seed)
-        logits = (torch.randn(batch, frames, classes, generator=rng, dtype=torch.float64) * scale).to(dtype)
+        logits = (
+            torch.randn(batch, frames, classes, generator=rng, dtype=torch.float64) * scale
+        ).to(dtype)
         targets = torch.randint(0, classes - 1, (batch, max(labels, 1)), generator=rng)[:, :labels]
         targets = targets + (targets >= blank)
         times, lengths = [], []
@@ -81,7 +113,9 @@ def random_batch() -> Callable[..., tuple[Tensor, Tensor, list[int], list[int]]]
                 label = targets[row, :count]
                 shortest = count + int((label[1:] == label[:-1]).sum())
             lengths.append(count)
-            times.append(int(torch.randint(shortest, frames + 1, (), generator=rng)) if row else frames)
+            times.append(
+                int(torch.randint(shortest, frames + 1, (), generator=rng)) if row else frames
+            )
         return logits, targets, times, lengths
 
     return make

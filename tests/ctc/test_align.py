@@ -14,13 +14,22 @@ from ctcasr.ctc import ctc_loss, forced_align
 @pytest.mark.parametrize("target", [[], [1], [1, 1], [2, 1, 2], [1, 1, 2]])
 def test_finds_the_best_of_all_paths(target):
     frames = 6
-    logits = torch.randn(2, frames + 1, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(len(target)))
+    logits = torch.randn(
+        2, frames + 1, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(len(target))
+    )
     flat = torch.tensor(target * 2, dtype=torch.int64)
-    nll = ctc_loss(logits, flat, [frames, frames - 1], [len(target)] * 2, reduction="none", backend="reference")
-    for row, found in enumerate(forced_align(logits, flat, [frames, frames - 1], [len(target)] * 2)):
+    nll = ctc_loss(
+        logits, flat, [frames, frames - 1], [len(target)] * 2, reduction="none", backend="reference"
+    )
+    for row, found in enumerate(
+        forced_align(logits, flat, [frames, frames - 1], [len(target)] * 2)
+    ):
         log_probs = logits[row].log_softmax(1)
-        paths = [p for p in itertools.product(range(3), repeat=frames - row)
-                 if [k for k, _ in itertools.groupby(p) if k] == target]
+        paths = [
+            p
+            for p in itertools.product(range(3), repeat=frames - row)
+            if [k for k, _ in itertools.groupby(p) if k] == target
+        ]
         scores = [float(log_probs[range(len(p)), list(p)].sum()) for p in paths]
         assert found.score == pytest.approx(max(scores), abs=1e-9)
         assert tuple(found.labels.tolist()) == paths[scores.index(max(scores))]
@@ -38,12 +47,16 @@ def test_spans_describe_the_path(random_batch, blank):
         for span in found.tokens:
             assert span.start < span.end
             painted[span.start : span.end] = span.label
-            assert span.score == pytest.approx(float(log_probs[span.start : span.end, span.label].mean()), abs=1e-9)
+            assert span.score == pytest.approx(
+                float(log_probs[span.start : span.end, span.label].mean()), abs=1e-9
+            )
         assert torch.equal(painted, found.labels)
         steps = found.states.diff()
         assert ((steps >= 0) & (steps <= 2)).all()
         assert 0 < found.posterior <= 1
-        assert found.score == pytest.approx(float(log_probs[range(times[row]), found.labels].sum()), abs=1e-9)
+        assert found.score == pytest.approx(
+            float(log_probs[range(times[row]), found.labels].sum()), abs=1e-9
+        )
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -56,16 +69,27 @@ def test_agrees_with_torchaudio(random_batch):
             if not lengths[row]:
                 continue  # torchaudio refuses empty targets
             log_probs = logits[row : row + 1, : times[row]].log_softmax(2)
-            path, scores = functional.forced_align(log_probs, targets[row : row + 1, : lengths[row]].int())
+            path, scores = functional.forced_align(
+                log_probs, targets[row : row + 1, : lengths[row]].int()
+            )
             assert torch.equal(path[0].long(), found.labels)
             assert float(scores.sum()) == pytest.approx(found.score, abs=1e-3)
             spans = functional.merge_tokens(path[0], scores[0])
-            assert [(s.token, s.start, s.end) for s in spans] == [(t.label, t.start, t.end) for t in found.tokens]
+            assert [(s.token, s.start, s.end) for s in spans] == [
+                (t.label, t.start, t.end) for t in found.tokens
+            ]
 
 
 def test_rows_without_a_path_come_back_empty():
-    none, some, empty = forced_align(torch.randn(3, 3, 4), torch.tensor([1, 1, 1, 2]), [3, 3, 0], [3, 1, 0])
-    assert none.tokens == () and none.score == -torch.inf and none.posterior == 0 and len(none.labels) == 0
+    none, some, empty = forced_align(
+        torch.randn(3, 3, 4), torch.tensor([1, 1, 1, 2]), [3, 3, 0], [3, 1, 0]
+    )
+    assert (
+        none.tokens == ()
+        and none.score == -torch.inf
+        and none.posterior == 0
+        and len(none.labels) == 0
+    )
     assert len(some.tokens) == 1 and some.score > -torch.inf
     assert empty.tokens == () and empty.score == 0 and empty.posterior == 1
 

@@ -33,7 +33,9 @@ class Letters:
     """Nats for a symbol that depend on the symbol before and on whether their number is even; one symbol may be forbidden."""
 
     def __init__(self, seed: int, classes: int, forbidden: int = -1) -> None:
-        self.table = torch.randn(classes, classes, 2, generator=torch.Generator().manual_seed(seed)).tolist()
+        self.table = torch.randn(
+            classes, classes, 2, generator=torch.Generator().manual_seed(seed)
+        ).tolist()
         self.forbidden = forbidden
 
     def start(self) -> Hashable:
@@ -54,7 +56,9 @@ class Letters:
         return total + self.end(state)  # type: ignore[arg-type]
 
 
-def drawn(seed: int, batch: int, frames: int, classes: int, scale: float = 1.5) -> tuple[Tensor, list[int], int]:
+def drawn(
+    seed: int, batch: int, frames: int, classes: int, scale: float = 1.5
+) -> tuple[Tensor, list[int], int]:
     rng = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(batch, frames, classes, generator=rng, dtype=torch.float64)
     lengths = torch.randint(0, frames + 1, (batch,), generator=rng).tolist()
@@ -63,7 +67,9 @@ def drawn(seed: int, batch: int, frames: int, classes: int, scale: float = 1.5) 
 
 @settings(max_examples=40)
 @given(st.integers(0, 2**31), st.integers(0, 5), st.integers(2, 4))
-def test_an_unlimited_beam_equals_the_sum_over_all_paths(seed: int, frames: int, classes: int) -> None:
+def test_an_unlimited_beam_equals_the_sum_over_all_paths(
+    seed: int, frames: int, classes: int
+) -> None:
     logits, lengths, blank = drawn(seed, 2, frames, classes)
     found = BeamSearch(blank, beam=2000, nbest=2000, floor=-math.inf)(logits, lengths)
     for row, hypotheses in enumerate(found):
@@ -76,12 +82,18 @@ def test_an_unlimited_beam_equals_the_sum_over_all_paths(seed: int, frames: int,
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**31), st.integers(0, 5), st.integers(-1, 3))
-def test_a_scorer_is_added_to_every_text_and_can_forbid(seed: int, frames: int, forbidden: int) -> None:
+def test_a_scorer_is_added_to_every_text_and_can_forbid(
+    seed: int, frames: int, forbidden: int
+) -> None:
     logits, lengths, _ = drawn(seed, 1, frames, 4)
     scorer = Letters(seed, 4, forbidden)
     (found,) = BeamSearch(0, beam=2000, nbest=2000, floor=-math.inf, scorer=scorer)(logits, lengths)
     sums = by_enumeration(logits[0], lengths[0], 0)
-    wanted = {tokens: math.log(p) + scorer.of(tokens) for tokens, p in sums.items() if forbidden not in tokens}
+    wanted = {
+        tokens: math.log(p) + scorer.of(tokens)
+        for tokens, p in sums.items()
+        if forbidden not in tokens
+    }
     assert {h.tokens: pytest.approx(h.total, abs=1e-9) for h in found} == wanted
     assert found[0].total == pytest.approx(max(wanted.values()), abs=1e-9)
 
@@ -97,17 +109,34 @@ def test_the_search_itself_sums_all_paths() -> None:
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 2**31), st.integers(1, 12), st.floats(-12.0, 0.0), st.sampled_from([2.0, 0.9, 0.5]))
-def test_never_less_probable_than_greedy_and_deterministic(seed: int, beam: int, floor: float, skip: float) -> None:
+@given(
+    st.integers(0, 2**31),
+    st.integers(1, 12),
+    st.floats(-12.0, 0.0),
+    st.sampled_from([2.0, 0.9, 0.5]),
+)
+def test_never_less_probable_than_greedy_and_deterministic(
+    seed: int, beam: int, floor: float, skip: float
+) -> None:
     logits, lengths, blank = drawn(seed, 3, 30, 6, scale=2.0)
     search = BeamSearch(blank, beam=beam, nbest=min(3, beam), floor=floor, skip_blank=skip)
     found = search(logits, lengths)
-    assert found == search(logits, lengths) == BeamSearch(blank, beam, min(3, beam), floor, skip)(logits, lengths)
+    assert (
+        found
+        == search(logits, lengths)
+        == BeamSearch(blank, beam, min(3, beam), floor, skip)(logits, lengths)
+    )
     paths = greedy(logits, lengths, blank)
     for row, (hypotheses, path) in enumerate(zip(found, paths, strict=True)):
         weighed = [path.tokens, *(h.tokens for h in hypotheses)]
-        nll = ctc_loss(logits[[row] * len(weighed)], torch.tensor([t for tokens in weighed for t in tokens], dtype=torch.int64),
-                       [lengths[row]] * len(weighed), [len(tokens) for tokens in weighed], blank=blank, reduction="none")
+        nll = ctc_loss(
+            logits[[row] * len(weighed)],
+            torch.tensor([t for tokens in weighed for t in tokens], dtype=torch.int64),
+            [lengths[row]] * len(weighed),
+            [len(tokens) for tokens in weighed],
+            blank=blank,
+            reduction="none",
+        )
         assert hypotheses[0].score >= -float(nll[0]) - 1e-6
         assert [h.score for h in hypotheses] == pytest.approx((-nll[1:]).tolist(), abs=1e-5)
 
@@ -115,19 +144,29 @@ def test_never_less_probable_than_greedy_and_deterministic(seed: int, beam: int,
 def test_a_text_of_many_paths_beats_the_best_path() -> None:
     logits = torch.tensor([[[0.4, 0.35, 0.25], [0.4, 0.35, 0.25]]]).log()
     assert greedy(logits, [2])[0].tokens == ()
-    assert BeamSearch()(logits, [2])[0][0].tokens == (1,)          # 0.35 * 0.35 + 2 * 0.4 * 0.35 = 0.4 against 0.16
+    assert BeamSearch()(logits, [2])[0][0].tokens == (
+        1,
+    )  # 0.35 * 0.35 + 2 * 0.4 * 0.35 = 0.4 against 0.16
 
 
 def test_times_are_those_of_the_aligner() -> None:
     logits, lengths, blank = drawn(3, 4, 25, 5, scale=3.0)
     for row, hypotheses in enumerate(BeamSearch(blank, nbest=4)(logits, lengths)):
         for h in hypotheses:
-            (path,) = forced_align(logits[[row]], torch.tensor(h.tokens, dtype=torch.int64), [lengths[row]], [len(h.tokens)], blank=blank)
+            (path,) = forced_align(
+                logits[[row]],
+                torch.tensor(h.tokens, dtype=torch.int64),
+                [lengths[row]],
+                [len(h.tokens)],
+                blank=blank,
+            )
             assert h.frames == tuple((span.start, span.end) for span in path.tokens)
 
 
 def test_a_blank_that_is_skipped_still_parts_repeats() -> None:
-    probabilities = torch.tensor([[[0.02, 0.97, 0.01], [0.98, 0.01, 0.01], [0.98, 0.01, 0.01], [0.02, 0.97, 0.01]]])
+    probabilities = torch.tensor(
+        [[[0.02, 0.97, 0.01], [0.98, 0.01, 0.01], [0.98, 0.01, 0.01], [0.02, 0.97, 0.01]]]
+    )
     for skip in (0.97, 2.0):
         assert BeamSearch(skip_blank=skip)(probabilities.log(), [4])[0][0].tokens == (1, 1)
 
@@ -153,7 +192,9 @@ def test_silence_where_the_scorer_forbids_every_text() -> None:
 
     logits, _, _ = drawn(1, 1, 6, 4)
     (only,) = BeamSearch(scorer=Nothing())(logits, [6])[0]
-    assert only.tokens == () and only.score == pytest.approx(float(logits[0].log_softmax(1)[:, 0].sum()))
+    assert only.tokens == () and only.score == pytest.approx(
+        float(logits[0].log_softmax(1)[:, 0].sum())
+    )
 
 
 def test_what_is_wrong_is_named() -> None:
@@ -161,7 +202,7 @@ def test_what_is_wrong_is_named() -> None:
     bad[1, 1, 2] = math.nan
     with pytest.raises(ValueError, match="row 1 holds NaN"):
         BeamSearch()(bad, [3, 3])
-    assert len(BeamSearch()(bad, [3, 1])) == 2                     # it lies in the padding
+    assert len(BeamSearch()(bad, [3, 1])) == 2  # it lies in the padding
     with pytest.raises(ValueError, match="nbest within"):
         BeamSearch(beam=4, nbest=5)
     with pytest.raises(ValueError, match="row 0 has length 9"):

@@ -20,7 +20,9 @@ from ctcasr.ctc import cpu, reference
 from ctcasr.ctc.problem import Problem, prepare
 
 
-def problem_of(logits: Tensor, labels: list[list[int]], frames: list[int] | None = None, **options: object) -> Problem:
+def problem_of(
+    logits: Tensor, labels: list[list[int]], frames: list[int] | None = None, **options: object
+) -> Problem:
     flat = torch.tensor([label for row in labels for label in row], dtype=torch.int64)
     times = [logits.shape[1]] * logits.shape[0] if frames is None else frames
     return prepare(logits, flat, times, [len(row) for row in labels], **options)  # type: ignore[arg-type]
@@ -48,7 +50,9 @@ def random_labels(count: int, classes: int, seed: int) -> list[int]:
     return drawn
 
 
-def assert_exact(logits: Tensor, problem: Problem, tolerance: float = 2e-6, relative: float = 2e-7) -> None:
+def assert_exact(
+    logits: Tensor, problem: Problem, tolerance: float = 2e-6, relative: float = 2e-7
+) -> None:
     nll, grad, health = cpu.forward_backward(logits, problem, True)
     want_nll, want_grad = exact(logits, problem)
     assert grad is not None
@@ -78,7 +82,9 @@ def test_agrees_with_the_reference(seed: int, batch: int, frames: int, classes: 
     labels = [random_labels(int(share * t), classes, seed + t) for t in times]
     labels = [[(label + blank) % classes for label in row] for row in labels]
     prior = torch.randn(classes, generator=rng).log_softmax(0)
-    problem = problem_of(logits, labels, times, blank=blank, prior=prior, prior_weight=0.3, normalize=normalize)
+    problem = problem_of(
+        logits, labels, times, blank=blank, prior=prior, prior_weight=0.3, normalize=normalize
+    )
     nll, grad, health = cpu.forward_backward(logits, problem, True)
     want = reference.forward_backward(logits.double(), problem, True)
     assert torch.equal(nll.isinf(), want.nll.isinf())
@@ -115,7 +121,9 @@ def test_very_long_rows(scale: float) -> None:
 ])  # fmt: skip
 def test_uniform_logits_have_a_closed_form(frames: int, classes: int, labels: list[int]) -> None:
     u, r = len(labels), sum(a == b for a, b in pairwise(labels))
-    paths = math.lgamma(frames + u - r + 1) - math.lgamma(2 * u + 1) - math.lgamma(frames - u - r + 1)
+    paths = (
+        math.lgamma(frames + u - r + 1) - math.lgamma(2 * u + 1) - math.lgamma(frames - u - r + 1)
+    )
     logits = torch.zeros(1, frames, classes, dtype=torch.float64)
     nll, grad, _ = cpu.forward_backward(logits, problem_of(logits, [labels]), True)
     assert nll.item() == pytest.approx(frames * math.log(classes) - paths, rel=1e-12)
@@ -177,7 +185,9 @@ def test_padding_is_never_read() -> None:
         logits[row, frames:] = math.nan if row else math.inf
     dirty = cpu.forward_backward(logits, problem, True)
     assert torch.equal(clean.nll, dirty.nll) and torch.equal(clean.grad, dirty.grad)
-    assert not any(dirty.grad[row, frames:].any() for row, frames in enumerate(problem.input_lengths))
+    assert not any(
+        dirty.grad[row, frames:].any() for row, frames in enumerate(problem.input_lengths)
+    )
 
 
 def test_nan_stays_in_its_row() -> None:
@@ -217,7 +227,9 @@ def test_a_row_does_not_depend_on_its_batch() -> None:
         frames, labels = problem.input_lengths[row], problem.row(row).tolist()
         alone = logits[row : row + 1, :frames]
         nll, grad, _ = cpu.forward_backward(alone, problem_of(alone, [labels]), True)
-        assert torch.equal(nll[0], together.nll[row]) and torch.equal(grad[0], together.grad[row, :frames])
+        assert torch.equal(nll[0], together.nll[row]) and torch.equal(
+            grad[0], together.grad[row, :frames]
+        )
 
 
 def test_strides_do_not_matter() -> None:

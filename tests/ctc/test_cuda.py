@@ -12,7 +12,10 @@ from ctcasr.ctc.cuda.backend import forward_backward
 from ctcasr.ctc.op import ctc_forward_backward
 from ctcasr.ctc.problem import Problem, prepare
 
-pytestmark = [pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
 
 
 def draw(seed, batch, frames, classes, labels, scale=1.0, blank=0, **kwargs):
@@ -35,8 +38,16 @@ def compare(logits, problem, tolerance=2e-6):
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 10.0, 100.0])
-@pytest.mark.parametrize("batch, frames, classes, labels, blank", [
-    (1, 1, 2, 1, 0), (3, 60, 5, 12, 4), (32, 400, 38, 60, 0), (8, 1000, 38, 200, 7), (4, 300, 5000, 100, 0)])
+@pytest.mark.parametrize(
+    "batch, frames, classes, labels, blank",
+    [
+        (1, 1, 2, 1, 0),
+        (3, 60, 5, 12, 4),
+        (32, 400, 38, 60, 0),
+        (8, 1000, 38, 200, 7),
+        (4, 300, 5000, 100, 0),
+    ],
+)
 def test_agrees_with_float64(batch, frames, classes, labels, blank, scale):
     logits, problem = draw(1, batch, frames, classes, labels, scale, blank)
     compare(logits, problem)
@@ -51,7 +62,9 @@ def test_every_width_of_the_lattice(labels):
 @pytest.mark.parametrize("normalize", [True, False])
 def test_prior_and_raw_scores(normalize):
     log_prior = torch.randn(20).log_softmax(0)
-    logits, problem = draw(2, 8, 200, 20, 40, normalize=normalize, prior=log_prior, prior_weight=0.6)
+    logits, problem = draw(
+        2, 8, 200, 20, 40, normalize=normalize, prior=log_prior, prior_weight=0.6
+    )
     compare(logits, problem)
 
 
@@ -101,8 +114,11 @@ def test_a_forbidden_label_on_the_device_spoils_its_own_row_only():
     spoiled = problem.targets.cuda()
     spoiled[3] = 99
     good = forward_backward(logits, problem, True)
-    rows = forward_backward(logits, Problem(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
-                            True)
+    rows = forward_backward(
+        logits,
+        Problem(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
+        True,
+    )
     assert rows.nll[0].isnan() and (rows.grad[0] == 0).all()
     assert torch.equal(rows.nll[1:], good.nll[1:]) and torch.equal(rows.grad[1:], good.grad[1:])
 
@@ -143,7 +159,13 @@ def test_more_than_2_to_31_elements():
     logits = torch.zeros(batch, frames, classes, dtype=torch.bfloat16, device="cuda")
     targets = torch.tensor([[5, 99999]] * 2)
     rows = forward_backward(logits, prepare(logits, targets, [5, frames], [2, 2]), True)
-    few = ctc_loss(torch.zeros(1, frames, 3, device="cuda"), torch.tensor([[1, 2]]), [frames], [2], normalize=False,
-                   reduction="none")
+    few = ctc_loss(
+        torch.zeros(1, frames, 3, device="cuda"),
+        torch.tensor([[1, 2]]),
+        [frames],
+        [2],
+        normalize=False,
+        reduction="none",
+    )
     assert rows.nll[1].item() == pytest.approx(frames * math.log(classes) + few.item(), rel=1e-6)
     assert (rows.grad[0, 5:] == 0).all() and rows.grad[1, frames - 1, 99999] < 0

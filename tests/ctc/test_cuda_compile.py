@@ -22,13 +22,17 @@ def test_compiles_for(capability, tmp_path, monkeypatch):
     wide = [f"{kernel}_{q}" for kernel in ("chains", "finish", "occupancies") for q in (2, 4, 8)]
     for kernel in ("prepare", "emissions", "gradient", *wide):
         assert f".text.{kernel}".encode() in code
-    monkeypatch.setattr(nvrtc, "compile_program", lambda *_, **__: pytest.fail("compiled a second time"))
+    monkeypatch.setattr(
+        nvrtc, "compile_program", lambda *_, **__: pytest.fail("compiled a second time")
+    )
     assert nvrtc.binary(capability, tmp_path) == code
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_newer_device_gets_ptx(tmp_path, monkeypatch):
-    monkeypatch.setattr(nvrtc, "sources", lambda: {"kernels.cu": 'extern "C" __global__ void one() {}'})
+    monkeypatch.setattr(
+        nvrtc, "sources", lambda: {"kernels.cu": 'extern "C" __global__ void one() {}'}
+    )
     newest = max(nvrtc.architectures())
     text = nvrtc.binary(newest + 10, tmp_path)
     assert f".target sm_{newest}".encode() in text and text.endswith(b"\0")
@@ -48,7 +52,9 @@ def test_a_changed_source_is_compiled_again(tmp_path, monkeypatch):
 
 
 def test_an_unwritable_cache_costs_nothing_but_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(nvrtc, "sources", lambda: {"kernels.cu": 'extern "C" __global__ void one() {}'})
+    monkeypatch.setattr(
+        nvrtc, "sources", lambda: {"kernels.cu": 'extern "C" __global__ void one() {}'}
+    )
     (tmp_path / "file").write_text("in the way")
     assert nvrtc.binary(90, tmp_path / "file").startswith(b"\x7fELF")
 

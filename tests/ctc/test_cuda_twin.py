@@ -36,8 +36,22 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
         pytest.skip("no host C++ compiler for the twin of the CUDA kernels")
     out = tmp_path_factory.mktemp("twin") / "twin.so"
     fused = ["-mfma"] if platform.machine() in ("x86_64", "AMD64") else []
-    subprocess.run([compiler, "-std=c++17", "-O2", *fused, "-ffp-contract=off", "-shared", "-fPIC", f"-I{KERNELS}",
-                    str(Path(__file__).with_name("cuda_twin.cpp")), "-o", str(out)], check=True)
+    subprocess.run(
+        [
+            compiler,
+            "-std=c++17",
+            "-O2",
+            *fused,
+            "-ffp-contract=off",
+            "-shared",
+            "-fPIC",
+            f"-I{KERNELS}",
+            str(Path(__file__).with_name("cuda_twin.cpp")),
+            "-o",
+            str(out),
+        ],
+        check=True,
+    )
     return ctypes.CDLL(str(out))
 
 
@@ -46,15 +60,31 @@ def twin(library: ctypes.CDLL) -> Twin:
     def launcher(reverse: bool) -> Launch:
         def launch(name: str, x: int, y: int, threads: int, shared: int, args: Args) -> None:
             library.launch(name.encode(), x, y, threads, shared, ctypes.byref(args), int(reverse))
+
         return launch
 
-    def forward_backward(logits: Tensor, problem: Problem, need_grad: bool = True, reverse: bool = False,
-                         longest: int | None = None) -> Rows:
+    def forward_backward(
+        logits: Tensor,
+        problem: Problem,
+        need_grad: bool = True,
+        reverse: bool = False,
+        longest: int | None = None,
+    ) -> Rows:
         longest = max(problem.target_lengths, default=0) if longest is None else longest
         lengths, prior, floor = host_inputs(problem)
-        return Rows(*run(launcher(reverse), logits, problem.targets, torch.tensor(lengths, dtype=torch.int64),
-                         Plan(*logits.shape, longest, need_grad), problem.blank, prior if prior.numel() else None,
-                         floor, problem.normalize))
+        return Rows(
+            *run(
+                launcher(reverse),
+                logits,
+                problem.targets,
+                torch.tensor(lengths, dtype=torch.int64),
+                Plan(*logits.shape, longest, need_grad),
+                problem.blank,
+                prior if prior.numel() else None,
+                floor,
+                problem.normalize,
+            )
+        )
 
     return forward_backward
 
@@ -67,8 +97,16 @@ def poisoned():
     torch.use_deterministic_algorithms(False)
 
 
-def draw(seed: int, batch: int, frames: int, classes: int, labels: int, scale: float = 1.0, blank: int = 0,
-         **kwargs) -> tuple[Tensor, Problem]:
+def draw(
+    seed: int,
+    batch: int,
+    frames: int,
+    classes: int,
+    labels: int,
+    scale: float = 1.0,
+    blank: int = 0,
+    **kwargs,
+) -> tuple[Tensor, Problem]:
     g = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(batch, frames, classes, generator=g)
     lengths = torch.randint(0, labels + 1, (batch,), generator=g)
@@ -84,7 +122,9 @@ def compare(ours: Rows, logits: Tensor, problem: Problem, tolerance: float) -> N
     truth = reference.forward_backward(logits.double(), problem, True)
     torch.testing.assert_close(ours.nll.double(), truth.nll, rtol=3e-7, atol=1e-5)
     assert ours.grad is not None and truth.grad is not None
-    error = (ours.grad.double() - truth.grad).abs().max() if ours.grad.numel() else torch.tensor(0.0)
+    error = (
+        (ours.grad.double() - truth.grad).abs().max() if ours.grad.numel() else torch.tensor(0.0)
+    )
     assert error <= tolerance, f"gradient error {error:.1e}"
     assert (ours.health <= 1e-4).all()
 
@@ -94,14 +134,37 @@ def test_arguments_have_one_layout(library):
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 10**6), batch=st.integers(0, 4), frames=st.integers(0, 90), classes=st.integers(1, 40),
-       labels=st.integers(0, 40), scale=st.sampled_from([0.0, 1.0, 10.0, 100.0]), blank=st.integers(0, 39),
-       normalize=st.booleans(), prior=st.booleans())
-def test_agrees_with_float64(twin, seed, batch, frames, classes, labels, scale, blank, normalize, prior):
-    given_prior = torch.randn(classes, generator=torch.Generator().manual_seed(seed)).log_softmax(0) if prior else None
-    logits, problem = draw(seed, batch, frames, classes, labels if classes > 1 else 0, scale, blank % classes,
-                           normalize=normalize,
-                           prior=given_prior, prior_weight=0.7)
+@given(
+    seed=st.integers(0, 10**6),
+    batch=st.integers(0, 4),
+    frames=st.integers(0, 90),
+    classes=st.integers(1, 40),
+    labels=st.integers(0, 40),
+    scale=st.sampled_from([0.0, 1.0, 10.0, 100.0]),
+    blank=st.integers(0, 39),
+    normalize=st.booleans(),
+    prior=st.booleans(),
+)
+def test_agrees_with_float64(
+    twin, seed, batch, frames, classes, labels, scale, blank, normalize, prior
+):
+    given_prior = (
+        torch.randn(classes, generator=torch.Generator().manual_seed(seed)).log_softmax(0)
+        if prior
+        else None
+    )
+    logits, problem = draw(
+        seed,
+        batch,
+        frames,
+        classes,
+        labels if classes > 1 else 0,
+        scale,
+        blank % classes,
+        normalize=normalize,
+        prior=given_prior,
+        prior_weight=0.7,
+    )
     compare(twin(logits, problem), logits, problem, 2e-6)
 
 
@@ -114,7 +177,11 @@ def test_every_width_of_the_lattice(twin, labels):
 @pytest.mark.parametrize("labels", [40, 130, 300, 1100])
 def test_order_of_the_warps_does_not_matter(twin, labels):
     logits, problem = draw(labels, 2, labels + 150, 30, labels)
-    one, two, again = twin(logits, problem), twin(logits, problem, reverse=True), twin(logits, problem)
+    one, two, again = (
+        twin(logits, problem),
+        twin(logits, problem, reverse=True),
+        twin(logits, problem),
+    )
     for ours in (two, again):
         assert all(torch.equal(a, b) for a, b in zip(one, ours, strict=True))
 
@@ -122,9 +189,11 @@ def test_order_of_the_warps_does_not_matter(twin, labels):
 def test_neighbours_in_the_batch_do_not_matter(twin):
     logits, problem = draw(3, 3, 120, 12, 30)
     whole = twin(logits, problem)
-    for b, (frames, labels) in enumerate(zip(problem.input_lengths, problem.target_lengths, strict=True)):
-        alone = prepare(logits[b:b + 1], problem.row(b)[None], [frames], [labels])
-        rows = twin(logits[b:b + 1], alone, longest=max(problem.target_lengths))
+    for b, (frames, labels) in enumerate(
+        zip(problem.input_lengths, problem.target_lengths, strict=True)
+    ):
+        alone = prepare(logits[b : b + 1], problem.row(b)[None], [frames], [labels])
+        rows = twin(logits[b : b + 1], alone, longest=max(problem.target_lengths))
         assert torch.equal(rows.nll[0], whole.nll[b]) and torch.equal(rows.grad[0], whole.grad[b])
 
 
@@ -149,7 +218,9 @@ def test_half_precision_logits_are_computed_in_float32(twin, dtype):
 def test_time_major_logits_need_no_copy(twin):
     logits, problem = draw(7, 3, 50, 8, 10)
     turned = logits.transpose(0, 1).contiguous().transpose(0, 1)
-    assert all(torch.equal(a, b) for a, b in zip(twin(logits, problem), twin(turned, problem), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(twin(logits, problem), twin(turned, problem), strict=True)
+    )
 
 
 def test_loss_alone_is_the_same_loss(twin):
@@ -159,8 +230,10 @@ def test_loss_alone_is_the_same_loss(twin):
     assert (alone.health < 1e-4).all()
 
 
-@pytest.mark.parametrize("frames, classes, labels, nll", [(50, 20, [1, 1, 1, 2, 3], 126.0929795496),
-                                                          (20000, 5, [1, 2, 3, 4, 1], 32104.827535836)])
+@pytest.mark.parametrize(
+    "frames, classes, labels, nll",
+    [(50, 20, [1, 1, 1, 2, 3], 126.0929795496), (20000, 5, [1, 2, 3, 4, 1], 32104.827535836)],
+)
 def test_closed_form_of_uniform_logits(twin, frames, classes, labels, nll):
     logits = torch.zeros(1, frames, classes)
     rows = twin(logits, prepare(logits, torch.tensor([labels]), [frames], [len(labels)]))
@@ -178,7 +251,10 @@ def test_a_forbidden_label_spoils_its_own_row_only(twin):
     for label in (0, -1, 9, 2**40):
         spoiled = problem.targets.clone()
         spoiled[2] = label
-        rows = twin(logits, Problem(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False))
+        rows = twin(
+            logits,
+            Problem(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
+        )
         assert rows.nll[0].isnan() and (rows.grad[0] == 0).all()
         assert torch.equal(rows.nll[1:], good.nll[1:]) and torch.equal(rows.grad[1:], good.grad[1:])
 
@@ -192,8 +268,12 @@ def test_nan_and_impossible_rows(twin):
     rows = twin(logits, problem)
     assert rows.nll[0].isnan() and rows.grad[0].isnan().all()
     assert (rows.nll[1:3] == math.inf).all() and (rows.grad[1:3] == 0).all()
-    compare(twin(logits[3:], prepare(logits[3:], torch.tensor([[1, 3]]), [12], [2])), logits[3:],
-            prepare(logits[3:], torch.tensor([[1, 3]]), [12], [2]), 2e-6)
+    compare(
+        twin(logits[3:], prepare(logits[3:], torch.tensor([[1, 3]]), [12], [2])),
+        logits[3:],
+        prepare(logits[3:], torch.tensor([[1, 3]]), [12], [2]),
+        2e-6,
+    )
 
 
 @pytest.mark.parametrize("labels", [20, 200, 1100])
@@ -205,8 +285,19 @@ def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monke
     logits, problem = draw(labels, 2, labels + 50, 40, labels)
     lengths, _, _ = host_inputs(problem)
     launch = launch_module.Kernels(0)
-    rows = Rows(*run(launch, logits, problem.targets, torch.tensor(lengths), Plan(*logits.shape, labels, True),
-                     0, None, 0.0, True))
+    rows = Rows(
+        *run(
+            launch,
+            logits,
+            problem.targets,
+            torch.tensor(lengths),
+            Plan(*logits.shape, labels, True),
+            0,
+            None,
+            0.0,
+            True,
+        )
+    )
     assert all(torch.equal(a, b) for a, b in zip(rows, twin(logits, problem), strict=True))
     with pytest.raises(RuntimeError, match="launch chains_8: error 1, refused by the twin"):
         launch("chains_8", 1, 1, 1024, 0, Args())

@@ -27,7 +27,9 @@ def enumerated(logits: torch.Tensor, target: list[int]) -> float:
 @pytest.mark.parametrize("target", [[1], [1, 2], [2, 2], []])
 @pytest.mark.parametrize("scale", [0.0, 1.0, 5.0])
 def test_equals_the_sum_over_all_paths(target: list[int], scale: float) -> None:
-    logits = scale * torch.randn(1, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(len(target)))
+    logits = scale * torch.randn(
+        1, 5, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(len(target))
+    )
     found = alignment_entropy(logits, torch.tensor(target, dtype=torch.int64), (5,), (len(target),))
     assert float(found) == pytest.approx(enumerated(logits[0], target), abs=1e-9)
 
@@ -36,7 +38,13 @@ def test_gradient() -> None:
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(3, 7, 4, dtype=torch.float64, generator=generator, requires_grad=True)
     targets = torch.tensor([1, 2, 3, 3, 1, 1])
-    torch.autograd.gradcheck(lambda x: alignment_entropy(x, targets, (7, 5, 2), (3, 2, 1)), logits, eps=1e-5, atol=1e-5, rtol=1e-4)
+    torch.autograd.gradcheck(
+        lambda x: alignment_entropy(x, targets, (7, 5, 2), (3, 2, 1)),
+        logits,
+        eps=1e-5,
+        atol=1e-5,
+        rtol=1e-4,
+    )
 
 
 def test_is_what_the_report_says_and_zero_without_a_path() -> None:
@@ -50,7 +58,9 @@ def test_is_what_the_report_says_and_zero_without_a_path() -> None:
 
 
 def test_training_on_it_flattens_the_alignments() -> None:
-    logits = (4 * torch.randn(2, 12, 4, generator=torch.Generator().manual_seed(2))).requires_grad_()
+    logits = (
+        4 * torch.randn(2, 12, 4, generator=torch.Generator().manual_seed(2))
+    ).requires_grad_()
     targets = torch.tensor([1, 2, 3, 1])
     first = alignment_entropy(logits, targets, (12, 10), (2, 2)).sum()
     (slope,) = torch.autograd.grad(first, logits)

@@ -24,11 +24,17 @@ def batch():
 @pytest.mark.parametrize("module", [False, True], ids=["function", "module"])
 def test_reductions_are_those_of_torch(backend, device, reduction, module):
     logits, targets, times, lengths = batch()
-    want = F.ctc_loss(logits.log_softmax(2).transpose(0, 1), targets, times, lengths, reduction=reduction)
+    want = F.ctc_loss(
+        logits.log_softmax(2).transpose(0, 1), targets, times, lengths, reduction=reduction
+    )
     logits = logits.to(device)
     if module:
-        ours = CTCLoss(reduction=reduction, backend=backend)(logits.transpose(0, 1), targets, times, lengths)
-        again = CTCLoss(reduction=reduction, backend=backend, batch_first=True)(logits, targets, times, lengths)
+        ours = CTCLoss(reduction=reduction, backend=backend)(
+            logits.transpose(0, 1), targets, times, lengths
+        )
+        again = CTCLoss(reduction=reduction, backend=backend, batch_first=True)(
+            logits, targets, times, lengths
+        )
         assert torch.equal(ours, again)
     else:
         ours = ctc_loss(logits, targets, times, lengths, reduction=reduction, backend=backend)
@@ -39,9 +45,13 @@ def test_reductions_are_those_of_torch(backend, device, reduction, module):
 def test_unbatched(reduction):
     """torch's no_batch_dim: (T, C), one target, plain lengths."""
     logits, target = torch.randn(40, 12), torch.randint(1, 12, (9,))
-    want = F.ctc_loss(logits.log_softmax(1), target, torch.tensor(40), torch.tensor(9), reduction=reduction)
+    want = F.ctc_loss(
+        logits.log_softmax(1), target, torch.tensor(40), torch.tensor(9), reduction=reduction
+    )
     loss = CTCLoss(reduction=reduction)
-    torch.testing.assert_close(loss(logits, target, torch.tensor(40), torch.tensor(9)), want, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        loss(logits, target, torch.tensor(40), torch.tensor(9)), want, rtol=1e-5, atol=1e-5
+    )
     torch.testing.assert_close(loss(logits, target, 40, (9,)), want, rtol=1e-5, atol=1e-5)
 
 
@@ -72,13 +82,20 @@ def test_gradient_is_exact_behind_anything(run):
     _, shifted = run(logits + torch.randn(3, 12, 1), targets, times, lengths)
     torch.testing.assert_close(grad, shifted, rtol=0, atol=2e-6)
     leaf = logits.double().requires_grad_()
-    (plain,) = torch.autograd.grad(ctc_loss(leaf, targets, times, lengths, reduction="sum", backend="reference"), leaf)
+    (plain,) = torch.autograd.grad(
+        ctc_loss(leaf, targets, times, lengths, reduction="sum", backend="reference"), leaf
+    )
     torch.testing.assert_close(grad.double(), plain, rtol=0, atol=2e-6)
 
 
-@pytest.mark.parametrize("options", [
-    {"normalize": False}, {"prior": torch.tensor([-.3, -2., -3., -2.5, -4., -1.7]), "prior_weight": .3},
-], ids=["scores", "prior"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"normalize": False},
+        {"prior": torch.tensor([-0.3, -2.0, -3.0, -2.5, -4.0, -1.7]), "prior_weight": 0.3},
+    ],
+    ids=["scores", "prior"],
+)
 def test_backends_agree_with_options(run, options):
     logits, targets, times, lengths = batch()
     nll, grad = run(logits, targets, times, lengths, **options)
@@ -133,13 +150,17 @@ def test_half_logits_give_a_float32_loss(backend, device, dtype):
     want.sum().backward()
     assert loss.dtype == torch.float32 and half.grad.dtype == dtype
     torch.testing.assert_close(loss.detach().cpu().double(), want.detach(), rtol=1e-6, atol=1e-5)
-    torch.testing.assert_close(half.grad.cpu().double(), leaf.grad, rtol=0, atol=torch.finfo(dtype).eps)
+    torch.testing.assert_close(
+        half.grad.cpu().double(), leaf.grad, rtol=0, atol=torch.finfo(dtype).eps
+    )
 
 
 def test_gradient_scaler_does_not_overflow_float16(backend, device):
     logits, targets, times, lengths = batch()
     half = logits.half().to(device).requires_grad_()
-    (65536 * ctc_loss(half, targets, times, lengths, reduction="sum", backend=backend) / 65536).backward()
+    (
+        65536 * ctc_loss(half, targets, times, lengths, reduction="sum", backend=backend) / 65536
+    ).backward()
     nll = ctc_loss(half, targets, times, lengths, reduction="none", backend=backend)
     (scaled,) = torch.autograd.grad(nll, half, torch.full_like(nll, 65536.0))
     assert not scaled.isnan().any() and (scaled[1, 9:] == 0).all()
@@ -178,7 +199,9 @@ def test_compiled_graph_is_whole_and_equal(reduction):
     logits, targets, times, lengths = batch()
 
     def scaled(x, *arguments):
-        return ctc_loss(x * 2, *arguments, reduction=reduction, prior=torch.zeros(6), zero_infinity=True).sum()
+        return ctc_loss(
+            x * 2, *arguments, reduction=reduction, prior=torch.zeros(6), zero_infinity=True
+        ).sum()
 
     found = []
     for function in (scaled, torch.compile(scaled, backend="aot_eager", fullgraph=True)):
@@ -202,9 +225,14 @@ def test_wrong_arguments_are_named():
 def test_a_device_without_kernel_falls_back_to_torch_and_says_so_once(monkeypatch):
     """The meta device has shapes and no numbers: it stands for any device that has no kernel."""
     backends._say.cache_clear()
-    logits, problem = torch.zeros(1, 4, 3, device="meta"), prepare(torch.zeros(1, 4, 3), torch.tensor([[1]]), [4], [1])
+    logits, problem = (
+        torch.zeros(1, 4, 3, device="meta"),
+        prepare(torch.zeros(1, 4, 3), torch.tensor([[1]]), [4], [1]),
+    )
     seen = []
-    monkeypatch.setattr(backends.native, "forward_backward", lambda *arguments: seen.append(arguments))
+    monkeypatch.setattr(
+        backends.native, "forward_backward", lambda *arguments: seen.append(arguments)
+    )
     with pytest.warns(RuntimeWarning, match="'meta'"):
         backends.select("auto", logits.device)(logits, problem, True)
     with warnings.catch_warnings():
@@ -213,7 +241,9 @@ def test_a_device_without_kernel_falls_back_to_torch_and_says_so_once(monkeypatc
     assert seen == [(logits, problem, True)] * 2
 
 
-@pytest.mark.parametrize("blocked", [["torchaudio", "soundfile", "jiwer", "sentencepiece", "rich"], ["numba"]])
+@pytest.mark.parametrize(
+    "blocked", [["torchaudio", "soundfile", "jiwer", "sentencepiece", "rich"], ["numba"]]
+)
 def test_importable_alone(blocked):
     """`ctcasr.ctc` needs torch and numpy; without numba the torch backend takes over, said once."""
     code = f"""

@@ -10,16 +10,28 @@ from ctcasr.ctc.op import ctc_forward_backward
 from ctcasr.ctc.problem import prepare
 
 
-def inputs(normalize: bool = True, prior: bool = False, need_grad: bool = True, requires_grad: bool = True) -> tuple:
+def inputs(
+    normalize: bool = True, prior: bool = False, need_grad: bool = True, requires_grad: bool = True
+) -> tuple:
     torch.manual_seed(0)
     logits = torch.randn(3, 12, 6, requires_grad=requires_grad)
     log_prior = torch.randn(6).log_softmax(0).double() if prior else None
-    return (logits, torch.tensor([1, 2, 2, 5, 3]), torch.tensor([12, 9, 4]), torch.tensor([3, 2, 0]), 0, log_prior,
-            normalize, need_grad)
+    return (
+        logits,
+        torch.tensor([1, 2, 2, 5, 3]),
+        torch.tensor([12, 9, 4]),
+        torch.tensor([3, 2, 0]),
+        0,
+        log_prior,
+        normalize,
+        need_grad,
+    )
 
 
-@pytest.mark.parametrize("options", [{}, {"normalize": False, "prior": True},
-                                     {"need_grad": False, "requires_grad": False}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"normalize": False, "prior": True}, {"need_grad": False, "requires_grad": False}],
+)
 def test_torchs_own_checks_pass(options):
     torch.library.opcheck(ctc_forward_backward, inputs(**options))
 
@@ -27,13 +39,17 @@ def test_torchs_own_checks_pass(options):
 @pytest.mark.parametrize("prior", [False, True])
 def test_gradient_is_that_of_the_reference(prior):
     logits, targets, frames, labels, blank, log_prior, normalize, need_grad = inputs(prior=prior)
-    nll, _, _ = ctc_forward_backward(logits, targets, frames, labels, blank, log_prior, normalize, need_grad)
+    nll, _, _ = ctc_forward_backward(
+        logits, targets, frames, labels, blank, log_prior, normalize, need_grad
+    )
     outer = torch.tensor([1.0, -2.0, 0.5])
     nll.backward(outer)
     problem = prepare(logits, targets, frames, labels, blank, log_prior)
     truth = reference.forward_backward(logits.detach().double(), problem, True)
     torch.testing.assert_close(nll.double(), truth.nll)
-    torch.testing.assert_close(logits.grad.double(), truth.grad * outer.double()[:, None, None], atol=3e-6, rtol=0)
+    torch.testing.assert_close(
+        logits.grad.double(), truth.grad * outer.double()[:, None, None], atol=3e-6, rtol=0
+    )
 
 
 def test_forward_alone_cannot_be_differentiated():

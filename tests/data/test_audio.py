@@ -25,17 +25,25 @@ def test_samples_are_exactly_those_of_the_16_bits(write: Write, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg"])
-@pytest.mark.parametrize(("offset_s", "duration_s"), [(0.0, 0.5), (0.25, 0.5), (1.5, None), (1.25, 0.75), (0.0, None)])
-def test_a_segment_is_the_slice_of_the_whole(write: Write, kind: str, offset_s: float, duration_s: float | None) -> None:
+@pytest.mark.parametrize(
+    ("offset_s", "duration_s"), [(0.0, 0.5), (0.25, 0.5), (1.5, None), (1.25, 0.75), (0.0, None)]
+)
+def test_a_segment_is_the_slice_of_the_whole(
+    write: Write, kind: str, offset_s: float, duration_s: float | None
+) -> None:
     path = write(f"a.{kind}", 32000)
     whole = read_audio(path, 16000)
     end = None if duration_s is None else round((offset_s + duration_s) * 16000)
     part = read_audio(path, 16000, offset_s, duration_s)
-    torch.testing.assert_close(part, whole[round(offset_s * 16000) : end], rtol=0, atol=1e-6 if kind == "ogg" else 0)
+    torch.testing.assert_close(
+        part, whole[round(offset_s * 16000) : end], rtol=0, atol=1e-6 if kind == "ogg" else 0
+    )
     assert torch.equal(part, read_audio(Utterance(path, duration_s, offset=offset_s), 16000))
 
 
-def test_a_segment_is_sought_not_decoded_from_the_start(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_segment_is_sought_not_decoded_from_the_start(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     decoded: list[int] = []
     read = soundfile.SoundFile.read
 
@@ -55,13 +63,21 @@ def test_channels_are_averaged(write: Write) -> None:
     torch.testing.assert_close(read, torch.from_numpy(stereo.mean(axis=1) / 32768).float())
 
 
-@pytest.mark.parametrize(("from_hz", "to_hz"), [(8000, 16000), (44100, 16000), (16000, 8000), (22050, 16000)])
-def test_a_tone_keeps_its_pitch_and_level_at_another_rate(write: Write, from_hz: int, to_hz: int) -> None:
+@pytest.mark.parametrize(
+    ("from_hz", "to_hz"), [(8000, 16000), (44100, 16000), (16000, 8000), (22050, 16000)]
+)
+def test_a_tone_keeps_its_pitch_and_level_at_another_rate(
+    write: Write, from_hz: int, to_hz: int
+) -> None:
     time = np.arange(from_hz) / from_hz
-    read = read_audio(write("tone.wav", 0.5 * np.sin(2 * np.pi * 440 * time), from_hz, subtype="FLOAT"), to_hz)
+    read = read_audio(
+        write("tone.wav", 0.5 * np.sin(2 * np.pi * 440 * time), from_hz, subtype="FLOAT"), to_hz
+    )
     assert len(read) == to_hz
-    expected = 0.5 * torch.sin(2 * torch.pi * 440 * torch.arange(to_hz, dtype=torch.float64) / to_hz)
-    middle = slice(to_hz // 10, -to_hz // 10)                 # the filter sees silence around the ends
+    expected = 0.5 * torch.sin(
+        2 * torch.pi * 440 * torch.arange(to_hz, dtype=torch.float64) / to_hz
+    )
+    middle = slice(to_hz // 10, -to_hz // 10)  # the filter sees silence around the ends
     torch.testing.assert_close(read[middle].double(), expected[middle], rtol=0, atol=2e-3)
 
 
@@ -74,7 +90,7 @@ def test_silence_and_single_samples_are_sound(write: Write) -> None:
     assert read_audio(write("silent.wav", np.zeros(800, np.int16)), 16000).tolist() == [0.0] * 800
     single = write("single.wav", np.full(1, 16384, np.int16))
     assert read_audio(single, 16000).tolist() == [0.5]
-    assert read_audio(Utterance(single, 0.0), 16000).tolist() == [0.5]        # a duration of three digits
+    assert read_audio(Utterance(single, 0.0), 16000).tolist() == [0.5]  # a duration of three digits
 
 
 def test_header(write: Write) -> None:
@@ -83,7 +99,7 @@ def test_header(write: Write) -> None:
 
 
 def test_rounded_durations_read_to_the_end(write: Write) -> None:
-    path = write("a.wav", 47649)                              # 2.9780625 s
+    path = write("a.wav", 47649)  # 2.9780625 s
     assert len(read_audio(Utterance(path, 2.978), 16000)) == 47649
     assert len(read_audio(Utterance(path, 2.95), 16000)) == 47200
 
@@ -91,7 +107,9 @@ def test_rounded_durations_read_to_the_end(write: Write) -> None:
 def test_a_manifest_may_say_a_little_more_but_not_much(write: Write) -> None:
     path = write("a.wav", 16000)
     assert len(read_audio(Utterance(path, 1.09), 16000)) == 16000
-    with pytest.raises(AudioError, match=r"a\.wav: expected offset 0\.000 s and 1\.200 s .*lasts 1\.000 s"):
+    with pytest.raises(
+        AudioError, match=r"a\.wav: expected offset 0\.000 s and 1\.200 s .*lasts 1\.000 s"
+    ):
         read_audio(Utterance(path, 1.2), 16000)
     with pytest.raises(AudioError, match=r"offset 0\.500 s and 0\.700 s .*lasts 1\.000 s"):
         read_audio(Utterance(path, 0.7, offset=0.5), 16000)
@@ -119,7 +137,7 @@ def test_truncated_ogg_is_told_by_the_manifest(write: Write) -> None:
 def test_a_wav_that_was_written_to_a_pipe_is_read(write: Write) -> None:
     path = write("pipe.wav", 4000)
     content = bytearray(path.read_bytes())
-    content[40:44] = b"\xff" * 4                              # size of the data chunk: unknown
+    content[40:44] = b"\xff" * 4  # size of the data chunk: unknown
     path.write_bytes(content)
     assert len(read_audio(path, 16000)) == 4000
 
@@ -128,7 +146,7 @@ def test_a_flac_without_its_length_is_refused(write: Write) -> None:
     path = write("pipe.flac", 4000)
     content = bytearray(path.read_bytes())
     content[21] &= 0xF0
-    content[22:26] = bytes(4)                                 # total samples in STREAMINFO: unknown
+    content[22:26] = bytes(4)  # total samples in STREAMINFO: unknown
     path.write_bytes(content)
     with pytest.raises(AudioError, match="encode the file again"):
         read_audio(path, 16000)
@@ -160,7 +178,9 @@ def test_samples_that_are_no_numbers(write: Write, bad: float) -> None:
         read_audio(write("bad.wav", samples, subtype="FLOAT"), 16000)
 
 
-@pytest.mark.parametrize("name", ["grid_s1/valid", "fsdd/test", "librispeech_samples/valid", "esc10/fold1", "rirs/all"])
+@pytest.mark.parametrize(
+    "name", ["grid_s1/valid", "fsdd/test", "librispeech_samples/valid", "esc10/fold1", "rirs/all"]
+)
 def test_recordings_last_as_long_as_their_manifest_says(data_root: Path, name: str) -> None:
     from ctcasr.data import read_manifest
 

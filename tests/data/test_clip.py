@@ -22,7 +22,10 @@ def drawn(seed: int = 0) -> torch.Generator:
 @given(count=st.integers(1, 40), length=st.integers(1, 60), start=st.integers(-70, 70))
 def test_every_sample_stands_where_it_should(count: int, length: int, start: int) -> None:
     samples = torch.arange(1.0, count + 1)
-    silent, looped = fit_length(samples, length, "silence", start), fit_length(samples, length, "loop", start)
+    silent, looped = (
+        fit_length(samples, length, "silence", start),
+        fit_length(samples, length, "loop", start),
+    )
     assert silent.shape == looped.shape == (length,)
     for at in range(length):
         assert silent[at] == (samples[at + start] if 0 <= at + start < count else 0)
@@ -41,13 +44,25 @@ def test_a_clip_without_samples_and_an_unknown_padding_are_refused() -> None:
 def test_jitter_depends_on_its_generator_alone(count: int, pad: str) -> None:
     jitter = Jitter(100, pad, noises=(torch.randn(30), torch.randn(500)))  # type: ignore[arg-type]
     samples = torch.randn(count)
-    one, again, other = jitter(samples, drawn(), ANY), jitter(samples, drawn(), ANY), jitter(samples, drawn(1), ANY)
-    assert one.shape == (100,) and torch.equal(one, again) and not torch.equal(one, other) and bool(torch.isfinite(one).all())
+    one, again, other = (
+        jitter(samples, drawn(), ANY),
+        jitter(samples, drawn(), ANY),
+        jitter(samples, drawn(1), ANY),
+    )
+    assert (
+        one.shape == (100,)
+        and torch.equal(one, again)
+        and not torch.equal(one, other)
+        and bool(torch.isfinite(one).all())
+    )
 
 
 def test_without_shift_gain_and_noise_a_clip_stays_what_it_is() -> None:
     samples = torch.randn(100)
-    assert torch.equal(Jitter(100, shift=0.0, gain_db=0.0, noise=0.0)(samples, drawn(), ANY), Clip(100)(samples, drawn(), ANY))
+    assert torch.equal(
+        Jitter(100, shift=0.0, gain_db=0.0, noise=0.0)(samples, drawn(), ANY),
+        Clip(100)(samples, drawn(), ANY),
+    )
 
 
 def test_silence_stays_silent() -> None:

@@ -29,7 +29,7 @@ def test_items_are_samples_and_tokens(utterances: list[Utterance]) -> None:
     corpus = Corpus(utterances, ENGLISH, 16000)
     assert len(corpus) == len(utterances)
     for index, utterance in enumerate(utterances):
-        for _ in range(2):                                   # from the file, then from memory
+        for _ in range(2):  # from the file, then from memory
             item = corpus[index]
             assert isinstance(item, Item) and item.utterance is utterance
             assert torch.equal(item.samples, read_audio(utterance, 16000))
@@ -37,10 +37,16 @@ def test_items_are_samples_and_tokens(utterances: list[Utterance]) -> None:
     assert len(corpus.cache) == len(corpus)
 
 
-def test_durations_come_from_the_header_where_the_manifest_has_none(utterances: list[Utterance]) -> None:
+def test_durations_come_from_the_header_where_the_manifest_has_none(
+    utterances: list[Utterance],
+) -> None:
     bare = [replace(u, duration=None) for u in utterances]
-    assert Corpus(bare, None, 16000).durations == pytest.approx(Corpus(utterances, None, 16000).durations)
-    assert Corpus([replace(bare[0], offset=0.05)], None, 8000).seconds == pytest.approx(Corpus(bare, None, 1).durations[0] - 0.05)
+    assert Corpus(bare, None, 16000).durations == pytest.approx(
+        Corpus(utterances, None, 16000).durations
+    )
+    assert Corpus([replace(bare[0], offset=0.05)], None, 8000).seconds == pytest.approx(
+        Corpus(bare, None, 1).durations[0] - 0.05
+    )
     assert Corpus([Utterance(Path("missing.wav"))], None, 16000).durations == (0.0,)
 
 
@@ -79,7 +85,11 @@ def test_strict_alphabets_refuse(write: Write) -> None:
 
 
 def test_any_rate_in_one_rate_inside(write: Write) -> None:
-    corpus = Corpus([Utterance(write("a.wav", 8000, 8000)), Utterance(write("b.wav", 44100, 44100, 2))], None, 16000)
+    corpus = Corpus(
+        [Utterance(write("a.wav", 8000, 8000)), Utterance(write("b.wav", 44100, 44100, 2))],
+        None,
+        16000,
+    )
     assert [len(corpus[i].samples) for i in range(2)] == [16000, 16000]  # type: ignore[union-attr]
 
 
@@ -114,9 +124,15 @@ def test_pickled_without_its_cache(utterances: list[Utterance]) -> None:
 
 
 def test_collate_pads_concatenates_and_names_what_is_missing(utterances: list[Utterance]) -> None:
-    corpus = Corpus([*utterances[:3], Utterance(Path("gone.wav"), 1.0, "x", where="m:9")], ENGLISH, 16000)
+    corpus = Corpus(
+        [*utterances[:3], Utterance(Path("gone.wav"), 1.0, "x", where="m:9")], ENGLISH, 16000
+    )
     batch = collate([corpus.item(i, epoch=2) for i in (0, 3, 1, 2)], 16000)
-    assert batch is not None and batch.ids == ("u0", "u1", "u2") and batch.audio.rate == Fraction(16000)
+    assert (
+        batch is not None
+        and batch.ids == ("u0", "u1", "u2")
+        and batch.audio.rate == Fraction(16000)
+    )
     targets = batch.targets.split(list(batch.target_lengths))
     for row in range(3):
         assert torch.equal(batch.audio.row(row), corpus[row].samples)  # type: ignore[union-attr]

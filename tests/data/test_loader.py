@@ -40,22 +40,36 @@ def assert_equal(left: Iterable[Batch | None], right: Iterable[Batch | None]) ->
         assert (one is None) == (other is None)
         if one is None or other is None:
             continue
-        assert (one.utterances, one.skipped, one.seeds) == (other.utterances, other.skipped, other.seeds)
-        assert one.audio.lengths == other.audio.lengths and torch.equal(one.audio.data, other.audio.data)
-        assert one.target_lengths == other.target_lengths and torch.equal(one.targets, other.targets)
+        assert (one.utterances, one.skipped, one.seeds) == (
+            other.utterances,
+            other.skipped,
+            other.seeds,
+        )
+        assert one.audio.lengths == other.audio.lengths and torch.equal(
+            one.audio.data, other.audio.data
+        )
+        assert one.target_lengths == other.target_lengths and torch.equal(
+            one.targets, other.targets
+        )
 
 
 @pytest.fixture
 def corpus(utterances: list[Utterance]) -> Corpus:
-    return Corpus(utterances, ENGLISH, 8000, _noisy)        # resampled, so that processes have something to differ in
+    return Corpus(
+        utterances, ENGLISH, 8000, _noisy
+    )  # resampled, so that processes have something to differ in
 
 
 def test_an_epoch_is_its_plan(corpus: Corpus) -> None:
     for loader in (
-        Loader(corpus, batch_size=4), Loader(corpus, batch_seconds=2.0), Loader(corpus, batch_size=4, order="sorted"),
+        Loader(corpus, batch_size=4),
+        Loader(corpus, batch_seconds=2.0),
+        Loader(corpus, batch_size=4, order="sorted"),
     ):
         batches = list(loader.epoch(3))
-        indices = [[corpus.utterances.index(u) for u in batch.utterances] for batch in batches if batch]
+        indices = [
+            [corpus.utterances.index(u) for u in batch.utterances] for batch in batches if batch
+        ]
         assert indices == loader.plan(3)
         assert len(batches) == len(loader) == len(loader.plan(0)) and not loader.skipped
     assert loader.seconds == pytest.approx(sum(u.duration or 0 for u in corpus.utterances))
@@ -72,7 +86,7 @@ def test_worker_processes_change_nothing(corpus: Corpus, method: str) -> None:
     here = Loader(corpus, batch_size=4)
     there = Loader(corpus, batch_size=4, workers=2 if method == "fork" else 1, start_method=method)
     state = torch.get_rng_state()
-    for epoch in (0, 1):                                      # the same processes in both
+    for epoch in (0, 1):  # the same processes in both
         assert_equal(there.epoch(epoch), here.epoch(epoch))
     assert torch.equal(torch.get_rng_state(), state)
     there.close()
@@ -80,7 +94,10 @@ def test_worker_processes_change_nothing(corpus: Corpus, method: str) -> None:
 
 @FORK
 def test_an_abandoned_epoch_leaves_no_batch_behind(corpus: Corpus) -> None:
-    here, there = Loader(corpus, batch_size=2), Loader(corpus, batch_size=2, workers=2, start_method="fork")
+    here, there = (
+        Loader(corpus, batch_size=2),
+        Loader(corpus, batch_size=2, workers=2, start_method="fork"),
+    )
     trial = there.epoch(0)
     next(trial)
     assert_equal(there.epoch(1, 3), here.epoch(1, 3))
@@ -94,7 +111,9 @@ def test_an_abandoned_epoch_leaves_no_batch_behind(corpus: Corpus) -> None:
 @pytest.mark.parametrize("world", [1, 2, 3, 8])
 def test_ranks_share_every_batch(corpus: Corpus, world: int) -> None:
     alone = list(Loader(corpus, batch_size=4).epoch(1))
-    ranks = [list(Loader(corpus, batch_size=4, rank=rank, world=world).epoch(1)) for rank in range(world)]
+    ranks = [
+        list(Loader(corpus, batch_size=4, rank=rank, world=world).epoch(1)) for rank in range(world)
+    ]
     assert all(len(batches) == len(alone) for batches in ranks)
     for number, whole in enumerate(alone):
         assert whole is not None
@@ -105,22 +124,38 @@ def test_ranks_share_every_batch(corpus: Corpus, world: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [0, pytest.param(1, marks=FORK)])
-def test_nothing_unreadable_is_lost(utterances: list[Utterance], tmp_path: Path, workers: int) -> None:
+def test_nothing_unreadable_is_lost(
+    utterances: list[Utterance], tmp_path: Path, workers: int
+) -> None:
     bad = [replace(u, audio_filepath=tmp_path / "gone.wav") for u in utterances[:4]]
     corpus = Corpus([*bad, *utterances[4:]], ENGLISH, 16000)
-    loader = Loader(corpus, batch_size=2, order="manifest", workers=workers, start_method="fork" if workers else None)
+    loader = Loader(
+        corpus,
+        batch_size=2,
+        order="manifest",
+        workers=workers,
+        start_method="fork" if workers else None,
+    )
     for epoch in (0, 1):
         batches = list(loader.epoch(epoch))
         assert batches[:2] == [None, None] and all(batch is not None for batch in batches[2:])
-        assert [skip.where for skip in loader.unread] == [u.where for u in bad]          # in each epoch anew
-    assert [skip.where for skip in loader.skipped] == [u.where for u in bad] and loader.utterances == len(utterances)
+        assert [skip.where for skip in loader.unread] == [
+            u.where for u in bad
+        ]  # in each epoch anew
+    assert [skip.where for skip in loader.skipped] == [
+        u.where for u in bad
+    ] and loader.utterances == len(utterances)
     loader.close()
 
 
 @FORK
 def test_a_dead_worker_is_told_and_the_next_epoch_works(utterances: list[Utterance]) -> None:
-    loader = Loader(Corpus(utterances, ENGLISH, 16000, _fatal), batch_size=2, workers=1, start_method="fork")
-    with pytest.raises(WorkerError, match=r"1 worker processes died near batch \d+ of epoch 0.*workers=0"):
+    loader = Loader(
+        Corpus(utterances, ENGLISH, 16000, _fatal), batch_size=2, workers=1, start_method="fork"
+    )
+    with pytest.raises(
+        WorkerError, match=r"1 worker processes died near batch \d+ of epoch 0.*workers=0"
+    ):
         list(loader.epoch(0))
     loader.corpus.transform = None
     assert sum(len(batch) for batch in loader.epoch(1) if batch) == len(utterances)
@@ -129,7 +164,9 @@ def test_a_dead_worker_is_told_and_the_next_epoch_works(utterances: list[Utteran
 
 @FORK
 def test_a_mistake_in_a_worker_keeps_its_type(utterances: list[Utterance]) -> None:
-    loader = Loader(Corpus(utterances, ENGLISH, 16000, _broken), batch_size=2, workers=1, start_method="fork")
+    loader = Loader(
+        Corpus(utterances, ENGLISH, 16000, _broken), batch_size=2, workers=1, start_method="fork"
+    )
     with pytest.raises(ZeroDivisionError, match="a mistake in the transform"):
         list(loader.epoch(0))
     loader.close()
@@ -160,12 +197,16 @@ def test_workers_follow_the_ratio_of_reading_to_step(corpus: Corpus) -> None:
 
 
 def test_no_workers_for_what_fits_in_memory(utterances: list[Utterance]) -> None:
-    assert measure_workers(Corpus(utterances, ENGLISH, 16000), batch_size=4, step_s=1e-9, cores=8) == 0
+    assert (
+        measure_workers(Corpus(utterances, ENGLISH, 16000), batch_size=4, step_s=1e-9, cores=8) == 0
+    )
     small = Corpus(utterances, ENGLISH, 16000, cache_bytes=100)
     assert measure_workers(small, batch_size=4, step_s=1e-9, cores=8, budget_s=0.05) == 7
 
 
-@pytest.mark.parametrize("name", ["fsdd/test", "speech_commands/valid", "librispeech_samples/train"])
+@pytest.mark.parametrize(
+    "name", ["fsdd/test", "speech_commands/valid", "librispeech_samples/train"]
+)
 def test_recordings(data_root: Path, name: str) -> None:
     from ctcasr.data import read_manifest
 

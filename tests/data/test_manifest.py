@@ -34,9 +34,14 @@ GOOD = '{"audio_filepath": "a.wav", "duration": 1.5, "text": "hello"}'
         max_size=5,
     )
 )
-def test_what_is_written_is_read_again(tmp_path_factory: pytest.TempPathFactory, lines: list[dict[str, object]]) -> None:
+def test_what_is_written_is_read_again(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[dict[str, object]]
+) -> None:
     folder = tmp_path_factory.mktemp("m")
-    write_manifest(folder / "m.jsonl", [{**line, "audio_filepath": folder / str(line["audio_filepath"])} for line in lines])
+    write_manifest(
+        folder / "m.jsonl",
+        [{**line, "audio_filepath": folder / str(line["audio_filepath"])} for line in lines],
+    )
     assert [json.loads(raw) for raw in (folder / "m.jsonl").read_bytes().splitlines()] == lines
     first = read_manifest(folder / "m.jsonl").utterances
     write_manifest(folder / "m.jsonl", first)
@@ -49,11 +54,16 @@ def test_paths_are_relative_to_the_manifest_wherever_it_moves(tmp_path: Path) ->
         '{"audio_filepath": "x/1.wav", "video_filepath": "v/1.mp4", "target_filepath": "../t/1.wav"}\n'
     )
     one = read_manifest(tmp_path / "a" / "m.jsonl").utterances[0]
-    assert one.audio_filepath == tmp_path / "a/x/1.wav" and one.video_filepath == tmp_path / "a/v/1.mp4"
+    assert (
+        one.audio_filepath == tmp_path / "a/x/1.wav"
+        and one.video_filepath == tmp_path / "a/v/1.mp4"
+    )
     write_manifest(tmp_path / "b" / "c" / "m.jsonl", [one])
     line = json.loads((tmp_path / "b" / "c" / "m.jsonl").read_text())
     assert line == {
-        "audio_filepath": "../../a/x/1.wav", "video_filepath": "../../a/v/1.mp4", "target_filepath": "../../t/1.wav",
+        "audio_filepath": "../../a/x/1.wav",
+        "video_filepath": "../../a/v/1.mp4",
+        "target_filepath": "../../t/1.wav",
     }
 
 
@@ -63,7 +73,9 @@ def test_absolute_paths_stay(tmp_path: Path) -> None:
 
 
 def test_blank_lines_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
-    (tmp_path / "m.jsonl").write_bytes(b"\xef\xbb\xbf" + GOOD.encode() + b"\r\n\r\n  \n" + GOOD.encode())
+    (tmp_path / "m.jsonl").write_bytes(
+        b"\xef\xbb\xbf" + GOOD.encode() + b"\r\n\r\n  \n" + GOOD.encode()
+    )
     manifest = read_manifest(tmp_path / "m.jsonl")
     assert [u.where for u in manifest] == ["m.jsonl:1", "m.jsonl:4"]
     assert len(manifest) == 2 and manifest.seconds == 3.0
@@ -93,18 +105,26 @@ def test_broken_lines_are_named_or_skipped(tmp_path: Path, line: str, reason: st
         read_manifest(path)
     manifest = read_manifest(path, strict=False)
     assert len(manifest) == 2
-    assert [skip.where for skip in manifest.skipped] == ["m.jsonl:2"] and reason in manifest.skipped[0].reason
+    assert [skip.where for skip in manifest.skipped] == [
+        "m.jsonl:2"
+    ] and reason in manifest.skipped[0].reason
 
 
 def test_no_manifest_and_an_empty_one(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("\n")
-    for name, reason in {"missing.jsonl": "no file", "": "a folder", "empty.jsonl": "empty"}.items():
+    for name, reason in {
+        "missing.jsonl": "no file",
+        "": "a folder",
+        "empty.jsonl": "empty",
+    }.items():
         for strict in (True, False):
             with pytest.raises(ManifestError, match=reason):
                 read_manifest(tmp_path / name, strict=strict)
 
 
-def test_a_failed_write_leaves_the_old_manifest_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_write_leaves_the_old_manifest_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "m.jsonl"
     write_manifest(path, [Utterance(tmp_path / "a.wav")])
     before = path.read_bytes()
@@ -118,7 +138,9 @@ def test_a_failed_write_leaves_the_old_manifest_and_nothing_else(tmp_path: Path,
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize(("name", "count"), [("grid_s1/train", 680), ("fsdd/train", 1800), ("av_samples/all", 8)])
+@pytest.mark.parametrize(
+    ("name", "count"), [("grid_s1/train", 680), ("fsdd/train", 1800), ("av_samples/all", 8)]
+)
 def test_recordings(data_root: Path, name: str, count: int) -> None:
     manifest = read_manifest(data_root / f"{name}.jsonl")
     assert len(manifest) == count and not manifest.skipped

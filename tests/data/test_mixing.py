@@ -55,7 +55,7 @@ def test_a_room_keeps_time_and_its_early_part_is_nearer_to_the_dry_sound() -> No
     whole, early = reverberate(speech, response()), reverberate(speech, response(), 100)
     assert 1 > likeness(early) > likeness(whole) > 0.2
     direct = torch.zeros(50)
-    direct[30] = -0.5                  # delay, level and sign of the direct sound are taken off
+    direct[30] = -0.5  # delay, level and sign of the direct sound are taken off
     torch.testing.assert_close(reverberate(speech, direct), speech, atol=1e-6, rtol=1e-4)
 
 

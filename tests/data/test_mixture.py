@@ -20,13 +20,18 @@ def line(folder: Path, name: str, count: int, **keys: object) -> Utterance:
     samples = 0.1 * torch.randn(count, generator=torch.Generator().manual_seed(sum(map(ord, name))))
     path = folder / f"{name}.wav"
     soundfile.write(path, samples.numpy(), RATE, subtype="FLOAT")
-    return Utterance.from_json({"audio_filepath": path.name, "duration": count / RATE, **keys}, folder, where=name)
+    return Utterance.from_json(
+        {"audio_filepath": path.name, "duration": count / RATE, **keys}, folder, where=name
+    )
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> MixtureCorpus:
     speech = [line(tmp_path, f"s{k}", 4000 + 100 * k) for k in range(4)]
-    noises = [line(tmp_path, "long", 9000, label="hum"), line(tmp_path, "short", 700, label="click")]
+    noises = [
+        line(tmp_path, "long", 9000, label="hum"),
+        line(tmp_path, "short", 700, label="click"),
+    ]
     talkers = [line(tmp_path, "other", 5000, speaker="t1")]
     kinds = [Interferers.noises(noises), Interferers.talkers(talkers)]
     return MixtureCorpus(speech, None, RATE, kinds, rooms=[torch.tensor([1.0, 0.3, 0.1])])
@@ -51,7 +56,12 @@ def test_snr_is_within_what_was_asked_for(corpus: MixtureCorpus) -> None:
     for epoch in range(20):
         for item in items(corpus, epoch):
             assert item.clean is not None
-            ratios.append(10 * math.log10(float(item.clean.square().mean() / (item.samples - item.clean).square().mean())))
+            ratios.append(
+                10
+                * math.log10(
+                    float(item.clean.square().mean() / (item.samples - item.clean).square().mean())
+                )
+            )
     assert -15.1 < min(ratios) < -8 and 5 < max(ratios) < 10.1
 
 
@@ -84,19 +94,31 @@ def test_scenes_are_read_as_they_lie(tmp_path: Path) -> None:
 
 
 def test_scenes_with_a_bad_target_are_skips(tmp_path: Path) -> None:
-    for utterance, reason in ((scene(tmp_path, -200), "200 samples apart"), (line(tmp_path, "alone", 4000), "target_filepath")):
+    for utterance, reason in (
+        (scene(tmp_path, -200), "200 samples apart"),
+        (line(tmp_path, "alone", 4000), "target_filepath"),
+    ):
         found = SceneCorpus([utterance], None, RATE).item(0)
         assert isinstance(found, Skip) and reason in found.reason
 
 
 def test_speech_of_another_speed_is_as_long_as_its_mixture(tmp_path: Path) -> None:
     kinds = [Interferers.noises([line(tmp_path, "n", 9000)])]
-    corpus = MixtureCorpus([line(tmp_path, f"s{k}", 4000) for k in range(8)], None, RATE, kinds, speeds=(0.8, 1.0))
+    corpus = MixtureCorpus(
+        [line(tmp_path, f"s{k}", 4000) for k in range(8)], None, RATE, kinds, speeds=(0.8, 1.0)
+    )
     items = [corpus.item(k, epoch=1) for k in range(8)]
     assert {item.samples.shape[0] for item in items} == {4000, 5000}
     assert all(item.clean.shape == item.samples.shape for item in items)
     with pytest.raises(ValueError, match="video, which would not keep up"):
-        MixtureCorpus([line(tmp_path, "s", 4000)], None, RATE, kinds, frames=lambda u: torch.zeros(1, 4, 4), speeds=(0.8, 1.0))
+        MixtureCorpus(
+            [line(tmp_path, "s", 4000)],
+            None,
+            RATE,
+            kinds,
+            frames=lambda u: torch.zeros(1, 4, 4),
+            speeds=(0.8, 1.0),
+        )
 
 
 def test_a_place_is_drawn_at_which_the_interferer_sounds(tmp_path: Path) -> None:
@@ -104,4 +126,12 @@ def test_a_place_is_drawn_at_which_the_interferer_sounds(tmp_path: Path) -> None
     bark[20000:22000] = 0.1
     soundfile.write(tmp_path / "bark.wav", bark.numpy(), RATE, subtype="FLOAT")
     speech = [line(tmp_path, f"s{k}", 4000) for k in range(8)]
-    items(MixtureCorpus(speech, None, RATE, [Interferers.noises([Utterance(tmp_path / "bark.wav", label="dog")])]), 0)
+    items(
+        MixtureCorpus(
+            speech,
+            None,
+            RATE,
+            [Interferers.noises([Utterance(tmp_path / "bark.wav", label="dog")])],
+        ),
+        0,
+    )

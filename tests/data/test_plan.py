@@ -34,20 +34,36 @@ def test_every_utterance_once_within_the_bounds(
     for batch in plan:
         assert 1 <= len(batch) <= (bounds["batch_size"] or len(durations))
         padded = len(batch) * max(durations[index] for index in batch)
-        assert bounds["batch_seconds"] is None or len(batch) == 1 or padded <= bounds["batch_seconds"] * (1 + 1e-9)
+        assert (
+            bounds["batch_seconds"] is None
+            or len(batch) == 1
+            or padded <= bounds["batch_seconds"] * (1 + 1e-9)
+        )
     assert plan == plan_batches(durations, **bounds, order=order, seed=seed, epoch=epoch)
-    assert len(plan) == len(plan_batches(durations, **bounds, order=order, seed=seed, epoch=epoch + 1))
+    assert len(plan) == len(
+        plan_batches(durations, **bounds, order=order, seed=seed, epoch=epoch + 1)
+    )
 
 
 @given(DURATIONS, st.integers(1, 20))
-def test_batches_by_count_are_as_few_and_as_equal_as_can_be(durations: list[float], size: int) -> None:
-    plan = plan_batches(durations, batch_size=size, batch_seconds=None, order="shuffle", seed=0, epoch=0)
+def test_batches_by_count_are_as_few_and_as_equal_as_can_be(
+    durations: list[float], size: int
+) -> None:
+    plan = plan_batches(
+        durations, batch_size=size, batch_seconds=None, order="shuffle", seed=0, epoch=0
+    )
     sizes = {len(batch) for batch in plan}
     assert len(plan) == -(-len(durations) // size) and max(sizes) - min(sizes) <= 1
 
 
 def _plan(order: Any, epoch: int = 0, seed: int = 0, **bounds: Any) -> list[list[int]]:
-    return plan_batches(LONG, **{"batch_size": None, "batch_seconds": None, **bounds}, order=order, seed=seed, epoch=epoch)
+    return plan_batches(
+        LONG,
+        **{"batch_size": None, "batch_seconds": None, **bounds},
+        order=order,
+        seed=seed,
+        epoch=epoch,
+    )
 
 
 LONG = np.random.default_rng(0).uniform(1, 17, 3000).tolist()

@@ -18,7 +18,9 @@ def _line(index: int, speaker: int | None, file: int, text: int) -> Utterance:
 
 
 LINES = st.lists(
-    st.tuples(st.one_of(st.none(), st.integers(0, 8)), st.integers(0, 20), st.integers(0, 3)), min_size=2, max_size=60
+    st.tuples(st.one_of(st.none(), st.integers(0, 8)), st.integers(0, 20), st.integers(0, 3)),
+    min_size=2,
+    max_size=60,
 ).map(lambda rows: [_line(i, *row) for i, row in enumerate(rows)])
 
 
@@ -28,7 +30,9 @@ def test_a_partition_that_parts_no_group(lines: list[Utterance], share: float, s
         train, dev = split_dev(lines, share, seed)
     except ValueError:
         speakers = {u.speaker for u in lines}
-        assert len({(u.audio_filepath, u.text) for u in lines}) < 2 and (None in speakers or len(speakers) < 5)
+        assert len({(u.audio_filepath, u.text) for u in lines}) < 2 and (
+            None in speakers or len(speakers) < 5
+        )
         return
     assert train and dev
     assert sorted([*train, *dev], key=lines.index) == lines
@@ -36,7 +40,9 @@ def test_a_partition_that_parts_no_group(lines: list[Utterance], share: float, s
     if None not in {u.speaker for u in lines} and len({u.speaker for u in lines}) >= 5:
         assert not {u.speaker for u in train} & {u.speaker for u in dev}
     else:
-        assert not {(u.audio_filepath, u.text) for u in train} & {(u.audio_filepath, u.text) for u in dev}
+        assert not {(u.audio_filepath, u.text) for u in train} & {
+            (u.audio_filepath, u.text) for u in dev
+        }
     assert (train, dev) == split_dev(lines, share, seed)
 
 
@@ -55,11 +61,24 @@ def test_a_speaker_with_most_of_the_data_stays_in_train() -> None:
         assert "s0" in {u.speaker for u in train} and 4 <= len(dev) <= 12
 
 
-@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=40), st.booleans(), st.floats(0.1, 0.9))
-def test_a_source_recording_is_not_parted(rows: list[tuple[int, int]], named: bool, share: float) -> None:
+@given(
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, max_size=40),
+    st.booleans(),
+    st.floats(0.1, 0.9),
+)
+def test_a_source_recording_is_not_parted(
+    rows: list[tuple[int, int]], named: bool, share: float
+) -> None:
     """Neither where the file names tell it nor where the lines do; and speakers stay whole all the same."""
-    lines = [Utterance(Path(f"1-{source}-{'ABCDEFGHIJ'[i % 10]}-{i}.wav" if named else f"{i}.wav"), speaker=f"s{speaker}", label="x",
-                       extra={} if named else {"source": source}) for i, (speaker, source) in enumerate(rows)]
+    lines = [
+        Utterance(
+            Path(f"1-{source}-{'ABCDEFGHIJ'[i % 10]}-{i}.wav" if named else f"{i}.wav"),
+            speaker=f"s{speaker}",
+            label="x",
+            extra={} if named else {"source": source},
+        )
+        for i, (speaker, source) in enumerate(rows)
+    ]
     try:
         train, dev = split_dev(lines, share)
     except ValueError:
@@ -85,13 +104,19 @@ def test_bad_calls() -> None:
 
 def test_recordings(data_root: Path) -> None:
     train, dev = split_dev(read_manifest(data_root / "librispeech_samples/train.jsonl").utterances)
-    assert (len(train), len(dev)) == (81, 9) and not {u.speaker for u in train} & {u.speaker for u in dev}
+    assert (len(train), len(dev)) == (81, 9) and not {u.speaker for u in train} & {
+        u.speaker for u in dev
+    }
     assert len(split_dev(read_manifest(data_root / "grid_s1/train.jsonl").utterances)[1]) == 68
 
 
 def test_the_dev_part_of_esc10_has_recordings_of_its_own(data_root: Path) -> None:
-    lines = [u for n in (1, 2) for u in read_manifest(data_root / "esc10" / f"fold{n}.jsonl").utterances]
-    assert len({source_of(u) for u in lines}) < len(lines)                 # several clips of one recording: there is something to part
+    lines = [
+        u for n in (1, 2) for u in read_manifest(data_root / "esc10" / f"fold{n}.jsonl").utterances
+    ]
+    assert len({source_of(u) for u in lines}) < len(
+        lines
+    )  # several clips of one recording: there is something to part
     for seed in range(5):
         train, dev = split_dev(lines, 0.2, seed)
         assert not find_leaks(train, dev, listen=False) and 20 <= len(dev) <= 40

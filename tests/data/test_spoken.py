@@ -45,13 +45,23 @@ def test_texts_have_as_many_words_as_asked_and_only_known_ones(count: int, seed:
 def test_words_follow_each_other_as_in_the_lines() -> None:
     texts = WordTexts(["x y z"], symbols=False)
     assert texts(Random(0), 7)[0] == "x y z x y z x"
-    pairs = {pair for seed in range(50) for words in [WordTexts(LINES, symbols=False)(Random(seed), 8)[0].split()]
-             for pair in pairwise(words)}
+    pairs = {
+        pair
+        for seed in range(50)
+        for words in [WordTexts(LINES, symbols=False)(Random(seed), 8)[0].split()]
+        for pair in pairwise(words)
+    }
     assert ("cat", "sat") in pairs and ("cat", "dog") not in pairs and ("mat", "the") in pairs
 
 
 def test_letters_and_digits_are_said_by_their_names() -> None:
-    pairs = [pair for seed in range(300) for pair in zip(*(part.split() for part in WordTexts(["moon"])(Random(seed), 6)), strict=True)]
+    pairs = [
+        pair
+        for seed in range(300)
+        for pair in zip(
+            *(part.split() for part in WordTexts(["moon"])(Random(seed), 6)), strict=True
+        )
+    ]
     assert {aloud for written, aloud in pairs if written == "a"} == {"eh"}
     assert {aloud for written, aloud in pairs if written == "z"} == {"z", "zed"}
     assert {written for written, _ in pairs} == {"moon", *string.ascii_lowercase, *DIGITS}
@@ -70,16 +80,30 @@ def test_texts_want_words(lines: list[str]) -> None:
 def test_an_utterance_follows_from_seed_epoch_and_index() -> None:
     corpus, twin = spoken(), pickle.loads(pickle.dumps(spoken()))
     first = item(corpus, 3, seed=1, epoch=2)
-    item(twin, 5, seed=9, epoch=9)                           # what was said before changes nothing
+    item(twin, 5, seed=9, epoch=9)  # what was said before changes nothing
     again = item(twin, 3, seed=1, epoch=2)
-    assert torch.equal(first.samples, again.samples) and first.utterance == again.utterance and first.seed == again.seed
-    others = [item(corpus, 3, seed=1, epoch=3), item(corpus, 3, seed=2, epoch=2), item(corpus, 4, seed=1, epoch=2)]
-    assert all(other.samples.shape != first.samples.shape or not torch.equal(other.samples, first.samples) for other in others)
+    assert (
+        torch.equal(first.samples, again.samples)
+        and first.utterance == again.utterance
+        and first.seed == again.seed
+    )
+    others = [
+        item(corpus, 3, seed=1, epoch=3),
+        item(corpus, 3, seed=2, epoch=2),
+        item(corpus, 4, seed=1, epoch=2),
+    ]
+    assert all(
+        other.samples.shape != first.samples.shape or not torch.equal(other.samples, first.samples)
+        for other in others
+    )
 
 
 def test_no_epoch_repeats_another_unless_it_is_asked_to() -> None:
     def said(corpus: SpokenCorpus, epoch: int) -> list[tuple[str | None, str | None, float | None]]:
-        return [(u.text, u.speaker, u.duration) for u in (item(corpus, index, epoch=epoch).utterance for index in range(6))]
+        return [
+            (u.text, u.speaker, u.duration)
+            for u in (item(corpus, index, epoch=epoch).utterance for index in range(6))
+        ]
 
     assert not set(said(spoken(), 0)) & set(said(spoken(), 1))
     fixed = spoken(fixed=True)
@@ -90,14 +114,23 @@ def test_the_line_tells_what_was_said_and_by_whom() -> None:
     corpus = spoken(voices=["en-us+f1", "en+m2"])
     for index in range(4):
         one = item(corpus, index)
-        assert one.tokens == Alphabet.english38().encode(one.utterance.text or "") and one.utterance.speaker in corpus.voices
-        assert one.utterance.duration == len(one.samples) / 16000 and float(one.samples.abs().max()) > 0.01
+        assert (
+            one.tokens == Alphabet.english38().encode(one.utterance.text or "")
+            and one.utterance.speaker in corpus.voices
+        )
+        assert (
+            one.utterance.duration == len(one.samples) / 16000
+            and float(one.samples.abs().max()) > 0.01
+        )
     assert set(spoken().voices) == set(split_voices()[0])
 
 
 def test_planned_durations_are_about_those_that_come() -> None:
     corpus = spoken(0.05)
-    planned, real = corpus.durations[:30], [len(item(corpus, index).samples) / 16000 for index in range(30)]
+    planned, real = (
+        corpus.durations[:30],
+        [len(item(corpus, index).samples) / 16000 for index in range(30)],
+    )
     assert 0.75 < sum(planned) / sum(real) < 1.3
     assert corpus.seconds == pytest.approx(0.05 * 3600, rel=0.15)
 
@@ -107,7 +140,9 @@ def test_worker_processes_say_the_same_batches() -> None:
     here, there = (Loader(corpus, batch_size=4, seed=3, workers=workers) for workers in (0, 2))
     for mine, theirs in zip(here.epoch(1), there.epoch(1), strict=True):
         assert mine is not None and theirs is not None and mine.seeds == theirs.seeds
-        assert torch.equal(mine.audio.data, theirs.audio.data) and torch.equal(mine.targets, theirs.targets)
+        assert torch.equal(mine.audio.data, theirs.audio.data) and torch.equal(
+            mine.targets, theirs.targets
+        )
     there.close()
 
 
@@ -120,5 +155,3 @@ def test_workers_are_measured_by_speaking() -> None:
 def test_wrong_settings_are_refused(how: dict) -> None:
     with pytest.raises(ValueError, match="expected hours > 0"):
         SpokenCorpus(WordTexts(LINES), None, 16000, **{"hours": 1.0, **how})
-
-

@@ -37,19 +37,29 @@ def test_samples_do_not_depend_on_what_was_said_before(voice: str) -> None:
     for other in ("en+m7", "en-us+f2"):
         espeak.speak("something else entirely", other, rate_wpm=230, pitch=80)
         assert torch.equal(espeak.speak("four blue boxes", voice)[0], alone)
-    assert rate_hz == 22050 and alone.dtype == torch.float32 and alone.ndim == 1 and 0.05 < alone.abs().max() <= 1.0
+    assert (
+        rate_hz == 22050
+        and alone.dtype == torch.float32
+        and alone.ndim == 1
+        and 0.05 < alone.abs().max() <= 1.0
+    )
 
 
 def test_another_process_says_the_same_samples() -> None:
     here = digest(synth.say(i, 3).samples for i in range(4))
-    there = subprocess.run([sys.executable, "-c", PRINT_DIGEST], capture_output=True, text=True, check=True)
+    there = subprocess.run(
+        [sys.executable, "-c", PRINT_DIGEST], capture_output=True, text=True, check=True
+    )
     assert there.stdout.strip() == here
 
 
 def test_threads_share_the_one_engine() -> None:
     expected = [digest([synth.say(i).samples]) for i in range(6)]
     found: dict[int, str] = {}
-    threads = [threading.Thread(target=lambda i=i: found.update({i: digest([synth.say(i).samples])})) for i in range(6)]
+    threads = [
+        threading.Thread(target=lambda i=i: found.update({i: digest([synth.say(i).samples])}))
+        for i in range(6)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -59,7 +69,10 @@ def test_threads_share_the_one_engine() -> None:
 
 def test_every_voice_sounds_different() -> None:
     assert len(set(espeak.voices())) == len(espeak.voices()) > 100
-    said = {digest([espeak.speak("carry the old box near the water", voice)[0]]) for voice in espeak.voices()}
+    said = {
+        digest([espeak.speak("carry the old box near the water", voice)[0]])
+        for voice in espeak.voices()
+    }
     assert len(said) == len(espeak.voices())
 
 
@@ -72,7 +85,9 @@ def test_rate_pitch_and_volume_are_heard() -> None:
     assert not torch.equal(espeak.speak(text, pitch=20)[0], espeak.speak(text, pitch=80)[0])
 
 
-@pytest.mark.parametrize("wrong", [{"voice": "en-us+nobody"}, {"voice": "xx-nowhere"}, {"rate_wpm": 5}, {"pitch": 100}])
+@pytest.mark.parametrize(
+    "wrong", [{"voice": "en-us+nobody"}, {"voice": "xx-nowhere"}, {"rate_wpm": 5}, {"pitch": 100}]
+)
 def test_wrong_arguments_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match=r"speak: .*(voice|expected)"):
         espeak.speak("hello", **wrong)
@@ -88,12 +103,16 @@ def test_a_missing_extra_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_texts_use_all_letters_and_digits_and_nothing_else() -> None:
     texts = synth.sentences(600, seed=1)
     assert set("".join(texts)) == set(string.ascii_lowercase + string.digits + " ")
-    assert len(set(texts)) == 600 and not set(texts) & set(synth.sentences(100, seed=2, without=texts))
+    assert len(set(texts)) == 600 and not set(texts) & set(
+        synth.sentences(100, seed=2, without=texts)
+    )
     assert texts == synth.sentences(600, seed=1) != synth.sentences(600, seed=2)
 
 
 def test_one_written_digit_is_one_spoken_word() -> None:
-    assert synth.spoken_form("call 4 0 7") == synth.spoken_form("call 407") == "call four zero seven"
+    assert (
+        synth.spoken_form("call 4 0 7") == synth.spoken_form("call 407") == "call four zero seven"
+    )
     for text in synth.sentences(50):
         assert len(synth.spoken_form(text).split()) == len(text.split())
 
@@ -111,7 +130,10 @@ def test_noise_lies_20_to_40_db_below_the_speech() -> None:
 
 
 def test_corpus_is_what_its_manifests_say(tmp_path) -> None:
-    parts = [[json.loads(line) for line in path.open()] for path in synth.synthesise_corpus(tmp_path / "c", SMALL)]
+    parts = [
+        [json.loads(line) for line in path.open()]
+        for path in synth.synthesise_corpus(tmp_path / "c", SMALL)
+    ]
     assert [len(part) for part in parts] == [12, 4]
     for line in parts[0] + parts[1]:
         info = soundfile.info(tmp_path / "c" / line["audio_filepath"])
@@ -142,10 +164,14 @@ def test_other_settings_and_foreign_folders_are_refused(tmp_path) -> None:
         synth.synthesise_corpus(tmp_path / "b", SMALL)
     one = ("en-us+f1",)
     with pytest.raises(ValueError, match=r"not in training; in both: en-us\+f1"):
-        synth.synthesise_corpus(tmp_path / "c", synth.SynthSettings(train_voices=one, test_voices=one))
+        synth.synthesise_corpus(
+            tmp_path / "c", synth.SynthSettings(train_voices=one, test_voices=one)
+        )
 
 
-def test_nothing_is_left_when_the_work_is_broken_off(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_left_when_the_work_is_broken_off(
+    tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = synth.say
 
     def breaks(index: int, *args, **kwargs) -> synth.Spoken:

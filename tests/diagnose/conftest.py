@@ -56,8 +56,14 @@ class Case:
     seed: int = 0
 
 
-SMALL = NetSpec(front=FrontSpec(rate_hz=RATE_HZ, bands=20, n_fft=512, hop_s=0.025, window_s=0.032), conv=(ConvSpec(8, (3, 5), (1, 3)),),
-                rnn="gru", layers=1, hidden=32, dropout=0.0)
+SMALL = NetSpec(
+    front=FrontSpec(rate_hz=RATE_HZ, bands=20, n_fft=512, hop_s=0.025, window_s=0.032),
+    conv=(ConvSpec(8, (3, 5), (1, 3)),),
+    rnn="gru",
+    layers=1,
+    hidden=32,
+    dropout=0.0,
+)
 
 
 class Fixed:
@@ -79,7 +85,11 @@ class Fixed:
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[Batch]:
         count = len(self.batches)
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(number)).tolist() if self.shuffle else list(range(count))
+        order = (
+            torch.randperm(count, generator=torch.Generator().manual_seed(number)).tolist()
+            if self.shuffle
+            else list(range(count))
+        )
         return (self.batches[at] for at in order[start_batch:])
 
 
@@ -88,13 +98,17 @@ def make_batches(items: Sequence[tuple[str, Tensor]], tokenizer: Any, size: int)
     numbered = sorted(enumerate(items), key=lambda item: len(item[1][1]))
     batches = []
     for at in range(0, len(numbered), size):
-        part = numbered[at:at + size]
+        part = numbered[at : at + size]
         tokens = [tokenizer.encode(text) for _, (text, _) in part]
-        batches.append(Batch(
-            tuple(Utterance(Path(f"u{index}.wav"), text=text) for index, (text, _) in part),
-            Seq.stack([samples for _, (_, samples) in part], Fraction(RATE_HZ)),
-            torch.tensor([token for row in tokens for token in row], dtype=torch.int64), tuple(len(row) for row in tokens),
-            seeds=tuple(index for index, _ in part)))
+        batches.append(
+            Batch(
+                tuple(Utterance(Path(f"u{index}.wav"), text=text) for index, (text, _) in part),
+                Seq.stack([samples for _, (_, samples) in part], Fraction(RATE_HZ)),
+                torch.tensor([token for row in tokens for token in row], dtype=torch.int64),
+                tuple(len(row) for row in tokens),
+                seeds=tuple(index for index, _ in part),
+            )
+        )
     return batches
 
 
@@ -107,8 +121,19 @@ def run_case(case: Case, out: Path) -> list[dict[str, Any]]:
     if model.front.needs_statistics:
         model.front.fit(batch.audio for batch in train)
     task = case.task(model, case.alphabet, spec_to(case.spec), **case.options)
-    plan = Plan(**{"epochs": case.epochs, "lr": case.lr, "schedule": "constant", "log_every": 2, "skips": 4, "save_every_s": 1e9,
-                   "device": "cpu", "seed": case.seed, **case.plan})
+    plan = Plan(
+        **{
+            "epochs": case.epochs,
+            "lr": case.lr,
+            "schedule": "constant",
+            "log_every": 2,
+            "skips": 4,
+            "save_every_s": 1e9,
+            "device": "cpu",
+            "seed": case.seed,
+            **case.plan,
+        }
+    )
     records: list[dict[str, Any]] = []
     try:
         for record in fit(task, Fixed(train), Fixed(dev, shuffle=False), out=out, plan=plan):
@@ -126,8 +151,17 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
     items = []
     for index in range(88):
         count = int(torch.randint(1, 3, (), generator=draw))
-        text = " ".join(WORDS[int(torch.randint(len(WORDS), (), generator=draw))] for _ in range(count))
-        items.append((text, synth.say(index, 3, text=text, voices=["en+m3"], rate_hz=RATE_HZ, noise_share=0.0).samples))
+        text = " ".join(
+            WORDS[int(torch.randint(len(WORDS), (), generator=draw))] for _ in range(count)
+        )
+        items.append(
+            (
+                text,
+                synth.say(
+                    index, 3, text=text, voices=["en+m3"], rate_hz=RATE_HZ, noise_share=0.0
+                ).samples,
+            )
+        )
     return Speech(items[:72], items[72:])
 
 

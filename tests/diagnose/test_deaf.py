@@ -19,17 +19,28 @@ def texts() -> tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]]:
     return torch.tensor([x for m in middle for x in (1, m, 2)]), tuple(range(6, 46)), (3,) * 40
 
 
-def test_each_round_of_fitting_lowers_the_loss(texts: tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]]) -> None:
-    losses = [float(DeafModel.fit(*texts, 6, rounds=rounds).nll(*texts).mean()) for rounds in (1, 3, 9, 27)]
+def test_each_round_of_fitting_lowers_the_loss(
+    texts: tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]],
+) -> None:
+    losses = [
+        float(DeafModel.fit(*texts, 6, rounds=rounds).nll(*texts).mean())
+        for rounds in (1, 3, 9, 27)
+    ]
     assert losses == sorted(losses, reverse=True)
 
 
-def test_it_learns_what_position_tells_and_no_more(texts: tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]]) -> None:
+def test_it_learns_what_position_tells_and_no_more(
+    texts: tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]],
+) -> None:
     loss = float(DeafModel.fit(*texts, 6, rounds=60).nll(*texts).mean())
-    assert math.log(3) * 0.9 < loss < 2.5 * math.log(3)        # the middle label is one of three; nobody can know which
+    assert (
+        math.log(3) * 0.9 < loss < 2.5 * math.log(3)
+    )  # the middle label is one of three; nobody can know which
 
 
-def test_rows_of_probabilities(texts: tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]]) -> None:
+def test_rows_of_probabilities(
+    texts: tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]],
+) -> None:
     table = DeafModel.fit(*texts, 6).table
     torch.testing.assert_close(table.sum(1), torch.ones(len(table)))
     assert bool((table > 0).all())

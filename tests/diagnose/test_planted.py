@@ -26,19 +26,25 @@ Note = Callable[[str, int, str], None]
 
 
 class AllPadding(SpeechModel):
-    def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> Seq:
+    def forward(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> Seq:
         out = super().forward(samples, augment, seeds)
         return Seq(out.data, (out.data.shape[1],) * len(out), out.rate)
 
 
 class Softmax(SpeechModel):
-    def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> Seq:
+    def forward(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> Seq:
         out = super().forward(samples, augment, seeds)
         return out.with_data(out.data.softmax(2))
 
 
 class BlankBonus(SpeechModel):
-    def forward(self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()) -> Seq:
+    def forward(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> Seq:
         out = super().forward(samples, augment, seeds)
         bonus = torch.zeros(out.data.shape[2])
         bonus[0] = 0.0 if self.training else 6.0
@@ -83,7 +89,10 @@ class ZeroInfinity(Recognise):
 class OtherBlank(Recognise):
     def write(self, logits: Seq) -> list[str]:
         last = logits.data.shape[2] - 1
-        return ["".join(chr(97 + t % 26) for t in d.tokens) for d in greedy(logits.data, logits.lengths, last)]
+        return [
+            "".join(chr(97 + t % 26) for t in d.tokens)
+            for d in greedy(logits.data, logits.lengths, last)
+        ]
 
 
 class HeadOnly(Recognise):
@@ -95,14 +104,21 @@ def as_class(kind: type[SpeechModel]) -> Callable[[SpeechModel], SpeechModel]:
     def change(model: SpeechModel) -> SpeechModel:
         model.__class__ = kind
         return model
+
     return change
 
 
 def padded_targets(batches: list[Batch]) -> list[Batch]:
     def pad(batch: Batch) -> Batch:
         width = max(batch.target_lengths) + 2
-        rows = [torch.cat([row, row.new_full((width - len(row),), 1)]) for row in batch.targets.split(list(batch.target_lengths))]
-        return dataclasses.replace(batch, targets=torch.cat(rows), target_lengths=(width,) * len(batch))
+        rows = [
+            torch.cat([row, row.new_full((width - len(row),), 1)])
+            for row in batch.targets.split(list(batch.target_lengths))
+        ]
+        return dataclasses.replace(
+            batch, targets=torch.cat(rows), target_lengths=(width,) * len(batch)
+        )
+
     return [pad(batch) for batch in batches]
 
 
@@ -156,7 +172,10 @@ def shuffled(items: Items) -> Items:
 
 
 def stretched(items: Items, by: float) -> Items:
-    return [(text, nn.functional.interpolate(x[None, None], scale_factor=by, mode="linear")[0, 0]) for text, x in items]
+    return [
+        (text, nn.functional.interpolate(x[None, None], scale_factor=by, mode="linear")[0, 0])
+        for text, x in items
+    ]
 
 
 def spec_with(small: NetSpec, **changes: Any) -> NetSpec:
@@ -180,62 +199,137 @@ PLANTED: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "silent recordings": ("audio-silent", lambda c: {"train": [(t, x * 0) for t, x in c.train]}),
     "NaN in the features": ("features-not-finite", lambda c: {"network": no_floor}),
     "constant features": ("features-constant", lambda c: {"network": constant}),
-    "empty transcripts": ("empty-transcripts", lambda c: {"train": [("" if i % 3 else t, x) for i, (t, x) in enumerate(c.train)]}),
-    "labels shifted by one": ("labels-shifted", lambda c: {"alphabet": Shifted(" abcdefghijklmnopqrstuvwxyz0123456789")}),
-    "target lengths that count padding": ("target-lengths-count-padding", lambda c: {"batches": padded_targets}),
-    "transcripts of another case": ("transcripts-outside-alphabet", lambda c: {
-        "alphabet": AsItStands(" abcdefghijklmnopqrstuvwxyz"), "train": capitals(c.train), "dev": capitals(c.dev)}),
-    "input lengths before the conv": ("input-lengths-wrong", lambda c: {"network": as_class(AllPadding)}),
+    "empty transcripts": (
+        "empty-transcripts",
+        lambda c: {"train": [("" if i % 3 else t, x) for i, (t, x) in enumerate(c.train)]},
+    ),
+    "labels shifted by one": (
+        "labels-shifted",
+        lambda c: {"alphabet": Shifted(" abcdefghijklmnopqrstuvwxyz0123456789")},
+    ),
+    "target lengths that count padding": (
+        "target-lengths-count-padding",
+        lambda c: {"batches": padded_targets},
+    ),
+    "transcripts of another case": (
+        "transcripts-outside-alphabet",
+        lambda c: {
+            "alphabet": AsItStands(" abcdefghijklmnopqrstuvwxyz"),
+            "train": capitals(c.train),
+            "dev": capitals(c.dev),
+        },
+    ),
+    "input lengths before the conv": (
+        "input-lengths-wrong",
+        lambda c: {"network": as_class(AllPadding)},
+    ),
     "stride too large for some": ("stride-too-large", lambda c: {"spec": strided(c.spec, 5)}),
     "stride too large for most": ("stride-too-large", lambda c: {"spec": strided(c.spec, 6)}),
-    "zero_infinity hiding most rows": ("zero-infinity-hides-rows", lambda c: {"spec": strided(c.spec, 6), "task": ZeroInfinity}),
+    "zero_infinity hiding most rows": (
+        "zero-infinity-hides-rows",
+        lambda c: {"spec": strided(c.spec, 6), "task": ZeroInfinity},
+    ),
     "another blank in the decoder": ("blank-mismatch", lambda c: {"task": OtherBlank}),
     "softmax handed in as logits": ("softmax-as-logits", lambda c: {"network": as_class(Softmax)}),
     "frozen layers": ("frozen-parameters", lambda c: {"network": frozen}),
     "parameters missing from the optimiser": ("frozen-parameters", lambda c: {"task": HeadOnly}),
     "gradient clipped to nothing": ("gradient-clipped", lambda c: {"plan": {"clip": 1e-9}}),
-    "gradient clipped to nothing, SGD": ("gradient-clipped", lambda c: {"plan": {"clip": 1e-6, "optimiser": "sgd"}, "lr": 1e-2}),
+    "gradient clipped to nothing, SGD": (
+        "gradient-clipped",
+        lambda c: {"plan": {"clip": 1e-6, "optimiser": "sgd"}, "lr": 1e-2},
+    ),
     "schedule stuck at zero": ("learning-rate-zero", lambda c: {"lr": 0.0}),
     "learning rate too low": ("learning-rate-too-low", lambda c: {"lr": 1e-6}),
     "learning rate too high": ("learning-rate-too-high", lambda c: {"lr": 1.0}),
     "dead ReLU layer": ("dead-relu", lambda c: {"spec": deep(c.spec), "network": dead}),
-    "batch of one with BatchNorm": ("batch-of-one", lambda c: {"batch_size": 1, "train": c.train[:24]}),
-    "normalisation statistics missing": ("normalisation-statistics", lambda c: {"spec": corpus_norm(c.spec), "network": pretend_fitted}),
-    "normalisation left out at inference": ("normalisation-differs", lambda c: {"network": only_in_training}),
-    "running statistics never updated": ("normalisation-differs", lambda c: {"network": no_running_statistics, "epochs": 6}),
-    "48 kHz read as 16 kHz": ("wrong-sample-rate", lambda c: {"train": stretched(c.train, 3), "dev": stretched(c.dev, 3)}),
-    "SpecAugment too strong": ("specaugment-too-strong", lambda c: {"options": {"augment": SpecAugment(8, 1.0, 8, 1.0)}}),
-    "dropout too strong": ("dropout-too-strong", lambda c: {"spec": spec_with(c.spec, dropout=0.95)}),
-    "transcripts shuffled": ("transcripts-shuffled", lambda c: {"train": shuffled(c.train), "epochs": 16}),
-    "model too large for the data": ("model-too-large", lambda c: {"train": c.train[:2], "epochs": 40, "plan": {"check_every": 5},
-                                                                   "spec": spec_with(c.spec, hidden=64)}),
+    "batch of one with BatchNorm": (
+        "batch-of-one",
+        lambda c: {"batch_size": 1, "train": c.train[:24]},
+    ),
+    "normalisation statistics missing": (
+        "normalisation-statistics",
+        lambda c: {"spec": corpus_norm(c.spec), "network": pretend_fitted},
+    ),
+    "normalisation left out at inference": (
+        "normalisation-differs",
+        lambda c: {"network": only_in_training},
+    ),
+    "running statistics never updated": (
+        "normalisation-differs",
+        lambda c: {"network": no_running_statistics, "epochs": 6},
+    ),
+    "48 kHz read as 16 kHz": (
+        "wrong-sample-rate",
+        lambda c: {"train": stretched(c.train, 3), "dev": stretched(c.dev, 3)},
+    ),
+    "SpecAugment too strong": (
+        "specaugment-too-strong",
+        lambda c: {"options": {"augment": SpecAugment(8, 1.0, 8, 1.0)}},
+    ),
+    "dropout too strong": (
+        "dropout-too-strong",
+        lambda c: {"spec": spec_with(c.spec, dropout=0.95)},
+    ),
+    "transcripts shuffled": (
+        "transcripts-shuffled",
+        lambda c: {"train": shuffled(c.train), "epochs": 16},
+    ),
+    "model too large for the data": (
+        "model-too-large",
+        lambda c: {
+            "train": c.train[:2],
+            "epochs": 40,
+            "plan": {"check_every": 5},
+            "spec": spec_with(c.spec, hidden=64),
+        },
+    ),
     "over-peaky": ("over-peaky", lambda c: {"network": as_class(BlankBonus), "epochs": 14}),
 }
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-def test_a_planted_cause_is_named_first(planted: str, healthy: Any, run: Any, tmp_path: Path, note: Note) -> None:
+def test_a_planted_cause_is_named_first(
+    planted: str, healthy: Any, run: Any, tmp_path: Path, note: Note
+) -> None:
     slug, change = PLANTED[planted]
     verdicts = run(dataclasses.replace(healthy, **change(healthy)), tmp_path)
     assert verdicts, "the run left no verdict"
     first = next((v for v in verdicts if v["causes"]), verdicts[-1])
-    note(planted, first["step"], ", ".join(cause["slug"] for cause in first["causes"]) or first["state"])
+    note(
+        planted,
+        first["step"],
+        ", ".join(cause["slug"] for cause in first["causes"]) or first["state"],
+    )
     assert first["causes"] and first["causes"][0]["slug"] == slug, verdicts
 
 
 HEALTHY: dict[str, Callable[[Any], dict[str, Any]]] = {
     "plain": lambda c: {"epochs": 8},
     "the blank penalised in decoding": lambda c: {"epochs": 8, "options": {"blank_penalty": 2.0}},
-    "another seed, LSTM without conv": lambda c: {"seed": 5, "spec": spec_with(c.spec, rnn="lstm", conv=()), "epochs": 8},
+    "another seed, LSTM without conv": lambda c: {
+        "seed": 5,
+        "spec": spec_with(c.spec, rnn="lstm", conv=()),
+        "epochs": 8,
+    },
     "fully connected layers, warm-up, corpus statistics": lambda c: {
-        "seed": 2, "spec": spec_with(corpus_norm(c.spec), fc=(32,), dropout=0.1), "epochs": 8, "plan": {"schedule": "onecycle"},
-        "options": {"augment": SpecAugment(), "augment_from": 20}},
+        "seed": 2,
+        "spec": spec_with(corpus_norm(c.spec), fc=(32,), dropout=0.1),
+        "epochs": 8,
+        "plan": {"schedule": "onecycle"},
+        "options": {"augment": SpecAugment(), "augment_from": 20},
+    },
 }
 
 
 @pytest.mark.parametrize("kind", HEALTHY)
-def test_a_healthy_run_alarms_nobody(kind: str, healthy: Any, run: Any, tmp_path: Path, note: Note) -> None:
+def test_a_healthy_run_alarms_nobody(
+    kind: str, healthy: Any, run: Any, tmp_path: Path, note: Note
+) -> None:
     verdicts = run(dataclasses.replace(healthy, **HEALTHY[kind](healthy)), tmp_path)
-    note(f"healthy: {kind}", verdicts[-1]["step"], " > ".join(dict.fromkeys(v["state"] for v in verdicts)))
+    note(
+        f"healthy: {kind}",
+        verdicts[-1]["step"],
+        " > ".join(dict.fromkeys(v["state"] for v in verdicts)),
+    )
     assert all(not v["causes"] for v in verdicts), verdicts
     assert verdicts[-1]["state"] in ("learning", "converged")

@@ -16,16 +16,50 @@ from ctcasr.diagnose.history import Story
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "causes.md"
 
 
-def make(cers: list[float], losses: list[float] | None = None, *, total: int | None = None, **evidence: Any) -> list[dict[str, Any]]:
+def make(
+    cers: list[float],
+    losses: list[float] | None = None,
+    *,
+    total: int | None = None,
+    **evidence: Any,
+) -> list[dict[str, Any]]:
     """Records of a run with a check every ten steps; the deaf model has 10 nats."""
     losses = losses or [30.0 * cer for cer in cers]
     records: list[dict[str, Any]] = [{"kind": "start", "step": 0, "steps": total or 10 * len(cers)}]
     for at, (cer, loss) in enumerate(zip(cers, losses, strict=True), 1):
-        records.append({"kind": "step", "step": 10 * at, "loss": loss, "lr": 1e-3, "grad_norm": 3.0, "clip_scale": 1.0,
-                        "update_ratio": 3e-3, "rows": 8, "infeasible": 0, "left_out": 0})
-        part = {"nll": loss, "deaf": 10.0, "own": loss, "other": loss * (1.0 if cer > 0.8 else 3.0), "cer": cer, "wer": cer}
-        records.append({"kind": "check", "step": 10 * at, "cer": cer, "wer": cer, "dev_loss": loss, "report": {"rows": 8, "infeasible": 0},
-                        "evidence": {"dev": part, "train": part, "parameters": {}, **evidence}})
+        records.append(
+            {
+                "kind": "step",
+                "step": 10 * at,
+                "loss": loss,
+                "lr": 1e-3,
+                "grad_norm": 3.0,
+                "clip_scale": 1.0,
+                "update_ratio": 3e-3,
+                "rows": 8,
+                "infeasible": 0,
+                "left_out": 0,
+            }
+        )
+        part = {
+            "nll": loss,
+            "deaf": 10.0,
+            "own": loss,
+            "other": loss * (1.0 if cer > 0.8 else 3.0),
+            "cer": cer,
+            "wer": cer,
+        }
+        records.append(
+            {
+                "kind": "check",
+                "step": 10 * at,
+                "cer": cer,
+                "wer": cer,
+                "dev_loss": loss,
+                "report": {"rows": 8, "infeasible": 0},
+                "evidence": {"dev": part, "train": part, "parameters": {}, **evidence},
+            }
+        )
     return records
 
 
@@ -45,7 +79,7 @@ def test_one_low_check_is_no_release() -> None:
 
 def test_what_no_longer_falls_has_converged() -> None:
     assert verdict(make([0.9, 0.5] + [0.1] * 8)).state == "converged"
-    assert verdict(make([0.9] + [0.6] * 9)).state == "learning"          # a halt half way is not the end
+    assert verdict(make([0.9] + [0.6] * 9)).state == "learning"  # a halt half way is not the end
 
 
 def test_a_dev_part_that_gets_worse_while_training_goes_on_is_told() -> None:
@@ -57,11 +91,13 @@ def test_a_dev_part_that_gets_worse_while_training_goes_on_is_told() -> None:
     found = verdict(records)
     assert [cause.slug for cause in found.causes] == ["model-too-large"]
     assert "risen from 18.0 to 25.0 in 7 checks" in found.causes[0].evidence
-    assert not verdict(records[:10]).causes                              # two checks later that is no course yet
+    assert not verdict(records[:10]).causes  # two checks later that is no course yet
     for record in records:
         if record["kind"] == "check":
             record["evidence"]["dev"]["cer"] = 0.05
-    assert not verdict(records).causes                                   # losses rise in good models, too: what counts is what they write
+    assert not verdict(
+        records
+    ).causes  # losses rise in good models, too: what counts is what they write
 
 
 @pytest.mark.parametrize("elapsed", [20, 50, 200])
@@ -74,7 +110,7 @@ def test_any_prefix_and_any_gap_in_the_records_can_be_judged() -> None:
     records = make([1.0, 0.9, 0.6, 0.3])
     draw = random.Random(0)
     for _ in range(200):
-        part = [dict(record) for record in records[:draw.randint(0, len(records))]]
+        part = [dict(record) for record in records[: draw.randint(0, len(records))]]
         for record in part:
             for key in draw.sample(sorted(record), draw.randint(0, len(record) - 1)):
                 if key != "kind":
@@ -88,7 +124,9 @@ def test_a_verdict_survives_the_file(tmp_path: Path) -> None:
     again = json.loads(json.dumps(records))
     found = verdict(again)
     assert found == verdict(records)
-    assert [cause.slug for cause in found.causes] == ["frozen-parameters"] and "50%" in found.causes[0].evidence
+    assert [cause.slug for cause in found.causes] == [
+        "frozen-parameters"
+    ] and "50%" in found.causes[0].evidence
 
 
 def test_every_cause_is_in_the_documents() -> None:

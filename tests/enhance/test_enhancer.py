@@ -23,7 +23,10 @@ SPEC = ENHANCERS["mask_tiny"]
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    return checkpoint.save(tmp_path / "model" / "best.pt", Enhancer.payload(build_enhancer(SPEC), enhancer_to(SPEC), {"listener": "abc"}))
+    return checkpoint.save(
+        tmp_path / "model" / "best.pt",
+        Enhancer.payload(build_enhancer(SPEC), enhancer_to(SPEC), {"listener": "abc"}),
+    )
 
 
 def sound(path: Path, rate_hz: int = 16000, count: int = 4001, channels: int = 1) -> Path:
@@ -49,7 +52,9 @@ def test_rate_and_length_are_kept(saved: Path, tmp_path: Path, rate_hz: int) -> 
     assert (found.samplerate, found.frames, found.channels) == (rate_hz, 5003, 1)
 
 
-def test_a_folder_keeps_its_shape_and_is_signed(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_keeps_its_shape_and_is_signed(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     sound(source / "a.wav")
     sound(source / "deep" / "b.flac")
@@ -59,7 +64,11 @@ def test_a_folder_keeps_its_shape_and_is_signed(saved: Path, tmp_path: Path, cap
     assert "2 files enhanced, 1 could not be read" in told.out and "bad.wav" in told.err
     assert soundfile.info(out / "deep" / "b.flac").frames == 4001
     signed = json.loads((out / "enhanced_by.json").read_text())
-    assert signed["checkpoint"] == "best.pt" and len(signed["fingerprint"]) == 16 and signed["network"] == "mask"
+    assert (
+        signed["checkpoint"] == "best.pt"
+        and len(signed["fingerprint"]) == 16
+        and signed["network"] == "mask"
+    )
     assert (out / "deep" / "enhanced_by.json").is_file()
 
 
@@ -72,7 +81,9 @@ def test_utterances_go_by_their_ids(saved: Path, tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "out" / "long@0.05.wav").frames == 1600
 
 
-def test_originals_are_never_replaced(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_originals_are_never_replaced(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = sound(tmp_path / "in" / "a.wav")
     before = path.read_bytes()
     assert main(["enhance", str(saved), str(path), str(path)]) == 1

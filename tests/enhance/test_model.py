@@ -27,7 +27,9 @@ def sight(model: EnhancerModel, *lengths: int) -> Seq | None:
     if not model.sees:
         return None
     draw = torch.Generator().manual_seed(2)
-    return Seq.stack([torch.randint(0, 256, (n, 32, 32), generator=draw, dtype=torch.uint8) for n in lengths], 25)
+    return Seq.stack(
+        [torch.randint(0, 256, (n, 32, 32), generator=draw, dtype=torch.uint8) for n in lengths], 25
+    )
 
 
 def size(module: torch.nn.Module | None) -> int:
@@ -35,11 +37,16 @@ def size(module: torch.nn.Module | None) -> int:
     return sum(p.numel() for p in module.parameters() if p.requires_grad)
 
 
-@pytest.mark.parametrize(("name", "total", "stages"), [
-    ("avse_lstm12", 5_122_401, (78_208, 230_144, 919_040, 3_673_088)),
-    ("avse_lstm8", 1_987_041, (41_216, 82_432, 328_704, 1_312_768)),
-])
-def test_exact_parameters_of_the_published_systems(name: str, total: int, stages: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("name", "total", "stages"),
+    [
+        ("avse_lstm12", 5_122_401, (78_208, 230_144, 919_040, 3_673_088)),
+        ("avse_lstm8", 1_987_041, (41_216, 82_432, 328_704, 1_312_768)),
+    ],
+)
+def test_exact_parameters_of_the_published_systems(
+    name: str, total: int, stages: tuple[int, ...]
+) -> None:
     model = made(name)
     assert isinstance(model, DualPathEnhancer) and model.trunk is not None
     assert size(model) == total
@@ -77,7 +84,9 @@ def test_causal_networks_do_not_know_the_future(name: str) -> None:
     changed[:, first:] = 1.0
     with torch.no_grad():
         before, after = model(x, seen).data, model(x.with_data(changed), seen).data
-    torch.testing.assert_close(before[:, : first - wait], after[:, : first - wait], atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(
+        before[:, : first - wait], after[:, : first - wait], atol=1e-6, rtol=1e-5
+    )
     assert not torch.allclose(before[:, first:], after[:, first:], atol=1e-3)
 
 
@@ -92,7 +101,7 @@ def test_a_causal_network_sees_no_later_frame_and_the_other_one_does() -> None:
             before, after = model(x, seen).data, model(x, seen.with_data(changed)).data
         start = 6 * 640 - 16
         assert torch.allclose(before[:, :start], after[:, :start], atol=1e-6) == blind
-        assert not torch.allclose(before[:, start + 16:], after[:, start + 16:], atol=1e-6)
+        assert not torch.allclose(before[:, start + 16 :], after[:, start + 16 :], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["mask", "dualpath"])
@@ -101,7 +110,9 @@ def test_the_others_do(name: str) -> None:
     changed = x.data.clone()
     changed[:, 3500:] = 1.0
     with torch.no_grad():
-        assert not torch.allclose(model(x).data[:, :2000], model(x.with_data(changed)).data[:, :2000], atol=1e-5)
+        assert not torch.allclose(
+            model(x).data[:, :2000], model(x.with_data(changed)).data[:, :2000], atol=1e-5
+        )
 
 
 def test_a_mask_of_ones_gives_back_the_sound() -> None:
@@ -110,7 +121,9 @@ def test_a_mask_of_ones_gives_back_the_sound() -> None:
     x = sound(5003, 700)
     spectrum = model.analyse(x)
     ones = spectrum.with_data(torch.ones_like(spectrum.data.real))
-    torch.testing.assert_close(model.synthesise(spectrum, ones, x).data, x.data, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        model.synthesise(spectrum, ones, x).data, x.data, atol=1e-5, rtol=1e-4
+    )
 
 
 def test_without_video_a_network_that_sees_takes_zeros() -> None:
@@ -136,4 +149,3 @@ def test_a_mask_needs_every_frame() -> None:
     spec = EnhanceSpec(mask=PRESETS["default"])
     with pytest.raises(ValueError, match="no conv layers"):
         build_enhancer(spec)
-

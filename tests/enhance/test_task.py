@@ -25,13 +25,23 @@ def batch(*clean: torch.Tensor, noise: float = 0.05, tokens: int = 2) -> Batch:
     draw = torch.Generator().manual_seed(3)
     noisy = [row + noise * torch.randn(row.shape, generator=draw) for row in clean]
     names = tuple(Utterance(Path(f"u{k}.wav")) for k in range(len(clean)))
-    return Batch(names, Seq.stack(noisy, 16000), torch.tensor([3, 4, 5, 6][:tokens] * len(clean)), (tokens,) * len(clean),
-                 seeds=tuple(range(len(clean))), clean=Seq.stack(list(clean), 16000))
+    return Batch(
+        names,
+        Seq.stack(noisy, 16000),
+        torch.tensor([3, 4, 5, 6][:tokens] * len(clean)),
+        (tokens,) * len(clean),
+        seeds=tuple(range(len(clean))),
+        clean=Seq.stack(list(clean), 16000),
+    )
 
 
 def speech(count: int, seed: int = 0) -> torch.Tensor:
     t = torch.arange(count) / 16000
-    return 0.2 * torch.sin(2 * torch.pi * (200 + 50 * seed) * t) * (1 + torch.sin(2 * torch.pi * 4 * t))
+    return (
+        0.2
+        * torch.sin(2 * torch.pi * (200 + 50 * seed) * t)
+        * (1 + torch.sin(2 * torch.pi * 4 * t))
+    )
 
 
 class Same(nn.Module):
@@ -73,7 +83,10 @@ def test_thirty_decibels_are_enough() -> None:
 
 def test_a_silent_target_is_in_neither_sum_nor_weight() -> None:
     one = Enhance(Same(), enhancer_to(SPEC))  # type: ignore[arg-type]
-    alone, both = one.step(batch(speech(4000)), 0), one.step(batch(speech(4000), torch.zeros(4000)), 0)
+    alone, both = (
+        one.step(batch(speech(4000)), 0),
+        one.step(batch(speech(4000), torch.zeros(4000)), 0),
+    )
     assert both.weight == 1 and both.left_out == ("u1: its target is silent",)
     assert float(both.sum) == pytest.approx(float(alone.sum), abs=1e-3)
 
@@ -83,7 +96,9 @@ def test_check_scores_before_and_after_and_leaves_the_network_training() -> None
     one.network.train()
     score = one.check([data])
     assert one.network.training and score.key == (score.figures["loss"],)
-    assert score.figures["si_sdr_improvement"] == pytest.approx(score.figures["si_sdr"] - score.figures["si_sdr_input"])
+    assert score.figures["si_sdr_improvement"] == pytest.approx(
+        score.figures["si_sdr"] - score.figures["si_sdr_input"]
+    )
     assert score.figures["files"] == 2 and len(score.samples) == 3
 
 
@@ -101,7 +116,10 @@ def test_the_listener_teaches_and_is_not_taught() -> None:
     loss.sum.backward()
     assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in one.parameters())
     assert all(p.grad is None for p in heard.recogniser.model.parameters())
-    assert all(torch.equal(before[name], tensor) for name, tensor in heard.recogniser.model.state_dict().items())
+    assert all(
+        torch.equal(before[name], tensor)
+        for name, tensor in heard.recogniser.model.state_dict().items()
+    )
     assert not set(map(id, one.parameters())) & set(map(id, heard.recogniser.model.parameters()))
     assert not any("listener" in name for name in one.export()["network"])
     plain = task(None).step(data, 0)
@@ -115,7 +133,10 @@ def test_the_listeners_gradient_is_that_of_its_loss() -> None:
     assert samples.grad is not None
     push = 1e-3 * samples.grad / samples.grad.norm()
     with torch.no_grad():
-        up, down = (float(heard.losses(data.audio.with_data(samples + sign * push), data).sum()) for sign in (1, -1))
+        up, down = (
+            float(heard.losses(data.audio.with_data(samples + sign * push), data).sum())
+            for sign in (1, -1)
+        )
     assert (up - down) / 2e-3 == pytest.approx(float(samples.grad.norm()), rel=0.1)
 
 

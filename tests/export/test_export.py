@@ -24,16 +24,23 @@ def network() -> nn.Module:
     torch.manual_seed(0)
     body = ConvClassifier([(16, (3, 3), (2, 2)), (16, (3, 3), (1, 1)), (32, (3, 3), (1, 1))], 4)
     for _ in range(3):
-        body.train()(torch.randn(8, 1, 20, 30))                  # BatchNorm with statistics of its own
+        body.train()(torch.randn(8, 1, 20, 30))  # BatchNorm with statistics of its own
     Pruner(body, Schedule(0.85, 0.85, 0.0, 1.0)).after_step(1, 1)
     return nn.Sequential(body, nn.Softmax(1)).eval()
 
 
 @pytest.fixture(scope="module", params=["onnx", "litert"])
-def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Artefact]:
+def files(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[Artefact]:
     pytest.importorskip(NEEDS[request.param], reason=f"needs the extra {request.param}")
-    seen = [np.random.default_rng(n).standard_normal((1, 1, 20, 30)).astype(np.float32) for n in range(20)]
-    return FORMATS[request.param](network(), torch.zeros(1, 1, 20, 30), seen, tmp_path_factory.mktemp(request.param), "net")
+    seen = [
+        np.random.default_rng(n).standard_normal((1, 1, 20, 30)).astype(np.float32)
+        for n in range(20)
+    ]
+    return FORMATS[request.param](
+        network(), torch.zeros(1, 1, 20, 30), seen, tmp_path_factory.mktemp(request.param), "net"
+    )
 
 
 def test_each_file_says_what_torch_says(files: list[Artefact]) -> None:
@@ -42,14 +49,18 @@ def test_each_file_says_what_torch_says(files: list[Artefact]) -> None:
     for file, tolerance in zip(files, (1e-5, 0.05, 0.1), strict=True):
         run = file.runner()
         for seed in range(5):
-            features = np.random.default_rng(100 + seed).standard_normal((1, 1, 20, 30)).astype(np.float32)
+            features = (
+                np.random.default_rng(100 + seed).standard_normal((1, 1, 20, 30)).astype(np.float32)
+            )
             with torch.no_grad():
                 expected = body(torch.from_numpy(features)).numpy()
             found = run(features)
             assert found.shape == (1, 4) and np.abs(found - expected).max() < tolerance
 
 
-def test_eight_bits_are_smaller_and_zeros_are_smaller_still_when_zipped(files: list[Artefact]) -> None:
+def test_eight_bits_are_smaller_and_zeros_are_smaller_still_when_zipped(
+    files: list[Artefact],
+) -> None:
     plain, dynamic, static = files
     assert max(dynamic.size, static.size) < 0.8 * plain.size
     assert all(file.zipped < 0.7 * file.size for file in files)
@@ -61,7 +72,11 @@ def weights_of(file: Artefact) -> list[np.ndarray]:
         import onnx
         from onnx import numpy_helper
 
-        return [numpy_helper.to_array(t) for t in onnx.load(file.path).graph.initializer if len(t.dims) == 4]
+        return [
+            numpy_helper.to_array(t)
+            for t in onnx.load(file.path).graph.initializer
+            if len(t.dims) == 4
+        ]
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(str(file.path), experimental_preserve_all_tensors=True)
@@ -76,7 +91,7 @@ def weights_of(file: Artefact) -> list[np.ndarray]:
 def test_weights_that_were_pruned_away_stay_zero_in_the_file(files: list[Artefact]) -> None:
     for file in files:
         if file.runtime == "onnxruntime" and file.precision == "int8 dynamic":
-            continue                                                # unsigned there: zero has another name
+            continue  # unsigned there: zero has another name
         weights = weights_of(file)
         zero, whole = sum(int((w == 0).sum()) for w in weights), sum(w.size for w in weights)
         assert len(weights) == 3 and 0.84 < zero / whole < 0.99
@@ -85,7 +100,10 @@ def test_weights_that_were_pruned_away_stay_zero_in_the_file(files: list[Artefac
 def test_zipped_bytes_are_those_of_a_zip_archive(tmp_path: Path) -> None:
     (tmp_path / "zeros").write_bytes(bytes(100_000))
     (tmp_path / "noise").write_bytes(np.random.default_rng(0).bytes(100_000))
-    assert zipped_bytes(tmp_path / "zeros") < 1000 and 100_000 < zipped_bytes(tmp_path / "noise") < 101_000
+    assert (
+        zipped_bytes(tmp_path / "zeros") < 1000
+        and 100_000 < zipped_bytes(tmp_path / "noise") < 101_000
+    )
 
 
 def test_latency_is_a_median_and_a_tail() -> None:
@@ -95,7 +113,9 @@ def test_latency_is_a_median_and_a_tail() -> None:
 
 
 def test_unknown_formats_and_empty_test_sets_are_refused(tmp_path: Path) -> None:
-    spec = ClassifierSpec(FrontSpec(8000, bands=20, n_fft=256), 0.2, "conv", (ConvSpec(2, (3, 3), (2, 2)),))
+    spec = ClassifierSpec(
+        FrontSpec(8000, bands=20, n_fft=256), 0.2, "conv", (ConvSpec(2, (3, 3), (2, 2)),)
+    )
     classifier = Classifier(build_classifier(spec, 2), ("a", "b"), classifier_to(spec))
     with pytest.raises(ValueError, match="onnx, litert to export to; got 'coreml'"):
         export_classifier(classifier, "coreml", tmp_path, [])

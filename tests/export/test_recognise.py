@@ -38,13 +38,27 @@ RATE = 8000
 FRONT = FrontSpec(RATE, bands=20, n_fft=256)
 SMALL = NetSpec(FRONT, (ConvSpec(2, (5, 3), (2, 2)),), "lstm", layers=2, hidden=8)
 SPECS = {
-    **{f"{'bi' if both else ''}{rnn} {kind}": replace(SMALL, rnn=rnn, bidirectional=both, front=replace(FRONT, kind=kind))
-       for rnn in ("gru", "lstm", "rnn") for both in (False, True) for kind in ("mel", "spectrogram")},
-    "even kernels": replace(SMALL, conv=(ConvSpec(3, (4, 3), (3, 2)), ConvSpec(2, (2, 4), (1, 1))), clip=2.0, fc=(9, 7)),
+    **{
+        f"{'bi' if both else ''}{rnn} {kind}": replace(
+            SMALL, rnn=rnn, bidirectional=both, front=replace(FRONT, kind=kind)
+        )
+        for rnn in ("gru", "lstm", "rnn")
+        for both in (False, True)
+        for kind in ("mel", "spectrogram")
+    },
+    "even kernels": replace(
+        SMALL, conv=(ConvSpec(3, (4, 3), (3, 2)), ConvSpec(2, (2, 4), (1, 1))), clip=2.0, fc=(9, 7)
+    ),
     "no conv": replace(SMALL, conv=(), rnn_norm="none", fc=(9,), fc_norm=False),
-    "corpus": replace(SMALL, front=replace(FRONT, norm="corpus", high_hz=3000.0), lookahead=3, bidirectional=False),
-    "whitened": replace(SMALL, front=replace(FRONT, norm="zca"), prior_weight=0.3, rnn_norm="input"),
-    "whole windows": replace(SMALL, front=replace(FRONT, centred=False, norm="none", power=1.0, log=False)),
+    "corpus": replace(
+        SMALL, front=replace(FRONT, norm="corpus", high_hz=3000.0), lookahead=3, bidirectional=False
+    ),
+    "whitened": replace(
+        SMALL, front=replace(FRONT, norm="zca"), prior_weight=0.3, rnn_norm="input"
+    ),
+    "whole windows": replace(
+        SMALL, front=replace(FRONT, centred=False, norm="none", power=1.0, log=False)
+    ),
     "decibels": replace(SMALL, front=replace(FRONT, range_db=60.0, window_s=0.032, hop_s=0.008)),
 }
 LENGTHS = (RATE, 300, 5000, 1, RATE // 2)
@@ -59,7 +73,9 @@ def made(spec: NetSpec, tokenizer: Tokenizer | None = None) -> Recogniser:
     torch.manual_seed(2)
     tokenizer = tokenizer or Alphabet("abc ")
     model = build(spec, tokenizer.size)
-    batch = Seq.stack([noise(spec.front.rate_hz), noise(spec.front.rate_hz // 2)], spec.front.rate_hz)
+    batch = Seq.stack(
+        [noise(spec.front.rate_hz), noise(spec.front.rate_hz // 2)], spec.front.rate_hz
+    )
     model.front.fit([batch])
     for _ in range(10):
         model(batch)
@@ -73,22 +89,31 @@ def made(spec: NetSpec, tokenizer: Tokenizer | None = None) -> Recogniser:
 
 
 @pytest.fixture(scope="module", params=SPECS)
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recogniser, Recogniser]:
+def pair(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Recogniser, Recogniser]:
     """A recogniser, and itself from an ONNX file."""
     recogniser = made(SPECS[request.param])
-    return recogniser, Recogniser.load(export_onnx_recogniser(recogniser, tmp_path_factory.mktemp("onnx") / "r.onnx"))
+    return recogniser, Recogniser.load(
+        export_onnx_recogniser(recogniser, tmp_path_factory.mktemp("onnx") / "r.onnx")
+    )
 
 
 @torch.no_grad()
-def test_log_posteriors_lengths_and_clock_are_those_of_torch_in_any_batch(pair: tuple[Recogniser, Recogniser]) -> None:
+def test_log_posteriors_lengths_and_clock_are_those_of_torch_in_any_batch(
+    pair: tuple[Recogniser, Recogniser],
+) -> None:
     recogniser, other = pair
     for lengths in (LENGTHS, LENGTHS[::-1], LENGTHS[:1], (700, 700)):
         samples = Seq.stack([noise(n) for n in lengths], RATE)
-        samples.data[~samples.mask] = 7.0                               # what lies beyond is not looked at
+        samples.data[~samples.mask] = 7.0  # what lies beyond is not looked at
         wanted, found = recogniser.logits(samples), other.logits(samples)
         assert found.lengths == wanted.lengths and found.rate == wanted.rate
         for row in range(len(lengths)):
-            assert not wanted.lengths[row] or float((found.row(row) - wanted.row(row).log_softmax(-1)).abs().max()) <= 1e-4
+            assert (
+                not wanted.lengths[row]
+                or float((found.row(row) - wanted.row(row).log_softmax(-1)).abs().max()) <= 1e-4
+            )
 
 
 def test_hypotheses_are_the_same(pair: tuple[Recogniser, Recogniser]) -> None:
@@ -96,28 +121,55 @@ def test_hypotheses_are_the_same(pair: tuple[Recogniser, Recogniser]) -> None:
     for reader in pair:
         reader.blank_penalty = 0.5
     wanted, found = (reader.transcribe(sounds, RATE) for reader in pair)
-    assert [(h.text, h.words, h.tokens) for h in found] == [(h.text, h.words, h.tokens) for h in wanted]
-    assert [h.score for h in found] == pytest.approx([h.score for h in wanted], abs=0.05) and any(h.tokens for h in found)
+    assert [(h.text, h.words, h.tokens) for h in found] == [
+        (h.text, h.words, h.tokens) for h in wanted
+    ]
+    assert [h.score for h in found] == pytest.approx([h.score for h in wanted], abs=0.05) and any(
+        h.tokens for h in found
+    )
 
 
 def test_silence_and_a_loud_tone(pair: tuple[Recogniser, Recogniser]) -> None:
     for sound in (torch.zeros(RATE), torch.sin(torch.arange(RATE) * 0.7)):
-        wanted, found = (reader.logits(Seq.stack([sound], RATE)).row(0).detach().log_softmax(-1) for reader in pair)
+        wanted, found = (
+            reader.logits(Seq.stack([sound], RATE)).row(0).detach().log_softmax(-1)
+            for reader in pair
+        )
         assert bool(torch.isfinite(found).all()) and float((found - wanted).abs().mean()) < 0.05
 
 
 def test_the_transform_is_as_exact_as_torchs(tmp_path: Path) -> None:
     import onnxruntime
 
-    extract, graph, samples = made(SMALL).model.front.extract, Graph(), torch.stack([noise(RATE), noise(RATE + 1)[:-1]])
-    inputs: dict[str, Any] = {"samples": ("float", ["batch", "time"]), "lengths": ("int64", ["batch"])}
+    extract, graph, samples = (
+        made(SMALL).model.front.extract,
+        Graph(),
+        torch.stack([noise(RATE), noise(RATE + 1)[:-1]]),
+    )
+    inputs: dict[str, Any] = {
+        "samples": ("float", ["batch", "time"]),
+        "lengths": ("int64", ["batch"]),
+    }
     found = features(graph, extract, "samples", "lengths")
-    graph.save(tmp_path / "f.onnx", inputs, {"out": ("float", ["batch", "steps", 20])}, {"out": found.data}, {})
-    session = onnxruntime.InferenceSession(str(tmp_path / "f.onnx"), providers=["CPUExecutionProvider"])
+    graph.save(
+        tmp_path / "f.onnx",
+        inputs,
+        {"out": ("float", ["batch", "steps", 20])},
+        {"out": found.data},
+        {},
+    )
+    session = onnxruntime.InferenceSession(
+        str(tmp_path / "f.onnx"), providers=["CPUExecutionProvider"]
+    )
     (own,) = session.run(None, {"samples": samples.numpy(), "lengths": np.array([RATE, RATE])})
     padded = torch.nn.functional.pad(samples.double(), (128, 128))
     window = torch.hann_window(extract.win, dtype=torch.float64)
-    power = torch.stft(padded, 256, extract.hop, extract.win, window, center=False, return_complex=True).abs().square().transpose(1, 2)
+    power = (
+        torch.stft(padded, 256, extract.hop, extract.win, window, center=False, return_complex=True)
+        .abs()
+        .square()
+        .transpose(1, 2)
+    )
     exact = (power @ extract.get_buffer("filters").double() + FLOOR).log()
     torchs = extract(Seq(samples, (RATE, RATE), Fraction(RATE))).data
     error, wanted = (float((one - exact).abs().max()) for one in (torch.from_numpy(own), torchs))
@@ -131,7 +183,10 @@ def test_presets(name: str, tmp_path: Path) -> None:
     samples = Seq.stack([noise(16000), noise(9000)], 16000)
     with torch.no_grad():
         wanted, found = recogniser.logits(samples), other.logits(samples)
-    assert max(float((found.row(i) - wanted.row(i).log_softmax(-1)).abs().max()) for i in range(2)) <= 1e-4
+    assert (
+        max(float((found.row(i) - wanted.row(i).log_softmax(-1)).abs().max()) for i in range(2))
+        <= 1e-4
+    )
 
 
 @pytest.mark.parametrize("rnn", ["gru", "lstm", "rnn"])
@@ -149,15 +204,26 @@ def test_eight_bits_are_smaller_and_nearly_the_same(rnn: str, tmp_path: Path) ->
 
 
 def test_tokenizer_spec_notes_and_times_travel_in_the_file_as_plain_data(tmp_path: Path) -> None:
-    for tokenizer in (Alphabet("ab c", strict=True), Pieces.train(["ab cab ba", "cc ab"], 10, Alphabet("abc "))):
+    for tokenizer in (
+        Alphabet("ab c", strict=True),
+        Pieces.train(["ab cab ba", "cc ab"], 10, Alphabet("abc ")),
+    ):
         recogniser = made(SMALL, tokenizer)
         other = Recogniser.load(export_onnx_recogniser(recogniser, tmp_path / "r.onnx"))
-        assert other.tokenizer == tokenizer and other.spec == json.loads(json.dumps(spec_to(SMALL))) and other.notes == recogniser.notes
+        assert (
+            other.tokenizer == tokenizer
+            and other.spec == json.loads(json.dumps(spec_to(SMALL)))
+            and other.notes == recogniser.notes
+        )
         assert (other.rate_hz, other.frame_s) == (RATE, recogniser.frame_s)
 
 
 def test_what_an_onnx_file_cannot_do_is_told(tmp_path: Path) -> None:
-    other = Recogniser.load(export_onnx_recogniser(made(replace(SMALL, front=replace(FRONT, centred=False))), tmp_path / "r.onnx"))
+    other = Recogniser.load(
+        export_onnx_recogniser(
+            made(replace(SMALL, front=replace(FRONT, centred=False))), tmp_path / "r.onnx"
+        )
+    )
     with pytest.raises(ValueError, match=r"expected a checkpoint \(\.pt\)"):
         other.stream()
     with pytest.raises(ValueError, match="no gradients"):
@@ -174,9 +240,19 @@ def test_files_that_are_none_of_ours_are_told(tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no model")
     node = onnx.helper.make_node("Identity", ["x"], ["y"])
     x, y = (onnx.helper.make_tensor_value_info(name, 1, [1]) for name in "xy")
-    onnx.save(onnx.helper.make_model(onnx.helper.make_graph([node], "g", [x], [y]), ir_version=9,
-                                     opset_imports=[onnx.helper.make_opsetid("", 18)]), tmp_path / "other.onnx")
-    for name, told in (("none.onnx", "no such file"), ("text.onnx", "could not read it"), ("other.onnx", "metadata lack 'ctcasr'")):
+    onnx.save(
+        onnx.helper.make_model(
+            onnx.helper.make_graph([node], "g", [x], [y]),
+            ir_version=9,
+            opset_imports=[onnx.helper.make_opsetid("", 18)],
+        ),
+        tmp_path / "other.onnx",
+    )
+    for name, told in (
+        ("none.onnx", "no such file"),
+        ("text.onnx", "could not read it"),
+        ("other.onnx", "metadata lack 'ctcasr'"),
+    ):
         with pytest.raises(CheckpointError, match=told):
             Recogniser.load(tmp_path / name)
 
@@ -197,22 +273,52 @@ def test_export_writes_scores_and_tells(tmp_path: Path, capsys: pytest.CaptureFi
         lines.append(json.dumps({"audio_filepath": f"{index}.wav", "text": "a b"}))
     lines.append(json.dumps({"audio_filepath": "gone.wav", "text": "a b"}))
     (tmp_path / "m.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    assert main(["export", str(path), "--to", "onnx", "--out", str(tmp_path / "out"), "--test", str(tmp_path / "m.jsonl")]) == 0
+    assert (
+        main(
+            [
+                "export",
+                str(path),
+                "--to",
+                "onnx",
+                "--out",
+                str(tmp_path / "out"),
+                "--test",
+                str(tmp_path / "m.jsonl"),
+            ]
+        )
+        == 0
+    )
     told = capsys.readouterr().out
-    assert all(word in told for word in ("torch", "recogniser.onnx", "recogniser_int8.onnx", "left out", "2 clips"))
+    assert all(
+        word in told
+        for word in ("torch", "recogniser.onnx", "recogniser_int8.onnx", "left out", "2 clips")
+    )
     rows = json.loads((tmp_path / "out" / "recogniser_onnx.json").read_text())["runtimes"]
-    assert rows[0]["wer"] == rows[1]["wer"] and rows[1]["difference"] <= 1e-4 and all(row["rtf"] > 0 for row in rows)
+    assert (
+        rows[0]["wer"] == rows[1]["wer"]
+        and rows[1]["difference"] <= 1e-4
+        and all(row["rtf"] > 0 for row in rows)
+    )
     assert rows[0]["bytes"] == path.stat().st_size
     file = str(tmp_path / "out" / "recogniser.onnx")
     assert main(["transcribe", str(path), str(tmp_path / "0.wav")]) == 0
     wanted = capsys.readouterr().out
-    assert main(["transcribe", file, str(tmp_path / "0.wav")]) == 0 and capsys.readouterr().out == wanted
-    assert main(["evaluate", file, str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "scores")]) == 0
+    assert (
+        main(["transcribe", file, str(tmp_path / "0.wav")]) == 0
+        and capsys.readouterr().out == wanted
+    )
+    assert (
+        main(["evaluate", file, str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "scores")]) == 0
+    )
 
 
 def test_export_without_a_test_set_and_to_another_format(tmp_path: Path) -> None:
     recogniser = made(SMALL)
     found = export_recogniser(recogniser, "onnx", tmp_path)
-    assert [one.wer for one in found.runtimes] == [None] * 3 and "give --test" in str(found) and found.runtimes[1].difference <= 1e-4
+    assert (
+        [one.wer for one in found.runtimes] == [None] * 3
+        and "give --test" in str(found)
+        and found.runtimes[1].difference <= 1e-4
+    )
     with pytest.raises(ValueError, match=r"expected onnx .* got 'litert'"):
         export_recogniser(recogniser, "litert", tmp_path)

@@ -28,14 +28,20 @@ def batch(*lengths: int) -> Seq:
 
 ROOM = torch.cat([torch.zeros(40), torch.exp(-torch.arange(400) / 80) * noise(400, 3)])
 ROOM[40] = 4.0
-EVERY = Augment([noise(900, 1), noise(3000, 2)], [ROOM, ROOM.flip(0)], noise_share=1.0, room_share=1.0)
+EVERY = Augment(
+    [noise(900, 1), noise(3000, 2)], [ROOM, ROOM.flip(0)], noise_share=1.0, room_share=1.0
+)
 
 
 @given(st.lists(st.integers(1, 2500), min_size=1, max_size=5), st.integers(0, 2**63 - 1))
 def test_lengths_stay_and_padding_stays_zero(lengths: list[int], seed: int) -> None:
     samples = batch(*lengths)
     heard = EVERY.sound(samples, range(seed, seed + len(lengths)))
-    assert heard.lengths == samples.lengths and heard.rate == samples.rate and bool(torch.isfinite(heard.data).all())
+    assert (
+        heard.lengths == samples.lengths
+        and heard.rate == samples.rate
+        and bool(torch.isfinite(heard.data).all())
+    )
     assert not bool(heard.data[~heard.mask].any())
 
 
@@ -44,37 +50,62 @@ def test_batch_mates_change_nothing(length: int, mates: list[int], seed: int) ->
     alone = EVERY.sound(batch(length), [seed]).row(0)
     for place in (0, len(mates)):
         lengths = [*mates[:place], length, *mates[place:]]
-        seeds = [*range(seed + 1, seed + 1 + place), seed, *range(seed + 10, seed + 10 + len(mates) - place)]
-        torch.testing.assert_close(EVERY.sound(batch(*lengths), seeds).row(place), alone, rtol=1e-4, atol=2e-6)
+        seeds = [
+            *range(seed + 1, seed + 1 + place),
+            seed,
+            *range(seed + 10, seed + 10 + len(mates) - place),
+        ]
+        torch.testing.assert_close(
+            EVERY.sound(batch(*lengths), seeds).row(place), alone, rtol=1e-4, atol=2e-6
+        )
 
 
 def test_a_seed_gives_the_same_and_another_something_else() -> None:
     samples = batch(2000, 1500, 2000)
-    first, again = EVERY.sound(samples, [1, 2, 3]), pickle.loads(pickle.dumps(EVERY)).sound(samples, [1, 2, 3])
+    first, again = (
+        EVERY.sound(samples, [1, 2, 3]),
+        pickle.loads(pickle.dumps(EVERY)).sound(samples, [1, 2, 3]),
+    )
     other = EVERY.sound(samples, [4, 5, 6])
     assert torch.equal(first.data, again.data)
     assert all(not torch.allclose(first.row(i), other.row(i)) for i in range(3))
-    assert torch.equal(samples.data, batch(2000, 1500, 2000).data)          # what came in is as it was
+    assert torch.equal(samples.data, batch(2000, 1500, 2000).data)  # what came in is as it was
 
 
 @pytest.mark.parametrize("snr_db", [-10.0, 0.0, 20.0])
 @pytest.mark.parametrize("room", [0.0, 1.0])
-def test_noise_lies_as_far_below_the_speech_as_heard_as_it_should(snr_db: float, room: float) -> None:
+def test_noise_lies_as_far_below_the_speech_as_heard_as_it_should(
+    snr_db: float, room: float
+) -> None:
     how = {"room_share": room, "gain_db": 0.0}
     samples = batch(2000, 700)
     clean = Augment([], [ROOM], **how).sound(samples, [5, 6])
-    noisy = Augment([noise(900, 1), noise(3000, 2)], [ROOM], snr_db=(snr_db, snr_db), noise_share=1.0, **how).sound(samples, [5, 6])
+    noisy = Augment(
+        [noise(900, 1), noise(3000, 2)], [ROOM], snr_db=(snr_db, snr_db), noise_share=1.0, **how
+    ).sound(samples, [5, 6])
     for row in range(2):
         added = noisy.row(row) - clean.row(row)
-        assert float(10 * torch.log10(clean.row(row).square().mean() / added.square().mean())) == pytest.approx(snr_db, abs=0.01)
+        assert float(
+            10 * torch.log10(clean.row(row).square().mean() / added.square().mean())
+        ) == pytest.approx(snr_db, abs=0.01)
 
 
 def test_drawn_snrs_and_gains_fill_their_range() -> None:
     samples = batch(*[1000] * 200)
-    noisy = Augment([noise(3000, 2)], snr_db=(0.0, 10.0), noise_share=1.0, gain_db=0.0).sound(samples, range(200))
-    snr = 10 * torch.log10(samples.data.square().mean(1) / (noisy.data - samples.data).square().mean(1))
-    assert -0.01 <= float(snr.min()) < 1 and 9 < float(snr.max()) <= 10.01 and 4 < float(snr.mean()) < 6
-    gain_db = 20 * torch.log10((Augment(gain_db=6.0).sound(samples, range(200)).data / samples.data).mean(1))
+    noisy = Augment([noise(3000, 2)], snr_db=(0.0, 10.0), noise_share=1.0, gain_db=0.0).sound(
+        samples, range(200)
+    )
+    snr = 10 * torch.log10(
+        samples.data.square().mean(1) / (noisy.data - samples.data).square().mean(1)
+    )
+    assert (
+        -0.01 <= float(snr.min()) < 1
+        and 9 < float(snr.max()) <= 10.01
+        and 4 < float(snr.mean()) < 6
+    )
+    gain_db = 20 * torch.log10(
+        (Augment(gain_db=6.0).sound(samples, range(200)).data / samples.data).mean(1)
+    )
     assert -6.01 <= float(gain_db.min()) < -5 and 5 < float(gain_db.max()) <= 6.01
 
 
@@ -82,23 +113,37 @@ def test_a_room_is_that_of_the_mixtures() -> None:
     samples = batch(2000, 900)
     heard = Augment(rooms=[ROOM], room_share=1.0, gain_db=0.0).sound(samples, [1, 2])
     for row in range(2):
-        torch.testing.assert_close(heard.row(row), reverberate(samples.row(row), ROOM), rtol=1e-4, atol=1e-6)
-    direct = np.convolve(samples.row(1).double(), (ROOM[40:] / ROOM[40:].square().sum().sqrt()).double())[:900]
-    torch.testing.assert_close(heard.row(1).double(), torch.from_numpy(direct), rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(
+            heard.row(row), reverberate(samples.row(row), ROOM), rtol=1e-4, atol=1e-6
+        )
+    direct = np.convolve(
+        samples.row(1).double(), (ROOM[40:] / ROOM[40:].square().sum().sqrt()).double()
+    )[:900]
+    torch.testing.assert_close(
+        heard.row(1).double(), torch.from_numpy(direct), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_noise_is_mixed_as_the_mixtures_do_it() -> None:
     speech, other = 0.1 * noise(1000, 1), noise(1000, 2)
-    heard = Augment([other], snr_db=(3.0, 3.0), noise_share=1.0, gain_db=0.0).sound(Seq.stack([speech], 16000), [9]).row(0)
+    heard = (
+        Augment([other], snr_db=(3.0, 3.0), noise_share=1.0, gain_db=0.0)
+        .sound(Seq.stack([speech], 16000), [9])
+        .row(0)
+    )
     torch.testing.assert_close(heard, mix(speech, other, 3.0).noisy, rtol=1e-4, atol=1e-6)
 
 
 def test_shares_are_kept_and_change_no_other_draw() -> None:
     samples = batch(*[400] * 400)
-    some = Augment([noise(900, 1)], [ROOM], noise_share=0.25, room_share=0.0, gain_db=0.0).sound(samples, range(400))
+    some = Augment([noise(900, 1)], [ROOM], noise_share=0.25, room_share=0.0, gain_db=0.0).sound(
+        samples, range(400)
+    )
     changed = (some.data != samples.data).any(1)
     assert 70 <= int(changed.sum()) <= 130
-    more = Augment([noise(900, 1)], [ROOM], noise_share=0.5, room_share=0.0, gain_db=0.0).sound(samples, range(400))
+    more = Augment([noise(900, 1)], [ROOM], noise_share=0.5, room_share=0.0, gain_db=0.0).sound(
+        samples, range(400)
+    )
     torch.testing.assert_close(more.data[changed], some.data[changed])
 
 
@@ -115,13 +160,28 @@ def test_the_front_end_hears_it_and_masks_are_those_of_specaugment() -> None:
     samples = batch(16000, 9000)
     plain, masked = front(samples), front(samples, masks, (1, 2))
     assert torch.equal(front(samples, Augment(gain_db=0.0, masks=masks), (1, 2)).data, masked.data)
-    assert torch.equal(front(samples, Augment(gain_db=0.0), (1, 2)).data, plain.data) and Augment(masks=masks).share == masks.share
+    assert (
+        torch.equal(front(samples, Augment(gain_db=0.0), (1, 2)).data, plain.data)
+        and Augment(masks=masks).share == masks.share
+    )
     noisy = front(samples, Augment([noise(3000, 2)], noise_share=1.0, masks=masks), (1, 2))
-    assert not torch.allclose(noisy.data, masked.data) and bool(((masked.data == 0) <= (noisy.data == 0)).all())
+    assert not torch.allclose(noisy.data, masked.data) and bool(
+        ((masked.data == 0) <= (noisy.data == 0)).all()
+    )
 
 
-@pytest.mark.parametrize("wrong", [{"noise_share": 1.5}, {"room_share": -0.1}, {"gain_db": -1.0}, {"snr_db": (5.0, 0.0)},
-                                   {"noises": [torch.zeros(0)]}, {"noises": [torch.zeros(2, 9)]}, {"rooms": [torch.zeros(9)]}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"noise_share": 1.5},
+        {"room_share": -0.1},
+        {"gain_db": -1.0},
+        {"snr_db": (5.0, 0.0)},
+        {"noises": [torch.zeros(0)]},
+        {"noises": [torch.zeros(2, 9)]},
+        {"rooms": [torch.zeros(9)]},
+    ],
+)
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
         Augment(**wrong)

@@ -42,7 +42,9 @@ def test_widths_stay_within_their_share_and_are_used_up_to_it() -> None:
 
 def test_masks_reach_both_ends() -> None:
     augment = SpecAugment(time_masks=1, time_width=0.1, freq_masks=0)
-    hidden = torch.stack([(augment(ones(100), (seed,)).data[0] == 0).all(1) for seed in range(300)]).any(0)
+    hidden = torch.stack(
+        [(augment(ones(100), (seed,)).data[0] == 0).all(1) for seed in range(300)]
+    ).any(0)
     assert bool(hidden.all())
 
 
@@ -77,7 +79,9 @@ def test_a_seed_for_each_row_is_needed() -> None:
         SpecAugment()(ones(5, 5), (1,))
 
 
-@pytest.mark.parametrize("bad", [{"time_masks": -1}, {"freq_masks": -1}, {"time_width": 1.1}, {"freq_width": -0.1}])
+@pytest.mark.parametrize(
+    "bad", [{"time_masks": -1}, {"freq_masks": -1}, {"time_width": 1.1}, {"freq_width": -0.1}]
+)
 def test_impossible_settings_raise(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="mask counts >= 0"):
         SpecAugment(**bad)  # type: ignore[arg-type]

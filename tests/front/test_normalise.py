@@ -70,7 +70,9 @@ def test_zca_is_symmetric_and_stays_nearest_to_the_features() -> None:
     zca.fit([x])
     assert torch.allclose(zca.matrix, zca.matrix.T, atol=1e-5)
     centred = x.data[x.mask] - zca.mean
-    assert float((centred @ zca.matrix - centred).square().sum()) < float((centred @ pca.matrix - centred).square().sum())
+    assert float((centred @ zca.matrix - centred).square().sum()) < float(
+        (centred @ pca.matrix - centred).square().sum()
+    )
 
 
 def test_shrinkage_moves_the_covariance_to_the_mean_variance() -> None:
@@ -80,8 +82,14 @@ def test_shrinkage_moves_the_covariance_to_the_mean_variance() -> None:
         norm = CorpusNorm(BINS, "zca", share)
         norm.fit([x])
         shrunk = (1 - share) * sample + share * sample.diagonal().mean() * torch.eye(BINS)
-        assert torch.allclose(norm.matrix.double() @ shrunk @ norm.matrix.double(), torch.eye(BINS).double(), atol=1e-3)
-    assert torch.allclose(norm.matrix, norm.matrix[0, 0] * torch.eye(BINS), atol=1e-5)  # share 1: a plain scale
+        assert torch.allclose(
+            norm.matrix.double() @ shrunk @ norm.matrix.double(),
+            torch.eye(BINS).double(),
+            atol=1e-3,
+        )
+    assert torch.allclose(
+        norm.matrix, norm.matrix[0, 0] * torch.eye(BINS), atol=1e-5
+    )  # share 1: a plain scale
 
 
 def test_shrinkage_keeps_an_empty_direction_small() -> None:
@@ -113,7 +121,9 @@ def test_padding_is_neither_measured_nor_touched(whitening: str | None) -> None:
     norms = [CorpusNorm(BINS, whitening) for _ in range(2)]
     for norm, pad in zip(norms, (0.0, 1e4), strict=True):
         norm.fit([frames(50, 20, pad=pad)])
-    assert torch.equal(norms[0].mean, norms[1].mean) and torch.equal(norms[0].matrix, norms[1].matrix)
+    assert torch.equal(norms[0].mean, norms[1].mean) and torch.equal(
+        norms[0].matrix, norms[1].matrix
+    )
     out = norms[0](frames(50, 20, pad=1e4))
     assert not bool(out.data[~out.mask].any())
 
@@ -133,7 +143,9 @@ def test_too_few_frames_to_measure_raise(batches: list[Seq]) -> None:
         CorpusNorm(BINS).fit(batches)
 
 
-@pytest.mark.parametrize("bad", [{"whitening": "cholesky"}, {"shrinkage": -0.1}, {"shrinkage": 1.5}])
+@pytest.mark.parametrize(
+    "bad", [{"whitening": "cholesky"}, {"shrinkage": -0.1}, {"shrinkage": 1.5}]
+)
 def test_impossible_settings_raise(bad: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):
         CorpusNorm(BINS, **bad)  # type: ignore[arg-type]
@@ -148,4 +160,7 @@ def test_front_end_measures_what_it_extracts() -> None:
     assert not front.needs_statistics
     out = front(audio)
     assert torch.allclose(out.data[out.mask].mean(0), torch.zeros(33), atol=1e-4)
-    assert out.lengths == tuple(front.framing.count(n) for n in audio.lengths) and out.data.shape[2] == front.bins
+    assert (
+        out.lengths == tuple(front.framing.count(n) for n in audio.lengths)
+        and out.data.shape[2] == front.bins
+    )

@@ -33,14 +33,16 @@ def test_nothing_above_the_upper_limit_is_heard() -> None:
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0])
-def test_decibels_are_below_the_loudest_point_whatever_the_gain_and_the_neighbours(power: float) -> None:
+def test_decibels_are_below_the_loudest_point_whatever_the_gain_and_the_neighbours(
+    power: float,
+) -> None:
     front = Spectrogram(16000, power=power, range_db=80.0)
     loud = Seq.stack([noise(0.5), noise(0.3) * 3], 16000)
     found = front(loud)
     for row in range(2):
         assert float(found.row(row).max()) == 0.0 and float(found.row(row).min()) >= -80.0
     alone = front(Seq.stack([noise(0.5) * 2], 16000)).row(0)
-    heard = alone > -30                       # further down the floor that keeps logarithms finite is heard too
+    heard = alone > -30  # further down the floor that keeps logarithms finite is heard too
     assert torch.allclose(found.row(0)[heard], alone[heard], atol=0.1)
     amplitude = Spectrogram(16000, power=1.0, log=False)(loud).row(0)
     peak = 20 * torch.log10(amplitude / amplitude.max())

@@ -40,7 +40,9 @@ def test_frame_is_the_windowed_transform_around_its_centre() -> None:
     window[28:228] = torch.hann_window(200)
     for frame in (5, 12):
         first, behind = extract.framing.span(frame)
-        assert torch.allclose(out[frame], torch.fft.rfft(row[first:behind] * window).abs(), atol=1e-4)
+        assert torch.allclose(
+            out[frame], torch.fft.rfft(row[first:behind] * window).abs(), atol=1e-4
+        )
 
 
 def test_power_is_the_square_of_amplitude() -> None:
@@ -62,11 +64,20 @@ def test_a_tone_peaks_in_its_own_bin(hz: float) -> None:
     assert int(Spectrogram(RATE, n_fft=256)(tone).data[0, 20].argmax()) == round(hz / RATE * 256)
 
 
-@pytest.mark.parametrize("extract", [Spectrogram(RATE, n_fft=256), Mel(RATE, 20, n_fft=256), Mel(RATE, 20, n_fft=256, log=False)])
+@pytest.mark.parametrize(
+    "extract",
+    [Spectrogram(RATE, n_fft=256), Mel(RATE, 20, n_fft=256), Mel(RATE, 20, n_fft=256, log=False)],
+)
 def test_an_utterance_looks_the_same_alone_and_in_a_batch(extract: Spectrogram) -> None:
     rows = noise(401, 1600, 2399, 80)
     together = extract(Seq.stack(rows, RATE))
-    padded = extract(Seq(torch.nn.functional.pad(Seq.stack(rows, RATE).data, (0, 999), value=7.0), tuple(map(len, rows)), Fraction(RATE)))
+    padded = extract(
+        Seq(
+            torch.nn.functional.pad(Seq.stack(rows, RATE).data, (0, 999), value=7.0),
+            tuple(map(len, rows)),
+            Fraction(RATE),
+        )
+    )
     for index, row in enumerate(rows):
         alone = extract(Seq.stack([row], RATE))
         for batch in (together, padded):
@@ -76,7 +87,10 @@ def test_an_utterance_looks_the_same_alone_and_in_a_batch(extract: Spectrogram) 
 
 
 def test_an_empty_mel_band_is_an_error_that_names_it() -> None:
-    with pytest.raises(ValueError, match=r"of 128 mel bands hold no FFT bin .*n_fft=256 .*fewer bands or a larger n_fft"):
+    with pytest.raises(
+        ValueError,
+        match=r"of 128 mel bands hold no FFT bin .*n_fft=256 .*fewer bands or a larger n_fft",
+    ):
         Mel(RATE, 128, n_fft=256)
     assert bool((Mel(RATE, 20, n_fft=256).filters.sum(0) > 0).all())
 
@@ -92,7 +106,9 @@ def test_another_rate_raises() -> None:
         Spectrogram(RATE)(Seq(torch.zeros(1, 100), (100,), Fraction(16000)))
 
 
-@pytest.mark.parametrize("bad", [{"window_s": 0.1}, {"window_s": 0.0}, {"hop_s": 0.0}, {"power": 3.0}])
+@pytest.mark.parametrize(
+    "bad", [{"window_s": 0.1}, {"window_s": 0.0}, {"hop_s": 0.0}, {"power": 3.0}]
+)
 def test_impossible_settings_raise(bad: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected"):
         Spectrogram(RATE, n_fft=512, **bad)
@@ -114,5 +130,7 @@ def test_features_are_differentiable_down_to_the_samples() -> None:
 def test_digital_silence_has_a_finite_gradient() -> None:
     row = torch.zeros(1, 800, requires_grad=True)
     for power in (1.0, 2.0):
-        Mel(RATE, 20, n_fft=256, power=power)(Seq(row, (800,), Fraction(RATE))).data.sum().backward()
+        Mel(RATE, 20, n_fft=256, power=power)(
+            Seq(row, (800,), Fraction(RATE))
+        ).data.sum().backward()
         assert row.grad is not None and bool(torch.isfinite(row.grad).all())

@@ -52,7 +52,9 @@ def test_every_parameter_gets_a_gradient() -> None:
     net = model(dropout=0.1)
     out = net(Seq.stack(rows(20, 9), 100))
     out.data[out.mask].square().sum().backward()
-    assert [name for name, p in net.named_parameters() if p.grad is None or not bool(p.grad.any())] == []
+    assert [
+        name for name, p in net.named_parameters() if p.grad is None or not bool(p.grad.any())
+    ] == []
 
 
 def test_gradient_of_the_loss_by_finite_differences() -> None:

@@ -21,13 +21,19 @@ FEATURES = 5
 
 def batch(*lengths: int, pad: float = 0.0, seed: int = 0) -> Seq:
     draw = torch.Generator().manual_seed(seed)
-    x = Seq.stack([3 * torch.randn(n, FEATURES, generator=draw, dtype=torch.float32) + 2 for n in lengths], 100)
+    x = Seq.stack(
+        [3 * torch.randn(n, FEATURES, generator=draw, dtype=torch.float32) + 2 for n in lengths],
+        100,
+    )
     return x.with_data(x.data.masked_fill(~x.mask[..., None], pad))
 
 
 def pair(momentum: float = 0.1) -> tuple[SequenceBatchNorm, nn.BatchNorm1d]:
     """Ours and torch's with the same, uncommon parameters."""
-    ours, theirs = SequenceBatchNorm(FEATURES, momentum), nn.BatchNorm1d(FEATURES, momentum=momentum)
+    ours, theirs = (
+        SequenceBatchNorm(FEATURES, momentum),
+        nn.BatchNorm1d(FEATURES, momentum=momentum),
+    )
     draw = torch.Generator().manual_seed(9)
     weight, bias = torch.rand(FEATURES, generator=draw) + 0.5, torch.randn(FEATURES, generator=draw)
     for module in (ours, theirs):
@@ -49,7 +55,11 @@ def test_equals_torch_over_the_real_frames(lengths: tuple[int, ...], pad: float)
         upstream = torch.randn(wanted.shape, generator=torch.Generator().manual_seed(step))
         for module in (ours, theirs):
             module.zero_grad()
-        out.data.backward(torch.zeros_like(out.data).masked_scatter(x.mask[..., None].expand_as(out.data), upstream))
+        out.data.backward(
+            torch.zeros_like(out.data).masked_scatter(
+                x.mask[..., None].expand_as(out.data), upstream
+            )
+        )
         wanted.backward(upstream)
         assert data.grad is not None and real.grad is not None
         assert torch.allclose(data.grad[x.mask], real.grad, atol=1e-5)
@@ -70,7 +80,17 @@ def test_padding_may_hold_anything_even_nan() -> None:
         x.data.requires_grad_()
         out = norm(x)
         out.data.square().sum().backward()
-        results.append([out.data, x.data.grad, norm.weight.grad, norm.bias.grad, norm.running_mean, norm.running_var, norm.eval()(x).data])
+        results.append(
+            [
+                out.data,
+                x.data.grad,
+                norm.weight.grad,
+                norm.bias.grad,
+                norm.running_mean,
+                norm.running_var,
+                norm.eval()(x).data,
+            ]
+        )
     for clean, dirty in zip(*results, strict=True):
         assert torch.equal(clean, dirty)
 
@@ -78,7 +98,9 @@ def test_padding_may_hold_anything_even_nan() -> None:
 def test_evaluation_moves_no_statistics() -> None:
     norm = SequenceBatchNorm(FEATURES).eval()
     norm(batch(9, 4))
-    assert torch.equal(norm.running_mean, torch.zeros(FEATURES)) and torch.equal(norm.running_var, torch.ones(FEATURES))
+    assert torch.equal(norm.running_mean, torch.zeros(FEATURES)) and torch.equal(
+        norm.running_var, torch.ones(FEATURES)
+    )
 
 
 def test_gradients_by_finite_differences() -> None:
@@ -86,12 +108,18 @@ def test_gradients_by_finite_differences() -> None:
     lengths = (4, 2)
 
     def forward(data: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        changed = {"weight": weight, "bias": bias, "running_mean": norm.running_mean.clone(), "running_var": norm.running_var.clone()}
+        changed = {
+            "weight": weight,
+            "bias": bias,
+            "running_mean": norm.running_mean.clone(),
+            "running_var": norm.running_var.clone(),
+        }
         return torch.func.functional_call(norm, changed, (Seq(data, lengths, Fraction(100)),)).data
 
     draw = torch.Generator().manual_seed(3)
     inputs = [
-        torch.randn(shape, generator=draw, dtype=torch.float64).requires_grad_() for shape in ((2, 4, FEATURES), (FEATURES,), (FEATURES,))
+        torch.randn(shape, generator=draw, dtype=torch.float64).requires_grad_()
+        for shape in ((2, 4, FEATURES), (FEATURES,), (FEATURES,))
     ]
     assert torch.autograd.gradcheck(forward, inputs)
 
@@ -110,7 +138,11 @@ class Meeting:
     """Threads that stand for processes: each gets the sum of what all of them bring, forward and backward."""
 
     def __init__(self, size: int) -> None:
-        self.size, self.barrier, self.brought = size, threading.Barrier(size, timeout=60), list[torch.Tensor]()
+        self.size, self.barrier, self.brought = (
+            size,
+            threading.Barrier(size, timeout=60),
+            list[torch.Tensor](),
+        )
 
     def add(self, own: torch.Tensor) -> torch.Tensor:
         self.brought.append(own.detach().clone())
@@ -140,14 +172,20 @@ class Met(torch.autograd.Function):
         return ctx.meeting.add(grads[0]), None
 
 
-@pytest.mark.parametrize("shares", [[(9, 4), (6,)], [(9, 4, 1), (0,), (2, 5)], [(1,), (1,)], [(0,), (1,)]])
-def test_several_processes_normalise_by_the_batch_that_they_share(shares: list[tuple[int, ...]]) -> None:
+@pytest.mark.parametrize(
+    "shares", [[(9, 4), (6,)], [(9, 4, 1), (0,), (2, 5)], [(1,), (1,)], [(0,), (1,)]]
+)
+def test_several_processes_normalise_by_the_batch_that_they_share(
+    shares: list[tuple[int, ...]],
+) -> None:
     whole, _ = pair()
     whole.double()
     x = batch(*(n for share in shares for n in share))
     data = x.data.double().requires_grad_()
     wanted = whole(x.with_data(data))
-    upstream = torch.randn(wanted.data.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    upstream = torch.randn(
+        wanted.data.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64
+    )
     wanted.data.backward(upstream)
     meeting, firsts = Meeting(len(shares)), [sum(map(len, shares[:k])) for k in range(len(shares))]
 
@@ -162,12 +200,22 @@ def test_several_processes_normalise_by_the_batch_that_they_share(shares: list[t
         return out.data.detach(), own.grad, norm
 
     found = meeting.run(process)
-    assert torch.allclose(torch.cat([out for out, _, _ in found]), wanted.data, rtol=1e-10, atol=1e-12)
-    assert torch.allclose(torch.cat([grad for _, grad, _ in found]), data.grad, rtol=1e-9, atol=1e-12)
+    assert torch.allclose(
+        torch.cat([out for out, _, _ in found]), wanted.data, rtol=1e-10, atol=1e-12
+    )
+    assert torch.allclose(
+        torch.cat([grad for _, grad, _ in found]), data.grad, rtol=1e-9, atol=1e-12
+    )
     for name in ("weight", "bias"):
-        assert torch.allclose(sum(getattr(norm, name).grad for _, _, norm in found), getattr(whole, name).grad, rtol=1e-10)
+        assert torch.allclose(
+            sum(getattr(norm, name).grad for _, _, norm in found),
+            getattr(whole, name).grad,
+            rtol=1e-10,
+        )
     for _, _, norm in found:
-        assert torch.allclose(norm.running_mean, whole.running_mean) and torch.allclose(norm.running_var, whole.running_var)
+        assert torch.allclose(norm.running_mean, whole.running_mean) and torch.allclose(
+            norm.running_var, whole.running_var
+        )
 
 
 @pytest.mark.parametrize("shape", [(5, 3, 4, 2), (5, 3), (5, 3, 7)])
@@ -193,5 +241,7 @@ def test_torch_norms_are_shared_too(shape: tuple[int, ...]) -> None:
     assert torch.allclose(torch.cat([out for out, _, _ in found]), wanted, rtol=1e-10, atol=1e-12)
     assert torch.allclose(torch.cat([grad for _, grad, _ in found]), x.grad, rtol=1e-9, atol=1e-12)
     for _, _, mine in found:
-        assert all(torch.allclose(a, b) for a, b in zip(mine.buffers(), whole.buffers(), strict=True))
+        assert all(
+            torch.allclose(a, b) for a, b in zip(mine.buffers(), whole.buffers(), strict=True)
+        )
     assert torch.equal(normalise_over_all(whole.eval(), meeting.world_sum, x), whole(x))  # type: ignore[arg-type]

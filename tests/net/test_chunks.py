@@ -15,7 +15,9 @@ def rows(*lengths: int, features: int = 3, seed: int = 0) -> Seq:
     return Seq.stack([torch.randn(n, features, generator=draw) for n in lengths], 100)
 
 
-@pytest.mark.parametrize(("frames", "chunks"), [(5999, 62), (5099, 52), (0, 0), (1, 2), (100, 2), (101, 4)])
+@pytest.mark.parametrize(
+    ("frames", "chunks"), [(5999, 62), (5099, 52), (0, 0), (1, 2), (100, 2), (101, 4)]
+)
 def test_count_of_chunks(frames: int, chunks: int) -> None:
     assert Chunking(200).count(frames) == chunks
 
@@ -53,7 +55,9 @@ def test_global_norm_is_group_norm_of_one_group_row_by_row() -> None:
             part.bias.copy_(torch.tensor([0.5, 0.0, 1.0]))
     found = ours(x)
     for index in range(3):
-        torch.testing.assert_close(found.row(index), theirs(x.row(index).T[None])[0].T, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(
+            found.row(index), theirs(x.row(index).T[None])[0].T, atol=1e-5, rtol=1e-5
+        )
     assert not bool(found.data[~x.mask].any())
 
 

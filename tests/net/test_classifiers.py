@@ -22,7 +22,9 @@ def gmac(network: nn.Module) -> float:
     return counter.get_total_flops() / 2e9
 
 
-@pytest.mark.parametrize(("classes", "parameters"), [(13, 10_339_607), (10, 10_330_382), (50, 10_453_382)])
+@pytest.mark.parametrize(
+    ("classes", "parameters"), [(13, 10_339_607), (10, 10_330_382), (50, 10_453_382)]
+)
 def test_googlenet_has_the_published_number_of_parameters(classes: int, parameters: int) -> None:
     assert count(GoogLeNet(classes, corrected=False)) == parameters
 
@@ -32,7 +34,9 @@ def test_googlenet_without_auxiliary_heads_and_its_work() -> None:
     assert gmac(GoogLeNet(13, corrected=False)) == pytest.approx(1.569, abs=5e-4)
 
 
-@pytest.mark.parametrize(("classes", "parameters"), [(13, 22_676_109), (10, 22_674_570), (50, 22_695_090)])
+@pytest.mark.parametrize(
+    ("classes", "parameters"), [(13, 22_676_109), (10, 22_674_570), (50, 22_695_090)]
+)
 def test_resnet_has_the_published_number_of_parameters(classes: int, parameters: int) -> None:
     assert count(ResNet(classes, corrected=False)) == parameters
 
@@ -42,12 +46,22 @@ def test_the_work_of_resnet() -> None:
 
 
 def test_corrected_forms_are_what_they_say() -> None:
-    plain, mended = Inception(192, (64, 96, 128, 16, 32, 32), False), Inception(192, (64, 96, 128, 16, 32, 32), True)
+    plain, mended = (
+        Inception(192, (64, 96, 128, 16, 32, 32), False),
+        Inception(192, (64, 96, 128, 16, 32, 32), True),
+    )
     assert not any(isinstance(m, nn.BatchNorm2d | nn.ReLU) for m in plain.modules())
-    assert [sum(isinstance(m, kind) for m in mended.modules()) for kind in (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)] == [6, 6, 6]
+    assert [
+        sum(isinstance(m, kind) for m in mended.modules())
+        for kind in (nn.Conv2d, nn.BatchNorm2d, nn.ReLU)
+    ] == [6, 6, 6]
     assert any(m.kernel_size == (5, 5) for m in plain.modules() if isinstance(m, nn.Conv2d))
     for corrected, kernel in ((False, (3, 3)), (True, (1, 1))):
-        shortcuts = [m.shortcut[0] for m in ResNet(2, corrected).modules() if isinstance(getattr(m, "shortcut", None), nn.Sequential)]
+        shortcuts = [
+            m.shortcut[0]
+            for m in ResNet(2, corrected).modules()
+            if isinstance(getattr(m, "shortcut", None), nn.Sequential)
+        ]
         assert len(shortcuts) == 3 and all(s.kernel_size == kernel for s in shortcuts)
 
 
@@ -56,7 +70,10 @@ def test_auxiliary_heads_speak_in_training_only(corrected: bool) -> None:
     network = GoogLeNet(3, corrected)
     pictures = torch.randn(2, 3, 224, 224)
     logits, side = network.train()(pictures)
-    assert logits.shape == (2, 3) and [(w, tuple(x.shape)) for w, x in side] == [(0.3, (2, 3)), (0.3, (2, 3))]
+    assert logits.shape == (2, 3) and [(w, tuple(x.shape)) for w, x in side] == [
+        (0.3, (2, 3)),
+        (0.3, (2, 3)),
+    ]
     with torch.no_grad():
         assert network.eval()(pictures).shape == (2, 3)
 
@@ -68,7 +85,9 @@ def test_bcresnet_is_as_small_as_the_reference() -> None:
 @pytest.mark.parametrize("width", [0.5, 1.0, 1.5])
 def test_bcresnet_takes_any_time(width: float) -> None:
     network = BCResNet(40, 5, width).eval()
-    assert network(torch.randn(2, 1, 40, 61)).shape == (2, 5) and network(torch.randn(1, 1, 40, 101)).shape == (1, 5)
+    assert network(torch.randn(2, 1, 40, 61)).shape == (2, 5) and network(
+        torch.randn(1, 1, 40, 101)
+    ).shape == (1, 5)
 
 
 def test_bcresnet_refuses_bands_that_its_groups_do_not_divide() -> None:

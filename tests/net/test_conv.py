@@ -48,7 +48,9 @@ def test_a_row_is_the_same_alone_and_in_a_batch(clip: float | None) -> None:
         assert alone.lengths[0] == out.lengths[index]
         assert torch.allclose(alone.row(0), out.row(index), atol=1e-5)
     assert not bool(out.data[~out.mask].any())
-    assert float(out.data.detach().min()) == 0.0 and (clip is None or float(out.data.detach().max()) <= clip)
+    assert float(out.data.detach().min()) == 0.0 and (
+        clip is None or float(out.data.detach().max()) <= clip
+    )
 
 
 def test_statistics_in_training_are_per_channel_over_real_frames() -> None:
@@ -82,7 +84,9 @@ def test_gradients_by_finite_differences() -> None:
     # Data in the padding are zero by contract; the gradient there is not asked for.
     keep = torch.ones(2, 5, 1, 1, dtype=torch.float64)
     keep[1, 3:] = 0
-    assert torch.autograd.gradcheck(lambda d: layer(Seq(d * keep, (5, 3), Fraction(100))).data, (data,))
+    assert torch.autograd.gradcheck(
+        lambda d: layer(Seq(d * keep, (5, 3), Fraction(100))).data, (data,)
+    )
 
 
 def test_norms_are_the_sequence_kind() -> None:

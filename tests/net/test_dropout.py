@@ -11,7 +11,7 @@ from ctcasr.net.dropout import Dropout
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.7])
 def test_drops_its_share_and_keeps_the_mean(p: float) -> None:
     torch.manual_seed(0)
-    x = torch.ones(400, 999)                # a count that four does not divide
+    x = torch.ones(400, 999)  # a count that four does not divide
     out = Dropout(p)(x)
     zeros = out == 0
     assert float(zeros.double().mean()) == pytest.approx(p, abs=0.003)
@@ -23,7 +23,9 @@ def test_elements_that_share_a_draw_are_independent() -> None:
     torch.manual_seed(1)
     kept = (Dropout(0.5)(torch.ones(400_000)) != 0).double().view(-1, 4)
     together = kept.T @ kept / len(kept)
-    assert torch.allclose(together, torch.full((4, 4), 0.25, dtype=torch.float64) + 0.25 * torch.eye(4), atol=0.006)
+    assert torch.allclose(
+        together, torch.full((4, 4), 0.25, dtype=torch.float64) + 0.25 * torch.eye(4), atol=0.006
+    )
 
 
 def test_the_gradient_goes_where_the_output_came_from() -> None:

@@ -10,7 +10,9 @@ from ctcasr.net import GlobalNorm, Separator, WaveDecoder, WaveEncoder
 from ctcasr.seq import Seq
 
 
-@pytest.mark.parametrize(("samples", "frames"), [(16, 1), (17, 2), (24, 2), (25, 3), (48_000, 5_999), (40_800, 5_099)])
+@pytest.mark.parametrize(
+    ("samples", "frames"), [(16, 1), (17, 2), (24, 2), (25, 3), (48_000, 5_999), (40_800, 5_099)]
+)
 def test_no_sample_is_left_out(samples: int, frames: int) -> None:
     encoder = WaveEncoder(4)
     out = encoder(Seq.stack([torch.ones(samples)], 16000))
@@ -23,7 +25,9 @@ def test_encoder_and_decoder_are_the_plain_convolutions() -> None:
     samples = Seq(x, (160, 160), Seq.stack([x[0]], 16000).rate)
     frames = encoder(samples)
     torch.testing.assert_close(frames.data, encoder.conv(x[:, None]).relu().transpose(1, 2))
-    theirs = nn.functional.conv_transpose1d(frames.data.transpose(1, 2), decoder.weight, stride=8)[:, 0]
+    theirs = nn.functional.conv_transpose1d(frames.data.transpose(1, 2), decoder.weight, stride=8)[
+        :, 0
+    ]
     torch.testing.assert_close(decoder(frames, samples).data, theirs)
 
 

@@ -21,7 +21,9 @@ def batch(*lengths: int) -> Seq:
 def test_sizes_and_norms(norm: bool, hidden: tuple[int, ...]) -> None:
     head = Head(6, hidden, 9, norm)
     sizes = [6, *hidden, 9]
-    assert [tuple(layer.weight.shape) for layer in head.layers] == [(b, a) for a, b in pairwise(sizes)]
+    assert [tuple(layer.weight.shape) for layer in head.layers] == [
+        (b, a) for a, b in pairwise(sizes)
+    ]
     wanted = sizes[:-1] if norm else []
     assert [m.weight.numel() for m in head.modules() if isinstance(m, SequenceBatchNorm)] == wanted
     assert head(batch(7, 4)).data.shape == (2, 7, 9)
@@ -44,7 +46,9 @@ def test_a_row_is_the_same_alone_and_in_a_batch() -> None:
     head.eval()
     x = batch(7, 4, 1)
     for index in range(3):
-        assert torch.allclose(head(x).row(index), head(Seq.stack([x.row(index)], 100)).row(0), atol=1e-6)
+        assert torch.allclose(
+            head(x).row(index), head(Seq.stack([x.row(index)], 100)).row(0), atol=1e-6
+        )
 
 
 def test_dropout_acts_in_training_only() -> None:

@@ -24,7 +24,7 @@ def batch(*lengths: int) -> Seq:
 def test_it_is_the_weighted_sum_that_the_paper_writes() -> None:
     made, x = layer(), batch(7)
     padded = torch.cat((x.row(0), torch.zeros(3, 4)))
-    wanted = torch.stack([(made.conv.weight[:, 0].T * padded[t:t + 4]).sum(0) for t in range(7)])
+    wanted = torch.stack([(made.conv.weight[:, 0].T * padded[t : t + 4]).sum(0) for t in range(7)])
     assert torch.allclose(made(x).row(0), wanted, atol=1e-6)
 
 
@@ -32,7 +32,9 @@ def test_it_begins_as_the_last_frame_that_it_sees() -> None:
     x = batch(9, 4)
     out = Lookahead(4, 3)(x)
     for row, frames in enumerate(x.lengths):
-        assert torch.equal(out.row(row)[:frames - 3], x.row(row)[3:]) and not bool(out.row(row)[frames - 3:].any())
+        assert torch.equal(out.row(row)[: frames - 3], x.row(row)[3:]) and not bool(
+            out.row(row)[frames - 3 :].any()
+        )
 
 
 def test_a_row_is_the_same_alone_and_in_a_batch_and_padding_is_zero() -> None:

@@ -16,7 +16,13 @@ from ctcasr.net.prune import make_room, sparsity
 
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 8, 3, groups=8), nn.Flatten(), nn.Linear(8 * 36, 4))
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 3),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, groups=8),
+        nn.Flatten(),
+        nn.Linear(8 * 36, 4),
+    )
 
 
 def train(pruner: Pruner, steps: int, total: int) -> None:
@@ -43,7 +49,14 @@ def test_the_schedule_is_the_cubic_one() -> None:
     assert schedule.sparsity(25, 100) == pytest.approx(0.2)
     assert schedule.sparsity(50, 100) == pytest.approx(0.85 - 0.65 * 0.5**3)
     assert [schedule.sparsity(step, 100) for step in (24, 75, 100)] == [0.0, 0.85, 0.85]
-    assert [step for step in range(1, 1001) if schedule.due(step, 1000)] == [300, 400, 500, 600, 700, 750]
+    assert [step for step in range(1, 1001) if schedule.due(step, 1000)] == [
+        300,
+        400,
+        500,
+        600,
+        700,
+        750,
+    ]
 
 
 def test_weights_reach_the_goal_and_stay_zero_while_training_goes_on() -> None:
@@ -53,10 +66,10 @@ def test_weights_reach_the_goal_and_stay_zero_while_training_goes_on() -> None:
     train(pruner, 28, 40)
     zero = [layer.weight == 0 for layer in (pruner.network[0], pruner.network[4])]  # type: ignore[index]
     assert sparsity(pruner.network) == pytest.approx(0.85, abs=0.01) and pruner.lacking == 0.0
-    train(pruner, 1, 1000)                                    # a step at which no mask is chosen
+    train(pruner, 1, 1000)  # a step at which no mask is chosen
     for before, layer in zip(zero, (pruner.network[0], pruner.network[4]), strict=True):  # type: ignore[index]
         assert torch.equal(layer.weight == 0, before)
-    assert not (pruner.network[2].weight == 0).any()           # type: ignore[index]      # a depthwise layer has nothing to spare
+    assert not (pruner.network[2].weight == 0).any()  # type: ignore[index]      # a depthwise layer has nothing to spare
 
 
 def test_the_smallest_weights_go() -> None:
@@ -76,7 +89,10 @@ def test_masks_are_buffers_that_a_fresh_network_makes_room_for() -> None:
         fresh.load_state_dict(state)
     make_room(fresh, state)
     fresh.load_state_dict(state)
-    assert sparsity(fresh) == sparsity(pruner.network) and fresh.state_dict()["0.weight_mask"].dtype == torch.bool
+    assert (
+        sparsity(fresh) == sparsity(pruner.network)
+        and fresh.state_dict()["0.weight_mask"].dtype == torch.bool
+    )
 
 
 @pytest.mark.parametrize("wrong", [{"initial": 0.9}, {"final": 1.0}, {"begin": 0.8}, {"every": 0}])

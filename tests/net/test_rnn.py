@@ -25,7 +25,10 @@ def test_equals_packed_sequences_outputs_and_gradients(kind: str, both: bool) ->
     torch.manual_seed(1)
     ours = RecurrentLayer(kind, 5, 4, both)
     theirs = KINDS[kind](5, 4, batch_first=True, bidirectional=both)
-    parts = {"": ours.forwards, **({"_reverse": ours.backwards} if ours.backwards is not None else {})}
+    parts = {
+        "": ours.forwards,
+        **({"_reverse": ours.backwards} if ours.backwards is not None else {}),
+    }
     with torch.no_grad():
         for suffix, part in parts.items():
             for name, parameter in part.named_parameters():
@@ -34,7 +37,9 @@ def test_equals_packed_sequences_outputs_and_gradients(kind: str, both: bool) ->
     x = batch(9, 3, 7, 1)
     mine, yours = x.data.clone().requires_grad_(), x.data.clone().requires_grad_()
     out = ours(x.with_data(mine)).data
-    packed = pack_padded_sequence(yours, torch.tensor(x.lengths), batch_first=True, enforce_sorted=False)
+    packed = pack_padded_sequence(
+        yours, torch.tensor(x.lengths), batch_first=True, enforce_sorted=False
+    )
     wanted = pad_packed_sequence(theirs(packed)[0], batch_first=True, total_length=9)[0]
     assert torch.allclose(out, wanted, atol=1e-5)
     assert not bool(out[~x.mask].any())
@@ -45,7 +50,9 @@ def test_equals_packed_sequences_outputs_and_gradients(kind: str, both: bool) ->
     assert torch.allclose(mine.grad, yours.grad, atol=1e-5)
     for suffix, part in parts.items():
         for name, parameter in part.named_parameters():
-            assert torch.allclose(parameter.grad, getattr(theirs, name + suffix).grad, atol=1e-4), name + suffix
+            assert torch.allclose(parameter.grad, getattr(theirs, name + suffix).grad, atol=1e-4), (
+                name + suffix
+            )
 
 
 @pytest.mark.parametrize(("kind", "both"), list(itertools.product(KINDS, (False, True))))
@@ -64,10 +71,14 @@ def test_an_empty_row_gives_nothing_and_disturbs_nobody() -> None:
     torch.manual_seed(2)
     layer = RecurrentLayer("gru", 5, 4, True)
     out = layer(batch(6, 0))
-    assert not bool(out.data[1].any()) and torch.allclose(out.row(0), layer(batch(6)).row(0), atol=1e-6)
+    assert not bool(out.data[1].any()) and torch.allclose(
+        out.row(0), layer(batch(6)).row(0), atol=1e-6
+    )
 
 
-@pytest.mark.parametrize(("kind", "norm"), list(itertools.product(KINDS, ("every", "input", "none"))))
+@pytest.mark.parametrize(
+    ("kind", "norm"), list(itertools.product(KINDS, ("every", "input", "none")))
+)
 def test_the_stack_normalises_where_it_says(kind: str, norm: str) -> None:
     stack = RecurrentStack(kind, 5, 4, layers=3, norm=norm)
     wanted = {"every": [5, 8, 8], "input": [5], "none": []}[norm]
@@ -88,7 +99,9 @@ def test_an_lstm_begins_by_remembering() -> None:
     layer = RecurrentLayer("lstm", 5, 4, True)
     assert layer.backwards is not None
     for rnn in (layer.forwards, layer.backwards):
-        assert torch.equal(rnn.bias_ih_l0 + rnn.bias_hh_l0, torch.tensor([0.0] * 4 + [1.0] * 4 + [0.0] * 8))
+        assert torch.equal(
+            rnn.bias_ih_l0 + rnn.bias_hh_l0, torch.tensor([0.0] * 4 + [1.0] * 4 + [0.0] * 8)
+        )
         for gate in rnn.weight_hh_l0.split(4):
             assert torch.allclose(gate @ gate.T, torch.eye(4), atol=1e-5)
 

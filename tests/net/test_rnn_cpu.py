@@ -35,7 +35,7 @@ def make(kind: str, both: bool, hidden: int = 64, features: int = 5) -> Recurren
     layer = RecurrentLayer(kind, features, hidden, both)
     with torch.no_grad():
         for parameter in layer.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))     # biases too
+            parameter.add_(0.1 * torch.randn_like(parameter))  # biases too
     return layer
 
 
@@ -55,7 +55,11 @@ def distance(a: Tensor, b: Tensor) -> float:
 
 
 @pytest.mark.parametrize(("kind", "both"), CASES)
-@pytest.mark.parametrize("lengths", [(9,), (20, 3, 0, 20, 1), (5,) * 27, (12, 12, 11, 11, 10, 3, 3, 2, 2, 1, 1, 1, 1)], ids=len)
+@pytest.mark.parametrize(
+    "lengths",
+    [(9,), (20, 3, 0, 20, 1), (5,) * 27, (12, 12, 11, 11, 10, 3, 3, 2, 2, 1, 1, 1, 1)],
+    ids=len,
+)
 def test_equals_torch_in_float64(kind: str, both: bool, lengths: tuple[int, ...]) -> None:
     layer, x = make(kind, both), batch(*lengths)
     exact = copy.deepcopy(layer).double()
@@ -67,7 +71,9 @@ def test_equals_torch_in_float64(kind: str, both: bool, lengths: tuple[int, ...]
 
 
 @pytest.mark.parametrize(("kind", "both"), CASES)
-def test_a_row_has_the_same_bits_whatever_its_mates_and_its_padding_hold(kind: str, both: bool) -> None:
+def test_a_row_has_the_same_bits_whatever_its_mates_and_its_padding_hold(
+    kind: str, both: bool
+) -> None:
     layer, x = make(kind, both), batch(14, 9, 3, 1)
     out = layer(x)
     dirty = layer(x.with_data(x.data.masked_fill(~x.mask[..., None], torch.nan)))
@@ -75,9 +81,13 @@ def test_a_row_has_the_same_bits_whatever_its_mates_and_its_padding_hold(kind: s
     sick = x.data.clone()
     sick[1, 4] = torch.nan
     ill = layer(x.with_data(sick))
-    assert bool(ill.row(1).isnan().any()) and all(torch.equal(ill.row(i), out.row(i)) for i in (0, 2, 3))
+    assert bool(ill.row(1).isnan().any()) and all(
+        torch.equal(ill.row(i), out.row(i)) for i in (0, 2, 3)
+    )
     for index in range(4):
-        assert torch.allclose(out.row(index), layer(Seq.stack([x.row(index)], 100)).row(0), atol=1e-6)
+        assert torch.allclose(
+            out.row(index), layer(Seq.stack([x.row(index)], 100)).row(0), atol=1e-6
+        )
 
 
 @pytest.mark.parametrize(("kind", "both"), CASES)
@@ -114,13 +124,19 @@ def test_what_needs_no_gradient_gets_none() -> None:
     (whole,) = torch.autograd.grad(layer(x.with_data(data)).data.sum(), [data])
     layer.requires_grad_(False)
     layer(x.with_data(data)).data.sum().backward()
-    assert data.grad is not None and torch.equal(data.grad, whole) and all(p.grad is None for p in layer.parameters())
+    assert (
+        data.grad is not None
+        and torch.equal(data.grad, whole)
+        and all(p.grad is None for p in layer.parameters())
+    )
     assert not layer(x).data.requires_grad
 
 
 def test_a_second_derivative_raises() -> None:
     layer, x = make("gru", False), batch(7, 5)
-    (first,) = torch.autograd.grad(layer(x).data.square().sum(), [layer.forwards.weight_hh_l0], create_graph=True)
+    (first,) = torch.autograd.grad(
+        layer(x).data.square().sum(), [layer.forwards.weight_hh_l0], create_graph=True
+    )
     with pytest.raises(RuntimeError, match="once_differentiable"):
         first.sum().backward()
 
@@ -178,5 +194,7 @@ def test_exporters_and_tracers_see_torchs_own_layer() -> None:
         wanted = layer(x).data
         traced = torch.jit.trace(Bare(layer), x.data)
         exported = torch.export.export(Bare(layer), (x.data,)).module()
-        assert torch.allclose(traced(x.data), wanted, atol=1e-6) and torch.allclose(exported(x.data), wanted, atol=1e-6)
+        assert torch.allclose(traced(x.data), wanted, atol=1e-6) and torch.allclose(
+            exported(x.data), wanted, atol=1e-6
+        )
         assert any("gru" in str(node.kind()) for node in traced.inlined_graph.nodes())

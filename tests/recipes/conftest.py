@@ -67,7 +67,9 @@ def sound(text: str, seed: int) -> torch.Tensor:
     """Each letter a tone of 0.12 s."""
     time, window = torch.arange(960) / RATE, torch.hann_window(960)
     clean = torch.cat([torch.sin(2 * math.pi * HERTZ[letter] * time) * window for letter in text])
-    return 0.3 * clean + 0.01 * torch.randn(len(clean), generator=torch.Generator().manual_seed(seed))
+    return 0.3 * clean + 0.01 * torch.randn(
+        len(clean), generator=torch.Generator().manual_seed(seed)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -75,12 +77,20 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Tones:
     folder, draw = tmp_path_factory.mktemp("corpus"), torch.Generator().manual_seed(0)
     lines: list[dict[str, Any]] = []
     for index in range(26):
-        text = "".join("abc"[int(k)] for k in torch.randint(3, (3,), generator=draw)) + (" ab" if index % 2 else "")
-        soundfile.write(folder / f"tone{index:02d}.wav", sound(text, index).numpy(), RATE, subtype="PCM_16")
-        lines.append({"audio_filepath": f"tone{index:02d}.wav", "duration": 0.12 * len(text), "text": text})
+        text = "".join("abc"[int(k)] for k in torch.randint(3, (3,), generator=draw)) + (
+            " ab" if index % 2 else ""
+        )
+        soundfile.write(
+            folder / f"tone{index:02d}.wav", sound(text, index).numpy(), RATE, subtype="PCM_16"
+        )
+        lines.append(
+            {"audio_filepath": f"tone{index:02d}.wav", "duration": 0.12 * len(text), "text": text}
+        )
     (folder / "net.toml").write_text(NET, encoding="utf-8")
     for name, part in (("train", lines[:20]), ("valid", lines[20:])):
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in part), encoding="utf-8")
+        (folder / f"{name}.jsonl").write_text(
+            "".join(json.dumps(line) + "\n" for line in part), encoding="utf-8"
+        )
     return Tones(folder, folder / "train.jsonl", folder / "valid.jsonl", folder / "net.toml")
 
 

@@ -28,26 +28,56 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         lines["train"].append({"audio_filepath": f"s{k}.wav", "duration": 0.5, "text": "a"})
         if k < 2:
             soundfile.write(tmp_path / f"n{k}.wav", 0.1 * draw.standard_normal(RATE), RATE)
-            lines["noise"].append({"audio_filepath": f"n{k}.wav", "duration": 1.0, "label": f"noise{k}"})
-            soundfile.write(tmp_path / f"m{k}.wav", tone + 0.1 * draw.standard_normal(RATE // 2), RATE)
-            lines["scenes"].append({"audio_filepath": f"m{k}.wav", "duration": 0.5, "target_filepath": f"s{k}.wav"})
+            lines["noise"].append(
+                {"audio_filepath": f"n{k}.wav", "duration": 1.0, "label": f"noise{k}"}
+            )
+            soundfile.write(
+                tmp_path / f"m{k}.wav", tone + 0.1 * draw.standard_normal(RATE // 2), RATE
+            )
+            lines["scenes"].append(
+                {"audio_filepath": f"m{k}.wav", "duration": 0.5, "target_filepath": f"s{k}.wav"}
+            )
     for name, rows in lines.items():
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return tmp_path
 
 
 def flags(folder: Path, net: str, *more: str) -> list[str]:
-    return ["--train", str(folder / "train.jsonl"), "--noise", str(folder / "noise.jsonl"), "--valid", str(folder / "scenes.jsonl"),
-            "--out", str(folder / "run"), "--net", net, "--epochs", "1", "--batch-size", "4", "--dev-share", "0.25",
-            "--device", "cpu", *more]
+    return [
+        "--train",
+        str(folder / "train.jsonl"),
+        "--noise",
+        str(folder / "noise.jsonl"),
+        "--valid",
+        str(folder / "scenes.jsonl"),
+        "--out",
+        str(folder / "run"),
+        "--net",
+        net,
+        "--epochs",
+        "1",
+        "--batch-size",
+        "4",
+        "--dev-share",
+        "0.25",
+        "--device",
+        "cpu",
+        *more,
+    ]
 
 
 def test_audio(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     importlib.import_module("enhance").main(flags(folder, "mask_tiny", "--unseen", "noise1"))
     figures = json.loads((folder / "run" / "valid.json").read_text())
-    assert figures["files"] == 2 and figures["skipped"] == 0 and "valid: SI-SDR" in capsys.readouterr().out
+    assert (
+        figures["files"] == 2
+        and figures["skipped"] == 0
+        and "valid: SI-SDR" in capsys.readouterr().out
+    )
     assert Enhancer.load(folder / "run" / "best.pt").notes["utterances"] == 6
-    records = [json.loads(row) for row in (folder / "run" / "records.jsonl").read_text().splitlines()]
+    records = [
+        json.loads(row) for row in (folder / "run" / "records.jsonl").read_text().splitlines()
+    ]
     assert any(r["kind"] == "check" and "si_sdr_improvement" in r for r in records)
 
 
@@ -64,21 +94,36 @@ def test_audio_visual(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="network that sees"):
         module.main(flags(folder, "mask_tiny"))
     small = folder / "small.toml"
-    small.write_text('network = "dualpath"\n[dualpath]\nfilters = 8\nwidth = 4\nhidden = 4\nconvs = 1\nseen = 4\n')
+    small.write_text(
+        'network = "dualpath"\n[dualpath]\nfilters = 8\nwidth = 4\nhidden = 4\nconvs = 1\nseen = 4\n'
+    )
     module.main(flags(folder, str(small)))
     assert "video: absent 10" in capsys.readouterr().out
     assert Enhancer.load(folder / "run" / "best.pt").video == "fixed"
     module.main(flags(folder, str(small), "--video", "zeroed"))
-    assert Enhancer.load(folder / "run" / "best.pt").video == "zeroed"        # used as it was trained
+    assert Enhancer.load(folder / "run" / "best.pt").video == "zeroed"  # used as it was trained
 
 
 def test_a_dev_manifest_and_several_manifests_of_noise(folder: Path) -> None:
-    (folder / "more.jsonl").write_text((folder / "noise.jsonl").read_text().replace("noise", "other"))
+    (folder / "more.jsonl").write_text(
+        (folder / "noise.jsonl").read_text().replace("noise", "other")
+    )
     enhance = importlib.import_module("enhance")
     lines = (folder / "train.jsonl").read_text().splitlines(keepends=True)
     (folder / "dev.jsonl").write_text("".join(lines[:3]))
     both = f"{folder / 'noise.jsonl'},{folder / 'more.jsonl'}"
-    enhance.main(flags(folder, "mask_tiny", "--noise", both, "--unseen", "noise1,other1", "--dev", str(folder / "dev.jsonl")))
+    enhance.main(
+        flags(
+            folder,
+            "mask_tiny",
+            "--noise",
+            both,
+            "--unseen",
+            "noise1,other1",
+            "--dev",
+            str(folder / "dev.jsonl"),
+        )
+    )
     assert Enhancer.load(folder / "run" / "best.pt").notes["utterances"] == 8
     settings = enhance.Settings(noise=both, unseen="noise1,other1")
     lines = enhance.read_manifest(folder / "train.jsonl").utterances

@@ -36,7 +36,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def events(out: Path, what: str) -> str:
-    return "\n".join("\n".join(r.data["ids"]) for r in read_records(out) if r.kind == "event" and r.data["what"] == what)
+    return "\n".join(
+        "\n".join(r.data["ids"])
+        for r in read_records(out)
+        if r.kind == "event" and r.data["what"] == what
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -60,33 +64,67 @@ def test_every_recipe_can_be_read_in_one_sitting() -> None:
 
 
 def test_the_run_directory_holds_all_that_was_promised(trained: Path) -> None:
-    assert {"best.pt", "last.pt", "settings.toml", "records.jsonl", "valid", "plots"} <= {p.name for p in trained.iterdir()}
-    assert {p.name for p in (trained / "valid").iterdir()} == {"scores.json", "hypotheses.jsonl", "alignments.txt"}
+    assert {"best.pt", "last.pt", "settings.toml", "records.jsonl", "valid", "plots"} <= {
+        p.name for p in trained.iterdir()
+    }
+    assert {p.name for p in (trained / "valid").iterdir()} == {
+        "scores.json",
+        "hypotheses.jsonl",
+        "alignments.txt",
+    }
     scores = json.loads((trained / "valid" / "scores.json").read_text(encoding="utf-8"))
-    assert scores["utterances"] == 6 and scores["wer"] >= 0 and scores["cer"] >= 0 and scores["skipped"] == []
-    rows = [json.loads(line) for line in (trained / "valid" / "hypotheses.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert (
+        scores["utterances"] == 6
+        and scores["wer"] >= 0
+        and scores["cer"] >= 0
+        and scores["skipped"] == []
+    )
+    rows = [
+        json.loads(line)
+        for line in (trained / "valid" / "hypotheses.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    ]
     assert sum(r["total"] for r in rows) == scores["words"]["total"] and len(rows) == 6
     assert read_records(trained)[-1].data["what"] == "finished"
     assert Recogniser.load(trained / "best.pt").notes["recipe"] == "recognise"
 
 
-def test_settings_toml_repeats_the_run(trained: Path, recognise: ModuleType, tmp_path: Path) -> None:
+def test_settings_toml_repeats_the_run(
+    trained: Path, recognise: ModuleType, tmp_path: Path
+) -> None:
     recognise.main(["--from", str(trained / "settings.toml"), "--out", str(tmp_path / "again")])
     a, b = (checkpoint.load(out / "last.pt") for out in (trained, tmp_path / "again"))
-    assert a["network"].keys() == b["network"].keys() and all(torch.equal(a["network"][k], b["network"][k]) for k in a["network"])
+    assert a["network"].keys() == b["network"].keys() and all(
+        torch.equal(a["network"][k], b["network"][k]) for k in a["network"]
+    )
 
 
 def test_another_alphabet_starts_from_a_checkpoint(
-    trained: Path, tones: Any, recognise: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path,
+    tones: Any,
+    recognise: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    recognise.main(tones.flags(tmp_path, "--epochs", "1", "--text", "english29", "--init", str(trained / "best.pt")))
+    recognise.main(
+        tones.flags(
+            tmp_path, "--epochs", "1", "--text", "english29", "--init", str(trained / "best.pt")
+        )
+    )
     page = capsys.readouterr().out
-    assert "body.head.layers.0.weight: [38, 16]" in page and "[29, 16] here" in page and "body.rnn" not in page
+    assert (
+        "body.head.layers.0.weight: [38, 16]" in page
+        and "[29, 16] here" in page
+        and "body.rnn" not in page
+    )
     assert Recogniser.load(tmp_path / "best.pt").tokenizer.size == 29
 
 
 @pytest.mark.parametrize("norm", ["zca", "corpus"])
-def test_corpus_statistics_are_measured_and_stored(norm: str, tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+def test_corpus_statistics_are_measured_and_stored(
+    norm: str, tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
     net = tmp_path / "net.toml"
     net.write_text(tones.net.read_text(encoding="utf-8") + f'norm = "{norm}"\n', encoding="utf-8")
     recognise.main(tones.flags(tmp_path / "run", "--epochs", "1", "--net", str(net)))
@@ -97,26 +135,47 @@ def test_corpus_statistics_are_measured_and_stored(norm: str, tones: Any, recogn
     "flags",
     [
         ["--optimiser", "sgd", "--schedule", "cosine", "--accumulate", "2"],
-        ["--optimiser", "rmsprop", "--schedule", "exponential", "--order", "shuffle", "--no-augment"],
+        [
+            "--optimiser",
+            "rmsprop",
+            "--schedule",
+            "exponential",
+            "--order",
+            "shuffle",
+            "--no-augment",
+        ],
         ["--schedule", "plateau", "--order", "sorted", "--digits", "spell"],
         ["--text", "pieces:39", "--budget", "0.5s"],
     ],
 )
-def test_the_settings_on_offer_run(flags: list[str], tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+def test_the_settings_on_offer_run(
+    flags: list[str], tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
     recognise.main(tones.flags(tmp_path, "--epochs", "1", *flags))
     assert read_records(tmp_path)[-1].data["what"] == "finished"
 
 
-def test_noise_and_rooms_are_heard_in_training(tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+def test_noise_and_rooms_are_heard_in_training(
+    tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
     for name in ("noise", "rooms"):
         rng = np.random.default_rng(0)
-        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(4000) * np.exp(-np.arange(4000) / 500), 8000)
+        soundfile.write(
+            tmp_path / f"{name}.wav",
+            0.1 * rng.standard_normal(4000) * np.exp(-np.arange(4000) / 500),
+            8000,
+        )
         line = {"audio_filepath": f"{name}.wav", "duration": 0.5}
         (tmp_path / f"{name}.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
     losses = []
-    for flags in ([], ["--noise", str(tmp_path / "noise.jsonl"), "--rooms", str(tmp_path / "rooms.jsonl")]):
+    for flags in (
+        [],
+        ["--noise", str(tmp_path / "noise.jsonl"), "--rooms", str(tmp_path / "rooms.jsonl")],
+    ):
         out = tmp_path / f"run{len(flags)}"
-        recognise.main(tones.flags(out, "--epochs", "1", "--augment-from", "0", "--no-augment", *flags))
+        recognise.main(
+            tones.flags(out, "--epochs", "1", "--augment-from", "0", "--no-augment", *flags)
+        )
         losses.append([r.data["loss"] for r in read_records(out) if r.kind == "step"])
     assert losses[0] != losses[1] and np.isfinite(losses).all()
 
@@ -124,14 +183,18 @@ def test_noise_and_rooms_are_heard_in_training(tones: Any, recognise: ModuleType
 # the command ------------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_trains_transcribes_and_evaluates(tones: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_trains_transcribes_and_evaluates(
+    tones: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run, scores = tmp_path / "run", tmp_path / "scores"
     assert cli(["train", "recognise", *tones.flags(run, "--epochs", "1")]) == 0
     capsys.readouterr()
     files = [str(tones.folder / f"tone{k:02d}.wav") for k in (20, 21)]
     assert cli(["transcribe", str(run / "best.pt"), *files, "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [f["audio_filepath"] for f in found] == files and all(isinstance(f["text"], str) for f in found)
+    assert [f["audio_filepath"] for f in found] == files and all(
+        isinstance(f["text"], str) for f in found
+    )
     assert cli(["evaluate", str(run / "best.pt"), str(tones.valid), "--out", str(scores)]) == 0
     page = capsys.readouterr().out
     wer = json.loads((scores / "scores.json").read_text(encoding="utf-8"))["wer"]
@@ -147,7 +210,10 @@ def test_the_command_tells_what_is_wrong_in_a_sentence(
         (["train", "recognise", "--train", str(tmp_path / "none.jsonl")], "none.jsonl"),
         (["transcribe", str(tmp_path / "none.pt"), good], "expected a checkpoint"),
         (["transcribe", str(trained / "best.pt"), str(tmp_path / "none.wav"), good], "none.wav"),
-        (["evaluate", good, str(tones.valid), "--out", str(tmp_path / "s")], "expected a ctcasr checkpoint"),
+        (
+            ["evaluate", good, str(tones.valid), "--out", str(tmp_path / "s")],
+            "expected a ctcasr checkpoint",
+        ),
     ):
         assert cli(argv) == 1
         page = capsys.readouterr()
@@ -159,7 +225,9 @@ def test_the_command_tells_what_is_wrong_in_a_sentence(
 # bad input --------------------------------------------------------------------------------------------------------------
 
 
-def _bad_files(folder: Path, sound: Callable[[str, int], torch.Tensor]) -> dict[str, dict[str, Any]]:
+def _bad_files(
+    folder: Path, sound: Callable[[str, int], torch.Tensor]
+) -> dict[str, dict[str, Any]]:
     """Files that must be skipped, by name, with their manifest lines."""
     good = sound("abc", 1).numpy()
     soundfile.write(folder / "good.wav", good, 8000, subtype="PCM_16")
@@ -173,7 +241,14 @@ def _bad_files(folder: Path, sound: Callable[[str, int], torch.Tensor]) -> dict[
     soundfile.write(folder / "nan.wav", broken, 8000, subtype="FLOAT")
     lines = {
         name: {"duration": 0.36, "text": "abc"}
-        for name in ("missing.wav", "empty.wav", "text.wav", "truncated.wav", "truncated.flac", "nan.wav")
+        for name in (
+            "missing.wav",
+            "empty.wav",
+            "text.wav",
+            "truncated.wav",
+            "truncated.flac",
+            "nan.wav",
+        )
     }
     lines["good.wav"] = {"duration": 5.0, "text": "abc"}  # wrong duration
     return {name: {"audio_filepath": str(folder / name), **line} for name, line in lines.items()}
@@ -203,38 +278,73 @@ def _odd_files(folder: Path, sound: Callable[[str, int], torch.Tensor]) -> list[
 
 @pytest.mark.parametrize("batch_size", [1, 4])
 def test_bad_files_in_a_corpus_are_named_and_training_goes_on(
-    batch_size: int, tones: Any, recognise: ModuleType, make_sound: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    batch_size: int,
+    tones: Any,
+    recognise: ModuleType,
+    make_sound: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     bad, odd = _bad_files(tmp_path, make_sound), _odd_files(tmp_path, make_sound)
     lines = [
-        {**json.loads(line), "audio_filepath": str(tones.folder / json.loads(line)["audio_filepath"])}
+        {
+            **json.loads(line),
+            "audio_filepath": str(tones.folder / json.loads(line)["audio_filepath"]),
+        }
         for line in tones.train.read_text(encoding="utf-8").splitlines()[:6]
     ]
     manifest = tmp_path / "mixed.jsonl"
-    manifest.write_text("".join(json.dumps(line) + "\n" for line in [*lines, *bad.values(), *odd]), encoding="utf-8")
+    manifest.write_text(
+        "".join(json.dumps(line) + "\n" for line in [*lines, *bad.values(), *odd]), encoding="utf-8"
+    )
     out = tmp_path / "run"
-    recognise.main(tones.flags(out, "--epochs", "1", "--train", str(manifest), "--dev", str(tones.valid), "--batch-size", str(batch_size)))
+    recognise.main(
+        tones.flags(
+            out,
+            "--epochs",
+            "1",
+            "--train",
+            str(manifest),
+            "--dev",
+            str(tones.valid),
+            "--batch-size",
+            str(batch_size),
+        )
+    )
     unreadable, infeasible = events(out, "unreadable"), events(out, "infeasible")
     for number, name in enumerate(bad, start=7):
         assert f"mixed.jsonl:{number}:" in unreadable and name in unreadable, name
     assert "жжж" in unreadable
-    assert "sample" in infeasible and "short" in infeasible and "cannot spell 3 symbols" in infeasible
+    assert (
+        "sample" in infeasible and "short" in infeasible and "cannot spell 3 symbols" in infeasible
+    )
     assert len(unreadable.splitlines()) == len(bad) + 1 and len(infeasible.splitlines()) == 2
     assert "ж" in capsys.readouterr().out  # the coverage report
     assert read_records(out)[-1].data["what"] == "finished"
-    assert all(bool(torch.isfinite(t).all()) for t in checkpoint.load(out / "last.pt")["network"].values())
+    assert all(
+        bool(torch.isfinite(t).all()) for t in checkpoint.load(out / "last.pt")["network"].values()
+    )
 
 
-def test_bad_files_in_the_dev_and_valid_parts_are_named_too(tones: Any, recognise: ModuleType, make_sound: Any, tmp_path: Path) -> None:
+def test_bad_files_in_the_dev_and_valid_parts_are_named_too(
+    tones: Any, recognise: ModuleType, make_sound: Any, tmp_path: Path
+) -> None:
     bad = _bad_files(tmp_path, make_sound)
     good = {"audio_filepath": str(tones.folder / "tone20.wav"), "text": "abc"}
     manifest = tmp_path / "mixed.jsonl"
-    manifest.write_text("".join(json.dumps(line) + "\n" for line in [good, *bad.values(), {**good, "text": None}]), encoding="utf-8")
+    manifest.write_text(
+        "".join(json.dumps(line) + "\n" for line in [good, *bad.values(), {**good, "text": None}]),
+        encoding="utf-8",
+    )
     out = tmp_path / "run"
-    recognise.main(tones.flags(out, "--epochs", "1", "--dev", str(manifest), "--valid", str(manifest)))
+    recognise.main(
+        tones.flags(out, "--epochs", "1", "--dev", str(manifest), "--valid", str(manifest))
+    )
     scores = json.loads((out / "valid" / "scores.json").read_text(encoding="utf-8"))
     assert scores["utterances"] == 1 and len(scores["skipped"]) == len(bad) + 1
-    assert {skip["where"] for skip in scores["skipped"]} == {f"mixed.jsonl:{n}" for n in range(2, 10)}
+    assert {skip["where"] for skip in scores["skipped"]} == {
+        f"mixed.jsonl:{n}" for n in range(2, 10)
+    }
     told = events(out, "unreadable")
     assert all(name in told for name in bad)
 
@@ -248,28 +358,50 @@ def test_bad_files_in_the_dev_and_valid_parts_are_named_too(tones: Any, recognis
         ('{"audio_filepath": "a.wav", "duration": -1}', r"train\.jsonl:3: .*duration"),
     ],
 )
-def test_a_broken_line_is_told_with_its_number(line: str, told: str, tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+def test_a_broken_line_is_told_with_its_number(
+    line: str, told: str, tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
     rows = tones.train.read_text(encoding="utf-8").splitlines()
-    (tmp_path / "train.jsonl").write_text("\n".join([*rows[:2], line, *rows[2:]]) + "\n", encoding="utf-8")
+    (tmp_path / "train.jsonl").write_text(
+        "\n".join([*rows[:2], line, *rows[2:]]) + "\n", encoding="utf-8"
+    )
     with pytest.raises(ValueError, match=told):
         recognise.main(tones.flags(tmp_path / "run", "--train", str(tmp_path / "train.jsonl")))
 
 
-def test_a_corpus_of_which_nothing_can_be_read_is_an_error(tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+def test_a_corpus_of_which_nothing_can_be_read_is_an_error(
+    tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
     rows = [{"audio_filepath": f"none{k}.wav", "duration": 0.5, "text": "abc"} for k in range(9)]
-    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "train.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+    )
     with pytest.raises((TrainingError, ValueError), match=r"none\d\.wav"):
-        recognise.main(tones.flags(tmp_path / "run", "--train", str(tmp_path / "train.jsonl"), "--dev", str(tones.valid)))
+        recognise.main(
+            tones.flags(
+                tmp_path / "run",
+                "--train",
+                str(tmp_path / "train.jsonl"),
+                "--dev",
+                str(tones.valid),
+            )
+        )
 
 
-def test_strict_text_is_refused_before_training(tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+def test_strict_text_is_refused_before_training(
+    tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
     rows = [json.loads(line) for line in tones.train.read_text(encoding="utf-8").splitlines()]
     for row in rows:
         row["audio_filepath"] = str(tones.folder / row["audio_filepath"])
     rows[13]["text"] += " ж"
-    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    (tmp_path / "train.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+    )
     with pytest.raises(UncoveredText, match="ж"):
-        recognise.main(tones.flags(tmp_path / "run", "--train", str(tmp_path / "train.jsonl"), "--strict"))
+        recognise.main(
+            tones.flags(tmp_path / "run", "--train", str(tmp_path / "train.jsonl"), "--strict")
+        )
     assert not (tmp_path / "run" / "records.jsonl").exists()
 
 
@@ -289,7 +421,9 @@ def start(flags: list[str]) -> subprocess.Popen[bytes]:
 def steps_told(out: Path, process: subprocess.Popen[bytes], least: int) -> None:
     """Wait until so many steps are in the records, or the process has ended."""
     file = out / "records.jsonl"
-    while process.poll() is None and (not file.exists() or file.read_text(encoding="utf-8").count('"kind": "step"') < least):
+    while process.poll() is None and (
+        not file.exists() or file.read_text(encoding="utf-8").count('"kind": "step"') < least
+    ):
         time.sleep(0.01)
 
 
@@ -320,13 +454,18 @@ def resumed_equals(reference: Path, out: Path, recognise: ModuleType, tones: Any
     for name in ("last.pt", "best.pt"):
         a, b = checkpoint.load(reference / name)["network"], checkpoint.load(out / name)["network"]
         assert all(torch.equal(a[key], b[key]) for key in a), name
-    checks = [[(r.step, r.data["loss"], r.data["wer"]) for r in read_records(run) if r.kind == "check"] for run in (reference, out)]
+    checks = [
+        [(r.step, r.data["loss"], r.data["wer"]) for r in read_records(run) if r.kind == "check"]
+        for run in (reference, out)
+    ]
     assert checks[0] == checks[1]
     assert [p.name for p in out.iterdir() if p.name.endswith(".part")] == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
-def test_ctrl_c_saves_and_the_run_goes_on_to_the_bit(tones: Any, recognise: ModuleType, reference: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_and_the_run_goes_on_to_the_bit(
+    tones: Any, recognise: ModuleType, reference: Path, tmp_path: Path
+) -> None:
     assert stopped(tones, tmp_path, 6, signal.SIGINT) == 130
     assert read_records(tmp_path)[-1].data["what"] == "interrupted"
     resumed_equals(reference, tmp_path, recognise, tones)
@@ -335,7 +474,9 @@ def test_ctrl_c_saves_and_the_run_goes_on_to_the_bit(tones: Any, recognise: Modu
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
 @pytest.mark.parametrize("seed", range(20))
-def test_a_killed_run_goes_on_to_the_bit(seed: int, tones: Any, recognise: ModuleType, reference: Path, tmp_path: Path) -> None:
+def test_a_killed_run_goes_on_to_the_bit(
+    seed: int, tones: Any, recognise: ModuleType, reference: Path, tmp_path: Path
+) -> None:
     draw = random.Random(seed)
     stopped(tones, tmp_path, draw.randrange(2, 16), signal.SIGKILL, draw.random() * 0.1)
     resumed_equals(reference, tmp_path, recognise, tones)
@@ -348,7 +489,12 @@ def few(data_root: Path, name: str, count: int, out: Path) -> Path:
     """A manifest of some lines of a real one, spread over it, with absolute paths."""
     lines = [u for u in read_manifest(data_root / name).utterances if u.text]
     rows = [
-        {"audio_filepath": str(u.audio_filepath.resolve()), "duration": u.duration, "text": u.text, "speaker": u.speaker}
+        {
+            "audio_filepath": str(u.audio_filepath.resolve()),
+            "duration": u.duration,
+            "text": u.text,
+            "speaker": u.speaker,
+        }
         for u in lines[:: max(1, len(lines) // count)][:count]
     ]
     out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
@@ -387,18 +533,38 @@ def test_clips_of_the_digits_that_cannot_be_spelt_at_stride_four(data_root: Path
     model = build(spec, alphabet.size)
     utterances = read_manifest(data_root / "fsdd" / "train.jsonl").utterances
     rate = spec.front.rate_hz
-    frames = [model.frames(round(soundfile.info(u.audio_filepath).frames * rate / 8000)) for u in utterances]
+    frames = [
+        model.frames(round(soundfile.info(u.audio_filepath).frames * rate / 8000))
+        for u in utterances
+    ]
     tokens = [alphabet.encode(u.text or "") for u in utterances]
-    lacking = [t < len(s) + sum(a == b for a, b in pairwise(s)) for t, s in zip(frames, tokens, strict=True)]
+    lacking = [
+        t < len(s) + sum(a == b for a, b in pairwise(s))
+        for t, s in zip(frames, tokens, strict=True)
+    ]
     assert model.frame_s == pytest.approx(0.04) and len(utterances) == 1800 and sum(lacking) == 2
     # Six have too few whole strides of 40 ms; the padding at both ends gives four of these a frame more.
     whole = [soundfile.info(u.audio_filepath).frames // 320 for u in utterances]
-    assert sum(t < len(s) + sum(a == b for a, b in pairwise(s)) for t, s in zip(whole, tokens, strict=True)) == 6
+    assert (
+        sum(
+            t < len(s) + sum(a == b for a, b in pairwise(s))
+            for t, s in zip(whole, tokens, strict=True)
+        )
+        == 6
+    )
     # The loss's own arithmetic agrees.
-    rows = [i for i, bad in enumerate(lacking) if bad] + [i for i, bad in enumerate(lacking) if not bad][:6]
+    rows = [i for i, bad in enumerate(lacking) if bad] + [
+        i for i, bad in enumerate(lacking) if not bad
+    ][:6]
     targets = torch.tensor([token for i in rows for token in tokens[i]])
     times = [frames[i] for i in rows]
-    problem = prepare(torch.zeros(len(rows), max(times), alphabet.size), targets, times, [len(tokens[i]) for i in rows], 0)
+    problem = prepare(
+        torch.zeros(len(rows), max(times), alphabet.size),
+        targets,
+        times,
+        [len(tokens[i]) for i in rows],
+        0,
+    )
     assert [slack < 0 for slack in problem.slack] == [True] * 2 + [False] * 6
 
 

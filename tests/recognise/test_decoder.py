@@ -25,7 +25,9 @@ MODEL = train_ngram([["lay", "red"], ["lay", "blue"], ["set", "red"]] * 3, 2).mo
 def heard(text: str, unsure: dict[int, str], seed: int = 0) -> Seq:
     """Logits of `text`, a symbol every other frame; at the places in `unsure` the other character is a little likelier."""
     tokens = ABC.encode(text)
-    logits = 0.1 * torch.randn(1, 2 * len(tokens) + 1, ABC.size, generator=torch.Generator().manual_seed(seed))
+    logits = 0.1 * torch.randn(
+        1, 2 * len(tokens) + 1, ABC.size, generator=torch.Generator().manual_seed(seed)
+    )
     logits[0, 0::2, 0] += 8.0
     for place, token in enumerate(tokens):
         logits[0, 2 * place + 1, token] += 8.0
@@ -38,7 +40,7 @@ def text(rows: list) -> str:  # type: ignore[type-arg]
     return ABC.decode(rows[0][0].tokens)
 
 
-UNSURE = heard("lay red", {5: "a"})          # sounds like "lay rad"
+UNSURE = heard("lay red", {5: "a"})  # sounds like "lay rad"
 
 
 def test_greedy_writes_what_it_hears_and_the_model_what_is_said() -> None:
@@ -48,13 +50,17 @@ def test_greedy_writes_what_it_hears_and_the_model_what_is_said() -> None:
     assert text(beam_decoder(ABC, lm=MODEL)(UNSURE)) == "lay red"
     assert text(beam_decoder(ABC, lexicon=Lexicon.of(["lay", "red"], ABC))(UNSURE)) == "lay red"
     assert text(beam_decoder(ABC, hotwords=["red"])(UNSURE)) == "lay red"
-    assert text(beam_decoder(ABC, lm=MODEL, hotwords=["rad"], hotword_bonus=3.0)(UNSURE)) == "lay rad"
+    assert (
+        text(beam_decoder(ABC, lm=MODEL, hotwords=["rad"], hotword_bonus=3.0)(UNSURE)) == "lay rad"
+    )
 
 
 def test_the_sum_that_orders_hypotheses() -> None:
     decoder = beam_decoder(ABC, lm=MODEL, lm_weight=0.8, word_bonus=0.4, nbest=5)
     found = decoder(UNSURE)[0]
-    assert len(found) == 5 and [h.total for h in found] == sorted((h.total for h in found), reverse=True)
+    assert len(found) == 5 and [h.total for h in found] == sorted(
+        (h.total for h in found), reverse=True
+    )
     for h in found:
         words = ABC.decode(h.tokens).split()
         assert h.bonus == pytest.approx(0.8 * MODEL.score(words) + 0.4 * len(words))
@@ -62,7 +68,9 @@ def test_the_sum_that_orders_hypotheses() -> None:
 
 def test_a_bonus_makes_more_words() -> None:
     open_space = heard("layred", {3: " "})
-    few, many = (text(beam_decoder(ABC, word_bonus=bonus)(open_space)).count(" ") for bonus in (-8.0, 8.0))
+    few, many = (
+        text(beam_decoder(ABC, word_bonus=bonus)(open_space)).count(" ") for bonus in (-8.0, 8.0)
+    )
     assert few < many
 
 
@@ -77,7 +85,18 @@ def test_flags(tmp_path: Path) -> None:
     add_decoder_flags(parser)
     path = str(MODEL.write(tmp_path / "lm.arpa"))
     assert decoder_from(parser.parse_args([]), ABC) is None
-    asked = ["--beam", "8", "--lm", path, "--lm-weight", "0.7", "--lexicon", "lm", "--hotwords", "red,blue"]
+    asked = [
+        "--beam",
+        "8",
+        "--lm",
+        path,
+        "--lm-weight",
+        "0.7",
+        "--lexicon",
+        "lm",
+        "--hotwords",
+        "red,blue",
+    ]
     decoder = decoder_from(parser.parse_args(asked), ABC)
     assert decoder is not None and text(decoder(UNSURE)) == "lay red"
     with pytest.raises(ValueError, match="--lm: expected --beam"):
@@ -92,13 +111,19 @@ def test_flashlight_agrees_with_ours(tmp_path: Path) -> None:
     path, lexicon = MODEL.write(tmp_path / "lm.arpa"), Lexicon.of(MODEL.words, ABC)
     for seed in range(5):
         sound = heard("set blue", {0: "l", 6: "a"}, seed)
-        theirs = FlashlightDecoder(ABC, lexicon, 32, lm=path, lm_weight=0.6, word_bonus=0.2)(sound)[0][0]
-        ours = beam_decoder(ABC, 32, lm=path, lm_weight=0.6, word_bonus=0.2, lexicon=lexicon)(sound)[0][0]
+        theirs = FlashlightDecoder(ABC, lexicon, 32, lm=path, lm_weight=0.6, word_bonus=0.2)(sound)[
+            0
+        ][0]
+        ours = beam_decoder(ABC, 32, lm=path, lm_weight=0.6, word_bonus=0.2, lexicon=lexicon)(
+            sound
+        )[0][0]
         assert theirs.tokens == ours.tokens and theirs.frames == ours.frames
         assert theirs.score == pytest.approx(ours.total, abs=0.1)
 
 
-def test_without_flashlight_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_flashlight_one_sentence_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in ("ctc_decoder", "_ctc_decoder"):
         monkeypatch.delitem(vars(torchaudio_decoder), name, raising=False)
     monkeypatch.setitem(sys.modules, "torchaudio.models.decoder._ctc_decoder", None)

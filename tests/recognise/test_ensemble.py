@@ -26,7 +26,12 @@ def untrained(seed: int, stride: int = 2, letters: str = "ab ", rate: int = RATE
     """A network that writes a few symbols of nonsense; another `stride` is another clock."""
     torch.manual_seed(seed)
     alphabet = Alphabet(letters)
-    spec = NetSpec(FrontSpec(rate, bands=20, n_fft=256, hop_s=0.04), (ConvSpec(2, (3, 3), (stride, 2)),), layers=1, hidden=8)
+    spec = NetSpec(
+        FrontSpec(rate, bands=20, n_fft=256, hop_s=0.04),
+        (ConvSpec(2, (3, 3), (stride, 2)),),
+        layers=1,
+        hidden=8,
+    )
     model = build(spec, alphabet.size)
     with torch.no_grad():
         model.body.head.output.weight.mul_(6.0)
@@ -36,7 +41,9 @@ def untrained(seed: int, stride: int = 2, letters: str = "ab ", rate: int = RATE
 
 
 def noise(seconds: float, seed: int) -> torch.Tensor:
-    return 0.1 * torch.randn(max(1, round(seconds * RATE)), generator=torch.Generator().manual_seed(seed))
+    return 0.1 * torch.randn(
+        max(1, round(seconds * RATE)), generator=torch.Generator().manual_seed(seed)
+    )
 
 
 CLIPS = [noise(0.4, 3), noise(0.25, 4), noise(0.5, 5), noise(0.0, 6)]
@@ -46,28 +53,48 @@ CLIPS = [noise(0.4, 3), noise(0.25, 4), noise(0.5, 5), noise(0.0, 6)]
 def by_torch(member: Recogniser, clip: torch.Tensor, tokens: tuple[int, ...]) -> float:
     """log p(tokens | clip) by torch's own loss, in double precision."""
     logits = member.logits(Seq.stack([clip], RATE))
-    scores = logits.data[:, :logits.lengths[0]].double().log_softmax(2).transpose(0, 1)
-    return -float(functional.ctc_loss(scores, torch.tensor([tokens], dtype=torch.int64).reshape(1, -1), logits.lengths, (len(tokens),),
-                                      reduction="sum"))
+    scores = logits.data[:, : logits.lengths[0]].double().log_softmax(2).transpose(0, 1)
+    return -float(
+        functional.ctc_loss(
+            scores,
+            torch.tensor([tokens], dtype=torch.int64).reshape(1, -1),
+            logits.lengths,
+            (len(tokens),),
+            reduction="sum",
+        )
+    )
 
 
 def test_one_member_is_the_recogniser() -> None:
     one, decoder = untrained(0), beam_decoder(Alphabet("ab "), 64, nbest=3)
-    for a, b in zip(one.transcribe(CLIPS, RATE, decoder=decoder), Ensemble([one]).transcribe(CLIPS, RATE, decoder=decoder), strict=True):
-        assert (a.text, a.words, a.tokens) == (b.text, b.words, b.tokens) and math.isclose(a.score, b.score, abs_tol=1e-4)
+    for a, b in zip(
+        one.transcribe(CLIPS, RATE, decoder=decoder),
+        Ensemble([one]).transcribe(CLIPS, RATE, decoder=decoder),
+        strict=True,
+    ):
+        assert (a.text, a.words, a.tokens) == (b.text, b.words, b.tokens) and math.isclose(
+            a.score, b.score, abs_tol=1e-4
+        )
     greedy = [found.text for found in one.transcribe(CLIPS, RATE)]
-    assert [found.text for found in Ensemble([one, one]).transcribe(CLIPS, RATE)] == greedy and any(greedy)
+    assert [found.text for found in Ensemble([one, one]).transcribe(CLIPS, RATE)] == greedy and any(
+        greedy
+    )
 
 
 @pytest.mark.parametrize("nbest", [1, 4])
-def test_the_score_is_the_mean_over_members_and_the_best_of_all_that_was_found_wins(nbest: int) -> None:
+def test_the_score_is_the_mean_over_members_and_the_best_of_all_that_was_found_wins(
+    nbest: int,
+) -> None:
     members = [untrained(0), untrained(7), untrained(9, stride=1)]
     decoder = beam_decoder(Alphabet("ab "), 256, nbest=nbest, floor=-1e9)
     for clip in CLIPS[:3]:
         (found,) = Ensemble(members).transcribe([clip], RATE, decoder=decoder)
         ones = [member.transcribe([clip], RATE, decoder=decoder)[0] for member in members]
         texts = {one.tokens for best in ones for one in (best, *best.others)}
-        mean = {tokens: sum(by_torch(member, clip, tokens) for member in members) / 3 for tokens in texts}
+        mean = {
+            tokens: sum(by_torch(member, clip, tokens) for member in members) / 3
+            for tokens in texts
+        }
         assert {one.tokens for one in (found, *found.others)} == texts
         for one in (found, *found.others):
             assert one.score == pytest.approx(mean[one.tokens], abs=1e-3)
@@ -77,19 +104,41 @@ def test_the_score_is_the_mean_over_members_and_the_best_of_all_that_was_found_w
 @torch.no_grad()
 def test_what_a_language_model_adds_counts(tmp_path: Path) -> None:
     file = tmp_path / "lm.arpa"
-    file.write_text("\\data\\\nngram 1=5\n\n\\1-grams:\n-0.6\ta\n-0.9\tb\n-0.7\tab\n-99\t<s>\n-0.8\t</s>\n\n\\end\\\n", encoding="utf-8")
+    file.write_text(
+        "\\data\\\nngram 1=5\n\n\\1-grams:\n-0.6\ta\n-0.9\tb\n-0.7\tab\n-99\t<s>\n-0.8\t</s>\n\n\\end\\\n",
+        encoding="utf-8",
+    )
     members, clip = [untrained(0), untrained(7)], CLIPS[0]
-    decoder = beam_decoder(Alphabet("ab "), 256, nbest=6, floor=-1e9, lm=NGram.read(file), lm_weight=0.7, word_bonus=0.3)
-    added = {one.tokens: one.bonus for member in members for one in decoder(member.logits(Seq.stack([clip], RATE)))[0]}
-    mean = {tokens: sum(by_torch(member, clip, tokens) for member in members) / 2 for tokens in added}
+    decoder = beam_decoder(
+        Alphabet("ab "),
+        256,
+        nbest=6,
+        floor=-1e9,
+        lm=NGram.read(file),
+        lm_weight=0.7,
+        word_bonus=0.3,
+    )
+    added = {
+        one.tokens: one.bonus
+        for member in members
+        for one in decoder(member.logits(Seq.stack([clip], RATE)))[0]
+    }
+    mean = {
+        tokens: sum(by_torch(member, clip, tokens) for member in members) / 2 for tokens in added
+    }
     (found,) = Ensemble(members).transcribe([clip], RATE, decoder=decoder)
     order = [one.tokens for one in (found, *found.others)]
     assert order == sorted(added, key=lambda tokens: -mean[tokens] - added[tokens])
-    assert order != sorted(added, key=lambda tokens: -mean[tokens])               # or nothing would have been seen
+    assert order != sorted(
+        added, key=lambda tokens: -mean[tokens]
+    )  # or nothing would have been seen
 
 
 def test_members_of_another_kind_are_refused() -> None:
-    with pytest.raises(ValueError, match="member 1 of the ensemble: expected the alphabet and the sample rate of the first"):
+    with pytest.raises(
+        ValueError,
+        match="member 1 of the ensemble: expected the alphabet and the sample rate of the first",
+    ):
         Ensemble([untrained(0), untrained(0, letters="abc ")])
     with pytest.raises(ValueError, match="16000 Hz"):
         Ensemble([untrained(0), untrained(0, rate=16000)])
@@ -97,16 +146,22 @@ def test_members_of_another_kind_are_refused() -> None:
         Ensemble([])
 
 
-def test_the_command_takes_more_checkpoints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_takes_more_checkpoints(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import soundfile
 
     for seed in (0, 7):
         one = untrained(seed)
-        checkpoint.save(tmp_path / f"{seed}.pt", Recogniser.payload(one.model, one.spec, one.tokenizer, {}))
+        checkpoint.save(
+            tmp_path / f"{seed}.pt", Recogniser.payload(one.model, one.spec, one.tokenizer, {})
+        )
     soundfile.write(tmp_path / "a.wav", CLIPS[0].numpy(), RATE, subtype="FLOAT")
     flags = [str(tmp_path / "0.pt"), str(tmp_path / "a.wav"), "--ensemble", str(tmp_path / "7.pt")]
     for more in ([], ["--beam", "64"]):
         assert main(["transcribe", *flags, *more]) == 0
         decoder = beam_decoder(Alphabet("ab "), 64, nbest=8) if more else None
-        (found,) = Ensemble([untrained(0), untrained(7)]).transcribe(CLIPS[0], RATE, decoder=decoder)
+        (found,) = Ensemble([untrained(0), untrained(7)]).transcribe(
+            CLIPS[0], RATE, decoder=decoder
+        )
         assert capsys.readouterr().out.strip() == found.text.strip()

@@ -16,17 +16,39 @@ from ctcasr.specs import ConvSpec, NetSpec
 
 OTHERS = {
     "tiny": NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=8),
-    "amplitude": NetSpec(FrontSpec(8000, kind="spectrogram", n_fft=256, power=1.0), rnn="rnn", layers=1, hidden=8, bidirectional=False),
-    "whitened": NetSpec(FrontSpec(8000, bands=20, n_fft=256, norm="zca"), (ConvSpec(2, (4, 3), (3, 1)),), layers=2, hidden=8, clip=20.0),
-    "corpus": NetSpec(FrontSpec(8000, bands=20, n_fft=256, norm="corpus", log=False), fc=(9, 7), layers=1, hidden=8, rnn_norm="none"),
-    "raw": NetSpec(FrontSpec(8000, bands=20, n_fft=256, norm="none"), rnn="lstm", layers=1, hidden=8),
+    "amplitude": NetSpec(
+        FrontSpec(8000, kind="spectrogram", n_fft=256, power=1.0),
+        rnn="rnn",
+        layers=1,
+        hidden=8,
+        bidirectional=False,
+    ),
+    "whitened": NetSpec(
+        FrontSpec(8000, bands=20, n_fft=256, norm="zca"),
+        (ConvSpec(2, (4, 3), (3, 1)),),
+        layers=2,
+        hidden=8,
+        clip=20.0,
+    ),
+    "corpus": NetSpec(
+        FrontSpec(8000, bands=20, n_fft=256, norm="corpus", log=False),
+        fc=(9, 7),
+        layers=1,
+        hidden=8,
+        rnn_norm="none",
+    ),
+    "raw": NetSpec(
+        FrontSpec(8000, bands=20, n_fft=256, norm="none"), rnn="lstm", layers=1, hidden=8
+    ),
 }
 SPECS = {**PRESETS, **OTHERS}
 
 
 def audio(spec: NetSpec, *seconds: float) -> list[torch.Tensor]:
     draw = torch.Generator().manual_seed(0)
-    return [0.1 * torch.randn(max(1, round(s * spec.front.rate_hz)), generator=draw) for s in seconds]
+    return [
+        0.1 * torch.randn(max(1, round(s * spec.front.rate_hz)), generator=draw) for s in seconds
+    ]
 
 
 def made(name: str) -> SpeechModel:
@@ -97,7 +119,10 @@ def test_every_published_network_is_there_with_and_without_conv() -> None:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        (NetSpec(FrontSpec(kind="mfcc")), "front.kind: expected 'mel' or 'spectrogram'; got 'mfcc'"),
+        (
+            NetSpec(FrontSpec(kind="mfcc")),
+            "front.kind: expected 'mel' or 'spectrogram'; got 'mfcc'",
+        ),
         (NetSpec(FrontSpec(norm="batch")), "front.norm: expected .*'zca'; got 'batch'"),
         (NetSpec(rnn="qrnn"), "kind of RNN; got 'qrnn'"),
         (NetSpec(rnn_norm="all"), "norm 'every', 'input' or 'none'; got 'all'"),
@@ -110,7 +135,9 @@ def test_unknown_words_raise(spec: NetSpec, told: str) -> None:
 
 @pytest.mark.parametrize("norm", ["corpus", "pca", "zca"])
 def test_corpus_statistics_are_needed_and_travel_in_the_state(norm: str) -> None:
-    spec = dataclasses.replace(OTHERS["tiny"], front=FrontSpec(8000, bands=20, n_fft=256, norm=norm))
+    spec = dataclasses.replace(
+        OTHERS["tiny"], front=FrontSpec(8000, bands=20, n_fft=256, norm=norm)
+    )
     model, twin = build(spec, 5), build(spec, 5)
     batch = Seq.stack(audio(spec, 0.5, 0.4), 8000)
     assert model.front.needs_statistics and isinstance(model.front.norm, CorpusNorm)
@@ -128,4 +155,8 @@ def test_logits_are_differentiable_down_to_the_samples() -> None:
         x = Seq.stack(audio(spec, 0.3), spec.front.rate_hz)
         x.data.requires_grad_()
         model(x).data.square().sum().backward()
-        assert x.data.grad is not None and bool(torch.isfinite(x.data.grad).all()) and bool(x.data.grad.any())
+        assert (
+            x.data.grad is not None
+            and bool(torch.isfinite(x.data.grad).all())
+            and bool(x.data.grad.any())
+        )

@@ -28,14 +28,19 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An untrained network: it writes nonsense, but much of it."""
     torch.manual_seed(4)
     alphabet = Alphabet("abc ")
-    spec = NetSpec(FrontSpec(RATE, bands=20, n_fft=256), (ConvSpec(2, (3, 3), (2, 2)),), layers=1, hidden=8)
+    spec = NetSpec(
+        FrontSpec(RATE, bands=20, n_fft=256), (ConvSpec(2, (3, 3), (2, 2)),), layers=1, hidden=8
+    )
     model = build(spec, alphabet.size)
     with torch.no_grad():
         model.body.head.output.weight.mul_(8.0)
         model.body.head.output.bias[1:].copy_(torch.tensor([0.0, 0.0, 0.0, 1.5]))  # spaces too
     for _ in range(3):
         model(Seq.stack([noise(1.0), noise(0.7)], RATE))
-    return checkpoint.save(tmp_path_factory.mktemp("recogniser") / "best.pt", Recogniser.payload(model, spec_to(spec), alphabet, {"a": 1}))
+    return checkpoint.save(
+        tmp_path_factory.mktemp("recogniser") / "best.pt",
+        Recogniser.payload(model, spec_to(spec), alphabet, {"a": 1}),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +49,18 @@ def recogniser(path: Path) -> Recogniser:
 
 
 def noise(seconds: float, seed: int = 0) -> torch.Tensor:
-    return 0.1 * torch.randn(max(1, round(seconds * RATE)), generator=torch.Generator().manual_seed(seed))
+    return 0.1 * torch.randn(
+        max(1, round(seconds * RATE)), generator=torch.Generator().manual_seed(seed)
+    )
 
 
 CLIPS = [noise(1.0, 1), noise(0.3, 2), noise(2.0, 3), noise(0.0, 4), noise(0.7, 5), noise(1.0, 6)]
 
 
 def same(a: Hypothesis, b: Hypothesis) -> bool:
-    return (a.text, a.words, a.tokens) == (b.text, b.words, b.tokens) and math.isclose(a.score, b.score, abs_tol=1e-3)
+    return (a.text, a.words, a.tokens) == (b.text, b.words, b.tokens) and math.isclose(
+        a.score, b.score, abs_tol=1e-3
+    )
 
 
 def test_it_writes_something(recogniser: Recogniser) -> None:
@@ -60,7 +69,9 @@ def test_it_writes_something(recogniser: Recogniser) -> None:
 
 
 @pytest.mark.parametrize("batch_seconds", [0.01, 1.5, 3.0, 1e6])
-def test_hypotheses_come_in_order_and_do_not_depend_on_the_batch(batch_seconds: float, recogniser: Recogniser) -> None:
+def test_hypotheses_come_in_order_and_do_not_depend_on_the_batch(
+    batch_seconds: float, recogniser: Recogniser
+) -> None:
     alone = [recogniser.transcribe(clip, RATE)[0] for clip in CLIPS]
     for order in (range(6), range(5, -1, -1)):
         found = recogniser.transcribe([CLIPS[i] for i in order], RATE, batch_seconds)
@@ -89,15 +100,24 @@ def test_files_samples_and_mixed_lists(recogniser: Recogniser, tmp_path: Path) -
 
 def test_stereo_is_its_mean(recogniser: Recogniser, tmp_path: Path) -> None:
     left, right = noise(0.5, 7), noise(0.5, 8)
-    soundfile.write(tmp_path / "s.wav", torch.stack((left, right), 1).numpy(), RATE, subtype="FLOAT")
-    assert same(recogniser.transcribe(tmp_path / "s.wav")[0], recogniser.transcribe((left + right) / 2, RATE)[0])
+    soundfile.write(
+        tmp_path / "s.wav", torch.stack((left, right), 1).numpy(), RATE, subtype="FLOAT"
+    )
+    assert same(
+        recogniser.transcribe(tmp_path / "s.wav")[0],
+        recogniser.transcribe((left + right) / 2, RATE)[0],
+    )
 
 
 @pytest.mark.parametrize("rate", [16000, 44100])
-def test_another_rate_is_resampled_the_same_from_a_file_and_from_samples(rate: int, recogniser: Recogniser, tmp_path: Path) -> None:
+def test_another_rate_is_resampled_the_same_from_a_file_and_from_samples(
+    rate: int, recogniser: Recogniser, tmp_path: Path
+) -> None:
     samples = 0.1 * torch.randn(rate, generator=torch.Generator().manual_seed(9))
     soundfile.write(tmp_path / "r.wav", samples.numpy(), rate, subtype="FLOAT")
-    assert same(recogniser.transcribe(tmp_path / "r.wav")[0], recogniser.transcribe(samples, rate)[0])
+    assert same(
+        recogniser.transcribe(tmp_path / "r.wav")[0], recogniser.transcribe(samples, rate)[0]
+    )
     frames = recogniser.model.frames(RATE)
     for word in recogniser.transcribe(samples, rate)[0].words:
         assert word.end_s <= frames * recogniser.model.frame_s
@@ -112,7 +132,9 @@ def test_another_rate_is_resampled_the_same_from_a_file_and_from_samples(rate: i
         (torch.tensor([0.0, math.nan]), RATE, "finite"),
     ],
 )
-def test_wrong_samples_raise(samples: torch.Tensor, rate: int | None, told: str, recogniser: Recogniser) -> None:
+def test_wrong_samples_raise(
+    samples: torch.Tensor, rate: int | None, told: str, recogniser: Recogniser
+) -> None:
     with pytest.raises(ValueError, match=told):
         recogniser.transcribe(samples, rate)
 
@@ -124,7 +146,9 @@ def test_bad_files_raise(recogniser: Recogniser, tmp_path: Path) -> None:
             recogniser.transcribe([path])
 
 
-def test_words_are_the_text_and_their_times_lie_inside_the_clip_in_order(recogniser: Recogniser) -> None:
+def test_words_are_the_text_and_their_times_lie_inside_the_clip_in_order(
+    recogniser: Recogniser,
+) -> None:
     for clip, found in zip(CLIPS, recogniser.transcribe(CLIPS, RATE), strict=True):
         assert [word.text for word in found.words] == found.text.split()
         last = 0.0
@@ -146,17 +170,30 @@ def test_logits_are_differentiable_down_to_the_samples(recogniser: Recogniser) -
     out = recogniser.logits(x)
     out.row(1).square().sum().backward()
     assert x.data.grad is not None and bool(x.data.grad[1].any())
-    assert not bool(x.data.grad[0].any()) and not bool(x.data.grad[1, len(CLIPS[1]) :].any())  # no batch mate, no padding
+    assert not bool(x.data.grad[0].any()) and not bool(
+        x.data.grad[1, len(CLIPS[1]) :].any()
+    )  # no batch mate, no padding
 
 
-def test_saving_and_loading_again_changes_nothing(recogniser: Recogniser, path: Path, tmp_path: Path) -> None:
-    payload = Recogniser.payload(recogniser.model, recogniser.spec, recogniser.tokenizer, recogniser.notes)
+def test_saving_and_loading_again_changes_nothing(
+    recogniser: Recogniser, path: Path, tmp_path: Path
+) -> None:
+    payload = Recogniser.payload(
+        recogniser.model, recogniser.spec, recogniser.tokenizer, recogniser.notes
+    )
     twin = Recogniser.load(checkpoint.save(tmp_path / "twin.pt", payload))
     assert twin.rate_hz == RATE and twin.notes == {"a": 1} and not twin.model.training
-    assert all(same(a, b) for a, b in zip(twin.transcribe(CLIPS, RATE), recogniser.transcribe(CLIPS, RATE), strict=True))
+    assert all(
+        same(a, b)
+        for a, b in zip(
+            twin.transcribe(CLIPS, RATE), recogniser.transcribe(CLIPS, RATE), strict=True
+        )
+    )
 
 
 def test_a_checkpoint_of_another_kind_is_told(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "e.pt", {"kind": "enhancer", "network": {}})
-    with pytest.raises(CheckpointError, match="expected a recogniser; this checkpoint holds: enhancer"):
+    with pytest.raises(
+        CheckpointError, match="expected a recogniser; this checkpoint holds: enhancer"
+    ):
         Recogniser.load(tmp_path / "e.pt")

@@ -18,7 +18,11 @@ def test_spikes_spell_what_is_written_and_blanks_are_posteriors() -> None:
     for frame, label in enumerate(path):
         logits[frame, label] = 4.0 + 0.1 * frame
     found = sample(Utterance(Path("a.wav")), "bb a", "bba", logits, alphabet)
-    assert [(frame, symbol) for frame, symbol, _ in found["spikes"]] == [(2, "b"), (4, "b"), (6, "a")]
+    assert [(frame, symbol) for frame, symbol, _ in found["spikes"]] == [
+        (2, "b"),
+        (4, "b"),
+        (6, "a"),
+    ]
     assert found["blank"] == [round(float(p), 2) for p in logits.softmax(1)[:, 0]]
     assert all(0.5 < p <= 1 for _, _, p in found["spikes"])
 

@@ -14,8 +14,21 @@ from ctcasr.specs import ConvSpec, NetSpec, describe
 
 SPECS = {
     **PRESETS,
-    "clipped": NetSpec(FrontSpec(8000, bands=20, n_fft=256, norm="zca"), (ConvSpec(2, (4, 3), (3, 1)),), layers=2, hidden=8, clip=20.0),
-    "fc": NetSpec(FrontSpec(8000, norm="corpus", log=False), fc=(9, 7), layers=1, hidden=8, rnn_norm="none", bidirectional=False),
+    "clipped": NetSpec(
+        FrontSpec(8000, bands=20, n_fft=256, norm="zca"),
+        (ConvSpec(2, (4, 3), (3, 1)),),
+        layers=2,
+        hidden=8,
+        clip=20.0,
+    ),
+    "fc": NetSpec(
+        FrontSpec(8000, norm="corpus", log=False),
+        fc=(9, 7),
+        layers=1,
+        hidden=8,
+        rnn_norm="none",
+        bidirectional=False,
+    ),
 }
 
 
@@ -44,7 +57,9 @@ stride = [2, 2]
 """,
         encoding="utf-8",
     )
-    wanted = NetSpec(FrontSpec(8000, norm="pca"), (ConvSpec(8, (5, 3), (2, 2)),), "lstm", 2, fc=(64, 32))
+    wanted = NetSpec(
+        FrontSpec(8000, norm="pca"), (ConvSpec(8, (5, 3), (2, 2)),), "lstm", 2, fc=(64, 32)
+    )
     assert read_spec(str(path)) == wanted
     assert isinstance(read_spec(str(path)).dropout, float)
 
@@ -78,7 +93,10 @@ def test_an_unknown_preset_names_the_nearest() -> None:
         ({"front": 512}, r"spec\.front: expected a table; got 512"),
         ({"fc": 128}, r"spec\.fc: expected a list; got 128"),
         ({"fc": [128, "x"]}, r"spec\.fc\[1\]: expected int; got 'x'"),
-        ({"conv": [{"channels": 3, "kernel": [3], "stride": [1, 1]}]}, r"spec\.conv\[0\]\.kernel: expected 2 values; got \[3\]"),
+        (
+            {"conv": [{"channels": 3, "kernel": [3], "stride": [1, 1]}]},
+            r"spec\.conv\[0\]\.kernel: expected 2 values; got \[3\]",
+        ),
         ({"clip": "x"}, r"spec\.clip: expected float \| None; got 'x'"),
     ],
 )
@@ -93,7 +111,14 @@ def test_a_missing_key_of_a_layer_is_named() -> None:
 
 
 def test_a_spec_in_one_line() -> None:
-    spec = NetSpec(FrontSpec(bands=40), (ConvSpec(8, (5, 5), (2, 2)), ConvSpec(8, (5, 5), (2, 1))), "lstm", 3, 64, fc=(32,))
+    spec = NetSpec(
+        FrontSpec(bands=40),
+        (ConvSpec(8, (5, 5), (2, 2)), ConvSpec(8, (5, 5), (2, 1))),
+        "lstm",
+        3,
+        64,
+        fc=(32,),
+    )
     assert describe(spec) == "mel 40, 2 conv (stride 4), 3 x BiLSTM 64, FC-32"
     assert len({describe(spec) for spec in SPECS.values()}) == len(SPECS)
 
@@ -101,13 +126,28 @@ def test_a_spec_in_one_line() -> None:
 def test_a_preset_is_changed_by_words_behind_its_name() -> None:
     changed = read_spec("default rnn=gru front.norm=none fc=[128,64] dropout=0.3 clip=20")
     plain = read_spec("default")
-    assert changed == replace(plain, rnn="gru", front=replace(plain.front, norm="none"), fc=(128, 64), dropout=0.3, clip=20.0)
+    assert changed == replace(
+        plain,
+        rnn="gru",
+        front=replace(plain.front, norm="none"),
+        fc=(128, 64),
+        dropout=0.3,
+        clip=20.0,
+    )
     assert plain == read_spec("default ") and plain.rnn != "gru"
 
 
-@pytest.mark.parametrize(("name", "said"), [("default hiden=3", "did you mean 'hidden'"), ("default hidden", "field=value"),
-                                           ("default front.bands.x=1", "field=value"), ("default hidden=big", "expected int"),
-                                           ("defolt hidden=3", "did you mean 'default'"), ("", "expected a preset")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("default hiden=3", "did you mean 'hidden'"),
+        ("default hidden", "field=value"),
+        ("default front.bands.x=1", "field=value"),
+        ("default hidden=big", "expected int"),
+        ("defolt hidden=3", "did you mean 'default'"),
+        ("", "expected a preset"),
+    ],
+)
 def test_a_change_that_fits_nowhere_is_told(name: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_spec(name)

@@ -23,14 +23,34 @@ from ctcasr.text import Alphabet, Pieces, Tokenizer
 
 RATE = 8000
 FRONT = FrontSpec(RATE, bands=20, n_fft=256, norm="corpus")
-SMALL = NetSpec(FRONT, (ConvSpec(2, (5, 3), (2, 2)),), "gru", layers=2, hidden=8, bidirectional=False, lookahead=3)
+SMALL = NetSpec(
+    FRONT,
+    (ConvSpec(2, (5, 3), (2, 2)),),
+    "gru",
+    layers=2,
+    hidden=8,
+    bidirectional=False,
+    lookahead=3,
+)
 SPECS = {
     "gru": SMALL,
-    "lstm": replace(SMALL, rnn="lstm", conv=(ConvSpec(2, (4, 3), (2, 2)), ConvSpec(3, (5, 3), (1, 1))), fc=(7,), clip=20.0),
+    "lstm": replace(
+        SMALL,
+        rnn="lstm",
+        conv=(ConvSpec(2, (4, 3), (2, 2)), ConvSpec(3, (5, 3), (1, 1))),
+        fc=(7,),
+        clip=20.0,
+    ),
     "rnn": replace(SMALL, rnn="rnn", rnn_norm="none", lookahead=0, conv=()),
-    "skipping": replace(SMALL, conv=(ConvSpec(2, (1, 3), (3, 2)), ConvSpec(2, (2, 3), (3, 1)))),      # hops longer than windows
-    "whole windows": replace(SMALL, front=replace(FRONT, kind="spectrogram", centred=False, norm="none", power=1.0)),
-    "long hop": replace(SMALL, front=replace(FRONT, hop_s=0.04, centred=False, norm="zca"), prior_weight=0.3),
+    "skipping": replace(
+        SMALL, conv=(ConvSpec(2, (1, 3), (3, 2)), ConvSpec(2, (2, 3), (3, 1)))
+    ),  # hops longer than windows
+    "whole windows": replace(
+        SMALL, front=replace(FRONT, kind="spectrogram", centred=False, norm="none", power=1.0)
+    ),
+    "long hop": replace(
+        SMALL, front=replace(FRONT, hop_s=0.04, centred=False, norm="zca"), prior_weight=0.3
+    ),
 }
 
 
@@ -73,7 +93,7 @@ def pieces(samples: Tensor, sizes: list[int]) -> list[Tensor]:
     """Samples cut into chunks of these sizes, and what is left as one more."""
     cuts, at = [], 0
     for size in sizes:
-        cuts.append(samples[at:at + size])
+        cuts.append(samples[at : at + size])
         at += size
     return [*cuts, samples[at:]]
 
@@ -81,11 +101,17 @@ def pieces(samples: Tensor, sizes: list[int]) -> list[Tensor]:
 @pytest.mark.parametrize("name", SPECS)
 @settings(max_examples=25)
 @given(sizes=CHUNKS, samples=st.integers(300, 6000))
-def test_logits_are_those_of_the_whole_whatever_the_chunks(name: str, sizes: list[int], samples: int) -> None:
+def test_logits_are_those_of_the_whole_whatever_the_chunks(
+    name: str, sizes: list[int], samples: int
+) -> None:
     sound, stream = noise(samples), LogitsStream(MODELS[name])
-    out = torch.cat([*(stream(chunk) for chunk in pieces(sound, sizes)), stream(sound[:0], last=True)])
+    out = torch.cat(
+        [*(stream(chunk) for chunk in pieces(sound, sizes)), stream(sound[:0], last=True)]
+    )
     wanted = offline(MODELS[name], sound)
-    assert out.shape == wanted.shape and (not out.numel() or float((out - wanted).abs().max()) <= 1e-4)
+    assert out.shape == wanted.shape and (
+        not out.numel() or float((out - wanted).abs().max()) <= 1e-4
+    )
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -104,24 +130,38 @@ def test_short_sounds(name: str, samples: int) -> None:
 
 @pytest.mark.parametrize("name", SPECS)
 @pytest.mark.parametrize("sizes", [[], [1] * 50, [800] * 20, [0, 5000, 0, 0, 3, 4001]])
-def test_words_times_and_score_are_those_of_the_whole_and_nothing_is_taken_back(name: str, sizes: list[int]) -> None:
+def test_words_times_and_score_are_those_of_the_whole_and_nothing_is_taken_back(
+    name: str, sizes: list[int]
+) -> None:
     reader, sound = recogniser(name), noise(3 * RATE, 5)
     (wanted,) = reader.transcribe(sound, RATE)
     stream, text, settled = reader.stream(), "", list[object]()
     for chunk in pieces(sound, sizes):
         found = stream.feed(chunk)
-        assert found.text.startswith(text) and [word.text for word in found.words] == found.text.split()
-        assert list(stream.final_words[:len(settled)]) == settled and stream.final_words == found.words[:len(stream.final_words)]
+        assert (
+            found.text.startswith(text)
+            and [word.text for word in found.words] == found.text.split()
+        )
+        assert (
+            list(stream.final_words[: len(settled)]) == settled
+            and stream.final_words == found.words[: len(stream.final_words)]
+        )
         assert len(found.words) - len(stream.final_words) <= 1
         text, settled = found.text, list(stream.final_words)
     last = stream.finish()
-    assert last.text.startswith(text) and list(last.words[:len(settled)]) == settled and stream.final_words == last.words
+    assert (
+        last.text.startswith(text)
+        and list(last.words[: len(settled)]) == settled
+        and stream.final_words == last.words
+    )
     assert (last.text, last.words, last.tokens) == (wanted.text, wanted.words, wanted.tokens)
     assert math.isclose(last.score, wanted.score, abs_tol=1e-3) and len(last.tokens) > 3
 
 
 def test_pieces_and_a_blank_penalty() -> None:
-    reader = recogniser("lstm", Pieces.train(["ab cab ba", "cc ab", "abba cab"], 12, Alphabet("abc ")))
+    reader = recogniser(
+        "lstm", Pieces.train(["ab cab ba", "cc ab", "abba cab"], 12, Alphabet("abc "))
+    )
     for reader.blank_penalty in (0.0, 2.0):
         stream, sound = reader.stream(), noise(2 * RATE, 6)
         (wanted,) = reader.transcribe(sound, RATE)
@@ -135,20 +175,32 @@ def test_no_frame_sees_further_than_the_latency_and_each_sees_nearly_so_far(name
     model, sound = MODELS[name], noise(2 * RATE)
     before, step = offline(model, sound), round(model.frame_s * RATE)
     latency = round(model.latency_s * RATE)
-    unseen = (model.front.extract.n_fft - model.front.extract.win) // 2 + 2        # a window's ends weigh nothing
+    unseen = (
+        model.front.extract.n_fft - model.front.extract.win
+    ) // 2 + 2  # a window's ends weigh nothing
     for frame in (0, 3, len(before) // 2):
         for shift, changes in ((0, False), (-unseen, True)):
             other = sound.clone()
-            other[frame * step + latency + shift:] = 3.0 * noise(2 * RATE, 9)[frame * step + latency + shift:]
+            other[frame * step + latency + shift :] = (
+                3.0 * noise(2 * RATE, 9)[frame * step + latency + shift :]
+            )
             moved = (offline(model, other) - before).abs().amax(1)
-            assert float(moved[:frame if changes else frame + 1].sum()) == 0.0 and (float(moved[frame]) > 0.0) == changes
+            assert (
+                float(moved[: frame if changes else frame + 1].sum()) == 0.0
+                and (float(moved[frame]) > 0.0) == changes
+            )
 
 
 def test_a_frame_comes_out_as_soon_as_its_latency_has_passed() -> None:
     model, sound = MODELS["gru"], noise(RATE)
     latency, step = round(model.latency_s * RATE), round(model.frame_s * RATE)
     stream = LogitsStream(model)
-    assert [len(stream(sound[:latency - 1])), len(stream(sound[:1])), len(stream(sound[:step - 1])), len(stream(sound[:1]))] == [0, 1, 0, 1]
+    assert [
+        len(stream(sound[: latency - 1])),
+        len(stream(sound[:1])),
+        len(stream(sound[: step - 1])),
+        len(stream(sound[:1])),
+    ] == [0, 1, 0, 1]
 
 
 def test_the_preset_streams_and_states_its_latency() -> None:
@@ -156,14 +208,20 @@ def test_the_preset_streams_and_states_its_latency() -> None:
     model.front.norm.fitted.fill_(True)
     stream = Recogniser(model, Alphabet.english38(), spec_to(PRESETS["streaming"]), {}).stream()
     # half a window, three conv layers (2 frames of 10, 20 and 40 ms), 8 frames of 40 ms
-    assert stream.latency_s == pytest.approx(0.016 + 2 * (0.010 + 0.020 + 0.040) + 8 * 0.040) and stream.rate_hz == 16000
+    assert (
+        stream.latency_s == pytest.approx(0.016 + 2 * (0.010 + 0.020 + 0.040) + 8 * 0.040)
+        and stream.rate_hz == 16000
+    )
 
 
-@pytest.mark.parametrize(("change", "told"), [
-    ({"bidirectional": True}, "both directions .bidirectional = false"),
-    ({"front": replace(FRONT, norm="utterance")}, "whole utterance .front.norm"),
-    ({"front": replace(FRONT, range_db=80.0)}, "loudest point .* .front.range_db = 0"),
-])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"bidirectional": True}, "both directions .bidirectional = false"),
+        ({"front": replace(FRONT, norm="utterance")}, "whole utterance .front.norm"),
+        ({"front": replace(FRONT, range_db=80.0)}, "loudest point .* .front.range_db = 0"),
+    ],
+)
 def test_what_cannot_stream_says_why_and_what_can(change: dict[str, object], told: str) -> None:
     spec = replace(SMALL, **change)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=f"cannot stream: .*{told}.*--net streaming"):

@@ -20,7 +20,11 @@ from ctcasr.seq import Seq
 from ctcasr.specs import NetSpec
 from ctcasr.text import Alphabet
 
-RATE, SPEC, ALPHABET = 8000, NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=8), Alphabet("abc ")
+RATE, SPEC, ALPHABET = (
+    8000,
+    NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=8),
+    Alphabet("abc "),
+)
 
 
 def task() -> Recognise:
@@ -30,7 +34,9 @@ def task() -> Recognise:
 
 def batch(*clips: tuple[float, str]) -> Batch:
     draw = torch.Generator().manual_seed(1)
-    rows = [0.1 * torch.randn(max(1, round(seconds * RATE)), generator=draw) for seconds, _ in clips]
+    rows = [
+        0.1 * torch.randn(max(1, round(seconds * RATE)), generator=draw) for seconds, _ in clips
+    ]
     tokens = [ALPHABET.encode(text) for _, text in clips]
     utterances = tuple(Utterance(Path(f"u{k}.wav"), text=text) for k, (_, text) in enumerate(clips))
     return Batch(
@@ -55,12 +61,20 @@ def test_the_loss_is_that_of_torch_over_the_rows_that_have_an_alignment() -> Non
         reduction="none",
         zero_infinity=True,
     )
-    assert loss.weight == 3 and float(loss.sum.detach()) == pytest.approx(float(wanted.sum().detach()), rel=1e-5)
-    assert len(loss.left_out) == 1 and loss.left_out[0].startswith("u2: ") and "cannot spell 6 symbols" in loss.left_out[0]
+    assert loss.weight == 3 and float(loss.sum.detach()) == pytest.approx(
+        float(wanted.sum().detach()), rel=1e-5
+    )
+    assert (
+        len(loss.left_out) == 1
+        and loss.left_out[0].startswith("u2: ")
+        and "cannot spell 6 symbols" in loss.left_out[0]
+    )
     loss.sum.backward()
     wanted.sum().backward()
     for (name, a), b in zip(one.network.named_parameters(), two.network.parameters(), strict=True):
-        assert a.grad is not None and b.grad is not None and torch.allclose(a.grad, b.grad, atol=1e-4), name
+        assert (
+            a.grad is not None and b.grad is not None and torch.allclose(a.grad, b.grad, atol=1e-4)
+        ), name
 
 
 def test_the_order_of_a_batch_changes_neither_loss_nor_gradient() -> None:
@@ -88,7 +102,9 @@ def test_a_check_leaves_the_network_as_it_was(training: bool) -> None:
     random = torch.get_rng_state()
     score = made.check([batch((0.5, "abc"), (0.3, "a b")), batch((0.01, "abcabc"))])
     assert made.network.training is training and torch.equal(random, torch.get_rng_state())
-    assert all(torch.equal(tensor, before[name]) for name, tensor in made.network.state_dict().items())
+    assert all(
+        torch.equal(tensor, before[name]) for name, tensor in made.network.state_dict().items()
+    )
     assert all(p.grad is None for p in made.parameters())
     assert score.figures["utterances"] == 3 and score.key[0] == score.figures["wer"]
 
@@ -96,11 +112,19 @@ def test_a_check_leaves_the_network_as_it_was(training: bool) -> None:
 def test_a_check_does_not_depend_on_how_the_utterances_are_batched() -> None:
     clips = batch((0.5, "abc"), (0.3, "a b"), (0.4, "cc"))
     parts = [
-        Batch((u,), clips.audio.rows([k]), clips.targets.split(list(clips.target_lengths))[k], (clips.target_lengths[k],), seeds=(k,))
+        Batch(
+            (u,),
+            clips.audio.rows([k]),
+            clips.targets.split(list(clips.target_lengths))[k],
+            (clips.target_lengths[k],),
+            seeds=(k,),
+        )
         for k, u in enumerate(clips.utterances)
     ]
     one, many = task().check([clips]), task().check(parts)
-    assert one.figures["wer"] == many.figures["wer"] and one.figures["loss"] == pytest.approx(many.figures["loss"], rel=1e-5)
+    assert one.figures["wer"] == many.figures["wer"] and one.figures["loss"] == pytest.approx(
+        many.figures["loss"], rel=1e-5
+    )
 
 
 def test_scores_are_strict_json_even_where_nothing_was_said(tmp_path: Path) -> None:
@@ -109,12 +133,19 @@ def test_scores_are_strict_json_even_where_nothing_was_said(tmp_path: Path) -> N
         made.network.body.head.output.bias[1] = 9.0  # it writes something whatever it hears
     soundfile.write(tmp_path / "a.wav", (0.1 * torch.randn(4000)).numpy(), RATE)
     recogniser = Recogniser(made.network, ALPHABET, spec_to(SPEC), {})
-    utterances = [Utterance(tmp_path / "a.wav", text=""), Utterance(tmp_path / "none.wav", text="abc"), Utterance(tmp_path / "a.wav")]
+    utterances = [
+        Utterance(tmp_path / "a.wav", text=""),
+        Utterance(tmp_path / "none.wav", text="abc"),
+        Utterance(tmp_path / "a.wav"),
+    ]
     result = evaluate(recogniser, utterances)
     assert result.tally.words.rate == float("inf") and len(result.skipped) == 2
 
     def refuse(name: str) -> None:
         raise AssertionError(f"{name} is no JSON")
 
-    scores = json.loads((result.write(tmp_path / "out") / "scores.json").read_text(encoding="utf-8"), parse_constant=refuse)
+    scores = json.loads(
+        (result.write(tmp_path / "out") / "scores.json").read_text(encoding="utf-8"),
+        parse_constant=refuse,
+    )
     assert scores["words"]["insertions"] == 1 and "none.wav" in scores["skipped"][0]["reason"]

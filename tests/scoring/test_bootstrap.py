@@ -23,26 +23,43 @@ def test_an_interval_of_95_percent_covers_the_truth_that_often(units: int) -> No
     for seed in range(runs):
         low, high = interval(draw(simulated(rng, units, 0.0), 1000, seed), units, 0.05)
         covered += low <= 0 <= high
-    assert 0.92 <= covered / runs <= 0.98          # four standard errors are 0.044; a z interval of 12 units would cover 0.92 at best
+    assert (
+        0.92 <= covered / runs <= 0.98
+    )  # four standard errors are 0.044; a z interval of 12 units would cover 0.92 at best
 
 
 def test_equal_conditions_differ_by_exactly_nothing() -> None:
     pair = Paired(np.array([1.0, 0, 3]), np.array([1.0, 0, 3]), np.array([6.0, 6, 6]))
     found = holm({"same": pair}, 1000)["same"]
-    assert (found.difference, found.interval, found.word, found.p, found.resolvable) == (0.0, (0.0, 0.0), "undecided", 1.0, None)
+    assert (found.difference, found.interval, found.word, found.p, found.resolvable) == (
+        0.0,
+        (0.0, 0.0),
+        "undecided",
+        1.0,
+        None,
+    )
 
 
 def test_a_clear_difference_has_its_word_in_either_direction() -> None:
     rng = np.random.default_rng(1)
     words = {gain: holm({"": simulated(rng, 80, gain)}, 1000)[""].word for gain in (0.25, -0.25)}
     assert words == {0.25: "harms", -0.25: "helps"}
-    assert [word_of(bounds) for bounds in ((-2, -1), (1, 2), (-1, 1), (0, 0), (0, 1))] == ["helps", "harms", *["undecided"] * 3]
+    assert [word_of(bounds) for bounds in ((-2, -1), (1, 2), (-1, 1), (0, 0), (0, 1))] == [
+        "helps",
+        "harms",
+        *["undecided"] * 3,
+    ]
 
 
 def test_the_resolvable_difference_is_found_in_four_of_five_cases() -> None:
     rng = np.random.default_rng(2)
-    resolvable = np.mean([holm({"": simulated(rng, 60, 0.0)}, 1000)[""].resolvable for _ in range(20)])
-    found = [holm({"": simulated(rng, 60, float(resolvable))}, 1000, seed)[""].word for seed in range(150)]
+    resolvable = np.mean(
+        [holm({"": simulated(rng, 60, 0.0)}, 1000)[""].resolvable for _ in range(20)]
+    )
+    found = [
+        holm({"": simulated(rng, 60, float(resolvable))}, 1000, seed)[""].word
+        for seed in range(150)
+    ]
     assert 0.66 <= found.count("harms") / 150 <= 0.94
 
 
@@ -51,16 +68,31 @@ def test_holm_keeps_the_family_wise_error() -> None:
     for seed in range(runs):
         pairs = {str(i): simulated(rng, 30, 0.0) for i in range(8)}
         wrong += any(d.word != "undecided" for d in holm(pairs, 4000, seed).values())
-        wrong_alone += any(word_of(d.interval) != "undecided" for d in holm(pairs, 1000, seed).values())
+        wrong_alone += any(
+            word_of(d.interval) != "undecided" for d in holm(pairs, 1000, seed).values()
+        )
     assert wrong / runs <= 0.12
     assert wrong_alone / runs > 0.2
 
 
 def test_holm_steps_down() -> None:
     rng = np.random.default_rng(4)
-    found = holm({"sure": simulated(rng, 100, 0.3), "nothing": simulated(rng, 100, 0.0), "surer": simulated(rng, 100, 0.4)}, 4000)
-    assert {name: d.word for name, d in found.items()} == {"sure": "harms", "nothing": "undecided", "surer": "harms"}
-    assert found["nothing"].tested == found["nothing"].interval          # last of the family: level 0.05 again
+    found = holm(
+        {
+            "sure": simulated(rng, 100, 0.3),
+            "nothing": simulated(rng, 100, 0.0),
+            "surer": simulated(rng, 100, 0.4),
+        },
+        4000,
+    )
+    assert {name: d.word for name, d in found.items()} == {
+        "sure": "harms",
+        "nothing": "undecided",
+        "surer": "harms",
+    }
+    assert (
+        found["nothing"].tested == found["nothing"].interval
+    )  # last of the family: level 0.05 again
     assert found["surer"].tested[0] < found["surer"].interval[0]
 
 
@@ -78,7 +110,9 @@ def test_copies_of_the_same_sentences_make_no_interval_narrower() -> None:
     rng = np.random.default_rng(5)
     pair = simulated(rng, 20, 0.1)
     names = [f"s{i:02d}" for i in range(20)]
-    five = Paired(*unit_sums(names * 5, *(list(column) * 5 for column in (pair.base, pair.other, pair.words))))
+    five = Paired(
+        *unit_sums(names * 5, *(list(column) * 5 for column in (pair.base, pair.other, pair.words)))
+    )
     assert holm({"": five}, 1000)[""].interval == pytest.approx(holm({"": pair}, 1000)[""].interval)
 
 
@@ -91,8 +125,16 @@ def test_draws_depend_on_the_seed_alone_and_are_enough() -> None:
 
 
 def test_arms_against_a_base_count_the_runs_that_both_have() -> None:
-    errors = {"plain": [[1, 2, 0], [3, 0, 1]], "cure": [[0, 1, 0], [1, 0, 1]], "half done": [[1, 2, 0]]}
+    errors = {
+        "plain": [[1, 2, 0], [3, 0, 1]],
+        "cure": [[0, 1, 0], [1, 0, 1]],
+        "half done": [[1, 2, 0]],
+    }
     found = against("plain", errors, [6, 6, 6])
     assert set(found) == {"cure", "half done"}
-    assert found["cure"].bounds[0] == pytest.approx(-4 / 36) and found["half done"].bounds == (0.0, 0.0, 0.0)
+    assert found["cure"].bounds[0] == pytest.approx(-4 / 36) and found["half done"].bounds == (
+        0.0,
+        0.0,
+        0.0,
+    )
     assert found["cure"].bounds[1] <= found["cure"].bounds[0] <= found["cure"].bounds[2]

@@ -18,7 +18,9 @@ PAIRS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), max_size=60)
 @given(a=PAIRS, b=PAIRS)
 def test_tallies_add(a: list[tuple[int, int]], b: list[tuple[int, int]]) -> None:
     both = Confusion.of(CLASSES, a) + Confusion.of(CLASSES, b)
-    assert both.counts.tolist() == Confusion.of(CLASSES, a + b).counts.tolist() and both.total == len(a) + len(b)
+    assert both.counts.tolist() == Confusion.of(
+        CLASSES, a + b
+    ).counts.tolist() and both.total == len(a) + len(b)
 
 
 @given(pairs=PAIRS)
@@ -31,8 +33,14 @@ def test_scores_are_what_their_definitions_say(pairs: list[tuple[int, int]]) -> 
         hit = sum(a == b == index for a, b in pairs)
         said, there = sum(b == index for _, b in pairs), sum(a == index for a, _ in pairs)
         assert row.support == there
-        assert row.precision == pytest.approx(hit / said if said else 0) and row.recall == pytest.approx(hit / there if there else 0)
-        mean = 2 * row.precision * row.recall / (row.precision + row.recall) if row.precision + row.recall else 0.0
+        assert row.precision == pytest.approx(
+            hit / said if said else 0
+        ) and row.recall == pytest.approx(hit / there if there else 0)
+        mean = (
+            2 * row.precision * row.recall / (row.precision + row.recall)
+            if row.precision + row.recall
+            else 0.0
+        )
         assert row.f1 == pytest.approx(mean)
     json.dumps(tally.as_json(), allow_nan=False)
 
@@ -57,7 +65,11 @@ def test_the_interval_holds_the_share_and_narrows(total: int, share: float) -> N
 
 def test_wilson_agrees_with_printed_values() -> None:
     # Newcombe 1998, table I: 81 of 263, 15 of 148 and 0 of 20.
-    for correct, total, expected in ((81, 263, (0.2553, 0.3662)), (15, 148, (0.0624, 0.1605)), (0, 20, (0.0, 0.1611))):
+    for correct, total, expected in (
+        (81, 263, (0.2553, 0.3662)),
+        (15, 148, (0.0624, 0.1605)),
+        (0, 20, (0.0, 0.1611)),
+    ):
         assert wilson(correct, total) == pytest.approx(expected, abs=5e-5)
     assert wilson(0, 0) == (0.0, 1.0)
     with pytest.raises(ValueError, match="correct <= total"):
@@ -65,15 +77,31 @@ def test_wilson_agrees_with_printed_values() -> None:
 
 
 def test_rounds_are_pooled_whatever_their_classes() -> None:
-    summary = pooled({"a-b": Confusion.of(("a", "b"), [(0, 0), (1, 0)]), "c-d": Confusion.of(("c", "d"), [(0, 0), (1, 1)]),
-                      "empty": Confusion.of(("c", "d"))})
-    assert summary["correct"] == 3 and summary["utterances"] == 4 and summary["mean"] == pytest.approx(0.75)
-    assert summary["deviation"] == pytest.approx(math.sqrt(0.125)) and summary["rounds"] == {"a-b": 0.5, "c-d": 1.0}
+    summary = pooled(
+        {
+            "a-b": Confusion.of(("a", "b"), [(0, 0), (1, 0)]),
+            "c-d": Confusion.of(("c", "d"), [(0, 0), (1, 1)]),
+            "empty": Confusion.of(("c", "d")),
+        }
+    )
+    assert (
+        summary["correct"] == 3
+        and summary["utterances"] == 4
+        and summary["mean"] == pytest.approx(0.75)
+    )
+    assert summary["deviation"] == pytest.approx(math.sqrt(0.125)) and summary["rounds"] == {
+        "a-b": 0.5,
+        "c-d": 1.0,
+    }
 
 
 def test_what_was_written_is_read_again() -> None:
     tally = Confusion.of(("a", "b", "ç"), [(0, 0), (0, 2), (1, 1)])
     again = Confusion.from_json(json.loads(json.dumps(tally.as_json())))
-    assert again.classes == tally.classes and (again.counts == tally.counts).all() and again.counts.dtype == tally.counts.dtype
+    assert (
+        again.classes == tally.classes
+        and (again.counts == tally.counts).all()
+        and again.counts.dtype == tally.counts.dtype
+    )
     assert str(again) == str(tally) and "2 of 3" in str(tally)
     assert Confusion.from_json(Confusion.of(()).as_json()).total == 0

@@ -36,7 +36,7 @@ def test_batch_mates_change_nothing() -> None:
     together = si_snr(mixed, clean)
     for row in range(2):
         alone = si_snr(Seq.stack([mixed.row(row)], 8000), Seq.stack([clean.row(row)], 8000))
-        torch.testing.assert_close(together[row:row + 1], alone, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(together[row : row + 1], alone, atol=1e-4, rtol=1e-4)
 
 
 def test_silence_is_known_and_counts_nothing() -> None:
@@ -50,5 +50,8 @@ def test_tallies_add() -> None:
     total = Distortions((0.0, 1.0), (5.0, 0.0)) + Distortions((2.0,), (9.0,))
     figures = total.figures()
     assert figures["files"] == 3 and figures["worse"] == 1
-    assert figures["si_sdr_improvement"] == pytest.approx(11 / 3) and figures["si_sdr_improvement_median"] == 5.0
+    assert (
+        figures["si_sdr_improvement"] == pytest.approx(11 / 3)
+        and figures["si_sdr_improvement_median"] == 5.0
+    )
     assert Distortions().figures() == {"files": 0}

@@ -111,7 +111,9 @@ def test_tallies_add_and_rates_come_last(pairs: list[tuple[str, str]]) -> None:
     parts = [Transcripts.of(said, written) for said, written in pairs]
     total = reduce(add, parts, Transcripts())
     assert total.utterances == len(pairs)
-    assert total.words.errors == sum(p.words.errors for p in parts) and total.words.total == sum(p.words.total for p in parts)
+    assert total.words.errors == sum(p.words.errors for p in parts) and total.words.total == sum(
+        p.words.total for p in parts
+    )
     assert total.chars.errors == sum(p.chars.errors for p in parts)
     assert total.wrong == sum(bool(p.words.errors) for p in parts)
     assert total.empty == sum(bool(said) and not written for said, written in pairs)
@@ -129,14 +131,30 @@ def test_adding_equals_concatenating_where_the_seam_is_aligned() -> None:
 
 def test_figures_are_plain_data() -> None:
     figures = (Transcripts.of("a b c", "a x") + Transcripts.of("d", "")).figures()
-    assert figures["wer"] == 3 / 4 and figures["utterances"] == 2 and figures["sentences_wrong"] == 2 and figures["empty_hypotheses"] == 1
-    assert figures["words"] == {"substitutions": 1, "deletions": 2, "insertions": 0, "hits": 1, "total": 4}
+    assert (
+        figures["wer"] == 3 / 4
+        and figures["utterances"] == 2
+        and figures["sentences_wrong"] == 2
+        and figures["empty_hypotheses"] == 1
+    )
+    assert figures["words"] == {
+        "substitutions": 1,
+        "deletions": 2,
+        "insertions": 0,
+        "hits": 1,
+        "total": 4,
+    }
 
 
 def test_alignment_shows_both_lines_and_marks_the_errors() -> None:
     text = alignment("the cat sat", "the bat sat down")
     reference, hypothesis, marks = text.rstrip("\n").split("\n")[-3:]
-    assert reference.startswith("REF:") and "cat" in reference and hypothesis.startswith("HYP:") and "down" in hypothesis
+    assert (
+        reference.startswith("REF:")
+        and "cat" in reference
+        and hypothesis.startswith("HYP:")
+        and "down" in hypothesis
+    )
     assert "S" in marks and "I" in marks
     assert "HYP: noise" in alignment("", "noise")
     assert "cat" in alignment("the cat", "")

@@ -19,7 +19,7 @@ def names(paths):
 def test_a_run_has_three_pictures(records, write_run):
     run = write_run(records)
     assert names(draw_run(run)) == ["loss.png", "wer.png", "blank.png"]
-    assert names(draw_run(run)) == ["loss.png", "wer.png", "blank.png"]       # over the old ones
+    assert names(draw_run(run)) == ["loss.png", "wer.png", "blank.png"]  # over the old ones
 
 
 def test_what_has_no_numbers_has_no_picture(write_run):
@@ -30,11 +30,19 @@ def test_what_has_no_numbers_has_no_picture(write_run):
 
 
 def test_odd_numbers_do_no_harm(write_run):
-    steps = [Record("step", k, {"loss": x, "blank_mass": x, "grad_norm": 0.0, "lr": None})
-             for k, x in enumerate([1.0, "nan", -3.0, None, 0.0])]
-    events = [Record("event", 2, {"what": what}) for what in ("resumed", "skipped-step", "early-stop")]
+    steps = [
+        Record("step", k, {"loss": x, "blank_mass": x, "grad_norm": 0.0, "lr": None})
+        for k, x in enumerate([1.0, "nan", -3.0, None, 0.0])
+    ]
+    events = [
+        Record("event", 2, {"what": what}) for what in ("resumed", "skipped-step", "early-stop")
+    ]
     checks = [Record("check", 4, {"wer": 3.5, "dev_loss": 0.0})]
-    assert names(draw_run(write_run(steps + events + checks))) == ["loss.png", "wer.png", "blank.png"]
+    assert names(draw_run(write_run(steps + events + checks))) == [
+        "loss.png",
+        "wer.png",
+        "blank.png",
+    ]
 
 
 def test_without_matplotlib_the_extra_is_named(records, write_run, monkeypatch):

@@ -29,13 +29,27 @@ def test_plain_lines_have_a_step_every_ten_seconds_and_all_the_rest(records):
     text = page.getvalue()
     lines = text.splitlines()
     assert "\x1b" not in text
-    steps = [line for line in lines if "  loss " in line and "dev" not in line and "  epoch " in line]
-    assert len(steps) == 6                                            # 60 s of run
-    assert len({line.index("  lr ") for line in steps}) == 1          # columns stay where they are
-    for what, times in (("check  ", 6), ("epoch  train loss", 6), ("skipped-step  ", 1), ("verdict  learning", 1)):
+    steps = [
+        line for line in lines if "  loss " in line and "dev" not in line and "  epoch " in line
+    ]
+    assert len(steps) == 6  # 60 s of run
+    assert len({line.index("  lr ") for line in steps}) == 1  # columns stay where they are
+    for what, times in (
+        ("check  ", 6),
+        ("epoch  train loss", 6),
+        ("skipped-step  ", 1),
+        ("verdict  learning", 1),
+    ):
         assert sum(f"  {what}" in line for line in lines) == times, what
-    assert "(a, b)" in text and "(d)" in text                         # utterances that the message does not name
-    for part in ("1 234 567 parameters", "'é' x 3", "train.jsonl:17: not JSON", "3.0 GiB", "WER    5.0%", "learning"):
+    assert "(a, b)" in text and "(d)" in text  # utterances that the message does not name
+    for part in (
+        "1 234 567 parameters",
+        "'é' x 3",
+        "train.jsonl:17: not JSON",
+        "3.0 GiB",
+        "WER    5.0%",
+        "learning",
+    ):
         assert part in text, part
 
 
@@ -92,7 +106,12 @@ def test_a_view_that_cannot_write_does_not_stop_the_run(records):
 def test_letters_that_the_log_lacks_are_escaped(records):
     raw = io.BytesIO()
     console = Console(file=io.TextIOWrapper(raw, encoding="ascii"), width=80)
-    list(watch([*records[:3], Record("event", 3, {"what": "note", "message": "日本 é"})], console=console))
+    list(
+        watch(
+            [*records[:3], Record("event", 3, {"what": "note", "message": "日本 é"})],
+            console=console,
+        )
+    )
     console.file.flush()
     assert b"\\u65e5\\u672c \\xe9" in raw.getvalue()
 
@@ -100,7 +119,7 @@ def test_letters_that_the_log_lacks_are_escaped(records):
 def test_notebook_updates_one_output(records, monkeypatch):
     shown = []
     display = types.ModuleType("IPython.display")
-    display.HTML = str                                                 # type: ignore[attr-defined]
+    display.HTML = str  # type: ignore[attr-defined]
 
     class Handle:
         def update(self, page):
@@ -110,7 +129,7 @@ def test_notebook_updates_one_output(records, monkeypatch):
         shown.append(("new", page))
         return Handle()
 
-    display.display = show                                             # type: ignore[attr-defined]
+    display.display = show  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "IPython", types.ModuleType("IPython"))
     monkeypatch.setitem(sys.modules, "IPython.display", display)
     view = NotebookView()

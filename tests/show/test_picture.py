@@ -32,14 +32,26 @@ def test_a_spike_stands_at_its_peak():
 @pytest.mark.parametrize("path", [[0], [0] * 20, [2], [0, 2, 0, 3, 1, 2] * 10])
 def test_a_picture_is_drawn(tmp_path, path):
     pytest.importorskip("matplotlib")
-    where = draw_utterance(tmp_path / "u.png", features=np.zeros((2 * len(path), 5)), posteriors=posteriors(path),
-                           symbols=SYMBOLS, frame_s=0.02, reference="ab", hypothesis="")
+    where = draw_utterance(
+        tmp_path / "u.png",
+        features=np.zeros((2 * len(path), 5)),
+        posteriors=posteriors(path),
+        symbols=SYMBOLS,
+        frame_s=0.02,
+        reference="ab",
+        hypothesis="",
+    )
     assert where.read_bytes().startswith(b"\x89PNG")
 
 
 def test_shapes_that_do_not_fit_are_refused(tmp_path):
     def draw(**changed):
-        given = {"features": np.zeros((4, 5)), "posteriors": posteriors([0, 1]), "symbols": SYMBOLS, **changed}
+        given = {
+            "features": np.zeros((4, 5)),
+            "posteriors": posteriors([0, 1]),
+            "symbols": SYMBOLS,
+            **changed,
+        }
         draw_utterance(tmp_path / "u.png", frame_s=0.02, **given)
 
     with pytest.raises(ValueError, match="each of the 4 classes; got 2"):

@@ -30,7 +30,10 @@ BROKEN = ["{", "[]", "3", '"x"', "null", '{"step": 3}', '{"kind": "step", "step"
 @pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_line_in_the_middle_is_named(tmp_path, broken):
     path = tmp_path / "records.jsonl"
-    path.write_text('{"kind": "step", "step": 1}\n' + broken + '\n{"kind": "step", "step": 2}\n', encoding="utf-8")
+    path.write_text(
+        '{"kind": "step", "step": 1}\n' + broken + '\n{"kind": "step", "step": 2}\n',
+        encoding="utf-8",
+    )
     with pytest.warns(UserWarning, match="records.jsonl:2"):
         assert [line.step for line in read_records(path)] == [1, 2]
 
@@ -49,8 +52,9 @@ def test_numbers_are_finite_numbers():
 def test_steps_gone_over_again_count_once(records):
     steps = [r for r in records if r.kind == "step"]
     crashed, again = steps[:35], steps[30:]
-    assert final_course(crashed + [Record("start", 30), Record("event", 30, {"what": "resumed"})] + again) == (
-        steps[:30] + [Record("start", 30), Record("event", 30, {"what": "resumed"})] + steps[30:])
+    assert final_course(
+        crashed + [Record("start", 30), Record("event", 30, {"what": "resumed"})] + again
+    ) == (steps[:30] + [Record("start", 30), Record("event", 30, {"what": "resumed"})] + steps[30:])
     assert final_course(crashed + again) == steps
-    assert final_course(records + records)[-len(records):] == records
+    assert final_course(records + records)[-len(records) :] == records
     assert final_course(records) == records

@@ -13,24 +13,80 @@ import pytest
 from ctcasr.show import write_page
 
 
-def run(tmp_path: Path, *, released: bool = True, verdicts: bool = True, posteriors: bool = True) -> Path:
-    lines: list[dict[str, Any]] = [{"kind": "start", "step": 0, "network": "three layers", "parameters": 12345, "steps": 100, "epochs": 10}]
+def run(
+    tmp_path: Path, *, released: bool = True, verdicts: bool = True, posteriors: bool = True
+) -> Path:
+    lines: list[dict[str, Any]] = [
+        {
+            "kind": "start",
+            "step": 0,
+            "network": "three layers",
+            "parameters": 12345,
+            "steps": 100,
+            "epochs": 10,
+        }
+    ]
     for step in range(1, 101):
-        lines.append({"kind": "step", "step": step, "loss": 100.0 - step / 2, "lr": 1e-3, "grad_norm": 2.0, "blank_mass": 0.9,
-                      "blank_expected": 0.8, "blank_argmax": 0.95})
+        lines.append(
+            {
+                "kind": "step",
+                "step": step,
+                "loss": 100.0 - step / 2,
+                "lr": 1e-3,
+                "grad_norm": 2.0,
+                "blank_mass": 0.9,
+                "blank_expected": 0.8,
+                "blank_argmax": 0.95,
+            }
+        )
         if step % 10 == 0:
-            sample: dict[str, Any] = {"id": "u<1>", "reference": "bin blue", "hypothesis": "bin" if step > 50 else ""}
+            sample: dict[str, Any] = {
+                "id": "u<1>",
+                "reference": "bin blue",
+                "hypothesis": "bin" if step > 50 else "",
+            }
             if posteriors:
                 sample |= {"blank": [0.9, 0.2, 1.0], "spikes": [[1, "b", 0.8]]}
-            check: dict[str, Any] = {"kind": "check", "step": step, "dev_loss": 80.0 - step / 2, "wer": 0.9, "best": True,
-                                     "cer": 0.5 if released and step >= 60 else 0.95, "samples": [sample]}
+            check: dict[str, Any] = {
+                "kind": "check",
+                "step": step,
+                "dev_loss": 80.0 - step / 2,
+                "wer": 0.9,
+                "best": True,
+                "cer": 0.5 if released and step >= 60 else 0.95,
+                "samples": [sample],
+            }
             if verdicts:
-                causes = [{"slug": "rate-too-high", "evidence": "0.4 & more", "cure": "a <tenth>", "step": step}] if step > 80 else []
-                check["verdict"] = {"state": "trouble" if causes else "plateau: wait", "causes": causes}
+                causes = (
+                    [
+                        {
+                            "slug": "rate-too-high",
+                            "evidence": "0.4 & more",
+                            "cure": "a <tenth>",
+                            "step": step,
+                        }
+                    ]
+                    if step > 80
+                    else []
+                )
+                check["verdict"] = {
+                    "state": "trouble" if causes else "plateau: wait",
+                    "causes": causes,
+                }
                 check["evidence"] = {"dev": {"deaf": 61.0, "own": 50.0, "other": 70.0, "nll": 50.0}}
             lines.append(check)
-    lines.append({"kind": "event", "step": 7, "what": "infeasible", "message": "2 left out: <a>", "ids": ["a", "b"]})
-    (tmp_path / "records.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    lines.append(
+        {
+            "kind": "event",
+            "step": 7,
+            "what": "infeasible",
+            "message": "2 left out: <a>",
+            "ids": ["a", "b"],
+        }
+    )
+    (tmp_path / "records.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
+    )
     return tmp_path
 
 
@@ -65,8 +121,19 @@ def test_the_page_is_whole_and_loads_nothing(tmp_path: Path) -> None:
 
 def test_the_page_tells_verdict_evidence_cure_and_release(tmp_path: Path) -> None:
     text = write_page(run(tmp_path)).read_text(encoding="utf-8")
-    for told in ("rate-too-high", "0.4 &amp; more", "a &lt;tenth&gt;", "release, step 60", "best model that does not listen",
-                 "with the sound of another utterance", "10 to 80", "90 to 100", 'class="raster"', "u&lt;1&gt;", "&lt;a&gt;"):
+    for told in (
+        "rate-too-high",
+        "0.4 &amp; more",
+        "a &lt;tenth&gt;",
+        "release, step 60",
+        "best model that does not listen",
+        "with the sound of another utterance",
+        "10 to 80",
+        "90 to 100",
+        'class="raster"',
+        "u&lt;1&gt;",
+        "&lt;a&gt;",
+    ):
         assert told in text, told
     assert "<tenth>" not in text and "u<1>" not in text
 

@@ -18,7 +18,9 @@ def test_time_left_is_exact_at_a_steady_pace(records):
 def test_time_left_does_not_trust_short_batches():
     # Every epoch goes from short to long; a second of work for 10 s of audio throughout.
     audio = [2.0 * k for k in range(1, 11)]
-    story = Story.of([Record("start", 0, {"epochs": 4, "steps": 40, "train_seconds": sum(audio), "time_s": 0.0})])
+    story = Story.of(
+        [Record("start", 0, {"epochs": 4, "steps": 40, "train_seconds": sum(audio), "time_s": 0.0})]
+    )
     time_s = 0.0
     for step in range(1, 41):
         time_s += audio[(step - 1) % 10] / 10
@@ -35,9 +37,15 @@ def test_time_left_at_first_is_what_was_expected(records):
 def test_a_resumed_run_goes_on(records):
     half = next(i for i, r in enumerate(records) if r.step == 31 and r.kind == "step")
     start = Record("start", 30, {**records[0].data, "time_s": 30.0})
-    for again in (start, Record("start", 30, {**records[0].data, "time_s": 0.0})):       # a clock that goes on; a new one
+    for again in (
+        start,
+        Record("start", 30, {**records[0].data, "time_s": 0.0}),
+    ):  # a clock that goes on; a new one
         shift = 30.0 - again.data["time_s"]
-        rest = [Record(r.kind, r.step, {**r.data, "time_s": r.data["time_s"] - shift}) for r in records[half:]]
+        rest = [
+            Record(r.kind, r.step, {**r.data, "time_s": r.data["time_s"] - shift})
+            for r in records[half:]
+        ]
         story = Story.of([*records[:half], again, *rest[:10]])
         assert story.time_s == pytest.approx(40.0)
         assert story.left_s == pytest.approx(20.0)
@@ -54,7 +62,9 @@ def test_what_a_run_tells(records):
 
 
 def test_recent_means_steps_not_records():
-    story = Story.of([Record("step", 10 * k, {"loss": float(k), "steps": 10}) for k in range(1, 21)])
+    story = Story.of(
+        [Record("step", 10 * k, {"loss": float(k), "steps": 10}) for k in range(1, 21)]
+    )
     assert len(story.recent) == RECENT / 10 and story.mean("loss") == 18.0
 
 
@@ -70,11 +80,24 @@ def test_records_without_anything_in_them_do_no_harm():
 
 
 def test_not_finite_values_leave_the_means_alone():
-    story = Story.of([Record("step", k, {"loss": x}) for k, x in enumerate([1.0, float("nan"), "inf", None, 3.0])])
+    story = Story.of(
+        [
+            Record("step", k, {"loss": x})
+            for k, x in enumerate([1.0, float("nan"), "inf", None, 3.0])
+        ]
+    )
     assert story.mean("loss") == 2.0
 
 
 def test_figures_are_scores_only():
-    check = {"step": 3, "dev_loss": 2.0, "loss": 2.0, "cer": 0.1, "wer": 0.2, "best": True, "accuracy": "nan",
-             "figures": {"si_sdr_db": 9.0}}
+    check = {
+        "step": 3,
+        "dev_loss": 2.0,
+        "loss": 2.0,
+        "cer": 0.1,
+        "wer": 0.2,
+        "best": True,
+        "accuracy": "nan",
+        "figures": {"si_sdr_db": 9.0},
+    }
     assert figures(check) == [("wer", 0.2), ("cer", 0.1), ("si_sdr_db", 9.0)]

@@ -14,7 +14,9 @@ from ctcasr.show.units import percent
 
 def drawn(story: Story, width: int) -> list[str]:
     page = io.StringIO()
-    Console(file=page, width=width, force_terminal=True, color_system=None).print(screen(story, width))
+    Console(file=page, width=width, force_terminal=True, color_system=None).print(
+        screen(story, width)
+    )
     return page.getvalue().splitlines()
 
 
@@ -37,19 +39,41 @@ def test_the_panel_keeps_its_height_between_checks(records):
 
 def test_all_that_matters_is_there(records, cause):
     check = next(r for r in records if r.kind == "check")
-    told = {**check.data, "verdict": {"state": "stuck", "causes": [cause, {**cause, "slug": "shuffled"}]}}
+    told = {
+        **check.data,
+        "verdict": {"state": "stuck", "causes": [cause, {**cause, "slug": "shuffled"}]},
+    }
     story = Story.of([*records[:-1], Record("check", 60, told)])
     text = "\n".join(drawn(story, 80))
-    for part in ("epoch 6 of 6", "three layers", "1 234 567 parameters", "60 of 60", "1.0e-03", "20 s audio per s",
-                 "25 %", f" {percent(story.mean('blank_mass'))} ", " 60 % ", "wins 97 %", "bin [red] at f   two",
-                 "bin red   f  two two", "2 infeasible", "1 step skipped", "stuck", "rate-too-high", "ratio 0.4",
-                 "a tenth of it", "or: shuffled"):
+    for part in (
+        "epoch 6 of 6",
+        "three layers",
+        "1 234 567 parameters",
+        "60 of 60",
+        "1.0e-03",
+        "20 s audio per s",
+        "25 %",
+        f" {percent(story.mean('blank_mass'))} ",
+        " 60 % ",
+        "wins 97 %",
+        "bin [red] at f   two",
+        "bin red   f  two two",
+        "2 infeasible",
+        "1 step skipped",
+        "stuck",
+        "rate-too-high",
+        "ratio 0.4",
+        "a tenth of it",
+        "or: shuffled",
+    ):
         assert part in text, part
 
 
 def test_nothing_known_is_no_error():
     assert drawn(Story(), 80)
-    assert drawn(Story.of([Record(kind, 1, {}) for kind in ("start", "step", "check", "epoch", "event")]), 80)
+    assert drawn(
+        Story.of([Record(kind, 1, {}) for kind in ("start", "step", "check", "epoch", "event")]), 80
+    )
 
 
 def test_another_task_has_its_own_figures():

@@ -36,7 +36,7 @@ def test_sparklines():
     assert sparkline([1, 2, 3, 4, 5, 6, 7, 8], 0) == ""
     assert sparkline([], 5) == ""
     assert sparkline([-3, -2, -1, 0], 4) == "▁▃▆█"
-    assert sparkline([100, 10, 1], 3) == "█▅▁"           # logarithmic where all are positive
+    assert sparkline([100, 10, 1], 3) == "█▅▁"  # logarithmic where all are positive
     assert sparkline([1.0] * 9, 3) == "▄▄▄"
 
 

@@ -20,7 +20,13 @@ def test_short_is_short_and_close(value):
 
 
 def test_examples():
-    assert [clock(s) for s in (0, 59.6, 187, 3723, None)] == ["0:00", "1:00", "3:07", "1:02:03", "-"]
+    assert [clock(s) for s in (0, 59.6, 187, 3723, None)] == [
+        "0:00",
+        "1:00",
+        "3:07",
+        "1:02:03",
+        "-",
+    ]
     assert percent(0.2345, 1) == "23.4 %" and percent(1.37, 1) == "137.0 %" and percent(None) == "-"
     assert count(1204713) == "1 204 713"
     assert binary(900 << 20) == "900 MiB" and binary(3 << 30) == "3.0 GiB"

@@ -16,7 +16,9 @@ def test_alignment_keeps_every_word_and_is_minimal(said, written):
     assert [r for r, _ in pairs if r is not None] == said
     assert [h for _, h in pairs if h is not None] == written
     errors = sum(r != h for r, h in pairs)
-    assert errors == (jiwer.wer(" ".join(said), " ".join(written)) * len(said) if said else len(written))
+    assert errors == (
+        jiwer.wer(" ".join(said), " ".join(written)) * len(said) if said else len(written)
+    )
 
 
 @given(TEXT, TEXT, st.integers(5, 60))

@@ -43,7 +43,9 @@ def test_strict_refuses_exactly_what_is_uncovered(text: str) -> None:
 def test_sizes_and_the_blank() -> None:
     assert (ENGLISH.size, Alphabet.english29().size) == (38, 29)
     assert ENGLISH.blank == 0 and 0 not in ENGLISH.encode("every letter 0")
-    assert {n for char in ENGLISH.symbols for n in ENGLISH._number.values() if char} == set(range(1, 38))
+    assert {n for char in ENGLISH.symbols for n in ENGLISH._number.values() if char} == set(
+        range(1, 38)
+    )
     assert isinstance(ENGLISH, Tokenizer)
 
 
@@ -81,7 +83,9 @@ def test_bad_symbols(symbols: str) -> None:
         Alphabet(symbols)
 
 
-@pytest.mark.parametrize("alphabet", [ENGLISH, Alphabet.english29(strict=True), Alphabet("\u00e4\u00f6\u00fc x")])
+@pytest.mark.parametrize(
+    "alphabet", [ENGLISH, Alphabet.english29(strict=True), Alphabet("\u00e4\u00f6\u00fc x")]
+)
 def test_states_and_pickles(alphabet: Alphabet) -> None:
     assert tokenizer_from_state(alphabet.to_state()) == alphabet
     assert pickle.loads(pickle.dumps(alphabet)) == alphabet

@@ -16,7 +16,9 @@ def test_counts_are_those_of_the_single_texts(texts: list[str]) -> None:
     missing = [ENGLISH.uncovered(text) for text in texts]
     assert report.n_utterances == len(texts)
     assert report.n_affected == sum(map(bool, missing))
-    assert report.characters == {c: sum(m.get(c, 0) for m in missing) for c in {c for m in missing for c in m}}
+    assert report.characters == {
+        c: sum(m.get(c, 0) for m in missing) for c in {c for m in missing for c in m}
+    }
     assert report.empty == [f"line {i}" for i, text in enumerate(texts) if not ENGLISH.encode(text)]
     assert report.complete == (not any(missing))
 

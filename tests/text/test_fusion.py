@@ -28,7 +28,9 @@ def worth(scorer: Any, tokenizer: Tokenizer, tokens: list[int]) -> float:
 
 @given(st.lists(st.sampled_from(["ab", "c", "ca", "b"]), max_size=6))
 def test_words_are_scored_as_the_model_scores_the_sentence(words: list[str]) -> None:
-    scorer_of = {tokenizer: Words(tokenizer, MODEL, weight=0.7, bonus=0.3) for tokenizer in (ABC, PIECES)}
+    scorer_of = {
+        tokenizer: Words(tokenizer, MODEL, weight=0.7, bonus=0.3) for tokenizer in (ABC, PIECES)
+    }
     for tokenizer, scorer in scorer_of.items():
         wanted = 0.7 * MODEL.score(words) + 0.3 * len(words)
         assert worth(scorer, tokenizer, tokenizer.encode(" ".join(words))) == pytest.approx(wanted)
@@ -38,7 +40,9 @@ def test_spaces_more_than_needed_change_nothing() -> None:
     scorer = Words(ABC, MODEL)
     plain = worth(scorer, ABC, ABC.encode("ab c"))
     space = ABC.encode("a b")[1]
-    assert worth(scorer, ABC, [space, *ABC.encode("ab"), space, space, *ABC.encode("c"), space]) == pytest.approx(plain)
+    assert worth(
+        scorer, ABC, [space, *ABC.encode("ab"), space, space, *ABC.encode("c"), space]
+    ) == pytest.approx(plain)
 
 
 @pytest.mark.parametrize("tokenizer", [ABC, PIECES], ids=["alphabet", "pieces"])
@@ -54,10 +58,28 @@ def test_a_wrong_beginning_is_forbidden_at_once() -> None:
     assert scorer.step(scorer.start(), ABC.encode("b")[0])[1] == -math.inf
 
 
-@pytest.mark.parametrize(("text", "matched"), [
-    ("ab", 2), ("ab c", 2), ("c ab", 2), ("abc", 0), ("cab", 0), ("a", 0), ("", 0), ("ab ab", 4), ("b ab", 2),
-    ("ca cb", 5), ("ca ca cb", 5), ("ca ab", 2), ("ca", 0), ("ca c", 0), ("ab b", 4), ("ab bc", 2), ("ab b ab b", 8),
-])
+@pytest.mark.parametrize(
+    ("text", "matched"),
+    [
+        ("ab", 2),
+        ("ab c", 2),
+        ("c ab", 2),
+        ("abc", 0),
+        ("cab", 0),
+        ("a", 0),
+        ("", 0),
+        ("ab ab", 4),
+        ("b ab", 2),
+        ("ca cb", 5),
+        ("ca ca cb", 5),
+        ("ca ab", 2),
+        ("ca", 0),
+        ("ca c", 0),
+        ("ab b", 4),
+        ("ab bc", 2),
+        ("ab b ab b", 8),
+    ],
+)
 def test_hotwords_earn_for_whole_phrases_only(text: str, matched: int) -> None:
     for tokenizer in (ABC, PIECES):
         scorer = Hotwords(tokenizer, ["ab", "ca cb", "ab b"], bonus=0.5)
@@ -68,13 +90,15 @@ def test_a_hotword_draws_from_its_first_character_on() -> None:
     scorer = Hotwords(ABC, ["abc"], bonus=2.0)
     state, gain = scorer.step(scorer.start(), ABC.encode("a")[0])
     assert gain == 2.0
-    assert scorer.step(state, ABC.encode("c")[0])[1] == -2.0          # and is taken back
+    assert scorer.step(state, ABC.encode("c")[0])[1] == -2.0  # and is taken back
 
 
 def test_several_scorers_add_up() -> None:
     parts = Words(ABC, MODEL), Hotwords(ABC, ["ab"])
     tokens = ABC.encode("ab c ab")
-    assert worth(Together(parts), ABC, tokens) == pytest.approx(sum(worth(part, ABC, tokens) for part in parts))
+    assert worth(Together(parts), ABC, tokens) == pytest.approx(
+        sum(worth(part, ABC, tokens) for part in parts)
+    )
 
 
 def test_what_is_missing_is_told(tmp_path: Any) -> None:

@@ -22,8 +22,25 @@ from ctcasr.text import (
 )
 
 _WORDS = [
-    "bin", "lay", "place", "set", "blue", "green", "red", "white", "at", "by", "in", "with",
-    "again", "now", "please", "soon", "one", "two", "three",
+    "bin",
+    "lay",
+    "place",
+    "set",
+    "blue",
+    "green",
+    "red",
+    "white",
+    "at",
+    "by",
+    "in",
+    "with",
+    "again",
+    "now",
+    "please",
+    "soon",
+    "one",
+    "two",
+    "three",
 ]
 
 

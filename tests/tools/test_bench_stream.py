@@ -25,8 +25,18 @@ def test_it_tells_time_latency_and_whether_the_whole_gives_the_same(
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "tools" / "bench"))
     main = importlib.import_module("stream").main
-    spec = NetSpec(FrontSpec(8000, bands=20, n_fft=256, norm="none"), (), layers=1, hidden=8, bidirectional=False, lookahead=2)
-    path = checkpoint.save(tmp_path / "best.pt", Recogniser.payload(build(spec, 5), spec_to(spec), Alphabet("ab c"), {}))
+    spec = NetSpec(
+        FrontSpec(8000, bands=20, n_fft=256, norm="none"),
+        (),
+        layers=1,
+        hidden=8,
+        bidirectional=False,
+        lookahead=2,
+    )
+    path = checkpoint.save(
+        tmp_path / "best.pt",
+        Recogniser.payload(build(spec, 5), spec_to(spec), Alphabet("ab c"), {}),
+    )
     soundfile.write(tmp_path / "a.wav", (0.1 * torch.randn(8000)).numpy(), 8000)
     manifest = tmp_path / "m.jsonl"
     write_manifest(manifest, [Utterance(tmp_path / "a.wav", text="a b")])

@@ -29,7 +29,9 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_rounds_are_interleaved_and_turned_around(pairs: ModuleType) -> None:
     calls: list[str] = []
-    ways = {name: lambda name=name: float(len(calls) if not calls.append(name) else 0) for name in "ab"}
+    ways = {
+        name: lambda name=name: float(len(calls) if not calls.append(name) else 0) for name in "ab"
+    }
     assert pairs.interleaved(ways, 3) == {"a": [1.0, 4.0, 5.0], "b": [2.0, 3.0, 6.0]}
     assert "".join(calls) == "abbaab"
 
@@ -41,20 +43,63 @@ def test_a_ratio_lies_within_its_interval_and_an_equal_pair_gives_one(pairs: Mod
     assert pairs.ratio(above, above) == (1.0, 1.0, 1.0)
 
 
-def test_training_on_noise_is_timed_against_a_bare_loop(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_on_noise_is_timed_against_a_bare_loop(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     module = load("train", monkeypatch)
     net = "default conv=[] layers=1 hidden=32 front.bands=8"
-    monkeypatch.setattr(sys, "argv", ["bench_train.py", "--net", net, "--batches", "1", "--batch-size", "2", "--rounds", "1",
-                                      "--threads", str(torch.get_num_threads()), "--against", "bare"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "bench_train.py",
+            "--net",
+            net,
+            "--batches",
+            "1",
+            "--batch-size",
+            "2",
+            "--rounds",
+            "1",
+            "--threads",
+            str(torch.get_num_threads()),
+            "--against",
+            "bare",
+        ],
+    )
     module.main()
     out = capsys.readouterr().out
-    assert "| bare |" in out and "waiting for data" in out and all(part in out for part in module.PARTS)
+    assert (
+        "| bare |" in out
+        and "waiting for data" in out
+        and all(part in out for part in module.PARTS)
+    )
 
 
-def test_layers_are_timed_against_torchs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_layers_are_timed_against_torchs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     module = load("layers", monkeypatch)
-    monkeypatch.setattr(sys, "argv", ["bench_layers.py", "--kinds", "gru", "--shapes", "3,9,5,32", "--rounds", "1", "--ragged", "0.5",
-                                      "--threads", str(torch.get_num_threads()), "--medium"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "bench_layers.py",
+            "--kinds",
+            "gru",
+            "--shapes",
+            "3,9,5,32",
+            "--rounds",
+            "1",
+            "--ragged",
+            "0.5",
+            "--threads",
+            str(torch.get_num_threads()),
+            "--medium",
+        ],
+    )
     module.main()
     out = capsys.readouterr().out
-    assert all(f"| gru (3,9,5,32) | {way} |" in out for way in ("ours", "padded", "packed", "medium"))
+    assert all(
+        f"| gru (3,9,5,32) | {way} |" in out for way in ("ours", "padded", "packed", "medium")
+    )

@@ -49,7 +49,13 @@ class Toy:
             if utterance.text == "inf gradient":
                 rows = rows + (rows[index] * 0).sqrt()
         left_out = tuple(u.id for u, ok in zip(batch.utterances, good, strict=True) if not ok)
-        return Loss(rows[torch.tensor(good)].sum(), sum(good), rows.detach(), left_out, lambda: {"blank_mass": 0.5})
+        return Loss(
+            rows[torch.tensor(good)].sum(),
+            sum(good),
+            rows.detach(),
+            left_out,
+            lambda: {"blank_mass": 0.5},
+        )
 
     def after_step(self, step: int, total: int) -> None:
         self.after.append((step, total))
@@ -61,10 +67,18 @@ class Toy:
         return Score((value,), {"loss": value})
 
     def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        return {"state": "seen", "causes": [{"slug": entry["kind"], "evidence": "seen", "cure": "none"} for entry in history]}
+        return {
+            "state": "seen",
+            "causes": [
+                {"slug": entry["kind"], "evidence": "seen", "cure": "none"} for entry in history
+            ],
+        }
 
     def export(self) -> dict[str, Any]:
-        return {"kind": "toy", "network": {name: tensor.clone() for name, tensor in self.network.state_dict().items()}}
+        return {
+            "kind": "toy",
+            "network": {name: tensor.clone() for name, tensor in self.network.state_dict().items()},
+        }
 
 
 class Fixed:
@@ -72,7 +86,9 @@ class Fixed:
 
     def __init__(self, batches: Sequence[Batch | None]) -> None:
         self.batches = batches
-        self.skipped = tuple(skip for batch in batches if batch is not None for skip in batch.skipped)
+        self.skipped = tuple(
+            skip for batch in batches if batch is not None for skip in batch.skipped
+        )
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -94,9 +110,18 @@ class Fixed:
 
 
 def toy_batch(*texts: str, seed: int = 0, name: str = "u") -> Batch:
-    data: Tensor = torch.randn(len(texts), 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    utterances = tuple(Utterance(Path(f"{name}{index}.wav"), 1.0, text) for index, text in enumerate(texts))
-    return Batch(utterances, Seq(data, (4,) * len(texts), Fraction(4)), torch.zeros(0, dtype=torch.int64), (0,) * len(texts))
+    data: Tensor = torch.randn(
+        len(texts), 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+    utterances = tuple(
+        Utterance(Path(f"{name}{index}.wav"), 1.0, text) for index, text in enumerate(texts)
+    )
+    return Batch(
+        utterances,
+        Seq(data, (4,) * len(texts), Fraction(4)),
+        torch.zeros(0, dtype=torch.int64),
+        (0,) * len(texts),
+    )
 
 
 @pytest.fixture
@@ -117,27 +142,51 @@ def make_batch() -> Callable[..., Batch]:
 @pytest.fixture(scope="module")
 def tones(tmp_path_factory: pytest.TempPathFactory) -> tuple[Utterance, ...]:
     """Sixteen utterances in which every letter is a tone of its own."""
-    folder, draw, utterances = tmp_path_factory.mktemp("tones"), torch.Generator().manual_seed(0), []
+    folder, draw, utterances = (
+        tmp_path_factory.mktemp("tones"),
+        torch.Generator().manual_seed(0),
+        [],
+    )
     for index in range(16):
         text = "".join("abc"[int(k)] for k in torch.randint(3, (2 + index % 3,), generator=draw))
         time = torch.arange(960) / RATE
-        notes = [torch.sin(2 * math.pi * {"a": 500, "b": 1100, "c": 2300}[letter] * time) * torch.hann_window(960) for letter in text]
+        notes = [
+            torch.sin(2 * math.pi * {"a": 500, "b": 1100, "c": 2300}[letter] * time)
+            * torch.hann_window(960)
+            for letter in text
+        ]
         samples = 0.3 * torch.cat(notes) + 0.01 * torch.randn(960 * len(text), generator=draw)
         path = folder / f"tone{index:02d}.wav"
         soundfile.write(path, samples.numpy(), RATE, subtype="PCM_16")
-        utterances.append(Utterance(path, len(samples) / RATE, text, where=f"tones.jsonl:{index + 1}"))
+        utterances.append(
+            Utterance(path, len(samples) / RATE, text, where=f"tones.jsonl:{index + 1}")
+        )
     return tuple(utterances)
 
 
 @pytest.fixture
-def recogniser_parts(tones: tuple[Utterance, ...]) -> Callable[[], tuple[Recognise, Loader, Loader]]:
+def recogniser_parts(
+    tones: tuple[Utterance, ...],
+) -> Callable[[], tuple[Recognise, Loader, Loader]]:
     """A maker of (task, train, dev), each call the same afresh; dropout and masks are on, so that all randomness is in play."""
 
     def make() -> tuple[Recognise, Loader, Loader]:
         torch.manual_seed(1)
         tokenizer = Alphabet("abc ")
-        spec = NetSpec(FrontSpec(RATE, bands=20, n_fft=256), (ConvSpec(2, (3, 3), (2, 2)),), layers=1, hidden=8, dropout=0.2)
-        task = Recognise(build(spec, tokenizer.size), tokenizer, spec_to(spec), SpecAugment(freq_width=0.1), augment_from=2)
+        spec = NetSpec(
+            FrontSpec(RATE, bands=20, n_fft=256),
+            (ConvSpec(2, (3, 3), (2, 2)),),
+            layers=1,
+            hidden=8,
+            dropout=0.2,
+        )
+        task = Recognise(
+            build(spec, tokenizer.size),
+            tokenizer,
+            spec_to(spec),
+            SpecAugment(freq_width=0.1),
+            augment_from=2,
+        )
         train = Loader(Corpus(tones[:12], tokenizer, RATE), batch_size=3, order="sortagrad", seed=5)
         dev = Loader(Corpus(tones[12:], tokenizer, RATE), batch_size=4, order="sorted")
         return task, train, dev

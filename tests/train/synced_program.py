@@ -72,7 +72,9 @@ class Fragile(Recognise):
         return loss
 
     def _fail(self, grad: Any) -> None:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory")
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"
+        )
 
 
 def main(settings: str) -> None:
@@ -80,24 +82,63 @@ def main(settings: str) -> None:
     torch.set_num_threads(1)
     world, tokenizer = World.join("cpu"), Alphabet("abc ")
     front = FrontSpec(RATE, bands=20, n_fft=256)
-    spec = NetSpec(front, (ConvSpec(2, (3, 3), (2, 2)),), layers=2, hidden=6, dropout=0.0, prior_weight=0.3)
+    spec = NetSpec(
+        front, (ConvSpec(2, (3, 3), (2, 2)),), layers=2, hidden=6, dropout=0.0, prior_weight=0.3
+    )
     torch.manual_seed(1)
     objective = Objective(consistency=0.2) if s.get("consistency") else None
-    task = Fragile(build(spec, tokenizer.size).double(), tokenizer, spec_to(spec), SpecAugment(freq_width=0.1), 2, objective)
-    task.most, task.where = s.get("most", 10**9) if world.rank == s.get("fragile", world.rank) else 10**9, s.get("where", "forward")
+    task = Fragile(
+        build(spec, tokenizer.size).double(),
+        tokenizer,
+        spec_to(spec),
+        SpecAugment(freq_width=0.1),
+        2,
+        objective,
+    )
+    task.most, task.where = (
+        s.get("most", 10**9) if world.rank == s.get("fragile", world.rank) else 10**9,
+        s.get("where", "forward"),
+    )
     task.poison = s.get("poison", "")
     lines = read_manifest(s["train"]).utterances
     corpus = Corpus(lines, tokenizer, RATE, speeds=(0.9, 1.0, 1.1), cache_bytes=0)
-    train = Double(Loader(corpus, batch_size=s["batch_size"], order=s["order"], seed=5, rank=world.rank, world=world.size))
-    dev = Double(Loader(Corpus(read_manifest(s["dev"]).utterances, tokenizer, RATE), batch_size=3, order="sorted",
-                        rank=world.rank, world=world.size))
-    plan = Plan(epochs=s["epochs"], device="cpu", log_every=1, lr=1e-2, save_every_s=s.get("save_every_s", 1e9), clip=5.0,
-                accumulate=s.get("accumulate", 1), auto_resume=s.get("auto_resume", False), skips=s.get("skips", 20))
+    train = Double(
+        Loader(
+            corpus,
+            batch_size=s["batch_size"],
+            order=s["order"],
+            seed=5,
+            rank=world.rank,
+            world=world.size,
+        )
+    )
+    dev = Double(
+        Loader(
+            Corpus(read_manifest(s["dev"]).utterances, tokenizer, RATE),
+            batch_size=3,
+            order="sorted",
+            rank=world.rank,
+            world=world.size,
+        )
+    )
+    plan = Plan(
+        epochs=s["epochs"],
+        device="cpu",
+        log_every=1,
+        lr=1e-2,
+        save_every_s=s.get("save_every_s", 1e9),
+        clip=5.0,
+        accumulate=s.get("accumulate", 1),
+        auto_resume=s.get("auto_resume", False),
+        skips=s.get("skips", 20),
+    )
     out, result = Path(s["out"]), Path(s["out"] + f".rank{world.rank}.json")
     first_start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0"
     kinds = 0
     try:
-        for record in fit(task, train, dev, out=out, plan=plan, resume=s.get("resume", False), world=world):
+        for record in fit(
+            task, train, dev, out=out, plan=plan, resume=s.get("resume", False), world=world
+        ):
             kinds += 1
             if record.kind == "step" and record.step == s.get("stop_at"):
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -110,20 +151,36 @@ def main(settings: str) -> None:
         ended = f"{type(error).__name__}: {error}"
         if s.get("raises") is None:
             raise
-    weights = {name: value.tolist() for name, value in task.network.state_dict().items() if "running" in name or "prior" in name
-               or value.dim() < 2}
-    result.write_text(json.dumps({"ended": ended, "records": kinds, "checked": dev.came, "trained": train.came, "weights": weights}),
-                      encoding="utf-8")
+    weights = {
+        name: value.tolist()
+        for name, value in task.network.state_dict().items()
+        if "running" in name or "prior" in name or value.dim() < 2
+    }
+    result.write_text(
+        json.dumps(
+            {
+                "ended": ended,
+                "records": kinds,
+                "checked": dev.came,
+                "trained": train.came,
+                "weights": weights,
+            }
+        ),
+        encoding="utf-8",
+    )
     world.leave()
 
 
 def serve() -> None:
     """Each line is a job: settings, a file for what is printed, and the environment of each process; answers with their exit codes."""
-    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])           # imports half of torch
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports half of torch
     for line in sys.stdin:
         job = json.loads(line)
         children = [os.fork() or run(job["settings"], job["page"], env) for env in job["processes"]]
-        print(json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]), flush=True)
+        print(
+            json.dumps([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]),
+            flush=True,
+        )
 
 
 def run(settings: str, page: str, env: dict[str, str]) -> NoReturn:

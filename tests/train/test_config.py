@@ -20,10 +20,14 @@ def curve(plan: Plan, points: int = 2001) -> list[float]:
     return [learning_rate(plan, k / (points - 1)) for k in range(points)]
 
 
-@pytest.mark.parametrize(("schedule", "warmup"), list(itertools.product(SCHEDULES, (0.0, 0.1, 0.5))))
+@pytest.mark.parametrize(
+    ("schedule", "warmup"), list(itertools.product(SCHEDULES, (0.0, 0.1, 0.5)))
+)
 def test_positive_at_most_the_top_and_without_jumps(schedule: str, warmup: float) -> None:
     rates = curve(Plan(schedule=schedule, lr=0.5, warmup=warmup))
-    assert all(0 < rate <= 0.5 * (1 + 1e-12) for rate in rates) and max(rates) == pytest.approx(0.5, rel=1e-2)
+    assert all(0 < rate <= 0.5 * (1 + 1e-12) for rate in rates) and max(rates) == pytest.approx(
+        0.5, rel=1e-2
+    )
     assert max(abs(b - a) for a, b in itertools.pairwise(rates)) < 0.5 * 0.012
 
 
@@ -49,13 +53,17 @@ def test_rises_in_the_warm_up_and_never_after(schedule: str) -> None:
 )
 def test_ends(schedule: str, first: float, last: float) -> None:
     plan = Plan(schedule=schedule, lr=3.0, warmup=0.1)
-    assert learning_rate(plan, 0.0) == pytest.approx(3.0 * first) and learning_rate(plan, 1.0) == pytest.approx(3.0 * last)
+    assert learning_rate(plan, 0.0) == pytest.approx(3.0 * first) and learning_rate(
+        plan, 1.0
+    ) == pytest.approx(3.0 * last)
 
 
 def test_exponential_and_range_are_straight_lines_in_the_logarithm() -> None:
     for schedule in ("exponential", "range"):
         logs = [math.log(rate) for rate in curve(Plan(schedule=schedule, warmup=0.0), 101)]
-        assert [b - a for a, b in itertools.pairwise(logs)] == pytest.approx([logs[1] - logs[0]] * 100, rel=1e-6)
+        assert [b - a for a, b in itertools.pairwise(logs)] == pytest.approx(
+            [logs[1] - logs[0]] * 100, rel=1e-6
+        )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,9 @@ def test_exponential_and_range_are_straight_lines_in_the_logarithm() -> None:
         ([5, 5, 5, 4, 4, 4, 4], 1),
     ],
 )
-def test_plateau_halves_after_three_checks_without_a_better_one(checks: list[float], halvings: int) -> None:
+def test_plateau_halves_after_three_checks_without_a_better_one(
+    checks: list[float], halvings: int
+) -> None:
     assert learning_rate(Plan(schedule="plateau", lr=1.0), 0.9, checks) == 0.5**halvings
 
 
@@ -93,16 +103,23 @@ def test_without_a_floor_the_fall_itself_is_unchanged(schedule: str) -> None:
     for progress in (0.1, 0.4, 0.77, 0.99):
         fall = (progress - 0.1) / 0.9
         share = 1 - fall if schedule == "linear" else (1 + math.cos(math.pi * fall)) / 2
-        assert learning_rate(Plan(schedule=schedule, lr=1.0, warmup=0.1), progress) == pytest.approx(share, rel=1e-12)
+        assert learning_rate(
+            Plan(schedule=schedule, lr=1.0, warmup=0.1), progress
+        ) == pytest.approx(share, rel=1e-12)
 
 
-@pytest.mark.parametrize(("checks", "falls"), [([5] * 5, 0), ([5] * 6, 1), ([5] * 11, 2), ([5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4], 1)])
+@pytest.mark.parametrize(
+    ("checks", "falls"),
+    [([5] * 5, 0), ([5] * 6, 1), ([5] * 11, 2), ([5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4], 1)],
+)
 def test_plateau_with_another_factor_and_patience(checks: list[float], falls: int) -> None:
     plan = Plan(schedule="plateau", lr=1.0, decay=0.8, decay_after=5)
     assert learning_rate(plan, 0.9, checks) == pytest.approx(0.8**falls)
 
 
-@pytest.mark.parametrize("wrong", [{"floor": -0.1}, {"floor": 1.5}, {"decay": 0.0}, {"decay": 2.0}, {"decay_after": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"floor": -0.1}, {"floor": 1.5}, {"decay": 0.0}, {"decay": 2.0}, {"decay_after": 0}]
+)
 def test_settings_of_schedules_outside_their_range_are_errors(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"expected floor within 0\.\.1, decay .*; got"):
         learning_rate(Plan(**wrong), 0.5)  # type: ignore[arg-type]
@@ -114,12 +131,17 @@ def test_an_unknown_schedule_is_an_error_from_the_first_step_on(progress: float)
         learning_rate(Plan(schedule="onecicle"), progress)
 
 
-@pytest.mark.parametrize(("name", "kind"), [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD), ("rmsprop", torch.optim.RMSprop)])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD), ("rmsprop", torch.optim.RMSprop)],
+)
 def test_weight_decay_touches_matrices_only(name: str, kind: type) -> None:
     network = nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), nn.GRU(3, 4), nn.Linear(4, 5))
     optimiser = make_optimiser(Plan(optimiser=name, weight_decay=0.3), network.parameters())
     assert isinstance(optimiser, kind)
-    decay = {id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]}
+    decay = {
+        id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]
+    }
     assert decay == {id(p): 0.3 if p.dim() > 1 else 0.0 for p in network.parameters()}
 
 
@@ -144,7 +166,16 @@ def test_an_unknown_optimiser_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("", None), ("90s", 90), ("30m", 1800), ("8h", 28800), ("1.5h", 5400), ("2d", 172800), ("45", 45)]
+    ("text", "seconds"),
+    [
+        ("", None),
+        ("90s", 90),
+        ("30m", 1800),
+        ("8h", 28800),
+        ("1.5h", 5400),
+        ("2d", 172800),
+        ("45", 45),
+    ],
 )
 def test_budgets(text: str, seconds: float | None) -> None:
     assert Plan(budget=text).budget_s == seconds

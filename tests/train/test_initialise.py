@@ -22,7 +22,9 @@ SPEC = NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=8)
 def saved(path: Path, symbols: str = "abc ", spec: NetSpec = SPEC) -> Path:
     torch.manual_seed(3)
     alphabet = Alphabet(symbols)
-    return checkpoint.save(path, Recogniser.payload(build(spec, alphabet.size), spec_to(spec), alphabet, {}))
+    return checkpoint.save(
+        path, Recogniser.payload(build(spec, alphabet.size), spec_to(spec), alphabet, {})
+    )
 
 
 def test_the_same_network_is_loaded_whole(tmp_path: Path) -> None:
@@ -37,7 +39,11 @@ def test_another_alphabet_keeps_all_but_the_output_layer(tmp_path: Path) -> None
     fresh = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     notes = load_fitting(model, path)
     old = Recogniser.load(path).model.state_dict()
-    assert len(notes) == 2 and notes[0].startswith("body.head.layers.0.weight: [5, 16] in") and "[9, 16] here" in notes[0]
+    assert (
+        len(notes) == 2
+        and notes[0].startswith("body.head.layers.0.weight: [5, 16] in")
+        and "[9, 16] here" in notes[0]
+    )
     for name, tensor in model.state_dict().items():
         wanted = fresh[name] if name.startswith("body.head.layers.0.") else old[name]
         assert torch.equal(tensor, wanted), name
@@ -46,7 +52,9 @@ def test_another_alphabet_keeps_all_but_the_output_layer(tmp_path: Path) -> None
 def test_more_layers_are_named(tmp_path: Path) -> None:
     deeper = NetSpec(SPEC.front, layers=2, hidden=8)
     notes = load_fitting(build(deeper, 5), saved(tmp_path / "a.pt"))
-    assert notes and all(note.startswith("body.rnn.") and ".1." in note and "not in" in note for note in notes)
+    assert notes and all(
+        note.startswith("body.rnn.") and ".1." in note and "not in" in note for note in notes
+    )
 
 
 def test_a_checkpoint_that_does_not_fit_at_all_is_an_error(tmp_path: Path) -> None:

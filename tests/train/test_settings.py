@@ -37,7 +37,9 @@ def test_defaults_then_file_then_flags(tmp_path: Path) -> None:
 def test_a_flag_beats_the_file_even_where_it_repeats_the_default_or_says_no(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text('needed = "f"\nlayers = 5\nmasks = true\nname = "y"\n', encoding="utf-8")
-    assert parse(Settings, ["--from", str(file), "--layers", "3", "--no-masks", "--name", ""]) == Settings("f", 3, name="", masks=False)
+    assert parse(
+        Settings, ["--from", str(file), "--layers", "3", "--no-masks", "--name", ""]
+    ) == Settings("f", 3, name="", masks=False)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,9 @@ def test_a_flag_beats_the_file_even_where_it_repeats_the_default_or_says_no(tmp_
         ("layers 5", "Expected '='"),
     ],
 )
-def test_a_wrong_file_is_told_with_its_name(text: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_file_is_told_with_its_name(
+    text: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     file = tmp_path / "wrong.toml"
     file.write_text('needed = "n"\n' + text, encoding="utf-8")
     with pytest.raises(SystemExit) as caught:
@@ -68,12 +72,17 @@ def test_a_wrong_file_is_told_with_its_name(text: str, told: str, tmp_path: Path
     [
         (["--needed", "n", "--layers", "many"], "--layers"),
         (["--needed", "n", "--laiers", "3"], "--laiers"),
-        (["--needed", "n", "--lay", "3"], "--lay"),  # no abbreviations: they break when a field is added
+        (
+            ["--needed", "n", "--lay", "3"],
+            "--lay",
+        ),  # no abbreviations: they break when a field is added
         ([], "expected --needed"),
         (["--needed", "n", "--from", "/nowhere/s.toml"], "/nowhere/s.toml"),
     ],
 )
-def test_wrong_flags_are_told(argv: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_flags_are_told(
+    argv: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         parse(Settings, argv)
     assert caught.value.code == 2
@@ -84,7 +93,11 @@ def test_help_shows_every_field_and_its_default(capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit) as caught:
         parse(Plan, ["--help"], prog="recognise")
     page = capsys.readouterr().out
-    assert caught.value.code == 0 and all("--" + f.name.replace("_", "-") in page for f in fields(Plan)) and "[0.002]" in page
+    assert (
+        caught.value.code == 0
+        and all("--" + f.name.replace("_", "-") in page for f in fields(Plan))
+        and "[0.002]" in page
+    )
 
 
 def test_an_integer_is_a_float_where_one_is_wanted() -> None:
@@ -99,7 +112,21 @@ def round_trip(settings: Settings, folder: Path) -> Settings:
 
 
 @pytest.mark.parametrize(
-    "text", ['"', "\\", "C:\\new\\table", "a\nb\tc\r", "'''", '"""', "#", "ümläut ☃ 𝄞", "\x00\x1f\x7f\x80", " = ", "\u2028", ""]
+    "text",
+    [
+        '"',
+        "\\",
+        "C:\\new\\table",
+        "a\nb\tc\r",
+        "'''",
+        '"""',
+        "#",
+        "ümläut ☃ 𝄞",
+        "\x00\x1f\x7f\x80",
+        " = ",
+        "\u2028",
+        "",
+    ],
 )
 def test_strings_come_back_as_they_were(text: str, tmp_path: Path) -> None:
     settings = Settings(text, name=text)
@@ -107,9 +134,18 @@ def test_strings_come_back_as_they_were(text: str, tmp_path: Path) -> None:
 
 
 @given(
-    st.builds(Settings, st.text(), st.integers(-(2**62), 2**62), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.booleans())
+    st.builds(
+        Settings,
+        st.text(),
+        st.integers(-(2**62), 2**62),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(),
+        st.booleans(),
+    )
 )
-def test_toml_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> None:
+def test_toml_comes_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, settings: Settings
+) -> None:
     assert round_trip(settings, tmp_path_factory.getbasetemp()) == settings
 
 

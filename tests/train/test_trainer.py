@@ -32,7 +32,15 @@ from ctcasr.train import Plan, TrainingError, fit
 
 PLAN = Plan(epochs=3, device="cpu", log_every=2, lr=1e-2, save_every_s=0.0)
 KINDS = ("start", "step", "check", "epoch", "event")
-TIMES = {"time_s", "step_s", "wait_s", "seconds", "expected_epoch_s", "expected_total_s", "expected_memory_bytes"}
+TIMES = {
+    "time_s",
+    "step_s",
+    "wait_s",
+    "seconds",
+    "expected_epoch_s",
+    "expected_total_s",
+    "expected_memory_bytes",
+}
 Parts = Callable[[], tuple[Any, Any, Any]]
 
 
@@ -46,7 +54,9 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, torch.Tensor):
         return isinstance(b, torch.Tensor) and a.dtype == b.dtype and torch.equal(a, b)
     if isinstance(a, dict):
-        return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+        return (
+            isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+        )
     if isinstance(a, list | tuple):
         return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
     return bool(a == b)
@@ -55,7 +65,13 @@ def same(a: Any, b: Any) -> bool:
 def timeless(payload: dict[str, Any]) -> dict[str, Any]:
     """A last.pt without the time that was spent."""
     training = payload["training"]
-    return {**payload, "training": {**training, "progress": {**training["progress"], "seconds": 0.0, "records": 0}}}
+    return {
+        **payload,
+        "training": {
+            **training,
+            "progress": {**training["progress"], "seconds": 0.0, "records": 0},
+        },
+    }
 
 
 # What the judge reads is collected by a session: behind a resumed one it has seen other utterances.
@@ -64,7 +80,11 @@ SESSION = {"evidence", "verdict"}
 
 def run_cli(out: Path, *kinds: str) -> list[dict[str, Any]]:
     """The records of these kinds without times."""
-    return [{key: value for key, value in r.as_json().items() if key not in TIMES} for r in read_records(out) if r.kind in kinds]
+    return [
+        {key: value for key, value in r.as_json().items() if key not in TIMES}
+        for r in read_records(out)
+        if r.kind in kinds
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +105,9 @@ def uninterrupted(whole: dict[str, Any], make: Parts) -> Path:
 def test_kinds_order_and_numbers(recogniser_parts: Parts, whole: dict[str, Any]) -> None:
     out = uninterrupted(whole, recogniser_parts)
     records: list[Record] = whole["records"]
-    assert [(r.kind, r.step) for r in records if r.kind != "event" or r.data["what"] == "finished"] == [
+    assert [
+        (r.kind, r.step) for r in records if r.kind != "event" or r.data["what"] == "finished"
+    ] == [
         ("start", 0),
         ("step", 2),
         ("step", 4),
@@ -102,50 +124,83 @@ def test_kinds_order_and_numbers(recogniser_parts: Parts, whole: dict[str, Any])
         ("event", 12),
     ]
     start = records[0].data
-    assert start["epochs"] == 3 and start["steps"] == 12 and start["batches_per_epoch"] == 4 and start["device"] == "cpu"
+    assert (
+        start["epochs"] == 3
+        and start["steps"] == 12
+        and start["batches_per_epoch"] == 4
+        and start["device"] == "cpu"
+    )
     assert start["parameters"] == sum(p.numel() for p in recogniser_parts()[0].network.parameters())
-    assert start["expected_epoch_s"] > 0 and start["expected_total_s"] == pytest.approx(3 * start["expected_epoch_s"])
+    assert start["expected_epoch_s"] > 0 and start["expected_total_s"] == pytest.approx(
+        3 * start["expected_epoch_s"]
+    )
     steps = [r.data for r in records if r.kind == "step"]
     assert [s["epoch"] for s in steps] == [0, 0, 1, 1, 2, 2]
     assert sum(s["audio_s"] for s in steps) == pytest.approx(3 * start["train_seconds"], rel=1e-3)
     for step in steps:
-        assert all(math.isfinite(step[key]) for key in ("loss", "lr", "grad_norm", "blank_mass", "blank_expected", "blank_argmax"))
+        assert all(
+            math.isfinite(step[key])
+            for key in ("loss", "lr", "grad_norm", "blank_mass", "blank_expected", "blank_argmax")
+        )
         assert step["steps"] == 2
     checks = [r.data for r in records if r.kind == "check"]
-    assert [c["epoch"] for c in checks] == [1, 2, 3] and checks[0]["best"] and all(len(c["samples"]) == 3 for c in checks)
+    assert (
+        [c["epoch"] for c in checks] == [1, 2, 3]
+        and checks[0]["best"]
+        and all(len(c["samples"]) == 3 for c in checks)
+    )
     means = [(steps[k]["loss"] + steps[k + 1]["loss"]) / 2 for k in (0, 2, 4)]
-    assert [r.data["train_loss"] for r in records if r.kind == "epoch"] == pytest.approx(means, rel=1e-5)
+    assert [r.data["train_loss"] for r in records if r.kind == "epoch"] == pytest.approx(
+        means, rel=1e-5
+    )
     times = [r.data["time_s"] for r in records]
     assert times == sorted(times)
-    assert [(r.kind, r.step, set(r.data)) for r in records] == [(r.kind, r.step, set(r.data)) for r in read_records(out)]
+    assert [(r.kind, r.step, set(r.data)) for r in records] == [
+        (r.kind, r.step, set(r.data)) for r in read_records(out)
+    ]
 
 
-def test_each_record_is_in_the_file_before_it_is_told(recogniser_parts: Parts, tmp_path: Path) -> None:
+def test_each_record_is_in_the_file_before_it_is_told(
+    recogniser_parts: Parts, tmp_path: Path
+) -> None:
     task, train, dev = recogniser_parts()
-    for count, record in enumerate(fit(task, train, dev, out=tmp_path, plan=Plan(epochs=1, device="cpu", log_every=1)), start=1):
+    for count, record in enumerate(
+        fit(task, train, dev, out=tmp_path, plan=Plan(epochs=1, device="cpu", log_every=1)), start=1
+    ):
         lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
         assert len(lines) == count and json.loads(lines[-1])["kind"] == record.kind
 
 
-def test_the_same_seed_gives_the_same_run_to_the_bit(recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_run_to_the_bit(
+    recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
     out = uninterrupted(whole, recogniser_parts)
     run(recogniser_parts, tmp_path)
-    assert same(timeless(checkpoint.load(out / "last.pt")), timeless(checkpoint.load(tmp_path / "last.pt")))
+    assert same(
+        timeless(checkpoint.load(out / "last.pt")), timeless(checkpoint.load(tmp_path / "last.pt"))
+    )
     assert run_cli(out, *KINDS) == run_cli(tmp_path, *KINDS)
 
 
-def test_the_trial_before_the_first_step_leaves_no_trace(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_the_trial_before_the_first_step_leaves_no_trace(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     task, batches = toy(), fixed([make_batch("a", "b", seed=k) for k in range(4)])
     before = [p.detach().clone() for p in task.network.parameters()]
     stream = fit(task, batches, None, out=tmp_path, plan=PLAN)
     random = torch.get_rng_state()
     assert next(stream).kind == "start"
-    assert all(torch.equal(a, b) and b.grad is None for a, b in zip(before, task.network.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) and b.grad is None
+        for a, b in zip(before, task.network.parameters(), strict=True)
+    )
     assert torch.equal(random, torch.get_rng_state()) and task.after == []
     stream.close()
 
 
-def test_the_best_checkpoint_is_that_of_the_best_check(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_the_best_checkpoint_is_that_of_the_best_check(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     scores = iter([3.0, 2.0, math.nan, 2.5, 2.0])
     task, kept = toy(), []
 
@@ -156,7 +211,13 @@ def test_the_best_checkpoint_is_that_of_the_best_check(toy: Any, fixed: Any, mak
     task.check = check
     data = fixed([make_batch("a", seed=k) for k in range(2)])
     records = list(fit(task, data, data, out=tmp_path, plan=Plan(epochs=5, device="cpu")))
-    assert [r.data["best"] for r in records if r.kind == "check"] == [True, True, False, False, False]
+    assert [r.data["best"] for r in records if r.kind == "check"] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
     best = checkpoint.load(tmp_path / "best.pt")["network"]
     assert all(torch.equal(a, b) for a, b in zip(kept[1], best.values(), strict=True))
     last = checkpoint.load(tmp_path / "last.pt")["network"]
@@ -164,54 +225,89 @@ def test_the_best_checkpoint_is_that_of_the_best_check(toy: Any, fixed: Any, mak
     assert "training" not in checkpoint.load(tmp_path / "best.pt")
 
 
-def test_the_verdict_has_read_all_records_and_this_check(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_the_verdict_has_read_all_records_and_this_check(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     data = fixed([make_batch("a", seed=k) for k in range(2)])
-    records = list(fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1)))
+    records = list(
+        fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1))
+    )
     checks = [r for r in records if r.kind == "check"]
     slugs = [cause["slug"] for cause in checks[1].data["verdict"]["causes"]]
     assert slugs == ["start", "step", "step", "check", "epoch", "step", "step", "check"]
 
 
-def test_the_learning_rate_walks_the_schedule_from_end_to_end(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_the_learning_rate_walks_the_schedule_from_end_to_end(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     data = fixed([make_batch("a", seed=k) for k in range(5)])
-    plan = Plan(epochs=4, device="cpu", log_every=1, lr=1.0, schedule="linear", warmup=0.0, accumulate=2)
+    plan = Plan(
+        epochs=4, device="cpu", log_every=1, lr=1.0, schedule="linear", warmup=0.0, accumulate=2
+    )
     records = list(fit(toy(), data, None, out=tmp_path, plan=plan))
     rates = [r.data["lr"] for r in records if r.kind == "step"]
     assert rates == pytest.approx([1 - k / 12 for k in range(12)])  # 3 steps in each of 4 epochs
     assert records[0].data["steps"] == 12
 
 
-def test_after_step_counts_up_to_the_total(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_after_step_counts_up_to_the_total(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     task = toy()
-    list(fit(task, fixed([make_batch("a", seed=k) for k in range(3)]), None, out=tmp_path, plan=Plan(epochs=2, device="cpu")))
+    list(
+        fit(
+            task,
+            fixed([make_batch("a", seed=k) for k in range(3)]),
+            None,
+            out=tmp_path,
+            plan=Plan(epochs=2, device="cpu"),
+        )
+    )
     assert task.after == [(k, 6) for k in range(1, 7)]
 
 
-def test_checks_now_and_then_and_at_the_end(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_checks_now_and_then_and_at_the_end(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     data = fixed([make_batch("a")])
-    records = list(fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=5, device="cpu", check_every=2)))
+    records = list(
+        fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=5, device="cpu", check_every=2))
+    )
     assert [r.data["epoch"] for r in records if r.kind == "check"] == [2, 4, 5]
 
 
-def test_without_a_dev_part_the_last_network_is_the_best(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_without_a_dev_part_the_last_network_is_the_best(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     task = toy()
-    records = list(fit(task, fixed([make_batch("a")]), None, out=tmp_path, plan=Plan(epochs=2, device="cpu")))
+    records = list(
+        fit(task, fixed([make_batch("a")]), None, out=tmp_path, plan=Plan(epochs=2, device="cpu"))
+    )
     assert not [r for r in records if r.kind == "check"]
     best = checkpoint.load(tmp_path / "best.pt")["network"]
-    assert all(torch.equal(a, b) for a, b in zip(task.network.state_dict().values(), best.values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(task.network.state_dict().values(), best.values(), strict=True)
+    )
 
 
 def test_early_stop(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
     scores = iter([5.0, 4.0, 4.5, 4.0, 3.0, 9.0, 9.0, 9.0])
     task = toy()
-    task.check = lambda batches, gather: toy.check(task, []).__class__((value := next(scores),), {"loss": value})
+    task.check = lambda batches, gather: toy.check(task, []).__class__(
+        (value := next(scores),), {"loss": value}
+    )
     data = fixed([make_batch("a")])
-    records = list(fit(task, data, data, out=tmp_path, plan=Plan(epochs=50, device="cpu", patience=3)))
+    records = list(
+        fit(task, data, data, out=tmp_path, plan=Plan(epochs=50, device="cpu", patience=3))
+    )
     assert sum(r.kind == "check" for r in records) == 8
     assert records[-1].kind == "event" and records[-1].data["what"] in ("finished", "early-stop")
 
 
-def test_bf16_is_for_the_steps_alone_and_trains_as_float32_does(recogniser_parts: Parts, tmp_path: Path) -> None:
+def test_bf16_is_for_the_steps_alone_and_trains_as_float32_does(
+    recogniser_parts: Parts, tmp_path: Path
+) -> None:
     losses: dict[bool, list[float]] = {}
     for bf16 in (False, True):
         task, train, dev = recogniser_parts()
@@ -220,10 +316,20 @@ def test_bf16_is_for_the_steps_alone_and_trains_as_float32_does(recogniser_parts
         checked: set[str] = set()
 
         def note(*_: Any, trained: set[str] = trained, checked: set[str] = checked) -> None:
-            (trained if torch.is_grad_enabled() else checked).add(torch.get_float32_matmul_precision())
+            (trained if torch.is_grad_enabled() else checked).add(
+                torch.get_float32_matmul_precision()
+            )
 
         conv.register_forward_hook(note)
-        records = list(fit(task, train, dev, out=tmp_path / str(bf16), plan=dataclasses.replace(PLAN, bf16=bf16)))
+        records = list(
+            fit(
+                task,
+                train,
+                dev,
+                out=tmp_path / str(bf16),
+                plan=dataclasses.replace(PLAN, bf16=bf16),
+            )
+        )
         assert trained == {"medium" if bf16 else "highest"} and checked == {"highest"}
         assert {p.dtype for p in task.parameters()} == {torch.float32}
         losses[bf16] = [r.data["train_loss"] for r in records if r.kind == "epoch"]
@@ -237,30 +343,62 @@ def test_bf16_on_cuda_is_autocast(recogniser_parts: Parts, tmp_path: Path) -> No
     seen: set[torch.dtype] = set()
     conv = next(m for m in task.network.modules() if isinstance(m, torch.nn.Conv2d))
     conv.register_forward_hook(lambda _, __, out: seen.add(out.dtype))
-    records = list(fit(task, train, dev, out=tmp_path, plan=dataclasses.replace(PLAN, bf16=True, device="cuda")))
-    assert seen == {torch.bfloat16, torch.float32}                    # steps, and checks
+    records = list(
+        fit(
+            task, train, dev, out=tmp_path, plan=dataclasses.replace(PLAN, bf16=True, device="cuda")
+        )
+    )
+    assert seen == {torch.bfloat16, torch.float32}  # steps, and checks
     assert {p.dtype for p in task.parameters()} == {torch.float32}
     assert all(math.isfinite(r.data["train_loss"]) for r in records if r.kind == "epoch")
 
 
 def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
     data = fixed([make_batch("a", seed=k) for k in range(3)])
-    records = list(fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=10**9, device="cpu", budget="0.3s", save_every_s=1e9)))
+    records = list(
+        fit(
+            toy(),
+            data,
+            None,
+            out=tmp_path,
+            plan=Plan(epochs=10**9, device="cpu", budget="0.3s", save_every_s=1e9),
+        )
+    )
     ends = [r for r in records if r.kind == "epoch"]
     assert 1 <= len(ends) < 10**4 and records[-1].data["what"] == "finished"
-    tiny = list(fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=10**9, device="cpu", budget="0.000001s")))
+    tiny = list(
+        fit(
+            toy(),
+            data,
+            None,
+            out=tmp_path,
+            plan=Plan(epochs=10**9, device="cpu", budget="0.000001s"),
+        )
+    )
     assert sum(r.kind == "epoch" for r in tiny) == 1
 
 
 # what a run survives ----------------------------------------------------------------------------------------------------
 
 
-def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     unread = make_batch("a", name="r")
     unread = type(unread)(**{**vars(unread), "skipped": (Skip("m.jsonl:7", "it is empty"),)})
-    data = fixed([make_batch("a", name="p"), make_batch("a", "nan loss", name="n"), make_batch("b", "left out", name="l"), None, unread])
+    data = fixed(
+        [
+            make_batch("a", name="p"),
+            make_batch("a", "nan loss", name="n"),
+            make_batch("b", "left out", name="l"),
+            None,
+            unread,
+        ]
+    )
     task = toy()
-    records = list(fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1, skips=3)))
+    records = list(
+        fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1, skips=3))
+    )
     events = [(r.data["what"], tuple(r.data["ids"])) for r in records if r.kind == "event"]
     assert sorted(events) == sorted(
         [
@@ -276,32 +414,53 @@ def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(toy: Any, fi
 
 
 @pytest.mark.parametrize("text", ["nan loss", "inf gradient", "left out"])
-def test_many_bad_steps_in_a_row_end_training_with_an_error(text: str, toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_many_bad_steps_in_a_row_end_training_with_an_error(
+    text: str, toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     data = fixed([make_batch("a"), *[make_batch(text, name="bad") for _ in range(9)]])
     seen = []
     with pytest.raises(TrainingError, match=r"4 steps in a row could not be used") as caught:
-        for record in fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=9, device="cpu", skips=4)):
+        for record in fit(
+            toy(), data, None, out=tmp_path, plan=Plan(epochs=9, device="cpu", skips=4)
+        ):
             seen.append(record)
     assert sum(r.data.get("what") == "skipped-step" for r in seen) == 4
     assert text == "left out" or "bad0" in str(caught.value)
     assert str(caught.value).endswith("The likely cause: start (seen); the cure: none")
 
 
-def test_good_steps_between_bad_ones_reset_the_count(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_good_steps_between_bad_ones_reset_the_count(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     data = fixed([make_batch("a"), make_batch("nan loss"), make_batch("nan loss")])
     records = list(fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=4, device="cpu", skips=3)))
-    assert records[-1].data["what"] == "finished" and sum(r.data.get("what") == "skipped-step" for r in records) == 8
+    assert (
+        records[-1].data["what"] == "finished"
+        and sum(r.data.get("what") == "skipped-step" for r in records) == 8
+    )
 
 
-def test_a_frozen_network_is_a_clear_error(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_a_frozen_network_is_a_clear_error(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="no trained parameter received a gradient"):
         list(fit(toy(frozen=True), fixed([make_batch("a")]), None, out=tmp_path, plan=PLAN))
 
 
-def test_a_schedule_that_does_not_exist_is_an_error_before_the_first_step(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_a_schedule_that_does_not_exist_is_an_error_before_the_first_step(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     task = toy()
     with pytest.raises(ValueError, match="schedule: expected"):
-        list(fit(task, fixed([make_batch("a")] * 20), None, out=tmp_path, plan=Plan(schedule="onecicle", device="cpu")))
+        list(
+            fit(
+                task,
+                fixed([make_batch("a")] * 20),
+                None,
+                out=tmp_path,
+                plan=Plan(schedule="onecicle", device="cpu"),
+            )
+        )
     assert task.after == []
 
 
@@ -324,10 +483,15 @@ def test_a_full_disk_is_a_clear_error_and_the_old_checkpoint_stays(
             list(stream)
     assert (tmp_path / "last.pt").read_bytes() == before
     records = run(recogniser_parts, tmp_path, resume=True)
-    assert records[-1].data["what"] == "finished" and checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["epoch"] == 3
+    assert (
+        records[-1].data["what"] == "finished"
+        and checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["epoch"] == 3
+    )
 
 
-def test_memory_that_runs_out_is_said_once_and_counted(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_memory_that_runs_out_is_said_once_and_counted(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     task = toy()
     step = task.step
 
@@ -339,18 +503,36 @@ def test_memory_that_runs_out_is_said_once_and_counted(toy: Any, fixed: Any, mak
     task.step = stepped
     texts = {"p": ("a", "b"), "q": ("a",), "r": ("c", "d", "e"), "huge": ("a",)}
     data = fixed([make_batch(*rows, name=name) for name, rows in texts.items()])
-    records = list(fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1)))
-    events = [(r.data["what"], r.data["ids"]) for r in records if r.kind == "event" and r.data["what"] != "skipped-step"]
-    assert events == [("out-of-memory", []), ("too-large", ["huge0: does not fit into memory, even alone"]), ("finished", [])]
+    records = list(
+        fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1))
+    )
+    events = [
+        (r.data["what"], r.data["ids"])
+        for r in records
+        if r.kind == "event" and r.data["what"] != "skipped-step"
+    ]
+    assert events == [
+        ("out-of-memory", []),
+        ("too-large", ["huge0: does not fit into memory, even alone"]),
+        ("finished", []),
+    ]
     assert [r.data["halved"] for r in records if r.kind == "step"] == [1, 0, 2] * 2
     assert checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["halved"] == 8
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(1, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"))])
+@pytest.mark.parametrize(
+    "workers",
+    [0, pytest.param(1, marks=pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here"))],
+)
 @pytest.mark.parametrize("lost", [1, 11])
-def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(lost: int, workers: int, tones: Any, tmp_path: Path) -> None:
+def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(
+    lost: int, workers: int, tones: Any, tmp_path: Path
+) -> None:
     files = [shutil.copy(u.audio_filepath, tmp_path) for u in tones]
-    lines = [dataclasses.replace(u, audio_filepath=Path(file)) for u, file in zip(tones, files, strict=True)]
+    lines = [
+        dataclasses.replace(u, audio_filepath=Path(file))
+        for u, file in zip(tones, files, strict=True)
+    ]
     torch.manual_seed(1)
     tokenizer = Alphabet("abc ")
     spec = NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=4)
@@ -368,10 +550,15 @@ def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(lost: int,
 
     if lost == 1:
         train()
-        (told,) = [r.data["ids"] for r in seen if r.kind == "event" and r.data["what"] == "unreadable"]
+        (told,) = [
+            r.data["ids"] for r in seen if r.kind == "event" and r.data["what"] == "unreadable"
+        ]
         assert len(told) == 1 and "tone00.wav" in told[0] and seen[-1].data["what"] == "finished"
     else:
-        with pytest.raises(TrainingError, match=r"11 of 16 utterances could not be read in epoch 2, more than --unreadable 0\.5 .*tones"):
+        with pytest.raises(
+            TrainingError,
+            match=r"11 of 16 utterances could not be read in epoch 2, more than --unreadable 0\.5 .*tones",
+        ):
             train()
     loader.close()
 
@@ -379,7 +566,12 @@ def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(lost: int,
 def test_a_recipe_for_one_process_is_not_run_by_several(
     toy: Any, fixed: Any, make_batch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("RANK", "1"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1")):
+    for name, value in (
+        ("RANK", "1"),
+        ("WORLD_SIZE", "2"),
+        ("MASTER_ADDR", "127.0.0.1"),
+        ("MASTER_PORT", "1"),
+    ):
         monkeypatch.setenv(name, value)
     with pytest.raises(TrainingError, match="this recipe trains in one"):
         fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, plan=PLAN)
@@ -389,18 +581,24 @@ def test_a_recipe_for_one_process_is_not_run_by_several(
 
 
 def equal_runs(one: Path, two: Path, epoch_start: bool) -> None:
-    assert same(timeless(checkpoint.load(one / "last.pt")), timeless(checkpoint.load(two / "last.pt")))
+    assert same(
+        timeless(checkpoint.load(one / "last.pt")), timeless(checkpoint.load(two / "last.pt"))
+    )
     assert same(checkpoint.load(one / "best.pt"), checkpoint.load(two / "best.pt"))
     for a, b in zip(run_cli(one, "check"), run_cli(two, "check"), strict=True):
         assert {key: (a[key], b[key]) for key in a if a[key] != b[key] and key not in SESSION} == {}
     if epoch_start:
         assert run_cli(one, "step", "epoch") == run_cli(two, "step", "epoch")
     # Inside an epoch the windows of the step records, and the mean over the epoch, begin anew where the run went on.
-    assert [(r["epoch"], r["step"]) for r in run_cli(one, "epoch")] == [(r["epoch"], r["step"]) for r in run_cli(two, "epoch")]
+    assert [(r["epoch"], r["step"]) for r in run_cli(one, "epoch")] == [
+        (r["epoch"], r["step"]) for r in run_cli(two, "epoch")
+    ]
 
 
 @pytest.mark.parametrize("at", [1, 3, 4, 5, 8, 11])
-def test_an_interrupted_run_goes_on_to_the_bit(at: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_an_interrupted_run_goes_on_to_the_bit(
+    at: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
     one = uninterrupted(whole, recogniser_parts)
     task, train, dev = recogniser_parts()
     handler = signal.getsignal(signal.SIGINT)
@@ -412,15 +610,23 @@ def test_an_interrupted_run_goes_on_to_the_bit(at: int, recogniser_parts: Parts,
             if record.kind == ("step" if at % 4 else "epoch") and record.step == at:
                 signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is handler
-    assert seen[-1].data["what"] == "interrupted" and "SIGINT" in seen[-1].data["message"] and "--resume" in seen[-1].data["message"]
+    assert (
+        seen[-1].data["what"] == "interrupted"
+        and "SIGINT" in seen[-1].data["message"]
+        and "--resume" in seen[-1].data["message"]
+    )
     torch.manual_seed(99)  # a new session begins with other generators
     more = run(recogniser_parts, tmp_path, resume=True)
-    assert [r.data.get("what") for r in more if r.kind == "event" and r.data["what"] != "infeasible"] == ["resumed", "finished"]
+    assert [
+        r.data.get("what") for r in more if r.kind == "event" and r.data["what"] != "infeasible"
+    ] == ["resumed", "finished"]
     equal_runs(one, tmp_path, epoch_start=False)
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 6, 9])
-def test_a_run_that_vanished_goes_on_to_the_bit(count: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_that_vanished_goes_on_to_the_bit(
+    count: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
     """The generator is dropped, as if the process had been killed there; last.pt is that of the last save."""
     one = uninterrupted(whole, recogniser_parts)
     task, train, dev = recogniser_parts()
@@ -443,7 +649,9 @@ def test_resumed_at_the_start_of_an_epoch_even_the_records_are_equal(
     one = uninterrupted(whole, recogniser_parts)
     task, train, dev = recogniser_parts()
     stream = fit(task, train, dev, out=tmp_path, plan=Plan(**{**vars(PLAN), "save_every_s": 1e9}))
-    for record in stream:  # last.pt is written at the end of an epoch; then a few steps more are lost
+    for (
+        record
+    ) in stream:  # last.pt is written at the end of an epoch; then a few steps more are lost
         if record.kind == "step" and record.step == 4 * epoch + 2:
             break
     stream.close()
@@ -451,7 +659,9 @@ def test_resumed_at_the_start_of_an_epoch_even_the_records_are_equal(
     equal_runs(one, tmp_path, epoch_start=True)
 
 
-def test_a_run_may_be_stopped_again_and_again(recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_a_run_may_be_stopped_again_and_again(
+    recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
     one = uninterrupted(whole, recogniser_parts)
     plan, resume = Plan(**{**vars(PLAN), "log_every": 1}), False
     for _ in range(40):
@@ -470,11 +680,15 @@ def test_a_run_may_be_stopped_again_and_again(recogniser_parts: Parts, whole: di
     equal_runs(one, tmp_path, epoch_start=False)
 
 
-def test_resuming_a_finished_run_changes_nothing(recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path) -> None:
+def test_resuming_a_finished_run_changes_nothing(
+    recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
     one = uninterrupted(whole, recogniser_parts)
     run(recogniser_parts, tmp_path)
     more = run(recogniser_parts, tmp_path, resume=True)
-    assert [r.kind for r in more] == ["start", "event", "event"] and more[-1].data["what"] == "finished"
+    assert [r.kind for r in more] == ["start", "event", "event"] and more[-1].data[
+        "what"
+    ] == "finished"
     equal_runs(one, tmp_path, epoch_start=True)
 
 
@@ -494,7 +708,9 @@ def test_auto_resume_begins_where_there_is_nothing_and_goes_on_where_there_is(
 def test_resuming_nothing_and_resuming_from_a_best_checkpoint_are_clear_errors(
     recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
 ) -> None:
-    with pytest.raises(CheckpointError, match=r"expected a checkpoint at .*last\.pt; there is no such file"):
+    with pytest.raises(
+        CheckpointError, match=r"expected a checkpoint at .*last\.pt; there is no such file"
+    ):
         run(recogniser_parts, tmp_path, resume=True)
     one = uninterrupted(whole, recogniser_parts)
     (tmp_path / "last.pt").write_bytes((one / "best.pt").read_bytes())
@@ -502,11 +718,15 @@ def test_resuming_nothing_and_resuming_from_a_best_checkpoint_are_clear_errors(
         run(recogniser_parts, tmp_path, resume=True)
 
 
-def test_in_another_thread_signals_are_left_alone(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+def test_in_another_thread_signals_are_left_alone(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
     handler, found = signal.getsignal(signal.SIGINT), []
 
     def work() -> None:
-        for _ in fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, plan=Plan(epochs=1, device="cpu")):
+        for _ in fit(
+            toy(), fixed([make_batch("a")]), None, out=tmp_path, plan=Plan(epochs=1, device="cpu")
+        ):
             found.append(signal.getsignal(signal.SIGINT))
 
     thread = threading.Thread(target=work)

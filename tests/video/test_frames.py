@@ -25,7 +25,11 @@ def film(tmp_path: Path) -> Path:
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         slope = np.arange(64, dtype=np.uint8)[None, :, None].repeat(48, 0).repeat(3, 2)
         for number in range(10):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(slope + np.uint8(15 * number), format="rgb24")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(slope + np.uint8(15 * number), format="rgb24")
+                )
+            )
         container.mux(stream.encode())
     return path
 
@@ -49,8 +53,13 @@ def test_equalised_levels_are_about_equally_frequent() -> None:
     assert np.array_equal(equalised(same), same)
 
 
-@pytest.mark.parametrize(("seconds", "kind", "count"), [(0.4, "used", 10), (0.36, "used", 9), (0.2, "longer", 5), (1.0, "shorter", 10)])
-def test_video_is_fitted_to_the_sound_and_told(film: Path, seconds: float, kind: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "kind", "count"),
+    [(0.4, "used", 10), (0.36, "used", 9), (0.2, "longer", 5), (1.0, "shorter", 10)],
+)
+def test_video_is_fitted_to_the_sound_and_told(
+    film: Path, seconds: float, kind: str, count: int
+) -> None:
     reader = VideoReader(size=16)
     frames = reader(Utterance(Path("a.wav"), seconds, video_filepath=film))
     assert len(frames) == count and reader.counts == {kind: 1}
@@ -62,18 +71,23 @@ def test_what_is_absent_is_empty_and_counted_once_for_each_utterance(tmp_path: P
     broken.write_bytes(b"no video")
     for _ in range(2):
         for path in (None, tmp_path / "gone.mp4", broken):
-            assert reader(Utterance(Path(f"{path and path.stem}.wav"), 1.0, video_filepath=path)).shape == (0, 16, 16)
+            assert reader(
+                Utterance(Path(f"{path and path.stem}.wav"), 1.0, video_filepath=path)
+            ).shape == (0, 16, 16)
     assert reader.counts == {"absent": 3} and set(reader.reasons) == {"gone", "broken"}
     with pytest.raises(VideoError, match=r"broken\.mp4"):
         read_frames(broken)
 
 
 def test_frames_are_decoded_once_and_anew_when_the_file_changes(film: Path, tmp_path: Path) -> None:
-    reader, line = VideoReader(tmp_path / "cache", size=16), Utterance(Path("a.wav"), 0.4, video_filepath=film)
+    reader, line = (
+        VideoReader(tmp_path / "cache", size=16),
+        Utterance(Path("a.wav"), 0.4, video_filepath=film),
+    )
     first = reader(line)
     (kept,) = (tmp_path / "cache").glob("*.npy")
     np.save(kept, np.zeros_like(first.numpy()))
-    assert not bool(reader(line).any())                    # from the cache
+    assert not bool(reader(line).any())  # from the cache
     film.touch()
     torch.testing.assert_close(reader(line), first)
 
@@ -89,6 +103,8 @@ def test_modes(film: Path) -> None:
 
 def test_grid_has_75_frames(data_root: Path) -> None:
     folder = data_root / "grid_s1"
-    line = Utterance.from_json(json.loads((folder / "valid.jsonl").read_text().splitlines()[0]), folder)
+    line = Utterance.from_json(
+        json.loads((folder / "valid.jsonl").read_text().splitlines()[0]), folder
+    )
     assert line.video_filepath is not None
     assert read_frames(line.video_filepath).shape == (75, 128, 128)

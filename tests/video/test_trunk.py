@@ -35,7 +35,9 @@ def test_another_clock_is_bilinear_resizing(frames: int, steps: int) -> None:
     torch.manual_seed(0)
     x = Seq.stack([torch.randn(frames, 6)], Fraction(frames))
     like = Seq(torch.zeros(1, steps, 2), (steps,), Fraction(steps))
-    theirs = functional.interpolate(x.data[:, None], size=(steps, 6), mode="bilinear", align_corners=False)[:, 0]
+    theirs = functional.interpolate(
+        x.data[:, None], size=(steps, 6), mode="bilinear", align_corners=False
+    )[:, 0]
     torch.testing.assert_close(ToClock()(x, like).data, theirs, atol=1e-4, rtol=1e-3)
 
 

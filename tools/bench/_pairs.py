@@ -15,12 +15,19 @@ def interleaved(ways: Mapping[str, Callable[[], float]], rounds: int) -> dict[st
     for index in range(rounds):
         for name in list(ways)[:: -1 if index % 2 else 1]:
             found[name].append(ways[name]())
-            print(f"\rround {index + 1}: {name} {found[name][-1]:.2f} s ", end="", file=sys.stderr, flush=True)
+            print(
+                f"\rround {index + 1}: {name} {found[name][-1]:.2f} s ",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
     print(file=sys.stderr)
     return found
 
 
-def ratio(above: Sequence[float], below: Sequence[float], draws: int = 4000) -> tuple[float, float, float]:
+def ratio(
+    above: Sequence[float], below: Sequence[float], draws: int = 4000
+) -> tuple[float, float, float]:
     """Ratio of the medians of paired runs, and the ends of its 95 % bootstrap interval over pairs."""
     pairs = np.array([above, below])
     chosen = np.random.default_rng(0).integers(0, pairs.shape[1], (draws, pairs.shape[1]))

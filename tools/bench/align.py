@@ -18,7 +18,7 @@ from ctcasr.data import read_audio, read_manifest
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.seq import Seq
 
-UNITS = 25_000          # of a GRID .align file, in a second
+UNITS = 25_000  # of a GRID .align file, in a second
 
 
 def main(checkpoint: str, manifest: str) -> None:
@@ -32,22 +32,38 @@ def main(checkpoint: str, manifest: str) -> None:
         with torch.no_grad():
             logits = recogniser.logits(samples)
         tokens = recogniser.tokenizer.encode(utterance.text or "")
-        (found,) = forced_align(logits.data, torch.tensor(tokens), logits.lengths, (len(tokens),), blank=recogniser.tokenizer.blank)
+        (found,) = forced_align(
+            logits.data,
+            torch.tensor(tokens),
+            logits.lengths,
+            (len(tokens),),
+            blank=recogniser.tokenizer.blank,
+        )
         words = recogniser.words(tokens, [(span.start, span.end) for span in found.tokens])
         if [w.text for w in words] != [name for name, _, _ in times]:
-            raise ValueError(f"{utterance.id}: expected the words {[name for name, _, _ in times]}; aligned {[w.text for w in words]}")
-        starts += [1000 * (w.start_s - begin) for w, (_, begin, _) in zip(words, times, strict=True)]
+            raise ValueError(
+                f"{utterance.id}: expected the words {[name for name, _, _ in times]}; aligned {[w.text for w in words]}"
+            )
+        starts += [
+            1000 * (w.start_s - begin) for w, (_, begin, _) in zip(words, times, strict=True)
+        ]
         ends += [1000 * (w.end_s - end) for w, (_, _, end) in zip(words, times, strict=True)]
     for name, errors in (("start", starts), ("end", ends)):
         sizes = sorted(map(abs, errors))
-        print(f"word {name}: median error {median(errors):+.0f} ms, median size {median(sizes):.0f} ms, "
-              f"90 % below {sizes[int(0.9 * len(sizes))]:.0f} ms, {len(sizes)} words, frames of {1000 * recogniser.model.frame_s:g} ms")
+        print(
+            f"word {name}: median error {median(errors):+.0f} ms, median size {median(sizes):.0f} ms, "
+            f"90 % below {sizes[int(0.9 * len(sizes))]:.0f} ms, {len(sizes)} words, frames of {1000 * recogniser.model.frame_s:g} ms"
+        )
 
 
 def word_times(path: Path) -> list[tuple[str, float, float]]:
     """Words with start and end in seconds; silences left out."""
     rows = (line.split() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    return [(word, int(start) / UNITS, int(end) / UNITS) for start, end, word in rows if word not in ("sil", "sp")]
+    return [
+        (word, int(start) / UNITS, int(end) / UNITS)
+        for start, end, word in rows
+        if word not in ("sil", "sp")
+    ]
 
 
 if __name__ == "__main__":

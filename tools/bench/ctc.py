@@ -28,7 +28,13 @@ from torch import Tensor
 
 from ctcasr.ctc import ctc_loss
 
-SHAPES = ("32,400,38,60", "64,1000,38,200", "32,1500,500,100", "16,2000,5000,200", "128,1600,38,250")
+SHAPES = (
+    "32,400,38,60",
+    "64,1000,38,200",
+    "32,1500,500,100",
+    "16,2000,5000,200",
+    "128,1600,38,250",
+)
 # Arithmetic floors of forward and backward on an H200 in microseconds, for the shapes above.
 H200_FLOOR_US = {(32, 400, 38, 60): 5, (64, 1000, 38, 200): 14, (32, 1500, 500, 100): 45,
                  (16, 2000, 5000, 200): 298, (128, 1600, 38, 250): 22}  # fmt: skip
@@ -66,7 +72,10 @@ def native(b: Batch) -> None:
 def cudnn(b: Batch) -> None:
     """torch takes cuDNN for concatenated int32 targets and lengths on the host, equal T, blank 0 and S < 256."""
     log_probs = b.logits.log_softmax(-1).transpose(0, 1)
-    frames, labels = torch.tensor(b.frames, dtype=torch.int32), torch.tensor(b.labels, dtype=torch.int32)
+    frames, labels = (
+        torch.tensor(b.frames, dtype=torch.int32),
+        torch.tensor(b.labels, dtype=torch.int32),
+    )
     F.ctc_loss(log_probs, b.targets.flatten().int(), frames, labels, reduction="sum").backward()
 
 
@@ -144,7 +153,9 @@ def peak_bytes(name: str, shape: tuple[int, int, int, int], device: str, threads
     return resident("VmHWM") - before
 
 
-def measure(shape: tuple[int, int, int, int], device: str, pairs: int, threads: int) -> list[list[str]]:
+def measure(
+    shape: tuple[int, int, int, int], device: str, pairs: int, threads: int
+) -> list[list[str]]:
     b = make(shape, device)
     names = ["ours", "torch"] + (["cuDNN"] if device == "cuda" and shape[3] < 256 else [])
     for name in names:
@@ -180,29 +191,48 @@ def processor() -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="B,T,C,S")
     parser.add_argument("--pairs", type=int, default=7, help="interleaved runs of everybody")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="torch.set_num_threads")
-    parser.add_argument("--markdown", action="store_true", help="a table with device, versions and the command")
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="torch.set_num_threads"
+    )
+    parser.add_argument(
+        "--markdown", action="store_true", help="a table with device, versions and the command"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     head = ["(B, T, C, S)", "", "ms", "times ours", "GB/s", "max gradient error", "peak extra MiB"]
     if args.device == "cuda":
         head += ["kernels us", "floor by kernels"]
-    device = torch.cuda.get_device_name() if args.device == "cuda" else f"{processor()}, {args.threads} threads"
-    versions = f"torch {torch.__version__}, numpy {np.__version__}, Python {platform.python_version()}"
+    device = (
+        torch.cuda.get_device_name()
+        if args.device == "cuda"
+        else f"{processor()}, {args.threads} threads"
+    )
+    versions = (
+        f"torch {torch.__version__}, numpy {np.__version__}, Python {platform.python_version()}"
+    )
     if args.markdown:
         print(f"# CTC loss, forward and backward: {device}\n\n{datetime.date.today()}, {versions}.")
-        print(f"`python {' '.join(sys.argv)}`\n\nMedians; ratios with their interval over {args.pairs} pairs.\n")
+        print(
+            f"`python {' '.join(sys.argv)}`\n\nMedians; ratios with their interval over {args.pairs} pairs.\n"
+        )
         print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     else:
         print(f"{device}; {versions}\n" + "".join(f"{cell:>22}" for cell in head))
     for text in args.shapes:
         batch, frames, classes, labels = (int(value) for value in text.split(","))
         for row in measure((batch, frames, classes, labels), args.device, args.pairs, args.threads):
-            print(f"| {' | '.join(row)} |" if args.markdown else "".join(f"{cell:>22}" for cell in row), flush=True)
+            print(
+                f"| {' | '.join(row)} |"
+                if args.markdown
+                else "".join(f"{cell:>22}" for cell in row),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

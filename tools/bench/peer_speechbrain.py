@@ -41,8 +41,13 @@ def network(told: dict[str, Any]) -> torch.nn.Module:
     shape = [told["batch_size"], 300, told["bands"]]
     for conv in told["conv"]:
         # Its kernels and strides are (frequency, time) in effect: it transposes [B, T, F, C] to [B, C, F, T].
-        layer = Conv2d(input_shape=tuple(shape), out_channels=conv["channels"], kernel_size=tuple(conv["kernel"][::-1]),
-                       stride=tuple(conv["stride"][::-1]), bias=False)
+        layer = Conv2d(
+            input_shape=tuple(shape),
+            out_channels=conv["channels"],
+            kernel_size=tuple(conv["kernel"][::-1]),
+            stride=tuple(conv["stride"][::-1]),
+            bias=False,
+        )
         with torch.no_grad():
             shape = list(layer(torch.zeros(2, *shape[1:])).shape)
         layers += [layer, BatchNorm2d(input_size=conv["channels"]), torch.nn.ReLU()]
@@ -50,12 +55,25 @@ def network(told: dict[str, Any]) -> torch.nn.Module:
         layers.append(torch.nn.Flatten(2))
     size = math.prod(shape[2:])
     for _ in range(told["layers"]):
-        layers += [BatchNorm1d(input_size=size), First(KINDS[told["rnn"]](hidden_size=told["hidden"], input_size=size, num_layers=1,
-                                                                           bidirectional=told["bidirectional"]))]
+        layers += [
+            BatchNorm1d(input_size=size),
+            First(
+                KINDS[told["rnn"]](
+                    hidden_size=told["hidden"],
+                    input_size=size,
+                    num_layers=1,
+                    bidirectional=told["bidirectional"],
+                )
+            ),
+        ]
         size = told["hidden"] * (2 if told["bidirectional"] else 1)
         layers.append(torch.nn.Dropout(told["dropout"]))
     for width in [*told["fc"], told["symbols"]]:
-        layers += [BatchNorm1d(input_size=size), Linear(n_neurons=width, input_size=size), torch.nn.ReLU()]
+        layers += [
+            BatchNorm1d(input_size=size),
+            Linear(n_neurons=width, input_size=size),
+            torch.nn.ReLU(),
+        ]
         size = width
     return torch.nn.Sequential(*layers[:-1], Softmax(apply_log=True))
 
@@ -82,7 +100,9 @@ class Recognise(sb.Brain):
     def compute_objectives(self, predictions: Any, batch: Any, stage: Any) -> Any:
         scores, lengths = predictions
         tokens, token_lengths = batch.tokens
-        return ctc_loss(scores, tokens, lengths, token_lengths, blank_index=0, reduction="batchmean")
+        return ctc_loss(
+            scores, tokens, lengths, token_lengths, blank_index=0, reduction="batchmean"
+        )
 
 
 def dataset(told: dict[str, Any]) -> sb.dataio.dataset.DynamicItemDataset:
@@ -98,19 +118,36 @@ def dataset(told: dict[str, Any]) -> sb.dataio.dataset.DynamicItemDataset:
     def tokens(labels: Any) -> Any:
         return torch.LongTensor(labels)
 
-    return sb.dataio.dataset.DynamicItemDataset(told["items"], [sound, tokens], ["id", "sig", "tokens"])
+    return sb.dataio.dataset.DynamicItemDataset(
+        told["items"], [sound, tokens], ["id", "sig", "tokens"]
+    )
 
 
 def train(told: dict[str, Any], data: sb.dataio.dataset.DynamicItemDataset) -> float:
     """Seconds of one epoch with a fresh network."""
     torch.manual_seed(0)
     fbank = Fbank(sample_rate=told["rate_hz"], n_fft=told["n_fft"], n_mels=told["bands"])
-    modules = {"fbank": fbank, "norm": InputNormalization(norm_type="sentence"), "network": network(told)}
-    brain = Recognise(modules, lambda p: torch.optim.AdamW(p, lr=told["lr"], weight_decay=told["weight_decay"]),
-                      run_opts={"device": told["device"], "max_grad_norm": told["clip"]})
+    modules = {
+        "fbank": fbank,
+        "norm": InputNormalization(norm_type="sentence"),
+        "network": network(told),
+    }
+    brain = Recognise(
+        modules,
+        lambda p: torch.optim.AdamW(p, lr=told["lr"], weight_decay=told["weight_decay"]),
+        run_opts={"device": told["device"], "max_grad_norm": told["clip"]},
+    )
     begin = time.perf_counter()
-    brain.fit(range(1), data, progressbar=False,
-              train_loader_kwargs={"batch_size": told["batch_size"], "shuffle": False, "num_workers": told["workers"]})
+    brain.fit(
+        range(1),
+        data,
+        progressbar=False,
+        train_loader_kwargs={
+            "batch_size": told["batch_size"],
+            "shuffle": False,
+            "num_workers": told["workers"],
+        },
+    )
     if told["device"].startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter() - begin
@@ -122,7 +159,12 @@ def main() -> None:
     torch.set_num_threads(told["threads"])
     data = dataset(told)
     parameters = sum(p.numel() for p in network(told).parameters())
-    print(json.dumps({"parameters": parameters, "version": sb.__version__, "torch": torch.__version__}), flush=True)
+    print(
+        json.dumps(
+            {"parameters": parameters, "version": sb.__version__, "torch": torch.__version__}
+        ),
+        flush=True,
+    )
     for _ in sys.stdin:
         with contextlib.redirect_stdout(sys.stderr):
             seconds = train(told, data)

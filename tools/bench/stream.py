@@ -24,17 +24,23 @@ from ctcasr.scoring.errors import Transcripts
 
 def main(argv: Sequence[str] | None = None) -> None:
     """One thread, and its processor time: what other work the machine has does not count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("checkpoint")
     parser.add_argument("manifest")
-    parser.add_argument("--chunk-s", type=float, default=0.1, help="seconds of sound in a chunk (default 0.1)")
+    parser.add_argument(
+        "--chunk-s", type=float, default=0.1, help="seconds of sound in a chunk (default 0.1)"
+    )
     args = parser.parse_args(argv)
 
     torch.set_num_threads(1)
     recogniser = Recogniser.load(args.checkpoint)
     chunk = round(args.chunk_s * recogniser.rate_hz)
     if chunk < 1:
-        raise ValueError(f"--chunk-s: expected at least one sample of {recogniser.rate_hz} Hz; got {args.chunk_s:g} s")
+        raise ValueError(
+            f"--chunk-s: expected at least one sample of {recogniser.rate_hz} Hz; got {args.chunk_s:g} s"
+        )
     spent: list[float] = []
     tally, seconds, same = Transcripts(), 0.0, 0
     utterances = [u for u in read_manifest(args.manifest).utterances if u.text is not None]
@@ -46,11 +52,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         same += text == recogniser.transcribe(samples, recogniser.rate_hz)[0].text
     if not spent:
         raise ValueError(f"{args.manifest}: expected utterances with a text; found none")
-    print(f"{len(utterances)} recordings, {seconds:.0f} s, in chunks of {1000 * args.chunk_s:g} ms on one thread: "
-          f"real-time factor {sum(spent) / seconds:.4f} (processor time); a chunk takes {1000 * float(np.median(spent)):.1f} ms (median), "
-          f"{1000 * float(np.percentile(spent, 99)):.1f} ms (99 of 100)")
-    print(f"algorithmic latency {1000 * recogniser.stream().latency_s:.0f} ms; WER {100 * tally.words.rate:.2f} %, "
-          f"CER {100 * tally.chars.rate:.2f} %; {same} of {len(utterances)} texts are those of the whole recording")
+    print(
+        f"{len(utterances)} recordings, {seconds:.0f} s, in chunks of {1000 * args.chunk_s:g} ms on one thread: "
+        f"real-time factor {sum(spent) / seconds:.4f} (processor time); a chunk takes {1000 * float(np.median(spent)):.1f} ms (median), "
+        f"{1000 * float(np.percentile(spent, 99)):.1f} ms (99 of 100)"
+    )
+    print(
+        f"algorithmic latency {1000 * recogniser.stream().latency_s:.0f} ms; WER {100 * tally.words.rate:.2f} %, "
+        f"CER {100 * tally.chars.rate:.2f} %; {same} of {len(utterances)} texts are those of the whole recording"
+    )
 
 
 def _streamed(recogniser: Recogniser, samples: Tensor, chunk: int) -> tuple[str, list[float]]:

@@ -53,11 +53,29 @@ class Bench:
 
     def __init__(self, a: argparse.Namespace, folder: Path) -> None:
         self.spec: NetSpec = read_spec(a.net)
-        self.folder, self.plan = folder, Plan(epochs=1, device=a.device, schedule="constant", bf16=a.bf16)
-        lines = read_manifest(a.train).utterances if a.train else noise(folder, a.batches * a.batch_size, self.spec.front.rate_hz)
-        chosen = np.random.default_rng(0).permutation(len(lines))[:a.batches * a.batch_size]
-        corpus = Corpus([lines[i] for i in sorted(chosen)], TOKENIZER, self.spec.front.rate_hz, cache_bytes=1 << 30 if a.cache else 0)
-        self.loader = Loader(corpus, batch_size=a.batch_size, order="shuffle", workers=a.workers, pin=a.device == "cuda")
+        self.folder, self.plan = (
+            folder,
+            Plan(epochs=1, device=a.device, schedule="constant", bf16=a.bf16),
+        )
+        lines = (
+            read_manifest(a.train).utterances
+            if a.train
+            else noise(folder, a.batches * a.batch_size, self.spec.front.rate_hz)
+        )
+        chosen = np.random.default_rng(0).permutation(len(lines))[: a.batches * a.batch_size]
+        corpus = Corpus(
+            [lines[i] for i in sorted(chosen)],
+            TOKENIZER,
+            self.spec.front.rate_hz,
+            cache_bytes=1 << 30 if a.cache else 0,
+        )
+        self.loader = Loader(
+            corpus,
+            batch_size=a.batch_size,
+            order="shuffle",
+            workers=a.workers,
+            pin=a.device == "cuda",
+        )
         self.a, self.wait_s, self.fit_s = a, 0.0, 0.0
 
     def model(self) -> SpeechModel:
@@ -67,7 +85,13 @@ class Bench:
     def ours(self) -> float:
         """Seconds of `fit`; its trial steps before the start are not counted."""
         with tempfile.TemporaryDirectory(dir=self.folder) as out:
-            records = fit(Recognise(self.model(), TOKENIZER, spec_to(self.spec)), self.loader, None, out=out, plan=self.plan)
+            records = fit(
+                Recognise(self.model(), TOKENIZER, spec_to(self.spec)),
+                self.loader,
+                None,
+                out=out,
+                plan=self.plan,
+            )
             begin = next(time.perf_counter() for record in records if record.kind == "start")
             self.wait_s += sum(record.data["wait_s"] for record in records if record.kind == "step")
             self.sync()
@@ -84,7 +108,14 @@ class Bench:
         for batch in self.loader.epoch(0):
             assert batch is not None
             logits = model(batch.audio.to(self.a.device))
-            rows = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, reduction="none", zero_infinity=True)
+            rows = ctc_loss(
+                logits.data,
+                batch.targets,
+                logits.lengths,
+                batch.target_lengths,
+                reduction="none",
+                zero_infinity=True,
+            )
             optimiser.zero_grad()
             rows.mean().backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), self.plan.clip)
@@ -114,7 +145,14 @@ class Bench:
             tick("features")
             logits = model.body(features)
             tick("network")
-            loss = ctc_loss(logits.data, batch.targets, logits.lengths, batch.target_lengths, reduction="none", zero_infinity=True).mean()
+            loss = ctc_loss(
+                logits.data,
+                batch.targets,
+                logits.lengths,
+                batch.target_lengths,
+                reduction="none",
+                zero_infinity=True,
+            ).mean()
             tick("loss")
             loss.backward()
             tick("backward")
@@ -138,22 +176,40 @@ class Bench:
             start = round(u.offset * corpus.rate_hz)
             file: Any = str(u.audio_filepath)
             if u.offset:
-                file = {"file": file, "start": start, "stop": start + round((u.duration or 0) * corpus.rate_hz)}
+                file = {
+                    "file": file,
+                    "start": start,
+                    "stop": start + round((u.duration or 0) * corpus.rate_hz),
+                }
             items[f"{index}-{u.id}"] = {"file": file, "labels": TOKENIZER.encode(u.text or "")}
-        told = {**{key: spec[key] for key in ("conv", "rnn", "layers", "hidden", "bidirectional", "fc", "dropout")},
-                **{key: spec["front"][key] for key in ("bands", "n_fft", "rate_hz")}, "symbols": TOKENIZER.size, "items": items,
-                **{key: getattr(self.plan, key) for key in ("lr", "weight_decay", "clip")}, "batch_size": self.a.batch_size,
-                "threads": self.a.threads, "workers": self.a.workers, "device": self.a.device}
+        told = {
+            **{
+                key: spec[key]
+                for key in ("conv", "rnn", "layers", "hidden", "bidirectional", "fc", "dropout")
+            },
+            **{key: spec["front"][key] for key in ("bands", "n_fft", "rate_hz")},
+            "symbols": TOKENIZER.size,
+            "items": items,
+            **{key: getattr(self.plan, key) for key in ("lr", "weight_decay", "clip")},
+            "batch_size": self.a.batch_size,
+            "threads": self.a.threads,
+            "workers": self.a.workers,
+            "device": self.a.device,
+        }
         path = self.folder / "told.json"
         path.write_text(json.dumps(told), encoding="utf-8")
         script = Path(__file__).with_name("peer_speechbrain.py")
         command = [self.a.peer_python, str(script), str(path)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as peer:
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as peer:
             assert peer.stdin and peer.stdout
 
             def told_by() -> dict[str, Any]:
                 line = peer.stdout.readline() if peer.stdout else ""
-                return json.loads(line) if line else sys.exit("the peer ended; its message is above")  # type: ignore[no-any-return]
+                return (
+                    json.loads(line) if line else sys.exit("the peer ended; its message is above")
+                )  # type: ignore[no-any-return]
 
             def seconds() -> float:
                 print(file=peer.stdin, flush=True)
@@ -162,7 +218,9 @@ class Bench:
             about = told_by()
             print(f"SpeechBrain {about['version']}, torch {about['torch']}")
             if about["parameters"] != (own := sum(p.numel() for p in self.model().parameters())):
-                sys.exit(f"expected the same network in both; got {own} parameters here and {about['parameters']} there")
+                sys.exit(
+                    f"expected the same network in both; got {own} parameters here and {about['parameters']} there"
+                )
             yield seconds
             peer.stdin.close()
 
@@ -174,14 +232,24 @@ def noise(folder: Path, count: int, rate_hz: int) -> list[Utterance]:
         seconds = float(draw.uniform(2, 6))
         path = folder / f"{index}.wav"
         soundfile.write(path, 0.1 * draw.standard_normal(round(seconds * rate_hz)), rate_hz)
-        made.append(Utterance(path, seconds, "".join(draw.choice(list("etaoin shrdlu"), round(10 * seconds)))))
+        made.append(
+            Utterance(
+                path, seconds, "".join(draw.choice(list("etaoin shrdlu"), round(10 * seconds)))
+            )
+        )
     return made
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--train", default="", help="manifest; none: noise")
-    parser.add_argument("--net", default="default", help='a preset, with changes ("default rnn=gru"), or a .toml file')
+    parser.add_argument(
+        "--net",
+        default="default",
+        help='a preset, with changes ("default rnn=gru"), or a .toml file',
+    )
     parser.add_argument("--batches", type=int, default=16)
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=7)
@@ -189,9 +257,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--cache", action="store_true", help="keep decoded samples from run to run")
-    parser.add_argument("--bf16", action="store_true", help="ours with products in bfloat16; the others stay in float32")
+    parser.add_argument(
+        "--bf16",
+        action="store_true",
+        help="ours with products in bfloat16; the others stay in float32",
+    )
     parser.add_argument("--against", nargs="*", default=[], choices=("bare", "speechbrain"))
-    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has SpeechBrain")
+    parser.add_argument(
+        "--peer-python", default=sys.executable, help="interpreter that has SpeechBrain"
+    )
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
@@ -199,23 +273,38 @@ def main() -> None:
         seconds = bench.loader.seconds
         place = torch.cuda.get_device_name() if a.device == "cuda" else f"CPU, {a.threads} threads"
         parameters = sum(p.numel() for p in bench.model().parameters())
-        print(f"{describe(bench.spec)}, {parameters} parameters; {place}; torch {torch.__version__}; {a.workers} workers")
-        print(f"{len(bench.loader)} batches of {a.batch_size}, {seconds:.0f} s of audio a run, {a.rounds} rounds\n")
+        print(
+            f"{describe(bench.spec)}, {parameters} parameters; {place}; torch {torch.__version__}; {a.workers} workers"
+        )
+        print(
+            f"{len(bench.loader)} batches of {a.batch_size}, {seconds:.0f} s of audio a run, {a.rounds} rounds\n"
+        )
         ways: dict[str, Callable[[], float]] = {"ours": bench.ours}
         ways |= {"bare": bench.bare} if "bare" in a.against else {}
-        ways |= {"speechbrain": stack.enter_context(bench.speechbrain())} if "speechbrain" in a.against else {}
+        ways |= (
+            {"speechbrain": stack.enter_context(bench.speechbrain())}
+            if "speechbrain" in a.against
+            else {}
+        )
         interleaved(ways, 1)  # compiles, allocates
         bench.wait_s = bench.fit_s = 0.0
         times = interleaved(ways, a.rounds)
         print("| way | s | audio-s per s | times ours |\n|---|---|---|---|")
         for name, spent in times.items():
             against = "" if name == "ours" else spelt(ratio(spent, times["ours"]))
-            print(f"| {name} | {statistics.median(spent):.2f} | {seconds / statistics.median(spent):.0f} | {against} |")
+            print(
+                f"| {name} | {statistics.median(spent):.2f} | {seconds / statistics.median(spent):.0f} | {against} |"
+            )
         print(f"\nwaiting for data: {100 * bench.wait_s / bench.fit_s:.1f} % of ours")
         parts = [bench.split() for _ in range(3)]
         middle = {part: statistics.median(p[part] for p in parts) for part in PARTS}
-        print("a step, ms: " + ", ".join(f"{part} {1e3 * t / len(bench.loader):.1f} ({100 * t / sum(middle.values()):.0f} %)"
-                                         for part, t in middle.items()))
+        print(
+            "a step, ms: "
+            + ", ".join(
+                f"{part} {1e3 * t / len(bench.loader):.1f} ({100 * t / sum(middle.values()):.0f} %)"
+                for part, t in middle.items()
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -76,10 +76,15 @@ def main(argv: list[str] | None = None) -> None:
     for question, answers in QUESTIONS.items():
         if s.questions and question not in s.questions.split(","):
             continue
-        print(f"\n| {question} | steps to release | valid WER % | valid CER % | minutes |\n| --- | --- | --- | --- | --- |", flush=True)
+        print(
+            f"\n| {question} | steps to release | valid WER % | valid CER % | minutes |\n| --- | --- | --- | --- | --- |",
+            flush=True,
+        )
         for answer, changes in answers.items():
             runs = [run(s, answer, changes, seed) for seed in range(s.seeds)]
-            cells = [_cell([r[name] for r in runs]) for name in ("release", "wer", "cer", "minutes")]
+            cells = [
+                _cell([r[name] for r in runs]) for name in ("release", "wer", "cer", "minutes")
+            ]
             print("| " + " | ".join([answer, *cells]) + " |", flush=True)
 
 
@@ -87,12 +92,34 @@ def run(s: Settings, answer: str, changes: dict[str, str], seed: int) -> dict[st
     """One training, or what it gave before."""
     out = Path(s.out) / f"{''.join(c if c.isalnum() else '_' for c in answer)}_{seed}"
     if not (out / "result.json").exists():
-        flags = [part for name, value in changes.items() for part in ([f"--{name}", value] if value else [f"--{name}"])]
-        recognise.main(["--train", s.train, "--valid", s.valid, "--epochs", str(s.epochs), "--seed", str(seed), "--out", str(out), *flags])
+        flags = [
+            part
+            for name, value in changes.items()
+            for part in ([f"--{name}", value] if value else [f"--{name}"])
+        ]
+        recognise.main(
+            [
+                "--train",
+                s.train,
+                "--valid",
+                s.valid,
+                "--epochs",
+                str(s.epochs),
+                "--seed",
+                str(seed),
+                "--out",
+                str(out),
+                *flags,
+            ]
+        )
         scores = json.loads((out / "valid" / "scores.json").read_text(encoding="utf-8"))
         records = read_records(out)
-        found = {"release": release_step([r for r in records if r.kind == "check"]), "wer": 100 * float(scores["wer"]),
-                 "cer": 100 * float(scores["cer"]), "minutes": records[-1].data["time_s"] / 60}
+        found = {
+            "release": release_step([r for r in records if r.kind == "check"]),
+            "wer": 100 * float(scores["wer"]),
+            "cer": 100 * float(scores["cer"]),
+            "minutes": records[-1].data["time_s"] / 60,
+        }
         (out / "result.json").write_text(json.dumps(found), encoding="utf-8")
     result: dict[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
     return result

@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
         range_test(argv[1:])
     elif argv[:1] == ["grid"] and "--" in argv:
         cut = argv.index("--")
-        grid(argv[1:cut], argv[cut + 1:])
+        grid(argv[1:cut], argv[cut + 1 :])
     else:
         raise SystemExit(__doc__)
 
@@ -35,7 +35,9 @@ def main(argv: list[str]) -> None:
 def range_test(flags: list[str]) -> None:
     """Let the learning rate rise until the loss explodes; print the loss over the rate and the highest rate that still helped."""
     fixed = ["--schedule", "range", "--log-every", "1"]
-    s = parse(recognise.Settings, ["--epochs", "4", "--lr", "1e-2", "--order", "shuffle", *flags, *fixed])
+    s = parse(
+        recognise.Settings, ["--epochs", "4", "--lr", "1e-2", "--order", "shuffle", *flags, *fixed]
+    )
     task, loader, _ = recognise.prepare(s)
     rates, losses = [], []
     for record in fit(task, loader, None, out=s.out, plan=s):
@@ -53,7 +55,9 @@ def range_test(flags: list[str]) -> None:
     Console().print(table)
     # The loss is lowest where the rate is already too high to go on with; a third of it is the usual choice for the top of one-cycle.
     if lowest >= 0.95 * len(rates):
-        print(f"the loss was still falling at the highest rate, {rates[-1]:.1e}: give more --epochs, or a higher --lr to go up to")
+        print(
+            f"the loss was still falling at the highest rate, {rates[-1]:.1e}: give more --epochs, or a higher --lr to go up to"
+        )
     else:
         print(f"the loss was lowest at {rates[lowest]:.1e}; try --lr {rates[lowest] / 3:.1e}")
 
@@ -66,10 +70,16 @@ def grid(axes: list[str], flags: list[str]) -> None:
     for values in itertools.product(*(axis.split("=", 1)[1].split(",") for axis in axes)):
         chosen = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
         out = base / "_".join(c.replace("/", "-") for c in chosen)
-        settings = [part for name, value in zip(names, values, strict=True) for part in ("--" + name.replace("_", "-"), value)]
+        settings = [
+            part
+            for name, value in zip(names, values, strict=True)
+            for part in ("--" + name.replace("_", "-"), value)
+        ]
         recognise.main([*flags, *settings, "--out", str(out)])
         rows.append(_row(out, list(values)))
-    table = Table(*names, "dev WER %", "dev CER %", "at epoch", "minutes", title=f"{len(rows)} runs in {base}")
+    table = Table(
+        *names, "dev WER %", "dev CER %", "at epoch", "minutes", title=f"{len(rows)} runs in {base}"
+    )
     for _, row in sorted(rows):
         table.add_row(*row)
     Console().print(table)
@@ -77,9 +87,17 @@ def grid(axes: list[str], flags: list[str]) -> None:
 
 def _row(out: Path, values: list[str]) -> tuple[float, list[str]]:
     records = read_records(out)
-    best = min((r.data for r in records if r.kind == "check"), key=lambda data: (float(data["wer"]), float(data["loss"])))
-    return float(best["wer"]), [*values, f"{100 * best['wer']:.1f}", f"{100 * best['cer']:.1f}", str(best["epoch"]),
-                                f"{records[-1].data['time_s'] / 60:.1f}"]
+    best = min(
+        (r.data for r in records if r.kind == "check"),
+        key=lambda data: (float(data["wer"]), float(data["loss"])),
+    )
+    return float(best["wer"]), [
+        *values,
+        f"{100 * best['wer']:.1f}",
+        f"{100 * best['cer']:.1f}",
+        str(best["epoch"]),
+        f"{records[-1].data['time_s'] / 60:.1f}",
+    ]
 
 
 if __name__ == "__main__":

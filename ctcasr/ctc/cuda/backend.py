@@ -13,12 +13,16 @@ from ctcasr.ctc.cuda.geometry import DTYPES, MOST_LABELS, Plan, run
 from ctcasr.ctc.cuda.launch import driver, kernels
 from ctcasr.ctc.problem import Problem, Rows, prepare
 
-if torch.cuda.is_available():  # what is missing shows at import: backend="auto" then falls back and says why
+if (
+    torch.cuda.is_available()
+):  # what is missing shows at import: backend="auto" then falls back and says why
     driver()
     nvrtc.library()
 
 _KEPT = 8
-_recent: OrderedDict[tuple[torch.device, bytes], tuple[Tensor, int]] = OrderedDict()  # and the stream of the copy
+_recent: OrderedDict[tuple[torch.device, bytes], tuple[Tensor, int]] = (
+    OrderedDict()
+)  # and the stream of the copy
 _captured: list[Tensor] = []  # read by the replays of CUDA graphs
 
 
@@ -31,8 +35,15 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     longest = max(problem.target_lengths, default=0)
     if logits.dtype not in DTYPES or longest > MOST_LABELS or logits.shape[0] == 0:
         if not problem.checked:  # torch reads wherever a label points
-            problem = prepare(logits, problem.host_targets, problem.input_lengths, problem.target_lengths,
-                              problem.blank, problem.prior, normalize=problem.normalize)
+            problem = prepare(
+                logits,
+                problem.host_targets,
+                problem.input_lengths,
+                problem.target_lengths,
+                problem.blank,
+                problem.prior,
+                normalize=problem.normalize,
+            )
         return native.forward_backward(logits, problem, need_grad)
     if logits.stride(2) != 1:
         logits = logits.contiguous()
@@ -40,8 +51,19 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
         lengths, targets, prior, floor = _on_device(problem, logits.device)
         batch, frames, classes = logits.shape
         plan = Plan(batch, frames, classes, longest, need_grad)
-        return Rows(*run(kernels(logits.device.index), logits, targets, lengths, plan, problem.blank, prior, floor,
-                         problem.normalize))
+        return Rows(
+            *run(
+                kernels(logits.device.index),
+                logits,
+                targets,
+                lengths,
+                plan,
+                problem.blank,
+                prior,
+                floor,
+                problem.normalize,
+            )
+        )
 
 
 def host_inputs(problem: Problem) -> tuple[list[int], Tensor, float]:
@@ -52,7 +74,9 @@ def host_inputs(problem: Problem) -> tuple[list[int], Tensor, float]:
     return [*problem.input_lengths, *problem.target_lengths, *problem.offsets[:-1]], prior, floor
 
 
-def _on_device(problem: Problem, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None, float]:
+def _on_device(
+    problem: Problem, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor | None, float]:
     lengths, prior, floor = host_inputs(problem)
     host = not problem.targets.is_cuda
     labels = problem.targets if host else torch.zeros(0, dtype=torch.int64)
@@ -60,7 +84,12 @@ def _on_device(problem: Problem, device: torch.device) -> tuple[Tensor, Tensor, 
     there = _copy(packed, device)
     ends = (len(lengths), len(lengths) + labels.numel())
     targets = there[ends[0] : ends[1]] if host else problem.targets
-    return there[: ends[0]], targets, there[ends[1] :].view(torch.float64) if prior.numel() else None, floor
+    return (
+        there[: ends[0]],
+        targets,
+        there[ends[1] :].view(torch.float64) if prior.numel() else None,
+        floor,
+    )
 
 
 def _copy(packed: Tensor, device: torch.device) -> Tensor:
@@ -69,8 +98,10 @@ def _copy(packed: Tensor, device: torch.device) -> Tensor:
     there, stream = _recent.get(key, (None, 0))
     if torch.cuda.is_current_stream_capturing():
         if there is None:
-            raise RuntimeError("CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they lie "
-                               "on the host) once before the capture, as torch's warm-up does")
+            raise RuntimeError(
+                "CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they lie "
+                "on the host) once before the capture, as torch's warm-up does"
+            )
         _captured.append(there)
         return there
     current = torch.cuda.current_stream(device).cuda_stream

@@ -18,18 +18,49 @@ class Args(ctypes.Structure):
     """The one argument of every kernel: field by field the struct Args of batch.cuh."""
 
     _fields_ = [
-        *[(name, ctypes.c_void_p) for name in (
-            "logits", "grad", "lengths", "targets", "prior", "nll", "health", "status", "table", "emissions", "norms",
-            "edges", "checkpoints")],
+        *[
+            (name, ctypes.c_void_p)
+            for name in (
+                "logits",
+                "grad",
+                "lengths",
+                "targets",
+                "prior",
+                "nll",
+                "health",
+                "status",
+                "table",
+                "emissions",
+                "norms",
+                "edges",
+                "checkpoints",
+            )
+        ],
         ("prior_floor", ctypes.c_double),
         *[(name, ctypes.c_longlong) for name in ("stride_b", "stride_t")],
-        *[(name, ctypes.c_int) for name in (
-            "batch", "frames", "classes", "blank", "longest", "width", "warps", "keep", "slots", "normalize", "dtype",
-            "unused")],
+        *[
+            (name, ctypes.c_int)
+            for name in (
+                "batch",
+                "frames",
+                "classes",
+                "blank",
+                "longest",
+                "width",
+                "warps",
+                "keep",
+                "slots",
+                "normalize",
+                "dtype",
+                "unused",
+            )
+        ],
     ]
 
 
-Launch = Callable[[str, int, int, int, int, Args], None]  # name, grid x, grid y, threads, shared bytes, arguments
+Launch = Callable[
+    [str, int, int, int, int, Args], None
+]  # name, grid x, grid y, threads, shared bytes, arguments
 
 
 @dataclass(frozen=True)
@@ -78,28 +109,70 @@ class Plan:
         return 2 * self.width + 3 * self.longest + 3
 
 
-def run(launch: Launch, logits: Tensor, targets: Tensor, lengths: Tensor, plan: Plan, blank: int,
-        prior: Tensor | None, prior_floor: float, normalize: bool) -> tuple[Tensor, Tensor | None, Tensor]:
+def run(
+    launch: Launch,
+    logits: Tensor,
+    targets: Tensor,
+    lengths: Tensor,
+    plan: Plan,
+    blank: int,
+    prior: Tensor | None,
+    prior_floor: float,
+    normalize: bool,
+) -> tuple[Tensor, Tensor | None, Tensor]:
     """Loss [B], gradient [B, T, C] and health [B] of logits whose classes lie side by side.
 
     `lengths` int64 [3, B]: frames, labels and where the labels of each row begin in `targets`.
     All tensors lie on the device of the logits; nothing waits for it.
     """
+
     def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.empty(shape, dtype=dtype, device=logits.device)
 
     nll, health = empty(plan.batch), empty(plan.batch)
     grad = empty(*logits.shape, dtype=logits.dtype) if plan.need_grad else None
     pair = torch.int64  # one mantissa and one exponent
-    status, table = empty(plan.batch, dtype=torch.int32), empty(plan.batch, plan.table, dtype=torch.int32)
+    status, table = (
+        empty(plan.batch, dtype=torch.int32),
+        empty(plan.batch, plan.table, dtype=torch.int32),
+    )
     emissions = empty(plan.batch, plan.frames, plan.width, dtype=pair)
     norms = empty(plan.batch, plan.frames, dtype=pair)
     edges = empty(plan.batch, 2, plan.frames, plan.warps, dtype=pair)
     checkpoints = empty(plan.batch, 2, plan.slots, plan.line, dtype=pair)
-    pointers = (logits, grad, lengths, targets, prior, nll, health, status, table, emissions, norms, edges, checkpoints)
-    args = Args(*[None if tensor is None else tensor.data_ptr() for tensor in pointers], prior_floor,
-                logits.stride(0), logits.stride(1), plan.batch, plan.frames, plan.classes, blank, plan.longest,
-                plan.width, plan.warps, plan.keep, plan.slots, normalize, DTYPES[logits.dtype], 0)
+    pointers = (
+        logits,
+        grad,
+        lengths,
+        targets,
+        prior,
+        nll,
+        health,
+        status,
+        table,
+        emissions,
+        norms,
+        edges,
+        checkpoints,
+    )
+    args = Args(
+        *[None if tensor is None else tensor.data_ptr() for tensor in pointers],
+        prior_floor,
+        logits.stride(0),
+        logits.stride(1),
+        plan.batch,
+        plan.frames,
+        plan.classes,
+        blank,
+        plan.longest,
+        plan.width,
+        plan.warps,
+        plan.keep,
+        plan.slots,
+        normalize,
+        DTYPES[logits.dtype],
+        0,
+    )
     if plan.batch == 0:
         return nll, grad, health
     per_lane, threads, per_frame = plan.per_lane, 32 * plan.warps, -(-plan.batch * plan.frames // 8)
@@ -109,6 +182,13 @@ def run(launch: Launch, logits: Tensor, targets: Tensor, lengths: Tensor, plan: 
         launch(f"chains_{per_lane}", plan.batch, 2, threads, 0, args)
     launch(f"finish_{per_lane}", plan.batch, 1, 32, 0, args)
     if grad is not None and plan.frames:
-        launch(f"occupancies_{per_lane}", plan.batch * (plan.slots - 1), 1, threads, 8 * plan.keep * plan.line, args)
+        launch(
+            f"occupancies_{per_lane}",
+            plan.batch * (plan.slots - 1),
+            1,
+            threads,
+            8 * plan.keep * plan.line,
+            args,
+        )
         launch("gradient", per_frame, 1, 256, 0, args)
     return nll, grad, health

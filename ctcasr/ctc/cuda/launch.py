@@ -21,8 +21,10 @@ def driver() -> ctypes.CDLL:
     try:
         return ctypes.CDLL(name)
     except OSError as error:
-        raise nvrtc.CudaUnavailable(f"the CUDA kernel of the CTC loss needs the NVIDIA driver ({name}): {error}; "
-                                    f"install it, or use backend='torch'") from error
+        raise nvrtc.CudaUnavailable(
+            f"the CUDA kernel of the CTC loss needs the NVIDIA driver ({name}): {error}; "
+            f"install it, or use backend='torch'"
+        ) from error
 
 
 class Kernels:
@@ -32,9 +34,15 @@ class Kernels:
         major, minor = torch.cuda.get_device_capability(device)
         self._code = nvrtc.binary(10 * major + minor)
         self._context, self._module = ctypes.c_void_p(), ctypes.c_void_p()
-        _check(driver().cuDevicePrimaryCtxRetain(ctypes.byref(self._context), device), "retain torch's context")
+        _check(
+            driver().cuDevicePrimaryCtxRetain(ctypes.byref(self._context), device),
+            "retain torch's context",
+        )
         self._enter()
-        _check(driver().cuModuleLoadData(ctypes.byref(self._module), self._code), "load the CTC kernels")
+        _check(
+            driver().cuModuleLoadData(ctypes.byref(self._module), self._code),
+            "load the CTC kernels",
+        )
         self._functions: dict[str, ctypes.c_void_p] = {}
 
     def _enter(self) -> None:
@@ -44,18 +52,40 @@ class Kernels:
     def _function(self, name: str) -> ctypes.c_void_p:
         if name not in self._functions:
             function = ctypes.c_void_p()
-            _check(driver().cuModuleGetFunction(ctypes.byref(function), self._module, name.encode()), f"find {name}")
+            _check(
+                driver().cuModuleGetFunction(ctypes.byref(function), self._module, name.encode()),
+                f"find {name}",
+            )
             if name.startswith("occupancies"):
-                _check(driver().cuFuncSetAttribute(function, _MAX_DYNAMIC_SHARED, 8 * SHARED_STATES), f"set up {name}")
+                _check(
+                    driver().cuFuncSetAttribute(function, _MAX_DYNAMIC_SHARED, 8 * SHARED_STATES),
+                    f"set up {name}",
+                )
             self._functions[name] = function
         return self._functions[name]
 
-    def __call__(self, name: str, grid_x: int, grid_y: int, threads: int, shared: int, args: Args) -> None:
+    def __call__(
+        self, name: str, grid_x: int, grid_y: int, threads: int, shared: int, args: Args
+    ) -> None:
         self._enter()
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
         parameters = (ctypes.c_void_p * 1)(ctypes.addressof(args))
-        _check(driver().cuLaunchKernel(self._function(name), grid_x, grid_y, 1, threads, 1, 1, shared, stream,
-                                       parameters, None), f"launch {name}")
+        _check(
+            driver().cuLaunchKernel(
+                self._function(name),
+                grid_x,
+                grid_y,
+                1,
+                threads,
+                1,
+                1,
+                shared,
+                stream,
+                parameters,
+                None,
+            ),
+            f"launch {name}",
+        )
 
 
 @cache
@@ -68,4 +98,6 @@ def _check(code: int, what: str) -> None:
     if code:
         text = ctypes.c_char_p()
         driver().cuGetErrorString(code, ctypes.byref(text))
-        raise RuntimeError(f"CUDA driver could not {what}: error {code}, {(text.value or b'unknown').decode()}")
+        raise RuntimeError(
+            f"CUDA driver could not {what}: error {code}, {(text.value or b'unknown').decode()}"
+        )

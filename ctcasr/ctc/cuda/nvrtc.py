@@ -12,7 +12,10 @@ from importlib import resources
 from pathlib import Path
 
 SOURCES = ("kernels.cu", "frames.cuh", "chains.cuh", "batch.cuh", "lattice.cuh", "lanes.cuh")
-OPTIONS = ("--std=c++17", "--fmad=false")  # products are fused where the source says so: the same bits on the host
+OPTIONS = (
+    "--std=c++17",
+    "--fmad=false",
+)  # products are fused where the source says so: the same bits on the host
 
 
 class CudaUnavailable(ImportError):
@@ -35,9 +38,10 @@ def library() -> ctypes.CDLL:
         except OSError as error:
             tried.append(f"{path}: {error}")
     raise CudaUnavailable(
-        "the CUDA kernel of the CTC loss needs NVRTC (libnvrtc), which was not found" +
-        (" (" + "; ".join(tried) + ")" if tried else "") +
-        ": install a CUDA build of torch, or the package nvidia-cuda-nvrtc of its CUDA version, or use backend='torch'")
+        "the CUDA kernel of the CTC loss needs NVRTC (libnvrtc), which was not found"
+        + (" (" + "; ".join(tried) + ")" if tried else "")
+        + ": install a CUDA build of torch, or the package nvidia-cuda-nvrtc of its CUDA version, or use backend='torch'"
+    )
 
 
 def _candidates() -> list[str]:
@@ -49,13 +53,18 @@ def _candidates() -> list[str]:
 
         path = load_nvidia_dynamic_lib("nvrtc").abs_path
         found += [path] if path else []
-    except Exception as error:  # absent, or its own error type if it finds nothing: the search below goes on
+    except (
+        Exception
+    ) as error:  # absent, or its own error type if it finds nothing: the search below goes on
         del error
     pattern = "nvrtc64_*.dll" if sys.platform == "win32" else "libnvrtc.so*"
     for entry in dict.fromkeys(sys.path):
         for folder in ("nvidia/*/lib", "nvidia/*/bin", "torch/lib"):
-            found += sorted(str(path) for path in Path(entry or ".").glob(f"{folder}/{pattern}")
-                            if ".alt" not in path.name)
+            found += sorted(
+                str(path)
+                for path in Path(entry or ".").glob(f"{folder}/{pattern}")
+                if ".alt" not in path.name
+            )
     return found + ([] if sys.platform == "win32" else ["libnvrtc.so"])
 
 
@@ -82,8 +91,10 @@ def binary(capability: int, folder: Path | None = None) -> bytes:
     """
     known = [value for value in architectures() if value <= capability]
     if not known:
-        raise CudaUnavailable(f"NVRTC {version()} has dropped compute capability {capability / 10:.1f}; it knows "
-                              f"{architectures()}: use backend='torch'")
+        raise CudaUnavailable(
+            f"NVRTC {version()} has dropped compute capability {capability / 10:.1f}; it knows "
+            f"{architectures()}: use backend='torch'"
+        )
     exact = known[-1] == capability
     target = f"sm_{capability}" if exact else f"compute_{known[-1]}"
     texts = sources()
@@ -121,13 +132,21 @@ def compile_program(texts: dict[str, str], target: str, *, cubin: bool) -> bytes
     includes = (ctypes.c_char_p * count)(*[name.encode() for name in names[1:]])
     options = [option.encode() for option in (*OPTIONS, f"--gpu-architecture={target}")]
     program = ctypes.c_void_p()
-    _check(nvrtc.nvrtcCreateProgram(ctypes.byref(program), bodies[0].encode(), names[0].encode(), count, headers,
-                                    includes), "create")
+    _check(
+        nvrtc.nvrtcCreateProgram(
+            ctypes.byref(program), bodies[0].encode(), names[0].encode(), count, headers, includes
+        ),
+        "create",
+    )
     try:
-        code = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*options))
+        code = nvrtc.nvrtcCompileProgram(
+            program, len(options), (ctypes.c_char_p * len(options))(*options)
+        )
         if code:
             log = _bytes(program, "nvrtcGetProgramLog").rstrip(b"\0").decode(errors="replace")
-            raise RuntimeError(f"NVRTC {version()} did not compile the CTC kernels for {target}:\n{log}")
+            raise RuntimeError(
+                f"NVRTC {version()} did not compile the CTC kernels for {target}:\n{log}"
+            )
         return _bytes(program, "nvrtcGetCUBIN" if cubin else "nvrtcGetPTX")
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
