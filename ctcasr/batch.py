@@ -175,6 +175,5 @@ class Batch:
         def pinned(seq: Seq | None) -> Seq | None:
             return None if seq is None else Seq(seq.data.pin_memory(), seq.lengths, seq.rate)
 
-        return replace(
-            self, audio=pinned(self.audio), clean=pinned(self.clean), video=pinned(self.video)
-        )  # type: ignore[arg-type]
+        parts = {"audio": self.audio, "clean": self.clean, "video": self.video}
+        return replace(self, **{name: pinned(part) for name, part in parts.items()})  # type: ignore[arg-type]

@@ -64,7 +64,9 @@ def describe(spec: NetSpec) -> str:
     )
 
 
-def named(name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any], str], T]) -> T:
+def resolve_spec(
+    name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any], str], T]
+) -> T:
     """A preset by its name, changed by the words "field=value" behind it, or what `make(data, where)` makes of a TOML file.
 
     Raises ValueError that names the nearest preset or field.
@@ -80,7 +82,7 @@ def named(name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any]
         )
     if not changes:
         return presets[preset]
-    data: dict[str, Any] = plain(dataclasses.asdict(cast(Any, presets[preset])))
+    data: dict[str, Any] = to_plain(dataclasses.asdict(cast(Any, presets[preset])))
     for change in changes:
         path, equals, value = change.partition("=")
         *tables, key = path.split(".")
@@ -103,14 +105,14 @@ def _literal(text: str) -> Any:
         return text
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """`value` as lists and tables, without what is None."""
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items() if item is not None}
-    return [plain(item) for item in value] if isinstance(value, tuple | list) else value
+        return {key: to_plain(item) for key, item in value.items() if item is not None}
+    return [to_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def fill(kind: Any, value: Any, where: str) -> Any:
+def from_plain(kind: Any, value: Any, where: str) -> Any:
     """`value` as `kind`: a spec dataclass, a tuple of them, or a plain type; checked all the way down."""
     if dataclasses.is_dataclass(kind):
         if not isinstance(value, Mapping):
@@ -129,7 +131,7 @@ def fill(kind: Any, value: Any, where: str) -> Any:
         if missing := [name for name in needed if name not in value]:
             raise ValueError(f"{where}: expected {', '.join(missing)} too; got only {list(value)}")
         return kind(
-            **{key: fill(hints[key], item, f"{where}.{key}") for key, item in value.items()}
+            **{key: from_plain(hints[key], item, f"{where}.{key}") for key, item in value.items()}
         )  # type: ignore[operator]
     if get_origin(kind) is tuple:
         if not isinstance(value, list | tuple):
@@ -139,7 +141,7 @@ def fill(kind: Any, value: Any, where: str) -> Any:
         if len(kinds) != len(value):
             raise ValueError(f"{where}: expected {len(kinds)} values; got {value!r}")
         return tuple(
-            fill(k, item, f"{where}[{i}]")
+            from_plain(k, item, f"{where}[{i}]")
             for i, (k, item) in enumerate(zip(kinds, value, strict=True))
         )
     allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)

@@ -28,15 +28,15 @@ class Loss:
 
 @dataclass(frozen=True)
 class Score:
-    """The result of a check: `key` is compared (lower is better), `figures` are recorded, `samples` are shown."""
+    """The result of a check: `key` is compared (lower is better), `metrics` are recorded, `samples` are shown."""
 
     key: tuple[float, ...]
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     samples: Sequence[Mapping[str, Any]] = ()
     report: Mapping[str, float] = field(default_factory=dict)
     evidence: Mapping[str, Any] = field(
         default_factory=dict
-    )  # what `judge` reads, beside the figures
+    )  # what `judge` reads, beside the metrics
 
 
 Gather = Callable[[Any], list[Any]]

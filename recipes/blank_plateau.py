@@ -27,7 +27,7 @@ from ctcasr.scoring.errors import word_errors
 from ctcasr.show import draw_arms, release_step
 from ctcasr.specs import ConvSpec
 from ctcasr.text import Alphabet
-from ctcasr.train import Plan, fit, option, parse, required
+from ctcasr.train import TrainConfig, fit, option, parse, required
 
 CONV = (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(16, (5, 5), (2, 2)))
 # Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task; the last, the network.
@@ -51,7 +51,7 @@ ARMS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Settings(Plan):
+class Settings(TrainConfig):
     """Measure the blank plateau and its cures."""
 
     train: str = required("manifest to learn from")
@@ -142,7 +142,7 @@ def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
             loader,
             Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"),
             out=out,
-            plan=plan,
+            config=plan,
         )
         if r.kind == "check"
     ]

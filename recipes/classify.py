@@ -22,11 +22,11 @@ from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner, Schedule
 from ctcasr.scoring.confusion import Confusion, pooled
 from ctcasr.show import draw_classes, watch
-from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml, write_settings
+from ctcasr.train import TrainConfig, fit, load_compatible, option, parse, to_toml, write_settings
 
 
 @dataclass(frozen=True)
-class Settings(Plan):
+class Settings(TrainConfig):
     """Train a classifier of sounds or words."""
 
     train: str = option("", "manifest to learn from, or several with commas between")
@@ -130,7 +130,7 @@ def train(s: Settings, fold: data.Fold, out: Path) -> Confusion:
 
     model = build_classifier(spec, len(classes))
     if s.init:
-        print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
+        print("\n".join(["not loaded:", *load_compatible(model, s.init)]))
     resume = s.resume and (out / "last.pt").is_file()
     if model.front.needs_statistics and not resume:
         model.front.fit(batch.audio for batch in loader.epoch(0) if batch is not None)
@@ -151,7 +151,7 @@ def train(s: Settings, fold: data.Fold, out: Path) -> Confusion:
         },
     )
     write_settings(s, out)
-    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=resume)):
+    for _ in watch(fit(task, loader, dev_loader, out=out, config=s, resume=resume)):
         pass
     result = evaluate_classes(Classifier.load(out / "best.pt"), fold.test)
     draw_classes(out, result.tally)

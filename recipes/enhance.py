@@ -24,18 +24,18 @@ from ctcasr.data import (
     split_dev,
 )
 from ctcasr.data.mixture import Frames
-from ctcasr.data.provenance import fingerprint, heard
+from ctcasr.data.provenance import fingerprint, provenance_of
 from ctcasr.enhance import Enhance, Listener
 from ctcasr.enhance.model import build_enhancer
 from ctcasr.enhance.spec import EnhanceSpec, enhancer_to, read_enhancer
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.run_cli import run_cli
 from ctcasr.show import draw_run, watch
-from ctcasr.train import Plan, fit, load_fitting, option, parse, to_toml, write_settings
+from ctcasr.train import TrainConfig, fit, load_compatible, option, parse, to_toml, write_settings
 
 
 @dataclass(frozen=True)
-class Settings(Plan):
+class Settings(TrainConfig):
     """Train a speech enhancer."""
 
     train: str = option("", "manifest of clean speech, or of scenes (lines with target_filepath)")
@@ -94,18 +94,18 @@ def run(s: Settings, frames: Frames | None = None) -> None:
 
     model = build_enhancer(spec)
     if s.init:
-        print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
+        print("\n".join(["not loaded:", *load_compatible(model, s.init)]))
     notes = {
         "recipe": "enhance",
         "train": Path(s.train).name,
         "utterances": len(train),
         "settings": to_toml(s),
-        "heard": heard([*train, *dev, *others(loader.corpus)]),
+        "heard": provenance_of([*train, *dev, *others(loader.corpus)]),
         "listener": fingerprint(s.listener) if s.listener else None,
     }
     task = Enhance(model, enhancer_to(spec), listener, s.listening, notes)
     write_settings(s, out)
-    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
+    for _ in watch(fit(task, loader, dev_loader, out=out, config=s, resume=s.resume)):
         pass
     print(f"checkpoint: {out / 'best.pt'}")
     try:
@@ -147,19 +147,19 @@ def others(corpus: Corpus) -> list[Utterance]:
 
 def score(s: Settings, task: Enhance, spec: EnhanceSpec, frames: Frames | None) -> None:
     """SI-SDR of the best checkpoint on the valid scenes."""
-    load_fitting(task.network, str(Path(s.out) / "best.pt"))
+    load_compatible(task.network, str(Path(s.out) / "best.pt"))
     scenes = read_manifest(s.valid).utterances
     loader = Loader(
         SceneCorpus(scenes, None, spec.rate_hz, frames), batch_size=s.batch_size, order="sorted"
     )
     task.listening, device = 0.0, next(iter(task.parameters())).device
-    figures = task.check(batch.to(device) for batch in loader.epoch(0) if batch is not None).figures
+    metrics = task.check(batch.to(device) for batch in loader.epoch(0) if batch is not None).metrics
     (Path(s.out) / "valid.json").write_text(
-        json.dumps({**figures, "skipped": len(loader.skipped)}, indent=1) + "\n", encoding="utf-8"
+        json.dumps({**metrics, "skipped": len(loader.skipped)}, indent=1) + "\n", encoding="utf-8"
     )
     print(
         "valid: SI-SDR {si_sdr_input:.2f} -> {si_sdr:.2f} dB (median improvement {si_sdr_improvement_median:.2f} dB, {worse} of {files} "
-        "worse)".format(**figures)
+        "worse)".format(**metrics)
         + f", {len(loader.skipped)} skipped"
     )
 

@@ -15,7 +15,7 @@ from recognise import prepare
 
 from ctcasr.data import read_manifest, split_dev, write_manifest
 from ctcasr.data.mixture import Interferers, MixtureCorpus
-from ctcasr.data.provenance import heard
+from ctcasr.data.provenance import provenance_of
 from ctcasr.run_cli import run_cli
 from ctcasr.show import watch
 from ctcasr.train import fit, option, parse, write_settings
@@ -70,7 +70,7 @@ def train(s: Settings, noisy: bool) -> None:
             )
         task.notes |= {
             "recipe": "judges",
-            "heard": heard(
+            "heard": provenance_of(
                 [
                     *loader.corpus.utterances,
                     *dev_loader.corpus.utterances,
@@ -80,7 +80,7 @@ def train(s: Settings, noisy: bool) -> None:
         }
     out = Path(s.out)
     write_settings(s, out)
-    for _ in watch(fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume)):
+    for _ in watch(fit(task, loader, dev_loader, out=out, config=s, resume=s.resume)):
         pass
     print(f"{'R2, noisy' if noisy else 'R1, clean'}: {out / 'best.pt'}")
 

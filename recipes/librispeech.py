@@ -15,12 +15,12 @@ import torch
 from ctcasr.data import (
     Corpus,
     Loader,
-    heard,
     measure_workers,
     read_manifest,
     read_sounds,
     split_dev,
 )
+from ctcasr.data.provenance import provenance_of
 from ctcasr.front import Augment, FrontSpec, SpecAugment
 from ctcasr.recognise import Recognise, evaluate
 from ctcasr.recognise.model import build
@@ -31,10 +31,10 @@ from ctcasr.show import watch
 from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.text import Alphabet, Pieces
 from ctcasr.train import (
-    Plan,
+    TrainConfig,
     World,
     fit,
-    load_fitting,
+    load_compatible,
     option,
     parse,
     pick_device,
@@ -56,7 +56,7 @@ MASKS = SpecAugment(time_masks=10, time_width=0.05, freq_masks=2, freq_width=0.3
 
 
 @dataclass(frozen=True)
-class Settings(Plan):
+class Settings(TrainConfig):
     """Train a large CTC recogniser on LibriSpeech."""
 
     train: str = required("manifest to learn from")
@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> None:
         if not s.resume and world.rank == 0:
             write_settings(s, out)
         for _ in watch(
-            fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)
+            fit(task, loader, dev_loader, out=out, config=s, resume=s.resume, world=world)
         ):
             pass
     world.leave()
@@ -136,7 +136,7 @@ def prepare(s: Settings, world: World) -> tuple[Recognise, Loader, Loader]:
     )
     model = build(spec, tokenizer.size)
     if s.init:
-        print("\n".join(["not loaded:", *load_fitting(model, s.init)]))
+        print("\n".join(["not loaded:", *load_compatible(model, s.init)]))
     augment = Augment(
         read_sounds(s.noise, corpus.rate_hz), read_sounds(s.rooms, corpus.rate_hz), masks=MASKS
     )
@@ -150,7 +150,7 @@ def prepare(s: Settings, world: World) -> tuple[Recognise, Loader, Loader]:
             "recipe": "librispeech",
             "train": Path(s.train).name,
             "settings": to_toml(s),
-            "heard": heard([*train, *dev]),
+            "heard": provenance_of([*train, *dev]),
         },
     )
     trial = next(loader.epoch(0, len(loader) // 2), None)

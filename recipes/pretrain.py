@@ -22,7 +22,7 @@ from ctcasr.run_cli import run_cli
 from ctcasr.show import draw_run, watch
 from ctcasr.text import make_tokenizer
 from ctcasr.train import (
-    Plan,
+    TrainConfig,
     World,
     fit,
     option,
@@ -36,7 +36,7 @@ from ctcasr.train import (
 
 
 @dataclass(frozen=True)
-class Settings(Plan):
+class Settings(TrainConfig):
     """Train a CTC recogniser on synthetic speech."""
 
     texts: str = required(
@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
         if not s.resume and world.rank == 0:
             write_settings(s, out)
         for _ in watch(
-            fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)
+            fit(task, loader, dev_loader, out=out, config=s, resume=s.resume, world=world)
         ):
             pass
         print(f"checkpoint: {out / 'best.pt'}; go on with --init {out / 'best.pt'}")

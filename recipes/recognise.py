@@ -17,12 +17,12 @@ from ctcasr.data import (
     AudioError,
     Corpus,
     Loader,
-    heard,
     measure_workers,
     read_manifest,
     read_sounds,
     split_dev,
 )
+from ctcasr.data.provenance import provenance_of
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recognise import Objective, Recognise, evaluate, examine
 from ctcasr.recognise.model import build
@@ -30,12 +30,12 @@ from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.run_cli import run_cli
 from ctcasr.show import draw_run, draw_utterance, watch
-from ctcasr.text import coverage, make_tokenizer, spell_digits
+from ctcasr.text import make_tokenizer, measure_coverage, spell_digits
 from ctcasr.train import (
-    Plan,
+    TrainConfig,
     World,
     fit,
-    load_fitting,
+    load_compatible,
     option,
     parse,
     pick_device,
@@ -47,7 +47,7 @@ from ctcasr.train import (
 
 
 @dataclass(frozen=True)
-class Settings(Plan):
+class Settings(TrainConfig):
     """Train a CTC recogniser from scratch."""
 
     train: str = required("manifest to learn from")
@@ -102,7 +102,7 @@ def main(argv: list[str] | None = None) -> None:
         if not s.resume and world.rank == 0:
             write_settings(s, out)
         for _ in watch(
-            fit(task, loader, dev_loader, out=out, plan=s, resume=s.resume, world=world)
+            fit(task, loader, dev_loader, out=out, config=s, resume=s.resume, world=world)
         ):
             pass
     world.leave()
@@ -143,7 +143,7 @@ def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader,
     ]  # refused now, not in the middle of an epoch
     print(
         f"{len(train)} utterances to learn from, {len(dev)} to select by;",
-        coverage([(u.where, u.text or "") for u in lines], tokenizer),
+        measure_coverage([(u.where, u.text or "") for u in lines], tokenizer),
     )
     corpus = Corpus(
         train, tokenizer, spec.front.rate_hz, speeds=[float(speed) for speed in s.speeds.split(",")]
@@ -158,7 +158,7 @@ def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader,
     loader = Loader(corpus, **how, **share)
     model = build(spec, tokenizer.size)
     print(
-        "\n".join(["not loaded:", *load_fitting(model, s.init)])
+        "\n".join(["not loaded:", *load_compatible(model, s.init)])
         if s.init
         else "weights: drawn anew"
     )
@@ -185,7 +185,7 @@ def prepare(s: Settings, world: World | None = None) -> tuple[Recognise, Loader,
             "recipe": "recognise",
             "train": Path(s.train).name,
             "settings": to_toml(s),
-            "heard": heard([*train, *dev]),
+            "heard": provenance_of([*train, *dev]),
         },
     )
     loader.workers = (

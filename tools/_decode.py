@@ -11,7 +11,7 @@ import torch
 from ctcasr.data import read_audio, read_manifest, split_dev
 from ctcasr.recognise.decoder import Decoder
 from ctcasr.recognise.ensemble import Ensemble
-from ctcasr.scoring.errors import Transcripts
+from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 
 
@@ -48,7 +48,7 @@ def hear(
     return Heard(batches, audio_s, network_s)
 
 
-def score(heard: Heard, recogniser: Ensemble, decoder: Decoder | None) -> tuple[Transcripts, float]:
+def score(heard: Heard, recogniser: Ensemble, decoder: Decoder | None) -> tuple[ErrorRates, float]:
     """Errors of a decoder (None: greedy), and the seconds it took; the first batch is done once before, for its compilation."""
 
     def decode(logits: list[Seq]) -> list[str]:
@@ -58,11 +58,11 @@ def score(heard: Heard, recogniser: Ensemble, decoder: Decoder | None) -> tuple[
         ]
 
     decode(heard.batches[0][1])
-    total, seconds = Transcripts(), 0.0
+    total, seconds = ErrorRates(), 0.0
     for references, logits in heard.batches:
         begin = time.perf_counter()
         texts = decode(logits)
         seconds += time.perf_counter() - begin
         for said, written in zip(references, texts, strict=True):
-            total += Transcripts.of(said, written)
+            total += ErrorRates.of(said, written)
     return total, seconds

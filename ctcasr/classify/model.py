@@ -13,7 +13,7 @@ from torch.nn import functional
 from ctcasr.front import FrontEnd, FrontSpec, SpecAugment, build_extract, build_norm
 from ctcasr.net import BCResNet, ConvClassifier, GoogLeNet, ResNet
 from ctcasr.seq import Seq
-from ctcasr.specs import ConvSpec, fill, named, plain
+from ctcasr.specs import ConvSpec, from_plain, resolve_spec, to_plain
 
 Side = tuple[tuple[float, Tensor], ...]
 
@@ -159,18 +159,18 @@ def _body(spec: ClassifierSpec, bins: int, classes: int) -> nn.Module:
 
 def read_classifier(name: str) -> ClassifierSpec:
     """A preset by its name, or a spec from a TOML file (`.toml`)."""
-    return named(name, CLASSIFIERS, classifier_from)
+    return resolve_spec(name, CLASSIFIERS, classifier_from)
 
 
 def classifier_to(spec: ClassifierSpec) -> dict[str, Any]:
     """The spec as plain data, without what is None."""
-    data: dict[str, Any] = plain(dataclasses.asdict(spec))
+    data: dict[str, Any] = to_plain(dataclasses.asdict(spec))
     return data
 
 
 def classifier_from(data: Mapping[str, Any], where: str = "spec") -> ClassifierSpec:
     """A spec from plain data; an unknown key raises ValueError that names the nearest field."""
-    spec: ClassifierSpec = fill(ClassifierSpec, data, where)
+    spec: ClassifierSpec = from_plain(ClassifierSpec, data, where)
     return spec
 
 

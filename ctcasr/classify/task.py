@@ -88,7 +88,7 @@ class Classify:
         few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
         # A network that is not yet as sparse as it shall be is never the best one.
         lacking = 0.0 if self.pruner is None else self.pruner.lacking
-        figures = {"loss": loss, **tally.figures()}
+        figures = {"loss": loss, **tally.metrics()}
         return Score(
             (lacking + 1 - tally.accuracy, loss),
             figures,

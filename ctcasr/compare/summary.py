@@ -18,7 +18,7 @@ from ctcasr.scoring.bootstrap import (
     interval,
     unit_sums,
 )
-from ctcasr.scoring.errors import Transcripts
+from ctcasr.scoring.errors import ErrorRates
 
 NOISY = "noisy"
 
@@ -29,7 +29,7 @@ class Row:
 
     judge: str
     condition: str
-    tally: Transcripts
+    tally: ErrorRates
     interval: tuple[float, float]  # of the WER, 95 %
     lost: Mapping[str, int]  # scenes without a hypothesis, by status
     wer_lost_as_deletions: float  # WER if every word of these counted as deleted
@@ -90,7 +90,7 @@ def choose(
                     and h.scene.id in ids
                 ]
                 if tallies:
-                    wer[share] = sum(tallies, Transcripts()).words.rate
+                    wer[share] = sum(tallies, ErrorRates()).words.rate
             if wer:
                 choices.append(
                     Choice(judge, name, min(wer, key=lambda share: (wer[share], share)), wer)
@@ -214,7 +214,7 @@ def _row(
 ) -> Row:
     mine = [h for h in found.values() if inside(h.scene)]
     kept = [(h.scene, h.tally) for h in mine if h.tally is not None]
-    tally = sum((t for _, t in kept), Transcripts())
+    tally = sum((t for _, t in kept), ErrorRates())
     lost: dict[str, int] = {}
     for h in mine:
         if h.tally is None:

@@ -16,7 +16,7 @@ from ctcasr.compare.memory import Memory, sound_key
 from ctcasr.compare.metrics import measure
 from ctcasr.compare.scene import Scene, Sound, read_sound
 from ctcasr.data import AudioError
-from ctcasr.scoring.errors import Transcripts
+from ctcasr.scoring.errors import ErrorRates
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the noisy sound, in observation adding
 _CHUNK_S = 600.0
@@ -32,7 +32,7 @@ class Hearing:
     status: str  # "ok", "missing", "unreadable", "failed" (the judge raised)
     reason: str = ""
     hypothesis: str = ""
-    tally: Transcripts | None = None
+    tally: ErrorRates | None = None
 
 
 @dataclass(frozen=True)
@@ -122,14 +122,13 @@ def _conditions(
         else sound.noisy - sound.clean
     )
 
-    def quality(condition: str, samples: Tensor, **more: object) -> None:
+    def quality(condition: str, samples: Tensor, **more: Any) -> None:
         if metrics and sound.clean is not None:
             scores, failed = measure(samples, sound.clean, interferer, sound.rate_hz)
         else:
             scores, failed = {}, {} if not metrics else {"all": "no clean target to compare with"}
-        trial.qualities.append(
-            Quality(scene, condition, "ok", scores=scores, failed=failed, **more)
-        )  # type: ignore[arg-type]
+        measured = Quality(scene, condition, "ok", scores=scores, failed=failed)
+        trial.qualities.append(replace(measured, **more))
 
     quality("noisy", sound.noisy)
     for enhancer in enhancers:
@@ -195,9 +194,9 @@ def _listen(
                     )
 
 
-def _tally(said: str, written: str) -> Transcripts:
+def _tally(said: str, written: str) -> ErrorRates:
     """Without the single confusions: thousands of rows are added up again and again."""
-    tally = Transcripts.of(said, written)
+    tally = ErrorRates.of(said, written)
     words, chars = (replace(part, confusions=Counter()) for part in (tally.words, tally.chars))
     return replace(tally, words=words, chars=chars)
 

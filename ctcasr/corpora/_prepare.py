@@ -11,7 +11,7 @@ from pathlib import Path
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, audio_info, split_dev, write_manifest
 from ctcasr.data.audio import TOLERANCE_S
-from ctcasr.text import Alphabet, coverage
+from ctcasr.text import Alphabet, measure_coverage
 
 _NAMED = 10  # utterances left out that are named
 
@@ -58,7 +58,7 @@ def run(
         print(f"{path}: {len(part)} utterances, {hours:.2f} h, {speakers} speakers")
     if skipped:
         print(f"left out: {len(skipped)}{_first(skipped)}")
-    print(coverage(((u.where, u.text or "") for u in utterances), Alphabet.english38()))
+    print(measure_coverage(((u.where, u.text or "") for u in utterances), Alphabet.english38()))
     return 0
 
 

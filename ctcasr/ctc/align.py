@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import Lengths, Problem, prepare, to_device
+from ctcasr.ctc.problem import CtcBatch, Lengths, prepare, to_device
 from ctcasr.ctc.reference import NEVER, lattice, scores
 
 
@@ -62,7 +62,7 @@ def forced_align(
     ]
 
 
-def _viterbi(emissions: Tensor, skip: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+def _viterbi(emissions: Tensor, skip: Tensor, problem: CtcBatch) -> tuple[Tensor, Tensor]:
     """Score of the best path [B] and its state per frame [B, T], both on the host."""
     batch, frames, states = emissions.shape
     device = emissions.device
@@ -95,7 +95,7 @@ def _viterbi(emissions: Tensor, skip: Tensor, problem: Problem) -> tuple[Tensor,
 
 
 def _alignment(
-    problem: Problem,
+    problem: CtcBatch,
     row: int,
     labels: Tensor,
     states: Tensor,

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import native, reference
-from ctcasr.ctc.problem import Problem, Rows
+from ctcasr.ctc.problem import CtcBatch, CtcOutput
 
-ForwardBackward = Callable[[Tensor, Problem, bool], Rows]
+ForwardBackward = Callable[[Tensor, CtcBatch, bool], CtcOutput]
 
 BACKENDS = ("auto", "torch", "reference", "cpu", "cuda")
 
@@ -37,7 +37,7 @@ def select(name: str, device: torch.device) -> ForwardBackward:
     return _kernel_or_torch
 
 
-def _kernel_or_torch(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
+def _kernel_or_torch(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
     kind = logits.device.type
     if kind not in ("cpu", "cuda"):
         _say(

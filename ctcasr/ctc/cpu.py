@@ -12,14 +12,14 @@ from torch import Tensor
 
 from ctcasr.ctc._cpu_rows import run_rows
 from ctcasr.ctc._memory import fresh
-from ctcasr.ctc.problem import Problem, Rows
+from ctcasr.ctc.problem import CtcBatch, CtcOutput
 from ctcasr.kernels.pool import kernel_pool
 
 _lock = threading.RLock()
 _compiled: set[torch.dtype] = set()
 
 
-def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
+def forward_backward(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
     """Loss, gradient and health of each row of logits [B, T, C] on the CPU; half precision is computed in float32."""
     batch, frames, classes = logits.shape
     dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
@@ -43,7 +43,7 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
         run_rows(*arguments)
     for helper in helpers:
         helper.result()
-    return Rows(
+    return CtcOutput(
         torch.from_numpy(nll).to(dtype),
         grad.to(logits.dtype) if need_grad else None,
         torch.from_numpy(health).to(torch.float32),

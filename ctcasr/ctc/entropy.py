@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import Lengths, Problem, prepare
+from ctcasr.ctc.problem import CtcBatch, Lengths, prepare
 
 _STEP = 1e-3  # of the inverse temperature; in float64 the central difference is then right to about 1e-6 of its size
 
@@ -36,7 +36,7 @@ class _Entropy(torch.autograd.Function):
     """H = F(1) - F'(1) with F(b) the log of the sum over paths of exp(b * score), so dH/dscores = -dG_b/db at b = 1, G the occupancy."""
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, problem: Problem) -> Tensor:
+    def forward(ctx: Any, scores: Tensor, problem: CtcBatch) -> Tensor:
         nll, occupancy = _occupancy(scores, problem)
         if ctx.needs_input_grad[0]:
             hotter, colder = (
@@ -52,7 +52,7 @@ class _Entropy(torch.autograd.Function):
         return slope * outer[0][:, None, None], None
 
 
-def _occupancy(scores: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+def _occupancy(scores: Tensor, problem: CtcBatch) -> tuple[Tensor, Tensor]:
     rows = select("auto", scores.device)(scores.detach(), problem, True)
     assert rows.grad is not None
     return rows.nll, -rows.grad

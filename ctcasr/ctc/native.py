@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ctcasr.ctc.problem import Problem, Rows, checked
+from ctcasr.ctc.problem import CtcBatch, CtcOutput, checked
 from ctcasr.ctc.reference import frame_padding, scores
 
 
-def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
+def forward_backward(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
     """Loss, gradient and health of each row of logits [B, T, C] on any device."""
     problem = checked(problem, logits.shape[2])
     # Torch has CTC (and some devices have float64) on CPU and CUDA only: everything else visits the host.
@@ -23,17 +23,17 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     rows = _run(logits.detach().to(where), problem, need_grad)
     out = torch.float64 if logits.dtype == torch.float64 else torch.float32
     grad = None if rows.grad is None else rows.grad.to(logits.dtype).to(logits.device)
-    return Rows(
+    return CtcOutput(
         rows.nll.to(out).to(logits.device), grad, rows.health.to(torch.float32).to(logits.device)
     )
 
 
-def _run(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
+def _run(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
     batch, frames, _ = logits.shape
     if batch == 0 or frames == 0:
         empty = torch.tensor(problem.target_lengths, device=logits.device) == 0
         nothing = torch.zeros(batch, dtype=torch.float64, device=logits.device)
-        return Rows(
+        return CtcOutput(
             nothing.masked_fill(~empty, torch.inf),
             torch.zeros_like(logits) if need_grad else None,
             nothing,
@@ -68,4 +68,4 @@ def _run(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
                 else -occupancy
             )
         grad = torch.where(live[..., None], grad, 0.0).contiguous()
-    return Rows(loss.detach() - level.sum(1), grad, health)
+    return CtcOutput(loss.detach() - level.sum(1), grad, health)

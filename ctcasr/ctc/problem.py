@@ -15,7 +15,7 @@ Lengths = Sequence[int] | Tensor
 
 
 @dataclass(frozen=True)
-class Problem:
+class CtcBatch:
     """One batch: host lengths and concatenated targets, checked so that no kernel needs to look again.
 
     `checked` is False only for device targets that were left where they are (`prepare(..., on_device=True)`): their
@@ -95,7 +95,7 @@ def to_device(values: tuple[int, ...], device: torch.device) -> Tensor:
     )
 
 
-class Rows(NamedTuple):
+class CtcOutput(NamedTuple):
     """What every backend returns for a batch."""
 
     nll: Tensor  # [B] float32 (float64 for float64 logits), device of the logits; inf where no path has a probability
@@ -118,7 +118,7 @@ def prepare(
     normalize: bool = True,
     *,
     on_device: bool = False,
-) -> Problem:
+) -> CtcBatch:
     """Check one batch for logits [B, T, C] and targets [B, S] or [sum S]; ValueError names the row that is wrong.
 
     Lengths are host integers; a device tensor of lengths makes this wait for the device. `on_device=True` leaves
@@ -162,7 +162,7 @@ def prepare(
     flat = _concatenate(targets.detach() if leave else targets.detach().cpu(), labels)
     if not leave:
         _check_labels(flat, labels, blank, classes)
-    return Problem(
+    return CtcBatch(
         flat,
         times,
         labels,
@@ -173,7 +173,7 @@ def prepare(
     )
 
 
-def checked(problem: Problem, classes: int) -> Problem:
+def checked(problem: CtcBatch, classes: int) -> CtcBatch:
     """The problem with its labels on the host and checked (waits for the device if they were not)."""
     if problem.checked:
         return problem

@@ -25,12 +25,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ctcasr.ctc.problem import Problem, Rows, to_device
+from ctcasr.ctc.problem import CtcBatch, CtcOutput, to_device
 
 NEVER = float("-inf")
 
 
-def nll(logits: Tensor, problem: Problem) -> Tensor:
+def nll(logits: Tensor, problem: CtcBatch) -> Tensor:
     """Loss of each row [B] in float64, of logits [B, T, C]; autograd differentiates it as often as asked."""
     emissions, skip = lattice(scores(logits, problem), problem)
     no_frames = emissions[:, :0].sum(
@@ -39,7 +39,7 @@ def nll(logits: Tensor, problem: Problem) -> Tensor:
     return no_frames - _log_z(_forward(emissions, skip, problem)[-1], problem)
 
 
-def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
+def forward_backward(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
     """Loss, gradient and health of each row, through alpha and beta in float64."""
     with torch.no_grad():
         loss = nll(logits, problem)
@@ -58,10 +58,10 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
             dead = frame_padding(logits, problem) | loss.isinf()[:, None]
             grad = grad.masked_fill(dead[..., None], 0.0).to(logits.dtype)
     out = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    return Rows(loss.to(out), grad, health.to(torch.float32))
+    return CtcOutput(loss.to(out), grad, health.to(torch.float32))
 
 
-def posterior(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+def posterior(logits: Tensor, problem: CtcBatch) -> tuple[Tensor, Tensor]:
     """State posteriors gamma [B, T, 2U+1] (zero on padding and infeasible rows), and the spread of ln Z over t [B]."""
     with torch.no_grad():
         emissions, skip = lattice(scores(logits, problem), problem)
@@ -76,7 +76,7 @@ def posterior(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
         )
 
 
-def scores(logits: Tensor, problem: Problem, prior: bool = True) -> Tensor:
+def scores(logits: Tensor, problem: CtcBatch, prior: bool = True) -> Tensor:
     """What the lattice sees, float64 [B, T, C]: log-probabilities less the prior; 0 stands in for padding."""
     # Padding is replaced before the softmax, so that a NaN there reaches neither the loss nor a gradient.
     clean = logits.to(torch.float64).masked_fill(frame_padding(logits, problem)[..., None], 0.0)
@@ -84,13 +84,13 @@ def scores(logits: Tensor, problem: Problem, prior: bool = True) -> Tensor:
     return out - problem.prior.to(logits.device) if prior and problem.prior is not None else out
 
 
-def frame_padding(logits: Tensor, problem: Problem) -> Tensor:
+def frame_padding(logits: Tensor, problem: CtcBatch) -> Tensor:
     """True on the frames behind each row's input length [B, T]."""
     lengths = to_device(problem.input_lengths, logits.device)
     return torch.arange(logits.shape[1], device=logits.device) >= lengths[:, None]
 
 
-def _states(problem: Problem, device: torch.device) -> Tensor:
+def _states(problem: CtcBatch, device: torch.device) -> Tensor:
     """Class of every state [B, S]: blanks in the even places, labels in the odd ones."""
     padded = problem.padded()
     states = torch.full(
@@ -100,7 +100,7 @@ def _states(problem: Problem, device: torch.device) -> Tensor:
     return states.to(device)
 
 
-def lattice(seen: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+def lattice(seen: Tensor, problem: CtcBatch) -> tuple[Tensor, Tensor]:
     """Scores per state [B, T, S], and where a path may come from two states below [B, S]."""
     states = _states(problem, seen.device)
     skip = torch.zeros_like(states, dtype=torch.bool)
@@ -108,7 +108,7 @@ def lattice(seen: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
     return seen.gather(2, states[:, None].expand(-1, seen.shape[1], -1)), skip
 
 
-def _forward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]:
+def _forward(emissions: Tensor, skip: Tensor, problem: CtcBatch) -> list[Tensor]:
     """alpha after 0, 1, ..., T frames, each [B, S]; a row keeps its last one through its padding."""
     batch, frames, states = emissions.shape
     lengths = to_device(problem.input_lengths, emissions.device)
@@ -127,7 +127,7 @@ def _forward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]:
     return alphas
 
 
-def _backward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]:
+def _backward(emissions: Tensor, skip: Tensor, problem: CtcBatch) -> list[Tensor]:
     """beta at frames 0, ..., T - 1, each [B, S]; ln 1 on both final states through a row's last frame and padding."""
     batch, frames, states = emissions.shape
     lengths = to_device(problem.input_lengths, emissions.device)
@@ -144,7 +144,7 @@ def _backward(emissions: Tensor, skip: Tensor, problem: Problem) -> list[Tensor]
     return betas
 
 
-def _log_z(alpha: Tensor, problem: Problem) -> Tensor:
+def _log_z(alpha: Tensor, problem: CtcBatch) -> Tensor:
     """ln Z [B] from the last alpha: both final states end a path; without a frame only the empty target has one."""
     last = 2 * to_device(problem.target_lengths, alpha.device)[:, None]
     end, before = alpha.gather(1, last)[:, 0], alpha.gather(1, (last - 1).clamp_min(0))[:, 0]

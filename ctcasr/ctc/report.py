@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import Lengths, Problem, Rows, prepare, to_device
+from ctcasr.ctc.problem import CtcBatch, CtcOutput, Lengths, prepare, to_device
 from ctcasr.ctc.reference import frame_padding, posterior
 
 HEALTHY = 1e-3  # spread of sum_s alpha_t(s) beta_t(s) over t; sound kernels stay orders of magnitude below
@@ -24,7 +24,7 @@ class CtcReport:
     path is NaN on rows that have none.
     """
 
-    problems: tuple[Problem, ...]  # one for each batch that was added up
+    problems: tuple[CtcBatch, ...]  # one for each batch that was added up
     nll: Tensor  # [B], nats
     blank_expected: Tensor  # [B] mean_t G_t(blank): the blank share that the targets ask for
     blank_mass: Tensor  # [B] mean_t softmax_t(blank): the blank share that the model gives
@@ -52,7 +52,7 @@ class CtcReport:
 
     @property
     def infeasible(self) -> tuple[int, ...]:
-        """Rows that have no path: T < U + R."""
+        """CtcOutput that have no path: T < U + R."""
         return tuple(row for row, slack in enumerate(self.slack) if slack < 0)
 
     @property
@@ -147,7 +147,7 @@ _COLUMNS = (
 )
 
 
-def from_rows(logits: Tensor, problem: Problem, rows: Rows) -> CtcReport:
+def from_rows(logits: Tensor, problem: CtcBatch, rows: CtcOutput) -> CtcReport:
     """The report of what a backend returned for logits [B, T, C]; nothing here waits for the device."""
     if rows.grad is None:
         raise ValueError(

@@ -18,7 +18,7 @@ from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_m
 from ctcasr.data.mixing import Mixture, mix, reverberate
 from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus
 from ctcasr.data.plan import plan_batches
-from ctcasr.data.provenance import fingerprint, heard
+from ctcasr.data.provenance import fingerprint, provenance_of
 from ctcasr.data.split import split_dev
 from ctcasr.data.spoken import SpokenCorpus
 from ctcasr.data.texts import WordTexts
@@ -51,7 +51,7 @@ __all__ = [
     "find_leaks",
     "fingerprint",
     "fit_length",
-    "heard",
+    "provenance_of",
     "item_seconds",
     "measure_workers",
     "mix",

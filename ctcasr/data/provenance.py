@@ -45,7 +45,7 @@ def _sidecar(folder: Path) -> dict[str, Any] | None:
     return None
 
 
-def heard(utterances: Sequence[Utterance]) -> dict[str, Any]:
+def provenance_of(utterances: Sequence[Utterance]) -> dict[str, Any]:
     """For the notes of a checkpoint: hashes of all files, and the first of those that an enhancer wrote with their number."""
     sources = {
         Path(u.extra["source_filepath"]) for u in utterances if u.extra.get("source_filepath")

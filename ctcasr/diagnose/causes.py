@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from ctcasr.diagnose import data_causes, model_causes, training_causes
 from ctcasr.diagnose.cause import Cause
-from ctcasr.diagnose.history import Story
+from ctcasr.diagnose.history import RunHistory
 
-CAUSES: tuple[Callable[[Story], Cause | None], ...] = (
+CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     # what goes in
     data_causes.audio_silent,
     data_causes.features_not_finite,

@@ -12,16 +12,16 @@ from torch import Tensor, nn
 from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss
 from ctcasr.diagnose.deaf import DeafModel, rolled
-from ctcasr.diagnose.outputs import output_figures
+from ctcasr.diagnose.outputs import output_stats
 from ctcasr.diagnose.probe import (
     Activations,
     batch_statistics,
-    feature_figures,
-    parameter_figures,
-    sound_figures,
+    feature_stats,
+    parameter_stats,
+    sound_stats,
 )
-from ctcasr.diagnose.targets import target_figures
-from ctcasr.scoring.errors import Transcripts
+from ctcasr.diagnose.targets import target_stats
+from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 
@@ -85,7 +85,7 @@ class Evidence:
     def figures(self) -> dict[str, Any]:
         """All evidence since the last check; the network must be in evaluation mode."""
         found: dict[str, Any] = {
-            "parameters": parameter_figures(self.network, self.trained(), self._before)
+            "parameters": parameter_stats(self.network, self.trained(), self._before)
         }
         if self._dev:
             found["dev"] = self._dev_figures()
@@ -103,13 +103,13 @@ class Evidence:
             small, cut = _rows(batch, rows), logits.rows(rows)
             if small.ids not in self._same:
                 self._same[small.ids] = {
-                    **sound_figures(small.audio),
-                    **target_figures(small, self.tokenizer),
+                    **sound_stats(small.audio),
+                    **target_stats(small, self.tokenizer),
                 }
             parts.append(
                 {
                     **self._scores(small, cut, list(written)[: len(rows)]),
-                    **output_figures(cut.data, cut.lengths),
+                    **output_stats(cut.data, cut.lengths),
                     **self._same[small.ids],
                     "rows": len(rows),
                     **self._penalised(small, cut),
@@ -138,9 +138,9 @@ class Evidence:
         }
         return (
             found
-            | feature_figures(self.network, few)
-            | sound_figures(small.audio)
-            | target_figures(small, self.tokenizer)
+            | feature_stats(self.network, few)
+            | sound_stats(small.audio)
+            | target_stats(small, self.tokenizer)
         )
 
     def _scores(self, batch: Batch, logits: Seq, written: Sequence[str]) -> dict[str, float]:
@@ -151,9 +151,7 @@ class Evidence:
         turned = rolled(
             logits.data, logits.lengths, batch.targets, batch.target_lengths, blank=blank
         )
-        tally = sum(
-            (Transcripts.of(s, w) for s, w in zip(said, written, strict=True)), Transcripts()
-        )
+        tally = sum((ErrorRates.of(s, w) for s, w in zip(said, written, strict=True)), ErrorRates())
         frames = getattr(self.network, "frames", None)
         wrong = [
             n
@@ -185,10 +183,10 @@ class Evidence:
             read = self.read(logits, nats)
             tally = sum(
                 (
-                    Transcripts.of(self.tokenizer.normalise(u.text or ""), text)
+                    ErrorRates.of(self.tokenizer.normalise(u.text or ""), text)
                     for u, text in zip(batch.utterances, read, strict=True)
                 ),
-                Transcripts(),
+                ErrorRates(),
             )
             found[f"cer_blank_minus_{nats}"] = tally.chars.rate
         return found

@@ -34,7 +34,7 @@ def first_release(cers: Sequence[float]) -> int | None:
 
 
 @dataclass(frozen=True)
-class Story:
+class RunHistory:
     """The records of one run, sorted by kind."""
 
     start: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Story:
     events: Sequence[Mapping[str, Any]]
 
     @staticmethod
-    def of(records: Sequence[Mapping[str, Any]]) -> Story:
+    def of(records: Sequence[Mapping[str, Any]]) -> RunHistory:
         """The story that plain records tell, as they stand in records.jsonl."""
         kinds: dict[str, list[Mapping[str, Any]]] = {
             "start": [],
@@ -53,7 +53,7 @@ class Story:
         }
         for record in records:
             kinds.setdefault(str(record.get("kind")), []).append(record)
-        return Story(
+        return RunHistory(
             kinds["start"][-1] if kinds["start"] else {},
             kinds["step"],
             kinds["check"],

@@ -8,7 +8,7 @@ from torch import Tensor
 _POSITIONS = 16
 
 
-def output_figures(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, float]:
+def output_stats(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, float]:
     """Plain numbers about logits [B, T, C]: do they vary (probabilities), are they finite, are they probabilities already?"""
     real = torch.arange(logits.shape[1]) < torch.tensor(input_lengths)[:, None]
     rows = logits.detach().float().cpu()

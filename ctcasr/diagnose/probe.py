@@ -70,7 +70,7 @@ def batch_statistics(network: nn.Module) -> Iterator[int]:
             module.training = training
 
 
-def parameter_figures(
+def parameter_stats(
     network: nn.Module, trained: Iterable[nn.Parameter], before: Mapping[str, Tensor]
 ) -> dict[str, Any]:
     """Which share of the parameters is trained, has a gradient, has moved since `before`; norms of the last gradient by layer."""
@@ -108,7 +108,7 @@ def parameter_figures(
     }
 
 
-def feature_figures(network: nn.Module, batch: Batch) -> dict[str, float]:
+def feature_stats(network: nn.Module, batch: Batch) -> dict[str, float]:
     """Features [B, T, F] of the front-end: finite, varying, centred, and the same in training as in evaluation?"""
     front = getattr(network, "front", None)
     if front is None:
@@ -138,7 +138,7 @@ def feature_figures(network: nn.Module, batch: Batch) -> dict[str, float]:
     }
 
 
-def sound_figures(audio: Seq) -> dict[str, float]:
+def sound_stats(audio: Seq) -> dict[str, float]:
     """Samples [B, N]: silent rows, and what tells the speed at which they are read: pitch, and seconds in which something sounds."""
     rate = float(audio.rate)
     silent, pitches, active = 0, [], 0.0

@@ -6,7 +6,7 @@ from ctcasr.batch import Batch
 from ctcasr.text import Tokenizer
 
 
-def target_figures(batch: Batch, tokenizer: Tokenizer) -> dict[str, float]:
+def target_stats(batch: Batch, tokenizer: Tokenizer) -> dict[str, float]:
     """Shares of rows [B] whose targets are empty, shifted by one, padded, or whose text has characters that cannot be written."""
     count = max(len(batch), 1)
     empty = shifted = padded = wrong = characters = lost = 0

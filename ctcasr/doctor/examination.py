@@ -79,9 +79,9 @@ def examine(
         *sound.in_signals(sounds, len(sounds)),
         *sound.doubles(sounds, tokenizer.normalise),
     ]
-    found = frames.rooms(sounds, model, tokenizer)
+    found = frames.frame_budgets(sounds, model, tokenizer)
     findings += [
-        *frames.in_room(found),
+        *frames.too_few_frames(found),
         *frames.in_pace(found, tokenizer, model.front.extract.rate_hz),
     ]
     if other is not None:

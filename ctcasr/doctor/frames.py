@@ -18,7 +18,7 @@ _STRANGE = 5.0  # robust standard deviations
 
 
 @dataclass(frozen=True)
-class Room:
+class FrameBudget:
     """What CTC needs of one utterance and what it gets: `frames` T, `symbols` U, `repeats` R (equal neighbours)."""
 
     sound: Sound
@@ -51,8 +51,10 @@ class Slack:
         return asdict(self)
 
 
-def rooms(sounds: Sequence[Sound], model: SpeechModel, tokenizer: Tokenizer) -> list[Room]:
-    """The Room of every utterance that has a sound and a text."""
+def frame_budgets(
+    sounds: Sequence[Sound], model: SpeechModel, tokenizer: Tokenizer
+) -> list[FrameBudget]:
+    """The FrameBudget of every utterance that has a sound and a text."""
     found = []
     for sound in sounds:
         if sound.trouble or sound.utterance.text is None:
@@ -60,7 +62,7 @@ def rooms(sounds: Sequence[Sound], model: SpeechModel, tokenizer: Tokenizer) -> 
         ids = _encode(sound.utterance.text, tokenizer)
         repeats = sum(a == b for a, b in pairwise(ids))
         found.append(
-            Room(
+            FrameBudget(
                 sound,
                 model.frames(sound.samples),
                 model.front.framing.count(sound.samples),
@@ -71,23 +73,23 @@ def rooms(sounds: Sequence[Sound], model: SpeechModel, tokenizer: Tokenizer) -> 
     return found
 
 
-def distribution(found: Sequence[Room]) -> Slack | None:
+def distribution(found: Sequence[FrameBudget]) -> Slack | None:
     """Slack over all utterances; None where there are none."""
     if not found:
         return None
-    slack = np.array([room.slack for room in found])
+    slack = np.array([budget.slack for budget in found])
     p1, p5, median, p95 = (float(v) for v in np.percentile(slack, (1, 5, 50, 95)))
-    tight = sum(0 <= room.slack < 0.2 * (room.symbols + room.repeats) for room in found)
+    tight = sum(0 <= budget.slack < 0.2 * (budget.symbols + budget.repeats) for budget in found)
     return Slack(len(found), int((slack < 0).sum()), int(slack.min()), p1, p5, median, p95, tight)
 
 
-def in_room(found: Sequence[Room]) -> list[Finding]:
+def too_few_frames(found: Sequence[FrameBudget]) -> list[Finding]:
     """Utterances that have fewer frames than their text needs: no alignment exists, whatever the network does."""
-    bad = [room for room in found if room.slack < 0]
+    bad = [budget for budget in found if budget.slack < 0]
     if not bad:
         return []
-    hopeless = sum(room.before < room.symbols + room.repeats for room in bad)
-    worst = min(bad, key=lambda room: room.slack)
+    hopeless = sum(budget.before < budget.symbols + budget.repeats for budget in bad)
+    worst = min(bad, key=lambda budget: budget.slack)
     message = (
         f"{plural(len(bad), 'line')} of {len(found)} have fewer frames than symbols: line {line_of(worst.sound.utterance)} has "
         f"{worst.frames} frames for {worst.symbols} symbols and {worst.repeats} blanks between equal ones; they will be left out"
@@ -112,15 +114,15 @@ def in_room(found: Sequence[Room]) -> list[Finding]:
     ]
 
 
-def in_pace(found: Sequence[Room], tokenizer: Tokenizer, rate_hz: int) -> list[Finding]:
+def in_pace(found: Sequence[FrameBudget], tokenizer: Tokenizer, rate_hz: int) -> list[Finding]:
     """Texts far too long or too short for their sound, against the pace of the others: probably of another recording."""
-    those = [room for room in found if room.symbols]
+    those = [budget for budget in found if budget.symbols]
     if not those:
         return []
     chars = np.array(
-        [len(tokenizer.normalise(room.sound.utterance.text or "")) for room in those], float
+        [len(tokenizer.normalise(budget.sound.utterance.text or "")) for budget in those], float
     )
-    seconds = np.array([max(room.sound.samples / rate_hz, 0.001) for room in those])
+    seconds = np.array([max(budget.sound.samples / rate_hz, 0.001) for budget in those])
     pace = chars / seconds
     strange = np.zeros(len(those), bool)
     if len(those) >= 20:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ctcasr.front import FrontSpec
-from ctcasr.specs import NetSpec, describe, fill, named, plain
+from ctcasr.specs import NetSpec, describe, from_plain, resolve_spec, to_plain
 
 
 @dataclass(frozen=True)
@@ -83,18 +83,18 @@ ENHANCERS: dict[str, EnhanceSpec] = {
 
 def read_enhancer(name: str) -> EnhanceSpec:
     """A preset by its name, or a spec from a TOML file (`.toml`)."""
-    return named(name, ENHANCERS, enhancer_from)
+    return resolve_spec(name, ENHANCERS, enhancer_from)
 
 
 def enhancer_to(spec: EnhanceSpec) -> dict[str, Any]:
     """The spec as plain data, of the network that it names only."""
-    data: dict[str, Any] = plain(dataclasses.asdict(spec))
+    data: dict[str, Any] = to_plain(dataclasses.asdict(spec))
     return {key: value for key, value in data.items() if key in ("network", spec.network)}
 
 
 def enhancer_from(data: Mapping[str, Any], where: str = "spec") -> EnhanceSpec:
     """A spec from plain data; an unknown key raises ValueError that names the nearest field."""
-    spec: EnhanceSpec = fill(EnhanceSpec, data, where)
+    spec: EnhanceSpec = from_plain(EnhanceSpec, data, where)
     if spec.network not in ("mask", "dualpath"):
         raise ValueError(f"{where}.network: expected 'mask' or 'dualpath'; got {spec.network!r}")
     return spec

@@ -93,7 +93,7 @@ class Enhance:
             gather((tally, total, count, listened, samples))
         )
         loss = total / count if count else math.inf
-        figures = {"loss": loss, **tally.figures()}
+        figures = {"loss": loss, **tally.metrics()}
         if self.listening and count:
             figures["listener_loss"] = listened / count
         few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []

@@ -20,7 +20,7 @@ from ctcasr.export.graph import Graph
 from ctcasr.export.layers import speech
 from ctcasr.recognise.onnx import packed
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.scoring.errors import Transcripts
+from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 
 _ROUNDS = 3
@@ -183,7 +183,7 @@ def _scores(
 ) -> list[tuple[float, float, float]]:
     """Word and character error rate and real-time factor of each; they take turns clip by clip, so that the machine is the same for all."""
     seconds = sum(clip.shape[0] for clip in clips) / readers[0].rate_hz
-    tallies, spent = [Transcripts() for _ in readers], [[0.0] * _ROUNDS for _ in readers]
+    tallies, spent = [ErrorRates() for _ in readers], [[0.0] * _ROUNDS for _ in readers]
     for turn in range(_ROUNDS):
         for clip, text in zip(clips, texts, strict=True):
             for index, reader in enumerate(readers):
@@ -191,7 +191,7 @@ def _scores(
                 (found,) = reader.transcribe(clip, reader.rate_hz)
                 spent[index][turn] += time.process_time() - start
                 if turn == 0:
-                    tallies[index] += Transcripts.of(text, found.text)
+                    tallies[index] += ErrorRates.of(text, found.text)
     return [
         (tally.words.rate, tally.chars.rate, statistics.median(times) / seconds)
         for tally, times in zip(tallies, spent, strict=True)

@@ -13,7 +13,7 @@ import torch
 
 from ctcasr.ctc import BeamSearch, Decoded, spelled
 from ctcasr.seq import Seq
-from ctcasr.text import Alphabet, Hotwords, Lexicon, NGram, Together, Tokenizer, Words
+from ctcasr.text import Alphabet, Hotwords, Lexicon, NGram, ScorerSum, Tokenizer, Words
 
 _LN10 = math.log(10.0)
 
@@ -58,7 +58,7 @@ def beam_decoder(
         scorers.append(Words(tokenizer, model, lm_weight, word_bonus, lexicon))
     if phrases := list(hotwords):
         scorers.append(Hotwords(tokenizer, phrases, hotword_bonus))
-    scorer = None if not scorers else scorers[0] if len(scorers) == 1 else Together(scorers)
+    scorer = None if not scorers else scorers[0] if len(scorers) == 1 else ScorerSum(scorers)
     return BeamDecoder(BeamSearch(tokenizer.blank, beam, nbest, floor, skip_blank, scorer))
 
 

@@ -16,7 +16,7 @@ from ctcasr.ctc import greedy
 from ctcasr.data import AudioError, read_audio
 from ctcasr.recognise.decoder import Decoder
 from ctcasr.recognise.recogniser import Hypothesis, Recogniser
-from ctcasr.scoring.errors import Transcripts, alignment, word_errors
+from ctcasr.scoring.errors import ErrorRates, alignment, word_errors
 from ctcasr.seq import Seq
 
 
@@ -24,7 +24,7 @@ from ctcasr.seq import Seq
 class Evaluation:
     """What was said and what was written, utterance by utterance, and the tally of it all."""
 
-    tally: Transcripts
+    tally: ErrorRates
     rows: Sequence[tuple[Utterance, str, Hypothesis]]  # utterance, normalised reference, hypothesis
     skipped: Sequence[Skip]
 
@@ -35,7 +35,7 @@ class Evaluation:
             for (said, written), count in self.tally.words.confusions.most_common(20)
         ]
         skipped = [{"where": skip.where, "reason": skip.reason} for skip in self.skipped]
-        return {**self.tally.figures(), "skipped": skipped, "confusions": confusions}
+        return {**self.tally.metrics(), "skipped": skipped, "confusions": confusions}
 
     def write(self, out: Path) -> Path:
         """scores.json, hypotheses.jsonl and alignments.txt in folder `out`; returns it."""
@@ -81,7 +81,7 @@ def evaluate(
     """Transcribe (greedily, or by a decoder) and score; an utterance that cannot be read, or has no text, is skipped and named."""
     skipped, kept, audio = [], [], []
     rows: list[tuple[Utterance, str, Hypothesis]] = []
-    total = Transcripts()
+    total = ErrorRates()
     for last, utterance in ((i == len(utterances) - 1, u) for i, u in enumerate(utterances)):
         try:
             if utterance.text is None:
@@ -101,7 +101,7 @@ def evaluate(
             ):
                 said = recogniser.tokenizer.normalise(one.text or "")
                 rows.append((one, said, found))
-                total += Transcripts.of(said, found.text)
+                total += ErrorRates.of(said, found.text)
             kept, audio = [], []
     return Evaluation(total, rows, skipped)
 

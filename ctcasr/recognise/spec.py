@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctcasr.front import FrontSpec
-from ctcasr.specs import ConvSpec, NetSpec, fill, named, plain
+from ctcasr.specs import ConvSpec, NetSpec, from_plain, resolve_spec, to_plain
 
 
 def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
@@ -66,14 +66,14 @@ PRESETS: dict[str, NetSpec] = {
 
 def read_spec(name: str) -> NetSpec:
     """A preset by its name, with changes ("default rnn=gru front.norm=pca fc=[128]"), or a spec from a TOML file (`.toml`)."""
-    return named(name, PRESETS, spec_from)
+    return resolve_spec(name, PRESETS, spec_from)
 
 
 def spec_to(spec: NetSpec) -> dict[str, Any]:
     """The spec as plain data, without what is None."""
-    return plain(dataclasses.asdict(spec))
+    return to_plain(dataclasses.asdict(spec))
 
 
 def spec_from(data: Mapping[str, Any], where: str = "spec") -> NetSpec:
     """A spec from plain data; an unknown key raises ValueError that names the nearest field."""
-    return fill(NetSpec, data, where)
+    return from_plain(NetSpec, data, where)

@@ -21,7 +21,7 @@ from ctcasr.recognise.objective import Objective
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.samples import greedy_texts, sample, three_of
 from ctcasr.recognise.spec import spec_from
-from ctcasr.scoring.errors import Transcripts
+from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 from ctcasr.specs import describe
 from ctcasr.task import Gather, Loss, Score, added, alone
@@ -80,7 +80,7 @@ class Recognise:
         """Word error rate of greedy decoding, loss and blank statistics over all batches; evidence from those of this process."""
         was_training = self.network.training
         self.network.eval()
-        tally, total, feasible, samples, report = Transcripts(), 0.0, 0, [], None
+        tally, total, feasible, samples, report = ErrorRates(), 0.0, 0, [], None
         for batch in batches:
             logits = self.network(batch.audio)
             rows, part = ctc_loss(
@@ -104,7 +104,7 @@ class Recognise:
                 zip(batch.utterances, hypotheses, strict=True)
             ):
                 said = self.tokenizer.normalise(utterance.text or "")
-                tally += Transcripts.of(said, written)
+                tally += ErrorRates.of(said, written)
                 if row in (
                     0,
                     len(batch) // 3,

@@ -3,7 +3,7 @@
 from ctcasr.scoring.bootstrap import Difference, Paired, against, holm
 from ctcasr.scoring.confusion import Confusion
 from ctcasr.scoring.distortion import Distortions, si_snr
-from ctcasr.scoring.errors import ErrorTally, Transcripts, char_errors, word_errors
+from ctcasr.scoring.errors import ErrorRates, ErrorTally, char_errors, word_errors
 
 __all__ = [
     "Confusion",
@@ -11,7 +11,7 @@ __all__ = [
     "Distortions",
     "ErrorTally",
     "Paired",
-    "Transcripts",
+    "ErrorRates",
     "against",
     "char_errors",
     "holm",

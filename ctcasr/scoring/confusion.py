@@ -112,7 +112,7 @@ class Confusion:
             else math.nan
         )
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """The scores that a record holds."""
         return {
             "accuracy": self.accuracy,

@@ -59,7 +59,7 @@ class Distortions:
         """dB gained, file by file."""
         return [after - before for before, after in zip(self.before, self.after, strict=True)]
 
-    def figures(self) -> dict[str, Any]:
+    def metrics(self) -> dict[str, Any]:
         """Means and the median as plain data."""
         if not self.after:
             return {"files": 0}

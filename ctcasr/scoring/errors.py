@@ -104,7 +104,7 @@ def alignment(reference: str, hypothesis: str) -> str:
 
 
 @dataclass(frozen=True)
-class Transcripts:
+class ErrorRates:
     """Word and character errors over any number of utterances."""
 
     words: ErrorTally = field(default_factory=ErrorTally)
@@ -113,8 +113,8 @@ class Transcripts:
     wrong: int = 0  # utterances with at least one word error
     empty: int = 0  # hypotheses without a word, where something was said
 
-    def __add__(self, other: Transcripts) -> Transcripts:
-        return Transcripts(
+    def __add__(self, other: ErrorRates) -> ErrorRates:
+        return ErrorRates(
             self.words + other.words,
             self.chars + other.chars,
             self.utterances + other.utterances,
@@ -123,10 +123,10 @@ class Transcripts:
         )
 
     @staticmethod
-    def of(reference: str, hypothesis: str) -> Transcripts:
+    def of(reference: str, hypothesis: str) -> ErrorRates:
         """The tally of one utterance, both texts normalised alike."""
         words = word_errors(reference, hypothesis)
-        return Transcripts(
+        return ErrorRates(
             words,
             char_errors(reference, hypothesis),
             1,
@@ -134,7 +134,7 @@ class Transcripts:
             int(bool(reference.split()) and not hypothesis.split()),
         )
 
-    def figures(self) -> dict[str, Any]:
+    def metrics(self) -> dict[str, Any]:
         """Rates and counts as plain data."""
         return {
             "wer": self.words.rate,

@@ -7,11 +7,11 @@ from ctcasr.show.live import watch
 from ctcasr.show.picture import draw_utterance
 from ctcasr.show.run_page import write_page
 from ctcasr.show.run_summary import summary
-from ctcasr.show.run_view import Story
+from ctcasr.show.run_view import RunView
 from ctcasr.show.tensorboard import write_events
 
 __all__ = [
-    "Story",
+    "RunView",
     "draw_arms",
     "draw_classes",
     "draw_run",

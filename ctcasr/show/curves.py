@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ctcasr.diagnose import first_release
 from ctcasr.records import read_records
 from ctcasr.show.records import RecordLike, final_course, number
-from ctcasr.show.run_view import Story
+from ctcasr.show.run_view import RunView
 from ctcasr.show.units import (
     BLACK,
     BLUE,
@@ -179,7 +179,7 @@ def _wer(records: Sequence[RecordLike]) -> Figure | None:
     axis.minorticks_off()
     axis.set_ylim(-0.1, top * 1.15)
     axis.set_xlim(
-        0, max(Story.of(records).step, *(steps[-1] for _, _, steps, _ in curves if steps)) * 1.01
+        0, max(RunView.of(records).step, *(steps[-1] for _, _, steps, _ in curves if steps)) * 1.01
     )
     _frame(axis, records, title, "error rate (logarithmic)")
     axis.set_xlabel("step")
@@ -266,7 +266,7 @@ def _frame(axis: Any, records: Sequence[RecordLike], title: str, label: str) -> 
     """Title, the epochs above, and what befell the run: skipped steps as ticks, resumptions and stops as lines."""
     _style(axis, label)
     axis.set_title(title, loc="left", fontweight="bold")
-    story = Story.of(records)
+    story = RunView.of(records)
     if story.steps and story.epochs:
         per = story.steps / story.epochs
         above = axis.secondary_xaxis(

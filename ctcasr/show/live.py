@@ -14,7 +14,7 @@ from rich.live import Live
 from ctcasr.show.plain import PlainLines
 from ctcasr.show.records import RecordLike
 from ctcasr.show.run_summary import summary
-from ctcasr.show.run_view import Story
+from ctcasr.show.run_view import RunView
 from ctcasr.show.screen import WIDEST, screen
 
 R = TypeVar("R", bound=RecordLike)
@@ -98,7 +98,7 @@ class LiveView:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.story = Story()
+        self.story = RunView()
         # No thread of its own: it would take the interpreter from the training, and read the story while it changes.
         self.live = Live(console=console, auto_refresh=False, get_renderable=self._draw)
         self._drawn = float("-inf")
@@ -125,7 +125,7 @@ class NotebookView:
     """One output of a notebook cell, updated in place."""
 
     def __init__(self) -> None:
-        self.story = Story()
+        self.story = RunView()
         self.handle: Any = None
         self._drawn = float("-inf")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctcasr.show.records import RecordLike, number
-from ctcasr.show.run_view import Story, figures
+from ctcasr.show.run_view import RunView, metrics_of
 from ctcasr.show.units import binary, clock, count, percent, rate, short
 
 EVERY_S = 10.0  # a step has a line at most this often, by the clock of the records
@@ -17,7 +17,7 @@ class PlainLines:
     """Turns records into lines; a step makes one now and then, every other kind always."""
 
     def __init__(self) -> None:
-        self.story = Story()
+        self.story = RunView()
         self._last_s: float | None = None
         self._verdict: object = None
 
@@ -71,7 +71,7 @@ class PlainLines:
         return [self._line("verdict", "  ".join([str(verdict.get("state") or ""), *told]))]
 
 
-def step_columns(story: Story) -> str:
+def step_columns(story: RunView) -> str:
     """Means over the recent steps, each behind its name."""
     mean, left = story.mean, story.left_s
     lr = number(story.now.get("lr"))
@@ -92,7 +92,7 @@ def _tight(share: float | None, digits: int = 0) -> str:
 def check_columns(check: Mapping[str, Any]) -> str:
     """The dev part's loss and figures, and whether they are the best so far."""
     columns = f"dev loss {short(number(check.get('dev_loss'))):>7}"
-    for name, value in figures(check):
+    for name, value in metrics_of(check):
         share = name in ("wer", "cer", "accuracy")
         columns += (
             f"  {name.upper() if share else name} {_tight(value, 1) if share else short(value):>7}"

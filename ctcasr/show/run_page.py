@@ -15,7 +15,7 @@ from ctcasr.show.curves import series, smooth
 from ctcasr.show.page_samples import samples
 from ctcasr.show.page_verdicts import banner, history, verdicts_of
 from ctcasr.show.records import RecordLike, final_course, number
-from ctcasr.show.run_view import Story
+from ctcasr.show.run_view import RunView
 from ctcasr.show.style import SCRIPT, STYLE
 from ctcasr.show.units import clock, count, percent
 
@@ -33,7 +33,7 @@ def write_page(run: Path | str) -> Path:
     latest = judged[-1][1] if judged else own.as_json()
     body = [
         f"<h1>{escape(run.resolve().name)}</h1>",
-        _facts(Story.of(records), released),
+        _facts(RunView.of(records), released),
         banner(latest, recorded=bool(judged)),
         _blank(records, released),
         _loss(records, released),
@@ -54,7 +54,7 @@ def write_page(run: Path | str) -> Path:
     return path
 
 
-def _facts(story: Story, released: int | None) -> str:
+def _facts(story: RunView, released: int | None) -> str:
     best = story.best or {}
     facts = [
         (count(story.step) + (f" of {count(story.steps)}" if story.steps else ""), "steps"),

@@ -8,13 +8,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ctcasr.show.records import number
-from ctcasr.show.run_view import Story, figures
+from ctcasr.show.run_view import RunView, metrics_of
 from ctcasr.show.screen import left_out, score, verdict_text
 from ctcasr.show.units import clock, count, percent, short
 from ctcasr.show.words import compare
 
 
-def summary(story: Story, width: int = 80) -> Table:
+def summary(story: RunView, width: int = 80) -> Table:
     """Results, what they cost, and three transcripts: the last thing that a run shows."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
@@ -39,10 +39,10 @@ def summary(story: Story, width: int = 80) -> Table:
             "loss", f"{short(story.first_loss)} at first, {short(story.mean('loss'))} at last"
         )
     for name, check in (("best", story.best), ("last", story.check)):
-        if check is not None and figures(check):
+        if check is not None and metrics_of(check):
             scores = ", ".join(
                 f"{key.upper() if key in ('wer', 'cer') else key} {score(key, value)}"
-                for key, value in figures(check)
+                for key, value in metrics_of(check)
             )
             table.add_row(name, Text(f"{scores} on the dev part, at step {count(check['step'])}"))
     if story.mean("blank_mass") is not None:

@@ -25,7 +25,7 @@ _NO_SCORES = {
 
 
 @dataclass
-class Story:
+class RunView:
     """What is known after the records handed to `add`; constant memory, however long the run."""
 
     start: Mapping[str, Any] = field(default_factory=dict)
@@ -53,9 +53,9 @@ class Story:
     )  # time, audio, step
 
     @staticmethod
-    def of(records: Iterable[RecordLike]) -> Story:
+    def of(records: Iterable[RecordLike]) -> RunView:
         """The story of all `records`."""
-        story = Story()
+        story = RunView()
         for record in records:
             story.add(record)
         return story
@@ -75,7 +75,7 @@ class Story:
             self.verdict = data.get("verdict") or self.verdict
             if data.get("best") or self.best is None:
                 self.best = self.check
-            for name, value in figures(data):
+            for name, value in metrics_of(data):
                 self.traces.setdefault(name, Trace()).add(value)
         elif record.kind == "epoch":  # with a time budget the plan changes on the way
             self.start = {
@@ -178,7 +178,7 @@ class Story:
         return min(1.0, self.step / self.steps) if self.steps else 0.0
 
 
-def figures(check: Mapping[str, Any]) -> list[tuple[str, float]]:
+def metrics_of(check: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The scores of a check by their names, error rates first: (name, value)."""
     inside = check.get("figures")
     scores = {**(inside if isinstance(inside, Mapping) else {}), **check}

@@ -277,7 +277,7 @@ def write_rows(path: Path, trial: Trial, test: set[str]) -> Path:
 
 def _row(row: Row) -> dict[str, Any]:
     low, high = row.interval
-    figures = row.tally.figures()
+    figures = row.tally.metrics()
     rates = {name: figures.pop(name) for name in ("wer", "cer")}
     return {
         "recogniser": row.judge,

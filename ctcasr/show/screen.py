@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ctcasr.show.records import number
-from ctcasr.show.run_view import Story, figures
+from ctcasr.show.run_view import RunView, metrics_of
 from ctcasr.show.trace import sparkline
 from ctcasr.show.units import BLUE, GREEN, GREY, ORANGE, SKY, clock, count, percent, rate, short
 from ctcasr.show.words import compare
@@ -24,7 +24,7 @@ LABEL = 9  # cells of the column of labels
 WIDEST = 120  # a wider panel is no more legible
 
 
-def screen(story: Story, width: int) -> RenderableType:
+def screen(story: RunView, width: int) -> RenderableType:
     """The whole view in `width` cells."""
     width = min(width, WIDEST)
     inner = width - 4
@@ -53,20 +53,20 @@ def score(name: str, value: float) -> str:
     return percent(value, 1) if name in ("wer", "cer", "accuracy") else short(value)
 
 
-def _title(story: Story, width: int) -> Text:
+def _title(story: RunView, width: int) -> Text:
     title = Text(str(story.start.get("network") or "training"), style="bold")
     title.truncate(width, overflow="ellipsis")
     return title
 
 
-def _machine(story: Story) -> Text:
+def _machine(story: RunView) -> Text:
     start = story.start
     size = number(start.get("parameters"))
     parts = ["" if size is None else f"{count(size)} parameters", str(start.get("device") or "")]
     return Text(" · ".join(filter(None, parts)), style="dim")
 
 
-def _progress(story: Story) -> RenderableType:
+def _progress(story: RunView) -> RenderableType:
     left = story.left_s
     grid = Table.grid(expand=True, padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
@@ -85,13 +85,13 @@ def _progress(story: Story) -> RenderableType:
     return grid
 
 
-def _numbers(story: Story, inner: int) -> RenderableType:
+def _numbers(story: RunView, inner: int) -> RenderableType:
     """Left what should fall, with its history; right the state of the machine."""
     left: list[tuple[str, str, str]] = [
         ("loss", short(story.mean("loss")), "loss"),
         ("gradient", short(story.mean("grad_norm")), "grad_norm"),
     ]
-    for name, figure in figures(story.check)[:2] if story.check else ():
+    for name, figure in metrics_of(story.check)[:2] if story.check else ():
         left.append((f"dev {_named(name)}", score(name, figure), name))
     speed, steps = story.speed, story.steps
     right = [
@@ -121,7 +121,7 @@ def _named(name: str) -> str:
     return name.upper() if name in ("wer", "cer") else name.replace("_", " ")
 
 
-def _blank(story: Story, inner: int) -> list[RenderableType]:
+def _blank(story: RunView, inner: int) -> list[RenderableType]:
     """How much of its mass the model gives to blank, over how much the targets ask for."""
     width = max(8, inner - LABEL - 31)
     argmax = story.mean("blank_argmax")
@@ -160,13 +160,13 @@ def _transcripts(check: Mapping[str, Any], inner: int) -> list[RenderableType]:
     return lines
 
 
-def _tail(story: Story) -> Table:
+def _tail(story: RunView) -> Table:
     grid = Table.grid(padding=(0, 0))
     grid.add_column(width=LABEL, style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    if story.best is not None and figures(story.best):
+    if story.best is not None and metrics_of(story.best):
         scores = ", ".join(
-            f"{_named(name)} {score(name, value)}" for name, value in figures(story.best)[:2]
+            f"{_named(name)} {score(name, value)}" for name, value in metrics_of(story.best)[:2]
         )
         grid.add_row("best", Text(f"{scores} at step {count(story.best['step'])}", style=GREEN))
     if left_out(story):
@@ -179,7 +179,7 @@ def _tail(story: Story) -> Table:
     return grid
 
 
-def left_out(story: Story) -> str:
+def left_out(story: RunView) -> str:
     """What training did without, in words; empty where nothing was left out."""
     parts = [
         f"{len(ids)} {what}"

@@ -1,8 +1,8 @@
 """Text and the symbols that stand for it: normalisation, alphabets, sentence pieces, coverage."""
 
 from ctcasr.text.alphabet import Alphabet
-from ctcasr.text.coverage import Coverage, coverage
-from ctcasr.text.fusion import Hotwords, Together, Words
+from ctcasr.text.coverage import Coverage, measure_coverage
+from ctcasr.text.fusion import Hotwords, ScorerSum, Words
 from ctcasr.text.lexicon import Lexicon
 from ctcasr.text.make import make_tokenizer
 from ctcasr.text.ngram import ArpaError, NGram
@@ -19,11 +19,11 @@ __all__ = [
     "Lexicon",
     "NGram",
     "Pieces",
-    "Together",
+    "ScorerSum",
     "Tokenizer",
     "UncoveredText",
     "Words",
-    "coverage",
+    "measure_coverage",
     "make_tokenizer",
     "normalise",
     "spell_digits",

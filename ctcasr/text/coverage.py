@@ -48,7 +48,7 @@ class Coverage:
         return "\n".join(lines)
 
 
-def coverage(texts: Iterable[tuple[str, str]], tokenizer: Tokenizer) -> Coverage:
+def measure_coverage(texts: Iterable[tuple[str, str]], tokenizer: Tokenizer) -> Coverage:
     """Count what `tokenizer` would leave out of `texts`, pairs (where, text); nothing raises, strict mode or not."""
     characters: Counter[str] = Counter()
     examples: dict[str, list[str]] = {}

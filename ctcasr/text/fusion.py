@@ -122,7 +122,7 @@ class Hotwords:
         return (whole, kept), self.bonus * (len(whole) - kept) - pending
 
 
-class Together:
+class ScorerSum:
     """Several automata at once: their nats add up."""
 
     def __init__(self, scorers: Iterable[Any]) -> None:

@@ -1,19 +1,19 @@
 """The trainer: `fit` yields records; plans, settings and run directories."""
 
-from ctcasr.train.config import Plan, option, required
+from ctcasr.train.config import TrainConfig, option, required
 from ctcasr.train.estimate import step_seconds
-from ctcasr.train.initialise import load_fitting
+from ctcasr.train.initialise import load_compatible
 from ctcasr.train.run_log import TrainingError
 from ctcasr.train.settings import parse, to_toml, write_settings
 from ctcasr.train.trainer import fit
 from ctcasr.train.world import World, pick_device
 
 __all__ = [
-    "Plan",
+    "TrainConfig",
     "TrainingError",
     "World",
     "fit",
-    "load_fitting",
+    "load_compatible",
     "option",
     "parse",
     "pick_device",

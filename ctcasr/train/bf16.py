@@ -20,7 +20,7 @@ class Steps(Protocol):
         ...
 
 
-class InHalf:
+class Bf16Steps:
     """The steps of `task` with products in bfloat16; features, normalisation and CTC stay in float32, checks are not touched.
 
     On a device by autocast: the backward pass takes the types that the forward pass took. On a CPU tensors stay in float32, and the RNN

@@ -10,17 +10,23 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.task import Task
-from ctcasr.train.state import Progress, rng_state, set_rng_state
+from ctcasr.train.state import TrainState, rng_state, set_rng_state
 from ctcasr.train.world import World
 
 
-class Saving:
+class Checkpointer:
     """Writes what the task and the trainer must remember; rank 0 has the files, the others need no disk in common with it."""
 
     def __init__(
-        self, out: Path, task: Task, optimiser: torch.optim.Optimizer, at: Progress, world: World
+        self, out: Path, task: Task, optimiser: torch.optim.Optimizer, at: TrainState, world: World
     ) -> None:
-        self.out, self.task, self.optimiser, self.at, self.world = out, task, optimiser, at, world
+        self.out, self.task, self.optimiser, self.state, self.world = (
+            out,
+            task,
+            optimiser,
+            at,
+            world,
+        )
 
     def best(self) -> None:
         """Write best.pt; rank 0 alone may be asked."""
@@ -32,7 +38,7 @@ class Saving:
         draws = self.world.gather(rng_state())
         if self.world.rank == 0:
             training = {
-                "progress": vars(self.at).copy(),
+                "progress": vars(self.state).copy(),
                 "optimiser": self.optimiser.state_dict(),
                 "rng": draws,
                 "named": sorted(named),
@@ -42,7 +48,7 @@ class Saving:
     def restore(self, seed: int) -> set[str]:
         """Go on from last.pt; returns the lines that were named before. Every rank must be asked."""
         path = self.out / "last.pt"
-        saved: Mapping[str, Any] = self.world.first(
+        saved: Mapping[str, Any] = self.world.broadcast_object(
             checkpoint.load(path) if self.world.rank == 0 else {}
         )
         if "training" not in saved:
@@ -52,16 +58,16 @@ class Saving:
         training = saved["training"]
         self.task.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(training["optimiser"])
-        vars(self.at).update(training["progress"])
+        vars(self.state).update(training["progress"])
         draws = training["rng"] if isinstance(training["rng"], list) else [training["rng"]]
         if self.world.rank < len(draws):
             set_rng_state(draws[self.world.rank])
         else:  # there were fewer of us
-            own_draws(seed + self.at.step, self.world)
+            seed_rank(seed + self.state.step, self.world)
         return set(training["named"])
 
 
-def own_draws(seed: int, world: World) -> None:
+def seed_rank(seed: int, world: World) -> None:
     """Give each rank random numbers of its own (dropout), rank 0 those that it has."""
     if world.rank:
         torch.manual_seed(seed * 1_000_003 + world.rank)

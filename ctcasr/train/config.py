@@ -24,7 +24,7 @@ def required(text: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainConfig:
     """What `fit` needs to know; recipes inherit it and add their own settings."""
 
     epochs: int = option(60, "passes over the training data")
@@ -84,53 +84,59 @@ class Plan:
             ) from None
 
 
-def make_optimiser(plan: Plan, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def make_optimiser(
+    config: TrainConfig, parameters: Iterable[nn.Parameter]
+) -> torch.optim.Optimizer:
     """The optimiser; weight decay touches matrices only, neither biases nor BatchNorm."""
     parameters = list(parameters)
     groups = [
-        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": plan.weight_decay},
+        {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    if plan.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=plan.lr)
-    if plan.optimiser == "adam":
-        return torch.optim.Adam(groups, lr=plan.lr)
-    if plan.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=plan.lr, momentum=0.9, nesterov=True)
-    if plan.optimiser == "rmsprop":
-        return torch.optim.RMSprop(groups, lr=plan.lr)
-    raise ValueError(f"optimiser: expected adamw, adam, sgd or rmsprop; got {plan.optimiser!r}")
+    if config.optimiser == "adamw":
+        return torch.optim.AdamW(groups, lr=config.lr)
+    if config.optimiser == "adam":
+        return torch.optim.Adam(groups, lr=config.lr)
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True)
+    if config.optimiser == "rmsprop":
+        return torch.optim.RMSprop(groups, lr=config.lr)
+    raise ValueError(f"optimiser: expected adamw, adam, sgd or rmsprop; got {config.optimiser!r}")
 
 
-def learning_rate(plan: Plan, progress: float, checks: Sequence[float] = ()) -> float:
+def learning_rate(config: TrainConfig, progress: float, checks: Sequence[float] = ()) -> float:
     """The learning rate at `progress` 0..1 of training; `checks` are the dev values so far (for plateau, lower is better)."""
-    if plan.schedule not in SCHEDULES:
-        raise ValueError(f"schedule: expected one of {', '.join(SCHEDULES)}; got {plan.schedule!r}")
-    if not (0 <= plan.floor <= 1 and 0 < plan.decay <= 1 and plan.decay_after >= 1):
+    if config.schedule not in SCHEDULES:
+        raise ValueError(
+            f"schedule: expected one of {', '.join(SCHEDULES)}; got {config.schedule!r}"
+        )
+    if not (0 <= config.floor <= 1 and 0 < config.decay <= 1 and config.decay_after >= 1):
         raise ValueError(
             "expected floor within 0..1, decay above 0 and at most 1, decay_after >= 1; "
-            f"got {plan.floor}, {plan.decay}, {plan.decay_after}"
+            f"got {config.floor}, {config.decay}, {config.decay_after}"
         )
-    if plan.schedule == "range":
-        return plan.lr * 1e-4 ** (
+    if config.schedule == "range":
+        return config.lr * 1e-4 ** (
             1 - progress
         )  # rises over four decades (Smith 2017, arXiv 1506.01186)
-    if progress < plan.warmup and plan.schedule != "constant":
-        rise = progress / plan.warmup
+    if progress < config.warmup and config.schedule != "constant":
+        rise = progress / config.warmup
         # One-cycle starts at 1/25 of its top (Smith and Topin 2017); plain warm-up at zero.
-        return plan.lr * ((1 + 24 * rise) / 25 if plan.schedule == "onecycle" else max(rise, 1e-3))
-    fall = (progress - plan.warmup) / max(1e-9, 1 - plan.warmup)
-    if plan.schedule in ("onecycle", "cosine"):
-        return plan.lr * _above(plan.floor, (1 + math.cos(math.pi * min(1.0, fall))) / 2)
-    if plan.schedule == "linear":
-        return plan.lr * _above(plan.floor, 1 - fall)
-    if plan.schedule == "exponential":
-        return plan.lr * 0.01 ** min(1.0, fall)
-    if plan.schedule == "drop":
-        return plan.lr * (1.0 if progress < 9 / 13 else 0.1)  # 45 epochs, and 20 more at a tenth
-    if plan.schedule == "plateau":
-        return plan.lr * plan.decay ** _plateaus(checks, plan.decay_after)
-    return plan.lr
+        return config.lr * (
+            (1 + 24 * rise) / 25 if config.schedule == "onecycle" else max(rise, 1e-3)
+        )
+    fall = (progress - config.warmup) / max(1e-9, 1 - config.warmup)
+    if config.schedule in ("onecycle", "cosine"):
+        return config.lr * _above(config.floor, (1 + math.cos(math.pi * min(1.0, fall))) / 2)
+    if config.schedule == "linear":
+        return config.lr * _above(config.floor, 1 - fall)
+    if config.schedule == "exponential":
+        return config.lr * 0.01 ** min(1.0, fall)
+    if config.schedule == "drop":
+        return config.lr * (1.0 if progress < 9 / 13 else 0.1)  # 45 epochs, and 20 more at a tenth
+    if config.schedule == "plateau":
+        return config.lr * config.decay ** _plateaus(checks, config.decay_after)
+    return config.lr
 
 
 def _above(floor: float, share: float) -> float:

@@ -11,8 +11,8 @@ import torch
 
 from ctcasr.batch import Batch
 from ctcasr.task import Task
-from ctcasr.train.bf16 import InHalf
-from ctcasr.train.split_batch import no_memory
+from ctcasr.train.bf16 import Bf16Steps
+from ctcasr.train.memory import out_of_memory
 from ctcasr.train.state import rng_state, set_rng_state
 
 
@@ -33,7 +33,7 @@ def estimate(
     network = task.network.to(device)
     kept, random = copy.deepcopy(network.state_dict()), rng_state()
     network.train()
-    steps, pace = InHalf(task) if bf16 else task, []
+    steps, pace = Bf16Steps(task) if bf16 else task, []
     for batch in batches:
         start = time.perf_counter()
         try:
@@ -47,7 +47,7 @@ def estimate(
                     / float(batch.audio.data.numel() / batch.audio.rate)
                 )
         except (RuntimeError, MemoryError) as error:
-            if not no_memory(error):
+            if not out_of_memory(error):
                 raise  # training will halve the batch
     for parameter in network.parameters():
         parameter.grad = None

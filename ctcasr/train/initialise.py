@@ -9,7 +9,7 @@ from torch import nn
 from ctcasr import checkpoint
 
 
-def load_fitting(network: nn.Module, path: Path | str) -> list[str]:
+def load_compatible(network: nn.Module, path: Path | str) -> list[str]:
     """Load every tensor of a checkpoint that has the same name and shape; returns a line for each one that keeps its fresh values."""
     saved, own, notes = checkpoint.load(path).get("network", {}), network.state_dict(), []
     for name, tensor in own.items():

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from ctcasr.task import Loss
-from ctcasr.train.stepper import Outcome
+from ctcasr.train.stepper import StepResult
 
 
-class Window:
+class StepMeter:
     """Steps since the last record; also keeps the mean loss of all that it has seen."""
 
     def __init__(self) -> None:
@@ -24,10 +24,10 @@ class Window:
         self.sum: torch.Tensor | float = 0.0
         self.scale: torch.Tensor | float = 0.0
         self.weight = self.audio_s = self.step_s = self.wait_s = self.lr = 0.0
-        self.last: Outcome | None = None
+        self.last: StepResult | None = None
         self.loss: Loss | None = None
 
-    def add(self, outcome: Outcome, lr: float, step_s: float, wait_s: float) -> None:
+    def add(self, outcome: StepResult, lr: float, step_s: float, wait_s: float) -> None:
         """Take in one optimiser step."""
         self.steps += 1
         self.sum, self.weight = self.sum + outcome.total, self.weight + outcome.weight

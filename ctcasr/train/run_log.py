@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from ctcasr.batch import Batch, Skip
 from ctcasr.records import Record, RecordFile
 from ctcasr.task import Task
-from ctcasr.train.config import Plan
-from ctcasr.train.state import Progress
-from ctcasr.train.stepper import Outcome
+from ctcasr.train.config import TrainConfig
+from ctcasr.train.state import TrainState
+from ctcasr.train.stepper import StepResult
 from ctcasr.train.world import World
 
 _FEW = 10  # unreadable utterances in an epoch that no corpus is too small for
@@ -22,12 +22,12 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     @property
-    def seconds(self) -> float: ...  # in an epoch, all processes together
+    def seconds(self) -> float: ...  # in an epoch, all processes synced
 
     @property
     def utterances(
         self,
-    ) -> int: ...  # in an epoch, all processes together; asked only if some were skipped
+    ) -> int: ...  # in an epoch, all processes synced; asked only if some were skipped
 
     @property
     def skipped(self) -> Sequence[Skip]: ...  # all that could not be read so far
@@ -44,25 +44,25 @@ class TrainingError(RuntimeError):
     """Training cannot go on; says why and what to do."""
 
 
-class Trouble:
+class RunLog:
     """Tells of trouble in the records of a run."""
 
-    def __init__(self, task: Task, plan: Plan, at: Progress, world: World) -> None:
-        self.task, self.plan, self.at, self.world = task, plan, at, world
+    def __init__(self, task: Task, config: TrainConfig, at: TrainState, world: World) -> None:
+        self.task, self.config, self.state, self.world = task, config, at, world
         self.file = RecordFile(None)
         self.named: set[str] = set()  # lines that were told
 
     def write(self, kind: str, data: Mapping[str, Any]) -> Record:
         """Write a record, and return it."""
         return self.file.write(
-            Record(kind, self.at.step, {"time_s": round(self.at.seconds, 3), **data})
+            Record(kind, self.state.step, {"time_s": round(self.state.seconds, 3), **data})
         )
 
     def event(self, what: str, message: str, ids: Sequence[str] = ()) -> Record:
         """Write a record of something that happened."""
         return self.write("event", {"what": what, "message": message, "ids": list(ids)})
 
-    def after(self, outcome: Outcome | None, train: Batches) -> Iterator[Record]:
+    def after(self, outcome: StepResult | None, train: Batches) -> Iterator[Record]:
         """Name what a step of any process left out, once for each utterance; TrainingError where too much cannot be used."""
         left_out = outcome.left_out if outcome else ()
         too_large = (
@@ -75,28 +75,28 @@ class Trouble:
             "infeasible": self._new(left_out),
             "too-large": self._new(too_large),
         }
-        fresh, unread = self.world.total(
+        fresh, unread = self.world.all_reduce(
             sum(map(len, new.values())), len(train.unread) if train.skipped else 0
         )
         if fresh:
             everywhere = self.world.gather(new)
             for what in new:
                 yield from self.name(what, [line for lines in everywhere for line in lines[what]])
-        if unread > _FEW and unread > self.plan.unreadable * train.utterances:
+        if unread > _FEW and unread > self.config.unreadable * train.utterances:
             lines = [line for lines in self.world.gather(_lines(train.unread)) for line in lines]
             raise TrainingError(
-                f"{len(lines)} of {train.utterances} utterances could not be read in epoch {self.at.epoch}, more than "
-                f"--unreadable {self.plan.unreadable:g} allows: {'; '.join(lines[:5])}{' ...' if len(lines) > 5 else ''}. "
+                f"{len(lines)} of {train.utterances} utterances could not be read in epoch {self.state.epoch}, more than "
+                f"--unreadable {self.config.unreadable:g} allows: {'; '.join(lines[:5])}{' ...' if len(lines) > 5 else ''}. "
                 "Is the disk still there? Look at the files, or allow more, and resume"
             )
         if outcome is not None and outcome.halved:
-            if not self.at.halved:
+            if not self.state.halved:
                 yield self.event(
                     "out-of-memory",
                     "a batch did not fit into memory and was halved, and so will others be without a word; "
                     "the step records count them (halved)",
                 )
-            self.at.halved += outcome.halved
+            self.state.halved += outcome.halved
         yield from self._unusable(outcome)
 
     def name(self, what: str, lines: Sequence[str]) -> Iterator[Record]:
@@ -118,22 +118,22 @@ class Trouble:
             + self._diagnosis()
         )
 
-    def _unusable(self, outcome: Outcome | None) -> Iterator[Record]:
+    def _unusable(self, outcome: StepResult | None) -> Iterator[Record]:
         """Count steps that could not be taken, in a row."""
         if outcome is None or not outcome.problem:
-            self.at.bad_in_row = 0 if outcome is not None else self.at.bad_in_row
+            self.state.bad_in_row = 0 if outcome is not None else self.state.bad_in_row
             return
-        self.at.bad_in_row += 1
+        self.state.bad_in_row += 1
         names = ", ".join(outcome.suspects[:3])
         yield self.event(
             "skipped-step",
             f"{outcome.problem}" + (f" ({names})" if names else ""),
             outcome.suspects,
         )
-        if self.at.bad_in_row >= self.plan.skips:
+        if self.state.bad_in_row >= self.config.skips:
             where = f" in {names}" if names else ""
             raise TrainingError(
-                f"{self.at.bad_in_row} steps in a row could not be used; the last because {outcome.problem}{where}. "
+                f"{self.state.bad_in_row} steps in a row could not be used; the last because {outcome.problem}{where}. "
                 f"Lower the learning rate, or look at these utterances{self._diagnosis()}"
             )
 

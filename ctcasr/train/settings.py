@@ -55,9 +55,9 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     values.update({name: value for name, value in given.items() if value is not None})
     missing = [
         f.name
-        for f in dataclasses.fields(kind)
+        for f in dataclasses.fields(kind)  # type: ignore[arg-type]
         if f.default is dataclasses.MISSING and f.name not in values
-    ]  # type: ignore[arg-type]
+    ]
     if missing:
         parser.error("expected " + ", ".join("--" + name.replace("_", "-") for name in missing))
     return kind(**values)

@@ -9,7 +9,7 @@ import torch
 
 
 @dataclass
-class Progress:
+class TrainState:
     """The clock of a run, changed by the trainer alone."""
 
     step: int = 0  # optimiser steps done

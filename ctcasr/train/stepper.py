@@ -13,14 +13,14 @@ from torch import nn
 from ctcasr.batch import Batch
 from ctcasr.task import Loss
 from ctcasr.train.bf16 import Steps
-from ctcasr.train.split_batch import free, halved, no_memory
-from ctcasr.train.synced_step import Together
+from ctcasr.train.memory import free, out_of_memory, split_batch
+from ctcasr.train.synced_step import SyncedStep
 from ctcasr.train.world import World
 
 
 @dataclass
-class Outcome:
-    """What a step did, all processes together; numbers stay on the device until `loss` and `grad_norm` are asked for."""
+class StepResult:
+    """What a step did, all processes synced; numbers stay on the device until `loss` and `grad_norm` are asked for."""
 
     total: torch.Tensor  # sum of the losses
     weight: float
@@ -67,20 +67,20 @@ def take_step(
     lr: float,
     clip: float,
     measure: bool = False,
-    together: Together | None = None,
-) -> Outcome | None:
+    synced: SyncedStep | None = None,
+) -> StepResult | None:
     """Train on `batches` as one; None if there was nothing in them. A loss or gradient that is not finite moves nothing.
 
     A batch that does not fit into memory is halved, and the step begins anew. With `measure`, the length of the step is compared with
-    that of the weights. With `together`, every process takes this step with its share of the batches (None where it has none).
+    that of the weights. With `synced`, every process takes this step with its share of the batches (None where it has none).
     """
-    world = together.world if together else World()
+    world = synced.world if synced else World()
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     parts, too_large, times = list(batches), list[str](), 0
     while True:
         optimiser.zero_grad(set_to_none=True)
-        sums = _accumulate(task, parts, step, together)
-        weight, infeasible, seen, audio_s, failed = world.total(
+        sums = _accumulate(task, parts, step, synced)
+        weight, infeasible, seen, audio_s, failed = world.all_reduce(
             sums.weight,
             len(sums.left_out),
             len(sums.seen),
@@ -91,10 +91,10 @@ def take_step(
             break
         times += int(failed)
         if sums.failed is not None:
-            parts, name = halved(parts, sums.failed)
+            parts, name = split_batch(parts, sums.failed)
             too_large += [name] if name else []
-        if together:
-            together.settle()
+        if synced:
+            synced.settle()
             parts += [None] * (max(world.gather(len(parts))) - len(parts))
         del sums
         free()
@@ -103,7 +103,7 @@ def take_step(
     device = parameters[0].device
     total = torch.zeros((), device=device) if sums.total is None else sums.total
     zero, last = torch.zeros(()), sums.seen[-1][1] if sums.seen else None
-    outcome = Outcome(
+    outcome = StepResult(
         total,
         weight,
         zero,
@@ -123,8 +123,8 @@ def take_step(
         )
         return outcome
     # In double precision on every rank: one that has nothing knows no other type.
-    outcome.total = total = total if world.size == 1 else world.add(total.double())
-    world.add_gradients(parameters)
+    outcome.total = total = total if world.size == 1 else world.all_reduce_tensor(total.double())
+    world.all_reduce_gradients(parameters)
     outcome.norm, outcome.scale = _scale(parameters, weight, clip)
     # One wait for the device a step: whether to move must be known before moving.
     if not math.isfinite(float(outcome.norm) + float(total)):
@@ -149,25 +149,25 @@ def take_step(
 
 
 def _accumulate(
-    task: Steps, parts: Sequence[Batch | None], step: int, together: Together | None
+    task: Steps, parts: Sequence[Batch | None], step: int, synced: SyncedStep | None
 ) -> _Sums:
-    """Forward and backward pass over each part; ends where memory runs out, or, together, goes on in step with the others."""
+    """Forward and backward pass over each part; ends where memory runs out, or, synced, goes on in step with the others."""
     sums = _Sums()
-    with together.step() if together else contextlib.nullcontext():
+    with synced.step() if synced else contextlib.nullcontext():
         for index, batch in enumerate(parts):
-            if together:
-                together.begin()
+            if synced:
+                synced.begin()
             if batch is not None and sums.failed is None:
                 try:
-                    _add(sums, task, batch, step, together is not None)
+                    _add(sums, task, batch, step, synced is not None)
                     continue
                 except (RuntimeError, MemoryError) as error:
-                    if not no_memory(error):
+                    if not out_of_memory(error):
                         raise
                     sums.failed = index
             # Behind the handler: it would keep the tensors of the failed attempt.
-            if together:
-                together.stand_in(task, step)
+            if synced:
+                synced.run_dummy(task, step)
             elif sums.failed is not None:
                 break
     return sums

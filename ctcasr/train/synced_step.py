@@ -16,15 +16,15 @@ from ctcasr.train.bf16 import Steps
 from ctcasr.train.world import World
 
 
-class Together:
+class SyncedStep:
     """Gives the parts of a network that measure the batch (BatchNorm, label priors) the sums over all processes.
 
     Every process makes the same sums in the same order. One without utterances, or whose memory was too small for them, makes them with
-    the `mate`, an utterance that counts nothing: its sums and its gradient are zero.
+    the `dummy_batch`, an utterance that counts nothing: its sums and its gradient are zero.
     """
 
-    def __init__(self, world: World, network: nn.Module, mate: Batch | None) -> None:
-        self.world, self.mate = world, mate
+    def __init__(self, world: World, network: nn.Module, dummy_batch: Batch | None) -> None:
+        self.world, self.dummy_batch = world, dummy_batch
         self.measuring = [module for module in network.modules() if hasattr(module, "world_sum")]
         self.torch_norms = [
             m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
@@ -53,15 +53,15 @@ class Together:
         """Another part of the step begins."""
         self._made = self._skip = 0
 
-    def stand_in(self, task: Steps, step: int) -> None:
+    def run_dummy(self, task: Steps, step: int) -> None:
         """Make the sums of this part (those that are still to be made) without counting in any."""
-        if self.mate is None:
+        if self.dummy_batch is None:
             raise RuntimeError(
                 "expected an utterance that can be read on any process, to keep this one in step; there was none"
             )
         self._skip, self._counts = self._made, False
         try:
-            loss = task.step(self.mate, step)
+            loss = task.step(self.dummy_batch, step)
             if loss.sum.requires_grad:
                 loss.sum.backward(torch.zeros_like(loss.sum))
         finally:
@@ -71,7 +71,7 @@ class Together:
         """After an attempt that failed on one process: what was measured meanwhile is what rank 0 has measured."""
         for module in (*self.measuring, *self.torch_norms):
             for buffer in module.buffers():
-                self.world.copy(buffer)
+                self.world.broadcast(buffer)
 
     def _sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, differentiable; all of them go backward through it too."""
@@ -87,7 +87,7 @@ class Together:
         if self._skip:
             self._skip -= 1
             return tensor
-        self.world.add(tensor)
+        self.world.all_reduce_tensor(tensor)
         self._made += 1
         return tensor
 
@@ -96,16 +96,18 @@ class _Sum(torch.autograd.Function):
     """y = the sum over processes of x; the gradient of x is the sum over processes of those of y."""
 
     @staticmethod
-    def forward(ctx: Any, own: Tensor, together: Together) -> Tensor:
-        ctx.together = together
-        return together._add(own.detach().clone(memory_format=torch.contiguous_format))
+    def forward(ctx: Any, own: Tensor, synced: SyncedStep) -> Tensor:
+        ctx.synced = synced
+        return synced._add(own.detach().clone(memory_format=torch.contiguous_format))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.together._add(grads[0].clone(memory_format=torch.contiguous_format)), None
+        return ctx.synced._add(grads[0].clone(memory_format=torch.contiguous_format)), None
 
 
-def find_mate(world: World, tried: Sequence[Batch], more: Iterator[Batch | None]) -> Batch | None:
+def find_dummy_batch(
+    world: World, tried: Sequence[Batch], more: Iterator[Batch | None]
+) -> Batch | None:
     """The shortest utterance of what was `tried` on the first rank that has any; else the first that can be read at all."""
 
     def shortest(batch: Batch | None) -> Batch | None:

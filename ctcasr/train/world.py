@@ -1,4 +1,4 @@
-"""The processes that train together: who this one is, and what all of them add up or agree on. One process is a world of one."""
+"""The processes that train synced: who this one is, and what all of them add up or agree on. One process is a world of one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from torch import distributed as dist
 T = TypeVar("T")
 _ENVIRONMENT = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")  # what torchrun sets
 _PATIENCE = timedelta(hours=2)  # the others wait for the slowest, and for rank 0 to write
-_BUCKET = 1 << 23  # numbers that travel together
+_BUCKET = 1 << 23  # numbers that travel synced
 
 
 def pick_device(name: str) -> torch.device:
@@ -74,7 +74,7 @@ class World:
 
     # agreeing --------------------------------------------------------------------------------------------------------
 
-    def total(self, *numbers: float) -> list[float]:
+    def all_reduce(self, *numbers: float) -> list[float]:
         """The sum over all ranks of each number."""
         if self.size == 1:
             return list(numbers)
@@ -90,7 +90,7 @@ class World:
         dist.all_gather_object(found, value)
         return found
 
-    def first(self, value: T) -> T:
+    def broadcast_object(self, value: T) -> T:
         """The value of rank 0."""
         if self.size == 1:
             return value
@@ -98,34 +98,36 @@ class World:
         dist.broadcast_object_list(box)
         return box[0]
 
-    def align(self, network: nn.Module) -> None:
+    def broadcast_module(self, network: nn.Module) -> None:
         """Give the network of rank 0 to all."""
         if self.size > 1:
             network.load_state_dict(
-                self.first({name: tensor.cpu() for name, tensor in network.state_dict().items()})
+                self.broadcast_object(
+                    {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+                )
             )
 
-    def copy(self, tensor: Tensor) -> None:
+    def broadcast(self, tensor: Tensor) -> None:
         """The tensor becomes that of rank 0."""
         if self.size > 1:
             dist.broadcast(tensor, 0)
 
     # adding ----------------------------------------------------------------------------------------------------------
 
-    def add(self, tensor: Tensor) -> Tensor:
+    def all_reduce_tensor(self, tensor: Tensor) -> Tensor:
         """The tensor becomes its sum over all ranks."""
         if self.size > 1:
             dist.all_reduce(tensor)
         return tensor
 
-    def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+    def all_reduce_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Gradients become their sums over all ranks; a rank that has none where another has one adds zeros."""
         # Not torch's DistributedDataParallel: it averages over ranks, whereas here each counts by its utterances; it wants one backward
         # pass a step on every rank, whereas a rank may have nothing left or may halve a batch that does not fit; and it wraps the
         # network, which the task calls by itself. The price is that adding begins only when the backward pass has ended.
         if self.size == 1:
             return
-        having = self.total(*(float(p.grad is not None) for p in parameters))
+        having = self.all_reduce(*(float(p.grad is not None) for p in parameters))
         grads = []
         for parameter, count in zip(parameters, having, strict=True):
             if count:

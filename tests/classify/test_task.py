@@ -20,7 +20,7 @@ from ctcasr.net import Pruner, Schedule
 from ctcasr.net.prune import sparsity
 from ctcasr.seq import Seq
 from ctcasr.specs import ConvSpec
-from ctcasr.train import Plan, fit
+from ctcasr.train import TrainConfig, fit
 
 SPEC = ClassifierSpec(
     FrontSpec(8000, bands=20, n_fft=256, window_s=0.032, hop_s=0.016, norm="corpus"),
@@ -83,7 +83,7 @@ def make(pruner: bool = False) -> Classify:
     )
 
 
-PLAN = Plan(
+PLAN = TrainConfig(
     epochs=6, lr=2e-2, schedule="linear", warmup=0.0, log_every=5, device="cpu", save_every_s=1e9
 )
 
@@ -92,7 +92,7 @@ PLAN = Plan(
 def test_it_learns_through_fit_and_its_checkpoint_classifies(pruner: bool, tmp_path: Path) -> None:
     task, dev = make(pruner), tones(30, 100)
     records = list(
-        fit(task, Fixed([tones(16, n) for n in range(6)]), Fixed([dev]), out=tmp_path, plan=PLAN)
+        fit(task, Fixed([tones(16, n) for n in range(6)]), Fixed([dev]), out=tmp_path, config=PLAN)
     )
     checks = [r.data for r in records if r.kind == "check"]
     assert (
@@ -118,8 +118,8 @@ def test_resuming_gives_the_same_network_to_the_bit(tmp_path: Path) -> None:
 
     def run(out: Path, epochs: int, resume: bool = False) -> Classify:
         task = make(pruner=True)
-        plan = Plan(**{**vars(PLAN), "epochs": 4, "schedule": "constant"})
-        stream = fit(task, batches, None, out=out, plan=plan, resume=resume)
+        plan = TrainConfig(**{**vars(PLAN), "epochs": 4, "schedule": "constant"})
+        stream = fit(task, batches, None, out=out, config=plan, resume=resume)
         for record in stream:
             if record.kind == "epoch" and record.data["epoch"] == epochs:
                 stream.close()  # type: ignore[attr-defined]
@@ -171,7 +171,7 @@ def test_a_check_leaves_the_network_as_it_was_and_survives_nothing() -> None:
     task = make()
     task.network.train()
     score = task.check([])
-    assert task.network.training and math.isnan(score.key[0]) and score.figures["utterances"] == 0
+    assert task.network.training and math.isnan(score.key[0]) and score.metrics["utterances"] == 0
 
 
 @pytest.mark.parametrize(

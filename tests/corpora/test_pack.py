@@ -13,7 +13,7 @@ import soundfile
 import torch
 
 from ctcasr.data import Corpus, Loader, read_audio, read_manifest
-from ctcasr.data.provenance import fingerprint, heard
+from ctcasr.data.provenance import fingerprint, provenance_of
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_what_a_model_has_heard_is_known_by_its_originals(
     run(pack, corpus, "--out", tmp_path / "out")
     assert (
         fingerprint(corpus.parent / "u3.wav")
-        in heard(read_manifest(tmp_path / "out/train.jsonl").utterances)["files"]
+        in provenance_of(read_manifest(tmp_path / "out/train.jsonl").utterances)["files"]
     )
 
 

@@ -17,18 +17,18 @@ from torch import Tensor
 
 pytest.importorskip("numba")
 from ctcasr.ctc import cpu, reference
-from ctcasr.ctc.problem import Problem, prepare
+from ctcasr.ctc.problem import CtcBatch, prepare
 
 
 def problem_of(
     logits: Tensor, labels: list[list[int]], frames: list[int] | None = None, **options: object
-) -> Problem:
+) -> CtcBatch:
     flat = torch.tensor([label for row in labels for label in row], dtype=torch.int64)
     times = [logits.shape[1]] * logits.shape[0] if frames is None else frames
     return prepare(logits, flat, times, [len(row) for row in labels], **options)  # type: ignore[arg-type]
 
 
-def exact(logits: Tensor, problem: Problem) -> tuple[Tensor, Tensor]:
+def exact(logits: Tensor, problem: CtcBatch) -> tuple[Tensor, Tensor]:
     """Losses and gradient in float64 by torch's own loss: fast enough for long rows; only for prior=None."""
     leaf = logits.double().requires_grad_()
     log_probs = leaf.log_softmax(-1) if problem.normalize else leaf
@@ -51,7 +51,7 @@ def random_labels(count: int, classes: int, seed: int) -> list[int]:
 
 
 def assert_exact(
-    logits: Tensor, problem: Problem, tolerance: float = 2e-6, relative: float = 2e-7
+    logits: Tensor, problem: CtcBatch, tolerance: float = 2e-6, relative: float = 2e-7
 ) -> None:
     nll, grad, health = cpu.forward_backward(logits, problem, True)
     want_nll, want_grad = exact(logits, problem)
@@ -197,7 +197,7 @@ def test_nan_stays_in_its_row() -> None:
     assert nll[0].isnan() and nll[1].isfinite() and grad is not None and grad[1].isfinite().all()
 
 
-def many() -> tuple[Tensor, Problem]:
+def many() -> tuple[Tensor, CtcBatch]:
     rng = torch.Generator().manual_seed(5)
     logits = torch.randn(9, 120, 21, generator=rng)
     frames = torch.randint(60, 121, (9,), generator=rng).tolist()

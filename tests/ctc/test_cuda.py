@@ -10,7 +10,7 @@ import torch
 from ctcasr.ctc import ctc_loss, reference
 from ctcasr.ctc.cuda.backend import forward_backward
 from ctcasr.ctc.op import ctc_forward_backward
-from ctcasr.ctc.problem import Problem, prepare
+from ctcasr.ctc.problem import CtcBatch, prepare
 
 pytestmark = [
     pytest.mark.cuda,
@@ -116,7 +116,7 @@ def test_a_forbidden_label_on_the_device_spoils_its_own_row_only():
     good = forward_backward(logits, problem, True)
     rows = forward_backward(
         logits,
-        Problem(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
+        CtcBatch(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
         True,
     )
     assert rows.nll[0].isnan() and (rows.grad[0] == 0).all()

@@ -22,11 +22,11 @@ from ctcasr.ctc import reference
 from ctcasr.ctc.cuda import launch as launch_module
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.backend import host_inputs
-from ctcasr.ctc.cuda.geometry import Args, Launch, Plan, run
-from ctcasr.ctc.problem import Problem, Rows, prepare
+from ctcasr.ctc.cuda.geometry import Args, KernelGeometry, Launch, run
+from ctcasr.ctc.problem import CtcBatch, CtcOutput, prepare
 
 KERNELS = Path(plan_module.__file__).parent
-Twin = Callable[..., Rows]
+Twin = Callable[..., CtcOutput]
 
 
 @pytest.fixture(scope="session")
@@ -65,20 +65,20 @@ def twin(library: ctypes.CDLL) -> Twin:
 
     def forward_backward(
         logits: Tensor,
-        problem: Problem,
+        problem: CtcBatch,
         need_grad: bool = True,
         reverse: bool = False,
         longest: int | None = None,
-    ) -> Rows:
+    ) -> CtcOutput:
         longest = max(problem.target_lengths, default=0) if longest is None else longest
         lengths, prior, floor = host_inputs(problem)
-        return Rows(
+        return CtcOutput(
             *run(
                 launcher(reverse),
                 logits,
                 problem.targets,
                 torch.tensor(lengths, dtype=torch.int64),
-                Plan(*logits.shape, longest, need_grad),
+                KernelGeometry(*logits.shape, longest, need_grad),
                 problem.blank,
                 prior if prior.numel() else None,
                 floor,
@@ -106,7 +106,7 @@ def draw(
     scale: float = 1.0,
     blank: int = 0,
     **kwargs,
-) -> tuple[Tensor, Problem]:
+) -> tuple[Tensor, CtcBatch]:
     g = torch.Generator().manual_seed(seed)
     logits = scale * torch.randn(batch, frames, classes, generator=g)
     lengths = torch.randint(0, labels + 1, (batch,), generator=g)
@@ -118,7 +118,7 @@ def draw(
     return logits, prepare(logits, targets, times, lengths, blank, **kwargs)
 
 
-def compare(ours: Rows, logits: Tensor, problem: Problem, tolerance: float) -> None:
+def compare(ours: CtcOutput, logits: Tensor, problem: CtcBatch, tolerance: float) -> None:
     truth = reference.forward_backward(logits.double(), problem, True)
     torch.testing.assert_close(ours.nll.double(), truth.nll, rtol=3e-7, atol=1e-5)
     assert ours.grad is not None and truth.grad is not None
@@ -253,7 +253,7 @@ def test_a_forbidden_label_spoils_its_own_row_only(twin):
         spoiled[2] = label
         rows = twin(
             logits,
-            Problem(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
+            CtcBatch(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
         )
         assert rows.nll[0].isnan() and (rows.grad[0] == 0).all()
         assert torch.equal(rows.nll[1:], good.nll[1:]) and torch.equal(rows.grad[1:], good.grad[1:])
@@ -285,13 +285,13 @@ def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monke
     logits, problem = draw(labels, 2, labels + 50, 40, labels)
     lengths, _, _ = host_inputs(problem)
     launch = launch_module.Kernels(0)
-    rows = Rows(
+    rows = CtcOutput(
         *run(
             launch,
             logits,
             problem.targets,
             torch.tensor(lengths),
-            Plan(*logits.shape, labels, True),
+            KernelGeometry(*logits.shape, labels, True),
             0,
             None,
             0.0,

@@ -22,7 +22,7 @@ from ctcasr.recognise.spec import spec_to
 from ctcasr.seq import Seq
 from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.text import Alphabet
-from ctcasr.train import Plan, TrainingError, fit
+from ctcasr.train import TrainConfig, TrainingError, fit
 
 WORDS = ("go", "stop", "left", "yes")
 RATE_HZ = 16000
@@ -52,7 +52,7 @@ class Case:
     batch_size: int = 8
     epochs: int = 3
     lr: float = 1e-2
-    plan: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
 
 
@@ -121,7 +121,7 @@ def run_case(case: Case, out: Path) -> list[dict[str, Any]]:
     if model.front.needs_statistics:
         model.front.fit(batch.audio for batch in train)
     task = case.task(model, case.alphabet, spec_to(case.spec), **case.options)
-    plan = Plan(
+    config = TrainConfig(
         **{
             "epochs": case.epochs,
             "lr": case.lr,
@@ -131,12 +131,12 @@ def run_case(case: Case, out: Path) -> list[dict[str, Any]]:
             "save_every_s": 1e9,
             "device": "cpu",
             "seed": case.seed,
-            **case.plan,
+            **case.config,
         }
     )
     records: list[dict[str, Any]] = []
     try:
-        for record in fit(task, Fixed(train), Fixed(dev, shuffle=False), out=out, plan=plan):
+        for record in fit(task, Fixed(train), Fixed(dev, shuffle=False), out=out, config=config):
             records.append(record.as_json())
     except TrainingError:
         pass

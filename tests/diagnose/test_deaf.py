@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ctcasr.diagnose.deaf import DeafModel, rolled
-from ctcasr.diagnose.outputs import output_figures
+from ctcasr.diagnose.outputs import output_stats
 
 
 @pytest.fixture
@@ -69,12 +69,12 @@ def test_pairs_with_the_same_target_say_nothing() -> None:
 
 def test_probabilities_are_told_from_logits() -> None:
     logits = torch.randn(3, 7, 5, generator=torch.Generator().manual_seed(0))
-    assert output_figures(logits, (7, 5, 2))["already_softmax"] < 0.1
-    assert output_figures(logits.softmax(2), (7, 5, 2))["already_softmax"] == 1.0
+    assert output_stats(logits, (7, 5, 2))["already_softmax"] < 0.1
+    assert output_stats(logits.softmax(2), (7, 5, 2))["already_softmax"] == 1.0
 
 
 def test_spread_is_zero_where_nothing_varies() -> None:
     row = torch.randn(1, 7, 5, generator=torch.Generator().manual_seed(0))
-    same = output_figures(row.expand(3, -1, -1), (7, 7, 7))
+    same = output_stats(row.expand(3, -1, -1), (7, 7, 7))
     assert same["spread_utterances"] < 1e-9 < same["spread_frames"]
-    assert output_figures(row[:, :1].expand(3, 7, -1), (7, 5, 2))["spread_frames"] < 1e-9
+    assert output_stats(row[:, :1].expand(3, 7, -1), (7, 5, 2))["spread_frames"] < 1e-9

@@ -15,7 +15,7 @@ from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.text import Alphabet, spell_digits
-from ctcasr.train import Plan, fit
+from ctcasr.train import TrainConfig, fit
 
 RUNS = [  # corpus, preset, seed, utterances, epochs
     ("grid_s1", "default", 0, 320, 10),
@@ -68,7 +68,7 @@ def test_a_healthy_run_on_recordings_alarms_nobody(
             Loader(Corpus(train, tokenizer, rate), batch_size=16, order="sortagrad", seed=seed),
             Loader(Corpus(dev, tokenizer, rate), batch_size=32, order="sorted"),
             out=tmp_path / "run",
-            plan=Plan(epochs=epochs, seed=seed),
+            config=TrainConfig(epochs=epochs, seed=seed),
         )
     ]
     checks = [record for record in records if record["kind"] == "check"]

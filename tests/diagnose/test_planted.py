@@ -233,10 +233,10 @@ PLANTED: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "softmax handed in as logits": ("softmax-as-logits", lambda c: {"network": as_class(Softmax)}),
     "frozen layers": ("frozen-parameters", lambda c: {"network": frozen}),
     "parameters missing from the optimiser": ("frozen-parameters", lambda c: {"task": HeadOnly}),
-    "gradient clipped to nothing": ("gradient-clipped", lambda c: {"plan": {"clip": 1e-9}}),
+    "gradient clipped to nothing": ("gradient-clipped", lambda c: {"config": {"clip": 1e-9}}),
     "gradient clipped to nothing, SGD": (
         "gradient-clipped",
-        lambda c: {"plan": {"clip": 1e-6, "optimiser": "sgd"}, "lr": 1e-2},
+        lambda c: {"config": {"clip": 1e-6, "optimiser": "sgd"}, "lr": 1e-2},
     ),
     "schedule stuck at zero": ("learning-rate-zero", lambda c: {"lr": 0.0}),
     "learning rate too low": ("learning-rate-too-low", lambda c: {"lr": 1e-6}),
@@ -279,7 +279,7 @@ PLANTED: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
         lambda c: {
             "train": c.train[:2],
             "epochs": 40,
-            "plan": {"check_every": 5},
+            "config": {"check_every": 5},
             "spec": spec_with(c.spec, hidden=64),
         },
     ),
@@ -315,7 +315,7 @@ HEALTHY: dict[str, Callable[[Any], dict[str, Any]]] = {
         "seed": 2,
         "spec": spec_with(corpus_norm(c.spec), fc=(32,), dropout=0.1),
         "epochs": 8,
-        "plan": {"schedule": "onecycle"},
+        "config": {"schedule": "onecycle"},
         "options": {"augment": SpecAugment(), "augment_from": 20},
     },
 }

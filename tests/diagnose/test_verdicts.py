@@ -11,7 +11,7 @@ import pytest
 
 from ctcasr.diagnose import verdict
 from ctcasr.diagnose.causes import CAUSES
-from ctcasr.diagnose.history import Story
+from ctcasr.diagnose.history import RunHistory
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "causes.md"
 
@@ -74,7 +74,7 @@ def test_a_plateau_is_to_be_waited_for_and_its_release_is_found() -> None:
 
 def test_one_low_check_is_no_release() -> None:
     assert verdict(make([0.7, 0.9, 0.9, 0.9, 0.9], total=400)).state == "plateau: wait"
-    assert Story.of(make([0.7, 0.9, 0.6, 0.6, 0.6])).release == 30
+    assert RunHistory.of(make([0.7, 0.9, 0.6, 0.6, 0.6])).release == 30
 
 
 def test_what_no_longer_falls_has_converged() -> None:

@@ -95,11 +95,11 @@ def test_check_scores_before_and_after_and_leaves_the_network_training() -> None
     one, data = task(), batch(speech(4000), speech(3000, 1))
     one.network.train()
     score = one.check([data])
-    assert one.network.training and score.key == (score.figures["loss"],)
-    assert score.figures["si_sdr_improvement"] == pytest.approx(
-        score.figures["si_sdr"] - score.figures["si_sdr_input"]
+    assert one.network.training and score.key == (score.metrics["loss"],)
+    assert score.metrics["si_sdr_improvement"] == pytest.approx(
+        score.metrics["si_sdr"] - score.metrics["si_sdr_input"]
     )
-    assert score.figures["files"] == 2 and len(score.samples) == 3
+    assert score.metrics["files"] == 2 and len(score.samples) == 3
 
 
 def listener() -> Listener:

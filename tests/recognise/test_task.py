@@ -106,7 +106,7 @@ def test_a_check_leaves_the_network_as_it_was(training: bool) -> None:
         torch.equal(tensor, before[name]) for name, tensor in made.network.state_dict().items()
     )
     assert all(p.grad is None for p in made.parameters())
-    assert score.figures["utterances"] == 3 and score.key[0] == score.figures["wer"]
+    assert score.metrics["utterances"] == 3 and score.key[0] == score.metrics["wer"]
 
 
 def test_a_check_does_not_depend_on_how_the_utterances_are_batched() -> None:

@@ -43,7 +43,7 @@ def test_silence_is_known_and_counts_nothing() -> None:
     clean = Seq.stack([torch.zeros(100), torch.randn(100)], 8000)
     assert silent(clean).tolist() == [True, False]
     tally = Distortions.of(rows(100, 100), rows(100, 100, seed=2), clean)
-    assert tally.figures()["files"] == 1
+    assert tally.metrics()["files"] == 1
 
 
 def test_tallies_add() -> None:

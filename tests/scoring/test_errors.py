@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.scoring.errors import ErrorTally, Transcripts, alignment, char_errors, word_errors
+from ctcasr.scoring.errors import ErrorRates, ErrorTally, alignment, char_errors, word_errors
 
 WORDS = st.lists(st.sampled_from(["a", "b", "ab", "cat", "sat", "mat"]), max_size=7).map(" ".join)
 ANYTHING = st.text(max_size=12)
@@ -108,8 +108,8 @@ def test_rates_of_nothing() -> None:
 
 @given(st.lists(st.tuples(WORDS, WORDS), max_size=5))
 def test_tallies_add_and_rates_come_last(pairs: list[tuple[str, str]]) -> None:
-    parts = [Transcripts.of(said, written) for said, written in pairs]
-    total = reduce(add, parts, Transcripts())
+    parts = [ErrorRates.of(said, written) for said, written in pairs]
+    total = reduce(add, parts, ErrorRates())
     assert total.utterances == len(pairs)
     assert total.words.errors == sum(p.words.errors for p in parts) and total.words.total == sum(
         p.words.total for p in parts
@@ -130,7 +130,7 @@ def test_adding_equals_concatenating_where_the_seam_is_aligned() -> None:
 
 
 def test_figures_are_plain_data() -> None:
-    figures = (Transcripts.of("a b c", "a x") + Transcripts.of("d", "")).figures()
+    figures = (ErrorRates.of("a b c", "a x") + ErrorRates.of("d", "")).figures()
     assert (
         figures["wer"] == 3 / 4
         and figures["utterances"] == 2

@@ -3,11 +3,11 @@ from __future__ import annotations
 import pytest
 
 from ctcasr.records import Record
-from ctcasr.show.run_view import RECENT, Story, figures
+from ctcasr.show.run_view import RECENT, RunView, figures
 
 
 def test_time_left_is_exact_at_a_steady_pace(records):
-    story = Story()
+    story = RunView()
     for record in records:
         story.add(record)
         if record.kind == "step" and record.step >= 5:
@@ -18,7 +18,7 @@ def test_time_left_is_exact_at_a_steady_pace(records):
 def test_time_left_does_not_trust_short_batches():
     # Every epoch goes from short to long; a second of work for 10 s of audio throughout.
     audio = [2.0 * k for k in range(1, 11)]
-    story = Story.of(
+    story = RunView.of(
         [Record("start", 0, {"epochs": 4, "steps": 40, "train_seconds": sum(audio), "time_s": 0.0})]
     )
     time_s = 0.0
@@ -30,8 +30,8 @@ def test_time_left_does_not_trust_short_batches():
 
 
 def test_time_left_at_first_is_what_was_expected(records):
-    assert Story.of(records[:1]).left_s == 72.0
-    assert Story.of([]).left_s is None
+    assert RunView.of(records[:1]).left_s == 72.0
+    assert RunView.of([]).left_s is None
 
 
 def test_a_resumed_run_goes_on(records):
@@ -46,14 +46,14 @@ def test_a_resumed_run_goes_on(records):
             Record(r.kind, r.step, {**r.data, "time_s": r.data["time_s"] - shift})
             for r in records[half:]
         ]
-        story = Story.of([*records[:half], again, *rest[:10]])
+        story = RunView.of([*records[:half], again, *rest[:10]])
         assert story.time_s == pytest.approx(40.0)
         assert story.left_s == pytest.approx(20.0)
         assert story.epoch == 4
 
 
 def test_what_a_run_tells(records):
-    story = Story.of(records)
+    story = RunView.of(records)
     assert story.step == 60 and story.epoch == 6 and story.audio_s == 1200
     assert story.speed == pytest.approx(20.0) and story.waiting == pytest.approx(0.25)
     assert story.skipped_steps == 1 and len(story.left_out["infeasible"]) == 2
@@ -62,25 +62,25 @@ def test_what_a_run_tells(records):
 
 
 def test_recent_means_steps_not_records():
-    story = Story.of(
+    story = RunView.of(
         [Record("step", 10 * k, {"loss": float(k), "steps": 10}) for k in range(1, 21)]
     )
     assert len(story.recent) == RECENT / 10 and story.mean("loss") == 18.0
 
 
 def test_a_changed_plan_is_taken_over(records):
-    story = Story.of([*records[:-1], Record("epoch", 60, {"epochs": 8, "steps": 80})])
+    story = RunView.of([*records[:-1], Record("epoch", 60, {"epochs": 8, "steps": 80})])
     assert story.steps == 80 and story.share == 0.75
 
 
 def test_records_without_anything_in_them_do_no_harm():
     kinds = ("start", "step", "check", "epoch", "event", "unheard-of")
-    story = Story.of([Record(kind, 3, {}) for kind in kinds for _ in range(2)])
+    story = RunView.of([Record(kind, 3, {}) for kind in kinds for _ in range(2)])
     assert story.mean("loss") is None and story.speed is None and story.left_s is None
 
 
 def test_not_finite_values_leave_the_means_alone():
-    story = Story.of(
+    story = RunView.of(
         [
             Record("step", k, {"loss": x})
             for k, x in enumerate([1.0, float("nan"), "inf", None, 3.0])

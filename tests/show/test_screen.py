@@ -7,12 +7,12 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from ctcasr.records import Record
-from ctcasr.show.run_view import Story
+from ctcasr.show.run_view import RunView
 from ctcasr.show.screen import screen
 from ctcasr.show.units import percent
 
 
-def drawn(story: Story, width: int) -> list[str]:
+def drawn(story: RunView, width: int) -> list[str]:
     page = io.StringIO()
     Console(file=page, width=width, force_terminal=True, color_system=None).print(
         screen(story, width)
@@ -22,14 +22,14 @@ def drawn(story: Story, width: int) -> list[str]:
 
 @pytest.mark.parametrize("width", [50, 80, 120, 200])
 def test_every_line_fits_at_every_moment(records, width):
-    story = Story()
+    story = RunView()
     for record in records:
         story.add(record)
         assert all(cell_len(line) <= width for line in drawn(story, width))
 
 
 def test_the_panel_keeps_its_height_between_checks(records):
-    story, heights = Story(), {}
+    story, heights = RunView(), {}
     for record in records:
         story.add(record)
         if record.kind == "step" and record.step > 10:
@@ -43,7 +43,7 @@ def test_all_that_matters_is_there(records, cause):
         **check.data,
         "verdict": {"state": "stuck", "causes": [cause, {**cause, "slug": "shuffled"}]},
     }
-    story = Story.of([*records[:-1], Record("check", 60, told)])
+    story = RunView.of([*records[:-1], Record("check", 60, told)])
     text = "\n".join(drawn(story, 80))
     for part in (
         "epoch 6 of 6",
@@ -70,13 +70,14 @@ def test_all_that_matters_is_there(records, cause):
 
 
 def test_nothing_known_is_no_error():
-    assert drawn(Story(), 80)
+    assert drawn(RunView(), 80)
     assert drawn(
-        Story.of([Record(kind, 1, {}) for kind in ("start", "step", "check", "epoch", "event")]), 80
+        RunView.of([Record(kind, 1, {}) for kind in ("start", "step", "check", "epoch", "event")]),
+        80,
     )
 
 
 def test_another_task_has_its_own_figures():
-    story = Story.of([Record("check", 5, {"si_sdr_db": 9.13, "accuracy": 0.5, "best": True})])
+    story = RunView.of([Record("check", 5, {"si_sdr_db": 9.13, "accuracy": 0.5, "best": True})])
     text = "\n".join(drawn(story, 80))
     assert "si sdr db 9.13, accuracy 50.0 % at step 5" in text

@@ -5,14 +5,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.text import Alphabet, coverage
+from ctcasr.text import Alphabet, measure_coverage
 
 ENGLISH = Alphabet.english38()
 
 
 @given(st.lists(st.text(max_size=20), max_size=10))
 def test_counts_are_those_of_the_single_texts(texts: list[str]) -> None:
-    report = coverage(((f"line {i}", text) for i, text in enumerate(texts)), ENGLISH)
+    report = measure_coverage(((f"line {i}", text) for i, text in enumerate(texts)), ENGLISH)
     missing = [ENGLISH.uncovered(text) for text in texts]
     assert report.n_utterances == len(texts)
     assert report.n_affected == sum(map(bool, missing))
@@ -25,7 +25,7 @@ def test_counts_are_those_of_the_single_texts(texts: list[str]) -> None:
 
 def test_report_names_character_count_and_the_first_utterances() -> None:
     texts = [(f"u{i}", "50 %") for i in range(5)] + [("u5", "caf\u00e9 & bar"), ("u6", "?")]
-    report = coverage(texts, ENGLISH)
+    report = measure_coverage(texts, ENGLISH)
     assert report.characters == {"%": 5, "&": 1, "?": 1}
     assert next(iter(report.characters)) == "%"
     assert report.examples["%"] == ["u0", "u1", "u2"]
@@ -35,9 +35,9 @@ def test_report_names_character_count_and_the_first_utterances() -> None:
 
 
 def test_strict_alphabets_are_reported_too() -> None:
-    assert coverage([("u", "a&b")], Alphabet.english38(strict=True)).characters == {"&": 1}
+    assert measure_coverage([("u", "a&b")], Alphabet.english38(strict=True)).characters == {"&": 1}
 
 
 def test_complete() -> None:
-    report = coverage([("u", "plain words 7")], ENGLISH)
+    report = measure_coverage([("u", "plain words 7")], ENGLISH)
     assert report.complete and "every character of 1 texts" in str(report)

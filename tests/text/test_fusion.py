@@ -10,7 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.text import Alphabet, Hotwords, Lexicon, Pieces, Together, Tokenizer, Words, train_ngram
+from ctcasr.text import (
+    Alphabet,
+    Hotwords,
+    Lexicon,
+    Pieces,
+    ScorerSum,
+    Tokenizer,
+    Words,
+    train_ngram,
+)
 
 ABC = Alphabet(" abc")
 MODEL = train_ngram([["ab", "c"], ["ab", "ab", "c"], ["c"]], 2).model
@@ -96,7 +105,7 @@ def test_a_hotword_draws_from_its_first_character_on() -> None:
 def test_several_scorers_add_up() -> None:
     parts = Words(ABC, MODEL), Hotwords(ABC, ["ab"])
     tokens = ABC.encode("ab c ab")
-    assert worth(Together(parts), ABC, tokens) == pytest.approx(
+    assert worth(ScorerSum(parts), ABC, tokens) == pytest.approx(
         sum(worth(part, ABC, tokens) for part in parts)
     )
 

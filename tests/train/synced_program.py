@@ -26,7 +26,7 @@ from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import spec_to
 from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.text import Alphabet
-from ctcasr.train import Plan, World, fit
+from ctcasr.train import TrainConfig, World, fit
 
 RATE = 8000
 
@@ -121,7 +121,7 @@ def main(settings: str) -> None:
             world=world.size,
         )
     )
-    plan = Plan(
+    config = TrainConfig(
         epochs=s["epochs"],
         device="cpu",
         log_every=1,
@@ -137,7 +137,7 @@ def main(settings: str) -> None:
     kinds = 0
     try:
         for record in fit(
-            task, train, dev, out=out, plan=plan, resume=s.get("resume", False), world=world
+            task, train, dev, out=out, config=config, resume=s.get("resume", False), world=world
         ):
             kinds += 1
             if record.kind == "step" and record.step == s.get("stop_at"):

@@ -10,21 +10,21 @@ import pytest
 import torch
 from torch import nn
 
-from ctcasr.train import Plan
+from ctcasr.train import TrainConfig
 from ctcasr.train.config import learning_rate, make_optimiser
 
 SCHEDULES = ("onecycle", "cosine", "linear", "exponential", "plateau", "constant", "range")
 
 
-def curve(plan: Plan, points: int = 2001) -> list[float]:
-    return [learning_rate(plan, k / (points - 1)) for k in range(points)]
+def curve(config: TrainConfig, points: int = 2001) -> list[float]:
+    return [learning_rate(config, k / (points - 1)) for k in range(points)]
 
 
 @pytest.mark.parametrize(
     ("schedule", "warmup"), list(itertools.product(SCHEDULES, (0.0, 0.1, 0.5)))
 )
 def test_positive_at_most_the_top_and_without_jumps(schedule: str, warmup: float) -> None:
-    rates = curve(Plan(schedule=schedule, lr=0.5, warmup=warmup))
+    rates = curve(TrainConfig(schedule=schedule, lr=0.5, warmup=warmup))
     assert all(0 < rate <= 0.5 * (1 + 1e-12) for rate in rates) and max(rates) == pytest.approx(
         0.5, rel=1e-2
     )
@@ -33,7 +33,7 @@ def test_positive_at_most_the_top_and_without_jumps(schedule: str, warmup: float
 
 @pytest.mark.parametrize("schedule", ["onecycle", "cosine", "linear", "exponential", "plateau"])
 def test_rises_in_the_warm_up_and_never_after(schedule: str) -> None:
-    rates = curve(Plan(schedule=schedule, lr=1.0, warmup=0.25))
+    rates = curve(TrainConfig(schedule=schedule, lr=1.0, warmup=0.25))
     assert all(a <= b for a, b in itertools.pairwise(rates[:500]))
     assert all(a >= b for a, b in itertools.pairwise(rates[500:]))
     assert rates[500] == pytest.approx(1.0)
@@ -52,15 +52,15 @@ def test_rises_in_the_warm_up_and_never_after(schedule: str) -> None:
     ],
 )
 def test_ends(schedule: str, first: float, last: float) -> None:
-    plan = Plan(schedule=schedule, lr=3.0, warmup=0.1)
-    assert learning_rate(plan, 0.0) == pytest.approx(3.0 * first) and learning_rate(
-        plan, 1.0
+    config = TrainConfig(schedule=schedule, lr=3.0, warmup=0.1)
+    assert learning_rate(config, 0.0) == pytest.approx(3.0 * first) and learning_rate(
+        config, 1.0
     ) == pytest.approx(3.0 * last)
 
 
 def test_exponential_and_range_are_straight_lines_in_the_logarithm() -> None:
     for schedule in ("exponential", "range"):
-        logs = [math.log(rate) for rate in curve(Plan(schedule=schedule, warmup=0.0), 101)]
+        logs = [math.log(rate) for rate in curve(TrainConfig(schedule=schedule, warmup=0.0), 101)]
         assert [b - a for a, b in itertools.pairwise(logs)] == pytest.approx(
             [logs[1] - logs[0]] * 100, rel=1e-6
         )
@@ -82,19 +82,19 @@ def test_exponential_and_range_are_straight_lines_in_the_logarithm() -> None:
 def test_plateau_halves_after_three_checks_without_a_better_one(
     checks: list[float], halvings: int
 ) -> None:
-    assert learning_rate(Plan(schedule="plateau", lr=1.0), 0.9, checks) == 0.5**halvings
+    assert learning_rate(TrainConfig(schedule="plateau", lr=1.0), 0.9, checks) == 0.5**halvings
 
 
 @pytest.mark.parametrize("schedule", ["onecycle", "cosine", "linear"])
 @pytest.mark.parametrize("floor", [1e-5, 1e-3, 0.5, 1.0])
 def test_a_floor_is_where_the_rate_ends_and_never_passed(schedule: str, floor: float) -> None:
-    rates = curve(Plan(schedule=schedule, lr=1e-2, warmup=0.0, floor=floor))
+    rates = curve(TrainConfig(schedule=schedule, lr=1e-2, warmup=0.0, floor=floor))
     assert rates[-1] == pytest.approx(1e-2 * floor, rel=1e-12) and min(rates) == rates[-1]
     assert schedule == "onecycle" or rates[0] == pytest.approx(1e-2)
 
 
 def test_linear_with_a_floor_is_one_straight_line() -> None:
-    rates = curve(Plan(schedule="linear", lr=1e-2, warmup=0.0, floor=1e-3), 101)
+    rates = curve(TrainConfig(schedule="linear", lr=1e-2, warmup=0.0, floor=1e-3), 101)
     assert rates == pytest.approx([1e-2 + (1e-5 - 1e-2) * k / 100 for k in range(101)], rel=1e-9)
 
 
@@ -104,7 +104,7 @@ def test_without_a_floor_the_fall_itself_is_unchanged(schedule: str) -> None:
         fall = (progress - 0.1) / 0.9
         share = 1 - fall if schedule == "linear" else (1 + math.cos(math.pi * fall)) / 2
         assert learning_rate(
-            Plan(schedule=schedule, lr=1.0, warmup=0.1), progress
+            TrainConfig(schedule=schedule, lr=1.0, warmup=0.1), progress
         ) == pytest.approx(share, rel=1e-12)
 
 
@@ -113,8 +113,8 @@ def test_without_a_floor_the_fall_itself_is_unchanged(schedule: str) -> None:
     [([5] * 5, 0), ([5] * 6, 1), ([5] * 11, 2), ([5, 5, 5, 5, 5, 4, 4, 4, 4, 4, 4], 1)],
 )
 def test_plateau_with_another_factor_and_patience(checks: list[float], falls: int) -> None:
-    plan = Plan(schedule="plateau", lr=1.0, decay=0.8, decay_after=5)
-    assert learning_rate(plan, 0.9, checks) == pytest.approx(0.8**falls)
+    config = TrainConfig(schedule="plateau", lr=1.0, decay=0.8, decay_after=5)
+    assert learning_rate(config, 0.9, checks) == pytest.approx(0.8**falls)
 
 
 @pytest.mark.parametrize(
@@ -122,13 +122,13 @@ def test_plateau_with_another_factor_and_patience(checks: list[float], falls: in
 )
 def test_settings_of_schedules_outside_their_range_are_errors(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"expected floor within 0\.\.1, decay .*; got"):
-        learning_rate(Plan(**wrong), 0.5)  # type: ignore[arg-type]
+        learning_rate(TrainConfig(**wrong), 0.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("progress", [0.0, 0.05, 0.5, 1.0])
 def test_an_unknown_schedule_is_an_error_from_the_first_step_on(progress: float) -> None:
     with pytest.raises(ValueError, match=r"schedule: expected one of onecycle, .*got 'onecicle'"):
-        learning_rate(Plan(schedule="onecicle"), progress)
+        learning_rate(TrainConfig(schedule="onecicle"), progress)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_an_unknown_schedule_is_an_error_from_the_first_step_on(progress: float)
 )
 def test_weight_decay_touches_matrices_only(name: str, kind: type) -> None:
     network = nn.Sequential(nn.Conv1d(2, 3, 3), nn.BatchNorm1d(3), nn.GRU(3, 4), nn.Linear(4, 5))
-    optimiser = make_optimiser(Plan(optimiser=name, weight_decay=0.3), network.parameters())
+    optimiser = make_optimiser(TrainConfig(optimiser=name, weight_decay=0.3), network.parameters())
     assert isinstance(optimiser, kind)
     decay = {
         id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]
@@ -149,7 +149,7 @@ def test_weight_decay_touches_matrices_only(name: str, kind: type) -> None:
 def test_every_optimiser_goes_downhill(name: str) -> None:
     torch.manual_seed(0)
     network, x = nn.Linear(3, 3), torch.randn(8, 3)
-    optimiser = make_optimiser(Plan(optimiser=name, lr=0.01), network.parameters())
+    optimiser = make_optimiser(TrainConfig(optimiser=name, lr=0.01), network.parameters())
     losses = []
     for _ in range(30):
         optimiser.zero_grad()
@@ -162,7 +162,7 @@ def test_every_optimiser_goes_downhill(name: str) -> None:
 
 def test_an_unknown_optimiser_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"optimiser: expected .*; got 'adagrad'"):
-        make_optimiser(Plan(optimiser="adagrad"), nn.Linear(1, 1).parameters())
+        make_optimiser(TrainConfig(optimiser="adagrad"), nn.Linear(1, 1).parameters())
 
 
 @pytest.mark.parametrize(
@@ -178,14 +178,14 @@ def test_an_unknown_optimiser_is_an_error() -> None:
     ],
 )
 def test_budgets(text: str, seconds: float | None) -> None:
-    assert Plan(budget=text).budget_s == seconds
+    assert TrainConfig(budget=text).budget_s == seconds
 
 
 @pytest.mark.parametrize("text", ["h", "8x", "eight hours", "1h30m"])
 def test_a_budget_that_cannot_be_read_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"budget: expected a time as 90s, 30m or 8h"):
-        _ = Plan(budget=text).budget_s
+        _ = TrainConfig(budget=text).budget_s
 
 
 def test_every_field_has_a_help_text() -> None:
-    assert all(field.metadata.get("help") for field in dataclasses.fields(Plan))
+    assert all(field.metadata.get("help") for field in dataclasses.fields(TrainConfig))

@@ -14,7 +14,7 @@ from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import spec_to
 from ctcasr.specs import NetSpec
 from ctcasr.text import Alphabet
-from ctcasr.train import load_fitting
+from ctcasr.train import load_compatible
 
 SPEC = NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=8)
 
@@ -29,7 +29,7 @@ def saved(path: Path, symbols: str = "abc ", spec: NetSpec = SPEC) -> Path:
 
 def test_the_same_network_is_loaded_whole(tmp_path: Path) -> None:
     model = build(SPEC, 5)
-    assert load_fitting(model, saved(tmp_path / "a.pt")) == []
+    assert load_compatible(model, saved(tmp_path / "a.pt")) == []
     old = Recogniser.load(tmp_path / "a.pt").model.state_dict()
     assert all(torch.equal(tensor, old[name]) for name, tensor in model.state_dict().items())
 
@@ -37,7 +37,7 @@ def test_the_same_network_is_loaded_whole(tmp_path: Path) -> None:
 def test_another_alphabet_keeps_all_but_the_output_layer(tmp_path: Path) -> None:
     path, model = saved(tmp_path / "a.pt"), build(SPEC, 9)
     fresh = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    notes = load_fitting(model, path)
+    notes = load_compatible(model, path)
     old = Recogniser.load(path).model.state_dict()
     assert (
         len(notes) == 2
@@ -51,7 +51,7 @@ def test_another_alphabet_keeps_all_but_the_output_layer(tmp_path: Path) -> None
 
 def test_more_layers_are_named(tmp_path: Path) -> None:
     deeper = NetSpec(SPEC.front, layers=2, hidden=8)
-    notes = load_fitting(build(deeper, 5), saved(tmp_path / "a.pt"))
+    notes = load_compatible(build(deeper, 5), saved(tmp_path / "a.pt"))
     assert notes and all(
         note.startswith("body.rnn.") and ".1." in note and "not in" in note for note in notes
     )
@@ -59,7 +59,7 @@ def test_more_layers_are_named(tmp_path: Path) -> None:
 
 def test_a_checkpoint_that_does_not_fit_at_all_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not one tensor fits"):
-        load_fitting(torch.nn.Linear(2, 2), saved(tmp_path / "a.pt"))
+        load_compatible(torch.nn.Linear(2, 2), saved(tmp_path / "a.pt"))
     checkpoint.save(tmp_path / "b.pt", {"kind": "something"})
     with pytest.raises(ValueError, match=r"b\.pt"):
-        load_fitting(build(SPEC, 5), tmp_path / "b.pt")
+        load_compatible(build(SPEC, 5), tmp_path / "b.pt")

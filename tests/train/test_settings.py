@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.train import Plan, option, parse, to_toml
+from ctcasr.train import TrainConfig, option, parse, to_toml
 from ctcasr.train.settings import check
 
 
@@ -91,11 +91,11 @@ def test_wrong_flags_are_told(
 
 def test_help_shows_every_field_and_its_default(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        parse(Plan, ["--help"], prog="recognise")
+        parse(TrainConfig, ["--help"], prog="recognise")
     page = capsys.readouterr().out
     assert (
         caught.value.code == 0
-        and all("--" + f.name.replace("_", "-") in page for f in fields(Plan))
+        and all("--" + f.name.replace("_", "-") in page for f in fields(TrainConfig))
         and "[0.002]" in page
     )
 
@@ -150,6 +150,6 @@ def test_toml_comes_back_as_it_was(
 
 
 def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
-    plan = Plan(lr=1e-6, budget="8h", warmup=1, schedule="cosine", clip=0.0)
-    (tmp_path / "s.toml").write_text(to_toml(plan), encoding="utf-8")
-    assert parse(Plan, ["--from", str(tmp_path / "s.toml")]) == plan
+    config = TrainConfig(lr=1e-6, budget="8h", warmup=1, schedule="cosine", clip=0.0)
+    (tmp_path / "s.toml").write_text(to_toml(config), encoding="utf-8")
+    assert parse(TrainConfig, ["--from", str(tmp_path / "s.toml")]) == config

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from ctcasr.train.config import Plan, make_optimiser
+from ctcasr.train.config import TrainConfig, make_optimiser
 from ctcasr.train.stepper import take_step
 
 
@@ -83,7 +83,7 @@ def test_what_is_not_finite_moves_nothing_and_is_named(
     text: str, told: str, toy: Any, make_batch: Any
 ) -> None:
     task = toy()
-    optimiser = make_optimiser(Plan(), task.parameters())
+    optimiser = make_optimiser(TrainConfig(), task.parameters())
     take_step(
         task, optimiser, [make_batch("a", "b")], 0, 0.1, 1.0
     )  # so that the optimiser has a state

@@ -28,9 +28,9 @@ from ctcasr.recognise.spec import spec_to
 from ctcasr.records import Record, read_records
 from ctcasr.specs import NetSpec
 from ctcasr.text import Alphabet
-from ctcasr.train import Plan, TrainingError, fit
+from ctcasr.train import TrainConfig, TrainingError, fit
 
-PLAN = Plan(epochs=3, device="cpu", log_every=2, lr=1e-2, save_every_s=0.0)
+PLAN = TrainConfig(epochs=3, device="cpu", log_every=2, lr=1e-2, save_every_s=0.0)
 KINDS = ("start", "step", "check", "epoch", "event")
 TIMES = {
     "time_s",
@@ -44,9 +44,9 @@ TIMES = {
 Parts = Callable[[], tuple[Any, Any, Any]]
 
 
-def run(make: Parts, out: Path, plan: Plan = PLAN, resume: bool = False) -> list[Record]:
+def run(make: Parts, out: Path, config: TrainConfig = PLAN, resume: bool = False) -> list[Record]:
     task, train, dev = make()
-    return list(fit(task, train, dev, out=out, plan=plan, resume=resume))
+    return list(fit(task, train, dev, out=out, config=config, resume=resume))
 
 
 def same(a: Any, b: Any) -> bool:
@@ -165,7 +165,10 @@ def test_each_record_is_in_the_file_before_it_is_told(
 ) -> None:
     task, train, dev = recogniser_parts()
     for count, record in enumerate(
-        fit(task, train, dev, out=tmp_path, plan=Plan(epochs=1, device="cpu", log_every=1)), start=1
+        fit(
+            task, train, dev, out=tmp_path, config=TrainConfig(epochs=1, device="cpu", log_every=1)
+        ),
+        start=1,
     ):
         lines = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
         assert len(lines) == count and json.loads(lines[-1])["kind"] == record.kind
@@ -187,7 +190,7 @@ def test_the_trial_before_the_first_step_leaves_no_trace(
 ) -> None:
     task, batches = toy(), fixed([make_batch("a", "b", seed=k) for k in range(4)])
     before = [p.detach().clone() for p in task.network.parameters()]
-    stream = fit(task, batches, None, out=tmp_path, plan=PLAN)
+    stream = fit(task, batches, None, out=tmp_path, config=PLAN)
     random = torch.get_rng_state()
     assert next(stream).kind == "start"
     assert all(
@@ -210,7 +213,7 @@ def test_the_best_checkpoint_is_that_of_the_best_check(
 
     task.check = check
     data = fixed([make_batch("a", seed=k) for k in range(2)])
-    records = list(fit(task, data, data, out=tmp_path, plan=Plan(epochs=5, device="cpu")))
+    records = list(fit(task, data, data, out=tmp_path, config=TrainConfig(epochs=5, device="cpu")))
     assert [r.data["best"] for r in records if r.kind == "check"] == [
         True,
         True,
@@ -230,7 +233,9 @@ def test_the_verdict_has_read_all_records_and_this_check(
 ) -> None:
     data = fixed([make_batch("a", seed=k) for k in range(2)])
     records = list(
-        fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1))
+        fit(
+            toy(), data, data, out=tmp_path, config=TrainConfig(epochs=2, device="cpu", log_every=1)
+        )
     )
     checks = [r for r in records if r.kind == "check"]
     slugs = [cause["slug"] for cause in checks[1].data["verdict"]["causes"]]
@@ -241,10 +246,10 @@ def test_the_learning_rate_walks_the_schedule_from_end_to_end(
     toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
 ) -> None:
     data = fixed([make_batch("a", seed=k) for k in range(5)])
-    plan = Plan(
+    config = TrainConfig(
         epochs=4, device="cpu", log_every=1, lr=1.0, schedule="linear", warmup=0.0, accumulate=2
     )
-    records = list(fit(toy(), data, None, out=tmp_path, plan=plan))
+    records = list(fit(toy(), data, None, out=tmp_path, config=config))
     rates = [r.data["lr"] for r in records if r.kind == "step"]
     assert rates == pytest.approx([1 - k / 12 for k in range(12)])  # 3 steps in each of 4 epochs
     assert records[0].data["steps"] == 12
@@ -260,7 +265,7 @@ def test_after_step_counts_up_to_the_total(
             fixed([make_batch("a", seed=k) for k in range(3)]),
             None,
             out=tmp_path,
-            plan=Plan(epochs=2, device="cpu"),
+            config=TrainConfig(epochs=2, device="cpu"),
         )
     )
     assert task.after == [(k, 6) for k in range(1, 7)]
@@ -271,7 +276,13 @@ def test_checks_now_and_then_and_at_the_end(
 ) -> None:
     data = fixed([make_batch("a")])
     records = list(
-        fit(toy(), data, data, out=tmp_path, plan=Plan(epochs=5, device="cpu", check_every=2))
+        fit(
+            toy(),
+            data,
+            data,
+            out=tmp_path,
+            config=TrainConfig(epochs=5, device="cpu", check_every=2),
+        )
     )
     assert [r.data["epoch"] for r in records if r.kind == "check"] == [2, 4, 5]
 
@@ -281,7 +292,13 @@ def test_without_a_dev_part_the_last_network_is_the_best(
 ) -> None:
     task = toy()
     records = list(
-        fit(task, fixed([make_batch("a")]), None, out=tmp_path, plan=Plan(epochs=2, device="cpu"))
+        fit(
+            task,
+            fixed([make_batch("a")]),
+            None,
+            out=tmp_path,
+            config=TrainConfig(epochs=2, device="cpu"),
+        )
     )
     assert not [r for r in records if r.kind == "check"]
     best = checkpoint.load(tmp_path / "best.pt")["network"]
@@ -299,7 +316,7 @@ def test_early_stop(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> No
     )
     data = fixed([make_batch("a")])
     records = list(
-        fit(task, data, data, out=tmp_path, plan=Plan(epochs=50, device="cpu", patience=3))
+        fit(task, data, data, out=tmp_path, config=TrainConfig(epochs=50, device="cpu", patience=3))
     )
     assert sum(r.kind == "check" for r in records) == 8
     assert records[-1].kind == "event" and records[-1].data["what"] in ("finished", "early-stop")
@@ -327,7 +344,7 @@ def test_bf16_is_for_the_steps_alone_and_trains_as_float32_does(
                 train,
                 dev,
                 out=tmp_path / str(bf16),
-                plan=dataclasses.replace(PLAN, bf16=bf16),
+                config=dataclasses.replace(PLAN, bf16=bf16),
             )
         )
         assert trained == {"medium" if bf16 else "highest"} and checked == {"highest"}
@@ -345,7 +362,11 @@ def test_bf16_on_cuda_is_autocast(recogniser_parts: Parts, tmp_path: Path) -> No
     conv.register_forward_hook(lambda _, __, out: seen.add(out.dtype))
     records = list(
         fit(
-            task, train, dev, out=tmp_path, plan=dataclasses.replace(PLAN, bf16=True, device="cuda")
+            task,
+            train,
+            dev,
+            out=tmp_path,
+            config=dataclasses.replace(PLAN, bf16=True, device="cuda"),
         )
     )
     assert seen == {torch.bfloat16, torch.float32}  # steps, and checks
@@ -361,7 +382,7 @@ def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_
             data,
             None,
             out=tmp_path,
-            plan=Plan(epochs=10**9, device="cpu", budget="0.3s", save_every_s=1e9),
+            config=TrainConfig(epochs=10**9, device="cpu", budget="0.3s", save_every_s=1e9),
         )
     )
     ends = [r for r in records if r.kind == "epoch"]
@@ -372,7 +393,7 @@ def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_
             data,
             None,
             out=tmp_path,
-            plan=Plan(epochs=10**9, device="cpu", budget="0.000001s"),
+            config=TrainConfig(epochs=10**9, device="cpu", budget="0.000001s"),
         )
     )
     assert sum(r.kind == "epoch" for r in tiny) == 1
@@ -397,7 +418,13 @@ def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(
     )
     task = toy()
     records = list(
-        fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1, skips=3))
+        fit(
+            task,
+            data,
+            None,
+            out=tmp_path,
+            config=TrainConfig(epochs=2, device="cpu", log_every=1, skips=3),
+        )
     )
     events = [(r.data["what"], tuple(r.data["ids"])) for r in records if r.kind == "event"]
     assert sorted(events) == sorted(
@@ -421,7 +448,7 @@ def test_many_bad_steps_in_a_row_end_training_with_an_error(
     seen = []
     with pytest.raises(TrainingError, match=r"4 steps in a row could not be used") as caught:
         for record in fit(
-            toy(), data, None, out=tmp_path, plan=Plan(epochs=9, device="cpu", skips=4)
+            toy(), data, None, out=tmp_path, config=TrainConfig(epochs=9, device="cpu", skips=4)
         ):
             seen.append(record)
     assert sum(r.data.get("what") == "skipped-step" for r in seen) == 4
@@ -433,7 +460,9 @@ def test_good_steps_between_bad_ones_reset_the_count(
     toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
 ) -> None:
     data = fixed([make_batch("a"), make_batch("nan loss"), make_batch("nan loss")])
-    records = list(fit(toy(), data, None, out=tmp_path, plan=Plan(epochs=4, device="cpu", skips=3)))
+    records = list(
+        fit(toy(), data, None, out=tmp_path, config=TrainConfig(epochs=4, device="cpu", skips=3))
+    )
     assert (
         records[-1].data["what"] == "finished"
         and sum(r.data.get("what") == "skipped-step" for r in records) == 8
@@ -444,7 +473,7 @@ def test_a_frozen_network_is_a_clear_error(
     toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
 ) -> None:
     with pytest.raises(ValueError, match="no trained parameter received a gradient"):
-        list(fit(toy(frozen=True), fixed([make_batch("a")]), None, out=tmp_path, plan=PLAN))
+        list(fit(toy(frozen=True), fixed([make_batch("a")]), None, out=tmp_path, config=PLAN))
 
 
 def test_a_schedule_that_does_not_exist_is_an_error_before_the_first_step(
@@ -458,7 +487,7 @@ def test_a_schedule_that_does_not_exist_is_an_error_before_the_first_step(
                 fixed([make_batch("a")] * 20),
                 None,
                 out=tmp_path,
-                plan=Plan(schedule="onecicle", device="cpu"),
+                config=TrainConfig(schedule="onecicle", device="cpu"),
             )
         )
     assert task.after == []
@@ -468,7 +497,7 @@ def test_a_full_disk_is_a_clear_error_and_the_old_checkpoint_stays(
     recogniser_parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, train, dev = recogniser_parts()
-    stream = fit(task, train, dev, out=tmp_path, plan=PLAN)
+    stream = fit(task, train, dev, out=tmp_path, config=PLAN)
     for record in stream:
         if record.kind == "epoch":
             break
@@ -504,7 +533,7 @@ def test_memory_that_runs_out_is_said_once_and_counted(
     texts = {"p": ("a", "b"), "q": ("a",), "r": ("c", "d", "e"), "huge": ("a",)}
     data = fixed([make_batch(*rows, name=name) for name, rows in texts.items()])
     records = list(
-        fit(task, data, None, out=tmp_path, plan=Plan(epochs=2, device="cpu", log_every=1))
+        fit(task, data, None, out=tmp_path, config=TrainConfig(epochs=2, device="cpu", log_every=1))
     )
     events = [
         (r.data["what"], r.data["ids"])
@@ -539,10 +568,10 @@ def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(
     corpus = Corpus(lines, tokenizer, 8000, cache_bytes=0)
     loader = Loader(corpus, batch_size=4, workers=workers, start_method="fork" if workers else None)
     task, seen = Recognise(build(spec, tokenizer.size), tokenizer, spec_to(spec)), list[Record]()
-    plan = Plan(epochs=4, device="cpu", unreadable=0.5)
+    config = TrainConfig(epochs=4, device="cpu", unreadable=0.5)
 
     def train() -> None:
-        for record in fit(task, loader, None, out=tmp_path / "run", plan=plan):
+        for record in fit(task, loader, None, out=tmp_path / "run", config=config):
             seen.append(record)
             if record.kind == "epoch" and record.data["epoch"] == 2:
                 for file in files[:lost]:
@@ -574,7 +603,7 @@ def test_a_recipe_for_one_process_is_not_run_by_several(
     ):
         monkeypatch.setenv(name, value)
     with pytest.raises(TrainingError, match="this recipe trains in one"):
-        fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, plan=PLAN)
+        fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=PLAN)
 
 
 # stopped and resumed ----------------------------------------------------------------------------------------------------
@@ -602,10 +631,10 @@ def test_an_interrupted_run_goes_on_to_the_bit(
     one = uninterrupted(whole, recogniser_parts)
     task, train, dev = recogniser_parts()
     handler = signal.getsignal(signal.SIGINT)
-    plan = Plan(**{**vars(PLAN), "log_every": 1, "save_every_s": 1e9}) if at % 4 else PLAN
+    config = TrainConfig(**{**vars(PLAN), "log_every": 1, "save_every_s": 1e9}) if at % 4 else PLAN
     seen: list[Record] = []
     with pytest.raises(KeyboardInterrupt):
-        for record in fit(task, train, dev, out=tmp_path, plan=plan):
+        for record in fit(task, train, dev, out=tmp_path, config=config):
             seen.append(record)
             if record.kind == ("step" if at % 4 else "epoch") and record.step == at:
                 signal.raise_signal(signal.SIGINT)
@@ -630,7 +659,7 @@ def test_a_run_that_vanished_goes_on_to_the_bit(
     """The generator is dropped, as if the process had been killed there; last.pt is that of the last save."""
     one = uninterrupted(whole, recogniser_parts)
     task, train, dev = recogniser_parts()
-    stream = fit(task, train, dev, out=tmp_path, plan=PLAN)
+    stream = fit(task, train, dev, out=tmp_path, config=PLAN)
     for _ in range(count):
         next(stream)
     stream.close()
@@ -648,7 +677,9 @@ def test_resumed_at_the_start_of_an_epoch_even_the_records_are_equal(
 ) -> None:
     one = uninterrupted(whole, recogniser_parts)
     task, train, dev = recogniser_parts()
-    stream = fit(task, train, dev, out=tmp_path, plan=Plan(**{**vars(PLAN), "save_every_s": 1e9}))
+    stream = fit(
+        task, train, dev, out=tmp_path, config=TrainConfig(**{**vars(PLAN), "save_every_s": 1e9})
+    )
     for (
         record
     ) in stream:  # last.pt is written at the end of an epoch; then a few steps more are lost
@@ -663,10 +694,10 @@ def test_a_run_may_be_stopped_again_and_again(
     recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
 ) -> None:
     one = uninterrupted(whole, recogniser_parts)
-    plan, resume = Plan(**{**vars(PLAN), "log_every": 1}), False
+    config, resume = TrainConfig(**{**vars(PLAN), "log_every": 1}), False
     for _ in range(40):
         task, train, dev = recogniser_parts()
-        stream = fit(task, train, dev, out=tmp_path, plan=plan, resume=resume)
+        stream = fit(task, train, dev, out=tmp_path, config=config, resume=resume)
         kinds = []
         for record in stream:
             kinds.append(record.data.get("what", record.kind))
@@ -695,12 +726,15 @@ def test_resuming_a_finished_run_changes_nothing(
 def test_auto_resume_begins_where_there_is_nothing_and_goes_on_where_there_is(
     recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
 ) -> None:
-    one, plan = uninterrupted(whole, recogniser_parts), Plan(**{**vars(PLAN), "auto_resume": True})
+    one, config = (
+        uninterrupted(whole, recogniser_parts),
+        TrainConfig(**{**vars(PLAN), "auto_resume": True}),
+    )
     task, train, dev = recogniser_parts()
-    stream = fit(task, train, dev, out=tmp_path, plan=plan)
+    stream = fit(task, train, dev, out=tmp_path, config=config)
     assert [next(stream).kind for _ in range(4)] == ["start", "step", "step", "check"]
     stream.close()
-    more = run(recogniser_parts, tmp_path, plan)
+    more = run(recogniser_parts, tmp_path, config)
     assert "resumed" in [r.data.get("what") for r in more]
     equal_runs(one, tmp_path, epoch_start=False)
 
@@ -725,7 +759,11 @@ def test_in_another_thread_signals_are_left_alone(
 
     def work() -> None:
         for _ in fit(
-            toy(), fixed([make_batch("a")]), None, out=tmp_path, plan=Plan(epochs=1, device="cpu")
+            toy(),
+            fixed([make_batch("a")]),
+            None,
+            out=tmp_path,
+            config=TrainConfig(epochs=1, device="cpu"),
         ):
             found.append(signal.getsignal(signal.SIGINT))
 

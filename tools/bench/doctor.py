@@ -27,7 +27,7 @@ from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.records import Record
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
-from ctcasr.train import Plan, fit
+from ctcasr.train import TrainConfig, fit
 
 
 class _Plain:
@@ -139,7 +139,7 @@ def training(
         Loader(Corpus(train[:most], alphabet, rate), batch_size=16),
         Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"),
         out=out,
-        plan=Plan(epochs=epochs),
+        config=TrainConfig(epochs=epochs),
     )
 
 

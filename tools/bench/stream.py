@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from ctcasr.data import read_audio, read_manifest
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.run_cli import run_cli
-from ctcasr.scoring.errors import Transcripts
+from ctcasr.scoring.errors import ErrorRates
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,13 +42,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"--chunk-s: expected at least one sample of {recogniser.rate_hz} Hz; got {args.chunk_s:g} s"
         )
     spent: list[float] = []
-    tally, seconds, same = Transcripts(), 0.0, 0
+    tally, seconds, same = ErrorRates(), 0.0, 0
     utterances = [u for u in read_manifest(args.manifest).utterances if u.text is not None]
     for utterance in utterances:
         samples = read_audio(utterance, recogniser.rate_hz)
         text, times = _streamed(recogniser, samples, chunk)
         seconds, spent = seconds + samples.shape[0] / recogniser.rate_hz, spent + times
-        tally += Transcripts.of(recogniser.tokenizer.normalise(utterance.text or ""), text)
+        tally += ErrorRates.of(recogniser.tokenizer.normalise(utterance.text or ""), text)
         same += text == recogniser.transcribe(samples, recogniser.rate_hz)[0].text
     if not spent:
         raise ValueError(f"{args.manifest}: expected utterances with a text; found none")

@@ -41,7 +41,7 @@ from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.specs import NetSpec, describe
 from ctcasr.text import Alphabet
-from ctcasr.train import Plan, fit
+from ctcasr.train import TrainConfig, fit
 from ctcasr.train.config import make_optimiser
 
 TOKENIZER = Alphabet.english38()
@@ -55,7 +55,7 @@ class Bench:
         self.spec: NetSpec = read_spec(a.net)
         self.folder, self.plan = (
             folder,
-            Plan(epochs=1, device=a.device, schedule="constant", bf16=a.bf16),
+            TrainConfig(epochs=1, device=a.device, schedule="constant", bf16=a.bf16),
         )
         lines = (
             read_manifest(a.train).utterances
@@ -90,7 +90,7 @@ class Bench:
                 self.loader,
                 None,
                 out=out,
-                plan=self.plan,
+                config=self.plan,
             )
             begin = next(time.perf_counter() for record in records if record.kind == "start")
             self.wait_s += sum(record.data["wait_s"] for record in records if record.kind == "step")

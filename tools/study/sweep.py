@@ -40,7 +40,7 @@ def range_test(flags: list[str]) -> None:
     )
     task, loader, _ = recognise.prepare(s)
     rates, losses = [], []
-    for record in fit(task, loader, None, out=s.out, plan=s):
+    for record in fit(task, loader, None, out=s.out, config=s):
         if record.kind == "step":
             rates.append(record.data["lr"])
             losses.append(float(record.data["loss"]))

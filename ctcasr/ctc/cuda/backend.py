@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ctcasr.ctc import native
 from ctcasr.ctc.cuda import nvrtc
-from ctcasr.ctc.cuda.geometry import DTYPES, MOST_LABELS, Plan, run
+from ctcasr.ctc.cuda.geometry import DTYPES, MOST_LABELS, KernelGeometry, run
 from ctcasr.ctc.cuda.launch import driver, kernels
-from ctcasr.ctc.problem import Problem, Rows, prepare
+from ctcasr.ctc.problem import CtcBatch, CtcOutput, prepare
 
 if (
     torch.cuda.is_available()
@@ -26,7 +26,7 @@ _recent: OrderedDict[tuple[torch.device, bytes], tuple[Tensor, int]] = (
 _captured: list[Tensor] = []  # read by the replays of CUDA graphs
 
 
-def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
+def forward_backward(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
     """Loss, gradient and health of each row of CUDA logits [B, T, C]; float32 inside.
 
     Float64 logits and targets beyond 2047 labels go to the torch backend. A label out of range or equal to the
@@ -50,14 +50,14 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
     with torch.cuda.device(logits.device):
         lengths, targets, prior, floor = _on_device(problem, logits.device)
         batch, frames, classes = logits.shape
-        plan = Plan(batch, frames, classes, longest, need_grad)
-        return Rows(
+        geometry = KernelGeometry(batch, frames, classes, longest, need_grad)
+        return CtcOutput(
             *run(
                 kernels(logits.device.index),
                 logits,
                 targets,
                 lengths,
-                plan,
+                geometry,
                 problem.blank,
                 prior,
                 floor,
@@ -66,7 +66,7 @@ def forward_backward(logits: Tensor, problem: Problem, need_grad: bool) -> Rows:
         )
 
 
-def host_inputs(problem: Problem) -> tuple[list[int], Tensor, float]:
+def host_inputs(problem: CtcBatch) -> tuple[list[int], Tensor, float]:
     """Frames, labels and starts of the rows in one list; the prior less its smallest value, and that value."""
     # So no emission exceeds one, and exponents only fall.
     floor = 0.0 if problem.prior is None else float(problem.prior.min())
@@ -75,7 +75,7 @@ def host_inputs(problem: Problem) -> tuple[list[int], Tensor, float]:
 
 
 def _on_device(
-    problem: Problem, device: torch.device
+    problem: CtcBatch, device: torch.device
 ) -> tuple[Tensor, Tensor, Tensor | None, float]:
     lengths, prior, floor = host_inputs(problem)
     host = not problem.targets.is_cuda

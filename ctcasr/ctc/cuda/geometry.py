@@ -64,7 +64,7 @@ Launch = Callable[
 
 
 @dataclass(frozen=True)
-class Plan:
+class KernelGeometry:
     """Geometry for a batch [B, T, C] whose longest target has `longest` labels."""
 
     batch: int
@@ -114,7 +114,7 @@ def run(
     logits: Tensor,
     targets: Tensor,
     lengths: Tensor,
-    plan: Plan,
+    geometry: KernelGeometry,
     blank: int,
     prior: Tensor | None,
     prior_floor: float,
@@ -129,17 +129,17 @@ def run(
     def empty(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
         return torch.empty(shape, dtype=dtype, device=logits.device)
 
-    nll, health = empty(plan.batch), empty(plan.batch)
-    grad = empty(*logits.shape, dtype=logits.dtype) if plan.need_grad else None
+    nll, health = empty(geometry.batch), empty(geometry.batch)
+    grad = empty(*logits.shape, dtype=logits.dtype) if geometry.need_grad else None
     pair = torch.int64  # one mantissa and one exponent
     status, table = (
-        empty(plan.batch, dtype=torch.int32),
-        empty(plan.batch, plan.table, dtype=torch.int32),
+        empty(geometry.batch, dtype=torch.int32),
+        empty(geometry.batch, geometry.table, dtype=torch.int32),
     )
-    emissions = empty(plan.batch, plan.frames, plan.width, dtype=pair)
-    norms = empty(plan.batch, plan.frames, dtype=pair)
-    edges = empty(plan.batch, 2, plan.frames, plan.warps, dtype=pair)
-    checkpoints = empty(plan.batch, 2, plan.slots, plan.line, dtype=pair)
+    emissions = empty(geometry.batch, geometry.frames, geometry.width, dtype=pair)
+    norms = empty(geometry.batch, geometry.frames, dtype=pair)
+    edges = empty(geometry.batch, 2, geometry.frames, geometry.warps, dtype=pair)
+    checkpoints = empty(geometry.batch, 2, geometry.slots, geometry.line, dtype=pair)
     pointers = (
         logits,
         grad,
@@ -160,34 +160,38 @@ def run(
         prior_floor,
         logits.stride(0),
         logits.stride(1),
-        plan.batch,
-        plan.frames,
-        plan.classes,
+        geometry.batch,
+        geometry.frames,
+        geometry.classes,
         blank,
-        plan.longest,
-        plan.width,
-        plan.warps,
-        plan.keep,
-        plan.slots,
+        geometry.longest,
+        geometry.width,
+        geometry.warps,
+        geometry.keep,
+        geometry.slots,
         normalize,
         DTYPES[logits.dtype],
         0,
     )
-    if plan.batch == 0:
+    if geometry.batch == 0:
         return nll, grad, health
-    per_lane, threads, per_frame = plan.per_lane, 32 * plan.warps, -(-plan.batch * plan.frames // 8)
-    launch("prepare", plan.batch, 1, 256, 0, args)
-    if plan.frames:
+    per_lane, threads, per_frame = (
+        geometry.per_lane,
+        32 * geometry.warps,
+        -(-geometry.batch * geometry.frames // 8),
+    )
+    launch("prepare", geometry.batch, 1, 256, 0, args)
+    if geometry.frames:
         launch("emissions", per_frame, 1, 256, 0, args)
-        launch(f"chains_{per_lane}", plan.batch, 2, threads, 0, args)
-    launch(f"finish_{per_lane}", plan.batch, 1, 32, 0, args)
-    if grad is not None and plan.frames:
+        launch(f"chains_{per_lane}", geometry.batch, 2, threads, 0, args)
+    launch(f"finish_{per_lane}", geometry.batch, 1, 32, 0, args)
+    if grad is not None and geometry.frames:
         launch(
             f"occupancies_{per_lane}",
-            plan.batch * (plan.slots - 1),
+            geometry.batch * (geometry.slots - 1),
             1,
             threads,
-            8 * plan.keep * plan.line,
+            8 * geometry.keep * geometry.line,
             args,
         )
         launch("gradient", per_frame, 1, 256, 0, args)

@@ -11,14 +11,14 @@ from ctcasr.batch import Batch
 _SIGNS = ("out of memory", "can't allocate memory", "DefaultCPUAllocator", "ALLOC_FAILED")
 
 
-def no_memory(error: BaseException) -> bool:
+def out_of_memory(error: BaseException) -> bool:
     """Whether this says that memory ran out, of a device or of the host."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
 
 
-def halved(parts: Sequence[Batch | None], index: int) -> tuple[list[Batch | None], str | None]:
+def split_batch(parts: Sequence[Batch | None], index: int) -> tuple[list[Batch | None], str | None]:
     """The parts with number `index` in two by rows; with one row it is left out, and its id returned."""
     batch = parts[index]
     assert batch is not None
