@@ -1,4 +1,8 @@
-"""What a training run tells: records, each a line of records.jsonl before anybody sees it."""
+"""What a training run tells: typed records, each a line of records.jsonl before anybody sees it.
+
+One schema for the trainer, which writes them, and for everybody who reads them (diagnosis, views, cards). A line is one flat
+JSON object with `kind` and `step`; what a line of an older run holds under another name is read as what it means today.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,240 @@ import json
 import math
 import os
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar, TypeVar
+
+SCHEMA = 2  # of the records; 1: without reasons, with `what` for events, `dev_loss` and `left_out` beside what they repeat
 
 
-@dataclass(frozen=True)
+class Reason(StrEnum):
+    """Why an event was written. What reads records compares these, never the message for people."""
+
+    RESUMED = "resumed"
+    FINISHED = "finished"
+    INTERRUPTED = "interrupted"
+    UNREADABLE = "unreadable"  # utterances whose files cannot be read
+    TEXT_UNCOVERED = "text-uncovered"  # utterances whose text has characters outside the alphabet
+    INFEASIBLE = "infeasible"  # utterances with fewer frames than their text needs
+    TOO_LARGE = "too-large"  # utterances that do not fit into memory, even alone
+    OUT_OF_MEMORY = "out-of-memory"  # batches that were split
+    LOSS_NOT_FINITE = "loss-not-finite"  # a step that was not taken
+    GRADIENT_NOT_FINITE = "gradient-not-finite"  # a step that was not taken
+    NO_ALIGNMENT = (
+        "no-alignment"  # a step that was not taken: no utterance of the batch has an alignment
+    )
+    LOSS_FAILED = "loss-failed"  # the loss refused its arguments; training ended
+    OTHER = "other"  # of an older run, or of somebody else's
+
+
+SKIPPED_STEP = frozenset({Reason.LOSS_NOT_FINITE, Reason.GRADIENT_NOT_FINITE, Reason.NO_ALIGNMENT})
+"""Reasons of events that tell of a step that was not taken."""
+
+R = TypeVar("R", bound="Record")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Record:
-    """One thing that happened: `kind` is "start", "step", "check", "epoch" or "event"."""
+    """What all records have: the optimiser steps done, and the seconds trained by then."""
 
-    kind: str
+    kind: ClassVar[str] = ""
+    rest: ClassVar[str] = ""  # the field that holds what has no field of its own
+
     step: int
-    data: Mapping[str, Any] = field(default_factory=dict)
+    time_s: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """The record as one flat object."""
-        return {"kind": self.kind, "step": self.step, **self.data}
+        plain: dict[str, Any] = {"kind": self.kind}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if entry.name == self.rest:
+                plain.update(value)
+            elif value is not None:
+                plain[entry.name] = value
+        return plain
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The flat object without kind and step, for those who look fields up by name."""
+        plain = self.as_json()
+        del plain["kind"], plain["step"]
+        if self.kind == "check":  # BRIDGE: until all readers use fields
+            plain["dev_loss"] = plain.get("loss")
+        if self.kind == "event":  # BRIDGE
+            plain["what"] = "skipped-step" if self.reason in SKIPPED_STEP else str(self.reason)  # type: ignore[attr-defined]
+        return plain
+
+    def number(self, name: str) -> float:
+        """A field as a float, by name; NaN where it is absent or no number."""
+        return as_number(self.data.get(name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartRecord(Record):
+    """What is about to happen, and what it is expected to take."""
+
+    kind: ClassVar[str] = "start"
+    rest: ClassVar[str] = "details"
+
+    schema: int = 1
+    network: str | None = None
+    parameters: int | None = None
+    processes: int | None = None
+    device: str | None = None
+    threads: int | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    batches_per_epoch: int | None = None
+    train_seconds: float | None = None
+    dev_seconds: float | None = None
+    expected_epoch_s: float | None = None
+    expected_total_s: float | None = None
+    expected_memory_bytes: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord(Record):
+    """A few optimiser steps summed up; `details` are what the task says about the last of them (the loss's report)."""
+
+    kind: ClassVar[str] = "step"
+    rest: ClassVar[str] = "details"
+
+    epoch: int | None = None
+    steps: int | None = None
+    loss: float | None = None  # mean per utterance
+    lr: float | None = None
+    grad_norm: float | None = None  # of the last step, before clipping
+    clip_scale: float | None = None  # mean of what clipping multiplied gradients by
+    update_ratio: float | None = None  # length of the last step over that of the weights it moved
+    audio_s: float | None = None
+    step_s: float | None = None
+    wait_s: float | None = None
+    infeasible: int | None = None
+    halved: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRecord(Record):
+    """A score on the dev part: the loss, `metrics` by name, and what the verdict reads."""
+
+    kind: ClassVar[str] = "check"
+    rest: ClassVar[str] = "metrics"
+
+    epoch: int | None = None
+    loss: float | None = None  # mean per utterance
+    best: bool = False
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    samples: Sequence[Mapping[str, Any]] = ()
+    report: Mapping[str, float] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    verdict: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochRecord(Record):
+    """The end of an epoch; with a time budget the planned epochs and steps may have changed."""
+
+    kind: ClassVar[str] = "epoch"
+    rest: ClassVar[str] = "details"
+
+    epoch: int | None = None
+    seconds: float | None = None
+    train_loss: float | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRecord(Record):
+    """Something that happened: a reason for programs, a message for people, the utterances it is about."""
+
+    kind: ClassVar[str] = "event"
+    rest: ClassVar[str] = "details"
+
+    reason: Reason = Reason.OTHER
+    message: str = ""
+    ids: Sequence[str] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def skipped_step(self) -> bool:
+        """Whether a step was not taken."""
+        return self.reason in SKIPPED_STEP
+
+
+KINDS: dict[str, type[Record]] = {
+    kind.kind: kind for kind in (StartRecord, StepRecord, CheckRecord, EpochRecord, EventRecord)
+}
+
+
+def record_from(entry: Mapping[str, Any]) -> Record:
+    """The record that a flat object tells, of this schema or an older one; KeyError, TypeError or ValueError if it is none."""
+    values = dict(entry)
+    kind = KINDS[str(values.pop("kind"))]
+    values["step"] = int(values.get("step", 0))
+    _translate_old(kind, values)
+    return _fill(kind, values)
+
+
+def _translate_old(kind: type[Record], values: dict[str, Any]) -> None:
+    """Give what schema 1 wrote the names of today, in place."""
+    if kind is StepRecord:
+        left_out = values.pop("left_out", None)
+        values.setdefault("infeasible", left_out)
+    if kind is CheckRecord:
+        dev_loss = values.pop("dev_loss", None)
+        values.setdefault("loss", dev_loss)
+        values.update(values.pop("figures", {}))
+    if kind is EventRecord:
+        what = values.pop("what", "")
+        reason = values.get("reason") or _old_reason(str(what), str(values.get("message", "")))
+        known = reason in Reason._value2member_map_
+        values["reason"] = Reason(reason) if known else Reason.OTHER
+
+
+def _old_reason(what: str, message: str) -> str:
+    """The reason behind an event of schema 1, which told skipped steps apart by their message only."""
+    if what == "unreadable" and "in the alphabet" in message:
+        return Reason.TEXT_UNCOVERED
+    if what != "skipped-step":
+        return what
+    if "has an alignment" in message:
+        return Reason.NO_ALIGNMENT
+    return Reason.LOSS_NOT_FINITE if "loss is not finite" in message else Reason.GRADIENT_NOT_FINITE
+
+
+def _fill(kind: type[R], values: Mapping[str, Any]) -> R:
+    """`kind` of values by field; numbers that strict JSON wrote as words are numbers again, the rest goes where it belongs."""
+    own = {entry.name: entry for entry in fields(kind)}
+    known: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in own or name == kind.rest:
+            rest[name] = value
+        elif "float" in str(own[name].type) and not isinstance(value, Mapping):
+            known[name] = None if value is None else as_number(value)
+        else:
+            known[name] = value
+    nested = rest.pop(kind.rest, None)
+    if isinstance(nested, Mapping):
+        rest = {**nested, **rest}
+    known[kind.rest] = rest
+    return kind(**known)
+
+
+def as_number(value: Any) -> float:
+    """`value` as a float; NaN where it is none (records write NaN and infinity as words)."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 class RecordFile:
@@ -32,24 +253,23 @@ class RecordFile:
     """
 
     def __init__(self, path: Path | None, keep: int = 0) -> None:
-        self.history: list[dict[str, Any]] = []
+        self.history: list[Record] = []
         self.file: IO[str] | None = None
         if path is None:
             return
         if keep and path.exists():
-            self.history = [record.as_json() for record in read_records(path)[:keep]]
+            self.history = read_records(path)[:keep]
         part = path.with_name(f".{path.name}.part")
         with open(part, "w", encoding="utf-8") as file:
-            file.writelines(_line(entry) for entry in self.history)
+            file.writelines(_line(record) for record in self.history)
         os.replace(part, path)
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
 
-    def write(self, record: Record) -> Record:
+    def write(self, record: R) -> R:
         """Append the record, hand it to the system, and return it."""
-        entry = record.as_json()
-        self.history.append(entry)
+        self.history.append(record)
         if self.file is not None:
-            self.file.write(_line(entry))
+            self.file.write(_line(record))
             self.file.flush()
         return record
 
@@ -63,7 +283,9 @@ def read_records(run: Path | str) -> list[Record]:
     """The records of a run directory (or of the file itself), in order.
 
     A last line that a crash has cut is left out; a broken line before it is left out with a warning that names it.
-    Raises FileNotFoundError where there is no such file.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
     """
     path = Path(run)
     path = path / "records.jsonl" if path.is_dir() else path
@@ -73,35 +295,34 @@ def read_records(run: Path | str) -> list[Record]:
         )
     rows = path.read_text(encoding="utf-8", errors="replace").split("\n")
     records = []
-    for number, row in enumerate(rows, 1):
-        record = _record(row) if row.strip() else None
+    for number, row in enumerate(rows, start=1):
+        if not row.strip():
+            continue
+        record = _record_of(row)
         if record is not None:
             records.append(record)
-        elif row.strip() and number < len(
-            rows
-        ):  # the last piece has no newline behind it: it was being written
+        elif number < len(rows):  # the last piece has no newline behind it: it was being written
             warnings.warn(f"{path}:{number}: not a record, left out: {row[:60]!r}", stacklevel=2)
     return records
 
 
-def _record(row: str) -> Record | None:
+def _record_of(row: str) -> Record | None:
     try:
-        found = json.loads(row)
-        return Record(str(found.pop("kind")), int(found.pop("step", 0)), found)
+        return record_from(json.loads(row))
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
 
 
-def _line(entry: Mapping[str, Any]) -> str:
-    return json.dumps(_plain(entry), ensure_ascii=False, allow_nan=False) + "\n"
+def _line(record: Record) -> str:
+    return json.dumps(_strict(record.as_json()), ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _plain(value: Any) -> Any:
+def _strict(value: Any) -> Any:
     """Strict JSON knows no NaN and no infinity: they are written as strings."""
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _strict(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_strict(item) for item in value]
     return value

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from ctcasr.batch import Batch
+from ctcasr.records import Record
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +83,7 @@ class Task(Protocol):
         """Score in evaluation mode of this process's batches and, by `gather`, of all others'; leaves the network as it was."""
         ...
 
-    def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    def judge(self, history: Sequence[Record]) -> Mapping[str, Any] | None:
         """A verdict on the run so far from its records, or None; written into the check's record."""
         ...
 

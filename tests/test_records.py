@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.records import Record, RecordFile, read_records
+from ctcasr.records import RecordFile, read_records, record_from
 
 
 def written(path: Path, *steps: int) -> Path:
     file = RecordFile(path)
     for step in steps:
-        file.write(Record("step", step, {"loss": step / 2}))
+        file.write(record_from({"kind": "step", "step": step, "loss": step / 2}))
     file.close()
     return path
 
@@ -22,11 +22,14 @@ def written(path: Path, *steps: int) -> Path:
 def test_a_record_is_on_the_disk_before_it_is_returned(tmp_path: Path) -> None:
     file = RecordFile(tmp_path / "records.jsonl")
     for step in range(3):
-        record = file.write(Record("step", step, {"text": "ü\n\u2028", "loss": 0.1}))
+        record = file.write(
+            record_from({"kind": "step", "step": step, "text": "ü\n\u2028", "loss": 0.1})
+        )
         assert read_records(tmp_path / "records.jsonl")[-1] == record
     file.close()
     assert read_records(tmp_path) == [
-        Record("step", step, {"text": "ü\n\u2028", "loss": 0.1}) for step in range(3)
+        record_from({"kind": "step", "step": step, "text": "ü\n\u2028", "loss": 0.1})
+        for step in range(3)
     ]
 
 
@@ -45,7 +48,7 @@ def test_resuming_takes_away_what_came_after_the_checkpoint(
     path = written(tmp_path / "records.jsonl", 1, 2, 2, 3, 4)
     file = RecordFile(path, keep=keep)
     assert [entry["step"] for entry in file.history] == left
-    file.write(Record("event", 7, {"what": "resumed"}))
+    file.write(record_from({"kind": "event", "step": 7, "what": "resumed"}))
     file.close()
     assert [record.step for record in read_records(path)] == [*left, 7]
     assert [p.name for p in tmp_path.iterdir()] == ["records.jsonl"]
@@ -63,14 +66,23 @@ def test_a_last_line_cut_by_a_crash_is_left_out_wherever_it_was_cut(tmp_path: Pa
         (tmp_path / "cut.jsonl").write_bytes(whole[:end])
         assert [record.step for record in read_records(tmp_path / "cut.jsonl")] == [1, 2]
         file = RecordFile(tmp_path / "cut.jsonl", keep=2)  # and the next line does not stick to it
-        file.write(Record("step", 3))
+        file.write(record_from({"kind": "step", "step": 3}))
         file.close()
         assert [record.step for record in read_records(tmp_path / "cut.jsonl")] == [1, 2, 3]
 
 
 def test_numbers_that_json_does_not_know_are_words(tmp_path: Path) -> None:
     file = RecordFile(tmp_path / "records.jsonl")
-    file.write(Record("check", 1, {"loss": math.inf, "nested": {"a": [math.nan, -math.inf, 1.5]}}))
+    file.write(
+        record_from(
+            {
+                "kind": "check",
+                "step": 1,
+                "loss": math.inf,
+                "nested": {"a": [math.nan, -math.inf, 1.5]},
+            }
+        )
+    )
     file.close()
 
     def refuse(name: str) -> None:

@@ -16,6 +16,7 @@ from ctcasr.classify.model import SoundClassifier, classifier_from, describe_cla
 from ctcasr.data.clip import Pad
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner
+from ctcasr.records import Record
 from ctcasr.scoring.confusion import Confusion
 from ctcasr.task import Gather, Loss, Score, added, alone
 
@@ -96,7 +97,7 @@ class Classify:
             evidence={"confusion": tally.counts.tolist()},
         )
 
-    def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    def judge(self, history: Sequence[Record]) -> Mapping[str, Any] | None:
         """Nothing: there is no verdict on classifiers."""
         return None
 

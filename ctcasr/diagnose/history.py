@@ -9,6 +9,8 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
+from ctcasr.records import Record, record_from
+
 RELEASED = 0.8  # CER at or below which a run has left the plateau
 STAYS = 3  # if so many checks in a row are
 
@@ -43,7 +45,7 @@ class RunHistory:
     events: Sequence[Mapping[str, Any]]
 
     @staticmethod
-    def of(records: Sequence[Mapping[str, Any]]) -> RunHistory:
+    def of(records: Sequence[Record | Mapping[str, Any]]) -> RunHistory:
         """The story that plain records tell, as they stand in records.jsonl."""
         kinds: dict[str, list[Mapping[str, Any]]] = {
             "start": [],
@@ -52,7 +54,8 @@ class RunHistory:
             "event": [],
         }
         for record in records:
-            kinds.setdefault(str(record.get("kind")), []).append(record)
+            typed = record if isinstance(record, Record) else record_from(record)
+            kinds.setdefault(typed.kind, []).append({"step": typed.step, **typed.data})
         return RunHistory(
             kinds["start"][-1] if kinds["start"] else {},
             kinds["step"],

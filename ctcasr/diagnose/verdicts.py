@@ -10,6 +10,7 @@ from typing import Any
 from ctcasr.diagnose.cause import Cause
 from ctcasr.diagnose.causes import CAUSES
 from ctcasr.diagnose.history import RunHistory
+from ctcasr.records import Record
 
 __all__ = ["Cause", "Verdict", "verdict"]
 
@@ -31,7 +32,7 @@ class Verdict:
         return {**asdict(self), "causes": [asdict(cause) for cause in self.causes]}
 
 
-def verdict(records: Sequence[Mapping[str, Any]]) -> Verdict:
+def verdict(records: Sequence[Record | Mapping[str, Any]]) -> Verdict:
     """Read plain records (lines of records.jsonl) and judge; causes that cannot be told apart follow each other."""
     history = RunHistory.of(records)
     found = [cause for look in CAUSES if (cause := look(history)) is not None]

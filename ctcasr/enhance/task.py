@@ -14,6 +14,7 @@ from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.listener import Listener
 from ctcasr.enhance.model import EnhancerModel
 from ctcasr.enhance.spec import describe_enhancer, enhancer_from
+from ctcasr.records import Record
 from ctcasr.scoring.distortion import Distortions, si_snr, silent
 from ctcasr.seq import Seq
 from ctcasr.task import Gather, Loss, Score, added, alone
@@ -99,7 +100,7 @@ class Enhance:
         few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
         return Score((loss,), figures, few)
 
-    def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    def judge(self, history: Sequence[Record]) -> Mapping[str, Any] | None:
         """Nothing: there is no verdict on enhancers; `ctcasr score-enhanced` compares them."""
         return None
 

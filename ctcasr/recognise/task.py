@@ -21,6 +21,7 @@ from ctcasr.recognise.objective import Objective
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.samples import greedy_texts, sample, three_of
 from ctcasr.recognise.spec import spec_from
+from ctcasr.records import Record
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 from ctcasr.specs import describe
@@ -135,7 +136,7 @@ class Recognise:
             evidence,
         )
 
-    def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    def judge(self, history: Sequence[Record]) -> Mapping[str, Any] | None:
         """Is it learning, waiting on the blank plateau, or in trouble, and of what kind?"""
         return verdict(history).as_json()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ctcasr.batch import Batch, Skip
-from ctcasr.records import Record, RecordFile
+from ctcasr.records import Record, RecordFile, record_from
 from ctcasr.task import Task
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.state import TrainState
@@ -55,7 +55,14 @@ class RunLog:
     def write(self, kind: str, data: Mapping[str, Any]) -> Record:
         """Write a record, and return it."""
         return self.file.write(
-            Record(kind, self.state.step, {"time_s": round(self.state.seconds, 3), **data})
+            record_from(
+                {
+                    "kind": kind,
+                    "step": self.state.step,
+                    "time_s": round(self.state.seconds, 3),
+                    **data,
+                }
+            )
         )
 
     def event(self, what: str, message: str, ids: Sequence[str] = ()) -> Record:

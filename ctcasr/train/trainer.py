@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ctcasr.records import Record, RecordFile
+from ctcasr.records import Record, RecordFile, record_from
 from ctcasr.task import Task
 from ctcasr.train.bf16 import Bf16Steps
 from ctcasr.train.checkpointer import Checkpointer, seed_rank
@@ -238,7 +238,9 @@ class _Run:
             "evidence": dict(score.evidence),
             "best": best,
         }
-        history = [*self.log.file.history, {"kind": "check", "step": self.state.step, **record}]
+        history = self.log.file.history + [
+            record_from({"kind": "check", "step": self.state.step, **record})
+        ]
         return self.log.write("check", {**record, "verdict": self.task.judge(history)})
 
     def _pause(self) -> Iterator[Record]:

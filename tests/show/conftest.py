@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from ctcasr.records import Record
+from ctcasr.records import Record, record_from
 
 EPOCHS, PER_EPOCH = 6, 10
 
 
 def make_run() -> Iterator[Record]:
     steps = EPOCHS * PER_EPOCH
-    yield Record(
-        "start",
-        0,
+    yield record_from(
         {
+            "kind": "start",
+            "step": 0,
             "network": "three layers",
             "parameters": 1234567,
             "device": "cpu",
@@ -34,16 +34,16 @@ def make_run() -> Iterator[Record]:
             "uncovered": {"é": 3},
             "skipped": ["train.jsonl:17: not JSON"],
             "time_s": 0.0,
-        },
+        }
     )
     time_s = 0.0
     for step in range(1, steps + 1):
         time_s += 1.0
         released = 1 / (1 + math.exp(-(step - 25) / 3))
-        yield Record(
-            "step",
-            step,
+        yield record_from(
             {
+                "kind": "step",
+                "step": step,
                 "epoch": (step - 1) // PER_EPOCH,
                 "loss": 80 * math.exp(-step / 20),
                 "lr": 1e-3,
@@ -56,35 +56,35 @@ def make_run() -> Iterator[Record]:
                 "blank_argmax": 0.97,
                 "infeasible": 0,
                 "time_s": time_s,
-            },
+            }
         )
         if step == 7:
-            yield Record(
-                "event",
-                step,
+            yield record_from(
                 {
+                    "kind": "event",
+                    "step": step,
                     "what": "skipped-step",
                     "message": "gradient not finite",
                     "ids": ["a", "b"],
                     "time_s": time_s,
-                },
+                }
             )
-            yield Record(
-                "event",
-                step,
+            yield record_from(
                 {
+                    "kind": "event",
+                    "step": step,
                     "what": "infeasible",
                     "message": "2 left out: c: 3 frames cannot spell 9 ...",
                     "ids": ["c: 3 frames cannot spell 9", "d: 1 frame cannot"],
                     "time_s": time_s,
-                },
+                }
             )
         if step % PER_EPOCH == 0:
             wer = 1.0 - 0.95 * released
-            yield Record(
-                "check",
-                step,
+            yield record_from(
                 {
+                    "kind": "check",
+                    "step": step,
                     "epoch": step // PER_EPOCH,
                     "dev_loss": 90 * math.exp(-step / 20),
                     "wer": wer,
@@ -102,15 +102,27 @@ def make_run() -> Iterator[Record]:
                     "verdict": {"state": "learning", "causes": []},
                     "best": True,
                     "time_s": time_s,
-                },
+                }
             )
-            yield Record(
-                "epoch",
-                step,
-                {"epoch": step // PER_EPOCH, "train_loss": 1.0, "seconds": 9.0, "time_s": time_s},
+            yield record_from(
+                {
+                    "kind": "epoch",
+                    "step": step,
+                    "epoch": step // PER_EPOCH,
+                    "train_loss": 1.0,
+                    "seconds": 9.0,
+                    "time_s": time_s,
+                }
             )
-    yield Record(
-        "event", steps, {"what": "finished", "message": "60 steps", "ids": [], "time_s": time_s}
+    yield record_from(
+        {
+            "kind": "event",
+            "step": steps,
+            "what": "finished",
+            "message": "60 steps",
+            "ids": [],
+            "time_s": time_s,
+        }
     )
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from ctcasr.records import Record
+from ctcasr.records import record_from
 from ctcasr.show.curves import draw_run, release_step, smooth
 
 pytest.importorskip("matplotlib")
@@ -23,21 +23,26 @@ def test_a_run_has_three_pictures(records, write_run):
 
 
 def test_what_has_no_numbers_has_no_picture(write_run):
-    assert draw_run(write_run([Record("start", 0, {})])) == []
-    assert names(draw_run(write_run([Record("step", 1, {"loss": 2.0})]))) == ["loss.png"]
-    checks = [Record("check", k, {"wer": 0.0, "best": True}) for k in range(3)]
+    assert draw_run(write_run([record_from({"kind": "start", "step": 0})])) == []
+    assert names(draw_run(write_run([record_from({"kind": "step", "step": 1, "loss": 2.0})]))) == [
+        "loss.png"
+    ]
+    checks = [record_from({"kind": "check", "step": k, "wer": 0.0, "best": True}) for k in range(3)]
     assert names(draw_run(write_run(checks))) == ["wer.png"]
 
 
 def test_odd_numbers_do_no_harm(write_run):
     steps = [
-        Record("step", k, {"loss": x, "blank_mass": x, "grad_norm": 0.0, "lr": None})
+        record_from(
+            {"kind": "step", "step": k, "loss": x, "blank_mass": x, "grad_norm": 0.0, "lr": None}
+        )
         for k, x in enumerate([1.0, "nan", -3.0, None, 0.0])
     ]
     events = [
-        Record("event", 2, {"what": what}) for what in ("resumed", "skipped-step", "early-stop")
+        record_from({"kind": "event", "step": 2, "what": what})
+        for what in ("resumed", "skipped-step", "early-stop")
     ]
-    checks = [Record("check", 4, {"wer": 3.5, "dev_loss": 0.0})]
+    checks = [record_from({"kind": "check", "step": 4, "wer": 3.5, "dev_loss": 0.0})]
     assert names(draw_run(write_run(steps + events + checks))) == [
         "loss.png",
         "wer.png",
@@ -53,7 +58,12 @@ def test_without_matplotlib_the_extra_is_named(records, write_run, monkeypatch):
 
 def test_release_is_for_good():
     def release(*cers):
-        return release_step([Record("check", 10 * k, {"cer": cer}) for k, cer in enumerate(cers)])
+        return release_step(
+            [
+                record_from({"kind": "check", "step": 10 * k, "cer": cer})
+                for k, cer in enumerate(cers)
+            ]
+        )
 
     assert release(0.9, 0.8, 0.5, 0.4) == 10
     assert release(0.7, 0.9, 0.7, 0.7, 0.7) == 20

@@ -7,7 +7,7 @@ import types
 import pytest
 from rich.console import Console
 
-from ctcasr.records import Record
+from ctcasr.records import record_from
 from ctcasr.show import watch
 from ctcasr.show.live import NotebookView
 
@@ -108,7 +108,10 @@ def test_letters_that_the_log_lacks_are_escaped(records):
     console = Console(file=io.TextIOWrapper(raw, encoding="ascii"), width=80)
     list(
         watch(
-            [*records[:3], Record("event", 3, {"what": "note", "message": "日本 é"})],
+            [
+                *records[:3],
+                record_from({"kind": "event", "step": 3, "what": "note", "message": "日本 é"}),
+            ],
             console=console,
         )
     )

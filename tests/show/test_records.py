@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.records import Record, read_records
+from ctcasr.records import read_records, record_from
 from ctcasr.show.records import final_course, number
 
 
@@ -53,8 +53,20 @@ def test_steps_gone_over_again_count_once(records):
     steps = [r for r in records if r.kind == "step"]
     crashed, again = steps[:35], steps[30:]
     assert final_course(
-        crashed + [Record("start", 30), Record("event", 30, {"what": "resumed"})] + again
-    ) == (steps[:30] + [Record("start", 30), Record("event", 30, {"what": "resumed"})] + steps[30:])
+        crashed
+        + [
+            record_from({"kind": "start", "step": 30}),
+            record_from({"kind": "event", "step": 30, "what": "resumed"}),
+        ]
+        + again
+    ) == (
+        steps[:30]
+        + [
+            record_from({"kind": "start", "step": 30}),
+            record_from({"kind": "event", "step": 30, "what": "resumed"}),
+        ]
+        + steps[30:]
+    )
     assert final_course(crashed + again) == steps
     assert final_course(records + records)[-len(records) :] == records
     assert final_course(records) == records

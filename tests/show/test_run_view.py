@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctcasr.records import Record
+from ctcasr.records import record_from
 from ctcasr.show.run_view import RECENT, RunView, figures
 
 
@@ -19,12 +19,27 @@ def test_time_left_does_not_trust_short_batches():
     # Every epoch goes from short to long; a second of work for 10 s of audio throughout.
     audio = [2.0 * k for k in range(1, 11)]
     story = RunView.of(
-        [Record("start", 0, {"epochs": 4, "steps": 40, "train_seconds": sum(audio), "time_s": 0.0})]
+        [
+            record_from(
+                {
+                    "kind": "start",
+                    "step": 0,
+                    "epochs": 4,
+                    "steps": 40,
+                    "train_seconds": sum(audio),
+                    "time_s": 0.0,
+                }
+            )
+        ]
     )
     time_s = 0.0
     for step in range(1, 41):
         time_s += audio[(step - 1) % 10] / 10
-        story.add(Record("step", step, {"audio_s": audio[(step - 1) % 10], "time_s": time_s}))
+        story.add(
+            record_from(
+                {"kind": "step", "step": step, "audio_s": audio[(step - 1) % 10], "time_s": time_s}
+            )
+        )
         if step >= 5:
             assert story.left_s == pytest.approx(4 * sum(audio) / 10 - time_s)
 
@@ -36,14 +51,16 @@ def test_time_left_at_first_is_what_was_expected(records):
 
 def test_a_resumed_run_goes_on(records):
     half = next(i for i, r in enumerate(records) if r.step == 31 and r.kind == "step")
-    start = Record("start", 30, {**records[0].data, "time_s": 30.0})
+    start = record_from({"kind": "start", "step": 30, **records[0].data, "time_s": 30.0})
     for again in (
         start,
-        Record("start", 30, {**records[0].data, "time_s": 0.0}),
+        record_from({"kind": "start", "step": 30, **records[0].data, "time_s": 0.0}),
     ):  # a clock that goes on; a new one
         shift = 30.0 - again.data["time_s"]
         rest = [
-            Record(r.kind, r.step, {**r.data, "time_s": r.data["time_s"] - shift})
+            record_from(
+                {"kind": r.kind, "step": r.step, **r.data, "time_s": r.data["time_s"] - shift}
+            )
             for r in records[half:]
         ]
         story = RunView.of([*records[:half], again, *rest[:10]])
@@ -63,26 +80,31 @@ def test_what_a_run_tells(records):
 
 def test_recent_means_steps_not_records():
     story = RunView.of(
-        [Record("step", 10 * k, {"loss": float(k), "steps": 10}) for k in range(1, 21)]
+        [
+            record_from({"kind": "step", "step": 10 * k, "loss": float(k), "steps": 10})
+            for k in range(1, 21)
+        ]
     )
     assert len(story.recent) == RECENT / 10 and story.mean("loss") == 18.0
 
 
 def test_a_changed_plan_is_taken_over(records):
-    story = RunView.of([*records[:-1], Record("epoch", 60, {"epochs": 8, "steps": 80})])
+    story = RunView.of(
+        [*records[:-1], record_from({"kind": "epoch", "step": 60, "epochs": 8, "steps": 80})]
+    )
     assert story.steps == 80 and story.share == 0.75
 
 
 def test_records_without_anything_in_them_do_no_harm():
     kinds = ("start", "step", "check", "epoch", "event", "unheard-of")
-    story = RunView.of([Record(kind, 3, {}) for kind in kinds for _ in range(2)])
+    story = RunView.of([record_from({"kind": kind, "step": 3}) for kind in kinds for _ in range(2)])
     assert story.mean("loss") is None and story.speed is None and story.left_s is None
 
 
 def test_not_finite_values_leave_the_means_alone():
     story = RunView.of(
         [
-            Record("step", k, {"loss": x})
+            record_from({"kind": "step", "step": k, "loss": x})
             for k, x in enumerate([1.0, float("nan"), "inf", None, 3.0])
         ]
     )

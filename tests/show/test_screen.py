@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from ctcasr.records import Record
+from ctcasr.records import record_from
 from ctcasr.show.run_view import RunView
 from ctcasr.show.screen import screen
 from ctcasr.show.units import percent
@@ -43,7 +43,7 @@ def test_all_that_matters_is_there(records, cause):
         **check.data,
         "verdict": {"state": "stuck", "causes": [cause, {**cause, "slug": "shuffled"}]},
     }
-    story = RunView.of([*records[:-1], Record("check", 60, told)])
+    story = RunView.of([*records[:-1], record_from({"kind": "check", "step": 60, **told})])
     text = "\n".join(drawn(story, 80))
     for part in (
         "epoch 6 of 6",
@@ -72,12 +72,23 @@ def test_all_that_matters_is_there(records, cause):
 def test_nothing_known_is_no_error():
     assert drawn(RunView(), 80)
     assert drawn(
-        RunView.of([Record(kind, 1, {}) for kind in ("start", "step", "check", "epoch", "event")]),
+        RunView.of(
+            [
+                record_from({"kind": kind, "step": 1})
+                for kind in ("start", "step", "check", "epoch", "event")
+            ]
+        ),
         80,
     )
 
 
 def test_another_task_has_its_own_figures():
-    story = RunView.of([Record("check", 5, {"si_sdr_db": 9.13, "accuracy": 0.5, "best": True})])
+    story = RunView.of(
+        [
+            record_from(
+                {"kind": "check", "step": 5, "si_sdr_db": 9.13, "accuracy": 0.5, "best": True}
+            )
+        ]
+    )
     text = "\n".join(drawn(story, 80))
     assert "si sdr db 9.13, accuracy 50.0 % at step 5" in text

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class _Undoctored(Recognise):
         super().__init__(*args)
         self.objective, self.evidence = _Plain(), _Nothing()  # type: ignore[assignment]
 
-    def judge(self, history: Sequence[Mapping[str, Any]]) -> None:
+    def judge(self, history: Sequence[Record]) -> None:
         return None
 
 
