@@ -48,10 +48,10 @@ def test_silence_is_known_and_counts_nothing() -> None:
 
 def test_tallies_add() -> None:
     total = Distortions((0.0, 1.0), (5.0, 0.0)) + Distortions((2.0,), (9.0,))
-    figures = total.figures()
-    assert figures["files"] == 3 and figures["worse"] == 1
+    metrics = total.metrics()
+    assert metrics["files"] == 3 and metrics["worse"] == 1
     assert (
-        figures["si_sdr_improvement"] == pytest.approx(11 / 3)
-        and figures["si_sdr_improvement_median"] == 5.0
+        metrics["si_sdr_improvement"] == pytest.approx(11 / 3)
+        and metrics["si_sdr_improvement_median"] == 5.0
     )
-    assert Distortions().figures() == {"files": 0}
+    assert Distortions().metrics() == {"files": 0}

@@ -129,15 +129,15 @@ def test_adding_equals_concatenating_where_the_seam_is_aligned() -> None:
     assert word_errors(*one) + word_errors(*two) == together
 
 
-def test_figures_are_plain_data() -> None:
-    figures = (ErrorRates.of("a b c", "a x") + ErrorRates.of("d", "")).figures()
+def test_metrics_are_plain_data() -> None:
+    metrics = (ErrorRates.of("a b c", "a x") + ErrorRates.of("d", "")).metrics()
     assert (
-        figures["wer"] == 3 / 4
-        and figures["utterances"] == 2
-        and figures["sentences_wrong"] == 2
-        and figures["empty_hypotheses"] == 1
+        metrics["wer"] == 3 / 4
+        and metrics["utterances"] == 2
+        and metrics["sentences_wrong"] == 2
+        and metrics["empty_hypotheses"] == 1
     )
-    assert figures["words"] == {
+    assert metrics["words"] == {
         "substitutions": 1,
         "deletions": 2,
         "insertions": 0,
