@@ -123,7 +123,8 @@ class StepRecord(Record):
     audio_s: float | None = None
     step_s: float | None = None
     wait_s: float | None = None
-    infeasible: int | None = None
+    infeasible: int | None = None  # utterances without an alignment that were left out
+    no_path: int | None = None  # rows of the last batch without an alignment, by the loss's report
     halved: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
@@ -194,9 +195,10 @@ def record_from(entry: Mapping[str, Any]) -> Record:
 
 def _translate_old(kind: type[Record], values: dict[str, Any]) -> None:
     """Give what schema 1 wrote the names of today, in place."""
-    if kind is StepRecord:
-        left_out = values.pop("left_out", None)
-        values.setdefault("infeasible", left_out)
+    if kind is StepRecord and "left_out" in values:
+        # The report's count of rows without a path stood where the trainer's count stands today.
+        values.setdefault("no_path", values.get("infeasible"))
+        values["infeasible"] = values.pop("left_out")
     if kind is CheckRecord:
         dev_loss = values.pop("dev_loss", None)
         values.setdefault("loss", dev_loss)
