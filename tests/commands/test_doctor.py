@@ -83,9 +83,8 @@ def test_every_slug_is_explained_in_the_manual() -> None:
     code = "".join(
         path.read_text(encoding="utf-8") for path in (root / "ctcasr" / "doctor").glob("*.py")
     )
-    slugs = set(re.findall(r'Finding\(\s*"([a-z-]+)"', code)) | set(
-        re.findall(r'^    check\("([a-z-]+)"', code, re.MULTILINE)
-    )
-    slugs |= set(re.findall(r'^    "([a-z-]+)": \("', code, re.MULTILINE))
+    slugs = set(re.findall(r'Finding\(\s*"([a-z-]+)"', code))
+    slugs |= set(re.findall(r'^    check\(\s*"([a-z-]+)"', code, re.MULTILINE))
+    slugs |= set(re.findall(r'^    "([a-z-]+)": \(\s*"', code, re.MULTILINE))
     manual = (root / "docs" / "doctor.md").read_text(encoding="utf-8")
     assert len(slugs) >= 30 and not {slug for slug in slugs if f"`{slug}`" not in manual}

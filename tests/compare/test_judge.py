@@ -14,7 +14,7 @@ from ctcasr import checkpoint
 from ctcasr.compare.judge import BundleJudge, JudgeError, OwnJudge, load_judge, load_judges
 from ctcasr.compare.memory import Memory, sound_key
 from ctcasr.data import read_manifest
-from ctcasr.data.provenance import ENHANCED_BY, fingerprint, heard
+from ctcasr.data.provenance import ENHANCED_BY, fingerprint, provenance_of
 from ctcasr.front import FrontSpec
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
@@ -53,7 +53,7 @@ def test_a_recogniser_that_was_trained_on_enhanced_files_is_refused(
     (folder / "train.jsonl").write_text(
         "".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8"
     )
-    notes = heard(read_manifest(folder / "train.jsonl").utterances)
+    notes = provenance_of(read_manifest(folder / "train.jsonl").utterances)
     assert notes["enhanced"] == 4
     with pytest.raises(JudgeError, match="never trained on enhanced speech; 4 of"):
         OwnJudge.load(recogniser({"heard": notes}))
