@@ -47,7 +47,7 @@ def test_resuming_takes_away_what_came_after_the_checkpoint(
 ) -> None:
     path = written(tmp_path / "records.jsonl", 1, 2, 2, 3, 4)
     file = RecordFile(path, keep=keep)
-    assert [entry["step"] for entry in file.history] == left
+    assert [record.step for record in file.history] == left
     file.write(record_from({"kind": "event", "step": 7, "what": "resumed"}))
     file.close()
     assert [record.step for record in read_records(path)] == [*left, 7]

@@ -19,6 +19,7 @@ from ctcasr.front import FrontSpec, SpecAugment
 from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import spec_to
+from ctcasr.records import Record
 from ctcasr.seq import Seq
 from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.task import Gather, Loss, Score, alone
@@ -66,11 +67,11 @@ class Toy:
         value = sum(gather(value))
         return Score((value,), {"loss": value})
 
-    def judge(self, history: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    def judge(self, history: Sequence[Record]) -> Mapping[str, Any] | None:
         return {
             "state": "seen",
             "causes": [
-                {"slug": entry["kind"], "evidence": "seen", "cure": "none"} for entry in history
+                {"slug": record.kind, "evidence": "seen", "cure": "none"} for record in history
             ],
         }
 

@@ -1,7 +1,7 @@
 """What each process of test_distributed.py runs: a small recogniser in double precision, and what came of it as JSON.
 
-python together_program.py SETTINGS.json          one process, alone or started by torchrun
-python together_program.py                        reads jobs from standard input and forks their processes: importing torch once is enough
+python synced_program.py SETTINGS.json          one process, alone or started by torchrun
+python synced_program.py                        reads jobs from standard input and forks their processes: importing torch once is enough
 """
 
 from __future__ import annotations

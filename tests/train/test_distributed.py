@@ -20,7 +20,7 @@ from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.records import read_records
 
-PROGRAM = Path(__file__).with_name("together_program.py")
+PROGRAM = Path(__file__).with_name("synced_program.py")
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -146,7 +146,7 @@ def losses(run: dict[str, Any]) -> list[tuple[int, float]]:
 
 
 def checks(run: dict[str, Any]) -> list[dict[str, Any]]:
-    names = ("dev_loss", "wer", "cer", "utterances")
+    names = ("loss", "wer", "cer", "utterances")
     return [
         {name: r.data[name] for name in names}
         for r in read_records(run["out"])
@@ -174,7 +174,7 @@ def assert_same_bits(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def run_cli(run: dict[str, Any], what: str) -> list[str]:
+def utterances_named(run: dict[str, Any], what: str) -> list[str]:
     return sorted(
         line
         for r in read_records(run["out"])
@@ -202,8 +202,8 @@ def test_two_processes_are_one(alone: dict[str, Any], start: Start) -> None:
     assert [c["utterances"] for c in checks(two)] == [7] * 5
     for what, count in (("unreadable", 2), ("infeasible", 1)):
         assert (
-            run_cli(two, what) == run_cli(alone, what)
-            and len({line.partition(": ")[0] for line in run_cli(two, what)}) == count
+            utterances_named(two, what) == utterances_named(alone, what)
+            and len({line.partition(": ")[0] for line in utterances_named(two, what)}) == count
         )
     step = next(r.data for r in read_records(two["out"]) if r.kind == "step")
     other = next(r.data for r in read_records(alone["out"]) if r.kind == "step")
@@ -264,7 +264,7 @@ def test_memory_that_runs_out_on_one_process_halves_its_batch_and_hangs_nobody(
 @pytest.mark.slow
 def test_what_is_not_finite_on_one_process_is_skipped_by_all_and_named(start: Start) -> None:
     one, two = start(1, poison="tone11"), start(2, poison="tone11")  # an utterance of rank 1
-    assert run_cli(one, "skipped-step") == run_cli(two, "skipped-step") == ["tone11"]
+    assert utterances_named(one, "skipped-step") == utterances_named(two, "skipped-step") == ["tone11"]
     assert len(losses(one)) == 19 and [x for _, x in losses(two)] == pytest.approx(
         [x for _, x in losses(one)], rel=1e-5
     )

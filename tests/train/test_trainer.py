@@ -78,7 +78,7 @@ def timeless(payload: dict[str, Any]) -> dict[str, Any]:
 SESSION = {"evidence", "verdict"}
 
 
-def run_cli(out: Path, *kinds: str) -> list[dict[str, Any]]:
+def records_of(out: Path, *kinds: str) -> list[dict[str, Any]]:
     """The records of these kinds without times."""
     return [
         {key: value for key, value in r.as_json().items() if key not in TIMES}
@@ -182,7 +182,7 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(
     assert same(
         timeless(checkpoint.load(out / "last.pt")), timeless(checkpoint.load(tmp_path / "last.pt"))
     )
-    assert run_cli(out, *KINDS) == run_cli(tmp_path, *KINDS)
+    assert records_of(out, *KINDS) == records_of(tmp_path, *KINDS)
 
 
 def test_the_trial_before_the_first_step_leaves_no_trace(
@@ -614,13 +614,13 @@ def equal_runs(one: Path, two: Path, epoch_start: bool) -> None:
         timeless(checkpoint.load(one / "last.pt")), timeless(checkpoint.load(two / "last.pt"))
     )
     assert same(checkpoint.load(one / "best.pt"), checkpoint.load(two / "best.pt"))
-    for a, b in zip(run_cli(one, "check"), run_cli(two, "check"), strict=True):
+    for a, b in zip(records_of(one, "check"), records_of(two, "check"), strict=True):
         assert {key: (a[key], b[key]) for key in a if a[key] != b[key] and key not in SESSION} == {}
     if epoch_start:
-        assert run_cli(one, "step", "epoch") == run_cli(two, "step", "epoch")
+        assert records_of(one, "step", "epoch") == records_of(two, "step", "epoch")
     # Inside an epoch the windows of the step records, and the mean over the epoch, begin anew where the run went on.
-    assert [(r["epoch"], r["step"]) for r in run_cli(one, "epoch")] == [
-        (r["epoch"], r["step"]) for r in run_cli(two, "epoch")
+    assert [(r["epoch"], r["step"]) for r in records_of(one, "epoch")] == [
+        (r["epoch"], r["step"]) for r in records_of(two, "epoch")
     ]
 
 
