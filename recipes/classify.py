@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
         tallies[fold.name] = (read_round(folder, vars(s)) if s.resume else None) or train(
             s, fold, folder
         )
-    summary = pooled(tallies)
+    summary = pooled(tallies).as_json()
     (out / "scores.json").write_text(
         json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
     )

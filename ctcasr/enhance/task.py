@@ -15,7 +15,7 @@ from ctcasr.enhance.listener import Listener
 from ctcasr.enhance.model import EnhancerModel
 from ctcasr.enhance.spec import describe_enhancer, enhancer_from
 from ctcasr.records import Record
-from ctcasr.scoring.distortion import Distortions, si_snr, silent
+from ctcasr.scoring.distortion import Distortions, si_sdr, silent
 from ctcasr.seq import Seq
 from ctcasr.task import Gather, Loss, Score, added, alone
 
@@ -110,7 +110,7 @@ class Enhance:
 
     def _compared(self, enhanced: Seq, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
         """Objective [B], SI-SNR [B] in dB, and the listener's loss [B]."""
-        ratios = si_snr(enhanced, _clean(batch))
+        ratios = si_sdr(enhanced, _clean(batch))
         rows = -ratios.clamp(max=BEST_DB)
         if self.listener is None or not self.listening:
             return rows, ratios, None

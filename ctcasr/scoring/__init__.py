@@ -1,20 +1,24 @@
-"""Tallies that add, and how sure they are: word and character errors, confusion, SI-SDR, bootstrap."""
+"""Tallies that add, and how sure they are: error rates, confusion, SI-SDR, bootstrap."""
 
 from ctcasr.scoring.bootstrap import Difference, Paired, against, holm
-from ctcasr.scoring.confusion import Confusion
-from ctcasr.scoring.distortion import Distortions, si_snr
-from ctcasr.scoring.errors import ErrorRates, ErrorTally, char_errors, word_errors
+from ctcasr.scoring.confusion import Confusion, PooledAccuracy, pooled, wilson
+from ctcasr.scoring.distortion import Distortions, si_sdr
+from ctcasr.scoring.errors import ErrorRates, ErrorTally, alignment, char_errors, word_errors
 
 __all__ = [
     "Confusion",
     "Difference",
     "Distortions",
+    "ErrorRates",
     "ErrorTally",
     "Paired",
-    "ErrorRates",
+    "PooledAccuracy",
     "against",
+    "alignment",
     "char_errors",
     "holm",
-    "si_snr",
+    "pooled",
+    "si_sdr",
+    "wilson",
     "word_errors",
 ]

@@ -5,35 +5,55 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+
+Z_95 = 1.959964  # normal quantile of a two-sided 95 % interval
+
+ScoreName = Literal["precision", "recall", "f1"]
+SCORES: tuple[ScoreName, ...] = ("precision", "recall", "f1")
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall and F1 of one class, 0..1; 0 where nothing was found, or nothing was there to be found."""
+    """Precision, recall and F1 of one class, 0..1; 0 where there is nothing to divide by."""
 
     precision: float
     recall: float
     f1: float
     support: int  # how many there are of it
 
+    def value(self, score: ScoreName) -> float:
+        """One of the three by its name."""
+        return {"precision": self.precision, "recall": self.recall, "f1": self.f1}[score]
+
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts [classes, classes]: rows are what it was, columns what it was taken for; confusions of the same classes add."""
+    """Counts [classes, classes]: rows are what it was, columns what it was taken for.
+
+    Confusions of the same classes add; others raise ValueError.
+
+    Example:
+        >>> confusion = Confusion.of(["yes", "no"], [(0, 0), (0, 1), (1, 1)])
+        >>> str(confusion)
+        'accuracy 66.7 % (20.8 to 93.9, 2 of 3), macro F1 66.7 %'
+        >>> confusion.rows["yes"].recall
+        0.5
+    """
 
     classes: tuple[str, ...]
-    counts: np.ndarray[Any, np.dtype[np.int64]]
+    counts: NDArray[np.int64]
 
     @staticmethod
     def of(classes: Sequence[str], pairs: Iterable[tuple[int, int]] = ()) -> Confusion:
-        """The tally of (true class, found class) numbers."""
+        """The tally of (true class, predicted class) numbers."""
         counts = np.zeros((len(classes), len(classes)), np.int64)
-        for true, found in pairs:
-            counts[true, found] += 1
+        for true_class, predicted_class in pairs:
+            counts[true_class, predicted_class] += 1
         return Confusion(tuple(classes), counts)
 
     def __add__(self, other: Confusion) -> Confusion:
@@ -46,31 +66,35 @@ class Confusion:
     @staticmethod
     def from_json(data: Mapping[str, Any]) -> Confusion:
         """The tally that `as_json` wrote."""
-        found = data["confusion"]
-        return Confusion(
-            tuple(found["classes"]),
-            np.array(found["counts"], np.int64).reshape([len(found["classes"])] * 2),
-        )
+        matrix = data["confusion"]
+        classes = tuple(matrix["classes"])
+        counts = np.array(matrix["counts"], np.int64)
+        return Confusion(classes, counts.reshape(len(classes), len(classes)))
 
     def __str__(self) -> str:
         low, high = self.interval
         return (
-            f"accuracy {100 * self.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f}, {self.correct} of {self.total}), "
+            f"accuracy {100 * self.accuracy:.1f} % "
+            f"({100 * low:.1f} to {100 * high:.1f}, {self.correct} of {self.total}), "
             f"macro F1 {100 * self.macro('f1'):.1f} %"
         )
 
     @property
     def total(self) -> int:
+        """Everything that was classified."""
         return int(self.counts.sum())
 
     @property
     def correct(self) -> int:
+        """What was taken for what it is."""
         return int(self.counts.trace())
 
     @property
     def accuracy(self) -> float:
         """Share that was found right, 0..1; NaN for nothing."""
-        return self.correct / self.total if self.total else math.nan
+        if not self.total:
+            return math.nan
+        return self.correct / self.total
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -79,19 +103,14 @@ class Confusion:
 
     def of_class(self, index: int) -> ClassScore:
         """Scores of one class."""
-        hit, there, said = (
-            int(n)
-            for n in (
-                self.counts[index, index],
-                self.counts[index].sum(),
-                self.counts[:, index].sum(),
-            )
-        )
+        hits = int(self.counts[index, index])
+        support = int(self.counts[index].sum())
+        predicted = int(self.counts[:, index].sum())
         return ClassScore(
-            hit / said if said else 0.0,
-            hit / there if there else 0.0,
-            2 * hit / (there + said) if there + said else 0.0,
-            there,
+            precision=_share(hits, predicted),
+            recall=_share(hits, support),
+            f1=_share(2 * hits, support + predicted),
+            support=support,
         )
 
     @property
@@ -99,21 +118,24 @@ class Confusion:
         """Scores of each class by its name."""
         return {name: self.of_class(index) for index, name in enumerate(self.classes)}
 
-    def macro(self, score: str) -> float:
-        """Mean of "precision", "recall" or "f1" over the classes that are there."""
-        rows = [row for row in self.rows.values() if row.support]
-        return sum(getattr(row, score) for row in rows) / len(rows) if rows else math.nan
+    def macro(self, score: ScoreName) -> float:
+        """Mean of a score over the classes that are there; NaN where none is."""
+        values = [row.value(score) for row in self.rows.values() if row.support]
+        if not values:
+            return math.nan
+        return sum(values) / len(values)
 
-    def weighted(self, score: str) -> float:
+    def weighted(self, score: ScoreName) -> float:
         """The same, each class weighted by how many there are of it."""
-        return (
-            sum(getattr(row, score) * row.support for row in self.rows.values()) / self.total
-            if self.total
-            else math.nan
-        )
+        if not self.total:
+            return math.nan
+        return sum(row.value(score) * row.support for row in self.rows.values()) / self.total
 
     def metrics(self) -> dict[str, float]:
-        """The scores that a record holds."""
+        """What a record holds.
+
+        Keys: accuracy, macro_f1, weighted_f1 (0..1, NaN for nothing), utterances.
+        """
         return {
             "accuracy": self.accuracy,
             "macro_f1": self.macro("f1"),
@@ -122,53 +144,113 @@ class Confusion:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """Everything as plain data: accuracy with its interval, macro and weighted means, each class, the matrix."""
+        """Everything as plain data; shares of 1, null for nothing.
+
+        Keys: accuracy, accuracy_low and accuracy_high (95 %), correct, utterances;
+        macro_ and weighted_ precision, recall and f1;
+        classes (name -> precision, recall, f1, support);
+        confusion (classes, and counts [classes][classes] as in this class).
+        """
         low, high = self.interval
-        means = {
-            f"{kind}_{score}": getattr(self, kind)(score) if self.total else None
-            for kind in ("macro", "weighted")
-            for score in ("precision", "recall", "f1")
-        }
+        shares = {"accuracy": self.accuracy}
+        for score in SCORES:
+            shares[f"macro_{score}"] = self.macro(score)
+            shares[f"weighted_{score}"] = self.weighted(score)
         return {
-            "accuracy": self.accuracy if self.total else None,
+            **{name: share if self.total else None for name, share in shares.items()},
             "accuracy_low": low,
             "accuracy_high": high,
             "correct": self.correct,
             "utterances": self.total,
-            **means,
-            "classes": {name: vars(row) for name, row in self.rows.items()},
+            "classes": {name: asdict(row) for name, row in self.rows.items()},
             "confusion": {"classes": list(self.classes), "counts": self.counts.tolist()},
         }
 
 
-def pooled(rounds: Mapping[str, Confusion]) -> dict[str, Any]:
-    """Several tallies, of whatever classes, as one: pooled accuracy with its interval, and mean and deviation over the rounds."""
-    correct, total = sum(t.correct for t in rounds.values()), sum(t.total for t in rounds.values())
-    shares = {name: tally.accuracy for name, tally in rounds.items() if tally.total}
-    low, high = wilson(correct, total)
-    return {
-        "accuracy": correct / total if total else None,
-        "accuracy_low": low,
-        "accuracy_high": high,
-        "correct": correct,
-        "utterances": total,
-        "mean": statistics.fmean(shares.values()) if shares else None,
-        "deviation": statistics.stdev(shares.values()) if len(shares) > 1 else 0.0,
-        "rounds": shares,
-    }
+@dataclass(frozen=True)
+class PooledAccuracy:
+    """Several tallies, of whatever classes, as one: accuracy of everything and of the rounds."""
+
+    correct: int
+    utterances: int
+    rounds: Mapping[str, float]  # accuracy of each round that has anything in it
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share that was found right in all rounds together; None for nothing."""
+        if not self.utterances:
+            return None
+        return self.correct / self.utterances
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the accuracy."""
+        return wilson(self.correct, self.utterances)
+
+    @property
+    def mean(self) -> float | None:
+        """Mean accuracy of the rounds; None without any."""
+        if not self.rounds:
+            return None
+        return statistics.fmean(self.rounds.values())
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation over the rounds; 0 for less than two."""
+        return statistics.stdev(self.rounds.values()) if len(self.rounds) > 1 else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """The properties as plain data, the interval as accuracy_low and accuracy_high."""
+        low, high = self.interval
+        return {
+            "accuracy": self.accuracy,
+            "accuracy_low": low,
+            "accuracy_high": high,
+            "correct": self.correct,
+            "utterances": self.utterances,
+            "mean": self.mean,
+            "deviation": self.deviation,
+            "rounds": dict(self.rounds),
+        }
 
 
-def wilson(correct: int, total: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson score interval of a share (Wilson 1927), by default 95 %; (0, 1) for nothing."""
+def pooled(rounds: Mapping[str, Confusion]) -> PooledAccuracy:
+    """Several tallies, of whatever classes, as one.
+
+    Example:
+        >>> pooled({"a": Confusion.of("xy", [(0, 0)]), "b": Confusion.of("z", [(0, 0)])}).accuracy
+        1.0
+    """
+    return PooledAccuracy(
+        correct=sum(tally.correct for tally in rounds.values()),
+        utterances=sum(tally.total for tally in rounds.values()),
+        rounds={name: tally.accuracy for name, tally in rounds.items() if tally.total},
+    )
+
+
+def wilson(correct: int, total: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson score interval of a share (Wilson 1927), by default 95 %; (0, 1) for nothing.
+
+    Raises:
+        ValueError: unless 0 <= correct <= total.
+
+    Example:
+        >>> low, high = wilson(0, 20)
+        >>> f"{low:.4f} to {high:.4f}"
+        '0.0000 to 0.1611'
+    """
     if not 0 <= correct <= total:
         raise ValueError(f"expected 0 <= correct <= total; got {correct} of {total}")
     if total == 0:
         return 0.0, 1.0
-    share, square = correct / total, z * z
-    centre = (share + square / (2 * total)) / (1 + square / total)
-    half = (
-        z
-        * math.sqrt(share * (1 - share) / total + square / (4 * total * total))
-        / (1 + square / total)
-    )
+    share = correct / total
+    z_squared = z * z
+    scale = 1 + z_squared / total
+    centre = (share + z_squared / (2 * total)) / scale
+    variance = share * (1 - share) / total + z_squared / (4 * total * total)
+    half = z * math.sqrt(variance) / scale
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0

@@ -5,24 +5,33 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import torch
 from torch import Tensor
 
 from ctcasr.seq import Seq
 
-_TINY = 1e-8
+_TINY = 1e-8  # energy (sum of squares) that counts as none
 
 
-def si_snr(estimate: Seq, target: Seq) -> Tensor:
-    """Scale-invariant SNR [B] in dB of estimates [B, N] for targets [B, N], means taken off, over real samples (Le Roux et al. 2019).
+def si_sdr(estimate: Seq, target: Seq) -> Tensor:
+    """Scale-invariant SDR [B] in dB of estimates [B, N] for targets [B, N], over real samples.
 
-    A silent target gives a very low value: see `silent`.
+    Means are taken off first. A silent target gives a very low value: see `silent`.
+    Le Roux et al., "SDR: half-baked or well done?", ICASSP 2019.
+
+    Example:
+        >>> clean = Seq.stack([torch.tensor([1.0, -1.0, 1.0, -1.0])], 8000)
+        >>> noisy = clean.with_data(clean.data + torch.tensor([0.1, 0.1, -0.1, -0.1]))
+        >>> round(float(si_sdr(noisy, clean)[0]))
+        20
     """
-    wanted, given = _centred(target), _centred(estimate)
-    power = wanted.square().sum(1, keepdim=True)
-    part = (given * wanted).sum(1, keepdim=True) / (power + _TINY) * wanted
-    ratio = (part.square().sum(1) + _TINY) / ((given - part).square().sum(1) + _TINY)
+    wanted = _centred(target)
+    given = _centred(estimate)
+    wanted_energy = wanted.square().sum(1, keepdim=True)
+    projection = (given * wanted).sum(1, keepdim=True) / (wanted_energy + _TINY) * wanted
+    distortion = given - projection
+    ratio = (projection.square().sum(1) + _TINY) / (distortion.square().sum(1) + _TINY)
     return 10 * ratio.log10()
 
 
@@ -31,15 +40,23 @@ def silent(target: Seq) -> Tensor:
     return _centred(target).square().sum(1) < _TINY
 
 
-def _centred(x: Seq) -> Tensor:
-    x = x.zero_padding()
-    mean = x.data.sum(1, keepdim=True) / x.device_lengths.clamp(min=1)[:, None]
-    return x.with_data(x.data - mean).zero_padding().data
+def _centred(signals: Seq) -> Tensor:
+    """Samples [B, N] less the mean of each row's real ones; padding is zero."""
+    signals = signals.zero_padding()
+    lengths = signals.device_lengths.clamp(min=1)[:, None]
+    means = signals.data.sum(1, keepdim=True) / lengths
+    return signals.with_data(signals.data - means).zero_padding().data
 
 
 @dataclass(frozen=True)
 class Distortions:
-    """SI-SDR in dB of each file before and after; tallies add."""
+    """SI-SDR in dB of each file before and after; tallies add.
+
+    Example:
+        >>> total = Distortions((0.0,), (5.0,)) + Distortions((2.0,), (1.0,))
+        >>> list(total.improvements), total.metrics()["worse"]
+        ([5.0, -1.0], 1)
+    """
 
     before: tuple[float, ...] = ()
     after: tuple[float, ...] = ()
@@ -50,25 +67,30 @@ class Distortions:
     @staticmethod
     def of(noisy: Seq, enhanced: Seq, clean: Seq) -> Distortions:
         """The tally of a batch [B, N]; a silent target counts nothing."""
-        keep = [row for row, quiet in enumerate(silent(clean).tolist()) if not quiet]
-        before, after = si_snr(noisy, clean).tolist(), si_snr(enhanced, clean).tolist()
-        return Distortions(tuple(before[row] for row in keep), tuple(after[row] for row in keep))
+        audible = torch.logical_not(silent(clean))
+        before = si_sdr(noisy, clean)[audible]
+        after = si_sdr(enhanced, clean)[audible]
+        return Distortions(tuple(before.tolist()), tuple(after.tolist()))
 
     @property
     def improvements(self) -> Sequence[float]:
         """dB gained, file by file."""
         return [after - before for before, after in zip(self.before, self.after, strict=True)]
 
-    def metrics(self) -> dict[str, Any]:
-        """Means and the median as plain data."""
+    def metrics(self) -> dict[str, float]:
+        """What a record holds; without a file only `files`.
+
+        Keys: si_sdr (after), si_sdr_input (before) and si_sdr_improvement, means in dB;
+        si_sdr_improvement_median; worse, the number of files that lost; files.
+        """
         if not self.after:
             return {"files": 0}
-        gained = self.improvements
+        improvements = self.improvements
         return {
             "si_sdr": statistics.fmean(self.after),
             "si_sdr_input": statistics.fmean(self.before),
-            "si_sdr_improvement": statistics.fmean(gained),
-            "si_sdr_improvement_median": statistics.median(gained),
-            "worse": sum(gain < 0 for gain in gained),
-            "files": len(gained),
+            "si_sdr_improvement": statistics.fmean(improvements),
+            "si_sdr_improvement_median": statistics.median(improvements),
+            "worse": sum(improvement < 0 for improvement in improvements),
+            "files": len(improvements),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,18 +10,19 @@ from typing import Any
 
 import jiwer
 
+# (unit of the reference, unit of the hypothesis); "" stands for nothing
+Confusions = Counter[tuple[str, str]]
+
 
 @dataclass(frozen=True)
 class ErrorTally:
-    """Counts of an alignment (hits, substitutions, deletions, insertions); tallies add, rates do not."""
+    """Counts of an alignment; tallies add, rates do not."""
 
     hits: int = 0
     substitutions: int = 0
     deletions: int = 0
     insertions: int = 0
-    confusions: Counter[tuple[str, str]] = field(
-        default_factory=Counter
-    )  # (said, written); "" stands for nothing
+    confusions: Confusions = field(default_factory=Counter)
 
     def __add__(self, other: ErrorTally) -> ErrorTally:
         return ErrorTally(
@@ -33,6 +35,7 @@ class ErrorTally:
 
     @property
     def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
@@ -42,11 +45,13 @@ class ErrorTally:
 
     @property
     def rate(self) -> float:
-        """Errors per reference word; 0 for nothing said and nothing written, infinite for words written over nothing."""
-        return self.errors / self.total if self.total else (float("inf") if self.errors else 0.0)
+        """Errors per reference word; over no words 0 without errors, else infinite."""
+        if self.total:
+            return self.errors / self.total
+        return math.inf if self.errors else 0.0
 
     def counts(self) -> dict[str, int]:
-        """The counts as plain data."""
+        """The counts as plain data: substitutions, deletions, insertions, hits, total."""
         return {
             "substitutions": self.substitutions,
             "deletions": self.deletions,
@@ -57,55 +62,85 @@ class ErrorTally:
 
 
 def word_errors(reference: str, hypothesis: str) -> ErrorTally:
-    """Levenshtein alignment of the words; both sides may be empty."""
+    """Levenshtein alignment of the words; both sides may be empty.
+
+    Example:
+        >>> tally = word_errors("the cat sat", "the bat sat down")
+        >>> tally.errors, tally.total, tally.confusions["cat", "bat"]
+        (2, 3, 1)
+    """
     return _errors(reference.split(), hypothesis.split())
 
 
 def char_errors(reference: str, hypothesis: str) -> ErrorTally:
-    """Levenshtein alignment of the characters, spaces included."""
+    """Levenshtein alignment of the characters, spaces included.
+
+    Example:
+        >>> char_errors("cat", "bat").rate
+        0.3333333333333333
+    """
     return _errors(list(reference), list(hypothesis))
 
 
-def _errors(said: Sequence[str], written: Sequence[str]) -> ErrorTally:
+def _errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorTally:
     """jiwer's alignment of units (words, characters)."""
-    if not said:
-        return ErrorTally(insertions=len(written), confusions=Counter(("", w) for w in written))
-    # jiwer splits and strips its texts: it is given numbers for the units, so that a space, or any character, can be one.
-    number: dict[str, str] = {}
-    lines = [
-        " ".join(number.setdefault(unit, str(len(number))) for unit in units)
-        for units in (said, written)
-    ]
-    out = jiwer.process_words(lines[0], lines[1])
-    confusions: Counter[tuple[str, str]] = Counter()
-    for chunk in out.alignments[0]:
-        span_said = said[chunk.ref_start_idx : chunk.ref_end_idx]
-        span_written = written[chunk.hyp_start_idx : chunk.hyp_end_idx]
+    if not reference:
+        invented = Counter(("", unit) for unit in hypothesis)
+        return ErrorTally(insertions=len(hypothesis), confusions=invented)
+    # jiwer splits and strips its texts: it is given numbers for the units, so that a space, or any
+    # character, can be one.
+    numbers: dict[str, str] = {}
+    alignment = jiwer.process_words(_numbered(reference, numbers), _numbered(hypothesis, numbers))
+    confusions: Confusions = Counter()
+    for chunk in alignment.alignments[0]:
+        reference_span = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+        hypothesis_span = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
         if chunk.type == "substitute":
-            confusions.update(zip(span_said, span_written, strict=True))
+            confusions.update(zip(reference_span, hypothesis_span, strict=True))
         elif chunk.type == "delete":
-            confusions.update((word, "") for word in span_said)
+            confusions.update((unit, "") for unit in reference_span)
         elif chunk.type == "insert":
-            confusions.update(("", word) for word in span_written)
-    return ErrorTally(out.hits, out.substitutions, out.deletions, out.insertions, confusions)
+            confusions.update(("", unit) for unit in hypothesis_span)
+    return ErrorTally(
+        alignment.hits,
+        alignment.substitutions,
+        alignment.deletions,
+        alignment.insertions,
+        confusions,
+    )
+
+
+def _numbered(units: Sequence[str], numbers: dict[str, str]) -> str:
+    """Units as numbers with spaces between; `numbers` grows with each new unit."""
+    return " ".join(numbers.setdefault(unit, str(len(numbers))) for unit in units)
 
 
 def alignment(reference: str, hypothesis: str) -> str:
-    """Reference over hypothesis with the errors marked, for people (three lines)."""
+    """Reference over hypothesis with the errors marked, for people (three lines).
+
+    Example:
+        >>> print(alignment("the cat", "the bat"), end="")
+        REF: the cat
+        HYP: the bat
+                   S
+    """
     if not reference.split():
         return f"REF: \nHYP: {hypothesis}\n"
-    out = jiwer.process_words(reference, hypothesis)
-    return (
-        jiwer.visualize_alignment(out, show_measures=False, skip_correct=False)
-        .split("\n", 1)[1]
-        .rstrip()
-        + "\n"
-    )
+    aligned = jiwer.process_words(reference, hypothesis)
+    text = jiwer.visualize_alignment(aligned, show_measures=False, skip_correct=False)
+    _, lines = text.split("\n", 1)  # the first line numbers the sentence
+    return lines.rstrip() + "\n"
 
 
 @dataclass(frozen=True)
 class ErrorRates:
-    """Word and character errors over any number of utterances."""
+    """Word and character errors over any number of utterances; tallies add.
+
+    Example:
+        >>> total = ErrorRates.of("a b c", "a x") + ErrorRates.of("d", "d")
+        >>> total.words.rate, total.wrong, total.utterances
+        (0.5, 1, 2)
+    """
 
     words: ErrorTally = field(default_factory=ErrorTally)
     chars: ErrorTally = field(default_factory=ErrorTally)
@@ -126,16 +161,21 @@ class ErrorRates:
     def of(reference: str, hypothesis: str) -> ErrorRates:
         """The tally of one utterance, both texts normalised alike."""
         words = word_errors(reference, hypothesis)
+        nothing_written = bool(reference.split()) and not hypothesis.split()
         return ErrorRates(
-            words,
-            char_errors(reference, hypothesis),
-            1,
-            int(words.errors > 0),
-            int(bool(reference.split()) and not hypothesis.split()),
+            words=words,
+            chars=char_errors(reference, hypothesis),
+            utterances=1,
+            wrong=int(words.errors > 0),
+            empty=int(nothing_written),
         )
 
     def metrics(self) -> dict[str, Any]:
-        """Rates and counts as plain data."""
+        """Rates and counts as plain data.
+
+        Keys: wer, cer (shares of 1); utterances, sentences_wrong, empty_hypotheses;
+        words and chars (each as `ErrorTally.counts`).
+        """
         return {
             "wer": self.words.rate,
             "cer": self.chars.rate,

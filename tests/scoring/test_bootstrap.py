@@ -9,7 +9,7 @@ from ctcasr.scoring.bootstrap import Paired, against, draw, holm, interval, unit
 
 
 def simulated(rng: np.random.Generator, units: int, gain: float) -> Paired:
-    """Six words a sentence; sentences differ in difficulty, which both conditions share; true difference `gain`."""
+    """Six words a sentence; both conditions share its difficulty; true difference `gain`."""
     hard = rng.beta(2, 4, units)
     base = rng.binomial(6, np.clip(hard, 0, 1))
     other = rng.binomial(6, np.clip(hard + gain, 0, 1))

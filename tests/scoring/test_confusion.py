@@ -84,15 +84,13 @@ def test_rounds_are_pooled_whatever_their_classes() -> None:
             "empty": Confusion.of(("c", "d")),
         }
     )
-    assert (
-        summary["correct"] == 3
-        and summary["utterances"] == 4
-        and summary["mean"] == pytest.approx(0.75)
-    )
-    assert summary["deviation"] == pytest.approx(math.sqrt(0.125)) and summary["rounds"] == {
-        "a-b": 0.5,
-        "c-d": 1.0,
-    }
+    assert (summary.correct, summary.utterances) == (3, 4)
+    assert summary.accuracy == 0.75 and summary.mean == pytest.approx(0.75)
+    assert summary.interval == wilson(3, 4)
+    assert summary.deviation == pytest.approx(math.sqrt(0.125))
+    assert summary.rounds == {"a-b": 0.5, "c-d": 1.0}
+    nothing = pooled({}).as_json()
+    assert nothing["accuracy"] is None and nothing["mean"] is None and nothing["deviation"] == 0.0
 
 
 def test_what_was_written_is_read_again() -> None:

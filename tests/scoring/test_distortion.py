@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from ctcasr.scoring.distortion import Distortions, si_snr, silent
+from ctcasr.scoring.distortion import Distortions, si_sdr, silent
 from ctcasr.seq import Seq
 
 
@@ -19,7 +19,7 @@ def rows(*lengths: int, seed: int = 0) -> Seq:
 def test_definition_on_orthogonal_parts() -> None:
     t = torch.arange(8000) / 8000
     wanted, other = torch.sin(2 * math.pi * 50 * t), torch.sin(2 * math.pi * 70 * t)
-    found = si_snr(Seq.stack([3 * wanted + 0.3 * other], 8000), Seq.stack([wanted], 8000))
+    found = si_sdr(Seq.stack([3 * wanted + 0.3 * other], 8000), Seq.stack([wanted], 8000))
     assert float(found[0]) == pytest.approx(20.0, abs=1e-2)
 
 
@@ -28,14 +28,14 @@ def test_level_sign_and_mean_do_not_count(scale: float) -> None:
     clean, other = rows(500), rows(500, seed=1)
     mixed = clean.with_data(clean.data + 0.3 * other.data)
     changed = mixed.with_data(scale * mixed.data + 0.7)
-    torch.testing.assert_close(si_snr(changed, clean), si_snr(mixed, clean), atol=1e-2, rtol=1e-3)
+    torch.testing.assert_close(si_sdr(changed, clean), si_sdr(mixed, clean), atol=1e-2, rtol=1e-3)
 
 
 def test_batch_mates_change_nothing() -> None:
     clean, mixed = rows(500, 300), rows(500, 300, seed=1)
-    together = si_snr(mixed, clean)
+    together = si_sdr(mixed, clean)
     for row in range(2):
-        alone = si_snr(Seq.stack([mixed.row(row)], 8000), Seq.stack([clean.row(row)], 8000))
+        alone = si_sdr(Seq.stack([mixed.row(row)], 8000), Seq.stack([clean.row(row)], 8000))
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-4, rtol=1e-4)
 
 
