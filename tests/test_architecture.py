@@ -1,10 +1,12 @@
-"""The direction of imports (ARCHITECTURE.md), by reading every module; and what importing a room loads."""
+"""The direction of imports (ARCHITECTURE.md), what a room loads, and how dense its pages are."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +22,7 @@ LEVELS = {
     5: ["recognise", "enhance", "classify", "train"],
     6: ["doctor", "compare", "card", "export", "corpora"],
     7: ["show"],
-    8: ["commands"],
+    8: ["commands", "watching"],
     9: ["run_cli", "cli"],
     10: ["recipes", "tools", "tests"],
 }
@@ -40,7 +42,7 @@ INSIDE = [
 
 
 def room_of(module: str) -> str:
-    """The room of a dotted module name: "ctc" of ctcasr.ctc.loss, "recipes" of recipes.recognise."""
+    """The room of a dotted module name: "ctc" of ctcasr.ctc.loss."""
     parts = module.split(".")
     return parts[1] if parts[0] == "ctcasr" and len(parts) > 1 else parts[0]
 
@@ -180,3 +182,64 @@ def test_the_loss_alone_loads_no_sound_and_no_score() -> None:
 def test_rooms_load_what_is_heavy_only_when_it_is_used(rooms: str, heavy: set[str]) -> None:
     found = loaded_by(f"import {rooms}") & heavy
     assert not found
+
+
+LOOSE_MODULES = 8  # beside the rooms, __init__ not counted
+NODES_PER_LINE = 7.5  # mean of the tree; tools/page_counts.py says which files are the densest
+RECIPE_LINES = 180
+
+
+def test_few_modules_lie_loose() -> None:
+    loose = [path.name for path in (ROOT / "ctcasr").glob("*.py") if path.name != "__init__.py"]
+    assert len(loose) <= LOOSE_MODULES, sorted(loose)
+
+
+def test_pages_breathe() -> None:
+    spec = importlib.util.spec_from_file_location("page_counts", ROOT / "tools" / "page_counts.py")
+    assert spec is not None and spec.loader is not None
+    page_counts = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = page_counts  # dataclasses look their module up
+    spec.loader.exec_module(page_counts)
+    sources = [(ROOT / path).read_text(encoding="utf-8") for path in MODULES]
+    total = sum((page_counts.count(source) for source in sources), page_counts.PageCounts())
+    assert total.nodes_per_line <= NODES_PER_LINE
+    assert total.long_lines == 0
+
+
+def test_recipes_are_read_in_one_sitting() -> None:
+    recipes = [path for path in MODULES if path.parts[0] == "recipes"]
+    lines = {
+        str(path): len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in recipes
+    }
+    assert lines and not {path: count for path, count in lines.items() if count > RECIPE_LINES}
+
+
+@pytest.mark.parametrize("path", [path for path in INITS if path.parts[0] == "ctcasr"], ids=str)
+def test_no_function_hides_its_own_module(path: Path) -> None:
+    folder = (ROOT / path).parent
+    modules = {module.stem for module in folder.glob("*.py")}
+    for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            hidden = {alias.asname or alias.name for alias in node.names} & modules
+            assert not hidden, f"{path}:{node.lineno} hides {hidden}"
+
+
+def test_every_room_is_in_the_wheel() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    packages = project["tool"]["setuptools"]["packages"]
+    rooms = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for path in (ROOT / "ctcasr").rglob("__init__.py")
+    }
+    assert set(packages) == rooms | {"ctcasr.recipes"}
+
+
+def test_the_trainer_loads_no_head_and_nothing_heavy() -> None:
+    heavy = {"torchaudio", "jiwer", "av", "sentencepiece", "matplotlib", "rich"}
+    assert not loaded_by("import ctcasr.train") & heavy
+    program = "import sys, ctcasr.train; print(*filter(lambda m: m[:7] == 'ctcasr.', sys.modules))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    rooms = {name.split(".")[1] for name in loaded.stdout.split()}
+    assert not rooms & {"recognise", "enhance", "classify", "diagnose", "show"}

@@ -1,0 +1,1 @@
+"""The doctor in anybody's loop: watches CTC losses and optimisers wherever torch runs them."""
