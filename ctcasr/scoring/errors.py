@@ -90,9 +90,9 @@ def _errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorTally:
     # jiwer splits and strips its texts: it is given numbers for the units, so that a space, or any
     # character, can be one.
     numbers: dict[str, str] = {}
-    alignment = jiwer.process_words(_numbered(reference, numbers), _numbered(hypothesis, numbers))
+    aligned = jiwer.process_words(_numbered(reference, numbers), _numbered(hypothesis, numbers))
     confusions: Confusions = Counter()
-    for chunk in alignment.alignments[0]:
+    for chunk in aligned.alignments[0]:
         reference_span = reference[chunk.ref_start_idx : chunk.ref_end_idx]
         hypothesis_span = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
         if chunk.type == "substitute":
@@ -102,10 +102,10 @@ def _errors(reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorTally:
         elif chunk.type == "insert":
             confusions.update(("", unit) for unit in hypothesis_span)
     return ErrorTally(
-        alignment.hits,
-        alignment.substitutions,
-        alignment.deletions,
-        alignment.insertions,
+        aligned.hits,
+        aligned.substitutions,
+        aligned.deletions,
+        aligned.insertions,
         confusions,
     )
 
@@ -119,7 +119,7 @@ def alignment(reference: str, hypothesis: str) -> str:
     """Reference over hypothesis with the errors marked, for people (three lines).
 
     Example:
-        >>> print(alignment("the cat", "the bat"), end="")
+        >>> print(alignment("the cat", "the bat").strip())
         REF: the cat
         HYP: the bat
                    S
