@@ -1,15 +1,19 @@
 """Text and the symbols that stand for it: normalisation, alphabets, sentence pieces, coverage."""
 
 from ctcasr.text.alphabet import Alphabet
+from ctcasr.text.arpa import ArpaError
 from ctcasr.text.coverage import Coverage, measure_coverage
 from ctcasr.text.fusion import Hotwords, ScorerSum, Words
 from ctcasr.text.lexicon import Lexicon
 from ctcasr.text.make import make_tokenizer
-from ctcasr.text.ngram import ArpaError, NGram
+from ctcasr.text.marks import find_marks
+from ctcasr.text.ngram import NGram
 from ctcasr.text.ngram_train import train_ngram
 from ctcasr.text.normalisation import normalise, spell_digits
 from ctcasr.text.pieces import Pieces
+from ctcasr.text.reference import Reference, TakenOut, plain_words, references
 from ctcasr.text.tokenizer import Tokenizer, UncoveredText, tokenizer_from_state
+from ctcasr.text.vocabulary import UnfitModel, fit_vocabulary
 
 __all__ = [
     "Alphabet",
@@ -19,13 +23,20 @@ __all__ = [
     "Lexicon",
     "NGram",
     "Pieces",
+    "Reference",
     "ScorerSum",
+    "TakenOut",
     "Tokenizer",
     "UncoveredText",
+    "UnfitModel",
     "Words",
-    "measure_coverage",
+    "find_marks",
+    "fit_vocabulary",
     "make_tokenizer",
+    "measure_coverage",
     "normalise",
+    "plain_words",
+    "references",
     "spell_digits",
     "tokenizer_from_state",
     "train_ngram",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ctcasr.text.tokenizer import Tokenizer
 
-_EXAMPLES = 3
+_EXAMPLES = 3  # utterances that are named for each character
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,7 @@ class Coverage:
     n_utterances: int
     n_affected: int = 0  # utterances with at least one of them
     characters: Mapping[str, int] = field(default_factory=dict)  # most frequent first
-    examples: Mapping[str, list[str]] = field(
-        default_factory=dict
-    )  # the first few utterances of each
+    examples: Mapping[str, list[str]] = field(default_factory=dict)  # first utterances of each
     empty: list[str] = field(default_factory=list)  # utterances of which nothing is left
 
     @property
@@ -33,37 +31,44 @@ class Coverage:
             return f"every character of {self.n_utterances} texts is in the alphabet"
         lines = []
         if self.characters:
+            total = sum(self.characters.values())
             lines.append(
-                f"{sum(self.characters.values())} characters of {self.n_affected} of {self.n_utterances} texts "
-                "are outside the alphabet and left out:"
+                f"{total} characters of {self.n_affected} of "
+                f"{self.n_utterances} texts are outside the alphabet and left out:"
             )
         for char, count in self.characters.items():
-            lines.append(
-                f"  {char!r} U+{ord(char):04X} x{count}, as in {', '.join(self.examples[char])}"
-            )
+            examples = ", ".join(self.examples[char])
+            lines.append(f"  {char!r} U+{ord(char):04X} x{count}, as in {examples}")
         if self.empty:
-            lines.append(
-                f"{len(self.empty)} texts are empty after that: {', '.join(self.empty[:_EXAMPLES])}"
-            )
+            examples = ", ".join(self.empty[:_EXAMPLES])
+            lines.append(f"{len(self.empty)} texts are empty after that: {examples}")
         return "\n".join(lines)
 
 
 def measure_coverage(texts: Iterable[tuple[str, str]], tokenizer: Tokenizer) -> Coverage:
-    """Count what `tokenizer` would leave out of `texts`, pairs (where, text); nothing raises, strict mode or not."""
+    """Count what `tokenizer` takes out of `texts`, pairs (where, text); strict mode or not.
+
+    Example:
+        >>> from ctcasr.text import Alphabet
+        >>> coverage = measure_coverage([("a.wav", "50 %")], Alphabet.english38())
+        >>> coverage.characters
+        {'%': 1}
+    """
     characters: Counter[str] = Counter()
     examples: dict[str, list[str]] = {}
     empty: list[str] = []
-    total = affected = 0
+    n_utterances = 0
+    n_affected = 0
     for where, text in texts:
-        total += 1
-        missing = tokenizer.uncovered(text)
-        affected += bool(missing)
-        characters.update(missing)
-        for char in missing:
+        n_utterances += 1
+        reference = tokenizer.reference(text)
+        n_affected += not reference.complete
+        characters.update(reference.taken_out)
+        for char in reference.taken_out:
             places = examples.setdefault(char, [])
             if len(places) < _EXAMPLES:
                 places.append(where)
-        normal = tokenizer.normalise(text).replace(" ", "")
-        if sum(count for char, count in missing.items() if char != " ") == len(normal):
+        if not reference.text:
             empty.append(where)
-    return Coverage(total, affected, dict(characters.most_common()), examples, empty)
+    ranked = dict(characters.most_common())
+    return Coverage(n_utterances, n_affected, ranked, examples, empty)

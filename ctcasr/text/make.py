@@ -6,18 +6,28 @@ from collections.abc import Iterable
 
 from ctcasr.text.alphabet import Alphabet
 from ctcasr.text.pieces import Pieces
-from ctcasr.text.tokenizer import Tokenizer
+from ctcasr.text.tokenizer import Digits, Tokenizer
 
 
-def make_tokenizer(name: str, texts: Iterable[str] = (), strict: bool = False) -> Tokenizer:
-    """The tokenizer "english38", "english29" or "pieces:N", which is learnt from `texts`; ValueError for others."""
+def make_tokenizer(
+    name: str, texts: Iterable[str] = (), strict: bool = False, digits: Digits = "keep"
+) -> Tokenizer:
+    """The tokenizer "english38", "english29" or "pieces:N", which is learnt from `texts`.
+
+    Raises:
+        ValueError: for another name, or pieces that cannot be learnt.
+
+    Example:
+        >>> make_tokenizer("english29").size
+        29
+    """
     if name == "english38":
-        return Alphabet.english38(strict)
+        return Alphabet.english38(strict, digits)
     if name == "english29":
-        return Alphabet.english29(strict)
+        return Alphabet.english29(strict, digits)
     kind, _, size = name.partition(":")
-    if kind == "pieces" and size.isdigit():
-        return Pieces.train(texts, int(size), Alphabet.english38(strict))
+    if kind == "pieces" and size.isdecimal():
+        return Pieces.train(texts, int(size), Alphabet.english38(strict, digits))
     raise ValueError(
         f"text: expected english38, english29 or pieces:N (as pieces:200); got {name!r}"
     )

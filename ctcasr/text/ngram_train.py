@@ -1,109 +1,177 @@
-"""Modified Kneser-Ney smoothing (Chen and Goodman 1998; interpolated, as Heafield et al., ACL 2013, estimate it)."""
+"""Modified Kneser-Ney smoothing (Chen and Goodman 1998), interpolated.
+
+Discounts are estimated as Heafield et al. (ACL 2013) do.
+"""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ctcasr.text.ngram import BEGIN, END, UNKNOWN, NGram, Words
+from ctcasr.text.arpa import BEGIN, END, UNKNOWN, Gram
+from ctcasr.text.ngram import NGram
 
-FALLBACK = (
-    0.5,
-    1.0,
-    1.5,
-)  # discounts of counts 1, 2, 3 and more, where counts of counts allow no estimate
+Discount = tuple[float, float, float]  # of counts 1, 2, 3 and more
+
+FALLBACK: Discount = (0.5, 1.0, 1.5)  # where counts of counts allow no estimate
+_NEVER = -99.0  # log10 probability that ARPA files give to <s>, which nothing predicts
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A model, the discounts of every order (of counts 1, 2, 3 and more), and the orders whose discounts are the fallback."""
+    """A model, the discounts of every order, and the orders whose discounts are the fallback."""
 
     model: NGram
-    discounts: tuple[tuple[float, float, float], ...]
+    discounts: tuple[Discount, ...]
     fallback: tuple[int, ...]
 
 
 def train_ngram(
     sentences: Iterable[Sequence[str]], order: int = 3, words: Iterable[str] = ()
 ) -> Trained:
-    """A model of `order`, or less where no sentence is so long; `words` are in its vocabulary even where no sentence has them.
+    """A model of `order`, or less where no sentence is so long.
 
-    Lower orders count in how many contexts an n-gram was seen; those that begin with <s> are counted as they are. Unigrams
-    are interpolated with the uniform distribution over the vocabulary and <unk>. ValueError for no sentences, or for words
-    that stand for something.
+    `words` are in its vocabulary even where no sentence has them. Lower orders count in how many
+    contexts an n-gram was seen; those that begin with <s> are counted as they are. Unigrams are
+    interpolated with the uniform distribution over the vocabulary and <unk>.
+
+    Raises:
+        ValueError: for no sentences, an order below 1, or words that stand for something.
+
+    Example:
+        >>> trained = train_ngram([["lay", "blue"], ["lay", "red"]], order=2)
+        >>> sorted(trained.model.words)
+        ['blue', 'lay', 'red']
     """
     if order < 1:
         raise ValueError(f"expected an order >= 1; got {order}")
     sentences = list(sentences)
-    order = min(order, 2 + max(map(len, sentences), default=0))
-    counts = _counts(sentences, order)
+    longest = max((len(sentence) for sentence in sentences), default=0)
+    order = min(order, longest + 2)  # with <s> and </s>
+    counts = _adjusted_counts(sentences, order)
     if not sentences:
         raise ValueError("expected at least one sentence to train on; got none")
     vocabulary = {gram[0] for gram in counts[0]} | set(words) | {UNKNOWN}
     vocabulary.discard(BEGIN)
 
-    grams: dict[Words, tuple[float, float]] = {}
-    probability: dict[Words, float] = {(): 1.0 / len(vocabulary)}
-    back_off: dict[Words, float] = {}
-    discounts, fallback = [], []
-    for n, count in enumerate(counts, start=1):
-        if n == 1:
-            count = Counter({gram: c for gram, c in count.items() if gram != (BEGIN,)})
-        discount = _discounts(count.values())
+    estimate = _Estimate(vocabulary)
+    for count in counts:
+        estimate.add_order(count)
+    model = NGram(order, estimate.grams())
+    return Trained(model, tuple(estimate.discounts), tuple(estimate.fallback))
+
+
+class _Estimate:
+    """Probabilities and back-off weights, order by order from unigrams on."""
+
+    def __init__(self, vocabulary: set[str]) -> None:
+        self.vocabulary = vocabulary
+        self.probability: dict[Gram, float] = {(): 1.0 / len(vocabulary)}
+        self.back_off: dict[Gram, float] = {}
+        self.discounts: list[Discount] = []
+        self.fallback: list[int] = []
+
+    def add_order(self, counts: Counter[Gram]) -> None:
+        """The next order, from the adjusted counts of its n-grams."""
+        order = len(self.discounts) + 1
+        seen = dict(counts)
+        if order == 1:
+            seen.pop((BEGIN,), None)
+        discount = _estimated_discount(seen.values())
         if discount is None:
             discount = FALLBACK
-            fallback.append(n)
-        discounts.append(discount)
-        totals: dict[Words, float] = defaultdict(float)
-        taken: dict[Words, float] = defaultdict(float)
-        for gram, c in count.items():
-            totals[gram[:-1]] += c
-            taken[gram[:-1]] += discount[min(c, 3) - 1]
-        weight = {context: taken[context] / total for context, total in totals.items()}
-        back_off.update(weight)
-        new: dict[Words, int] = dict.fromkeys(((word,) for word in vocabulary), 0) if n == 1 else {}
-        for gram, c in {**new, **count}.items():
+            self.fallback.append(order)
+        self.discounts.append(discount)
+
+        totals: dict[Gram, float] = defaultdict(float)
+        taken: dict[Gram, float] = defaultdict(float)
+        for gram, count in seen.items():
             context = gram[:-1]
-            own = (c - discount[min(c, 3) - 1]) / totals[context] if c else 0.0
-            probability[gram] = own + weight[context] * probability[gram[1:]]
-    for gram, value in probability.items():
-        if gram:
-            grams[gram] = (
-                math.log10(value),
-                math.log10(back_off[gram]) if gram in back_off else 0.0,
-            )
-    grams[(BEGIN,)] = (-99.0, math.log10(back_off[(BEGIN,)]) if (BEGIN,) in back_off else 0.0)
-    return Trained(NGram(order, grams), tuple(discounts), tuple(fallback))
+            totals[context] += count
+            taken[context] += _discount_of(count, discount)
+        weights = {}
+        for context, total in totals.items():
+            weights[context] = taken[context] / total
+        self.back_off.update(weights)
+
+        for gram, count in self._with_vocabulary(order, seen).items():
+            context = gram[:-1]
+            own = 0.0
+            if count:
+                own = (count - _discount_of(count, discount)) / totals[context]
+            shorter = self.probability[gram[1:]]
+            self.probability[gram] = own + weights[context] * shorter
+
+    def grams(self) -> dict[Gram, tuple[float, float]]:
+        """log10 probability and log10 back-off weight of every n-gram."""
+        table = {}
+        for gram, probability in self.probability.items():
+            if gram:
+                table[gram] = (math.log10(probability), self._log10_back_off(gram))
+        table[(BEGIN,)] = (_NEVER, self._log10_back_off((BEGIN,)))
+        return table
+
+    def _with_vocabulary(self, order: int, seen: Mapping[Gram, int]) -> dict[Gram, int]:
+        """Counts; among unigrams every word of the vocabulary has one, perhaps 0."""
+        if order > 1:
+            return dict(seen)
+        counts: dict[Gram, int] = {(word,): 0 for word in self.vocabulary}
+        counts.update(seen)
+        return counts
+
+    def _log10_back_off(self, gram: Gram) -> float:
+        return math.log10(self.back_off.get(gram, 1.0))
 
 
-def _counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Words]]:
+def _adjusted_counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Gram]]:
     """Adjusted counts of n-grams, n = 1 to `order`."""
-    raw: list[Counter[Words]] = [Counter() for _ in range(order)]
+    raw = _raw_counts(sentences, order)
+    adjusted = [raw[-1]]
+    for length in range(order - 1, 0, -1):
+        contexts: Counter[Gram] = Counter()
+        for longer in raw[length]:
+            contexts[longer[1:]] += 1
+        for gram, count in raw[length - 1].items():
+            if gram[0] == BEGIN:
+                contexts[gram] += count
+        adjusted.append(contexts)
+    return adjusted[::-1]
+
+
+def _raw_counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Gram]]:
+    counts: list[Counter[Gram]] = [Counter() for _ in range(order)]
     for sentence in sentences:
         reserved = {BEGIN, END, UNKNOWN}.intersection(sentence)
         if reserved:
-            named = ", ".join(sorted(reserved))
             raise ValueError(
-                f"expected words; got {named}, which stands for something in a model: {' '.join(sentence)!r}"
+                f"expected words; got {', '.join(sorted(reserved))}, which stands for something "
+                f"in a model: {' '.join(sentence)!r}"
             )
-        whole = (BEGIN, *sentence, END)
-        for n in range(1, order + 1):
-            raw[n - 1].update(whole[at : at + n] for at in range(len(whole) - n + 1))
-    adjusted = [raw[-1]]
-    for n in range(order - 1, 0, -1):
-        contexts: Counter[Words] = Counter(gram[1:] for gram in raw[n])
-        contexts.update({gram: c for gram, c in raw[n - 1].items() if gram[0] == BEGIN})
-        adjusted.insert(0, contexts)
-    return adjusted
+        bounded = (BEGIN, *sentence, END)
+        for length, counted in enumerate(counts, start=1):
+            for first in range(len(bounded) - length + 1):
+                counted[bounded[first : first + length]] += 1
+    return counts
 
 
-def _discounts(counts: Iterable[int]) -> tuple[float, float, float] | None:
-    """D_k = k - (k + 1) Y t_(k+1) / t_k with Y = t_1 / (t_1 + 2 t_2); None where a t is zero or a D lies outside 0..k."""
-    t = Counter(c for c in counts if c <= 4)
-    if not all(t[k] for k in (1, 2, 3, 4)):
+def _discount_of(count: int, discount: Discount) -> float:
+    return discount[min(count, len(discount)) - 1]
+
+
+def _estimated_discount(counts: Iterable[int]) -> Discount | None:
+    """D_k = k - (k + 1) Y t_(k+1) / t_k with Y = t_1 / (t_1 + 2 t_2), t_k n-grams seen k times.
+
+    None where a t_1 to t_4 is zero, or a D_k lies outside 0..k.
+    """
+    times = Counter(counts)
+    if not all(times[k] for k in (1, 2, 3, 4)):
         return None
-    y = t[1] / (t[1] + 2 * t[2])
-    found = tuple(k - (k + 1) * y * t[k + 1] / t[k] for k in (1, 2, 3))
-    return found if all(0 <= d <= k for k, d in enumerate(found, start=1)) else None  # type: ignore[return-value]
+    y = times[1] / (times[1] + 2 * times[2])
+    first = 1 - 2 * y * times[2] / times[1]
+    second = 2 - 3 * y * times[3] / times[2]
+    third = 3 - 4 * y * times[4] / times[3]
+    if not (0 <= first <= 1 and 0 <= second <= 2 and 0 <= third <= 3):
+        return None
+    return first, second, third

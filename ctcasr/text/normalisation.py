@@ -9,39 +9,60 @@ from functools import lru_cache
 
 _APOSTROPHES = frozenset("'’‘ʼʹ`´′＇")
 _DASHES = frozenset("-‐‑‒–—―−﹣－")
-_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_FORMS_KEPT = 65536  # characters whose form is remembered; a corpus has some hundreds
 
 
 def normalise(text: str, keep: Collection[str] = frozenset()) -> str:
-    """`text` case-folded, accents folded, apostrophes removed, dashes as spaces, white space collapsed.
+    """`text` case-folded, accents folded, apostrophes removed, dashes as spaces, spaces single.
 
-    A character in `keep` (those of an alphabet) stays as it is, so that an alphabet with an apostrophe, with umlauts or
-    with capitals keeps them; what nothing covers is left standing in its folded form, for `uncovered` to find.
+    A character in `keep` (those of an alphabet) stays as it is, so that an alphabet with an
+    apostrophe, with umlauts or with capitals keeps them; what nothing covers is left standing in
+    its folded form, for `uncovered` to find.
+
+    Example:
+        >>> normalise("  Déjà-vu,  It’s!")
+        'deja vu, its!'
+        >>> normalise("It’s", keep="abcdefghijklmnopqrstuvwxyz'")
+        "it's"
     """
-    keep = keep if isinstance(keep, frozenset) else frozenset(keep)
-    formed = "".join(_form(char, keep) for char in unicodedata.normalize("NFC", text))
+    known = frozenset(keep)
+    composed = unicodedata.normalize("NFC", text)
+    formed = "".join(_form(char, known) for char in composed)
     return " ".join(unicodedata.normalize("NFC", formed).split())
 
 
 def spell_digits(text: str) -> str:
-    """`text` with every digit as an English word of its own: "room 42" becomes "room four two"."""
-    return " ".join(re.sub("[0-9]", lambda digit: f" {_DIGITS[int(digit.group())]} ", text).split())
+    """`text` with every digit 0 to 9 as an English word of its own.
+
+    Example:
+        >>> spell_digits("room 42b")
+        'room four two b'
+    """
+    spelled = re.sub("[0-9]", lambda digit: f" {_DIGIT_WORDS[int(digit.group())]} ", text)
+    return " ".join(spelled.split())
 
 
-@lru_cache(maxsize=65536)
-def _form(char: str, keep: frozenset[str]) -> str:
+@lru_cache(maxsize=_FORMS_KEPT)
+def _form(char: str, known: frozenset[str]) -> str:
+    """What one character is written as; itself where nothing is known about it."""
     if char.isspace():
         return " "
     for form in (char, char.casefold(), char.upper()):
-        if form and all(part in keep for part in form):
+        if form and known.issuperset(form):
             return form
     if char in _APOSTROPHES:
-        return "'" if "'" in keep else ""
+        return "'" if "'" in known else ""
     if char in _DASHES:
-        return "-" if "-" in keep else " "
-    parts = unicodedata.normalize("NFKD", char.casefold())
-    folded = unicodedata.normalize(
-        "NFC", "".join(part for part in parts if not unicodedata.combining(part))
-    )
+        return "-" if "-" in known else " "
+    folded = _without_accents(char.casefold())
+    if folded == char:
+        return char
     # what folding brings to light may be a capital, an apostrophe or a dash again
-    return folded if folded == char else "".join(_form(part, keep) for part in folded)
+    return "".join(_form(part, known) for part in folded)
+
+
+def _without_accents(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    return unicodedata.normalize("NFC", bare)

@@ -1,4 +1,4 @@
-"""Sentence pieces (Kudo and Richardson, EMNLP 2018) trained on the corpus, carried inside the checkpoint."""
+"""Sentence pieces (Kudo and Richardson, EMNLP 2018), carried inside the checkpoint."""
 
 from __future__ import annotations
 
@@ -9,21 +9,39 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ctcasr.text.alphabet import Alphabet
+from ctcasr.text.reference import Reference
+from ctcasr.text.tokenizer import Digits
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
 
+_BLANK = 0  # takes the place of SentencePiece's unknown piece
+_WORD_MARK = "\u2581"  # that SentencePiece puts before a word's first piece
+_BYTES_A_CHARACTER = 4  # of UTF-8, at most
+_USUAL_LONGEST_LINE = 4192  # SentencePiece's own limit in bytes, beyond which it drops a line
+
 
 @dataclass(frozen=True)
 class Pieces:
-    """A tokenizer of pieces over the characters of an alphabet; the blank takes the place of the unknown piece, 0."""
+    """A tokenizer of pieces over the characters of an alphabet; number 0 is the blank.
+
+    Example:
+        >>> pieces = Pieces.train(["ab c", "ab ab c", "cab"], 10, Alphabet(" abc"))
+        >>> pieces.decode(pieces.encode("Ab, c!"))
+        'ab c'
+    """
 
     model: bytes = field(repr=False)
     alphabet: Alphabet
 
     @staticmethod
     def train(texts: Iterable[str], size: int, alphabet: Alphabet | None = None) -> Pieces:
-        """At most `size` symbols, the blank among them, trained on `texts`; every character of the alphabet is one."""
+        """At most `size` symbols, the blank and every character of the alphabet among them.
+
+        Raises:
+            ValueError: where `size` does not hold them, or no text has a character of it.
+            UncoveredText: for a strict alphabet, where a text has other characters.
+        """
         import sentencepiece
 
         alphabet = alphabet or Alphabet.english38()
@@ -33,11 +51,13 @@ class Pieces:
             raise ValueError(
                 f"pieces: expected size >= {least} (every character, word mark, blank); got {size}"
             )
-        lines = [line for line in (alphabet.covered(text) for text in texts) if line]
+        covered = [alphabet.covered(text) for text in texts]
+        lines = [line for line in covered if line]
         if not lines:
             raise ValueError(
                 "pieces: expected texts to train on; got none with a character of the alphabet"
             )
+        longest = max(len(line) for line in lines)
         writer = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(lines),
@@ -48,13 +68,13 @@ class Pieces:
             character_coverage=1.0,
             required_chars=characters,
             normalization_rule_name="identity",
-            unk_id=0,
+            unk_id=_BLANK,
             bos_id=-1,
             eos_id=-1,
             pad_id=-1,
             num_threads=1,
             minloglevel=2,
-            max_sentence_length=max(4192, *(4 * len(line) + 1 for line in lines)),
+            max_sentence_length=max(_USUAL_LONGEST_LINE, _BYTES_A_CHARACTER * longest + 1),
         )
         return Pieces(writer.getvalue(), alphabet)
 
@@ -73,18 +93,31 @@ class Pieces:
 
     @property
     def blank(self) -> int:
-        return 0
+        return _BLANK
+
+    @property
+    def digits(self) -> Digits:
+        """The alphabet's rule."""
+        return self.alphabet.digits
 
     def normalise(self, text: str) -> str:
-        """The form in which texts are encoded and compared: the alphabet's."""
+        """The alphabet's form of a text, before what cannot be written is taken out."""
         return self.alphabet.normalise(text)
 
+    def reference(self, text: str) -> Reference:
+        """What of a text the alphabet can write, and what was taken out."""
+        return self.alphabet.reference(text)
+
     def encode(self, text: str) -> list[int]:
-        """Numbers of the pieces of `text`."""
+        """Numbers of the pieces of `text`; UncoveredText as the alphabet raises it."""
         return list(self._processor.encode(self.alphabet.covered(text)))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Text of collapsed numbers without blanks; white space collapsed."""
+        """Text of collapsed numbers without blanks; white space collapsed.
+
+        Raises:
+            ValueError: for the blank, or a number that is no piece's.
+        """
         for index in ids:
             if not 1 <= index < self.size:
                 raise ValueError(f"expected piece numbers within 1..{self.size - 1}; got {index}")
@@ -96,12 +129,12 @@ class Pieces:
 
     def symbol(self, index: int) -> str:
         """The piece with "_" before a word's first, "<b>" for the blank."""
-        return (
-            "<b>" if index == 0 else str(self._processor.id_to_piece(index)).replace("\u2581", "_")
-        )
+        if index == _BLANK:
+            return "<b>"
+        return str(self._processor.id_to_piece(index)).replace(_WORD_MARK, "_")
 
     def to_state(self) -> dict[str, Any]:
-        """Plain data for a checkpoint."""
+        """Plain data for a checkpoint: kind, model, alphabet."""
         return {"kind": "pieces", "model": self.model, "alphabet": self.alphabet.to_state()}
 
     @staticmethod

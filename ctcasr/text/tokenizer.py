@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from ctcasr.text.reference import Reference
+
+Digits = Literal["keep", "spell"]
 
 
 class UncoveredText(ValueError):
@@ -13,8 +17,8 @@ class UncoveredText(ValueError):
         self.characters = dict(characters)
         named = ", ".join(f"{char!r} x{count}" for char, count in self.characters.items())
         super().__init__(
-            f"expected only characters of the alphabet; got {named} in {text!r}; "
-            "correct the text, choose another alphabet, or leave strict mode to have them left out and counted"
+            f"expected only characters of the alphabet; got {named} in {text!r}; correct the text, "
+            "choose another alphabet, or leave strict mode to have them left out and counted"
         )
 
 
@@ -32,12 +36,25 @@ class Tokenizer(Protocol):
         """Number of the blank: 0."""
         ...
 
+    @property
+    def digits(self) -> Digits:
+        """Are digits kept, or spelled as English words?"""
+        ...
+
     def normalise(self, text: str) -> str:
-        """The form in which texts are encoded and compared."""
+        """The form of a text before what cannot be written is taken out."""
+        ...
+
+    def reference(self, text: str) -> Reference:
+        """What of a text can be written, which is what training, scores and language models use."""
         ...
 
     def encode(self, text: str) -> list[int]:
-        """Symbol numbers of `text`; what is not covered is left out, or raises UncoveredText in strict mode."""
+        """Symbol numbers of the reference of `text`.
+
+        Raises:
+            UncoveredText: in strict mode, where something would be taken out.
+        """
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -49,16 +66,28 @@ class Tokenizer(Protocol):
         ...
 
     def symbol(self, index: int) -> str:
-        """A short printable name of one symbol; "_" in front (or alone: the space) says that a word begins with it or behind it."""
+        """A short printable name of one symbol.
+
+        A "_" in front (or alone: the space) says that a word begins with it or behind it.
+        """
         ...
 
     def to_state(self) -> dict[str, Any]:
-        """Plain data (str, int, list, bytes) from which `tokenizer_from_state` makes the same tokenizer."""
+        """Plain data (str, int, list, bytes) from which `tokenizer_from_state` makes the same."""
         ...
 
 
 def tokenizer_from_state(state: Mapping[str, Any]) -> Tokenizer:
-    """The tokenizer that `to_state` described; ValueError where the kind is unknown."""
+    """The tokenizer that `to_state` described.
+
+    Raises:
+        ValueError: where the kind is unknown.
+
+    Example:
+        >>> from ctcasr.text import Alphabet
+        >>> tokenizer_from_state(Alphabet.english29().to_state()) == Alphabet.english29()
+        True
+    """
     from ctcasr.text.alphabet import Alphabet
     from ctcasr.text.pieces import Pieces
 
