@@ -1,4 +1,4 @@
-"""Why a run does not learn: evidence from the lattice, causes, and the verdict on a story of records."""
+"""Why a run does not learn: evidence from the lattice, causes, and the verdict on its records."""
 
 from ctcasr.diagnose.cause import Cause
 from ctcasr.diagnose.deaf import DeafModel, rolled

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FACT, STRONG, LIKELY, PAIR = (
-    1.0,
-    0.9,
-    0.7,
-    0.5,
-)  # confidence: seen as it is; all but certain; likely; one of a pair
+# How sure a cause can be:
+FACT = 1.0  # seen as it is
+STRONG = 0.9  # all but certain
+LIKELY = 0.7
+PAIR = 0.5  # one of two that cannot be told apart
 
 
 @dataclass(frozen=True)
 class Cause:
-    """A named cause: the numbers that decided, what to do, the step at which it was found, and how sure it is, 0..1."""
+    """A named cause: the numbers that decided, what to do, and the step at which it was found.
+
+    `confidence` says how sure it is, 0..1.
+
+    Example:
+        >>> Cause("learning-rate-zero", "The learning rate is 0.", "Look at the schedule.", 80)
+        Cause(slug='learning-rate-zero', evidence='The learning rate is 0.', ...)
+    """
 
     slug: str
     evidence: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ctcasr.diagnose import data_causes, model_causes, training_causes
+from ctcasr.diagnose import course_causes, data_causes, model_causes, training_causes
 from ctcasr.diagnose.cause import Cause
 from ctcasr.diagnose.history import RunHistory
 
@@ -38,7 +38,7 @@ CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     training_causes.augment_too_strong,
     training_causes.dropout_too_strong,
     # what only the course of the run tells
-    training_causes.shuffled_transcripts,
-    training_causes.model_too_large,
-    training_causes.over_peaky,
+    course_causes.shuffled_transcripts,
+    course_causes.model_too_large,
+    course_causes.over_peaky,
 )

@@ -2,54 +2,67 @@
 
 from __future__ import annotations
 
-from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
+import math
+
+from ctcasr.diagnose.cause import LIKELY, STRONG, Cause
 from ctcasr.diagnose.history import RELEASED, RunHistory
+from ctcasr.records import EventRecord, Reason
 
-_MOST, _SOME = 0.5, 0.05  # shares of utterances from which on a defect hurts
+# Shares of utterances from which on a defect hurts:
+_MOST = 0.5
+_SOME = 0.05
+_PADDED = 0.2  # of targets with one symbol again and again at their end
+_LOST = 0.1  # of characters outside the alphabet
+
+# Median pitch of grown-up voices, in Hz:
+_LOWEST_VOICE_HZ = 60
+_HIGHEST_VOICE_HZ = 300
+_HIGH_VOICE_HZ = 250  # too high together with more symbols a second than people speak:
+_HURRIED = 22
+_PITCH_RATIO = 1.8  # between training and dev part: one of them is read at another rate
+
+_FLOOR_CURE = "Take the logarithm above a floor, and look for NaN in the samples."
+_ALPHABET_CURE = "Use the texts' own case and characters in the alphabet"
 
 
-def _share(history: RunHistory, name: str) -> float:
+def larger_share(history: RunHistory, name: str) -> float:
     """The larger share of the two parts that were looked at; 0 where nothing is known."""
-    return max(
-        (v for v in (history.evidence("train", name), history.evidence("dev", name)) if v == v),
-        default=0.0,
-    )
+    shares = [history.evidence(part, name) for part in ("train", "dev")]
+    known = [share for share in shares if not math.isnan(share)]
+    return max(known, default=0.0)
 
 
 def audio_silent(history: RunHistory) -> Cause | None:
     """Nothing can be heard in most recordings."""
-    share = _share(history, "silent")
+    share = larger_share(history, "silent")
     if share < _MOST:
         return None
     return Cause(
         "audio-silent",
         f"{share:.0%} of the utterances looked at are silent (below -80 dB of full scale).",
-        "Listen to a few files; look for the wrong channel, a scale of integers read as floats, or wrong offsets.",
+        "Listen to a few files; look for the wrong channel, a scale of integers read as floats, "
+        "or wrong offsets.",
         history.step,
     )
 
 
 def features_not_finite(history: RunHistory) -> Cause | None:
     """NaN or infinity comes out of the front-end, or out of an untrained network."""
-    part = min(history.evidence("train", "features_finite"), 1.0)
-    if part == part and part < 1.0:
+    finite = history.evidence("train", "features_finite")
+    if finite < 1.0:
         return Cause(
             "features-not-finite",
-            f"{1 - part:.1%} of the feature values are NaN or infinite.",
-            "Take the logarithm above a floor, and look for NaN in the samples.",
+            f"{1 - finite:.1%} of the feature values are NaN or infinite.",
+            _FLOOR_CURE,
             history.step,
         )
-    early = [
-        e
-        for e in history.events
-        if e.get("what") == "skipped-step" and "loss is not finite" in str(e.get("message"))
-    ]
-    if early and not history.steps and int(early[0].get("step", 0)) == 0:
+    early = history.events_of(Reason.LOSS_NOT_FINITE)
+    if early and not history.steps and early[0].step == 0:
         return Cause(
             "features-not-finite",
             f"The loss was not finite in {len(early)} batches before a single step was taken, so "
-            f"what goes in is not: {_first(early[0])}.",
-            "Take the logarithm above a floor, and look for NaN in the samples.",
+            f"what goes in is not: {_words_of(early[0])}.",
+            _FLOOR_CURE,
             history.step,
         )
     return None
@@ -71,7 +84,7 @@ def features_constant(history: RunHistory) -> Cause | None:
 
 def empty_transcripts(history: RunHistory) -> Cause | None:
     """Utterances whose target is empty teach the network to print blanks."""
-    share = _share(history, "empty")
+    share = larger_share(history, "empty")
     if share < _SOME:
         return None
     return Cause(
@@ -84,12 +97,13 @@ def empty_transcripts(history: RunHistory) -> Cause | None:
 
 def labels_shifted(history: RunHistory) -> Cause | None:
     """The targets are the text's numbers plus or minus one."""
-    share = _share(history, "shifted")
+    share = larger_share(history, "shifted")
     if share < _MOST:
         return None
     return Cause(
         "labels-shifted",
-        f"{share:.0%} of the targets spell their text only when one is added to (or taken from) every label.",
+        f"{share:.0%} of the targets spell their text only when one is added to (or taken from) "
+        "every label.",
         "Number the symbols from 1 with the blank at 0, in the targets as in the decoder.",
         history.step,
     )
@@ -97,8 +111,8 @@ def labels_shifted(history: RunHistory) -> Cause | None:
 
 def padding_counted(history: RunHistory) -> Cause | None:
     """Target lengths that include padding make the network print it."""
-    share = _share(history, "padded")
-    if share < 0.2:
+    share = larger_share(history, "padded")
+    if share < _PADDED:
         return None
     return Cause(
         "target-lengths-count-padding",
@@ -110,66 +124,71 @@ def padding_counted(history: RunHistory) -> Cause | None:
 
 def outside_alphabet(history: RunHistory) -> Cause | None:
     """Characters that the alphabet does not have are dropped from the targets."""
-    share = _share(history, "outside_alphabet")
-    if share < 0.1:
-        lost = [
-            e
-            for e in history.events
-            if e.get("what") == "unreadable" and "in the alphabet" in str(e.get("message"))
-        ]
-        if not lost or history.steps:
-            return None
+    share = larger_share(history, "outside_alphabet")
+    if share >= _LOST:
         return Cause(
             "transcripts-outside-alphabet",
-            f"No text can be written: {_first(lost[0])}.",
-            "Use the texts' own case and characters in the alphabet.",
+            f"{share:.0%} of the characters of the texts are not in the alphabet and were dropped.",
+            f"{_ALPHABET_CURE}, or normalise the texts.",
             history.step,
         )
-    return Cause(
-        "transcripts-outside-alphabet",
-        f"{share:.0%} of the characters of the texts are not in the alphabet and were dropped.",
-        "Use the texts' own case and characters in the alphabet, or normalise the texts.",
-        history.step,
-    )
+    uncovered = history.events_of(Reason.TEXT_UNCOVERED)
+    if uncovered and not history.steps:
+        return Cause(
+            "transcripts-outside-alphabet",
+            f"No text can be written: {_words_of(uncovered[0])}.",
+            f"{_ALPHABET_CURE}.",
+            history.step,
+        )
+    return None
 
 
 def wrong_sample_rate(history: RunHistory) -> Cause | None:
-    """Speech that is too fast and too high (or too slow and too low), or that differs so between training and dev."""
+    """Speech that is too fast and high, or too slow and low, or that differs so between parts."""
+    waiting = history.best_cer > RELEASED
     facts = []
     for part in ("train", "dev"):
-        pitch, spoken = (
-            history.evidence(part, "pitch_hz"),
-            history.evidence(part, "labels") / max(history.evidence(part, "active_s"), 1e-3),
-        )
-        if pitch > 300 or pitch < 60 or (pitch > 250 and spoken > 22):
-            facts.append(
-                (
-                    LIKELY,
-                    f"the median pitch of the {part} part is {pitch:.0f} Hz (grown-up voices have 60 to 300), "
-                    f"at {spoken:.0f} symbols per second of sound",
-                )
-            )
-    one, two = history.evidence("train", "pitch_hz"), history.evidence("dev", "pitch_hz")
-    if not facts and (one / two > 1.8 or two / one > 1.8) and history.best_cer > RELEASED:
-        facts.append(
-            (
-                LIKELY,
-                f"the median pitch is {one:.0f} Hz in training and {two:.0f} Hz in the dev part",
-            )
-        )
+        facts.extend(_impossible_voice(history, part))
+    if not facts and waiting:
+        facts.extend(_pitches_differ(history))
     if not facts:
         return None
-    confidence = STRONG if history.best_cer > RELEASED and len(facts) > 1 else facts[0][0]
-    text = "; ".join(text for _, text in facts)
+    text = "; ".join(facts)
     return Cause(
         "wrong-sample-rate",
         text[0].upper() + text[1:] + ".",
-        "Compare the rate in the files' headers with the rate at which they were recorded, and listen to one.",
+        "Compare the rate in the files' headers with the rate at which they were recorded, and "
+        "listen to one.",
         history.step,
-        min(FACT, confidence),
+        STRONG if waiting and len(facts) > 1 else LIKELY,
     )
 
 
-def _first(event: object) -> str:
-    message = str(event.get("message", "")) if isinstance(event, dict) else ""
-    return message[:160].rstrip(". ")
+def _impossible_voice(history: RunHistory, part: str) -> list[str]:
+    """What is said where a part's voices are none that people have."""
+    pitch_hz = history.evidence(part, "pitch_hz")
+    active_s = max(history.evidence(part, "active_s"), 1e-3)
+    symbols_per_s = history.evidence(part, "labels") / active_s
+    high_and_hurried = pitch_hz > _HIGH_VOICE_HZ and symbols_per_s > _HURRIED
+    if not (pitch_hz > _HIGHEST_VOICE_HZ or pitch_hz < _LOWEST_VOICE_HZ or high_and_hurried):
+        return []
+    return [
+        f"the median pitch of the {part} part is {pitch_hz:.0f} Hz (grown-up voices have 60 to "
+        f"300), at {symbols_per_s:.0f} symbols per second of sound"
+    ]
+
+
+def _pitches_differ(history: RunHistory) -> list[str]:
+    """What is said where the two parts are not of the same voices."""
+    train_hz = history.evidence("train", "pitch_hz")
+    dev_hz = history.evidence("dev", "pitch_hz")
+    if not (train_hz > _PITCH_RATIO * dev_hz or dev_hz > _PITCH_RATIO * train_hz):
+        return []
+    return [
+        f"the median pitch is {train_hz:.0f} Hz in training and {dev_hz:.0f} Hz in the dev part"
+    ]
+
+
+def _words_of(event: EventRecord) -> str:
+    """The beginning of an event's message, for a sentence of ours."""
+    return str(event.message)[:160].rstrip(". ")

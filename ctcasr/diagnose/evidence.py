@@ -1,42 +1,53 @@
-"""What a recogniser looks like from inside while it trains: plain numbers for the check's record, from a few utterances."""
+"""Evidence that a recogniser gives while it trains: plain numbers for the checks' records."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from ctcasr.batch import Batch
-from ctcasr.ctc import ctc_loss
-from ctcasr.diagnose.deaf import DeafModel, rolled
+from ctcasr.batch import Batch, Utterance
 from ctcasr.diagnose.outputs import output_stats
 from ctcasr.diagnose.probe import (
     Activations,
     batch_statistics,
     feature_stats,
+    fingerprints,
     parameter_stats,
-    sound_stats,
 )
+from ctcasr.diagnose.scores import Read, mean_nll, penalised_cers, score_stats
 from ctcasr.diagnose.targets import target_stats
-from ctcasr.scoring.errors import ErrorRates
+from ctcasr.diagnose.voice import voice_stats
+from ctcasr.diagnose.yardstick import DeafYardstick
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 
-_KEPT, _FIT = (
-    4096,
-    384,
-)  # targets kept of the first epoch, and how many of them the deaf model is fitted on
-_DEV = 64  # utterances of the dev part that are looked at: their logits are there anyway
-_TRAIN = 8  # of training: each costs two forward passes
-_SHARE = 40  # one utterance looked at for so many trained on, so that looking stays below 3 % of training
-_PENALTIES = (2, 5)  # nats that the blank is lowered by, on trial
+_DEV_ROWS = 64  # of the dev part that are looked at: their logits are there anyway
+_TRAIN_ROWS = 8  # of training: each costs two forward passes
+_LEAST_TRAIN_ROWS = 4
+_TRAINED_A_ROW = 40  # utterances trained on for one looked at: looking costs less than 3 %
+
+PartEvidence = dict[str, Any]
+"""Numbers about one part by name; what each means stands at the statistics it comes from."""
+
+
+class _DevBatch(NamedTuple):
+    batch: Batch
+    logits: Seq
+    hypotheses: Sequence[str]
 
 
 class Evidence:
-    """Collects while a task trains, and is asked at each check; changes nothing of what it looks at."""
+    """Collects while a task trains, and is asked at each check; changes nothing it looks at.
+
+    `read` makes hypotheses of logits and a blank penalty, with the blank of the loss.
+    """
 
     def __init__(
         self,
@@ -44,212 +55,184 @@ class Evidence:
         tokenizer: Tokenizer,
         trained: Callable[[], Iterable[nn.Parameter]],
         blank_penalty: Callable[[], float],
-        read: Callable[[Seq, float], list[str]],
+        read: Read,
     ) -> None:
-        self.network, self.tokenizer, self.trained, self.blank_penalty = (
-            network,
-            tokenizer,
-            trained,
-            blank_penalty,
-        )
-        self.read = read  # logits [B, T, C] and nats off the blank to texts
-        self._texts: list[
-            tuple[Tensor, int, int]
-        ] = []  # targets, frames, labels: for the deaf model
-        self._seen: set[str] = set()
-        self._deaf: DeafModel | None = None
-        self._last: Batch | None = None
-        self._heard = 0
-        self._before: dict[str, Tensor] = {}
-        self._dev: list[tuple[Batch, Seq, Sequence[str]]] = []
-        self._same: dict[
-            tuple[str, ...], dict[str, Any]
-        ] = {}  # what of the dev part is the same at every check
+        self.network = network
+        self.tokenizer = tokenizer
+        self.trained = trained
+        self.blank_penalty = blank_penalty
+        self.read = read
+        self.deaf = DeafYardstick(tokenizer.size, tokenizer.blank)
+        self._before: dict[str, str] = {}  # fingerprints of the parameters at the last check
+        self._last_batch: Batch | None = None
+        self._last_size = 0
+        self._trained_on = 0  # utterances since the last check
+        self._dev: list[_DevBatch] = []
+        # What is the same at every check, by the utterances that it is of:
+        self._unchanging: dict[tuple[str, ...], PartEvidence] = {}
 
     def train_batch(self, batch: Batch, lengths: tuple[int, ...]) -> None:
         """A batch that has been trained on, with the frames its logits had."""
         if not self._before:
-            self._before = {name: p.detach().clone() for name, p in self.network.named_parameters()}
-        self._last, self._heard = batch, self._heard + len(batch)
-        if self._deaf is None and len(self._texts) < _KEPT and batch.ids[0] not in self._seen:
-            self._seen.update(batch.ids)
-            parts = batch.targets.cpu().split(list(batch.target_lengths))
-            self._texts += zip(parts, lengths, batch.target_lengths, strict=True)
+            self._before = fingerprints(self.network)
+        self._last_batch = batch
+        self._last_size = len(batch)
+        self._trained_on += len(batch)
+        self.deaf.remember(batch, lengths)
 
-    def dev_batch(self, batch: Batch, logits: Seq, written: Sequence[str]) -> None:
-        """A batch of the check with its logits and what was written."""
-        if sum(len(b) for b, _, _ in self._dev) < _DEV:
-            self._dev.append((batch, logits, written))
+    def dev_batch(self, batch: Batch, logits: Seq, hypotheses: Sequence[str]) -> None:
+        """A batch of the check with its logits [B, T, C] and what was written."""
+        if sum(len(part.batch) for part in self._dev) < _DEV_ROWS:
+            self._dev.append(_DevBatch(batch, logits, hypotheses))
 
     @torch.no_grad()
-    def figures(self) -> dict[str, Any]:
-        """All evidence since the last check; the network must be in evaluation mode."""
-        found: dict[str, Any] = {
-            "parameters": parameter_stats(self.network, self.trained(), self._before)
-        }
-        if self._dev:
-            found["dev"] = self._dev_figures()
-        if self._last is not None:
-            found["train"] = self._train_figures(self._last)
-        self._before = {name: p.detach().clone() for name, p in self.network.named_parameters()}
-        self._dev, self._heard = [], 0
-        return found
+    def collect(self) -> dict[str, Any]:
+        """All evidence since the last check: `parameters`, and `dev` and `train` where seen.
 
-    def _dev_figures(self) -> dict[str, Any]:
+        The network must be in evaluation mode.
+        """
+        now = fingerprints(self.network)
+        parameters = parameter_stats(self.network, self.trained(), self._before, now)
+        evidence: dict[str, Any] = {"parameters": asdict(parameters)}
+        if self._dev:
+            evidence["dev"] = self._dev_part()
+        if self._last_batch is not None:
+            evidence["train"] = self._train_part(self._last_batch)
+        self._before = now
+        self._dev = []
+        self._trained_on = 0
+        return evidence
+
+    def _dev_part(self) -> PartEvidence:
         """The dev part: what the network made of it was computed by the check already."""
         parts = []
-        for batch, logits, written in self._dev:
-            rows = list(range(min(len(batch), _DEV)))
-            small, cut = _rows(batch, rows), logits.rows(rows)
-            if small.ids not in self._same:
-                self._same[small.ids] = {
-                    **sound_stats(small.audio),
-                    **target_stats(small, self.tokenizer),
-                }
-            parts.append(
-                {
-                    **self._scores(small, cut, list(written)[: len(rows)]),
-                    **output_stats(cut.data, cut.lengths),
-                    **self._same[small.ids],
-                    "rows": len(rows),
-                    **self._penalised(small, cut),
-                }
-            )
-        return _mean(parts)
+        for dev in self._dev:
+            rows = range(min(len(dev.batch), _DEV_ROWS))
+            batch = dev.batch.rows(rows)
+            logits = dev.logits.rows(rows)
+            part = self._scores(batch, logits, dev.hypotheses[: len(rows)])
+            part |= output_stats(logits.data, logits.lengths)
+            part |= self._unchanging_part(batch)
+            part |= penalised_cers(batch, logits, self.read, self.tokenizer)
+            part["rows"] = len(rows)
+            parts.append(part)
+        return weighted_means(parts)
 
-    def _train_figures(self, batch: Batch) -> dict[str, Any]:
-        """A few utterances of the last training batch, in evaluation mode and with the statistics of the batch."""
-        rows = list(range(min(len(batch), max(4, min(_TRAIN, self._heard // _SHARE)))))
-        small = _rows(batch, rows)
+    def _unchanging_part(self, batch: Batch) -> PartEvidence:
+        """What recordings and targets of the dev part are like, looked at once."""
+        if batch.ids not in self._unchanging:
+            self._unchanging[batch.ids] = self._recordings_and_targets(batch)
+        return self._unchanging[batch.ids]
+
+    def _train_part(self, last_batch: Batch) -> PartEvidence:
+        """A few rows of the last training batch, evaluated and by the statistics of the batch."""
+        wanted = min(_TRAIN_ROWS, self._trained_on // _TRAINED_A_ROW)
+        rows = range(min(len(last_batch), max(_LEAST_TRAIN_ROWS, wanted)))
+        batch = last_batch.rows(rows)
         with Activations() as activations:
-            logits = self.network(small.audio)
-        written = self.read(logits, self.blank_penalty())
-        found = self._scores(small, logits, written)
-        few = _rows(small, rows[: max(4, len(rows) // 2)])
-        with batch_statistics(self.network) as normed:
-            by_batch = self.network(few.audio)
-        found["nll_few"] = self._nll(few, logits.rows(range(len(few))))
-        found["nll_batch_statistics"] = self._nll(few, by_batch)
-        found |= {
-            "rows": len(rows),
-            "batch": len(batch),
-            "normed": normed,
-            "dead": activations.dead(logits.lengths),
-        }
-        return (
-            found
-            | feature_stats(self.network, few)
-            | sound_stats(small.audio)
-            | target_stats(small, self.tokenizer)
-        )
-
-    def _scores(self, batch: Batch, logits: Seq, written: Sequence[str]) -> dict[str, float]:
-        """Losses of the model, of the deaf model and of the wrong audio; errors as written and as the loss's blank reads them."""
+            logits = self.network(batch.audio)
+        hypotheses = self.read(logits, self.blank_penalty())
+        part = self._scores(batch, logits, hypotheses)
+        few_rows = rows[: max(_LEAST_TRAIN_ROWS, len(rows) // 2)]
+        few = batch.rows(few_rows)
+        with batch_statistics(self.network) as norm_layers:
+            logits_by_batch = self.network(few.audio)
         blank = self.tokenizer.blank
-        said = [self.tokenizer.normalise(u.text or "") for u in batch.utterances]
-        read = self.read(logits, self.blank_penalty())  # with the blank of the loss
-        turned = rolled(
-            logits.data, logits.lengths, batch.targets, batch.target_lengths, blank=blank
+        part["nll_few"] = mean_nll(few, logits.rows(few_rows), blank)
+        part["nll_batch_statistics"] = mean_nll(few, logits_by_batch, blank)
+        part["rows"] = len(rows)
+        part["batch"] = self._last_size
+        part["normed"] = norm_layers
+        part["dead"] = activations.dead_shares(logits.lengths)
+        features = feature_stats(self.network, few)
+        if features is not None:
+            part |= asdict(features)
+        part |= self._recordings_and_targets(batch)
+        return part
+
+    def _scores(self, batch: Batch, logits: Seq, hypotheses: Sequence[str]) -> PartEvidence:
+        best_paths = self.read(logits, self.blank_penalty())
+        stats = score_stats(
+            self.network, batch, logits, hypotheses, best_paths, self.tokenizer, self.deaf
         )
-        tally = sum((ErrorRates.of(s, w) for s, w in zip(said, written, strict=True)), ErrorRates())
-        frames = getattr(self.network, "frames", None)
-        wrong = [
-            n
-            for n, samples in zip(logits.lengths, batch.audio.lengths, strict=True)
-            if frames and frames(samples) != n
-        ]
+        return asdict(stats)
+
+    def _recordings_and_targets(self, batch: Batch) -> PartEvidence:
+        targets = target_stats(batch, self.tokenizer)
+        return {**asdict(voice_stats(batch.audio)), **targets.as_json()}
+
+    # for checkpoints ----------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the next checks need to say what they would have said without a stop.
+
+        Plain data and tensors: `deaf`, `before`, `trained_on`, `last_size` and `last_batch`.
+        """
+        last_batch = None
+        if self._last_batch is not None:
+            rows = range(min(len(self._last_batch), _TRAIN_ROWS))
+            last_batch = _batch_state(self._last_batch.rows(rows))
         return {
-            "nll": self._nll(batch, logits),
-            "deaf": self._deaf_nll(batch, logits),
-            "own": turned.own,
-            "other": turned.other,
-            "pairs": turned.pairs,
-            "wer": tally.words.rate,
-            "cer": tally.chars.rate,
-            "deletions": tally.chars.deletions / max(tally.chars.total, 1),
-            "insertions": tally.chars.insertions / max(tally.chars.total, 1),
-            "written_differs": sum(a != b for a, b in zip(read, written, strict=True))
-            / max(len(read), 1),
-            "wrong_lengths": len(wrong) / max(len(batch), 1),
-            "uniform": sum(logits.lengths)
-            / max(len(batch), 1)
-            * math.log(max(self.tokenizer.size, 2)),
+            "deaf": self.deaf.state_dict(),
+            "before": self._before,
+            "trained_on": self._trained_on,
+            "last_size": self._last_size,
+            "last_batch": last_batch,
         }
 
-    def _penalised(self, batch: Batch, logits: Seq) -> dict[str, float]:
-        """CER with the blank made less likely: lower where the blank takes what belongs to symbols."""
-        found = {}
-        for nats in _PENALTIES:
-            read = self.read(logits, nats)
-            tally = sum(
-                (
-                    ErrorRates.of(self.tokenizer.normalise(u.text or ""), text)
-                    for u, text in zip(batch.utterances, read, strict=True)
-                ),
-                ErrorRates(),
-            )
-            found[f"cer_blank_minus_{nats}"] = tally.chars.rate
-        return found
-
-    def _nll(self, batch: Batch, logits: Seq) -> float:
-        rows = ctc_loss(
-            logits.data,
-            batch.targets,
-            logits.lengths,
-            batch.target_lengths,
-            blank=self.tokenizer.blank,
-            reduction="none",
-        )
-        rows = rows[~rows.isposinf()]
-        return float(rows.mean()) if len(rows) else float("nan")
-
-    def _deaf_nll(self, batch: Batch, logits: Seq) -> float:
-        """The deaf model's loss on the same targets; NaN as long as there are no training targets to fit it on."""
-        if self._deaf is None and self._texts:
-            # Spread over all that was seen: a first epoch may come sorted, and its beginning is like no other part.
-            targets, frames, labels = zip(
-                *self._texts[:: -(-len(self._texts) // _FIT)], strict=True
-            )
-            if any(n >= 2 * u for n, u in zip(frames, labels, strict=True)):
-                self._deaf = DeafModel.fit(
-                    torch.cat(targets),
-                    frames,
-                    labels,
-                    self.tokenizer.size,
-                    blank=self.tokenizer.blank,
-                )
-        if self._deaf is None:
-            return float("nan")
-        rows = self._deaf.nll(batch.targets, logits.lengths, batch.target_lengths)
-        rows = rows[~rows.isposinf()]
-        return float(rows.mean()) if len(rows) else float("nan")
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` told."""
+        self.deaf.load_state_dict(state["deaf"])
+        self._before = dict(state["before"])
+        self._trained_on = int(state["trained_on"])
+        self._last_size = int(state["last_size"])
+        self._last_batch = None
+        if state["last_batch"] is not None:
+            device = next(self.network.parameters()).device
+            self._last_batch = _batch_from(state["last_batch"]).to(device)
 
 
-def _rows(batch: Batch, rows: Sequence[int]) -> Batch:
-    """The first rows of a batch."""
-    count = len(rows)
-    labels = batch.target_lengths[:count]
-    return Batch(
-        batch.utterances[:count],
-        batch.audio.rows(rows),
-        batch.targets[: sum(labels)],
-        labels,
-        seeds=batch.seeds[:count],
-    )
+def _batch_state(batch: Batch) -> dict[str, Any]:
+    """A batch as plain data and tensors: what evidence looks at of it."""
+    return {
+        "files": [str(utterance.audio_filepath) for utterance in batch.utterances],
+        "texts": [utterance.text for utterance in batch.utterances],
+        "samples": batch.audio.data.cpu(),
+        "lengths": list(batch.audio.lengths),
+        "rate": [batch.audio.rate.numerator, batch.audio.rate.denominator],
+        "targets": batch.targets.cpu(),
+        "target_lengths": list(batch.target_lengths),
+    }
 
 
-def _mean(parts: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Means weighted by rows; what is not a number anywhere is left out of its mean."""
-    found = {"rows": sum(part["rows"] for part in parts)}
+def _batch_from(state: Mapping[str, Any]) -> Batch:
+    """The batch that `_batch_state` told of."""
+    utterances = []
+    for file, text in zip(state["files"], state["texts"], strict=True):
+        utterances.append(Utterance(Path(file), text=text))
+    audio = Seq(state["samples"], tuple(state["lengths"]), Fraction(*state["rate"]))
+    return Batch(tuple(utterances), audio, state["targets"], tuple(state["target_lengths"]))
+
+
+def weighted_means(parts: Sequence[Mapping[str, float]]) -> PartEvidence:
+    """Means of numbers over parts, weighted by their `rows`, which are added up.
+
+    What is no number in a part is left out of its mean.
+
+    Example:
+        >>> weighted_means([{"rows": 3, "cer": 0.1}, {"rows": 1, "cer": 0.5}])
+        {'rows': 4, 'cer': 0.2}
+    """
+    means: PartEvidence = {"rows": sum(part["rows"] for part in parts)}
     for name in parts[0]:
-        known = [
-            (part[name], part["rows"])
-            for part in parts
-            if part.get(name) is not None and part[name] == part[name]
-        ]
-        if name != "rows":
-            weight = sum(rows for _, rows in known)
-            found[name] = (
-                sum(value * rows for value, rows in known) / weight if weight else float("nan")
-            )
-    return found
+        if name == "rows":
+            continue
+        weight = 0.0
+        total = 0.0
+        for part in parts:
+            value = part.get(name, math.nan)
+            if not math.isnan(value):
+                weight += part["rows"]
+                total += value * part["rows"]
+        means[name] = total / weight if weight else math.nan
+    return means

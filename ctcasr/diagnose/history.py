@@ -1,4 +1,4 @@
-"""The story of a run as its records tell it: what the causes and the verdict read. Pure Python."""
+"""The history of a run as its records tell it: what causes and verdicts read. Pure Python."""
 
 from __future__ import annotations
 
@@ -9,160 +9,227 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from ctcasr.records import Record, record_from
+from ctcasr.records import (
+    CheckRecord,
+    EventRecord,
+    Reason,
+    Record,
+    StartRecord,
+    StepRecord,
+    as_number,
+    record_from,
+)
 
 RELEASED = 0.8  # CER at or below which a run has left the plateau
 STAYS = 3  # if so many checks in a row are
-
-
-def number(value: Any) -> float:
-    """`value` as a float; NaN where it is none (records write NaN and infinity as words)."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan
+_FEWEST = 3  # step records that a median is taken over, where there are so many
 
 
 def first_release(cers: Sequence[float]) -> int | None:
-    """Index of the first of three checks in a row with CER at or below 80 %: the release from the blank plateau."""
-    return next(
-        (
-            at
-            for at in range(len(cers) - STAYS + 1)
-            if all(cer <= RELEASED for cer in cers[at : at + STAYS])
-        ),
-        None,
-    )
+    """Index of the first of three checks in a row with CER at or below 80 %: the release.
+
+    Example:
+        >>> first_release([1.0, 0.7, 0.9, 0.6, 0.5, 0.4])
+        3
+    """
+    for first in range(len(cers) - STAYS + 1):
+        if all(cer <= RELEASED for cer in cers[first : first + STAYS]):
+            return first
+    return None
 
 
 @dataclass(frozen=True)
 class RunHistory:
-    """The records of one run, sorted by kind."""
+    """The records of one run, sorted by kind.
 
-    start: Mapping[str, Any]
-    steps: Sequence[Mapping[str, Any]]
-    checks: Sequence[Mapping[str, Any]]
-    events: Sequence[Mapping[str, Any]]
+    Example:
+        >>> check = {"kind": "check", "step": 10, "cer": 0.5, "loss": 3.0}
+        >>> history = RunHistory.of([check])
+        >>> history.step, history.cer, history.losses
+        (10, 0.5, [3.0])
+    """
+
+    start: StartRecord | None
+    steps: Sequence[StepRecord]
+    checks: Sequence[CheckRecord]
+    events: Sequence[EventRecord]
 
     @staticmethod
     def of(records: Sequence[Record | Mapping[str, Any]]) -> RunHistory:
-        """The story that plain records tell, as they stand in records.jsonl."""
-        kinds: dict[str, list[Mapping[str, Any]]] = {
-            "start": [],
-            "step": [],
-            "check": [],
-            "event": [],
-        }
-        for record in records:
-            typed = record if isinstance(record, Record) else record_from(record)
-            kinds.setdefault(typed.kind, []).append({"step": typed.step, **typed.data})
-        return RunHistory(
-            kinds["start"][-1] if kinds["start"] else {},
-            kinds["step"],
-            kinds["check"],
-            kinds["event"],
-        )
+        """The history that records tell, or flat objects as they stand in records.jsonl.
+
+        What is no record (of any schema) is left out.
+        """
+        start: StartRecord | None = None
+        steps: list[StepRecord] = []
+        checks: list[CheckRecord] = []
+        events: list[EventRecord] = []
+        for entry in records:
+            record = _typed(entry)
+            if isinstance(record, StartRecord):
+                start = record
+            elif isinstance(record, StepRecord):
+                steps.append(record)
+            elif isinstance(record, CheckRecord):
+                checks.append(record)
+            elif isinstance(record, EventRecord):
+                events.append(record)
+        return RunHistory(start, steps, checks, events)
+
+    # how far it is ------------------------------------------------------------------------------
 
     @property
     def step(self) -> int:
         """The step that the last record tells of."""
-        last = [
-            number(part[-1].get("step")) for part in (self.steps, self.checks, self.events) if part
-        ]
-        return int(max((step for step in last if math.isfinite(step)), default=0))
+        last_steps = [0]
+        for records in (self.steps, self.checks, self.events):
+            last_steps.extend(record.step for record in records[-1:])
+        return max(last_steps)
 
     @property
     def done(self) -> float:
         """Share of the planned steps that is done, 0..1; 0 where the plan is not known."""
-        planned = number(self.start.get("steps"))
-        return min(1.0, self.step / planned) if planned > 0 else 0.0
+        if self.start is None or not as_number(self.start.steps) > 0:
+            return 0.0
+        return min(1.0, self.step / as_number(self.start.steps))
 
-    def evidence(self, *path: str, check: int = -1) -> float:
-        """A number out of a check's evidence; NaN where it is not there."""
-        return number(self.raw(*path, check=check))
+    def events_of(self, *reasons: Reason) -> list[EventRecord]:
+        """The events that were written for one of these reasons."""
+        return [event for event in self.events if event.reason in reasons]
+
+    # what training says -------------------------------------------------------------------------
+
+    def recent(self, name: str, share: float = 0.5) -> float:
+        """Median of a number of the step records over the last `share` of them (three at least).
+
+        NaN where none of them has it.
+        """
+        count = max(_FEWEST, math.ceil(share * len(self.steps)))
+        values = [step_number(record, name) for record in self.steps[-count:]]
+        known = [value for value in values if not math.isnan(value)]
+        if not known:
+            return math.nan
+        return median(known)
+
+    @property
+    def loss_since_check(self) -> float:
+        """Mean training loss between the last two checks, in nats."""
+        if not self.checks:
+            return math.nan
+        check_steps = [0, *(check.step for check in self.checks)]
+        start = check_steps[-2]
+        end = check_steps[-1]
+        losses = []
+        for record in self.steps:
+            if start < record.step <= end:
+                losses.append(as_number(record.loss))
+        if not losses:
+            return math.nan
+        return sum(losses) / len(losses)
+
+    # what the checks say ------------------------------------------------------------------------
+
+    @cached_property
+    def losses(self) -> list[float]:
+        """Loss on the dev part in nats, check by check."""
+        return [as_number(check.loss) for check in self.checks]
+
+    @cached_property
+    def cers(self) -> list[float]:
+        """Character error rate of the dev part, check by check."""
+        return [as_number(check.metrics.get("cer")) for check in self.checks]
+
+    @property
+    def cer(self) -> float:
+        """Character error rate at the last check; NaN without any."""
+        return self.cers[-1] if self.cers else math.nan
+
+    @property
+    def best_cer(self) -> float:
+        """The lowest CER of all checks; infinite without any."""
+        known = [cer for cer in self.cers if not math.isnan(cer)]
+        return min(known, default=math.inf)
+
+    @property
+    def wer(self) -> float:
+        """Word error rate at the last check; NaN without any."""
+        if not self.checks:
+            return math.nan
+        return as_number(self.checks[-1].metrics.get("wer"))
+
+    @cached_property
+    def release(self) -> int | None:
+        """Step of the first of three checks in a row with CER at or below 80 %; None before."""
+        check = first_release(self.cers)
+        if check is None:
+            return None
+        return self.checks[check].step
+
+    @cached_property
+    def leaving(self) -> int | None:
+        """Step of the first of the last checks, too few for a release, with CER at or below 80 %.
+
+        None where the last check has more, and where there is a release.
+        """
+        if self.release is not None:
+            return None
+        first_low = None
+        for check, cer in zip(reversed(self.checks), reversed(self.cers), strict=True):
+            if not cer <= RELEASED:
+                break
+            first_low = check.step
+        return first_low
+
+    # what lies in the checks' evidence ----------------------------------------------------------
 
     def raw(self, *path: str, check: int = -1) -> Any:
         """Whatever lies at `path` in a check's evidence; None where nothing does."""
         if not -len(self.checks) <= check < len(self.checks):
             return None
-        found: Any = self.checks[check].get("evidence")
+        value: Any = self.checks[check].evidence
         for name in path:
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return found
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value
+
+    def evidence(self, *path: str, check: int = -1) -> float:
+        """A number out of a check's evidence; NaN where it is not there."""
+        return as_number(self.raw(*path, check=check))
 
     def report(self, name: str) -> float:
         """A number of the last check's CtcReport; NaN where it is not there."""
-        report = self.checks[-1].get("report") if self.checks else None
-        return number(report.get(name)) if isinstance(report, Mapping) else math.nan
-
-    def figure(self, name: str, check: int = -1) -> float:
-        """A number of a check; NaN where it is not there."""
-        return (
-            number(self.checks[check].get(name))
-            if -len(self.checks) <= check < len(self.checks)
-            else math.nan
-        )
-
-    @property
-    def losses(self) -> list[float]:
-        """Loss on the dev part, check by check."""
-        return [self.figure("dev_loss", at) for at in range(len(self.checks))]
-
-    def recent(self, name: str, share: float = 0.5) -> float:
-        """Median of a figure of the step records over the last `share` of them (three at least); NaN without any."""
-        values = [
-            number(record.get(name))
-            for record in self.steps[-max(3, math.ceil(share * len(self.steps))) :]
-        ]
-        values = [value for value in values if value == value]
-        return median(values) if values else math.nan
-
-    @property
-    def loss_since_check(self) -> float:
-        """Mean training loss between the last two checks."""
-        start, end = (self.figure("step", -2) if len(self.checks) > 1 else 0.0), self.figure("step")
-        losses = [number(r.get("loss")) for r in self.steps if start < number(r.get("step")) <= end]
-        return sum(losses) / len(losses) if losses else math.nan
-
-    @property
-    def cer(self) -> float:
-        return self.figure("cer")
-
-    @cached_property
-    def release(self) -> int | None:
-        """Step of the first of three checks in a row with CER at or below 80 %; None where that did not happen (yet)."""
-        return self._step_of(
-            first_release([self.figure("cer", at) for at in range(len(self.checks))])
-        )
-
-    @cached_property
-    def leaving(self) -> int | None:
-        """Step of the first of the last checks, too few for a release, that are at or below 80 % CER; None where there are none."""
-        if self.release is not None:
-            return None
-        low = [self.figure("cer", at) <= RELEASED for at in range(len(self.checks))]
-        return self._step_of(next((at for at in range(len(low)) if all(low[at:])), None))
-
-    def _step_of(self, check: int | None) -> int | None:
-        step = math.nan if check is None else self.figure("step", check)
-        return int(step) if math.isfinite(step) else None
-
-    @property
-    def best_cer(self) -> float:
-        """The lowest CER of all checks; infinite without any."""
-        return min(
-            (c for c in (self.figure("cer", at) for at in range(len(self.checks))) if c == c),
-            default=math.inf,
-        )
+        report = self.checks[-1].report if self.checks else None
+        if not isinstance(report, Mapping):
+            return math.nan
+        return as_number(report.get(name))
 
     def over_deaf(self, part: str = "dev", check: int = -1) -> float:
-        """Loss over that of the best deaf model, which is 1 on the plateau and falls once the model listens."""
-        return self.evidence(part, "nll", check=check) / self.evidence(part, "deaf", check=check)
+        """Loss over that of the best deaf model: 1 on the plateau, less once the model listens."""
+        own = self.evidence(part, "nll", check=check)
+        deaf = self.evidence(part, "deaf", check=check)
+        if deaf == 0:
+            return math.nan
+        return own / deaf
 
     def listens(self, part: str = "dev", check: int = -1) -> float:
         """Share of the loss that the wrong audio adds: near 0 for a model that does not listen."""
-        own, other = (
-            self.evidence(part, "own", check=check),
-            self.evidence(part, "other", check=check),
-        )
+        own = self.evidence(part, "own", check=check)
+        other = self.evidence(part, "other", check=check)
         return (other - own) / max(other, 1e-9)
+
+
+def step_number(record: StepRecord, name: str) -> float:
+    """A number of a step record, a field of its own or of the loss's report; NaN where absent."""
+    value = getattr(record, name, None)
+    if value is None:
+        value = record.details.get(name)
+    return as_number(value)
+
+
+def _typed(entry: Record | Mapping[str, Any]) -> Record | None:
+    """The record that an entry is or tells; None where it is none."""
+    if isinstance(entry, Record):
+        return entry
+    try:
+        return record_from(entry)
+    except (KeyError, TypeError, ValueError):
+        return None

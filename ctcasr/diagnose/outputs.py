@@ -2,31 +2,65 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-_POSITIONS = 16
+_POSITIONS = 16  # places in each row at which rows are compared
+_SUMS_TO_ONE = 1e-3  # distance from 1
 
 
 def output_stats(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, float]:
-    """Plain numbers about logits [B, T, C]: do they vary (probabilities), are they finite, are they probabilities already?"""
-    real = torch.arange(logits.shape[1]) < torch.tensor(input_lengths)[:, None]
-    rows = logits.detach().float().cpu()
-    frames = rows[real]
+    """Plain numbers about logits [B, T, C]; nothing where no row has a frame.
+
+    finite: share of the frames whose scores all are. already_softmax: share of the frames that hold
+    probabilities. top_probability: the mean probability of the best class. spread_utterances and
+    spread_frames: sum over classes of the variance of probabilities, between rows at the same
+    relative position, and within rows.
+
+    Example:
+        >>> stats = output_stats(torch.zeros(2, 3, 4), (3, 2))
+        >>> stats["finite"], stats["top_probability"], stats["spread_frames"]
+        (1.0, 0.25, 0.0)
+    """
+    scores = logits.detach().float().cpu()
+    real = torch.arange(scores.shape[1]) < torch.tensor(input_lengths)[:, None]
+    frames = scores[real]  # [sum T, C]
     if not len(frames):
         return {}
     finite = frames.isfinite().all(1)
-    probs = rows.softmax(2)
-    places = [torch.linspace(0, max(n - 1, 0), _POSITIONS).round().long() for n in input_lengths]
-    grid = torch.stack([probs[row, place] for row, place in enumerate(places)])  # [B, P, C]
-    sums_to_one = (frames.min(1).values >= 0) & ((frames.sum(1) - 1).abs() < 1e-3)
+    positive = frames.amin(1) >= 0
+    sums_to_one = (frames.sum(1) - 1).abs() < _SUMS_TO_ONE
+    grid = _at_positions(scores.softmax(2), input_lengths)
+    spread_utterances = grid.var(0, unbiased=False).sum(1)
+    spread_frames = grid.var(1, unbiased=False).sum(1)
     return {
-        "finite": float(finite.float().mean()),
-        # Spread (sum of variances over classes) between utterances at the same relative position, and within them.
-        "spread_utterances": float(grid.var(0, unbiased=False).sum(1).mean()),
-        "spread_frames": float(grid.var(1, unbiased=False).sum(1).mean()),
-        "already_softmax": float(sums_to_one.float().mean()),
-        "top_probability": float(frames.softmax(1).amax(1)[finite].mean())
-        if bool(finite.any())
-        else float("nan"),
+        "finite": _share(finite),
+        "spread_utterances": float(spread_utterances.mean()),
+        "spread_frames": float(spread_frames.mean()),
+        "already_softmax": _share(positive & sums_to_one),
+        "top_probability": _mean_top_probability(frames[finite]),
     }
+
+
+def _share(flags: Tensor) -> float:
+    """Share of the flags [N] that are set."""
+    return float(flags.float().mean())
+
+
+def _mean_top_probability(frames: Tensor) -> float:
+    """Mean probability of the best class of scores [N, C]; NaN without any."""
+    if not len(frames):
+        return math.nan
+    top_probability = frames.softmax(1).amax(1)
+    return float(top_probability.mean())
+
+
+def _at_positions(probabilities: Tensor, input_lengths: tuple[int, ...]) -> Tensor:
+    """Probabilities [B, P, C] at the same relative positions of every row."""
+    rows = []
+    for row, length in enumerate(input_lengths):
+        places = torch.linspace(0, max(length - 1, 0), _POSITIONS).round().long()
+        rows.append(probabilities[row, places])
+    return torch.stack(rows)

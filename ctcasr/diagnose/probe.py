@@ -1,9 +1,11 @@
-"""Looks into a network and at what goes into it, leaving no trace: activations, statistics, parameters, features, sound."""
+"""Looks into a network, leaving no trace: activations, statistics, parameters, features."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,12 +15,20 @@ from torch.overrides import TorchFunctionMode
 from ctcasr.batch import Batch
 from ctcasr.seq import Seq
 
-_SILENT = 1e-4  # root mean square below which nothing is heard (-80 dB of full scale)
 _RELU = (nn.functional.relu, nn.functional.hardtanh, torch.relu)
+_CONSTANT = 1e-4  # standard deviation over time below which a row's features do not change
+_NAMED = 3  # parameters that are named in a verdict
 
 
 class Activations(TorchFunctionMode):
-    """Sees the output of every ReLU (clipped or not) that is computed while it is entered, whichever module calls it."""
+    """Sees the output of every ReLU (clipped or not) that is computed while it is entered.
+
+    Example:
+        >>> with Activations() as activations:
+        ...     _ = torch.relu(torch.tensor([[[-1.0, 2.0]]]))
+        >>> activations.dead_shares((1,))
+        [0.5]
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,31 +41,43 @@ class Activations(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        if func in _RELU and isinstance(out, Tensor) and out.dim() >= 3:
-            self._outputs.append(out.detach())
-        return out
+        output = func(*args, **(kwargs or {}))
+        if func in _RELU and isinstance(output, Tensor) and output.dim() >= 3:
+            self._outputs.append(output.detach())
+        return output
 
-    def dead(self, lengths: tuple[int, ...]) -> list[float]:
-        """Share of units that are zero everywhere, layer by layer; outputs as long as the logits [B, T, ...] are masked."""
+    def dead_shares(self, lengths: tuple[int, ...]) -> list[float]:
+        """Share of units that are zero everywhere, layer by layer.
+
+        Outputs [B, T, ...] as long as the logits, whose `lengths` these are, are masked.
+        """
         shares = []
-        for out in self._outputs:
-            if out.dim() == 3 and out.shape[1] == max(lengths, default=0):
-                mask = (
-                    torch.arange(out.shape[1], device=out.device)
-                    < torch.tensor(lengths, device=out.device)[:, None]
-                )
-                out = out.masked_fill(~mask[:, :, None], 0.0)
-            top = out.amax(tuple(range(out.dim() - 1))) if out.dim() == 3 else out.amax((0, 1, 3))
-            shares.append(float((top <= 0).float().mean()))
+        for output in self._outputs:
+            if output.dim() == 3:
+                largest = _masked(output, lengths).amax((0, 1))
+            else:
+                largest = output.amax((0, 1, 3))
+            shares.append(float((largest <= 0).float().mean()))
         return shares
+
+
+def _masked(output: Tensor, lengths: tuple[int, ...]) -> Tensor:
+    """Output [B, T, F] with zeros where there is padding, if its T is that of the logits."""
+    if output.shape[1] != max(lengths, default=0):
+        return output
+    steps = torch.arange(output.shape[1], device=output.device)
+    real = steps < torch.tensor(lengths, device=output.device)[:, None]
+    return output.masked_fill(~real[:, :, None], 0.0)
 
 
 @contextmanager
 def batch_statistics(network: nn.Module) -> Iterator[int]:
-    """Within, normalisation works as in training (by the batch) and dropout as in evaluation; yields how many layers that changes."""
+    """Within, normalisation works by the batch, as in training, and dropout as in evaluation.
+
+    Yields how many layers that changes; modes and buffers are afterwards what they were.
+    """
     modes = {module: module.training for module in network.modules()}
-    kept = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
     network.train()
     for module in network.modules():
         if "Dropout" in type(module).__name__:
@@ -64,128 +86,143 @@ def batch_statistics(network: nn.Module) -> Iterator[int]:
         yield sum(hasattr(module, "running_mean") for module in modes)
     finally:
         for name, buffer in network.named_buffers():
-            if name in kept:
-                buffer.copy_(kept[name])
+            if name in buffers:
+                buffer.copy_(buffers[name])
         for module, training in modes.items():
             module.training = training
 
 
+@dataclass(frozen=True)
+class ParameterStats:
+    """Shares of a network's parameters, and norms of its last gradient by layer."""
+
+    frozen: float  # not trained
+    frozen_names: Sequence[str]  # the first of them
+    still: float  # unmoved since the last look
+    left: float  # unmoved although they have a gradient
+    left_names: Sequence[str]
+    watched: bool  # whether there was a last look
+    gradients: Mapping[str, float]
+    dropout: float  # the strongest
+
+
+def fingerprints(network: nn.Module) -> dict[str, str]:
+    """A digest of every parameter by name, by which one knows later whether it has moved."""
+    return {name: _fingerprint(parameter) for name, parameter in network.named_parameters()}
+
+
+def _fingerprint(parameter: Tensor) -> str:
+    values = parameter.detach().cpu().contiguous().reshape(-1)
+    raw_bytes = values.view(torch.uint8).numpy().data
+    return hashlib.blake2b(raw_bytes, digest_size=16).hexdigest()
+
+
 def parameter_stats(
-    network: nn.Module, trained: Iterable[nn.Parameter], before: Mapping[str, Tensor]
-) -> dict[str, Any]:
-    """Which share of the parameters is trained, has a gradient, has moved since `before`; norms of the last gradient by layer."""
-    mine = {id(p) for p in trained}
-    named = dict(network.named_parameters())
-    total = max(sum(p.numel() for p in named.values()), 1)
-    still = [
-        name
-        for name, p in named.items()
-        if name in before and torch.equal(p, before[name].to(p.device))
-    ]
-    frozen = [name for name, p in named.items() if not p.requires_grad or id(p) not in mine]
-    # A parameter that receives a gradient and does not move although others do is missing from the optimiser.
-    left = [
-        name for name in still if (grad := named[name].grad) is not None and bool((grad != 0).any())
-    ]
-    layers: dict[str, float] = {}
-    for name, p in named.items():
-        if p.grad is not None:
+    network: nn.Module,
+    trained: Iterable[nn.Parameter],
+    before: Mapping[str, str],
+    now: Mapping[str, str],
+) -> ParameterStats:
+    """What is trained, has a gradient, and has moved from the fingerprints `before` to `now`.
+
+    Example:
+        >>> layer = nn.Linear(3, 1)
+        >>> same = fingerprints(layer)
+        >>> stats = parameter_stats(layer, [layer.weight], same, same)
+        >>> stats.frozen, stats.frozen_names, stats.still
+        (0.25, ['bias'], 1.0)
+    """
+    parameters = dict(network.named_parameters())
+    trained_ids = {id(parameter) for parameter in trained}
+    frozen = []
+    still = []
+    left = []
+    for name, parameter in parameters.items():
+        if not parameter.requires_grad or id(parameter) not in trained_ids:
+            frozen.append(name)
+        if name in before and now[name] == before[name]:
+            still.append(name)
+            # Receives a gradient, does not move: missing from the optimiser.
+            if _has_gradient(parameter):
+                left.append(name)
+    total = max(sum(parameter.numel() for parameter in parameters.values()), 1)
+
+    def share(names: Sequence[str]) -> float:
+        return sum(parameters[name].numel() for name in names) / total
+
+    dropouts = [module.p for module in network.modules() if isinstance(module, nn.Dropout)]
+    return ParameterStats(
+        frozen=share(frozen),
+        frozen_names=frozen[:_NAMED],
+        still=share(still),
+        left=share(left),
+        left_names=left[:_NAMED],
+        watched=bool(before),
+        gradients=_gradient_norms(parameters),
+        dropout=max(dropouts, default=0.0),
+    )
+
+
+def _has_gradient(parameter: nn.Parameter) -> bool:
+    return parameter.grad is not None and bool((parameter.grad != 0).any())
+
+
+def _gradient_norms(parameters: Mapping[str, nn.Parameter]) -> dict[str, float]:
+    """Norm of the last gradient, layer by layer."""
+    squares: dict[str, float] = {}
+    for name, parameter in parameters.items():
+        if parameter.grad is not None:
             layer = name.rpartition(".")[0]
-            layers[layer] = layers.get(layer, 0.0) + float(p.grad.square().sum())
-
-    def share(names: Iterable[str]) -> float:
-        return sum(named[name].numel() for name in names) / total
-
-    return {
-        "frozen": share(frozen),
-        "frozen_names": frozen[:3],
-        "still": share(still),
-        "left": share(left),
-        "left_names": left[:3],
-        "watched": bool(before),
-        "gradients": {layer: value**0.5 for layer, value in layers.items()},
-        "dropout": max((m.p for m in network.modules() if isinstance(m, nn.Dropout)), default=0.0),
-    }
+            squares[layer] = squares.get(layer, 0.0) + float(parameter.grad.square().sum())
+    return {layer: square**0.5 for layer, square in squares.items()}
 
 
-def feature_stats(network: nn.Module, batch: Batch) -> dict[str, float]:
-    """Features [B, T, F] of the front-end: finite, varying, centred, and the same in training as in evaluation?"""
+@dataclass(frozen=True)
+class FeatureStats:
+    """Features of the front-end over real frames, and whether training hears the same."""
+
+    features_finite: float  # share of the values
+    features_constant: float  # share of the rows that do not change over time
+    features_mean: float
+    features_std: float
+    features_mode_gap: float  # relative difference between training and evaluation mode
+    features_normalised: float  # 1 where the front-end normalises, else 0
+
+
+def feature_stats(network: nn.Module, batch: Batch) -> FeatureStats | None:
+    """Statistics of the features of a batch; None where the network has no front-end.
+
+    The network must be in evaluation mode, and is so afterwards.
+    """
     front = getattr(network, "front", None)
     if front is None:
-        return {}
-    features = front(batch.audio)
+        return None
+    features: Seq = front(batch.audio)
     network.train()
-    trained = front(batch.audio)
+    in_training: Seq = front(batch.audio)
     network.eval()
     frames = features.data[features.mask]
-    finite = frames.isfinite()
-    clean = frames.nan_to_num(0.0, 0.0, 0.0)
-    rows = [features.row(row).float().nan_to_num(0.0, 0.0, 0.0) for row in range(len(batch))]
-    over_time = [row.std(0).mean() for row in rows if len(row) > 1]
-    constant = sum(float(spread) < 1e-4 for spread in over_time) / max(len(over_time), 1)
-    gap = (
-        trained.data - features.data
-    ).square().mean().sqrt() / features.data.square().mean().sqrt().clamp_min(1e-6)
-    return {
-        "features_finite": float(finite.float().mean()),
-        "features_constant": constant,
-        "features_mean": float(clean.mean()),
-        "features_std": float(clean.std()),
-        "features_mode_gap": float(gap),
-        "features_normalised": float(type(front.norm).__name__ != "Unnormalised")
-        if hasattr(front, "norm")
-        else 0.0,
-    }
-
-
-def sound_stats(audio: Seq) -> dict[str, float]:
-    """Samples [B, N]: silent rows, and what tells the speed at which they are read: pitch, and seconds in which something sounds."""
-    rate = float(audio.rate)
-    silent, pitches, active = 0, [], 0.0
-    for row in range(len(audio)):
-        samples = audio.row(row).float()
-        if float(samples.square().mean().sqrt()) < _SILENT:
-            silent += 1
-            continue
-        voices, seconds = _voice(samples, rate)
-        pitches += voices
-        active += seconds
-    pitch = float(torch.tensor(pitches).median()) if len(pitches) >= 10 else float("nan")
-    return {
-        "silent": silent / max(len(audio), 1),
-        "pitch_hz": pitch,
-        "active_s": active / max(len(audio), 1),
-    }
-
-
-def _voice(samples: Tensor, rate: float) -> tuple[list[float], float]:
-    """Pitch in Hz of the voiced frames (autocorrelation, 40 to 800 Hz), and seconds within 30 dB of the loudest frame."""
-    size, hop = round(0.05 * rate), round(0.025 * rate)
-    if len(samples) < size:
-        return [], len(samples) / rate
-    frames = samples.unfold(0, size, hop) - samples.mean()
-    energy = frames.square().mean(1)
-    loud = energy > 1e-3 * energy.max()
-    strong = frames[energy > 0.03 * energy.max()][:40]
-    power = (
-        torch.fft.rfft(strong * torch.hann_window(size, device=samples.device), 2 * size)
-        .abs()
-        .square()
+    finite_frames = frames.nan_to_num(0.0, 0.0, 0.0)
+    difference = (in_training.data - features.data).square().mean().sqrt()
+    size = features.data.square().mean().sqrt().clamp_min(1e-6)
+    normalises = hasattr(front, "norm") and type(front.norm).__name__ != "Unnormalised"
+    return FeatureStats(
+        features_finite=float(frames.isfinite().float().mean()),
+        features_constant=_constant_share(features),
+        features_mean=float(finite_frames.mean()),
+        features_std=float(finite_frames.std()),
+        features_mode_gap=float(difference / size),
+        features_normalised=float(normalises),
     )
-    correlation = torch.fft.irfft(power)[:, :size]
-    weight = torch.fft.irfft(
-        torch.fft.rfft(torch.hann_window(size, device=samples.device), 2 * size).abs().square()
-    )[:size]
-    correlation = (
-        correlation / correlation[:, :1].clamp_min(1e-9) / (weight / weight[0]).clamp_min(0.1)
-    )
-    low, high = round(rate / 800), min(round(rate / 40), size // 2 + size // 4)
-    peak, _ = correlation[:, low:high].max(1)
-    # The shortest lag nearly as good as the best: octave errors downwards are what autocorrelation is known for.
-    good = correlation[:, low:high] >= 0.85 * peak[:, None]
-    inner = torch.zeros_like(good)
-    middle = correlation[:, low:high]
-    inner[:, 1:-1] = (middle[:, 1:-1] >= middle[:, :-2]) & (middle[:, 1:-1] >= middle[:, 2:])
-    first = (good & inner).float().argmax(1)
-    voiced = (peak > 0.5) & (good & inner).any(1)
-    return (rate / (first[voiced] + low).float()).tolist(), float(loud.sum()) * hop / rate
+
+
+def _constant_share(features: Seq) -> float:
+    """Share of the rows of more than one frame whose features do not change over time."""
+    constant = 0
+    rows = 0
+    for row in range(len(features)):
+        frames = features.row(row).float().nan_to_num(0.0, 0.0, 0.0)
+        if len(frames) > 1:
+            rows += 1
+            constant += float(frames.std(0).mean()) < _CONSTANT
+    return constant / max(rows, 1)

@@ -1,42 +1,92 @@
-"""Are the targets what the texts say? Plain numbers about a batch and its tokenizer."""
+"""Are the targets what the texts say? Counts about a batch and its tokenizer."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ctcasr.batch import Batch
 from ctcasr.text import Tokenizer
 
 
-def target_stats(batch: Batch, tokenizer: Tokenizer) -> dict[str, float]:
-    """Shares of rows [B] whose targets are empty, shifted by one, padded, or whose text has characters that cannot be written."""
-    count = max(len(batch), 1)
-    empty = shifted = padded = wrong = characters = lost = 0
-    for utterance, ids in zip(
-        batch.utterances, batch.targets.cpu().split(list(batch.target_lengths)), strict=True
-    ):
-        said, labels = tokenizer.normalise(utterance.text or ""), ids.tolist()
-        missing = tokenizer.uncovered(utterance.text or "")
-        characters, lost = characters + len(said), lost + sum(missing.values())
-        empty += not labels
-        if labels and not missing:
-            expected = tokenizer.encode(utterance.text or "")
-            over = labels[len(expected) :]
-            padded += len(over) > 1 and labels[: len(expected)] == expected and len(set(over)) == 1
-            if _decoded(tokenizer, labels) != said:
-                wrong += 1
-                shifted += any(
-                    _decoded(tokenizer, [label + by for label in labels]) == said for by in (-1, 1)
-                )
-    return {
-        "empty": empty / count,
-        "shifted": shifted / count,
-        "padded": padded / count,
-        "unlike_text": wrong / count,
-        "outside_alphabet": lost / max(characters, 1),
-        "labels": sum(batch.target_lengths) / count,
-    }
+@dataclass
+class TargetStats:
+    """Counts over rows; they add up row by row.
+
+    Example:
+        >>> from ctcasr.text import Alphabet
+        >>> stats = TargetStats()
+        >>> stats.add("ab", [2, 3], Alphabet(" abc"))
+        >>> stats.add("ab", [3, 4], Alphabet(" abc"))
+        >>> stats.rows, stats.unlike_text, stats.shifted
+        (2, 1, 1)
+    """
+
+    rows: int = 0
+    empty: int = 0  # rows without a label
+    shifted: int = 0  # rows whose labels are the text's numbers plus or minus one
+    padded: int = 0  # rows whose labels are the text and one symbol again and again
+    unlike_text: int = 0  # rows whose labels do not spell the text
+    labels: int = 0
+    characters: int = 0
+    uncovered: int = 0  # characters that the tokenizer cannot write
+
+    def add(self, text: str, labels: Sequence[int], tokenizer: Tokenizer) -> None:
+        """Count one row: the text of its utterance, and the labels it is trained on."""
+        reference = tokenizer.normalise(text)
+        uncovered = tokenizer.uncovered(text)
+        self.rows += 1
+        self.labels += len(labels)
+        self.characters += len(reference)
+        self.uncovered += sum(uncovered.values())
+        if not labels:
+            self.empty += 1
+        elif not uncovered:
+            self.padded += _is_padded(labels, tokenizer.encode(text))
+            if _decoded(tokenizer, labels) != reference:
+                self.unlike_text += 1
+                self.shifted += _is_shifted(labels, reference, tokenizer)
+
+    def as_json(self) -> dict[str, float]:
+        """Shares of the rows, the share of the characters outside, and labels a row."""
+        rows = max(self.rows, 1)
+        return {
+            "empty": self.empty / rows,
+            "shifted": self.shifted / rows,
+            "padded": self.padded / rows,
+            "unlike_text": self.unlike_text / rows,
+            "outside_alphabet": self.uncovered / max(self.characters, 1),
+            "labels": self.labels / rows,
+        }
 
 
-def _decoded(tokenizer: Tokenizer, labels: list[int]) -> str | None:
-    if any(not 0 <= label < tokenizer.size or label == tokenizer.blank for label in labels):
-        return None
-    return tokenizer.decode(labels)
+def target_stats(batch: Batch, tokenizer: Tokenizer) -> TargetStats:
+    """The counts of a batch."""
+    stats = TargetStats()
+    targets = batch.targets.cpu().split(list(batch.target_lengths))
+    for utterance, labels in zip(batch.utterances, targets, strict=True):
+        stats.add(utterance.text or "", labels.tolist(), tokenizer)
+    return stats
+
+
+def _is_padded(labels: Sequence[int], expected: Sequence[int]) -> bool:
+    """Whether labels are the expected ones and then one symbol twice or more."""
+    over = labels[len(expected) :]
+    begins_as_expected = list(labels[: len(expected)]) == list(expected)
+    return begins_as_expected and len(over) > 1 and len(set(over)) == 1
+
+
+def _is_shifted(labels: Sequence[int], reference: str, tokenizer: Tokenizer) -> bool:
+    """Whether labels spell the reference once one is added to, or taken from, each."""
+    for shift in (-1, 1):
+        if _decoded(tokenizer, [label + shift for label in labels]) == reference:
+            return True
+    return False
+
+
+def _decoded(tokenizer: Tokenizer, labels: Sequence[int]) -> str | None:
+    """The text of labels; None where one of them is none of the tokenizer's, or its blank."""
+    for label in labels:
+        if not 0 <= label < tokenizer.size or label == tokenizer.blank:
+            return None
+    return tokenizer.decode(list(labels))

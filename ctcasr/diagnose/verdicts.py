@@ -1,4 +1,4 @@
-"""The verdict on a run so far: learning, waiting, converged, or in trouble and why. Pure Python over plain records."""
+"""The verdict on a run so far: learning, waiting, converged, or in trouble and why. Pure Python."""
 
 from __future__ import annotations
 
@@ -14,77 +14,125 @@ from ctcasr.records import Record
 
 __all__ = ["Cause", "Verdict", "verdict"]
 
-_DOUBT = 0.9  # confidence from which on lesser suspicions are not worth telling
+# Beside a cause of this confidence, suspicions that are so much less sure are not worth telling:
+_CERTAIN = 0.9
+_LESS_SURE = 0.2
+
+# The estimate of the release:
+_SPELLS = 0.85  # of the deaf model's loss: where runs begin to spell
+_LISTENS = 0.05  # share of the loss that the wrong audio adds
+_LINE = 4  # checks that the line is drawn through
+_SOONEST = 1.2  # times the steps done, once the wrong audio costs loss
+_WHILE_DEAF = 2.0  # times the steps done, while it does not
+_LATEST = 3.0
+
+# Convergence: over so many checks the loss has not fallen below this share of what it was before.
+_FLAT_CHECKS = 5
+_FLAT = 0.99
+_HALF_WRONG_CER = 0.5  # a loss that stands still for a while there is not the end of learning
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`state` is "learning", "plateau: wait", "converged" or "trouble"; causes are ordered, the likeliest first."""
+    """`state` is "learning", "plateau: wait", "converged" or "trouble"; the likeliest cause first.
+
+    `release_step` is when the plateau was left, or (if `estimated`) probably will be.
+    """
 
     state: str
     step: int
-    release_step: int | None = None  # when the plateau was left, or (if `estimated`) will be
+    release_step: int | None = None
     estimated: bool = False
     causes: tuple[Cause, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data for a record."""
+        """Plain data for a record, field by field."""
         return {**asdict(self), "causes": [asdict(cause) for cause in self.causes]}
 
 
 def verdict(records: Sequence[Record | Mapping[str, Any]]) -> Verdict:
-    """Read plain records (lines of records.jsonl) and judge; causes that cannot be told apart follow each other."""
+    """Judge a run by its records, or by flat objects as they stand in records.jsonl.
+
+    Records of older runs are read as well; what is no record is left out. Causes that cannot be
+    told apart follow each other.
+
+    Example:
+        >>> plateau = {"kind": "check", "step": 10, "cer": 1.0, "loss": 30.0}
+        >>> judgement = verdict([plateau])
+        >>> judgement.state, judgement.release_step, judgement.estimated
+        ('plateau: wait', 20, True)
+    """
     history = RunHistory.of(records)
-    found = [cause for look in CAUSES if (cause := look(history)) is not None]
-    found.sort(key=lambda cause: -cause.confidence)  # stable: equal ones keep the order of CAUSES
-    if found and found[0].confidence >= _DOUBT:
-        found = [cause for cause in found if cause.confidence >= _DOUBT - 0.2]
+    causes = causes_of(history)
     release = history.release
-    estimate = None if release is not None else history.leaving or estimated_release(history)
+    estimate = None
+    if release is None:
+        estimate = history.leaving or estimated_release(history)
     return Verdict(
-        _state(history, bool(found)),
-        history.step,
-        release if release is not None else estimate,
-        release is None and estimate is not None,
-        tuple(found),
+        state=_state(history, bool(causes)),
+        step=history.step,
+        release_step=estimate if release is None else release,
+        estimated=estimate is not None,
+        causes=causes,
     )
 
 
-def estimated_release(history: RunHistory) -> int | None:
-    """The step at which the plateau will be left, as a multiple of the steps done; None before the first check.
+def causes_of(history: RunHistory) -> tuple[Cause, ...]:
+    """The causes that a history shows, the surest first; equally sure ones as in CAUSES."""
+    causes = []
+    for find in CAUSES:
+        cause = find(history)
+        if cause is not None:
+            causes.append(cause)
+    causes.sort(key=lambda cause: -cause.confidence)
+    if causes and causes[0].confidence >= _CERTAIN:
+        causes = [cause for cause in causes if cause.confidence >= _CERTAIN - _LESS_SURE]
+    return tuple(causes)
 
-    While nothing is heard, nothing tells the end but the time it has lasted: twice that, three times where the loss
-    does not even fall. Once the wrong audio costs loss, a line through the logarithm of the loss over the last checks
-    is drawn on to where runs begin to spell, at 0.85 of the deaf model's loss.
+
+def estimated_release(history: RunHistory) -> int | None:
+    """The step at which the plateau will be left, 1.2 to 3 times those done; None without checks.
+
+    While nothing is heard, nothing tells the end but the time it has lasted: twice that, three
+    times where the loss does not even fall. Once the wrong audio costs loss, a line through the
+    logarithm of the loss over the last checks is drawn on to where runs begin to spell.
     """
     if not history.checks:
         return None
-    points = [
-        (at, math.log(ratio))
-        for check in range(len(history.checks))
-        if (ratio := history.over_deaf(check=check)) > 0
-        and (at := history.figure("step", check)) > 0
-    ][-4:]
+    points = []
+    for check, record in enumerate(history.checks):
+        ratio = history.over_deaf(check=check)
+        if ratio > 0 and record.step > 0:
+            points.append((record.step, math.log(ratio)))
     now = max(history.step, 1)
     if len(points) < 2:
-        return 2 * now
-    (x0, y0), (x1, y1) = points[0], points[-1]
-    slope = (y1 - y0) / max(x1 - x0, 1)
-    ahead = (math.log(0.85) - y1) / slope / now if slope < 0 else math.inf
-    least = 1.2 if history.listens() > 0.05 else 2.0
-    return round(now * min(3.0, max(least, 1 + ahead)))
+        return round(_WHILE_DEAF * now)
+    ahead = _steps_ahead(points[-_LINE:]) / now
+    soonest = _SOONEST if history.listens() > _LISTENS else _WHILE_DEAF
+    return round(now * min(_LATEST, max(soonest, 1 + ahead)))
+
+
+def _steps_ahead(points: Sequence[tuple[int, float]]) -> float:
+    """Steps until a line through the first and last point reaches where runs begin to spell.
+
+    `points` are (step, logarithm of the loss over the deaf model's); infinite if it does not fall.
+    """
+    first_step, first_log = points[0]
+    last_step, last_log = points[-1]
+    slope = (last_log - first_log) / max(last_step - first_step, 1)
+    if slope >= 0:
+        return math.inf
+    return (math.log(_SPELLS) - last_log) / slope
 
 
 def _state(history: RunHistory, trouble: bool) -> str:
+    """The state in a word or two."""
     if trouble:
         return "trouble"
     if history.release is None and history.leaving is None:
         return "plateau: wait"
     losses = history.losses
-    # Where half of the characters are wrong, a loss that stands still for a while is not the end of learning.
-    flat = (
-        len(losses) > 5
-        and min(losses[-5:]) > 0.99 * min(losses[:-5])
-        and history.figure("cer") < 0.5
+    flat = len(losses) > _FLAT_CHECKS and (
+        min(losses[-_FLAT_CHECKS:]) > _FLAT * min(losses[:-_FLAT_CHECKS])
     )
-    return "converged" if flat else "learning"
+    return "converged" if flat and history.cer < _HALF_WRONG_CER else "learning"

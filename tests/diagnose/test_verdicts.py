@@ -13,7 +13,7 @@ from ctcasr.diagnose import verdict
 from ctcasr.diagnose.causes import CAUSES
 from ctcasr.diagnose.history import RunHistory
 
-DOCS = Path(__file__).resolve().parents[3] / "docs" / "causes.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "causes.md"
 
 
 def make(

@@ -61,7 +61,7 @@ class _Nothing:
 
     def dev_batch(self, batch: Batch, logits: Seq, written: Sequence[str]) -> None: ...
 
-    def figures(self) -> dict[str, Any]:
+    def collect(self) -> dict[str, Any]:
         return {}
 
 

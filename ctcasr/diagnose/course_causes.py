@@ -1,0 +1,133 @@
+"""Causes that only the course of a run tells: loss, errors and listening from check to check."""
+
+from __future__ import annotations
+
+from ctcasr.diagnose.cause import LIKELY, PAIR, Cause
+from ctcasr.diagnose.history import RunHistory
+
+_CHECKS = 3  # the last ones, that must agree
+_AS_DEAF = 0.97  # of the deaf model's loss
+_HEARS_NOTHING = 0.03  # share of the loss that the wrong audio adds
+_GUESSED_CER = 0.7
+_NO_LONGER_FALLS = 0.98  # of the lowest loss before
+_BY_HEART = 0.85  # training loss over dev loss
+_TRAIN_BY_HEART = 0.7  # of the deaf model's loss on training utterances
+
+_RISING_CHECKS = 5  # since the lowest loss
+_RISEN = 1.1  # of the lowest loss
+_MUCH_WRONG_CER = 0.3
+_MOST_WRONG_CER = 0.6
+_KNOWN_CER = 0.15
+
+_UNDERSTOOD = 0.9  # of the deaf model's loss
+_DELETED = 0.1  # share of the characters
+_PENALTIES = (2, 5)  # nats off the blank that evidence tries
+
+
+def shuffled_transcripts(history: RunHistory) -> Cause | None:
+    """The texts belong to other recordings: learnt are their habits, or training texts by heart."""
+    if history.best_cer <= _GUESSED_CER or not _stays_deaf(history):
+        return None
+    losses = history.losses
+    if not min(losses[-_CHECKS:]) > _NO_LONGER_FALLS * min(losses[:-_CHECKS]):
+        return None
+    by_heart = (
+        history.loss_since_check < _BY_HEART * losses[-1]
+        or history.over_deaf("train") < _TRAIN_BY_HEART
+    )
+    if by_heart:
+        course = (
+            f"the training loss is {history.loss_since_check:.1f} nats, the dev loss "
+            f"{losses[-1]:.1f} and no longer falling: texts are learnt by heart"
+        )
+    elif history.done > 0.5:
+        course = f"{history.done:.0%} of the training has passed"
+    else:
+        return None
+    return Cause(
+        "transcripts-shuffled",
+        f"The loss on the dev part is {history.over_deaf():.2f} times that of the best model that "
+        f"hears nothing, and the wrong audio changes it by {history.listens():+.1%}, while "
+        f"{course}.",
+        "Listen to a few recordings with their texts; look at how files and texts were paired.",
+        history.step,
+        LIKELY if by_heart else PAIR,
+    )
+
+
+def _stays_deaf(history: RunHistory) -> bool:
+    """Whether the last checks have the deaf model's loss and do not care for the audio."""
+    if len(history.checks) <= _CHECKS:
+        return False
+    for check in range(-_CHECKS, 0):
+        no_better = history.over_deaf(check=check) > _AS_DEAF
+        hears_nothing = history.listens(check=check) < _HEARS_NOTHING
+        if not (no_better and hears_nothing):
+            return False
+    return True
+
+
+def model_too_large(history: RunHistory) -> Cause | None:
+    """The training part is known by heart and nothing else understood, or dev gets worse."""
+    train_cer = history.evidence("train", "cer")
+    dev_cer = history.evidence("dev", "cer")
+    known_by_heart = train_cer < _KNOWN_CER and dev_cer > _MOST_WRONG_CER
+    gets_worse = _gets_worse(history)
+    if not (gets_worse or known_by_heart):
+        return None
+    course = ""
+    if gets_worse:
+        losses = history.losses
+        lowest = losses.index(min(losses))
+        course = (
+            f"; loss there has risen from {losses[lowest]:.1f} to {losses[-1]:.1f} in "
+            f"{len(losses) - 1 - lowest} checks"
+        )
+    return Cause(
+        "model-too-large",
+        f"WER is {history.evidence('train', 'wer'):.0%} on training utterances and "
+        f"{history.wer:.0%} on the dev part{course} (the wrong audio changes its loss by "
+        f"{history.listens():+.1%}).",
+        "More data or augmentation; a smaller network, dropout and weight decay.",
+        history.step,
+        LIKELY,
+    )
+
+
+def _gets_worse(history: RunHistory) -> bool:
+    """Whether the dev loss has risen for some checks while that of training is far below."""
+    losses = history.losses
+    if not losses:
+        return False
+    lowest = losses.index(min(losses))
+    rises = len(losses) - lowest > _RISING_CHECKS and losses[-1] > _RISEN * losses[lowest]
+    much_wrong = history.evidence("dev", "cer") > _MUCH_WRONG_CER
+    far_apart = history.evidence("train", "nll") < 0.5 * history.evidence("dev", "nll")
+    return rises and much_wrong and far_apart
+
+
+def over_peaky(history: RunHistory) -> Cause | None:
+    """Much is understood, but the blank wins frames that belong to symbols."""
+    if history.release is None and history.leaving is None:
+        return None
+    cer = history.evidence("dev", "cer")
+    deleted = history.evidence("dev", "deletions")
+    inserted = history.evidence("dev", "insertions")
+    trials = []
+    for nats in _PENALTIES:
+        trials.append((history.evidence("dev", f"cer_blank_minus_{nats}"), nats))
+    penalised_cer, nats = min(trials)
+    deletes_most = deleted > _DELETED and deleted > 0.6 * cer and deleted > 5 * inserted
+    penalty_helps = penalised_cer < 0.75 * cer
+    excess = history.report("blank_excess")
+    if not (history.over_deaf() < _UNDERSTOOD and deletes_most and penalty_helps and excess > 0.01):
+        return None
+    return Cause(
+        "over-peaky",
+        f"{deleted:.0%} of the characters are deleted and {inserted:.0%} inserted; with the blank "
+        f"{nats} nats lower, CER falls from {cer:.0%} to {penalised_cer:.0%} (the blank has "
+        f"{excess:+.1%} more of the frames than the targets ask for).",
+        "A blank penalty at decoding; label priors in training; a shorter stride.",
+        history.step,
+        LIKELY,
+    )

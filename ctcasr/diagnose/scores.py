@@ -1,0 +1,123 @@
+"""What a network's scores for a batch are worth: losses, errors, lengths."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from ctcasr.batch import Batch
+from ctcasr.ctc import ctc_loss
+from ctcasr.diagnose.deaf import rolled
+from ctcasr.diagnose.yardstick import DeafYardstick, finite_mean
+from ctcasr.scoring.errors import ErrorRates
+from ctcasr.seq import Seq
+from ctcasr.text import Tokenizer
+
+_PENALTIES = (2, 5)  # nats that the blank is lowered by, on trial
+
+Read = Callable[[Seq, float], list[str]]
+"""Logits [B, T, C], and nats to take off the blank, to hypotheses."""
+
+
+@dataclass(frozen=True)
+class ScoreStats:
+    """Means over the rows of a batch."""
+
+    nll: float  # nats an utterance
+    deaf: float  # of the deaf model
+    own: float  # nats where the texts differ from another row's: with their own audio,
+    other: float  # and with that of the other row
+    pairs: int
+    wer: float
+    cer: float
+    deletions: float  # a character of the references
+    insertions: float
+    written_differs: float  # share of hypotheses unlike the best path read with the loss's blank
+    wrong_lengths: float  # share of rows whose frames are not what the network makes of the audio
+    uniform: float  # nats of equal chances for all symbols, at most
+
+
+def score_stats(
+    network: nn.Module,
+    batch: Batch,
+    logits: Seq,
+    hypotheses: Sequence[str],
+    best_paths: Sequence[str],
+    tokenizer: Tokenizer,
+    deaf: DeafYardstick,
+) -> ScoreStats:
+    """Statistics of logits [B, T, C]; `best_paths` are read with the blank of the loss."""
+    blank = tokenizer.blank
+    rows = max(len(batch), 1)
+    wrong_audio = rolled(
+        logits.data, logits.lengths, batch.targets, batch.target_lengths, blank=blank
+    )
+    errors = error_rates(batch, hypotheses, tokenizer)
+    characters = max(errors.chars.total, 1)
+    differing = 0
+    for hypothesis, best_path in zip(hypotheses, best_paths, strict=True):
+        differing += hypothesis != best_path
+    return ScoreStats(
+        nll=mean_nll(batch, logits, blank),
+        deaf=deaf.nll(batch, logits.lengths),
+        own=wrong_audio.own,
+        other=wrong_audio.other,
+        pairs=wrong_audio.pairs,
+        wer=errors.words.rate,
+        cer=errors.chars.rate,
+        deletions=errors.chars.deletions / characters,
+        insertions=errors.chars.insertions / characters,
+        written_differs=differing / max(len(best_paths), 1),
+        wrong_lengths=_wrong_lengths(network, batch, logits) / rows,
+        uniform=sum(logits.lengths) / rows * math.log(max(tokenizer.size, 2)),
+    )
+
+
+def mean_nll(batch: Batch, logits: Seq, blank: int) -> float:
+    """Mean loss in nats over the rows that have a path; NaN where none has one."""
+    losses = ctc_loss(
+        logits.data,
+        batch.targets,
+        logits.lengths,
+        batch.target_lengths,
+        blank=blank,
+        reduction="none",
+    )
+    return finite_mean(losses)
+
+
+def error_rates(batch: Batch, hypotheses: Sequence[str], tokenizer: Tokenizer) -> ErrorRates:
+    """Errors of hypotheses against the texts of a batch."""
+    errors = ErrorRates()
+    for utterance, hypothesis in zip(batch.utterances, hypotheses, strict=True):
+        reference = tokenizer.normalise(utterance.text or "")
+        errors += ErrorRates.of(reference, hypothesis)
+    return errors
+
+
+def penalised_cers(
+    batch: Batch, logits: Seq, read: Read, tokenizer: Tokenizer
+) -> Mapping[str, float]:
+    """CER with the blank made less likely, `cer_blank_minus_N` for N nats.
+
+    Lower than the CER where the blank takes what belongs to symbols.
+    """
+    cers = {}
+    for nats in _PENALTIES:
+        errors = error_rates(batch, read(logits, nats), tokenizer)
+        cers[f"cer_blank_minus_{nats}"] = errors.chars.rate
+    return cers
+
+
+def _wrong_lengths(network: nn.Module, batch: Batch, logits: Seq) -> int:
+    """Rows of logits whose length is not what the network makes of their audio."""
+    frames_of = getattr(network, "frames", None)
+    if frames_of is None:
+        return 0
+    wrong = 0
+    for frames, samples in zip(logits.lengths, batch.audio.lengths, strict=True):
+        wrong += frames_of(samples) != frames
+    return wrong

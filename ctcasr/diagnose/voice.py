@@ -1,0 +1,127 @@
+"""What recordings sound like: silence, the pitch of voices, and how long something sounds."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ctcasr.seq import Seq
+
+_SILENT = 1e-4  # root mean square below which nothing is heard (-80 dB of full scale)
+_LEAST_VOICED = 10  # voiced frames that a median pitch is worth telling of
+
+# Frames of the pitch analysis:
+_FRAME_S = 0.05
+_HOP_S = 0.025
+_LOWEST_HZ = 40
+_HIGHEST_HZ = 800
+_MOST_FRAMES = 40  # of each utterance
+_LOUD = 1e-3  # of the loudest frame's power (-30 dB): something sounds
+_STRONG = 0.03  # of the loudest frame's power: worth looking for a voice
+_VOICED = 0.5  # autocorrelation at the best lag
+_NEARLY_BEST = 0.85  # of that
+
+
+@dataclass(frozen=True)
+class VoiceStats:
+    """`silent` is the share of silent rows, `pitch_hz` the median over voiced frames (NaN if few).
+
+    `active_s` are seconds a row within 30 dB of its loudest frame.
+    """
+
+    silent: float
+    pitch_hz: float
+    active_s: float
+
+
+def voice_stats(audio: Seq) -> VoiceStats:
+    """Statistics of samples [B, N].
+
+    Example:
+        >>> hum = 0.1 * torch.sin(torch.arange(16000) * 2 * torch.pi * 200 / 16000)
+        >>> stats = voice_stats(Seq.stack([hum, 0 * hum], 16000))
+        >>> stats.silent, round(stats.pitch_hz), round(stats.active_s, 1)
+        (0.5, 200, 0.5)
+    """
+    rate_hz = float(audio.rate)
+    silent = 0
+    active_s = 0.0
+    pitches_hz: list[float] = []
+    for row in range(len(audio)):
+        samples = audio.row(row).float()
+        effective = float(samples.square().mean().sqrt())
+        if effective < _SILENT:
+            silent += 1
+            continue
+        voice = _voice(samples, rate_hz)
+        pitches_hz.extend(voice.pitches_hz)
+        active_s += voice.active_s
+    pitch_hz = math.nan
+    if len(pitches_hz) >= _LEAST_VOICED:
+        pitch_hz = float(torch.tensor(pitches_hz).median())
+    rows = max(len(audio), 1)
+    return VoiceStats(silent / rows, pitch_hz, active_s / rows)
+
+
+class _Voice(NamedTuple):
+    """Of one recording: the pitches of its voiced frames, and how long something sounds."""
+
+    pitches_hz: list[float]
+    active_s: float
+
+
+def _voice(samples: Tensor, rate_hz: float) -> _Voice:
+    """The voice in samples [N]."""
+    size = round(_FRAME_S * rate_hz)
+    hop = round(_HOP_S * rate_hz)
+    if len(samples) < size:
+        return _Voice([], len(samples) / rate_hz)
+    frames = samples.unfold(0, size, hop) - samples.mean()
+    energy = frames.square().mean(1)
+    loudest = energy.max()
+    loud_frames = int((energy > _LOUD * loudest).sum())
+    strong = frames[energy > _STRONG * loudest][:_MOST_FRAMES]
+    return _Voice(_pitches_hz(strong, rate_hz), loud_frames * hop / rate_hz)
+
+
+def _pitches_hz(frames: Tensor, rate_hz: float) -> list[float]:
+    """Pitch of the voiced ones among frames [F, N], by autocorrelation."""
+    size = frames.shape[1]
+    lowest_lag = round(rate_hz / _HIGHEST_HZ)
+    highest_lag = round(rate_hz / _LOWEST_HZ)
+    # Beyond three quarters of a frame, too few samples overlap to correlate.
+    highest_lag = min(highest_lag, size // 2 + size // 4)
+    correlation = _autocorrelation(frames)[:, lowest_lag:highest_lag]
+    best = correlation.amax(1)
+    # The shortest lag nearly as good as the best: octave errors downwards are what autocorrelation
+    # is known for.
+    nearly_best = correlation >= _NEARLY_BEST * best[:, None]
+    rises = correlation[:, 1:-1] >= correlation[:, :-2]
+    falls = correlation[:, 1:-1] >= correlation[:, 2:]
+    peaks = torch.zeros_like(nearly_best)
+    peaks[:, 1:-1] = rises & falls
+    candidates = nearly_best & peaks
+    first_lag = candidates.float().argmax(1) + lowest_lag
+    voiced = (best > _VOICED) & candidates.any(1)
+    return (rate_hz / first_lag[voiced].float()).tolist()
+
+
+def _autocorrelation(frames: Tensor) -> Tensor:
+    """Autocorrelation [F, N] of frames [F, N], 1 at lag 0, without the window's own decay."""
+    size = frames.shape[1]
+    window = torch.hann_window(size, device=frames.device)
+    correlation = _correlation(frames * window)
+    weight = _correlation(window)
+    weight = (weight / weight[0]).clamp_min(0.1)
+    return correlation / correlation[:, :1].clamp_min(1e-9) / weight
+
+
+def _correlation(signal: Tensor) -> Tensor:
+    """Correlation of signals [..., N] with themselves, lags 0 .. N - 1, by Fourier transforms."""
+    size = signal.shape[-1]
+    power = torch.fft.rfft(signal, 2 * size).abs().square()
+    return torch.fft.irfft(power)[..., :size]
