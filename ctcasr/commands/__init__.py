@@ -1,1 +1,1 @@
-"""The commands of `ctcasr`, one file each."""
+"""The commands of `ctcasr`, one module each: add_arguments(parser), run(arguments) -> status."""

@@ -1,4 +1,4 @@
-"""`ctcasr card`: arguments in, exit status out."""
+"""`ctcasr card`: the system card of a checkpoint or a preset."""
 
 from __future__ import annotations
 
@@ -37,37 +37,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, default=1, help="threads on a CPU (default: 1)")
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
-        "--run", metavar="DIR", help="run directory (default: that of the checkpoint)"
+        "--run", metavar="DIR", type=Path, help="run directory (default: that of the checkpoint)"
     )
     parser.add_argument("--team", default="")
     parser.add_argument("--contact", default="")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Print the card; ValueError where there is nothing to describe."""
-    if args.clip_s <= 0 or args.runs < 1 or args.threads < 1:
+    if arguments.clip_s <= 0 or arguments.runs < 1 or arguments.threads < 1:
         raise ValueError("expected --clip-s above 0, --runs and --threads of at least 1")
+    options = Options(
+        clip_s=arguments.clip_s,
+        samples=arguments.samples,
+        frames=arguments.frames,
+        rules=RULESETS[arguments.rules],
+        runs=arguments.runs,
+        run=arguments.run,
+        team=arguments.team,
+        contact=arguments.contact,
+        command=["ctcasr", *sys.argv[1:]],
+    )
     threads = torch.get_num_threads()
-    torch.set_num_threads(args.threads)
+    torch.set_num_threads(arguments.threads)
     try:
-        subject = find_subject(args.subject)
-        subject.model.to(args.device)
-        options = Options(
-            args.clip_s,
-            args.samples,
-            args.frames,
-            RULESETS[args.rules],
-            args.runs,
-            Path(args.run) if args.run else None,
-            args.team,
-            args.contact,
-            ["ctcasr", *sys.argv[1:]],
-        )
+        subject = find_subject(arguments.subject)
+        subject.model.to(arguments.device)
         card = make_card(subject, options)
     finally:
         torch.set_num_threads(threads)
-    print(
-        json.dumps(card, indent=1, ensure_ascii=False) if args.json else markdown(card),
-        end="\n" if args.json else "",
-    )
+    if arguments.json:
+        print(json.dumps(card, indent=1, ensure_ascii=False))
+    else:
+        print(markdown(card), end="")
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `ctcasr --help` need not load torch
     from ctcasr.recognise.decoder import Decoder
-    from ctcasr.recognise.recogniser import Recogniser
+    from ctcasr.recognise.protocols import Transcriber
     from ctcasr.text import Lexicon, NGram, Tokenizer
 
 
@@ -48,7 +48,8 @@ def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=2.0,
         metavar="P",
-        help="a frame with at least this probability of the blank counts as blank alone (default: none does)",
+        help="a frame with at least this probability of the blank counts as blank alone "
+        "(default: none does)",
     )
     add_ensemble_flag(flags)
 
@@ -62,50 +63,61 @@ def add_ensemble_flag(flags: argparse._ActionsContainer) -> None:
     )
 
 
-def recogniser_from(args: argparse.Namespace) -> Recogniser:
+def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
     """The recogniser of a checkpoint, or the ensemble that the flags ask for."""
     from ctcasr.recognise.ensemble import Ensemble
     from ctcasr.recognise.recogniser import Recogniser
 
-    return (
-        Ensemble.read(args.checkpoint, args.ensemble)
-        if args.ensemble
-        else Recogniser.load(args.checkpoint)
-    )
+    if arguments.ensemble:
+        return Ensemble.read(arguments.checkpoint, arguments.ensemble)
+    return Recogniser.load(arguments.checkpoint)
 
 
-def decoder_from(args: argparse.Namespace, tokenizer: Tokenizer) -> Decoder | None:
-    """What the flags ask for; None for greedy. ValueError where flags want --beam, or a file cannot be read."""
+def decoder_from(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Decoder | None:
+    """What the flags ask for; None for greedy.
+
+    ValueError where flags want --beam, or a file cannot be read.
+    """
     from ctcasr.recognise.decoder import beam_decoder
     from ctcasr.recognise.ensemble import NBEST
     from ctcasr.text import NGram
 
-    if args.beam is None:
-        asked = [f"--{name}" for name in ("lm", "lexicon", "hotwords") if getattr(args, name)]
-        if asked:
-            raise ValueError(f"{', '.join(asked)}: expected --beam N with it (16 is a good start)")
+    if arguments.beam is None:
+        _refuse_without_beam(arguments)
         return None
-    model = NGram.read(args.lm) if args.lm else None
+    model = NGram.read(arguments.lm) if arguments.lm else None
+    hotwords = arguments.hotwords.split(",") if arguments.hotwords else ()
     return beam_decoder(
         tokenizer,
-        args.beam,
+        arguments.beam,
         lm=model,
-        lm_weight=args.lm_weight,
-        word_bonus=args.word_bonus,
-        lexicon=lexicon_from(args.lexicon, model, tokenizer),
-        hotwords=args.hotwords.split(",") if args.hotwords else (),
-        hotword_bonus=args.hotword_bonus,
-        nbest=NBEST if args.ensemble else 1,
-        skip_blank=args.skip_blank,
+        lm_weight=arguments.lm_weight,
+        word_bonus=arguments.word_bonus,
+        lexicon=lexicon_from(arguments.lexicon, model, tokenizer),
+        hotwords=hotwords,
+        hotword_bonus=arguments.hotword_bonus,
+        nbest=NBEST if arguments.ensemble else 1,
+        skip_blank=arguments.skip_blank,
     )
 
 
+def _refuse_without_beam(arguments: argparse.Namespace) -> None:
+    given = []
+    for name in ("lm", "lexicon", "hotwords"):
+        if getattr(arguments, name):
+            given.append(f"--{name}")
+    if given:
+        raise ValueError(f"{', '.join(given)}: expected --beam N with it (16 is a good start)")
+
+
 def lexicon_from(name: str | None, model: NGram | None, tokenizer: Tokenizer) -> Lexicon | None:
-    """The lexicon of a file, or of the model's words for the name "lm"."""
+    """The lexicon of a file, or of the model's words for the name "lm"; ValueError without one."""
     from ctcasr.text import Lexicon
 
-    if name == "lm":
-        if model is None:
-            raise ValueError("--lexicon lm: expected --lm FILE.arpa with it")
-        return Lexicon.of(model.words, tokenizer)
-    return Lexicon.read(name, tokenizer) if name else None
+    if name is None:
+        return None
+    if name != "lm":
+        return Lexicon.read(name, tokenizer)
+    if model is None:
+        raise ValueError("--lexicon lm: expected --lm FILE.arpa with it")
+    return Lexicon.of(model.words, tokenizer)

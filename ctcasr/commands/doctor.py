@@ -1,4 +1,4 @@
-"""`ctcasr doctor`: arguments in, exit status out."""
+"""`ctcasr doctor`: what is wrong with a corpus before training; a page about a run after it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ctcasr.commands.progress import progress_bar
+from ctcasr.data import read_manifest
 from ctcasr.doctor.examination import Examination, examine
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.recogniser import Recogniser
@@ -20,56 +21,95 @@ from ctcasr.show.run_page import write_page
 from ctcasr.text import Tokenizer, make_tokenizer
 
 
-def run(args: argparse.Namespace) -> int:
-    """1 where training would be hurt, else 0; ValueError or OSError where there is nothing to examine."""
-    if (args.manifest is None) == (args.run is None):
-        raise ValueError(
-            "expected a manifest to examine, or --run DIR; got "
-            + ("neither" if args.run is None else "both")
-        )
-    if args.run is not None:
-        print(write_page(Path(args.run)))
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `ctcasr doctor`."""
+    parser.add_argument(
+        "manifest",
+        nargs="?",
+        help="manifest to examine before training; exit status 1 where it would hurt",
+    )
+    parser.add_argument("--run", metavar="DIR", help="write DIR/doctor.html about a run instead")
+    parser.add_argument(
+        "--against",
+        metavar="VALID",
+        help="the manifest that will be scored: what does it share with the first?",
+    )
+    net = parser.add_mutually_exclusive_group()
+    net.add_argument(
+        "--net",
+        default="default",
+        metavar="SPEC",
+        help="preset or .toml whose frames are counted (default: default)",
+    )
+    net.add_argument(
+        "--checkpoint", metavar="C", help="a checkpoint, whose network and alphabet are taken"
+    )
+    parser.add_argument(
+        "--text", default="english38", help="english38, english29 or pieces:N (default: english38)"
+    )
+    how_much = parser.add_mutually_exclusive_group()
+    how_much.add_argument(
+        "--all-audio", action="store_true", help="decode every file (the default up to 20 hours)"
+    )
+    how_much.add_argument(
+        "--sample",
+        type=int,
+        metavar="N",
+        help="decode N files, and read only the headers of the others",
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="files read at once (default: one per core)"
+    )
+    parser.add_argument("--json", action="store_true", help="findings as JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """1 where training would be hurt, else 0; ValueError or OSError for nothing to examine."""
+    if arguments.manifest is None and arguments.run is None:
+        raise ValueError("expected a manifest to examine, or --run DIR; got neither")
+    if arguments.manifest is not None and arguments.run is not None:
+        raise ValueError("expected a manifest to examine, or --run DIR; got both")
+    if arguments.run is not None:
+        print(write_page(Path(arguments.run)))
         return 0
-    result = _examine(args)
-    if args.json:
-        print(json.dumps(result.as_json(), ensure_ascii=False, allow_nan=False, indent=1))
+    examination = examine_corpus(arguments)
+    if arguments.json:
+        findings = examination.as_json()
+        print(json.dumps(findings, ensure_ascii=False, allow_nan=False, indent=1))
     else:
-        Console(highlight=False).print(table(result))
-    return 1 if result.hurts else 0
+        Console(highlight=False).print(table(examination))
+    return 1 if examination.hurts else 0
 
 
-def _examine(args: argparse.Namespace) -> Examination:
-    model, tokenizer = _network(args)
-    errors = Console(stderr=True)
-    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+def examine_corpus(arguments: argparse.Namespace) -> Examination:
+    """What the flags ask for, with a bar on a terminal."""
+    model, tokenizer = network_of(arguments)
+    sample = sys.maxsize if arguments.all_audio else arguments.sample
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # files are the unit of parallel work
     try:
-        with Progress(
-            *columns, console=errors, transient=True, disable=not sys.stderr.isatty()
-        ) as bar:
-            task = bar.add_task("")
+        with progress_bar("reading") as progress:
             return examine(
-                args.manifest,
+                arguments.manifest,
                 model,
                 tokenizer,
-                against=args.against,
-                workers=args.workers,
-                sample=sys.maxsize if args.all_audio else args.sample,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
+                against=arguments.against,
+                workers=arguments.workers,
+                sample=sample,
+                progress=progress,
             )
     finally:
         torch.set_num_threads(threads)
 
 
-def _network(args: argparse.Namespace) -> tuple[SpeechModel, Tokenizer]:
-    if args.checkpoint:
-        recogniser = Recogniser.load(args.checkpoint)
+def network_of(arguments: argparse.Namespace) -> tuple[SpeechModel, Tokenizer]:
+    """The network whose frames are counted and the alphabet that texts are written in."""
+    if arguments.checkpoint:
+        recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
         return recogniser.model, recogniser.tokenizer
     texts: list[str] = []
-    if args.text.startswith("pieces:"):
-        from ctcasr.data import read_manifest
-
-        texts = [u.text or "" for u in read_manifest(args.manifest, strict=False)]
-    tokenizer = make_tokenizer(args.text, texts)
-    return build(read_spec(args.net), tokenizer.size), tokenizer
+    if arguments.text.startswith("pieces:"):
+        manifest = read_manifest(arguments.manifest, strict=False)
+        texts = [utterance.text or "" for utterance in manifest]
+    tokenizer = make_tokenizer(arguments.text, texts)
+    return build(read_spec(arguments.net), tokenizer.size), tokenizer

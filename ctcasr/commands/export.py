@@ -1,4 +1,4 @@
-"""`ctcasr export`: arguments in, exit status out."""
+"""`ctcasr export`: a checkpoint for another runtime, run there and measured."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ctcasr import checkpoint
+from ctcasr.batch import Utterance
 from ctcasr.classify.classifier import Classifier
 from ctcasr.data import read_manifest
 from ctcasr.export.classify import Exported, export_classifier
@@ -13,56 +14,98 @@ from ctcasr.export.recognise import export_recogniser
 from ctcasr.recognise.recogniser import Recogniser
 
 
-def export_command(args: argparse.Namespace) -> int:
-    """Export, run, measure and tell; ValueError where there is nothing to run a classifier's files on."""
-    if checkpoint.load(args.checkpoint).get("kind") == Recogniser.KIND:
-        if args.calibrate or args.against:
-            raise ValueError(
-                "--calibrate and --against are for classifiers; a recogniser's files are compared with torch itself"
-            )
-        test = read_manifest(args.test).utterances if args.test else ()
-        size = Path(args.checkpoint).stat().st_size
-        print(
-            export_recogniser(
-                Recogniser.load(args.checkpoint), args.to, Path(args.out), test, size=size
-            )
-        )
-        return 0
-    if not args.test:
-        raise ValueError(
-            "expected --test MANIFEST with clips that a classifier's exported files are run on"
-        )
-    own = _export(args, args.checkpoint, "classifier")
-    print(own)
-    if args.against:
-        other = _export(args, args.against, "reference")
-        print(other)
-        for mine, theirs in zip(own.files, other.files, strict=True):
-            spared = [
-                1 - a / b
-                for a, b in (
-                    (mine.artefact.size, theirs.artefact.size),
-                    (mine.artefact.zipped, theirs.artefact.zipped),
-                    (mine.network.median_ms, theirs.network.median_ms),
-                    (mine.total.median_ms, theirs.total.median_ms),
-                )
-            ]
-            print(
-                "{}: {:.1f} % fewer bytes, {:.1f} % zipped, {:.1f} % less time in the network, {:.1f} % in all than the reference".format(
-                    mine.artefact.precision, *(100 * share for share in spared)
-                )
-            )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `ctcasr export`."""
+    parser.add_argument("checkpoint")
+    parser.add_argument(
+        "--to", required=True, choices=("onnx", "litert"), help="litert: classifiers only"
+    )
+    parser.add_argument("--out", required=True, help="folder for the files and their report")
+    parser.add_argument(
+        "--test",
+        metavar="MANIFEST",
+        help="clips that every exported file is run on (a classifier needs them)",
+    )
+    parser.add_argument(
+        "--calibrate",
+        metavar="MANIFEST",
+        help="clips that set the ranges of static quantisation (none: it is left out)",
+    )
+    parser.add_argument(
+        "--against",
+        metavar="CHECKPOINT",
+        help="another classifier, exported and measured in the same run",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, run, measure and tell; ValueError where flags and checkpoint do not fit."""
+    if checkpoint.load(arguments.checkpoint).get("kind") == Recogniser.KIND:
+        _export_recogniser(arguments)
+    else:
+        _export_classifiers(arguments)
     return 0
 
 
-def _export(args: argparse.Namespace, checkpoint: str, name: str) -> Exported:
-    classifier = Classifier.load(checkpoint)
-    test, calibrate = (
-        [u for u in read_manifest(path).utterances if u.label in classifier.classes] if path else []
-        for path in (args.test, args.calibrate)
-    )
-    if not test:
+def _export_recogniser(arguments: argparse.Namespace) -> None:
+    if arguments.calibrate or arguments.against:
         raise ValueError(
-            f"{args.test}: expected clips of the classes {', '.join(classifier.classes)}; found none"
+            "--calibrate and --against are for classifiers; a recogniser's files are compared "
+            "with torch itself"
         )
-    return export_classifier(classifier, args.to, Path(args.out), test, calibrate, name)
+    clips = read_manifest(arguments.test).utterances if arguments.test else ()
+    size = Path(arguments.checkpoint).stat().st_size
+    recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
+    print(export_recogniser(recogniser, arguments.to, Path(arguments.out), clips, size=size))
+
+
+def _export_classifiers(arguments: argparse.Namespace) -> None:
+    if not arguments.test:
+        raise ValueError(
+            "expected --test MANIFEST with clips that a classifier's exported files are run on"
+        )
+    exported = _export_classifier(arguments, arguments.checkpoint, "classifier")
+    print(exported)
+    if arguments.against:
+        reference = _export_classifier(arguments, arguments.against, "reference")
+        print(reference)
+        print("\n".join(savings(exported, reference)))
+
+
+def _export_classifier(arguments: argparse.Namespace, path: str, name: str) -> Exported:
+    classifier = Classifier.load(path)
+    test_clips = _clips(arguments.test, classifier)
+    calibration_clips = _clips(arguments.calibrate, classifier)
+    if not test_clips:
+        classes = ", ".join(classifier.classes)
+        raise ValueError(f"{arguments.test}: expected clips of the classes {classes}; found none")
+    out = Path(arguments.out)
+    return export_classifier(classifier, arguments.to, out, test_clips, calibration_clips, name)
+
+
+def _clips(manifest: str | None, classifier: Classifier) -> list[Utterance]:
+    """The clips of a manifest that are of a classifier's classes; none without a manifest."""
+    if manifest is None:
+        return []
+    utterances = read_manifest(manifest).utterances
+    return [utterance for utterance in utterances if utterance.label in classifier.classes]
+
+
+def savings(exported: Exported, reference: Exported) -> list[str]:
+    """How much smaller and faster each file is than the reference's of the same precision."""
+    lines = []
+    for ours, theirs in zip(exported.files, reference.files, strict=True):
+        size = _spared(ours.artefact.size, theirs.artefact.size)
+        zipped = _spared(ours.artefact.zipped, theirs.artefact.zipped)
+        network = _spared(ours.network.median_ms, theirs.network.median_ms)
+        total = _spared(ours.total.median_ms, theirs.total.median_ms)
+        lines.append(
+            f"{ours.artefact.precision}: {size:.1f} % fewer bytes, {zipped:.1f} % zipped, "
+            f"{network:.1f} % less time in the network, {total:.1f} % in all than the reference"
+        )
+    return lines
+
+
+def _spared(ours: float, theirs: float) -> float:
+    """Per cent."""
+    return 100 * (1 - ours / theirs)

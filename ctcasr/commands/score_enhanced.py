@@ -1,59 +1,101 @@
-"""`ctcasr score-enhanced`: arguments in, exit status out."""
+"""`ctcasr score-enhanced`: is enhanced speech understood better? On anybody's files."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ctcasr.compare.enhanced import EnhancedFolder
-from ctcasr.compare.judge import Judge, JudgeError, load_judges
+from ctcasr.commands.progress import progress_bar
+from ctcasr.compare.choice import choose_shares
+from ctcasr.compare.eligibility import examine_judge
+from ctcasr.compare.enhanced import EnhancedFolder, open_enhanced, refuse_same_names
+from ctcasr.compare.judge import Judge, load_judges
 from ctcasr.compare.memory import Memory
 from ctcasr.compare.scene import Scene, dev_and_test, read_scenes
-from ctcasr.compare.summary import Summary, choose, summarise
-from ctcasr.compare.trial import SHARES, hold
-from ctcasr.data.provenance import fingerprint
+from ctcasr.compare.summary import Setting, Summary, summarise
+from ctcasr.compare.trial import SHARES, Design, Trial, hold_trial
 from ctcasr.scoring.bootstrap import DRAWS
 from ctcasr.show.enhanced_picture import pictures
 from ctcasr.show.score_page import write_page
 from ctcasr.show.score_report import scores, table, write_rows, write_scores
 
+PIPE_WIDTH = 160  # columns of the table where no terminal says how many there are
+
 
 @dataclass(frozen=True)
 class Options:
-    """How a trial is held."""
+    """How a trial is held.
 
-    dev_share: float = (
-        0.3  # of the sources, to choose the share of noisy sound by; 0: nothing is added
-    )
+    `dev_share` of the sources choose the share of noisy sound that is added; 0: nothing is added.
+    """
+
+    dev_share: float = 0.3
     draws: int = DRAWS
     seed: int = 0
     metrics: bool = True
 
 
-def run(args: argparse.Namespace) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `ctcasr score-enhanced`."""
+    parser.add_argument(
+        "scenes",
+        help="scene list: JSON lines with audio_filepath (noisy), target_filepath, text, ...",
+    )
+    parser.add_argument(
+        "--enhanced",
+        action="append",
+        required=True,
+        metavar="[NAME=]DIR|CHECKPOINT",
+        help="folder of enhanced files, or an enhancer; may be given several times",
+    )
+    parser.add_argument(
+        "--recogniser",
+        action="append",
+        required=True,
+        metavar="C",
+        help="[NAME=]CHECKPOINT, module:function, or bundle:TORCHAUDIO_BUNDLE; may be given "
+        "several times",
+    )
+    parser.add_argument(
+        "--out", required=True, help="folder for scores.json, rows.csv and page.html"
+    )
+    parser.add_argument(
+        "--dev-share",
+        type=float,
+        default=0.3,
+        metavar="SHARE",
+        help="of the sentences: they choose the weight of observation adding, and are not scored "
+        "(default 0.3; 0: none)",
+    )
+    parser.add_argument(
+        "--draws", type=int, default=DRAWS, help=f"of the bootstrap, 1000 or more (default {DRAWS})"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the dev part and the bootstrap")
+    parser.add_argument("--no-metrics", action="store_true", help="error rates only")
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Hold the trial and write it down; ValueError or OSError where it cannot be held."""
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
-    options = Options(args.dev_share, args.draws, args.seed, not args.no_metrics)
-    columns = (TextColumn("listening"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()
-    ) as bar:
-        task = bar.add_task("", total=None)
+    options = Options(
+        dev_share=arguments.dev_share,
+        draws=arguments.draws,
+        seed=arguments.seed,
+        metrics=not arguments.no_metrics,
+    )
+    with progress_bar("listening") as progress:
         score_enhanced(
-            Path(args.scenes),
-            args.enhanced,
-            args.recogniser,
-            out,
+            Path(arguments.scenes),
+            arguments.enhanced,
+            arguments.recogniser,
+            Path(arguments.out),
             options,
-            lambda done, total: bar.update(task, completed=done, total=total),
+            progress,
         )
     return 0
 
@@ -64,150 +106,103 @@ def score_enhanced(
     recognisers: Sequence[str],
     out: Path,
     options: Options | None = None,
-    progress: Any = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Summary:
-    """The whole protocol: scores.json, rows.csv and page.html in `out`; prints the table."""
+    """The whole protocol: scores.json, rows.csv and page.html in `out`; prints the table.
+
+    Raises:
+        ValueError: for scenes, folders or judges that cannot be scored (JudgeError).
+    """
     options = options or Options()
     if not 0 <= options.dev_share < 1:
-        raise ValueError(f"dev-share: expected within 0..1; got {options.dev_share}")
+        raise ValueError(f"--dev-share: expected within 0..1; got {options.dev_share}")
     out.mkdir(parents=True, exist_ok=True)
     scenes, skipped = read_scenes(path)
-    dev, test = dev_and_test(scenes, options.dev_share, options.seed)
+    dev_scenes, test_scenes = dev_and_test(scenes, options.dev_share, options.seed)
     judges = load_judges(recognisers)
-    folders = [open_enhanced(name, scenes, out, alone=len(enhanced) == 1) for name in enhanced]
-    _refuse_same_names(folders)
-    remarks = [remark for judge in judges for remark in examine(judge, scenes, folders)]
-    remarks += [
-        f"{f.name}: {', '.join(f'{k} {v}' for k, v in sorted(f.by.items()) if v is not None)}"
-        for f in folders
-        if f.by
-    ]
-
-    names = [folder.name for folder in folders]
-    # The dev part first, under every share; of the test part nobody hears more than the shares that were chosen.
-    memory = Memory(out / "heard.jsonl")
-    trial = hold(
-        dev, folders, judges, SHARES, False, lambda done: progress(done, len(scenes)), memory
-    )
-    choices = choose(trial, dev, names, SHARES)
-    shares = sorted({choice.share for choice in choices if 0 < choice.share < 1})
-    trial += hold(
-        test,
-        folders,
-        judges,
-        shares,
-        options.metrics,
-        lambda done: progress(len(dev) + done, len(scenes)),
-        memory,
-    )
+    folders = [open_enhanced(name, scenes, out, len(enhanced) == 1) for name in enhanced]
+    refuse_same_names(folders)
+    remarks = remarks_on(judges, scenes, folders)
+    trial, setting = listen(dev_scenes, test_scenes, folders, judges, out, options, progress)
     trial.skipped[:0] = skipped
-    summary = summarise(
-        trial,
-        test,
-        {f.name: str(f.by.get("listener") or "") for f in folders},
-        {j.name: j.fingerprint for j in judges},
-        choices,
-        options.draws,
-        options.seed,
-    )
-    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(
-        table(summary, trial, remarks)
-    )
+    summary = summarise(trial, test_scenes, setting)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(highlight=False, width=width).print(table(summary, trial, remarks))
     facts = {
         "scenes": str(path),
-        "test_scenes": len(test),
-        "dev_scenes": len(dev),
+        "test_scenes": len(test_scenes),
+        "dev_scenes": len(dev_scenes),
         "draws": options.draws,
         "seed": options.seed,
-        "enhanced": {f.name: {"folder": str(f.folder), "enhanced_by": f.by} for f in folders},
-        "recognisers": {j.name: {"fingerprint": j.fingerprint} for j in judges},
+        "enhanced": {folder.name: facts_of(folder) for folder in folders},
+        "recognisers": {judge.name: {"fingerprint": judge.fingerprint} for judge in judges},
         "remarks": remarks,
     }
-    ids = {scene.id for scene in test}
-    try:
-        drawn = pictures(
-            [h for h in trial.hearings if h.scene.id in ids], folders[0], judges[0].name
-        )
-    except ImportError as error:
-        drawn = [f"<p>no spectrograms: {error} (pip install 'ctcasr[plot]')</p>"]
     write_scores(out / "scores.json", scores(summary, trial, facts))
-    write_rows(out / "rows.csv", trial, ids)
-    page = write_page(
-        out / "page.html", f"{', '.join(names)} on {path.stem}", summary, remarks, drawn
-    )
+    write_rows(out / "rows.csv", trial, {scene.id for scene in test_scenes})
+    title = f"{', '.join(folder.name for folder in folders)} on {path.stem}"
+    drawn = scene_pictures(trial.part(test_scenes), folders[0], judges[0])
+    page = write_page(out / "page.html", title, summary, remarks, drawn)
     print(f"details: {out / 'scores.json'}, {out / 'rows.csv'}, {page}")
     return summary
 
 
-def open_enhanced(name: str, scenes: Sequence[Scene], out: Path, alone: bool) -> EnhancedFolder:
-    """A folder as it is; a checkpoint after enhancing every scene with it, into `out`/enhanced."""
-    label, _, place = name.rpartition("=")
-    path = Path(place)
-    label = label or ("enhanced" if alone else path.parent.name if path.is_file() else path.name)
-    if not path.is_file():
-        return EnhancedFolder.open(path, label)
-    from ctcasr.enhance.enhancer import enhance_files
+def listen(
+    dev_scenes: Sequence[Scene],
+    test_scenes: Sequence[Scene],
+    folders: Sequence[EnhancedFolder],
+    judges: Sequence[Judge],
+    out: Path,
+    options: Options,
+    progress: Callable[[int, int], None],
+) -> tuple[Trial, Setting]:
+    """The dev part first, under every share; of the test part only the shares that were chosen."""
+    total = len(dev_scenes) + len(test_scenes)
+    memory = Memory(out / "heard.jsonl")
+    dev_design = Design(folders, judges, SHARES, metrics=False)
+    trial = hold_trial(dev_scenes, dev_design, lambda done: progress(done, total), memory)
+    choices = choose_shares(trial, dev_scenes, [folder.name for folder in folders], SHARES)
+    shares = sorted({choice.share for choice in choices if choice.is_mixture})
+    test_design = Design(folders, judges, shares, options.metrics)
+    before = len(dev_scenes)
+    trial += hold_trial(
+        test_scenes, test_design, lambda done: progress(before + done, total), memory
+    )
+    setting = Setting(
+        listeners={folder.name: folder.listener for folder in folders},
+        judges={judge.name: judge.fingerprint for judge in judges},
+        choices=choices,
+        draws=options.draws,
+        seed=options.seed,
+    )
+    return trial, setting
 
-    folder = out / "enhanced" / label
-    enhance_files(path, [scene.noisy for scene in scenes], folder)
-    return EnhancedFolder.open(folder, label)
 
-
-def examine(judge: Judge, scenes: Sequence[Scene], folders: Sequence[EnhancedFolder]) -> list[str]:
-    """What is to be known about a judge. JudgeError where it was trained on the very files that it shall judge."""
-    remarks = [f"{judge.name}: {remark}" for remark in judge.remarks]
-    if judge.heard:
-        for folder in folders:
-            known = [
-                path
-                for paths in folder.files.values()
-                for path in paths
-                if fingerprint(path) in judge.heard
-            ]
-            if known:
-                raise JudgeError(
-                    f"{judge.name}: expected a recogniser that was never trained on enhanced speech; it was trained on "
-                    f"{known[0]} and {len(known) - 1} other files of {folder.name}"
-                )
-        known_scenes = sum(any(mark in judge.heard for mark in _marks(scene)) for scene in scenes)
-        if known_scenes:
-            remarks.append(
-                f"{judge.name}: was trained on the recordings of {known_scenes} of these {len(scenes)} scenes; "
-                "its error rates here are no measure of how well it hears others"
-            )
-        known_noises = sum(
-            scene.noisy.extra.get("seen") is False
-            and scene.noisy.extra.get("interferer_fingerprint") in judge.heard
-            for scene in scenes
-        )
-        if known_noises:
-            remarks.append(
-                f"{judge.name}: was trained with the very interferers of {known_noises} scenes that are called unseen"
-            )
+def remarks_on(
+    judges: Sequence[Judge], scenes: Sequence[Scene], folders: Sequence[EnhancedFolder]
+) -> list[str]:
+    """What is to be known about judges and enhancers; JudgeError for one that may not judge."""
+    remarks = []
+    for judge in judges:
+        remarks.extend(examine_judge(judge, scenes, folders))
     for folder in folders:
-        if judge.fingerprint and folder.by.get("listener") == judge.fingerprint:
-            remarks.append(
-                f"{folder.name}: was trained to please {judge.name}, which judges it here; take another recogniser's word"
-            )
+        if folder.sidecar:
+            facts = []
+            for name, value in sorted(folder.sidecar.items()):
+                if value is not None:
+                    facts.append(f"{name} {value}")
+            remarks.append(f"{folder.name}: {', '.join(facts)}")
     return remarks
 
 
-def _marks(scene: Scene) -> list[str]:
-    """Fingerprints of the files of a scene, and of the speech it was made of."""
-    made_of = scene.noisy.extra.get("speech_fingerprint")
-    files = [
-        path
-        for path in (scene.noisy.audio_filepath, scene.clean)
-        if path is not None and path.is_file()
-    ]
-    return [fingerprint(path) for path in files] + ([made_of] if isinstance(made_of, str) else [])
+def facts_of(folder: EnhancedFolder) -> dict[str, Any]:
+    """Where an enhancer's files lie, and what its sidecar says."""
+    return {"folder": str(folder.folder), "enhanced_by": dict(folder.sidecar)}
 
 
-def _refuse_same_names(folders: Sequence[EnhancedFolder]) -> None:
-    names = [folder.name for folder in folders] + ["clean", "noisy"]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f"expected a name of its own for each enhancer, other than clean and noisy; got {', '.join(twice)} twice: "
-            "give NAME=DIR"
-        )
+def scene_pictures(trial: Trial, folder: EnhancedFolder, judge: Judge) -> list[str]:
+    """Spectrograms of a few scenes, as HTML; a sentence where there is nothing to draw with."""
+    try:
+        return pictures(trial.hearings, folder, judge.name)
+    except ImportError as error:
+        return [f"<p>no spectrograms: {error} (pip install 'ctcasr[plot]')</p>"]

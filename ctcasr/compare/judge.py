@@ -1,14 +1,17 @@
-"""Who listens: recognisers of our own, anybody's function, or a torchaudio bundle; none may have been trained on enhanced speech."""
+"""Who listens: recognisers of ours, anybody's function, or a torchaudio bundle."""
 
 from __future__ import annotations
 
 import importlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ctcasr.data import resample
@@ -16,22 +19,36 @@ from ctcasr.data.provenance import fingerprint
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.text import normalise
 
+if TYPE_CHECKING:
+    from ctcasr.recognise.protocols import Transcriber
+
+THIRD_PARTY = ("a third party: what it was trained on is not known",)
+NO_HASHES = (
+    "keeps no hashes of its training audio: whether it was trained on these scenes is not known",
+)
+Listen = Callable[[list[NDArray[np.float32]], int], Iterable[str]]
+
 
 class JudgeError(ValueError):
     """A recogniser that may not judge, or that cannot be found."""
 
 
 class Judge(Protocol):
-    """A recogniser with a name and a normaliser of its own; `heard` holds hashes of its training audio, `fingerprint` its own."""
+    """A recogniser with a name and a normaliser of its own.
+
+    `heard` holds hashes of its training audio, `fingerprint` its own ("": not known).
+    """
 
     name: str
     fingerprint: str
     heard: frozenset[str]
     remarks: tuple[str, ...]
 
-    def normalise(self, text: str) -> str: ...
+    def normalise(self, text: str) -> str:
+        """How it writes a text."""
 
-    def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]: ...
+    def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
+        """Texts of samples [N]."""
 
 
 @dataclass
@@ -39,36 +56,34 @@ class OwnJudge:
     """A checkpoint of this library."""
 
     name: str
-    recogniser: Recogniser
+    recogniser: Transcriber
     fingerprint: str
     heard: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = ()
 
     @staticmethod
     def load(path: Path | str, name: str = "") -> OwnJudge:
-        """JudgeError where its notes say that enhanced files were among its training audio; CheckpointError for no recogniser."""
+        """A recogniser as a judge, by the name of its run's folder where none is given.
+
+        Raises:
+            JudgeError: where its notes say that it was trained on enhanced files.
+            CheckpointError: where it is no recogniser.
+        """
         path = Path(path)
         recogniser = Recogniser.load(path)
+        name = name or _short_name(path)
         notes = recogniser.notes.get("heard")
-        remarks: tuple[str, ...] = ()
         if not isinstance(notes, dict):
-            remarks = (
-                "keeps no hashes of its training audio: whether it was trained on these scenes is not known",
-            )
-            notes = {}
-        elif notes.get("enhanced"):
+            return OwnJudge(name, recogniser, fingerprint(path), remarks=NO_HASHES)
+        if notes.get("enhanced"):
+            examples = ", ".join(notes.get("enhanced_examples", []))
             raise JudgeError(
-                f"{path}: expected a recogniser that was never trained on enhanced speech; {notes['enhanced']} of its "
-                f"training files are enhanced ({', '.join(notes.get('enhanced_examples', []))} ...). Train one on clean or "
-                "noisy speech: python recipes/judges.py"
+                f"{path}: expected a recogniser that was never trained on enhanced speech; "
+                f"{notes['enhanced']} of its training files are enhanced ({examples} ...). Train "
+                "one on clean or noisy speech: ctcasr train judges"
             )
-        return OwnJudge(
-            name or _short(path),
-            recogniser,
-            fingerprint(path),
-            frozenset(notes.get("files", ())),
-            remarks,
-        )
+        heard = frozenset(notes.get("files", ()))
+        return OwnJudge(name, recogniser, fingerprint(path), heard)
 
     def normalise(self, text: str) -> str:
         """As its tokenizer does."""
@@ -76,25 +91,30 @@ class OwnJudge:
 
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
         """Texts of samples [N]."""
-        return [found.text for found in self.recogniser.transcribe(list(sounds), rate_hz)]
+        hypotheses = self.recogniser.transcribe(list(sounds), rate_hz)
+        return [hypothesis.text for hypothesis in hypotheses]
 
 
 @dataclass
 class FunctionJudge:
-    """Anybody's `function(list of float32 numpy arrays [N], rate_hz) -> list of texts`, with a normaliser beside it."""
+    """Anybody's `function(list of float32 numpy arrays [N], rate_hz) -> list of texts`."""
 
     name: str
-    function: Callable[[list[Any], int], Iterable[str]]
+    function: Listen
     normaliser: Callable[[str], str]
     fingerprint: str = ""
     heard: frozenset[str] = frozenset()
-    remarks: tuple[str, ...] = field(
-        default=("a third party: what it was trained on is not known",)
-    )
+    remarks: tuple[str, ...] = THIRD_PARTY
 
     @staticmethod
     def load(name: str) -> FunctionJudge:
-        """From `module:function`; its normaliser is `normalise` of the function, or of its module, else the library's own."""
+        """From `module:function`.
+
+        Its normaliser is `normalise` of the function, or of its module, else the library's own.
+
+        Raises:
+            JudgeError: where it cannot be imported.
+        """
         module_name, _, attribute = name.partition(":")
         try:
             module = importlib.import_module(module_name)
@@ -103,28 +123,44 @@ class FunctionJudge:
             raise JudgeError(
                 f"expected a recogniser as module:function that can be imported; {name}: {error}"
             ) from error
-        own = getattr(function, "normalise", None) or getattr(module, "normalise", None)
-        return FunctionJudge(name, function, own if callable(own) else normalise)
+        for owner in (function, module):
+            normaliser = getattr(owner, "normalise", None)
+            if callable(normaliser):
+                return FunctionJudge(name, function, normaliser)
+        return FunctionJudge(name, function, normalise)
 
     def normalise(self, text: str) -> str:
         """By its own normaliser."""
         return self.normaliser(text)
 
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
-        """Texts of samples [N]; JudgeError where the function returns another number of them."""
-        texts = [
-            str(text)
-            for text in self.function([sound.float().numpy() for sound in sounds], rate_hz)
-        ]
+        """Texts of samples [N].
+
+        Raises:
+            JudgeError: where the function returns another number of them.
+        """
+        arrays = [sound.float().numpy() for sound in sounds]
+        texts = [str(text) for text in self.function(arrays, rate_hz)]
         if len(texts) != len(sounds):
             raise JudgeError(
-                f"{self.name}: expected {len(sounds)} texts for {len(sounds)} sounds; got {len(texts)}"
+                f"{self.name}: expected {len(sounds)} texts for {len(sounds)} sounds; "
+                f"got {len(texts)}"
             )
         return texts
 
 
 class BundleJudge:
-    """A CTC pipeline of torchaudio by name, as `bundle:WAV2VEC2_ASR_BASE_960H`, greedily decoded; its weights are downloaded once."""
+    """A CTC pipeline of torchaudio by name, greedily decoded.
+
+    As `bundle:WAV2VEC2_ASR_BASE_960H`; its weights are downloaded once.
+
+    Raises:
+        JudgeError: where there is no CTC pipeline of that name.
+    """
+
+    fingerprint = ""
+    heard: frozenset[str] = frozenset()
+    remarks: tuple[str, ...] = THIRD_PARTY
 
     def __init__(self, name: str, bundle: Any = None) -> None:
         if bundle is None:
@@ -134,13 +170,10 @@ class BundleJudge:
             raise JudgeError(
                 f"expected the name of a CTC bundle of torchaudio.pipelines; got {name!r}"
             )
-        self.name, self.fingerprint, self.heard = name, "", frozenset[str]()
-        self.remarks: tuple[str, ...] = ("a third party: what it was trained on is not known",)
-        self.rate_hz, self.labels, self.model = (
-            int(bundle.sample_rate),
-            list(bundle.get_labels()),
-            bundle.get_model().eval(),
-        )
+        self.name = name
+        self.rate_hz = int(bundle.sample_rate)
+        self.labels = list(bundle.get_labels())
+        self.model = bundle.get_model().eval()
 
     def normalise(self, text: str) -> str:
         """As the library does."""
@@ -149,18 +182,26 @@ class BundleJudge:
     @torch.no_grad()
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
         """Texts of samples [N], one at a time: these models do not know padding."""
-        return [
-            self._text(self.model(resample(sound.float(), rate_hz, self.rate_hz)[None])[0][0])
-            for sound in sounds
-        ]
+        texts = []
+        for sound in sounds:
+            samples = resample(sound.float(), rate_hz, self.rate_hz)
+            logits = self.model(samples[None])[0]
+            texts.append(self._text(logits[0]))
+        return texts
 
     def _text(self, logits: Tensor) -> str:
-        best = torch.unique_consecutive(logits.argmax(-1)).tolist()
-        return self.normalise("".join(self.labels[i] for i in best if i).replace("|", " "))
+        """Greedy: the blank is symbol 0, and `|` stands between words."""
+        symbols = torch.unique_consecutive(logits.argmax(-1)).tolist()
+        letters = [self.labels[symbol] for symbol in symbols if symbol != 0]
+        return self.normalise("".join(letters).replace("|", " "))
 
 
 def load_judge(name: str) -> Judge:
-    """A checkpoint's path, `NAME=path`, `module:function`, or `bundle:NAME`."""
+    """A checkpoint's path, `NAME=path`, `module:function`, or `bundle:NAME`.
+
+    Raises:
+        JudgeError: where there is none, or it may not judge.
+    """
     if name.startswith("bundle:"):
         return BundleJudge(name)
     label, _, path = name.rpartition("=")
@@ -169,21 +210,24 @@ def load_judge(name: str) -> Judge:
     if ":" in name:
         return FunctionJudge.load(name)
     raise JudgeError(
-        f"expected a checkpoint, module:function or bundle:NAME as recogniser; there is no file {name}"
+        "expected a checkpoint, module:function or bundle:NAME as recogniser; "
+        f"there is no file {name}"
     )
 
 
 def load_judges(names: Sequence[str]) -> list[Judge]:
-    """All of them, each with a name of its own."""
+    """All of them, each with a name of its own. JudgeError as above."""
     judges = [load_judge(name) for name in names]
-    seen: dict[str, int] = {}
+    times_seen: Counter[str] = Counter()
     for judge in judges:
-        seen[judge.name] = seen.get(judge.name, 0) + 1
-        if seen[judge.name] > 1:
-            judge.name = f"{judge.name} ({seen[judge.name]})"
+        times_seen[judge.name] += 1
+        if times_seen[judge.name] > 1:
+            judge.name = f"{judge.name} ({times_seen[judge.name]})"
     return judges
 
 
-def _short(path: Path) -> str:
+def _short_name(path: Path) -> str:
     """A run's folder says more than best.pt."""
-    return path.resolve().parent.name if path.name in ("best.pt", "last.pt") else path.stem
+    if path.name in ("best.pt", "last.pt"):
+        return path.resolve().parent.name
+    return path.stem

@@ -1,4 +1,4 @@
-"""What enhanced speech sounds like, in numbers beside the word error rate; each may fail, and says why."""
+"""What enhanced speech sounds like, in numbers beside the word error rate."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,101 +15,137 @@ from torch import Tensor
 from ctcasr.data import resample
 
 TAPS = 512  # allowed filter of the projection, as in BSS-eval (Vincent et al. 2006)
+LIMIT_DB = 100.0  # ratios beyond it say nothing but "perfect" or "nothing"
+RIDGE = 1e-10  # of the mean diagonal: keeps sources without some frequencies solvable
+WIDE_HZ = 16000  # of wide-band PESQ (ITU-T P.862.2)
+NARROW_HZ = 8000  # of narrow-band PESQ (ITU-T P.862)
 
 
 @dataclass(frozen=True)
 class Split:
-    """Enhanced speech as target + noise left + artifacts, in dB: target over both, target over noise, target and noise over artifacts."""
+    """Enhanced speech as target + noise left + artifacts, in dB.
+
+    Target over noise and artifacts, target over noise, target and noise over artifacts.
+    """
 
     sdr_db: float
     snr_db: float
     sar_db: float
 
 
+@dataclass(frozen=True)
+class Metrics:
+    """What could be measured of one sound, by name, and why the others could not."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def attempt(self, names: tuple[str, ...], compute: Callable[[], tuple[float, ...]]) -> None:
+        """Add the values of `compute` by their names, or the reason why there are none."""
+        try:
+            with warnings.catch_warnings():
+                # pystoi warns and returns 1e-5 for too short a clip
+                warnings.simplefilter("error", RuntimeWarning)
+                values = compute()
+            if not all(math.isfinite(value) for value in values):
+                raise ValueError(f"not finite: {values}")
+        except Exception as error:  # third parties raise what they like; the trial goes on
+            self.failed.update(dict.fromkeys(names, f"{type(error).__name__}: {error}"))
+        else:
+            self.scores.update(zip(names, values, strict=True))
+
+
+def measure(estimate: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz: int) -> Metrics:
+    """All metrics of `estimate` [N] at `rate_hz` that can be had.
+
+    si_sdr_db; split_sdr_db, split_snr_db and split_sar_db; pesq; stoi and estoi.
+    """
+    metrics = Metrics()
+    metrics.attempt(("si_sdr_db",), lambda: (si_sdr(estimate, clean),))
+    if interferer is not None:
+
+        def parts_db() -> tuple[float, ...]:
+            parts = split(estimate, clean, interferer)
+            return parts.sdr_db, parts.snr_db, parts.sar_db
+
+        metrics.attempt(("split_sdr_db", "split_snr_db", "split_sar_db"), parts_db)
+    metrics.attempt(("pesq",), lambda: (_pesq(estimate, clean, rate_hz),))
+    metrics.attempt(("stoi", "estoi"), lambda: _stoi(estimate, clean, rate_hz))
+    return metrics
+
+
 def si_sdr(estimate: Tensor, reference: Tensor) -> float:
-    """Scale-invariant signal to distortion ratio of [N] against [N], in dB (Le Roux et al. 2019); ValueError for a silent reference."""
-    estimate, reference = (part.double() - part.double().mean() for part in (estimate, reference))
+    """Scale-invariant signal to distortion ratio of [N] against [N], in dB.
+
+    Le Roux et al., "SDR - half-baked or well done?", 2019, arXiv 1811.02508.
+
+    Raises:
+        ValueError: for a silent reference.
+
+    Example:
+        >>> tone = torch.sin(torch.arange(800) / 7)
+        >>> noise = torch.sin(torch.arange(800) / 3)
+        >>> round(si_sdr(3 * (tone + 0.1 * noise), tone))
+        20
+    """
+    estimate = estimate.double() - estimate.double().mean()
+    reference = reference.double() - reference.double().mean()
     power = float(reference.square().sum())
     if power == 0:
         raise ValueError("expected a reference with sound; it is silent")
     target = float((estimate * reference).sum()) / power * reference
-    return _db(target.square().sum(), (estimate - target).square().sum())
+    distortion = estimate - target
+    return _ratio_db(target.square().sum(), distortion.square().sum())
 
 
 def split(estimate: Tensor, clean: Tensor, interferer: Tensor, taps: int = TAPS) -> Split:
-    """Orthogonal projections of [N] onto delayed speech, then onto delayed speech and interferer; the rest: artifacts (arXiv 2201.06685).
+    """Projections of [N] onto delayed speech, then onto delayed speech and interferer.
 
-    Delays 0 to `taps` - 1. ValueError where speech or interferer is silent.
+    What is left is artifacts (Iwamoto et al. 2022, arXiv 2201.06685). Delays are 0 to `taps` - 1.
+
+    Raises:
+        ValueError: where speech or interferer is silent.
     """
-    estimate, clean, interferer = (part.double() for part in (estimate, clean, interferer))
+    estimate = estimate.double()
+    clean = clean.double()
+    interferer = interferer.double()
     if not bool(clean.any()) or not bool(interferer.any()):
         raise ValueError("expected speech and an interferer with sound; one of them is silent")
     target = _projected(estimate, [clean], taps)
-    both = _projected(estimate, [clean, interferer], taps)
-    target = torch.nn.functional.pad(target, (0, both.shape[0] - target.shape[0]))
-    whole = torch.nn.functional.pad(estimate, (0, both.shape[0] - estimate.shape[0]))
-    noise, artifacts = both - target, whole - both
-    power = target.square().sum()
+    natural = _projected(estimate, [clean, interferer], taps)
+    whole = torch.nn.functional.pad(estimate, (0, natural.shape[0] - estimate.shape[0]))
+    noise = natural - target
+    artifacts = whole - natural
+    target_power = target.square().sum()
     return Split(
-        _db(power, (noise + artifacts).square().sum()),
-        _db(power, noise.square().sum()),
-        _db(both.square().sum(), artifacts.square().sum()),
+        sdr_db=_ratio_db(target_power, (noise + artifacts).square().sum()),
+        snr_db=_ratio_db(target_power, noise.square().sum()),
+        sar_db=_ratio_db(natural.square().sum(), artifacts.square().sum()),
     )
 
 
-def measure(
-    estimate: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz: int
-) -> tuple[dict[str, float], dict[str, str]]:
-    """All metrics of [N] at `rate_hz` that can be had, and why the others could not."""
-    scores: dict[str, float] = {}
-    failed: dict[str, str] = {}
-
-    def attempt(names: tuple[str, ...], compute: Callable[[], tuple[float, ...]]) -> None:
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter(
-                    "error", RuntimeWarning
-                )  # pystoi warns and returns 1e-5 for too short a clip
-                values = compute()
-            if not all(math.isfinite(value) for value in values):
-                raise ValueError(f"not finite: {values}")
-            scores.update(zip(names, values, strict=True))
-        except (
-            Exception
-        ) as error:  # third parties raise what they like; a failure is a row, not the end
-            failed.update(dict.fromkeys(names, f"{type(error).__name__}: {error}"))
-
-    attempt(("si_sdr_db",), lambda: (si_sdr(estimate, clean),))
-    if interferer is not None:
-
-        def parts() -> tuple[float, ...]:
-            found = split(estimate, clean, interferer)
-            return found.sdr_db, found.snr_db, found.sar_db
-
-        attempt(("split_sdr_db", "split_snr_db", "split_sar_db"), parts)
-    attempt(("pesq",), lambda: (_pesq(estimate, clean, rate_hz),))
-    attempt(("stoi", "estoi"), lambda: _stoi(estimate, clean, rate_hz))
-    return scores, failed
-
-
 def _pesq(estimate: Tensor, clean: Tensor, rate_hz: int) -> float:
-    """Wide-band PESQ at 16 kHz, narrow-band at 8 kHz (ITU-T P.862.2, P.862)."""
+    """Wide-band PESQ from 16 kHz on, else narrow-band."""
     pesq: Any = _extra("pesq")
-    inside, mode = (8000, "nb") if rate_hz < 16000 else (16000, "wb")
-    both = [resample(part.float(), rate_hz, inside).numpy() for part in (clean, estimate)]
-    return float(pesq.pesq(inside, *both, mode))
+    wide = rate_hz >= WIDE_HZ
+    pesq_hz = WIDE_HZ if wide else NARROW_HZ
+    reference = resample(clean.float(), rate_hz, pesq_hz).numpy()
+    degraded = resample(estimate.float(), rate_hz, pesq_hz).numpy()
+    return float(pesq.pesq(pesq_hz, reference, degraded, "wb" if wide else "nb"))
 
 
 def _stoi(estimate: Tensor, clean: Tensor, rate_hz: int) -> tuple[float, float]:
     """STOI (Taal et al. 2011) and ESTOI (Jensen and Taal 2016)."""
     pystoi: Any = _extra("pystoi")
-    both = [part.double().numpy() for part in (clean, estimate)]
-    return float(pystoi.stoi(*both, rate_hz, extended=False)), float(
-        pystoi.stoi(*both, rate_hz, extended=True)
-    )
+    reference = clean.double().numpy()
+    degraded = estimate.double().numpy()
+    stoi = pystoi.stoi(reference, degraded, rate_hz, extended=False)
+    estoi = pystoi.stoi(reference, degraded, rate_hz, extended=True)
+    return float(stoi), float(estoi)
 
 
 def _extra(name: str) -> Any:
+    """A package of the extra `metrics`; ImportError names it."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -117,31 +153,43 @@ def _extra(name: str) -> Any:
 
 
 def _projected(signal: Tensor, sources: list[Tensor], taps: int) -> Tensor:
-    """`signal` [N] projected onto the sources delayed by 0 to taps - 1, as [N + taps - 1]; the Gram matrix by FFT."""
+    """`signal` [N] projected onto the sources delayed by 0 to taps - 1, as [N + taps - 1].
+
+    Least squares by the normal equations; their matrix and right side come from spectra.
+    """
     length = signal.shape[0] + taps - 1
     size = 1 << (length - 1).bit_length()
     spectra = [torch.fft.rfft(source, size) for source in sources]
-    heard = torch.fft.rfft(signal, size)
+    signal_spectrum = torch.fft.rfft(signal, size)
+    gram = _gram_matrix(spectra, size, taps)
+    sides = []
+    for spectrum in spectra:
+        correlation = torch.fft.irfft(spectrum.conj() * signal_spectrum, size)
+        sides.append(correlation[:taps])
+    gram = gram + RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
+    filters = torch.linalg.solve(gram, torch.cat(sides)).reshape(len(sources), taps)
+    projection = torch.zeros_like(signal_spectrum)
+    for spectrum, taps_of_source in zip(spectra, filters, strict=True):
+        projection = projection + spectrum * torch.fft.rfft(taps_of_source, size)
+    return torch.fft.irfft(projection, size)[:length]
+
+
+def _gram_matrix(spectra: list[Tensor], size: int, taps: int) -> Tensor:
+    """Inner products of all sources at all delays, [sources x taps, sources x taps]."""
     delays = torch.arange(taps)
-    lags = (delays[None, :] - delays[:, None]) % size
-    gram = torch.cat(
-        [
-            torch.cat([torch.fft.irfft(a.conj() * b, size)[-lags % size] for b in spectra], 1)
-            for a in spectra
-        ]
-    )
-    right = torch.cat([torch.fft.irfft(a.conj() * heard, size)[:taps] for a in spectra])
-    # A trace of the diagonal keeps sources without some frequencies solvable.
-    gram = gram + 1e-10 * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
-    filters = torch.linalg.solve(gram, right).reshape(len(sources), taps)
-    total = sum(
-        spectrum * torch.fft.rfft(row, size) for spectrum, row in zip(spectra, filters, strict=True)
-    )
-    return torch.fft.irfft(total, size)[:length]  # type: ignore[arg-type]
+    lags = (delays[:, None] - delays[None, :]) % size
+    rows = []
+    for left in spectra:
+        blocks = []
+        for right in spectra:
+            correlation = torch.fft.irfft(left.conj() * right, size)
+            blocks.append(correlation[lags])
+        rows.append(torch.cat(blocks, 1))
+    return torch.cat(rows)
 
 
-def _db(above: Tensor, below: Tensor) -> float:
-    """10 log10, between -100 and 100."""
-    return max(
-        -100.0, min(100.0, 10 * math.log10(max(float(above), 1e-300) / max(float(below), 1e-300)))
-    )
+def _ratio_db(above: Tensor, below: Tensor) -> float:
+    """10 log10 of a ratio of powers, between -100 and 100."""
+    tiny = 1e-300  # keeps silence from dividing
+    ratio_db = 10 * math.log10(max(float(above), tiny) / max(float(below), tiny))
+    return max(-LIMIT_DB, min(LIMIT_DB, ratio_db))

@@ -7,20 +7,20 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, audio_info, read_audio, read_manifest
 
-BIN_DB = 5
+BIN_DB = 5  # width of a stratum of SNR
 STRATA = ("snr", "interferer", "noise", "speaker", "seen")
+TOLERANCE_S = 0.01  # by which the parts of a scene may differ in length
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One line of a scene list: the noisy file, its clean target, its interferer, and what is said."""
+    """One line of a scene list: the noisy file, its clean target, its interferer, and its text."""
 
     noisy: Utterance
     clean: Path | None
@@ -32,10 +32,12 @@ class Scene:
 
     @property
     def id(self) -> str:
+        """By which enhanced files are found."""
         return self.noisy.id
 
     @property
     def speaker(self) -> str | None:
+        """Who speaks; None where the line does not tell."""
         return self.noisy.speaker
 
     def stratum(self, kind: str) -> str | None:
@@ -45,61 +47,86 @@ class Scene:
 
 @dataclass(frozen=True, eq=False)
 class Sound:
-    """The samples of a scene [N] at `rate_hz`; clean and interferer are None where there is no file."""
+    """The samples of a scene, [N] each, at `rate_hz`; None where there is no file."""
 
     rate_hz: int
     noisy: Tensor
     clean: Tensor | None
     interferer: Tensor | None
 
+    @property
+    def noise(self) -> Tensor | None:
+        """The interferer, or noisy less clean where there is no file; None: not known."""
+        if self.interferer is not None or self.clean is None:
+            return self.interferer
+        return self.noisy - self.clean
+
 
 def read_scenes(path: Path | str) -> tuple[list[Scene], list[Skip]]:
-    """The scenes of a list and the lines that cannot be scored; ValueError where none can, or two share a name."""
+    """The scenes of a list, and the lines that cannot be scored.
+
+    Raises:
+        ValueError: where no line can be scored, or two scenes share a name.
+    """
     manifest = read_manifest(path, strict=False)
-    scenes, skipped, names = list[Scene](), list(manifest.skipped), dict[str, str]()
+    scenes: list[Scene] = []
+    skipped = list(manifest.skipped)
+    line_of: dict[str, str] = {}
     for utterance in manifest:
         if utterance.text is None:
-            skipped.append(
-                Skip(utterance.where, "expected a text to compare with; the line has none")
-            )
+            reason = "expected a text to compare with; the line has none"
+            skipped.append(Skip(utterance.where, reason))
             continue
-        if utterance.id in names:
+        if utterance.id in line_of:
             raise ValueError(
-                f"{path}: expected a name of its own for each scene; {utterance.where} and {names[utterance.id]} are both "
-                f"called {utterance.id}, so that enhanced files could not be told apart"
+                f"{path}: expected a name of its own for each scene; {utterance.where} and "
+                f"{line_of[utterance.id]} are both called {utterance.id}, so that enhanced files "
+                "could not be told apart"
             )
-        names[utterance.id] = utterance.where
+        line_of[utterance.id] = utterance.where
         scenes.append(scene_of(utterance))
     if not scenes:
         raise ValueError(
-            f"{path}: expected scenes with a text; all {len(skipped)} lines were left out ({skipped[0].reason})"
+            f"{path}: expected scenes with a text; all {len(skipped)} lines were left out "
+            f"({skipped[0].reason})"
         )
     return scenes, skipped
 
 
 def scene_of(utterance: Utterance) -> Scene:
-    """A scene from one manifest line; without `source`, the target file, or the noisy one, stands for the sentence."""
+    """A scene from one manifest line.
+
+    Without `source`, the target file, or the noisy one, stands for the sentence.
+    """
     extra = utterance.extra
-    clean, interferer = (
-        Path(extra[k]) if isinstance(extra.get(k), str) else None
-        for k in ("target_filepath", "interferer_filepath")
-    )
-    snr = extra.get("snr_db")
-    snr_db = float(snr) if isinstance(snr, int | float) and math.isfinite(snr) else None
-    strata: dict[str, Any] = {
+    clean = _path(extra.get("target_filepath"))
+    snr_db = _number(extra.get("snr_db"))
+    named = {
         "snr": snr_bin(snr_db),
         "interferer": extra.get("interferer"),
         "noise": extra.get("noise"),
         "speaker": utterance.speaker,
         "seen": _seen(extra.get("seen")),
     }
-    source = str(extra.get("source") or clean or utterance.audio_filepath)
-    named = tuple((kind, str(value)) for kind, value in strata.items() if value is not None)
-    return Scene(utterance, clean, interferer, utterance.text or "", source, snr_db, named)
+    strata = tuple((kind, str(name)) for kind, name in named.items() if name is not None)
+    return Scene(
+        noisy=utterance,
+        clean=clean,
+        interferer=_path(extra.get("interferer_filepath")),
+        text=utterance.text or "",
+        source=str(extra.get("source") or clean or utterance.audio_filepath),
+        snr_db=snr_db,
+        strata=strata,
+    )
 
 
 def snr_bin(snr_db: float | None) -> str | None:
-    """The bin of 5 dB that an SNR lies in, as `-5 to 0 dB`; its upper end belongs to the next one."""
+    """The bin of 5 dB that an SNR lies in; its upper end belongs to the next one.
+
+    Example:
+        >>> snr_bin(-2.5), snr_bin(5.0)
+        ('-5 to 0 dB', '5 to 10 dB')
+    """
     if snr_db is None:
         return None
     low = math.floor(snr_db / BIN_DB) * BIN_DB
@@ -107,57 +134,78 @@ def snr_bin(snr_db: float | None) -> str | None:
 
 
 def read_sound(scene: Scene) -> Sound:
-    """Noisy, clean and interferer at the noisy file's rate; AudioError for one that cannot be read or is not as long (10 ms)."""
+    """Noisy, clean and interferer at the noisy file's rate.
+
+    Raises:
+        AudioError: for one that cannot be read, or is 10 ms shorter or longer than the others.
+    """
     rate_hz = audio_info(scene.noisy.audio_filepath).rate_hz
     noisy = read_audio(scene.noisy, rate_hz)
-    parts: list[Tensor | None] = []
-    for name, path in (("target", scene.clean), ("interferer", scene.interferer)):
-        if path is None:
-            parts.append(None)
-            continue
-        part = read_audio(replace(scene.noisy, audio_filepath=path), rate_hz)
-        if abs(part.shape[0] - noisy.shape[0]) > 0.01 * rate_hz:
-            raise AudioError(
-                f"{path}: expected a {name} as long as the scene ({noisy.shape[0]} samples); got {part.shape[0]}"
-            )
-        parts.append(fit(part, noisy.shape[0]))
-    return Sound(rate_hz, noisy, parts[0], parts[1])
+    clean = _read_part(scene, "target", scene.clean, rate_hz, noisy.shape[0])
+    interferer = _read_part(scene, "interferer", scene.interferer, rate_hz, noisy.shape[0])
+    return Sound(rate_hz, noisy, clean, interferer)
 
 
-def fit(samples: Tensor, length: int) -> Tensor:
+def _read_part(
+    scene: Scene, name: str, path: Path | None, rate_hz: int, length: int
+) -> Tensor | None:
+    if path is None:
+        return None
+    samples = read_audio(replace(scene.noisy, audio_filepath=path), rate_hz)
+    if abs(samples.shape[0] - length) > TOLERANCE_S * rate_hz:
+        raise AudioError(
+            f"{path}: expected a {name} as long as the scene ({length} samples); "
+            f"got {samples.shape[0]}"
+        )
+    return cut_or_pad(samples, length)
+
+
+def cut_or_pad(samples: Tensor, length: int) -> Tensor:
     """Samples [N] as [length]: cut, or with silence behind."""
     if samples.shape[0] == length:
         return samples
-    out = samples.new_zeros(length)
-    out[: min(length, samples.shape[0])] = samples[:length]
-    return out
+    fitted = samples.new_zeros(length)
+    fitted[: min(length, samples.shape[0])] = samples[:length]
+    return fitted
 
 
 def dev_and_test(
     scenes: Sequence[Scene], share: float, seed: int
 ) -> tuple[list[Scene], list[Scene]]:
-    """Scenes to choose by and scenes to score: no source is in both. Lines with `"part": "dev"` decide, else `share` of the sources."""
-    marked = {scene.source for scene in scenes if scene.noisy.extra.get("part") == "dev"}
-    if not marked and share > 0:
+    """Scenes to choose by and scenes to score: no source is in both.
+
+    Lines with `"part": "dev"` decide; where there are none, `share` of the sources are drawn.
+
+    Raises:
+        ValueError: where nothing is left to score.
+    """
+    dev_sources = {scene.source for scene in scenes if scene.noisy.extra.get("part") == "dev"}
+    if not dev_sources and share > 0:
         sources = sorted({scene.source for scene in scenes})
         random.Random(seed).shuffle(sources)
-        marked = set(sources[: round(share * len(sources))])
-    dev = [scene for scene in scenes if scene.source in marked]
-    test = [scene for scene in scenes if scene.source not in marked]
-    if not test:
+        dev_sources = set(sources[: round(share * len(sources))])
+    dev_scenes = [scene for scene in scenes if scene.source in dev_sources]
+    test_scenes = [scene for scene in scenes if scene.source not in dev_sources]
+    if not test_scenes:
         raise ValueError(
-            f"expected scenes that choose nothing, to be scored; all {len(dev)} are in the dev part"
+            f"expected scenes that choose nothing, to be scored; all {len(dev_scenes)} are in the "
+            "dev part"
         )
-    return dev, test
+    return dev_scenes, test_scenes
 
 
-def _seen(value: Any) -> str | None:
-    return (
-        value
-        if isinstance(value, str)
-        else None
-        if value is None
-        else "seen in training"
-        if value
-        else "unseen"
-    )
+def _path(value: object) -> Path | None:
+    return Path(value) if isinstance(value, str) else None
+
+
+def _number(value: object) -> float | None:
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _seen(value: object) -> str | None:
+    """Whether the noise was in training, in words."""
+    if value is None or isinstance(value, str):
+        return value
+    return "seen in training" if value else "unseen"

@@ -1,16 +1,22 @@
-"""From rows to answers: rates, strata, and which differences are real."""
+"""From hearings to answers: rates, strata, and which differences are real."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import mean, median
+from typing import NamedTuple
 
+from ctcasr.compare.choice import Choice
+from ctcasr.compare.enhanced import CLEAN, NOISY
+from ctcasr.compare.quality import SoundSummary, metric_failures, summarise_sound
 from ctcasr.compare.scene import STRATA, Scene
-from ctcasr.compare.trial import Hearing, Quality, Trial, added
+from ctcasr.compare.trial import Hearing, Trial
 from ctcasr.scoring.bootstrap import (
     DRAWS,
     FEW_SPEAKERS,
+    LEVEL,
+    Bounds,
     Difference,
     Paired,
     draw,
@@ -20,270 +26,254 @@ from ctcasr.scoring.bootstrap import (
 )
 from ctcasr.scoring.errors import ErrorRates
 
-NOISY = "noisy"
+Unit = Callable[[Scene], str]  # the independent unit that a scene belongs to
+
+
+class Cell(NamedTuple):
+    """One judge under one condition."""
+
+    judge: str
+    condition: str
+
+
+Hearings = Mapping[Cell, Mapping[str, Hearing]]  # cell -> scene id -> hearing
 
 
 @dataclass(frozen=True)
 class Row:
-    """One judge and one condition over some scenes. `against` compares with noisy on the scenes that have both."""
+    """One judge and one condition over some scenes."""
 
     judge: str
     condition: str
-    tally: ErrorRates
-    interval: tuple[float, float]  # of the WER, 95 %
+    errors: ErrorRates
+    interval: Bounds  # of the WER, 95 %
     lost: Mapping[str, int]  # scenes without a hypothesis, by status
     wer_lost_as_deletions: float  # WER if every word of these counted as deleted
-    against: Difference | None = None
-    own_listener: bool = False
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The share of noisy sound that an enhancer gets for one judge, and the WER of each share on the dev part."""
-
-    judge: str
-    enhancer: str
-    share: float
-    dev_wer: Mapping[float, float]
+    against: Difference | None = None  # to noisy, on the scenes that have both
+    own_listener: bool = False  # the enhancer was trained to please this judge
 
 
 @dataclass(frozen=True)
 class Summary:
-    """All rows, overall and by stratum; the metrics of each condition."""
+    """All rows, overall and by stratum; the sound of each condition."""
 
     unit: str  # "speaker" or "sentence": what the bootstrap draws
     units: int
     rows: list[Row]
     strata: dict[str, dict[str, list[Row]]]  # kind -> stratum -> rows
     choices: list[Choice]
-    qualities: dict[str, dict[str, float | int]]  # condition -> mean and median metrics, counts
-    failures: dict[str, dict[str, int]] = field(default_factory=dict)  # metric -> reason -> count
-    strata_qualities: dict[str, dict[str, dict[str, dict[str, float | int]]]] = field(
-        default_factory=dict
-    )  # kind -> stratum -> as above
+    sound: dict[str, SoundSummary]  # by condition
+    failures: dict[str, dict[str, int]]  # metric -> reason -> count
+    strata_sound: dict[str, dict[str, dict[str, SoundSummary]]]  # kind -> stratum -> condition
+
+    def sound_as_json(self) -> dict[str, dict[str, float | int]]:
+        """Condition -> plain data of its SoundSummary."""
+        return _sound_as_json(self.sound)
+
+    def strata_sound_as_json(self) -> dict[str, dict[str, dict[str, dict[str, float | int]]]]:
+        """Kind -> stratum -> condition -> plain data."""
+        plain: dict[str, dict[str, dict[str, dict[str, float | int]]]] = {}
+        for kind, strata in self.strata_sound.items():
+            plain[kind] = {name: _sound_as_json(sound) for name, sound in strata.items()}
+        return plain
 
 
-def unit_of(scenes: Iterable[Scene]) -> tuple[str, Callable[[Scene], str]]:
-    """What is independent of what: speakers where there are at least 20 of them, else the sentences that were mixed."""
+def _sound_as_json(sound: Mapping[str, SoundSummary]) -> dict[str, dict[str, float | int]]:
+    return {condition: summary.as_json() for condition, summary in sound.items()}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a summary depends on beside the hearings."""
+
+    listeners: Mapping[str, str]  # enhancer -> fingerprint of the recogniser it pleases, or ""
+    judges: Mapping[str, str]  # judge -> fingerprint, or ""
+    choices: Sequence[Choice] = field(default_factory=tuple)
+    draws: int = DRAWS
+    seed: int = 0
+
+    def conditions(self, judge: str) -> list[str]:
+        """Those that a judge's rows are about, in order.
+
+        A share of 0 or 1 is the enhancer or the noisy sound itself: no condition of its own.
+        """
+        mixtures = []
+        for choice in self.choices:
+            if choice.judge == judge and choice.is_mixture:
+                mixtures.append(choice.condition)
+        return [CLEAN, NOISY, *self.listeners, *mixtures]
+
+    def own_listener(self, cell: Cell) -> bool:
+        """Whether a judge hears an enhancer that was trained to please it."""
+        enhancer = cell.condition
+        for choice in self.choices:
+            if choice.judge == cell.judge and choice.condition == cell.condition:
+                enhancer = choice.enhancer
+        fingerprint = self.judges[cell.judge]
+        return bool(fingerprint) and self.listeners.get(enhancer, "") == fingerprint
+
+
+def summarise(trial: Trial, test_scenes: Sequence[Scene], setting: Setting) -> Summary:
+    """Rows of the test part, over all scenes and over those of each stratum."""
+    tested = trial.part(test_scenes)
+    unit_name, unit = unit_of(test_scenes)
+    hearings = _by_cell(tested.hearings, setting)
+    table = _Table(hearings, unit, setting)
+    strata: dict[str, dict[str, list[Row]]] = {}
+    strata_sound: dict[str, dict[str, dict[str, SoundSummary]]] = {}
+    for kind in STRATA:
+        for name in _stratum_names(test_scenes, kind):
+            members = {scene.id for scene in test_scenes if scene.stratum(kind) == name}
+            families = [[judge] for judge in setting.judges]
+            strata.setdefault(kind, {})[name] = table.rows(members, families)
+            qualities = [quality for quality in tested.qualities if quality.scene.id in members]
+            strata_sound.setdefault(kind, {})[name] = summarise_sound(qualities)
+    everything = {scene.id for scene in test_scenes}
+    return Summary(
+        unit=unit_name,
+        units=len({unit(scene) for scene in test_scenes}),
+        rows=table.rows(everything, [list(setting.judges)]),
+        strata=strata,
+        choices=list(setting.choices),
+        sound=summarise_sound(tested.qualities),
+        failures=metric_failures(tested.qualities),
+        strata_sound=strata_sound,
+    )
+
+
+def unit_of(scenes: Iterable[Scene]) -> tuple[str, Unit]:
+    """What is independent of what, and how it is called.
+
+    Speakers where there are at least 20 of them, else the sentences that were mixed.
+    """
     speakers = {scene.speaker for scene in scenes}
     if None not in speakers and len(speakers) >= FEW_SPEAKERS:
         return "speaker", lambda scene: str(scene.speaker)
     return "sentence", lambda scene: scene.source
 
 
-def choose(
-    trial: Trial, dev: Sequence[Scene], enhancers: Sequence[str], shares: Sequence[float]
-) -> list[Choice]:
-    """For each judge and enhancer the share with the lowest WER on the dev part (the smaller one of equals); none without a dev part."""
-    ids = {scene.id for scene in dev}
-    choices = []
-    for judge in dict.fromkeys(h.judge for h in trial.hearings):
-        for name in enhancers:
-            wer = {}
-            for share in shares:
-                tallies = [
-                    h.tally
-                    for h in trial.hearings
-                    if h.judge == judge
-                    and h.condition == added(name, share)
-                    and h.tally is not None
-                    and h.scene.id in ids
-                ]
-                if tallies:
-                    wer[share] = sum(tallies, ErrorRates()).words.rate
-            if wer:
-                choices.append(
-                    Choice(judge, name, min(wer, key=lambda share: (wer[share], share)), wer)
-                )
-    return choices
+@dataclass(frozen=True)
+class _Table:
+    """Hearings from which rows are made, over any set of scenes."""
 
+    hearings: Hearings
+    unit: Unit
+    setting: Setting
 
-def summarise(
-    trial: Trial,
-    test: Sequence[Scene],
-    enhancers: Mapping[str, str],
-    judges: Mapping[str, str],
-    choices: Sequence[Choice],
-    draws: int = DRAWS,
-    seed: int = 0,
-) -> Summary:
-    """Rows of the test part. `enhancers`: name -> fingerprint of its listener; `judges`: name -> fingerprint."""
-    ids = {scene.id for scene in test}
-    hearings = [h for h in trial.hearings if h.scene.id in ids]
-    unit, key = unit_of(test)
-    # Nothing added is the enhancer itself, everything added is noisy: neither is another condition to be tested.
-    chosen = {(c.judge, added(c.enhancer, c.share)): c.enhancer for c in choices if 0 < c.share < 1}
-    conditions = {
-        judge: ["clean", NOISY, *enhancers, *(c for j, c in chosen if j == judge)]
-        for judge in judges
-    }
-    by: dict[tuple[str, str], dict[str, Hearing]] = {}
-    for h in hearings:
-        if h.condition in conditions.get(h.judge, ()):
-            by.setdefault((h.judge, h.condition), {})[h.scene.id] = h
+    def rows(self, scene_ids: set[str], families: Sequence[Sequence[str]]) -> list[Row]:
+        """The rows of some scenes; the tests of the judges in a family are corrected together."""
+        differences = self.differences(scene_ids, families)
+        rows = []
+        for cell in self.hearings:
+            rows.append(self.row(cell, scene_ids, differences.get(cell)))
+        return rows
 
-    def own(judge: str, condition: str) -> bool:
-        enhancer = chosen.get((judge, condition), condition)
-        return bool(judges[judge]) and enhancers.get(enhancer, "") == judges[judge]
+    def differences(
+        self, scene_ids: set[str], families: Sequence[Sequence[str]]
+    ) -> dict[Cell, Difference]:
+        """Every condition against noisy; the clean speech is no candidate and tested alone."""
+        pairs: dict[Cell, Paired] = {}
+        for cell in self.hearings:
+            if cell.condition != NOISY:
+                pairs[cell] = self.paired(cell, scene_ids)
+        groups = [[cell] for cell in pairs if cell.condition == CLEAN]
+        for family in families:
+            candidates = [cell for cell in pairs if cell.condition != CLEAN]
+            groups.append([cell for cell in candidates if cell.judge in family])
+        differences: dict[Cell, Difference] = {}
+        for group in groups:
+            family_pairs = {str(number): pairs[cell] for number, cell in enumerate(group)}
+            tests = holm(family_pairs, self.setting.draws, self.setting.seed)
+            for number, cell in enumerate(group):
+                differences[cell] = tests[str(number)]
+        return differences
 
-    def rows(inside: Callable[[Scene], bool], kinds: Sequence[Sequence[str]]) -> list[Row]:
-        """The rows of some scenes; each of `kinds` is the judges whose tests make one family."""
-        pairs = {
-            at: _paired(heard, by[at[0], NOISY], inside, key)
-            for at, heard in by.items()
-            if at[1] != NOISY
-        }
-        tests: dict[tuple[str, str], Difference] = {}
-        for family in kinds:
-            part = {
-                f"{i}": at
-                for i, at in enumerate(at for at in pairs if at[0] in family and at[1] != "clean")
-            }
-            tests.update(
-                {
-                    part[i]: d
-                    for i, d in holm({i: pairs[at] for i, at in part.items()}, draws, seed).items()
-                }
-            )
-        tests.update(
-            {
-                at: holm({"": pair}, draws, seed)[""]
-                for at, pair in pairs.items()
-                if at[1] == "clean"
-            }
+    def paired(self, cell: Cell, scene_ids: set[str]) -> Paired:
+        """Word errors of a condition beside those of noisy, on the scenes that have both."""
+        noisy_hearings = self.hearings[Cell(cell.judge, NOISY)]
+        units: list[str] = []
+        noisy_errors: list[int] = []
+        errors: list[int] = []
+        words: list[int] = []
+        for scene_id, hearing in self.hearings[cell].items():
+            noisy = noisy_hearings.get(scene_id)
+            if scene_id not in scene_ids or noisy is None:
+                continue
+            if noisy.errors is None or hearing.errors is None:
+                continue
+            units.append(self.unit(hearing.scene))
+            noisy_errors.append(noisy.errors.words.errors)
+            errors.append(hearing.errors.words.errors)
+            words.append(noisy.errors.words.total)
+        base, other, totals = unit_sums(units, noisy_errors, errors, words)
+        return Paired(base, other, totals)
+
+    def row(self, cell: Cell, scene_ids: set[str], against: Difference | None) -> Row:
+        """One judge and one condition over some scenes."""
+        errors = ErrorRates()
+        units: list[str] = []
+        word_errors: list[int] = []
+        words: list[int] = []
+        lost: Counter[str] = Counter()
+        lost_words = 0
+        for scene_id, hearing in self.hearings[cell].items():
+            if scene_id not in scene_ids:
+                continue
+            if hearing.errors is None:
+                lost[hearing.status] += 1
+                lost_words += len(hearing.scene.text.split())
+                continue
+            errors += hearing.errors
+            units.append(self.unit(hearing.scene))
+            word_errors.append(hearing.errors.words.errors)
+            words.append(hearing.errors.words.total)
+        all_words = errors.words.total + lost_words
+        wrong_words = errors.words.errors + lost_words
+        return Row(
+            judge=cell.judge,
+            condition=cell.condition,
+            errors=errors,
+            interval=self.wer_interval(units, word_errors, words),
+            lost=dict(lost),
+            wer_lost_as_deletions=wrong_words / all_words if all_words else 0.0,
+            against=against,
+            own_listener=self.setting.own_listener(cell),
         )
-        return [
-            _row(at, heard, inside, key, tests.get(at), own(*at), draws, seed)
-            for at, heard in by.items()
-        ]
 
-    strata: dict[str, dict[str, list[Row]]] = {}
-    for kind in STRATA:
-        for name in sorted(
-            {s for scene in test if (s := scene.stratum(kind)) is not None}, key=_natural
-        ):
-            inside = _in_stratum(kind, name)
-            strata.setdefault(kind, {})[name] = rows(inside, [[judge] for judge in judges])
-    whole = rows(lambda scene: True, [list(judges)])
-    units = len({key(scene) for scene in test})
-    tested = [q for q in trial.qualities if q.scene.id in ids]
-    sounds = {
-        kind: {
-            name: _qualities([q for q in tested if q.scene.stratum(kind) == name]) for name in parts
-        }
-        for kind, parts in strata.items()
-    }
-    return Summary(
-        unit, units, whole, strata, list(choices), _qualities(tested), _failures(tested), sounds
-    )
+    def wer_interval(
+        self, units: Sequence[str], errors: Sequence[int], words: Sequence[int]
+    ) -> Bounds:
+        """95 % interval of a WER: the difference to a system without an error."""
+        unit_errors, unit_words = unit_sums(units, errors, words)
+        pair = Paired(0 * unit_errors, unit_errors, unit_words)
+        drawn = draw(pair, self.setting.draws, self.setting.seed)
+        return interval(drawn, len(unit_errors), LEVEL)
 
 
-def _in_stratum(kind: str, name: str) -> Callable[[Scene], bool]:
-    return lambda scene: scene.stratum(kind) == name
+def _by_cell(hearings: Iterable[Hearing], setting: Setting) -> dict[Cell, dict[str, Hearing]]:
+    """Hearings of the conditions that a judge's rows are about."""
+    conditions = {judge: setting.conditions(judge) for judge in setting.judges}
+    by_cell: dict[Cell, dict[str, Hearing]] = {}
+    for hearing in hearings:
+        if hearing.condition in conditions.get(hearing.judge, ()):
+            cell = Cell(hearing.judge, hearing.condition)
+            by_cell.setdefault(cell, {})[hearing.scene.id] = hearing
+    return by_cell
 
 
-def _paired(
-    found: Mapping[str, Hearing],
-    base: Mapping[str, Hearing],
-    inside: Callable[[Scene], bool],
-    key: Callable[[Scene], str],
-) -> Paired:
-    both = [
-        (base[i].tally, h.tally, h.scene) for i, h in found.items() if i in base and inside(h.scene)
-    ]
-    kept = [(a.words, b.words, scene) for a, b, scene in both if a is not None and b is not None]
-    return Paired(
-        *unit_sums(
-            [key(scene) for _, _, scene in kept],
-            [a.errors for a, _, _ in kept],
-            [b.errors for _, b, _ in kept],
-            [a.total for a, _, _ in kept],
-        )
-    )
-
-
-def _row(
-    at: tuple[str, str],
-    found: Mapping[str, Hearing],
-    inside: Callable[[Scene], bool],
-    key: Callable[[Scene], str],
-    against: Difference | None,
-    own: bool,
-    draws: int,
-    seed: int,
-) -> Row:
-    mine = [h for h in found.values() if inside(h.scene)]
-    kept = [(h.scene, h.tally) for h in mine if h.tally is not None]
-    tally = sum((t for _, t in kept), ErrorRates())
-    lost: dict[str, int] = {}
-    for h in mine:
-        if h.tally is None:
-            lost[h.status] = lost.get(h.status, 0) + 1
-    missed = sum(len(h.scene.text.split()) for h in mine if h.tally is None)
-    words = tally.words.total + missed
-    errors, totals = unit_sums(
-        [key(scene) for scene, _ in kept],
-        [t.words.errors for _, t in kept],
-        [t.words.total for _, t in kept],
-    )
-    bounds = interval(draw(Paired(0 * errors, errors, totals), draws, seed), len(errors), 0.05)
-    return Row(
-        *at,
-        tally,
-        bounds,
-        lost,
-        (tally.words.errors + missed) / words if words else 0.0,
-        against,
-        own,
-    )
-
-
-def _qualities(qualities: Sequence[Quality]) -> dict[str, dict[str, float | int]]:
-    """Means and medians of each metric, and what had to be put right, by condition; improvements are over the same scene's noisy sound."""
-    noisy = {q.scene.id: q.scores for q in qualities if q.condition == NOISY}
-    found: dict[str, dict[str, float | int]] = {}
-    for condition in dict.fromkeys(q.condition for q in qualities):
-        mine = [q for q in qualities if q.condition == condition]
-        row: dict[str, float | int] = {
-            "scenes": len(mine),
-            "lost": sum(q.status != "ok" for q in mine),
-        }
-        for metric in dict.fromkeys(name for q in mine for name in q.scores):
-            values = [q.scores[metric] for q in mine if metric in q.scores]
-            row[f"{metric}_mean"], row[f"{metric}_median"], row[f"{metric}_n"] = (
-                mean(values),
-                median(values),
-                len(values),
-            )
-            gains = [
-                q.scores[metric] - noisy[q.scene.id][metric]
-                for q in mine
-                if metric in q.scores and metric in noisy.get(q.scene.id, {})
-            ]
-            if condition != NOISY and gains:
-                row[f"{metric}_gain_median"] = median(gains)
-        for name in ("lagged", "rescaled", "odd"):
-            row[name] = sum(
-                {"lagged": q.lag != 0, "rescaled": q.gain != 1.0, "odd": bool(q.oddities)}[name]
-                for q in mine
-            )
-        found[condition] = row
-    return found
-
-
-def _failures(qualities: Sequence[Quality]) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for quality in qualities:
-        for metric, reason in quality.failed.items():
-            counts = found.setdefault(metric, {})
-            counts[reason] = counts.get(reason, 0) + 1
-    return found
+def _stratum_names(scenes: Iterable[Scene], kind: str) -> list[str]:
+    """The groups of a kind: bins of SNR in order, everything else by name."""
+    names = set()
+    for scene in scenes:
+        name = scene.stratum(kind)
+        if name is not None:
+            names.add(name)
+    return sorted(names, key=_natural)
 
 
 def _natural(name: str) -> tuple[float, str]:
-    """Bins of SNR in order, everything else by name."""
-    first = name.split(" ")[0]
+    first_word = name.split(" ")[0]
     try:
-        return float(first), name
+        return float(first_word), name
     except ValueError:
         return 0.0, name

@@ -1,51 +1,55 @@
-"""The trial: every judge hears every scene under every condition, and each hearing is a row."""
+"""The trial: every judge hears every scene under every condition; each hearing is a row."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from torch import Tensor
 
 from ctcasr.batch import Skip
 from ctcasr.compare.alignment import observation_added
-from ctcasr.compare.enhanced import EnhancedFolder
+from ctcasr.compare.enhanced import CLEAN, MISSING, NOISY, OK, Enhanced, EnhancedFolder
 from ctcasr.compare.judge import Judge, JudgeError
-from ctcasr.compare.memory import Memory, sound_key
-from ctcasr.compare.metrics import measure
+from ctcasr.compare.memory import Heard, Memory, sound_key
+from ctcasr.compare.metrics import Metrics, measure
 from ctcasr.compare.scene import Scene, Sound, read_sound
 from ctcasr.data import AudioError
 from ctcasr.scoring.errors import ErrorRates
 
+FAILED = "failed"  # status of a hearing for which the judge raised
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the noisy sound, in observation adding
-_CHUNK_S = 600.0
+SECONDS_AT_ONCE = 600.0  # of scenes whose sound is in memory together
+USUAL_SCENE_S = 10.0  # length of a scene whose line does not tell
 
 
 @dataclass(frozen=True)
 class Hearing:
-    """What one judge wrote for one scene under one condition; no tally where there was nothing to hear."""
+    """What one judge wrote for one scene under one condition.
+
+    `errors` is None where there was nothing to hear.
+    """
 
     scene: Scene
     judge: str
     condition: str
-    status: str  # "ok", "missing", "unreadable", "failed" (the judge raised)
+    status: str  # OK, MISSING, UNREADABLE, FAILED
     reason: str = ""
     hypothesis: str = ""
-    tally: ErrorRates | None = None
+    errors: ErrorRates | None = None
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What one condition of a scene sounds like: metrics, why others failed, and how it had to be aligned."""
+    """What one condition of a scene sounds like, and how it had to be aligned."""
 
     scene: Scene
     condition: str
     status: str
     reason: str = ""
-    scores: Mapping[str, float] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
+    scores: Mapping[str, float] = field(default_factory=dict)  # metric -> value
+    failed: Mapping[str, str] = field(default_factory=dict)  # metric -> reason
     lag: int = 0
     gain: float = 1.0
     oddities: tuple[str, ...] = ()
@@ -66,21 +70,59 @@ class Trial:
             self.skipped + other.skipped,
         )
 
+    def part(self, scenes: Sequence[Scene]) -> Trial:
+        """The rows of some scenes."""
+        ids = {scene.id for scene in scenes}
+        return Trial(
+            [hearing for hearing in self.hearings if hearing.scene.id in ids],
+            [quality for quality in self.qualities if quality.scene.id in ids],
+            self.skipped,
+        )
 
-def hold(
+
+@dataclass(frozen=True)
+class Design:
+    """Whose files are compared, by whom, with which shares of the noisy sound added."""
+
+    enhancers: Sequence[EnhancedFolder]
+    judges: Sequence[Judge]
+    shares: Sequence[float] = ()
+    metrics: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Stimulus:
+    """What there is to hear of one condition, [N]; None with the reason where there is nothing."""
+
+    samples: Tensor | None
+    status: str = OK
+    reason: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class SceneStimuli:
+    """Everything that is to be heard of one scene, by condition."""
+
+    scene: Scene
+    rate_hz: int
+    stimuli: Mapping[str, Stimulus]
+
+
+def hold_trial(
     scenes: Sequence[Scene],
-    enhancers: Sequence[EnhancedFolder],
-    judges: Sequence[Judge],
-    shares: Sequence[float] = (),
-    metrics: bool = True,
+    design: Design,
     progress: Callable[[int], None] = lambda done: None,
     memory: Memory | None = None,
 ) -> Trial:
-    """Every judge hears clean, noisy, and each enhancer's files, these also with a share of the noisy sound added."""
+    """Every judge hears clean, noisy, and each enhancer's files.
+
+    These also with a share of the noisy sound added. JudgeError where a judge is not one.
+    """
     memory = memory or Memory()
-    trial, done = Trial(), 0
+    trial = Trial()
+    done = 0
     for chunk in _chunks(scenes):
-        heard: list[tuple[Scene, int, dict[str, tuple[Tensor | None, str, str]]]] = []
+        to_hear = []
         for scene in chunk:
             done += 1
             progress(done)
@@ -89,121 +131,138 @@ def hold(
             except AudioError as error:
                 trial.skipped.append(Skip(scene.noisy.where or scene.id, str(error)))
                 continue
-            heard.append(
-                (scene, sound.rate_hz, _conditions(scene, sound, enhancers, shares, metrics, trial))
-            )
-        for judge in judges:
-            trial.hearings += _listen(judge, heard, memory)
+            to_hear.append(_prepare(scene, sound, design, trial))
+        for judge in design.judges:
+            trial.hearings.extend(_hear(judge, to_hear, memory))
     return trial
 
 
 def added(name: str, share: float) -> str:
-    """The condition that adds `share` of the noisy sound to that of an enhancer."""
+    """The condition that adds `share` of the noisy sound to that of an enhancer.
+
+    Example:
+        >>> added("rnnoise", 0.2)
+        'rnnoise + 0.2 noisy'
+    """
     return f"{name} + {share:g} noisy"
 
 
-def _conditions(
-    scene: Scene,
-    sound: Sound,
-    enhancers: Sequence[EnhancedFolder],
-    shares: Sequence[float],
-    metrics: bool,
-    trial: Trial,
-) -> dict[str, tuple[Tensor | None, str, str]]:
-    """Samples, status and reason of each condition; qualities are noted on the way."""
-    found: dict[str, tuple[Tensor | None, str, str]] = {"noisy": (sound.noisy, "ok", "")}
-    found["clean"] = (
-        (sound.clean, "ok", "")
-        if sound.clean is not None
-        else (None, "missing", "the line has no target_filepath")
+def _prepare(scene: Scene, sound: Sound, design: Design, trial: Trial) -> SceneStimuli:
+    """What is to be heard of one scene; its qualities are noted in the trial."""
+    stimuli = {NOISY: Stimulus(sound.noisy)}
+    if sound.clean is None:
+        stimuli[CLEAN] = Stimulus(None, MISSING, "the line has no target_filepath")
+    else:
+        stimuli[CLEAN] = Stimulus(sound.clean)
+    trial.qualities.append(_measured(scene, sound, NOISY, sound.noisy, design))
+    for enhancer in design.enhancers:
+        enhanced = enhancer.read(scene, sound)
+        trial.qualities.append(_quality(scene, sound, enhancer.name, enhanced, design))
+        samples = enhanced.samples
+        stimuli[enhancer.name] = Stimulus(samples, enhanced.status, enhanced.reason)
+        for share in design.shares:
+            mixed = samples
+            if samples is not None:
+                mixed = observation_added(samples, sound.noisy, share)
+            condition = added(enhancer.name, share)
+            stimuli[condition] = Stimulus(mixed, enhanced.status, enhanced.reason)
+    return SceneStimuli(scene, sound.rate_hz, stimuli)
+
+
+def _quality(
+    scene: Scene, sound: Sound, condition: str, enhanced: Enhanced, design: Design
+) -> Quality:
+    if enhanced.aligned is None:
+        return Quality(scene, condition, enhanced.status, enhanced.reason)
+    measured = _measured(scene, sound, condition, enhanced.aligned.samples, design)
+    return replace(
+        measured,
+        lag=enhanced.aligned.lag,
+        gain=enhanced.aligned.gain,
+        oddities=enhanced.oddities,
     )
-    interferer = (
-        sound.interferer
-        if sound.interferer is not None or sound.clean is None
-        else sound.noisy - sound.clean
-    )
-
-    def quality(condition: str, samples: Tensor, **more: Any) -> None:
-        if metrics and sound.clean is not None:
-            scores, failed = measure(samples, sound.clean, interferer, sound.rate_hz)
-        else:
-            scores, failed = {}, {} if not metrics else {"all": "no clean target to compare with"}
-        measured = Quality(scene, condition, "ok", scores=scores, failed=failed)
-        trial.qualities.append(replace(measured, **more))
-
-    quality("noisy", sound.noisy)
-    for enhancer in enhancers:
-        one = enhancer.read(scene, sound)
-        found[enhancer.name] = (one.samples, one.status, one.reason)
-        if one.aligned is None:
-            trial.qualities.append(Quality(scene, enhancer.name, one.status, one.reason))
-        else:
-            quality(
-                enhancer.name,
-                one.aligned.samples,
-                lag=one.aligned.lag,
-                gain=one.aligned.gain,
-                oddities=one.oddities,
-            )
-        for share in shares:
-            samples = (
-                None if one.samples is None else observation_added(one.samples, sound.noisy, share)
-            )
-            found[added(enhancer.name, share)] = (samples, one.status, one.reason)
-    return found
 
 
-def _listen(
-    judge: Judge,
-    heard: Sequence[tuple[Scene, int, dict[str, tuple[Tensor | None, str, str]]]],
-    memory: Memory,
-) -> Iterator[Hearing]:
-    """Each different sound is heard once, so that equal samples have equal hypotheses whatever the batches are."""
-    for rate_hz in sorted({rate for _, rate, _ in heard}):
+def _measured(
+    scene: Scene, sound: Sound, condition: str, samples: Tensor, design: Design
+) -> Quality:
+    metrics = Metrics()
+    if design.metrics and sound.clean is None:
+        metrics.failed["all"] = "no clean target to compare with"
+    elif design.metrics and sound.clean is not None:
+        metrics = measure(samples, sound.clean, sound.noise, sound.rate_hz)
+    return Quality(scene, condition, OK, scores=metrics.scores, failed=metrics.failed)
+
+
+def _hear(judge: Judge, to_hear: Sequence[SceneStimuli], memory: Memory) -> Iterator[Hearing]:
+    """Each different sound is heard once: equal samples have equal hypotheses in any batch."""
+    for rate_hz in sorted({scene_stimuli.rate_hz for scene_stimuli in to_hear}):
+        of_this_rate = [stimuli for stimuli in to_hear if stimuli.rate_hz == rate_hz]
         texts = memory.texts(judge, rate_hz)
-        for condition in dict.fromkeys(
-            name for _, rate, conditions in heard if rate == rate_hz for name in conditions
-        ):
-            sounds = {
-                sound_key(samples): samples
-                for _, rate, conditions in heard
-                if rate == rate_hz
-                for samples in (conditions[condition][0],)
-                if samples is not None
-            }
-            new = {key: samples for key, samples in sounds.items() if key not in texts}
-            if new:
-                written = dict(zip(new, _texts(judge, list(new.values()), rate_hz), strict=True))
-                memory.add(judge, rate_hz, written)
-                texts |= written
-        for scene, rate, conditions in heard:
-            if rate != rate_hz:
-                continue
-            said = judge.normalise(scene.text)
-            for condition, (samples, status, reason) in conditions.items():
-                text = "" if samples is None else texts[sound_key(samples)]
-                if samples is None:
-                    yield Hearing(scene, judge.name, condition, status, reason)
-                elif isinstance(text, Exception):
-                    yield Hearing(
-                        scene, judge.name, condition, "failed", f"{type(text).__name__}: {text}"
-                    )
-                else:
-                    found = judge.normalise(text)
-                    yield Hearing(
-                        scene, judge.name, condition, status, reason, found, _tally(said, found)
-                    )
+        _hear_new_sounds(judge, rate_hz, of_this_rate, texts, memory)
+        for scene_stimuli in of_this_rate:
+            yield from _hearings(judge, scene_stimuli, texts)
 
 
-def _tally(said: str, written: str) -> ErrorRates:
+def _hear_new_sounds(
+    judge: Judge,
+    rate_hz: int,
+    to_hear: Sequence[SceneStimuli],
+    texts: dict[bytes, Heard],
+    memory: Memory,
+) -> None:
+    """Add to `texts` what is not in it yet, condition by condition."""
+    sounds_of: dict[str, dict[bytes, Tensor]] = {}
+    for scene_stimuli in to_hear:
+        for condition, stimulus in scene_stimuli.stimuli.items():
+            sounds = sounds_of.setdefault(condition, {})
+            if stimulus.samples is not None:
+                sounds[sound_key(stimulus.samples)] = stimulus.samples
+    for sounds in sounds_of.values():
+        new_sounds = {key: samples for key, samples in sounds.items() if key not in texts}
+        if new_sounds:
+            heard = _listen(judge, list(new_sounds.values()), rate_hz)
+            new_texts = dict(zip(new_sounds, heard, strict=True))
+            memory.add(judge, rate_hz, new_texts)
+            texts.update(new_texts)
+
+
+def _hearings(
+    judge: Judge, scene_stimuli: SceneStimuli, texts: Mapping[bytes, Heard]
+) -> Iterator[Hearing]:
+    scene = scene_stimuli.scene
+    reference = judge.normalise(scene.text)
+    for condition, stimulus in scene_stimuli.stimuli.items():
+        if stimulus.samples is None:
+            yield Hearing(scene, judge.name, condition, stimulus.status, stimulus.reason)
+            continue
+        text = texts[sound_key(stimulus.samples)]
+        if isinstance(text, Exception):
+            reason = f"{type(text).__name__}: {text}"
+            yield Hearing(scene, judge.name, condition, FAILED, reason)
+            continue
+        hypothesis = judge.normalise(text)
+        yield Hearing(
+            scene,
+            judge.name,
+            condition,
+            stimulus.status,
+            stimulus.reason,
+            hypothesis,
+            _errors(reference, hypothesis),
+        )
+
+
+def _errors(reference: str, hypothesis: str) -> ErrorRates:
     """Without the single confusions: thousands of rows are added up again and again."""
-    tally = ErrorRates.of(said, written)
-    words, chars = (replace(part, confusions=Counter()) for part in (tally.words, tally.chars))
-    return replace(tally, words=words, chars=chars)
+    errors = ErrorRates.of(reference, hypothesis)
+    words = replace(errors.words, confusions=Counter())
+    chars = replace(errors.chars, confusions=Counter())
+    return replace(errors, words=words, chars=chars)
 
 
-def _texts(judge: Judge, sounds: list[Tensor], rate_hz: int) -> list[str | Exception]:
-    """What the judge writes; where it raises, sound by sound, so that only what it cannot hear is lost."""
+def _listen(judge: Judge, sounds: Sequence[Tensor], rate_hz: int) -> list[Heard]:
+    """What the judge writes; where it raises, sound by sound, so that few are lost."""
     try:
         return list(judge.listen(sounds, rate_hz))
     except JudgeError:
@@ -211,7 +270,10 @@ def _texts(judge: Judge, sounds: list[Tensor], rate_hz: int) -> list[str | Excep
     except Exception as error:
         if len(sounds) == 1:
             return [error]
-        return [text for sound in sounds for text in _texts(judge, [sound], rate_hz)]
+        texts: list[Heard] = []
+        for sound in sounds:
+            texts.extend(_listen(judge, [sound], rate_hz))
+        return texts
 
 
 def _chunks(scenes: Sequence[Scene]) -> Iterator[list[Scene]]:
@@ -220,9 +282,10 @@ def _chunks(scenes: Sequence[Scene]) -> Iterator[list[Scene]]:
     seconds = 0.0
     for scene in scenes:
         chunk.append(scene)
-        seconds += scene.noisy.duration or 10.0
-        if seconds >= _CHUNK_S:
+        seconds += scene.noisy.duration or USUAL_SCENE_S
+        if seconds >= SECONDS_AT_ONCE:
             yield chunk
-            chunk, seconds = [], 0.0
+            chunk = []
+            seconds = 0.0
     if chunk:
         yield chunk

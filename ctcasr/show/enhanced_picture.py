@@ -25,9 +25,9 @@ def pictures(hearings: Sequence[Hearing], enhancer: EnhancedFolder, judge: str) 
         if h.judge == judge and h.condition in ("clean", "noisy", enhancer.name):
             mine.setdefault(h.scene.id, {})[h.condition] = h
     gains = sorted(
-        (found[enhancer.name].tally.words.errors - found["noisy"].tally.words.errors, name)  # type: ignore[union-attr]
+        (found[enhancer.name].errors.words.errors - found["noisy"].errors.words.errors, name)  # type: ignore[union-attr]
         for name, found in mine.items()
-        if all(c in found and found[c].tally for c in ("noisy", enhancer.name))
+        if all(c in found and found[c].errors for c in ("noisy", enhancer.name))
     )
     drawn = []
     for _, name in (gains[i] for i in sorted({0, len(gains) // 2, len(gains) - 1}) if gains):
@@ -58,7 +58,7 @@ def _figure(found: Mapping[str, Hearing], enhancer: EnhancedFolder) -> str:
             *(
                 f"{name:{width}}  {h.hypothesis or '(nothing)'}"
                 for name in samples
-                if (h := found.get(name)) is not None and h.tally is not None
+                if (h := found.get(name)) is not None and h.errors is not None
             ),
         ]
     )

@@ -98,7 +98,7 @@ def _facts(summary: Summary) -> str:
         if row.against and row.condition != "clean" and row.against.resolvable
     ]
     facts = [
-        (str(max((row.tally.utterances for row in summary.rows), default=0)), "scenes scored"),
+        (str(max((row.errors.utterances for row in summary.rows), default=0)), "scenes scored"),
         (str(summary.units), f"{summary.unit}s, the units of the bootstrap"),
         (", ".join(sorted(words)) or "-", "the words"),
         (
@@ -135,18 +135,18 @@ def _rows(rows: Sequence[Row]) -> str:
     )
     lines = []
     for row in rows:
-        words, found = row.tally.words, row.against
+        words, found = row.errors.words, row.against
         word = found.word if found and row.condition != "clean" else ""
         resolves = f"{100 * found.resolvable:.2f}" if found and found.resolvable else "-"
         counts = f"{words.substitutions} / {words.deletions} / {words.insertions}"
-        cells = [percent(words.rate, 2), percent(row.tally.chars.rate, 2), counts, against(found)]
+        cells = [percent(words.rate, 2), percent(row.errors.chars.rate, 2), counts, against(found)]
         lines.append(
             f"<tr><td>{escape(row.judge)}</td><td>{escape(row.condition)}{' (own listener)' if row.own_listener else ''}</td>"
             + "".join(f'<td class="r">{cell}</td>' for cell in cells)
             + f'<td class="{word}">{word}</td>'
             + "".join(
                 f'<td class="r">{cell}</td>'
-                for cell in (resolves, row.tally.empty, sum(row.lost.values()))
+                for cell in (resolves, row.errors.empty, sum(row.lost.values()))
             )
             + "</tr>"
         )
@@ -159,10 +159,10 @@ def _chart(judge: str, parts: Mapping[str, Sequence[Row]], named: bool, joined: 
         row.condition for rows in parts.values() for row in rows if row.judge == judge
     ):
         points = [
-            (index, row.tally.words.rate, *row.interval)
+            (index, row.errors.words.rate, *row.interval)
             for index, rows in enumerate(parts.values())
             for row in rows
-            if row.judge == judge and row.condition == condition and row.tally.utterances
+            if row.judge == judge and row.condition == condition and row.errors.utterances
         ]
         series.append(Series(condition, points))
     return (f"<h3>{escape(judge)}</h3>" if named else "") + bars(list(parts), series, joined=joined)
@@ -185,14 +185,14 @@ def _sounds(summary: Summary) -> str:
     """The metrics of all scenes, and folded away those of each stratum."""
     parts = [
         (name, found)
-        for kind, strata in summary.strata_qualities.items()
+        for kind, strata in summary.strata_sound_as_json().items()
         if len(strata) > 1
         for name, found in strata.items()
     ]
     inside = "".join(
         f"<h3>{escape(name)}</h3>{_sound(found, {})}" for name, found in parts if _sound(found, {})
     )
-    return _sound(summary.qualities, summary.failures) + (
+    return _sound(summary.sound_as_json(), summary.failures) + (
         f"<details><summary>by stratum</summary>{inside}</details>" if inside else ""
     )
 

@@ -23,7 +23,7 @@ COLOUR = {"helps": "bold green", "harms": "bold red", "undecided": "yellow"}
 def table(summary: Summary, trial: Trial, remarks: Sequence[str] = ()) -> RenderableType:
     """The overall rows, one judge after another, with the words; what was lost; what else is to be known."""
     grid = Table(
-        title=f"word error rate of {summary.rows[0].tally.utterances if summary.rows else 0} scenes, "
+        title=f"word error rate of {summary.rows[0].errors.utterances if summary.rows else 0} scenes, "
         f"{summary.units} {summary.unit}s",
         title_justify="left",
     )
@@ -45,17 +45,17 @@ def table(summary: Summary, trial: Trial, remarks: Sequence[str] = ()) -> Render
     for row in summary.rows:
         if last and row.judge != last:
             grid.add_section()
-        words = row.tally.words
+        words = row.errors.words
         word = row.against.word if row.against and row.condition != "clean" else ""
         grid.add_row(
             row.judge if row.judge != last else "",
             row.condition + (" (own listener)" if row.own_listener else ""),
             percent(words.rate, 2),
-            percent(row.tally.chars.rate, 2),
+            percent(row.errors.chars.rate, 2),
             f"{words.substitutions} / {words.deletions} / {words.insertions}",
             against(row.against),
             Text(word, COLOUR.get(word, "")),
-            str(row.tally.empty),
+            str(row.errors.empty),
             str(sum(row.lost.values())),
         )
         last = row.judge
@@ -84,13 +84,13 @@ def _metrics(summary: Summary) -> Table:
     shown = {
         m: title
         for m, title in names.items()
-        if any(f"{m}_median" in row for row in summary.qualities.values())
+        if any(f"{m}_median" in row for row in summary.sound_as_json().values())
     }
     grid.add_column("condition")
     for title in shown.values():
         grid.add_column(title, justify="right")
     grid.add_column("lagged / rescaled / odd", justify="right")
-    for condition, row in summary.qualities.items():
+    for condition, row in summary.sound_as_json().items():
         cells = [
             f"{row[f'{m}_median']:.2f}"
             + (f" ({row[f'{m}_gain_median']:+.2f})" if f"{m}_gain_median" in row else "")
@@ -107,11 +107,11 @@ def _gains(summary: Summary) -> list[Table]:
     parts = {
         name: found
         for kind in ("seen", "noise")
-        for name, found in summary.strata_qualities.get(kind, {}).items()
+        for name, found in summary.strata_sound_as_json().get(kind, {}).items()
     }
     shown = [
         c
-        for c in summary.qualities
+        for c in summary.sound_as_json()
         if any("si_sdr_db_gain_median" in found.get(c, {}) for found in parts.values())
     ]
     if not shown or len(parts) < 2:
@@ -183,8 +183,8 @@ def scores(summary: Summary, trial: Trial, facts: Mapping[str, Any]) -> dict[str
             }
             for c in summary.choices
         ],
-        "metrics": summary.qualities,
-        "metrics_strata": summary.strata_qualities,
+        "metrics": summary.sound_as_json(),
+        "metrics_strata": summary.strata_sound_as_json(),
         "metric_failures": summary.failures,
         "skipped": [{"where": skip.where, "reason": skip.reason} for skip in trial.skipped],
     }
@@ -233,12 +233,12 @@ def write_rows(path: Path, trial: Trial, test: set[str]) -> Path:
             scene, q = h.scene, quality.get((h.scene.id, h.condition))
             counts: list[Any] = (
                 []
-                if h.tally is None
+                if h.errors is None
                 else [
-                    h.tally.words.total,
-                    h.tally.words.substitutions,
-                    h.tally.words.deletions,
-                    h.tally.words.insertions,
+                    h.errors.words.total,
+                    h.errors.words.substitutions,
+                    h.errors.words.deletions,
+                    h.errors.words.insertions,
                 ]
             )
             sound = ["", "", ""] if q is None else [q.lag, f"{q.gain:.6g}", "; ".join(q.oddities)]
@@ -277,7 +277,7 @@ def write_rows(path: Path, trial: Trial, test: set[str]) -> Path:
 
 def _row(row: Row) -> dict[str, Any]:
     low, high = row.interval
-    figures = row.tally.metrics()
+    figures = row.errors.metrics()
     rates = {name: figures.pop(name) for name in ("wer", "cer")}
     return {
         "recogniser": row.judge,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.compare import align, observation_added
-from ctcasr.compare.alignment import lag_of, shifted
+from ctcasr.compare.alignment import delayed, find_lag
 
 RATE_HZ = 8000
 
@@ -23,7 +23,7 @@ def test_a_moved_and_rescaled_copy_is_put_right(
 ) -> None:
     sound = torch.cat([torch.zeros(400), noise(seed), torch.zeros(400)])
     factor = -gain if inverted else gain
-    found = align(sound, shifted(sound, by) * factor, RATE_HZ)
+    found = align(sound, delayed(sound, by) * factor, RATE_HZ)
     assert found.lag == by
     assert found.gain == pytest.approx(1 / factor, rel=1e-3) or found.gain == 1.0
     assert torch.allclose(
@@ -55,8 +55,8 @@ def test_silence_stays_silence() -> None:
 
 def test_a_longer_delay_than_is_looked_for_is_not_found() -> None:
     sound = noise(3)
-    assert lag_of(sound, shifted(sound, 500), 400)[0] != 500
-    assert lag_of(sound, shifted(sound, 500), 500)[0] == 500
+    assert find_lag(sound, delayed(sound, 500), 400).samples != 500
+    assert find_lag(sound, delayed(sound, 500), 500).samples == 500
 
 
 @given(st.floats(0, 1))
@@ -71,7 +71,7 @@ def test_observation_adding_is_linear_and_exact_at_its_ends(share: float) -> Non
 @given(st.integers(1, 400))
 def test_what_a_delay_pushed_out_is_continued_and_not_silent(by: int) -> None:
     sound = noise(5)
-    found = align(sound, shifted(sound, by)[:4000], RATE_HZ)
+    found = align(sound, delayed(sound, by)[:4000], RATE_HZ)
     assert found.lag == by and torch.equal(found.samples[: 4000 - by], sound[: 4000 - by])
     assert torch.equal(found.samples[4000 - by :], sound[4000 - 2 * by : 4000 - by].flip(0))
     early = align(sound, sound[by:], RATE_HZ)

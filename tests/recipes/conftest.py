@@ -14,7 +14,7 @@ import pytest
 import soundfile
 import torch
 
-from ctcasr.cli import load_recipe
+from ctcasr.commands.train import load_recipe
 
 RATE = 8000
 HERTZ = {"a": 500, "b": 1100, "c": 2300, " ": 0}

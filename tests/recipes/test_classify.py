@@ -14,8 +14,8 @@ import soundfile
 import torch
 
 from ctcasr.classify.classifier import Classifier
-from ctcasr.cli import load_recipe
 from ctcasr.cli import main as cli
+from ctcasr.commands.train import load_recipe
 from ctcasr.data import LeakError
 from ctcasr.net.prune import sparsity
 from ctcasr.records import read_records

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ctcasr.cli import load_recipe
+from ctcasr.commands.train import load_recipe
 from ctcasr.data.synth import DIGITS
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.records import read_records

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ctcasr import checkpoint
-from ctcasr.cli import load_recipe
+from ctcasr.commands.train import load_recipe
 from ctcasr.data import read_manifest
 
 ROOT = Path(__file__).resolve().parents[2]

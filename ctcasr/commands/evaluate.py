@@ -1,0 +1,62 @@
+"""`ctcasr evaluate`: error rates of a recogniser, or accuracy of a classifier, on a manifest."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ctcasr import checkpoint
+from ctcasr.classify import Classifier, evaluate_classes
+from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
+from ctcasr.data import read_manifest
+from ctcasr.recognise import Evaluation, evaluate
+
+MOST_CONFUSIONS = 5  # that are printed; scores.json has more
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `ctcasr evaluate`."""
+    parser.add_argument("checkpoint")
+    parser.add_argument("manifest")
+    parser.add_argument(
+        "--out", required=True, help="folder for scores.json and what was found, line by line"
+    )
+    add_decoder_flags(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Score, write, print; ValueError or OSError where something cannot be read."""
+    manifest = read_manifest(arguments.manifest)
+    if is_classifier(arguments.checkpoint):
+        classifier = Classifier.load(arguments.checkpoint)
+        classes = evaluate_classes(classifier, manifest.utterances)
+        print(classes)
+        print(f"details: {classes.write(Path(arguments.out)) / 'scores.json'}")
+        return 0
+    recogniser = recogniser_from(arguments)
+    decoder = decoder_from(arguments, recogniser.tokenizer)
+    evaluation = evaluate(recogniser, manifest.utterances, decoder=decoder)
+    evaluation.write(Path(arguments.out))
+    print("\n".join(summary(evaluation)))
+    print(f"details: {Path(arguments.out) / 'scores.json'}")
+    return 0
+
+
+def is_classifier(path: str) -> bool:
+    """Whether a checkpoint is that of a classifier; an ONNX file is a recogniser's."""
+    return not path.endswith(".onnx") and checkpoint.load(path).get("kind") == Classifier.KIND
+
+
+def summary(evaluation: Evaluation) -> list[str]:
+    """The rates in a line, and the most frequent confusions."""
+    rates = evaluation.tally
+    words = rates.words
+    lines = [
+        f"WER {100 * words.rate:.2f} % ({words.substitutions} substitutions, "
+        f"{words.deletions} deletions, {words.insertions} insertions in {words.total} words), "
+        f"CER {100 * rates.chars.rate:.2f} %, {rates.utterances} utterances, "
+        f"{len(evaluation.skipped)} skipped"
+    ]
+    for (reference, hypothesis), count in words.confusions.most_common(MOST_CONFUSIONS):
+        lines.append(f"  {count:4d} x  {reference or '-'} -> {hypothesis or '-'}")
+    return lines

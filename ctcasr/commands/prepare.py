@@ -1,0 +1,50 @@
+"""`ctcasr prepare`: a corpus, as it is unpacked, to manifests."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+
+# Name -> what it reads. The module of that name in ctcasr/corpora has main(argv) -> status.
+CORPORA = {
+    "an4": "CMU AN4",
+    "avse": "a part of the audio-visual speech enhancement challenge, as scenes",
+    "commonvoice": "Common Voice",
+    "csv": "any table of paths and texts",
+    "fsdd": "Free Spoken Digit Dataset",
+    "grid": "GRID, with video and word times where they lie beside the sound",
+    "kaldi": "a Kaldi data folder",
+    "librispeech": "LibriSpeech",
+    "sounds": "ESC-50, UrbanSound8K, or one folder for each class",
+    "speech-commands": "Speech Commands, 12 or 35 classes",
+    "voicebank": "VoiceBank-DEMAND, as scenes",
+    "pack": "a manifest's many small files into a few large ones",
+    "scenes": "speech mixed with noises or talkers, as a scene list",
+    "segment": "long recordings with a transcript, cut into utterances by a recogniser",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The name of a corpus; what stands behind it is the corpus's own."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "\n".join(
+        [
+            *(f"  {corpus:16s} {what}" for corpus, what in CORPORA.items()),
+            "",
+            "All that stands behind CORPUS is handed on: ctcasr prepare CORPUS --help",
+        ]
+    )
+    parser.add_argument("corpus", metavar="CORPUS", help="one of the list below")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare a corpus with its `flags`; ValueError names those that there are."""
+    name = arguments.corpus
+    if name not in CORPORA:
+        similar = difflib.get_close_matches(name, CORPORA, 1)
+        hint = f"did you mean {similar[0]}?" if similar else ", ".join(CORPORA)
+        raise ValueError(f"expected a corpus; there is no {name!r}: {hint}")
+    module = importlib.import_module("ctcasr.corpora." + name.replace("-", "_"))
+    status: int = module.main(arguments.flags)
+    return status

@@ -1,0 +1,64 @@
+"""The dispatcher: it loads one command alone, and knows its version."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctcasr.cli import COMMANDS, load_command, main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_a_module_with_arguments_and_a_run(name: str) -> None:
+    module = load_command(name)
+    assert callable(module.add_arguments) and callable(module.run) and module.__doc__
+
+
+def test_every_module_is_a_command_or_shared_by_some() -> None:
+    shared = {"__init__", "decoder_flags", "progress"}
+    modules = {path.stem for path in (ROOT / "ctcasr" / "commands").glob("*.py")} - shared
+    assert modules == {name.replace("-", "_") for name in COMMANDS}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_the_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([name, "--help"])
+    assert stop.value.code == 0 and f"usage: ctcasr {name}" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert re.fullmatch(r"ctcasr \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("words", [[], ["no-such-command"], ["card"], ["evaluate", "--nothing"]])
+def test_a_wrong_call_is_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2 and "usage: ctcasr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["prepare", "--help"], ["train", "--help"]])
+def test_help_loads_nothing_heavy(words: list[str]) -> None:
+    program = (
+        "import sys\n"
+        "from ctcasr.cli import main\n"
+        "try:\n"
+        f"    main({words!r})\n"
+        "except SystemExit:\n"
+        "    heavy = {'torch', 'numpy', 'rich', 'numba'} & set(sys.modules)\n"
+        "    raise SystemExit(' '.join(sorted(heavy)) or None)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
