@@ -19,6 +19,7 @@ from ctcasr.data.mixing import Mixture, mix, reverberate
 from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus
 from ctcasr.data.plan import plan_batches
 from ctcasr.data.provenance import fingerprint, provenance_of
+from ctcasr.data.samples import as_samples
 from ctcasr.data.split import split_dev
 from ctcasr.data.spoken import SpokenCorpus
 from ctcasr.data.texts import WordTexts
@@ -44,6 +45,7 @@ __all__ = [
     "SpokenCorpus",
     "WordTexts",
     "WorkerError",
+    "as_samples",
     "audio_info",
     "classes_of",
     "collate",
@@ -51,12 +53,12 @@ __all__ = [
     "find_leaks",
     "fingerprint",
     "fit_length",
-    "provenance_of",
     "item_seconds",
     "measure_workers",
     "mix",
     "own_folds",
     "plan_batches",
+    "provenance_of",
     "read_audio",
     "read_manifest",
     "read_noises",

@@ -7,45 +7,56 @@ from collections.abc import Hashable
 import torch
 from torch import Tensor
 
-_FULL_SCALE = 32768.0
+_FULL_SCALE = 32768.0  # of 16 bits
+_GIBIBYTE = 1 << 30
 
 
 class SampleCache:
-    """Samples [N] float32 by key, up to `budget_bytes`; 16-bit sound stays 16 bits. Pickled empty: one per process."""
+    """Samples [N] float32 by key, up to `budget_bytes`; 16-bit sound stays 16 bits.
 
-    def __init__(self, budget_bytes: int = 1 << 30) -> None:
+    Pickled empty: each process fills its own.
+
+    Example:
+        >>> cache = SampleCache()
+        >>> cache.put("a.wav", torch.tensor([0.5, -0.5]))
+        >>> cache.get("a.wav"), cache.used_bytes
+        (tensor([ 0.5000, -0.5000]), 4)
+    """
+
+    def __init__(self, budget_bytes: int = _GIBIBYTE) -> None:
         self.budget_bytes = budget_bytes
         self.used_bytes = 0
-        self._kept: dict[Hashable, Tensor] = {}
+        self._stored: dict[Hashable, Tensor] = {}
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._stored)
 
     def get(self, key: Hashable) -> Tensor | None:
-        """A fresh copy of what was put, to the bit; None where it was not kept."""
-        kept = self._kept.get(key)
-        if kept is None:
+        """A fresh copy of what was put, to the bit; None where it is not stored."""
+        stored = self._stored.get(key)
+        if stored is None:
             return None
-        return (
-            kept.clone()
-            if kept.dtype == torch.float32
-            else kept.to(torch.float32).div_(_FULL_SCALE)
-        )
+        if stored.dtype == torch.float32:
+            return stored.clone()
+        return stored.to(torch.float32).div_(_FULL_SCALE)
 
     def put(self, key: Hashable, samples: Tensor) -> None:
-        """Keep a copy, unless the budget is spent."""
-        if key in self._kept or self.used_bytes >= self.budget_bytes:
+        """Store a copy, unless the budget is spent."""
+        if key in self._stored or self.used_bytes >= self.budget_bytes:
             return
         scaled = samples * _FULL_SCALE
-        short = scaled.clamp(-_FULL_SCALE, _FULL_SCALE - 1).to(torch.int16)
-        kept = short if torch.equal(short.to(torch.float32), scaled) else samples.clone()
-        size = kept.numel() * kept.element_size()
+        stored = scaled.clamp(-_FULL_SCALE, _FULL_SCALE - 1).to(torch.int16)
+        if not torch.equal(stored.to(torch.float32), scaled):
+            stored = samples.clone()
+        size = stored.numel() * stored.element_size()
         if self.used_bytes + size <= self.budget_bytes:
-            self._kept[key] = kept
+            self._stored[key] = stored
             self.used_bytes += size
 
     def __getstate__(self) -> dict[str, int]:
         return {"budget_bytes": self.budget_bytes}
 
     def __setstate__(self, state: dict[str, int]) -> None:
-        self.__init__(state["budget_bytes"])  # type: ignore[misc]
+        self.budget_bytes = state["budget_bytes"]
+        self.used_bytes = 0
+        self._stored = {}

@@ -16,9 +16,12 @@ from torch.utils.data import get_worker_info
 from ctcasr.batch import Batch, Skip, Utterance
 from ctcasr.data.audio import AudioError, audio_info, read_audio, resample
 from ctcasr.data.cache import SampleCache
+from ctcasr.data.names import where_of
 from ctcasr.seq import Seq
 
 VIDEO_HZ = 25  # whoever reads frames brings them to this rate
+_SLOWEST = 0.5
+_FASTEST = 2.0
 Transform = Callable[[Tensor, torch.Generator, Utterance], Tensor]
 
 
@@ -30,7 +33,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Item:
-    """One utterance as samples [N] and the tokens of its text; `seed` keys all that is random about it."""
+    """One utterance as samples [N] and the tokens of its text; `seed` keys all that is random."""
 
     utterance: Utterance
     samples: Tensor
@@ -42,12 +45,16 @@ class Item:
 
 
 class Corpus:
-    """Utterances that are read when they are asked for; picklable, so that worker processes can hold it.
+    """Utterances that are read when they are asked for; picklable, for worker processes.
 
-    `transform(samples [N], generator, utterance)` changes the samples; its generator depends on seed, epoch and index
-    alone. With `speeds`, one of them is drawn each time and the recording played that much faster (Ko et al. 2015), pitch
-    included. Without a tokenizer the tokens are empty. With `labels` (number of each class), utterances of other classes are
-    skipped. Decoded samples are kept in memory up to `cache_bytes`.
+    `transform(samples [N], generator, utterance)` changes the samples; its generator depends on
+    seed, epoch and index alone. With `speeds`, one of them is drawn each time and the recording
+    played that much faster (Ko et al. 2015), pitch included. Without a tokenizer the tokens are
+    empty. With `labels` (number of each class), utterances of other classes are skipped. Decoded
+    samples stay in memory up to `cache_bytes`.
+
+    Raises:
+        ValueError: for a rate below 1, or speeds outside 0.5..2.
     """
 
     def __init__(
@@ -62,13 +69,14 @@ class Corpus:
     ) -> None:
         if rate_hz < 1:
             raise ValueError(f"rate_hz: expected a rate above 0; got {rate_hz}")
+        if not speeds or not all(_SLOWEST <= speed <= _FASTEST for speed in speeds):
+            raise ValueError(
+                f"speeds: expected factors within {_SLOWEST}..{_FASTEST}, at least one; "
+                f"got {speeds!r}"
+            )
         self.utterances = tuple(utterances)
         self.tokenizer = tokenizer
         self.rate_hz = rate_hz
-        if not speeds or not all(0.5 <= speed <= 2.0 for speed in speeds):
-            raise ValueError(
-                f"speeds: expected factors within 0.5..2, at least one; got {speeds!r}"
-            )
         self.transform = transform
         self.labels = labels
         self.speeds = tuple(speeds)
@@ -81,34 +89,43 @@ class Corpus:
         return self.item(index)
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
-        """Utterance `index` as `epoch` sees it; a Skip with the reason where file or text cannot be used."""
+        """Utterance `index` as `epoch` sees it; a Skip with the reason where it cannot be used."""
         utterance = self.utterances[index]
-        tokens: list[int] = []
-        if self.tokenizer is not None:
-            if utterance.text is None:
-                return _skip(utterance, "expected a text; the line has none")
-            tokens = self.tokenizer.encode(utterance.text)
-            if not tokens and utterance.text.strip():
-                return _skip(
-                    utterance, f"no character of the text {utterance.text!r} is in the alphabet"
-                )
-        label = None
-        if self.labels is not None:
-            label = self.labels.get(utterance.label or "")
-            if label is None:
-                return _skip(
-                    utterance,
-                    f"label {utterance.label!r} is none of the {len(self.labels)} classes ({', '.join(self.labels)})",
-                )
         own_seed = item_seed(seed, epoch, index)
         speed = self.speeds[own_seed % len(self.speeds)]
         try:
+            tokens = self._tokens(utterance)
+            label = self._label(utterance)
             samples = self._samples(index, speed)
-        except AudioError as error:
-            return _skip(utterance, str(error))
+        except (_Unusable, AudioError) as error:
+            return Skip(where_of(utterance), str(error))
         if self.transform is not None:
-            samples = self.transform(samples, torch.Generator().manual_seed(own_seed), utterance)
+            generator = torch.Generator().manual_seed(own_seed)
+            samples = self.transform(samples, generator, utterance)
         return Item(utterance, samples, tokens, own_seed, label)
+
+    def _tokens(self, utterance: Utterance) -> list[int]:
+        """The tokens of its text; _Unusable where there is none, or nothing of it is written."""
+        if self.tokenizer is None:
+            return []
+        if utterance.text is None:
+            raise _Unusable("expected a text; the line has none")
+        tokens = self.tokenizer.encode(utterance.text)
+        if not tokens and utterance.text.strip():
+            raise _Unusable(f"no character of the text {utterance.text!r} is in the alphabet")
+        return tokens
+
+    def _label(self, utterance: Utterance) -> int | None:
+        """The number of its class; _Unusable where it is of none."""
+        if self.labels is None:
+            return None
+        label = self.labels.get(utterance.label or "")
+        if label is None:
+            raise _Unusable(
+                f"label {utterance.label!r} is none of the {len(self.labels)} classes "
+                f"({', '.join(self.labels)})"
+            )
+        return label
 
     def _samples(self, index: int, speed: float) -> Tensor:
         """The recording at one speed, from memory where it was read before."""
@@ -122,8 +139,8 @@ class Corpus:
 
     @cached_property
     def durations(self) -> tuple[float, ...]:
-        """Seconds of each utterance: the manifest's, or the header's where it has none; 0 for what cannot be read."""
-        return tuple(_duration(u) if u.duration is None else u.duration for u in self.utterances)
+        """Seconds of each utterance: the manifest's, else the header's; 0 for an unreadable one."""
+        return tuple(_duration(utterance) for utterance in self.utterances)
 
     @property
     def seconds(self) -> float:
@@ -131,38 +148,56 @@ class Corpus:
         return sum(self.durations)
 
 
+class _Unusable(Exception):
+    """An utterance that is left out, and why."""
+
+
 def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
-    """One batch of what could be read, with what could not in `skipped`; None where nothing is left."""
-    good = [item for item in items if isinstance(item, Item)]
-    if not good:
+    """One batch of what could be read, the rest in `skipped`; None where nothing is left."""
+    readable = [item for item in items if isinstance(item, Item)]
+    if not readable:
         return None
-    labels = [item.label for item in good if item.label is not None]
-    clean = [item.clean for item in good if item.clean is not None]
-    video = [item.video for item in good if item.video is not None]
+    tokens: list[int] = []
+    for item in readable:
+        tokens += item.tokens
+    rate = Fraction(rate_hz)
     return Batch(
-        utterances=tuple(item.utterance for item in good),
-        audio=Seq.stack([item.samples for item in good], Fraction(rate_hz)),
-        targets=torch.tensor([token for item in good for token in item.tokens], dtype=torch.int64),
-        target_lengths=tuple(len(item.tokens) for item in good),
+        utterances=tuple(item.utterance for item in readable),
+        audio=Seq.stack([item.samples for item in readable], rate),
+        targets=torch.tensor(tokens, dtype=torch.int64),
+        target_lengths=tuple(len(item.tokens) for item in readable),
         skipped=tuple(item for item in items if isinstance(item, Skip)),
-        seeds=tuple(item.seed for item in good),
-        clean=Seq.stack(clean, Fraction(rate_hz)) if len(clean) == len(good) else None,
-        video=Seq.stack(video, Fraction(VIDEO_HZ)) if len(video) == len(good) else None,
-        labels=torch.tensor(labels, dtype=torch.int64) if len(labels) == len(good) else None,
+        seeds=tuple(item.seed for item in readable),
+        clean=_stacked([item.clean for item in readable], rate),
+        video=_stacked([item.video for item in readable], Fraction(VIDEO_HZ)),
+        labels=_numbers([item.label for item in readable]),
     )
 
 
-def _skip(utterance: Utterance, reason: str) -> Skip:
-    return Skip(utterance.where or utterance.id, reason)
+def _stacked(parts: Sequence[Tensor | None], rate: Fraction) -> Seq | None:
+    """None where one of them is missing."""
+    present = [part for part in parts if part is not None]
+    return Seq.stack(present, rate) if len(present) == len(parts) else None
+
+
+def _numbers(labels: Sequence[int | None]) -> Tensor | None:
+    """int64 [B]; None where one of them is missing."""
+    present = [label for label in labels if label is not None]
+    return torch.tensor(present, dtype=torch.int64) if len(present) == len(labels) else None
 
 
 def _duration(utterance: Utterance) -> float:
+    if utterance.duration is not None:
+        return utterance.duration
     try:
-        return max(0.0, audio_info(utterance.audio_filepath).duration_s - utterance.offset)
+        whole_s = audio_info(utterance.audio_filepath).duration_s
     except AudioError:
         return 0.0
+    return max(0.0, whole_s - utterance.offset)
 
 
 def item_seed(seed: int, epoch: int, index: int) -> int:
-    """One seed for all that is random about utterance `index` in an epoch of a run."""
-    return int(np.random.SeedSequence([seed, epoch, index]).generate_state(1, np.uint64)[0] >> 1)
+    """One seed of 63 bits for all that is random about utterance `index` in an epoch of a run."""
+    sequence = np.random.SeedSequence([seed, epoch, index])
+    (state,) = sequence.generate_state(1, np.uint64)
+    return int(state >> 1)

@@ -1,9 +1,10 @@
-"""Speech from eSpeak NG (GPL-3.0, the extra `synth`), loaded at run time by ctypes and only when something is said.
+"""Speech from eSpeak NG (GPL-3.0, the extra `synth`), loaded by ctypes when something is said.
 
-eSpeak NG is one engine per process that keeps the phase of its pitch flutter and of its noise from one utterance to the
-next, so its samples depend on everything said before. Here every utterance loads the library afresh, seeds its noise
-and unloads it again (about 1 ms), under one lock: the samples follow from the arguments alone, and nothing is carried
-over a fork. Where a system keeps unloaded libraries in memory (musl; perhaps macOS), only those phases differ.
+eSpeak NG is one engine per process that keeps the phase of its pitch flutter and of its noise from
+one utterance to the next, so its samples depend on everything said before. Here every utterance
+loads the library afresh, seeds its noise and unloads it again (about 1 ms), under one lock: the
+samples follow from the arguments alone, and nothing is carried over a fork. Where a system keeps
+unloaded libraries in memory (musl; perhaps macOS), only those phases differ.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ ACCENTS = (
     "en-gb-x-gbcwmd",
     "en-029",
 )
-# Speakers: the variants that sound like persons. Left out: robots, whispers, echoes, hasty ones, those far from all others
-# (mean log-mel spectrum; tests/data/test_synth.py holds that every pair of voices differs).
+# Speakers: the variants that sound like persons. Left out: robots, whispers, echoes, hasty ones,
+# those far from all others (mean log-mel spectrum; a test holds that every pair differs).
 MALE = (
     "m1",
     "m2",
@@ -59,8 +60,23 @@ FEMALE = ("f1", "f2", "f3", "f4", "f5", "Annie", "belinda", "linda", "steph")
 _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
 )
-_SYNCHRONOUS, _UTF8, _POS_CHARACTER = 2, 1, 1
-_RATE, _VOLUME, _PITCH, _PITCH_RANGE = 1, 2, 3, 4
+# Numbers of speak_lib.h.
+_SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS
+_UTF8 = 1  # espeakCHARS_UTF8
+_POS_CHARACTER = 1  # POS_CHARACTER
+_RATE = 1  # espeakRATE, and so on
+_VOLUME = 2
+_PITCH = 3
+_PITCH_RANGE = 4
+_FULL_SCALE = 32768.0
+_SEED_MASK = 0x7FFFFFFF
+_RANGES = {
+    "rate_wpm": (80, 450),
+    "pitch": (0, 99),
+    "pitch_range": (0, 99),
+    "volume": (1, 200),
+}
+
 _lock = threading.Lock()
 
 
@@ -88,15 +104,17 @@ def speak(
     volume: int = 100,
     seed: int = 0,
 ) -> tuple[Tensor, int]:
-    """Samples [N] float32 in [-1, 1] and their rate in Hz (22050), reproducible; ValueError: voice, range."""
-    for name, value, least, most in (
-        ("rate_wpm", rate_wpm, 80, 450),
-        ("pitch", pitch, 0, 99),
-        ("pitch_range", pitch_range, 0, 99),
-        ("volume", volume, 1, 200),
-    ):
-        if not least <= value <= most:
-            raise ValueError(f"speak: {name}: expected {least} to {most}; got {value!r}")
+    """Samples [N] float32 in [-1, 1] and their rate in Hz (22050), the same for the same arguments.
+
+    Raises:
+        ValueError: for an unknown voice, or a number out of its range.
+        ImportError: without the extra `synth`.
+    """
+    numbers = {"rate_wpm": rate_wpm, "pitch": pitch, "pitch_range": pitch_range, "volume": volume}
+    for name, number in numbers.items():
+        least, most = _RANGES[name]
+        if not least <= number <= most:
+            raise ValueError(f"speak: {name}: expected {least} to {most}; got {number!r}")
     pieces = array("h")
 
     def collect(samples, count, _events) -> int:  # type: ignore[no-untyped-def]
@@ -107,25 +125,21 @@ def speak(
     callback = _CALLBACK(collect)  # kept alive until the library is gone
     with _engine() as library:
         library.espeak_SetSynthCallback(callback)
-        library.espeak_ng_SetRandSeed(ctypes.c_long(seed & 0x7FFFFFFF))
+        library.espeak_ng_SetRandSeed(ctypes.c_long(seed & _SEED_MASK))
         if library.espeak_SetVoiceByName(voice.encode()) or not _variant_exists(voice):
             raise ValueError(
                 f"speak: eSpeak NG has no voice {voice!r}; voices() lists those of this package"
             )
-        for parameter, value in (
-            (_RATE, rate_wpm),
-            (_VOLUME, volume),
-            (_PITCH, pitch),
-            (_PITCH_RANGE, pitch_range),
-        ):
-            library.espeak_SetParameter(parameter, value, 0)
+        parameters = {_RATE: rate_wpm, _VOLUME: volume, _PITCH: pitch, _PITCH_RANGE: pitch_range}
+        for parameter, number in parameters.items():
+            library.espeak_SetParameter(parameter, number, 0)
         data = text.encode()
         failed = library.espeak_Synth(
             data, ctypes.c_size_t(len(data) + 1), 0, _POS_CHARACTER, 0, _UTF8, None, None
         )
     if failed:
         raise RuntimeError(f"speak: eSpeak NG could not say {text!r} (error {failed})")
-    return torch.from_numpy(np.array(pieces, dtype=np.float32) / 32768.0), RATE_HZ
+    return torch.from_numpy(np.array(pieces, dtype=np.float32) / _FULL_SCALE), RATE_HZ
 
 
 def version() -> str:
@@ -144,8 +158,8 @@ def _engine() -> Iterator[ctypes.CDLL]:
         try:
             if library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), 0) != RATE_HZ:
                 raise RuntimeError(
-                    f"eSpeak NG did not start with its data in {data}: pip install --force-reinstall "
-                    "espeakng-loader"
+                    f"eSpeak NG did not start with its data in {data}: "
+                    "pip install --force-reinstall espeakng-loader"
                 )
             try:
                 yield library

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ctcasr.batch import Utterance
+from ctcasr.data.names import where_of
 
 
 class Fold(NamedTuple):
@@ -22,75 +23,103 @@ class Fold(NamedTuple):
 def rounds(
     train: Sequence[Utterance], test: Sequence[Utterance], folds: str = "", seed: int = 0
 ) -> list[Fold]:
-    """What `folds` says: "own" (each line's fold) or a number of folds over speakers, both of train and test together; "": one round."""
+    """What `folds` says, over train and test together.
+
+    "own": each line's fold; a number: so many folds over speakers; "": one round, train and test
+    as they are.
+
+    Raises:
+        ValueError: for anything else, and as `own_folds` and `speaker_folds` do.
+    """
     if not folds:
         return [Fold("", tuple(train), tuple(test))]
-    whole = [*train, *test]
-    if folds != "own" and not folds.isdecimal():
+    utterances = [*train, *test]
+    if folds == "own":
+        return own_folds(utterances)
+    if not folds.isdecimal():
         raise ValueError(f"folds: expected 'own', a number, or nothing; got {folds!r}")
-    return own_folds(whole) if folds == "own" else speaker_folds(whole, int(folds), seed)
+    return speaker_folds(utterances, int(folds), seed)
 
 
 def own_folds(utterances: Sequence[Utterance]) -> list[Fold]:
-    """One round for each `fold` of the lines, which is tested while the others are learnt from; ValueError where a line has none."""
+    """One round for each `fold` of the lines, which is tested while the others are learnt from.
+
+    Raises:
+        ValueError: where a line has none, or there is one fold only.
+
+    Example:
+        >>> from pathlib import Path
+        >>> clips = [Utterance(Path(f"{i}.wav"), fold=i % 2) for i in range(4)]
+        >>> [(fold.name, [u.id for u in fold.test]) for fold in own_folds(clips)]
+        [('fold0', ['0', '2']), ('fold1', ['1', '3'])]
+    """
     for utterance in utterances:
         if utterance.fold is None:
-            raise ValueError(
-                f"{utterance.where or utterance.id}: expected a fold; the line has none"
-            )
-    return _rounds(utterances, [f"fold{u.fold}" for u in utterances])
+            raise ValueError(f"{where_of(utterance)}: expected a fold; the line has none")
+    return _rounds(utterances, [f"fold{utterance.fold}" for utterance in utterances])
 
 
 def speaker_folds(utterances: Sequence[Utterance], count: int, seed: int = 0) -> list[Fold]:
-    """`count` rounds of about equal size; each speaker is tested in one of them and learnt from in the others."""
-    sizes: dict[str, int] = {}
-    for utterance in utterances:
-        if utterance.speaker is None:
-            raise ValueError(
-                f"{utterance.where or utterance.id}: expected a speaker to make folds by; the line has none"
-            )
-        sizes[utterance.speaker] = sizes.get(utterance.speaker, 0) + 1
+    """`count` rounds of about equal size; each speaker is tested in one of them.
+
+    Raises:
+        ValueError: where a line has no speaker, or there are fewer speakers than rounds.
+    """
+    sizes = _lines_of_speakers(utterances)
     if not 2 <= count <= len(sizes):
         raise ValueError(
             f"expected within 2..{len(sizes)} folds, one speaker or more in each; got {count}"
         )
     names = sorted(sizes)
-    order = [names[i] for i in np.random.default_rng([seed, len(names)]).permutation(len(names))]
-    filled, home = [0] * count, dict[str, str]()
-    for speaker in sorted(
-        order, key=sizes.__getitem__, reverse=True
-    ):  # stable: equal ones stay in random order
-        place = filled.index(min(filled))
-        filled[place] += sizes[speaker]
-        home[speaker] = f"fold{place + 1}"
-    return _rounds(utterances, [home[u.speaker or ""] for u in utterances])
+    permutation = np.random.default_rng([seed, len(names)]).permutation(len(names))
+    shuffled = [names[index] for index in permutation]
+    # Stable: speakers with equally many lines stay in random order.
+    largest_first = sorted(shuffled, key=sizes.__getitem__, reverse=True)
+    filled = [0] * count
+    fold_of: dict[str, str] = {}
+    for speaker in largest_first:
+        emptiest = filled.index(min(filled))
+        filled[emptiest] += sizes[speaker]
+        fold_of[speaker] = f"fold{emptiest + 1}"
+    return _rounds(utterances, [fold_of[utterance.speaker or ""] for utterance in utterances])
 
 
 def word_pairs(fold: Fold) -> list[Fold]:
     """The round split into one for every two of the classes that it trains."""
-    classes = sorted({u.label for u in fold.train if u.label})
+    classes = sorted({utterance.label for utterance in fold.train if utterance.label})
+    pairs = []
+    for pair in itertools.combinations(classes, 2):
+        name = "-".join(part for part in (*pair, fold.name) if part)
+        pairs.append(Fold(name, _of_classes(fold.train, pair), _of_classes(fold.test, pair)))
+    return pairs
 
-    def only(part: Sequence[Utterance], pair: tuple[str, str]) -> tuple[Utterance, ...]:
-        return tuple(u for u in part if u.label in pair)
 
-    return [
-        Fold(
-            "-".join(filter(None, (*pair, fold.name))),
-            only(fold.train, pair),
-            only(fold.test, pair),
-        )
-        for pair in itertools.combinations(classes, 2)
-    ]
+def _of_classes(utterances: Sequence[Utterance], pair: tuple[str, str]) -> tuple[Utterance, ...]:
+    return tuple(utterance for utterance in utterances if utterance.label in pair)
+
+
+def _lines_of_speakers(utterances: Sequence[Utterance]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for utterance in utterances:
+        if utterance.speaker is None:
+            raise ValueError(
+                f"{where_of(utterance)}: expected a speaker to make folds by; the line has none"
+            )
+        sizes[utterance.speaker] = sizes.get(utterance.speaker, 0) + 1
+    return sizes
 
 
 def _rounds(utterances: Sequence[Utterance], names: Sequence[str]) -> list[Fold]:
-    if len(set(names)) < 2:
-        raise ValueError(f"expected two folds or more; got {sorted(set(names)) or 'no utterance'}")
-
-    def part(name: str, inside: bool) -> tuple[Utterance, ...]:
-        return tuple(u for u, own in zip(utterances, names, strict=True) if (own == name) == inside)
-
-    return [
-        Fold(name, part(name, False), part(name, True))
-        for name in sorted(set(names), key=lambda n: (len(n), n))
-    ]
+    """One round for each name; `names[i]` is where utterance i is tested."""
+    distinct = sorted(set(names), key=lambda name: (len(name), name))
+    if len(distinct) < 2:
+        raise ValueError(f"expected two folds or more; got {distinct or 'no utterance'}")
+    folds = []
+    for tested in distinct:
+        train: list[Utterance] = []
+        test: list[Utterance] = []
+        for utterance, name in zip(utterances, names, strict=True):
+            part = test if name == tested else train
+            part.append(utterance)
+        folds.append(Fold(tested, tuple(train), tuple(test)))
+    return folds

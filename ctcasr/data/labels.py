@@ -12,12 +12,16 @@ import numpy as np
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data.audio import AudioError, audio_info, read_audio
+from ctcasr.data.names import where_of
 
 # File names of collections whose clips are cut from longer recordings: what names the recording.
 _SOURCES = (
     re.compile(r"\d-(\d+)-[A-Z](?:-\d+)?"),  # ESC: fold-SOURCE-take-class
-    re.compile(r"(\d+)-\d+-\d+-\d+"),
-)  # UrbanSound8K: SOURCE-class-occurrence-slice
+    re.compile(r"(\d+)-\d+-\d+-\d+"),  # UrbanSound8K: SOURCE-class-occurrence-slice
+)
+_FULL_SCALE = 32767  # that samples are multiplied by before they are compared
+_SHOWN_LEAKS = 10
+_SHOWN_UTTERANCES = 3  # of either part, for each leak
 
 
 class LeakError(ValueError):
@@ -25,13 +29,21 @@ class LeakError(ValueError):
 
 
 def classes_of(utterances: Iterable[Utterance]) -> tuple[str, ...]:
-    """The labels that occur, sorted; ValueError where a line has none, or where there is one class only."""
+    """The labels that occur, sorted.
+
+    Raises:
+        ValueError: where a line has none, or where there is one class only.
+
+    Example:
+        >>> from pathlib import Path
+        >>> clips = [Utterance(Path(f"{word}.wav"), label=word) for word in ("yes", "no", "yes")]
+        >>> classes_of(clips)
+        ('no', 'yes')
+    """
     names: set[str] = set()
     for utterance in utterances:
         if not utterance.label or not utterance.label.strip():
-            raise ValueError(
-                f"{utterance.where or utterance.id}: expected a label; the line has none"
-            )
+            raise ValueError(f"{where_of(utterance)}: expected a label; the line has none")
         names.add(utterance.label)
     if len(names) < 2:
         raise ValueError(
@@ -43,25 +55,45 @@ def classes_of(utterances: Iterable[Utterance]) -> tuple[str, ...]:
 def count_classes(
     utterances: Iterable[Utterance], classes: Sequence[str], unread: Iterable[Skip] = ()
 ) -> dict[str, int]:
-    """How many utterances each class has, without those that could not be read; ValueError for a class that has none."""
-    counts, lost = dict.fromkeys(classes, 0), {skip.where: skip for skip in unread}
+    """How many utterances each class has, without those that could not be read.
+
+    Raises:
+        ValueError: for a class that has none.
+    """
+    counts = dict.fromkeys(classes, 0)
+    reasons = {skip.where: skip for skip in unread}
     for utterance in utterances:
-        if utterance.label in counts and (utterance.where or utterance.id) not in lost:
+        if utterance.label in counts and where_of(utterance) not in reasons:
             counts[utterance.label] += 1
-    if empty := [name for name, count in counts.items() if not count]:
-        reason = f"; {len(lost)} could not be read, as {next(iter(lost.values()))}" if lost else ""
+    empty = [repr(name) for name, count in counts.items() if not count]
+    if empty:
+        first = next(iter(reasons.values()), None)
+        reason = f"; {len(reasons)} could not be read, as {first}" if first else ""
         raise ValueError(
-            f"expected utterances of every class to learn from; there is none of {', '.join(map(repr, empty))}{reason}"
+            "expected utterances of every class to learn from; there is none of "
+            f"{', '.join(empty)}{reason}"
         )
     return counts
 
 
 def source_of(utterance: Utterance) -> str | None:
-    """What recording a clip is cut from: the line's `source`, or what the file names of ESC and UrbanSound8K say; None: unknown."""
-    if isinstance(source := utterance.extra.get("source"), str | int):
+    """What recording a clip is cut from; None: unknown.
+
+    The line's `source`, or what the file names of ESC and UrbanSound8K say.
+
+    Example:
+        >>> from pathlib import Path
+        >>> source_of(Utterance(Path("esc50/1-100032-A-0.wav")))
+        '100032'
+    """
+    source = utterance.extra.get("source")
+    if isinstance(source, str | int):
         return str(source)
-    found = (pattern.fullmatch(utterance.audio_filepath.stem) for pattern in _SOURCES)
-    return next((match[1] for match in found if match), None)
+    for pattern in _SOURCES:
+        match = pattern.fullmatch(utterance.audio_filepath.stem)
+        if match:
+            return match[1]
+    return None
 
 
 @dataclass(frozen=True)
@@ -73,63 +105,89 @@ class Leak:
     test: tuple[Utterance, ...]
 
     def __str__(self) -> str:
-        names = [
-            ", ".join(u.where or u.id for u in part[:3]) + (" ..." if len(part) > 3 else "")
-            for part in (self.train, self.test)
-        ]
-        return f"{self.what}: {names[0]} (train) and {names[1]} (test)"
+        return f"{self.what}: {_some(self.train)} (train) and {_some(self.test)} (test)"
 
 
 def find_leaks(
     train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True
 ) -> list[Leak]:
-    """Files, source recordings and (where `listen`) sounds that both parts hold; each utterance is told once."""
+    """Files, source recordings and (where `listen`) sounds that both parts hold.
+
+    Each utterance is told once.
+    """
     if not train or not test:
         return []
-    leaks: list[Leak] = []
-    told: set[int] = set()
-    keys: list[tuple[str, Callable[[Utterance], Hashable]]] = [
-        ("the same file", lambda u: (u.audio_filepath.resolve(), u.offset)),
-        ("the same source recording", source_of),
-    ]
+    keys: dict[str, Callable[[Utterance], Hashable]] = {
+        "the same file": lambda utterance: (utterance.audio_filepath.resolve(), utterance.offset),
+        "the same source recording": source_of,
+    }
     if listen:
-        keys.append(("the same sound", digest))
-    for what, key in keys:
-        sides: tuple[dict[Hashable, list[Utterance]], ...] = (defaultdict(list), defaultdict(list))
-        for side, part in zip(sides, (train, test), strict=True):
-            for utterance in part:
-                if id(utterance) not in told and (name := key(utterance)) is not None:
-                    side[name].append(utterance)
-        for name in [name for name in sides[0] if name in sides[1]]:
-            leaks.append(Leak(what, tuple(sides[0][name]), tuple(sides[1][name])))
-            told.update(id(u) for side in sides for u in side[name])
+        keys["the same sound"] = digest
+    leaks: list[Leak] = []
+    already_told: set[int] = set()
+    for what, key in keys.items():
+        train_by_key = _grouped(train, key, already_told)
+        test_by_key = _grouped(test, key, already_told)
+        for shared, of_train in train_by_key.items():
+            if shared in test_by_key:
+                of_test = test_by_key[shared]
+                leaks.append(Leak(what, tuple(of_train), tuple(of_test)))
+                already_told.update(id(utterance) for utterance in [*of_train, *of_test])
     return leaks
 
 
 def refuse_leaks(
     train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True
 ) -> None:
-    """LeakError where the parts share a file, a source recording or (where `listen`) a sound."""
-    if leaks := find_leaks(train, test, listen):
-        shown = "".join(f"\n  {leak}" for leak in leaks[:10]) + (
-            f"\n  ... and {len(leaks) - 10} more" if len(leaks) > 10 else ""
-        )
-        raise LeakError(
-            f"train and test share {len(leaks)} recordings: what is scored there has been learnt. "
-            f"Delete them from one part, or keep each recording's clips in one fold{shown}"
-        )
+    """Nothing where the parts share nothing.
+
+    Raises:
+        LeakError: where they share a file, a source recording or (where `listen`) a sound.
+    """
+    leaks = find_leaks(train, test, listen)
+    if not leaks:
+        return
+    shown = [f"\n  {leak}" for leak in leaks[:_SHOWN_LEAKS]]
+    if len(leaks) > _SHOWN_LEAKS:
+        shown.append(f"\n  ... and {len(leaks) - _SHOWN_LEAKS} more")
+    raise LeakError(
+        f"train and test share {len(leaks)} recordings: what is scored there has been learnt. "
+        f"Delete them from one part, or keep each recording's clips in one fold{''.join(shown)}"
+    )
 
 
 def digest(utterance: Utterance) -> bytes | None:
-    """A digest of the sound as it is heard (16 bits, own rate, silence at both ends left out); None: unreadable, or silent."""
+    """A digest of the sound (16 bits, own rate, silence at both ends left out).
+
+    None: unreadable, or silent.
+    """
     try:
         samples = read_audio(utterance, audio_info(utterance.audio_filepath).rate_hz)
     except AudioError:
         return None
-    heard = np.round(samples.numpy() * 32767).astype(np.int16)
-    loud = np.flatnonzero(np.abs(heard) > 1)
-    return (
-        hashlib.sha1(heard[loud[0] : loud[-1] + 1].tobytes(), usedforsecurity=False).digest()
-        if len(loud)
-        else None
-    )
+    rounded = np.round(samples.numpy() * _FULL_SCALE).astype(np.int16)
+    loud = np.flatnonzero(np.abs(rounded) > 1)
+    if not len(loud):
+        return None
+    sound = rounded[loud[0] : loud[-1] + 1]
+    return hashlib.sha1(sound.tobytes(), usedforsecurity=False).digest()
+
+
+def _grouped(
+    utterances: Sequence[Utterance], key: Callable[[Utterance], Hashable], without: set[int]
+) -> dict[Hashable, list[Utterance]]:
+    """Utterances by key, without those that have none or whose `id()` is in `without`."""
+    groups: dict[Hashable, list[Utterance]] = defaultdict(list)
+    for utterance in utterances:
+        if id(utterance) in without:
+            continue
+        name = key(utterance)
+        if name is not None:
+            groups[name].append(utterance)
+    return groups
+
+
+def _some(utterances: Sequence[Utterance]) -> str:
+    names = [where_of(utterance) for utterance in utterances[:_SHOWN_UTTERANCES]]
+    more = " ..." if len(utterances) > _SHOWN_UTTERANCES else ""
+    return ", ".join(names) + more

@@ -15,6 +15,8 @@ from ctcasr.data.corpus import Corpus, collate
 from ctcasr.data.plan import Order, plan_batches
 
 _Job = tuple[int, int, Sequence[int]]  # epoch, number of the batch, utterances
+_Fetched = tuple[Batch | None, tuple[Skip, ...]]
+_DEATH_IS_KNOWN_S = 1.0  # behind the breaking of its pipe
 
 
 class WorkerError(RuntimeError):
@@ -22,10 +24,14 @@ class WorkerError(RuntimeError):
 
 
 class Loader:
-    """Batches of a corpus; which and in what order depends on seed and epoch alone, not on workers or the first batch.
+    """Batches of a corpus; which and in what order depends on seed and epoch alone.
 
-    At most `batch_size` utterances and `batch_seconds` of padded sound in a batch, all `world` ranks together: a rank
-    takes every world-th utterance of each batch, and gets None where that leaves it with nothing.
+    Not on workers or the first batch. At most `batch_size` utterances and `batch_seconds` of
+    padded sound in a batch, all `world` ranks together: a rank takes every world-th utterance of
+    each batch, and gets None where that leaves it with nothing.
+
+    Raises:
+        ValueError: for a corpus of nothing, no limit of a batch, or a rank outside the world.
     """
 
     def __init__(
@@ -42,17 +48,12 @@ class Loader:
         world: int = 1,
         pin: bool = False,
     ) -> None:
-        if batch_size is None and batch_seconds is None:
-            raise ValueError("expected batch_size, batch_seconds or both; got neither")
-        if (batch_size is not None and batch_size < 1) or (
-            batch_seconds is not None and not batch_seconds > 0
-        ):
-            raise ValueError(
-                f"expected batch_size >= 1 and batch_seconds > 0; got {batch_size} and {batch_seconds}"
-            )
+        _check_limits(batch_size, batch_seconds)
         if seed < 0 or workers < 0 or not 0 <= rank < world:
-            got = f"{seed}, {workers}, {rank} of {world}"
-            raise ValueError(f"expected seed >= 0, workers >= 0, 0 <= rank < world; got {got}")
+            raise ValueError(
+                "expected seed >= 0, workers >= 0, 0 <= rank < world; "
+                f"got {seed}, {workers}, {rank} of {world}"
+            )
         if len(corpus) == 0:
             raise ValueError("expected a corpus with at least one utterance; got none")
         self.corpus = corpus
@@ -92,7 +93,7 @@ class Loader:
 
     @property
     def skipped(self) -> tuple[Skip, ...]:
-        """Every utterance that could not be read so far, once, also those of batches of which nothing was left."""
+        """Every utterance that could not be read so far, once, also those of empty batches."""
         return tuple(self._skipped)
 
     def plan(self, epoch: int) -> list[list[int]]:
@@ -107,49 +108,49 @@ class Loader:
         )
 
     def epoch(self, number: int, start_batch: int = 0) -> Iterator[Batch | None]:
-        """The batches of epoch `number` from `start_batch` on; None for one of which this rank can read nothing.
+        """The batches of epoch `number` from `start_batch` on.
 
-        One epoch at a time: with worker processes, beginning another ends this one. WorkerError where a process dies.
+        None for one of which this rank can read nothing. One epoch at a time: with worker
+        processes, beginning another ends this one.
+
+        Raises:
+            ValueError: for a start outside the epoch.
+            WorkerError: where a process dies.
         """
         plan = self.plan(number)
         if not 0 <= start_batch <= len(plan):
             raise ValueError(
-                f"start_batch: expected within 0..{len(plan)}, the epoch's batches; got {start_batch}"
+                f"start_batch: expected within 0..{len(plan)}, the epoch's batches; "
+                f"got {start_batch}"
             )
         self._unread = []
-        jobs = [
-            (number, index, batch[self.rank :: self.world]) for index, batch in enumerate(plan)
-        ][start_batch:]
-        for batch, skipped in self._fetched(jobs):
+        jobs: list[_Job] = []
+        for index, batch in enumerate(plan[start_batch:], start=start_batch):
+            jobs.append((number, index, batch[self.rank :: self.world]))
+        for fetched, skipped in self._fetched(jobs):
             self._skipped.update(dict.fromkeys(skipped))
             self._unread += skipped
-            yield batch.pin() if self.pin and batch is not None else batch
+            if fetched is not None and self.pin:
+                fetched = fetched.pin()
+            yield fetched
 
     def close(self) -> None:
         """End the worker processes; the next epoch would start new ones."""
         self._processes = None
 
-    def _fetched(self, jobs: Sequence[_Job]) -> Iterator[tuple[Batch | None, tuple[Skip, ...]]]:
+    def _fetched(self, jobs: Sequence[_Job]) -> Iterator[_Fetched]:
         fetch = _Fetch(self.corpus, self.seed)
         if self.workers == 0 or not jobs:
-            yield from (fetch[job] for job in jobs)
+            for job in jobs:
+                yield fetch[job]
             return
-        if self._processes is None:
-            self._processes = DataLoader(
-                fetch,
-                batch_size=None,
-                sampler=self._jobs,
-                num_workers=self.workers,
-                multiprocessing_context=self.start_method,
-                persistent_workers=True,
-                generator=torch.Generator(),  # so that starting workers draws nothing from the global one
-            )
+        processes = self._started(fetch)
         self._jobs.jobs = jobs
-        done = 0
+        n_done = 0
         try:
-            for fetched in self._processes:
+            for fetched in processes:
                 yield fetched
-                done += 1
+                n_done += 1
                 if self._jobs.jobs is not jobs:
                     raise RuntimeError(
                         "another epoch of this loader was begun; its processes serve one at a time"
@@ -158,24 +159,53 @@ class Loader:
             if not _is_death(error):
                 raise
             self.close()
-            epoch, number, _ = jobs[min(done, len(jobs) - 1)]
+            epoch, number, _ = jobs[min(n_done, len(jobs) - 1)]
             cause = str(error) or type(error).__name__
             raise WorkerError(
-                f"one of {self.workers} worker processes died near batch {number} of epoch {epoch} ({cause}); out of "
-                "memory, or a file that crashes the decoder? Resume with fewer, or with workers=0 to see the cause"
+                f"one of {self.workers} worker processes died near batch {number} of epoch {epoch} "
+                f"({cause}); out of memory, or a file that crashes the decoder? Resume with fewer, "
+                "or with workers=0 to see the cause"
             ) from error
+
+    def _started(self, fetch: _Fetch) -> DataLoader[Any]:
+        """The worker processes, which live until `close`."""
+        if self._processes is None:
+            self._processes = DataLoader(
+                fetch,
+                batch_size=None,
+                sampler=self._jobs,
+                num_workers=self.workers,
+                multiprocessing_context=self.start_method,
+                persistent_workers=True,
+                # Starting workers shall draw nothing from the global generator.
+                generator=torch.Generator(),
+            )
+        return self._processes
+
+
+def _check_limits(batch_size: int | None, batch_seconds: float | None) -> None:
+    if batch_size is None and batch_seconds is None:
+        raise ValueError("expected batch_size, batch_seconds or both; got neither")
+    size_fits = batch_size is None or batch_size >= 1
+    seconds_fit = batch_seconds is None or batch_seconds > 0
+    if not size_fits or not seconds_fit:
+        raise ValueError(
+            f"expected batch_size >= 1 and batch_seconds > 0; got {batch_size} and {batch_seconds}"
+        )
 
 
 def _is_death(error: Exception) -> bool:
-    """True where torch tells of a process that ended, or the pipe to it broke; a worker's own error says "Caught ..."."""
+    """True where torch tells of a process that ended, or the pipe to it broke.
+
+    A worker's own error says "Caught ...".
+    """
     if isinstance(error, RuntimeError):
         return "DataLoader worker (pid" in str(error)
     if str(error).startswith("Caught "):
         return False
+    # The pipe breaks first; torch's signal handler raises when the death is known: here, not later.
     with contextlib.suppress(RuntimeError):
-        time.sleep(
-            1.0
-        )  # the pipe breaks first; torch's signal handler raises when the death is known: here, not later
+        time.sleep(_DEATH_IS_KNOWN_S)
     return True
 
 
@@ -199,7 +229,7 @@ class _Fetch(Dataset[Any]):
         self.corpus = corpus
         self.seed = seed
 
-    def __getitem__(self, job: _Job) -> tuple[Batch | None, tuple[Skip, ...]]:
+    def __getitem__(self, job: _Job) -> _Fetched:
         epoch, _, indices = job
         items = [self.corpus.item(index, seed=self.seed, epoch=epoch) for index in indices]
         skipped = tuple(item for item in items if isinstance(item, Skip))

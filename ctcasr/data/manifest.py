@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ _FIELDS = (
     "fold",
     "video_filepath",
 )
+_OWN_PATHS = ("audio_filepath", "video_filepath")  # resolved and checked by Utterance
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ManifestError(ValueError):
@@ -45,34 +47,42 @@ class Manifest:
     @property
     def seconds(self) -> float:
         """Seconds of audio as the lines say; lines without a duration count nothing."""
-        return sum(u.duration or 0.0 for u in self.utterances)
+        return sum(utterance.duration or 0.0 for utterance in self.utterances)
 
 
 def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
-    """Read a manifest; a broken line raises ManifestError with file and line, or becomes a Skip (not strict).
+    """The utterances of a manifest; a broken line raises, or becomes a Skip (not strict).
 
     Every `*_filepath` of a line comes back resolved against the manifest's folder.
+
+    Raises:
+        ManifestError: names file and line; also where there is no file, or no line.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "train.jsonl"
+        >>> write_manifest(path, [{"audio_filepath": str(path.parent / "a.wav"), "text": "hello"}])
+        >>> [(utterance.where, utterance.text) for utterance in read_manifest(path)]
+        [('train.jsonl:1', 'hello')]
     """
     path = Path(path)
     if not path.is_file():
-        found = "a folder" if path.is_dir() else "no file"
-        raise ManifestError(f"{path}: expected a manifest (JSON lines); found {found}")
+        there = "a folder" if path.is_dir() else "no file"
+        raise ManifestError(f"{path}: expected a manifest (JSON lines); found {there}")
     utterances: list[Utterance] = []
     skipped: list[Skip] = []
-    for number, raw in enumerate(
-        path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines(), start=1
-    ):
-        if not raw.strip():
+    content = path.read_bytes().removeprefix(_BYTE_ORDER_MARK)
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.strip():
             continue
         where = f"{path.name}:{number}"
         try:
-            utterances.append(_utterance(raw, path.parent, where))
+            utterances.append(_utterance(line, path.parent, where))
         except ValueError as error:
             reason = str(error).removeprefix(f"{where}: ")
             if strict:
-                at = path.parent / where
                 raise ManifestError(
-                    f"{at}: {reason}; correct the line, or skip it by strict=False"
+                    f"{path}:{number}: {reason}; correct the line, or skip it by strict=False"
                 ) from error
             skipped.append(Skip(where, reason))
     if not utterances and not skipped:
@@ -81,17 +91,24 @@ def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
 
 
 def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, Any]]) -> None:
-    """Write a manifest, whole or not at all; `*_filepath`, as seen from the working folder, become relative to it."""
+    """Write a manifest, whole or not at all.
+
+    Every `*_filepath`, as seen from the working folder, becomes relative to the manifest.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    relative = lru_cache(maxsize=None)(
-        partial(_relative, start=path.parent)
-    )  # few folders, many files
-    text = "".join(json.dumps(_line(line, relative), ensure_ascii=False) + "\n" for line in lines)
+
+    @cache  # few folders, many files
+    def relative(folder: Path) -> Path:
+        return _relative(folder, path.parent)
+
+    content = []
+    for line in lines:
+        content.append(json.dumps(_plain(line, relative), ensure_ascii=False) + "\n")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+            file.write("".join(content))
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -109,25 +126,39 @@ def _utterance(raw: bytes, folder: Path, where: str) -> Utterance:
         raise ValueError(
             f"expected one JSON object; {error.msg} at column {error.colno}"
         ) from error
+    except RecursionError as error:
+        raise ValueError("expected one JSON object; it is nested too deep") from error
     if isinstance(line, dict):
-        own = ("audio_filepath", "video_filepath")  # resolved and checked by Utterance
-        for key, value in list(line.items()):
-            if key.endswith("_filepath") and key not in own and isinstance(value, str) and value:
+        for key, value in line.items():
+            if _is_path(key, value) and key not in _OWN_PATHS:
                 line[key] = str(folder / value)
     return Utterance.from_json(line, folder, where)
 
 
-def _line(line: Utterance | Mapping[str, Any], relative: Callable[[Path], Path]) -> dict[str, Any]:
-    if isinstance(line, Utterance):
-        known = {name: getattr(line, name) for name in _FIELDS}
-        known["offset"] = line.offset or None
-        line = {**{name: value for name, value in known.items() if value is not None}, **line.extra}
-    files = {key: Path(value) for key, value in line.items() if key.endswith("_filepath") and value}
-    # a file's own name stays, even that of a link
-    return {
-        **line,
-        **{key: (relative(file.parent) / file.name).as_posix() for key, file in files.items()},
-    }
+def _plain(line: Utterance | Mapping[str, Any], relative: Callable[[Path], Path]) -> dict[str, Any]:
+    """What is written of a line."""
+    plain = _of_utterance(line) if isinstance(line, Utterance) else dict(line)
+    for key, value in plain.items():
+        if key.endswith("_filepath") and value:
+            file = Path(value)  # its own name stays, even that of a link
+            plain[key] = (relative(file.parent) / file.name).as_posix()
+    return plain
+
+
+def _of_utterance(utterance: Utterance) -> dict[str, Any]:
+    """The fields that say something, and the keys that were read with the line."""
+    plain: dict[str, Any] = {}
+    for name in _FIELDS:
+        value = getattr(utterance, name)
+        if value is None or (name == "offset" and not value):
+            continue
+        plain[name] = value
+    plain.update(utterance.extra)
+    return plain
+
+
+def _is_path(key: str, value: object) -> bool:
+    return key.endswith("_filepath") and isinstance(value, str) and bool(value)
 
 
 def _relative(folder: Path, start: Path) -> Path:

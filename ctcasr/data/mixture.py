@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -14,19 +15,20 @@ from ctcasr.data.audio import AudioError, read_audio
 from ctcasr.data.clip import fit_length
 from ctcasr.data.corpus import Corpus, Encoder, Item
 from ctcasr.data.mixing import Mixture, mix
+from ctcasr.data.names import where_of
 
 T = TypeVar("T")
 Frames = Callable[[Utterance], Tensor]  # [T, H, W] at VIDEO_HZ, [0, H, W] where there is none
 
-_OWN_DRAW = (
-    0x9E3779B97F4A7C15 >> 1
-)  # keeps what is drawn here apart from what masks or transforms draw
+# Keeps what is drawn here apart from what masks or transforms draw (2^64 by the golden ratio).
+_OWN_DRAW = 0x9E3779B97F4A7C15 >> 1
 _TRIES = 20  # places that are drawn until the interferer sounds there
+_MOST_APART_S = 0.01  # lengths of a scene and its target
 
 
 @dataclass(frozen=True)
 class Interferers:
-    """What may be heard beside the speech: utterances by class, and the SNR between which one is drawn, in dB."""
+    """What may sound beside the speech: utterances by class, and the SNR in dB that is drawn."""
 
     kind: str  # "noise" or "talker"
     classes: Mapping[str, Sequence[Utterance]]  # a class is drawn first, then one of its recordings
@@ -38,21 +40,28 @@ class Interferers:
         utterances: Sequence[Utterance], low_db: float = -10.0, high_db: float = 10.0
     ) -> Interferers:
         """Noises by their labels."""
-        return Interferers("noise", _grouped(utterances, "label"), low_db, high_db)
+        named = ((utterance.label or utterance.id, utterance) for utterance in utterances)
+        return Interferers("noise", _grouped(named), low_db, high_db)
 
     @staticmethod
     def talkers(
         utterances: Sequence[Utterance], low_db: float = -15.0, high_db: float = 5.0
     ) -> Interferers:
         """Competing talkers by their names."""
-        return Interferers("talker", _grouped(utterances, "speaker"), low_db, high_db)
+        named = ((utterance.speaker or utterance.id, utterance) for utterance in utterances)
+        return Interferers("talker", _grouped(named), low_db, high_db)
 
 
 class MixtureCorpus(Corpus):
-    """Speech in which an interferer is mixed anew in each epoch; all that is drawn depends on seed, epoch and index alone.
+    """Speech in which an interferer is mixed anew in each epoch.
 
-    The kind is drawn first, then the class, the recording, the place in it and the SNR. A share `room_share` is heard in one of `rooms`.
-    The speech is played at one of `speeds` as `Corpus` does; `frames(utterance)` gives its video, for a speed of 1 only.
+    All that is drawn depends on seed, epoch and index alone: the kind first, then the class, the
+    recording, the place in it and the SNR. A share `room_share` sounds in one of `rooms`. The
+    speech is played at one of `speeds` as `Corpus` does; `frames(utterance)` gives its video, for
+    a speed of 1 only.
+
+    Raises:
+        ValueError: for no interferers, a share outside 0..1, or speeds beside video.
     """
 
     def __init__(
@@ -69,7 +78,8 @@ class MixtureCorpus(Corpus):
         super().__init__(utterances, tokenizer, rate_hz, speeds=speeds)
         if frames is not None and set(self.speeds) != {1.0}:
             raise ValueError(
-                f"speeds: expected none but 1 where there is video, which would not keep up; got {self.speeds}"
+                "speeds: expected none but 1 where there is video, which would not keep up; "
+                f"got {self.speeds}"
             )
         if not interferers or not all(kind.classes for kind in interferers):
             raise ValueError(
@@ -77,46 +87,34 @@ class MixtureCorpus(Corpus):
             )
         if not 0 <= room_share <= 1:
             raise ValueError(f"room_share: expected within 0..1; got {room_share}")
-        self.interferers, self.rooms, self.room_share, self.frames = (
-            tuple(interferers),
-            tuple(rooms),
-            room_share,
-            frames,
-        )
+        self.interferers = tuple(interferers)
+        self.rooms = tuple(rooms)
+        self.room_share = room_share
+        self.frames = frames
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
         """Utterance `index` with an interferer: `samples` are noisy, `clean` is the speech."""
         item = super().item(index, seed=seed, epoch=epoch)
         if isinstance(item, Skip):
             return item
+        draw = torch.Generator().manual_seed(item.seed ^ _OWN_DRAW)
         try:
-            mixture = self._mixture(
-                item.samples, torch.Generator().manual_seed(item.seed ^ _OWN_DRAW)
-            )
+            mixture = self._mixture(item.samples, draw)
         except ValueError as error:  # AudioError too
-            return Skip(item.utterance.where or item.utterance.id, str(error))
+            return Skip(where_of(item.utterance), str(error))
         return seen(replace(item, samples=mixture.noisy, clean=mixture.clean), self.frames)
 
     def _mixture(self, speech: Tensor, draw: torch.Generator) -> Mixture:
         kind = _one_of(self.interferers, draw)
-        source = self._recording(_one_of(kind.classes[_one_of(sorted(kind.classes), draw)], draw))
-        for _ in range(_TRIES):
-            start = int(
-                torch.randint(max(1, source.shape[0] - speech.shape[0] + 1), (), generator=draw)
-            )
-            # A recording that is too short begins anew; one that is long enough is cut at the place drawn.
-            other = fit_length(source, speech.shape[0], "loop", start)
-            if bool(other.any()):  # a bark with seconds of digital silence behind it
-                break
-        snr_db = kind.low_db + (kind.high_db - kind.low_db) * float(torch.rand((), generator=draw))
-        in_room = bool(self.rooms) and float(torch.rand((), generator=draw)) < self.room_share
-        return mix(
-            speech,
-            other,
-            snr_db,
-            rir=_one_of(self.rooms, draw) if in_room else None,
-            rate_hz=self.rate_hz,
-        )
+        class_name = _one_of(sorted(kind.classes), draw)
+        source = self._recording(_one_of(kind.classes[class_name], draw))
+        interferer = _sounding_part(source, speech.shape[0], draw)
+        share = float(torch.rand((), generator=draw))
+        snr_db = kind.low_db + (kind.high_db - kind.low_db) * share
+        rir = None
+        if self.rooms and float(torch.rand((), generator=draw)) < self.room_share:
+            rir = _one_of(self.rooms, draw)
+        return mix(speech, interferer, snr_db, rir=rir, rate_hz=self.rate_hz)
 
     def _recording(self, utterance: Utterance) -> Tensor:
         key = (str(utterance.audio_filepath), utterance.offset)
@@ -128,7 +126,10 @@ class MixtureCorpus(Corpus):
 
 
 class SceneCorpus(Corpus):
-    """Scenes that lie on disk: `audio_filepath` is noisy, `target_filepath` is the speech in it, as long and at the same place."""
+    """Scenes that lie on disk: `audio_filepath` is noisy, `target_filepath` is the speech in it.
+
+    The target is as long as the scene, and the speech is at the same place.
+    """
 
     def __init__(
         self,
@@ -141,41 +142,56 @@ class SceneCorpus(Corpus):
         self.frames = frames
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
-        """Scene `index`; a Skip where its target is missing or of another length (more than 10 ms)."""
+        """Scene `index`; a Skip where its target is missing or its length 10 ms apart."""
         item = super().item(index, seed=seed, epoch=epoch)
         if isinstance(item, Skip):
             return item
-        where = item.utterance.where or item.utterance.id
-        target = item.utterance.extra.get("target_filepath")
-        if not isinstance(target, str):
-            return Skip(
-                where, "expected target_filepath, the speech of the scene; the line has none"
-            )
         try:
-            clean = read_audio(
-                replace(item.utterance, audio_filepath=type(item.utterance.audio_filepath)(target)),
-                self.rate_hz,
-            )
+            clean = self._target(item.utterance)
         except AudioError as error:
-            return Skip(where, str(error))
+            return Skip(where_of(item.utterance), str(error))
         apart = abs(clean.shape[0] - item.samples.shape[0])
-        if apart > 0.01 * self.rate_hz:
+        if apart > _MOST_APART_S * self.rate_hz:
             return Skip(
-                where, f"expected a target as long as the scene; they are {apart} samples apart"
+                where_of(item.utterance),
+                f"expected a target as long as the scene; they are {apart} samples apart",
             )
         count = min(clean.shape[0], item.samples.shape[0])
-        return seen(replace(item, samples=item.samples[:count], clean=clean[:count]), self.frames)
+        scene = replace(item, samples=item.samples[:count], clean=clean[:count])
+        return seen(scene, self.frames)
+
+    def _target(self, utterance: Utterance) -> Tensor:
+        target = utterance.extra.get("target_filepath")
+        if not isinstance(target, str):
+            raise AudioError("expected target_filepath, the speech of the scene; the line has none")
+        return read_audio(replace(utterance, audio_filepath=Path(target)), self.rate_hz)
 
 
 def seen(item: Item, frames: Frames | None) -> Item:
     """The item with its video."""
-    return item if frames is None else replace(item, video=frames(item.utterance))
+    if frames is None:
+        return item
+    return replace(item, video=frames(item.utterance))
 
 
-def _grouped(utterances: Sequence[Utterance], by: str) -> dict[str, list[Utterance]]:
+def _sounding_part(source: Tensor, length: int, draw: torch.Generator) -> Tensor:
+    """Samples [length] of a recording, from a place that is drawn until something sounds there.
+
+    A recording that is too short begins anew; one that is long enough is cut.
+    """
+    for _ in range(_TRIES):
+        places = max(1, source.shape[0] - length + 1)
+        start = int(torch.randint(places, (), generator=draw))
+        part = fit_length(source, length, "loop", start)
+        if bool(part.any()):  # a bark with seconds of digital silence behind it
+            break
+    return part
+
+
+def _grouped(named: Iterable[tuple[str, Utterance]]) -> dict[str, list[Utterance]]:
     groups: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
-        groups.setdefault(getattr(utterance, by) or utterance.id, []).append(utterance)
+    for name, utterance in named:
+        groups.setdefault(name, []).append(utterance)
     return groups
 
 

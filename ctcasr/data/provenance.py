@@ -1,4 +1,7 @@
-"""What a model was trained on, so that a later comparison can tell: short hashes of its recordings, and enhanced ones among them."""
+"""What a model was trained on, so that a later comparison can tell.
+
+Short hashes of its recordings, and enhanced ones among them.
+"""
 
 from __future__ import annotations
 
@@ -7,57 +10,84 @@ import json
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from ctcasr.batch import Utterance
 
-ENHANCED_BY = "enhanced_by.json"  # lies beside files that an enhancer wrote: {"checkpoint", "fingerprint", "listener", ...}
-_ENDS = 1 << 16  # bytes that are read at either end
+# Lies beside files that an enhancer wrote: {"checkpoint", "fingerprint", "listener", ...}.
+ENHANCED_BY = "enhanced_by.json"
+_END_BYTES = 1 << 16  # that are read at either end of a file
+_FOLDERS_ABOVE = 2  # of a file's own, where a sidecar is looked for
+_DIGITS = 16
+_EXAMPLES = 3
+
+
+class Provenance(TypedDict):
+    """For the notes of a checkpoint."""
+
+    files: list[str]  # hashes of all files, sorted
+    enhanced: int  # how many of them an enhancer wrote
+    enhanced_examples: list[str]  # names of the first of those
 
 
 def fingerprint(path: Path | str) -> str:
-    """16 hex digits of a file's length, beginning and end (64 KiB each): cheap for any corpus; FileNotFoundError."""
+    """16 hex digits of a file's length, beginning and end (64 KiB each): cheap for any corpus.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+    """
     path = Path(path)
     size = path.stat().st_size
-    found = hashlib.sha1(str(size).encode(), usedforsecurity=False)
+    content = hashlib.sha1(str(size).encode(), usedforsecurity=False)
     with path.open("rb") as file:
-        found.update(file.read(_ENDS))
-        if size > _ENDS:
-            file.seek(max(_ENDS, size - _ENDS))
-            found.update(file.read(_ENDS))
-    return found.hexdigest()[:16]
+        content.update(file.read(_END_BYTES))
+        if size > _END_BYTES:
+            file.seek(max(_END_BYTES, size - _END_BYTES))
+            content.update(file.read(_END_BYTES))
+    return content.hexdigest()[:_DIGITS]
 
 
 def enhanced_by(folder: Path | str) -> dict[str, Any] | None:
-    """What the sidecar in `folder`, or in one of the two above it, says about the enhancer; None without one."""
+    """What the sidecar in `folder`, or in one of the two above it, says about the enhancer.
+
+    None without one; empty for one that cannot be read.
+    """
     return _sidecar(Path(folder).resolve())
 
 
 @lru_cache(maxsize=4096)
 def _sidecar(folder: Path) -> dict[str, Any] | None:
-    for at in (folder, *folder.parents[:2]):
-        if (at / ENHANCED_BY).is_file():
-            try:
-                found = json.loads((at / ENHANCED_BY).read_text(encoding="utf-8"))
-            except ValueError:
-                found = {}
-            return found if isinstance(found, dict) else {}
+    for candidate in (folder, *folder.parents[:_FOLDERS_ABOVE]):
+        path = candidate / ENHANCED_BY
+        if not path.is_file():
+            continue
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            return {}
+        return content if isinstance(content, dict) else {}
     return None
 
 
-def provenance_of(utterances: Sequence[Utterance]) -> dict[str, Any]:
-    """For the notes of a checkpoint: hashes of all files, and the first of those that an enhancer wrote with their number."""
-    sources = {
-        Path(u.extra["source_filepath"]) for u in utterances if u.extra.get("source_filepath")
-    }  # of what tools/pack.py packed
-    paths = sorted({u.audio_filepath for u in utterances} | sources)
-    enhanced = {
-        u.audio_filepath
-        for u in utterances
-        if u.extra.get("enhanced_by") or enhanced_by(u.audio_filepath.parent) is not None
-    }
+def provenance_of(utterances: Sequence[Utterance]) -> Provenance:
+    """Hashes of all files of the utterances, and which of them an enhancer wrote."""
+    paths: set[Path] = set()
+    enhanced: set[Path] = set()
+    for utterance in utterances:
+        paths.add(utterance.audio_filepath)
+        packed_from = utterance.extra.get("source_filepath")  # of a corpus that was packed
+        if packed_from:
+            paths.add(Path(packed_from))
+        if _is_enhanced(utterance):
+            enhanced.add(utterance.audio_filepath)
     return {
         "files": sorted({fingerprint(path) for path in paths if path.is_file()}),
         "enhanced": len(enhanced),
-        "enhanced_examples": [path.name for path in sorted(enhanced)[:3]],
+        "enhanced_examples": [path.name for path in sorted(enhanced)[:_EXAMPLES]],
     }
+
+
+def _is_enhanced(utterance: Utterance) -> bool:
+    if utterance.extra.get("enhanced_by"):
+        return True
+    return enhanced_by(utterance.audio_filepath.parent) is not None

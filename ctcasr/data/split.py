@@ -9,65 +9,96 @@ import numpy as np
 from ctcasr.batch import Utterance
 from ctcasr.data.labels import source_of
 
-_FEW_SPEAKERS = 5
+_FEW_SPEAKERS = 5  # fewer are too few to give some of them away
+_MOST_OVER = 1.25  # dev may be so much larger than asked for: a speaker with half the data is not
 
 
 def split_dev(
     utterances: Sequence[Utterance], share: float = 0.1, seed: int = 0, least: int = 1
 ) -> tuple[tuple[Utterance, ...], tuple[Utterance, ...]]:
-    """(train, dev): about `share` of the utterances held out, at least `least`, at most half; both in the order given.
+    """(train, dev): about `share` of the utterances held out, both in the order given.
 
-    With 5 speakers or more, dev has speakers of its own; otherwise lines of one file with one text stay together. Clips that are
-    known to be cut from one source recording (`source_of`) stay together too.
-    ValueError where that leaves nothing to train on.
+    At least `least` are, at most half. With 5 speakers or more, dev has speakers of its own;
+    otherwise lines of one file with one text stay together. Clips that are known to be cut from
+    one source recording (`source_of`) stay together too.
+
+    Raises:
+        ValueError: where that leaves nothing to train on, or the share is no share.
+
+    Example:
+        >>> from pathlib import Path
+        >>> train, dev = split_dev([Utterance(Path(f"{i}.wav")) for i in range(20)], share=0.1)
+        >>> len(train), len(dev)
+        (18, 2)
     """
     if not 0 < share < 1:
         raise ValueError(f"dev share: expected within 0..1; got {share}")
     groups = _groups(utterances)
     if len(groups) < 2:
         raise ValueError(
-            f"expected two different utterances or more to hold a dev part out of; got {len(groups)}"
+            "expected two different utterances or more to hold a dev part out of; "
+            f"got {len(groups)}"
         )
-    target = min(max(round(share * len(utterances)), least, 1), len(utterances) // 2)
-    order = [
-        groups[i] for i in np.random.default_rng([seed, len(utterances)]).permutation(len(groups))
-    ]
-    held: set[int] = set()
+    wanted = max(round(share * len(utterances)), least, 1)
+    target = min(wanted, len(utterances) // 2)
+    held_out = _drawn(groups, target, np.random.default_rng([seed, len(utterances)]))
+    train: list[Utterance] = []
+    dev: list[Utterance] = []
+    for index, utterance in enumerate(utterances):
+        part = dev if index in held_out else train
+        part.append(utterance)
+    return tuple(train), tuple(dev)
+
+
+def _drawn(groups: list[list[int]], target: int, random: np.random.Generator) -> set[int]:
+    """Indices of whole groups, about `target` of them; the smallest group where none fits."""
+    order = [groups[index] for index in random.permutation(len(groups))]
+    held_out: set[int] = set()
     for group in order:
-        if len(held) >= target:
+        if len(held_out) >= target:
             break
-        if (
-            len(held) + len(group) <= 1.25 * target
-        ):  # a speaker with half of the data stays in train
-            held.update(group)
-    if not held:
-        smallest = min(order, key=len)
-        held.update(smallest)
-    train = tuple(u for i, u in enumerate(utterances) if i not in held)
-    return train, tuple(u for i, u in enumerate(utterances) if i in held)
+        if len(held_out) + len(group) <= _MOST_OVER * target:
+            held_out.update(group)
+    if not held_out:
+        smallest = min(order, key=lambda group: len(group))
+        held_out.update(smallest)
+    return held_out
 
 
 def _groups(utterances: Sequence[Utterance]) -> list[list[int]]:
     """Indices that may not be parted, group by group, in order of first appearance."""
-    speakers = {u.speaker for u in utterances}
+    speakers = {utterance.speaker for utterance in utterances}
     by_speaker = None not in speakers and len(speakers) >= _FEW_SPEAKERS
-    parent: dict[
-        Hashable, Hashable
-    ] = {}  # keys that some line holds both of are of one group (union-find)
+    keys: list[Hashable] = []
+    joined = _Joined()
+    for utterance in utterances:
+        key: Hashable = ("file", str(utterance.audio_filepath), utterance.text)
+        if by_speaker:
+            key = ("speaker", utterance.speaker)
+        keys.append(key)
+        source = source_of(utterance)
+        if source is not None:
+            joined.join(key, ("source", source))
+    groups: dict[Hashable, list[int]] = {}
+    for index, key in enumerate(keys):
+        groups.setdefault(joined.root(key), []).append(index)
+    return list(groups.values())
 
-    def root(key: Hashable) -> Hashable:
-        while (above := parent.setdefault(key, key)) != key:
+
+class _Joined:
+    """Keys that some line holds both of are of one group (union-find)."""
+
+    def __init__(self) -> None:
+        self._parent: dict[Hashable, Hashable] = {}
+
+    def root(self, key: Hashable) -> Hashable:
+        """The key that stands for the group of `key`."""
+        above = self._parent.setdefault(key, key)
+        while above != key:
             key = above
+            above = self._parent.setdefault(key, key)
         return key
 
-    own: list[Hashable] = [
-        ("speaker", u.speaker) if by_speaker else ("file", str(u.audio_filepath), u.text)
-        for u in utterances
-    ]
-    for key, u in zip(own, utterances, strict=True):
-        if (source := source_of(u)) is not None:
-            parent[root(key)] = root(("source", source))
-    groups: dict[Hashable, list[int]] = {}
-    for index, key in enumerate(own):
-        groups.setdefault(root(key), []).append(index)
-    return list(groups.values())
+    def join(self, key: Hashable, other: Hashable) -> None:
+        """From now on the two are of one group."""
+        self._parent[self.root(key)] = self.root(other)

@@ -1,4 +1,4 @@
-"""A corpus without files: eSpeak NG says every utterance when it is asked for, in whatever process asks, the same to the bit."""
+"""A corpus without files: eSpeak NG says utterances when asked for, the same to the bit."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from ctcasr.data.corpus import Corpus, Encoder, Item, item_seed
 from ctcasr.data.synth import say, split_voices
 
 Texts = Callable[[Random, int], tuple[str, str]]  # (generator, words) -> (written, said)
-_WORD_S, _ENDS_S = 0.33, 0.1  # about what a word and the silence around a text take at RATES_WPM
 RATES_WPM = (120, 210)
+_WORD_S = 0.33  # about what a word takes at RATES_WPM
+_ENDS_S = 0.1  # and the silence around a text
+_SECONDS_AN_HOUR = 3600
 
 
 class SpokenCorpus(Corpus):
-    """`hours` of synthetic speech an epoch, about; text, voice and all else follow from (seed, epoch, index), so no epoch repeats another.
+    """About `hours` of synthetic speech an epoch.
 
-    Only the number of words of utterance `index` is the same in every epoch, so that batches can be planned. With `fixed` every epoch is
-    the same. `voices` are eSpeak NG's (default: those for training of `split_voices`). Nothing is kept in memory or on disk.
+    Text, voice and all else follow from (seed, epoch, index), so no epoch repeats another; only
+    the number of words of utterance `index` is the same in every epoch, so that batches can be
+    planned. With `fixed` every epoch is the same. `voices` are eSpeak NG's (default: those for
+    training of `split_voices`). Nothing is kept in memory or on disk.
+
+    Raises:
+        ValueError: for no hours, or numbers of `words` (fewest, most) that cannot be.
     """
 
     def __init__(
@@ -35,18 +42,23 @@ class SpokenCorpus(Corpus):
         noise_share: float = 0.5,
         fixed: bool = False,
     ) -> None:
-        if hours <= 0 or not 1 <= words[0] <= words[1]:
+        fewest, most = words
+        if hours <= 0 or not 1 <= fewest <= most:
             raise ValueError(
                 f"expected hours > 0 and 1 <= fewest <= most words; got {hours} and {words}"
             )
-        self.texts, self.words, self.noise_share, self.fixed = texts, words, noise_share, fixed
+        self.texts = texts
+        self.words = words
+        self.noise_share = noise_share
+        self.fixed = fixed
         self.voices = tuple(voices) or tuple(split_voices()[0])
-        mean_s = _ENDS_S + _WORD_S * sum(words) / 2
-        names = (
+        mean_s = _ENDS_S + _WORD_S * (fewest + most) / 2
+        count = max(1, round(_SECONDS_AN_HOUR * hours / mean_s))
+        unsaid = [
             Utterance(Path(f"spoken-{index:07d}"), where=f"spoken:{index}")
-            for index in range(max(1, round(3600 * hours / mean_s)))
-        )
-        super().__init__(tuple(names), tokenizer, rate_hz, cache_bytes=0)
+            for index in range(count)
+        ]
+        super().__init__(unsaid, tokenizer, rate_hz, cache_bytes=0)
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
         """Utterance `index` as it is said in `epoch`, with its text, voice and true duration."""
@@ -67,7 +79,9 @@ class SpokenCorpus(Corpus):
             speaker=spoken.voice,
             duration=len(spoken.samples) / self.rate_hz,
         )
-        tokens = [] if self.tokenizer is None else self.tokenizer.encode(written)
+        tokens: list[int] = []
+        if self.tokenizer is not None:
+            tokens = self.tokenizer.encode(written)
         return Item(utterance, spoken.samples, tokens, own_seed)
 
     @cached_property
@@ -76,4 +90,5 @@ class SpokenCorpus(Corpus):
         return tuple(_ENDS_S + _WORD_S * self._count(index) for index in range(len(self)))
 
     def _count(self, index: int) -> int:
+        """Words of utterance `index`."""
         return Random(f"words {index}").randint(*self.words)

@@ -1,7 +1,8 @@
-"""A synthetic corpus to learn on: sentences of a closed grammar and digit strings, said by eSpeak NG in many voices.
+"""A synthetic corpus to learn on: sentences of a closed grammar and digits, in many voices.
 
-Written form: one written digit is one word, separated by spaces, and is spoken as one digit word, so "call 4 0 7" is
-said "call four zero seven" (0 is always "zero"), and nothing else could be meant. The words use every letter a to z.
+Written form: one written digit is one word, separated by spaces, and is spoken as one digit word,
+so "call 4 0 7" is said "call four zero seven" (0 is always "zero"), and nothing else could be
+meant. The words use every letter a to z; eSpeak NG says them.
 """
 
 from __future__ import annotations
@@ -77,10 +78,25 @@ PLACES = (
 TIMES = ("again", "before lunch", "every day", "just now", "tonight", "tomorrow")
 DIGIT_LEADS = ("call", "code", "dial", "number", "room", "track")
 
+_DIGITS_SHARE = 1 / 3  # of texts are digits
+_DIGITS_A_TEXT = (3, 6)
+_LEAD_SHARE = 0.7  # of those, with a word before them
+_PLACE_SHARE = 0.7  # of sentences
+_TIME_SHARE = 0.4
+
+_SEED_BITS = 31
+_PITCHES = (35, 65)  # eSpeak NG's, of 0 to 99
+_PITCH_RANGES = (30, 70)
+_SILENCES_S = (0.05, 0.25)  # before and behind an utterance
+_PEAKS_DB = (-20.0, -1.0)  # of full scale
+_NOISES_DB = (20.0, 40.0)  # below the speech
+_LEAST_PEAK = 1e-4
+_RECORD = "settings.json"
+
 
 @dataclass(frozen=True)
 class Spoken:
-    """One synthetic utterance: what is written, who says it, samples [N] float32 mono at `rate_hz`."""
+    """One synthetic utterance: what is written, who says it, samples [N] float32 at `rate_hz`."""
 
     text: str
     voice: str
@@ -96,55 +112,75 @@ class SynthSettings:
     test: int = 200  # utterances, said by voices and with texts that training never meets
     seed: int = 0
     rate_hz: int = 16000
-    noise_share: float = (
-        0.5  # share of utterances with faint white noise, 20 to 40 dB below the speech
-    )
+    noise_share: float = 0.5  # of utterances, with faint white noise
     train_voices: tuple[str, ...] = ()  # () means split_voices(seed)
     test_voices: tuple[str, ...] = ()
 
 
 def sentence(draw: random.Random) -> str:
-    """One random text: two of three follow the grammar, the third is a digit string of three to six digits."""
-    if draw.random() < 1 / 3:
-        lead = [draw.choice(DIGIT_LEADS)] if draw.random() < 0.7 else []
-        return " ".join(lead + [str(draw.randrange(10)) for _ in range(draw.randint(3, 6))])
+    """One random text: two of three follow the grammar, the third has three to six digits."""
+    if draw.random() < _DIGITS_SHARE:
+        words = []
+        if draw.random() < _LEAD_SHARE:
+            words.append(draw.choice(DIGIT_LEADS))
+        for _ in range(draw.randint(*_DIGITS_A_TEXT)):
+            words.append(str(draw.randrange(10)))
+        return " ".join(words)
     words = [draw.choice(VERBS), "the", draw.choice(ADJECTIVES), draw.choice(NOUNS)]
-    if draw.random() < 0.7:
+    if draw.random() < _PLACE_SHARE:
         words.append(draw.choice(PLACES))
-    if draw.random() < 0.4:
+    if draw.random() < _TIME_SHARE:
         words.append(draw.choice(TIMES))
     return " ".join(words)
 
 
 def sentences(n: int, seed: int = 0, without: Iterable[str] = ()) -> list[str]:
-    """`n` different random texts, none of them in `without`."""
-    draw, known = random.Random(f"sentences {seed}"), set(without)
-    found: list[str] = []
-    while len(found) < n:
+    """`n` different random texts, none of them in `without`.
+
+    Example:
+        >>> sentences(2)
+        ['keep the clean lamp', 'lift the lazy watch just now']
+    """
+    draw = random.Random(f"sentences {seed}")
+    known = set(without)
+    texts: list[str] = []
+    while len(texts) < n:
         text = sentence(draw)
         if text not in known:
             known.add(text)
-            found.append(text)
-    return found
+            texts.append(text)
+    return texts
 
 
 def spoken_form(text: str) -> str:
-    """What eSpeak NG is asked to say: every digit as its own word."""
-    return " ".join(
-        "".join(f" {DIGITS[int(c)]} " if c in "0123456789" else c for c in text).split()
-    )
+    """What eSpeak NG is asked to say: every digit as its own word.
+
+    Example:
+        >>> spoken_form("call 407")
+        'call four zero seven'
+    """
+    said = text
+    for digit, word in enumerate(DIGITS):
+        said = said.replace(str(digit), f" {word} ")
+    return " ".join(said.split())
 
 
 def split_voices(seed: int = 0, share: float = 0.2) -> tuple[list[str], list[str]]:
-    """Training and test voices: a share of the male and of the female variants is kept out, in all accents."""
-    draw, held_out = random.Random(f"voices {seed}"), set[str]()
-    for group in (espeak.MALE, espeak.FEMALE):
-        held_out |= set(draw.sample(group, max(1, round(share * len(group)))))
-    every = espeak.voices()
-    return (
-        [v for v in every if v.split("+")[1] not in held_out],
-        [v for v in every if v.split("+")[1] in held_out],
-    )
+    """Training and test voices: a share of the male and of the female variants is held out.
+
+    In all accents.
+    """
+    draw = random.Random(f"voices {seed}")
+    held_out: set[str] = set()
+    for variants in (espeak.MALE, espeak.FEMALE):
+        held_out.update(draw.sample(variants, max(1, round(share * len(variants)))))
+    train: list[str] = []
+    test: list[str] = []
+    for voice in espeak.voices():
+        _, variant = voice.split("+")
+        part = test if variant in held_out else train
+        part.append(voice)
+    return train, test
 
 
 def say(
@@ -158,85 +194,83 @@ def say(
     aloud: str | None = None,
     rates_wpm: tuple[int, int] = (110, 165),
 ) -> Spoken:
-    """Utterance `index` of an endless corpus: text, voice, rate, pitch, level, noise follow from (index, seed).
+    """Utterance `index` of an endless corpus.
 
-    `aloud` is what eSpeak NG is asked to say, where that is not the text's spoken form.
+    Text, voice, rate, pitch, level and noise follow from (index, seed). `aloud` is what eSpeak NG
+    is asked to say, where that is not the text's spoken form.
+
+    Raises:
+        ImportError: without eSpeak NG (the extra `synth`).
     """
     draw = random.Random(f"utterance {seed} {index}")
-    drawn = sentence(draw)
-    text = drawn if text is None else text
+    own_text = sentence(draw)
+    if text is None:
+        text = own_text
+    if aloud is None:
+        aloud = spoken_form(text)
     voice = draw.choice(list(voices) or espeak.voices())
     samples, spoken_hz = espeak.speak(
-        spoken_form(text) if aloud is None else aloud,
+        aloud,
         voice,
         rate_wpm=draw.randint(*rates_wpm),
-        pitch=draw.randint(35, 65),
-        pitch_range=draw.randint(30, 70),
-        seed=draw.getrandbits(31),
+        pitch=draw.randint(*_PITCHES),
+        pitch_range=draw.randint(*_PITCH_RANGES),
+        seed=draw.getrandbits(_SEED_BITS),
     )
     samples = resample(samples, spoken_hz, rate_hz)
-    before, after = (int(draw.uniform(0.05, 0.25) * rate_hz) for _ in range(2))
-    samples = torch.nn.functional.pad(samples, (before, after))
-    peak = 10 ** (draw.uniform(-20.0, -1.0) / 20)  # -20 to -1 dB of full scale
-    samples = samples * (peak / max(float(samples.abs().max()), 1e-4))
+    before_s = draw.uniform(*_SILENCES_S)
+    after_s = draw.uniform(*_SILENCES_S)
+    silences = (int(before_s * rate_hz), int(after_s * rate_hz))
+    samples = torch.nn.functional.pad(samples, silences)
+    peak = 10 ** (draw.uniform(*_PEAKS_DB) / 20)
+    samples = samples * (peak / max(float(samples.abs().max()), _LEAST_PEAK))
     if draw.random() < noise_share:
-        generator = torch.Generator().manual_seed(draw.getrandbits(31))
-        level = float(samples.square().mean().sqrt()) * 10 ** (-draw.uniform(20.0, 40.0) / 20)
-        samples = samples + level * torch.randn(samples.shape, generator=generator)
+        samples = samples + _faint_noise(samples, draw)
     return Spoken(text, voice, samples.clamp(-1.0, 1.0), rate_hz)
+
+
+def _faint_noise(samples: Tensor, draw: random.Random) -> Tensor:
+    """White noise below speech."""
+    generator = torch.Generator().manual_seed(draw.getrandbits(_SEED_BITS))
+    below_db = draw.uniform(*_NOISES_DB)
+    level = float(samples.square().mean().sqrt()) * 10 ** (-below_db / 20)
+    return level * torch.randn(samples.shape, generator=generator)
 
 
 def synthesise_corpus(
     folder: str | Path, settings: SynthSettings | None = None
 ) -> tuple[Path, Path]:
-    """Manifests train.jsonl and test.jsonl of a corpus in `folder` (16-bit mono WAV files), made unless it is there.
+    """Manifests train.jsonl and test.jsonl of a corpus in `folder`, made unless it is there.
 
-    ValueError: the folder holds something else, or a corpus of other settings, or a voice is in both parts.
+    Files are 16-bit mono WAV.
+
+    Raises:
+        ValueError: where the folder holds something else or a corpus of other settings, or a
+            voice is in both parts.
     """
-    folder, settings = Path(folder), settings or SynthSettings()
-    manifests = folder / "train.jsonl", folder / "test.jsonl"
-    wanted = json.loads(json.dumps(asdict(settings)))
+    folder = Path(folder)
+    settings = settings or SynthSettings()
+    manifests = (folder / "train.jsonl", folder / "test.jsonl")
     if folder.exists() and any(folder.iterdir()):
-        try:
-            there = json.loads((folder / "settings.json").read_text(encoding="utf-8"))["settings"]
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ValueError(
-                f"{folder}: expected a synthetic corpus or nothing; choose another folder"
-            ) from None
-        if there != wanted:
-            differ = sorted(key for key in wanted if there.get(key) != wanted[key])
-            raise ValueError(
-                f"{folder}: holds a corpus with another {', '.join(differ)}; delete it or choose another"
-            )
+        _check_finished(folder, settings)
         return manifests
-    train_voices, test_voices = split_voices(settings.seed)
-    parts = {
-        "train": settings.train_voices or tuple(train_voices),
-        "test": settings.test_voices or tuple(test_voices),
-    }
-    if both := sorted(set(parts["train"]) & set(parts["test"])):
-        raise ValueError(
-            f"{folder}: expected test voices that are not in training; in both: {', '.join(both)}"
-        )
+    train_voices, test_voices = _voices_of_parts(folder, settings)
     texts = sentences(settings.train + settings.test, settings.seed)
     unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.unfinished")
     threads = torch.get_num_threads()
-    torch.set_num_threads(
-        1
-    )  # the resampling of a short clip is slower with more, by far on a busy machine
+    # Resampling a short clip is slower with more, by far on a busy machine.
+    torch.set_num_threads(1)
     try:
-        first = 0
-        for part, count in (("train", settings.train), ("test", settings.test)):
-            _write_part(
-                unfinished, part, first, texts[first : first + count], parts[part], settings
-            )
-            first += count
+        train_texts = texts[: settings.train]
+        test_texts = texts[settings.train :]
+        _write_part(unfinished, "train", 0, train_texts, train_voices, settings)
+        _write_part(unfinished, "test", settings.train, test_texts, test_voices, settings)
         record = {
-            "settings": wanted,
+            "settings": asdict(settings),
             "espeak_ng": espeak.version(),
             "licence_of_espeak_ng": "GPL-3.0",
         }
-        (unfinished / "settings.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+        (unfinished / _RECORD).write_text(json.dumps(record, indent=1), encoding="utf-8")
         if folder.exists():
             folder.rmdir()
         unfinished.rename(folder)
@@ -244,6 +278,37 @@ def synthesise_corpus(
         torch.set_num_threads(threads)
         shutil.rmtree(unfinished, ignore_errors=True)
     return manifests
+
+
+def _check_finished(folder: Path, settings: SynthSettings) -> None:
+    """ValueError unless the folder holds a corpus of these settings."""
+    try:
+        record = json.loads((folder / _RECORD).read_text(encoding="utf-8"))
+        there = dict(record["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{folder}: expected a synthetic corpus or nothing; choose another folder"
+        ) from None
+    wanted = json.loads(json.dumps(asdict(settings)))  # tuples as JSON's lists
+    if there != wanted:
+        differ = sorted(key for key in wanted if there.get(key) != wanted[key])
+        raise ValueError(
+            f"{folder}: holds a corpus with another {', '.join(differ)}; delete it or choose "
+            "another"
+        )
+
+
+def _voices_of_parts(folder: Path, settings: SynthSettings) -> tuple[Sequence[str], Sequence[str]]:
+    """Voices of train and test; ValueError where one is in both."""
+    drawn_train, drawn_test = split_voices(settings.seed)
+    train = settings.train_voices or drawn_train
+    test = settings.test_voices or drawn_test
+    shared = sorted(set(train) & set(test))
+    if shared:
+        raise ValueError(
+            f"{folder}: expected test voices that are not in training; in both: {', '.join(shared)}"
+        )
+    return train, test
 
 
 def _write_part(

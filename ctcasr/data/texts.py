@@ -1,4 +1,4 @@
-"""Random texts to be said: words as they follow each other in given lines, single letters and digits among them."""
+"""Random texts to be said: words as they follow each other in given lines, letters and digits."""
 
 from __future__ import annotations
 
@@ -9,57 +9,72 @@ from random import Random
 
 from ctcasr.data.synth import DIGITS
 
-# How many of the words are letters and digits, and in what share of the texts.
-_SYMBOLS = ((0.0, 0.7), (0.5, 0.2), (1.0, 0.1))
-_SPOKEN = {
-    "a": "eh",
-    "z": "zed",
-}  # eSpeak NG takes a lone "a" for the article; both names of z are heard
+# What share of the words are letters and digits, and in what share of the texts it is that.
+_SYMBOL_SHARES = {0.0: 0.7, 0.5: 0.2, 1.0: 0.1}
+_LETTER_SHARE = 0.5  # of letters and digits, how many are letters
+_ZED_SHARE = 0.5  # how often z is "zed" rather than "zee"
+# eSpeak NG takes a lone "a" for the article; both names of z shall sound.
+_NAMES_OF_LETTERS = {"a": "eh", "z": "zed"}
+_ENDS = ""  # stands before a text's first word and behind its last
 
 
 class WordTexts:
-    """Texts of a first-order word chain over `lines` (transcripts, a word list with one word a line, prose); `symbols` turns letters on.
+    """Texts of a first-order word chain over `lines`; `symbols` turns letters and digits on.
 
-    A line's first words begin a text, its end is followed by another beginning. ValueError for lines without a word.
+    Lines are transcripts, a word list with one word a line, or prose. A line's first words begin a
+    text, its end is followed by another beginning.
+
+    Raises:
+        ValueError: for lines without a word.
+
+    Example:
+        >>> texts = WordTexts(["place blue now"], symbols=False)
+        >>> texts(Random(0), 4)
+        ('place blue now place', 'place blue now place')
     """
 
     def __init__(self, lines: Iterable[str], symbols: bool = True) -> None:
-        follow: dict[str, list[str]] = defaultdict(list)
+        followers: dict[str, list[str]] = defaultdict(list)
         for line in lines:
-            words = line.lower().split()
-            for word, after in zip(["", *words], [*words, ""], strict=True):
-                follow[word].append(after)
-        self.follow = {word: tuple(after) for word, after in follow.items()}
+            previous = _ENDS
+            for word in [*line.lower().split(), _ENDS]:
+                followers[previous].append(word)
+                previous = word
+        self.followers = {word: tuple(after) for word, after in followers.items()}
         self.symbols = symbols
-        if set(self.follow.get("", ("",))) == {""}:
+        if set(self.followers.get(_ENDS, (_ENDS,))) == {_ENDS}:
             raise ValueError("texts: expected lines with words in them; got none")
 
     def __call__(self, draw: Random, count: int) -> tuple[str, str]:
         """A text of `count` words as it is written, and as eSpeak NG is asked to say it."""
-        share = (
-            draw.choices([s for s, _ in _SYMBOLS], [w for _, w in _SYMBOLS])[0]
-            if self.symbols
-            else 0.0
-        )
+        share = 0.0
+        if self.symbols:
+            (share,) = draw.choices(list(_SYMBOL_SHARES), list(_SYMBOL_SHARES.values()))
         written: list[str] = []
         spoken: list[str] = []
-        word = ""
+        previous = _ENDS
         while len(written) < count:
             if draw.random() < share:
-                symbol = (
-                    draw.choice(string.ascii_lowercase)
-                    if draw.random() < 0.5
-                    else draw.choice(DIGITS)
-                )
+                symbol = self._symbol(draw)
                 written.append(symbol)
-                spoken.append(
-                    _SPOKEN[symbol]
-                    if symbol in _SPOKEN and (symbol != "z" or draw.random() < 0.5)
-                    else symbol
-                )
+                spoken.append(_name_of(symbol, draw))
                 continue
-            word = draw.choice(self.follow[word])
-            if word:
-                written.append(word)
-                spoken.append(word)
+            previous = draw.choice(self.followers[previous])
+            if previous != _ENDS:
+                written.append(previous)
+                spoken.append(previous)
         return " ".join(written), " ".join(spoken)
+
+    @staticmethod
+    def _symbol(draw: Random) -> str:
+        """A letter, or the word of a digit."""
+        if draw.random() < _LETTER_SHARE:
+            return draw.choice(string.ascii_lowercase)
+        return draw.choice(DIGITS)
+
+
+def _name_of(symbol: str, draw: Random) -> str:
+    """What eSpeak NG is asked to say for a letter."""
+    if symbol == "z" and draw.random() >= _ZED_SHARE:
+        return symbol
+    return _NAMES_OF_LETTERS.get(symbol, symbol)

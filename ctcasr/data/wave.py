@@ -1,20 +1,46 @@
-"""Plain WAV files by their chunks: one channel of 16 bits, of which any part is read without touching the rest."""
+"""WAV files by their chunks: what is true of their header, and plain ones without a decoder.
+
+Headers that were written before the end was known (to a pipe) hold sizes that cannot be true;
+such a file is read to its end. Everybody who opens a WAV file asks here first, so that all see
+the same file. RIFF: Microsoft and IBM, Multimedia Programming Interface 1.0; RF64: EBU Tech 3306.
+"""
 
 from __future__ import annotations
 
+import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-_PCM, _EXTENSIBLE = 1, 0xFFFE
-_IN_DS64 = 0xFFFFFFFF  # a 32-bit size that says: see the 64-bit one in ds64 (RF64, EBU Tech 3306)
+TOLERANCE_S = 0.1  # so much of the end may be missing, or lie behind it
+_PCM = 1
+_EXTENSIBLE = 0xFFFE  # a format code that says: see the real one further behind
+_IN_DS64 = 0xFFFFFFFF  # a 32-bit size that says: see the 64-bit one in ds64 (RF64)
 _STEP = np.float32(1 / 32768)
 _MAX_CHUNKS = 64  # a file with more before its samples is left to libsndfile
+_LONGEST_FMT = 40  # bytes of a fmt chunk that are read
+_OPEN_SIZES = (1 << 31, 1 << 32)  # what writers to a pipe put down, less a header or a page
+_OPEN_SPAN = 5000  # bytes below (and, for the first, above) one of them
+_MOST_PADDING = 1 << 16  # zeros behind the samples that fill a block of some disk or tape
+
+
+@dataclass(frozen=True)
+class WaveLayout:
+    """Where the samples of a WAV file lie, and what is wrong with it."""
+
+    rate_hz: int
+    bytes_a_second: int
+    block: int  # bytes of one sample of all channels
+    plain: bool  # one channel of 16-bit integers
+    first_byte: int = 0
+    data_bytes: int = 0  # that are there and belong to the samples
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,53 +53,170 @@ class PlainWave:
     first_byte: int
 
     def read(self, first: int, count: int) -> Tensor:
-        """Samples [count] float32 from `first` on, as libsndfile gives them to the bit; fewer where the file ends before."""
+        """Samples [count] float32 from `first` on, as libsndfile gives them to the bit.
+
+        Fewer where the file ends before.
+        """
         with open(self.path, "rb", buffering=0) as file:
             file.seek(self.first_byte + 2 * first)
-            part = np.frombuffer(file.read(2 * count), dtype="<i2")
-        return torch.from_numpy(np.multiply(part, _STEP, dtype=np.float32))
+            content = file.read(2 * count)
+        whole = len(content) - len(content) % 2
+        numbers = np.frombuffer(content[:whole], dtype="<i2")
+        return torch.from_numpy(np.multiply(numbers, _STEP, dtype=np.float32))
 
 
 def plain_wave(path: Path) -> PlainWave | None:
-    """The file as a PlainWave; None where it is another kind of file, or does not hold what its header says."""
+    """The file as a PlainWave; None where it is of another kind, or its header is wrong."""
+    layout = wave_layout(path)
+    if layout is None or not layout.plain or layout.problem or layout.data_bytes < layout.block:
+        return None
+    frames = layout.data_bytes // layout.block
+    return PlainWave(path, layout.rate_hz, frames, layout.first_byte)
+
+
+def wave_layout(source: Path | bytes) -> WaveLayout | None:
+    """The layout of a WAV file, or of one's content; None for what is no WAV file."""
+    if isinstance(source, bytes):
+        return _layout(io.BytesIO(source), len(source))
     try:
-        stat = path.stat()
+        stat = source.stat()
     except OSError:
         return None
-    return _header(path, stat.st_size, stat.st_mtime_ns)
+    return _layout_of_file(source, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)
-def _header(path: Path, size: int, _changed_ns: int) -> PlainWave | None:
+def _layout_of_file(path: Path, size: int, _changed_ns: int) -> WaveLayout | None:
     try:
         with open(path, "rb") as file:
-            kind, _, form = struct.unpack("<4sI4s", file.read(12))
-            if kind not in (b"RIFF", b"RF64") or form != b"WAVE":
-                return None
-            rate_hz, long_size = 0, None
-            for _ in range(_MAX_CHUNKS):
-                name, length = struct.unpack("<4sI", file.read(8))
-                if name == b"data":
-                    length = long_size if length == _IN_DS64 and long_size is not None else length
-                    at = file.tell()
-                    whole = (
-                        0 < length <= size - at and length % 2 == 0
-                    )  # if not, libsndfile's road tells of it
-                    return PlainWave(path, rate_hz, length // 2, at) if rate_hz and whole else None
-                body = file.read(min(length, 40))
-                if name == b"fmt ":
-                    rate_hz = _rate_of_mono_16_bit(body)
-                elif name == b"ds64":
-                    long_size = struct.unpack_from("<Q", body, 8)[0]
-                file.seek(length - len(body) + length % 2, 1)
-    except (OSError, struct.error):
+            return _layout(file, size)
+    except OSError:
         return None
+
+
+def _layout(file: BinaryIO, size: int) -> WaveLayout | None:
+    try:
+        kind, _, form = struct.unpack("<4sI4s", file.read(12))
+        if kind not in (b"RIFF", b"RF64") or form != b"WAVE":
+            return None
+        return _walk(file, size)
+    except struct.error:
+        return None
+
+
+def _walk(file: BinaryIO, size: int) -> WaveLayout | None:
+    """The chunks up to the samples; None where there is no format or no sample chunk."""
+    layout: WaveLayout | None = None
+    long_size: int | None = None
+    for _ in range(_MAX_CHUNKS):
+        name, length = struct.unpack("<4sI", file.read(8))
+        if name == b"data":
+            if layout is None:
+                return None
+            if length == _IN_DS64 and long_size is not None:
+                length = long_size
+            return _measured(layout, file, length, size)
+        body = file.read(min(length, _LONGEST_FMT))
+        if name == b"fmt ":
+            layout = _format(body)
+        elif name == b"ds64":
+            (long_size,) = struct.unpack_from("<Q", body, 8)
+        file.seek(length - len(body) + length % 2, io.SEEK_CUR)
     return None
 
 
-def _rate_of_mono_16_bit(fmt: bytes) -> int:
-    """The rate in Hz that a fmt chunk names; 0 where it is not 16-bit mono."""
-    code, channels, rate_hz, _, block, bits = struct.unpack_from("<HHIIHH", fmt)
-    if code == _EXTENSIBLE and len(fmt) >= 26:
-        code = struct.unpack_from("<H", fmt, 24)[0]
-    return rate_hz if (code, channels, block, bits) == (_PCM, 1, 2, 16) else 0
+def _format(body: bytes) -> WaveLayout | None:
+    """What a fmt chunk says; None for one that no sound has."""
+    code, channels, rate_hz, bytes_a_second, block, bits = struct.unpack_from("<HHIIHH", body)
+    if code == _EXTENSIBLE and len(body) >= 26:
+        (code,) = struct.unpack_from("<H", body, 24)
+    if not (channels and rate_hz and block):
+        return None
+    plain = (code, channels, block, bits) == (_PCM, 1, 2, 16)
+    return WaveLayout(rate_hz, bytes_a_second or rate_hz * block, block, plain)
+
+
+def _measured(layout: WaveLayout, file: BinaryIO, promised: int, size: int) -> WaveLayout:
+    """The layout with the samples that are there, and with the problem where they are others."""
+    first_byte = file.tell()
+    there = size - first_byte
+    tolerance = TOLERANCE_S * layout.bytes_a_second
+    layout = replace(layout, first_byte=first_byte, data_bytes=min(promised, there))
+    if promised > there and _left_open(promised):
+        return _to_the_end(layout, file, there)
+    if promised - there >= tolerance:
+        return replace(
+            layout,
+            problem=f"expected {promised} bytes of samples, as its header says; got {there}; "
+            "the file is truncated",
+        )
+    if promised >= there:
+        return layout
+    behind = _behind(file, first_byte + promised + promised % 2, size)
+    if promised == 0 and behind and not behind.chunks:
+        return _to_the_end(layout, file, there)
+    if behind.another_file:
+        return replace(layout, problem=_ANOTHER_FILE)
+    if behind.unknown >= tolerance and not behind.padding:
+        return replace(
+            layout,
+            problem=f"expected {promised} bytes of samples, as its header says; {behind.unknown} "
+            "more bytes lie behind them that are no chunk; write the file again",
+        )
+    return layout
+
+
+_ANOTHER_FILE = "expected one sound; another WAV file lies behind the first; part the two"
+
+
+def _to_the_end(layout: WaveLayout, file: BinaryIO, there: int) -> WaveLayout:
+    """All bytes there are, of a header whose size was never filled in."""
+    file.seek(layout.first_byte)
+    content = file.read(there)
+    start = content.find(b"WAVEfmt ")
+    if start >= 8 and content[start - 8 : start - 4] in (b"RIFF", b"RF64"):
+        return replace(layout, problem=_ANOTHER_FILE)
+    return replace(layout, data_bytes=there)
+
+
+def _left_open(promised: int) -> bool:
+    """Is it one of the sizes that writers put down before they know?"""
+    return any(abs(promised - size) <= _OPEN_SPAN for size in _OPEN_SIZES)
+
+
+@dataclass(frozen=True)
+class _Behind:
+    """What lies behind the samples."""
+
+    chunks: int  # of the kind that belongs there
+    unknown: int  # bytes behind the last of them
+    padding: bool  # those are zeros, and few
+    another_file: bool
+
+
+def _behind(file: BinaryIO, first: int, size: int) -> _Behind:
+    chunks = 0
+    file.seek(first)
+    header = file.read(8)
+    while len(header) == 8:
+        name, length = struct.unpack("<4sI", header)
+        if name in (b"RIFF", b"RF64"):
+            return _Behind(chunks, 0, False, True)
+        end = first + 8 + length
+        if not _is_name(name) or end > size:
+            break
+        chunks += 1
+        first = end + length % 2
+        file.seek(first)
+        header = file.read(8)
+    unknown = max(0, size - first)
+    padding = False
+    if 0 < unknown <= _MOST_PADDING:
+        file.seek(first)
+        padding = not any(file.read(unknown))
+    return _Behind(chunks, unknown, padding, False)
+
+
+def _is_name(name: bytes) -> bool:
+    """Four printable ASCII characters, as chunks are named."""
+    return all(32 <= char < 127 for char in name)

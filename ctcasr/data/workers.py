@@ -14,6 +14,8 @@ from ctcasr.data.corpus import Corpus
 
 _SMALL = 0.05  # of a step: so much waiting is cheaper than another process
 _SPARE = 1.5  # files differ, and a step shall not wait for the slowest
+_BYTES_A_SAMPLE = 4
+_USUAL_CORES = 2  # where the machine does not tell
 
 
 def measure_workers(
@@ -24,30 +26,35 @@ def measure_workers(
     cores: int | None = None,
     budget_s: float = 1.0,
 ) -> int:
-    """Processes that read batches of `batch_size` faster than a step of `step_s` seconds needs them; 0: this one can.
+    """Processes that read batches of `batch_size` faster than a step of `step_s` needs them.
 
-    Reads some utterances for about `budget_s`. 0 also where the decoded corpus fits its cache, without a transform.
+    0: this process can. Reads some utterances for about `budget_s`. 0 also where the decoded
+    corpus fits its cache, without a transform.
     """
-    kept_bytes = 4 * corpus.seconds * corpus.rate_hz * len(corpus.speeds)
-    if corpus.transform is None and kept_bytes <= corpus.cache.budget_bytes:
+    decoded_bytes = _BYTES_A_SAMPLE * corpus.seconds * corpus.rate_hz * len(corpus.speeds)
+    if corpus.transform is None and decoded_bytes <= corpus.cache.budget_bytes:
         return 0
-    load = batch_size * item_seconds(corpus, budget_s) / step_s
-    if load <= _SMALL:
+    processes = batch_size * item_seconds(corpus, budget_s) / step_s
+    if processes <= _SMALL:
         return 0
-    return min(math.ceil(_SPARE * load), max(1, (cores or os.cpu_count() or 2) - 1))
+    free_cores = (cores or os.cpu_count() or _USUAL_CORES) - 1
+    return min(math.ceil(_SPARE * processes), max(1, free_cores))
 
 
 def item_seconds(corpus: Corpus, budget_s: float = 1.0) -> float:
-    """Mean wall time in seconds of reading one utterance of the corpus, by reading some of them, uncached."""
-    fresh = copy.copy(corpus)
-    fresh.cache = SampleCache(0)
-    order = np.random.default_rng(0).permutation(len(fresh))
-    fresh[int(order[0])]  # the first one pays for imports and filters
+    """Mean wall time in seconds of reading one utterance of the corpus, uncached.
+
+    Measured by reading some of them for about `budget_s`.
+    """
+    uncached = copy.copy(corpus)
+    uncached.cache = SampleCache(0)
+    order = np.random.default_rng(0).permutation(len(uncached)).tolist()
+    uncached[order[0]]  # the first one pays for imports and filters
     start = time.perf_counter()
-    done = 0
+    n_read = 0
     for index in order:
-        fresh[int(index)]
-        done += 1
+        uncached[index]
+        n_read += 1
         if time.perf_counter() - start > budget_s:
             break
-    return (time.perf_counter() - start) / done
+    return (time.perf_counter() - start) / n_read

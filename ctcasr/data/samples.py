@@ -1,0 +1,148 @@
+"""Samples as arrays: one channel of float32 within about -1 to 1, whatever they came as."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+LEAST_RATE_HZ = 1000  # below it there is no speech; 16 is somebody's 16 kHz
+MOST_RATE_HZ = 1_000_000
+FAR_BEYOND_ONE = 32.0  # no sound in floats has such a peak; 16-bit numbers as floats have
+_CANCELLED = (
+    1e-4  # power of the mean to that of the channels (-40 dB): they are each other's negative
+)
+_AUDIBLE = 1e-8  # power of channels (-80 dB of full scale) below which nothing is compared
+_MOST_CHANNELS = 64  # an array [N, C] handed for [C, N] has more rows
+
+
+class AudioError(ValueError):
+    """A sound that cannot be used; says which, and why."""
+
+
+def as_samples(sound: Any, rate_hz: float | None, name: str = "samples") -> Tensor:
+    """Samples [N] float32 of a numpy array or a tensor, [N] or [channels, N].
+
+    Channels are averaged. Integers are scaled by the range of their type: int16 by 1 / 32768,
+    unsigned 8 bits around 128.
+
+    Raises:
+        AudioError: names `name` for another shape, an impossible rate, numbers that are not finite,
+            floats far beyond 1, 64-bit integers (whose scale nobody knows), or channels that
+            cancel each other.
+
+    Example:
+        >>> as_samples(np.array([16384, -32768], dtype=np.int16), 16000)
+        tensor([ 0.5000, -1.0000])
+        >>> as_samples(torch.tensor([[0.5, 0.25], [0.25, 0.25]]), 16000)
+        tensor([0.3750, 0.2500])
+    """
+    check_rate(rate_hz, name)
+    samples = _tensor(sound, name)
+    if samples.dim() == 1:
+        samples = samples[None]
+    shape = tuple(samples.shape)
+    if samples.dim() != 2 or samples.numel() == 0:
+        raise AudioError(f"{name}: expected samples [N] or [channels, N]; got {shape}")
+    if shape[0] > _MOST_CHANNELS or shape[0] > shape[1] > 1:
+        raise AudioError(
+            f"{name}: expected [channels, N]; got {shape}, which has more channels than sound; "
+            "transpose it"
+        )
+    return one_channel(_scaled(samples, name).T.contiguous(), name)
+
+
+def check_rate(rate_hz: float | None, name: str = "samples") -> int:
+    """The rate as a whole number of Hz.
+
+    Raises:
+        AudioError: where there is none, or one that no sound has (0, or 16 for 16 kHz).
+    """
+    if rate_hz is None:
+        raise AudioError(f"{name}: expected rate_hz with samples, which do not know their rate")
+    usable = isinstance(rate_hz, int | float | np.number) and math.isfinite(rate_hz)
+    if isinstance(rate_hz, bool) or not usable or round(float(rate_hz)) != float(rate_hz):
+        raise AudioError(f"{name}: expected rate_hz, a whole number of Hz; got {rate_hz!r}")
+    if not LEAST_RATE_HZ <= rate_hz <= MOST_RATE_HZ:
+        raise AudioError(
+            f"{name}: expected rate_hz within {LEAST_RATE_HZ}..{MOST_RATE_HZ} Hz; got {rate_hz!r}"
+        )
+    return round(float(rate_hz))
+
+
+def one_channel(samples: Tensor, name: str) -> Tensor:
+    """Samples [N] float32 of checked frames [N, channels]: their mean.
+
+    Raises:
+        AudioError: as `as_samples` does for what the samples hold.
+    """
+    finite = torch.isfinite(samples).all(dim=1)
+    if not bool(finite.all()):
+        bad = len(finite) - int(finite.sum())
+        raise AudioError(
+            f"{name}: expected finite samples; got {bad} NaN or infinite ones of {len(finite)}"
+        )
+    check_peak(samples, name)
+    if samples.shape[1] == 1:
+        return samples[:, 0]
+    mean = samples.mean(dim=1)
+    _check_phase(samples, mean, name)
+    return mean
+
+
+def check_peak(samples: Tensor, name: str) -> None:
+    """AudioError for floats that are no sound between -1 and 1, but integers as floats."""
+    peak = float(samples.abs().max()) if samples.numel() else 0.0
+    if peak > FAR_BEYOND_ONE:
+        raise AudioError(
+            f"{name}: expected samples within about -1 to 1; the largest is {peak:.6g}; 16-bit "
+            "numbers as floats are divided by 32768"
+        )
+
+
+def _check_phase(samples: Tensor, mean: Tensor, name: str) -> None:
+    power = float(samples.square().mean())
+    left = float(mean.square().mean())
+    if power > _AUDIBLE and left < _CANCELLED * power:
+        raise AudioError(
+            f"{name}: expected channels that sound together; their mean is silent, as one is the "
+            "other's negative (opposite phase); give one channel alone"
+        )
+
+
+def _tensor(sound: Any, name: str) -> Tensor:
+    if isinstance(sound, Tensor):
+        return sound.detach()
+    if not isinstance(sound, np.ndarray):
+        raise AudioError(
+            f"{name}: expected a tensor or a numpy array of samples; got {type(sound).__name__}"
+        )
+    array = np.ascontiguousarray(sound)
+    if array.dtype == np.uint16:  # torch computes little with it
+        array = array.astype(np.float64) / 32768 - 1
+    try:
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("=")))
+    except TypeError as error:
+        raise AudioError(
+            f"{name}: expected integers or floats; got numpy's {array.dtype}"
+        ) from error
+
+
+def _scaled(samples: Tensor, name: str) -> Tensor:
+    """float32, integers by the range of their type."""
+    kind = samples.dtype
+    if kind.is_floating_point:
+        return samples.to(torch.float32)
+    if kind == torch.uint8:
+        return (samples.to(torch.float32) - 128) / 128
+    if kind in (torch.int8, torch.int16):
+        return samples.to(torch.float32) / -float(torch.iinfo(kind).min)
+    if kind == torch.int32:
+        return (samples.to(torch.float64) / -float(torch.iinfo(kind).min)).to(torch.float32)
+    raise AudioError(
+        f"{name}: expected floats, or integers of 8, 16 or 32 bits, whose range is their scale; "
+        f"got {kind}; say by .to(torch.int16) (numpy: .astype) what they are"
+    )
