@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch import Tensor
 from ctcasr.data import resample
 from ctcasr.data.provenance import fingerprint
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.text import normalise
+from ctcasr.text import Alphabet, plain_words
 
 if TYPE_CHECKING:
     from ctcasr.recognise.protocols import Transcriber
@@ -86,8 +87,8 @@ class OwnJudge:
         return OwnJudge(name, recogniser, fingerprint(path), heard)
 
     def normalise(self, text: str) -> str:
-        """As its tokenizer does."""
-        return self.recogniser.tokenizer.normalise(text)
+        """What its tokenizer can write of a text."""
+        return self.recogniser.tokenizer.reference(text).text
 
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
         """Texts of samples [N]."""
@@ -110,7 +111,8 @@ class FunctionJudge:
     def load(name: str) -> FunctionJudge:
         """From `module:function`.
 
-        Its normaliser is `normalise` of the function, or of its module, else the library's own.
+        Its normaliser is `normalise` of the function, or of its module, else the library's own,
+        which takes punctuation out.
 
         Raises:
             JudgeError: where it cannot be imported.
@@ -127,7 +129,7 @@ class FunctionJudge:
             normaliser = getattr(owner, "normalise", None)
             if callable(normaliser):
                 return FunctionJudge(name, function, normaliser)
-        return FunctionJudge(name, function, normalise)
+        return FunctionJudge(name, function, _plain)
 
     def normalise(self, text: str) -> str:
         """By its own normaliser."""
@@ -174,10 +176,11 @@ class BundleJudge:
         self.rate_hz = int(bundle.sample_rate)
         self.labels = list(bundle.get_labels())
         self.model = bundle.get_model().eval()
+        self.alphabet = _alphabet_of(self.labels)
 
     def normalise(self, text: str) -> str:
-        """As the library does."""
-        return normalise(text)
+        """What its labels can write of a text."""
+        return self.alphabet.reference(text).text
 
     @torch.no_grad()
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
@@ -194,6 +197,18 @@ class BundleJudge:
         symbols = torch.unique_consecutive(logits.argmax(-1)).tolist()
         letters = [self.labels[symbol] for symbol in symbols if symbol != 0]
         return self.normalise("".join(letters).replace("|", " "))
+
+
+def _plain(text: str) -> str:
+    """The words alone: nobody knows whether a third party writes punctuation."""
+    return plain_words(text).text
+
+
+def _alphabet_of(labels: Sequence[str]) -> Alphabet:
+    """What a bundle can write; English letters without digits write numbers as words."""
+    letters = {label.lower() for label in labels[1:] if len(label) == 1} - {"|", " "}
+    english = letters - {"'"} == set(string.ascii_lowercase)
+    return Alphabet(" " + "".join(sorted(letters)), digits="spell" if english else "keep")
 
 
 def load_judge(name: str) -> Judge:

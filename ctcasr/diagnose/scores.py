@@ -93,7 +93,7 @@ def error_rates(batch: Batch, hypotheses: Sequence[str], tokenizer: Tokenizer) -
     """Errors of hypotheses against the texts of a batch."""
     errors = ErrorRates()
     for utterance, hypothesis in zip(batch.utterances, hypotheses, strict=True):
-        reference = tokenizer.normalise(utterance.text or "")
+        reference = tokenizer.reference(utterance.text or "").text
         errors += ErrorRates.of(reference, hypothesis)
     return errors
 

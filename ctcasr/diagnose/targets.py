@@ -33,19 +33,19 @@ class TargetStats:
 
     def add(self, text: str, labels: Sequence[int], tokenizer: Tokenizer) -> None:
         """Count one row: the text of its utterance, and the labels it is trained on."""
-        reference = tokenizer.normalise(text)
-        uncovered = tokenizer.uncovered(text)
+        normal = tokenizer.normalise(text)
+        reference = tokenizer.reference(text)
         self.rows += 1
         self.labels += len(labels)
-        self.characters += len(reference)
-        self.uncovered += sum(uncovered.values())
+        self.characters += len(normal)
+        self.uncovered += sum(reference.taken_out.values())
         if not labels:
             self.empty += 1
-        elif not uncovered:
+        elif reference.complete:
             self.padded += _is_padded(labels, tokenizer.encode(text))
-            if _decoded(tokenizer, labels) != reference:
+            if _decoded(tokenizer, labels) != reference.text:
                 self.unlike_text += 1
-                self.shifted += _is_shifted(labels, reference, tokenizer)
+                self.shifted += _is_shifted(labels, reference.text, tokenizer)
 
     def as_json(self) -> dict[str, float]:
         """Shares of the rows, the share of the characters outside, and labels a row."""
