@@ -23,6 +23,14 @@ class AudioError(ValueError):
     """A sound that cannot be used; says which, and why."""
 
 
+class NotFinite(AudioError):
+    """A sound with samples that are NaN or infinite."""
+
+
+class CancelledChannels(AudioError):
+    """A sound whose channels are each other's negative, so that their mean is silent."""
+
+
 def as_samples(sound: Any, rate_hz: float | None, name: str = "samples") -> Tensor:
     """Samples [N] float32 of a numpy array or a tensor, [N] or [channels, N].
 
@@ -82,7 +90,7 @@ def one_channel(samples: Tensor, name: str) -> Tensor:
     finite = torch.isfinite(samples).all(dim=1)
     if not bool(finite.all()):
         bad = len(finite) - int(finite.sum())
-        raise AudioError(
+        raise NotFinite(
             f"{name}: expected finite samples; got {bad} NaN or infinite ones of {len(finite)}"
         )
     check_peak(samples, name)
@@ -107,7 +115,7 @@ def _check_phase(samples: Tensor, mean: Tensor, name: str) -> None:
     power = float(samples.square().mean())
     left = float(mean.square().mean())
     if power > _AUDIBLE and left < _CANCELLED * power:
-        raise AudioError(
+        raise CancelledChannels(
             f"{name}: expected channels that sound together; their mean is silent, as one is the "
             "other's negative (opposite phase); give one channel alone"
         )
