@@ -78,6 +78,8 @@ def test_every_planted_defect_is_found_by_its_line(
         "too-fast"
     ]  # nobody speaks so fast, and no network of this stride can write so fast
     planted["repeated-text"] += planted["duplicate-audio"]
+    stereo = make_babble(2.0, 5010)
+    corpus.add(np.stack([stereo, 0.5 * stereo], 1), text="masil terak")
     corpus.add(text="kivest seven baran")
     corpus.add(text="kivest eight baran")
     (corpus.path / f"u{planted['empty-file'][0]}.wav").write_bytes(b"")
