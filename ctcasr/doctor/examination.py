@@ -20,9 +20,11 @@ from ctcasr.text import Tokenizer
 
 ALL_S = 20 * 3600.0  # so much sound is listened to as a whole; of more, a sample
 SAMPLE = 5000  # utterances
+
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 Progress = Callable[[int, int], None]
+"""Told after each utterance how many are done, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,10 @@ class Examination:
     @property
     def hurts(self) -> bool:
         """True where training would be hurt: there is an error among the findings."""
-        return any(f.severity == "error" for f in self.findings)
+        return any(finding.severity == "error" for finding in self.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data, for programs."""
+        """Plain data for programs: every field by its name, and `hurts`."""
         return {**asdict(self), "hurts": self.hurts}
 
 
@@ -62,76 +64,102 @@ def examine(
 ) -> Examination:
     """Read a manifest and its sound, and name all that would hurt the training of `model` with it.
 
-    All sound is decoded, or that of `sample` utterances; by default all up to 20 hours, and 5000 utterances of more.
-    Raises ManifestError where there is no manifest or nothing in it.
+    All sound is decoded, or that of `sample` utterances; by default all up to 20 hours, and 5000
+    utterances of more. What a second manifest `against` has in common with it is named too.
+
+    Raises:
+        ManifestError: where there is no manifest, or nothing in it.
     """
     corpus = read_manifest(manifest, strict=False)
-    other = read_manifest(against, strict=False) if against is not None else None
-    total = len(corpus) + (len(other) if other else 0)
-    workers = workers or os.cpu_count() or 1
-    sounds = _listen(corpus, model, sample, workers, lambda done: progress(done, total))
-    findings = [
-        *_broken(corpus),
-        *sound.in_files(sounds),
-        *texts.in_texts(corpus.utterances, tokenizer),
-        *sound.in_durations(sounds),
-        *sound.in_formats(sounds, model.front.extract.rate_hz),
-        *sound.in_signals(sounds, len(sounds)),
-        *sound.doubles(sounds, tokenizer.normalise),
-    ]
-    found = frames.frame_budgets(sounds, model, tokenizer)
-    findings += [
-        *frames.too_few_frames(found),
-        *frames.in_pace(found, tokenizer, model.front.extract.rate_hz),
-    ]
+    total = len(corpus)
+    other = None
+    if against is not None:
+        other = read_manifest(against, strict=False)
+        total += len(other)
+    listener = _Listener(model, sample, workers or os.cpu_count() or 1, total, progress)
+    sounds = listener.listen(corpus)
+    budgets = frames.frame_budgets(sounds, model, tokenizer)
+    findings = _findings(corpus, sounds, budgets, model.front.extract.rate_hz, tokenizer)
     if other is not None:
-        heard = _listen(
-            other, model, sample, workers, lambda done: progress(len(corpus) + done, total)
-        )
-        findings += leaks.between(sounds, heard, tokenizer.normalise)
-    usable = [s for s in sounds if not s.trouble]
+        other_sounds = listener.listen(other)
+        findings.extend(leaks.between(sounds, other_sounds, tokenizer.normalise))
+    findings.sort(key=lambda finding: _ORDER[finding.severity])
+    usable_samples = sum(sound.samples for sound in sounds if not sound.trouble)
+    speakers = {utterance.speaker for utterance in corpus} - {None}
     return Examination(
         manifest=str(manifest),
         against=None if against is None else str(against),
         lines=len(corpus) + len(corpus.skipped),
         utterances=len(corpus),
-        listened=sum(s.heard is not None for s in sounds),
-        seconds=sum(s.samples for s in usable) / model.front.extract.rate_hz,
-        speakers=len({u.speaker for u in corpus if u.speaker is not None}),
+        listened=sum(sound.signal is not None for sound in sounds),
+        seconds=usable_samples / model.front.extract.rate_hz,
+        speakers=len(speakers),
         frame_s=model.frame_s,
-        slack=frames.distribution(found),
-        findings=tuple(sorted(findings, key=lambda f: _ORDER[f.severity])),
+        slack=frames.distribution(budgets),
+        findings=tuple(findings),
     )
 
 
-def _listen(
+def _findings(
     corpus: Manifest,
-    model: SpeechModel,
-    sample: int | None,
-    workers: int,
-    progress: Callable[[int], None],
-) -> list[Sound]:
-    count = len(corpus)
-    wanted = (count if corpus.seconds <= ALL_S else SAMPLE) if sample is None else sample
-    whole = set(np.random.default_rng(0).permutation(count)[:wanted].tolist())
-    sounds = []
-    for done, heard in enumerate(listen(corpus.utterances, model, whole, workers), start=1):
-        sounds.append(heard)
-        progress(done)
-    return sounds
+    sounds: list[Sound],
+    budgets: list[frames.FrameBudget],
+    rate_hz: int,
+    tokenizer: Tokenizer,
+) -> list[Finding]:
+    """All findings within one manifest."""
+    return [
+        *_broken(corpus),
+        *sound.in_files(sounds),
+        *texts.in_texts(corpus.utterances, tokenizer),
+        *sound.in_durations(sounds),
+        *sound.in_formats(sounds, rate_hz),
+        *sound.in_signals(sounds),
+        *sound.doubles(sounds, tokenizer.normalise),
+        *frames.too_few_frames(budgets),
+        *frames.in_pace(budgets, tokenizer, rate_hz),
+    ]
+
+
+@dataclass
+class _Listener:
+    """Listens to manifests one after the other, and tells how far it is."""
+
+    model: SpeechModel
+    sample: int | None
+    workers: int
+    total: int
+    progress: Progress
+    done: int = 0
+
+    def listen(self, corpus: Manifest) -> list[Sound]:
+        """The sounds of a manifest; those of a sample of it are decoded."""
+        wanted = self.sample
+        if wanted is None:
+            wanted = len(corpus) if corpus.seconds <= ALL_S else SAMPLE
+        order = np.random.default_rng(0).permutation(len(corpus))
+        whole = set(order[:wanted].tolist())
+        sounds = []
+        for sound_of_line in listen(corpus.utterances, self.model, whole, self.workers):
+            sounds.append(sound_of_line)
+            self.done += 1
+            self.progress(self.done, self.total)
+        return sounds
 
 
 def _broken(corpus: Manifest) -> list[Finding]:
+    """Lines of the manifest that cannot be read."""
     if not corpus.skipped:
         return []
+    count = len(corpus.skipped)
     first = corpus.skipped[0]
     return [
         Finding(
             "broken-line",
             "error",
-            f"{plural(len(corpus.skipped), 'line')} cannot be read, as {first.where}: {first.reason}",
+            f"{plural(count, 'line')} cannot be read, as {first.where}: {first.reason}",
             "correct or delete them; training stops at the first",
             lines_of(corpus.skipped),
-            {"count": len(corpus.skipped)},
+            {"count": count},
         )
     ]

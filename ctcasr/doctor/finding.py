@@ -12,23 +12,92 @@ Severity = Literal["error", "warning", "note"]
 
 TOLERATED = 0.01  # share of the lines that may be spoilt before training is hurt
 
+SLUGS = frozenset(
+    {
+        # lines and files
+        "broken-line",
+        "missing-file",
+        "empty-file",
+        "unreadable-file",
+        "not-finite",
+        "duration-beyond-file",
+        "duration-short-of-file",
+        # texts
+        "no-text",
+        "missing-text",
+        "empty-text",
+        "uncovered-text",
+        "uncovered-characters",
+        "uncovered-signs",
+        "mixed-case",
+        "digits-and-words",
+        "closed-grammar",
+        "repeated-text",
+        "dominant-text",
+        # frames and pace
+        "too-few-frames",
+        "too-fast",
+        "strange-pace",
+        # sound
+        "mixed-rates",
+        "upsampled",
+        "several-channels",
+        "cancelled-channels",
+        "silent",
+        "constant-features",
+        "dead-features",
+        "clipped",
+        "dc-offset",
+        "contradictory-audio",
+        "duplicate-audio",
+        # between two manifests
+        "shared-recordings",
+        "shared-audio",
+        "shared-speakers",
+        "same-speakers",
+        "shared-texts",
+        "same-texts",
+    }
+)
+"""Every finding there is; docs/doctor.md explains each."""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found in a manifest: `error` hurts training, `warning` may, `note` is worth knowing."""
+    """One thing found in a manifest.
+
+    An `error` hurts training, a `warning` may, a `note` is worth knowing.
+
+    `lines` are those of the manifest, counted from 1; `figures` are plain numbers and texts for
+    programs.
+
+    Example:
+        >>> finding = Finding("silent", "warning", "1 line is silent (u7)", "delete it", (7,))
+        >>> finding.lines
+        (7,)
+    """
 
     slug: str
     severity: Severity
     message: str
     cure: str
-    lines: tuple[int, ...] = ()  # of the manifest, counted from 1
-    figures: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # plain numbers and texts, for programs
+    lines: tuple[int, ...] = ()
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        assert self.slug in SLUGS, f"{self.slug}: add it to SLUGS and to docs/doctor.md"
 
 
 def graded(count: int, total: int) -> Severity:
-    """An error where more than 1 % of the lines are spoilt, a warning below: the trainer leaves those out, or survives them."""
+    """How bad it is that `count` of `total` lines are spoilt.
+
+    An error where they are more than 1 %; a warning below: the trainer leaves those out, or
+    survives them.
+
+    Example:
+        >>> graded(1, 1000), graded(11, 1000)
+        ('warning', 'error')
+    """
     return "error" if count > TOLERATED * total else "warning"
 
 
@@ -44,5 +113,11 @@ def lines_of(entries: Iterable[Utterance | Skip]) -> tuple[int, ...]:
 
 
 def plural(count: int, noun: str) -> str:
-    """`1 line`, `2 lines`, `1 204 lines`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}".replace(",", " ")
+    """A number with its noun.
+
+    Example:
+        >>> plural(1, "line"), plural(1204, "line")
+        ('1 line', '1 204 lines')
+    """
+    ending = "" if count == 1 else "s"
+    return f"{count:,} {noun}{ending}".replace(",", " ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +15,24 @@ from ctcasr.recognise.model import SpeechModel
 from ctcasr.text import Tokenizer
 
 FASTEST = 35.0  # characters a second, spaces included; hurried speech reaches 25
+
+_TIGHT = 0.2  # more frames than are needed
+_LEAST_PACES = 20  # utterances from which on a pace can be strange
 _STRANGE = 5.0  # robust standard deviations
+_LEAST_SPREAD = 0.12  # nats that count as one standard deviation at least
+_NORMAL = 1.4826  # standard deviation over the median absolute deviation of normal numbers
+_PAIRS = 20_000  # of utterances, through which a robust line is drawn
+_LEAST_S = 0.05  # seconds that the line expects at least
+
+Values = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
 class FrameBudget:
-    """What CTC needs of one utterance and what it gets: `frames` T, `symbols` U, `repeats` R (equal neighbours)."""
+    """What CTC needs of one utterance and what it gets.
+
+    `frames` T, `symbols` U, `repeats` R (equal neighbours, which need a blank between them).
+    """
 
     sound: Sound
     frames: int
@@ -28,9 +41,14 @@ class FrameBudget:
     repeats: int
 
     @property
+    def needed(self) -> int:
+        """U + R: the shortest alignment, in frames."""
+        return self.symbols + self.repeats
+
+    @property
     def slack(self) -> int:
         """T - U - R: frames to spare; below 0 no alignment exists."""
-        return self.frames - self.symbols - self.repeats
+        return self.frames - self.needed
 
 
 @dataclass(frozen=True)
@@ -47,7 +65,7 @@ class Slack:
     tight: int  # utterances with less than a fifth more frames than they need
 
     def as_json(self) -> dict[str, float]:
-        """Plain numbers."""
+        """Plain numbers, by the names above."""
         return asdict(self)
 
 
@@ -55,58 +73,67 @@ def frame_budgets(
     sounds: Sequence[Sound], model: SpeechModel, tokenizer: Tokenizer
 ) -> list[FrameBudget]:
     """The FrameBudget of every utterance that has a sound and a text."""
-    found = []
+    budgets = []
     for sound in sounds:
-        if sound.trouble or sound.utterance.text is None:
+        text = sound.utterance.text
+        if sound.trouble or text is None:
             continue
-        ids = _encode(sound.utterance.text, tokenizer)
-        repeats = sum(a == b for a, b in pairwise(ids))
-        found.append(
-            FrameBudget(
-                sound,
-                model.frames(sound.samples),
-                model.front.framing.count(sound.samples),
-                len(ids),
-                repeats,
-            )
+        ids = _encode(text, tokenizer)
+        budget = FrameBudget(
+            sound=sound,
+            frames=model.frames(sound.samples),
+            before=model.front.framing.count(sound.samples),
+            symbols=len(ids),
+            repeats=sum(left == right for left, right in pairwise(ids)),
         )
-    return found
+        budgets.append(budget)
+    return budgets
 
 
-def distribution(found: Sequence[FrameBudget]) -> Slack | None:
+def distribution(budgets: Sequence[FrameBudget]) -> Slack | None:
     """Slack over all utterances; None where there are none."""
-    if not found:
+    if not budgets:
         return None
-    slack = np.array([budget.slack for budget in found])
-    p1, p5, median, p95 = (float(v) for v in np.percentile(slack, (1, 5, 50, 95)))
-    tight = sum(0 <= budget.slack < 0.2 * (budget.symbols + budget.repeats) for budget in found)
-    return Slack(len(found), int((slack < 0).sum()), int(slack.min()), p1, p5, median, p95, tight)
-
-
-def too_few_frames(found: Sequence[FrameBudget]) -> list[Finding]:
-    """Utterances that have fewer frames than their text needs: no alignment exists, whatever the network does."""
-    bad = [budget for budget in found if budget.slack < 0]
-    if not bad:
-        return []
-    hopeless = sum(budget.before < budget.symbols + budget.repeats for budget in bad)
-    worst = min(bad, key=lambda budget: budget.slack)
-    message = (
-        f"{plural(len(bad), 'line')} of {len(found)} have fewer frames than symbols: line {line_of(worst.sound.utterance)} has "
-        f"{worst.frames} frames for {worst.symbols} symbols and {worst.repeats} blanks between equal ones; they will be left out"
+    slack = np.array([budget.slack for budget in budgets])
+    percentiles = np.percentile(slack, (1, 5, 50, 95)).tolist()
+    tight = 0
+    for budget in budgets:
+        tight += 0 <= budget.slack < _TIGHT * budget.needed
+    return Slack(
+        utterances=len(budgets),
+        infeasible=int((slack < 0).sum()),
+        least=int(slack.min()),
+        p1=percentiles[0],
+        p5=percentiles[1],
+        median=percentiles[2],
+        p95=percentiles[3],
+        tight=tight,
     )
+
+
+def too_few_frames(budgets: Sequence[FrameBudget]) -> list[Finding]:
+    """Utterances that have fewer frames than their text needs: no alignment exists."""
+    short = [budget for budget in budgets if budget.slack < 0]
+    if not short:
+        return []
+    worst = min(short, key=lambda budget: budget.slack)
+    hopeless = sum(budget.before < budget.needed for budget in short)
     cure = "use a network with a smaller stride in time, or leave them out"
     if hopeless:
-        cure += f"; {hopeless} would not fit even without any stride: their text or their sound is wrong"
+        cure += f"; {hopeless} would not fit even without any stride: their text or their sound is "
+        cure += "wrong"
     return [
         Finding(
             "too-few-frames",
-            graded(len(bad), len(found)),
-            message,
+            graded(len(short), len(budgets)),
+            f"{plural(len(short), 'line')} of {len(budgets)} have fewer frames than symbols: line "
+            f"{line_of(worst.sound.utterance)} has {worst.frames} frames for {worst.symbols} "
+            f"symbols and {worst.repeats} blanks between equal ones; they will be left out",
             cure,
-            lines_of(r.sound.utterance for r in bad),
+            lines_of(budget.sound.utterance for budget in short),
             {
-                "count": len(bad),
-                "of": len(found),
+                "count": len(short),
+                "of": len(budgets),
                 "least_slack": worst.slack,
                 "without_stride": hopeless,
             },
@@ -114,82 +141,92 @@ def too_few_frames(found: Sequence[FrameBudget]) -> list[Finding]:
     ]
 
 
-def in_pace(found: Sequence[FrameBudget], tokenizer: Tokenizer, rate_hz: int) -> list[Finding]:
-    """Texts far too long or too short for their sound, against the pace of the others: probably of another recording."""
-    those = [budget for budget in found if budget.symbols]
-    if not those:
+def in_pace(budgets: Sequence[FrameBudget], tokenizer: Tokenizer, rate_hz: int) -> list[Finding]:
+    """Texts far too long or too short for their sound, against the pace of the others."""
+    spoken = [budget.sound for budget in budgets if budget.symbols]
+    if not spoken:
         return []
-    chars = np.array(
-        [len(tokenizer.normalise(budget.sound.utterance.text or "")) for budget in those], float
-    )
-    seconds = np.array([max(budget.sound.samples / rate_hz, 0.001) for budget in those])
-    pace = chars / seconds
-    strange = np.zeros(len(those), bool)
-    if len(those) >= 20:
-        # Twice, since silence around one word makes short texts slow, and long ones fit a straight line badly: both must say so.
-        rate, line = (
-            _scores(np.log(pace)),
-            -_scores(np.log(seconds / _expected_seconds(chars, seconds))),
-        )
-        strange = (np.minimum(np.abs(rate), np.abs(line)) > _STRANGE) & (rate * line > 0)
+    lengths = [len(tokenizer.reference(sound.utterance.text or "").text) for sound in spoken]
+    characters = np.array(lengths, float)
+    seconds = np.array([max(sound.samples / rate_hz, 0.001) for sound in spoken])
+    pace = characters / seconds
     too_fast = pace > FASTEST
-    result = []
+    strange = _strange_paces(characters, seconds) & ~too_fast
+    findings = []
     if too_fast.any():
-        bad = [those[i].sound.utterance for i in np.flatnonzero(too_fast)]
-        result.append(
-            Finding(
-                "too-fast",
-                graded(len(bad), len(those)),
-                f"{plural(len(bad), 'line')} would be spoken at more than "
-                f"{FASTEST:g} characters a second, as line {line_of(bad[0])}: {pace[too_fast][0]:.0f}; nobody speaks so fast",
-                "the text is of another recording, the sound was cut, or the header's sample rate is wrong",
-                lines_of(bad),
-                {"count": len(bad), "median_chars_per_s": float(np.median(pace))},
-            )
-        )
-    strange &= ~too_fast
+        findings.append(_too_fast(spoken, pace, np.flatnonzero(too_fast)))
     if strange.any():
-        bad = [those[i].sound.utterance for i in np.flatnonzero(strange)]
-        at = int(np.flatnonzero(strange)[0])
-        result.append(
-            Finding(
-                "strange-pace",
-                "warning",
-                f"{plural(len(bad), 'line')} have a text that does not fit the length of the "
-                f"sound: line {line_of(bad[0])} has {pace[at]:.1f} characters a second, the median is {np.median(pace):.1f}",
-                "listen to them: the text may be of another recording, or the sound may hold more than the text",
-                lines_of(bad),
-                {"count": len(bad), "median_chars_per_s": float(np.median(pace))},
-            )
-        )
-    return result
+        findings.append(_strange_pace(spoken, pace, np.flatnonzero(strange)))
+    return findings
+
+
+def _too_fast(spoken: Sequence[Sound], pace: Values, which: Values) -> Finding:
+    hurried = [spoken[index].utterance for index in which]
+    return Finding(
+        "too-fast",
+        graded(len(hurried), len(spoken)),
+        f"{plural(len(hurried), 'line')} would be spoken at more than {FASTEST:g} characters a "
+        f"second, as line {line_of(hurried[0])}: {pace[which[0]]:.0f}; nobody speaks so fast",
+        "the text is of another recording, the sound was cut, or the header's sample rate is wrong",
+        lines_of(hurried),
+        {"count": len(hurried), "median_chars_per_s": float(np.median(pace))},
+    )
+
+
+def _strange_pace(spoken: Sequence[Sound], pace: Values, which: Values) -> Finding:
+    strange = [spoken[index].utterance for index in which]
+    return Finding(
+        "strange-pace",
+        "warning",
+        f"{plural(len(strange), 'line')} have a text that does not fit the length of the sound: "
+        f"line {line_of(strange[0])} has {pace[which[0]]:.1f} characters a second, the median is "
+        f"{np.median(pace):.1f}",
+        "listen to them: the text may be of another recording, or the sound may hold more than the "
+        "text",
+        lines_of(strange),
+        {"count": len(strange), "median_chars_per_s": float(np.median(pace))},
+    )
 
 
 def _encode(text: str, tokenizer: Tokenizer) -> list[int]:
     """Numbers of what the tokenizer can write, strict or not."""
-    for char in tokenizer.uncovered(text):
-        text = tokenizer.normalise(text).replace(char, "")
-    return tokenizer.encode(text)
+    return tokenizer.encode(tokenizer.reference(text).text)
 
 
-def _scores(values: np.ndarray) -> np.ndarray:
-    """Distance from the median in robust standard deviations; at least 0.12 nats count as one."""
+def _strange_paces(characters: Values, seconds: Values) -> Values:
+    """[N] bool: whose pace is like nobody's, by their rate and by a line through all.
+
+    Both must say so, since silence around one word makes short texts slow, and long ones fit a
+    straight line badly.
+    """
+    if len(characters) < _LEAST_PACES:
+        return np.zeros(len(characters), bool)
+    by_rate = _scores(np.log(characters / seconds))
+    by_line = -_scores(np.log(seconds / _expected_seconds(characters, seconds)))
+    agree = by_rate * by_line > 0
+    least = np.minimum(np.abs(by_rate), np.abs(by_line))
+    return agree & (least > _STRANGE)
+
+
+def _scores(values: Values) -> Values:
+    """Distance of values [N], in nats, from their median in robust standard deviations."""
     away = values - np.median(values)
-    return away / max(1.4826 * float(np.median(np.abs(away))), 0.12)
+    deviation = _NORMAL * float(np.median(np.abs(away)))
+    return away / max(deviation, _LEAST_SPREAD)
 
 
-def _expected_seconds(chars: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-    """Seconds by a straight line over characters that half of the data could not bend (Theil 1950, Sen 1968)."""
-    first, second = np.random.default_rng(0).integers(0, len(chars), (2, 20_000))
-    apart = chars[first] != chars[second]
+def _expected_seconds(characters: Values, seconds: Values) -> Values:
+    """Seconds by a straight line over characters that half of the data could not bend.
+
+    (Theil 1950, Sen 1968)
+    """
+    first, second = np.random.default_rng(0).integers(0, len(characters), (2, _PAIRS))
+    more_characters = characters[first] - characters[second]
+    more_seconds = seconds[first] - seconds[second]
+    apart = more_characters != 0
     if not apart.any():
         return np.full_like(seconds, np.median(seconds))
-    slope = max(
-        0.0,
-        float(
-            np.median(
-                (seconds[first] - seconds[second])[apart] / (chars[first] - chars[second])[apart]
-            )
-        ),
-    )
-    return np.maximum(np.median(seconds - slope * chars) + slope * chars, 0.05)
+    slope = float(np.median(more_seconds[apart] / more_characters[apart]))
+    slope = max(0.0, slope)
+    start = np.median(seconds - slope * characters)
+    return np.maximum(start + slope * characters, _LEAST_S)

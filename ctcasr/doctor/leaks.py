@@ -1,9 +1,11 @@
-"""Findings between two manifests: what the part that is reported shares with the part that is learnt from."""
+"""Findings between two manifests: what the part that is reported shares with training."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ctcasr.batch import Utterance
 from ctcasr.doctor.finding import Finding, lines_of, plural
@@ -11,68 +13,95 @@ from ctcasr.doctor.listen import Sound
 from ctcasr.doctor.sound import SILENT
 from ctcasr.doctor.texts import closed_grammar
 
-Pairs = list[tuple[list[Utterance], list[Utterance]]]
+_MANY_TEXTS = 0.05  # of valid's lines
+_NAMED = 6  # speakers
+
+Normalise = Callable[[str], str]
 
 
-def between(
-    train: Sequence[Sound], valid: Sequence[Sound], normalise: Callable[[str], str]
-) -> list[Finding]:
-    """Recordings, speakers and texts of `train` that are in `valid` too; lines are those of `train`."""
+@dataclass(frozen=True)
+class Shared:
+    """Utterances of both manifests that have one thing in common."""
+
+    train: tuple[Utterance, ...]
+    valid: tuple[Utterance, ...]
+
+
+def between(train: Sequence[Sound], valid: Sequence[Sound], normalise: Normalise) -> list[Finding]:
+    """Recordings, speakers and texts of `train` that are in `valid` too; lines are train's."""
     return [*_recordings(train, valid), *_speakers(train, valid), *_texts(train, valid, normalise)]
 
 
 def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]:
-    found = []
-    files = _shared(
-        train, valid, lambda s: (s.utterance.audio_filepath.resolve(), s.utterance.offset)
-    )
+    """The same files, and the same samples under another name."""
+    findings = []
+    files = _shared(train, valid, _place)
     if files:
-        found.append(
+        findings.append(
             Finding(
                 "shared-recordings",
                 "error",
                 f"{plural(len(files), 'recording')} of train are in valid too, as "
-                f"{files[0][0][0].id}: what is scored there has been learnt",
+                f"{files[0].train[0].id}: what is scored there has been learnt",
                 "delete them from one of the two",
                 _lines(files),
-                {"count": len(files), "against_lines": _others(files)},
+                {"count": len(files), "against_lines": _lines_of_valid(files)},
             )
         )
-    known = {u.where for pair in files for u in pair[0] + pair[1]}
-    sounds = _shared(
-        train, valid, lambda s: s.heard.digest if s.heard and s.heard.peak >= SILENT else None
-    )
-    sounds = [pair for pair in sounds if not known.issuperset(u.where for u in pair[0] + pair[1])]
-    if sounds:
-        a, b = sounds[0][0][0], sounds[0][1][0]
-        found.append(
+    known: set[str] = set()
+    for pair in files:
+        known.update(utterance.where for utterance in pair.train + pair.valid)
+    copies = []
+    for pair in _shared(train, valid, _content):
+        if not known.issuperset(utterance.where for utterance in pair.train + pair.valid):
+            copies.append(pair)
+    if copies:
+        findings.append(
             Finding(
                 "shared-audio",
                 "error",
-                f"{plural(len(sounds), 'recording')} of train are in valid under another name: "
-                f"{a.id} = {b.id}",
+                f"{plural(len(copies), 'recording')} of train are in valid under another name: "
+                f"{copies[0].train[0].id} = {copies[0].valid[0].id}",
                 "delete them from one of the two",
-                _lines(sounds),
-                {"count": len(sounds), "against_lines": _others(sounds)},
+                _lines(copies),
+                {"count": len(copies), "against_lines": _lines_of_valid(copies)},
             )
         )
-    return found
+    return findings
+
+
+def _place(sound: Sound) -> Hashable:
+    return (sound.utterance.audio_filepath.resolve(), sound.utterance.offset)
+
+
+def _content(sound: Sound) -> Hashable:
+    if sound.signal is None or sound.signal.peak < SILENT:
+        return None
+    return sound.signal.digest
 
 
 def _speakers(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]:
-    shared = _shared(train, valid, lambda s: s.utterance.speaker)
+    """Speakers of valid that are in train: some, or all of them."""
+    shared = _shared(train, valid, lambda sound: sound.utterance.speaker)
     if not shared:
         return []
-    names = [pair[1][0].speaker or "" for pair in shared]
-    all_valid = {s.utterance.speaker for s in valid if s.utterance.speaker is not None}
-    figures = {"speakers": names, "of": len(all_valid), "against_lines": _others(shared)}
-    listed = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
-    if len(names) == len(all_valid):
+    names = [pair.valid[0].speaker or "" for pair in shared]
+    valid_speakers = {sound.utterance.speaker for sound in valid} - {None}
+    listed = ", ".join(names[:_NAMED])
+    if len(names) > _NAMED:
+        listed += " ..."
+    figures: dict[str, Any] = {
+        "speakers": names,
+        "of": len(valid_speakers),
+        "against_lines": _lines_of_valid(shared),
+    }
+    if len(names) == len(valid_speakers):
         return [
             Finding(
                 "same-speakers",
                 "note",
-                f"every speaker of valid is in train ({listed}): the score tells nothing about new ones",
+                f"every speaker of valid is in train ({listed}): the score tells nothing about new "
+                "ones",
                 "right for a recogniser of known speakers; otherwise split by speaker",
                 (),
                 figures,
@@ -82,7 +111,7 @@ def _speakers(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]:
         Finding(
             "shared-speakers",
             "warning",
-            f"{len(names)} of {plural(len(all_valid), 'speaker')} of valid are in train too "
+            f"{len(names)} of {plural(len(valid_speakers), 'speaker')} of valid are in train too "
             f"({listed}): the score is too good for new speakers",
             "split by speaker",
             _lines(shared),
@@ -91,25 +120,26 @@ def _speakers(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]:
     ]
 
 
-def _texts(
-    train: Sequence[Sound], valid: Sequence[Sound], normalise: Callable[[str], str]
-) -> list[Finding]:
-    shared = _shared(
-        train, valid, lambda s: normalise(s.utterance.text) or None if s.utterance.text else None
-    )
-    lines = sum(len(pair[1]) for pair in shared)
-    if not shared or lines < 0.05 * len(valid):
+def _texts(train: Sequence[Sound], valid: Sequence[Sound], normalise: Normalise) -> list[Finding]:
+    """Texts of valid that are said in train too, where they are many."""
+
+    def text_of(sound: Sound) -> str | None:
+        return normalise(sound.utterance.text or "") or None
+
+    shared = _shared(train, valid, text_of)
+    line_count = sum(len(pair.valid) for pair in shared)
+    if not shared or line_count < _MANY_TEXTS * len(valid):
         return []
-    every = [normalise(s.utterance.text) for s in train if s.utterance.text]
-    example = normalise(shared[0][1][0].text or "")
-    figures = {"texts": len(shared), "against_lines": _others(shared)}
-    if closed_grammar(every):
+    example = normalise(shared[0].valid[0].text or "")
+    figures = {"texts": len(shared), "against_lines": _lines_of_valid(shared)}
+    train_texts = [text_of(sound) or "" for sound in train if sound.utterance.text]
+    if closed_grammar(train_texts):
         return [
             Finding(
                 "same-texts",
                 "note",
-                f"{lines} of {len(valid)} texts of valid are said in train too, as {example!r}; "
-                "it is a closed grammar",
+                f"{line_count} of {len(valid)} texts of valid are said in train too, as "
+                f"{example!r}; it is a closed grammar",
                 "nothing to do",
                 (),
                 figures,
@@ -119,7 +149,7 @@ def _texts(
         Finding(
             "shared-texts",
             "warning",
-            f"{lines} of {len(valid)} texts of valid are in train too, as {example!r}: "
+            f"{line_count} of {len(valid)} texts of valid are in train too, as {example!r}: "
             "a network that remembers texts scores too well",
             "split by text, or say so beside the score",
             _lines(shared),
@@ -130,19 +160,33 @@ def _texts(
 
 def _shared(
     train: Iterable[Sound], valid: Iterable[Sound], key: Callable[[Sound], Hashable]
-) -> Pairs:
+) -> list[Shared]:
     """Utterances of both sides that have a key in common, key by key; None is no key."""
-    sides: tuple[dict[Hashable, list[Utterance]], ...] = (defaultdict(list), defaultdict(list))
-    for side, sounds in zip(sides, (train, valid), strict=True):
-        for sound in sounds:
-            if (name := key(sound)) is not None:
-                side[name].append(sound.utterance)
-    return [(sides[0][name], sides[1][name]) for name in sides[0] if name in sides[1]]
+    by_key_train = _by_key(train, key)
+    by_key_valid = _by_key(valid, key)
+    shared = []
+    for value, utterances in by_key_train.items():
+        if value in by_key_valid:
+            shared.append(Shared(tuple(utterances), tuple(by_key_valid[value])))
+    return shared
 
 
-def _lines(pairs: Pairs) -> tuple[int, ...]:
-    return lines_of(u for pair in pairs for u in pair[0])
+def _by_key(
+    sounds: Iterable[Sound], key: Callable[[Sound], Hashable]
+) -> dict[Hashable, list[Utterance]]:
+    """Utterances by a key of their sounds, those without one left out."""
+    utterances: dict[Hashable, list[Utterance]] = defaultdict(list)
+    for sound in sounds:
+        value = key(sound)
+        if value is not None:
+            utterances[value].append(sound.utterance)
+    return utterances
 
 
-def _others(pairs: Pairs) -> list[int]:
-    return list(lines_of(u for pair in pairs for u in pair[1]))
+def _lines(shared: Iterable[Shared]) -> tuple[int, ...]:
+    """Lines of train."""
+    return lines_of(utterance for pair in shared for utterance in pair.train)
+
+
+def _lines_of_valid(shared: Iterable[Shared]) -> list[int]:
+    return list(lines_of(utterance for pair in shared for utterance in pair.valid))

@@ -1,223 +1,301 @@
-"""Findings in the sound: files that cannot be used, and signals that a network should not learn from."""
+"""Findings in the sound: files that cannot be used, and signals that nobody should learn from."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ctcasr.doctor.finding import Finding, graded, lines_of, plural
-from ctcasr.doctor.listen import Heard, Sound
+from ctcasr.doctor.finding import Finding, Severity, graded, lines_of, plural
+from ctcasr.doctor.listen import SignalStats, Sound
 
 SILENT = 10 ** (-70 / 20)  # a peak below -70 dBFS: ten steps of 16 bits
-_FILES = {
-    "missing-file": (
+
+_SHORT_S = 0.1  # seconds that a line may end before its file does
+_CANCELLED = 0.01  # of the channels' power is left in their mean
+_FLAT = 0.005  # of the samples on flat tops
+_OFFSET = 0.01  # of full scale,
+_OFFSET_OF_RMS = 0.2  # and of the effective value
+
+Normalise = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class _FileTrouble:
+    slug: str
+    what: str
+    cure: str
+
+
+_FILE_TROUBLES = (
+    _FileTrouble(
+        "missing-file",
         "have no file",
         "correct the paths (they start at the manifest's folder) or delete the lines",
     ),
-    "empty-file": (
+    _FileTrouble(
+        "empty-file",
         "have a file of 0 bytes",
         "copy or convert the files again, or delete the lines",
     ),
-    "unreadable-file": (
+    _FileTrouble(
+        "unreadable-file",
         "have a file that cannot be decoded (truncated, or no sound)",
         "convert the files again, or delete the lines",
     ),
-    "not-finite": (
+    _FileTrouble(
+        "not-finite",
         "have samples that are NaN or infinite",
         "convert the files again; a division by a peak of 0 writes such samples",
     ),
-    "duration-beyond-file": (
+    _FileTrouble(
+        "cancelled-channels",
+        "have channels that cancel each other",
+        "turn the sign of one channel (a balanced cable was read as stereo), or keep one channel",
+    ),
+    _FileTrouble(
+        "duration-beyond-file",
         "reach beyond the end of their file",
         "correct offset and duration, or replace the truncated files",
     ),
-}
+)
 
 
 def in_files(sounds: Sequence[Sound]) -> list[Finding]:
-    """Lines whose sound cannot be used at all: errors, since each of them can be corrected or deleted."""
-    found = []
-    for slug, (what, cure) in _FILES.items():
-        bad = [s for s in sounds if s.trouble == slug]
-        if bad:
-            message = f"{plural(len(bad), 'line')} {what}, as {bad[0].reason}"
-            found.append(
+    """Lines whose sound cannot be used at all: errors, since each can be corrected or deleted."""
+    findings = []
+    for trouble in _FILE_TROUBLES:
+        useless = [sound for sound in sounds if sound.trouble == trouble.slug]
+        if useless:
+            count = len(useless)
+            findings.append(
                 Finding(
-                    slug,
+                    trouble.slug,
                     "error",
-                    message,
-                    cure,
-                    lines_of(s.utterance for s in bad),
-                    {"count": len(bad)},
+                    f"{plural(count, 'line')} {trouble.what}, as {useless[0].reason}",
+                    trouble.cure,
+                    lines_of(sound.utterance for sound in useless),
+                    {"count": count},
                 )
             )
-    return found
+    return findings
 
 
 def in_durations(sounds: Sequence[Sound]) -> list[Finding]:
-    """Lines that say less than their file holds, where no other line has the rest: the end would never be heard."""
-    uses = Counter(s.utterance.audio_filepath for s in sounds)
-    short = [
-        s
-        for s in sounds
-        if s.info
-        and not s.trouble
-        and s.utterance.duration is not None
-        and not s.utterance.offset
-        and uses[s.utterance.audio_filepath] == 1
-        and s.info.duration_s - s.utterance.duration > 0.1
-    ]
-    if not short:
+    """Lines that say less than their file holds, where no other line has the rest."""
+    uses = Counter(sound.utterance.audio_filepath for sound in sounds)
+    missing_s = {}
+    for index, sound in enumerate(sounds):
+        alone = uses[sound.utterance.audio_filepath] == 1 and not sound.utterance.offset
+        if alone and _missing_s(sound) > _SHORT_S:
+            missing_s[index] = _missing_s(sound)
+    if not missing_s:
         return []
-    worst = max(
-        short, key=lambda s: s.info.duration_s - (s.utterance.duration or 0.0) if s.info else 0.0
-    )
-    lasts_s = worst.info.duration_s if worst.info else 0.0
-    message = (
-        f"{plural(len(short), 'line')} end before the file does: {worst.utterance.audio_filepath.name} lasts {lasts_s:.3f} s, "
-        f"the manifest says {worst.utterance.duration:.3f} s, and the rest is never heard"
-    )
-    cure = "correct the durations, if the text is that of the whole file"
+    worst = max(missing_s, key=lambda index: missing_s[index])
+    utterance = sounds[worst].utterance
+    said_s = utterance.duration or 0.0
     return [
         Finding(
             "duration-short-of-file",
             "warning",
-            message,
-            cure,
-            lines_of(s.utterance for s in short),
-            {"count": len(short), "most_missing_s": lasts_s - (worst.utterance.duration or 0.0)},
+            f"{plural(len(missing_s), 'line')} end before the file does: "
+            f"{utterance.audio_filepath.name} lasts {said_s + missing_s[worst]:.3f} s, the "
+            f"manifest says {said_s:.3f} s, and the rest is never heard",
+            "correct the durations, if the text is that of the whole file",
+            lines_of(sounds[index].utterance for index in missing_s),
+            {"count": len(missing_s), "most_missing_s": missing_s[worst]},
         )
     ]
 
 
+def _missing_s(sound: Sound) -> float:
+    """Seconds of the file beyond the line's duration; 0 where it has none, or cannot be used."""
+    duration_s = sound.utterance.duration
+    if sound.trouble or sound.info is None or duration_s is None:
+        return 0.0
+    return sound.info.duration_s - duration_s
+
+
 def in_formats(sounds: Sequence[Sound], rate_hz: int) -> list[Finding]:
     """Sample rates and channels: mixed ones, and rates below the network's."""
-    found = []
-    usable = [s for s in sounds if s.info and not s.trouble]
-    rates = Counter(s.info.rate_hz for s in usable if s.info)
-    if len(rates) > 1:
-        common = rates.most_common(1)[0][0]
-        odd = [s for s in usable if s.info and s.info.rate_hz != common]
-        listed = ", ".join(f"{n} at {hz} Hz" for hz, n in rates.most_common())
-        found.append(
-            Finding(
-                "mixed-rates",
-                "warning",
-                f"the files have several sample rates: {listed}",
-                f"nothing is lost where all speakers have all rates; otherwise convert every file to {min(rates)} Hz, or "
-                "the network learns the rate",
-                lines_of(s.utterance for s in odd),
-                {str(hz): n for hz, n in rates.items()},
-            )
+    usable = [sound for sound in sounds if sound.info is not None and not sound.trouble]
+    return [*_rates(usable, rate_hz), *_channels(usable)]
+
+
+def _rates(usable: Sequence[Sound], network_hz: int) -> list[Finding]:
+    """Several sample rates, or one below the network's."""
+    rates = Counter(_rate_hz(sound) for sound in usable)
+    if not rates:
+        return []
+    if len(rates) == 1:
+        return _upsampled(next(iter(rates)), network_hz)
+    common_hz = rates.most_common(1)[0][0]
+    unlike = [sound for sound in usable if _rate_hz(sound) != common_hz]
+    listed = ", ".join(f"{count} at {hz} Hz" for hz, count in rates.most_common())
+    return [
+        Finding(
+            "mixed-rates",
+            "warning",
+            f"the files have several sample rates: {listed}",
+            "nothing is lost where all speakers have all rates; otherwise convert every file to "
+            f"{min(rates)} Hz, or the network learns the rate",
+            lines_of(sound.utterance for sound in unlike),
+            {str(hz): count for hz, count in rates.items()},
         )
-    elif rates and max(rates) < rate_hz:
-        (own,) = rates
-        found.append(
-            Finding(
-                "upsampled",
-                "note",
-                f"every file has {own} Hz and the network hears {rate_hz} Hz: "
-                f"above {own / 2:g} Hz there is nothing to hear",
-                f"use a spec with rate_hz = {own}, which is also faster",
-                (),
-                {"rate_hz": own, "network_hz": rate_hz},
-            )
+    ]
+
+
+def _rate_hz(sound: Sound) -> int:
+    return sound.info.rate_hz if sound.info is not None else 0
+
+
+def _upsampled(file_hz: int, network_hz: int) -> list[Finding]:
+    """All files have a lower rate than the network hears."""
+    if file_hz >= network_hz:
+        return []
+    return [
+        Finding(
+            "upsampled",
+            "note",
+            f"every file has {file_hz} Hz and the network hears {network_hz} Hz: "
+            f"above {file_hz / 2:g} Hz there is nothing to hear",
+            f"use a spec with rate_hz = {file_hz}, which is also faster",
+            (),
+            {"rate_hz": file_hz, "network_hz": network_hz},
         )
-    several = [s for s in usable if s.info and s.info.channels > 1]
-    if several:
-        found.append(
-            Finding(
-                "several-channels",
-                "note",
-                f"{plural(len(several), 'file')} of {len(usable)} have more than one channel; "
-                "the mean of them is heard",
-                "nothing to do, unless the channels are different talkers",
-                () if len(several) == len(usable) else lines_of(s.utterance for s in several),
-                {"count": len(several)},
-            )
+    ]
+
+
+def _channels(usable: Sequence[Sound]) -> list[Finding]:
+    """Files with more than one channel."""
+    several = [sound for sound in usable if sound.info is not None and sound.info.channels > 1]
+    if not several:
+        return []
+    every = len(several) == len(usable)
+    return [
+        Finding(
+            "several-channels",
+            "note",
+            f"{plural(len(several), 'file')} of {len(usable)} have more than one channel; "
+            "the mean of them is heard",
+            "nothing to do, unless the channels are different talkers",
+            () if every else lines_of(sound.utterance for sound in several),
+            {"count": len(several)},
         )
-    return found
+    ]
 
 
-def in_signals(sounds: Sequence[Sound], total: int) -> list[Finding]:
-    """Silence, cancelled channels, clipping, DC and features that never change, among what was listened to."""
-    heard = [(s, s.heard) for s in sounds if s.heard]
-    found: list[Finding] = []
+@dataclass(frozen=True)
+class _SignalFault:
+    """A fault of a signal: how it is found, how it is told, and whether training suffers."""
 
-    def check(
-        slug: str,
-        bad: Callable[[Heard], bool],
-        what: Callable[[Heard], str],
-        cure: str,
-        hurts: bool = True,
-    ) -> None:
-        those = [(s, h) for s, h in heard if bad(h)]
-        if those:
-            first, measured = those[0]
-            message = f"{plural(len(those), 'line')} {what(measured)} ({first.utterance.id})"
-            severity = graded(len(those), len(heard))
-            if not hurts:
-                severity = "warning" if severity == "error" else "note"
-            found.append(
-                Finding(
-                    slug,
-                    severity,
-                    message,
-                    cure,
-                    lines_of(s.utterance for s, _ in those),
-                    {"count": len(those), "of": len(heard)},
-                )
-            )
+    slug: str
+    has: Callable[[SignalStats], bool]
+    what: Callable[[SignalStats], str]
+    cure: str
+    hurts: bool = True
 
-    check(
-        "silent",
-        lambda h: h.peak < SILENT and h.kept > 0.01,
-        lambda h: (
-            "are silent, as one with a peak of "
-            + (f"{20 * math.log10(h.peak):.0f} dBFS" if h.peak else "0")
-        ),
-        "delete the lines, or record them again",
-    )
-    check(
+    def severity(self, count: int, total: int) -> Severity:
+        """A grade lower where training does not suffer."""
+        severity = graded(count, total)
+        if self.hurts:
+            return severity
+        return "warning" if severity == "error" else "note"
+
+
+def _is_silent(signal: SignalStats) -> bool:
+    return signal.peak < SILENT and signal.kept > _CANCELLED
+
+
+def _level(signal: SignalStats) -> str:
+    peak = f"{20 * math.log10(signal.peak):.0f} dBFS" if signal.peak else "0"
+    return f"are silent, as one with a peak of {peak}"
+
+
+def _has_offset(signal: SignalStats) -> bool:
+    audible = signal.peak >= SILENT
+    return audible and abs(signal.dc) > _OFFSET and abs(signal.dc) > _OFFSET_OF_RMS * signal.rms
+
+
+def _is_constant(signal: SignalStats) -> bool:
+    if signal.changing is None or signal.peak < SILENT or signal.kept < _CANCELLED:
+        return False
+    return not signal.changing.any()
+
+
+_SIGNAL_FAULTS = (
+    _SignalFault("silent", _is_silent, _level, "delete the lines, or record them again"),
+    _SignalFault(
         "cancelled-channels",
-        lambda h: h.kept < 0.01,
-        lambda h: (
-            f"have channels that cancel each other: of the power, {h.kept:.1e} is left in their mean"
+        lambda signal: signal.kept < _CANCELLED,
+        lambda signal: (
+            f"have channels that cancel each other: of the power, {signal.kept:.1e} is left in "
+            "their mean"
         ),
         "turn the sign of one channel (a balanced cable was read as stereo), or keep one channel",
-    )
-    check(
+    ),
+    _SignalFault(
         "clipped",
-        lambda h: h.flat > 0.005,
-        lambda h: f"are clipped, as one with {100 * h.flat:.1f} % of its samples on flat tops",
-        "record with less gain; recognition survives some clipping, so keep the lines if there are few",
+        lambda signal: signal.flat > _FLAT,
+        lambda signal: (
+            f"are clipped, as one with {100 * signal.flat:.1f} % of its samples on flat tops"
+        ),
+        "record with less gain; recognition survives some clipping, so keep the lines if there are "
+        "few",
         hurts=False,
-    )
-    check(
+    ),
+    _SignalFault(
         "dc-offset",
-        lambda h: abs(h.dc) > 0.01 and abs(h.dc) > 0.2 * h.rms and h.peak >= SILENT,
-        lambda h: f"have a DC offset, as one with a mean of {h.dc:+.3f}",
+        _has_offset,
+        lambda signal: f"have a DC offset, as one with a mean of {signal.dc:+.3f}",
         "subtract the mean, or set low_hz of the features to 20 Hz or more",
         hurts=False,
-    )
-    check(
+    ),
+    _SignalFault(
         "constant-features",
-        lambda h: (
-            h.changing is not None and not h.changing.any() and h.peak >= SILENT and h.kept >= 0.01
-        ),
-        lambda h: (
+        _is_constant,
+        lambda signal: (
             "have features that do not change over time: a hum, a tone or an offset, but no speech"
         ),
         "listen to them, and delete the lines",
-    )
-    return [*found, *_dead_features([h for _, h in heard], total)]
+    ),
+)
 
 
-def _dead_features(heard: Sequence[Heard], total: int) -> list[Finding]:
+def in_signals(sounds: Sequence[Sound]) -> list[Finding]:
+    """Silence, cancelled channels, clipping, offsets, and features that never change.
+
+    Among the sounds that somebody listened to.
+    """
+    listened = [sound for sound in sounds if sound.signal is not None]
+    findings = []
+    for fault in _SIGNAL_FAULTS:
+        faulty = [sound for sound in listened if sound.signal and fault.has(sound.signal)]
+        if not faulty:
+            continue
+        first = faulty[0]
+        assert first.signal is not None
+        what = fault.what(first.signal)
+        findings.append(
+            Finding(
+                fault.slug,
+                fault.severity(len(faulty), len(listened)),
+                f"{plural(len(faulty), 'line')} {what} ({first.utterance.id})",
+                fault.cure,
+                lines_of(sound.utterance for sound in faulty),
+                {"count": len(faulty), "of": len(listened)},
+            )
+        )
+    signals = [sound.signal for sound in listened if sound.signal]
+    return [*findings, *_dead_features(signals, len(sounds))]
+
+
+def _dead_features(signals: Sequence[SignalStats], total: int) -> list[Finding]:
     """Features that change in no utterance at all, although others do."""
-    rows = [h.changing for h in heard if h.changing is not None]
+    rows = [signal.changing for signal in signals if signal.changing is not None]
     alive = np.any(rows, axis=0) if rows else np.ones(1, bool)
     if alive.all() or not alive.any():
         return []
@@ -235,47 +313,52 @@ def _dead_features(heard: Sequence[Heard], total: int) -> list[Finding]:
     ]
 
 
-def doubles(sounds: Sequence[Sound], normalise: Callable[[str], str]) -> list[Finding]:
-    """Sound that is in the manifest more than once: with the same text a note, with different texts a contradiction."""
-    groups: dict[bytes, list[Sound]] = defaultdict(list)
-    for s in sounds:
-        if s.heard and s.heard.peak >= SILENT:
-            groups[s.heard.digest].append(s)
-    same: list[list[Sound]] = []
-    torn: list[list[Sound]] = []
-    for group in (g for g in groups.values() if len(g) > 1):
-        texts = {normalise(s.utterance.text) for s in group if s.utterance.text is not None}
-        (torn if len(texts) > 1 else same).append(group)
-    found = []
-    if torn:
-        a, b = (
-            torn[0][0].utterance,
-            next(s.utterance for s in torn[0] if s.utterance.text != torn[0][0].utterance.text),
-        )
-        lines = lines_of(s.utterance for g in torn for s in g)
-        found.append(
-            Finding(
-                "contradictory-audio",
-                graded(len(lines), len(sounds)),
-                f"{plural(len(torn), 'recording')} occur with different texts: {a.id} says {a.text!r}, and the same sound "
-                f"({b.id}) says {b.text!r}",
-                "find out which text is right and delete the others",
-                lines,
-                {"recordings": len(torn)},
-            )
-        )
-    if same:
-        lines = lines_of(s.utterance for g in same for s in g)
-        named = " = ".join(s.utterance.id for s in same[0][:3])
-        found.append(
-            Finding(
-                "duplicate-audio",
-                "note",
-                f"{plural(len(same), 'recording')} occur more than once with the same text "
-                f"({named}); they count double",
-                "delete the copies",
-                lines,
-                {"recordings": len(same), "copies": len(lines) - len(same)},
-            )
-        )
-    return found
+def doubles(sounds: Sequence[Sound], normalise: Normalise) -> list[Finding]:
+    """Sound that is in the manifest twice: with the same text, or with contradictory ones."""
+    by_content: dict[bytes, list[Sound]] = defaultdict(list)
+    for sound in sounds:
+        if sound.signal is not None and sound.signal.peak >= SILENT:
+            by_content[sound.signal.digest].append(sound)
+    copies: list[list[Sound]] = []
+    contradictions: list[list[Sound]] = []
+    for group in by_content.values():
+        if len(group) < 2:
+            continue
+        texts = [sound.utterance.text for sound in group if sound.utterance.text is not None]
+        agree = len({normalise(text) for text in texts}) <= 1
+        (copies if agree else contradictions).append(group)
+    findings = []
+    if contradictions:
+        findings.append(_contradictory(contradictions, len(sounds)))
+    if copies:
+        findings.append(_duplicate(copies))
+    return findings
+
+
+def _contradictory(groups: Sequence[Sequence[Sound]], total: int) -> Finding:
+    first = groups[0][0].utterance
+    others = [sound.utterance for sound in groups[0] if sound.utterance.text != first.text]
+    lines = lines_of(sound.utterance for group in groups for sound in group)
+    return Finding(
+        "contradictory-audio",
+        graded(len(lines), total),
+        f"{plural(len(groups), 'recording')} occur with different texts: {first.id} says "
+        f"{first.text!r}, and the same sound ({others[0].id}) says {others[0].text!r}",
+        "find out which text is right and delete the others",
+        lines,
+        {"recordings": len(groups)},
+    )
+
+
+def _duplicate(groups: Sequence[Sequence[Sound]]) -> Finding:
+    named = " = ".join(sound.utterance.id for sound in groups[0][:3])
+    lines = lines_of(sound.utterance for group in groups for sound in group)
+    return Finding(
+        "duplicate-audio",
+        "note",
+        f"{plural(len(groups), 'recording')} occur more than once with the same text "
+        f"({named}); they count double",
+        "delete the copies",
+        lines,
+        {"recordings": len(groups), "copies": len(lines) - len(groups)},
+    )

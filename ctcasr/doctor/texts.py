@@ -6,6 +6,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ctcasr.batch import Utterance
 from ctcasr.doctor.finding import Finding, graded, lines_of, plural
@@ -15,64 +17,95 @@ _NUMBER_WORDS = frozenset(
     ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 )
 _SPOKEN_SIGNS = frozenset("%&@#+=°")
+_NAMED = 8  # characters in a message
+
+# A closed grammar has at most so many words, each said so often; running text has more.
+_MOST_WORDS = 500
+_LEAST_USES = 5
+
+_FEW = 0.001  # of the texts: a case so rare is a name, not a way of writing
+
+# One text outweighs all others where it is said so often, and by such a share of the lines:
+_LEAST_DOMINANT = 5
+_DOMINANT = 0.5
+_DOMINANT_IN_RUNNING_TEXT = 0.02
+
+
+class Grammar(NamedTuple):
+    """How small a closed grammar is: distinct texts, and words."""
+
+    texts: int
+    words: int
 
 
 def in_texts(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
     """Everything that the texts alone tell."""
-    with_text = [u for u in utterances if u.text is not None]
+    with_text = [utterance for utterance in utterances if utterance.text is not None]
     if not with_text and utterances:
-        labels = (
-            "; they have labels, so they are for classification"
-            if any(u.label for u in utterances)
-            else ""
-        )
-        return [
-            Finding(
-                "no-text",
-                "error" if not labels else "warning",
-                f"no line has a text{labels}",
-                "add a text to every line, or train a classifier"
-                if labels
-                else "add a text to every line",
-            )
-        ]
+        return [_no_text(utterances)]
+    filled = [utterance for utterance in with_text if _text(utterance).strip()]
     return [
         *_empty(utterances),
         *_uncovered(with_text, tokenizer),
         *_case(with_text, tokenizer),
         *_digits(with_text),
-        *_repeated([u for u in with_text if u.text and u.text.strip()], tokenizer),
+        *_repeated(filled, tokenizer),
     ]
 
 
-def closed_grammar(texts: Sequence[str]) -> tuple[int, int] | None:
-    """(distinct texts, words) where the texts come from a small grammar, so that repeated ones are no surprise; else None.
+def closed_grammar(texts: Sequence[str]) -> Grammar | None:
+    """The grammar where texts come from a small one, so that repeated ones are no surprise.
 
-    Small: at most 500 words, each said five times or more; running text has more different words than that.
+    Small: at most 500 words, each said five times or more. None where they do not.
+
+    Example:
+        >>> closed_grammar(["zero one", "one zero"] * 5)
+        Grammar(texts=2, words=2)
     """
     words = Counter(word for text in texts for word in text.split())
-    if words and len(words) <= 500 and words.total() >= 5 * len(words):
-        return len(set(texts)), len(words)
+    few_words = 0 < len(words) <= _MOST_WORDS
+    if few_words and words.total() >= _LEAST_USES * len(words):
+        return Grammar(len(set(texts)), len(words))
     return None
 
 
+def _text(utterance: Utterance) -> str:
+    return utterance.text or ""
+
+
+def _no_text(utterances: Sequence[Utterance]) -> Finding:
+    """Not one line has a text."""
+    if any(utterance.label for utterance in utterances):
+        return Finding(
+            "no-text",
+            "warning",
+            "no line has a text; they have labels, so they are for classification",
+            "add a text to every line, or train a classifier",
+        )
+    return Finding("no-text", "error", "no line has a text", "add a text to every line")
+
+
 def _empty(utterances: Sequence[Utterance]) -> list[Finding]:
-    found = []
-    without = [u for u in utterances if u.text is None]
-    if without:
-        found.append(
+    """Lines without a text, and with an empty one."""
+    findings = []
+    missing = [utterance for utterance in utterances if utterance.text is None]
+    if missing:
+        findings.append(
             Finding(
                 "missing-text",
                 "error",
-                f"{plural(len(without), 'line')} have no text and will be left out",
+                f"{plural(len(missing), 'line')} have no text and will be left out",
                 "add the texts, or delete the lines",
-                lines_of(without),
-                {"count": len(without)},
+                lines_of(missing),
+                {"count": len(missing)},
             )
         )
-    empty = [u for u in utterances if u.text is not None and not u.text.strip()]
+    empty = []
+    for utterance in utterances:
+        if utterance.text is not None and not utterance.text.strip():
+            empty.append(utterance)
     if empty:
-        found.append(
+        findings.append(
             Finding(
                 "empty-text",
                 graded(len(empty), len(utterances)),
@@ -83,100 +116,130 @@ def _empty(utterances: Sequence[Utterance]) -> list[Finding]:
                 {"count": len(empty)},
             )
         )
-    return found
+    return findings
+
+
+@dataclass
+class _Uncovered:
+    """What the alphabet cannot write: characters with counts, and utterances by what is left."""
+
+    characters: Counter[str] = field(default_factory=Counter)
+    nothing_left: list[Utterance] = field(default_factory=list)
+    spoken: list[Utterance] = field(default_factory=list)
+    signs: list[Utterance] = field(default_factory=list)
+
+    def add(self, utterance: Utterance, tokenizer: Tokenizer) -> None:
+        """Look at one text."""
+        text = _text(utterance)
+        reference = tokenizer.reference(text)
+        missing = reference.taken_out
+        self.characters.update(missing)
+        if text.strip() and not reference.text:
+            self.nothing_left.append(utterance)
+        elif any(_is_spoken(char) for char in missing):
+            self.spoken.append(utterance)
+        elif missing:
+            self.signs.append(utterance)
+
+    def counts(self, spoken: bool) -> dict[str, int]:
+        """Characters that are spoken, or that are not, the most frequent first."""
+        ranked = self.characters.most_common()
+        return {char: count for char, count in ranked if _is_spoken(char) == spoken}
+
+    def named(self, spoken: bool) -> str:
+        """The first of them, in a line."""
+        listed = [f"{char!r} ({count})" for char, count in self.counts(spoken).items()]
+        more = " ..." if len(listed) > _NAMED else ""
+        return ", ".join(listed[:_NAMED]) + more
 
 
 def _uncovered(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
-    lost: Counter[str] = Counter()
-    spoken, signs, nothing = [], [], []
-    for u in utterances:
-        text = u.text or ""
-        missing = tokenizer.uncovered(text)
-        lost.update(missing)
-        left = sum(not c.isspace() for c in tokenizer.normalise(text)) - sum(
-            n for c, n in missing.items() if not c.isspace()
-        )
-        if text.strip() and not left:
-            nothing.append(u)
-        elif any(_spoken(c) for c in missing):
-            spoken.append(u)
-        elif missing:
-            signs.append(u)
-
-    def named(keep: bool) -> str:
-        listed = [f"{c!r} ({n})" for c, n in lost.most_common() if _spoken(c) == keep]
-        return ", ".join(listed[:8]) + (" ..." if len(listed) > 8 else "")
-
-    found, total = [], len(utterances)
-    if nothing:
-        found.append(
+    """Characters that are not in the alphabet: whole texts, spoken ones, punctuation."""
+    uncovered = _Uncovered()
+    for utterance in utterances:
+        uncovered.add(utterance, tokenizer)
+    findings = []
+    if uncovered.nothing_left:
+        lost = uncovered.nothing_left
+        findings.append(
             Finding(
                 "uncovered-text",
-                graded(len(nothing), total),
-                f"of {plural(len(nothing), 'text')} no character is in the "
-                f"alphabet, as {nothing[0].text!r}",
+                graded(len(lost), len(utterances)),
+                f"of {plural(len(lost), 'text')} no character is in the alphabet, as "
+                f"{lost[0].text!r}",
                 "choose an alphabet that has these characters, or delete the lines",
-                lines_of(nothing),
-                {"count": len(nothing)},
+                lines_of(lost),
+                {"count": len(lost)},
             )
         )
-    if spoken:
-        found.append(
+    if uncovered.spoken:
+        findings.append(
             Finding(
                 "uncovered-characters",
-                graded(len(spoken), total),
-                f"{plural(len(spoken), 'text')} hold characters that are "
-                f"spoken and not in the alphabet: {named(True)}; they are left out, so text and sound differ",
+                graded(len(uncovered.spoken), len(utterances)),
+                f"{plural(len(uncovered.spoken), 'text')} hold characters that are spoken and not "
+                f"in the alphabet: {uncovered.named(spoken=True)}; they are left out, so text and "
+                "sound differ",
                 "write them as words, or choose an alphabet that has them",
-                lines_of(spoken),
-                {"count": len(spoken), "characters": {c: n for c, n in lost.items() if _spoken(c)}},
+                lines_of(uncovered.spoken),
+                {"count": len(uncovered.spoken), "characters": uncovered.counts(spoken=True)},
             )
         )
-    if signs:
-        found.append(
+    if uncovered.signs:
+        findings.append(
             Finding(
                 "uncovered-signs",
                 "note",
-                f"{plural(len(signs), 'text')} hold punctuation that is left out: {named(False)}",
+                f"{plural(len(uncovered.signs), 'text')} hold punctuation that is left out: "
+                f"{uncovered.named(spoken=False)}",
                 "nothing to do",
-                lines_of(signs),
-                {"characters": {c: n for c, n in lost.items() if not _spoken(c)}},
+                lines_of(uncovered.signs),
+                {"characters": uncovered.counts(spoken=False)},
             )
         )
-    return found
+    return findings
 
 
-def _spoken(char: str) -> bool:
+def _is_spoken(char: str) -> bool:
     """Letters, digits, currency and the like are said aloud; punctuation is not."""
     return unicodedata.category(char)[0] in "LNS" or char in _SPOKEN_SIGNS
 
 
 def _case(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
-    cased = [u for u in utterances if u.text and any(c.isalpha() for c in u.text)]
-    upper = [u for u in cased if u.text and u.text.isupper() and len(u.text) > 1]
-    lower = [u for u in cased if u.text and not u.text.isupper()]
-    if not upper or not lower or min(len(upper), len(lower)) / len(cased) < 0.001:
+    """Capitals in some texts, and none in others."""
+    upper = []
+    other = []
+    for utterance in utterances:
+        text = _text(utterance)
+        if not any(char.isalpha() for char in text):
+            continue
+        if not text.isupper():
+            other.append(utterance)
+        elif len(text) > 1:
+            upper.append(utterance)
+    fewer = upper if len(upper) < len(other) else other
+    if len(fewer) < max(1, _FEW * (len(upper) + len(other))):
         return []
-    fewer = upper if len(upper) < len(lower) else lower
     folded = tokenizer.normalise("Ab") == tokenizer.normalise("aB")
-    return [
-        Finding(
-            "mixed-case",
-            "note" if folded else "warning",
-            f"{plural(len(upper), 'text')} in capitals, {len(lower)} not: "
-            + ("case is folded, so that they agree" if folded else "the alphabet keeps them apart"),
-            "nothing to do" if folded else "write all texts in one case",
-            lines_of(fewer),
-            {"upper": len(upper), "other": len(lower)},
-        )
-    ]
+    message = f"{plural(len(upper), 'text')} in capitals, {len(other)} not: "
+    figures = {"upper": len(upper), "other": len(other)}
+    if folded:
+        message += "case is folded, so that they agree"
+        return [
+            Finding("mixed-case", "note", message, "nothing to do", lines_of(fewer), figures),
+        ]
+    message += "the alphabet keeps them apart"
+    cure = "write all texts in one case"
+    return [Finding("mixed-case", "warning", message, cure, lines_of(fewer), figures)]
 
 
 def _digits(utterances: Sequence[Utterance]) -> list[Finding]:
-    digits = [u for u in utterances if re.search("[0-9]", u.text or "")]
-    words = [
-        u for u in utterances if not _NUMBER_WORDS.isdisjoint((u.text or "").casefold().split())
-    ]
+    """Numbers as digits in some texts, and as words in others."""
+    digits = [utterance for utterance in utterances if re.search("[0-9]", _text(utterance))]
+    words = []
+    for utterance in utterances:
+        if not _NUMBER_WORDS.isdisjoint(_text(utterance).casefold().split()):
+            words.append(utterance)
     if not digits or not words:
         return []
     return [
@@ -185,8 +248,8 @@ def _digits(utterances: Sequence[Utterance]) -> list[Finding]:
             "warning",
             f"numbers are written as digits in {plural(len(digits), 'text')} ({digits[0].text!r}) "
             f"and as words in {len(words)} ({words[0].text!r}): one sound, two spellings",
-            "train with --digits spell, or spell "
-            "the numbers in the manifest (by the way they are read)",
+            "train with --digits spell, or spell the numbers in the manifest (by the way they are "
+            "read)",
             lines_of(digits if len(digits) < len(words) else words),
             {"digits": len(digits), "words": len(words)},
         )
@@ -194,52 +257,71 @@ def _digits(utterances: Sequence[Utterance]) -> list[Finding]:
 
 
 def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
-    """The same text for many recordings: the rule in a closed grammar, suspicious where one text outweighs all others."""
-    texts = [tokenizer.normalise(u.text or "") for u in utterances]
-    counts = Counter(texts)
-    twice = {text: n for text, n in counts.items() if n > 1}
-    if not twice:
-        return []
-    found = []
+    """The same text for many recordings: the rule in a closed grammar, else worth knowing."""
+    texts = [tokenizer.reference(_text(utterance)).text for utterance in utterances]
     grammar = closed_grammar(texts)
-    top, often = counts.most_common(1)[0]
-    if often >= 5 and (often > 0.5 * len(texts) or (grammar is None and often > 0.02 * len(texts))):
-        those = [u for u, text in zip(utterances, texts, strict=True) if text == top]
-        found.append(
+    counts = Counter(texts)
+    repeated = {text: count for text, count in counts.items() if count > 1}
+    if not repeated:
+        return []
+    findings = []
+    top_text, top_count = counts.most_common(1)[0]
+    if _is_dominant(top_count, len(texts), grammar):
+        findings.append(
             Finding(
                 "dominant-text",
                 "warning",
-                f"{top!r} is the text of {often} of {len(texts)} lines",
+                f"{top_text!r} is the text of {top_count} of {len(texts)} lines",
                 "look whether a default was written where the text was not known",
-                lines_of(those),
-                {"text": top, "count": often},
+                _lines_with(utterances, texts, {top_text}),
+                {"text": top_text, "count": top_count},
             )
         )
-        del twice[top]
+        del repeated[top_text]
     if grammar is not None:
-        found.append(
-            Finding(
-                "closed-grammar",
-                "note",
-                f"a closed grammar: {plural(len(texts), 'line')}, "
-                f"{plural(grammar[0], 'distinct text')}, {plural(grammar[1], 'word')}; a network can lower its loss "
-                "by learning the grammar alone",
-                "judge by WER, and expect no recognition of other words",
-                (),
-                {"texts": grammar[0], "words": grammar[1]},
-            )
-        )
-    elif twice:
-        those = [u for u, text in zip(utterances, texts, strict=True) if text in twice]
-        example, n = max(twice.items(), key=lambda item: item[1])
-        found.append(
+        findings.append(_closed_grammar(grammar, len(texts)))
+    elif repeated:
+        lines = _lines_with(utterances, texts, set(repeated))
+        example = max(repeated, key=lambda text: repeated[text])
+        findings.append(
             Finding(
                 "repeated-text",
                 "note",
-                f"{plural(len(twice), 'text')} occur more than once, as {example!r} ({n} times)",
+                f"{plural(len(repeated), 'text')} occur more than once, as {example!r} "
+                f"({repeated[example]} times)",
                 "nothing to do if people said the same",
-                lines_of(those),
-                {"texts": len(twice), "lines": len(those)},
+                lines,
+                {"texts": len(repeated), "lines": sum(repeated.values())},
             )
         )
-    return found
+    return findings
+
+
+def _is_dominant(count: int, total: int, grammar: Grammar | None) -> bool:
+    """Whether one text is said so often that it may be a default."""
+    share = _DOMINANT_IN_RUNNING_TEXT if grammar is None else _DOMINANT
+    return count >= _LEAST_DOMINANT and count > share * total
+
+
+def _lines_with(
+    utterances: Sequence[Utterance], texts: Sequence[str], wanted: set[str]
+) -> tuple[int, ...]:
+    """Lines of the utterances whose text is one of the wanted."""
+    speaking = []
+    for utterance, text in zip(utterances, texts, strict=True):
+        if text in wanted:
+            speaking.append(utterance)
+    return lines_of(speaking)
+
+
+def _closed_grammar(grammar: Grammar, lines: int) -> Finding:
+    return Finding(
+        "closed-grammar",
+        "note",
+        f"a closed grammar: {plural(lines, 'line')}, {plural(grammar.texts, 'distinct text')}, "
+        f"{plural(grammar.words, 'word')}; a network can lower its loss by learning the grammar "
+        "alone",
+        "judge by WER, and expect no recognition of other words",
+        (),
+        {"texts": grammar.texts, "words": grammar.words},
+    )
