@@ -1,0 +1,165 @@
+"""What the diagnosis reads of a stranger's network: from scores and targets alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ctcasr.ctc import ctc_loss, greedy, penalised
+from ctcasr.diagnose import DeafModel, output_stats, rolled
+from ctcasr.scoring import ErrorRates
+from ctcasr.watching.loss_call import SeenRows, edit_distance
+
+TARGETS_KEPT = 2048  # rows whose targets the deaf model may be fitted on
+TARGETS_FITTED = 384  # and how many it is fitted on
+BLANK_PENALTIES = (2, 5)  # nats that the blank is lowered by, on trial
+
+Decode = Callable[[Sequence[int]], str]
+"""From labels to text: a function, or a tokenizer's `decode`."""
+
+
+@dataclass
+class LabelErrors:
+    """Errors over label sequences, and over words and characters where they can be decoded."""
+
+    labels: int = 0
+    substitutions: int = 0
+    deletions: int = 0
+    insertions: int = 0
+    texts: ErrorRates = field(default_factory=ErrorRates)
+    decoded: bool = False
+
+    def add(
+        self, reference: Sequence[int], hypothesis: Sequence[int], decode: Decode | None
+    ) -> None:
+        """Count one row."""
+        substitutions, deletions, insertions = edit_distance(reference, hypothesis)
+        self.labels += len(reference)
+        self.substitutions += substitutions
+        self.deletions += deletions
+        self.insertions += insertions
+        if decode is not None:
+            self.decoded = True
+            self.texts += ErrorRates.of(decode(reference), decode(hypothesis))
+
+    @property
+    def label_error_rate(self) -> float:
+        """Errors over labels; NaN without labels."""
+        errors = self.substitutions + self.deletions + self.insertions
+        return errors / self.labels if self.labels else math.nan
+
+    @property
+    def cer(self) -> float:
+        """Error rate of characters where labels can be decoded, else of labels; NaN without."""
+        if self.decoded and self.texts.chars.total:
+            return self.texts.chars.errors / self.texts.chars.total
+        return self.label_error_rate
+
+    @property
+    def wer(self) -> float:
+        """Word error rate; NaN where labels cannot be decoded."""
+        if self.decoded and self.texts.words.total:
+            return self.texts.words.errors / self.texts.words.total
+        return math.nan
+
+
+def errors_of(
+    rows: SeenRows, decode: Decode | None = None, blank_penalty: float = 0.0
+) -> LabelErrors:
+    """Errors of greedy decoding."""
+    scores = penalised(rows.scores.float(), rows.blank, blank_penalty)
+    errors = LabelErrors()
+    best_paths = greedy(scores, rows.input_lengths, rows.blank)
+    for labels, path in zip(rows.targets, best_paths, strict=True):
+        errors.add(labels.tolist(), path.tokens, decode)
+    return errors
+
+
+def mean_nll(rows: SeenRows) -> float:
+    """Mean loss in nats of the rows that have an alignment; NaN where none has."""
+    losses = ctc_loss(
+        rows.scores.float(),
+        rows.flat_targets,
+        rows.input_lengths,
+        rows.target_lengths,
+        blank=rows.blank,
+        reduction="none",
+    )
+    feasible = losses[~losses.isposinf()]
+    return float(feasible.mean()) if len(feasible) else math.nan
+
+
+class RowEvidence:
+    """Evidence from rows of scores; keeps the targets of training to fit the deaf model on."""
+
+    def __init__(self, decode: Decode | None = None) -> None:
+        self.decode = decode
+        self._targets: list[Tensor] = []
+        self._frames: list[int] = []
+        self._deaf: DeafModel | None = None
+
+    def learn_targets(self, rows: SeenRows) -> None:
+        """Targets of a training call, for the deaf model."""
+        if self._deaf is not None or len(self._targets) >= TARGETS_KEPT:
+            return
+        self._targets.extend(rows.targets)
+        self._frames.extend(rows.input_lengths)
+
+    def of(self, rows: SeenRows) -> dict[str, Any]:
+        """The evidence of one part (`dev` or `train`), under the names that the causes know."""
+        errors = errors_of(rows, self.decode)
+        wrong_pairs = rolled(
+            rows.scores,
+            rows.input_lengths,
+            rows.flat_targets,
+            rows.target_lengths,
+            blank=rows.blank,
+        )
+        frames = sum(rows.input_lengths) / max(len(rows), 1)
+        evidence: dict[str, Any] = {
+            "rows": len(rows),
+            "nll": mean_nll(rows),
+            "deaf": self._deaf_nll(rows),
+            "own": wrong_pairs.own,
+            "other": wrong_pairs.other,
+            "pairs": wrong_pairs.pairs,
+            "cer": errors.cer,
+            "wer": errors.wer,
+            "deletions": errors.deletions / max(errors.labels, 1),
+            "insertions": errors.insertions / max(errors.labels, 1),
+            "uniform": frames * math.log(max(rows.classes, 2)),
+            "labels": errors.labels / max(len(rows), 1),
+            "empty": sum(not len(labels) for labels in rows.targets) / max(len(rows), 1),
+        }
+        evidence.update(output_stats(rows.scores, rows.input_lengths))
+        for nats in BLANK_PENALTIES:
+            penalised_errors = errors_of(rows, self.decode, nats)
+            evidence[f"cer_blank_minus_{nats}"] = penalised_errors.cer
+        return evidence
+
+    def _deaf_nll(self, rows: SeenRows) -> float:
+        """Mean loss of the best deaf model on these targets; NaN as long as it cannot be fitted."""
+        if self._deaf is None and self._targets:
+            self._deaf = self._fitted(rows.classes, rows.blank)
+        if self._deaf is None:
+            return math.nan
+        losses = self._deaf.nll(rows.flat_targets, rows.input_lengths, rows.target_lengths)
+        feasible = losses[~losses.isposinf()]
+        return float(feasible.mean()) if len(feasible) else math.nan
+
+    def _fitted(self, classes: int, blank: int) -> DeafModel | None:
+        """The deaf model of the targets kept; None where no row has an alignment."""
+        # Spread over all that was seen: an epoch may come sorted.
+        stride = -(-len(self._targets) // TARGETS_FITTED)
+        targets = self._targets[::stride]
+        frames = tuple(self._frames[::stride])
+        lengths = tuple(len(labels) for labels in targets)
+        try:
+            return DeafModel.fit(torch.cat(targets), frames, lengths, classes, blank=blank)
+        except ValueError:
+            return None
