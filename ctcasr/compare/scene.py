@@ -77,6 +77,7 @@ def read_scenes(path: Path | str) -> tuple[list[Scene], list[Skip]]:
             reason = "expected a text to compare with; the line has none"
             skipped.append(Skip(utterance.where, reason))
             continue
+        utterance = replace(utterance, name="")  # enhanced files have the name of the noisy one
         if utterance.id in line_of:
             raise ValueError(
                 f"{path}: expected a name of its own for each scene; {utterance.where} and "

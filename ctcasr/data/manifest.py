@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ctcasr.batch import Skip, Utterance
+from ctcasr.data.names import named
 
 _FIELDS = (
     "audio_filepath",
@@ -53,7 +54,8 @@ class Manifest:
 def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
     """The utterances of a manifest; a broken line raises, or becomes a Skip (not strict).
 
-    Every `*_filepath` of a line comes back resolved against the manifest's folder.
+    Every `*_filepath` of a line comes back resolved against the manifest's folder. Utterances have
+    names (`id`) that tell them apart.
 
     Raises:
         ManifestError: names file and line; also where there is no file, or no line.
@@ -87,7 +89,7 @@ def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
             skipped.append(Skip(where, reason))
     if not utterances and not skipped:
         raise ManifestError(f"{path}: expected at least one line; the manifest is empty")
-    return Manifest(tuple(utterances), tuple(skipped), path)
+    return Manifest(named(utterances), tuple(skipped), path)
 
 
 def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, Any]]) -> None:
