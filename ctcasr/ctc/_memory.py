@@ -12,10 +12,9 @@ _KINDS = {torch.float32: np.float32, torch.float64: np.float64}
 def fresh(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """An uninitialised tensor on the host.
 
-    Numpy asks the kernel for huge pages, torch does not: touching 100 MB for the first time then costs a fifth as much.
+    Numpy asks the operating system for huge pages, torch does not: touching 100 MB for the first
+    time then costs a fifth as much.
     """
-    return (
-        torch.from_numpy(np.empty(shape, _KINDS[dtype]))
-        if dtype in _KINDS
-        else torch.empty(shape, dtype=dtype)
-    )
+    if dtype in _KINDS:
+        return torch.from_numpy(np.empty(shape, _KINDS[dtype]))
+    return torch.empty(shape, dtype=dtype)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import CtcBatch, Lengths, prepare, to_device
+from ctcasr.ctc.batch import CtcBatch, Lengths, prepare, to_device
 from ctcasr.ctc.reference import NEVER, lattice, scores
 
 
@@ -45,28 +45,30 @@ def forced_align(
     Raises the ValueErrors of `ctc_loss`. Rows without a path are returned empty, with score -inf.
     """
     logits = logits.detach()
-    problem = prepare(logits, targets, input_lengths, target_lengths, blank)
-    seen = scores(logits, problem)
-    nll = select("auto", logits.device)(logits, problem, False).nll.tolist()
-    total, states = _viterbi(*lattice(seen, problem), problem)
+    ctc_batch = prepare(logits, targets, input_lengths, target_lengths, blank)
+    seen = scores(logits, ctc_batch)
+    nll = select("auto", logits.device)(logits, ctc_batch, False).nll.tolist()
+    total, states = _viterbi(*lattice(seen, ctc_batch), ctc_batch)
     labels = torch.full_like(states, blank)
-    if problem.targets.numel():
-        padded = problem.padded()
+    if ctc_batch.targets.numel():
+        padded = ctc_batch.padded()
         labels = torch.where(
             states % 2 == 1, padded.gather(1, (states // 2).clamp(0, padded.shape[1] - 1)), blank
         )
     values = seen.gather(2, labels.to(seen.device)[..., None])[..., 0].cpu()
     return [
-        _alignment(problem, row, labels[row], states[row], values[row], float(total[row]), nll[row])
-        for row in range(len(problem.input_lengths))
+        _alignment(
+            ctc_batch, row, labels[row], states[row], values[row], float(total[row]), nll[row]
+        )
+        for row in range(len(ctc_batch.input_lengths))
     ]
 
 
-def _viterbi(emissions: Tensor, skip: Tensor, problem: CtcBatch) -> tuple[Tensor, Tensor]:
+def _viterbi(emissions: Tensor, skip: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
     """Score of the best path [B] and its state per frame [B, T], both on the host."""
     batch, frames, states = emissions.shape
     device = emissions.device
-    lengths = to_device(problem.input_lengths, device)
+    lengths = to_device(ctc_batch.input_lengths, device)
     barred = torch.where(skip, 0.0, NEVER).to(emissions)
     # Two states of probability zero in front, so that every state has three ones to come from.
     padded = emissions.new_full((batch, states + 2), NEVER)
@@ -81,7 +83,7 @@ def _viterbi(emissions: Tensor, skip: Tensor, problem: CtcBatch) -> tuple[Tensor
             back[t] = torch.where(jump > best, 2, (step > stay).to(torch.int8))
             best = torch.maximum(best, jump)
         padded[:, 2:] = torch.where((t < lengths)[:, None], best + emissions[:, t], padded[:, 2:])
-    last = 2 * to_device(problem.target_lengths, device)[:, None]
+    last = 2 * to_device(ctc_batch.target_lengths, device)[:, None]
     end = padded.gather(1, last + 2)[:, 0]
     before = padded.gather(1, last + 1)[:, 0]
     state = last[:, 0] - (before > end).long()
@@ -95,7 +97,7 @@ def _viterbi(emissions: Tensor, skip: Tensor, problem: CtcBatch) -> tuple[Tensor
 
 
 def _alignment(
-    problem: CtcBatch,
+    ctc_batch: CtcBatch,
     row: int,
     labels: Tensor,
     states: Tensor,
@@ -103,7 +105,7 @@ def _alignment(
     total: float,
     nll: float,
 ) -> Alignment:
-    frames, target = problem.input_lengths[row], problem.row(row).tolist()
+    frames, target = ctc_batch.input_lengths[row], ctc_batch.row(row).tolist()
     if math.isinf(total):
         none = torch.zeros(0, dtype=torch.int64)
         return Alignment(none, none, (), total, 0.0)

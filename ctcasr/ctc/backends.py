@@ -1,4 +1,4 @@
-"""Which code runs the lattice: a kernel for the device of the logits, or torch where there is none."""
+"""Which code runs the lattice: a kernel for the device of the logits, or torch without one."""
 
 from __future__ import annotations
 
@@ -11,56 +11,66 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import native, reference
-from ctcasr.ctc.problem import CtcBatch, CtcOutput
+from ctcasr.ctc.batch import CtcBatch, CtcOutput
 
 ForwardBackward = Callable[[Tensor, CtcBatch, bool], CtcOutput]
 
 BACKENDS = ("auto", "torch", "reference", "cpu", "cuda")
+_DEVICES = ("cpu", "cuda")  # that have a kernel, in a module of this name
 
 _missing: set[str] = set()
 
 
 def select(name: str, device: torch.device) -> ForwardBackward:
-    """The `forward_backward` of a backend; "auto" takes the kernel of the device, else torch, and says so once."""
+    """The `forward_backward` of a backend.
+
+    "auto" takes the kernel of the device, else torch, and warns once that it does.
+
+    Raises:
+        ValueError: unknown backend, or one for another device.
+        ImportError: backend "cpu" or "cuda" where numba or NVRTC is missing.
+    """
+    if name == "auto":
+        return _kernel_or_torch
     if name == "torch":
         return native.forward_backward
     if name == "reference":
         return reference.forward_backward
-    if name in ("cpu", "cuda"):
-        if device.type != name:
-            raise ValueError(
-                f"backend={name!r} needs logits on {name}, these are on {device}; use backend='auto'"
-            )
-        return _kernel(name)
-    if name != "auto":
+    if name not in _DEVICES:
         raise ValueError(f"backend must be one of {BACKENDS}, got {name!r}")
-    return _kernel_or_torch
+    if device.type != name:
+        raise ValueError(
+            f"backend={name!r} needs logits on {name}, these are on {device}; use backend='auto'"
+        )
+    return _kernel(name)
 
 
-def _kernel_or_torch(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
+def _kernel_or_torch(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
     kind = logits.device.type
-    if kind not in ("cpu", "cuda"):
-        _say(
-            f"no CTC kernel for device type {kind!r}: the torch backend computes the loss on the host"
+    if kind not in _DEVICES:
+        _warn_once(
+            f"no CTC kernel for device type {kind!r}: the torch backend computes the loss on "
+            f"the host"
         )
     elif kind not in _missing:
         try:
-            return _kernel(kind)(logits, problem, need_grad)
-        except (
-            ImportError
-        ) as error:  # no numba, no NVRTC; the modules of this package are always there
+            return _kernel(kind)(logits, ctc_batch, need_grad)
+        except ImportError as error:
+            # No numba, no NVRTC. The modules of this package are always there.
             if (error.name or "").startswith("ctcasr"):
                 raise
             _missing.add(kind)
-            _say(f"no CTC kernel for {kind}: the slower torch backend is used ({error})")
-    return native.forward_backward(logits, problem, need_grad)
+            _warn_once(f"no CTC kernel for {kind}: the slower torch backend is used ({error})")
+    return native.forward_backward(logits, ctc_batch, need_grad)
 
 
 @cache
 def _kernel(name: str) -> ForwardBackward:
-    return importlib.import_module(f"ctcasr.ctc.{name}").forward_backward
+    module = importlib.import_module(f"ctcasr.ctc.{name}")
+    forward_backward: ForwardBackward = module.forward_backward
+    return forward_backward
 
 
 @cache
-def _say(message: str) -> None:
+def _warn_once(message: str) -> None:
     warnings.warn(message, RuntimeWarning, stacklevel=4)

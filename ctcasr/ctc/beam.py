@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ctcasr.ctc.batch import Lengths, check_lengths
 from ctcasr.ctc.decode import Decoded, greedy
-from ctcasr.ctc.problem import Lengths, check_lengths
 
 
 class Scorer(Protocol):

@@ -7,15 +7,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ctcasr.ctc.problem import Lengths, check_lengths, to_device
+from ctcasr.ctc.batch import Lengths, check_blank, check_lengths, to_device
 
 
 class Decoded(NamedTuple):
-    """One hypothesis."""
+    """One hypothesis.
+
+    `score` is a log-probability in nats: of the best path (greedy), or of all paths together (beam
+    search).
+    """
 
     tokens: tuple[int, ...]
     frames: tuple[tuple[int, int], ...]  # of each token: first frame, one past its last
-    score: float  # log-probability, nats: of the best path (greedy), of all paths together (beam search)
+    score: float
     bonus: float = 0.0  # what a scorer added, nats
 
     @property
@@ -25,44 +29,80 @@ class Decoded(NamedTuple):
 
 
 def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:
-    """Best-path decoding of logits [B, T, C] with host lengths [B]; one transfer from the device for the batch."""
+    """Best-path decoding of logits [B, T, C] with host lengths [B].
+
+    One transfer from the device for the whole batch.
+
+    Raises:
+        ValueError: wrong shape, blank or lengths.
+
+    Example:
+        >>> logits = torch.eye(3)[[1, 1, 0, 1, 2]][None]     # a a - a b
+        >>> greedy(logits, [5])[0].tokens
+        (1, 1, 2)
+        >>> greedy(logits, [5])[0].frames
+        ((0, 2), (3, 4), (4, 5))
+    """
     if logits.dim() != 3:
         raise ValueError(f"logits must be [B, T, C], got {list(logits.shape)}")
-    batch, frames, classes = logits.shape
-    times = check_lengths(lengths, "lengths", batch, frames, "frames of the logits")
-    if not 0 <= blank < classes:
-        raise ValueError(
-            f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}"
-        )
-    if batch == 0 or frames == 0:
-        return [Decoded((), (), 0.0)] * batch
-    padding = torch.arange(frames, device=logits.device) >= to_device(times, logits.device)[:, None]
-    top, best = logits.detach().float().max(2)
-    scores = (top - logits.detach().float().logsumexp(2)).masked_fill(padding, 0.0).sum(1)
-    best = best.masked_fill(padding, blank)
-    change = torch.ones(batch, frames + 1, dtype=torch.bool, device=logits.device)
-    change[:, 1:frames] = best[:, 1:] != best[:, :-1]
+    rows, frames, classes = logits.shape
+    frame_counts = check_lengths(lengths, "lengths", rows, frames, "frames of the logits")
+    check_blank(blank, classes)
+    if rows == 0 or frames == 0:
+        return [Decoded((), (), 0.0)] * rows
+    best, scores = _best_path(logits, frame_counts, blank)
+    changes = torch.ones(rows, frames + 1, dtype=torch.bool, device=logits.device)
+    changes[:, 1:frames] = best[:, 1:] != best[:, :-1]
     # Labels, run boundaries and scores travel together: one wait for the device instead of three.
-    packed = torch.cat([best, change, scores.view(torch.int32)[:, None]], 1).to(torch.int32).cpu()
-    labels, ends = packed[:, :frames], packed[:, frames : 2 * frames + 1].bool()
-    values = packed[:, -1].contiguous().view(torch.float32).tolist()
-    out: list[list[tuple[int, int, int]]] = [[] for _ in range(batch)]
-    row, place = ends.nonzero().unbind(1)
+    score_bits = scores.view(torch.int32)[:, None]
+    packed = torch.cat([best, changes, score_bits], 1).to(torch.int32).cpu()
+    best, changes, score_bits = packed.split([frames, frames + 1, 1], 1)
+
+    tokens: list[list[int]] = [[] for _ in range(rows)]
+    spans: list[list[tuple[int, int]]] = [[] for _ in range(rows)]
+    for row, label, start, end in _runs(best, changes.bool()):
+        if label != blank:
+            tokens[row].append(label)
+            spans[row].append((start, end))
+    decoded = []
+    row_scores = score_bits.contiguous().view(torch.float32)[:, 0].tolist()
+    for row, score in enumerate(row_scores):
+        decoded.append(Decoded(tuple(tokens[row]), tuple(spans[row]), score))
+    return decoded
+
+
+def _best_path(logits: Tensor, lengths: tuple[int, ...], blank: int) -> tuple[Tensor, Tensor]:
+    """Best class of each frame [B, T] (blank in the padding), log-probability of the path [B]."""
+    logits = logits.detach().float()
+    frame = torch.arange(logits.shape[1], device=logits.device)
+    padding = frame >= to_device(lengths, logits.device)[:, None]
+    top, best = logits.max(2)
+    log_probs = (top - logits.logsumexp(2)).masked_fill(padding, 0.0)
+    return best.masked_fill(padding, blank), log_probs.sum(1)
+
+
+def _runs(labels: Tensor, changes: Tensor) -> list[list[int]]:
+    """[row, label, first frame, one past the last] of every run of equal labels [B, T].
+
+    changes [B, T + 1] are true where a run begins or the row ends.
+    """
+    row, boundary = changes.nonzero().unbind(1)
     # Neighbouring boundaries of one row enclose a run.
-    same = row[1:] == row[:-1]
-    row, start, end = row[:-1][same], place[:-1][same], place[1:][same]
-    label = labels[row, start]
-    keep = label != blank
-    for b, *token in torch.stack([row, label, start, end], 1)[keep].tolist():
-        out[b].append((token[0], token[1], token[2]))
-    return [
-        Decoded(tuple(t for t, _, _ in tokens), tuple((a, z) for _, a, z in tokens), score)
-        for tokens, score in zip(out, values, strict=True)
-    ]
+    same_row = row[1:] == row[:-1]
+    row = row[:-1][same_row]
+    start = boundary[:-1][same_row]
+    end = boundary[1:][same_row]
+    runs: list[list[int]] = torch.stack([row, labels[row, start], start, end], 1).tolist()
+    return runs
 
 
 def penalised(logits: Tensor, blank: int, penalty: float) -> Tensor:
-    """Logits [B, T, C] with `penalty` nats taken off the blank: more symbols, fewer deletions."""
+    """Logits [B, T, C] with `penalty` nats taken off the blank: more symbols, fewer deletions.
+
+    Example:
+        >>> penalised(torch.zeros(1, 1, 3), 0, 2.0).tolist()
+        [[[-2.0, 0.0, 0.0]]]
+    """
     if penalty == 0.0:
         return logits
     logits = logits.clone()

@@ -1,4 +1,4 @@
-"""The entropy of the alignment posterior, exact and differentiable by two more passes of the kernel."""
+"""The entropy of the alignment posterior, exact and differentiable by two more kernel passes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import CtcBatch, Lengths, prepare
+from ctcasr.ctc.batch import CtcBatch, Lengths, prepare
 
-_STEP = 1e-3  # of the inverse temperature; in float64 the central difference is then right to about 1e-6 of its size
+# Of the inverse temperature: in float64 the central difference is then right to 1e-6 of its size.
+_STEP = 1e-3
 
 
 def alignment_entropy(
@@ -21,30 +22,43 @@ def alignment_entropy(
     *,
     blank: int = 0,
 ) -> Tensor:
-    """Entropy [B] in nats of the posterior over the alignments of each row of logits [B, T, C]; 0 where there is none.
+    """Entropy [B] in nats of the posterior over the alignments of each row of logits [B, T, C].
 
-    Maximum conditional entropy CTC (Liu et al. 2018, NeurIPS) adds a multiple of it to the objective.
+    0 where there is none. Maximum conditional entropy CTC (Liu et al. 2018, NeurIPS) adds a
+    multiple of it to the objective.
+
+    Raises:
+        ValueError: as `ctc_loss`.
+
+    Example:
+        >>> entropy = alignment_entropy(torch.zeros(1, 3, 2), torch.tensor([[1]]), [3], [1])
+        >>> round(float(entropy.exp()), 4)  # six alignments, equally likely
+        6.0
     """
     scores = logits.double().log_softmax(2)
-    problem = prepare(scores, targets, input_lengths, target_lengths, blank, None, 1.0, False)
-    return _Entropy.apply(scores, problem).to(
-        logits.dtype if logits.dtype == torch.float64 else torch.float32
+    ctc_batch = prepare(
+        scores, targets, input_lengths, target_lengths, blank, prior=None, normalize=False
     )
+    entropy: Tensor = _Entropy.apply(scores, ctc_batch)  # type: ignore[no-untyped-call]
+    return entropy.to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
 
 
 class _Entropy(torch.autograd.Function):
-    """H = F(1) - F'(1) with F(b) the log of the sum over paths of exp(b * score), so dH/dscores = -dG_b/db at b = 1, G the occupancy."""
+    """H = F(1) - F'(1) with F(b) the log of the sum over paths of exp(b * score).
+
+    So dH/dscores = -dG_b/db at b = 1, with G_b the occupancy at inverse temperature b.
+    """
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, problem: CtcBatch) -> Tensor:
-        nll, occupancy = _occupancy(scores, problem)
+    def forward(ctx: Any, scores: Tensor, ctc_batch: CtcBatch) -> Tensor:
+        nll, occupancy = _occupancy(scores, ctc_batch)
         if ctx.needs_input_grad[0]:
-            hotter, colder = (
-                _occupancy(scores * (1 + step), problem)[1] for step in (-_STEP, _STEP)
-            )
+            _, hotter = _occupancy(scores * (1 - _STEP), ctc_batch)
+            _, colder = _occupancy(scores * (1 + _STEP), ctc_batch)
             ctx.save_for_backward((hotter - colder) / (2 * _STEP))
-        inner = (occupancy * scores.masked_fill(occupancy == 0, 0.0)).sum((1, 2))
-        return torch.where(nll.isfinite(), -nll - inner, 0.0)
+        finite_scores = scores.masked_fill(occupancy == 0, 0.0)  # 0 * -inf is 0 here
+        expected_score = (occupancy * finite_scores).sum((1, 2))
+        return torch.where(nll.isfinite(), -nll - expected_score, 0.0)
 
     @staticmethod
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor, None]:
@@ -52,7 +66,8 @@ class _Entropy(torch.autograd.Function):
         return slope * outer[0][:, None, None], None
 
 
-def _occupancy(scores: Tensor, problem: CtcBatch) -> tuple[Tensor, Tensor]:
-    rows = select("auto", scores.device)(scores.detach(), problem, True)
-    assert rows.grad is not None
-    return rows.nll, -rows.grad
+def _occupancy(scores: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
+    """Loss [B] and occupancies [B, T, C] of scores that are taken as given."""
+    output = select("auto", scores.device)(scores.detach(), ctc_batch, True)
+    assert output.grad is not None
+    return output.nll, -output.grad

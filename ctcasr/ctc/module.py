@@ -5,14 +5,21 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ctcasr.ctc.batch import Lengths
 from ctcasr.ctc.loss import Backend, Reduction, ctc_loss
-from ctcasr.ctc.problem import Lengths
 
 
 class CTCLoss(nn.Module):
-    """Drop-in for `torch.nn.CTCLoss`: logits or log-probabilities [T, B, C], [T, C], or [B, T, C] if `batch_first`.
+    """Logits or log-probabilities [T, B, C], [T, C], or [B, T, C] if `batch_first`.
 
-    Log-probabilities are logits of themselves, so both give the same loss; the gradient is that of the input as given.
+    Log-probabilities are logits of themselves, so both give the same loss; the gradient is that of
+    the input as given.
+
+    Example:
+        >>> loss = CTCLoss(batch_first=True, reduction="sum")
+        >>> nll = loss(torch.zeros(1, 3, 2), torch.tensor([[1]]), [3], [1])
+        >>> round(float((-nll).exp()), 4)
+        0.75
     """
 
     prior: Tensor | None
@@ -37,17 +44,23 @@ class CTCLoss(nn.Module):
         self.normalize = normalize
         self.prior_weight = prior_weight
         self.backend: Backend = backend
-        # Plain attribute, not a buffer: the prior is used on the host and must not travel with the module.
+        # Plain attribute, not a buffer: the prior is used on the host and must not travel along.
         self.prior = None if prior is None else prior.detach().cpu()
 
     def forward(
         self, logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths
     ) -> Tensor:
-        """Loss of a batch, or of one utterance [T, C] with targets [S] and plain lengths (reduced "none": a scalar)."""
+        """Loss of a batch, or of one utterance [T, C] with targets [S] and plain lengths.
+
+        Raises:
+            ValueError: as `ctc_loss`.
+        """
         unbatched = logits.dim() == 2
         if unbatched:
-            logits, targets = logits[None], targets.reshape(1, -1)
-            input_lengths, target_lengths = _one(input_lengths), _one(target_lengths)
+            logits = logits[None]
+            targets = targets.reshape(1, -1)
+            input_lengths = _as_lengths(input_lengths)
+            target_lengths = _as_lengths(target_lengths)
         elif not self.batch_first:
             logits = logits.transpose(0, 1)
         loss = ctc_loss(
@@ -72,5 +85,6 @@ class CTCLoss(nn.Module):
         )
 
 
-def _one(length: Lengths | int) -> Lengths:
+def _as_lengths(length: Lengths | int) -> Lengths:
+    """One length [1], whatever kind of number it is."""
     return torch.as_tensor(length).reshape(1)

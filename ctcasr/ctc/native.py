@@ -1,8 +1,9 @@
-"""Backend "torch": `torch.nn.functional.ctc_loss`, made exact with respect to the scores as they are given.
+"""Backend "torch": `torch.nn.functional.ctc_loss`, made exact with respect to the scores as given.
 
-Torch's own gradient assumes that its input is a plain log_softmax and is wrong behind anything else; in float32 its
-error grows with the number of frames. Here every frame is normalised for torch and the removed constants are put
-back into the loss (they move no path against another), and all of it runs in float64.
+Torch's own gradient assumes that its input is a plain log_softmax and is wrong behind anything
+else; in float32 its error grows with the number of frames. Here every frame is normalised for torch
+and the removed constants are put back into the loss (they move no path against another), and all of
+it runs in float64.
 """
 
 from __future__ import annotations
@@ -11,61 +12,66 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ctcasr.ctc.problem import CtcBatch, CtcOutput, checked
+from ctcasr.ctc.batch import CtcBatch, CtcOutput, checked
 from ctcasr.ctc.reference import frame_padding, scores
 
 
-def forward_backward(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
+def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
     """Loss, gradient and health of each row of logits [B, T, C] on any device."""
-    problem = checked(problem, logits.shape[2])
-    # Torch has CTC (and some devices have float64) on CPU and CUDA only: everything else visits the host.
-    where = logits.device if logits.device.type == "cuda" else torch.device("cpu")
-    rows = _run(logits.detach().to(where), problem, need_grad)
-    out = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    grad = None if rows.grad is None else rows.grad.to(logits.dtype).to(logits.device)
+    ctc_batch = checked(ctc_batch, logits.shape[2])
+    # Torch has CTC (and some devices have float64) on CPU and CUDA only: others visit the host.
+    device = logits.device if logits.device.type == "cuda" else torch.device("cpu")
+    output = _run(logits.detach().to(device), ctc_batch, need_grad)
+    precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
+    grad = output.grad
+    if grad is not None:
+        grad = grad.to(logits.dtype).to(logits.device)
     return CtcOutput(
-        rows.nll.to(out).to(logits.device), grad, rows.health.to(torch.float32).to(logits.device)
+        output.nll.to(precision).to(logits.device),
+        grad,
+        output.health.to(torch.float32).to(logits.device),
     )
 
 
-def _run(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
-    batch, frames, _ = logits.shape
-    if batch == 0 or frames == 0:
-        empty = torch.tensor(problem.target_lengths, device=logits.device) == 0
-        nothing = torch.zeros(batch, dtype=torch.float64, device=logits.device)
-        return CtcOutput(
-            nothing.masked_fill(~empty, torch.inf),
-            torch.zeros_like(logits) if need_grad else None,
-            nothing,
-        )
-    padding = frame_padding(logits, problem)
-    seen = scores(logits, problem)
+def _run(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
+    rows, frames, _ = logits.shape
+    if rows == 0 or frames == 0:
+        return _without_frames(logits, ctc_batch, need_grad)
+    padding = frame_padding(logits, ctc_batch)
+    seen = scores(logits, ctc_batch)
     level = seen.logsumexp(2).masked_fill(padding, 0.0)
     plain = (seen - level[..., None]).transpose(0, 1).requires_grad_(need_grad)
     with torch.enable_grad():
         loss = F.ctc_loss(
             plain,
-            problem.targets.to(logits.device),
-            torch.tensor(problem.input_lengths),
-            torch.tensor(problem.target_lengths),
-            problem.blank,
+            ctc_batch.targets.to(logits.device),
+            torch.tensor(ctc_batch.input_lengths),
+            torch.tensor(ctc_batch.target_lengths),
+            ctc_batch.blank,
             reduction="none",
         )
-    grad = None
-    health = torch.zeros(batch, device=logits.device)
-    if need_grad:
-        (minus,) = torch.autograd.grad(loss.sum(), plain)  # normalised scores less occupancy
-        minus = minus.transpose(0, 1)
-        live = ~(padding | loss.detach().isinf()[:, None])
-        health = minus.sum(2).abs().masked_fill(~live, 0.0).nan_to_num(torch.inf).amax(1)
-        if problem.normalize and problem.prior is None:
-            grad = minus
-        else:
-            occupancy = plain.detach().transpose(0, 1).exp() - minus
-            grad = (
-                scores(logits, problem, prior=False).exp() - occupancy
-                if problem.normalize
-                else -occupancy
-            )
-        grad = torch.where(live[..., None], grad, 0.0).contiguous()
-    return CtcOutput(loss.detach() - level.sum(1), grad, health)
+    nll = loss.detach() - level.sum(1)
+    if not need_grad:
+        return CtcOutput(nll, None, torch.zeros(rows, device=logits.device))
+
+    (slope,) = torch.autograd.grad(loss.sum(), plain)
+    slope = slope.transpose(0, 1)  # normalised scores less occupancy
+    live = ~(padding | loss.detach().isinf()[:, None])
+    error = slope.sum(2).abs().masked_fill(~live, 0.0)
+    health = error.nan_to_num(torch.inf).amax(1)
+    grad = slope
+    if ctc_batch.prior is not None or not ctc_batch.normalize:
+        occupancy = plain.detach().transpose(0, 1).exp() - slope
+        grad = -occupancy
+        if ctc_batch.normalize:
+            grad = scores(logits, ctc_batch, prior=False).exp() - occupancy
+    grad = torch.where(live[..., None], grad, 0.0).contiguous()
+    return CtcOutput(nll, grad, health)
+
+
+def _without_frames(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
+    """Of logits [B, 0, C] or [0, T, C], which torch refuses: only the empty target has a path."""
+    silent = torch.tensor(ctc_batch.target_lengths, device=logits.device) == 0
+    zeros = torch.zeros(logits.shape[0], dtype=torch.float64, device=logits.device)
+    grad = torch.zeros_like(logits) if need_grad else None
+    return CtcOutput(zeros.masked_fill(~silent, torch.inf), grad, zeros)

@@ -1,4 +1,4 @@
-"""The loss as one operator of torch, `ctcasr::ctc_forward_backward`: torch.compile and CUDA graphs see its shapes."""
+"""The loss as one operator of torch, for torch.compile and CUDA graphs, which see its shapes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import prepare
+from ctcasr.ctc.batch import prepare
+
+_ARGUMENTS_WITHOUT_GRADIENT = 7  # all but the logits
 
 
 @torch.library.custom_op("ctcasr::ctc_forward_backward", mutates_args=())
@@ -22,21 +24,25 @@ def ctc_forward_backward(
     normalize: bool,
     need_grad: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Loss [B], its gradient [B, T, C] (empty unless `need_grad`) and health [B] of each row of logits [B, T, C].
+    """Loss [B], gradient [B, T, C] (empty unless `need_grad`), health [B] of logits [B, T, C].
 
-    `targets` [B, S] or [sum S] and lengths [B] as for `problem.prepare`, which checks them; targets on the CUDA
-    device of the logits stay there and the kernel checks them. `prior` [C] is weighted.
+    `targets` [B, S] or [sum S] and lengths [B] as for `batch.prepare`, which checks them; targets
+    on the CUDA device of the logits stay there and the kernel checks them. `prior` [C] is weighted.
+
+    Raises:
+        ValueError: wrong lengths, labels or prior.
+        RuntimeError: differentiated though called with need_grad=False.
     """
-    problem = prepare(
+    ctc_batch = prepare(
         logits, targets, input_lengths, target_lengths, blank, prior, 1.0, normalize, on_device=True
     )
-    rows = select("auto", logits.device)(logits, problem, need_grad)
-    grad = logits.new_empty(0) if rows.grad is None else rows.grad
-    return rows.nll, grad, rows.health
+    output = select("auto", logits.device)(logits, ctc_batch, need_grad)
+    grad = logits.new_empty(0) if output.grad is None else output.grad
+    return output.nll, grad, output.health
 
 
 @ctc_forward_backward.register_fake
-def _(
+def _shapes(
     logits: Tensor,
     targets: Tensor,
     input_lengths: Tensor,
@@ -46,30 +52,31 @@ def _(
     normalize: bool,
     need_grad: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    batch = logits.shape[0]
+    rows = logits.shape[0]
     precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    grad = logits.new_empty(logits.shape) if need_grad else logits.new_empty(0)
-    return (
-        logits.new_empty(batch, dtype=precision),
-        grad,
-        logits.new_empty(batch, dtype=torch.float32),
-    )
+    nll = logits.new_empty(rows, dtype=precision)
+    grad = logits.new_empty(logits.shape if need_grad else 0)
+    health = logits.new_empty(rows, dtype=torch.float32)
+    return nll, grad, health
 
 
 def _remember(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]) -> None:
+    _, grad, health = output
     ctx.need_grad = inputs[-1]
-    ctx.mark_non_differentiable(output[1], output[2])
-    ctx.save_for_backward(output[1])
+    ctx.mark_non_differentiable(grad, health)
+    ctx.save_for_backward(grad)
 
 
-def _backward(ctx: Any, nll: Tensor, *others: Tensor) -> tuple[Tensor | None, ...]:
+def _backward(ctx: Any, outer: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
     if not ctx.need_grad:
         raise RuntimeError(
-            "ctcasr::ctc_forward_backward was called with need_grad=False and cannot be differentiated"
+            "ctcasr::ctc_forward_backward was called with need_grad=False and cannot be "
+            "differentiated"
         )
     (grad,) = ctx.saved_tensors
     # In the precision of the loss: a gradient scaler's 65536 does not fit into float16.
-    return (grad * nll[:, None, None]).to(grad.dtype), *[None] * 7
+    scaled = (grad * outer[:, None, None]).to(grad.dtype)
+    return scaled, *[None] * _ARGUMENTS_WITHOUT_GRADIENT
 
 
 ctc_forward_backward.register_autograd(_backward, setup_context=_remember)

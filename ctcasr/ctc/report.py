@@ -1,30 +1,33 @@
-"""What the lattice knows about a batch besides its loss: where the blanks, the spikes and the trouble are."""
+"""What the lattice knows about a batch besides its loss: where blanks, spikes and trouble are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
-from operator import add
+from functools import cached_property
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.problem import CtcBatch, CtcOutput, Lengths, prepare, to_device
+from ctcasr.ctc.batch import CtcBatch, CtcOutput, Lengths, prepare, to_device
 from ctcasr.ctc.reference import frame_padding, posterior
 
-HEALTHY = 1e-3  # spread of sum_s alpha_t(s) beta_t(s) over t; sound kernels stay orders of magnitude below
+# Spread of sum_s alpha_t(s) beta_t(s) over t; sound kernels stay orders of magnitude below.
+HEALTHY = 1e-3
+
+_SPIKE = 0.5  # non-blank occupancy from which on a frame counts as a spike
 
 
 @dataclass(frozen=True)
 class CtcReport:
-    """Per-row figures [B] of one batch, on the device of the logits; reports add, `summary` gives plain numbers.
+    """Per-row metrics [B] of one batch, on the device of the logits; reports add.
 
-    The occupancy G_t(k) is the posterior of class k at frame t over all paths that spell the target. What needs a
-    path is NaN on rows that have none.
+    The occupancy G_t(k) is the posterior of class k at frame t over all paths that spell the
+    target. What needs a path is NaN on rows that have none. `summary` gives plain numbers.
     """
 
-    problems: tuple[CtcBatch, ...]  # one for each batch that was added up
+    batches: tuple[CtcBatch, ...]  # one for each batch that was added up
     nll: Tensor  # [B], nats
     blank_expected: Tensor  # [B] mean_t G_t(blank): the blank share that the targets ask for
     blank_mass: Tensor  # [B] mean_t softmax_t(blank): the blank share that the model gives
@@ -38,26 +41,29 @@ class CtcReport:
     @property
     def input_lengths(self) -> tuple[int, ...]:
         """Frames T of each row."""
-        return reduce(add, (p.input_lengths for p in self.problems), ())
+        return tuple(chain.from_iterable(part.input_lengths for part in self.batches))
 
     @property
     def target_lengths(self) -> tuple[int, ...]:
         """Labels U of each row."""
-        return reduce(add, (p.target_lengths for p in self.problems), ())
+        return tuple(chain.from_iterable(part.target_lengths for part in self.batches))
 
     @cached_property
     def slack(self) -> tuple[int, ...]:
-        """T - U - R of each row: frames to spare over the shortest path; negative where no path exists."""
-        return reduce(add, (p.slack for p in self.problems), ())
+        """T - U - R of each row: frames to spare over the shortest path; negative: no path."""
+        return tuple(chain.from_iterable(part.slack for part in self.batches))
 
     @property
     def infeasible(self) -> tuple[int, ...]:
-        """CtcOutput that have no path: T < U + R."""
+        """Rows that have no path: T < U + R."""
         return tuple(row for row, slack in enumerate(self.slack) if slack < 0)
 
     @property
     def blank_excess(self) -> Tensor:
-        """blank_mass - blank_expected [B]: the mean gradient on the blank logit; above 0, training lowers the blank."""
+        """blank_mass - blank_expected [B]: the mean gradient on the blank logit.
+
+        Above 0, training lowers the blank.
+        """
         return self.blank_mass - self.blank_expected
 
     @property
@@ -66,69 +72,86 @@ class CtcReport:
         return self.emitted / to_device(self.target_lengths, self.emitted.device).clamp_min(1)
 
     def named(self, ids: tuple[str, ...] | list[str]) -> CtcReport:
-        """The same report whose messages call the rows by these names."""
+        """The same report whose messages call the rows by these names.
+
+        Raises:
+            ValueError: not one name for each row.
+        """
         if len(ids) != len(self.input_lengths):
             raise ValueError(f"ids must name {len(self.input_lengths)} rows, got {len(ids)}")
         return replace(self, ids=tuple(ids))
 
     def __add__(self, other: CtcReport) -> CtcReport:
-        """The rows of both."""
-        tensors = {
-            name: torch.cat(
-                [getattr(self, name), getattr(other, name).to(getattr(self, name).device)]
-            )
-            for name in _COLUMNS
-        }
-        ids = self._names() + other._names() if self.ids or other.ids else ()
-        return CtcReport(problems=self.problems + other.problems, ids=ids, **tensors)
+        """The rows of the one, then those of the other."""
+        columns = {}
+        for name in _COLUMNS:
+            first: Tensor = getattr(self, name)
+            second: Tensor = getattr(other, name)
+            columns[name] = torch.cat([first, second.to(first.device)])
+        ids: tuple[str, ...] = ()
+        if self.ids or other.ids:
+            ids = self._names() + other._names()
+        return CtcReport(batches=self.batches + other.batches, ids=ids, **columns)
 
     def summary(self) -> dict[str, float]:
-        """Sums and means over the rows that have a path (shares weighted by frames), plain numbers for JSON."""
+        """Sums and means over the rows that have a path, plain numbers for JSON.
+
+        Counts of all rows: rows, infeasible. Sums: frames, labels, nll (nats), emitted (symbols).
+        Shares of frames: blank_mass, blank_expected, blank_excess, blank_argmax. Per label:
+        nll_per_label, emitted_per_target, spikes_per_target. Per row: entropy (nats). Extremes:
+        slack_min (frames), health_worst.
+        """
+        feasible = torch.tensor([slack >= 0 for slack in self.slack], dtype=torch.bool)
         table = torch.stack([getattr(self, name).double() for name in _COLUMNS]).cpu()
-        times = torch.tensor(self.input_lengths, dtype=torch.float64)
-        labels = torch.tensor(self.target_lengths, dtype=torch.float64)
-        slack = torch.tensor(self.slack, dtype=torch.float64)
-        sound = slack >= 0
-        column = {name: values[sound] for name, values in zip(_COLUMNS, table, strict=True)}
-        times, labels, slack = times[sound], labels[sound], slack[sound]
-        frames, count = max(float(times.sum()), 1.0), max(int(sound.sum()), 1)
-
-        def share(name: str) -> float:
-            return float((column[name].nan_to_num() * times).sum()) / frames
-
+        column = dict(zip(_COLUMNS, table[:, feasible].unbind(), strict=True))
+        frames = torch.tensor(self.input_lengths, dtype=torch.float64)[feasible]
+        labels = torch.tensor(self.target_lengths, dtype=torch.float64)[feasible]
+        slack = torch.tensor(self.slack, dtype=torch.float64)[feasible]
+        all_frames = max(float(frames.sum()), 1.0)
+        all_labels = max(float(labels.sum()), 1.0)
+        blank_mass = _weighted_sum(column["blank_mass"], frames) / all_frames
+        blank_expected = _weighted_sum(column["blank_expected"], frames) / all_frames
         return {
             "rows": len(self.input_lengths),
             "infeasible": len(self.infeasible),
-            "frames": int(times.sum()),
+            "frames": int(frames.sum()),
             "labels": int(labels.sum()),
             "nll": float(column["nll"].sum()),
-            "nll_per_label": float(column["nll"].sum()) / max(float(labels.sum()), 1.0),
-            "blank_mass": share("blank_mass"),
-            "blank_expected": share("blank_expected"),
-            "blank_excess": share("blank_mass") - share("blank_expected"),
-            "blank_argmax": share("blank_argmax"),
+            "nll_per_label": float(column["nll"].sum()) / all_labels,
+            "blank_mass": blank_mass,
+            "blank_expected": blank_expected,
+            "blank_excess": blank_mass - blank_expected,
+            "blank_argmax": _weighted_sum(column["blank_argmax"], frames) / all_frames,
             "emitted": float(column["emitted"].sum()),
-            "emitted_per_target": float(column["emitted"].sum()) / max(float(labels.sum()), 1.0),
-            "entropy": float(column["entropy"].nansum()) / count,
-            "spikes_per_target": float(column["spikes"].nansum()) / max(float(labels.sum()), 1.0),
+            "emitted_per_target": float(column["emitted"].sum()) / all_labels,
+            "entropy": float(column["entropy"].nansum()) / max(len(slack), 1),
+            "spikes_per_target": float(column["spikes"].nansum()) / all_labels,
             "slack_min": float(slack.min()) if len(slack) else 0.0,
             "health_worst": float(column["health"].max()) if len(slack) else 0.0,
         }
 
     def cpu(self) -> CtcReport:
         """The same report on the host."""
-        return replace(self, **{name: getattr(self, name).cpu() for name in _COLUMNS})
+        columns = {name: getattr(self, name).cpu() for name in _COLUMNS}
+        return replace(self, **columns)
 
     def raise_if_bad(self) -> None:
-        """ValueError that names the rows with wrong labels, non-finite loss despite a path, or failed health."""
-        nll, health = self.nll.cpu(), self.health.cpu()
+        """Look at every row that has a path.
+
+        Raises:
+            ValueError: names a row with wrong labels, a loss that is not finite, or failed health.
+        """
+        nll = self.nll.tolist()
+        health = self.health.tolist()
+        finite = self.nll.isfinite().tolist()
         for row, slack in enumerate(self.slack):
-            if slack < 0 or (bool(nll[row].isfinite()) and float(health[row]) <= HEALTHY):
+            sound = finite[row] and health[row] <= HEALTHY
+            if slack < 0 or sound:
                 continue
             raise ValueError(
-                f"CTC of {self._names()[row]}: loss {float(nll[row])}, health {float(health[row]):.1e} (sound below "
-                f"{HEALTHY}); look for NaN or inf in its logits and for labels outside 0..C-1 "
-                f"(validate=True checks labels that are on a device)"
+                f"CTC of {self._names()[row]}: loss {nll[row]}, health {health[row]:.1e} (sound "
+                f"below {HEALTHY}); look for NaN or inf in its logits and for labels outside "
+                f"0..C-1 (validate=True checks labels that are on a device)"
             )
 
     def _names(self) -> tuple[str, ...]:
@@ -147,44 +170,70 @@ _COLUMNS = (
 )
 
 
-def from_rows(logits: Tensor, problem: CtcBatch, rows: CtcOutput) -> CtcReport:
-    """The report of what a backend returned for logits [B, T, C]; nothing here waits for the device."""
-    if rows.grad is None:
+def _weighted_sum(values: Tensor, weights: Tensor) -> float:
+    """Sum of the products, NaN counted as 0."""
+    return float((values.nan_to_num() * weights).sum())
+
+
+def from_output(logits: Tensor, ctc_batch: CtcBatch, output: CtcOutput) -> CtcReport:
+    """The report of what a backend returned for logits [B, T, C]; nothing waits for the device.
+
+    Raises:
+        ValueError: the output has no gradient, from which the occupancies come.
+    """
+    if output.grad is None:
         raise ValueError(
             "a CtcReport needs the gradient of the lattice: call the backend with need_grad=True"
         )
-    padding = frame_padding(logits, problem)
-    length = to_device(problem.input_lengths, logits.device).clamp_min(1)
+    padding = frame_padding(logits, ctc_batch)
+    frames = to_device(ctc_batch.input_lengths, logits.device).clamp_min(1)
+    no_path = output.nll.isinf()
     log_probs = logits.log_softmax(2)
     probs = log_probs.exp()
-    occupancy = probs - rows.grad if problem.normalize else -rows.grad
-    blank_share = occupancy[..., problem.blank].masked_fill(padding, 0.0)
-    blank_mass = probs[..., problem.blank].masked_fill(padding, 0.0)
-    # ln P(path | target) = sum of the scores on it - ln Z; its mean under the posterior is minus the entropy.
-    seen = log_probs if problem.normalize else logits
-    seen = seen if problem.prior is None else seen - problem.prior.to(seen)
-    on_path = (occupancy * seen.clamp_min(torch.finfo(seen.dtype).min)).sum(2)  # 0 * -inf is 0 here
-    weighted = on_path.masked_fill(padding, 0.0).sum(1, dtype=torch.float64)
+    occupancy = probs - output.grad if ctc_batch.normalize else -output.grad
+    blank_occupancy = occupancy[..., ctc_batch.blank].masked_fill(padding, 0.0)
+    blank_probs = probs[..., ctc_batch.blank].masked_fill(padding, 0.0)
+    spikes = ((1 - blank_occupancy > _SPIKE) & ~padding).sum(1)
+
     best = logits.max(2).indices
-    best_blank = best == problem.blank
-    fresh = torch.ones_like(padding)
-    fresh[:, 1:] = best[:, 1:] != best[:, :-1]
-    no_path = rows.nll.isinf()
+    best_is_blank = best == ctc_batch.blank
+    changes = torch.ones_like(padding)
+    changes[:, 1:] = best[:, 1:] != best[:, :-1]
+    emitted = changes & ~best_is_blank & ~padding
 
-    def of_path(values: Tensor) -> Tensor:
-        return values.masked_fill(no_path, torch.nan)
-
+    scores = log_probs if ctc_batch.normalize else logits
+    entropy = _entropy(scores, occupancy, padding, ctc_batch, output.nll)
     return CtcReport(
-        problems=(problem,),
-        nll=rows.nll.detach(),
-        blank_expected=of_path(blank_share.sum(1) / length),
-        blank_mass=blank_mass.sum(1) / length,
-        blank_argmax=(best_blank & ~padding).sum(1) / length,
-        emitted=(fresh & ~best_blank & ~padding).sum(1),
-        entropy=of_path((-rows.nll.double() - weighted).clamp_min(0.0).to(rows.nll.dtype)),
-        spikes=of_path(((1 - blank_share > 0.5) & ~padding).sum(1).to(rows.nll.dtype)),
-        health=rows.health,
+        batches=(ctc_batch,),
+        nll=output.nll.detach(),
+        blank_expected=(blank_occupancy.sum(1) / frames).masked_fill(no_path, torch.nan),
+        blank_mass=blank_probs.sum(1) / frames,
+        blank_argmax=(best_is_blank & ~padding).sum(1) / frames,
+        emitted=emitted.sum(1),
+        entropy=entropy.masked_fill(no_path, torch.nan),
+        spikes=spikes.to(output.nll.dtype).masked_fill(no_path, torch.nan),
+        health=output.health,
     )
+
+
+def _entropy(
+    scores: Tensor,
+    occupancy: Tensor,
+    padding: Tensor,
+    ctc_batch: CtcBatch,
+    nll: Tensor,
+) -> Tensor:
+    """Entropy [B] of the posterior over paths, nats.
+
+    ln P(path | target) is the sum of the scores on the path less ln Z; its mean under the
+    posterior is minus the entropy.
+    """
+    if ctc_batch.prior is not None:
+        scores = scores - ctc_batch.prior.to(scores)
+    finite_scores = scores.clamp_min(torch.finfo(scores.dtype).min)  # 0 * -inf is 0 here
+    per_frame = (occupancy * finite_scores).sum(2).masked_fill(padding, 0.0)
+    expected_score = per_frame.sum(1, dtype=torch.float64)
+    return (-nll.double() - expected_score).clamp_min(0.0).to(nll.dtype)
 
 
 def ctc_report(
@@ -195,10 +244,26 @@ def ctc_report(
     *,
     blank: int = 0,
 ) -> CtcReport:
-    """CtcReport of logits [B, T, C]; targets and lengths as for `ctc_loss`, which raises the same ValueErrors."""
-    precise = logits.detach().float() if logits.dtype.itemsize < 4 else logits.detach()
-    problem = prepare(precise, targets, input_lengths, target_lengths, blank)
-    return from_rows(precise, problem, select("auto", precise.device)(precise, problem, True))
+    """CtcReport of logits [B, T, C]; targets and lengths as for `ctc_loss`.
+
+    Raises:
+        ValueError: as `ctc_loss`.
+
+    Example:
+        >>> report = ctc_report(torch.zeros(1, 3, 2), torch.tensor([[1]]), [3], [1])
+        >>> report.slack                           # two frames more than the shortest path needs
+        (2,)
+        >>> round(float(report.blank_mass), 3)     # of the model
+        0.5
+        >>> round(float(report.blank_expected), 3) # of the six alignments
+        0.444
+    """
+    precise = logits.detach()
+    if logits.dtype.itemsize < torch.float32.itemsize:
+        precise = precise.float()
+    ctc_batch = prepare(precise, targets, input_lengths, target_lengths, blank)
+    output = select("auto", precise.device)(precise, ctc_batch, True)
+    return from_output(precise, ctc_batch, output)
 
 
 def label_times(
@@ -209,19 +274,20 @@ def label_times(
     *,
     blank: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """Expected onset and duration of every label, in frames, float64 [B, max U]; NaN beyond a row's labels.
+    """Expected onset and duration of every label, in frames, float64 [B, max U].
 
-    Labels cannot be skipped, so a label begins when the path has spent its frames in the states before it.
+    NaN beyond a row's labels. Labels cannot be skipped, so a label begins when the path has spent
+    its frames in the states before it.
+
+    Raises:
+        ValueError: as `ctc_loss`.
     """
-    problem = prepare(logits, targets, input_lengths, target_lengths, blank)
-    stay, _ = posterior(logits.detach(), problem)
-    stay = stay.sum(1)
-    labels = to_device(problem.target_lengths, logits.device)
-    dead = torch.tensor([not ok for ok in problem.feasible], dtype=torch.bool, device=logits.device)
-    none = (torch.arange(stay.shape[1] // 2, device=logits.device) >= labels[:, None]) | dead[
-        :, None
-    ]
-    return (
-        stay.cumsum(1)[:, 0:-1:2].masked_fill(none, torch.nan),
-        stay[:, 1::2].masked_fill(none, torch.nan),
-    )
+    ctc_batch = prepare(logits, targets, input_lengths, target_lengths, blank)
+    gamma, _ = posterior(logits.detach(), ctc_batch)
+    durations = gamma.sum(1)  # of every state
+    labels = to_device(ctc_batch.target_lengths, logits.device)[:, None]
+    feasible = torch.tensor(ctc_batch.feasible, dtype=torch.bool, device=logits.device)
+    position = torch.arange(durations.shape[1] // 2, device=logits.device)
+    absent = (position >= labels) | ~feasible[:, None]
+    onsets = durations.cumsum(1)[:, 0:-1:2]
+    return onsets.masked_fill(absent, torch.nan), durations[:, 1::2].masked_fill(absent, torch.nan)

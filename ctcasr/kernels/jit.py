@@ -1,46 +1,75 @@
-"""What compiled kernels stand on: the jit decorator, bit patterns of floats, 2^x, and a shared counter."""
+"""What compiled kernels stand on: decorators, bit patterns of floats, 2^x, a shared counter."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+from typing import overload as typing_overload
 
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload
 
-# Sums may be split over SIMD lanes (reassoc) and multiply-adds fused (contract); NaN and infinity keep their meaning.
+# Numba finds the types of a compiled function anew for each call, so no annotation is right for
+# all of them. These names say what is meant; for a type checker both are Any.
+Array: TypeAlias = Any
+Number: TypeAlias = Any
+Function: TypeAlias = Callable[..., Any]
+
+# Sums may be split over SIMD lanes (reassoc) and multiply-adds fused (contract); NaN and infinity
+# keep their meaning.
 _LANES = ("contract", "reassoc", "nsz")
 
-_intrinsic: Any = intrinsic  # numba's type would have callers pass the typing context
+# Numba's own type would have callers pass the typing context.
+_intrinsic: Callable[[Function], Function] = intrinsic
 
 
-def jit(function: Callable[..., Any] | None = None, *, fastmath: Iterable[str] = _LANES) -> Any:
+@typing_overload
+def jit(function: Function) -> Function: ...
+
+
+@typing_overload
+def jit(*, fastmath: Iterable[str]) -> Callable[[Function], Function]: ...
+
+
+def jit(function: Function | None = None, *, fastmath: Iterable[str] = _LANES) -> Any:
     """Serial kernel that runs without the GIL and is compiled into its callers."""
     compile_serial = njit(nogil=True, fastmath=set(fastmath), error_model="numpy")
     return compile_serial if function is None else compile_serial(function)
 
 
-def cached(sources: str, *, fastmath: Iterable[str] = _LANES) -> Any:
-    """Decorator of `build(version)`, which makes a kernel: kept on disk where numba finds a folder, else compiled anew.
+def cached(
+    sources: str, *, fastmath: Iterable[str] = _LANES
+) -> Callable[[Callable[[int], Function]], Any]:
+    """Decorator of `build(version)`, which makes a kernel that is kept on disk.
 
-    Numba looks only at the file of a cached function, so `version`, which the function must name, stands for all files
-    that the kernel is made of: those beside it that match `sources`, and the files of this room.
+    Where numba finds no folder for it, the kernel is compiled anew in each process. Numba looks
+    only at the file of a cached function, so `version`, which the function must name, stands for
+    all files that the kernel is made of: those beside it that match `sources`, and this one.
     """
-    options: dict[str, Any] = {"nogil": True, "fastmath": set(fastmath), "error_model": "numpy"}
 
-    def compiled(build: Callable[[int], Callable[..., Any]]) -> Any:
-        beside = sorted(Path(build.__code__.co_filename).parent.glob(sources))
-        files = [*beside, *sorted(Path(__file__).parent.glob("*.py"))]
-        function = build(zlib.crc32(b"".join(path.read_bytes() for path in files)))
+    def compiled(build: Callable[[int], Function]) -> Any:
+        function = build(_checksum(Path(build.__code__.co_filename).parent, sources))
+        options: dict[str, Any] = {
+            "nogil": True,
+            "fastmath": set(fastmath),
+            "error_model": "numpy",
+        }
         try:
             return njit(cache=True, **options)(function)
         except RuntimeError:  # numba: "cannot cache function: no locator available"
             return njit(**options)(function)
 
     return compiled
+
+
+def _checksum(folder: Path, pattern: str) -> int:
+    """Of the files in a folder that match a pattern, and of this one."""
+    paths = [*sorted(folder.glob(pattern)), Path(__file__)]
+    contents = [path.read_bytes() for path in paths]
+    return zlib.crc32(b"".join(contents))
 
 
 @_intrinsic
@@ -67,7 +96,7 @@ def float_of(context: Any, x: Any) -> Any:
 
 @_intrinsic
 def take_next(context: Any, counter: Any) -> Any:
-    """Add one to counter[0] (int64) atomically and return what it held: how threads share out the rows."""
+    """Add one to counter[0] (int64) atomically and return what it held: how threads share work."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, args[0])
@@ -78,55 +107,82 @@ def take_next(context: Any, counter: Any) -> Any:
 
 
 def _chebyshev(degree: int) -> np.ndarray:
-    """Coefficients of 2^f on |f| <= 1/2, constant first."""
+    """Coefficients of 2^x on |x| <= 1/2, constant first."""
     fit = np.polynomial.Chebyshev.interpolate(np.exp2, degree, domain=[-0.5, 0.5])
     return fit.convert(kind=np.polynomial.Polynomial).coef
 
 
-_A0, _A1, _A2, _A3, _A4, _A5, _A6 = (np.float32(c) for c in _chebyshev(6))
-_B0, _B1, _B2, _B3, _B4, _B5, _B6, _B7, _B8, _B9, _B10, _B11, _B12 = (
-    float(np.log(2.0) ** k / np.prod(np.arange(1.0, k + 1))) for k in range(13)
-)
+def _taylor(degree: int) -> list[float]:
+    """Coefficients of 2^x at 0, constant first: ln(2)^k / k!."""
+    coefficients = []
+    for k in range(degree + 1):
+        factorial = np.prod(np.arange(1.0, k + 1))
+        coefficients.append(float(np.log(2.0) ** k / factorial))
+    return coefficients
+
+
+_SINGLE = tuple(np.float32(coefficient) for coefficient in _chebyshev(6))
+_DOUBLE = tuple(_taylor(12))
 # Adding 1.5 * 2^(mantissa bits) leaves the nearest integer in the low bits of the sum.
-_ROUND32, _ROUND64 = np.float32(1.5 * 2**23), 1.5 * 2.0**52
-_LOW32, _LOW64 = np.float32(-127), -1023.0
+_ROUND32 = np.float32(1.5 * 2**23)
+_ROUND64 = 1.5 * 2.0**52
+# The smallest normal powers of two; below them the result is 0.
+_LOW32 = np.float32(-127)
+_LOW64 = -1023.0
 
 
 @jit(fastmath={"contract"})  # no reassoc: (x + r) - r must not be simplified
-def _exp2_single(x: Any) -> Any:
+def _exp2_single(x: Number) -> Number:
     x = _LOW32 if x < _LOW32 else x  # this way round a NaN stays a NaN
-    r = x + _ROUND32
-    f = x - (r - _ROUND32)
-    p = _A0 + f * (_A1 + f * (_A2 + f * (_A3 + f * (_A4 + f * (_A5 + f * _A6)))))
-    return p * float_of(np.int32((bits_of(r) + 127) << 23))
+    rounded = x + _ROUND32
+    fraction = x - (rounded - _ROUND32)
+    power = _SINGLE[5] + fraction * _SINGLE[6]
+    power = _SINGLE[4] + fraction * power
+    power = _SINGLE[3] + fraction * power
+    power = _SINGLE[2] + fraction * power
+    power = _SINGLE[1] + fraction * power
+    power = _SINGLE[0] + fraction * power
+    whole = np.int32((bits_of(rounded) + 127) << 23)
+    return power * float_of(whole)
 
 
 @jit(fastmath={"contract"})
-def _exp2_double(x: Any) -> Any:
+def _exp2_double(x: Number) -> Number:
     x = _LOW64 if x < _LOW64 else x
-    r = x + _ROUND64
-    f = x - (r - _ROUND64)
-    f4 = (f * f) * (f * f)
-    low = _B0 + f * _B1 + (f * f) * (_B2 + f * _B3)
-    mid = _B4 + f * _B5 + (f * f) * (_B6 + f * _B7)
-    high = _B8 + f * _B9 + (f * f) * (_B10 + f * _B11) + f4 * _B12
-    return (low + f4 * (mid + f4 * high)) * float_of((bits_of(r) + 1023) << 52)
+    rounded = x + _ROUND64
+    fraction = x - (rounded - _ROUND64)
+    square = fraction * fraction
+    fourth = square * square
+    # Estrin's scheme: thirds of the polynomial side by side, then together.
+    low = _DOUBLE[0] + fraction * _DOUBLE[1]
+    low += square * (_DOUBLE[2] + fraction * _DOUBLE[3])
+    middle = _DOUBLE[4] + fraction * _DOUBLE[5]
+    middle += square * (_DOUBLE[6] + fraction * _DOUBLE[7])
+    high = _DOUBLE[8] + fraction * _DOUBLE[9]
+    high += square * (_DOUBLE[10] + fraction * _DOUBLE[11])
+    high += fourth * _DOUBLE[12]
+    power = low + fourth * (middle + fourth * high)
+    whole = (bits_of(rounded) + 1023) << 52
+    return power * float_of(whole)
 
 
-def exp2(x: Any) -> Any:
-    """2^x, branch-free so that loops over it vectorise: float32 (to 2e-7) or float64 (4e-16), 0 below the range.
+def exp2(x: Number) -> Number:
+    """2^x, branch-free so that loops over it vectorise: float32 (to 2e-7) or float64 (4e-16).
 
-    For compiled code only; x must lie below 127 (float32) or 1023 (float64).
+    For compiled code only; x must lie below 127 (float32) or 1023 (float64). 0 below the range.
+
+    Raises:
+        NotImplementedError: called from Python.
     """
     raise NotImplementedError("exp2 is for compiled code")
 
 
 @overload(exp2)
-def _exp2(x: Any) -> Any:
-    def single(x: Any) -> Any:
+def _exp2(x: Number) -> Any:
+    def single(x: Number) -> Number:
         return _exp2_single(x)
 
-    def double(x: Any) -> Any:
+    def double(x: Number) -> Number:
         return _exp2_double(x)
 
     return single if x == types.float32 else double

@@ -17,10 +17,10 @@ from torch import Tensor
 
 pytest.importorskip("numba")
 from ctcasr.ctc import cpu, reference
-from ctcasr.ctc.problem import CtcBatch, prepare
+from ctcasr.ctc.batch import CtcBatch, prepare
 
 
-def problem_of(
+def batch_of(
     logits: Tensor, labels: list[list[int]], frames: list[int] | None = None, **options: object
 ) -> CtcBatch:
     flat = torch.tensor([label for row in labels for label in row], dtype=torch.int64)
@@ -28,12 +28,12 @@ def problem_of(
     return prepare(logits, flat, times, [len(row) for row in labels], **options)  # type: ignore[arg-type]
 
 
-def exact(logits: Tensor, problem: CtcBatch) -> tuple[Tensor, Tensor]:
+def exact(logits: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
     """Losses and gradient in float64 by torch's own loss: fast enough for long rows; only for prior=None."""
     leaf = logits.double().requires_grad_()
-    log_probs = leaf.log_softmax(-1) if problem.normalize else leaf
-    nll = F.ctc_loss(log_probs.transpose(0, 1), problem.targets, problem.input_lengths, problem.target_lengths,
-                     blank=problem.blank, reduction="none")  # fmt: skip
+    log_probs = leaf.log_softmax(-1) if ctc_batch.normalize else leaf
+    nll = F.ctc_loss(log_probs.transpose(0, 1), ctc_batch.targets, ctc_batch.input_lengths, ctc_batch.target_lengths,
+                     blank=ctc_batch.blank, reduction="none")  # fmt: skip
     nll.sum().backward()
     assert leaf.grad is not None
     return nll.detach(), leaf.grad
@@ -51,15 +51,15 @@ def random_labels(count: int, classes: int, seed: int) -> list[int]:
 
 
 def assert_exact(
-    logits: Tensor, problem: CtcBatch, tolerance: float = 2e-6, relative: float = 2e-7
+    logits: Tensor, ctc_batch: CtcBatch, tolerance: float = 2e-6, relative: float = 2e-7
 ) -> None:
-    nll, grad, health = cpu.forward_backward(logits, problem, True)
-    want_nll, want_grad = exact(logits, problem)
+    nll, grad, health = cpu.forward_backward(logits, ctc_batch, True)
+    want_nll, want_grad = exact(logits, ctc_batch)
     assert grad is not None
     assert ((nll - want_nll).abs() <= relative * want_nll.abs() + 1e-6).all()
     assert (grad - want_grad).abs().max() <= tolerance
     assert (health < 1e-9).all()
-    assert torch.equal(cpu.forward_backward(logits, problem, False).nll, nll)
+    assert torch.equal(cpu.forward_backward(logits, ctc_batch, False).nll, nll)
 
 
 @settings(max_examples=40, deadline=None)
@@ -82,11 +82,11 @@ def test_agrees_with_the_reference(seed: int, batch: int, frames: int, classes: 
     labels = [random_labels(int(share * t), classes, seed + t) for t in times]
     labels = [[(label + blank) % classes for label in row] for row in labels]
     prior = torch.randn(classes, generator=rng).log_softmax(0)
-    problem = problem_of(
+    ctc_batch = batch_of(
         logits, labels, times, blank=blank, prior=prior, prior_weight=0.3, normalize=normalize
     )
-    nll, grad, health = cpu.forward_backward(logits, problem, True)
-    want = reference.forward_backward(logits.double(), problem, True)
+    nll, grad, health = cpu.forward_backward(logits, ctc_batch, True)
+    want = reference.forward_backward(logits.double(), ctc_batch, True)
     assert torch.equal(nll.isinf(), want.nll.isinf())
     finite = ~nll.isinf()
     assert torch.allclose(nll[finite].double(), want.nll[finite], rtol=2e-7, atol=2e-6)
@@ -100,20 +100,20 @@ def test_every_number_of_labels(count: int) -> None:
     labels = random_labels(count, 9, count)
     shortest = count + sum(a == b for a, b in pairwise(labels))
     logits = torch.randn(2, shortest + 40, 9, generator=torch.Generator().manual_seed(count))
-    assert_exact(logits, problem_of(logits, [labels, labels], [shortest + 40, max(shortest, 1)]))
+    assert_exact(logits, batch_of(logits, [labels, labels], [shortest + 40, max(shortest, 1)]))
 
 
 @pytest.mark.parametrize("scale", [0.1, 10.0, 100.0])
 def test_long_rows(scale: float) -> None:
     logits = torch.randn(1, 5000, 20, generator=torch.Generator().manual_seed(0)) * scale
-    assert_exact(logits, problem_of(logits, [random_labels(30, 20, 0)]))
+    assert_exact(logits, batch_of(logits, [random_labels(30, 20, 0)]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.0, 1.0, 100.0])
 def test_very_long_rows(scale: float) -> None:
     logits = torch.randn(1, 20000, 38, generator=torch.Generator().manual_seed(0)) * scale
-    assert_exact(logits, problem_of(logits, [random_labels(400, 38, 0)]), tolerance=5e-6)
+    assert_exact(logits, batch_of(logits, [random_labels(400, 38, 0)]), tolerance=5e-6)
 
 
 @pytest.mark.parametrize(("frames", "classes", "labels"), [
@@ -125,7 +125,7 @@ def test_uniform_logits_have_a_closed_form(frames: int, classes: int, labels: li
         math.lgamma(frames + u - r + 1) - math.lgamma(2 * u + 1) - math.lgamma(frames - u - r + 1)
     )
     logits = torch.zeros(1, frames, classes, dtype=torch.float64)
-    nll, grad, _ = cpu.forward_backward(logits, problem_of(logits, [labels]), True)
+    nll, grad, _ = cpu.forward_backward(logits, batch_of(logits, [labels]), True)
     assert nll.item() == pytest.approx(frames * math.log(classes) - paths, rel=1e-12)
     assert grad is not None
     blanks = -float((grad[..., 0] - 1 / classes).sum())
@@ -136,14 +136,14 @@ def test_model_that_never_emits() -> None:
     """A label costs 20 nats, a blank nothing: forward and backward probabilities lie thousands of nats apart."""
     logits = torch.zeros(1, 1000, 30)
     logits[..., 0] = 20.0
-    assert_exact(logits, problem_of(logits, [random_labels(200, 30, 1)]))
+    assert_exact(logits, batch_of(logits, [random_labels(200, 30, 1)]))
 
 
 def test_model_that_is_sure_of_something_else() -> None:
     logits = torch.zeros(2, 400, 12)
     logits[..., 11] = 60.0
     logits[:, ::30, 3] = 60.0
-    assert_exact(logits, problem_of(logits, [random_labels(40, 11, 1), random_labels(60, 11, 2)]))
+    assert_exact(logits, batch_of(logits, [random_labels(40, 11, 1), random_labels(60, 11, 2)]))
 
 
 @pytest.mark.parametrize("spread", [2000.0, 1e30, math.inf])
@@ -151,8 +151,8 @@ def test_scores_that_float64_cannot_hold_go_through_log_space(spread: float) -> 
     logits = torch.randn(2, 30, 6, generator=torch.Generator().manual_seed(3))
     logits[0, 4, 1] = -spread
     logits[0, 9:12, 0] = -spread
-    problem = problem_of(logits, [[1, 2, 2], [3]])
-    got, want = (f(x, problem, True) for f, x in (
+    ctc_batch = batch_of(logits, [[1, 2, 2], [3]])
+    got, want = (f(x, ctc_batch, True) for f, x in (
         (cpu.forward_backward, logits), (reference.forward_backward, logits.double())))  # fmt: skip
     assert torch.allclose(got.nll.double(), want.nll, rtol=2e-7)
     assert (got.grad - want.grad).abs().max() <= 2e-6
@@ -161,39 +161,39 @@ def test_scores_that_float64_cannot_hold_go_through_log_space(spread: float) -> 
 def test_no_path_with_a_probability() -> None:
     logits = torch.zeros(3, 4, 3)
     logits[0, :, 1] = -math.inf
-    problem = problem_of(logits, [[1], [1, 1, 1], [2]], [4, 4, 0])
-    nll, grad, health = cpu.forward_backward(logits, problem, True)
+    ctc_batch = batch_of(logits, [[1], [1, 1, 1], [2]], [4, 4, 0])
+    nll, grad, health = cpu.forward_backward(logits, ctc_batch, True)
     assert nll.isinf().all() and (nll > 0).all()
     assert grad is not None and not grad.any() and not health.any()
 
 
 def test_no_frames_and_no_rows() -> None:
     logits = torch.randn(2, 3, 4)
-    rows = cpu.forward_backward(logits, problem_of(logits, [[], [1]], [0, 0]), True)
+    rows = cpu.forward_backward(logits, batch_of(logits, [[], [1]], [0, 0]), True)
     assert rows.nll.tolist() == [0.0, math.inf] and not rows.grad.any()
-    none = cpu.forward_backward(logits[:0], problem_of(logits[:0], []), True)
+    none = cpu.forward_backward(logits[:0], batch_of(logits[:0], []), True)
     assert none.nll.shape == (0,) and none.grad.shape == (0, 3, 4) and none.health.shape == (0,)
-    short = cpu.forward_backward(logits[:, :0], problem_of(logits[:, :0], [[], []]), True)
+    short = cpu.forward_backward(logits[:, :0], batch_of(logits[:, :0], [[], []]), True)
     assert short.nll.tolist() == [0.0, 0.0] and short.grad.shape == (2, 0, 4)
 
 
 def test_padding_is_never_read() -> None:
     logits = torch.randn(3, 20, 5, generator=torch.Generator().manual_seed(1))
-    problem = problem_of(logits, [[1, 2], [3], [4, 4]], [12, 20, 7])
-    clean = cpu.forward_backward(logits, problem, True)
-    for row, frames in enumerate(problem.input_lengths):
+    ctc_batch = batch_of(logits, [[1, 2], [3], [4, 4]], [12, 20, 7])
+    clean = cpu.forward_backward(logits, ctc_batch, True)
+    for row, frames in enumerate(ctc_batch.input_lengths):
         logits[row, frames:] = math.nan if row else math.inf
-    dirty = cpu.forward_backward(logits, problem, True)
+    dirty = cpu.forward_backward(logits, ctc_batch, True)
     assert torch.equal(clean.nll, dirty.nll) and torch.equal(clean.grad, dirty.grad)
     assert not any(
-        dirty.grad[row, frames:].any() for row, frames in enumerate(problem.input_lengths)
+        dirty.grad[row, frames:].any() for row, frames in enumerate(ctc_batch.input_lengths)
     )
 
 
 def test_nan_stays_in_its_row() -> None:
     logits = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(1))
     logits[0, 2, 3] = math.nan
-    nll, grad, _ = cpu.forward_backward(logits, problem_of(logits, [[1], [1]]), True)
+    nll, grad, _ = cpu.forward_backward(logits, batch_of(logits, [[1], [1]]), True)
     assert nll[0].isnan() and nll[1].isfinite() and grad is not None and grad[1].isfinite().all()
 
 
@@ -201,7 +201,7 @@ def many() -> tuple[Tensor, CtcBatch]:
     rng = torch.Generator().manual_seed(5)
     logits = torch.randn(9, 120, 21, generator=rng)
     frames = torch.randint(60, 121, (9,), generator=rng).tolist()
-    return logits, problem_of(logits, [random_labels(n, 21, n) for n in range(0, 27, 3)], frames)
+    return logits, batch_of(logits, [random_labels(n, 21, n) for n in range(0, 27, 3)], frames)
 
 
 @pytest.fixture
@@ -212,32 +212,32 @@ def threads() -> Callable[[int], None]:
 
 
 def test_same_bits_whatever_the_threads(threads: Callable[[int], None]) -> None:
-    logits, problem = many()
-    first = cpu.forward_backward(logits, problem, True)
+    logits, ctc_batch = many()
+    first = cpu.forward_backward(logits, ctc_batch, True)
     for count in (1, 2, 3, 1, 2):
         threads(count)
-        again = cpu.forward_backward(logits, problem, True)
+        again = cpu.forward_backward(logits, ctc_batch, True)
         assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
 def test_a_row_does_not_depend_on_its_batch() -> None:
-    logits, problem = many()
-    together = cpu.forward_backward(logits, problem, True)
+    logits, ctc_batch = many()
+    together = cpu.forward_backward(logits, ctc_batch, True)
     for row in range(logits.shape[0]):
-        frames, labels = problem.input_lengths[row], problem.row(row).tolist()
+        frames, labels = ctc_batch.input_lengths[row], ctc_batch.row(row).tolist()
         alone = logits[row : row + 1, :frames]
-        nll, grad, _ = cpu.forward_backward(alone, problem_of(alone, [labels]), True)
+        nll, grad, _ = cpu.forward_backward(alone, batch_of(alone, [labels]), True)
         assert torch.equal(nll[0], together.nll[row]) and torch.equal(
             grad[0], together.grad[row, :frames]
         )
 
 
 def test_strides_do_not_matter() -> None:
-    logits, problem = many()
-    first = cpu.forward_backward(logits, problem, True)
+    logits, ctc_batch = many()
+    first = cpu.forward_backward(logits, ctc_batch, True)
     for view in (logits.transpose(0, 1).contiguous().transpose(0, 1), logits.transpose(1, 2).contiguous().mT,
                  torch.stack([logits, logits], -1)[..., 1]):  # fmt: skip
-        again = cpu.forward_backward(view, problem, True)
+        again = cpu.forward_backward(view, ctc_batch, True)
         assert torch.equal(first.nll, again.nll) and torch.equal(first.grad, again.grad)
 
 
@@ -245,7 +245,7 @@ def test_more_scores_than_int32_counts() -> None:
     """Expanded logits [3, 800, 10^6] of one number; forward only takes no memory for them."""
     logits = torch.zeros(1).expand(3, 800, 1_000_000)
     labels = [[1], [999_999, 999_999], []]
-    nll, grad, _ = cpu.forward_backward(logits, problem_of(logits, labels, [2, 40, 1]), False)
+    nll, grad, _ = cpu.forward_backward(logits, batch_of(logits, labels, [2, 40, 1]), False)
     paths = [math.comb(3, 2), math.comb(41, 4), 1]
     want = [t * math.log(1e6) - math.log(n) for t, n in zip([2, 40, 1], paths, strict=True)]
     assert grad is None
@@ -254,27 +254,27 @@ def test_more_scores_than_int32_counts() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
-    logits, problem = many()
+    logits, ctc_batch = many()
     half = logits.to(dtype)
-    got, want = (cpu.forward_backward(x, problem, True) for x in (half, half.float()))
+    got, want = (cpu.forward_backward(x, ctc_batch, True) for x in (half, half.float()))
     assert got.nll.dtype == torch.float32 and torch.equal(got.nll, want.nll)
     assert got.grad.dtype == dtype and torch.equal(got.grad, want.grad.to(dtype))
 
 
 def test_float64_is_float64() -> None:
-    logits, problem = many()
+    logits, ctc_batch = many()
     logits = logits.double() * 5
-    nll, grad, _ = cpu.forward_backward(logits, problem, True)
-    want_nll, want_grad = exact(logits, problem)
+    nll, grad, _ = cpu.forward_backward(logits, ctc_batch, True)
+    want_nll, want_grad = exact(logits, ctc_batch)
     assert nll.dtype == grad.dtype == torch.float64
     assert torch.allclose(nll, want_nll, rtol=1e-13) and (grad - want_grad).abs().max() < 1e-11
 
 
 def test_two_python_threads_at_once() -> None:
-    logits, problem = many()
-    want = cpu.forward_backward(logits, problem, True)
+    logits, ctc_batch = many()
+    want = cpu.forward_backward(logits, ctc_batch, True)
     with ThreadPoolExecutor(2) as pool:
-        jobs = [pool.submit(cpu.forward_backward, logits, problem, True) for _ in range(20)]
+        jobs = [pool.submit(cpu.forward_backward, logits, ctc_batch, True) for _ in range(20)]
         for job in jobs:
             assert torch.equal(job.result().grad, want.grad)
 
@@ -283,10 +283,10 @@ def test_two_python_threads_at_once() -> None:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_child_computes_too(threads: Callable[[int], None]) -> None:
     threads(2)
-    logits, problem = many()
-    want = cpu.forward_backward(logits, problem, True)
+    logits, ctc_batch = many()
+    want = cpu.forward_backward(logits, ctc_batch, True)
     child = os.fork()
     if child == 0:
-        got = cpu.forward_backward(logits, problem, True)
+        got = cpu.forward_backward(logits, ctc_batch, True)
         os._exit(0 if torch.equal(got.grad, want.grad) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -10,7 +10,7 @@ import torch
 from ctcasr.ctc import ctc_loss, reference
 from ctcasr.ctc.cuda.backend import forward_backward
 from ctcasr.ctc.op import ctc_forward_backward
-from ctcasr.ctc.problem import CtcBatch, prepare
+from ctcasr.ctc.batch import CtcBatch, prepare
 
 pytestmark = [
     pytest.mark.cuda,
@@ -29,9 +29,9 @@ def draw(seed, batch, frames, classes, labels, scale=1.0, blank=0, **kwargs):
     return logits, prepare(logits, targets, times, lengths, blank, **kwargs)
 
 
-def compare(logits, problem, tolerance=2e-6):
-    ours = forward_backward(logits, problem, True)
-    truth = reference.forward_backward(logits.double().cpu(), problem, True)
+def compare(logits, ctc_batch, tolerance=2e-6):
+    ours = forward_backward(logits, ctc_batch, True)
+    truth = reference.forward_backward(logits.double().cpu(), ctc_batch, True)
     torch.testing.assert_close(ours.nll.double().cpu(), truth.nll, rtol=3e-7, atol=1e-5)
     assert (ours.grad.double().cpu() - truth.grad).abs().max() <= tolerance
     assert (ours.health < 1e-4).all()
@@ -49,74 +49,74 @@ def compare(logits, problem, tolerance=2e-6):
     ],
 )
 def test_agrees_with_float64(batch, frames, classes, labels, blank, scale):
-    logits, problem = draw(1, batch, frames, classes, labels, scale, blank)
-    compare(logits, problem)
+    logits, ctc_batch = draw(1, batch, frames, classes, labels, scale, blank)
+    compare(logits, ctc_batch)
 
 
 @pytest.mark.parametrize("labels", [0, 1, 15, 16, 127, 128, 255, 256, 257, 1023, 1024, 2047, 2048])
 def test_every_width_of_the_lattice(labels):
-    logits, problem = draw(labels, 2, labels + labels // 5 + 21, 11, labels)
-    compare(logits, problem)
+    logits, ctc_batch = draw(labels, 2, labels + labels // 5 + 21, 11, labels)
+    compare(logits, ctc_batch)
 
 
 @pytest.mark.parametrize("normalize", [True, False])
 def test_prior_and_raw_scores(normalize):
     log_prior = torch.randn(20).log_softmax(0)
-    logits, problem = draw(
+    logits, ctc_batch = draw(
         2, 8, 200, 20, 40, normalize=normalize, prior=log_prior, prior_weight=0.6
     )
-    compare(logits, problem)
+    compare(logits, ctc_batch)
 
 
 def test_many_frames():
-    logits, problem = draw(3, 2, 20000, 12, 100)
-    compare(logits, problem, 5e-6)
+    logits, ctc_batch = draw(3, 2, 20000, 12, 100)
+    compare(logits, ctc_batch, 5e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_logits_are_computed_in_float32(dtype):
-    logits, problem = draw(4, 8, 300, 40, 60)
-    low = forward_backward(logits.to(dtype), problem, True)
-    full = forward_backward(logits.to(dtype).float(), problem, True)
+    logits, ctc_batch = draw(4, 8, 300, 40, 60)
+    low = forward_backward(logits.to(dtype), ctc_batch, True)
+    full = forward_backward(logits.to(dtype).float(), ctc_batch, True)
     assert torch.equal(low.nll, full.nll) and torch.equal(low.grad, full.grad.to(dtype))
 
 
 def test_same_bits_twice():
-    logits, problem = draw(5, 64, 1000, 38, 200)
-    first = forward_backward(logits, problem, True)
+    logits, ctc_batch = draw(5, 64, 1000, 38, 200)
+    first = forward_backward(logits, ctc_batch, True)
     for _ in range(5):
-        again = forward_backward(logits, problem, True)
+        again = forward_backward(logits, ctc_batch, True)
         assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
 
 def test_nothing_waits_for_the_device():
-    logits, problem = draw(6, 8, 200, 30, 40)
-    forward_backward(logits, problem, True)
-    logits, problem = draw(16, 8, 200, 30, 40)  # targets that are not on the device yet
+    logits, ctc_batch = draw(6, 8, 200, 30, 40)
+    forward_backward(logits, ctc_batch, True)
+    logits, ctc_batch = draw(16, 8, 200, 30, 40)  # targets that are not on the device yet
     torch.cuda.set_sync_debug_mode("error")
     try:
-        forward_backward(logits, problem, True)
+        forward_backward(logits, ctc_batch, True)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
 
 def test_padding_of_nan_is_never_read():
-    logits, problem = draw(7, 6, 100, 30, 20)
-    before = forward_backward(logits, problem, True)
-    for b, frames in enumerate(problem.input_lengths):
+    logits, ctc_batch = draw(7, 6, 100, 30, 20)
+    before = forward_backward(logits, ctc_batch, True)
+    for b, frames in enumerate(ctc_batch.input_lengths):
         logits[b, frames:] = math.nan
-    after = forward_backward(logits, problem, True)
+    after = forward_backward(logits, ctc_batch, True)
     assert torch.equal(before.nll, after.nll) and torch.equal(before.grad, after.grad)
 
 
 def test_a_forbidden_label_on_the_device_spoils_its_own_row_only():
-    logits, problem = draw(8, 4, 60, 9, 10)
-    spoiled = problem.targets.cuda()
+    logits, ctc_batch = draw(8, 4, 60, 9, 10)
+    spoiled = ctc_batch.targets.cuda()
     spoiled[3] = 99
-    good = forward_backward(logits, problem, True)
+    good = forward_backward(logits, ctc_batch, True)
     rows = forward_backward(
         logits,
-        CtcBatch(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
+        CtcBatch(spoiled, ctc_batch.input_lengths, ctc_batch.target_lengths, 0, checked=False),
         True,
     )
     assert rows.nll[0].isnan() and (rows.grad[0] == 0).all()
@@ -124,26 +124,28 @@ def test_a_forbidden_label_on_the_device_spoils_its_own_row_only():
 
 
 def test_a_graph_replays_on_new_logits():
-    logits, problem = draw(9, 8, 200, 30, 40)
+    logits, ctc_batch = draw(9, 8, 200, 30, 40)
     stream = torch.cuda.Stream()
     with torch.cuda.stream(stream):
-        forward_backward(logits, problem, True)
+        forward_backward(logits, ctc_batch, True)
     stream.synchronize()
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, stream=stream):
-        rows = forward_backward(logits, problem, True)
+        rows = forward_backward(logits, ctc_batch, True)
     logits.copy_(torch.randn_like(logits))
     graph.replay()
-    fresh = forward_backward(logits, problem, True)
+    fresh = forward_backward(logits, ctc_batch, True)
     assert torch.equal(rows.nll, fresh.nll) and torch.equal(rows.grad, fresh.grad)
 
 
 def test_compiled_step_equals_eager():
-    logits, problem = draw(10, 4, 80, 20, 15)
-    lengths = torch.tensor(problem.input_lengths), torch.tensor(problem.target_lengths)
+    logits, ctc_batch = draw(10, 4, 80, 20, 15)
+    lengths = torch.tensor(ctc_batch.input_lengths), torch.tensor(ctc_batch.target_lengths)
 
     def step(x):
-        return ctc_forward_backward(x * 2, problem.targets, *lengths, 0, None, True, True)[0].sum()
+        return ctc_forward_backward(x * 2, ctc_batch.targets, *lengths, 0, None, True, True)[
+            0
+        ].sum()
 
     a, b = logits.clone().requires_grad_(), logits.clone().requires_grad_()
     step(a).backward()

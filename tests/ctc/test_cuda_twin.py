@@ -23,7 +23,7 @@ from ctcasr.ctc.cuda import launch as launch_module
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.backend import host_inputs
 from ctcasr.ctc.cuda.geometry import Args, KernelGeometry, Launch, run
-from ctcasr.ctc.problem import CtcBatch, CtcOutput, prepare
+from ctcasr.ctc.batch import CtcBatch, CtcOutput, prepare
 
 KERNELS = Path(plan_module.__file__).parent
 Twin = Callable[..., CtcOutput]
@@ -65,24 +65,24 @@ def twin(library: ctypes.CDLL) -> Twin:
 
     def forward_backward(
         logits: Tensor,
-        problem: CtcBatch,
+        ctc_batch: CtcBatch,
         need_grad: bool = True,
         reverse: bool = False,
         longest: int | None = None,
     ) -> CtcOutput:
-        longest = max(problem.target_lengths, default=0) if longest is None else longest
-        lengths, prior, floor = host_inputs(problem)
+        longest = max(ctc_batch.target_lengths, default=0) if longest is None else longest
+        lengths, prior, floor = host_inputs(ctc_batch)
         return CtcOutput(
             *run(
                 launcher(reverse),
                 logits,
-                problem.targets,
+                ctc_batch.targets,
                 torch.tensor(lengths, dtype=torch.int64),
                 KernelGeometry(*logits.shape, longest, need_grad),
-                problem.blank,
+                ctc_batch.blank,
                 prior if prior.numel() else None,
                 floor,
-                problem.normalize,
+                ctc_batch.normalize,
             )
         )
 
@@ -118,8 +118,8 @@ def draw(
     return logits, prepare(logits, targets, times, lengths, blank, **kwargs)
 
 
-def compare(ours: CtcOutput, logits: Tensor, problem: CtcBatch, tolerance: float) -> None:
-    truth = reference.forward_backward(logits.double(), problem, True)
+def compare(ours: CtcOutput, logits: Tensor, ctc_batch: CtcBatch, tolerance: float) -> None:
+    truth = reference.forward_backward(logits.double(), ctc_batch, True)
     torch.testing.assert_close(ours.nll.double(), truth.nll, rtol=3e-7, atol=1e-5)
     assert ours.grad is not None and truth.grad is not None
     error = (
@@ -153,7 +153,7 @@ def test_agrees_with_float64(
         if prior
         else None
     )
-    logits, problem = draw(
+    logits, ctc_batch = draw(
         seed,
         batch,
         frames,
@@ -165,68 +165,69 @@ def test_agrees_with_float64(
         prior=given_prior,
         prior_weight=0.7,
     )
-    compare(twin(logits, problem), logits, problem, 2e-6)
+    compare(twin(logits, ctc_batch), logits, ctc_batch, 2e-6)
 
 
 @pytest.mark.parametrize("labels", [0, 1, 15, 16, 127, 128, 255, 256, 257, 1023, 1024, 2047])
 def test_every_width_of_the_lattice(twin, labels):
-    logits, problem = draw(labels, 1, labels + labels // 20 + 21, 60, labels)
-    compare(twin(logits, problem), logits, problem, 2e-6)
+    logits, ctc_batch = draw(labels, 1, labels + labels // 20 + 21, 60, labels)
+    compare(twin(logits, ctc_batch), logits, ctc_batch, 2e-6)
 
 
 @pytest.mark.parametrize("labels", [40, 130, 300, 1100])
 def test_order_of_the_warps_does_not_matter(twin, labels):
-    logits, problem = draw(labels, 2, labels + 150, 30, labels)
+    logits, ctc_batch = draw(labels, 2, labels + 150, 30, labels)
     one, two, again = (
-        twin(logits, problem),
-        twin(logits, problem, reverse=True),
-        twin(logits, problem),
+        twin(logits, ctc_batch),
+        twin(logits, ctc_batch, reverse=True),
+        twin(logits, ctc_batch),
     )
     for ours in (two, again):
         assert all(torch.equal(a, b) for a, b in zip(one, ours, strict=True))
 
 
 def test_neighbours_in_the_batch_do_not_matter(twin):
-    logits, problem = draw(3, 3, 120, 12, 30)
-    whole = twin(logits, problem)
+    logits, ctc_batch = draw(3, 3, 120, 12, 30)
+    whole = twin(logits, ctc_batch)
     for b, (frames, labels) in enumerate(
-        zip(problem.input_lengths, problem.target_lengths, strict=True)
+        zip(ctc_batch.input_lengths, ctc_batch.target_lengths, strict=True)
     ):
-        alone = prepare(logits[b : b + 1], problem.row(b)[None], [frames], [labels])
-        rows = twin(logits[b : b + 1], alone, longest=max(problem.target_lengths))
+        alone = prepare(logits[b : b + 1], ctc_batch.row(b)[None], [frames], [labels])
+        rows = twin(logits[b : b + 1], alone, longest=max(ctc_batch.target_lengths))
         assert torch.equal(rows.nll[0], whole.nll[b]) and torch.equal(rows.grad[0], whole.grad[b])
 
 
 def test_padding_of_nan_is_never_read(twin):
-    logits, problem = draw(5, 4, 60, 9, 12)
-    before = twin(logits, problem)
-    for b, frames in enumerate(problem.input_lengths):
+    logits, ctc_batch = draw(5, 4, 60, 9, 12)
+    before = twin(logits, ctc_batch)
+    for b, frames in enumerate(ctc_batch.input_lengths):
         logits[b, frames:] = math.nan
-    after = twin(logits, problem)
+    after = twin(logits, ctc_batch)
     assert torch.equal(before.nll, after.nll) and torch.equal(before.grad, after.grad)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_logits_are_computed_in_float32(twin, dtype):
-    logits, problem = draw(6, 3, 80, 20, 15)
+    logits, ctc_batch = draw(6, 3, 80, 20, 15)
     low = logits.to(dtype)
-    ours, full = twin(low, problem), twin(low.float(), problem)
+    ours, full = twin(low, ctc_batch), twin(low.float(), ctc_batch)
     assert torch.equal(ours.nll, full.nll)
     assert ours.grad.dtype == dtype and torch.equal(ours.grad, full.grad.to(dtype))
 
 
 def test_time_major_logits_need_no_copy(twin):
-    logits, problem = draw(7, 3, 50, 8, 10)
+    logits, ctc_batch = draw(7, 3, 50, 8, 10)
     turned = logits.transpose(0, 1).contiguous().transpose(0, 1)
     assert all(
-        torch.equal(a, b) for a, b in zip(twin(logits, problem), twin(turned, problem), strict=True)
+        torch.equal(a, b)
+        for a, b in zip(twin(logits, ctc_batch), twin(turned, ctc_batch), strict=True)
     )
 
 
 def test_loss_alone_is_the_same_loss(twin):
-    logits, problem = draw(8, 4, 300, 20, 60)
-    alone = twin(logits, problem, need_grad=False)
-    assert alone.grad is None and torch.equal(alone.nll, twin(logits, problem).nll)
+    logits, ctc_batch = draw(8, 4, 300, 20, 60)
+    alone = twin(logits, ctc_batch, need_grad=False)
+    assert alone.grad is None and torch.equal(alone.nll, twin(logits, ctc_batch).nll)
     assert (alone.health < 1e-4).all()
 
 
@@ -241,19 +242,19 @@ def test_closed_form_of_uniform_logits(twin, frames, classes, labels, nll):
 
 
 def test_gradient_over_many_frames(twin):
-    logits, problem = draw(9, 1, 5000, 12, 100)
-    compare(twin(logits, problem), logits, problem, 2e-6)
+    logits, ctc_batch = draw(9, 1, 5000, 12, 100)
+    compare(twin(logits, ctc_batch), logits, ctc_batch, 2e-6)
 
 
 def test_a_forbidden_label_spoils_its_own_row_only(twin):
-    logits, problem = draw(10, 3, 40, 9, 6)
-    good = twin(logits, problem)
+    logits, ctc_batch = draw(10, 3, 40, 9, 6)
+    good = twin(logits, ctc_batch)
     for label in (0, -1, 9, 2**40):
-        spoiled = problem.targets.clone()
+        spoiled = ctc_batch.targets.clone()
         spoiled[2] = label
         rows = twin(
             logits,
-            CtcBatch(spoiled, problem.input_lengths, problem.target_lengths, 0, checked=False),
+            CtcBatch(spoiled, ctc_batch.input_lengths, ctc_batch.target_lengths, 0, checked=False),
         )
         assert rows.nll[0].isnan() and (rows.grad[0] == 0).all()
         assert torch.equal(rows.nll[1:], good.nll[1:]) and torch.equal(rows.grad[1:], good.grad[1:])
@@ -264,8 +265,8 @@ def test_nan_and_impossible_rows(twin):
     logits[0, 3, 2] = math.nan
     logits[1, :, 2] = -math.inf
     logits[2, :, 2] = -1e30
-    problem = prepare(logits, torch.tensor([[1, 2], [1, 2], [2, 2], [1, 3]]), [12] * 4, [2] * 4)
-    rows = twin(logits, problem)
+    ctc_batch = prepare(logits, torch.tensor([[1, 2], [1, 2], [2, 2], [1, 3]]), [12] * 4, [2] * 4)
+    rows = twin(logits, ctc_batch)
     assert rows.nll[0].isnan() and rows.grad[0].isnan().all()
     assert (rows.nll[1:3] == math.inf).all() and (rows.grad[1:3] == 0).all()
     compare(
@@ -282,14 +283,14 @@ def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monke
     monkeypatch.setattr(nvrtc, "binary", lambda capability: b"\x7fELF%d" % capability)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=7))
-    logits, problem = draw(labels, 2, labels + 50, 40, labels)
-    lengths, _, _ = host_inputs(problem)
+    logits, ctc_batch = draw(labels, 2, labels + 50, 40, labels)
+    lengths, _, _ = host_inputs(ctc_batch)
     launch = launch_module.Kernels(0)
     rows = CtcOutput(
         *run(
             launch,
             logits,
-            problem.targets,
+            ctc_batch.targets,
             torch.tensor(lengths),
             KernelGeometry(*logits.shape, labels, True),
             0,
@@ -298,6 +299,6 @@ def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monke
             True,
         )
     )
-    assert all(torch.equal(a, b) for a, b in zip(rows, twin(logits, problem), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(rows, twin(logits, ctc_batch), strict=True))
     with pytest.raises(RuntimeError, match="launch chains_8: error 1, refused by the twin"):
         launch("chains_8", 1, 1, 1024, 0, Args())

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ctcasr.ctc import ctc_loss, ctc_report, forced_align, greedy
-from ctcasr.ctc.problem import prepare
+from ctcasr.ctc.batch import prepare
 
 
 def test_empty_target_is_the_blank_path(run):
@@ -213,12 +213,12 @@ def test_labels_behind_the_target_length_do_not_matter():
 
 def test_problem_counts_repeats_and_slack():
     flat = torch.tensor([1, 1, 1, 1, 2, 2, 3])
-    problem = prepare(torch.zeros(5, 6, 4), flat, [6, 5, 0, 0, 4], [3, 1, 0, 0, 3])
-    assert problem.offsets == (0, 3, 4, 4, 4, 7)
-    assert problem.repeats == (2, 0, 0, 0, 1)
-    assert problem.slack == (1, 4, 0, 0, 0) and all(problem.feasible)
-    assert problem.padded().tolist() == [[1, 1, 1], [1, 0, 0], [0, 0, 0], [0, 0, 0], [2, 2, 3]]
-    assert problem.row(4).tolist() == [2, 2, 3]
+    ctc_batch = prepare(torch.zeros(5, 6, 4), flat, [6, 5, 0, 0, 4], [3, 1, 0, 0, 3])
+    assert ctc_batch.offsets == (0, 3, 4, 4, 4, 7)
+    assert ctc_batch.repeats == (2, 0, 0, 0, 1)
+    assert ctc_batch.slack == (1, 4, 0, 0, 0) and all(ctc_batch.feasible)
+    assert ctc_batch.padded().tolist() == [[1, 1, 1], [1, 0, 0], [0, 0, 0], [0, 0, 0], [2, 2, 3]]
+    assert ctc_batch.row(4).tolist() == [2, 2, 3]
 
 
 def test_nan_in_a_real_frame_is_not_hidden(run):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from ctcasr.ctc import CTCLoss, backends, ctc_loss
-from ctcasr.ctc.problem import prepare
+from ctcasr.ctc.batch import prepare
 
 
 def batch():
@@ -224,8 +224,8 @@ def test_wrong_arguments_are_named():
 
 def test_a_device_without_kernel_falls_back_to_torch_and_says_so_once(monkeypatch):
     """The meta device has shapes and no numbers: it stands for any device that has no kernel."""
-    backends._say.cache_clear()
-    logits, problem = (
+    backends._warn_once.cache_clear()
+    logits, ctc_batch = (
         torch.zeros(1, 4, 3, device="meta"),
         prepare(torch.zeros(1, 4, 3), torch.tensor([[1]]), [4], [1]),
     )
@@ -234,11 +234,11 @@ def test_a_device_without_kernel_falls_back_to_torch_and_says_so_once(monkeypatc
         backends.native, "forward_backward", lambda *arguments: seen.append(arguments)
     )
     with pytest.warns(RuntimeWarning, match="'meta'"):
-        backends.select("auto", logits.device)(logits, problem, True)
+        backends.select("auto", logits.device)(logits, ctc_batch, True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        backends.select("auto", logits.device)(logits, problem, True)
-    assert seen == [(logits, problem, True)] * 2
+        backends.select("auto", logits.device)(logits, ctc_batch, True)
+    assert seen == [(logits, ctc_batch, True)] * 2
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 
 from ctcasr.ctc import reference
 from ctcasr.ctc.op import ctc_forward_backward
-from ctcasr.ctc.problem import prepare
+from ctcasr.ctc.batch import prepare
 
 
 def inputs(
@@ -44,8 +44,8 @@ def test_gradient_is_that_of_the_reference(prior):
     )
     outer = torch.tensor([1.0, -2.0, 0.5])
     nll.backward(outer)
-    problem = prepare(logits, targets, frames, labels, blank, log_prior)
-    truth = reference.forward_backward(logits.detach().double(), problem, True)
+    ctc_batch = prepare(logits, targets, frames, labels, blank, log_prior)
+    truth = reference.forward_backward(logits.detach().double(), ctc_batch, True)
     torch.testing.assert_close(nll.double(), truth.nll)
     torch.testing.assert_close(
         logits.grad.double(), truth.grad * outer.double()[:, None, None], atol=3e-6, rtol=0

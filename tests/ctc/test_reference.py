@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
 from ctcasr.ctc import ctc_loss, native, reference
-from ctcasr.ctc.problem import prepare
+from ctcasr.ctc.batch import prepare
 
 TARGETS = torch.tensor([[1, 1, 2], [2, 3, 0], [3, 0, 0], [0, 0, 0]])
 TIMES, LENGTHS = [6, 4, 1, 3], [3, 2, 1, 0]
@@ -54,12 +54,12 @@ def test_forward_backward_equals_autograd_and_torch(seed, frames, classes, label
     ).requires_grad_()
     targets = torch.randint(1, classes, (3, labels), generator=rng)
     times = torch.randint(0, frames + 1, (3,), generator=rng)
-    problem = prepare(logits, targets, times, torch.randint(0, labels + 1, (3,), generator=rng))
-    loss = reference.nll(logits, problem)
+    ctc_batch = prepare(logits, targets, times, torch.randint(0, labels + 1, (3,), generator=rng))
+    loss = reference.nll(logits, ctc_batch)
     loss.masked_fill(loss.isinf(), 0.0).sum().backward()
-    rows = reference.forward_backward(logits, problem, True)
-    other = native.forward_backward(logits, problem, True)
-    assert (loss.isfinite() == torch.tensor(problem.feasible)).all()
+    rows = reference.forward_backward(logits, ctc_batch, True)
+    other = native.forward_backward(logits, ctc_batch, True)
+    assert (loss.isfinite() == torch.tensor(ctc_batch.feasible)).all()
     torch.testing.assert_close(rows.nll, loss.detach(), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(other.nll, rows.nll, rtol=1e-11, atol=1e-10)
     assert logits.grad is not None and rows.grad is not None

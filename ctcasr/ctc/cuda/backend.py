@@ -3,112 +3,123 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from ctcasr.ctc import native
+from ctcasr.ctc.batch import CtcBatch, CtcOutput, checked
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.geometry import DTYPES, MOST_LABELS, KernelGeometry, run
 from ctcasr.ctc.cuda.launch import driver, kernels
-from ctcasr.ctc.problem import CtcBatch, CtcOutput, prepare
 
-if (
-    torch.cuda.is_available()
-):  # what is missing shows at import: backend="auto" then falls back and says why
+# What is missing shows at import: backend="auto" then falls back and says why.
+if torch.cuda.is_available():
     driver()
     nvrtc.library()
 
-_KEPT = 8
-_recent: OrderedDict[tuple[torch.device, bytes], tuple[Tensor, int]] = (
-    OrderedDict()
-)  # and the stream of the copy
+_MOST_RECENT = 8  # copies that are kept
+_recent: OrderedDict[tuple[torch.device, bytes], tuple[Tensor, int]] = OrderedDict()  # with stream
 _captured: list[Tensor] = []  # read by the replays of CUDA graphs
 
 
-def forward_backward(logits: Tensor, problem: CtcBatch, need_grad: bool) -> CtcOutput:
+class HostInputs(NamedTuple):
+    """What the kernels need of a batch besides logits and targets."""
+
+    lengths: list[int]  # [3 B] frames, labels and starts of the rows
+    prior: Tensor  # float64 [C] less its smallest value, or [0] without one
+    prior_floor: float  # that smallest value
+
+
+class DeviceInputs(NamedTuple):
+    """The same on the device, with the targets."""
+
+    lengths: Tensor
+    targets: Tensor
+    prior: Tensor | None
+    prior_floor: float
+
+
+def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
     """Loss, gradient and health of each row of CUDA logits [B, T, C]; float32 inside.
 
-    Float64 logits and targets beyond 2047 labels go to the torch backend. A label out of range or equal to the
-    blank (possible only in targets that came on the device) gives NaN loss and zero gradient in its row.
+    Float64 logits and targets beyond 2047 labels go to the torch backend. A label out of range or
+    equal to the blank (possible only in targets that came on the device) gives NaN loss and zero
+    gradient in its row.
+
+    Raises:
+        ValueError: a wrong label in targets that the torch backend reads.
     """
-    longest = max(problem.target_lengths, default=0)
-    if logits.dtype not in DTYPES or longest > MOST_LABELS or logits.shape[0] == 0:
-        if not problem.checked:  # torch reads wherever a label points
-            problem = prepare(
-                logits,
-                problem.host_targets,
-                problem.input_lengths,
-                problem.target_lengths,
-                problem.blank,
-                problem.prior,
-                normalize=problem.normalize,
-            )
-        return native.forward_backward(logits, problem, need_grad)
+    rows, frames, classes = logits.shape
+    longest = max(ctc_batch.target_lengths, default=0)
+    if logits.dtype not in DTYPES or longest > MOST_LABELS or rows == 0:
+        # Torch reads wherever a label points.
+        return native.forward_backward(logits, checked(ctc_batch, classes), need_grad)
     if logits.stride(2) != 1:
         logits = logits.contiguous()
     with torch.cuda.device(logits.device):
-        lengths, targets, prior, floor = _on_device(problem, logits.device)
-        batch, frames, classes = logits.shape
-        geometry = KernelGeometry(batch, frames, classes, longest, need_grad)
-        return CtcOutput(
-            *run(
-                kernels(logits.device.index),
-                logits,
-                targets,
-                lengths,
-                geometry,
-                problem.blank,
-                prior,
-                floor,
-                problem.normalize,
-            )
+        inputs = _on_device(ctc_batch, logits.device)
+        nll, grad, health = run(
+            kernels(logits.device.index),
+            logits,
+            inputs.targets,
+            inputs.lengths,
+            KernelGeometry(rows, frames, classes, longest, need_grad),
+            ctc_batch.blank,
+            inputs.prior,
+            inputs.prior_floor,
+            ctc_batch.normalize,
         )
+    return CtcOutput(nll, grad, health)
 
 
-def host_inputs(problem: CtcBatch) -> tuple[list[int], Tensor, float]:
-    """Frames, labels and starts of the rows in one list; the prior less its smallest value, and that value."""
-    # So no emission exceeds one, and exponents only fall.
-    floor = 0.0 if problem.prior is None else float(problem.prior.min())
-    prior = torch.zeros(0, dtype=torch.float64) if problem.prior is None else problem.prior - floor
-    return [*problem.input_lengths, *problem.target_lengths, *problem.offsets[:-1]], prior, floor
+def host_inputs(ctc_batch: CtcBatch) -> HostInputs:
+    """Lengths and prior of a batch as the kernels take them."""
+    starts = ctc_batch.offsets[:-1]
+    lengths = [*ctc_batch.input_lengths, *ctc_batch.target_lengths, *starts]
+    if ctc_batch.prior is None:
+        return HostInputs(lengths, torch.zeros(0, dtype=torch.float64), 0.0)
+    # Less the smallest value, so that no emission exceeds one and exponents only fall.
+    floor = float(ctc_batch.prior.min())
+    return HostInputs(lengths, ctc_batch.prior - floor, floor)
 
 
-def _on_device(
-    problem: CtcBatch, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor | None, float]:
-    lengths, prior, floor = host_inputs(problem)
-    host = not problem.targets.is_cuda
-    labels = problem.targets if host else torch.zeros(0, dtype=torch.int64)
-    packed = torch.cat([torch.tensor(lengths, dtype=torch.int64), labels, prior.view(torch.int64)])
-    there = _copy(packed, device)
-    ends = (len(lengths), len(lengths) + labels.numel())
-    targets = there[ends[0] : ends[1]] if host else problem.targets
-    return (
-        there[: ends[0]],
-        targets,
-        there[ends[1] :].view(torch.float64) if prior.numel() else None,
-        floor,
+def _on_device(ctc_batch: CtcBatch, device: torch.device) -> DeviceInputs:
+    """One copy takes lengths, labels (unless they are there) and the prior's bits to the device."""
+    inputs = host_inputs(ctc_batch)
+    labels = ctc_batch.targets
+    if ctc_batch.targets.is_cuda:
+        labels = torch.zeros(0, dtype=torch.int64)
+    lengths = torch.tensor(inputs.lengths, dtype=torch.int64)
+    packed = torch.cat([lengths, labels, inputs.prior.view(torch.int64)])
+    sizes = [lengths.numel(), labels.numel(), inputs.prior.numel()]
+    lengths, labels, prior = _copy(packed, device).split(sizes)
+    return DeviceInputs(
+        lengths,
+        ctc_batch.targets if ctc_batch.targets.is_cuda else labels,
+        prior.view(torch.float64) if prior.numel() else None,
+        inputs.prior_floor,
     )
 
 
 def _copy(packed: Tensor, device: torch.device) -> Tensor:
-    """`packed` on the device. Recent ones are kept: a CUDA graph captures what its warm-up has copied."""
+    """`packed` on the device. Recent copies stay: a graph captures what its warm-up has copied."""
     key = (device, packed.numpy().tobytes())
-    there, stream = _recent.get(key, (None, 0))
+    copy, stream = _recent.get(key, (None, 0))
     if torch.cuda.is_current_stream_capturing():
-        if there is None:
+        if copy is None:
             raise RuntimeError(
-                "CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they lie "
-                "on the host) once before the capture, as torch's warm-up does"
+                "CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they "
+                "lie on the host) once before the capture, as torch's warm-up does"
             )
-        _captured.append(there)
-        return there
+        _captured.append(copy)
+        return copy
     current = torch.cuda.current_stream(device).cuda_stream
-    if there is None or stream != current:
-        there = packed.pin_memory().to(device, non_blocking=True)
-        _recent[key] = there, current
-        if len(_recent) > _KEPT:
+    if copy is None or stream != current:
+        copy = packed.pin_memory().to(device, non_blocking=True)
+        _recent[key] = (copy, current)
+        if len(_recent) > _MOST_RECENT:
             _recent.popitem(last=False)
     _recent.move_to_end(key)
-    return there
+    return copy

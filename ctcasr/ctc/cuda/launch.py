@@ -9,7 +9,7 @@ from functools import cache
 import torch
 
 from ctcasr.ctc.cuda import nvrtc
-from ctcasr.ctc.cuda.geometry import SHARED_STATES, Args
+from ctcasr.ctc.cuda.geometry import BYTES_OF_A_STATE, SHARED_STATES, Args
 
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
@@ -28,41 +28,41 @@ def driver() -> ctypes.CDLL:
 
 
 class Kernels:
-    """The kernels of one device: call with a name, the grid, threads, shared bytes and the arguments."""
+    """The kernels of one device, in the context and on the stream of torch.
+
+    Called with a name, the grid, threads, bytes of shared memory and the arguments.
+    """
 
     def __init__(self, device: int) -> None:
         major, minor = torch.cuda.get_device_capability(device)
         self._code = nvrtc.binary(10 * major + minor)
-        self._context, self._module = ctypes.c_void_p(), ctypes.c_void_p()
-        _check(
-            driver().cuDevicePrimaryCtxRetain(ctypes.byref(self._context), device),
-            "retain torch's context",
-        )
-        self._enter()
-        _check(
-            driver().cuModuleLoadData(ctypes.byref(self._module), self._code),
-            "load the CTC kernels",
-        )
+        self._context = ctypes.c_void_p()
+        self._module = ctypes.c_void_p()
         self._functions: dict[str, ctypes.c_void_p] = {}
+        code = driver().cuDevicePrimaryCtxRetain(ctypes.byref(self._context), device)
+        _check(code, "retain torch's context")
+        self._enter()
+        code = driver().cuModuleLoadData(ctypes.byref(self._module), self._code)
+        _check(code, "load the CTC kernels")
 
     def _enter(self) -> None:
-        # A thread that has not called the runtime yet (torch's allocator may answer without it) has no context.
+        # A thread that has not called the runtime yet (torch's allocator may answer without it)
+        # has no context.
         _check(driver().cuCtxSetCurrent(self._context), "enter torch's context")
 
     def _function(self, name: str) -> ctypes.c_void_p:
-        if name not in self._functions:
-            function = ctypes.c_void_p()
-            _check(
-                driver().cuModuleGetFunction(ctypes.byref(function), self._module, name.encode()),
-                f"find {name}",
-            )
-            if name.startswith("occupancies"):
-                _check(
-                    driver().cuFuncSetAttribute(function, _MAX_DYNAMIC_SHARED, 8 * SHARED_STATES),
-                    f"set up {name}",
-                )
-            self._functions[name] = function
-        return self._functions[name]
+        if name in self._functions:
+            return self._functions[name]
+        function = ctypes.c_void_p()
+        pointer = ctypes.byref(function)
+        code = driver().cuModuleGetFunction(pointer, self._module, name.encode())
+        _check(code, f"find {name}")
+        if name.startswith("occupancies"):
+            shared = BYTES_OF_A_STATE * SHARED_STATES
+            code = driver().cuFuncSetAttribute(function, _MAX_DYNAMIC_SHARED, shared)
+            _check(code, f"set up {name}")
+        self._functions[name] = function
+        return function
 
     def __call__(
         self, name: str, grid_x: int, grid_y: int, threads: int, shared: int, args: Args
@@ -70,22 +70,12 @@ class Kernels:
         self._enter()
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
         parameters = (ctypes.c_void_p * 1)(ctypes.addressof(args))
-        _check(
-            driver().cuLaunchKernel(
-                self._function(name),
-                grid_x,
-                grid_y,
-                1,
-                threads,
-                1,
-                1,
-                shared,
-                stream,
-                parameters,
-                None,
-            ),
-            f"launch {name}",
+        grid = (grid_x, grid_y, 1)
+        block = (threads, 1, 1)
+        code = driver().cuLaunchKernel(
+            self._function(name), *grid, *block, shared, stream, parameters, None
         )
+        _check(code, f"launch {name}")
 
 
 @cache
@@ -95,9 +85,9 @@ def kernels(device: int) -> Kernels:
 
 
 def _check(code: int, what: str) -> None:
-    if code:
-        text = ctypes.c_char_p()
-        driver().cuGetErrorString(code, ctypes.byref(text))
-        raise RuntimeError(
-            f"CUDA driver could not {what}: error {code}, {(text.value or b'unknown').decode()}"
-        )
+    if code == 0:
+        return
+    text = ctypes.c_char_p()
+    driver().cuGetErrorString(code, ctypes.byref(text))
+    reason = (text.value or b"unknown").decode()
+    raise RuntimeError(f"CUDA driver could not {what}: error {code}, {reason}")

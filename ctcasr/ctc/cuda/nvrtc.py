@@ -7,19 +7,19 @@ import hashlib
 import os
 import sys
 import tempfile
+from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 SOURCES = ("kernels.cu", "frames.cuh", "chains.cuh", "batch.cuh", "lattice.cuh", "lanes.cuh")
-OPTIONS = (
-    "--std=c++17",
-    "--fmad=false",
-)  # products are fused where the source says so: the same bits on the host
+_KEY_LETTERS = 32  # of the checksum in the name of a cached file
+# Products are fused where the source says so: the same bits on the host.
+OPTIONS = ("--std=c++17", "--fmad=false")
 
 
 class CudaUnavailable(ImportError):
-    """The CUDA kernels cannot be compiled or loaded here; the message says what is missing and what to do."""
+    """The CUDA kernels cannot be compiled or loaded here; says what is missing and what to do."""
 
 
 def sources() -> dict[str, str]:
@@ -30,47 +30,53 @@ def sources() -> dict[str, str]:
 
 @cache
 def library() -> ctypes.CDLL:
-    """NVRTC: what cuda-pathfinder finds, else the one beside torch; CudaUnavailable if there is none."""
-    tried = []
+    """NVRTC: what cuda-pathfinder finds, else the one beside torch.
+
+    Raises:
+        CudaUnavailable: there is none.
+    """
+    failures = []
     for path in _candidates():
         try:
             return ctypes.CDLL(path)
         except OSError as error:
-            tried.append(f"{path}: {error}")
+            failures.append(f"{path}: {error}")
+    tried = f" ({'; '.join(failures)})" if failures else ""
     raise CudaUnavailable(
-        "the CUDA kernel of the CTC loss needs NVRTC (libnvrtc), which was not found"
-        + (" (" + "; ".join(tried) + ")" if tried else "")
-        + ": install a CUDA build of torch, or the package nvidia-cuda-nvrtc of its CUDA version, or use backend='torch'"
+        f"the CUDA kernel of the CTC loss needs NVRTC (libnvrtc), which was not found{tried}: "
+        f"install a CUDA build of torch, or the package nvidia-cuda-nvrtc of its CUDA version, "
+        f"or use backend='torch'"
     )
 
 
 def _candidates() -> list[str]:
-    found: list[str] = []
-    try:
-        from cuda.pathfinder import (
-            load_nvidia_dynamic_lib,  # comes with torch's CUDA wheels on Linux
-        )
-
-        path = load_nvidia_dynamic_lib("nvrtc").abs_path
-        found += [path] if path else []
-    except (
-        Exception
-    ) as error:  # absent, or its own error type if it finds nothing: the search below goes on
-        del error
+    """Paths and names under which NVRTC may lie, the likeliest first."""
+    paths = _from_pathfinder()
     pattern = "nvrtc64_*.dll" if sys.platform == "win32" else "libnvrtc.so*"
     for entry in dict.fromkeys(sys.path):
         for folder in ("nvidia/*/lib", "nvidia/*/bin", "torch/lib"):
-            found += sorted(
-                str(path)
-                for path in Path(entry or ".").glob(f"{folder}/{pattern}")
-                if ".alt" not in path.name
-            )
-    return found + ([] if sys.platform == "win32" else ["libnvrtc.so"])
+            beside = sorted(Path(entry or ".").glob(f"{folder}/{pattern}"))
+            paths += [str(path) for path in beside if ".alt" not in path.name]
+    if sys.platform != "win32":
+        paths.append("libnvrtc.so")
+    return paths
+
+
+def _from_pathfinder() -> list[str]:
+    """What cuda-pathfinder finds, which comes with torch's CUDA wheels on Linux."""
+    try:
+        from cuda.pathfinder import load_nvidia_dynamic_lib
+
+        path = load_nvidia_dynamic_lib("nvrtc").abs_path
+    except Exception:  # absent, or an error type of its own if it finds nothing
+        return []
+    return [path] if path else []
 
 
 def version() -> tuple[int, int]:
     """(major, minor) of NVRTC."""
-    major, minor = ctypes.c_int(), ctypes.c_int()
+    major = ctypes.c_int()
+    minor = ctypes.c_int()
     _check(library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)), "version")
     return major.value, minor.value
 
@@ -85,11 +91,15 @@ def architectures() -> tuple[int, ...]:
 
 
 def binary(capability: int, folder: Path | None = None) -> bytes:
-    """Machine code for a compute capability (90 is 9.0), from the cache on disk or compiled into it.
+    """Machine code for a compute capability (90 is 9.0), cached on disk.
 
     A device newer than NVRTC gets PTX of the newest architecture, which the driver compiles.
+
+    Raises:
+        CudaUnavailable: NVRTC no longer knows so old a device.
+        RuntimeError: the sources do not compile.
     """
-    known = [value for value in architectures() if value <= capability]
+    known = [architecture for architecture in architectures() if architecture <= capability]
     if not known:
         raise CudaUnavailable(
             f"NVRTC {version()} has dropped compute capability {capability / 10:.1f}; it knows "
@@ -98,50 +108,61 @@ def binary(capability: int, folder: Path | None = None) -> bytes:
     exact = known[-1] == capability
     target = f"sm_{capability}" if exact else f"compute_{known[-1]}"
     texts = sources()
-    key = hashlib.sha256(repr((texts, OPTIONS, target, version())).encode()).hexdigest()[:32]
+    content = repr((texts, OPTIONS, target, version()))
+    key = hashlib.sha256(content.encode()).hexdigest()[:_KEY_LETTERS]
     path = (folder or cache_folder()) / f"ctc-{target}-{key}"
     try:
         return path.read_bytes()
     except OSError:
         code = compile_program(texts, target, cubin=exact)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(code)
-        os.replace(name, path)  # a reader sees all of it or nothing
-    except OSError:
-        pass  # a read-only home costs the next process a compilation, nothing else
+    # A read-only home costs the next process a compilation, nothing else.
+    with suppress(OSError):
+        _write_whole(path, code)
     return code
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file of which a reader sees all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    os.replace(name, path)
 
 
 def cache_folder() -> Path:
     """$CTCASR_CACHE, else the user's cache folder."""
-    if given := os.environ.get("CTCASR_CACHE"):
-        return Path(given)
-    base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME")
+    named = os.environ.get("CTCASR_CACHE")
+    if named:
+        return Path(named)
+    variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
+    base = os.environ.get(variable)
     return Path(base or Path.home() / ".cache") / "ctcasr"
 
 
 def compile_program(texts: dict[str, str], target: str, *, cubin: bool) -> bytes:
-    """Compile the first source with the others as headers; RuntimeError carries the compiler's log."""
+    """Compile the first source with the others as headers.
+
+    Raises:
+        RuntimeError: carries the compiler's log.
+    """
     nvrtc = library()
-    names, bodies = list(texts), list(texts.values())
-    count = len(names) - 1
-    headers = (ctypes.c_char_p * count)(*[body.encode() for body in bodies[1:]])
-    includes = (ctypes.c_char_p * count)(*[name.encode() for name in names[1:]])
-    options = [option.encode() for option in (*OPTIONS, f"--gpu-architecture={target}")]
+    (name, body), *headers = [(name.encode(), body.encode()) for name, body in texts.items()]
+    strings = ctypes.c_char_p * len(headers)
     program = ctypes.c_void_p()
-    _check(
-        nvrtc.nvrtcCreateProgram(
-            ctypes.byref(program), bodies[0].encode(), names[0].encode(), count, headers, includes
-        ),
-        "create",
+    code = nvrtc.nvrtcCreateProgram(
+        ctypes.byref(program),
+        body,
+        name,
+        len(headers),
+        strings(*[header_body for _, header_body in headers]),
+        strings(*[header_name for header_name, _ in headers]),
     )
+    _check(code, "create")
+    options = [option.encode() for option in (*OPTIONS, f"--gpu-architecture={target}")]
     try:
-        code = nvrtc.nvrtcCompileProgram(
-            program, len(options), (ctypes.c_char_p * len(options))(*options)
-        )
+        arguments = (ctypes.c_char_p * len(options))(*options)
+        code = nvrtc.nvrtcCompileProgram(program, len(options), arguments)
         if code:
             log = _bytes(program, "nvrtcGetProgramLog").rstrip(b"\0").decode(errors="replace")
             raise RuntimeError(

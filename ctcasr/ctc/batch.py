@@ -1,0 +1,263 @@
+"""One checked CTC batch: the contract between the front door (`loss.py`) and the backends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import accumulate, pairwise
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+Lengths = Sequence[int] | Tensor
+
+
+@dataclass(frozen=True)
+class CtcBatch:
+    """One batch: host lengths and concatenated targets, checked so that no kernel looks again.
+
+    `targets` are int64 [sum of target_lengths], contiguous, row after row. `checked` is False only
+    for device targets that were left where they are (`prepare(..., on_device=True)`): nobody has
+    looked at their labels, so the kernel must clamp, and what reads labels brings them to the host.
+    """
+
+    targets: Tensor  # on the host if `checked`
+    input_lengths: tuple[int, ...]
+    target_lengths: tuple[int, ...]
+    blank: int
+    prior: Tensor | None = None  # float64 [C] on the host, already multiplied by prior_weight
+    normalize: bool = True  # False: scores are taken as given, without log_softmax
+    checked: bool = True
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """Start of each row in `targets`, and their end: B + 1 integers."""
+        return tuple(accumulate(self.target_lengths, initial=0))
+
+    @cached_property
+    def host_targets(self) -> Tensor:
+        """The targets on the host (waits for the device if they are not there yet)."""
+        return self.targets.cpu()
+
+    @cached_property
+    def repeats(self) -> tuple[int, ...]:
+        """Adjacent equal labels R of each row: each needs a blank of its own in between."""
+        labels = self.host_targets
+        # equal_before[j]: equal pairs whose second label lies before position j
+        equal_before = torch.zeros(labels.numel() + 1, dtype=torch.int64)
+        if labels.numel() > 1:
+            equal_before[2:] = (labels[1:] == labels[:-1]).cumsum(0)
+        counts = equal_before.tolist()
+        repeats = []
+        for start, end in pairwise(self.offsets):
+            repeats.append(counts[end] - counts[start + 1] if end > start else 0)
+        return tuple(repeats)
+
+    @cached_property
+    def slack(self) -> tuple[int, ...]:
+        """Frames beyond the shortest path, T - U - R, of each row; negative: no path exists."""
+        rows = zip(self.input_lengths, self.target_lengths, self.repeats, strict=True)
+        return tuple(frames - labels - repeats for frames, labels, repeats in rows)
+
+    @cached_property
+    def feasible(self) -> tuple[bool, ...]:
+        """Whether a path exists in each row: T >= U + R."""
+        return tuple(spare >= 0 for spare in self.slack)
+
+    def row(self, index: int) -> Tensor:
+        """Targets of one row [U]."""
+        return self.targets[self.offsets[index] : self.offsets[index + 1]]
+
+    def padded(self) -> Tensor:
+        """Host targets [B, max U], filled up with the blank."""
+        rows = len(self.target_lengths)
+        width = max(self.target_lengths, default=0)
+        padded = torch.full((rows, width), self.blank, dtype=torch.int64)
+        if self.targets.numel():
+            inside = torch.arange(width) < torch.tensor(self.target_lengths)[:, None]
+            padded[inside] = self.host_targets
+        return padded
+
+
+class CtcOutput(NamedTuple):
+    """What every backend returns for a batch.
+
+    `nll` is inf where no path has a probability; `grad` is d nll_b / d logits, zero on padding and
+    on infeasible rows; `health` is the relative spread over time of sum_s alpha_t(s) beta_t(s).
+    """
+
+    nll: Tensor  # [B] float32 (float64 for float64 logits), on the device of the logits
+    grad: Tensor | None  # [B, T, C] in the dtype of the logits
+    health: Tensor  # [B] float32; 0 is perfect
+
+
+def to_device(values: tuple[int, ...], device: torch.device) -> Tensor:
+    """Host integers as an int64 tensor on a device, without waiting for it."""
+    on_host = torch.tensor(values, dtype=torch.int64)
+    if device.type == "cuda":
+        return on_host.pin_memory().to(device, non_blocking=True)
+    return on_host.to(device)
+
+
+def prepare(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    blank: int = 0,
+    prior: Tensor | None = None,
+    prior_weight: float = 1.0,
+    normalize: bool = True,
+    *,
+    on_device: bool = False,
+) -> CtcBatch:
+    """Check one batch for logits [B, T, C] and targets [B, S] or [sum S].
+
+    Lengths are host integers; a device tensor of lengths makes this wait for the device.
+    `on_device=True` leaves CUDA targets beside CUDA logits unread where they are
+    (`checked=False`), so that nothing waits.
+
+    Raises:
+        ValueError: names the row that is wrong, or the argument.
+    """
+    if logits.dim() != 3 or not logits.is_floating_point():
+        raise ValueError(
+            f"logits must be a floating point tensor [B, T, C], "
+            f"got {logits.dtype} {list(logits.shape)}"
+        )
+    rows, frames, classes = logits.shape
+    check_blank(blank, classes)
+    frame_counts = check_lengths(
+        input_lengths, "input_lengths", rows, frames, "frames of the logits"
+    )
+    label_counts = _target_lengths(targets, target_lengths, rows)
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        raise ValueError(f"targets must be integers, got {targets.dtype}")
+    left_there = on_device and targets.is_cuda and targets.device == logits.device
+    if not left_there:
+        targets = targets.cpu()
+    labels = _concatenate(targets.detach(), label_counts)
+    if not left_there:
+        _check_labels(labels, label_counts, blank, classes)
+    return CtcBatch(
+        labels,
+        frame_counts,
+        label_counts,
+        blank,
+        _weighted_prior(prior, prior_weight, classes),
+        normalize,
+        checked=not left_there,
+    )
+
+
+def checked(ctc_batch: CtcBatch, classes: int) -> CtcBatch:
+    """The batch with its labels on the host and checked (waits for the device if they were not).
+
+    Raises:
+        ValueError: names the row with a wrong label.
+    """
+    if ctc_batch.checked:
+        return ctc_batch
+    labels = ctc_batch.host_targets
+    _check_labels(labels, ctc_batch.target_lengths, ctc_batch.blank, classes)
+    return replace(ctc_batch, targets=labels, checked=True)
+
+
+def check_blank(blank: int, classes: int) -> None:
+    """ValueError where the blank is none of the classes."""
+    if not 0 <= blank < classes:
+        raise ValueError(
+            f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}"
+        )
+
+
+def check_lengths(lengths: Lengths, name: str, rows: int, most: int, what: str) -> tuple[int, ...]:
+    """Lengths of `rows` rows as host integers; ValueError names the row whose length is wrong."""
+    if isinstance(lengths, Tensor):
+        if lengths.is_floating_point() or lengths.dim() > 1:
+            raise ValueError(
+                f"{name} must be {rows} integers, got {lengths.dtype} {list(lengths.shape)}"
+            )
+        lengths = lengths.reshape(-1).tolist()
+    counts = tuple(int(length) for length in lengths)
+    if any(count != length for count, length in zip(counts, lengths, strict=True)):
+        raise ValueError(f"{name} must be integers, got {lengths}")
+    if len(counts) != rows:
+        raise ValueError(
+            f"{name} must hold one length for each of the {rows} rows, got {len(counts)}"
+        )
+    for row, count in enumerate(counts):
+        if not 0 <= count <= most:
+            raise ValueError(f"{name}: row {row} has length {count}, expected 0..{most} ({what})")
+    return counts
+
+
+def _target_lengths(targets: Tensor, target_lengths: Lengths, rows: int) -> tuple[int, ...]:
+    """The checked lengths of padded [B, S] or concatenated [sum S] targets."""
+    name = "target_lengths"
+    if targets.dim() == 2:
+        if targets.shape[0] != rows:
+            raise ValueError(
+                f"padded targets must have one row for each of the {rows} rows of the logits, "
+                f"got {list(targets.shape)}"
+            )
+        return check_lengths(target_lengths, name, rows, targets.shape[1], "columns of targets")
+    if targets.dim() != 1:
+        raise ValueError(
+            f"targets must be padded [B, S] or concatenated [sum S], got {list(targets.shape)}"
+        )
+    counts = check_lengths(target_lengths, name, rows, targets.numel(), "concatenated targets")
+    if sum(counts) != targets.numel():
+        raise ValueError(
+            f"concatenated targets hold {targets.numel()} labels, target_lengths sum to "
+            f"{sum(counts)}; pass [B, S] if the targets are padded"
+        )
+    return counts
+
+
+def _concatenate(targets: Tensor, lengths: tuple[int, ...]) -> Tensor:
+    """The labels of all rows, one row after the other: int64 [sum S]."""
+    if targets.dim() == 1:
+        return targets.to(torch.int64).contiguous()
+    if not lengths:
+        return targets.new_zeros(0, dtype=torch.int64)
+    rows = [targets[row, :length] for row, length in enumerate(lengths)]
+    return torch.cat(rows).to(torch.int64)
+
+
+def _check_labels(labels: Tensor, lengths: tuple[int, ...], blank: int, classes: int) -> None:
+    wrong = (labels < 0) | (labels >= classes) | (labels == blank)
+    if not bool(wrong.any()):
+        return
+    position = int(wrong.nonzero()[0])
+    label = int(labels[position])
+    reason = "which is the blank" if label == blank else f"which is not in 0..{classes - 1}"
+    row = 0
+    while position >= lengths[row]:
+        position -= lengths[row]
+        row += 1
+    raise ValueError(
+        f"targets: row {row}, position {position} has label {label}, {reason}; "
+        f"check that the tokenizer and the logits agree (C={classes}, blank={blank})"
+    )
+
+
+def _weighted_prior(prior: Tensor | None, weight: float, classes: int) -> Tensor | None:
+    """Log-probabilities [C] times their weight, float64 on the host."""
+    if prior is None:
+        return None
+    if prior.dim() != 1 or prior.numel() != classes:
+        raise ValueError(
+            f"prior must hold {classes} log-probabilities [C], got {list(prior.shape)}"
+        )
+    weighted = prior.detach().to("cpu", torch.float64) * float(weight)
+    wrong = ~weighted.isfinite()
+    if bool(wrong.any()):
+        label = int(wrong.nonzero()[0])
+        raise ValueError(
+            f"prior must be finite log-probabilities, class {label} has {float(prior[label])}; "
+            f"smooth the counts before taking the log"
+        )
+    return weighted.contiguous()
