@@ -98,7 +98,8 @@ class Corpus:
             label = self._label(utterance)
             samples = self._samples(index, speed)
         except (_Unusable, AudioError) as error:
-            return Skip(where_of(utterance), str(error))
+            uncovered = isinstance(error, _TextUncovered)
+            return Skip(where_of(utterance), str(error), text_uncovered=uncovered)
         if self.transform is not None:
             generator = torch.Generator().manual_seed(own_seed)
             samples = self.transform(samples, generator, utterance)
@@ -112,7 +113,7 @@ class Corpus:
             raise _Unusable("expected a text; the line has none")
         tokens = self.tokenizer.encode(utterance.text)
         if not tokens and utterance.text.strip():
-            raise _Unusable(f"no character of the text {utterance.text!r} is in the alphabet")
+            raise _TextUncovered(f"no character of the text {utterance.text!r} is in the alphabet")
         return tokens
 
     def _label(self, utterance: Utterance) -> int | None:
@@ -152,8 +153,20 @@ class _Unusable(Exception):
     """An utterance that is left out, and why."""
 
 
+class _TextUncovered(_Unusable):
+    """An utterance of whose text the alphabet can write nothing."""
+
+
 def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
-    """One batch of what could be read, the rest in `skipped`; None where nothing is left."""
+    """One batch of what could be read, the rest in `skipped`; None where nothing is left.
+
+    Example:
+        >>> from pathlib import Path
+        >>> items = [Item(Utterance(Path(name)), torch.ones(160), [1, 2]) for name in ("a", "b")]
+        >>> collate(items, 16000).audio.data.shape
+        torch.Size([2, 160])
+    """
+    skipped = tuple(item for item in items if isinstance(item, Skip))
     readable = [item for item in items if isinstance(item, Item)]
     if not readable:
         return None
@@ -166,7 +179,7 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
         audio=Seq.stack([item.samples for item in readable], rate),
         targets=torch.tensor(tokens, dtype=torch.int64),
         target_lengths=tuple(len(item.tokens) for item in readable),
-        skipped=tuple(item for item in items if isinstance(item, Skip)),
+        skipped=skipped,
         seeds=tuple(item.seed for item in readable),
         clean=_stacked([item.clean for item in readable], rate),
         video=_stacked([item.video for item in readable], Fraction(VIDEO_HZ)),
@@ -177,13 +190,17 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
 def _stacked(parts: Sequence[Tensor | None], rate: Fraction) -> Seq | None:
     """None where one of them is missing."""
     present = [part for part in parts if part is not None]
-    return Seq.stack(present, rate) if len(present) == len(parts) else None
+    if len(present) < len(parts):
+        return None
+    return Seq.stack(present, rate)
 
 
 def _numbers(labels: Sequence[int | None]) -> Tensor | None:
     """int64 [B]; None where one of them is missing."""
     present = [label for label in labels if label is not None]
-    return torch.tensor(present, dtype=torch.int64) if len(present) == len(labels) else None
+    if len(present) < len(labels):
+        return None
+    return torch.tensor(present, dtype=torch.int64)
 
 
 def _duration(utterance: Utterance) -> float:

@@ -64,34 +64,50 @@ def speaker_folds(utterances: Sequence[Utterance], count: int, seed: int = 0) ->
 
     Raises:
         ValueError: where a line has no speaker, or there are fewer speakers than rounds.
+
+    Example:
+        >>> from pathlib import Path
+        >>> clips = [Utterance(Path(f"{i}.wav"), speaker=f"s{i % 3}") for i in range(6)]
+        >>> [len(fold.test) for fold in speaker_folds(clips, 3)]
+        [2, 2, 2]
     """
     sizes = _lines_of_speakers(utterances)
     if not 2 <= count <= len(sizes):
         raise ValueError(
             f"expected within 2..{len(sizes)} folds, one speaker or more in each; got {count}"
         )
-    names = sorted(sizes)
-    permutation = np.random.default_rng([seed, len(names)]).permutation(len(names))
-    shuffled = [names[index] for index in permutation]
-    # Stable: speakers with equally many lines stay in random order.
-    largest_first = sorted(shuffled, key=sizes.__getitem__, reverse=True)
     filled = [0] * count
-    fold_of: dict[str, str] = {}
-    for speaker in largest_first:
+    fold_of: dict[str | None, str] = {}
+    for speaker in _largest_first(sizes, seed):
         emptiest = filled.index(min(filled))
         filled[emptiest] += sizes[speaker]
         fold_of[speaker] = f"fold{emptiest + 1}"
-    return _rounds(utterances, [fold_of[utterance.speaker or ""] for utterance in utterances])
+    return _rounds(utterances, [fold_of[utterance.speaker] for utterance in utterances])
 
 
 def word_pairs(fold: Fold) -> list[Fold]:
-    """The round split into one for every two of the classes that it trains."""
+    """The round split into one for every two of the classes that it trains.
+
+    Example:
+        >>> from pathlib import Path
+        >>> clips = [Utterance(Path(f"{word}.wav"), label=word) for word in ("no", "up", "yes")]
+        >>> [pair.name for pair in word_pairs(Fold("", tuple(clips), tuple(clips)))]
+        ['no-up', 'no-yes', 'up-yes']
+    """
     classes = sorted({utterance.label for utterance in fold.train if utterance.label})
     pairs = []
     for pair in itertools.combinations(classes, 2):
         name = "-".join(part for part in (*pair, fold.name) if part)
         pairs.append(Fold(name, _of_classes(fold.train, pair), _of_classes(fold.test, pair)))
     return pairs
+
+
+def _largest_first(sizes: dict[str, int], seed: int) -> list[str]:
+    """Speakers by their lines; those with equally many in random order."""
+    names = sorted(sizes)
+    permutation = np.random.default_rng([seed, len(names)]).permutation(len(names))
+    shuffled = [names[index] for index in permutation]
+    return sorted(shuffled, key=lambda speaker: sizes[speaker], reverse=True)
 
 
 def _of_classes(utterances: Sequence[Utterance], pair: tuple[str, str]) -> tuple[Utterance, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -40,16 +40,16 @@ class Interferers:
         utterances: Sequence[Utterance], low_db: float = -10.0, high_db: float = 10.0
     ) -> Interferers:
         """Noises by their labels."""
-        named = ((utterance.label or utterance.id, utterance) for utterance in utterances)
-        return Interferers("noise", _grouped(named), low_db, high_db)
+        labels = [utterance.label or utterance.id for utterance in utterances]
+        return Interferers("noise", _grouped(utterances, labels), low_db, high_db)
 
     @staticmethod
     def talkers(
         utterances: Sequence[Utterance], low_db: float = -15.0, high_db: float = 5.0
     ) -> Interferers:
         """Competing talkers by their names."""
-        named = ((utterance.speaker or utterance.id, utterance) for utterance in utterances)
-        return Interferers("talker", _grouped(named), low_db, high_db)
+        speakers = [utterance.speaker or utterance.id for utterance in utterances]
+        return Interferers("talker", _grouped(utterances, speakers), low_db, high_db)
 
 
 class MixtureCorpus(Corpus):
@@ -109,10 +109,9 @@ class MixtureCorpus(Corpus):
         class_name = _one_of(sorted(kind.classes), draw)
         source = self._recording(_one_of(kind.classes[class_name], draw))
         interferer = _sounding_part(source, speech.shape[0], draw)
-        share = float(torch.rand((), generator=draw))
-        snr_db = kind.low_db + (kind.high_db - kind.low_db) * share
+        snr_db = kind.low_db + (kind.high_db - kind.low_db) * _uniform(draw)
         rir = None
-        if self.rooms and float(torch.rand((), generator=draw)) < self.room_share:
+        if self.rooms and _uniform(draw) < self.room_share:
             rir = _one_of(self.rooms, draw)
         return mix(speech, interferer, snr_db, rir=rir, rate_hz=self.rate_hz)
 
@@ -181,19 +180,27 @@ def _sounding_part(source: Tensor, length: int, draw: torch.Generator) -> Tensor
     """
     for _ in range(_TRIES):
         places = max(1, source.shape[0] - length + 1)
-        start = int(torch.randint(places, (), generator=draw))
+        start = _index(places, draw)
         part = fit_length(source, length, "loop", start)
         if bool(part.any()):  # a bark with seconds of digital silence behind it
             break
     return part
 
 
-def _grouped(named: Iterable[tuple[str, Utterance]]) -> dict[str, list[Utterance]]:
+def _grouped(utterances: Sequence[Utterance], names: Sequence[str]) -> dict[str, list[Utterance]]:
     groups: dict[str, list[Utterance]] = {}
-    for name, utterance in named:
+    for name, utterance in zip(names, utterances, strict=True):
         groups.setdefault(name, []).append(utterance)
     return groups
 
 
 def _one_of(options: Sequence[T], draw: torch.Generator) -> T:
-    return options[int(torch.randint(len(options), (), generator=draw))]
+    return options[_index(len(options), draw)]
+
+
+def _index(count: int, draw: torch.Generator) -> int:
+    return int(torch.randint(count, (), generator=draw))
+
+
+def _uniform(draw: torch.Generator) -> float:
+    return float(torch.rand((), generator=draw))

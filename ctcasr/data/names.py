@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -29,26 +29,34 @@ def named(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
     names = unique_names(utterances)
     result = []
     for utterance, name in zip(utterances, names, strict=True):
-        result.append(utterance if name == utterance.id else replace(utterance, name=name))
+        if name != utterance.id:
+            utterance = replace(utterance, name=name)
+        result.append(utterance)
     return tuple(result)
 
 
 def unique_names(utterances: Sequence[Utterance]) -> list[str]:
-    """The shortest unambiguous name of each utterance; as names of files they differ too."""
+    """The shortest unambiguous name of each utterance; as names of files they differ too.
+
+    Example:
+        >>> from pathlib import Path
+        >>> unique_names([Utterance(Path("a/b.wav")), Utterance(Path("a/b.flac"))])
+        ['a/b.wav', 'a/b.flac']
+    """
     names = [_stem(utterance, 0) for utterance in utterances]
-    undecided = _shared(names)
     folders = 0
-    while undecided and folders < max(len(utterances[i].audio_filepath.parts) for i in undecided):
+    shared = _shared(names)
+    while shared and folders < _deepest(utterances, shared):
         folders += 1
-        for index in undecided:
+        for index in shared:
             names[index] = _stem(utterances[index], folders)
-        undecided = _shared(names)
-    for index in undecided:
+        shared = _shared(names)
+    for index in shared:
         names[index] += utterances[index].audio_filepath.suffix
-    for index in _shared(names):
-        line = utterances[index].where.rpartition(":")[2]
+    for index in _shared(names):  # lines with the same sound
+        _, _, line = utterances[index].where.rpartition(":")
         names[index] += f"#{line or index + 1}"
-    for index in _shared(names):
+    for index in _shared(names):  # lines of several manifests
         names[index] += f"#{index + 1}"
     return names
 
@@ -56,19 +64,21 @@ def unique_names(utterances: Sequence[Utterance]) -> list[str]:
 def _stem(utterance: Utterance, folders: int) -> str:
     """The stem with so many folders before it, and the offset where there is one."""
     path = utterance.audio_filepath
-    parents = [part for part in path.parts[:-1] if part != path.anchor]
-    parts = [*parents[max(0, len(parents) - folders) :], path.stem] if folders else [path.stem]
-    name = "/".join(parts)
-    return f"{name}@{utterance.offset:g}" if utterance.offset else name
+    parts = [part for part in path.with_suffix("").parts if part != path.anchor]
+    name = "/".join(parts[-1 - folders :])
+    if not utterance.offset:
+        return name
+    return f"{name}@{utterance.offset:g}"
+
+
+def _deepest(utterances: Sequence[Utterance], indices: Sequence[int]) -> int:
+    """The most folders that a path of these has."""
+    depths = [len(utterances[index].audio_filepath.parts) for index in indices]
+    return max(depths)
 
 
 def _shared(names: Sequence[str]) -> list[int]:
-    """Places of the names that more than one has, as file names, in whatever case."""
-    places: dict[str, list[int]] = defaultdict(list)
-    for index, name in enumerate(names):
-        places[name.replace("/", "-").casefold()].append(index)
-    shared: list[int] = []
-    for same in places.values():
-        if len(same) > 1:
-            shared += same
-    return sorted(shared)
+    """Places of the names that more than one has, as names of files, in whatever case."""
+    as_files = [name.replace("/", "-").casefold() for name in names]
+    counts = Counter(as_files)
+    return [index for index, name in enumerate(as_files) if counts[name] > 1]

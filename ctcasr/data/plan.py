@@ -71,18 +71,24 @@ def _pooled(seconds: np.ndarray, size: int, random: Random | None) -> list[np.nd
         return []
     if random is None:
         return np.array_split(_by_length(seconds), n_batches)
-    sizes = [len(part) for part in np.array_split(np.arange(count), n_batches)]
+    sizes = _equal_sizes(count, n_batches)
     random.shuffle(sizes)
-    bounds = np.concatenate([[0], np.cumsum(sizes)])
+    bounds = [0, *np.cumsum(sizes)]
     indices = random.permutation(count)
     batches: list[np.ndarray] = []
     for start in range(0, n_batches, _POOL):
-        own_bounds = bounds[start : start + _POOL + 1]
-        first = own_bounds[0]
-        pool = indices[first : own_bounds[-1]]
-        pool = pool[_by_length(seconds[pool])]
-        batches += np.split(pool, own_bounds[1:-1] - first)
+        first, *inner, end = bounds[start : start + _POOL + 1]
+        pool = indices[first:end]
+        ranked = pool[_by_length(seconds[pool])]
+        cuts = [bound - first for bound in inner]
+        batches += np.split(ranked, cuts)
     return batches
+
+
+def _equal_sizes(count: int, n_batches: int) -> list[int]:
+    """Sizes of so many batches of `count` together; the larger ones first."""
+    size, n_larger = divmod(count, n_batches)
+    return [size + 1] * n_larger + [size] * (n_batches - n_larger)
 
 
 def _bucketed(
@@ -98,9 +104,11 @@ def _bucketed(
         fit = max(1, int(batch_seconds / longest_s))
         if size:
             fit = min(fit, size)
-        fit = min(fit, len(bucket))
-        members = bucket if random is None else random.permutation(bucket)
-        batches += np.array_split(members, math.ceil(len(bucket) / fit))
+        n_batches = math.ceil(len(bucket) / fit)
+        members = bucket
+        if random is not None:
+            members = random.permutation(bucket)
+        batches += np.array_split(members, n_batches)
     return batches
 
 
@@ -129,10 +137,10 @@ def _in_order(
     longest_s = 0.0
     for index, duration_s in enumerate(seconds.tolist()):
         longest_s = max(longest_s, duration_s)
-        full = size is not None and len(current) >= size
-        if batch_seconds is not None:
-            full = full or (len(current) + 1) * longest_s > batch_seconds
-        if full or not current:
+        padded_s = (len(current) + 1) * longest_s
+        too_many = size is not None and len(current) >= size
+        too_long = batch_seconds is not None and padded_s > batch_seconds
+        if too_many or too_long or not current:
             current = []
             batches.append(current)
             longest_s = duration_s

@@ -69,16 +69,16 @@ def _groups(utterances: Sequence[Utterance]) -> list[list[int]]:
     """Indices that may not be parted, group by group, in order of first appearance."""
     speakers = {utterance.speaker for utterance in utterances}
     by_speaker = None not in speakers and len(speakers) >= _FEW_SPEAKERS
-    keys: list[Hashable] = []
     joined = _Joined()
+    keys: list[Hashable] = []
     for utterance in utterances:
-        key: Hashable = ("file", str(utterance.audio_filepath), utterance.text)
+        key: Hashable = (str(utterance.audio_filepath), utterance.text)
         if by_speaker:
-            key = ("speaker", utterance.speaker)
+            key = utterance.speaker
         keys.append(key)
         source = source_of(utterance)
         if source is not None:
-            joined.join(key, ("source", source))
+            joined.join(key, ("source recording", source))
     groups: dict[Hashable, list[int]] = {}
     for index, key in enumerate(keys):
         groups.setdefault(joined.root(key), []).append(index)
