@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from ctcasr.seq import Seq
 
-_KNOWN = (
+Item = TypeVar("Item")
+
+_KNOWN_KEYS = (
     "audio_filepath",
     "duration",
     "text",
@@ -27,7 +30,17 @@ _KNOWN = (
 
 @dataclass(frozen=True)
 class Utterance:
-    """One line of a manifest: where the sound is, what is said, who says it; checks itself (ValueError names the line)."""
+    """One line of a manifest: where the sound is, what is said, who says it.
+
+    Raises:
+        ValueError: that names the line, for impossible seconds and for words that are no strings.
+
+    Example:
+        >>> line = {"audio_filepath": "wav/s1.wav", "text": "place red", "take": 2}
+        >>> utterance = Utterance.from_json(line, Path("corpus"), "train.jsonl:1")
+        >>> utterance.id, utterance.text, utterance.extra
+        ('s1', 'place red', {'take': 2})
+    """
 
     audio_filepath: Path
     duration: float | None = None  # seconds; None: to the end of the file
@@ -37,67 +50,93 @@ class Utterance:
     label: str | None = None
     fold: int | None = None
     video_filepath: Path | None = None
-    extra: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # every other key of the line, as it stood there
+    # Every other key of the line, as it stood there.
+    extra: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""  # "manifest.jsonl:17", for messages
+    name: str = ""  # tells it from the others of its manifest ("s1/002"); empty: its file does
 
     def __post_init__(self) -> None:
-        for name, least in (("duration", 0.0), ("offset", 0.0)):
-            value = getattr(self, name)
-            if value is None and name == "duration":
-                continue
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int | float)
-                or not math.isfinite(value)
-                or value < least
-            ):
-                raise ValueError(f"{self._at()}{name}: expected seconds >= 0; got {value!r}")
-        for name in ("text", "speaker", "label"):
-            value = getattr(self, name)
+        self._check_seconds("offset", self.offset)
+        if self.duration is not None:
+            self._check_seconds("duration", self.duration)
+        words = {"text": self.text, "speaker": self.speaker, "label": self.label}
+        for name, value in words.items():
             if value is not None and not isinstance(value, str):
-                raise ValueError(f"{self._at()}{name}: expected a string; got {value!r}")
+                raise ValueError(f"{self._prefix}{name}: expected a string; got {value!r}")
+
+    def _check_seconds(self, name: str, value: object) -> None:
+        """ValueError for what is no number of seconds; manifests are written by many hands."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            usable = False
+        else:
+            usable = math.isfinite(value) and value >= 0
+        if not usable:
+            raise ValueError(f"{self._prefix}{name}: expected seconds >= 0; got {value!r}")
 
     @staticmethod
     def from_json(line: Mapping[str, Any], folder: Path, where: str = "") -> Utterance:
-        """An utterance from one decoded manifest line; paths are relative to `folder`, the manifest's own."""
-        at = f"{where}: " if where else ""
+        """An utterance from one decoded manifest line; paths are relative to `folder`.
+
+        Raises:
+            ValueError: that names the line (`where`), for a value that cannot be used.
+        """
+        prefix = _prefix(where)
         if not isinstance(line, Mapping):
-            raise ValueError(f"{at}expected a JSON object; got {type(line).__name__}")
-        path = line.get("audio_filepath")
-        if not isinstance(path, str) or not path:
-            raise ValueError(f"{at}audio_filepath: expected a path; got {path!r}")
+            raise ValueError(f"{prefix}expected a JSON object; got {type(line).__name__}")
+        audio = line.get("audio_filepath")
+        if not isinstance(audio, str) or not audio:
+            raise ValueError(f"{prefix}audio_filepath: expected a path; got {audio!r}")
         video = line.get("video_filepath")
         if video is not None and not isinstance(video, str):
-            raise ValueError(f"{at}video_filepath: expected a path; got {video!r}")
-        speaker, label = (
-            str(v) if isinstance(v, int) else v for v in (line.get("speaker"), line.get("label"))
-        )
+            raise ValueError(f"{prefix}video_filepath: expected a path; got {video!r}")
         return Utterance(
-            audio_filepath=folder / path,
+            audio_filepath=folder / audio,
             duration=line.get("duration"),
             text=line.get("text"),
             offset=line.get("offset") or 0.0,
-            speaker=speaker,
-            label=label,
+            speaker=_name(line.get("speaker")),
+            label=_name(line.get("label")),
             fold=line.get("fold"),
             video_filepath=folder / video if video else None,
-            extra={key: value for key, value in line.items() if key not in _KNOWN},
+            extra={key: value for key, value in line.items() if key not in _KNOWN_KEYS},
             where=where,
         )
 
     @property
     def id(self) -> str:
-        """A short name: the file's stem, with the offset where there is one."""
-        return self.audio_filepath.stem + (f"@{self.offset:g}" if self.offset else "")
+        """A short name: the file's stem, with the offset where there is one, or `name`."""
+        if self.name:
+            return self.name
+        stem = self.audio_filepath.stem
+        return f"{stem}@{self.offset:g}" if self.offset else stem
+
+    @property
+    def file_name(self) -> str:
+        """The name as a part of file names: of two utterances that `name` tells apart, two."""
+        return re.sub(r'[/\\:*?"<>|]', "-", self.id)
+
+    @property
+    def full_name(self) -> str:
+        """Line and name, for lists of utterances: "train.jsonl:17 (s1/002)"."""
+        return f"{self.where} ({self.id})" if self.where else self.id
 
     def with_text(self, text: str | None) -> Utterance:
         """The same utterance with another transcript."""
         return replace(self, text=text)
 
-    def _at(self) -> str:
-        return f"{self.where}: " if self.where else ""
+    @property
+    def _prefix(self) -> str:
+        return _prefix(self.where)
+
+
+def _prefix(where: str) -> str:
+    """How a message about a manifest line begins."""
+    return f"{where}: " if where else ""
+
+
+def _name(value: Any) -> Any:
+    """A speaker or label as text: whole numbers are names too; anything else is refused later."""
+    return str(value) if isinstance(value, int) else value
 
 
 @dataclass(frozen=True)
@@ -106,20 +145,29 @@ class Skip:
 
     where: str
     reason: str
+    text_uncovered: bool = False  # the file is well: nothing of its text is in the alphabet
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What one step sees: sound as samples, the tokens to be written, and whatever else the task reads."""
+    """What one step sees: sound as samples, the tokens to be written, whatever else a task reads.
+
+    Example:
+        >>> audio = Seq.stack([torch.zeros(160), torch.zeros(80)], rate=16000)
+        >>> names = (Utterance(Path("a.wav")), Utterance(Path("b.wav")))
+        >>> batch = Batch(names, audio, torch.tensor([5, 6, 7]), target_lengths=(1, 2))
+        >>> second = batch.rows([1])
+        >>> second.ids, second.targets.tolist(), second.audio.lengths
+        (('b',), [6, 7], (80,))
+    """
 
     utterances: tuple[Utterance, ...]
     audio: Seq  # samples [B, N]
     targets: Tensor  # int64 [sum S], concatenated row after row, on the host
     target_lengths: tuple[int, ...]
     skipped: tuple[Skip, ...] = ()  # what should have been here but could not be read
-    seeds: tuple[
-        int, ...
-    ] = ()  # one per utterance, from (seed, epoch, utterance): all randomness of a row
+    # One per utterance, from (seed, epoch, utterance): all randomness of a row.
+    seeds: tuple[int, ...] = ()
     clean: Seq | None = None  # samples [B, N] of the speech alone, for enhancement
     video: Seq | None = None  # frames [B, T, H, W]
     labels: Tensor | None = None  # int64 [B], for classification
@@ -129,51 +177,62 @@ class Batch:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        return tuple(u.id for u in self.utterances)
+        """The utterances' short names."""
+        return tuple(utterance.id for utterance in self.utterances)
 
     def rows(self, indices: Sequence[int]) -> Batch:
         """Only these utterances, padded to the longest of them."""
-
-        def of(items: tuple[Any, ...]) -> tuple[Any, ...]:
-            return tuple(items[i] for i in indices) if items else ()
-
-        def some(seq: Seq | None) -> Seq | None:
-            return None if seq is None else seq.rows(indices)
-
-        targets = self.targets.split(list(self.target_lengths))
-        labels = None if self.labels is None else self.labels[list(indices)]
+        target_rows = torch.split(self.targets, list(self.target_lengths))
+        targets = self.targets[:0]
+        if indices:
+            targets = torch.cat([target_rows[index] for index in indices])
+        labels = self.labels
+        if labels is not None:
+            labels = labels[list(indices)]
         return replace(
             self,
-            utterances=of(self.utterances),
+            utterances=_chosen(self.utterances, indices),
             audio=self.audio.rows(indices),
-            target_lengths=of(self.target_lengths),
-            targets=torch.cat([targets[i] for i in indices]) if indices else self.targets[:0],
-            seeds=of(self.seeds),
-            clean=some(self.clean),
-            video=some(self.video),
+            target_lengths=_chosen(self.target_lengths, indices),
+            targets=targets,
+            seeds=_chosen(self.seeds, indices),
+            clean=_changed(self.clean, lambda seq: seq.rows(indices)),
+            video=_changed(self.video, lambda seq: seq.rows(indices)),
             labels=labels,
         )
 
     def to(self, device: torch.device | str) -> Batch:
         """The same with sound, video and labels on `device`; targets stay on the host."""
-
-        def move(seq: Seq | None) -> Seq | None:
-            return None if seq is None else seq.to(device)
-
-        labels = None if self.labels is None else self.labels.to(device, non_blocking=True)
+        labels = self.labels
+        if labels is not None:
+            labels = labels.to(device, non_blocking=True)
         return replace(
             self,
             audio=self.audio.to(device),
-            clean=move(self.clean),
-            video=move(self.video),
+            clean=_changed(self.clean, lambda seq: seq.to(device)),
+            video=_changed(self.video, lambda seq: seq.to(device)),
             labels=labels,
         )
 
     def pin(self) -> Batch:
         """The same in page-locked memory, for copies that do not wait."""
+        return replace(
+            self,
+            audio=self.audio.pin(),
+            clean=_changed(self.clean, Seq.pin),
+            video=_changed(self.video, Seq.pin),
+        )
 
-        def pinned(seq: Seq | None) -> Seq | None:
-            return None if seq is None else Seq(seq.data.pin_memory(), seq.lengths, seq.rate)
 
-        parts = {"audio": self.audio, "clean": self.clean, "video": self.video}
-        return replace(self, **{name: pinned(part) for name, part in parts.items()})  # type: ignore[arg-type]
+def _chosen(items: tuple[Item, ...], indices: Sequence[int]) -> tuple[Item, ...]:
+    """The items at some indices; none of none."""
+    if not items:
+        return ()
+    return tuple(items[index] for index in indices)
+
+
+def _changed(seq: Seq | None, change: Callable[[Seq], Seq]) -> Seq | None:
+    """What `change` makes of a sequence; None where there is none (one of no rows is one)."""
+    if seq is None:
+        return None
+    return change(seq)

@@ -1,4 +1,7 @@
-"""Sequences that know their true lengths and their clock; the only length arithmetic in the library."""
+"""Sequences that know their true lengths and their clock: the library's only length arithmetic.
+
+Shape letters: B rows of a batch, T elements of the longest row, T_b those of row b.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,20 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Framing:
-    """How a window of `size` inputs, moved by `hop` over an input padded by `before` and `after`, makes frames (all in inputs)."""
+    """How a window of `size` inputs, moved by `hop` over a padded input, makes frames.
+
+    The input is padded by `before` and `after`; all four are counted in inputs.
+
+    Raises:
+        ValueError: for a window or a hop of nothing, and for negative padding.
+
+    Example:
+        >>> window = Framing(size=400, hop=160)
+        >>> window.count(16000)
+        98
+        >>> window.then(Framing(size=3, hop=2, before=1, after=1))
+        Framing(size=720, hop=320, before=160, after=160)
+    """
 
     size: int
     hop: int
@@ -24,13 +40,14 @@ class Framing:
             raise ValueError(f"expected size >= 1, hop >= 1, padding >= 0; got {self}")
 
     def count(self, inputs: int) -> int:
-        """Number of frames made of `inputs` inputs; 0 where not one window fits, and always 0 for nothing."""
+        """Frames made of `inputs` inputs; 0 where no window fits, and always 0 for nothing."""
         if inputs <= 0:
             return 0
-        return max(0, (inputs + self.before + self.after - self.size) // self.hop + 1)
+        padded = inputs + self.before + self.after
+        return max(0, (padded - self.size) // self.hop + 1)
 
     def span(self, frame: int) -> tuple[int, int]:
-        """First input and the one after the last that `frame` sees; negative where it looks into the padding."""
+        """First input that `frame` sees and the one after the last; negative inside the padding."""
         start = frame * self.hop - self.before
         return start, start + self.size
 
@@ -39,7 +56,10 @@ class Framing:
         return Fraction(sum(self.span(frame)), 2)
 
     def then(self, other: Framing) -> Framing:
-        """One framing that does what this one and then `other` do (exact wherever this one gives at least one frame)."""
+        """One framing that does what this one and then `other` do.
+
+        Exact wherever this one gives at least one frame.
+        """
         return Framing(
             size=self.size + self.hop * (other.size - 1),
             hop=self.hop * other.hop,
@@ -53,7 +73,21 @@ IDENTITY = Framing(1, 1)
 
 @dataclass(frozen=True, eq=False)
 class Seq:
-    """A padded batch `data [B, T, ...]` with the true `lengths` as host integers and its `rate` in elements per second."""
+    """A padded batch `data [B, T, ...]`, its true `lengths` as host integers, and its clock.
+
+    `rate` is in elements per second.
+
+    Raises:
+        ValueError: where data and lengths do not fit each other.
+
+    Example:
+        >>> samples = Seq.stack([torch.ones(3), torch.ones(2)], rate=16000)
+        >>> samples.data
+        tensor([[1., 1., 1.],
+                [1., 1., 0.]])
+        >>> samples.lengths, samples.full
+        ((3, 2), False)
+    """
 
     data: Tensor
     lengths: tuple[int, ...]
@@ -63,16 +97,18 @@ class Seq:
     def __post_init__(self) -> None:
         if self.data.dim() < 2 or self.data.shape[0] != len(self.lengths):
             raise ValueError(
-                f"expected data [B, T, ...] with B = {len(self.lengths)} lengths; got {tuple(self.data.shape)}"
+                f"expected data [B, T, ...] with B = {len(self.lengths)} lengths; "
+                f"got {tuple(self.data.shape)}"
             )
-        if any(not 0 <= n <= self.data.shape[1] for n in self.lengths):
+        padded = self.data.shape[1]
+        if any(not 0 <= length <= padded for length in self.lengths):
             raise ValueError(
-                f"expected lengths within 0..{self.data.shape[1]} (the padded T); got {self.lengths}"
+                f"expected lengths within 0..{padded} (the padded T); got {self.lengths}"
             )
 
     @staticmethod
     def stack(rows: Sequence[Tensor], rate: Fraction | int) -> Seq:
-        """Pad rows `[T_b, ...]` with zeros into one Seq."""
+        """Pad rows `[T_b, ...]` with zeros into one Seq; ValueError for no rows."""
         if not rows:
             raise ValueError("expected at least one row to stack; got none")
         lengths = tuple(int(row.shape[0]) for row in rows)
@@ -86,6 +122,7 @@ class Seq:
 
     @property
     def device(self) -> torch.device:
+        """Where the data is."""
         return self.data.device
 
     @property
@@ -112,40 +149,47 @@ class Seq:
     @property
     def full(self) -> bool:
         """True where no row is padded, so that masks can be left out."""
-        return all(n == self.data.shape[1] for n in self.lengths)
+        padded = self.data.shape[1]
+        return all(length == padded for length in self.lengths)
 
     def with_data(self, data: Tensor) -> Seq:
-        """The same lengths and clock around other data `[B, T, ...]` of the same T."""
-        if data.shape[:2] != self.data.shape[:2]:
+        """The same lengths and clock around other data `[B, T, ...]`; ValueError for another T."""
+        expected = tuple(self.data.shape[:2])
+        if tuple(data.shape[:2]) != expected:
             raise ValueError(
-                f"expected [B, T] = {tuple(self.data.shape[:2])}; got {tuple(data.shape[:2])}; use framed()"
+                f"expected [B, T] = {expected}; got {tuple(data.shape[:2])}; use framed()"
             )
-        cache = self._cache if data.device == self.device else {}
-        return Seq(data, self.lengths, self.rate, cache)
+        if data.device == self.device:
+            return Seq(data, self.lengths, self.rate, self._cache)
+        return Seq(data, self.lengths, self.rate)
 
     def zero_padding(self) -> Seq:
-        """The same with zeros wherever there is padding, so that no batch mate's length can be seen."""
+        """The same with zeros in the padding, so that no batch mate's length can be seen."""
         if self.full:
             return self
-        keep = self.mask.reshape(*self.mask.shape, *[1] * (self.data.dim() - 2))
-        return self.with_data(self.data.masked_fill(~keep, 0))
+        inner_axes = self.data.dim() - 2
+        real = self.mask.reshape(*self.mask.shape, *[1] * inner_axes)
+        return self.with_data(self.data.masked_fill(~real, 0))
 
     def framed(self, data: Tensor, framing: Framing) -> Seq:
         """`data [B, T', ...]` as the frames that `framing` makes of this sequence."""
-        lengths = tuple(framing.count(n) for n in self.lengths)
+        lengths = tuple(framing.count(length) for length in self.lengths)
         return Seq(data, lengths, self.rate / framing.hop)
 
     def to(self, device: torch.device | str) -> Seq:
         """The same on another device."""
         return Seq(self.data.to(device, non_blocking=True), self.lengths, self.rate)
 
+    def pin(self) -> Seq:
+        """The same in page-locked memory, for copies that do not wait."""
+        return Seq(self.data.pin_memory(), self.lengths, self.rate)
+
     def rows(self, indices: Sequence[int]) -> Seq:
         """Only these rows, cut to the longest of them."""
-        lengths = tuple(self.lengths[i] for i in indices)
-        index = torch.tensor(list(indices), dtype=torch.int64, device=self.device)
-        return Seq(
-            self.data.index_select(0, index)[:, : max(lengths, default=0)], lengths, self.rate
-        )
+        lengths = tuple(self.lengths[index] for index in indices)
+        chosen = torch.tensor(list(indices), dtype=torch.int64, device=self.device)
+        longest = max(lengths, default=0)
+        return Seq(self.data.index_select(0, chosen)[:, :longest], lengths, self.rate)
 
     def row(self, index: int) -> Tensor:
         """Row `index` without its padding, `[T_b, ...]`."""

@@ -7,7 +7,7 @@ import difflib
 import math
 import tomllib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -28,7 +28,12 @@ class ConvSpec:
 
 @dataclass(frozen=True)
 class NetSpec:
-    """A whole acoustic model with its front-end, as plain data that TOML and a checkpoint can hold."""
+    """A whole acoustic model with its front-end, as plain data for TOML and checkpoints.
+
+    Example:
+        >>> describe(NetSpec(rnn="lstm", layers=2))
+        'mel 80, 2 x BiLSTM 128, FC'
+    """
 
     front: FrontSpec = field(default_factory=FrontSpec)
     conv: tuple[ConvSpec, ...] = ()
@@ -36,68 +41,91 @@ class NetSpec:
     layers: int = 3
     hidden: int = 128
     bidirectional: bool = True
-    lookahead: int = (
-        0  # frames of the future that a look-ahead convolution after the RNN layers sees
-    )
-    rnn_norm: str = (
-        "every"  # BatchNorm on the input of "every" layer, of the first ("input") or of "none"
-    )
+    # Frames of the future that a look-ahead convolution after the RNN layers sees.
+    lookahead: int = 0
+    # BatchNorm on the input of "every" layer, of the first ("input") or of "none".
+    rnn_norm: str = "every"
     fc: tuple[int, ...] = ()  # hidden fully connected layers before the output layer
     fc_norm: bool = True  # BatchNorm before each fully connected layer
     clip: float | None = None  # upper end of a clipped ReLU
     dropout: float = 0.0
-    blank_start: float | None = (
-        None  # probability that the untrained network gives to the blank; None: as it comes
-    )
+    # Probability that the untrained network gives to the blank; None: as it comes.
+    blank_start: float | None = None
     prior_weight: float = 0.0  # of running label priors, in the loss and in decoding
 
 
 def describe(spec: NetSpec) -> str:
     """The spec in one line, for people: "mel 80, 2 conv (stride 4), 3 x BiLSTM 128, FC"."""
-    size = spec.front.bands if spec.front.kind == "mel" else spec.front.n_fft // 2 + 1
-    stride = math.prod(conv.stride[0] for conv in spec.conv)
-    conv = [f"{len(spec.conv)} conv (stride {stride})"] if spec.conv else []
-    rnn = f"{spec.layers} x {'Bi' if spec.bidirectional else ''}{spec.rnn.upper()} {spec.hidden}"
-    ahead = [f"look-ahead {spec.lookahead}"] if spec.lookahead else []
-    return ", ".join(
-        [f"{spec.front.kind} {size}", *conv, rnn, *ahead, "-".join(["FC", *map(str, spec.fc)])]
-    )
+    size = spec.front.n_fft // 2 + 1
+    if spec.front.kind == "mel":
+        size = spec.front.bands
+    parts = [f"{spec.front.kind} {size}"]
+    if spec.conv:
+        stride = math.prod(conv.stride[0] for conv in spec.conv)
+        parts.append(f"{len(spec.conv)} conv (stride {stride})")
+    prefix = "Bi" if spec.bidirectional else ""
+    parts.append(f"{spec.layers} x {prefix}{spec.rnn.upper()} {spec.hidden}")
+    if spec.lookahead:
+        parts.append(f"look-ahead {spec.lookahead}")
+    parts.append("-".join(["FC", *map(str, spec.fc)]))
+    return ", ".join(parts)
 
 
 def resolve_spec(
     name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any], str], T]
 ) -> T:
-    """A preset by its name, changed by the words "field=value" behind it, or what `make(data, where)` makes of a TOML file.
+    """A preset by its name, changed by the words "field=value" behind it, or a TOML file's spec.
 
-    Raises ValueError that names the nearest preset or field.
+    `make(data, where)` turns plain data into a spec; `where` is for its messages.
+
+    Raises:
+        ValueError: that names the nearest preset or field.
+
+    Example:
+        >>> presets = {"small": NetSpec(hidden=64)}
+        >>> def make(data, where):
+        ...     return from_plain(NetSpec, data, where)
+        >>> resolve_spec("small layers=2 front.norm=pca", presets, make).front.norm
+        'pca'
     """
     if name.endswith(".toml"):
         return make(tomllib.loads(Path(name).read_text(encoding="utf-8")), name)
     preset, *changes = name.split() or [name]
     if preset not in presets:
-        near = difflib.get_close_matches(preset, presets, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"expected a preset ({', '.join(presets)}) or a .toml file; got {preset!r}{hint}"
+            f"expected a preset ({', '.join(presets)}) or a .toml file; got {preset!r}"
+            f"{_did_you_mean(preset, presets)}"
         )
     if not changes:
         return presets[preset]
     data: dict[str, Any] = to_plain(dataclasses.asdict(cast(Any, presets[preset])))
     for change in changes:
-        path, equals, value = change.partition("=")
-        *tables, key = path.split(".")
-        table = data
-        for part in tables:
-            table = table.get(part) if isinstance(table, dict) else None  # type: ignore[assignment]
-        if not equals or not isinstance(table, dict):
-            raise ValueError(
-                f"{name!r}: expected a change as field=value, such as hidden=256 or front.norm=pca; got {change!r}"
-            )
-        table[key] = _literal(value)
+        _apply_change(data, change, name)
     return make(data, repr(name))
 
 
-def _literal(text: str) -> Any:
+def _apply_change(data: dict[str, Any], change: str, name: str) -> None:
+    """Write one "field=value" or "table.field=value" into plain data."""
+    path, equals, value = change.partition("=")
+    *tables, key = path.split(".")
+    table: object = data
+    for part in tables:
+        table = table.get(part) if isinstance(table, dict) else None
+    if not equals or not isinstance(table, dict):
+        raise ValueError(
+            f"{name!r}: expected a change as field=value, such as hidden=256 or front.norm=pca; "
+            f"got {change!r}"
+        )
+    table[key] = _literal(value)
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message that names the nearest known word; empty where none is near."""
+    nearest = difflib.get_close_matches(word, known, 1)
+    return f"; did you mean {nearest[0]!r}?" if nearest else ""
+
+
+def _literal(text: str) -> object:
     """A TOML value; a bare word is a string."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -106,47 +134,78 @@ def _literal(text: str) -> Any:
 
 
 def to_plain(value: Any) -> Any:
-    """`value` as lists and tables, without what is None."""
+    """`value` as lists and tables, without what is None.
+
+    Example:
+        >>> to_plain({"clip": None, "fc": (128, 64)})
+        {'fc': [128, 64]}
+    """
     if isinstance(value, dict):
         return {key: to_plain(item) for key, item in value.items() if item is not None}
-    return [to_plain(item) for item in value] if isinstance(value, tuple | list) else value
+    if isinstance(value, tuple | list):
+        return [to_plain(item) for item in value]
+    return value
 
 
 def from_plain(kind: Any, value: Any, where: str) -> Any:
-    """`value` as `kind`: a spec dataclass, a tuple of them, or a plain type; checked all the way down."""
+    """`value` as `kind`: a spec dataclass, a tuple of them, or a plain type; checked throughout.
+
+    Raises:
+        ValueError: that says where (`where.field[3]`) the value is not what the type asks for.
+
+    Example:
+        >>> from_plain(ConvSpec, {"channels": 8, "kernel": [5, 5], "stride": [2, 2]}, "conv")
+        ConvSpec(channels=8, kernel=(5, 5), stride=(2, 2))
+    """
     if dataclasses.is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{where}: expected a table; got {value!r}")
-        hints = get_type_hints(kind)
-        for key in value:
-            if key not in hints:
-                near = difflib.get_close_matches(key, hints, 1)
-                hint = f"did you mean {near[0]!r}?" if near else f"expected one of {list(hints)}"
-                raise ValueError(f"{where}: unknown key {key!r}; {hint}")
-        needed = [
-            f.name
-            for f in dataclasses.fields(kind)
-            if f.default is f.default_factory is dataclasses.MISSING
-        ]
-        if missing := [name for name in needed if name not in value]:
-            raise ValueError(f"{where}: expected {', '.join(missing)} too; got only {list(value)}")
-        return kind(
-            **{key: from_plain(hints[key], item, f"{where}.{key}") for key, item in value.items()}
-        )  # type: ignore[operator]
+        return _table_as(cast("type[Any]", kind), value, where)
     if get_origin(kind) is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(f"{where}: expected a list; got {value!r}")
-        of = get_args(kind)
-        kinds = [of[0]] * len(value) if of[-1] is Ellipsis else list(of)
-        if len(kinds) != len(value):
-            raise ValueError(f"{where}: expected {len(kinds)} values; got {value!r}")
-        return tuple(
-            from_plain(k, item, f"{where}[{i}]")
-            for i, (k, item) in enumerate(zip(kinds, value, strict=True))
-        )
+        return _list_as(get_args(kind), value, where)
     allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    if float in allowed and isinstance(value, int) and not isinstance(value, bool):
+    is_bool = isinstance(value, bool)
+    if float in allowed and isinstance(value, int) and not is_bool:
         return float(value)
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+    if not isinstance(value, allowed) or (is_bool and bool not in allowed):
         raise ValueError(f"{where}: expected {getattr(kind, '__name__', kind)}; got {value!r}")
     return value
+
+
+def _table_as(kind: type[Any], value: object, where: str) -> Any:
+    """A table as a dataclass."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{where}: expected a table; got {value!r}")
+    hints = get_type_hints(kind)
+    for key in value:
+        if key not in hints:
+            hint = _did_you_mean(key, hints) or f"; expected one of {list(hints)}"
+            raise ValueError(f"{where}: unknown key {key!r}{hint}")
+    missing = [name for name in _required(kind) if name not in value]
+    if missing:
+        raise ValueError(f"{where}: expected {', '.join(missing)} too; got only {list(value)}")
+    arguments = {}
+    for key, item in value.items():
+        arguments[key] = from_plain(hints[key], item, f"{where}.{key}")
+    return kind(**arguments)
+
+
+def _required(kind: type[Any]) -> list[str]:
+    """Fields of a dataclass without a default."""
+    names = []
+    for entry in dataclasses.fields(kind):
+        if entry.default is entry.default_factory is dataclasses.MISSING:
+            names.append(entry.name)
+    return names
+
+
+def _list_as(kinds: tuple[Any, ...], value: object, where: str) -> tuple[Any, ...]:
+    """A list as a tuple of so many kinds, or of any number where the last is `...`."""
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"{where}: expected a list; got {value!r}")
+    if kinds[-1] is Ellipsis:
+        kinds = (kinds[0],) * len(value)
+    if len(kinds) != len(value):
+        raise ValueError(f"{where}: expected {len(kinds)} values; got {value!r}")
+    items = []
+    for index, (kind, item) in enumerate(zip(kinds, value, strict=True)):
+        items.append(from_plain(kind, item, f"{where}[{index}]"))
+    return tuple(items)

@@ -19,7 +19,7 @@ LENGTHS = st.lists(st.integers(0, 12), min_size=1, max_size=5)
 
 
 def frames_seen(framing: Framing, inputs: int) -> list[tuple[float, float]]:
-    """First and last input of every frame that a real convolution makes, with -1 for padding on the left, inputs on the right."""
+    """First and last input of every frame of a real convolution; padding is -1 and `inputs`."""
     index = pad(torch.arange(inputs, dtype=torch.float64), (framing.before, 0), value=-1.0)
     index = pad(index, (0, framing.after), value=float(inputs))
     if len(index) < framing.size:

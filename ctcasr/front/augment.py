@@ -1,4 +1,8 @@
-"""Sound as another microphone, room and day would have given it: drawn for each utterance, made on the model's device."""
+"""Sound as another microphone, room and day would have given it.
+
+Drawn for each utterance, made on the model's device. Shape letters: B utterances, N samples,
+R impulse responses of rooms (`rirs`), M their samples, K utterances of a batch that are changed.
+"""
 
 from __future__ import annotations
 
@@ -18,124 +22,171 @@ _DRAWS = 7  # numbers for each utterance, always as many: another share changes 
 
 
 @dataclass(frozen=True)
-class _Bank:
-    """Noises one after another [sum of N], with the first sample and length of each, and rooms [R, M]; on one device."""
+class _Draws:
+    """What is drawn for each utterance, all [B] within 0..1."""
 
-    noises: Tensor
-    first: tuple[int, ...]
-    length: tuple[int, ...]
-    rooms: Tensor
+    in_room: np.ndarray
+    rir: np.ndarray
+    noisy: np.ndarray
+    noise: np.ndarray
+    noise_start: np.ndarray
+    snr: np.ndarray
+    gain: np.ndarray
+
+    @staticmethod
+    def of(seeds: Sequence[int]) -> _Draws:
+        """The draws of utterances, each from its own seed."""
+        rows = []
+        for seed in seeds:
+            generator = np.random.default_rng([seed, _OWN_DRAW])
+            rows.append(generator.random(_DRAWS))
+        columns = np.stack(rows).T
+        return _Draws(*columns)
+
+
+@dataclass(frozen=True)
+class _Bank:
+    """Noises one after another, and impulse responses; on one device."""
+
+    noises: Tensor  # [sum of N]
+    first: np.ndarray  # of each noise its first sample
+    length: np.ndarray  # and its length
+    rirs: Tensor  # [R, M]
+
+    @staticmethod
+    def of(noises: Sequence[Tensor], rirs: Sequence[Tensor]) -> _Bank:
+        """The bank of noises [N] and impulse responses [M]; silence where there are none."""
+        silence = torch.zeros(1)
+        length = np.array([len(noise) for noise in noises], dtype=np.int64)
+        responses = [room_response(rir) for rir in rirs]
+        padded = Seq.stack(responses or [silence], rate=1)
+        return _Bank(
+            noises=torch.cat(list(noises) or [silence]),
+            first=np.cumsum(length) - length,
+            length=length,
+            rirs=padded.data,
+        )
+
+    def to(self, device: torch.device) -> _Bank:
+        """The same on another device."""
+        return _Bank(self.noises.to(device), self.first, self.length, self.rirs.to(device))
 
 
 class Augment(SpecAugment):
-    """Samples in a room, with a gain and with noise at a drawn SNR, then `masks` on the features; all from one seed per utterance.
+    """Samples in a room, with a gain and with noise at a drawn SNR, then `masks` on the features.
 
-    `noises` [N] and `rooms` (impulse responses [M]) are at the samples' rate. A share `noise_share` of the utterances hears a noise, from a
-    drawn place on and again from its beginning where it is too short, `snr_db` (lowest, highest) below the speech as heard; a share
-    `room_share` sounds in a room (direct sound in place, energy kept); the gain is within +- `gain_db`. Lengths stay, padding stays zero.
+    All from one seed per utterance. `noises` [N] and `rirs` (impulse responses of rooms [M]) are
+    at the samples' rate. A share `noise_share` of the utterances gets a noise, from a drawn place
+    on and again from its beginning where it is too short, `snr_db` (lowest, highest) below the
+    speech as it sounds; a share `rir_share` sounds in a room (direct sound in place, energy kept);
+    the gain is within +- `gain_db`. Lengths stay, padding stays zero.
+
+    Raises:
+        ValueError: for shares outside 0..1, for a range the wrong way round, for a noise without
+            samples and a silent impulse response.
+
+    Example:
+        >>> augment = Augment([torch.ones(800)], noise_share=1.0, snr_db=(0.0, 0.0), gain_db=0.0)
+        >>> samples = Seq.stack([torch.ones(4)], rate=16000)
+        >>> augment.sound(samples, seeds=[1]).data
+        tensor([[2., 2., 2., 2.]])
     """
 
     def __init__(
         self,
         noises: Sequence[Tensor] = (),
-        rooms: Sequence[Tensor] = (),
+        rirs: Sequence[Tensor] = (),
         *,
         snr_db: tuple[float, float] = (0.0, 20.0),
         noise_share: float = 0.5,
-        room_share: float = 0.3,
+        rir_share: float = 0.3,
         gain_db: float = 6.0,
         masks: SpecAugment | None = None,
     ) -> None:
         masks = masks or SpecAugment(0, 0.0, 0, 0.0)
         super().__init__(masks.time_masks, masks.time_width, masks.freq_masks, masks.freq_width)
-        if not (
-            0 <= noise_share <= 1
-            and 0 <= room_share <= 1
-            and gain_db >= 0
-            and snr_db[0] <= snr_db[1]
-        ):
+        shares_fit = 0 <= noise_share <= 1 and 0 <= rir_share <= 1
+        ranges_fit = gain_db >= 0 and snr_db[0] <= snr_db[1]
+        if not (shares_fit and ranges_fit):
             raise ValueError(
                 "expected shares within 0..1, gain_db >= 0 and snr_db from low to high; got "
-                f"{noise_share}, {room_share}, {gain_db} and {snr_db}"
+                f"{noise_share}, {rir_share}, {gain_db} and {snr_db}"
             )
         if any(noise.dim() != 1 or not noise.numel() for noise in noises):
-            raise ValueError(
-                f"expected noises [N] with samples; got {[tuple(noise.shape) for noise in noises]}"
-            )
-        self.noise_share, self.room_share = (
-            noise_share if noises else 0.0,
-            room_share if rooms else 0.0,
-        )
-        self.snr_db, self.gain_db = snr_db, gain_db
-        length = tuple(len(noise) for noise in noises)
-        first = tuple(int(n) for n in np.cumsum([0, *length])[:-1])
-        responses = [room_response(rir) for rir in rooms] or [torch.zeros(1)]
-        host = _Bank(
-            torch.cat([*noises]) if noises else torch.zeros(1),
-            first,
-            length,
-            Seq.stack(responses, 1).data,
-        )
-        self._banks = {torch.device("cpu"): host}
+            shapes = [tuple(noise.shape) for noise in noises]
+            raise ValueError(f"expected noises [N] with samples; got {shapes}")
+        self.noise_share = noise_share if noises else 0.0
+        self.rir_share = rir_share if rirs else 0.0
+        self.snr_db = snr_db
+        self.gain_db = gain_db
+        self._banks = {torch.device("cpu"): _Bank.of(noises, rirs)}
 
     @torch.no_grad()
     def sound(self, samples: Seq, seeds: Sequence[int]) -> Seq:
-        """Samples [B, N] as they are learnt from, each row from its own seed, whatever else is in the batch."""
-        draws = np.stack(
-            [np.random.default_rng([seed, _OWN_DRAW]).random(_DRAWS) for seed in seeds]
-        )
-        bank, data = self._on(samples.device), samples.data.clone()
-        in_room, noisy = (
-            np.flatnonzero(draws[:, 0] < self.room_share),
-            np.flatnonzero(draws[:, 2] < self.noise_share),
-        )
+        """Samples [B, N] as they are learnt from, each row from its own seed alone."""
+        draws = _Draws.of(seeds)
+        samples = self._in_rooms(samples, draws)
+        samples = self._with_noise(samples, draws)
+        gain_db = (2 * draws.gain - 1) * self.gain_db
+        gain = 10 ** (gain_db / 20)
+        gain_rows = _on_device(gain.astype(np.float32), samples.data)
+        return samples.with_data(samples.data * gain_rows[:, None])
+
+    def _in_rooms(self, samples: Seq, draws: _Draws) -> Seq:
+        """Samples [B, N], a share of them through an impulse response."""
+        in_room = np.flatnonzero(draws.in_room < self.rir_share)
+        data = samples.data.clone()
         if len(in_room):
-            rows = self._tensor(in_room, data)
-            rooms = bank.rooms[
-                self._tensor((draws[in_room, 1] * len(bank.rooms)).astype(np.int64), data)
-            ]
-            data[rows] = convolve(data[rows], rooms)
-        data = samples.with_data(data).zero_padding().data
-        if len(noisy):
-            rows = self._tensor(noisy, data)
-            data = data.index_add(
-                0, rows, self._noise(samples.with_data(data), noisy, rows, draws[noisy], bank)
-            )
-        gain_db = (2 * draws[:, 6] - 1) * self.gain_db
-        return samples.with_data(
-            data * self._tensor((10 ** (gain_db / 20)).astype(np.float32), data)[:, None]
-        )
+            bank = self._bank_on(samples.device)
+            chosen = _choose(draws.rir[in_room], len(bank.rirs))
+            rirs = bank.rirs[_on_device(chosen, data)]
+            rows = _on_device(in_room, data)
+            data[rows] = convolve(data[rows], rirs)
+        return samples.with_data(data).zero_padding()
 
-    def _noise(
-        self, samples: Seq, noisy: np.ndarray, rows: Tensor, draws: np.ndarray, bank: _Bank
-    ) -> Tensor:
-        """What is added to the rows `noisy`, [rows, N]."""
-        which = (draws[:, 3] * len(bank.length)).astype(np.int64)
-        sizes = np.array(bank.length)[which]
-        spare = np.maximum(
-            1, sizes - np.array(samples.lengths)[noisy] + 1
-        )  # a long one is cut, a short one begins anew
-        start, first, length = (
-            self._tensor(n, samples.data)[:, None]
-            for n in ((draws[:, 4] * spare).astype(np.int64), np.array(bank.first)[which], sizes)
-        )
-        steps = torch.arange(samples.data.shape[1], device=samples.device)
-        pieces = bank.noises[(steps[None] + start) % length + first] * samples.mask[rows]
+    def _with_noise(self, samples: Seq, draws: _Draws) -> Seq:
+        """Samples [B, N], a share of them with noise at a drawn SNR."""
+        noisy = np.flatnonzero(draws.noisy < self.noise_share)
+        if not len(noisy):
+            return samples
+        rows = _on_device(noisy, samples.data)
+        noise = self._noise(samples, noisy, draws) * samples.mask[rows]
         count = samples.device_lengths[rows].clamp_min(1)
-        speech, noise = (part.square().sum(1) / count for part in (samples.data[rows], pieces))
+        speech_power = samples.data[rows].square().sum(1) / count
+        noise_power = noise.square().sum(1) / count
         low, high = self.snr_db
-        snr_db = self._tensor((low + (high - low) * draws[:, 5]).astype(np.float32), samples.data)
-        return pieces * gain_for_snr(speech, noise, snr_db)[:, None]
+        snr_db = low + (high - low) * draws.snr[noisy]
+        snr_rows = _on_device(snr_db.astype(np.float32), samples.data)
+        gain = gain_for_snr(speech_power, noise_power, snr_rows)
+        return samples.with_data(samples.data.index_add(0, rows, noise * gain[:, None]))
 
-    def _on(self, device: torch.device) -> _Bank:
-        """Noises and rooms on the device, moved there once."""
+    def _noise(self, samples: Seq, noisy: np.ndarray, draws: _Draws) -> Tensor:
+        """Noise for the rows `noisy`, as loud as it was recorded, [K, N]."""
+        bank = self._bank_on(samples.device)
+        chosen = _choose(draws.noise[noisy], len(bank.length))
+        length = bank.length[chosen]
+        speech_length = np.array(samples.lengths)[noisy]
+        # A long noise is cut at a drawn place, a short one begins anew.
+        places_to_start = np.maximum(1, length - speech_length + 1)
+        start = _choose(draws.noise_start[noisy], places_to_start)
+        steps = torch.arange(samples.data.shape[1], device=samples.device)[None]
+        start_rows = _on_device(start, samples.data)[:, None]
+        length_rows = _on_device(length, samples.data)[:, None]
+        first_rows = _on_device(bank.first[chosen], samples.data)[:, None]
+        return bank.noises[(steps + start_rows) % length_rows + first_rows]
+
+    def _bank_on(self, device: torch.device) -> _Bank:
+        """Noises and impulse responses on the device, moved there once."""
         if device not in self._banks:
-            host = self._banks[torch.device("cpu")]
-            self._banks[device] = _Bank(
-                host.noises.to(device), host.first, host.length, host.rooms.to(device)
-            )
+            self._banks[device] = self._banks[torch.device("cpu")].to(device)
         return self._banks[device]
 
-    @staticmethod
-    def _tensor(values: np.ndarray, like: Tensor) -> Tensor:
-        return torch.from_numpy(values).to(like.device, non_blocking=True)
+
+def _choose(draws: np.ndarray, choices: int | np.ndarray) -> np.ndarray:
+    """One of so many choices for each draw within 0..1."""
+    return (draws * choices).astype(np.int64)
+
+
+def _on_device(values: np.ndarray, like: Tensor) -> Tensor:
+    """Numbers from the host beside a tensor."""
+    return torch.from_numpy(values).to(like.device, non_blocking=True)

@@ -10,43 +10,61 @@ from ctcasr.front.spectrogram import Mel, Spectrogram
 
 
 def build_extract(spec: FrontSpec) -> Spectrogram:
-    """The part that turns samples into spectrogram or mel features."""
+    """The part that turns samples into spectrogram or mel features.
+
+    Raises:
+        ValueError: for a kind that is neither, and whatever the parts refuse.
+
+    Example:
+        >>> build_extract(FrontSpec(bands=40)).bins
+        40
+    """
     if spec.kind == "mel":
         return Mel(
             spec.rate_hz,
-            spec.bands,
-            spec.low_hz,
-            spec.high_hz,
-            spec.n_fft,
-            spec.window_s,
-            spec.hop_s,
-            spec.power,
-            spec.log,
-            spec.centred,
-            spec.range_db,
+            bands=spec.bands,
+            low_hz=spec.low_hz,
+            high_hz=spec.high_hz,
+            n_fft=spec.n_fft,
+            window_s=spec.window_s,
+            hop_s=spec.hop_s,
+            power=spec.power,
+            log=spec.log,
+            centred=spec.centred,
+            range_db=spec.range_db,
         )
     if spec.kind == "spectrogram":
         return Spectrogram(
             spec.rate_hz,
-            spec.n_fft,
-            spec.window_s,
-            spec.hop_s,
-            spec.power,
-            spec.log,
-            spec.centred,
-            spec.range_db,
+            n_fft=spec.n_fft,
+            window_s=spec.window_s,
+            hop_s=spec.hop_s,
+            power=spec.power,
+            log=spec.log,
+            centred=spec.centred,
+            range_db=spec.range_db,
         )
     raise ValueError(f"front.kind: expected 'mel' or 'spectrogram'; got {spec.kind!r}")
 
 
 def build_norm(spec: FrontSpec, bins: int) -> nn.Module:
-    """The normalisation of the features."""
+    """The normalisation of features of so many bins.
+
+    Raises:
+        ValueError: for a name that is not known.
+
+    Example:
+        >>> type(build_norm(FrontSpec(norm="zca"), bins=40)).__name__
+        'CorpusNorm'
+    """
     if spec.norm == "none":
         return Unnormalised()
     if spec.norm == "utterance":
         return UtteranceNorm()
-    if spec.norm in ("corpus", "pca", "zca"):
-        return CorpusNorm(bins, None if spec.norm == "corpus" else spec.norm, spec.shrinkage)
+    if spec.norm == "corpus":
+        return CorpusNorm(bins)
+    if spec.norm in ("pca", "zca"):
+        return CorpusNorm(bins, spec.norm, spec.shrinkage)
     raise ValueError(
         f"front.norm: expected 'none', 'utterance', 'corpus', 'pca' or 'zca'; got {spec.norm!r}"
     )

@@ -14,18 +14,28 @@ from ctcasr.seq import Framing, Seq
 
 
 class FrontEnd(nn.Module):
-    """Samples [B, N] to features [B, T, F]: `extract` (spectrogram or mel), then `norm`."""
+    """Samples [B, N] to features [B, T, F]: `extract` (spectrogram or mel), then `norm`.
+
+    Example:
+        >>> from ctcasr.front import Mel, UtteranceNorm
+        >>> front = FrontEnd(Mel(16000, bands=40), UtteranceNorm())
+        >>> front(Seq.stack([torch.zeros(16000)], rate=16000)).data.shape
+        torch.Size([1, 101, 40])
+    """
 
     def __init__(self, extract: Spectrogram, norm: nn.Module) -> None:
         super().__init__()
-        self.extract, self.norm = extract, norm
+        self.extract = extract
+        self.norm = norm
 
     @property
     def bins(self) -> int:
+        """Features of a frame."""
         return self.extract.bins
 
     @property
     def framing(self) -> Framing:
+        """Which samples a frame sees."""
         return self.extract.framing
 
     @property
@@ -35,15 +45,28 @@ class FrontEnd(nn.Module):
 
     @torch.no_grad()
     def fit(self, audio: Iterable[Seq]) -> None:
-        """Measure the corpus statistics over samples [B, N] (one pass)."""
+        """Measure the corpus statistics over samples [B, N] (one pass).
+
+        Raises:
+            ValueError: where there are too few frames.
+        """
         if isinstance(self.norm, CorpusNorm):
             self.norm.fit(self.extract(samples) for samples in audio)
 
     def forward(
         self, samples: Seq, augment: SpecAugment | None = None, seeds: Sequence[int] = ()
     ) -> Seq:
-        """Features [B, T, F]; with `augment`, of sound that it changed, and masked after normalisation, where zero is the mean."""
+        """Features [B, T, F] of samples [B, N].
+
+        With `augment`, of sound that it changed, and masked after normalisation, where zero is the
+        mean.
+        """
         with torch.autocast(samples.device.type, enabled=False):
-            samples = samples if augment is None else augment.sound(samples, seeds)
-            features = self.norm(self.extract(samples))
-        return features if augment is None else augment(features, seeds)
+            if augment is None:
+                return self._features(samples)
+            features = self._features(augment.sound(samples, seeds))
+        return augment(features, seeds)
+
+    def _features(self, samples: Seq) -> Seq:
+        features: Seq = self.norm(self.extract(samples))
+        return features

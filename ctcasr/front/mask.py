@@ -11,7 +11,20 @@ from ctcasr.seq import Seq
 
 
 class SpecAugment:
-    """Time and frequency masks (Park et al. 2019, arXiv 1904.08779): `n` masks of width uniform in 0..`width` (share of T or F)."""
+    """Time and frequency masks: `n` masks of width uniform in 0..`width` (share of T or F).
+
+    Park et al. 2019, arXiv 1904.08779.
+
+    Raises:
+        ValueError: for negative counts and for widths outside 0..1.
+
+    Example:
+        >>> masks = SpecAugment(time_masks=1, time_width=1.0, freq_masks=0)
+        >>> features = Seq.stack([torch.ones(4, 2)], rate=100)
+        >>> masks(features, seeds=[1]).data[0].T
+        tensor([[1., 0., 0., 1.],
+                [1., 0., 0., 1.]])
+    """
 
     def __init__(
         self,
@@ -20,40 +33,55 @@ class SpecAugment:
         freq_masks: int = 2,
         freq_width: float = 0.15,
     ) -> None:
-        if time_masks < 0 or freq_masks < 0 or not 0 <= time_width <= 1 or not 0 <= freq_width <= 1:
+        counts_fit = time_masks >= 0 and freq_masks >= 0
+        widths_fit = 0 <= time_width <= 1 and 0 <= freq_width <= 1
+        if not (counts_fit and widths_fit):
             raise ValueError(
-                f"expected mask counts >= 0 and widths within 0..1; got {time_masks, time_width, freq_masks, freq_width}"
+                "expected mask counts >= 0 and widths within 0..1; got "
+                f"{(time_masks, time_width, freq_masks, freq_width)}"
             )
-        self.time_masks, self.time_width = time_masks, time_width
-        self.freq_masks, self.freq_width = freq_masks, freq_width
+        self.time_masks = time_masks
+        self.time_width = time_width
+        self.freq_masks = freq_masks
+        self.freq_width = freq_width
 
     @property
     def share(self) -> float:
         """Share of the features that is hidden on average, 0..1."""
-        seen = (1 - self.time_width / 2) ** self.time_masks * (
-            1 - self.freq_width / 2
-        ) ** self.freq_masks
-        return 1 - seen
+        time_seen = (1 - self.time_width / 2) ** self.time_masks
+        freq_seen = (1 - self.freq_width / 2) ** self.freq_masks
+        return 1 - time_seen * freq_seen
 
     def sound(self, samples: Seq, seeds: Sequence[int]) -> Seq:
         """Samples [B, N] as they are; `Augment` changes them."""
         return samples
 
     def __call__(self, features: Seq, seeds: Sequence[int]) -> Seq:
-        """Features [B, T, F] with masks drawn from one seed per row, so that neither batch mates nor device change them."""
+        """Features [B, T, F] with masks drawn from one seed per row.
+
+        Neither batch mates nor device change them.
+        """
         batch, steps, bins = features.data.shape
-        time, freq = np.zeros((batch, steps), bool), np.zeros((batch, bins), bool)
+        hidden_time = np.zeros((batch, steps), bool)
+        hidden_freq = np.zeros((batch, bins), bool)
         for row, (length, seed) in enumerate(zip(features.lengths, seeds, strict=True)):
-            draw = np.random.default_rng(seed)
-            for marks, size, count, share in (
-                (time, length, self.time_masks, self.time_width),
-                (freq, bins, self.freq_masks, self.freq_width),
-            ):
-                for _ in range(count):
-                    width = int(draw.integers(0, int(share * size) + 1))
-                    start = int(draw.integers(0, max(1, size - width + 1)))
-                    marks[row, start : start + width] = True
-        masked = torch.from_numpy(time)[:, :, None] | torch.from_numpy(freq)[:, None, :]
-        return features.with_data(
-            features.data.masked_fill(masked.to(features.device, non_blocking=True), 0.0)
-        )
+            generator = np.random.default_rng(seed)
+            widest = int(self.time_width * length)
+            _hide(hidden_time[row], length, self.time_masks, widest, generator)
+            widest = int(self.freq_width * bins)
+            _hide(hidden_freq[row], bins, self.freq_masks, widest, generator)
+        time = torch.from_numpy(hidden_time)[:, :, None]
+        freq = torch.from_numpy(hidden_freq)[:, None, :]
+        hidden = (time | freq).to(features.device, non_blocking=True)
+        return features.with_data(features.data.masked_fill(hidden, 0.0))
+
+
+def _hide(
+    hidden: np.ndarray, size: int, masks: int, widest: int, generator: np.random.Generator
+) -> None:
+    """Mark so many masks among the first `size` places of `hidden` [T or F]."""
+    for _ in range(masks):
+        width = int(generator.integers(0, widest + 1))
+        latest = max(1, size - width + 1)
+        start = int(generator.integers(0, latest))
+        hidden[start : start + width] = True

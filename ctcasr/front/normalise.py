@@ -1,4 +1,7 @@
-"""Normalisation of features: per utterance, by the corpus, or whitening; statistics are streamed once and kept as buffers."""
+"""Normalisation of features: per utterance, by the corpus, or whitening.
+
+Statistics are streamed once and kept as buffers.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.seq import Seq
+
+_UTTERANCE_EPS = 1e-5  # added to the variance within an utterance: a constant bin becomes zero
+_LEAST_VARIANCE = 1e-10  # of a bin or a direction over the corpus
 
 
 class Unnormalised(nn.Module):
@@ -19,7 +25,13 @@ class Unnormalised(nn.Module):
 
 
 class UtteranceNorm(nn.Module):
-    """Mean zero and variance one for each utterance and bin, over its real frames only."""
+    """Mean zero and variance one for each utterance and bin, over its real frames only.
+
+    Example:
+        >>> features = Seq.stack([torch.tensor([[1.0], [3.0]])], rate=100)
+        >>> UtteranceNorm()(features).data.flatten().tolist()
+        [-0.999..., 0.999...]
+    """
 
     def forward(self, features: Seq) -> Seq:
         """Features [B, T, F], normalised; a constant bin (silence) becomes zero."""
@@ -28,11 +40,18 @@ class UtteranceNorm(nn.Module):
         mean = features.data.sum(1, keepdim=True) / count
         centred = features.with_data(features.data - mean).zero_padding().data
         variance = centred.square().sum(1, keepdim=True) / count
-        return features.with_data(centred * torch.rsqrt(variance + 1e-5))
+        return features.with_data(centred * torch.rsqrt(variance + _UTTERANCE_EPS))
 
 
 class Moments:
-    """Mean and covariance of frames, streamed in float64 over any number of batches."""
+    """Mean and covariance of frames, streamed in float64 over any number of batches.
+
+    Example:
+        >>> moments = Moments(bins=1)
+        >>> moments.add(Seq.stack([torch.tensor([[1.0], [3.0]])], rate=100))
+        >>> moments.mean.item(), moments.covariance.item()
+        (2.0, 1.0)
+    """
 
     def __init__(self, bins: int) -> None:
         self.count = 0
@@ -48,15 +67,29 @@ class Moments:
 
     @property
     def mean(self) -> Tensor:
+        """Mean of each bin, [F]."""
         return self.total / self.count
 
     @property
     def covariance(self) -> Tensor:
+        """Covariance of the bins, [F, F]."""
         return self.outer / self.count - self.mean[:, None] * self.mean[None, :]
 
 
 class CorpusNorm(nn.Module):
-    """Subtracts a mean and multiplies by a matrix or a scale, both measured once over the corpus (`fit`)."""
+    """Subtracts a mean and multiplies by a scale or a matrix, measured once over the corpus.
+
+    `whitening`: None (a scale for each bin), "pca" or "zca".
+
+    Raises:
+        ValueError: for another whitening, and for a shrinkage outside 0..1.
+
+    Example:
+        >>> norm = CorpusNorm(bins=1)
+        >>> norm.fit([Seq.stack([torch.tensor([[1.0], [3.0]])], rate=100)])
+        >>> norm(Seq.stack([torch.tensor([[2.0], [4.0]])], rate=100)).data.flatten()
+        tensor([0., 2.])
+    """
 
     mean: Tensor
     matrix: Tensor
@@ -68,46 +101,61 @@ class CorpusNorm(nn.Module):
             raise ValueError(f"expected whitening None, 'pca' or 'zca'; got {whitening!r}")
         if not 0 <= shrinkage <= 1:
             raise ValueError(f"expected shrinkage in 0..1; got {shrinkage}")
-        self.bins, self.whitening, self.shrinkage, self._known = bins, whitening, shrinkage, False
+        self.bins = bins
+        self.whitening = whitening
+        self.shrinkage = shrinkage
+        self._known = False
         self.register_buffer("mean", torch.zeros(bins))
         self.register_buffer("matrix", torch.eye(bins) if whitening else torch.ones(bins))
         self.register_buffer("fitted", torch.tensor(False))
 
     def fit(self, batches: Iterable[Seq]) -> None:
-        """Measure the statistics over features [B, T, F]; raises ValueError where there are too few frames."""
+        """Measure the statistics over features [B, T, F].
+
+        Raises:
+            ValueError: where there are fewer than two frames.
+        """
         moments = Moments(self.bins)
         for features in batches:
             moments.add(features)
         if moments.count < 2:
             raise ValueError(
-                f"expected at least 2 frames to measure normalisation statistics; got {moments.count}"
+                "expected at least 2 frames to measure normalisation statistics; "
+                f"got {moments.count}"
             )
-        covariance = moments.covariance
-        variance = covariance.diagonal().clamp(min=1e-10)
-        if self.whitening is None:
-            matrix = variance.rsqrt()
-        else:
-            # Shrinkage towards the mean variance (Ledoit and Wolf 2004) keeps the inverse root of nearly empty directions small.
-            covariance = (
-                1 - self.shrinkage
-            ) * covariance + self.shrinkage * variance.mean() * torch.eye(self.bins)
-            values, vectors = torch.linalg.eigh(covariance)
-            matrix = vectors * values.clamp(min=1e-10).rsqrt()
-            if self.whitening == "zca":
-                matrix = matrix @ vectors.T
         self.mean.copy_(moments.mean)
-        self.matrix.copy_(matrix)
+        self.matrix.copy_(self._transform(moments.covariance))
         self.fitted.fill_(True)
 
+    def _transform(self, covariance: Tensor) -> Tensor:
+        """What centred features are multiplied by: a scale [F] or a matrix [F, F]."""
+        variance = covariance.diagonal().clamp(min=_LEAST_VARIANCE)
+        if self.whitening is None:
+            return variance.rsqrt()
+        # Shrinkage towards the mean variance (Ledoit and Wolf 2004) keeps the inverse root of
+        # nearly empty directions small.
+        own = (1 - self.shrinkage) * covariance
+        values, vectors = torch.linalg.eigh(
+            own + self.shrinkage * variance.mean() * torch.eye(self.bins)
+        )
+        to_directions = vectors * values.clamp(min=_LEAST_VARIANCE).rsqrt()
+        if self.whitening == "zca":
+            return to_directions @ vectors.T
+        return to_directions
+
     def forward(self, features: Seq) -> Seq:
-        """Features [B, T, F], normalised; raises RuntimeError before `fit`."""
-        self._known = self._known or bool(
-            self.fitted
-        )  # asked once: reading a buffer waits for the device
+        """Features [B, T, F], normalised.
+
+        Raises:
+            RuntimeError: before `fit`.
+        """
+        if not self._known:  # asked once: reading a buffer waits for the device
+            self._known = bool(self.fitted)
         if not self._known:
             raise RuntimeError(
-                "normalisation statistics are missing: call fit() with the training features, or load them"
+                "normalisation statistics are missing: call fit() with the training features, "
+                "or load them"
             )
         centred = features.data - self.mean
-        data = centred @ self.matrix if self.whitening else centred * self.matrix
-        return features.with_data(data).zero_padding()
+        normed = centred @ self.matrix if self.whitening else centred * self.matrix
+        return features.with_data(normed).zero_padding()

@@ -21,7 +21,7 @@ class FrontSpec:
     norm: str = "utterance"  # "none", "utterance", "corpus", "pca", "zca"
     shrinkage: float = 0.01  # of the covariance, for whitening
     high_hz: float | None = None  # upper end of the mel bands; None: half the sample rate
-    centred: bool = (
-        True  # zeros beyond both ends, so that frames are centred; False: only whole windows
-    )
-    range_db: float = 0.0  # decibels below the loudest point of the clip, no more than so many; 0: natural logarithm
+    # Zeros beyond both ends, so that frames are centred; False: only whole windows.
+    centred: bool = True
+    # Decibels below the loudest point of the clip, no more than so many; 0: natural logarithm.
+    range_db: float = 0.0

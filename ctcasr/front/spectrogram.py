@@ -1,4 +1,7 @@
-"""Samples to log spectrogram or log mel features, on whatever device the samples are."""
+"""Samples to log spectrogram or log mel features, on whatever device the samples are.
+
+Shape letters: B utterances, N samples, T frames, F bins or bands.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,29 @@ from torch.nn import functional
 
 from ctcasr.seq import Framing, Seq
 
-# Power below which nothing is heard: about what rounding to 16 bits leaves in one bin. It keeps the log of digital silence finite.
+# Power below which nothing is heard: about what rounding to 16 bits leaves in one bin. It keeps the
+# logarithm of digital silence finite.
 FLOOR = 1e-6
+# Windows that hardly touch a sample say little about it: dividing by less than this weight would
+# turn rounding into clicks.
+_LEAST_WEIGHT = 1e-3
 
 
 class Spectrogram(nn.Module):
-    """Linear spectrogram of samples [B, N] as frames [B, T, n_fft // 2 + 1], T = N // hop + 1 (centred, zeros beyond the ends).
+    """Linear spectrogram of samples [B, N] as frames [B, T, n_fft // 2 + 1].
 
-    Not `centred`: whole windows only, T = (N - n_fft) // hop + 1. With `range_db`, decibels below the loudest point of the clip,
-    none lower than that range; otherwise the natural logarithm.
+    T = N // hop + 1 (centred, zeros beyond the ends). Not `centred`: whole windows only, T =
+    (N - n_fft) // hop + 1. With `range_db`, decibels below the loudest point of the clip, none
+    lower than that range; otherwise the natural logarithm.
+
+    Raises:
+        ValueError: for a window longer than `n_fft`, another power than 1 or 2, and for a range
+            without log.
+
+    Example:
+        >>> spectrogram = Spectrogram(16000)
+        >>> spectrogram(Seq.stack([torch.zeros(16000)], rate=16000)).data.shape
+        torch.Size([1, 101, 257])
     """
 
     window: Tensor
@@ -37,110 +54,127 @@ class Spectrogram(nn.Module):
         range_db: float = 0.0,
     ) -> None:
         super().__init__()
-        self.rate_hz, self.n_fft, self.power, self.log, self.centred, self.range_db = (
-            rate_hz,
-            n_fft,
-            power,
-            log,
-            centred,
-            range_db,
-        )
-        self.win, self.hop = round(window_s * rate_hz), round(hop_s * rate_hz)
+        self.rate_hz = rate_hz
+        self.n_fft = n_fft
+        self.power = power
+        self.log = log
+        self.centred = centred
+        self.range_db = range_db
+        self.win = round(window_s * rate_hz)
+        self.hop = round(hop_s * rate_hz)
         if not 1 <= self.win <= n_fft or self.hop < 1:
             raise ValueError(
-                f"expected a window of 1..n_fft = {n_fft} samples and a hop of at least 1; "
-                f"got window_s={window_s} ({self.win} samples), hop_s={hop_s} ({self.hop} samples) at {rate_hz} Hz"
+                f"expected a window of 1..n_fft = {n_fft} samples and a hop of at least 1; got "
+                f"window_s={window_s} ({self.win} samples), hop_s={hop_s} ({self.hop} samples) "
+                f"at {rate_hz} Hz"
             )
         if power not in (1.0, 2.0):
             raise ValueError(f"expected power 1 (amplitude) or 2 (power); got {power}")
         if range_db < 0 or (range_db and not log):
             raise ValueError(
-                f"range_db: expected a range above 0 dB with log, or 0 for none; got {range_db:g} with log={log}"
+                "range_db: expected a range above 0 dB with log, or 0 for none; "
+                f"got {range_db:g} with log={log}"
             )
         self.register_buffer("window", torch.hann_window(self.win), persistent=False)
         self.bins = n_fft // 2 + 1
-        beyond = n_fft // 2 if centred else 0
-        self.framing = Framing(n_fft, self.hop, beyond, beyond)
+        beyond_ends = n_fft // 2 if centred else 0
+        self.framing = Framing(n_fft, self.hop, beyond_ends, beyond_ends)
 
     def transform(self, samples: Seq) -> Seq:
-        """Short-time Fourier transform, complex [B, T, n_fft // 2 + 1]."""
+        """Short-time Fourier transform, complex [B, T, n_fft // 2 + 1], of samples [B, N].
+
+        Raises:
+            ValueError: for anything but samples at the right rate, and where a window is not
+                centred and none fits.
+        """
         if samples.data.dim() != 2 or samples.rate != self.rate_hz:
             raise ValueError(
-                f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at "
-                f"{float(samples.rate):g} Hz: were features handed in, or another sample rate?"
+                f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} "
+                f"at {float(samples.rate):g} Hz: were features handed in, or another sample rate?"
             )
         data = samples.zero_padding().data.float()
         if not self.centred and data.shape[1] < self.n_fft:
             raise ValueError(
-                f"expected clips of at least {self.n_fft} samples (one window); the longest has {data.shape[1]}"
+                f"expected clips of at least {self.n_fft} samples (one window); "
+                f"the longest has {data.shape[1]}"
             )
-        # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the same alone and in a batch.
-        return samples.framed(
-            self.unpadded(functional.pad(data, (self.framing.before, self.framing.after))),
-            self.framing,
-        )
+        # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the
+        # same alone and in a batch.
+        padded = functional.pad(data, (self.framing.before, self.framing.after))
+        return samples.framed(self.unpadded(padded), self.framing)
 
     def unpadded(self, samples: Tensor) -> Tensor:
         """Transform, complex [B, T, n_fft // 2 + 1], of the whole windows in samples [B, N]."""
-        return torch.stft(
-            samples, self.n_fft, self.hop, self.win, self.window, center=False, return_complex=True
-        ).transpose(1, 2)
+        spectrum = torch.stft(
+            samples,
+            self.n_fft,
+            self.hop,
+            self.win,
+            self.window,
+            center=False,
+            return_complex=True,
+        )
+        return spectrum.transpose(1, 2)
 
     def inverse(self, spectrum: Seq, samples: Seq) -> Seq:
-        """Samples [B, N] of a transform [B, T, n_fft // 2 + 1] by weighted overlap-add, for the lengths and the clock of `samples`.
+        """Samples [B, N] of a transform [B, T, n_fft // 2 + 1] by weighted overlap-add.
 
-        Whatever no window reaches (the last samples, where the hop is longer than half the window) comes back weaker or as zero.
+        For the lengths and the clock of `samples`. Whatever no window reaches (the last samples,
+        where the hop is longer than half the window) comes back weaker or as zero.
         """
-        window = functional.pad(
-            self.window,
-            ((self.n_fft - self.win) // 2, self.n_fft - self.win - (self.n_fft - self.win) // 2),
-        )
+        before_window = (self.n_fft - self.win) // 2
+        after_window = self.n_fft - self.win - before_window
+        window = functional.pad(self.window, (before_window, after_window))
         frames = torch.fft.irfft(spectrum.zero_padding().data, self.n_fft) * window
-        data, weight = (
-            self._overlap(frames),
-            self._overlap((spectrum.mask[:, :, None] * window.square()).to(frames.dtype)),
-        )
-        # Windows that hardly touch a sample say little about it: dividing by nearly nothing would turn rounding into clicks.
-        data = data / weight.clamp(min=1e-3)
-        first, count = self.framing.before, samples.data.shape[1]
-        data = functional.pad(data, (0, max(0, first + count - data.shape[1])))[
-            :, first : first + count
-        ]
+        weights = (spectrum.mask[:, :, None] * window.square()).to(frames.dtype)
+        weight = self._overlap_add(weights).clamp(min=_LEAST_WEIGHT)
+        data = self._overlap_add(frames) / weight
+        begin = self.framing.before
+        end = begin + samples.data.shape[1]
+        lacking = max(0, end - data.shape[1])
+        data = functional.pad(data, (0, lacking))[:, begin:end]
         return samples.with_data(data).zero_padding()
 
-    def _overlap(self, frames: Tensor) -> Tensor:
+    def _overlap_add(self, frames: Tensor) -> Tensor:
         """Frames [B, T, n_fft] added up where they lie, [B, (T - 1) * hop + n_fft]."""
         length = (frames.shape[1] - 1) * self.hop + self.n_fft
+        columns = frames.transpose(1, 2)
         folded: Tensor = functional.fold(
-            frames.transpose(1, 2), (1, length), (1, self.n_fft), stride=(1, self.hop)
+            columns, (1, length), kernel_size=(1, self.n_fft), stride=(1, self.hop)
         )
         return folded.reshape(frames.shape[0], length)
 
     def raw(self, spectrum: Seq) -> Seq:
         """Amplitude or power of a transform before compression, [B, T, n_fft // 2 + 1]."""
         data = spectrum.data
-        # The square of an absolute value takes five times as long, most of it for a root that is then undone.
-        return spectrum.with_data(
-            data.abs() if self.power == 1.0 else data.real.square() + data.imag.square()
-        )
+        if self.power == 1.0:
+            return spectrum.with_data(data.abs())
+        # The square of an absolute value takes five times as long, most of it for a root that is
+        # then undone.
+        return spectrum.with_data(data.real.square() + data.imag.square())
 
     def features(self, spectrum: Seq) -> Seq:
-        """Features [B, T, bins] of a transform."""
+        """Features [B, T, F] of a transform."""
         return self.compress(self.raw(spectrum))
 
     def compress(self, frames: Seq) -> Seq:
-        """Frames [B, T, F] on a logarithmic scale above a floor (power: FLOOR, amplitude: its root), or as they are."""
+        """Frames [B, T, F] on a logarithmic scale above a floor, or as they are.
+
+        The floor of power is FLOOR, that of amplitude its root.
+        """
         if not self.log:
             return frames.zero_padding()
-        level = torch.log(frames.data + FLOOR ** (self.power / 2))
+        floor = FLOOR ** (self.power / 2)
+        level = torch.log(frames.data + floor)
         if self.range_db:
-            level = level * (20 / (self.power * math.log(10)))
-            real = level.masked_fill(~frames.mask[:, :, None], -math.inf)
-            level = (level - real.amax((1, 2), keepdim=True)).clamp(min=-self.range_db)
+            level_db = level * (20 / (self.power * math.log(10)))
+            padding = ~frames.mask[:, :, None]
+            loudest_db = level_db.masked_fill(padding, -math.inf).amax((1, 2), keepdim=True)
+            level = (level_db - loudest_db).clamp(min=-self.range_db)
         return frames.with_data(level).zero_padding()
 
     def forward(self, samples: Seq) -> Seq:
-        """Features [B, T, bins] of samples [B, N]."""
+        """Features [B, T, F] of samples [B, N]."""
         return self.features(self.transform(samples))
 
     @property
@@ -150,7 +184,16 @@ class Spectrogram(nn.Module):
 
 
 class Mel(Spectrogram):
-    """Log mel features [B, T, bands] (HTK scale, Slaney area normalisation off); an empty band raises ValueError."""
+    """Log mel features [B, T, bands] (HTK scale, no area normalisation).
+
+    Raises:
+        ValueError: for a band without a bin, for frequencies out of order, and as Spectrogram.
+
+    Example:
+        >>> mel = Mel(16000, bands=40)
+        >>> mel(Seq.stack([torch.zeros(16000)], rate=16000)).data.shape
+        torch.Size([1, 101, 40])
+    """
 
     filters: Tensor
 
@@ -169,17 +212,21 @@ class Mel(Spectrogram):
         range_db: float = 0.0,
     ) -> None:
         super().__init__(rate_hz, n_fft, window_s, hop_s, power, log, centred, range_db)
-        high_hz = rate_hz / 2 if high_hz is None else high_hz
-        if not 0 <= low_hz < high_hz <= rate_hz / 2:
+        highest_hz = rate_hz / 2
+        if high_hz is None:
+            high_hz = highest_hz
+        if not 0 <= low_hz < high_hz <= highest_hz:
             raise ValueError(
-                f"expected 0 <= low_hz < high_hz <= {rate_hz / 2:g} Hz; got {low_hz:g} and {high_hz:g}"
+                f"expected 0 <= low_hz < high_hz <= {highest_hz:g} Hz; "
+                f"got {low_hz:g} and {high_hz:g}"
             )
         filters = torchaudio.functional.melscale_fbanks(self.bins, low_hz, high_hz, bands, rate_hz)
-        empty = [band for band in range(bands) if not bool(filters[:, band].any())]
+        empty = (~filters.any(dim=0)).nonzero().flatten().tolist()
         if empty:
             raise ValueError(
-                f"{len(empty)} of {bands} mel bands hold no FFT bin (the first is band {empty[0]}) with n_fft={n_fft} "
-                f"at {rate_hz} Hz from {low_hz:g} to {high_hz:g} Hz; use fewer bands or a larger n_fft"
+                f"{len(empty)} of {bands} mel bands hold no FFT bin (the first is band {empty[0]}) "
+                f"with n_fft={n_fft} at {rate_hz} Hz from {low_hz:g} to {high_hz:g} Hz; "
+                "use fewer bands or a larger n_fft"
             )
         self.register_buffer("filters", filters, persistent=False)
         self.bins = bands

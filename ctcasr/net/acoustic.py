@@ -12,20 +12,37 @@ from ctcasr.seq import Framing, Seq
 
 
 class AcousticModel(nn.Module):
-    """Conv layers, BatchNorm-RNN layers, look-ahead if any, and fully connected layers; features [B, T, F] to logits [B, T', symbols]."""
+    """Features [B, T, F] to logits [B, T', symbols].
+
+    Conv layers, BatchNorm-RNN layers, look-ahead if any, and fully connected layers.
+
+    Example:
+        >>> import torch
+        >>> rnn = RecurrentStack("gru", features=40, hidden=8, layers=1)
+        >>> model = AcousticModel(ConvStack([], bins=40), rnn, Head(16, [], symbols=30))
+        >>> model(Seq.stack([torch.zeros(50, 40)], rate=100)).data.shape
+        torch.Size([1, 50, 30])
+    """
 
     def __init__(
         self, conv: ConvStack, rnn: RecurrentStack, head: Head, lookahead: Lookahead | None = None
     ) -> None:
         super().__init__()
-        self.conv, self.rnn, self.head, self.lookahead = conv, rnn, head, lookahead
+        self.conv = conv
+        self.rnn = rnn
+        self.head = head
+        self.lookahead = lookahead
 
     @property
     def framings(self) -> tuple[Framing, ...]:
         """What is done to the frame clock, stage by stage."""
-        return self.conv.framings + (() if self.lookahead is None else (self.lookahead.framing,))
+        if self.lookahead is None:
+            return self.conv.framings
+        return (*self.conv.framings, self.lookahead.framing)
 
     def forward(self, features: Seq) -> Seq:
         """Logits [B, T', symbols] of features [B, T, F]."""
         frames = self.rnn(self.conv(features))
-        return self.head(frames if self.lookahead is None else self.lookahead(frames))
+        if self.lookahead is not None:
+            frames = self.lookahead(frames)
+        return self.head(frames)

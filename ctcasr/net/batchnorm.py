@@ -1,4 +1,4 @@
-"""Batch normalisation over the real frames of padded sequences, and over the batch of several processes."""
+"""Batch normalisation over the real frames of padded sequences, and over several processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctcasr.seq import Seq
 WorldSum = Callable[[Tensor], Tensor]  # the sum of a tensor over all processes, differentiable
 
 
-class _Rows(torch.autograd.Function):
+class _TakeRows(torch.autograd.Function):
     """Rows [P, F] of data [N, F] at places [P], none twice."""
 
     @staticmethod
@@ -26,26 +26,36 @@ class _Rows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        return _Spread.apply(grad, *ctx.saved_tensors, ctx.count), None
+        (places,) = ctx.saved_tensors
+        return _SpreadRows.apply(grad, places, ctx.count), None
 
 
-class _Spread(torch.autograd.Function):
-    """Rows [P, F] at places [P] of zeros [N, F]; what `_Rows` took, put back."""
+class _SpreadRows(torch.autograd.Function):
+    """Rows [P, F] at places [P] of zeros [N, F]; what `_TakeRows` took, put back."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, places: Tensor, count: int) -> Tensor:
         ctx.save_for_backward(places)
-        return rows.new_zeros(count, rows.shape[1]).index_copy_(0, places, rows)
+        spread = rows.new_zeros(count, rows.shape[1])
+        return spread.index_copy_(0, places, rows)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        return _Rows.apply(grad.contiguous(), *ctx.saved_tensors), None, None
+        (places,) = ctx.saved_tensors
+        return _TakeRows.apply(grad.contiguous(), places), None, None
 
 
 class SequenceBatchNorm(nn.Module):
-    """BatchNorm of data [B, T, F] over all real frames (Ioffe and Szegedy 2015); padding is neither counted nor touched: it stays zero.
+    """BatchNorm of data [B, T, F] over all real frames (Ioffe and Szegedy 2015).
 
-    With `world_sum`, the statistics are those of the batch that several processes share; one that has no frames of it joins in.
+    Padding is neither counted nor touched: it stays zero. With `world_sum`, the statistics are
+    those of the batch that several processes share; one that has no frames of it joins in.
+
+    Example:
+        >>> norm = SequenceBatchNorm(1)
+        >>> frames = Seq.stack([torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]])], rate=100)
+        >>> norm(frames).data[:, :, 0].tolist()[1][1]
+        0.0
     """
 
     running_mean: Tensor
@@ -54,93 +64,122 @@ class SequenceBatchNorm(nn.Module):
 
     def __init__(self, features: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__()
-        self.momentum, self.eps = momentum, eps
+        self.momentum = momentum
+        self.eps = eps
         self.weight = nn.Parameter(torch.ones(features))
         self.bias = nn.Parameter(torch.zeros(features))
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))
 
     def forward(self, x: Seq) -> Seq:
-        """Normalised data [B, T, F]; in training by the batch's own statistics, in evaluation by the running ones."""
+        """Normalised data [B, T, F]: by the batch in training, else by the running statistics."""
+        alone = self.world_sum is None
         # A single frame has no variance: it is seen as in evaluation.
-        learning = self.training and (self.world_sum is not None or sum(x.lengths) > 1)
-        if (
-            learning
-            and self.world_sum is None
-            and x.data.is_cpu
-            and x.data.dtype == self.running_mean.dtype
-        ):
+        learning = self.training and (not alone or sum(x.lengths) > 1)
+        if not learning:
+            return self._normalise(x, self.running_mean, self.running_var)
+        if alone and x.data.is_cpu and x.data.dtype == self.running_mean.dtype:
             return self._fused(x)
-        if learning:
-            x = x.zero_padding()
-            mean, variance = self._measure(x)
-        else:
-            mean, variance = self.running_mean, self.running_var
+        x = x.zero_padding()
+        mean, variance = self._measure(x)
+        return self._normalise(x, mean, variance)
+
+    def _normalise(self, x: Seq, mean: Tensor, variance: Tensor) -> Seq:
+        """Data [B, T, F] by statistics [F], then scaled and shifted as learnt."""
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return x.with_data(x.data * scale + (self.bias - mean * scale)).zero_padding()
+        shift = self.bias - mean * scale
+        return x.with_data(x.data * scale + shift).zero_padding()
 
     def _fused(self, x: Seq) -> Seq:
         """The same by torch's fused BatchNorm over the real frames laid side by side."""
-        rows = x.data.flatten(0, 1)
-        real = None if x.full else x.mask.flatten().nonzero()[:, 0]
-        if real is not None:
-            rows = _Rows.apply(rows, real)
-        out: Tensor = functional.batch_norm(
-            rows,
+        frames = x.data.flatten(0, 1)
+        if x.full:
+            normed = self._batch_norm(frames)
+        else:
+            places = x.mask.flatten().nonzero()[:, 0]
+            real_frames = _TakeRows.apply(frames, places)
+            normed_real = self._batch_norm(real_frames)
+            normed = _SpreadRows.apply(normed_real, places, len(frames))
+        return x.with_data(normed.view(x.data.shape))
+
+    def _batch_norm(self, frames: Tensor) -> Tensor:
+        """Frames [P, F] normalised by their own statistics, which move the running ones."""
+        return functional.batch_norm(
+            frames,
             self.running_mean,
             self.running_var,
             self.weight,
             self.bias,
-            True,
-            self.momentum,
-            self.eps,
+            training=True,
+            momentum=self.momentum,
+            eps=self.eps,
         )
-        if real is not None:
-            out = _Spread.apply(out, real, x.data.shape[0] * x.data.shape[1])
-        return x.with_data(out.view(x.data.shape))
 
     def _measure(self, x: Seq) -> tuple[Tensor, Tensor]:
-        """Mean and (biased) variance [F] of the real frames, which also move the running statistics (by the unbiased variance)."""
+        """Mean and (biased) variance [F] of the real frames.
+
+        They also move the running statistics (the variance as an unbiased one).
+        """
         data = x.data.to(self.running_mean.dtype)  # sums of half precision are taken in single
 
         def squares(mean: Tensor) -> Tensor:
-            return x.with_data(data - mean).zero_padding().data.square().sum((0, 1))
+            centred = x.with_data(data - mean).zero_padding().data
+            return centred.square().sum((0, 1))
 
-        sums, count = data.sum((0, 1)), sum(x.lengths)
+        sums = data.sum((0, 1))
+        count = sum(x.lengths)
         if self.world_sum is not None:
             return _measure_over_all(self, self.world_sum, sums, count, squares, self.momentum)
         mean = sums / count
         variance = squares(mean) / count
+        unbiased = count / (count - 1)
         with torch.no_grad():
             self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+            self.running_var.lerp_(variance * unbiased, self.momentum)
         return mean, variance
 
 
 def normalise_over_all(norm: _BatchNorm, world_sum: WorldSum, x: Tensor) -> Tensor:
-    """What torch's BatchNorm `norm` makes of data [B, C, ...], in training by the statistics of the batch that all processes share."""
+    """What torch's BatchNorm `norm` makes of data [B, C, ...] that several processes share.
+
+    In training by the statistics of the whole batch, in evaluation as ever.
+
+    Raises:
+        ValueError: for a BatchNorm without running statistics or momentum.
+
+    Example:
+        >>> data = torch.tensor([[1.0], [3.0]])
+        >>> alone = normalise_over_all(nn.BatchNorm1d(1), lambda tensor: tensor, data)
+        >>> torch.allclose(alone, nn.BatchNorm1d(1)(data))
+        True
+    """
     if not norm.training:
         return type(norm).forward(norm, x)
     if norm.running_mean is None or norm.momentum is None:
         raise ValueError(
-            f"expected a BatchNorm with running statistics and a momentum, for several processes; got {norm}"
+            "expected a BatchNorm with running statistics and a momentum, for several processes; "
+            f"got {norm}"
         )
-    others, shape = [0, *range(2, x.dim())], [1, -1] + [1] * (x.dim() - 2)
+    inner_axes = x.dim() - 2
+    other_axes = [0, *range(2, x.dim())]
+    per_channel = [1, -1] + [1] * inner_axes
     data = x.to(norm.running_mean.dtype)
-    mean, variance = _measure_over_all(
-        norm,
-        world_sum,
-        data.sum(others),
-        x.numel() // x.shape[1],
-        lambda mean: (data - mean.view(shape)).square().sum(others),
-        norm.momentum,
-    )
+
+    def squares(mean: Tensor) -> Tensor:
+        return (data - mean.view(per_channel)).square().sum(other_axes)
+
+    sums = data.sum(other_axes)
+    count = x.numel() // x.shape[1]
+    mean, variance = _measure_over_all(norm, world_sum, sums, count, squares, norm.momentum)
     if norm.num_batches_tracked is not None:
         norm.num_batches_tracked.add_(1)
-    scale = torch.rsqrt(variance + norm.eps) * (1.0 if norm.weight is None else norm.weight)
-    return x * scale.view(shape) + ((0.0 if norm.bias is None else norm.bias) - mean * scale).view(
-        shape
-    )
+    scale = torch.rsqrt(variance + norm.eps)
+    if norm.weight is not None:
+        scale = scale * norm.weight
+    shift = -mean * scale
+    if norm.bias is not None:
+        shift = norm.bias - mean * scale
+    return x * scale.view(per_channel) + shift.view(per_channel)
 
 
 def _measure_over_all(
@@ -151,16 +190,25 @@ def _measure_over_all(
     squares: Callable[[Tensor], Tensor],
     momentum: float,
 ) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance [F] over all processes, of which this one has `sums`, `count` and `squares` around a mean."""
-    running_mean, running_var = norm.running_mean, norm.running_var
+    """Mean and (biased) variance [F] over all processes; those of nothing are the running ones.
+
+    This process has `sums` [F] of `count` elements, and `squares` around a mean.
+    """
+    running_mean = norm.running_mean
+    running_var = norm.running_var
     assert running_mean is not None and running_var is not None
-    both = world_sum(torch.cat((sums, sums.new_full((1,), count))))
-    everywhere = both[-1].detach()  # stays on the device: nobody waits for it
-    some = everywhere > 1
-    mean = torch.where(some, both[:-1] / everywhere.clamp(min=1), running_mean)
-    variance = torch.where(some, world_sum(squares(mean)) / everywhere.clamp(min=1), running_var)
+    own_count = sums.new_full((1,), count)
+    world = world_sum(torch.cat((sums, own_count)))
+    world_sums = world[:-1]
+    world_count = world[-1].detach()  # stays on the device: nobody waits for it
+    enough = world_count > 1
+    divisor = world_count.clamp(min=1)
+    mean = torch.where(enough, world_sums / divisor, running_mean)
+    world_squares = world_sum(squares(mean))
+    variance = torch.where(enough, world_squares / divisor, running_var)
     with torch.no_grad():
-        unbiased = torch.where(some, everywhere / (everywhere - 1).clamp(min=1), 1.0)
+        others = (world_count - 1).clamp(min=1)
+        unbiased = torch.where(enough, world_count / others, 1.0)
         running_mean.lerp_(mean, momentum)
         running_var.lerp_(variance * unbiased, momentum)
     return mean, variance

@@ -1,4 +1,7 @@
-"""Convolution over time and frequency in front of the recurrent layers."""
+"""Convolution over time and frequency in front of the recurrent layers.
+
+Shape letters: B utterances, T frames, C channels, F frequency bins.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,15 @@ from ctcasr.seq import Framing, Seq
 
 
 class ConvLayer(nn.Module):
-    """Conv2d over (time, frequency), BatchNorm per channel, ReLU (clipped at `clip` if given); [B, T, C, F] to [B, T', C', F']."""
+    """Conv2d over (time, frequency), BatchNorm per channel, ReLU (clipped at `clip` if given).
+
+    [B, T, C, F] to [B, T', C', F'].
+
+    Example:
+        >>> layer = ConvLayer(1, 4, bins=40, kernel=(5, 5), stride=(2, 2))
+        >>> layer(Seq.stack([torch.zeros(50, 1, 40)], rate=100)).data.shape
+        torch.Size([1, 25, 4, 20])
+    """
 
     def __init__(
         self,
@@ -23,51 +34,69 @@ class ConvLayer(nn.Module):
         clip: float | None = None,
     ) -> None:
         super().__init__()
-        padding = (kernel[0] // 2, kernel[1] // 2)
-        self.framing = Framing(kernel[0], stride[0], padding[0], padding[0])
-        self.channels, self.bins = (
-            channels,
-            Framing(kernel[1], stride[1], padding[1], padding[1]).count(bins),
-        )
+        self.framing = _same_framing(kernel[0], stride[0])
+        over_frequency = _same_framing(kernel[1], stride[1])
+        padding = (self.framing.before, over_frequency.before)
+        self.channels = channels
+        self.bins = over_frequency.count(bins)
         self.conv = nn.Conv2d(channels_in, channels, kernel, stride, padding, bias=False)
         self.norm = SequenceBatchNorm(channels)
-        self.activation = nn.ReLU() if clip is None else nn.Hardtanh(0.0, clip)
+        self.activation: nn.Module = nn.ReLU()
+        if clip is not None:
+            self.activation = nn.Hardtanh(0.0, clip)
 
     def forward(self, x: Seq) -> Seq:
         """Frames [B, T', C', F'] of frames [B, T, C, F] whose padding is zero."""
-        data = x.data.transpose(1, 2).contiguous(
-            memory_format=torch.channels_last
-        )  # so that BatchNorm finds channels side by side
-        return self.activate(x.framed(self.conv(data).transpose(1, 2), self.framing))
+        # Channels last, so that BatchNorm finds them side by side.
+        planes = x.data.transpose(1, 2)
+        planes = planes.contiguous(memory_format=torch.channels_last)
+        frames = x.framed(self.conv(planes).transpose(1, 2), self.framing)
+        return self.activate(frames)
 
     def unpadded(self, data: Tensor) -> Tensor:
-        """The convolution [B, T', C', F'] of frames [B, T, C, F] without zeros before and after them."""
-        rows = functional.pad(data, (int(self.conv.padding[1]),) * 2).transpose(1, 2)
-        return functional.conv2d(rows, self.conv.weight, None, self.conv.stride).transpose(1, 2)
+        """Convolution [B, T', C', F'] of frames [B, T, C, F], no zeros before and after them."""
+        beside = int(self.conv.padding[1])
+        padded = functional.pad(data, (beside, beside))
+        planes = functional.conv2d(
+            padded.transpose(1, 2),
+            self.conv.weight,
+            stride=self.conv.stride,
+        )
+        return planes.transpose(1, 2)
 
     def activate(self, y: Seq) -> Seq:
         """What follows the convolution, [B, T', C', F']: BatchNorm and activation."""
         batch, steps, channels, bins = y.data.shape
-        # Statistics per channel over real frames and all bins: bins are laid out as further frames of the same sequence.
-        spread = Seq(
-            y.data.transpose(2, 3).reshape(batch, steps * bins, channels),
-            tuple(n * bins for n in y.lengths),
-            y.rate * bins,
-        )
-        normed = self.norm(spread).data.reshape(batch, steps, bins, channels).transpose(2, 3)
-        return y.with_data(
-            self.activation(normed)
-        )  # BatchNorm leaves padding zero, and so does the activation
+        # Statistics per channel over real frames and all bins: bins are laid out as further frames
+        # of the same sequence.
+        lengths = tuple(length * bins for length in y.lengths)
+        channels_last = y.data.transpose(2, 3)
+        rows = channels_last.reshape(batch, steps * bins, channels)
+        normed = self.norm(Seq(rows, lengths, y.rate * bins))
+        channels_last = normed.data.reshape(batch, steps, bins, channels)
+        frames = channels_last.transpose(2, 3)
+        # BatchNorm leaves padding zero, and so does the activation.
+        return y.with_data(self.activation(frames))
 
 
 class ConvStack(nn.Module):
-    """Conv layers one after the other, from features [B, T, F] to [B, T', C * F']."""
+    """Conv layers one after the other, from features [B, T, F] to [B, T', C * F'].
+
+    Example:
+        >>> layer = ConvLayer(1, 4, bins=40, kernel=(5, 5), stride=(2, 2))
+        >>> stack = ConvStack([layer], bins=40)
+        >>> stack(Seq.stack([torch.zeros(50, 40)], rate=100)).data.shape, stack.features
+        (torch.Size([1, 25, 80]), 80)
+    """
 
     def __init__(self, layers: list[ConvLayer], bins: int) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.features = layers[-1].channels * layers[-1].bins if layers else bins
-        self.framings: tuple[Framing, ...] = tuple(layer.framing for layer in layers)
+        self.framings = tuple(layer.framing for layer in layers)
+        self.features = bins
+        if layers:
+            last = layers[-1]
+            self.features = last.channels * last.bins
 
     def forward(self, x: Seq) -> Seq:
         """Frames [B, T', C * F'] of features [B, T, F]."""
@@ -77,3 +106,8 @@ class ConvStack(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x.with_data(x.data.flatten(2))
+
+
+def _same_framing(kernel: int, stride: int) -> Framing:
+    """Windows centred on every `stride`-th input, with zeros beyond the ends."""
+    return Framing(kernel, stride, before=kernel // 2, after=kernel // 2)

@@ -1,8 +1,11 @@
-"""Enhancement in the time domain: a learnt filter bank, and a mask from recurrent layers along and across chunks of its frames."""
+"""Enhancement in the time domain: a learnt filter bank and a mask for its frames.
+
+The mask comes from recurrent layers along and across chunks of frames. Shape letters: B utterances,
+N samples, T frames, S chunks, K frames of a chunk.
+"""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -12,21 +15,33 @@ from ctcasr.seq import Framing, Seq
 
 
 class WaveEncoder(nn.Module):
-    """Samples [B, N] to frames [B, T, filters] by filters that are learnt, then ReLU (TasNet, Luo and Mesgarani 2018)."""
+    """Samples [B, N] to frames [B, T, filters] by filters that are learnt, then ReLU.
+
+    TasNet, Luo and Mesgarani 2018, arXiv 1711.00541.
+
+    Example:
+        >>> import torch
+        >>> samples = Seq.stack([torch.zeros(160)], rate=16000)
+        >>> frames = WaveEncoder(filters=4)(samples)
+        >>> frames.data.shape, WaveDecoder(filters=4)(frames, samples).data.shape
+        (torch.Size([1, 19, 4]), torch.Size([1, 160]))
+    """
 
     def __init__(self, filters: int = 256, size: int = 16, hop: int = 8) -> None:
         super().__init__()
         self.conv = nn.Conv1d(1, filters, size, hop, bias=False)
         # The last samples, too few for a hop, are given a frame of their own.
-        self.framing = Framing(size, hop, 0, hop - 1)
+        self.framing = Framing(size, hop, before=0, after=hop - 1)
 
     def forward(self, samples: Seq) -> Seq:
         """Frames [B, T, filters] of samples [B, N]."""
-        data = functional.pad(
-            samples.zero_padding().data[:, None],
-            (0, max(self.framing.after, self.framing.size - samples.data.shape[1])),
-        )
-        return samples.framed(self.conv(data).relu().transpose(1, 2), self.framing).zero_padding()
+        lacking = self.framing.size - samples.data.shape[1]
+        behind = max(self.framing.after, lacking)
+        data = samples.zero_padding().data
+        padded = functional.pad(data, (0, behind))
+        channels = self.conv(padded[:, None]).relu()
+        frames = samples.framed(channels.transpose(1, 2), self.framing)
+        return frames.zero_padding()
 
 
 class WaveDecoder(nn.ConvTranspose1d):
@@ -37,15 +52,20 @@ class WaveDecoder(nn.ConvTranspose1d):
 
     def forward(self, frames: Seq, samples: Seq) -> Seq:  # type: ignore[override]
         """Samples for the lengths and the clock of `samples` [B, N]."""
-        data = super().forward(frames.zero_padding().data.transpose(1, 2))[:, 0]
+        channels = frames.zero_padding().data.transpose(1, 2)
+        waves = super().forward(channels)
+        waves = waves[:, 0]
         count = samples.data.shape[1]
-        return samples.with_data(
-            functional.pad(data, (0, max(0, count - data.shape[1])))[:, :count]
-        ).zero_padding()
+        lacking = max(0, count - waves.shape[1])
+        waves = functional.pad(waves, (0, lacking))
+        return samples.with_data(waves[:, :count]).zero_padding()
 
 
 class Path(nn.Module):
-    """RNN, linear layer and normalisation around which the input is added; along the frames of a chunk or across chunks."""
+    """RNN, linear layer and normalisation, added to their input.
+
+    Along the frames of a chunk or across chunks.
+    """
 
     def __init__(self, width: int, hidden: int, causal: bool) -> None:
         super().__init__()
@@ -55,28 +75,46 @@ class Path(nn.Module):
 
     def forward(self, chunks: Seq, chunking: Chunking, across: bool) -> Seq:
         """Chunks [B, S, K, width]."""
-        batch, count, size, width = chunks.data.shape
         if across:
-            rows = chunks.data.transpose(1, 2).reshape(batch * size, count, width)
-            lengths = tuple(n for n in chunks.lengths for _ in range(size))
-            out = (
-                self.rnn(Seq(rows, lengths, chunks.rate))
-                .data.reshape(batch, size, count, -1)
-                .transpose(1, 2)
-            )
+            outputs = self._across(chunks)
         else:
-            rows = chunks.data.reshape(batch * count, size, width)
-            out = self.rnn(Seq(rows, (size,) * (batch * count), chunks.rate)).data.reshape(
-                batch, count, size, -1
-            )
-        change = self.norm(chunks.with_data(self.linear(out)).zero_padding(), chunking)
+            outputs = self._along(chunks)
+        linear = chunks.with_data(self.linear(outputs)).zero_padding()
+        change = self.norm(linear, chunking)
         return chunks.with_data(chunks.data + change.data)
+
+    def _along(self, chunks: Seq) -> Tensor:
+        """RNN outputs [B, S, K, H] read within each chunk."""
+        batch, count, size, width = chunks.data.shape
+        rows = chunks.data.reshape(batch * count, size, width)
+        lengths = (size,) * len(rows)
+        outputs = self.rnn(Seq(rows, lengths, chunks.rate))
+        return outputs.data.reshape(batch, count, size, -1)
+
+    def _across(self, chunks: Seq) -> Tensor:
+        """RNN outputs [B, S, K, H] read from chunk to chunk, at each place within them."""
+        batch, count, size, width = chunks.data.shape
+        by_place = chunks.data.transpose(1, 2)
+        rows = by_place.reshape(batch * size, count, width)
+        lengths: list[int] = []
+        for length in chunks.lengths:
+            lengths += [length] * size
+        outputs = self.rnn(Seq(rows, tuple(lengths), chunks.rate))
+        by_place = outputs.data.reshape(batch, size, count, -1)
+        return by_place.transpose(1, 2)
 
 
 class Separator(nn.Module):
-    """Frames [B, T, features] to a mask [B, T, filters], not negative, by one dual-path block (Luo, Chen and Yoshioka 2020).
+    """Frames [B, T, features] to a mask [B, T, filters], not negative, by one dual-path block.
 
-    Causal: recurrent layers of one direction and cumulative normalisation; a frame of the mask depends on no later frame.
+    Luo, Chen and Yoshioka 2020, arXiv 1910.06379. Causal: recurrent layers of one direction and
+    cumulative normalisation; a frame of the mask depends on no later frame.
+
+    Example:
+        >>> import torch
+        >>> separator = Separator(features=4, filters=4, width=8, hidden=8, chunk=10)
+        >>> separator(Seq.stack([torch.zeros(25, 4)], rate=2000)).data.shape
+        torch.Size([1, 25, 4])
     """
 
     def __init__(
@@ -92,27 +130,29 @@ class Separator(nn.Module):
         self.chunking = Chunking(chunk)
         self.norm = CumulativeNorm(features) if causal else GlobalNorm(features)
         self.narrow = nn.Linear(features, width)
-        self.along, self.across = Path(width, hidden, causal), Path(width, hidden, causal)
+        self.along = Path(width, hidden, causal)
+        self.across = Path(width, hidden, causal)
         self.rectify = nn.PReLU()
         self.mix = nn.Linear(width, width, bias=False)  # 1 x 1 convolution over chunks
-        self.content, self.gate, self.gated = (
-            nn.Linear(width, width),
-            nn.Linear(width, width),
-            Product(),
-        )
+        self.content = nn.Linear(width, width)
+        self.gate = nn.Linear(width, width)
+        self.gated = Product()
         self.widen = nn.Linear(width, filters, bias=False)
 
     def forward(self, frames: Seq) -> Seq:
         """Mask [B, T, filters] of frames [B, T, features]."""
         normed = self.norm(frames.zero_padding())
-        x = normed.with_data(self.narrow(normed.data)).zero_padding()
-        chunks = self.chunking.cut(x)
-        for path, across in ((self.along, False), (self.across, True)):
-            chunks = path(chunks, self.chunking, across)
-        chunks = chunks.with_data(self.mix(self.rectify(chunks.data))).zero_padding()
-        y = self.chunking.join(chunks, x)
-        gated = self.gated(torch.tanh(self.content(y.data)), torch.sigmoid(self.gate(y.data)))
-        return y.with_data(self.widen(gated).relu()).zero_padding()
+        narrow = normed.with_data(self.narrow(normed.data)).zero_padding()
+        chunks = self.chunking.cut(narrow)
+        chunks = self.along(chunks, self.chunking, across=False)
+        chunks = self.across(chunks, self.chunking, across=True)
+        mixed = chunks.with_data(self.mix(self.rectify(chunks.data)))
+        joined = self.chunking.join(mixed.zero_padding(), narrow)
+        content = self.content(joined.data).tanh()
+        gate = self.gate(joined.data).sigmoid()
+        gated = self.gated(content, gate)
+        mask = self.widen(gated).relu()
+        return joined.with_data(mask).zero_padding()
 
 
 class Masking(nn.Module):

@@ -15,7 +15,15 @@ from ctcasr.seq import Seq
 
 
 class Head(nn.Module):
-    """FC layers with ReLU between (and BatchNorm before each, if `norm`); [B, T, F] to scores [B, T, symbols]."""
+    """Fully connected layers with ReLU between, BatchNorm before each if `norm`.
+
+    [B, T, F] to scores [B, T, symbols].
+
+    Example:
+        >>> head = Head(features=8, hidden=[16], symbols=30)
+        >>> head(Seq.stack([torch.zeros(5, 8)], rate=100)).data.shape
+        torch.Size([1, 5, 30])
+    """
 
     def __init__(
         self,
@@ -27,21 +35,24 @@ class Head(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        sizes = [features, *hidden, symbols]
-        # The bias of a layer is kept behind BatchNorm too: only the norm *before* a layer is there, none follows.
-        self.norms = nn.ModuleList(
-            SequenceBatchNorm(size) if norm else nn.Identity() for size in sizes[:-1]
-        )
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(sizes))
+        # A layer keeps its bias behind BatchNorm too: the norm is *before* a layer, none follows.
+        self.norms = nn.ModuleList()
+        self.layers = nn.ModuleList()
+        for size_in, size_out in pairwise([features, *hidden, symbols]):
+            self.norms.append(SequenceBatchNorm(size_in) if norm else nn.Identity())
+            self.layers.append(nn.Linear(size_in, size_out))
         self.activation = nn.ReLU() if clip is None else nn.Hardtanh(0.0, clip)
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Seq) -> Seq:
         """Scores [B, T, symbols] of frames [B, T, F]."""
+        last = len(self.layers) - 1
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
-            x = norm(x)
-            data = layer(self.dropout(x.data))
-            x = x.with_data(data if index == len(self.layers) - 1 else self.activation(data))
+            normed = norm(x)
+            data = layer(self.dropout(normed.data))
+            if index < last:
+                data = self.activation(data)
+            x = normed.with_data(data)
         return x
 
     @property
@@ -52,8 +63,13 @@ class Head(nn.Module):
         return layer
 
     def start_blank(self, share: float, blank: int = 0) -> None:
-        """Set the output bias so that, all other scores being equal, the blank has probability `share` (0..1)."""
+        """Give the blank the probability `share` where all other scores are equal.
+
+        Raises:
+            ValueError: for a share that is no probability within 0..1.
+        """
         if not 0 < share < 1:
             raise ValueError(f"blank_start: expected a probability within 0..1; got {share}")
+        others = self.output.out_features - 1
         with torch.no_grad():
-            self.output.bias[blank] = math.log(share / (1 - share) * (self.output.out_features - 1))
+            self.output.bias[blank] = math.log(share / (1 - share) * others)

@@ -10,29 +10,38 @@ from ctcasr.seq import Framing, Seq
 
 
 class Lookahead(nn.Module):
-    """Row convolution: of each feature, a weighted sum over its frame and the next `context` (Wang et al. 2016); [B, T, F] to [B, T, F].
+    """Row convolution: each feature over its frame and the next `context`, [B, T, F].
 
-    It begins as the last frame that it sees. Training would otherwise settle where words are written before they are said, guessed from
-    their place in the sentence, and stay there: what is to come must be known from the first step on.
+    Wang et al. 2016. It begins as the last frame that it sees. Training would otherwise settle
+    where words are written before they are said, guessed from their place in the sentence, and
+    stay there: what is to come must be known from the first step on.
+
+    Raises:
+        ValueError: for a context of no frame.
+
+    Example:
+        >>> frames = Seq.stack([torch.tensor([[1.0], [2.0], [3.0]])], rate=100)
+        >>> Lookahead(features=1, context=1)(frames).data.flatten().tolist()
+        [2.0, 3.0, 0.0]
     """
 
     def __init__(self, features: int, context: int) -> None:
         super().__init__()
         if context < 1:
             raise ValueError(f"lookahead: expected at least 1 frame of the future; got {context}")
-        self.framing = Framing(context + 1, 1, 0, context)
-        self.conv = nn.Conv1d(features, features, context + 1, groups=features, bias=False)
+        size = context + 1
+        self.framing = Framing(size, hop=1, before=0, after=context)
+        self.conv = nn.Conv1d(features, features, size, groups=features, bias=False)
         with torch.no_grad():
             self.conv.weight.zero_()
             self.conv.weight[:, 0, -1] = 1.0
 
     def unpadded(self, data: Tensor) -> Tensor:
         """Frames [B, T - context, F] of frames [B, T, F]."""
-        out: Tensor = self.conv(data.transpose(1, 2)).transpose(1, 2)
-        return out
+        frames: Tensor = self.conv(data.transpose(1, 2))
+        return frames.transpose(1, 2)
 
     def forward(self, x: Seq) -> Seq:
         """Frames [B, T, F] of frames [B, T, F] whose padding is zero."""
-        return x.with_data(
-            self.unpadded(functional.pad(x.data, (0, 0, 0, self.framing.after)))
-        ).zero_padding()
+        padded = functional.pad(x.data, (0, 0, 0, self.framing.after))
+        return x.with_data(self.unpadded(padded)).zero_padding()

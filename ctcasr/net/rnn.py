@@ -1,4 +1,7 @@
-"""Recurrent layers over padded sequences that read every row as if it stood alone."""
+"""Recurrent layers over padded sequences that read every row as if it stood alone.
+
+Shape letters: B utterances, T frames, F features, H hidden units.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,21 @@ KINDS: dict[str, type[nn.GRU] | type[nn.LSTM] | type[nn.RNN]] = {
     "lstm": nn.LSTM,
     "rnn": nn.RNN,
 }
+NORMS = ("every", "input", "none")
+_UNITS = 32  # of which the compiled loops take multiples
 
 
 class RecurrentLayer(nn.Module):
-    """One GRU, LSTM or tanh RNN layer in one or two directions; [B, T, F] to [B, T, H] or [B, T, 2H]."""
+    """One GRU, LSTM or tanh RNN layer; [B, T, F] to [B, T, H], in two directions [B, T, 2H].
+
+    Raises:
+        ValueError: for another kind of RNN.
+
+    Example:
+        >>> layer = RecurrentLayer("lstm", features=8, hidden=16, bidirectional=True)
+        >>> layer(Seq.stack([torch.zeros(5, 8), torch.zeros(3, 8)], rate=100)).data.shape
+        torch.Size([2, 5, 32])
+    """
 
     def __init__(self, kind: str, features: int, hidden: int, bidirectional: bool) -> None:
         super().__init__()
@@ -26,60 +40,67 @@ class RecurrentLayer(nn.Module):
         self.kind = kind
         self.forwards = KINDS[kind](features, hidden, batch_first=True)
         self.backwards = KINDS[kind](features, hidden, batch_first=True) if bidirectional else None
-        self.features = hidden * (2 if bidirectional else 1)
-        for rnn in (self.forwards, self.backwards):
-            if rnn is not None:
-                _initialise(rnn, kind)
+        self.features = hidden * len(self._directions)
+        for rnn in self._directions:
+            _initialise(rnn, kind)
 
     def forward(self, x: Seq) -> Seq:
         """Outputs [B, T, H or 2H]; padding is zero."""
-        return self.compiled(x) if self._compiles(x) else self.by_torch(x)
+        if self._can_compile(x):
+            return self.compiled(x)
+        return self.by_torch(x)
 
     def compiled(self, x: Seq) -> Seq:
-        """The same by loops of our own, faster on a CPU (tools/bench_layers.py): data [B, T, F] in float32, H a multiple of 32."""
+        """The same by loops of our own, faster on a CPU (tools/bench/layers.py).
+
+        Data [B, T, F] in float32, H a multiple of 32.
+        """
         from ctcasr.net.rnn_cpu import recurrent  # brings numba, which takes a while to load
 
-        return x.with_data(recurrent(self.kind, x, self._sides))
+        return x.with_data(recurrent(self.kind, x, self._directions))
 
     def by_torch(self, x: Seq) -> Seq:
         """The same by torch's layers, wherever torch runs and in whatever it is written to."""
-        # Padded rows and a backward pass over rows reversed by their own lengths give what packed sequences give, and cuDNN's
-        # and oneDNN's fused layers serve padded input best.
-        out = self.forwards(x.data)[0]
+        # Padded rows and a backward pass over rows reversed by their own lengths give what packed
+        # sequences give, and cuDNN's and oneDNN's fused layers serve padded input best.
+        outputs = self.forwards(x.data)[0]
         if self.backwards is not None:
-            flip = _reversal(x)
-            back = self.backwards(_gather(x.data, flip))[0]
-            out = torch.cat((out, _gather(back, flip)), dim=2)
-        return x.with_data(out).zero_padding()
+            turned = _reversal(x)
+            reversed_outputs = self.backwards(_gather(x.data, turned))[0]
+            outputs = torch.cat((outputs, _gather(reversed_outputs, turned)), dim=2)
+        return x.with_data(outputs).zero_padding()
 
     @property
-    def _sides(self) -> list[nn.RNNBase]:
-        return [self.forwards] if self.backwards is None else [self.forwards, self.backwards]
+    def _directions(self) -> list[nn.RNNBase]:
+        if self.backwards is None:
+            return [self.forwards]
+        return [self.forwards, self.backwards]
 
-    def _compiles(self, x: Seq) -> bool:
-        """Whether the compiled loops can take it and nobody looks at torch's layers themselves: no hook, tracer or exporter."""
-        tensors = [x.data, *self.parameters()]
-        plain = all(
-            t.is_cpu and t.dtype == torch.float32 and type(t) in (Tensor, nn.Parameter)
-            for t in tensors
-        )
-        seen = any(rnn._forward_hooks or rnn._forward_pre_hooks for rnn in self._sides)
-        traced = (
-            torch.jit.is_tracing()
-            or torch.compiler.is_compiling()
-            or torch.onnx.is_in_onnx_export()
-        )
-        return (
-            plain
-            and not seen
-            and not traced
-            and not torch.is_autocast_enabled("cpu")
-            and self.forwards.hidden_size % 32 == 0
-        )
+    def _can_compile(self, x: Seq) -> bool:
+        """Whether the compiled loops can take it and nobody looks at torch's layers themselves."""
+        if self.forwards.hidden_size % _UNITS or torch.is_autocast_enabled("cpu"):
+            return False
+        if not all(_is_plain(tensor) for tensor in (x.data, *self.parameters())):
+            return False
+        if any(rnn._forward_hooks or rnn._forward_pre_hooks for rnn in self._directions):
+            return False
+        exporting = torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+        return not exporting and not torch.jit.is_tracing()
 
 
 class RecurrentStack(nn.Module):
-    """Layers of BatchNorm, RNN and dropout; `norm` is "every" (BatchNorm on each layer's input), "input" (the first only) or "none"."""
+    """Layers of BatchNorm, RNN and dropout, [B, T, F] to [B, T, features].
+
+    `norm` is "every" (BatchNorm on each layer's input), "input" (the first only) or "none".
+
+    Raises:
+        ValueError: for another `norm` or kind of RNN.
+
+    Example:
+        >>> stack = RecurrentStack("gru", features=8, hidden=16, layers=2, bidirectional=False)
+        >>> stack(Seq.stack([torch.zeros(5, 8)], rate=100)).data.shape, stack.features
+        (torch.Size([1, 5, 16]), 16)
+    """
 
     def __init__(
         self,
@@ -92,9 +113,10 @@ class RecurrentStack(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        if norm not in ("every", "input", "none"):
+        if norm not in NORMS:
             raise ValueError(f"expected norm 'every', 'input' or 'none'; got {norm!r}")
-        self.norms, self.layers = nn.ModuleList(), nn.ModuleList()
+        self.norms = nn.ModuleList()
+        self.layers = nn.ModuleList()
         for index in range(layers):
             normed = norm == "every" or (norm == "input" and index == 0)
             self.norms.append(SequenceBatchNorm(features) if normed else nn.Identity())
@@ -107,34 +129,46 @@ class RecurrentStack(nn.Module):
     def forward(self, x: Seq) -> Seq:
         """Outputs [B, T, features] of frames [B, T, F]."""
         for norm, layer in zip(self.norms, self.layers, strict=True):
-            x = layer(norm(x))
-            x = x.with_data(self.dropout(x.data))
+            outputs = layer(norm(x))
+            x = outputs.with_data(self.dropout(outputs.data))
         return x
 
 
+def _is_plain(tensor: Tensor) -> bool:
+    """A float32 tensor on the CPU, and no subclass that looks at what is done to it."""
+    if type(tensor) not in (Tensor, nn.Parameter):
+        return False
+    return tensor.is_cpu and tensor.dtype == torch.float32
+
+
 def _reversal(x: Seq) -> Tensor:
-    """Index [B, T] that turns each row around within its own length and leaves its padding where it is."""
+    """Index [B, T] that turns each row around within its length and leaves its padding there."""
     steps = torch.arange(x.data.shape[1], device=x.device)[None, :]
-    return torch.where(x.mask, x.device_lengths[:, None] - 1 - steps, steps)
+    from_end = x.device_lengths[:, None] - 1 - steps
+    return torch.where(x.mask, from_end, steps)
 
 
 def _gather(data: Tensor, index: Tensor) -> Tensor:
+    """Frames of data [B, T, F] at an index [B, T]."""
     return data.gather(1, index[:, :, None].expand(-1, -1, data.shape[2]))
 
 
 def _initialise(rnn: nn.RNNBase, kind: str) -> None:
-    """Glorot input weights, orthogonal recurrent weights per gate (Saxe et al. 2014), LSTM forget bias one (Jozefowicz et al. 2015)."""
+    """Glorot input weights, orthogonal recurrent weights per gate, LSTM forget bias one.
+
+    Saxe et al. 2014, arXiv 1312.6120; Jozefowicz et al. 2015.
+    """
     hidden = rnn.hidden_size
     with torch.no_grad():
         for name, parameter in rnn.named_parameters():
             if name.startswith("bias"):
                 parameter.zero_()
-            else:
-                for gate in parameter.split(hidden):
-                    (
-                        nn.init.orthogonal_
-                        if name.startswith("weight_hh")
-                        else nn.init.xavier_uniform_
-                    )(gate)
+                continue
+            for gate in parameter.split(hidden):
+                if name.startswith("weight_hh"):
+                    nn.init.orthogonal_(gate)
+                else:
+                    nn.init.xavier_uniform_(gate)
         if kind == "lstm":
-            rnn.get_parameter("bias_ih_l0")[hidden : 2 * hidden] = 1.0
+            forget_bias = rnn.get_parameter("bias_ih_l0")[hidden : 2 * hidden]
+            forget_bias.fill_(1.0)

@@ -1,8 +1,13 @@
-"""One RNN layer on the CPU, both directions at once: packed rows, compiled loops over time, and its gradients by hand."""
+"""One RNN layer on the CPU, all directions at once: compiled loops over packed rows.
+
+Shape letters: B utterances, T frames of the longest, P real frames of all of them, F features,
+D directions (1 or 2), G gates, H hidden units.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,178 +17,264 @@ from torch.autograd.function import once_differentiable
 
 from ctcasr.kernels.pool import kernel_pool
 from ctcasr.net.rnn_lanes import WIDTH
-from ctcasr.net.rnn_loops import (
-    gru_frames,
-    gru_gradients,
-    lstm_frames,
-    lstm_gradients,
-    rnn_frames,
-    rnn_gradients,
-)
+from ctcasr.net.rnn_loops import FRAME_LOOPS, GRADIENT_LOOPS
 from ctcasr.seq import Seq
 
-_GATES = {"gru": 3, "lstm": 4, "rnn": 1}
-_FRAMES = {"gru": gru_frames, "lstm": lstm_frames, "rnn": rnn_frames}
-_GRADIENTS = {"gru": gru_gradients, "lstm": lstm_gradients, "rnn": rnn_gradients}
+_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 
-def recurrent(kind: str, x: Seq, sides: list[nn.RNNBase]) -> Tensor:
-    """Outputs [B, T, sides * H] of frames [B, T, F] float32, zero in the padding, by the parameters of one or two torch layers.
+def recurrent(kind: str, x: Seq, layers: list[nn.RNNBase]) -> Tensor:
+    """Outputs [B, T, D H] of frames [B, T, F] by torch layers, one for each direction.
 
-    Equal to torch's but for rounding; differentiable once. Under `torch.set_float32_matmul_precision("medium")` the products with inputs
-    and for gradients are computed in bfloat16 where the processor has it; those from step to step never are.
+    In float32, zero in the padding; equal to torch's but for rounding; differentiable once. Under
+    `torch.set_float32_matmul_precision("medium")` the products with inputs and for gradients are
+    computed in bfloat16 where the processor has it; those from step to step never are.
     """
-    order = sorted(range(len(x)), key=lambda row: -x.lengths[row])
-    lengths = np.array([x.lengths[row] for row in order], dtype=np.int64)
-    running = np.arange(max(lengths, default=0))[:, None] < lengths
-    places = torch.from_numpy(
-        (np.array(order) * x.data.shape[1] + np.arange(len(running))[:, None])[running]
-    )
-    offsets = np.concatenate(([0], np.cumsum(running.sum(1), dtype=np.int64)))
-    parameters = [
-        rnn.get_parameter(f"{name}_l0")
-        for rnn in sides
-        for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    ]
-    out: Tensor = _Recurrent.apply(kind, places, offsets, x.data, *parameters)
-    return out
+    parameters = []
+    for layer in layers:
+        for name in _PARAMETERS:
+            parameters.append(layer.get_parameter(name))
+    packing = _Packing.of(x)
+    outputs: Tensor = _Recurrent.apply(kind, packing, x.data, *parameters)
+    return outputs
+
+
+@dataclass(frozen=True)
+class _Packing:
+    """Where real frames lie once packed: frame after frame, in each the longest utterance first."""
+
+    places: Tensor  # int64 [P]: of each packed row, its place among the B * T padded ones
+    offsets: np.ndarray  # int64 [T' + 1]: the first packed row of each frame, and their number
+    batch: int
+    frames: int
+
+    @staticmethod
+    def of(x: Seq) -> _Packing:
+        """The packing of a padded batch."""
+        batch, padded_frames = x.data.shape[:2]
+        lengths = np.array(x.lengths, dtype=np.int64)
+        longest_first = np.argsort(-lengths, kind="stable")
+        lengths = lengths[longest_first]
+        frames = np.arange(lengths.max(initial=0))[:, None]
+        running = frames < lengths
+        padded_places = longest_first * padded_frames + frames
+        offsets = np.zeros(len(running) + 1, dtype=np.int64)
+        np.cumsum(running.sum(1), out=offsets[1:])
+        places = torch.from_numpy(padded_places[running])
+        return _Packing(places, offsets, batch, padded_frames)
+
+    def pack(self, data: Tensor) -> Tensor:
+        """Rows [P, F] of padded data [B, T, F]."""
+        return data.flatten(0, 1).index_select(0, self.places)
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """Padded data [B, T, F] of rows [P, F], zero where there is padding."""
+        features = rows.shape[1]
+        padded_rows = self.batch * self.frames
+        if len(self.places) == padded_rows:
+            padded = rows.new_empty(padded_rows, features)
+        else:
+            padded = rows.new_zeros(padded_rows, features)
+        padded.index_copy_(0, self.places, rows)
+        return padded.view(self.batch, self.frames, features)
+
+
+@dataclass(frozen=True)
+class _Weights:
+    """The parameters of all directions."""
+
+    input: Tensor  # [D, G H, F]
+    state: Tensor  # [D, G H, H]
+    input_bias: Tensor  # [D, G H]
+    state_bias: Tensor  # [D, G H]
+
+    @staticmethod
+    def stacked(parameters: tuple[Tensor, ...]) -> _Weights:
+        """Weights of the parameters of one direction after the other."""
+        count = len(_PARAMETERS)
+        return _Weights(
+            input=torch.stack(parameters[0::count]),
+            state=torch.stack(parameters[1::count]),
+            input_bias=torch.stack(parameters[2::count]),
+            state_bias=torch.stack(parameters[3::count]),
+        )
+
+    @property
+    def directions(self) -> int:
+        return self.state.shape[0]
+
+    @property
+    def hidden(self) -> int:
+        return self.state.shape[2]
 
 
 class _Recurrent(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, kind: str, places: Tensor, offsets: np.ndarray, data: Tensor, *parameters: Tensor
+        ctx: Any, kind: str, packing: _Packing, data: Tensor, *parameters: Tensor
     ) -> Tensor:
-        batch, frames, features = data.shape
-        w_x, w_h, b_x, b_h = (torch.stack(parameters[i::4]) for i in range(4))  # each [D, G H, ...]
-        both, hidden = w_h.shape[0], w_h.shape[2]
-        low = torch.bfloat16 if _half_precision() else torch.float32
-        x = data.reshape(batch * frames, features).index_select(0, places).to(low)
-        bias = b_x + b_h
-        if kind == "gru":
-            bias[:, 2 * hidden :] = b_x[
-                :, 2 * hidden :
-            ]  # r gates the candidate's recurrent bias: it comes in with `inner`
-        gates = torch.addmm(
-            bias.flatten().to(low), x, w_x.flatten(0, 1).t().to(low)
-        ).float()  # [P, D G H]
-        out = data.new_empty(len(x), both * hidden)
-        extra = {
-            "gru": lambda: b_h[:, 2 * hidden :].reshape(1, -1).repeat(len(x), 1),
-            "lstm": lambda: torch.empty_like(out),
-            "rnn": lambda: data.new_empty(0),
-        }[kind]()
-        _run(
-            _FRAMES[kind],
-            offsets,
-            both,
-            gates,
-            extra,
-            out,
-            data.new_zeros(hidden),
-            _panels(w_h.transpose(1, 2)),
-            hidden,
-        )
-        ctx.kind, ctx.offsets, ctx.shape = kind, offsets, data.shape
-        ctx.save_for_backward(places, x, gates, extra, out, w_x, w_h)
-        return _spread(out, places, batch, frames)
+        weights = _Weights.stacked(parameters)
+        hidden = weights.hidden
+        rows = packing.pack(data).to(_product_dtype())
+        gates = _input_product(kind, rows, weights)
+        extra = _extra_buffer(kind, len(rows), weights)
+        out = data.new_empty(len(rows), weights.directions * hidden)
+        no_state = data.new_zeros(hidden)
+        panels = _panels(weights.state.transpose(1, 2))
+        arrays = [gates, extra, out, no_state, panels]
+        _run_loops(FRAME_LOOPS[kind], arrays, packing.offsets, hidden, weights.directions)
+        ctx.kind = kind
+        ctx.packing = packing
+        ctx.save_for_backward(rows, gates, extra, out, weights.input, weights.state)
+        return packing.spread(out)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
-        places, x, gates, extra, out, w_x, w_h = ctx.saved_tensors
-        both, hidden = w_h.shape[0], w_h.shape[2]
-        count = _GATES[ctx.kind] + (
-            ctx.kind == "gru"
-        )  # a GRU's n, r, z, inner: input sees the first three, state the last
-        grad, kept = out.new_empty(len(x), both, count * hidden), torch.empty_like(out)
-        _run(
-            _GRADIENTS[ctx.kind],
-            ctx.offsets,
-            both,
-            gates,
-            extra,
-            out,
-            upstream.flatten(0, 1).index_select(0, places),
-            out.new_zeros(hidden),
-            _panels(w_h),
-            hidden,
-            tail=(grad, kept),
+        rows, gates, extra, out, input_weights, state_weights = ctx.saved_tensors
+        packing: _Packing = ctx.packing
+        directions, gate_units, hidden = state_weights.shape
+        is_gru = ctx.kind == "gru"
+        # A GRU's gradients are those of n, r, z and of what the state gives the candidate:
+        # the input sees the first three, the state the last three.
+        grad_units = gate_units + hidden if is_gru else gate_units
+        grads = out.new_empty(len(rows), directions, grad_units)
+        states_before = torch.empty_like(out)
+        no_state = out.new_zeros(hidden)
+        panels = _panels(state_weights)
+        upstream_rows = packing.pack(upstream)
+        arrays = [gates, extra, out, no_state, panels, upstream_rows, grads, states_before]
+        _run_loops(GRADIENT_LOOPS[ctx.kind], arrays, packing.offsets, hidden, directions)
+        _, _, needs_input, *needs_parameters = ctx.needs_input_grad
+        parameter_grads = _parameter_gradients(
+            grads, rows, states_before, gate_units, is_gru, needs_parameters
         )
-        if ctx.kind == "gru":
-            w_x = w_x.roll(hidden, 1)  # n, r, z
-        size, first, last = w_h.shape[1], 4, 8
-        sums, grad, kept, w_x = grad.sum(0), grad.to(x.dtype), kept.to(x.dtype), w_x.to(x.dtype)
-        dx: Tensor | None = None
-        found: list[Tensor | None] = []
-        for side in range(both):
-            to_x, to_h = grad[:, side, :size], grad[:, side, -size:]
-            if any(ctx.needs_input_grad[first:last]):
-                by_x, sum_x = (to_x.t() @ x).float(), sums[side, :size]
-                if ctx.kind == "gru":
-                    by_x, sum_x = by_x.roll(-hidden, 0), sum_x.roll(-hidden, 0)
-                by_h = (to_h.t() @ kept[:, side * hidden : (side + 1) * hidden]).float()
-                found += [by_x, by_h, sum_x, sums[side, -size:]]
-            else:
-                found += [None] * 4
-            if ctx.needs_input_grad[3]:
-                dx = to_x @ w_x[side] if dx is None else dx.addmm_(to_x, w_x[side])
-            first, last = last, last + 4
-        return (
-            None,
-            None,
-            None,
-            None if dx is None else _spread(dx.float(), places, *ctx.shape[:2]),
-            *found,
-        )
+        input_grad = None
+        if needs_input:
+            row_grads = _input_gradient(grads, input_weights, rows.dtype, is_gru)
+            input_grad = packing.spread(row_grads)
+        return (None, None, input_grad, *parameter_grads)
 
 
-def _half_precision() -> bool:
-    """Whether products may be rounded to bfloat16, and the processor has instructions for that."""
-    return torch.get_float32_matmul_precision() == "medium" and bool(
-        torch.cpu.get_capabilities().get("avx512_bf16")
-    )
+def _input_product(kind: str, rows: Tensor, weights: _Weights) -> Tensor:
+    """What inputs and biases give the gates, [P, D G H] float32."""
+    dtype = rows.dtype
+    bias = weights.input_bias + weights.state_bias
+    if kind == "gru":
+        # r gates the candidate's recurrent bias: it comes in with `extra`.
+        candidate = slice(2 * weights.hidden, None)
+        bias[:, candidate] = weights.input_bias[:, candidate]
+    bias = bias.flatten().to(dtype)
+    input_weights = weights.input.flatten(0, 1).t().to(dtype)
+    return torch.addmm(bias, rows, input_weights).float()
 
 
-def _spread(rows: Tensor, places: Tensor, batch: int, frames: int) -> Tensor:
-    """Packed rows back to [batch, frames, ...] with zeros where there is padding."""
-    make = rows.new_empty if len(places) == batch * frames else rows.new_zeros
-    return (
-        make(batch * frames, rows.shape[1])
-        .index_copy_(0, places, rows)
-        .view(batch, frames, rows.shape[1])
-    )
+def _extra_buffer(kind: str, rows: int, weights: _Weights) -> Tensor:
+    """What the loops keep besides gates and outputs, [P, D H]; nothing for a plain RNN.
+
+    A GRU: what the state gives the candidate, first its bias. An LSTM: its cells.
+    """
+    if kind == "gru":
+        candidate_bias = weights.state_bias[:, 2 * weights.hidden :]
+        return candidate_bias.reshape(1, -1).repeat(rows, 1)
+    if kind == "lstm":
+        return weights.state.new_empty(rows, weights.directions * weights.hidden)
+    return weights.state.new_empty(0)
 
 
-def _panels(w: Tensor) -> Tensor:
-    """Matrices [D, depth, columns] in panels of WIDTH columns, [D, columns / WIDTH, depth, WIDTH]."""
-    return w.unflatten(2, (-1, WIDTH)).transpose(1, 2).contiguous()
+def _parameter_gradients(
+    grads: Tensor,
+    rows: Tensor,
+    states_before: Tensor,
+    gate_units: int,
+    is_gru: bool,
+    needed: list[bool],
+) -> list[Tensor | None]:
+    """Gradients in the order of the parameters; None where a direction needs none."""
+    count = len(_PARAMETERS)
+    directions = grads.shape[1]
+    hidden = states_before.shape[1] // directions
+    bias_grads = grads.sum(0)
+    grads = grads.to(rows.dtype)
+    states_before = states_before.to(rows.dtype).unflatten(1, (directions, hidden))
+    gradients: list[Tensor | None] = []
+    for direction in range(directions):
+        first = direction * count
+        if not any(needed[first : first + count]):
+            gradients += [None] * count
+            continue
+        own_grads = grads[:, direction]
+        to_input = own_grads[:, :gate_units]
+        to_state = own_grads[:, -gate_units:]
+        weight_ih = to_input.t() @ rows
+        weight_hh = to_state.t() @ states_before[:, direction]
+        bias_grad = bias_grads[direction]
+        bias_ih = bias_grad[:gate_units]
+        bias_hh = bias_grad[-gate_units:]
+        if is_gru:  # n, r, z as torch has them: r, z, n
+            weight_ih = weight_ih.roll(-hidden, 0)
+            bias_ih = bias_ih.roll(-hidden, 0)
+        gradients += [weight_ih.float(), weight_hh.float(), bias_ih, bias_hh]
+    return gradients
 
 
-def _run(
+def _input_gradient(grads: Tensor, weights: Tensor, dtype: torch.dtype, is_gru: bool) -> Tensor:
+    """Gradient of the rows [P, F] by the input weights [D, G H, F] of all directions."""
+    gate_units = weights.shape[1]
+    if is_gru:  # r, z, n as the gradients have them: n, r, z
+        weights = weights.roll(gate_units // 3, 1)
+    weights = weights.to(dtype)
+    to_input = grads[:, :, :gate_units].to(dtype)
+    first, *others = to_input.unbind(1)
+    total = first @ weights[0]
+    for own_grads, own_weights in zip(others, weights[1:], strict=True):
+        total.addmm_(own_grads, own_weights)
+    return total.float()
+
+
+def _product_dtype() -> torch.dtype:
+    """bfloat16 where products may be rounded to it and the processor has instructions for that."""
+    rounded = torch.get_float32_matmul_precision() == "medium"
+    if rounded and torch.cpu.get_capabilities().get("avx512_bf16"):
+        return torch.bfloat16
+    return torch.float32
+
+
+def _panels(weights: Tensor) -> Tensor:
+    """Matrices [D, depth, columns] in panels of columns, [D, columns / WIDTH, depth, WIDTH]."""
+    return weights.unflatten(2, (-1, WIDTH)).transpose(1, 2).contiguous()
+
+
+def _flat_array(tensor: Tensor) -> np.ndarray:
+    """A tensor's elements for compiled code, which shares them."""
+    array: np.ndarray = tensor.detach().numpy()
+    return array.reshape(-1)
+
+
+def _run_loops(
     kernel: Callable[..., None],
+    tensors: list[Tensor],
     offsets: np.ndarray,
-    both: int,
-    *arguments: Any,
-    tail: tuple[Tensor, ...] = (),
+    hidden: int,
+    directions: int,
 ) -> None:
-    """Loops of all directions, and of groups of rows where there are more threads than directions."""
-    *tensors, hidden = arguments
-    arrays = [tensor.detach().numpy().reshape(-1) for tensor in tensors]
-    ends = [tensor.detach().numpy().reshape(-1) for tensor in tail]
-    rows = int(offsets[1]) if len(offsets) > 1 else 0
-    groups = max(1, min(torch.get_num_threads() // both, rows))
-    jobs = [
-        (*arrays, offsets, hidden, both, side, group, groups, *ends)
-        for side in range(both)
-        for group in range(groups)
-    ]
-    threads = min(torch.get_num_threads(), len(jobs))
+    """Loops of all directions, and of groups of rows where threads outnumber directions."""
+    arrays = [_flat_array(tensor) for tensor in tensors]
+    all_threads = torch.get_num_threads()
+    rows = int(offsets[:2].max())  # those that begin
+    groups = max(1, min(all_threads // directions, rows))
+    jobs = []
+    for direction in range(directions):
+        for group in range(groups):
+            numbers = (hidden, directions, direction, group, groups)
+            jobs.append((*arrays, offsets, *numbers))
+    threads = min(all_threads, len(jobs))
     if threads == 1:
         for job in jobs:
             kernel(*job)
         return
-    waiting = [kernel_pool(threads - 1).submit(kernel, *job) for job in jobs[1:]]
+    pool = kernel_pool(threads - 1)
+    waiting = [pool.submit(kernel, *job) for job in jobs[1:]]
     kernel(*jobs[0])
     for future in waiting:
         future.result()

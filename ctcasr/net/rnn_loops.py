@@ -1,11 +1,16 @@
-"""Loops over time of one direction of an RNN, compiled; they run without the GIL, each on a thread of its own.
+"""Loops over time of one direction of an RNN, compiled; they hold no GIL, each on its own thread.
 
-Rows are packed: those of frame t lie from `offsets[t]` on, the longest utterance first, so that the rows still (or already) running are
-the first ones. In a buffer, a row holds both directions side by side. Of all rows a loop does `group`, `group + groups`, ...
+Rows are packed: those of frame t lie from `offsets[t]` on, the longest utterance first, so that the
+rows still (or already) running are the first ones. In a buffer, a row holds all directions side by
+side. Of all rows a loop does `group`, `group + groups`, ...
+
+One factory makes the loops of every kind. The kind is a number and not a cell function because
+numba finds a kernel on disk by what it encloses: a function of ours looks new in every process.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,404 +29,305 @@ from ctcasr.net.rnn_lanes import TALL, WIDTH, tile
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 _jit = njit(**_OPTIONS)
-_tall, _four, _two, _one = (tile(rows) for rows in (TALL, 4, 2, 1))
+_tall = tile(TALL)
+_four = tile(4)
+_two = tile(2)
+_one = tile(1)
+
+_GRU = 0
+_LSTM = 1
+_RNN = 2
 
 
 @_jit
 def _product(
-    a: Any,
-    a0: Any,
-    lda: Any,
-    w: Any,
-    w0: Any,
+    source: Any,
+    source_at: Any,
+    source_stride: Any,
+    panels: Any,
+    panel_at: Any,
     depth: Any,
-    c: Any,
-    c0: Any,
-    ldc: Any,
+    sums: Any,
+    sums_at: Any,
+    sums_stride: Any,
     rows: Any,
     columns: Any,
 ) -> None:
-    """Rows of c += a x w, with w packed in panels [depth, WIDTH]."""
+    """Rows of `sums` += rows of `source` x weights, which are packed in panels [depth, WIDTH].
+
+    Each buffer is given with its first element and the distance between its rows.
+    """
     for column in range(0, columns, WIDTH):
-        panel, i = w0 + column * depth, 0
-        while rows - i >= TALL:
-            _tall(a, a0 + i * lda, lda, w, panel, depth, c, c0 + i * ldc + column, ldc)
-            i += TALL
-        if rows - i >= 4:
-            _four(a, a0 + i * lda, lda, w, panel, depth, c, c0 + i * ldc + column, ldc)
-            i += 4
-        if rows - i >= 2:
-            _two(a, a0 + i * lda, lda, w, panel, depth, c, c0 + i * ldc + column, ldc)
-            i += 2
-        if rows - i >= 1:
-            _one(a, a0 + i * lda, lda, w, panel, depth, c, c0 + i * ldc + column, ldc)
+        panel = panel_at + column * depth
+        place = source_at
+        into = sums_at + column
+        left = rows
+        while left >= TALL:
+            _tall(source, place, source_stride, panels, panel, depth, sums, into, sums_stride)
+            place += TALL * source_stride
+            into += TALL * sums_stride
+            left -= TALL
+        if left >= 4:
+            _four(source, place, source_stride, panels, panel, depth, sums, into, sums_stride)
+            place += 4 * source_stride
+            into += 4 * sums_stride
+            left -= 4
+        if left >= 2:
+            _two(source, place, source_stride, panels, panel, depth, sums, into, sums_stride)
+            place += 2 * source_stride
+            into += 2 * sums_stride
+            left -= 2
+        if left >= 1:
+            _one(source, place, source_stride, panels, panel, depth, sums, into, sums_stride)
 
 
 @_jit
-def _running(offsets: Any, t: Any, group: Any, groups: Any) -> Any:
-    """This loop's rows at frame t; none before the first frame and after the last."""
-    if t < 0 or t + 1 >= offsets.size:
+def _running(offsets: Any, frame: Any, group: Any, groups: Any) -> Any:
+    """This loop's rows at a frame; none before the first frame and after the last."""
+    if frame < 0 or frame + 1 >= offsets.size:
         return 0
-    return max(0, offsets[t + 1] - offsets[t] - group + groups - 1) // groups
+    rows = offsets[frame + 1] - offsets[frame]
+    return max(0, rows - group + groups - 1) // groups
 
 
 @_jit
-def _frame(offsets: Any, t: Any, side: Any, group: Any, groups: Any) -> Any:
-    """This loop's rows at frame t, how many of them have a frame before it in reading order, and the first row of both frames."""
-    back = t + 1 if side else t - 1
-    rows = _running(offsets, t, group, groups)
-    return (
-        rows,
-        min(rows, _running(offsets, back, group, groups)),
-        offsets[t] + group,
-        offsets[back] + group,
-    )
+def _rows_at(offsets: Any, frame: Any, frame_before: Any, group: Any, groups: Any) -> Any:
+    """Rows of this loop at a frame, how many continue, the first row there and the one before."""
+    rows = _running(offsets, frame, group, groups)
+    continued = min(rows, _running(offsets, frame_before, group, groups))
+    return rows, continued, offsets[frame] + group, offsets[frame_before] + group
 
 
-@cached("rnn_*.py", fastmath=())
-def gru_frames(version: int) -> Any:
-    def frames(
-        gates: Any,
-        inner: Any,
-        out: Any,
-        zeros: Any,
-        w: Any,
-        offsets: Any,
-        hidden: Any,
-        both: Any,
-        side: Any,
-        group: Any,
-        groups: Any,
-    ) -> None:
-        """Outputs; `gates` holds what the input gives them and becomes r, z, n, `inner` holds the candidate's recurrent bias."""
-        _ = version
-        wide, last = both * hidden, offsets.size - 2
-        for step in range(last + 1):
-            rows, known, row, row_before = _frame(
-                offsets, last - step if side else step, side, group, groups
-            )
-            here, there = row * wide + side * hidden, row_before * wide + side * hidden
-            gate = row * 3 * wide + side * 3 * hidden
-            panels = side * 3 * hidden * hidden
-            _product(
-                out,
-                there,
-                wide * groups,
-                w,
-                panels,
-                hidden,
-                gates,
-                gate,
-                3 * wide * groups,
-                known,
-                2 * hidden,
-            )
-            _product(
-                out,
-                there,
-                wide * groups,
-                w,
-                panels + 2 * hidden * hidden,
-                hidden,
-                inner,
-                here,
-                wide * groups,
-                known,
-                hidden,
-            )
-            for i in range(rows):
-                own = here + i * wide * groups
-                before, at = (out, there + i * wide * groups) if i < known else (zeros, 0)
-                gru_forward(
-                    hidden, gates, gate + i * 3 * wide * groups, inner, own, before, at, out, own
+def _frame_loop(kind: int, gate_count: int) -> Callable[..., None]:
+    """The loop that computes outputs, of one kind of RNN."""
+
+    @cached("rnn_*.py", fastmath=())
+    def build(version: int) -> Any:
+        def frames(
+            gates: Any,
+            extra: Any,
+            out: Any,
+            no_state: Any,
+            panels: Any,
+            offsets: Any,
+            hidden: Any,
+            directions: Any,
+            direction: Any,
+            group: Any,
+            groups: Any,
+        ) -> None:
+            """`gates` holds what the input gives them and becomes their values.
+
+            `extra` holds a GRU's recurrent bias of the candidate, or receives an LSTM's cells.
+            """
+            _ = version
+            row_units = directions * hidden
+            stride = row_units * groups
+            panel_at = direction * gate_count * hidden * hidden
+            last = offsets.size - 2
+            for step in range(last + 1):
+                frame = step
+                frame_before = step - 1
+                if direction:
+                    frame = last - step
+                    frame_before = frame + 1
+                rows, continued, row, row_before = _rows_at(
+                    offsets, frame, frame_before, group, groups
                 )
-
-    return frames
-
-
-@cached("rnn_*.py", fastmath=())
-def gru_gradients(version: int) -> Any:
-    def gradients(
-        gates: Any,
-        inner: Any,
-        out: Any,
-        upstream: Any,
-        zeros: Any,
-        w: Any,
-        offsets: Any,
-        hidden: Any,
-        both: Any,
-        side: Any,
-        group: Any,
-        groups: Any,
-        grad: Any,
-        kept: Any,
-    ) -> None:
-        """Gradients `grad` of n, r, z, inner, and in `kept` the outputs of the step before."""
-        _ = version
-        wide, last = both * hidden, offsets.size - 2
-        state = np.zeros(_running(offsets, 0, group, groups) * hidden, np.float32)
-        for step in range(last + 1):
-            rows, known, row, row_before = _frame(
-                offsets, step if side else last - step, side, group, groups
-            )
-            here, there = row * wide + side * hidden, row_before * wide + side * hidden
-            gate = row * 3 * wide + side * 3 * hidden
-            to = row * 4 * wide + side * 4 * hidden
-            for i in range(rows):
-                own = here + i * wide * groups
-                before, at = (out, there + i * wide * groups) if i < known else (zeros, 0)
-                gru_backward(
-                    hidden,
-                    gates,
-                    gate + i * 3 * wide * groups,
-                    inner,
-                    own,
-                    before,
-                    at,
-                    upstream,
-                    own,
-                    state,
-                    i * hidden,
-                    grad,
-                    to + i * 4 * wide * groups,
-                    kept,
-                    own,
-                )
-            _product(
-                grad,
-                to + hidden,
-                4 * wide * groups,
-                w,
-                side * 3 * hidden * hidden,
-                3 * hidden,
-                state,
-                0,
-                hidden,
-                known,
-                hidden,
-            )
-
-    return gradients
-
-
-@cached("rnn_*.py", fastmath=())
-def lstm_frames(version: int) -> Any:
-    def frames(
-        gates: Any,
-        cells: Any,
-        out: Any,
-        zeros: Any,
-        w: Any,
-        offsets: Any,
-        hidden: Any,
-        both: Any,
-        side: Any,
-        group: Any,
-        groups: Any,
-    ) -> None:
-        """Outputs and cells; `gates` holds what the input gives them and becomes i, f, g, o."""
-        _ = version
-        wide, last = both * hidden, offsets.size - 2
-        for step in range(last + 1):
-            rows, known, row, row_before = _frame(
-                offsets, last - step if side else step, side, group, groups
-            )
-            here, there = row * wide + side * hidden, row_before * wide + side * hidden
-            gate = row * 4 * wide + side * 4 * hidden
-            _product(
-                out,
-                there,
-                wide * groups,
-                w,
-                side * 4 * hidden * hidden,
-                hidden,
-                gates,
-                gate,
-                4 * wide * groups,
-                known,
-                4 * hidden,
-            )
-            for i in range(rows):
-                own = here + i * wide * groups
-                before, at = (cells, there + i * wide * groups) if i < known else (zeros, 0)
-                lstm_forward(
-                    hidden, gates, gate + i * 4 * wide * groups, cells, own, before, at, out, own
-                )
-
-    return frames
-
-
-@cached("rnn_*.py", fastmath=())
-def lstm_gradients(version: int) -> Any:
-    def gradients(
-        gates: Any,
-        cells: Any,
-        out: Any,
-        upstream: Any,
-        zeros: Any,
-        w: Any,
-        offsets: Any,
-        hidden: Any,
-        both: Any,
-        side: Any,
-        group: Any,
-        groups: Any,
-        grad: Any,
-        kept: Any,
-    ) -> None:
-        """Gradients `grad` of i, f, g, o, and in `kept` the outputs of the step before."""
-        _ = version
-        wide, last = both * hidden, offsets.size - 2
-        state = np.zeros(_running(offsets, 0, group, groups) * hidden, np.float32)
-        cell_state = np.zeros_like(state)
-        for step in range(last + 1):
-            rows, known, row, row_before = _frame(
-                offsets, step if side else last - step, side, group, groups
-            )
-            here, there = row * wide + side * hidden, row_before * wide + side * hidden
-            gate = row * 4 * wide + side * 4 * hidden
-            for i in range(rows):
-                own, place = here + i * wide * groups, gate + i * 4 * wide * groups
-                before, at = (out, there + i * wide * groups) if i < known else (zeros, 0)
-                cells_before = cells if i < known else zeros
-                lstm_backward(
-                    hidden,
-                    gates,
-                    place,
-                    cells,
-                    own,
-                    cells_before,
-                    at,
-                    before,
-                    at,
-                    upstream,
-                    own,
-                    state,
-                    i * hidden,
-                    cell_state,
-                    i * hidden,
-                    grad,
-                    place,
-                    kept,
-                    own,
-                )
-            _product(
-                grad,
-                gate,
-                4 * wide * groups,
-                w,
-                side * 4 * hidden * hidden,
-                4 * hidden,
-                state,
-                0,
-                hidden,
-                known,
-                hidden,
-            )
-
-    return gradients
-
-
-@cached("rnn_*.py", fastmath=())
-def rnn_frames(version: int) -> Any:
-    def frames(
-        gates: Any,
-        _unused: Any,
-        out: Any,
-        zeros: Any,
-        w: Any,
-        offsets: Any,
-        hidden: Any,
-        both: Any,
-        side: Any,
-        group: Any,
-        groups: Any,
-    ) -> None:
-        """Outputs; `gates` holds what the input gives them."""
-        _ = version
-        wide, last = both * hidden, offsets.size - 2
-        for step in range(last + 1):
-            rows, known, row, row_before = _frame(
-                offsets, last - step if side else step, side, group, groups
-            )
-            here, there = row * wide + side * hidden, row_before * wide + side * hidden
-            _product(
-                out,
-                there,
-                wide * groups,
-                w,
-                side * hidden * hidden,
-                hidden,
-                gates,
-                here,
-                wide * groups,
-                known,
-                hidden,
-            )
-            for i in range(rows):
-                rnn_forward(hidden, gates, here + i * wide * groups, out, here + i * wide * groups)
-
-    return frames
-
-
-@cached("rnn_*.py", fastmath=())
-def rnn_gradients(version: int) -> Any:
-    def gradients(
-        _gates: Any,
-        _unused: Any,
-        out: Any,
-        upstream: Any,
-        zeros: Any,
-        w: Any,
-        offsets: Any,
-        hidden: Any,
-        both: Any,
-        side: Any,
-        group: Any,
-        groups: Any,
-        grad: Any,
-        kept: Any,
-    ) -> None:
-        """Gradients `grad` of what tanh received, and in `kept` the outputs of the step before."""
-        _ = version
-        wide, last = both * hidden, offsets.size - 2
-        state = np.zeros(_running(offsets, 0, group, groups) * hidden, np.float32)
-        for step in range(last + 1):
-            rows, known, row, row_before = _frame(
-                offsets, step if side else last - step, side, group, groups
-            )
-            here, there = row * wide + side * hidden, row_before * wide + side * hidden
-            for i in range(rows):
-                own = here + i * wide * groups
-                before, at = (out, there + i * wide * groups) if i < known else (zeros, 0)
-                rnn_backward(
-                    hidden,
+                here = row * row_units + direction * hidden
+                before = row_before * row_units + direction * hidden
+                columns = gate_count * hidden
+                if kind == _GRU:
+                    columns = 2 * hidden
+                    candidate = panel_at + columns * hidden
+                    _product(
+                        out,
+                        before,
+                        stride,
+                        panels,
+                        candidate,
+                        hidden,
+                        extra,
+                        here,
+                        stride,
+                        continued,
+                        hidden,
+                    )
+                _product(
                     out,
-                    own,
                     before,
-                    at,
-                    upstream,
-                    own,
-                    state,
-                    i * hidden,
-                    grad,
-                    own,
-                    kept,
-                    own,
+                    stride,
+                    panels,
+                    panel_at,
+                    hidden,
+                    gates,
+                    gate_count * here,
+                    gate_count * stride,
+                    continued,
+                    columns,
                 )
-            _product(
-                grad,
-                here,
-                wide * groups,
-                w,
-                side * hidden * hidden,
-                hidden,
-                state,
-                0,
-                hidden,
-                known,
-                hidden,
-            )
+                for index in range(rows):
+                    own = here + index * stride
+                    own_gate = gate_count * own
+                    state = out
+                    cells = extra
+                    state_at = before + index * stride
+                    if index >= continued:
+                        state = no_state
+                        cells = no_state
+                        state_at = 0
+                    if kind == _GRU:
+                        gru_forward(hidden, gates, own_gate, extra, own, state, state_at, out, own)
+                    elif kind == _LSTM:
+                        lstm_forward(hidden, gates, own_gate, extra, own, cells, state_at, out, own)
+                    else:
+                        rnn_forward(hidden, gates, own_gate, out, own)
 
-    return gradients
+        return frames
+
+    return build
+
+
+def _gradient_loop(kind: int, gate_count: int) -> Callable[..., None]:
+    """The loop that computes gradients, against the direction of reading, of one kind of RNN."""
+
+    @cached("rnn_*.py", fastmath=())
+    def build(version: int) -> Any:
+        def gradients(
+            gates: Any,
+            extra: Any,
+            out: Any,
+            no_state: Any,
+            panels: Any,
+            upstream: Any,
+            grads: Any,
+            states_before: Any,
+            offsets: Any,
+            hidden: Any,
+            directions: Any,
+            direction: Any,
+            group: Any,
+            groups: Any,
+        ) -> None:
+            """Gradients of what the gates receive (a GRU: n, r, z, inner), and `states_before`."""
+            _ = version
+            row_units = directions * hidden
+            stride = row_units * groups
+            panel_at = direction * gate_count * hidden * hidden
+            grad_count = gate_count
+            skipped = 0  # units of a gradient that the state does not see
+            if kind == _GRU:
+                grad_count = gate_count + 1
+                skipped = hidden
+            last = offsets.size - 2
+            state_units = _running(offsets, 0, group, groups) * hidden
+            state_grad = np.zeros(state_units, np.float32)
+            cell_grad = np.zeros(state_units, np.float32)  # of an LSTM
+            for step in range(last + 1):
+                frame = last - step
+                frame_before = frame - 1
+                if direction:
+                    frame = step
+                    frame_before = step + 1
+                rows, continued, row, row_before = _rows_at(
+                    offsets, frame, frame_before, group, groups
+                )
+                here = row * row_units + direction * hidden
+                before = row_before * row_units + direction * hidden
+                for index in range(rows):
+                    own = here + index * stride
+                    own_gate = gate_count * own
+                    own_grad = grad_count * own
+                    own_state = index * hidden
+                    state = out
+                    cells = extra
+                    state_at = before + index * stride
+                    if index >= continued:
+                        state = no_state
+                        cells = no_state
+                        state_at = 0
+                    if kind == _GRU:
+                        gru_backward(
+                            hidden,
+                            gates,
+                            own_gate,
+                            extra,
+                            own,
+                            state,
+                            state_at,
+                            upstream,
+                            own,
+                            state_grad,
+                            own_state,
+                            grads,
+                            own_grad,
+                            states_before,
+                            own,
+                        )
+                    elif kind == _LSTM:
+                        lstm_backward(
+                            hidden,
+                            gates,
+                            own_gate,
+                            extra,
+                            own,
+                            cells,
+                            state_at,
+                            state,
+                            state_at,
+                            upstream,
+                            own,
+                            state_grad,
+                            own_state,
+                            cell_grad,
+                            own_state,
+                            grads,
+                            own_grad,
+                            states_before,
+                            own,
+                        )
+                    else:
+                        rnn_backward(
+                            hidden,
+                            out,
+                            own,
+                            state,
+                            state_at,
+                            upstream,
+                            own,
+                            state_grad,
+                            own_state,
+                            grads,
+                            own_grad,
+                            states_before,
+                            own,
+                        )
+                _product(
+                    grads,
+                    grad_count * here + skipped,
+                    grad_count * stride,
+                    panels,
+                    panel_at,
+                    gate_count * hidden,
+                    state_grad,
+                    0,
+                    hidden,
+                    continued,
+                    hidden,
+                )
+
+        return gradients
+
+    return build
+
+
+FRAME_LOOPS = {
+    "gru": _frame_loop(_GRU, 3),
+    "lstm": _frame_loop(_LSTM, 4),
+    "rnn": _frame_loop(_RNN, 1),
+}
+GRADIENT_LOOPS = {
+    "gru": _gradient_loop(_GRU, 3),
+    "lstm": _gradient_loop(_LSTM, 4),
+    "rnn": _gradient_loop(_RNN, 1),
+}

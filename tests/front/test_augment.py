@@ -1,4 +1,4 @@
-"""Augmentation of sound: lengths, padding, neighbours, seeds, and that SNR, room and gain are what was asked for."""
+"""Augmentation of sound: lengths, padding, neighbours, seeds; SNR, room and gain as asked for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def batch(*lengths: int) -> Seq:
 ROOM = torch.cat([torch.zeros(40), torch.exp(-torch.arange(400) / 80) * noise(400, 3)])
 ROOM[40] = 4.0
 EVERY = Augment(
-    [noise(900, 1), noise(3000, 2)], [ROOM, ROOM.flip(0)], noise_share=1.0, room_share=1.0
+    [noise(900, 1), noise(3000, 2)], [ROOM, ROOM.flip(0)], noise_share=1.0, rir_share=1.0
 )
 
 
@@ -77,7 +77,7 @@ def test_a_seed_gives_the_same_and_another_something_else() -> None:
 def test_noise_lies_as_far_below_the_speech_as_heard_as_it_should(
     snr_db: float, room: float
 ) -> None:
-    how = {"room_share": room, "gain_db": 0.0}
+    how = {"rir_share": room, "gain_db": 0.0}
     samples = batch(2000, 700)
     clean = Augment([], [ROOM], **how).sound(samples, [5, 6])
     noisy = Augment(
@@ -111,7 +111,7 @@ def test_drawn_snrs_and_gains_fill_their_range() -> None:
 
 def test_a_room_is_that_of_the_mixtures() -> None:
     samples = batch(2000, 900)
-    heard = Augment(rooms=[ROOM], room_share=1.0, gain_db=0.0).sound(samples, [1, 2])
+    heard = Augment(rirs=[ROOM], rir_share=1.0, gain_db=0.0).sound(samples, [1, 2])
     for row in range(2):
         torch.testing.assert_close(
             heard.row(row), reverberate(samples.row(row), ROOM), rtol=1e-4, atol=1e-6
@@ -136,12 +136,12 @@ def test_noise_is_mixed_as_the_mixtures_do_it() -> None:
 
 def test_shares_are_kept_and_change_no_other_draw() -> None:
     samples = batch(*[400] * 400)
-    some = Augment([noise(900, 1)], [ROOM], noise_share=0.25, room_share=0.0, gain_db=0.0).sound(
+    some = Augment([noise(900, 1)], [ROOM], noise_share=0.25, rir_share=0.0, gain_db=0.0).sound(
         samples, range(400)
     )
     changed = (some.data != samples.data).any(1)
     assert 70 <= int(changed.sum()) <= 130
-    more = Augment([noise(900, 1)], [ROOM], noise_share=0.5, room_share=0.0, gain_db=0.0).sound(
+    more = Augment([noise(900, 1)], [ROOM], noise_share=0.5, rir_share=0.0, gain_db=0.0).sound(
         samples, range(400)
     )
     torch.testing.assert_close(more.data[changed], some.data[changed])
@@ -174,12 +174,12 @@ def test_the_front_end_hears_it_and_masks_are_those_of_specaugment() -> None:
     "wrong",
     [
         {"noise_share": 1.5},
-        {"room_share": -0.1},
+        {"rir_share": -0.1},
         {"gain_db": -1.0},
         {"snr_db": (5.0, 0.0)},
         {"noises": [torch.zeros(0)]},
         {"noises": [torch.zeros(2, 9)]},
-        {"rooms": [torch.zeros(9)]},
+        {"rirs": [torch.zeros(9)]},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict) -> None:

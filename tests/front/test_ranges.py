@@ -1,4 +1,4 @@
-"""Options of the features that classifiers use: upper mel limit, whole windows only, decibels below the loudest point."""
+"""What classifiers ask of features: upper mel limit, whole windows, decibels below the loudest."""
 
 from __future__ import annotations
 

@@ -50,7 +50,8 @@ def test_power_is_the_square_of_amplitude() -> None:
     amplitude = Spectrogram(RATE, n_fft=256, power=1.0, log=False)(audio).data
     power = Spectrogram(RATE, n_fft=256, power=2.0, log=False)(audio).data
     assert torch.allclose(power, amplitude.square(), rtol=1e-5)
-    # The floors agree too: the log power is twice the log amplitude wherever the floor is negligible, and in silence.
+    # The floors agree too: the log power is twice the log amplitude wherever the floor is
+    # negligible, and in silence.
     silence = Seq.stack([torch.zeros(1600)], RATE)
     logs = [Spectrogram(RATE, n_fft=256, power=p)(silence).data for p in (1.0, 2.0)]
     assert torch.allclose(2 * logs[0], logs[1])

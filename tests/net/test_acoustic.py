@@ -1,4 +1,4 @@
-"""The acoustic model as a whole: exact in training too, where batch statistics see real frames only."""
+"""The acoustic model as a whole: exact in training too, where statistics see real frames only."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def test_a_single_frame_is_normalised_as_in_evaluation(lengths: tuple[int, ...])
 
 
 class Meeting:
-    """Threads that stand for processes: each gets the sum of what all of them bring, forward and backward."""
+    """Threads that stand for processes: each gets the sum over all, forward and backward."""
 
     def __init__(self, size: int) -> None:
         self.size, self.barrier, self.brought = (
@@ -244,4 +244,5 @@ def test_torch_norms_are_shared_too(shape: tuple[int, ...]) -> None:
         assert all(
             torch.allclose(a, b) for a, b in zip(mine.buffers(), whole.buffers(), strict=True)
         )
-    assert torch.equal(normalise_over_all(whole.eval(), meeting.world_sum, x), whole(x))  # type: ignore[arg-type]
+    alone = normalise_over_all(whole.eval(), meeting.world_sum, x)  # type: ignore[arg-type]
+    assert torch.equal(alone, whole(x))

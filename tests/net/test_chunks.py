@@ -1,4 +1,4 @@
-"""Chunks overlap by half and come back; normalisation equals GroupNorm, and the cumulative one looks at nothing that comes."""
+"""Chunks overlap by half and come back; norms equal GroupNorm or look at nothing that comes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_every_frame_lies_in_two_chunks_and_comes_back_twice(length: int) -> Non
 def test_sums_so_far_are_those_of_the_time_in_chunks() -> None:
     chunking, x = Chunking(4), rows(9)
     chunks = chunking.cut(x).data
-    found = chunking.so_far(chunks)
+    found = chunking.sums_so_far(chunks)
     times = torch.arange(chunks.shape[1])[:, None] * 2 + torch.arange(4)
     for s in range(chunks.shape[1]):
         for k in range(4):

@@ -1,4 +1,4 @@
-"""The look-ahead convolution: so many frames of the future and none of the past; begins as nothing; no batch mates."""
+"""The look-ahead convolution: so many frames of the future, none of the past, no batch mates."""
 
 from __future__ import annotations
 

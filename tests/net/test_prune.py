@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ctcasr.net import Pruner, Schedule
-from ctcasr.net.prune import make_room, sparsity
+from ctcasr.net.prune import add_mask_buffers, sparsity
 
 
 def network() -> nn.Module:
@@ -64,12 +64,13 @@ def test_weights_reach_the_goal_and_stay_zero_while_training_goes_on() -> None:
     train(pruner, 20, 40)
     assert 0.2 < sparsity(pruner.network) < 0.85 and pruner.lacking == 1.0
     train(pruner, 28, 40)
-    zero = [layer.weight == 0 for layer in (pruner.network[0], pruner.network[4])]  # type: ignore[index]
+    layers = list(pruner.network)  # type: ignore[arg-type]
+    zero = [layer.weight == 0 for layer in (layers[0], layers[4])]
     assert sparsity(pruner.network) == pytest.approx(0.85, abs=0.01) and pruner.lacking == 0.0
     train(pruner, 1, 1000)  # a step at which no mask is chosen
-    for before, layer in zip(zero, (pruner.network[0], pruner.network[4]), strict=True):  # type: ignore[index]
+    for before, layer in zip(zero, (layers[0], layers[4]), strict=True):
         assert torch.equal(layer.weight == 0, before)
-    assert not (pruner.network[2].weight == 0).any()  # type: ignore[index]      # a depthwise layer has nothing to spare
+    assert not (layers[2].weight == 0).any()  # a depthwise layer has nothing to spare
 
 
 def test_the_smallest_weights_go() -> None:
@@ -87,7 +88,7 @@ def test_masks_are_buffers_that_a_fresh_network_makes_room_for() -> None:
     fresh = network()
     with pytest.raises(RuntimeError, match="weight_mask"):
         fresh.load_state_dict(state)
-    make_room(fresh, state)
+    add_mask_buffers(fresh, state)
     fresh.load_state_dict(state)
     assert (
         sparsity(fresh) == sparsity(pruner.network)

@@ -1,4 +1,4 @@
-"""The compiled RNN gives what torch gives, in outputs and gradients, and is taken where it can be."""
+"""The compiled RNN gives what torch gives, with gradients, and is taken where it can be."""
 
 from __future__ import annotations
 
