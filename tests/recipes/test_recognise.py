@@ -23,7 +23,7 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.cli import main as cli
-from ctcasr.ctc.problem import prepare
+from ctcasr.ctc.batch import prepare
 from ctcasr.data import read_manifest
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
