@@ -80,12 +80,14 @@ def decoder_from(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Decoder
     """
     from ctcasr.recognise.decoder import beam_decoder
     from ctcasr.recognise.ensemble import NBEST
-    from ctcasr.text import NGram
+    from ctcasr.text import NGram, fit_vocabulary
 
     if arguments.beam is None:
         _refuse_without_beam(arguments)
         return None
-    model = NGram.read(arguments.lm) if arguments.lm else None
+    model = None
+    if arguments.lm:
+        model = fit_vocabulary(NGram.read(arguments.lm), tokenizer, arguments.lm)
     hotwords = arguments.hotwords.split(",") if arguments.hotwords else ()
     return beam_decoder(
         tokenizer,
@@ -120,4 +122,4 @@ def lexicon_from(name: str | None, model: NGram | None, tokenizer: Tokenizer) ->
         return Lexicon.read(name, tokenizer)
     if model is None:
         raise ValueError("--lexicon lm: expected --lm FILE.arpa with it")
-    return Lexicon.of(model.words, tokenizer)
+    return Lexicon.of_model(model, tokenizer)

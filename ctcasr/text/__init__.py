@@ -13,7 +13,7 @@ from ctcasr.text.normalisation import normalise, spell_digits
 from ctcasr.text.pieces import Pieces
 from ctcasr.text.reference import Reference, TakenOut, plain_words, references
 from ctcasr.text.tokenizer import Tokenizer, UncoveredText, tokenizer_from_state
-from ctcasr.text.vocabulary import UnfitModel, fit_vocabulary
+from ctcasr.text.vocabulary import UnfitModel, fit_vocabulary, refuse_unfit
 
 __all__ = [
     "Alphabet",
@@ -37,6 +37,7 @@ __all__ = [
     "normalise",
     "plain_words",
     "references",
+    "refuse_unfit",
     "spell_digits",
     "tokenizer_from_state",
     "train_ngram",

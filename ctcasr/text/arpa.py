@@ -21,8 +21,9 @@ _SPECIAL = {name.casefold(): name for name in (BEGIN, END, UNKNOWN)}  # whatever
 Gram = tuple[str, ...]
 
 _GZIP = b"\x1f\x8b"
+_KENLM = b"mmap lm http://kheafield.com/code"
 _OTHER_FORMATS = {
-    b"mmap lm http://kheafield.com/code": "a binary file of KenLM, which cannot be turned back; "
+    _KENLM: "a binary file of KenLM, which cannot be turned back; "
     "give the ARPA file that it was built from",
     b"BZh": "packed by bzip2; unpack it, or pack it by gzip",
     b"\xfd7zXZ": "packed by xz; unpack it, or pack it by gzip",
@@ -111,6 +112,15 @@ def read_arpa(path: Path | str) -> tuple[int, dict[Gram, tuple[float, float]]]:
                 f"got {count}"
             )
     return max(sections.promised), sections.grams
+
+
+def is_kenlm_binary(path: Path | str) -> bool:
+    """Is the file one that KenLM's build_binary wrote?"""
+    path = Path(path)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_KENLM)) == _KENLM
 
 
 def write_arpa(path: Path | str, by_order: Iterable[Mapping[Gram, tuple[float, float]]]) -> Path:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ctcasr.text.ngram import NGram
 from ctcasr.text.reference import name_characters
 from ctcasr.text.tokenizer import Tokenizer
 
@@ -37,6 +38,16 @@ class Lexicon:
             raise ValueError("lexicon: expected at least one word; got none")
         beginnings = {word[:end] for word in written for end in range(len(word) + 1)}
         return Lexicon(frozenset(written), frozenset(beginnings))
+
+    @staticmethod
+    def of_model(model: NGram, tokenizer: Tokenizer) -> Lexicon:
+        """The words of a language model that the tokenizer can write; ValueError for none."""
+        written: list[str] = []
+        for word in model.words:
+            reference = tokenizer.reference(word)
+            if reference.complete:
+                written.append(reference.text)
+        return Lexicon.of(written, tokenizer)
 
     @staticmethod
     def read(path: Path | str, tokenizer: Tokenizer) -> Lexicon:

@@ -6,8 +6,9 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from ctcasr.text.arpa import BEGIN, END, UNKNOWN, ArpaError, Gram
+from ctcasr.text.arpa import BEGIN, END, UNKNOWN, ArpaError, Gram, is_kenlm_binary
 from ctcasr.text.ngram import NGram
 from ctcasr.text.tokenizer import Tokenizer
 
@@ -99,6 +100,25 @@ def fit_vocabulary(model: NGram, tokenizer: Tokenizer, name: str = "language mod
             "and is hardly ever written; train it with <unk>, as tools/train_lm.py does"
         )
     return _renamed(model, fit.written) if fit.folded else model
+
+
+def refuse_unfit(path: Path | str, tokenizer: Tokenizer) -> None:
+    """Nothing where a decoder that reads the file itself finds the words as they are written.
+
+    A binary file of KenLM passes: only KenLM reads it.
+
+    Raises:
+        UnfitModel: as `fit_vocabulary` does, and where it would fold words.
+        ArpaError: as `NGram.read` does.
+    """
+    if is_kenlm_binary(path):
+        return
+    model = NGram.read(path)
+    if fit_vocabulary(model, tokenizer, str(path)) is not model:
+        raise UnfitModel(
+            f"{path}: expected words as the alphabet writes them, since this decoder takes the file "
+            "as it is; write it anew: fit_vocabulary(NGram.read(path), tokenizer).write(path)"
+        )
 
 
 def _renamed(model: NGram, written: dict[str, str]) -> NGram:
