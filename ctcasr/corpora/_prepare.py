@@ -1,10 +1,9 @@
-"""What every prepare_*.py does once it knows its utterances: measure, split, write, report."""
+"""What every corpus does once it knows its utterances: measure, split, write, report."""
 
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +12,24 @@ from ctcasr.data import AudioError, audio_info, split_dev, write_manifest
 from ctcasr.data.audio import TOLERANCE_S
 from ctcasr.text import Alphabet, measure_coverage
 
-_NAMED = 10  # utterances left out that are named
+NAMED = 10  # utterances left out that are named
+DURATION_DIGITS = 4  # of seconds in a manifest: a sample has more than 0.00002 s
+
+Read = Callable[[argparse.Namespace], Iterable[Utterance]]
 
 
-def parser(description: str, source: str) -> argparse.ArgumentParser:
-    """The arguments that all prepare tools share; `source` says what the positional one is."""
-    parser = argparse.ArgumentParser(description=description)
+def command_parser(name: str, description: str | None) -> argparse.ArgumentParser:
+    """The parser of `ctcasr prepare NAME`; `description` is the module's docstring."""
+    return argparse.ArgumentParser(
+        prog=f"ctcasr prepare {name}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def corpus_parser(name: str, description: str | None, source: str) -> argparse.ArgumentParser:
+    """With the arguments that all corpora share; `source` says what the positional one is."""
+    parser = command_parser(name, description)
     parser.add_argument("source", type=Path, help=source)
     parser.add_argument("--out", type=Path, required=True, help="manifest to write (JSON lines)")
     parser.add_argument(
@@ -33,72 +44,93 @@ def parser(description: str, source: str) -> argparse.ArgumentParser:
     return parser
 
 
-def run(
-    read: Callable[[argparse.Namespace], Iterable[Utterance]], arguments: argparse.Namespace
-) -> int:
-    """Read, measure, split, write and report; exit status 1 and one clear line where that fails."""
-    try:
-        utterances, skipped = measured(read(arguments))
-        if not utterances:
-            raise ValueError(
-                f"{arguments.source}: found no utterance that can be used{_first(skipped)}"
-            )
-        parts = {arguments.out: tuple(utterances)}
-        if arguments.valid is not None:
-            train, valid = split_dev(utterances, arguments.valid_share, arguments.seed)
-            parts = {arguments.out: train, arguments.valid: valid}
-        for path, part in parts.items():
-            write_manifest(path, part)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def prepare(read: Read, arguments: argparse.Namespace) -> int:
+    """Read, measure, split, write and report.
+
+    Raises:
+        ValueError: where the corpus is not what was expected, or has nothing that can be used.
+        OSError: where something cannot be read or written.
+    """
+    utterances, skipped = measure(read(arguments))
+    if not utterances:
+        raise ValueError(
+            f"{arguments.source}: found no utterance that can be used{list_first(skipped)}"
+        )
+    parts: dict[Path, Sequence[Utterance]] = {arguments.out: utterances}
+    if arguments.valid is not None:
+        train, valid = split_dev(utterances, arguments.valid_share, arguments.seed)
+        parts = {arguments.out: train, arguments.valid: valid}
     for path, part in parts.items():
-        hours = sum(u.duration or 0.0 for u in part) / 3600
-        speakers = len({u.speaker for u in part} - {None})
-        print(f"{path}: {len(part)} utterances, {hours:.2f} h, {speakers} speakers")
+        write_manifest(path, part)
+    for path, part in parts.items():
+        print(summary(path, part))
     if skipped:
-        print(f"left out: {len(skipped)}{_first(skipped)}")
-    print(measure_coverage(((u.where, u.text or "") for u in utterances), Alphabet.english38()))
+        print(f"left out: {len(skipped)}{list_first(skipped)}")
+    texts = [(utterance.where, utterance.text or "") for utterance in utterances]
+    print(measure_coverage(texts, Alphabet.english38()))
     return 0
 
 
-def measured(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[Skip]]:
-    """Utterances with their durations in seconds from the files' headers, and those whose file cannot be used."""
-    good: list[Utterance] = []
+def summary(path: Path, utterances: Sequence[Utterance]) -> str:
+    """How much a manifest holds, in a line."""
+    seconds = sum(utterance.duration or 0.0 for utterance in utterances)
+    speakers = {utterance.speaker for utterance in utterances} - {None}
+    return f"{path}: {len(utterances)} utterances, {seconds / 3600:.2f} h, {len(speakers)} speakers"
+
+
+def measure(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[Skip]]:
+    """Utterances with the durations of the files' headers (s), and those that cannot be used."""
+    usable: list[Utterance] = []
     skipped: list[Skip] = []
     for utterance in utterances:
         try:
-            left_s = audio_info(utterance.audio_filepath).duration_s - utterance.offset
+            usable.append(with_duration(utterance))
         except AudioError as error:
             skipped.append(Skip(utterance.where, str(error)))
-            continue
-        wanted_s = left_s if utterance.duration is None else utterance.duration
-        if left_s <= 0 or wanted_s > left_s + TOLERANCE_S:
-            end_s = utterance.offset + wanted_s
-            skipped.append(
-                Skip(
-                    utterance.where,
-                    f"expected sound up to {end_s:.2f} s; {utterance.audio_filepath} ends before",
-                )
-            )
-            continue
-        good.append(replace(utterance, duration=round(min(wanted_s, left_s), 4)))
-    return good, skipped
+    return usable, skipped
+
+
+def with_duration(utterance: Utterance) -> Utterance:
+    """As long as the line says, or as the file is; AudioError where the file ends before."""
+    path = utterance.audio_filepath
+    left_s = audio_info(path).duration_s - utterance.offset
+    duration_s = left_s if utterance.duration is None else utterance.duration
+    if left_s <= 0 or duration_s > left_s + TOLERANCE_S:
+        end_s = utterance.offset + duration_s
+        raise AudioError(f"expected sound up to {end_s:.2f} s; {path} ends before")
+    return replace(utterance, duration=round(min(duration_s, left_s), DURATION_DIGITS))
 
 
 def lines_of(path: Path) -> list[tuple[str, str]]:
-    """Pairs ("name:number", line) of the lines of a text file that are not blank."""
+    """Pairs ("name:number", line) of the lines of a text file that are not blank.
+
+    Raises:
+        ValueError: where it is no UTF-8.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path}: expected UTF-8; {error}") from error
-    return [
-        (f"{path.name}:{n}", line)
-        for n, line in enumerate(text.split("\n"), start=1)
-        if line.strip()
-    ]
+    lines = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            lines.append((f"{path.name}:{number}", line))
+    return lines
 
 
-def _first(skipped: list[Skip]) -> str:
-    named = "".join(f"\n  {skip.where}: {skip.reason}" for skip in skipped[:_NAMED])
-    return named + (f"\n  ... and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else "")
+def list_first(skipped: Sequence[Skip]) -> str:
+    """The first of what was left out, a line each."""
+    lines = [f"\n  {skip.where}: {skip.reason}" for skip in skipped[:NAMED]]
+    if len(skipped) > NAMED:
+        lines.append(f"\n  ... and {len(skipped) - NAMED} more")
+    return "".join(lines)
+
+
+def refuse_existing(paths: Iterable[Path]) -> None:
+    """ValueError where something lies there already."""
+    taken = [str(path) for path in paths if path.exists()]
+    if taken:
+        raise ValueError(
+            f"{', '.join(taken)}: there already; nothing is overwritten: name another --out, or "
+            "delete it"
+        )

@@ -1,7 +1,10 @@
-"""Common Voice (commonvoice.mozilla.org) to a manifest: ctcasr prepare commonvoice cv-corpus/en --part train --out train.jsonl
+"""Common Voice (commonvoice.mozilla.org) to a manifest.
 
-Texts are written in the alphabet: case and accents folded, punctuation taken out. What still has other characters (digits of another
-script, letters that have no plain form) is left out. Both are counted and reported.
+ctcasr prepare commonvoice cv-corpus/en --part train --out train.jsonl
+
+Texts are written in the alphabet: case and accents folded, punctuation taken out. What still has
+other characters (digits of another script, letters that have no plain form) is left out. Both are
+counted and reported.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import argparse
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ctcasr.batch import Utterance
@@ -17,111 +21,143 @@ from ctcasr.corpora import _prepare
 from ctcasr.text import Alphabet
 
 COLUMNS = ("client_id", "path", "sentence")
-_SPOKEN = "%&@#§/*"  # punctuation by its category, but somebody says a word for it
-_SHOWN = 12  # characters that are shown in the report
+SPOKEN = "%&@#§/*"  # punctuation by its category, but somebody says a word for it
+SILENT = "`´^~|<>"  # symbols by their category, but nobody says anything for them
+SHOWN = 12  # characters that are shown in the report
+SPEAKER_LETTERS = 16  # of client_id: enough to tell speakers apart
 
 
-def plain(sentence: str, alphabet: Alphabet) -> tuple[str, Counter[str], Counter[str]]:
-    """The sentence in the alphabet's form, the punctuation that was taken out, and the characters that have no place in the alphabet."""
-    formed = alphabet.normalise(sentence)
-    removed, foreign = Counter[str](), Counter[str]()
-    kept: list[str] = []
-    for char in formed:
+@dataclass(frozen=True)
+class PlainText:
+    """A sentence in the alphabet's form.
+
+    `removed` is the punctuation that was taken out; `foreign` has no place in the alphabet.
+    """
+
+    text: str
+    removed: frozenset[str]
+    foreign: frozenset[str]
+
+
+def plain(sentence: str, alphabet: Alphabet) -> PlainText:
+    """The sentence as the alphabet writes it."""
+    removed: set[str] = set()
+    foreign: set[str] = set()
+    written: list[str] = []
+    for char in alphabet.normalise(sentence):
         if alphabet.covered(char) or char.isspace():
-            kept.append(char)
-        elif char not in _SPOKEN and (unicodedata.category(char)[0] in "PZ" or char in "`´^~|<>"):
-            removed[char] += 1
-            kept.append(" ")
+            written.append(char)
+        elif is_punctuation(char):
+            removed.add(char)
+            written.append(" ")
         else:
-            foreign[char] += 1
-    return " ".join("".join(kept).split()), removed, foreign
+            foreign.add(char)
+    text = " ".join("".join(written).split())
+    return PlainText(text, frozenset(removed), frozenset(foreign))
 
 
+def is_punctuation(char: str) -> bool:
+    """Whether nobody says anything for it."""
+    if char in SPOKEN:
+        return False
+    return unicodedata.category(char)[0] in "PZ" or char in SILENT
+
+
+@dataclass
 class Texts:
-    """Reads the table, and remembers what was done to its texts."""
+    """Reads the table, and remembers what was done to its texts (counts of sentences)."""
 
-    def __init__(self) -> None:
-        self.removed, self.foreign = Counter[str](), Counter[str]()
-        self.changed = self.left_out = self.empty = 0
+    removed: Counter[str] = field(default_factory=Counter)
+    foreign: Counter[str] = field(default_factory=Counter)
+    changed: int = 0
+    left_out: int = 0
+    empty: int = 0
 
     def read(self, arguments: argparse.Namespace) -> Iterator[Utterance]:
-        """Every line of PART.tsv whose text can be written; clips lie in clips/, the speaker is the first 16 letters of client_id."""
-        table = Path(arguments.source) / f"{arguments.part}.tsv"
-        if not table.is_file():
-            there = sorted(path.stem for path in Path(arguments.source).glob("*.tsv"))
-            raise ValueError(
-                f"{table}: expected a table of Common Voice; {arguments.source} has {', '.join(there) or 'none'}"
-            )
+        """Every line of PART.tsv whose text can be written; clips lie in clips/.
+
+        The speaker is the first 16 letters of client_id. ValueError for no table of Common Voice.
+        """
+        root = Path(arguments.source)
         alphabet = Alphabet.english38()
-        lines = _prepare.lines_of(table)
-        header = lines[0][1].rstrip("\r").split("\t") if lines else []
-        if missing := [column for column in COLUMNS if column not in header]:
-            raise ValueError(
-                f"{table}:1: expected columns {', '.join(COLUMNS)}; there is no {', '.join(missing)}"
-            )
-        at = {column: header.index(column) for column in COLUMNS}
-        for where, line in lines[1:]:  # quotes are part of the sentences, not of the format
-            cells = line.rstrip("\r").split("\t")
-            if len(cells) < len(header):
-                raise ValueError(
-                    f"{table.parent / where}: expected {len(header)} columns; got {len(cells)}"
-                )
-            text, removed, foreign = plain(cells[at["sentence"]], alphabet)
-            self.removed.update(removed.keys())  # sentences, not characters
-            if foreign:
-                self.foreign.update(foreign.keys())
+        for where, row in read_table(root, arguments.part):
+            sentence = plain(row["sentence"], alphabet)
+            self.removed.update(sentence.removed)
+            self.foreign.update(sentence.foreign)
+            if sentence.foreign:
                 self.left_out += 1
-            elif not text:
+            elif not sentence.text:
                 self.empty += 1
             else:
-                self.changed += bool(removed)
-                path = Path(arguments.source) / "clips" / cells[at["path"]]
-                path = (
-                    path if path.suffix else path.with_suffix(".mp3")
-                )  # early releases leave the suffix out
-                yield Utterance(path, text=text, speaker=cells[at["client_id"]][:16], where=where)
+                self.changed += bool(sentence.removed)
+                clip = root / "clips" / row["path"]
+                if not clip.suffix:  # early releases leave it out
+                    clip = clip.with_suffix(".mp3")
+                speaker = row["client_id"][:SPEAKER_LETTERS]
+                yield Utterance(clip, text=sentence.text, speaker=speaker, where=where)
 
     def report(self) -> str:
         """What was done, in lines with counts."""
-        shown = {
-            name: ", ".join(
-                f"{char!r} U+{ord(char):04X} x{n}" for char, n in count.most_common(_SHOWN)
+        line = f"punctuation taken out of {self.changed} sentences"
+        lines = [f"{line}: {most_common(self.removed)}" if self.removed else line]
+        if self.left_out:
+            lines.append(
+                f"left out for characters outside the alphabet: {self.left_out} sentences: "
+                f"{most_common(self.foreign)}"
             )
-            + (" ..." if len(count) > _SHOWN else "")
-            for name, count in (("removed", self.removed), ("foreign", self.foreign))
-        }
-        lines = [
-            f"punctuation taken out of {self.changed} sentences"
-            + (f": {shown['removed']}" if self.removed else "")
-        ]
-        lines += (
-            [
-                f"left out for characters outside the alphabet: {self.left_out} sentences: {shown['foreign']}"
-            ]
-            if self.left_out
-            else []
-        )
-        lines += (
-            [f"left out without a letter or digit: {self.empty} sentences"] if self.empty else []
-        )
+        if self.empty:
+            lines.append(f"left out without a letter or digit: {self.empty} sentences")
         return "\n".join(lines)
 
 
+def read_table(root: Path, part: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """Where each row of PART.tsv stands, and its cells by column.
+
+    Raises:
+        ValueError: where there is no such table, or it is not Common Voice's.
+    """
+    table = root / f"{part}.tsv"
+    if not table.is_file():
+        parts = ", ".join(sorted(path.stem for path in root.glob("*.tsv"))) or "none"
+        raise ValueError(f"{table}: expected a table of Common Voice; {root} has {parts}")
+    lines = _prepare.lines_of(table)
+    header = cells_of(lines[0][1]) if lines else []
+    missing = [column for column in COLUMNS if column not in header]
+    if missing:
+        raise ValueError(
+            f"{table}:1: expected columns {', '.join(COLUMNS)}; there is no {', '.join(missing)}"
+        )
+    for where, line in lines[1:]:
+        cells = cells_of(line)
+        if len(cells) < len(header):
+            raise ValueError(
+                f"{table.parent / where}: expected {len(header)} columns; got {len(cells)}"
+            )
+        yield where, dict(zip(header, cells, strict=False))
+
+
+def cells_of(line: str) -> list[str]:
+    """Cells between tabs; quotes are part of the sentences, not of the format."""
+    return line.rstrip("\r").split("\t")
+
+
+def most_common(counts: Counter[str]) -> str:
+    """Characters with their code points and counts."""
+    shown = [f"{char!r} U+{ord(char):04X} x{count}" for char, count in counts.most_common(SHOWN)]
+    dots = " ..." if len(counts) > SHOWN else ""
+    return ", ".join(shown) + dots
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = _prepare.parser(
-        __doc__ or "", "folder of one language, with train.tsv and clips in it"
-    )
+    """`ctcasr prepare commonvoice`; ValueError or OSError where that fails."""
+    source = "folder of one language, with train.tsv and clips in it"
+    parser = _prepare.corpus_parser("commonvoice", __doc__, source)
     parser.add_argument(
         "--part",
         default="train",
         help="which table: train, dev, test, validated, other (default train)",
     )
     texts = Texts()
-    status = _prepare.run(texts.read, parser.parse_args(argv))
-    if status == 0:
-        print(texts.report())
+    status = _prepare.prepare(texts.read, parser.parse_args(argv))
+    print(texts.report())
     return status
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,6 +1,7 @@
 """A table of paths and texts to a manifest: ctcasr prepare csv table.csv --out train.jsonl
 
-Common Voice: ctcasr prepare csv en/train.tsv --root en/clips --text-column sentence --speaker-column client_id --out m.jsonl
+Common Voice: ctcasr prepare csv en/train.tsv --root en/clips --text-column sentence
+              --speaker-column client_id --out m.jsonl
 """
 
 from __future__ import annotations
@@ -16,47 +17,55 @@ from ctcasr.corpora import _prepare
 
 
 def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
-    """One utterance per row; paths are relative to --root, by default the table's folder."""
+    """One utterance per row; paths are relative to --root, by default the table's folder.
+
+    Raises:
+        ValueError: where columns or cells are missing, or the table is no UTF-8.
+    """
     table = Path(arguments.source)
     root = table.parent if arguments.root is None else arguments.root
-    delimiter = arguments.delimiter or ("\t" if table.suffix == ".tsv" else ",")
-    columns = {
-        "path": arguments.path_column,
-        "text": arguments.text_column,
-        "speaker": arguments.speaker_column,
-    }
-    try:
-        content = table.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{table}: expected UTF-8; {error}") from error
-    rows = csv.DictReader(
-        io.StringIO(content, newline=""),
-        delimiter=delimiter,
-        # between tabs, as in Common Voice, quotes are characters of the text
-        quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL,
-    )
-    missing = [
-        name
-        for name in columns.values()
-        if name is not None and name not in (rows.fieldnames or ())
-    ]
+    rows = open_table(table, arguments.delimiter)
+    columns = [arguments.path_column, arguments.text_column]
+    if arguments.speaker_column is not None:
+        columns.append(arguments.speaker_column)
+    header = rows.fieldnames or ()
+    missing = [name for name in columns if name not in header]
     if missing:
         raise ValueError(
-            f"{table}: expected columns {', '.join(missing)}; got {', '.join(rows.fieldnames or ()) or 'none'}"
+            f"{table}: expected columns {', '.join(missing)}; got {', '.join(header) or 'none'}"
         )
     for row in rows:
         where = f"{table.name}:{rows.line_num}"
-        path, text = row[columns["path"]], row[columns["text"]]
+        path = row[arguments.path_column]
+        text = row[arguments.text_column]
         if not path or text is None:
             raise ValueError(
                 f"{table.parent / where}: expected a path and a text; got {path!r} and {text!r}"
             )
-        speaker = row[columns["speaker"]] or None if columns["speaker"] else None
+        speaker = None
+        if arguments.speaker_column is not None:
+            speaker = row[arguments.speaker_column] or None
         yield Utterance(root / path, text=text, speaker=speaker, where=where)
 
 
+def open_table(path: Path, delimiter: str | None) -> csv.DictReader[str]:
+    """The rows of a table; without a delimiter, tabs in .tsv and commas elsewhere."""
+    if delimiter is None:
+        delimiter = "\t" if path.suffix == ".tsv" else ","
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected UTF-8; {error}") from error
+    lines = io.StringIO(content, newline="")
+    if delimiter == "\t":  # as in Common Voice: quotes are characters of the text
+        return csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
+    return csv.DictReader(lines, delimiter=delimiter)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = _prepare.parser(__doc__ or "", "table with a first line of column names, in UTF-8")
+    """`ctcasr prepare csv`; ValueError or OSError where that fails."""
+    source = "table with a first line of column names, in UTF-8"
+    parser = _prepare.corpus_parser("csv", __doc__, source)
     parser.add_argument(
         "--path-column", default="path", help="column of the sound files (default: path)"
     )
@@ -68,8 +77,4 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--root", type=Path, help="folder that the paths start from (default: the table's)"
     )
-    return _prepare.run(read, parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return _prepare.prepare(read, parser.parse_args(argv))

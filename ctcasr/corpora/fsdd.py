@@ -1,6 +1,9 @@
-"""Free Spoken Digit Dataset to manifests: ctcasr prepare fsdd fsdd/recordings --out train.jsonl --test test.jsonl
+"""Free Spoken Digit Dataset to manifests.
 
-Recordings are named DIGIT_SPEAKER_INDEX.wav; the data set's own rule makes indices 0 to 4 the test part.
+ctcasr prepare fsdd fsdd/recordings --out train.jsonl --test test.jsonl
+
+Recordings are named DIGIT_SPEAKER_INDEX.wav; the data set's own rule makes indices 0 to 4 the test
+part.
 """
 
 from __future__ import annotations
@@ -13,34 +16,34 @@ from pathlib import Path
 from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
 
-_DIGITS = ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"]
-_TEST = range(5)
+DIGITS = ("ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE")
+NAME = re.compile(r"(?P<digit>\d)_(?P<speaker>.+)_(?P<index>\d+)")
+TEST_INDICES = range(5)
 
 
 def read(arguments: argparse.Namespace, test: bool = False) -> Iterator[Utterance]:
-    """Every recording of the part, by speaker, digit and index."""
+    """Every recording of a part, by speaker, digit and index; ValueError where there is none."""
     root = Path(arguments.source)
-    named = [(re.fullmatch(r"(\d)_(.+)_(\d+)", path.stem), path) for path in root.glob("*.wav")]
-    found = sorted((match[2], match[1], int(match[3]), path) for match, path in named if match)
-    if not found:
+    recordings = []
+    for path in root.glob("*.wav"):
+        match = NAME.fullmatch(path.stem)
+        if match is not None:
+            recordings.append((match["speaker"], match["digit"], int(match["index"]), path))
+    if not recordings:
         raise ValueError(f"{root}: expected recordings named DIGIT_SPEAKER_INDEX.wav; found none")
-    for speaker, digit, index, path in found:
-        if (index in _TEST) == test:
-            yield Utterance(
-                path, text=_DIGITS[int(digit)], speaker=speaker, label=digit, where=path.name
-            )
+    for speaker, digit, index, path in sorted(recordings):
+        if (index in TEST_INDICES) == test:
+            text = DIGITS[int(digit)]
+            yield Utterance(path, text=text, speaker=speaker, label=digit, where=path.name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = _prepare.parser(__doc__ or "", "the folder recordings")
+    """`ctcasr prepare fsdd`; ValueError or OSError where that fails."""
+    parser = _prepare.corpus_parser("fsdd", __doc__, "the folder recordings")
     parser.add_argument("--test", type=Path, help="manifest for the test part")
     arguments = parser.parse_args(argv)
-    status = _prepare.run(read, arguments)
-    if status == 0 and arguments.test is not None:
+    status = _prepare.prepare(read, arguments)
+    if arguments.test is not None:
         test = argparse.Namespace(source=arguments.source, out=arguments.test, valid=None)
-        status = _prepare.run(lambda part: read(part, test=True), test)
+        status = _prepare.prepare(lambda part: read(part, test=True), test)
     return status
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,7 +1,10 @@
-"""GRID (zenodo.org/records/3625687) to a manifest: ctcasr prepare grid grid --out train.jsonl --valid valid.jsonl
+"""GRID (zenodo.org/records/3625687) to a manifest.
 
-The name of a recording spells its sentence (bbaf2n: BIN BLUE AT F TWO NOW); folders s1, s2 ... name the talkers. Video and word times
-of the same name and talker are found wherever they lie below the folder.
+ctcasr prepare grid grid --out train.jsonl --valid valid.jsonl
+
+The name of a recording spells its sentence (bbaf2n: BIN BLUE AT F TWO NOW); folders s1, s2 ... name
+the talkers. Video and word times of the same name and talker are found wherever they lie below the
+folder.
 """
 
 from __future__ import annotations
@@ -10,78 +13,107 @@ import argparse
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
 
-_WORDS = (
+# Command, colour, preposition, letter, digit, adverb: what each character of a name stands for.
+WORDS = (
     {"b": "BIN", "l": "LAY", "p": "PLACE", "s": "SET"},
     {"b": "BLUE", "g": "GREEN", "r": "RED", "w": "WHITE"},
     {"a": "AT", "b": "BY", "i": "IN", "w": "WITH"},
     {letter: letter.upper() for letter in "abcdefghijklmnopqrstuvxyz"},
-    dict(
-        zip(
-            "z123456789",
-            ["ZERO", "ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX", "SEVEN", "EIGHT", "NINE"],
-            strict=True,
-        )
-    ),
+    {
+        "z": "ZERO",
+        "1": "ONE",
+        "2": "TWO",
+        "3": "THREE",
+        "4": "FOUR",
+        "5": "FIVE",
+        "6": "SIX",
+        "7": "SEVEN",
+        "8": "EIGHT",
+        "9": "NINE",
+    },
     {"a": "AGAIN", "n": "NOW", "p": "PLEASE", "s": "SOON"},
 )
-_SOUND, _VIDEO, _TIMES = (".wav", ".flac"), (".mpg", ".mp4"), (".align",)
+KINDS = {  # suffix -> what such a file holds
+    ".wav": "sound",
+    ".flac": "sound",
+    ".mpg": "video",
+    ".mp4": "video",
+    ".align": "times",
+}
+TALKER = re.compile(r"(?:.*[_-])?(s\d+)(?:[_.-].*)?")
+
+
+class File(NamedTuple):
+    """What kind of file it is, whose, and which sentence."""
+
+    kind: str
+    talker: str | None
+    stem: str
 
 
 def sentence(stem: str) -> str | None:
-    """The sentence that a file name spells; None where it is none of GRID's."""
-    if len(stem) != len(_WORDS) or any(
-        char not in words for char, words in zip(stem, _WORDS, strict=True)
-    ):
+    """The sentence that a file name spells; None where it is none of GRID's.
+
+    Example:
+        >>> sentence("bbaf2n"), sentence("notes")
+        ('BIN BLUE AT F TWO NOW', None)
+    """
+    if len(stem) != len(WORDS):
         return None
-    return " ".join(words[char] for char, words in zip(stem, _WORDS, strict=True))
+    words = [choices.get(char) for char, choices in zip(stem, WORDS, strict=True)]
+    spelled = [word for word in words if word is not None]
+    return " ".join(spelled) if len(spelled) == len(WORDS) else None
 
 
 def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     """Every sound file below the folder whose name spells a sentence."""
     root = Path(arguments.source)
-    found: dict[tuple[str, str | None, str], Path] = {}
-    for path in sorted(root.rglob("*")):
-        for kind, suffixes in (("sound", _SOUND), ("video", _VIDEO), ("times", _TIMES)):
-            if path.suffix.lower() in suffixes and sentence(path.stem.lower()):
-                found.setdefault((kind, _talker(path, root), path.stem.lower()), path)
-    for (kind, talker, stem), path in found.items():
-        if kind != "sound" or (arguments.talkers and talker not in arguments.talkers):
+    files = find_files(root)
+    for file, path in files.items():
+        if file.kind != "sound":
             continue
-        times, video = (found.get((other, talker, stem)) for other in ("times", "video"))
-        extra = {"align_filepath": str(times)} if times else {}
-        where = path.relative_to(root).as_posix()
+        if arguments.talkers and file.talker not in arguments.talkers:
+            continue
+        times = files.get(file._replace(kind="times"))
         yield Utterance(
             path,
-            None,
-            sentence(stem),
-            speaker=talker,
-            video_filepath=video,
-            extra=extra,
-            where=where,
+            text=sentence(file.stem),
+            speaker=file.talker,
+            video_filepath=files.get(file._replace(kind="video")),
+            extra={"align_filepath": str(times)} if times else {},
+            where=path.relative_to(root).as_posix(),
         )
 
 
-def _talker(path: Path, root: Path) -> str | None:
-    names = (*root.resolve().parts[-1:], *path.relative_to(root).parts[:-1])
-    talkers = [
-        match[1]
-        for name in names
-        if (match := re.fullmatch(r"(?:.*[_-])?(s\d+)(?:[_.-].*)?", name))
-    ]
-    return talkers[-1] if talkers else None
+def find_files(root: Path) -> dict[File, Path]:
+    """The first file of each kind, talker and sentence, in the order of their paths."""
+    files: dict[File, Path] = {}
+    for path in sorted(root.rglob("*")):
+        kind = KINDS.get(path.suffix.lower())
+        stem = path.stem.lower()
+        if kind is not None and sentence(stem) is not None:
+            files.setdefault(File(kind, talker_of(path, root), stem), path)
+    return files
+
+
+def talker_of(path: Path, root: Path) -> str | None:
+    """The last folder of a path that is named as talkers are, from the root on."""
+    talker = None
+    for name in (*root.resolve().parts[-1:], *path.relative_to(root).parts[:-1]):
+        match = TALKER.fullmatch(name)
+        if match is not None:
+            talker = match[1]
+    return talker
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = _prepare.parser(
-        __doc__ or "", "folder with the recordings of one talker or of many, at any depth"
-    )
+    """`ctcasr prepare grid`; ValueError or OSError where that fails."""
+    source = "folder with the recordings of one talker or of many, at any depth"
+    parser = _prepare.corpus_parser("grid", __doc__, source)
     parser.add_argument("--talkers", nargs="+", help="only these, as s1 s2 (default: all)")
-    return _prepare.run(read, parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return _prepare.prepare(read, parser.parse_args(argv))

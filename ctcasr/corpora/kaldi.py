@@ -1,87 +1,126 @@
-"""A Kaldi data folder (wav.scp, text, utt2spk, segments) to a manifest: ctcasr prepare kaldi data/train --out train.jsonl"""
+"""A Kaldi data folder (wav.scp, text, utt2spk, segments) to a manifest.
+
+ctcasr prepare kaldi data/train --out train.jsonl
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
 
 
+class Entry(NamedTuple):
+    """Where a line stands, and what stands behind its first word."""
+
+    where: str
+    value: str
+
+
+class Segment(NamedTuple):
+    """A part of a recording; `duration_s` is None for all of it."""
+
+    path: Path
+    offset_s: float
+    duration_s: float | None
+
+
+Table = Mapping[str, Entry]  # first word -> the rest of its line
+
+
 def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
-    """One utterance per line of `segments`, or of `wav.scp` where there are none; paths of wav.scp are relative to --root."""
+    """One utterance per line of `segments`, or of `wav.scp` where there are none.
+
+    Paths of wav.scp are relative to --root.
+
+    Raises:
+        ValueError: where a file is missing, a line is broken, or an id has no text.
+    """
     folder = Path(arguments.source)
-    files = {
-        name: (where, _path(where, value, arguments.root))
-        for name, (where, value) in _table(folder / "wav.scp").items()
-    }
-    texts = _table(folder / "text")
-    speakers = _table(folder / "utt2spk") if (folder / "utt2spk").is_file() else {}
-    segments = _table(folder / "segments") if (folder / "segments").is_file() else None
-    for name, (where, value) in (files if segments is None else segments).items():
-        path, offset, duration = value, 0.0, None
-        if segments is not None:
-            path, offset, duration = _segment(where, str(value), files)
+    recordings: dict[str, Path] = {}
+    utterances = read_table(folder / "wav.scp")
+    for name, entry in utterances.items():
+        recordings[name] = arguments.root / path_of(entry)
+    texts = read_table(folder / "text")
+    speakers: Table = {}
+    if (folder / "utt2spk").is_file():
+        speakers = read_table(folder / "utt2spk")
+    has_segments = (folder / "segments").is_file()
+    if has_segments:
+        utterances = read_table(folder / "segments")
+    for name, entry in utterances.items():
+        if has_segments:
+            segment = segment_of(entry, recordings)
+        else:
+            segment = Segment(recordings[name], 0.0, None)
         if name not in texts:
             raise ValueError(
-                f"{where}: expected a line for {name!r} in {folder / 'text'}; there is none"
+                f"{entry.where}: expected a line for {name!r} in {folder / 'text'}; there is none"
             )
-        speaker = speakers[name][1] if name in speakers else None
-        yield Utterance(Path(path), duration, texts[name][1], offset, speaker, where=where)
+        yield Utterance(
+            segment.path,
+            segment.duration_s,
+            texts[name].value,
+            segment.offset_s,
+            speakers[name].value if name in speakers else None,
+            where=entry.where,
+        )
 
 
-def _table(path: Path) -> dict[str, tuple[str, str]]:
-    """First word -> (where, the rest) of every line."""
+def read_table(path: Path) -> Table:
+    """The lines of a file by their first words; ValueError where one stands there twice."""
     if not path.is_file():
         raise ValueError(f"{path}: expected a file of a Kaldi data folder; there is none")
-    table: dict[str, tuple[str, str]] = {}
+    table: dict[str, Entry] = {}
     for where, line in _prepare.lines_of(path):
         name, *rest = line.strip().split(maxsplit=1)
         if name in table:
             raise ValueError(
-                f"{path.parent / where}: expected each id once; {name!r} stands in {table[name][0]} already"
+                f"{path.parent / where}: expected each id once; {name!r} stands in "
+                f"{table[name].where} already"
             )
-        table[name] = (where, rest[0] if rest else "")
+        table[name] = Entry(where, "".join(rest))
     return table
 
 
-def _path(where: str, value: str, root: Path) -> Path:
-    if not value or value.endswith("|"):
+def path_of(entry: Entry) -> str:
+    """The path in a line of wav.scp; ValueError for a command, which is not run."""
+    if not entry.value or entry.value.endswith("|"):
         raise ValueError(
-            f"{where}: expected the path of a sound file; got {value!r}; write the output of commands to files first"
+            f"{entry.where}: expected the path of a sound file; got {entry.value!r}; write the "
+            "output of commands to files first"
         )
-    return root / value
+    return entry.value
 
 
-def _segment(
-    where: str, value: str, files: dict[str, tuple[str, Path]]
-) -> tuple[Path, float, float]:
+def segment_of(entry: Entry, recordings: Mapping[str, Path]) -> Segment:
+    """A line of `segments`: recording, start and end in seconds; ValueError for another one."""
     try:
-        recording, start, end = value.split()
-        offset, duration = float(start), round(float(end) - float(start), 4)
+        recording, start, end = entry.value.split()
+        offset_s = float(start)
+        duration_s = round(float(end) - offset_s, _prepare.DURATION_DIGITS)
     except ValueError as error:
         raise ValueError(
-            f"{where}: expected recording, start and end in seconds; got {value!r}"
+            f"{entry.where}: expected recording, start and end in seconds; got {entry.value!r}"
         ) from error
-    if recording not in files:
-        raise ValueError(f"{where}: expected a recording of wav.scp; got {recording!r}")
-    if offset < 0 or duration <= 0:
-        raise ValueError(f"{where}: expected 0 <= start < end; got {value!r}")
-    return files[recording][1], offset, duration
+    if recording not in recordings:
+        raise ValueError(f"{entry.where}: expected a recording of wav.scp; got {recording!r}")
+    if offset_s < 0 or duration_s <= 0:
+        raise ValueError(f"{entry.where}: expected 0 <= start < end; got {entry.value!r}")
+    return Segment(recordings[recording], offset_s, duration_s)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = _prepare.parser(__doc__ or "", "Kaldi data folder")
+    """`ctcasr prepare kaldi`; ValueError or OSError where that fails."""
+    parser = _prepare.corpus_parser("kaldi", __doc__, "Kaldi data folder")
     parser.add_argument(
         "--root",
         type=Path,
         default=Path(),
         help="folder that paths in wav.scp start from (default: the working one)",
     )
-    return _prepare.run(read, parser.parse_args(argv))
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+    return _prepare.prepare(read, parser.parse_args(argv))

@@ -1,29 +1,33 @@
-"""Many small sound files to a few large 16-bit WAV files and a manifest with offsets, which reads without decoding.
+"""Many small sound files to a few large 16-bit WAV files and a manifest with offsets.
 
-    ctcasr prepare pack train.jsonl --out packed/train          makes packed/train/train.jsonl, pack-0000.wav ...
-    ctcasr prepare pack train.jsonl --out packed/train --measure          ... and how fast a loader reads both
+    ctcasr prepare pack train.jsonl --out packed/train
+        makes packed/train/train.jsonl, pack-0000.wav ...
+    ctcasr prepare pack train.jsonl --out packed/train --measure
+        ... and how fast a loader reads both
 
-WAV (RF64 beyond 4 GB) is read by everything. The originals are not touched; a line's `source_filepath` (and `source_offset`) names them.
+They are read without decoding; WAV (RF64 beyond 4 GB) is read by everything. The originals are not
+touched; a line's `source_filepath` (and `source_offset`) names them.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 import torch
+from torch import Tensor
 
-from ctcasr.batch import Utterance
+from ctcasr.batch import Skip, Utterance
+from ctcasr.corpora import _prepare
 from ctcasr.data import (
     AudioError,
     Corpus,
@@ -35,8 +39,13 @@ from ctcasr.data import (
 )
 
 NOTES = "pack.json"  # what was packed, and how: the same again is not done twice
-_WAV_BYTES = 4_000_000_000  # what a WAV header can say; more is RF64
-_NAMED = 10  # files left out that are printed
+WAV_BYTES = 4_000_000_000  # what a WAV header can say; more is RF64
+FILE_BYTES = 1_000_000_000
+SAMPLE_BYTES = 2
+FULL_SCALE = 32768  # of 16-bit samples; the largest is one less
+PAIRS = 7  # of measurements, by turns
+MEASURED_UTTERANCES = 2000
+MEASURED_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -47,211 +56,275 @@ class Packed:
     files: list[str]
     utterances: int
     seconds: float
-    skipped: list[tuple[str, str]]  # utterance, reason
+    skipped: list[Skip]
     clipped: int  # samples beyond full scale, which 16 bits cannot hold
     videos: int  # lines whose video was left out
+    fresh: bool = True  # False: the very same had been packed there before
+
+    def report(self, file_bytes: int) -> Iterator[str]:
+        """What is to be known about it, line by line."""
+        if not self.fresh:
+            yield f"{self.manifest}: packed already, nothing was done"
+        yield (
+            f"{self.manifest}: {self.utterances} utterances, {self.seconds / 3600:.2f} h in "
+            f"{len(self.files)} files (at most {file_bytes / 1e9:g} GB each)"
+        )
+        if self.clipped:
+            yield f"clipped: {self.clipped} samples beyond full scale"
+        if self.videos:
+            yield (
+                f"videos: those of {self.videos} lines were left out, because an offset would "
+                "count in them too"
+            )
+        if self.skipped:
+            yield f"left out: {len(self.skipped)} that cannot be read" + _prepare.list_first(
+                self.skipped
+            )
 
 
 def pack(
-    manifest: Path, out: Path, rate_hz: int | None = None, file_bytes: int = 1_000_000_000
-) -> tuple[Packed, bool]:
-    """Pack the sound of `manifest` into `out`, a folder of its own; False: the very same had been packed there before.
+    manifest: Path, out: Path, rate_hz: int | None = None, file_bytes: int = FILE_BYTES
+) -> Packed:
+    """Pack the sound of `manifest` into `out`, a folder of its own.
 
-    ValueError: `out` holds something else, lines are scenes, or nothing can be read.
+    Raises:
+        ValueError: where `out` holds something else, lines are scenes, or nothing can be read.
     """
     lines = read_manifest(manifest)
-    if scenes := [u.where for u in lines if "target_filepath" in u.extra]:
-        raise ValueError(
-            f"{manifest}: expected utterances; {len(scenes)} lines are scenes with target_filepath ({scenes[0]} ...), "
-            "whose two files would have to stay in time: leave them as they are"
-        )
+    _refuse_scenes(manifest, lines.utterances)
     wanted = {
         "of": _identity(lines.utterances, manifest),
         "rate_hz": rate_hz,
         "file_bytes": file_bytes,
     }
-    if out.is_dir() and any(not _ours(path) for path in out.iterdir()):
-        try:
-            there = json.loads((out / NOTES).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise ValueError(
-                f"{out}: expected an empty folder or a packed corpus; it holds something else"
-            ) from None
-        if there["wanted"] != wanted:
-            raise ValueError(
-                f"{out}: holds another pack (other recordings, manifest or flags); delete it or choose another folder"
-            )
-        done = there["packed"]
-        return Packed(
-            **{
-                **done,
-                "manifest": out / done["manifest"],
-                "skipped": [tuple(s) for s in done["skipped"]],
-            }
-        ), False
+    if out.is_dir() and any(not _is_left_over(path) for path in out.iterdir()):
+        return _packed_before(out, wanted)
     out.mkdir(parents=True, exist_ok=True)
-    for rest in out.iterdir():  # of a run that was broken off: its manifest is not there yet
-        rest.unlink()
-    writer, packed, skipped, videos = _Packs(out, file_bytes), [], [], 0
+    for left_over in out.iterdir():  # of a run that was broken off: its manifest is not there yet
+        left_over.unlink()
+    packs = _Packs(out, file_bytes)
     try:
-        for utterance in lines:
-            try:
-                hz = rate_hz or audio_info(utterance.audio_filepath).rate_hz
-                line = writer.add(utterance, read_audio(utterance, hz), hz)
-            except AudioError as error:
-                skipped.append((utterance.where, str(error)))
-                continue
-            videos += utterance.video_filepath is not None
-            packed.append(line)
+        packed, skipped = _pack_lines(lines.utterances, packs, rate_hz)
         if not packed:
             raise ValueError(
-                f"{manifest}: found no file that can be read; the first: {skipped[0][1]}"
+                f"{manifest}: found no file that can be read; the first: {skipped[0].reason}"
             )
-    finally:
-        writer.close(keep=bool(packed))
-    written = out / manifest.name
-    seconds = sum(u.duration or 0.0 for u in packed)
-    found = Packed(written, writer.names, len(packed), seconds, skipped, writer.clipped, videos)
-    _write(
-        out / NOTES,
-        json.dumps(
-            {"wanted": wanted, "packed": {**asdict(found), "manifest": written.name}}, indent=1
-        ),
+    except BaseException:
+        packs.throw_away()
+        raise
+    packs.close()
+    result = Packed(
+        manifest=out / manifest.name,
+        files=packs.names,
+        utterances=len(packed),
+        seconds=sum(utterance.duration or 0.0 for utterance in packed),
+        skipped=skipped,
+        clipped=packs.clipped,
+        videos=packs.videos,
     )
-    write_manifest(written, packed)  # last: a folder with a manifest is whole
-    return found, True
+    _write_notes(out / NOTES, wanted, result)
+    write_manifest(result.manifest, packed)  # last: a folder with a manifest is whole
+    return result
 
 
+def _refuse_scenes(manifest: Path, utterances: Sequence[Utterance]) -> None:
+    scenes = [line.where for line in utterances if "target_filepath" in line.extra]
+    if scenes:
+        raise ValueError(
+            f"{manifest}: expected utterances; {len(scenes)} lines are scenes with target_filepath "
+            f"({scenes[0]} ...), whose two files would have to stay in time: leave them as they are"
+        )
+
+
+def _pack_lines(
+    utterances: Sequence[Utterance], packs: _Packs, rate_hz: int | None
+) -> tuple[list[Utterance], list[Skip]]:
+    """The lines as parts of packs, and those whose file cannot be read."""
+    packed: list[Utterance] = []
+    skipped: list[Skip] = []
+    for utterance in utterances:
+        try:
+            pack_hz = rate_hz or audio_info(utterance.audio_filepath).rate_hz
+            packed.append(packs.add(utterance, read_audio(utterance, pack_hz), pack_hz))
+        except AudioError as error:
+            skipped.append(Skip(utterance.where, str(error)))
+    return packed, skipped
+
+
+def _write_notes(path: Path, wanted: dict[str, Any], packed: Packed) -> None:
+    plain = asdict(packed)
+    del plain["fresh"]
+    plain["manifest"] = packed.manifest.name
+    plain["skipped"] = [[skip.where, skip.reason] for skip in packed.skipped]
+    part = _part(path)
+    part.write_text(json.dumps({"wanted": wanted, "packed": plain}, indent=1), encoding="utf-8")
+    os.replace(part, path)
+
+
+def _packed_before(out: Path, wanted: dict[str, Any]) -> Packed:
+    """What lies in a folder; ValueError where it is something else than what is wanted."""
+    try:
+        notes = json.loads((out / NOTES).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ValueError(
+            f"{out}: expected an empty folder or a packed corpus; it holds something else"
+        ) from None
+    if notes["wanted"] != wanted:
+        raise ValueError(
+            f"{out}: holds another pack (other recordings, manifest or flags); delete it or choose "
+            "another folder"
+        )
+    plain = notes["packed"]
+    plain["manifest"] = out / plain["manifest"]
+    plain["skipped"] = [Skip(where, reason) for where, reason in plain["skipped"]]
+    return Packed(**plain, fresh=False)
+
+
+@dataclass
+class _Pack:
+    """A file that is being written; it is whole under its own name, or not there."""
+
+    path: Path
+    file: soundfile.SoundFile
+
+    def finish(self) -> None:
+        self.file.close()
+        with open(_part(self.path), "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(_part(self.path), self.path)
+
+
+@dataclass
 class _Packs:
-    """Open packs, one for each sample rate; each is whole under its own name, or not there."""
+    """Packs, of which one is open for each sample rate."""
 
-    def __init__(self, folder: Path, file_bytes: int) -> None:
-        self.folder, self.file_bytes = folder, file_bytes
-        self.names: list[str] = []
-        self.clipped = 0
-        self.open: dict[int, tuple[Path, soundfile.SoundFile]] = {}
+    folder: Path
+    file_bytes: int
+    names: list[str] = field(default_factory=list)
+    clipped: int = 0
+    videos: int = 0
+    open: dict[int, _Pack] = field(default_factory=dict)
 
-    def add(self, utterance: Utterance, samples: torch.Tensor, rate_hz: int) -> Utterance:
+    def add(self, utterance: Utterance, samples: Tensor, rate_hz: int) -> Utterance:
         """The utterance as the part of a pack that now holds its samples."""
-        whole = (samples * 32768.0).round()  # exact for what came from 16 bits
-        clipped = whole.clamp(-32768, 32767)
+        whole = (samples * FULL_SCALE).round()  # exact for what came from 16 bits
+        clipped = whole.clamp(-FULL_SCALE, FULL_SCALE - 1)
         self.clipped += int((whole != clipped).sum())
-        if (
-            rate_hz in self.open
-            and 2 * (self.open[rate_hz][1].frames + len(samples)) > self.file_bytes
-        ):
-            self._finish(rate_hz)
-        if rate_hz not in self.open:
-            path = self.folder / f"pack-{len(self.names):04d}.wav"
-            self.names.append(path.name)
-            kind = "RF64" if self.file_bytes > _WAV_BYTES else "WAV"
-            self.open[rate_hz] = (
-                path,
-                soundfile.SoundFile(_part(path), "w", rate_hz, 1, "PCM_16", format=kind),
-            )
-        path, file = self.open[rate_hz]
-        first = file.frames
-        file.write(clipped.to(torch.int16).numpy())
+        self.videos += utterance.video_filepath is not None
+        pack = self._with_room(rate_hz, len(samples))
+        first = pack.file.frames
+        pack.file.write(clipped.to(torch.int16).numpy())
         extra = {**utterance.extra, "source_filepath": str(utterance.audio_filepath)}
         if utterance.offset:
             extra["source_offset"] = utterance.offset
         return replace(
             utterance,
-            audio_filepath=path,
+            audio_filepath=pack.path,
             offset=first / rate_hz,
             duration=len(samples) / rate_hz,
             video_filepath=None,
             extra=extra,
         )
 
-    def close(self, keep: bool) -> None:
-        """Finish every pack, or throw away what is open."""
-        for rate_hz in list(self.open):
-            self._finish(rate_hz, keep)
+    def _with_room(self, rate_hz: int, samples: int) -> _Pack:
+        """The open pack of a rate, or a new one where that would become too large."""
+        if rate_hz in self.open:
+            pack = self.open[rate_hz]
+            if SAMPLE_BYTES * (pack.file.frames + samples) <= self.file_bytes:
+                return pack
+            self.open.pop(rate_hz).finish()
+        path = self.folder / f"pack-{len(self.names):04d}.wav"
+        self.names.append(path.name)
+        header = "RF64" if self.file_bytes > WAV_BYTES else "WAV"
+        file = soundfile.SoundFile(_part(path), "w", rate_hz, 1, "PCM_16", format=header)
+        self.open[rate_hz] = _Pack(path, file)
+        return self.open[rate_hz]
 
-    def _finish(self, rate_hz: int, keep: bool = True) -> None:
-        path, file = self.open.pop(rate_hz)
-        file.close()
-        if not keep:
-            _part(path).unlink()
-            return
-        with open(_part(path), "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(_part(path), path)
+    def close(self) -> None:
+        """Finish every pack."""
+        while self.open:
+            self.open.popitem()[1].finish()
+
+    def throw_away(self) -> None:
+        """Delete what is open."""
+        while self.open:
+            pack = self.open.popitem()[1]
+            pack.file.close()
+            _part(pack.path).unlink()
 
 
 def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
-def _ours(path: Path) -> bool:
-    """True for what a run that was broken off leaves behind: packs without a manifest."""
-    part = path.name.lstrip(".").startswith("pack") and path.suffix in (".wav", ".part", ".json")
-    return part and not any(path.parent.glob("*.jsonl"))
+def _is_left_over(path: Path) -> bool:
+    """Whether a run that was broken off may have left it behind: packs without a manifest."""
+    is_ours = path.name.lstrip(".").startswith("pack")
+    is_ours = is_ours and path.suffix in (".wav", ".part", ".json")
+    return is_ours and not any(path.parent.glob("*.jsonl"))
 
 
 def _identity(utterances: Sequence[Utterance], manifest: Path) -> str:
     """A hash of the manifest and of the sizes and times of its files."""
-    found = hashlib.sha256(manifest.read_bytes())
-    for path in sorted({u.audio_filepath for u in utterances}):
-        stat = path.stat() if path.is_file() else None
-        found.update(f"{path.name} {stat and (stat.st_size, stat.st_mtime_ns)}\n".encode())
-    return found.hexdigest()
-
-
-def _write(path: Path, text: str) -> None:
-    part = _part(path)
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    identity = hashlib.sha256(manifest.read_bytes())
+    for path in sorted({utterance.audio_filepath for utterance in utterances}):
+        size_and_time = None
+        if path.is_file():
+            status = path.stat()
+            size_and_time = (status.st_size, status.st_mtime_ns)
+        identity.update(f"{path.name} {size_and_time}\n".encode())
+    return identity.hexdigest()
 
 
 def loading_speeds(
-    manifests: Sequence[Path], rate_hz: int, workers: int = 0, pairs: int = 7, most: int = 2000
+    manifests: Sequence[Path], rate_hz: int, workers: int = 0, pairs: int = PAIRS
 ) -> list[list[float]]:
-    """Audio-seconds per second of the loader alone for each manifest, `pairs` times by turns, decoded samples not kept; one thread.
+    """Audio-seconds per second of the loader alone for each manifest, `pairs` times by turns.
 
-    Without worker processes per second of one core (what other programs take does not count), else per second of the wall clock.
+    Decoded samples are not kept; one thread. Without worker processes per second of one core (what
+    other programs take does not count), else per second of the wall clock.
     """
     clock = time.perf_counter if workers else time.process_time
     torch.set_num_threads(1)
     speeds: list[list[float]] = [[] for _ in manifests]
-    corpora = [
-        Corpus(read_manifest(path).utterances[:most], None, rate_hz, cache_bytes=0)
-        for path in manifests
-    ]
-    loaders = [Loader(corpus, batch_size=16, workers=workers) for corpus in corpora]
-    for turn in range(pairs + 1):  # the first one warms the system's file cache, and starts workers
-        for found, loader in zip(speeds, loaders, strict=True):
-            start, seconds = clock(), 0.0
+    loaders = []
+    for path in manifests:
+        utterances = read_manifest(path).utterances[:MEASURED_UTTERANCES]
+        corpus = Corpus(utterances, None, rate_hz, cache_bytes=0)
+        loaders.append(Loader(corpus, batch_size=MEASURED_BATCH, workers=workers))
+    for turn in range(pairs + 1):
+        for speeds_of_loader, loader in zip(speeds, loaders, strict=True):
+            started = clock()
+            audio_s = 0.0
             for batch in loader.epoch(turn):
-                seconds += batch.audio.seconds if batch is not None else 0.0
-            found.append(seconds / (clock() - start))
+                audio_s += batch.audio.seconds if batch is not None else 0.0
+            if turn > 0:  # the first one warms the system's file cache, and starts workers
+                speeds_of_loader.append(audio_s / (clock() - started))
     for loader in loaders:
         loader.close()
-    return [found[1:] for found in speeds]
+    return speeds
 
 
-def _told(packed: Packed, fresh: bool, file_bytes: int) -> Iterator[str]:
-    if not fresh:
-        yield f"{packed.manifest}: packed already, nothing was done"
-    yield (
-        f"{packed.manifest}: {packed.utterances} utterances, {packed.seconds / 3600:.2f} h in {len(packed.files)} files "
-        f"(at most {file_bytes / 1e9:g} GB each)"
+def comparison(before: Sequence[float], after: Sequence[float], workers: int) -> list[str]:
+    """Speeds of the two manifests and their ratio, in lines."""
+    unit = f"audio-seconds per {'second' if workers else 'second of one core'}"
+    lines = []
+    for name, speeds in (("before", before), ("after", after)):
+        lines.append(
+            f"{name}: {statistics.median(speeds):.0f} {unit} "
+            f"({min(speeds):.0f} to {max(speeds):.0f})"
+        )
+    ratios = np.array(after) / np.array(before)
+    lines.append(
+        f"ratio: {np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f}), "
+        f"{workers} worker processes"
     )
-    if packed.clipped:
-        yield f"clipped: {packed.clipped} samples beyond full scale"
-    if packed.videos:
-        yield f"videos: those of {packed.videos} lines were left out, because an offset would count in them too"
-    if packed.skipped:
-        yield f"left out: {len(packed.skipped)} that cannot be read"
-        yield from (f"  {where}: {reason}" for where, reason in packed.skipped[:_NAMED])
-        if len(packed.skipped) > _NAMED:
-            yield f"  ... and {len(packed.skipped) - _NAMED} more, in {packed.manifest.parent / NOTES}"
+    return lines
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Pack, report, and measure where that is asked for."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    """`ctcasr prepare pack`; ValueError or OSError where that fails."""
+    parser = _prepare.command_parser("pack", __doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for the packs and their manifest"
@@ -279,30 +352,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="processes of the loader that is measured (default 0)",
     )
     arguments = parser.parse_args(argv)
-    try:
-        packed, fresh = pack(
-            arguments.manifest, arguments.out, arguments.rate_hz, round(arguments.gigabytes * 1e9)
-        )
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(_told(packed, fresh, round(arguments.gigabytes * 1e9))))
+    file_bytes = round(arguments.gigabytes * 1e9)
+    packed = pack(arguments.manifest, arguments.out, arguments.rate_hz, file_bytes)
+    print("\n".join(packed.report(file_bytes)))
     if arguments.measure:
-        rate_hz = arguments.rate_hz or audio_info(packed.manifest.parent / packed.files[0]).rate_hz
-        before, after = loading_speeds(
-            [arguments.manifest, packed.manifest], rate_hz, arguments.workers
-        )
-        ratios = np.array(after) / np.array(before)
-        unit = f"audio-seconds per {'second' if arguments.workers else 'second of one core'}"
-        for name, speeds in (("before", before), ("after", after)):
-            print(
-                f"{name}: {statistics.median(speeds):.0f} {unit} ({min(speeds):.0f} to {max(speeds):.0f})"
-            )
-        print(
-            f"ratio: {np.median(ratios):.1f} ({ratios.min():.1f} to {ratios.max():.1f}), {arguments.workers} worker processes"
-        )
+        first_file = packed.manifest.parent / packed.files[0]
+        rate_hz = arguments.rate_hz or audio_info(first_file).rate_hz
+        manifests = [arguments.manifest, packed.manifest]
+        before, after = loading_speeds(manifests, rate_hz, arguments.workers)
+        print("\n".join(comparison(before, after, arguments.workers)))
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,9 +1,12 @@
-"""Speech mixed with noises or competing talkers: ctcasr prepare scenes --speech valid.jsonl --noise noise.jsonl --out scenes
+"""Speech mixed with noises or competing talkers.
 
-Writes OUT/scenes/S00001_mixed.wav, _target.wav and _interferer.wav (and _silent.mp4 where the speech has a video), OUT/scenes.json in the
-layout of the AVSE challenge, and OUT/SCENES.jsonl for `ctcasr score-enhanced` and training. Kind, class, recording, place and SNR of a
-scene are drawn from the seed and its number alone. SNR is that of the powers over the whole scene. With a room, both sound in it, and the
-target keeps the reflections of the first 50 ms.
+ctcasr prepare scenes --speech valid.jsonl --noise noise.jsonl --out scenes
+
+Writes OUT/scenes/S00001_mixed.wav, _target.wav and _interferer.wav (and _silent.mp4 where the
+speech has a video), OUT/scenes.json in the layout of the AVSE challenge, and OUT/SCENES.jsonl for
+`ctcasr score-enhanced` and training. Kind, class, recording, place and SNR of a scene are drawn
+from the seed and its number alone. SNR is that of the powers over the whole scene. With a room,
+both sound in it, and the target keeps the reflections of the first 50 ms.
 """
 
 from __future__ import annotations
@@ -14,7 +17,8 @@ import os
 import random
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,16 +27,24 @@ import soundfile
 from torch import Tensor
 
 from ctcasr.batch import Utterance
+from ctcasr.corpora import _prepare
 from ctcasr.data import fit_length, read_audio, read_manifest, write_manifest
 from ctcasr.data.mixing import Mixture, mix
 from ctcasr.data.provenance import fingerprint
+
+NOISE = "noise"
+TALKER = "talker"  # the AVSE challenge calls a talker "speech"
+ALL_SEEN = ["all"]
+SNR_DIGITS = 2
+SCALE_DIGITS = 6
+Line = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Kind:
     """What may be heard beside the speech: recordings by class, and the range of the SNR, in dB."""
 
-    name: str  # "noise" or "talker"; the AVSE challenge calls a talker "speech"
+    name: str  # NOISE or TALKER
     classes: Mapping[str, Sequence[Utterance]]
     low_db: float
     high_db: float
@@ -47,125 +59,246 @@ class Drawn:
     recording: Utterance
     place: float  # 0..1, of the possible starts
     snr_db: float
-    room: Utterance | None
+    rir: Utterance | None  # the room's impulse response
+
+    @property
+    def noise(self) -> str:
+        """The class of what is heard; all talkers are one."""
+        return TALKER if self.kind.name == TALKER else self.label
 
 
-def draw(
-    seed: int,
-    number: int,
-    kinds: Sequence[Kind],
-    rooms: Sequence[Utterance],
-    room_share: float,
-    speaker: str | None,
-) -> Drawn:
-    """The interferer of scene `number`: kind first, then class, recording, place, SNR and room; never the talker against himself."""
+@dataclass(frozen=True)
+class Rendered:
+    """A scene's sound, and where in the interferer's recording it begins, in samples."""
+
+    mixture: Mixture
+    offset: int
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What scenes are drawn from."""
+
+    kinds: Sequence[Kind]
+    rirs: Sequence[Utterance] = ()
+    room_share: float = 0.0
+
+
+def draw_scene(seed: int, number: int, sources: Sources, speaker: str | None) -> Drawn:
+    """The interferer of scene `number`: kind, then class, recording, place, SNR and room.
+
+    Raises:
+        ValueError: where there is no talker but the speaker himself.
+    """
     dice = random.Random(f"{seed}:{number}")
-    kind = dice.choice(kinds)
-    labels = sorted(label for label in kind.classes if kind.name != "talker" or label != speaker)
+    kind = dice.choice(sources.kinds)
+    labels = sorted(kind.classes)
+    if kind.name == TALKER:
+        labels = [label for label in labels if label != speaker]
     if not labels:
         raise ValueError(f"expected a competing talker other than {speaker}; there is none")
     label = dice.choice(labels)
     recording = dice.choice(kind.classes[label])
-    place, level = dice.random(), dice.random()
-    in_room = bool(rooms) and dice.random() < room_share
-    return Drawn(
-        kind,
-        label,
-        recording,
-        place,
-        round(kind.low_db + (kind.high_db - kind.low_db) * level, 2),
-        dice.choice(rooms) if in_room else None,
-    )
+    place = dice.random()
+    level = dice.random()
+    snr_db = kind.low_db + (kind.high_db - kind.low_db) * level
+    rir = None
+    if sources.rirs and dice.random() < sources.room_share:
+        rir = dice.choice(sources.rirs)
+    return Drawn(kind, label, recording, place, round(snr_db, SNR_DIGITS), rir)
 
 
-def make(a: argparse.Namespace) -> int:
-    """All scenes; the number of those that could not be made."""
-    kinds = [
-        kind
-        for kind in (
-            _kind("noise", "label", a.noise, a.noise_snr_db, a.labels, a.not_labels),
-            _kind("talker", "speaker", a.talkers, a.talker_snr_db, None, None),
-        )
-        if kind is not None
-    ]
-    if not kinds:
-        raise ValueError("expected --noise or --talkers, something to be heard beside the speech")
-    rooms = read_manifest(a.rooms).utterances if a.rooms else ()
-    speech = [u for path in a.speech for u in read_manifest(path)]
-    out, folder = Path(a.out), Path(a.out) / "scenes"
+def render(utterance: Utterance, drawn: Drawn, rate_hz: int) -> Rendered:
+    """The mixture of a scene; an interferer that is too short begins anew. AudioError otherwise."""
+    speech = read_audio(utterance, rate_hz)
+    interferer = read_audio(drawn.recording, rate_hz)
+    rir: Tensor | None = None
+    if drawn.rir is not None:
+        rir = read_audio(drawn.rir, rate_hz)
+    length = speech.shape[0]
+    spare = max(0, interferer.shape[0] - length)
+    offset = int(drawn.place * (spare + 1))
+    part = fit_length(interferer, length, "loop", offset)
+    return Rendered(mix(speech, part, drawn.snr_db, rir=rir, rate_hz=rate_hz), offset)
+
+
+@dataclass
+class SceneSet:
+    """A folder of scenes: manifest lines and the challenge's list."""
+
+    out: Path
+    before: list[Utterance]  # lines of scenes that were there already
+    listed: list[Line]
+    lines: list[Line]
+
+    @staticmethod
+    def open(out: Path, append: bool) -> SceneSet:
+        """Empty, or with the scenes that lie in `out`."""
+        manifest = out / "SCENES.jsonl"
+        if not append or not manifest.is_file():
+            return SceneSet(out, [], [], [])
+        listed = json.loads((out / "scenes.json").read_text(encoding="utf-8"))
+        return SceneSet(out, list(read_manifest(manifest)), listed, [])
+
+    def write(self) -> None:
+        """SCENES.jsonl and scenes.json; ValueError where there is no scene."""
+        if not self.lines:
+            raise ValueError("expected at least one scene; none could be made")
+        write_manifest(self.out / "SCENES.jsonl", [*self.before, *self.lines])
+        listed = json.dumps(self.listed, indent=1, ensure_ascii=False) + "\n"
+        (self.out / "scenes.json").write_text(listed, encoding="utf-8")
+
+    def summary(self, kinds: Sequence[Kind], failed: int) -> str:
+        """How many scenes of which kind, in a line."""
+        counts = Counter(line["interferer"] for line in self.lines)
+        parts = ", ".join(f"{counts[kind.name]} {kind.name}" for kind in kinds)
+        line = f"{self.out / 'SCENES.jsonl'}: {len(self.lines)} scenes ({parts}), {failed} left out"
+        if self.before:
+            line += f", beside {len(self.before)} that were there"
+        return line
+
+
+def make_scenes(arguments: argparse.Namespace) -> int:
+    """All scenes; returns the number of those that could not be made.
+
+    Raises:
+        ValueError: where there is nothing to mix with, or no scene could be made.
+    """
+    sources = read_sources(arguments)
+    scenes = SceneSet.open(Path(arguments.out), arguments.append)
+    folder = scenes.out / "scenes"
     folder.mkdir(parents=True, exist_ok=True)
-    before, listed = _before(out) if a.append else ([], [])
-    lines: list[dict[str, Any]] = []
-    first, failed = a.first + len(before), 0
-    for number, utterance in enumerate((u for u in speech for _ in range(a.copies)), start=1):
-        name = f"S{first + number - 1:05d}"
+    first_number = arguments.first + len(scenes.before)
+    failed = 0
+    for number, utterance in enumerate(speech_of(arguments), start=1):
+        name = f"S{first_number + number - 1:05d}"
         try:
-            drawn = draw(a.seed, number, kinds, rooms, a.room_share, utterance.speaker)
-            mixture, offset = render(utterance, drawn, a.rate_hz)
+            drawn = draw_scene(arguments.seed, number, sources, utterance.speaker)
+            rendered = render(utterance, drawn, arguments.rate_hz)
         except ValueError as error:  # AudioError too
             print(f"left out: {name} ({utterance.where}): {error}", file=sys.stderr)
             failed += 1
             continue
-        files = {part: folder / f"{name}_{part}.wav" for part in ("mixed", "target", "interferer")}
-        for part, samples in (
-            ("mixed", mixture.noisy),
-            ("target", mixture.clean),
-            ("interferer", mixture.interferer),
-        ):
-            soundfile.write(files[part], samples.numpy(), a.rate_hz, subtype="PCM_16")
-        video = _video(utterance, folder / f"{name}_silent")
-        lines.append(_line(utterance, drawn, mixture, files, video, a))
-        listed.append(avse_scene(name, utterance, drawn, offset, mixture.noisy.shape[0], a.dataset))
-    if not lines:
-        raise ValueError("expected at least one scene; none could be made")
-    write_manifest(out / "SCENES.jsonl", [*before, *lines])
-    (out / "scenes.json").write_text(
-        json.dumps(listed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    counts = {kind.name: sum(line["interferer"] == kind.name for line in lines) for kind in kinds}
-    print(
-        f"{out / 'SCENES.jsonl'}: {len(lines)} scenes ({', '.join(f'{n} {k}' for k, n in counts.items())}), {failed} left out"
-        + (f", beside {len(before)} that were there" if before else "")
-    )
+        files = write_sounds(folder, name, rendered.mixture, arguments.rate_hz)
+        video = link_video(utterance, folder / f"{name}_silent")
+        if video is not None:
+            files["video_filepath"] = video
+        scenes.lines.append(scene_line(utterance, drawn, rendered.mixture, files, arguments))
+        scenes.listed.append(avse_scene(name, utterance, drawn, rendered, arguments.dataset))
+    scenes.write()
+    print(scenes.summary(sources.kinds, failed))
     return failed
 
 
-def _before(out: Path) -> tuple[list[Utterance], list[dict[str, Any]]]:
-    """The scenes that lie in OUT, as manifest lines and as listed."""
-    if not (out / "SCENES.jsonl").is_file():
-        return [], []
-    return list(read_manifest(out / "SCENES.jsonl")), json.loads(
-        (out / "scenes.json").read_text(encoding="utf-8")
-    )
+def read_sources(arguments: argparse.Namespace) -> Sources:
+    """Noises, talkers and rooms; ValueError where there is neither of the first two."""
+    noises = read_kind(NOISE, "label", arguments.noise, arguments.noise_snr_db)
+    if noises is not None:
+        noises = only_classes(noises, arguments.labels, arguments.not_labels)
+    talkers = read_kind(TALKER, "speaker", arguments.talkers, arguments.talker_snr_db)
+    kinds = [kind for kind in (noises, talkers) if kind is not None]
+    if not kinds:
+        raise ValueError("expected --noise or --talkers, something to be heard beside the speech")
+    rirs = read_manifest(arguments.rooms).utterances if arguments.rooms else ()
+    return Sources(kinds, rirs, arguments.room_share)
 
 
-def render(utterance: Utterance, drawn: Drawn, rate_hz: int) -> tuple[Mixture, int]:
-    """The mixture of a scene and where in the interferer it begins, in samples; an interferer that is too short begins anew."""
-    speech, other = read_audio(utterance, rate_hz), read_audio(drawn.recording, rate_hz)
-    offset = int(drawn.place * (max(0, other.shape[0] - speech.shape[0]) + 1))
-    rir: Tensor | None = None if drawn.room is None else read_audio(drawn.room, rate_hz)
-    return mix(
-        speech,
-        fit_length(other, speech.shape[0], "loop", offset),
-        drawn.snr_db,
-        rir=rir,
-        rate_hz=rate_hz,
-    ), offset
+def speech_of(arguments: argparse.Namespace) -> Iterator[Utterance]:
+    """Every utterance as often as there shall be scenes of it."""
+    for path in arguments.speech:
+        for utterance in read_manifest(path):
+            for _ in range(arguments.copies):
+                yield utterance
+
+
+def read_kind(name: str, field: str, paths: Sequence[str], span_db: Sequence[float]) -> Kind | None:
+    """The recordings of some manifests by their field; None without a manifest."""
+    if not paths:
+        return None
+    classes: dict[str, list[Utterance]] = {}
+    for path in paths:
+        for utterance in read_manifest(path):
+            label = getattr(utterance, field) or utterance.id
+            classes.setdefault(label, []).append(utterance)
+    if not classes:
+        raise ValueError(f"expected recordings of some {name}; {', '.join(paths)} have none")
+    low_db, high_db = span_db
+    return Kind(name, classes, low_db, high_db)
+
+
+def only_classes(kind: Kind, only: Iterable[str] | None, without: Iterable[str] | None) -> Kind:
+    """A kind with some of its classes; ValueError where one is not there, or none is left."""
+    wanted = set(kind.classes) if only is None else set(only)
+    unknown = sorted(wanted - set(kind.classes))
+    wanted -= set(without or ())
+    classes = {label: kind.classes[label] for label in kind.classes if label in wanted}
+    if unknown or not classes:
+        missing = ", ".join(unknown) or f"some {kind.name}"
+        known = ", ".join(sorted(kind.classes))
+        raise ValueError(f"expected recordings of {missing}; the manifests have {known}")
+    return Kind(kind.name, classes, kind.low_db, kind.high_db)
+
+
+def write_sounds(folder: Path, name: str, mixture: Mixture, rate_hz: int) -> dict[str, Path]:
+    """The three files of a scene, by the names that its line gives them."""
+    parts = {
+        "audio_filepath": ("mixed", mixture.noisy),
+        "target_filepath": ("target", mixture.clean),
+        "interferer_filepath": ("interferer", mixture.interferer),
+    }
+    files = {}
+    for key, (part, samples) in parts.items():
+        files[key] = folder / f"{name}_{part}.wav"
+        soundfile.write(files[key], samples.numpy(), rate_hz, subtype="PCM_16")
+    return files
+
+
+def scene_line(
+    utterance: Utterance,
+    drawn: Drawn,
+    mixture: Mixture,
+    files: Mapping[str, Path],
+    arguments: argparse.Namespace,
+) -> Line:
+    """A scene as a line of SCENES.jsonl; what is not known is not in it."""
+    line: Line = {
+        "audio_filepath": files["audio_filepath"],
+        "target_filepath": files["target_filepath"],
+        "interferer_filepath": files["interferer_filepath"],
+        "duration": round(mixture.noisy.shape[0] / arguments.rate_hz, _prepare.DURATION_DIGITS),
+        "text": utterance.text,
+        "speaker": utterance.speaker,
+        "source": utterance.id,
+        "snr_db": drawn.snr_db,
+        "interferer": drawn.kind.name,
+        "room": drawn.rir and drawn.rir.id,
+        "noise": drawn.noise,
+        "interferer_source": drawn.recording.id,
+        "scale": round(mixture.scale, SCALE_DIGITS),
+        "speech_fingerprint": fingerprint(utterance.audio_filepath),
+        "interferer_fingerprint": fingerprint(drawn.recording.audio_filepath),
+        "video_filepath": files.get("video_filepath"),
+        "part": arguments.part,
+    }
+    if arguments.seen is not None:
+        line["seen"] = arguments.seen == ALL_SEEN or drawn.noise in arguments.seen
+    return {key: value for key, value in line.items() if value is not None}
 
 
 def avse_scene(
-    name: str, utterance: Utterance, drawn: Drawn, offset: int, samples: int, dataset: str
-) -> dict[str, Any]:
+    name: str, utterance: Utterance, drawn: Drawn, rendered: Rendered, dataset: str
+) -> Line:
     """A scene as the AVSE challenge lists it; times and offsets in samples."""
+    samples = rendered.mixture.noisy.shape[0]
     return {
         "dataset": dataset,
         "scene": name,
         "duration": samples,
         "target": {"name": utterance.id, "time_start": 0, "time_end": samples},
         "interferer": {
-            "type": "speech" if drawn.kind.name == "talker" else "noise",
+            "type": "speech" if drawn.kind.name == TALKER else "noise",
             "name": drawn.recording.id,
-            "offset": offset,
+            "offset": rendered.offset,
             "time_start": 0,
             "time_end": samples,
         },
@@ -173,76 +306,23 @@ def avse_scene(
     }
 
 
-def _line(
-    utterance: Utterance,
-    drawn: Drawn,
-    mixture: Mixture,
-    files: Mapping[str, Path],
-    video: Path | None,
-    a: argparse.Namespace,
-) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "audio_filepath": files["mixed"],
-        "target_filepath": files["target"],
-        "interferer_filepath": files["interferer"],
-        "duration": round(mixture.noisy.shape[0] / a.rate_hz, 4),
-        "text": utterance.text,
-        "speaker": utterance.speaker,
-        "source": utterance.id,
-        "snr_db": drawn.snr_db,
-        "interferer": drawn.kind.name,
-        "room": drawn.room and drawn.room.id,
-        "noise": "talker" if drawn.kind.name == "talker" else drawn.label,
-        "interferer_source": drawn.recording.id,
-        "scale": round(mixture.scale, 6),
-        "speech_fingerprint": fingerprint(utterance.audio_filepath),
-        "interferer_fingerprint": fingerprint(drawn.recording.audio_filepath),
-        "video_filepath": video,
-        "part": a.part,
-    }
-    if a.seen is not None:
-        line["seen"] = a.seen == ["all"] or line["noise"] in a.seen
-    return {key: value for key, value in line.items() if value is not None}
-
-
-def _kind(
-    name: str,
-    by: str,
-    paths: Sequence[str],
-    span_db: Sequence[float],
-    only: Sequence[str] | None,
-    without: Sequence[str] | None,
-) -> Kind | None:
-    classes: dict[str, list[Utterance]] = {}
-    for utterance in (u for path in paths for u in read_manifest(path)):
-        label = getattr(utterance, by) or utterance.id
-        if (only is None or label in only) and label not in (without or ()):
-            classes.setdefault(label, []).append(utterance)
-    unknown = sorted(set(only or ()) - set(classes))
-    if paths and (unknown or not classes):
-        raise ValueError(
-            f"expected recordings of {', '.join(unknown) or f'some {name}'}; {', '.join(paths)} have none"
-        )
-    return Kind(name, classes, *span_db) if classes else None
-
-
-def _video(utterance: Utterance, to: Path) -> Path | None:
+def link_video(utterance: Utterance, stem: Path) -> Path | None:
     """A link to the video, or a copy where links cannot be made; None where there is none."""
-    if utterance.video_filepath is None or not utterance.video_filepath.is_file():
+    video = utterance.video_filepath
+    if video is None or not video.is_file():
         return None
-    to = to.with_suffix(utterance.video_filepath.suffix)
-    to.unlink(missing_ok=True)
+    link = stem.with_suffix(video.suffix)
+    link.unlink(missing_ok=True)
     try:
-        to.symlink_to(os.path.relpath(utterance.video_filepath.resolve(), to.parent.resolve()))
+        link.symlink_to(os.path.relpath(video.resolve(), link.parent.resolve()))
     except OSError:
-        shutil.copyfile(utterance.video_filepath, to)
-    return to
+        shutil.copyfile(video, link)
+    return link
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def command_line() -> argparse.ArgumentParser:
+    """The flags of `ctcasr prepare scenes`."""
+    parser = _prepare.command_parser("scenes", __doc__)
     parser.add_argument("--speech", nargs="+", required=True, help="manifests of the speech")
     parser.add_argument(
         "--noise", nargs="+", default=[], help="manifests of noises; `label` is the class"
@@ -291,13 +371,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate-hz", type=int, default=16000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", required=True, help="folder to write")
-    try:
-        make(parser.parse_args(argv))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`ctcasr prepare scenes`; ValueError or OSError where that fails."""
+    make_scenes(command_line().parse_args(argv))
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,19 +1,20 @@
-"""Long recordings with a transcript, cut into utterances by a recogniser's forced alignment, with confidences.
+"""Long recordings with a transcript, cut into utterances by a recogniser's forced alignment.
 
-ctcasr prepare segment runs/mine/best.pt LONG.jsonl --out cut.jsonl                      every line: a recording and its whole text
+ctcasr prepare segment runs/mine/best.pt LONG.jsonl --out cut.jsonl
+    every line: a recording and its whole text
 ctcasr prepare segment runs/mine/best.pt talk.flac --transcript talk.txt --out cut.jsonl
 
-Cuts lie between words, where 0.2 s are quietest around the boundary, because the symbols of CTC come early or late within their sounds;
-the quietest boundaries are taken. Each line of the manifest has `confidence`, the geometric
-mean probability of its symbols on the frames that they were aligned to, and `worst_word` with the same of its least sure word:
-a text that was not said has both near 0. `--least` leaves out what lies below, and says so.
+Cuts lie between words, where 0.2 s are quietest around the boundary, because the symbols of CTC
+come early or late within their sounds; the quietest boundaries are taken. Each line of the manifest
+has `confidence`, the geometric mean probability of its symbols on the frames that they were aligned
+to, and `worst_word` with the same of its least sure word: a text that was not said has both near 0.
+`--least` leaves out what lies below, and says so.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,18 +24,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctcasr.batch import Utterance  # noqa: E402
-from ctcasr.ctc import spelled  # noqa: E402
-from ctcasr.data import read_audio, read_manifest, write_manifest  # noqa: E402
+from ctcasr.batch import Utterance
+from ctcasr.corpora import _prepare
+from ctcasr.ctc import spelled
+from ctcasr.data import read_audio, read_manifest, write_manifest
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.seq import Seq  # noqa: E402
+from ctcasr.seq import Seq
 
-_MOST_BYTES = 4 * 2**30
+MOST_BYTES = 4 * 2**30  # that an alignment may take
+WINDOW_S = 30.0  # of log-probabilities that are computed together
+BESIDE_S = 3.0  # of sound on either side of a window, so that its ends are as its middle
+QUIET_S = 0.2  # that are quiet around a cut
+STEPS_PER_WINDOW = 20  # at which a quiet window may begin
+LONGEST_REACH_S = 0.5  # into the end of a word, where a boundary is looked for
+FLOOR = 1e-12  # of power: silence has a level too
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """One aligned word: its text, first frame, one past its last, and the log-probabilities on the frames of its symbols."""
+    """One aligned word.
+
+    First frame, one past its last, and log-probabilities on the frames of its symbols.
+    """
 
     text: str
     start: int
@@ -42,11 +53,224 @@ class Spoken:
     values: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Pause:
+    """The quietest place around a boundary of words."""
+
+    level_db: float
+    middle_s: float
+
+
+def segments(
+    recogniser: Recogniser, utterance: Utterance, shortest_s: float, longest_s: float
+) -> list[dict[str, Any]]:
+    """Manifest lines of one long recording.
+
+    Keys: audio_filepath, offset, duration, text, speaker where it is known, confidence, worst_word.
+
+    Raises:
+        ValueError: where its text has no symbol, or does not fit into it.
+    """
+    samples = read_audio(utterance, recogniser.rate_hz)
+    words = align_words(recogniser, utterance, samples)
+    step_s = recogniser.model.frame_s
+    total_s = samples.shape[0] / recogniser.rate_hz
+    pauses = []
+    for word, next_word in pairwise(words):
+        first_s, last_s = boundary_range(word, next_word, step_s)
+        pauses.append(quietest(samples, recogniser.rate_hz, first_s, last_s))
+    levels_db = [pause.level_db for pause in pauses]
+    lines = []
+    start_s = 0.0
+    for first, last in cut_points(words, levels_db, shortest_s / step_s, longest_s / step_s):
+        if last == len(words):
+            end_s = total_s
+        else:
+            end_s = max(pauses[last - 1].middle_s, start_s)
+        duration_s = min(end_s, total_s) - start_s
+        lines.append(manifest_line(utterance, words[first:last], start_s, duration_s))
+        start_s = end_s
+    return lines
+
+
+def manifest_line(
+    utterance: Utterance, words: Sequence[Spoken], start_s: float, duration_s: float
+) -> dict[str, Any]:
+    """A part of a recording as a line of a manifest."""
+    line: dict[str, Any] = {
+        "audio_filepath": str(utterance.audio_filepath),
+        "offset": round(utterance.offset + start_s, 3),
+        "duration": round(duration_s, 3),
+        "text": " ".join(word.text for word in words),
+    }
+    if utterance.speaker:
+        line["speaker"] = utterance.speaker
+    line["confidence"] = round(confidence(words), 4)
+    line["worst_word"] = round(min(confidence([word]) for word in words), 4)
+    return line
+
+
+def align_words(recogniser: Recogniser, utterance: Utterance, samples: Tensor) -> list[Spoken]:
+    """The words of an utterance's text on the frames of its samples [N].
+
+    Raises:
+        ValueError: where its text has no symbol, does not fit into it, or takes too much memory.
+    """
+    tokens = recogniser.tokenizer.encode(utterance.text or "")
+    if not tokens:
+        raise ValueError(
+            f"{utterance.id}: expected a text with characters of the alphabet; "
+            f"got {utterance.text!r}"
+        )
+    log_probs = long_log_probs(recogniser, samples)
+    frames = log_probs.shape[0]
+    states = 2 * len(tokens) + 1
+    if frames * states > MOST_BYTES:
+        raise ValueError(
+            f"{utterance.id}: aligning {frames} frames to {len(tokens)} symbols takes "
+            f"{frames * states / 2**30:.1f} GiB; cut the recording by hand into parts of about "
+            "half an hour first"
+        )
+    alignment = spelled(log_probs.double().numpy(), tokens, recogniser.tokenizer.blank)
+    if alignment.score == -math.inf:
+        raise ValueError(
+            f"{utterance.id}: expected a recording in which its text has room; {len(tokens)} "
+            f"symbols do not fit into {frames} frames; is it the right transcript?"
+        )
+    return spoken(recogniser, log_probs, tokens, alignment.frames)
+
+
+@torch.no_grad()
+def long_log_probs(
+    recogniser: Recogniser, samples: Tensor, window_s: float = WINDOW_S, beside_s: float = BESIDE_S
+) -> Tensor:
+    """Log-probabilities [T, symbols] of samples [N] of any length.
+
+    Window by window, each computed with some of what lies beside it.
+    """
+    frame_s = recogniser.model.frame_s
+    hop = round(frame_s * recogniser.rate_hz)
+    frames = recogniser.model.frames(samples.shape[0])
+    window = round(window_s / frame_s)
+    beside = round(beside_s / frame_s)
+    if frames <= window + 2 * beside:
+        window = frames
+    parts = []
+    for start in range(0, frames, window):
+        end = min(start + window, frames)
+        first = max(0, start - beside)
+        last = min(frames, start + window + beside)
+        last_sample = samples.shape[0] if last == frames else last * hop
+        audio = Seq.stack([samples[first * hop : last_sample]], recogniser.rate_hz)
+        logits = recogniser.logits(audio.to(recogniser.device)).row(0)
+        log_probs = logits.float().log_softmax(-1).cpu()
+        parts.append(log_probs[start - first : end - first])
+    return torch.cat(parts)
+
+
+def spoken(
+    recogniser: Recogniser,
+    log_probs: Tensor,
+    tokens: Sequence[int],
+    frames: Sequence[tuple[int, int]],
+) -> list[Spoken]:
+    """Aligned tokens as words; the space belongs to none."""
+    words: list[Spoken] = []
+    begins_word = True
+    for token, (first, end) in zip(tokens, frames, strict=True):
+        symbol = recogniser.tokenizer.symbol(token)
+        begins_word = begins_word or symbol.startswith("_")
+        text = symbol.removeprefix("_")
+        if not text:
+            continue
+        values = tuple(log_probs[first:end, token].tolist())
+        if begins_word:
+            words.append(Spoken(text, first, end, values))
+        else:
+            word = words.pop()
+            words.append(Spoken(word.text + text, word.start, end, word.values + values))
+        begins_word = False
+    return words
+
+
+def boundary_range(word: Spoken, next_word: Spoken, step_s: float) -> tuple[float, float]:
+    """From when to when a boundary is looked for, in seconds.
+
+    From the last part of a word to the first symbol of the next.
+    """
+    middle = word.start + (word.end - word.start) / 2
+    first = max(middle, word.end - LONGEST_REACH_S / step_s)
+    return first * step_s, (next_word.start + 1) * step_s
+
+
+def quietest(samples: Tensor, rate_hz: int, first_s: float, last_s: float) -> Pause:
+    """The quietest 0.2 s that begin or end within a range; its middle if it is shorter."""
+    window = round(QUIET_S * rate_hz)
+    step = max(1, window // STEPS_PER_WINDOW)
+    first = max(0, round(first_s * rate_hz) - window // 2)
+    last = round(last_s * rate_hz) + window // 2
+    powers = samples[first:last].double().square()
+    if powers.shape[0] < window:
+        return Pause(0.0, 0.5 * (first_s + last_s))
+    power_of_window = powers.unfold(0, window, step).mean(1)
+    best = int(power_of_window.argmin())
+    level_db = 10 * math.log10(float(power_of_window[best]) + FLOOR)
+    return Pause(level_db, (first + best * step + window / 2) / rate_hz)
+
+
+def cut_points(
+    words: Sequence[Spoken], levels_db: Sequence[float], shortest: float, longest: float
+) -> list[tuple[int, int]]:
+    """Ranges of words of at most `longest` frames (single words may be longer).
+
+    Cut where it is quietest of what `shortest` allows; levels_db[i]: between word i and the next.
+    """
+    ranges = []
+    first = 0
+    while first < len(words):
+        last = _next_cut(words, levels_db, first, shortest, longest)
+        ranges.append((first, last))
+        first = last
+    return ranges
+
+
+def _next_cut(
+    words: Sequence[Spoken], levels_db: Sequence[float], first: int, shortest: float, longest: float
+) -> int:
+    """One past the last word of the part that begins with word `first`."""
+    start = words[first].start
+    fits = []
+    long_enough = []
+    for last in range(first + 1, len(words) + 1):
+        frames = words[last - 1].end - start
+        if frames <= longest:
+            fits.append(last)
+            if frames >= shortest:
+                long_enough.append(last)
+    if not fits:
+        return first + 1
+    if fits[-1] == len(words):
+        return len(words)
+    return min(long_enough or fits[-1:], key=lambda last: (levels_db[last - 1], -last))
+
+
+def confidence(words: Sequence[Spoken]) -> float:
+    """Geometric mean probability of their symbols."""
+    values = [value for word in words for value in word.values]
+    return math.exp(sum(values) / len(values))
+
+
+def read_sources(arguments: argparse.Namespace) -> Sequence[Utterance]:
+    """The lines of a manifest, or one recording with its transcript."""
+    if arguments.transcript is None:
+        return read_manifest(arguments.source).utterances
+    text = Path(arguments.transcript).read_text(encoding="utf-8")
+    return [Utterance(Path(arguments.source), text=text)]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Align, cut, write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    """`ctcasr prepare segment`: align, cut, write; ValueError or OSError where that fails."""
+    parser = _prepare.command_parser("segment", __doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("source", metavar="MANIFEST|AUDIO")
     parser.add_argument("--transcript", metavar="FILE", help="the text of AUDIO")
@@ -72,195 +296,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="P",
         help="leave out utterances below this confidence (default: none)",
     )
-    args = parser.parse_args(argv)
-    if not 0 < args.shortest < args.longest:
-        raise SystemExit(
-            f"expected 0 < --shortest < --longest; got {args.shortest} and {args.longest}"
+    arguments = parser.parse_args(argv)
+    if not 0 < arguments.shortest < arguments.longest:
+        raise ValueError(
+            f"expected 0 < --shortest < --longest; got {arguments.shortest} and {arguments.longest}"
         )
-
-    recogniser = Recogniser.load(args.checkpoint)
-    if args.transcript:
-        sources: Sequence[Utterance] = [
-            Utterance(Path(args.source), text=Path(args.transcript).read_text(encoding="utf-8"))
-        ]
-    else:
-        sources = read_manifest(args.source).utterances
+    recogniser = Recogniser.load(arguments.checkpoint)
+    if not isinstance(recogniser, Recogniser):
+        raise ValueError(f"{arguments.checkpoint}: expected a checkpoint; ONNX files do not align")
     lines: list[dict[str, Any]] = []
     left_out = 0
-    for utterance in sources:
-        cut = segments(recogniser, utterance, args.shortest, args.longest)
-        kept = [line for line in cut if line["confidence"] >= args.least]
-        left_out += len(cut) - len(kept)
-        lines += kept
+    for utterance in read_sources(arguments):
+        parts = segments(recogniser, utterance, arguments.shortest, arguments.longest)
+        sure = [line for line in parts if line["confidence"] >= arguments.least]
+        left_out += len(parts) - len(sure)
+        lines += sure
+        seconds = sum(line["duration"] for line in sure)
+        lowest = min((line["confidence"] for line in parts), default=0.0)
         print(
-            f"{utterance.id}: {len(kept)} utterances, {sum(line['duration'] for line in kept):.1f} s, "
-            f"confidence {min((line['confidence'] for line in cut), default=0.0):.3f} and more"
+            f"{utterance.id}: {len(sure)} utterances, {seconds:.1f} s, "
+            f"confidence {lowest:.3f} and more"
         )
-    write_manifest(args.out, lines)
-    print(f"{args.out}: {len(lines)} utterances; {left_out} below --least {args.least:g} left out")
-    return 0
-
-
-def segments(
-    recogniser: Recogniser, utterance: Utterance, shortest_s: float, longest_s: float
-) -> list[dict[str, Any]]:
-    """Manifest lines of one long recording; ValueError where its text has no symbol, or does not fit into it."""
-    samples = read_audio(utterance, recogniser.rate_hz)
-    tokens = recogniser.tokenizer.encode(utterance.text or "")
-    if not tokens:
-        raise ValueError(
-            f"{utterance.id}: expected a text with characters of the alphabet; got {utterance.text!r}"
-        )
-    log_probs = long_log_probs(recogniser, samples)
-    need = log_probs.shape[0] * (2 * len(tokens) + 1)
-    if need > _MOST_BYTES:
-        raise ValueError(
-            f"{utterance.id}: aligning {log_probs.shape[0]} frames to {len(tokens)} symbols takes {need / 2**30:.1f} GiB; "
-            "cut the recording by hand into parts of about half an hour first"
-        )
-    found = spelled(log_probs.double().numpy(), tokens, recogniser.tokenizer.blank)
-    if found.score == -math.inf:
-        raise ValueError(
-            f"{utterance.id}: expected a recording in which its text has room; {len(tokens)} symbols do not fit into "
-            f"{log_probs.shape[0]} frames; is it the right transcript?"
-        )
-    words = spoken(recogniser, log_probs, tokens, found.frames)
-    step_s = recogniser.model.frame_s
-    total_s = samples.shape[0] / recogniser.rate_hz
-    pauses = [
-        quietest(samples, recogniser.rate_hz, *_around(one, after, step_s))
-        for one, after in pairwise(words)
-    ]
-    cuts = [0.0]
-    out = []
-    for first, last in cut_points(
-        words, [level for level, _ in pauses], shortest_s / step_s, longest_s / step_s
-    ):
-        end_s = total_s if last == len(words) else max(pauses[last - 1][1], cuts[-1])
-        part = words[first:last]
-        out.append(
-            {
-                "audio_filepath": str(utterance.audio_filepath),
-                "offset": round(utterance.offset + cuts[-1], 3),
-                "duration": round(min(end_s, total_s) - cuts[-1], 3),
-                "text": " ".join(word.text for word in part),
-                **({"speaker": utterance.speaker} if utterance.speaker else {}),
-                "confidence": round(_confidence(part), 4),
-                "worst_word": round(min(_confidence([word]) for word in part), 4),
-            }
-        )
-        cuts.append(end_s)
-    return out
-
-
-@torch.no_grad()
-def long_log_probs(
-    recogniser: Recogniser, samples: Tensor, window_s: float = 30.0, beside_s: float = 3.0
-) -> Tensor:
-    """Log-probabilities [T, symbols] of a recording of any length: windows, each computed with some of what lies beside it."""
-    hop = round(recogniser.model.frame_s * recogniser.rate_hz)
-    frames = recogniser.model.frames(samples.shape[0])
-    window, beside = (
-        round(window_s / recogniser.model.frame_s),
-        round(beside_s / recogniser.model.frame_s),
+    write_manifest(arguments.out, lines)
+    print(
+        f"{arguments.out}: {len(lines)} utterances; "
+        f"{left_out} below --least {arguments.least:g} left out"
     )
-    if frames <= window + 2 * beside:
-        window = frames
-    parts = []
-    for at in range(0, frames, window):
-        first, last = max(0, at - beside), min(frames, at + window + beside)
-        end = samples.shape[0] if last == frames else last * hop
-        logits = recogniser.logits(
-            Seq.stack([samples[first * hop : end]], recogniser.rate_hz).to(recogniser.device)
-        )
-        parts.append(
-            logits.row(0)
-            .float()
-            .log_softmax(-1)
-            .cpu()[at - first : min(at + window, frames) - first]
-        )
-    return torch.cat(parts)
-
-
-def spoken(
-    recogniser: Recogniser,
-    log_probs: Tensor,
-    tokens: Sequence[int],
-    frames: Sequence[tuple[int, int]],
-) -> list[Spoken]:
-    """Aligned tokens as words; the space belongs to none."""
-    out: list[Spoken] = []
-    begin = True
-    for token, (first, end) in zip(tokens, frames, strict=True):
-        symbol = recogniser.tokenizer.symbol(token)
-        begin = begin or symbol.startswith("_")
-        text = symbol.removeprefix("_")
-        if not text:
-            continue
-        values = tuple(log_probs[first:end, token].tolist())
-        if begin:
-            out.append(Spoken(text, first, end, values))
-        else:
-            out[-1] = Spoken(out[-1].text + text, out[-1].start, end, out[-1].values + values)
-        begin = False
-    return out
-
-
-def _around(one: Spoken, after: Spoken, step_s: float, most_s: float = 0.5) -> tuple[float, float]:
-    """From when to when a boundary is looked for, seconds: from the last part of a word to the first symbol of the next."""
-    first = max(one.start + (one.end - one.start) / 2, one.end - most_s / step_s)
-    return first * step_s, (after.start + 1) * step_s
-
-
-def quietest(
-    samples: Tensor, rate_hz: int, first_s: float, last_s: float, window_s: float = 0.2
-) -> tuple[float, float]:
-    """Level (dB) and middle (s) of the quietest window that begins or ends within a range; the range's middle if it is shorter."""
-    window = round(window_s * rate_hz)
-    first = max(0, round(first_s * rate_hz) - window // 2)
-    part = samples[first : round(last_s * rate_hz) + window // 2].double().square()
-    if part.shape[0] < window:
-        return 0.0, 0.5 * (first_s + last_s)
-    power = part.unfold(0, window, max(1, window // 20)).mean(1)
-    best = int(power.argmin())
-    return 10 * math.log10(float(power[best]) + 1e-12), (
-        first + best * max(1, window // 20) + window / 2
-    ) / rate_hz
-
-
-def cut_points(
-    words: Sequence[Spoken], levels: Sequence[float], shortest: float, longest: float
-) -> list[tuple[int, int]]:
-    """Ranges of words of at most `longest` frames (single words may be longer), cut where it is quietest of what `shortest` allows.
-
-    levels[i]: how loud it is between word i and the next, dB.
-    """
-    out = []
-    first = 0
-    while first < len(words):
-        fits = [
-            last
-            for last in range(first + 1, len(words) + 1)
-            if words[last - 1].end - words[first].start <= longest
-        ]
-        if not fits:
-            last = first + 1
-        elif fits[-1] == len(words):
-            last = len(words)
-        else:
-            long_enough = [
-                last for last in fits if words[last - 1].end - words[first].start >= shortest
-            ] or fits[-1:]
-            last = min(long_enough, key=lambda at: (levels[at - 1], -at))
-        out.append((first, last))
-        first = last
-    return out
-
-
-def _confidence(words: Sequence[Spoken]) -> float:
-    values = [value for word in words for value in word.values]
-    return math.exp(sum(values) / len(values))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return 0

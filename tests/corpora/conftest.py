@@ -1,21 +1,20 @@
-"""The prepare tools, called as a shell would."""
+"""Corpora, prepared as a shell would."""
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
+from ctcasr.cli import main
+
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    """run("csv", *arguments): the exit status of ctcasr/corpora/csv.py."""
+def run() -> Callable[..., int]:
+    """run("csv", *arguments): the exit status of `ctcasr prepare csv`."""
 
     def runner(name: str, *arguments: object) -> int:
-        main: Callable[[Sequence[str]], int] = importlib.import_module(
-            f"ctcasr.corpora.{name}"
-        ).main
-        return main([str(argument) for argument in arguments])
+        words = [str(argument) for argument in arguments]
+        return main(["prepare", name.replace("_", "-"), *words])
 
     return runner

@@ -1,4 +1,4 @@
-"""Scenes: made by the seed, as they are listed; and those of others, read as they lie."""
+"""Scenes: made by the seed, as they are listed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from ctcasr.cli import main
 from ctcasr.compare import read_scenes
-from ctcasr.corpora import avse, voicebank
 from ctcasr.corpora import scenes as scene_lists
-from ctcasr.data import read_manifest
 from ctcasr.data.provenance import fingerprint
 
 
 @pytest.fixture
 def sources(tmp_path: Path) -> Path:
-    """Manifests speech.jsonl (6, one with a video), noise.jsonl (3 classes), talkers.jsonl (2) and rooms.jsonl in a folder."""
+    """Manifests speech.jsonl (6, one with a video), noise, talkers (2) and rooms in a folder."""
     rng = np.random.default_rng(0)
 
     def write(
@@ -104,10 +103,8 @@ def test_files_add_up_at_the_listed_snr(sources: Path) -> None:
 
 def test_every_class_is_drawn_alike_however_many_recordings_it_has(sources: Path) -> None:
     scenes = scene_lists
-    (kind,) = [
-        scenes._kind("noise", "label", [str(sources / "noise.jsonl")], (-10, 10), None, None)
-    ]
-    drawn = [scenes.draw(0, number, [kind], (), 0.0, "s1") for number in range(3000)]
+    kind = scenes.read_kind("noise", "label", [str(sources / "noise.jsonl")], (-10, 10))
+    drawn = [scenes.draw_scene(0, n, scenes.Sources([kind]), "s1") for n in range(3000)]
     counts = {label: sum(d.label == label for d in drawn) for label in ("rain", "wind", "tap")}
     assert all(abs(count - 1000) < 110 for count in counts.values()), (
         counts
@@ -150,66 +147,18 @@ def test_seen_classes_videos_and_the_list_of_the_challenge(sources: Path) -> Non
 
 
 def test_what_is_not_there_is_told(sources: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main = scene_lists.main
-    base = ["--speech", str(sources / "speech.jsonl"), "--out", str(sources / "a")]
+    base = [
+        "prepare",
+        "scenes",
+        "--speech",
+        str(sources / "speech.jsonl"),
+        "--out",
+        str(sources / "a"),
+    ]
     assert main(base) == 1
     assert "--noise or --talkers" in capsys.readouterr().err
     assert main([*base, "--noise", str(sources / "noise.jsonl"), "--labels", "snow"]) == 1
     assert "snow" in capsys.readouterr().err
-
-
-def test_scenes_as_they_were_made_are_read_as_those_of_the_challenge(sources: Path) -> None:
-    lines = make(
-        sources,
-        "dev",
-        "--noise",
-        str(sources / "noise.jsonl"),
-        "--talkers",
-        str(sources / "talkers.jsonl"),
-    )
-    texts = sources / "texts"
-    texts.mkdir()
-    for line in lines:
-        (texts / f"{line['source']}.txt").write_text(
-            f"Text: {line['text']}\nConf: 4\n", encoding="utf-8"
-        )
-    assert (
-        avse.main(
-            [str(sources / "dev"), "--out", str(sources / "avse.jsonl"), "--texts", str(texts)]
-        )
-        == 0
-    )
-    scenes, skipped = read_scenes(sources / "avse.jsonl")
-    assert not skipped
-    for scene, line in zip(scenes, lines, strict=True):
-        assert (scene.text, scene.snr_db, scene.source) == (
-            line["text"],
-            line["snr_db"],
-            line["source"],
-        )
-        assert scene.stratum("interferer") == line["interferer"]
-        assert scene.clean is not None and scene.clean.is_file()
-
-
-def test_voicebank_is_read_with_its_log(tmp_path: Path) -> None:
-    for kind in ("noisy", "clean"):
-        (tmp_path / f"{kind}_testset_wav").mkdir()
-        for name in ("p232_001", "p257_002"):
-            soundfile.write(tmp_path / f"{kind}_testset_wav" / f"{name}.wav", np.zeros(480), 48000)
-    (tmp_path / "testset_txt").mkdir()
-    (tmp_path / "testset_txt" / "p232_001.txt").write_text(
-        "Please call Stella.\n", encoding="utf-8"
-    )
-    (tmp_path / "log_testset.txt").write_text("p232_001 bus 17.5\n", encoding="utf-8")
-    assert voicebank.main([str(tmp_path), "--out", str(tmp_path / "t.jsonl")]) == 0
-    first, second = read_manifest(tmp_path / "t.jsonl").utterances
-    assert (first.text, first.speaker, first.extra["snr_db"], first.extra["noise"]) == (
-        "Please call Stella.",
-        "p232",
-        17.5,
-        "bus",
-    )
-    assert second.text is None and Path(second.extra["target_filepath"]).is_file()
 
 
 def test_scenes_are_added_to_those_that_lie_there(sources: Path) -> None:

@@ -1,11 +1,10 @@
-"""Collections of sounds as they come: layouts, damaged and disguised files, doubles; a report, and nothing overwritten."""
+"""Collections of sounds as they really are."""
 
 from __future__ import annotations
 
 import csv
 import shutil
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -161,7 +160,6 @@ def test_a_folder_without_sounds_and_a_missing_one_are_one_clear_line(
     )
 
 
-# What PyAV can write here: container, codec, name; libsndfile reads none of the first group, all of the second.
 FOREIGN = [
     ("mp4", "aac", "tone.wav"),
     ("adts", "aac", "tone.aac"),
@@ -169,6 +167,8 @@ FOREIGN = [
     ("asf", "wmav2", "tone.mp3"),
     ("wav", "ac3", "tone.wav"),
 ]
+
+
 NATIVE = [
     ("mp3", "libmp3lame", "tone.wav"),
     ("ogg", "libopus", "tone.wav"),
@@ -203,7 +203,7 @@ def encoded(
 def test_other_containers_and_codecs_under_any_name(
     run: Run, tmp_path: Path, container: str, codec: str, name: str
 ) -> None:
-    """What libsndfile cannot read is decoded to FLAC beside the manifest; it is the same tone as before."""
+    """What libsndfile cannot read is decoded to FLAC; it is the same tone as before."""
     path = encoded(tmp_path / "in" / "a" / name, container, codec)
     before = path.read_bytes()
     sound(tmp_path / "in" / "b" / "y.wav", 2)
@@ -262,85 +262,4 @@ def test_a_class_of_which_nothing_is_left_is_told(
     assert (
         report(tmp_path / "s.report.tsv")["empty class"] == ["b", "c"]
         and "empty class" in capsys.readouterr().out
-    )
-
-
-def speech_commands(root: Path) -> None:
-    """Three speakers, twelve words, two takes; speaker b is valid and c is test."""
-    seed = 0
-    for word in (
-        "down",
-        "go",
-        "left",
-        "no",
-        "off",
-        "on",
-        "right",
-        "stop",
-        "up",
-        "yes",
-        "bed",
-        "cat",
-    ):
-        for speaker in "abc":
-            for take in range(2):
-                sound(root / word / f"{speaker}{speaker}_nohash_{take}.wav", seed := seed + 1, 0.1)
-    sound(root / "_background_noise_" / "hum.wav", 999, 20.0)
-    words = sorted(p.relative_to(root).as_posix() for p in root.glob("*/*_nohash_*.wav"))
-    for name, speaker in (("validation_list.txt", "bb"), ("testing_list.txt", "cc")):
-        (root / name).write_text("".join(w + "\n" for w in words if f"/{speaker}_" in w))
-
-
-def test_speech_commands_by_its_own_lists(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tmp_path / "sc"
-    speech_commands(root)
-    assert run("speech_commands", root, "--out", tmp_path / "v35", "--classes", "35") == 0
-    assert run("speech_commands", root, "--out", tmp_path / "v12") == 0
-    for part, speaker in (("train", "aa"), ("valid", "bb"), ("test", "cc")):
-        whole, twelve = (
-            read_manifest(tmp_path / v / f"{part}.jsonl").utterances for v in ("v35", "v12")
-        )
-        assert (
-            len(whole) == 24
-            and {u.speaker for u in whole} == {speaker}
-            and len({u.label for u in whole}) == 12
-        )
-        counts = Counter(u.label for u in twelve)
-        assert (
-            len(counts) == 12 and counts["_unknown_"] == counts["_silence_"] == counts["yes"] == 2
-        )
-        assert {u.text for u in twelve if u.label == "_unknown_"} <= {"BED", "CAT"}
-    hum = {
-        part: [
-            u.offset
-            for u in read_manifest(tmp_path / "v12" / f"{part}.jsonl")
-            if u.label == "_silence_"
-        ]
-        for part in ("train", "valid", "test")
-    }
-    assert max(hum["train"]) + 1 <= 16.0 <= min(hum["valid"]) and max(
-        hum["valid"]
-    ) + 1 <= 18.0 <= min(hum["test"])
-    assert (
-        run("speech_commands", root, "--out", tmp_path / "v12") == 1
-        and "nothing is overwritten" in capsys.readouterr().err
-    )
-
-
-def test_speech_commands_without_lists_or_with_files_missing(
-    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    root = tmp_path / "sc"
-    speech_commands(root)
-    (root / "yes" / "bb_nohash_0.wav").unlink()
-    assert (
-        run("speech_commands", root, "--out", tmp_path / "a") == 1
-        and "yes/bb_nohash_0.wav" in capsys.readouterr().err
-    )
-    (root / "testing_list.txt").unlink()
-    assert (
-        run("speech_commands", root, "--out", tmp_path / "b") == 1
-        and "testing_list.txt" in capsys.readouterr().err
     )

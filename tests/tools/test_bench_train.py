@@ -1,4 +1,4 @@
-"""Benchmarks of training: they run, on data of their own making, and their ratios say what they claim."""
+"""Benchmarks of training: they run, and their ratios say what they claim."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import soundfile
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.data import read_audio, read_manifest, write_manifest
+from ctcasr.data import write_manifest
 from ctcasr.front import FrontSpec
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
@@ -24,11 +23,9 @@ from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.text import Alphabet, NGram
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
+
+
 RATE = 8000
-
-
-def segment_tool() -> Any:
-    return importlib.import_module("ctcasr.corpora.segment")
 
 
 @pytest.fixture
@@ -114,82 +111,3 @@ def test_held_out_lines_are_not_learnt(run: Callable[..., Any], manifest: Path) 
     assert (
         len(train) == 3 and len(held) == 2 and sorted(train + held) == sorted(texts_of(manifest)[0])
     )
-
-
-def test_segments_cover_the_recording_and_hold_its_words(
-    run: Callable[..., Any], model: Path, tmp_path: Path
-) -> None:
-    samples = 0.1 * np.random.default_rng(1).standard_normal(20 * RATE)
-    soundfile.write(tmp_path / "long.wav", samples, RATE, subtype="FLOAT")
-    text = "lay red now set blue again bin white at a one soon"
-    (tmp_path / "long.txt").write_text(text.upper())
-    asked = [
-        str(model),
-        str(tmp_path / "long.wav"),
-        "--transcript",
-        str(tmp_path / "long.txt"),
-        "--out",
-        str(tmp_path / "cut.jsonl"),
-    ]
-    assert segment_tool().main([*asked, "--shortest", "1", "--longest", "6"]) == 0
-    cut = read_manifest(tmp_path / "cut.jsonl").utterances
-    assert " ".join(u.text or "" for u in cut) == text and cut[0].offset == 0.0
-    for one, after in itertools.pairwise(cut):
-        assert one.offset + (one.duration or 0.0) == pytest.approx(after.offset, abs=0.002)
-    assert cut[-1].offset + (cut[-1].duration or 0.0) == pytest.approx(20.0, abs=0.002)
-    for one in cut:
-        assert (
-            0 <= one.extra["worst_word"] <= one.extra["confidence"] <= 1
-            and len(read_audio(one, RATE)) > 0
-        )
-    assert segment_tool().main([*asked, "--least", "1.1"]) == 0
-    assert (tmp_path / "cut.jsonl").read_text() == ""
-
-
-def test_a_text_without_room_is_told(run: Callable[..., Any], model: Path, tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "short.wav", np.full(RATE // 4, 0.1), RATE)
-    write_manifest(
-        tmp_path / "m.jsonl",
-        [{"audio_filepath": str(tmp_path / "short.wav"), "text": "far too much " * 9}],
-    )
-    with pytest.raises(ValueError, match="is it the right transcript"):
-        segment_tool().main(
-            [str(model), str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "cut.jsonl")]
-        )
-
-
-def test_windows_of_a_long_recording_are_nearly_the_whole(
-    run: Callable[..., Any], model: Path
-) -> None:
-    recogniser = Recogniser.load(model)
-    samples = 0.1 * torch.randn(8 * RATE, generator=torch.Generator().manual_seed(2))
-    whole = segment_tool().long_log_probs(recogniser, samples)
-    parts = segment_tool().long_log_probs(recogniser, samples, window_s=1.0, beside_s=1.0)
-    assert (
-        whole.shape == parts.shape == (recogniser.model.frames(len(samples)), 38)
-        and float((whole - parts).abs().max()) < 0.1
-    )
-
-
-def test_cuts_take_the_quietest_boundary(run: Callable[..., Any]) -> None:
-    segment = segment_tool()
-    words = [
-        segment.Spoken(str(n), start, start + 4, (0.0,))
-        for n, start in enumerate([0, 6, 20, 26, 32, 38])
-    ]
-    levels = [-20.0, -60.0, -20.0, -70.0, -20.0]
-    assert segment.cut_points(words, levels, 5, 29) == [(0, 2), (2, 6)]
-    assert segment.cut_points(words, levels, 5, 100) == [(0, 6)]
-    assert segment.cut_points(words, levels, 15, 35) == [(0, 4), (4, 6)]
-    assert segment.cut_points(words, levels, 5, 3) == [
-        (n, n + 1) for n in range(6)
-    ]  # each word is longer than allowed
-    assert segment.cut_points([], [], 1, 2) == []
-
-
-def test_the_quietest_place_is_found(run: Callable[..., Any]) -> None:
-    samples = torch.ones(4 * RATE)
-    samples[2 * RATE : round(2.3 * RATE)] = 0.001
-    level, at_s = segment_tool().quietest(samples, RATE, 1.5, 3.0)
-    assert level == pytest.approx(-60.0, abs=0.1) and 2.1 <= at_s <= 2.2
-    assert segment_tool().quietest(samples[:10], RATE, 0.0, 0.1) == (0.0, 0.05)

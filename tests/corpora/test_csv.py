@@ -1,0 +1,79 @@
+"""Tables of paths and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ctcasr.data import read_manifest
+
+Run = Callable[..., int]
+
+
+def _sound(path: Path, seconds: float = 0.1, rate_hz: int = 8000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(round(seconds * rate_hz), np.int16), rate_hz)
+    return path
+
+
+def test_csv_and_a_held_out_part(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ["file,words,who"]
+    for index in range(20):
+        _sound(tmp_path / f"clips/{index}.wav")
+        rows.append(f'clips/{index}.wav,"Hello, ""{index}"" caf\u00e9 %",s{index % 10}')
+    (tmp_path / "t.csv").write_text("\n".join(rows), encoding="utf-8-sig")
+    columns = ["--path-column", "file", "--text-column", "words", "--speaker-column", "who"]
+    assert (
+        run(
+            "csv",
+            tmp_path / "t.csv",
+            *columns,
+            "--out",
+            tmp_path / "a.jsonl",
+            "--valid",
+            tmp_path / "b.jsonl",
+        )
+        == 0
+    )
+    train, valid = read_manifest(tmp_path / "a.jsonl"), read_manifest(tmp_path / "b.jsonl")
+    assert (len(train), len(valid)) == (18, 2)
+    assert not {u.speaker for u in train} & {u.speaker for u in valid}
+    assert {u.text for u in [*train, *valid]} == {
+        f'Hello, "{index}" caf\u00e9 %' for index in range(20)
+    }
+    assert "'%' U+0025 x20, as in t.csv:2" in capsys.readouterr().out
+
+
+def test_tables_of_common_voice(run: Run, tmp_path: Path) -> None:
+    _sound(tmp_path / "clips/1.wav")
+    (tmp_path / "train.tsv").write_text(
+        'client_id\tpath\tsentence\nanna\t1.wav\t"Quoted" he said\n', encoding="utf-8"
+    )
+    columns = [
+        "--text-column",
+        "sentence",
+        "--speaker-column",
+        "client_id",
+        "--root",
+        tmp_path / "clips",
+    ]
+    assert run("csv", tmp_path / "train.tsv", *columns, "--out", tmp_path / "m.jsonl") == 0
+    (one,) = read_manifest(tmp_path / "m.jsonl")
+    assert (one.text, one.speaker) == ('"Quoted" he said', "anna")
+
+
+def test_csv_errors(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "t.csv").write_text("path,words\na.wav,x\n")
+    assert run("csv", tmp_path / "t.csv", "--out", tmp_path / "m.jsonl") == 1
+    assert "expected columns text; got path, words" in capsys.readouterr().err
+    (tmp_path / "t.csv").write_text("path,text\na.wav\n")
+    assert run("csv", tmp_path / "t.csv", "--out", tmp_path / "m.jsonl") == 1
+    assert "t.csv:2: expected a path and a text" in capsys.readouterr().err
+    assert run("csv", tmp_path / "none.csv", "--out", tmp_path / "m.jsonl") == 1
+    assert "none.csv" in capsys.readouterr().err

@@ -1,0 +1,41 @@
+"""GRID: sentences from names, talkers from folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ctcasr.data import read_manifest
+
+Run = Callable[..., int]
+
+
+def _sound(path: Path, seconds: float = 0.1, rate_hz: int = 8000) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.zeros(round(seconds * rate_hz), np.int16), rate_hz)
+    return path
+
+
+def test_grid(run: Run, tmp_path: Path) -> None:
+    root = tmp_path / "grid"
+    for talker in ("s1", "s2"):
+        _sound(root / f"audio/{talker}/bbaf2n.wav")
+    _sound(root / "audio/s1/notes.wav")
+    (root / "align/s1").mkdir(parents=True)
+    (root / "align/s1/bbaf2n.align").write_text("0 100 sil\n")
+    (root / "video/s1.mpg_6000").mkdir(parents=True)
+    (root / "video/s1.mpg_6000/bbaf2n.mpg").write_bytes(b"-")
+    assert run("grid", root, "--out", tmp_path / "m.jsonl") == 0
+    first, second = read_manifest(tmp_path / "m.jsonl").utterances
+    assert (first.text, first.speaker, second.speaker) == ("BIN BLUE AT F TWO NOW", "s1", "s2")
+    assert (
+        first.video_filepath is not None
+        and first.video_filepath.is_file()
+        and second.video_filepath is None
+    )
+    assert Path(first.extra["align_filepath"]).is_file() and not second.extra
+    assert run("grid", root, "--talkers", "s2", "--out", tmp_path / "m.jsonl") == 0
+    assert len(read_manifest(tmp_path / "m.jsonl")) == 1
