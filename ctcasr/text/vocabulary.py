@@ -116,8 +116,8 @@ def refuse_unfit(path: Path | str, tokenizer: Tokenizer) -> None:
     model = NGram.read(path)
     if fit_vocabulary(model, tokenizer, str(path)) is not model:
         raise UnfitModel(
-            f"{path}: expected words as the alphabet writes them, since this decoder takes the file "
-            "as it is; write it anew: fit_vocabulary(NGram.read(path), tokenizer).write(path)"
+            f"{path}: expected words as the alphabet writes them, since this decoder takes the "
+            "file as it is; write it anew: fit_vocabulary(NGram.read(path), tokenizer).write(path)"
         )
 
 
