@@ -192,7 +192,7 @@ def healthy(speech: Speech) -> Case:
 
 @pytest.fixture
 def run() -> Callable[[Case, Path], list[dict[str, Any]]]:
-    """run(case, folder): the verdicts of its checks, or of the records it left where it had to stop."""
+    """run(case, folder): the verdicts of its checks, or of the records left where it stopped."""
 
     def train(case: Case, out: Path) -> list[dict[str, Any]]:
         records = run_case(case, out)

@@ -13,7 +13,7 @@ from ctcasr.diagnose.outputs import output_stats
 
 @pytest.fixture
 def texts() -> tuple[torch.Tensor, tuple[int, ...], tuple[int, ...]]:
-    """Targets that begin with 1 and end with 2, with any of 3..5 between; rows of different length."""
+    """Targets that begin with 1 and end with 2, any of 3..5 between; rows of different length."""
     draw = torch.Generator().manual_seed(0)
     middle = torch.randint(3, 6, (40,), generator=draw).tolist()
     return torch.tensor([x for m in middle for x in (1, m, 2)]), tuple(range(6, 46)), (3,) * 40

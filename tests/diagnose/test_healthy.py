@@ -1,4 +1,4 @@
-"""Healthy runs on recordings: never an alarm, and what is said about the release while half the plateau lies ahead is about right."""
+"""Healthy runs on recordings: never an alarm, and the release is foretold about right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Every known cause, planted into a run that trains for a moment, is the first that the verdict names; healthy runs alarm nobody."""
+"""Every known cause, planted into a short run, is the first that the verdict names.
+
+Healthy runs alarm nobody.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,6 @@ def test_every_cause_is_in_the_documents() -> None:
     text = DOCS.read_text(encoding="utf-8")
     files = {look.__code__.co_filename for look in CAUSES}
     source = "".join(Path(file).read_text(encoding="utf-8") for file in files)
-    slugs = {part.split('"')[1] for part in source.split("Cause(")[1:] if part.startswith('"')}
+    slugs = set(re.findall(r'Cause\(\s*"([a-z-]+)"', source))
     assert len(slugs) >= 25
     assert not [slug for slug in slugs if f"`{slug}`" not in text]

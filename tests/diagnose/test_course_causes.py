@@ -1,0 +1,43 @@
+"""Causes that only the course of a run tells."""
+
+from __future__ import annotations
+
+from ctcasr.diagnose import verdict
+from tests.fixtures.run_records import run_records
+
+
+def slugs(records: list[dict[str, object]]) -> list[str]:
+    return [cause.slug for cause in verdict(records).causes]
+
+
+def test_texts_learnt_by_heart_while_dev_stays_deaf_are_shuffled() -> None:
+    records = run_records([1.0] * 6, [10.0] * 6, train={"nll": 3.0})
+    assert slugs(records) == ["transcripts-shuffled"]
+    assert not slugs(records[:7])  # three checks are no course
+    records = run_records([1.0] * 6, [10.0] * 6, train={"nll": 3.0}, dev={"other": 12.0})
+    assert not slugs(records)  # the wrong audio costs loss: something is heard
+
+
+def test_a_known_training_part_beside_a_dev_part_not_understood_is_a_model_too_large() -> None:
+    assert slugs(run_records([0.9] * 4, [8.0] * 4, train={"cer": 0.05})) == ["model-too-large"]
+    assert not slugs(run_records([0.9] * 4, [8.0] * 4, train={"cer": 0.5}))
+
+
+def test_deletions_that_a_blank_penalty_mends_are_peaky() -> None:
+    dev = {
+        "cer": 0.4,
+        "nll": 4.0,
+        "deletions": 0.38,
+        "insertions": 0.0,
+        "cer_blank_minus_2": 0.2,
+        "cer_blank_minus_5": 0.1,
+    }
+    peaky = run_records([0.4] * 4, dev=dev, report={"blank_excess": 0.1})
+    assert slugs(peaky) == ["over-peaky"] and "5 nats lower" in verdict(peaky).causes[0].evidence
+    assert not slugs(
+        run_records(
+            [0.4] * 4,
+            dev=dev | {"cer_blank_minus_5": 0.39, "cer_blank_minus_2": 0.39},
+            report={"blank_excess": 0.1},
+        )
+    )

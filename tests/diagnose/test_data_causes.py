@@ -1,0 +1,61 @@
+"""Causes in recordings, texts and features: each by its own numbers, none by a healthy run's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ctcasr.diagnose import data_causes, verdict
+from ctcasr.diagnose.history import RunHistory
+from tests.fixtures.run_records import run_records
+
+PLATEAU = [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("slug", "changes"),
+    [
+        ("audio-silent", {"train": {"silent": 0.9}}),
+        ("features-not-finite", {"train": {"features_finite": 0.97}}),
+        ("features-constant", {"train": {"features_constant": 1.0}}),
+        ("empty-transcripts", {"dev": {"empty": 0.2}}),
+        ("labels-shifted", {"dev": {"shifted": 1.0}}),
+        ("target-lengths-count-padding", {"train": {"padded": 0.5}}),
+        ("transcripts-outside-alphabet", {"train": {"outside_alphabet": 0.3}}),
+        ("wrong-sample-rate", {"train": {"pitch_hz": 400.0, "active_s": 1.0, "labels": 10}}),
+        ("wrong-sample-rate", {"train": {"pitch_hz": 120.0}, "dev": {"pitch_hz": 250.0}}),
+    ],
+)
+def test_a_cause_by_its_numbers(slug: str, changes: dict[str, Any]) -> None:
+    assert [cause.slug for cause in verdict(run_records(PLATEAU, **changes)).causes] == [slug]
+    assert not verdict(run_records(PLATEAU)).causes
+
+
+def test_reasons_decide_and_not_messages() -> None:
+    event = {"kind": "event", "step": 0, "message": "reworded", "ids": ["a.wav"]}
+    for reason, slug in (
+        ("loss-not-finite", "features-not-finite"),
+        ("text-uncovered", "transcripts-outside-alphabet"),
+    ):
+        assert verdict([event | {"reason": reason}]).causes[0].slug == slug
+        assert not verdict([event | {"reason": "other"}]).causes
+
+
+def test_events_of_older_runs_are_understood() -> None:
+    old = {"kind": "event", "step": 0, "what": "skipped-step", "message": "loss is not finite (a)"}
+    assert verdict([old]).causes[0].slug == "features-not-finite"
+    old = {"kind": "event", "step": 0, "what": "unreadable", "message": "none in the alphabet"}
+    assert verdict([old]).causes[0].slug == "transcripts-outside-alphabet"
+
+
+def test_the_larger_share_of_both_parts_counts() -> None:
+    history = RunHistory.of(run_records([1.0], dev={"silent": 0.1}, train={"silent": 0.7}))
+    assert data_causes.larger_share(history, "silent") == 0.7
+    assert data_causes.larger_share(history, "unheard-of") == 0.0
+
+
+@pytest.mark.parametrize("pitch_hz", [70.0, 120.0, 220.0, 260.0, 299.0])
+def test_voices_that_people_have_are_no_cause(pitch_hz: float) -> None:
+    voice = {"pitch_hz": pitch_hz, "active_s": 1.0, "labels": 15.0}
+    assert not verdict(run_records(PLATEAU, train=voice, dev=voice)).causes

@@ -1,0 +1,82 @@
+"""A history sorts records by kind and hands out numbers, or NaN."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from ctcasr.diagnose.history import RunHistory, first_release, step_number
+from ctcasr.records import Reason, StepRecord, record_from
+from tests.fixtures.run_records import run_records
+
+
+def test_flat_objects_and_typed_records_tell_the_same() -> None:
+    flat = run_records([1.0, 0.5])
+    assert RunHistory.of(flat) == RunHistory.of([record_from(entry) for entry in flat])
+
+
+def test_what_is_no_record_is_left_out() -> None:
+    flat = run_records([1.0])
+    assert RunHistory.of([{"kind": "song"}, *flat, {}, {"kind": "step", "step": None}]) == (
+        RunHistory.of(flat)
+    )
+
+
+def test_an_empty_history_has_no_numbers() -> None:
+    history = RunHistory.of([])
+    assert history.step == 0 and history.done == 0.0 and history.losses == []
+    assert history.release is None and history.leaving is None
+    assert math.isnan(history.cer) and math.isinf(history.best_cer)
+    assert math.isnan(history.recent("lr")) and math.isnan(history.report("rows"))
+    assert math.isnan(history.loss_since_check) and math.isnan(history.over_deaf())
+
+
+@pytest.mark.parametrize(
+    ("cers", "release", "leaving"),
+    [
+        ([1.0, 0.8, 0.8, 0.8], 20, None),
+        ([1.0, 0.7, 0.6], None, 20),
+        ([0.7, 1.0], None, None),
+        ([0.7, math.nan, 0.7, 0.7], None, 30),
+    ],
+)
+def test_release_and_leaving(cers: list[float], release: int | None, leaving: int | None) -> None:
+    history = RunHistory.of(run_records(cers, [1.0] * len(cers)))
+    assert (history.release, history.leaving) == (release, leaving)
+    assert (first_release(cers) is None) == (release is None)
+
+
+def test_recent_is_a_median_over_the_last_part_without_what_is_no_number() -> None:
+    steps = [{"kind": "step", "step": at, "lr": float(at)} for at in range(1, 11)]
+    steps[-1]["lr"] = "nan"
+    history = RunHistory.of(steps)
+    assert history.recent("lr") == 7.5  # of 6, 7, 8, 9
+    assert history.recent("lr", 0.1) == 8.5  # three at least
+
+
+def test_numbers_of_a_step_are_its_own_or_the_reports() -> None:
+    record = record_from({"kind": "step", "step": 1, "lr": 0.5, "entropy": 3})
+    assert isinstance(record, StepRecord)
+    assert (step_number(record, "lr"), step_number(record, "entropy")) == (0.5, 3.0)
+    assert math.isnan(step_number(record, "nothing"))
+
+
+def test_the_loss_since_the_last_check() -> None:
+    records = run_records([1.0, 0.5], [20.0, 10.0])
+    records.insert(3, {"kind": "step", "step": 15, "loss": 30.0})
+    assert RunHistory.of(records).loss_since_check == 20.0
+
+
+def test_events_by_reason() -> None:
+    events = [{"kind": "event", "step": 1, "reason": r} for r in ("finished", "too-large", "odd")]
+    history = RunHistory.of(events)
+    assert [e.reason for e in history.events_of(Reason.TOO_LARGE, Reason.OTHER)] == [
+        Reason.TOO_LARGE,
+        Reason.OTHER,
+    ]
+
+
+def test_a_model_that_listens_is_better_than_a_deaf_one_and_loses_by_the_wrong_audio() -> None:
+    history = RunHistory.of(run_records([0.5], [5.0]))
+    assert history.over_deaf() == 0.5 and history.listens() == pytest.approx(2 / 3)

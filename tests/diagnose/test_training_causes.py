@@ -1,0 +1,47 @@
+"""Causes in what is trained and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ctcasr.diagnose import verdict
+from tests.fixtures.run_records import run_records
+
+PLATEAU = [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("slug", "changes"),
+    [
+        ("frozen-parameters", {"parameters": {"frozen": 0.5, "frozen_names": ["a.weight"]}}),
+        ("frozen-parameters", {"parameters": {"left": 0.5, "left_names": ["a.weight"]}}),
+        ("gradient-clipped", {"step": {"clip_scale": 1e-6, "update_ratio": 1e-7}}),
+        ("learning-rate-zero", {"step": {"lr": 0.0, "update_ratio": 0.0}}),
+        ("learning-rate-too-low", {"step": {"lr": 1e-7, "update_ratio": 1e-6}, "total": 400}),
+        ("learning-rate-too-high", {"step": {"update_ratio": 0.5, "loss": 200.0}}),
+        ("specaugment-too-strong", {"masked": 0.9}),
+        ("dropout-too-strong", {"parameters": {"dropout": 0.9}}),
+    ],
+)
+def test_a_cause_by_its_numbers(slug: str, changes: dict[str, Any]) -> None:
+    train = {"uniform": 60.0}
+    assert verdict(run_records(PLATEAU, train=train, **changes)).causes[0].slug == slug
+    assert not verdict(run_records(PLATEAU, train=train)).causes
+
+
+def test_three_steps_that_were_not_finite_are_a_rate_too_high() -> None:
+    records = run_records(PLATEAU)
+    event = {"kind": "event", "step": 11, "message": "reworded", "reason": "gradient-not-finite"}
+    assert not verdict([*records, event, event]).causes
+    cause = verdict([*records, event, event, event]).causes[0]
+    assert cause.slug == "learning-rate-too-high" and "3 steps" in cause.evidence
+
+
+def test_warm_up_and_the_end_of_a_schedule_are_no_low_rate() -> None:
+    rising = run_records([1.0] * 4, total=400, step={"update_ratio": 1e-6})
+    for number, record in enumerate(r for r in rising if r["kind"] == "step"):
+        record["lr"] = 1e-6 * (number + 1)
+    assert not verdict(rising).causes
+    assert not verdict(run_records(PLATEAU, step={"update_ratio": 1e-6})).causes  # all is done
