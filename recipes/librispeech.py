@@ -1,6 +1,6 @@
 """LibriSpeech: 2 conv, 6 BatchNorm-BiLSTM layers, 1,024 sentence pieces, SpecAugment; the goal: AlgoPerf's greedy 7.41 % on test-clean.
 
-python tools/prepare_librispeech.py LibriSpeech/train-* --out train.jsonl         (and dev-*, test-clean, test-other)
+ctcasr prepare librispeech LibriSpeech/train-* --out train.jsonl         (and dev-*, test-clean, test-other)
 torchrun --nproc-per-node 8 recipes/librispeech.py --train train.jsonl --dev dev.jsonl --valid test-clean.jsonl,test-other.jsonl --bf16
 """
 

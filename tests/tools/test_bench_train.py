@@ -52,7 +52,7 @@ def test_training_on_noise_is_timed_against_a_bare_loop(
         sys,
         "argv",
         [
-            "bench_train.py",
+            "train.py",
             "--net",
             net,
             "--batches",
@@ -84,7 +84,7 @@ def test_layers_are_timed_against_torchs(
         sys,
         "argv",
         [
-            "bench_layers.py",
+            "layers.py",
             "--kinds",
             "gru",
             "--shapes",
