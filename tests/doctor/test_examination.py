@@ -1,4 +1,4 @@
-"""Planted defects are found by line; healthy corpora give nothing; real corpora give what is true of them."""
+"""Planted defects are found by line; healthy corpora give nothing, real ones what is true."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_findings_do_not_depend_on_workers(
     )
 
 
-# what is true of public corpora -------------------------------------------------------------------------------------------
+# what is true of public corpora ------------------------------------------------------------------
 
 
 @pytest.mark.slow

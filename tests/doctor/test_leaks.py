@@ -1,0 +1,57 @@
+"""What train and valid have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ctcasr.batch import Utterance
+from ctcasr.doctor.leaks import between
+from ctcasr.doctor.listen import SignalStats, Sound
+
+
+def said(name: str, line: int, text: str, speaker: str | None = None, digest: str = "") -> Sound:
+    utterance = Utterance(Path(name), text=text, speaker=speaker, where=f"m:{line}")
+    content = (digest or name).encode()
+    return Sound(utterance, signal=SignalStats(0.5, 0.1, 0, 0, 1, content, np.ones(2, bool)))
+
+
+def slugs(train: list[Sound], valid: list[Sound]) -> dict[str, tuple[int, ...]]:
+    return {finding.slug: finding.lines for finding in between(train, valid, str.lower)}
+
+
+def test_parts_that_share_nothing_are_no_finding() -> None:
+    assert not slugs([said("a", 1, "one", "s")], [said("b", 1, "two", "t")])
+
+
+def test_a_recording_by_path_is_told_once_and_a_copy_by_content() -> None:
+    train = [said("a", 1, "one"), said("b", 2, "two")]
+    assert slugs(train, [said("a", 1, "three")]) == {"shared-recordings": (1,)}
+    assert slugs(train, [said("c", 1, "three", digest="b")]) == {"shared-audio": (2,)}
+
+
+def test_silence_is_no_copy_of_silence() -> None:
+    silence = SignalStats(0, 0, 0, 0, 1, b"same", None)
+    train, valid = said("a", 1, "one"), said("b", 1, "two")
+    assert not slugs(
+        [Sound(train.utterance, signal=silence)], [Sound(valid.utterance, signal=silence)]
+    )
+
+
+def test_some_speakers_are_a_warning_and_all_a_note() -> None:
+    train = [said("a", 1, "one", "s"), said("b", 2, "two", "t")]
+    assert slugs(train, [said("c", 1, "three", "s"), said("d", 2, "four", "u")]) == {
+        "shared-speakers": (1,)
+    }
+    assert slugs(train, [said("c", 1, "three", "s")]) == {"same-speakers": ()}
+
+
+def test_texts_that_are_said_in_both() -> None:
+    train = [said(f"{n}", n, f"text number {n}") for n in range(1, 41)]
+    valid = [said(f"v{n}", n, f"text {n}") for n in range(1, 11)]
+    assert not slugs(train, valid)
+    valid[0] = said("v1", 1, "Text Number 7")
+    assert slugs(train, valid) == {"shared-texts": (7,)}
+    grammar = [said(f"{n}", n, "yes" if n % 2 else "no") for n in range(1, 13)]
+    assert slugs(grammar, [said("v", 1, "yes")]) == {"same-texts": ()}
