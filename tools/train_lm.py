@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from ctcasr.data import read_manifest, split_dev
-from ctcasr.text import Lexicon, NGram, make_tokenizer, spell_digits, train_ngram
+from ctcasr.text import Lexicon, NGram, TakenOut, make_tokenizer, train_ngram
 
 Sentences = list[list[str]]
 
@@ -58,21 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    tokenizer = make_tokenizer(args.text)
+    tokenizer = make_tokenizer(args.text, digits=args.digits)
+    taken_out = TakenOut()
 
     def written(texts: Sequence[str]) -> Sentences:
-        found = (
-            tokenizer.normalise(spell_digits(text) if args.digits == "spell" else text).split()
-            for text in texts
-        )
-        return [sentence for sentence in found if sentence]
+        sentences = [taken_out.add(tokenizer.reference(text)).split() for text in texts]
+        return [sentence for sentence in sentences if sentence]
 
     train: Sentences = []
     held: Sentences = []
     for name in args.inputs:
-        kept, left = texts_of(Path(name), args.dev_share, args.dev_seed)
-        train += written(kept)
-        held += written(left)
+        train_texts, held_texts = texts_of(Path(name), args.dev_share, args.dev_seed)
+        train += written(train_texts)
+        held += written(held_texts)
+    if taken_out:
+        print(taken_out)
     words = Lexicon.read(args.words, tokenizer).words if args.words else ()
     trained = train_ngram(train, args.order, words)
     path = trained.model.write(args.out)
