@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
 from ctcasr.text.alphabet import Alphabet
 from ctcasr.text.pieces import Pieces
@@ -10,24 +11,26 @@ from ctcasr.text.tokenizer import Digits, Tokenizer
 
 
 def make_tokenizer(
-    name: str, texts: Iterable[str] = (), strict: bool = False, digits: Digits = "keep"
+    name: str, texts: Iterable[str] = (), strict: bool = False, digits: str = "keep"
 ) -> Tokenizer:
     """The tokenizer "english38", "english29" or "pieces:N", which is learnt from `texts`.
 
     Raises:
-        ValueError: for another name, or pieces that cannot be learnt.
+        ValueError: for another name, a rule other than "keep" and "spell", or pieces that cannot
+            be learnt.
 
     Example:
         >>> make_tokenizer("english29").size
         29
     """
+    rule = cast(Digits, digits)  # which Alphabet checks
     if name == "english38":
-        return Alphabet.english38(strict, digits)
+        return Alphabet.english38(strict, rule)
     if name == "english29":
-        return Alphabet.english29(strict, digits)
+        return Alphabet.english29(strict, rule)
     kind, _, size = name.partition(":")
     if kind == "pieces" and size.isdecimal():
-        return Pieces.train(texts, int(size), Alphabet.english38(strict, digits))
+        return Pieces.train(texts, int(size), Alphabet.english38(strict, rule))
     raise ValueError(
         f"text: expected english38, english29 or pieces:N (as pieces:200); got {name!r}"
     )
