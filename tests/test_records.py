@@ -95,3 +95,15 @@ def test_numbers_that_json_does_not_know_are_words(tmp_path: Path) -> None:
 def test_no_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="expected the records of a run"):
         read_records(tmp_path)
+
+
+BROKEN = ["{", "[]", "3", '"x"', "null", '{"step": 3}', '{"kind": "step", "step": "x"}', "\0\0"]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_line_in_the_middle_is_named(tmp_path: Path, broken: str) -> None:
+    path = tmp_path / "records.jsonl"
+    lines = ['{"kind": "step", "step": 1}', broken, '{"kind": "step", "step": 2}', ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"records\.jsonl:2"):
+        assert [record.step for record in read_records(path)] == [1, 2]

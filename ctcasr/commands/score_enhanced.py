@@ -21,9 +21,10 @@ from ctcasr.compare.scene import Scene, dev_and_test, read_scenes
 from ctcasr.compare.summary import Setting, Summary, summarise
 from ctcasr.compare.trial import SHARES, Design, Trial, hold_trial
 from ctcasr.scoring.bootstrap import DRAWS
-from ctcasr.show.enhanced_picture import pictures
+from ctcasr.show.scene_picture import pictures
+from ctcasr.show.score_files import scores, write_rows, write_scores
 from ctcasr.show.score_page import write_page
-from ctcasr.show.score_report import scores, table, write_rows, write_scores
+from ctcasr.show.score_table import table
 
 PIPE_WIDTH = 160  # columns of the table where no terminal says how many there are
 

@@ -1,4 +1,4 @@
-"""Views of a run: live display, plain lines, plots."""
+"""Views of a run: live display, plain lines, plots, pages."""
 
 from ctcasr.show.arms import draw_arms
 from ctcasr.show.classes import draw_classes

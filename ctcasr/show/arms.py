@@ -1,37 +1,58 @@
-"""Several ways of training side by side: one small picture for each, the first one in grey behind all others."""
+"""Several ways of training side by side: a small picture for each, the first in grey behind all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ctcasr.diagnose.history import RELEASED
 from ctcasr.show.curves import new_figure
 from ctcasr.show.units import BLUE, GREY, VERMILION
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 Curve = Sequence[tuple[int, float, float]]  # step, CER, WER (shares) of each check
-RELEASED = 0.8
+
+_COLUMNS = 4
+_DPI = 130
 
 
 def draw_arms(path: str | Path, arms: Mapping[str, Sequence[Curve]]) -> Path:
-    """Draw CER over steps for every run of every arm into the file `path`; the dashed line is where the plateau ends."""
+    """Draw CER over the steps for every run of every arm into the file `path`.
+
+    The dashed line is where the plateau ends.
+
+    Raises:
+        ImportError: without matplotlib.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    columns = min(4, len(arms))
+    columns = min(_COLUMNS, len(arms))
     rows = -(-len(arms) // columns)
     figure = new_figure(3.2 * columns, 2.4 * rows)
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    first = next(iter(arms.values()))
-    for (name, runs), axis in zip(arms.items(), axes.flat, strict=False):
-        for curve in first:
-            axis.plot([p[0] for p in curve], [100 * p[1] for p in curve], color=GREY, linewidth=0.8)
-        for curve in runs if runs is not first else ():
-            axis.plot([p[0] for p in curve], [100 * p[1] for p in curve], color=BLUE, linewidth=1.4)
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    axes = list(grid.flat)
+    first, *_ = arms.values()
+    for axis, (name, runs) in zip(axes, arms.items(), strict=False):
+        _draw(axis, first, GREY, 0.8)
+        if runs is not first:
+            _draw(axis, runs, BLUE, 1.4)
         axis.axhline(100 * RELEASED, color=VERMILION, linewidth=0.8, linestyle="--")
         axis.set_title(name, fontsize=9)
         axis.set_ylim(0, 105)
-    for axis in list(axes.flat)[len(arms) :]:
+    for axis in axes[len(arms) :]:
         axis.set_visible(False)
     figure.supxlabel("optimiser steps")
     figure.supylabel("CER % on the dev part")
-    figure.savefig(path, dpi=130)
+    figure.savefig(path, dpi=_DPI)
     return path
+
+
+def _draw(axis: Axes, runs: Sequence[Curve], colour: str, width: float) -> None:
+    """CER in per cent over the steps of each run."""
+    for curve in runs:
+        steps = [step for step, _, _ in curve]
+        cers = [100 * cer for _, cer, _ in curve]
+        axis.plot(steps, cers, color=colour, linewidth=width)

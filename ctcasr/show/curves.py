@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ctcasr.diagnose import first_release
-from ctcasr.records import read_records
-from ctcasr.show.records import RecordLike, final_course, number
+from ctcasr.records import CheckRecord, EventRecord, Reason, Record, StepRecord, read_records
+from ctcasr.show.records import Series, final_course, number_of, series
 from ctcasr.show.run_view import RunView
 from ctcasr.show.units import (
     BLACK,
@@ -27,29 +27,46 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Points = tuple[list[int], list[float]]
+_DPI = 150
+_WIDTH_IN = 9
+_SMOOTHED = 80  # half a window of smoothing is this part of the whole
+_RATE_TICKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)  # per cent
+_PLAIN_DECADES = 1e4  # up to this ratio a logarithmic axis has 1, 2 and 5 as ticks
+_MARKED = (Reason.RESUMED, Reason.INTERRUPTED, Reason.EARLY_STOP)  # events drawn as lines
 
 
 def draw_run(run: str | Path) -> list[Path]:
-    """Draw loss.png, wer.png and blank.png of a run directory into its plots/; those whose numbers are there.
+    """Draw loss.png, wer.png and blank.png of a run directory into its plots/.
 
-    Raises FileNotFoundError without records.jsonl, ImportError without matplotlib.
+    Those whose numbers are there are drawn; returned are their paths.
+
+    Raises:
+        FileNotFoundError: without records.jsonl.
+        ImportError: without matplotlib.
     """
-    run = Path(run)
+    folder = Path(run) / "plots"
     records = final_course(read_records(run))
-    folder = run / "plots"
     folder.mkdir(exist_ok=True)
+    pictures: dict[str, Callable[[Sequence[Record]], Figure | None]] = {
+        "loss.png": _loss,
+        "wer.png": _error_rates,
+        "blank.png": _blank,
+    }
     written = []
-    for name, draw in (("loss.png", _loss), ("wer.png", _wer), ("blank.png", _blank)):
+    for name, draw in pictures.items():
         figure = draw(records)
         if figure is not None:
-            figure.savefig(folder / name, dpi=150)
+            figure.savefig(folder / name, dpi=_DPI)
             written.append(folder / name)
     return written
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
-    """A matplotlib figure that needs no display; ImportError names the extra where matplotlib is absent."""
+    """A matplotlib figure that needs no display.
+
+    Raises:
+        ImportError: naming the extra to install, where matplotlib is absent.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -59,183 +76,185 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
-def series(records: Sequence[RecordLike], kind: str, name: str) -> Points:
-    """Steps and values of one field in the records of one kind, where it is a number."""
-    found = [
-        (r.step, value)
-        for r in records
-        if r.kind == kind and (value := number(r.data.get(name))) is not None
-    ]
-    return [step for step, _ in found], [value for _, value in found]
-
-
 def smooth(values: Sequence[float]) -> list[float]:
     """Mean over a window around each value, about 1/40 of the whole."""
-    half = len(values) // 80
-    sums = [0.0]
+    half = len(values) // _SMOOTHED
+    sums = [0.0]  # of all values before each
     for value in values:
         sums.append(sums[-1] + value)
-    ends = [(max(0, i - half), min(len(values), i + half + 1)) for i in range(len(values))]
-    return [(sums[b] - sums[a]) / (b - a) for a, b in ends]
+    means = []
+    for index in range(len(values)):
+        first = max(0, index - half)
+        end = min(len(values), index + half + 1)
+        means.append((sums[end] - sums[first]) / (end - first))
+    return means
 
 
-def release_step(records: Sequence[RecordLike]) -> int | None:
-    """Step of the first check after which CER stays at or below 80 % for 3 checks; None where that did not happen."""
-    steps, cers = series(records, "check", "cer")
-    at = first_release(cers)
-    return None if at is None else steps[at]
+def release_step(records: Sequence[Record]) -> int | None:
+    """Step of the first of three checks in a row with CER at or below 80 %; None without one.
+
+    Example:
+        >>> cers = [1.0, 0.8, 0.6, 0.4]
+        >>> release_step([CheckRecord(step=10 * k, metrics={"cer": c}) for k, c in enumerate(cers)])
+        10
+    """
+    steps, cers = series(records, CheckRecord, "cer")
+    first = first_release(cers)
+    return None if first is None else steps[first]
 
 
-def _loss(records: Sequence[RecordLike]) -> Figure | None:
-    steps, values = series(records, "step", "loss")
-    if not steps:
+def _loss(records: Sequence[Record]) -> Figure | None:
+    """Loss of train and dev, with the learning rate and the gradient norm below."""
+    train = series(records, StepRecord, "loss")
+    if not train.steps:
         return None
-    figure = new_figure(9, 6.5)
+    dev = series(records, CheckRecord, "loss")
+    figure = new_figure(_WIDTH_IN, 6.5)
     axes: Sequence[Any] = figure.subplots(3, 1, sharex=True, height_ratios=(4, 1, 1))
-    top, rate, gradient = axes
-    top.plot(steps, values, color=SKY, alpha=0.35, linewidth=0.7)
-    top.plot(steps, smooth(values), color=BLUE, linewidth=2, label="train, smoothed")
-    dev_steps, dev = series(records, "check", "dev_loss")
-    if dev:
-        top.plot(dev_steps, dev, color=ORANGE, marker="o", markersize=4, linewidth=1.5, label="dev")
-        i = dev.index(min(dev))
-        top.annotate(
-            f"least {short(dev[i])}",
-            (dev_steps[i], dev[i]),
-            xytext=(0, 14),
-            textcoords="offset points",
-            ha="center",
-            color=VERMILION,
-            fontweight="bold",
-        )
-    _log_where_positive(top, values + dev)
-    _frame(top, records, "Loss over the run", "loss")
+    losses, rates, gradients = axes
+    losses.plot(*train, color=SKY, alpha=0.35, linewidth=0.7)
+    losses.plot(train.steps, smooth(train.values), color=BLUE, linewidth=2, label="train, smoothed")
+    if dev.values:
+        losses.plot(*dev, color=ORANGE, marker="o", markersize=4, linewidth=1.5, label="dev")
+        _annotate_least(losses, dev)
+    _log_where_positive(losses, train.values + dev.values)
+    _frame(losses, records, "Loss over the run", "loss")
     _legend(figure)
-    for axis, name, label in (
-        (rate, "lr", "learning\nrate"),
-        (gradient, "grad_norm", "gradient\nnorm"),
-    ):
-        points = series(records, "step", name)
-        axis.plot(*points, color=GREY, linewidth=0.6, alpha=0.5 if name == "grad_norm" else 0)
-        axis.plot(
-            points[0],
-            smooth(points[1]) if name == "grad_norm" else points[1],
-            color=BLACK,
-            linewidth=1.3,
-        )
-        if name == "grad_norm":
-            _log_where_positive(axis, points[1])
-        _style(axis, label)
-    rate.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    gradient.set_xlabel("step")
+    learning_rate = series(records, StepRecord, "lr")
+    rates.plot(*learning_rate, color=BLACK, linewidth=1.3)
+    rates.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
+    _style(rates, "learning\nrate")
+    norm = series(records, StepRecord, "grad_norm")
+    gradients.plot(*norm, color=GREY, linewidth=0.6, alpha=0.5)
+    gradients.plot(norm.steps, smooth(norm.values), color=BLACK, linewidth=1.3)
+    _log_where_positive(gradients, norm.values)
+    _style(gradients, "gradient\nnorm")
+    gradients.set_xlabel("step")
     return figure
 
 
-def _wer(records: Sequence[RecordLike]) -> Figure | None:
-    curves = [
-        (name, colour, *series(records, "check", name))
-        for name, colour in (("wer", BLUE), ("cer", ORANGE))
-    ]
-    if not any(values for *_, values in curves):
+def _annotate_least(axis: Axes, curve: Series) -> None:
+    """The least value of a curve, written above its point."""
+    least = min(curve.values)
+    step = curve.steps[curve.values.index(least)]
+    axis.annotate(
+        f"least {short(least)}",
+        (step, least),
+        xytext=(0, 14),
+        textcoords="offset points",
+        ha="center",
+        color=VERMILION,
+        fontweight="bold",
+    )
+
+
+def _error_rates(records: Sequence[Record]) -> Figure | None:
+    """WER and CER of the checks, the best of them with a star."""
+    curves = {"wer": BLUE, "cer": ORANGE}
+    rates = {name: series(records, CheckRecord, name) for name in curves}
+    values = [value for curve in rates.values() for value in curve.values]
+    if not values:
         return None
-    figure = new_figure(9, 5)
+    figure = new_figure(_WIDTH_IN, 5)
     axis: Axes = figure.subplots()
-    for name, colour, steps, values in curves:
-        if values:
-            axis.plot(
-                steps,
-                [100 * v for v in values],
-                color=colour,
-                marker="o",
-                markersize=4,
-                linewidth=2,
-                label=f"{name.upper()}, {percent(values[-1], 1)} at last",
-            )
-    best = [
-        r
-        for r in records
-        if r.kind == "check" and r.data.get("best") and number(r.data.get("wer")) is not None
-    ]
+    for name, colour in curves.items():
+        curve = rates[name]
+        if curve.values:
+            label = f"{name.upper()}, {percent(curve.values[-1], 1)} at last"
+            style: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 2}
+            axis.plot(curve.steps, _percents(curve.values), color=colour, label=label, **style)
     title = "Errors on the dev part"
-    if best:
-        wer = float(best[-1].data["wer"])
-        axis.plot(
-            [best[-1].step],
-            [100 * wer],
-            marker="*",
-            markersize=16,
-            color=GREEN,
-            linestyle="none",
-            zorder=5,
-        )
-        title += f": best WER {percent(wer, 1)} at step {best[-1].step} (star)"
-    # Logarithmic, so that 4 % and 2 % are as far apart as 40 and 20; linear below 1 %, so that 0 has a place.
-    top = max(100.0, *(100 * v for *_, values in curves for v in values))
-    ticks = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500]
-    axis.set_yscale("symlog", linthresh=1, linscale=0.4)
-    axis.set_yticks(
-        [t for t in ticks if t <= top * 1.1], [f"{t} %" for t in ticks if t <= top * 1.1]
-    )
-    axis.minorticks_off()
-    axis.set_ylim(-0.1, top * 1.15)
-    axis.set_xlim(
-        0, max(RunView.of(records).step, *(steps[-1] for _, _, steps, _ in curves if steps)) * 1.01
-    )
+    best = _best_check(records)
+    if best is not None:
+        wer = number_of(best, "wer") or 0.0
+        star: dict[str, Any] = {"marker": "*", "markersize": 16, "linestyle": "none", "zorder": 5}
+        axis.plot([best.step], [100 * wer], color=GREEN, **star)
+        title += f": best WER {percent(wer, 1)} at step {best.step} (star)"
+    _rate_axis(axis, highest=100 * max(values))
+    last_check = max(curve.steps[-1] for curve in rates.values() if curve.steps)
+    axis.set_xlim(0, max(RunView.of(records).step, last_check) * 1.01)
     _frame(axis, records, title, "error rate (logarithmic)")
     axis.set_xlabel("step")
     _legend(figure)
     return figure
 
 
-def _blank(records: Sequence[RecordLike]) -> Figure | None:
-    steps, mass = series(records, "step", "blank_mass")
-    if not steps:
+def _best_check(records: Sequence[Record]) -> Record | None:
+    """The last check that was the best so far and has a WER."""
+    best = None
+    for record in records:
+        is_best = isinstance(record, CheckRecord) and record.best
+        if is_best and number_of(record, "wer") is not None:
+            best = record
+    return best
+
+
+def _rate_axis(axis: Axes, highest: float) -> None:
+    """Per cent, logarithmic, so that 4 % and 2 % are as far apart as 40 and 20.
+
+    Below 1 % it is linear, so that 0 has a place.
+    """
+    top = max(100.0, highest)
+    ticks = [tick for tick in _RATE_TICKS if tick <= top * 1.1]
+    axis.set_yscale("symlog", linthresh=1, linscale=0.4)
+    axis.set_yticks(ticks, [f"{tick} %" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_ylim(-0.1, top * 1.15)
+
+
+def _blank(records: Sequence[Record]) -> Figure | None:
+    """The blank's mass of the model and of the targets, and the release from the plateau."""
+    mass = series(records, StepRecord, "blank_mass")
+    if not mass.steps:
         return None
-    figure = new_figure(9, 5)
+    likeliest = series(records, StepRecord, "blank_argmax")
+    asked = series(records, StepRecord, "blank_expected")
+    mass_percent = _percents(smooth(mass.values))
+    asked_percent = _percents(smooth(asked.values))
+    figure = new_figure(_WIDTH_IN, 5)
     axis: Axes = figure.subplots()
-    wins = series(records, "step", "blank_argmax")
     axis.plot(
-        wins[0],
-        [100 * v for v in smooth(wins[1])],
+        likeliest.steps,
+        _percents(smooth(likeliest.values)),
         color=PURPLE,
         linewidth=1,
         linestyle=":",
         label="frames where blank is the likeliest",
     )
-    axis.plot(
-        steps,
-        [100 * v for v in smooth(mass)],
-        color=ORANGE,
-        linewidth=2.2,
-        label="blank mass of the model",
-    )
-    asked_steps, asked = series(records, "step", "blank_expected")
-    shares = [100 * v for v in smooth(asked)]
-    axis.plot(
-        asked_steps, shares, color=BLUE, linewidth=2.2, label="blank share that the targets ask for"
-    )
-    if asked_steps == steps:
-        axis.fill_between(steps, [100 * v for v in smooth(mass)], shares, color=ORANGE, alpha=0.15)
-    released = release_step(records)
+    label = "blank mass of the model"
+    axis.plot(mass.steps, mass_percent, color=ORANGE, linewidth=2.2, label=label)
+    label = "blank share that the targets ask for"
+    axis.plot(asked.steps, asked_percent, color=BLUE, linewidth=2.2, label=label)
+    if asked.steps == mass.steps:
+        axis.fill_between(mass.steps, mass_percent, asked_percent, color=ORANGE, alpha=0.15)
     title = "Blank share: model against targets"
+    released = release_step(records)
     if released is not None:
-        axis.axvline(released, color=GREEN, linewidth=1.5, linestyle="--")
-        axis.annotate(
-            f"release: CER at most 80 % from step {released} on",
-            (released, 2),
-            xytext=(6, 0),
-            textcoords="offset points",
-            color=GREEN,
-            va="bottom",
-        )
-    elif series(records, "check", "cer")[0]:
+        _annotate_release(axis, released)
+    elif series(records, CheckRecord, "cer").steps:
         title += " (not released: CER still above 80 %)"
     axis.set_ylim(0, 102)
-    axis.set_yticks(range(0, 101, 20), [f"{t} %" for t in range(0, 101, 20)])
+    axis.set_yticks(range(0, 101, 20), [f"{tick} %" for tick in range(0, 101, 20)])
     _frame(axis, records, title, "share of the probability mass")
     axis.set_xlabel("step")
     _legend(figure)
     return figure
+
+
+def _annotate_release(axis: Axes, released: int) -> None:
+    axis.axvline(released, color=GREEN, linewidth=1.5, linestyle="--")
+    axis.annotate(
+        f"release: CER at most 80 % from step {released} on",
+        (released, 2),
+        xytext=(6, 0),
+        textcoords="offset points",
+        color=GREEN,
+        va="bottom",
+    )
+
+
+def _percents(shares: Sequence[float]) -> list[float]:
+    return [100 * share for share in shares]
 
 
 def _legend(figure: Figure) -> None:
@@ -252,31 +271,29 @@ def _style(axis: Any, label: str) -> None:
 
 def _log_where_positive(axis: Any, values: Sequence[float]) -> None:
     """A logarithmic axis with plain numbers on it, where no value forbids it."""
-    if values and min(values) > 0:
-        axis.set_yscale("log")
-        if max(values) / min(values) < 1e4:
-            from matplotlib.ticker import LogLocator, NullFormatter
+    if not values or min(values) <= 0:
+        return
+    axis.set_yscale("log")
+    if max(values) / min(values) < _PLAIN_DECADES:
+        from matplotlib.ticker import LogLocator, NullFormatter
 
-            axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axis.yaxis.set_minor_formatter(NullFormatter())
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _frame(axis: Any, records: Sequence[RecordLike], title: str, label: str) -> None:
-    """Title, the epochs above, and what befell the run: skipped steps as ticks, resumptions and stops as lines."""
+def _frame(axis: Any, records: Sequence[Record], title: str, label: str) -> None:
+    """Title, the epochs above, and what befell the run.
+
+    Skipped steps are ticks at the bottom, resumptions and stops are lines.
+    """
     _style(axis, label)
     axis.set_title(title, loc="left", fontweight="bold")
-    story = RunView.of(records)
-    if story.steps and story.epochs:
-        per = story.steps / story.epochs
-        above = axis.secondary_xaxis(
-            "top", functions=(lambda step: step / per, lambda epoch: epoch * per)
-        )
-        above.set_xlabel("epoch", fontsize="small", loc="right")
-        above.tick_params(labelsize="small")
-    skipped = [
-        r.step for r in records if r.kind == "event" and r.data.get("what") == "skipped-step"
-    ]
+    view = RunView.of(records)
+    if view.steps and view.epochs:
+        _epochs_above(axis, steps_per_epoch=view.steps / view.epochs)
+    events = [record for record in records if isinstance(record, EventRecord)]
+    skipped = [event.step for event in events if event.skipped_step]
     if skipped:
         axis.plot(
             skipped,
@@ -289,17 +306,34 @@ def _frame(axis: Any, records: Sequence[RecordLike], title: str, label: str) -> 
             transform=axis.get_xaxis_transform(),
             label="skipped step",
         )
-    for record in records:
-        what = record.data.get("what")
-        if record.kind == "event" and what in ("resumed", "early-stop", "interrupted"):
-            axis.axvline(record.step, color=GREY, linewidth=1, linestyle="--")
-            axis.annotate(
-                f" {what}",
-                (record.step, 0.98),
-                xycoords=axis.get_xaxis_transform(),
-                color=GREY,
-                va="top",
-                rotation=90,
-                fontsize="small",
-                ha="right",
-            )
+    for event in events:
+        if event.reason in _MARKED:
+            _mark_event(axis, event)
+
+
+def _epochs_above(axis: Any, steps_per_epoch: float) -> None:
+    """A second axis above, in epochs."""
+
+    def epoch_of(step: Any) -> Any:
+        return step / steps_per_epoch
+
+    def step_of(epoch: Any) -> Any:
+        return epoch * steps_per_epoch
+
+    above = axis.secondary_xaxis("top", functions=(epoch_of, step_of))
+    above.set_xlabel("epoch", fontsize="small", loc="right")
+    above.tick_params(labelsize="small")
+
+
+def _mark_event(axis: Any, event: EventRecord) -> None:
+    axis.axvline(event.step, color=GREY, linewidth=1, linestyle="--")
+    axis.annotate(
+        f" {event.reason}",
+        (event.step, 0.98),
+        xycoords=axis.get_xaxis_transform(),
+        color=GREY,
+        va="top",
+        rotation=90,
+        fontsize="small",
+        ha="right",
+    )

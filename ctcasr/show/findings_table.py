@@ -12,64 +12,81 @@ from ctcasr.doctor.examination import Examination
 from ctcasr.doctor.finding import plural
 from ctcasr.show.units import clock
 
-_STYLE = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+_MOST_RANGES = 8
 
 
 def table(result: Examination) -> RenderableType:
     """What was examined, what was found, on which lines, and what to do."""
     parts: list[RenderableType] = [Text(result.manifest, style="bold"), _facts(result)]
     if result.findings:
-        grid = Table(show_lines=True, expand=True)
-        grid.add_column("finding", no_wrap=True)
-        for heading, ratio in (("what", 4), ("lines", 1), ("what to do", 3)):
-            grid.add_column(heading, ratio=ratio)
-        for f in result.findings:
-            name = Text.assemble((f.severity, _STYLE[f.severity]), "\n", f.slug)
-            grid.add_row(name, Text(f.message), Text(ranges(f.lines), style="dim"), Text(f.cure))
-        parts.append(grid)
+        parts.append(_findings(result))
     parts.append(_conclusion(result))
     return Group(*parts)
 
 
-def ranges(lines: Sequence[int], most: int = 8) -> str:
-    """Line numbers as `3, 7-9, 12`, the first few of them and how many follow."""
+def ranges(lines: Sequence[int], most: int = _MOST_RANGES) -> str:
+    """Line numbers as `3, 7-9, 12`, the first few of them and how many follow.
+
+    Example:
+        >>> ranges([3, 7, 8, 9, 12], most=2)
+        '3, 7-9 and 1 more'
+    """
     spans: list[list[int]] = []
     for line in lines:
         if spans and line == spans[-1][1] + 1:
             spans[-1][1] = line
         else:
             spans.append([line, line])
-    shown = [f"{a}" if a == b else f"{a}-{b}" for a, b in spans[:most]]
-    hidden = sum(b - a + 1 for a, b in spans[most:])
-    return ", ".join(shown) + (f" and {hidden} more" if hidden else "")
+    texts = []
+    for first, last in spans[:most]:
+        texts.append(f"{first}" if first == last else f"{first}-{last}")
+    text = ", ".join(texts)
+    hidden = sum(last - first + 1 for first, last in spans[most:])
+    return f"{text} and {hidden} more" if hidden else text
+
+
+def _findings(result: Examination) -> Table:
+    grid = Table(show_lines=True, expand=True)
+    grid.add_column("finding", no_wrap=True)
+    grid.add_column("what", ratio=4)
+    grid.add_column("lines", ratio=1)
+    grid.add_column("what to do", ratio=3)
+    for finding in result.findings:
+        severity = (finding.severity, _STYLES[finding.severity])
+        name = Text.assemble(severity, "\n", finding.slug)
+        lines = Text(ranges(finding.lines), style="dim")
+        grid.add_row(name, Text(finding.message), lines, Text(finding.cure))
+    return grid
 
 
 def _facts(result: Examination) -> Text:
-    text = Text(
-        f"{plural(result.lines, 'line')}, {clock(result.seconds)} of sound that can be used"
-    )
+    """How much there is, how much of it was listened to, and how many frames the texts leave."""
+    usable = clock(result.seconds)
+    text = Text(f"{plural(result.lines, 'line')}, {usable} of sound that can be used")
     if result.speakers:
         text.append(f", {plural(result.speakers, 'speaker')}")
     if result.listened < result.utterances:
         text.append(
-            f"; listened to {result.listened} of {result.utterances}, of the others only the header was read"
+            f"; listened to {result.listened} of {result.utterances}, "
+            "of the others only the header was read"
         )
-    if result.slack:
-        s = result.slack
+    slack = result.slack
+    if slack:
         text.append(
-            f"\nframes of {1000 * result.frame_s:.0f} ms beyond what the texts need: least {s.least}, 1 % below {s.p1:.0f}, "
-            f"5 % below {s.p5:.0f}, median {s.median:.0f}, 95 % below {s.p95:.0f}; "
-            f"{s.infeasible} have too few, {s.tight} are tight"
+            f"\nframes of {1000 * result.frame_s:.0f} ms beyond what the texts need: "
+            f"least {slack.least}, 1 % below {slack.p1:.0f}, 5 % below {slack.p5:.0f}, "
+            f"median {slack.median:.0f}, 95 % below {slack.p95:.0f}; "
+            f"{slack.infeasible} have too few, {slack.tight} are tight"
         )
     return text
 
 
 def _conclusion(result: Examination) -> Text:
+    severities = [finding.severity for finding in result.findings]
     if result.hurts:
-        count = sum(f.severity == "error" for f in result.findings)
-        return Text(
-            f"Training would be hurt: {plural(count, 'error')}. Mend them first.", style="bold red"
-        )
-    if any(f.severity == "warning" for f in result.findings):
+        errors = plural(severities.count("error"), "error")
+        return Text(f"Training would be hurt: {errors}. Mend them first.", style="bold red")
+    if "warning" in severities:
         return Text("Ready to train; look at the warnings.", style="bold yellow")
     return Text("Ready to train.", style="bold green")

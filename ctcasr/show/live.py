@@ -1,4 +1,4 @@
-"""`watch`: passes a run's records through and shows the run meanwhile, in the way that suits the place."""
+"""`watch`: passes a run's records through and shows the run, in the way that suits the place."""
 
 from __future__ import annotations
 
@@ -11,31 +11,47 @@ from typing import Any, Protocol, TypeVar
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from ctcasr.records import Record, StepRecord
 from ctcasr.show.plain import PlainLines
-from ctcasr.show.records import RecordLike
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
 from ctcasr.show.screen import WIDEST, screen
 
-R = TypeVar("R", bound=RecordLike)
-DRAW_S = (
-    0.5  # a step redraws the live view at most this often: calm to the eye, nothing to the clock
+DRAW_S = 0.5  # a step redraws the view at most this often: calm to the eye, nothing to the clock
+_NOTEBOOK = WIDEST - 20  # columns of a view in a notebook
+_LINES = 80  # columns that a summary in a log has at least
+_CELL_STYLE = (
+    "font-family:Menlo,'DejaVu Sans Mono',Consolas,monospace;"
+    "font-size:13px;line-height:1.25;white-space:pre"
 )
+
+R = TypeVar("R", bound=Record)
 
 
 class View(Protocol):
     """A place that shows records."""
 
-    def add(self, record: RecordLike) -> None: ...
-    def close(self) -> None: ...
+    def add(self, record: Record) -> None:
+        """Show one more record."""
+
+    def close(self) -> None:
+        """Show what came of the run."""
 
 
 def watch(
     records: Iterable[R], *, plain: bool | None = None, console: Console | None = None
 ) -> Iterator[R]:
-    """Pass every record through and show the run: live on a terminal or in a notebook, else (or if `plain`) as lines.
+    """Pass every record through and show the run meanwhile.
 
-    A view that fails to write (a terminal that has gone) is dropped; the records go on.
+    Live on a terminal or in a notebook, else (or if `plain`) as lines. A view that fails to write
+    (a terminal that has gone) is dropped; the records go on.
+
+    Example:
+        >>> from ctcasr.records import EpochRecord
+        >>> paper = Console(width=80, force_terminal=False, force_jupyter=False)
+        >>> epoch = EpochRecord(step=0, train_loss=2.0, seconds=3.0, time_s=3.0)
+        >>> _ = list(watch([epoch], console=paper))
+        0:03  epoch  1  step     0  epoch  train loss    2.00   took 0:03
     """
     view: View | None = _view(plain, console or Console())
     try:
@@ -57,12 +73,18 @@ def _view(plain: bool | None, console: Console) -> View:
         if console.is_jupyter:
             return NotebookView()
         # The bars and histories need Unicode; a terminal of an old code page gets lines.
-        plain = (
-            not console.is_terminal
-            or console.is_dumb_terminal
-            or not console.encoding.startswith("utf")
-        )
+        unicode = console.encoding.startswith("utf")
+        plain = not console.is_terminal or console.is_dumb_terminal or not unicode
     return PlainView(console) if plain else LiveView(console)
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line as it is; letters that the console's encoding lacks are escaped.
+
+    A transcript in such letters must not end a run of hours.
+    """
+    line = line.encode(console.encoding, "backslashreplace").decode(console.encoding)
+    console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 class PlainView:
@@ -72,25 +94,23 @@ class PlainView:
         self.console = console
         self.plain = PlainLines()
 
-    def add(self, record: RecordLike) -> None:
+    def add(self, record: Record) -> None:
+        """The lines that a record is worth."""
         for line in self.plain.lines(record):
-            self._print(line)
+            print_line(self.console, line)
 
     def close(self) -> None:
-        if self.plain.story.step:
-            width = max(80, self.console.width)
-            page = io.StringIO()
-            paper = Console(
-                file=page, width=width, color_system=None, force_terminal=False, force_jupyter=False
-            )
-            paper.print(summary(self.plain.story, width))
-            for line in page.getvalue().splitlines():
-                self._print(line.rstrip())
-
-    def _print(self, line: str) -> None:
-        # A transcript in letters that the log's encoding lacks must not end a run of hours.
-        line = line.encode(self.console.encoding, "backslashreplace").decode(self.console.encoding)
-        self.console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+        """The summary, if a step was made."""
+        if not self.plain.view.step:
+            return
+        width = max(_LINES, self.console.width)
+        page = io.StringIO()
+        paper = Console(
+            file=page, width=width, color_system=None, force_terminal=False, force_jupyter=False
+        )
+        paper.print(summary(self.plain.view, width))
+        for line in page.getvalue().splitlines():
+            print_line(self.console, line.rstrip())
 
 
 class LiveView:
@@ -98,45 +118,50 @@ class LiveView:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self.story = RunView()
-        # No thread of its own: it would take the interpreter from the training, and read the story while it changes.
+        self.view = RunView()
+        # No thread of its own: it would take the interpreter from the training, and read the view
+        # while it changes.
         self.live = Live(console=console, auto_refresh=False, get_renderable=self._draw)
-        self._drawn = float("-inf")
+        self._drawn_s = float("-inf")
 
     def _draw(self) -> RenderableType:
-        return screen(self.story, self.console.width)
+        return screen(self.view, self.console.width)
 
-    def add(self, record: RecordLike) -> None:
-        self.story.add(record)
-        if record.kind == "step" and time.monotonic() - self._drawn < DRAW_S:
+    def add(self, record: Record) -> None:
+        """Take a record in, and draw the panel where that is due."""
+        self.view.add(record)
+        if isinstance(record, StepRecord) and time.monotonic() - self._drawn_s < DRAW_S:
             return
         if not self.live.is_started:
             self.live.start()
         self.live.refresh()
-        self._drawn = time.monotonic()
+        self._drawn_s = time.monotonic()
 
     def close(self) -> None:
+        """Leave the panel, and print the summary below it."""
         self.live.stop()
-        if self.story.step:
-            self.console.print(summary(self.story, self.console.width))
+        if self.view.step:
+            self.console.print(summary(self.view, self.console.width))
 
 
 class NotebookView:
     """One output of a notebook cell, updated in place."""
 
     def __init__(self) -> None:
-        self.story = RunView()
+        self.view = RunView()
         self.handle: Any = None
-        self._drawn = float("-inf")
+        self._drawn_s = float("-inf")
 
-    def add(self, record: RecordLike) -> None:
-        self.story.add(record)
-        if record.kind != "step" or time.monotonic() - self._drawn >= DRAW_S:
-            self._show(screen(self.story, WIDEST - 20))
+    def add(self, record: Record) -> None:
+        """Take a record in, and draw the panel where that is due."""
+        self.view.add(record)
+        if not isinstance(record, StepRecord) or time.monotonic() - self._drawn_s >= DRAW_S:
+            self._show(screen(self.view, _NOTEBOOK))
 
     def close(self) -> None:
-        if self.story.step:
-            self._show(screen(self.story, WIDEST - 20), summary(self.story, WIDEST - 20))
+        """The panel with the summary below it."""
+        if self.view.step:
+            self._show(screen(self.view, _NOTEBOOK), summary(self.view, _NOTEBOOK))
 
     def _show(self, *parts: RenderableType) -> None:
         from IPython.display import HTML, display
@@ -146,11 +171,11 @@ class NotebookView:
             self.handle = display(page, display_id=True)
         else:
             self.handle.update(page)
-        self._drawn = time.monotonic()
+        self._drawn_s = time.monotonic()
 
 
-def as_html(*parts: RenderableType, width: int = WIDEST - 20) -> str:
-    """What a terminal of `width` columns would show, as one HTML element that needs nothing else."""
+def as_html(*parts: RenderableType, width: int = _NOTEBOOK) -> str:
+    """What a terminal of `width` columns would show, as one HTML element."""
     paper = Console(
         file=io.StringIO(),
         record=True,
@@ -161,5 +186,5 @@ def as_html(*parts: RenderableType, width: int = WIDEST - 20) -> str:
         legacy_windows=False,
     )
     paper.print(*parts, sep="\n")
-    style = "font-family:Menlo,'DejaVu Sans Mono',Consolas,monospace;font-size:13px;line-height:1.25;white-space:pre"
-    return paper.export_html(inline_styles=True, code_format=f'<pre style="{style}">{{code}}</pre>')
+    cell = f'<pre style="{_CELL_STYLE}">{{code}}</pre>'
+    return paper.export_html(inline_styles=True, code_format=cell)

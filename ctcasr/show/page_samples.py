@@ -1,73 +1,61 @@
-"""Three utterances over the epochs as HTML: what was written at each check, and where the spikes were."""
+"""Three utterances over the checks as HTML: what was written at each, and where the spikes were."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import SequenceMatcher
 from html import escape
-from typing import Any
 
-from ctcasr.show.charts import raster
-from ctcasr.show.records import RecordLike
+from ctcasr.records import CheckRecord, Record
+from ctcasr.show.page import Column, Section, table
+from ctcasr.show.raster import raster
+from ctcasr.show.records import Sample, samples_of
+
+Seen = tuple[int, Sample]  # the step of a check, and what it wrote
 
 _ROWS = 16  # checks that are shown of each utterance
+_WHY = (
+    "What the network wrote at the checks: characters that are right in green, others in red. "
+    "Where posteriors were recorded, each row is a check and runs through the utterance: dark "
+    "frames are blank, bright ones are a symbol; CTC narrows symbols to spikes of a frame or two."
+)
 
 
-def samples(records: Sequence[RecordLike]) -> str:
-    """A block for each utterance that the checks sampled.
-
-    A sample is {"id", "reference", "hypothesis"} and, where the task recorded them, "blank": the blank's posterior of every
-    frame, and "spikes": [frame, symbol, posterior] of every symbol that is written.
-    """
-    found: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+def samples(records: Sequence[Record]) -> Section:
+    """A block for each utterance that the checks sampled."""
+    by_utterance: dict[str, list[Seen]] = {}
     for record in records:
-        for sample in record.data.get("samples") or () if record.kind == "check" else ():
-            if isinstance(sample, Mapping):
-                found.setdefault(str(sample.get("id")), []).append((record.step, sample))
-    blocks = [_block(name, few(seen)) for name, seen in found.items()]
-    if not blocks:
-        return ""
-    return (
-        '<section><h2>Three utterances</h2><p class="why">What the network wrote at the checks: characters that are right in green, '
-        "others in red. Where posteriors were recorded, each row is a check and runs through the utterance: dark frames are blank, "
-        f"bright ones are a symbol; CTC narrows symbols to spikes of a frame or two.</p>{''.join(blocks)}</section>"
-    )
+        if isinstance(record, CheckRecord):
+            for sample in samples_of(record):
+                by_utterance.setdefault(sample.id, []).append((record.step, sample))
+    blocks = [_block(name, few(seen)) for name, seen in by_utterance.items()]
+    return Section("Three utterances", _WHY, "".join(blocks))
 
 
-def few(seen: Sequence[tuple[int, Mapping[str, Any]]]) -> list[tuple[int, Mapping[str, Any]]]:
+def few(seen: Sequence[Seen]) -> list[Seen]:
     """At most 16 of the checks, evenly spread, the first and the last among them."""
     if len(seen) <= _ROWS:
         return list(seen)
-    return [seen[round(i * (len(seen) - 1) / (_ROWS - 1))] for i in range(_ROWS)]
+    last = len(seen) - 1
+    return [seen[round(index * last / (_ROWS - 1))] for index in range(_ROWS)]
 
 
-def _block(name: str, seen: Sequence[tuple[int, Mapping[str, Any]]]) -> str:
-    said = str(seen[-1][1].get("reference") or "")
-    rows = "".join(
-        f'<tr><td class="n">{step}</td><td class="said">{_marked(said, str(s.get("hypothesis") or ""))}</td></tr>'
-        for step, s in seen
-    )
-    pictures = raster(
-        [
-            (str(step), s["blank"], s.get("spikes") or ())
-            for step, s in seen
-            if isinstance(s.get("blank"), list)
-        ]
-    )
-    return (
-        f"<h3>{escape(name)}</h3>{pictures}<table><tr><th>step</th><th>written</th></tr>{rows}"
-        f'<tr><td class="n soft">said</td><td class="said"><b>{escape(said)}</b></td></tr></table>'
-    )
+def _block(name: str, seen: Sequence[Seen]) -> str:
+    reference = seen[-1][1].reference
+    rows = [[str(step), marked(reference, sample.hypothesis)] for step, sample in seen]
+    rows.append(['<span class="soft">said</span>', f"<b>{escape(reference)}</b>"])
+    columns = [Column("step", "n"), Column("written", "text")]
+    return f"<h3>{escape(name)}</h3>{raster(seen)}{table(columns, rows)}"
 
 
-def _marked(said: str, written: str) -> str:
-    """What was written, with the characters that agree with what was said marked."""
-    if not written:
+def marked(reference: str, hypothesis: str) -> str:
+    """The hypothesis, with the characters that agree with the reference marked as right."""
+    if not hypothesis:
         return '<span class="soft">(nothing: only blanks)</span>'
+    matcher = SequenceMatcher(None, reference, hypothesis, autojunk=False)
     parts = []
-    for what, _, _, a, b in SequenceMatcher(None, said, written, autojunk=False).get_opcodes():
-        if a < b:
-            parts.append(
-                f'<span class="{"right" if what == "equal" else "wrong"}">{escape(written[a:b])}</span>'
-            )
+    for change, _, _, first, end in matcher.get_opcodes():
+        if first < end:
+            css = "right" if change == "equal" else "wrong"
+            parts.append(f'<span class="{css}">{escape(hypothesis[first:end])}</span>')
     return "".join(parts)

@@ -1,146 +1,212 @@
-"""The run as plain lines, for logs and pipes: ASCII but for messages, and columns that stay where they are."""
+"""The run as plain lines, for logs and pipes: ASCII but for messages, columns that stay."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from ctcasr.show.records import RecordLike, number
-from ctcasr.show.run_view import RunView, metrics_of
-from ctcasr.show.units import binary, clock, count, percent, rate, short
+from ctcasr.diagnose import Verdict
+from ctcasr.records import (
+    CheckRecord,
+    EpochRecord,
+    EventRecord,
+    Record,
+    StartRecord,
+    StepRecord,
+)
+from ctcasr.show.records import metrics_of, number, verdict_of
+from ctcasr.show.run_view import RunView
+from ctcasr.show.units import (
+    SHARES,
+    UNKNOWN,
+    binary,
+    clock,
+    count,
+    percent,
+    rate,
+    short,
+)
 
 EVERY_S = 10.0  # a step has a line at most this often, by the clock of the records
+_NAMED = 5  # utterances of an event, and lines of a manifest, that are named
+_CHARACTERS = 10  # that are named of those outside the alphabet
 
 
 class PlainLines:
     """Turns records into lines; a step makes one now and then, every other kind always."""
 
     def __init__(self) -> None:
-        self.story = RunView()
-        self._last_s: float | None = None
-        self._verdict: object = None
+        self.view = RunView()
+        self._last_line_s: float | None = None
+        self._last_verdict: object = None
 
-    def lines(self, record: RecordLike) -> list[str]:
+    def lines(self, record: Record) -> list[str]:
         """The lines that `record` is worth, maybe none."""
-        self.story.add(record)
-        data = record.data
-        if record.kind == "step":
-            if self._last_s is not None and self.story.time_s - self._last_s < EVERY_S:
-                return []
-            self._last_s = self.story.time_s
-            return [self._line("", step_columns(self.story))]
-        if record.kind == "start":
-            return start_lines(data)
-        if record.kind == "check":
-            return [self._line("check", check_columns(data)), *self._new_verdict(data)]
-        if record.kind == "epoch":
-            took = number(data.get("seconds"))
-            return [
-                self._line(
-                    "epoch",
-                    f"train loss {short(number(data.get('train_loss'))):>7}   took {clock(took)}",
-                )
-            ]
-        if record.kind == "event":
-            return [
-                self._line(
-                    str(data.get("what") or "event"), f"{data.get('message') or ''}{named(data)}"
-                )
-            ]
+        self.view.add(record)
+        if isinstance(record, StepRecord):
+            return self._step_lines()
+        if isinstance(record, StartRecord):
+            return start_lines(record)
+        if isinstance(record, CheckRecord):
+            return [self._line("check", check_columns(record)), *self._verdict_lines(record)]
+        if isinstance(record, EpochRecord):
+            return [self._line("epoch", epoch_columns(record))]
+        if isinstance(record, EventRecord):
+            return [self._line(str(record.reason), f"{record.message}{named(record)}")]
         return []
 
+    def _step_lines(self) -> list[str]:
+        time_s = self.view.time_s
+        if self._last_line_s is not None and time_s - self._last_line_s < EVERY_S:
+            return []
+        self._last_line_s = time_s
+        return [self._line("", step_columns(self.view))]
+
+    def _verdict_lines(self, check: CheckRecord) -> list[str]:
+        """The verdict of a check, where it is another than the last."""
+        verdict = verdict_of(check)
+        if verdict is None:
+            return []
+        gist = (verdict.state, tuple(cause.slug for cause in verdict.causes))
+        if gist == self._last_verdict:
+            return []
+        self._last_verdict = gist
+        return [self._line("verdict", verdict_columns(verdict))]
+
     def _line(self, what: str, columns: str) -> str:
-        story = self.story
-        steps = str(story.steps or "")
-        place = f"{story.step:>{max(5, len(steps))}}" + (f"/{steps}" if steps else "")
-        epochs = str(story.epochs or "")
-        epoch = f"{story.epoch:>{max(2, len(epochs))}}" + (f"/{epochs}" if epochs else "")
-        return f"{clock(story.time_s):>8}  epoch {epoch}  step {place}  {what and what + '  '}{columns}".rstrip()
-
-    def _new_verdict(self, check: Mapping[str, Any]) -> list[str]:
-        verdict = check.get("verdict")
-        if not isinstance(verdict, Mapping):
-            return []
-        causes = [cause for cause in verdict.get("causes") or () if isinstance(cause, Mapping)]
-        key = (verdict.get("state"), tuple(cause.get("slug") for cause in causes))
-        if key == self._verdict:
-            return []
-        self._verdict = key
-        told = [f"{c.get('slug')}: {c.get('evidence')}; cure: {c.get('cure')}" for c in causes]
-        return [self._line("verdict", "  ".join([str(verdict.get("state") or ""), *told]))]
+        """A line with the time, the epoch and the step in front."""
+        view = self.view
+        epoch = _of(view.epoch, view.epochs, width=2)
+        step = _of(view.step, view.steps, width=5)
+        heading = f"{what}  " if what else ""
+        line = f"{clock(view.time_s):>8}  epoch {epoch}  step {step}  {heading}{columns}"
+        return line.rstrip()
 
 
-def step_columns(story: RunView) -> str:
+def _of(done: int, planned: int | None, width: int) -> str:
+    """`3/10`, as wide as the last of them will be; the plan only where it is known."""
+    if not planned:
+        return f"{done:>{width}}"
+    return f"{done:>{max(width, len(str(planned)))}}/{planned}"
+
+
+def step_columns(view: RunView) -> str:
     """Means over the recent steps, each behind its name."""
-    mean, left = story.mean, story.left_s
-    lr = number(story.now.get("lr"))
-    columns = f"loss {short(mean('loss')):>7}  lr {rate(lr):>7}  grad {short(mean('grad_norm')):>7}"
-    if story.speed is not None:
-        columns += f"  audio/s {story.speed:>5.1f}  wait {_tight(story.waiting):>4}"
-    if mean("blank_mass") is not None:
-        columns += (
-            f"  blank {_tight(mean('blank_mass')):>4} asked {_tight(mean('blank_expected')):>4}"
+    learning_rate = number(view.latest_step.lr) if view.latest_step else None
+    columns = [
+        f"loss {short(view.mean('loss')):>7}",
+        f"lr {rate(learning_rate):>7}",
+        f"grad {short(view.mean('grad_norm')):>7}",
+    ]
+    if view.speed is not None:
+        columns.append(f"audio/s {view.speed:>5.1f}")
+        columns.append(f"wait {_tight(view.waiting):>4}")
+    blank_mass = view.mean("blank_mass")
+    if blank_mass is not None:
+        columns.append(
+            f"blank {_tight(blank_mass):>4} asked {_tight(view.mean('blank_expected')):>4}"
         )
-    return columns + ("" if left is None else f"  left {clock(left)}")
+    if view.left_s is not None:
+        columns.append(f"left {clock(view.left_s)}")
+    return "  ".join(columns)
 
 
 def _tight(share: float | None, digits: int = 0) -> str:
+    """Per cent without the space, so that columns stay narrow."""
     return percent(share, digits).replace(" ", "")
 
 
-def check_columns(check: Mapping[str, Any]) -> str:
-    """The dev part's loss and figures, and whether they are the best so far."""
-    columns = f"dev loss {short(number(check.get('dev_loss'))):>7}"
+def check_columns(check: CheckRecord) -> str:
+    """The dev part's loss and metrics, and whether they are the best so far."""
+    columns = [f"dev loss {short(number(check.loss)):>7}"]
     for name, value in metrics_of(check):
-        share = name in ("wer", "cer", "accuracy")
-        columns += (
-            f"  {name.upper() if share else name} {_tight(value, 1) if share else short(value):>7}"
-        )
-    return columns + ("  best" if check.get("best") else "")
+        if name in SHARES:
+            columns.append(f"{name.upper()} {_tight(value, 1):>7}")
+        else:
+            columns.append(f"{name} {short(value):>7}")
+    if check.best:
+        columns.append("best")
+    return "  ".join(columns)
 
 
-def named(event: Mapping[str, Any]) -> str:
+def epoch_columns(epoch: EpochRecord) -> str:
+    """The mean loss of an epoch and the time it took."""
+    train_loss = short(number(epoch.train_loss))
+    return f"train loss {train_loss:>7}   took {clock(number(epoch.seconds))}"
+
+
+def verdict_columns(verdict: Verdict) -> str:
+    """The state, and every cause with its evidence and cure."""
+    parts = [verdict.state]
+    for cause in verdict.causes:
+        parts.append(f"{cause.slug}: {cause.evidence}; cure: {cause.cure}")
+    return "  ".join(parts)
+
+
+def named(event: EventRecord) -> str:
     """The utterances of an event that its message does not name, the first five."""
-    ids = [
-        str(i).partition(": ")[0] for i in event.get("ids") or ()
-    ]  # an id may carry its reason behind a colon
-    message = str(event.get("message"))
-    ids = [i for i in ids if not re.search(rf"(?<!\w){re.escape(i)}(?!\w)", message)]
-    more = f" and {len(ids) - 5} more" if len(ids) > 5 else ""
-    return f" ({', '.join(ids[:5])}{more})" if ids else ""
+    names = []
+    for entry in event.ids:
+        name = str(entry).partition(": ")[0]  # a name may carry its reason behind a colon
+        if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", event.message):
+            names.append(name)
+    if not names:
+        return ""
+    return f" ({', '.join(names[:_NAMED])}{_and_more(len(names), _NAMED)})"
 
 
-def start_lines(start: Mapping[str, Any]) -> list[str]:
+def _and_more(total: int, shown: int) -> str:
+    return f" and {total - shown} more" if total > shown else ""
+
+
+def start_lines(start: StartRecord) -> list[str]:
     """What is going to be trained, and what it is expected to take."""
-    lines = [
-        f"network: {start.get('network', '-')}, {count(number(start.get('parameters')))} parameters, on "
-        f"{start.get('device', '-')}"
-    ]
-    train_s = number(start.get("train_seconds"))
-    lines.append(
-        f"plan: {start.get('epochs', '-')} epochs, {count(number(start.get('steps')))} steps"
-        + ("" if train_s is None else f", {clock(train_s)} of audio in each epoch")
-    )
-    times = (("expected_epoch_s", "per epoch"), ("expected_total_s", "in all"))
-    expected = [
-        f"{clock(value)} {what}"
-        for name, what in times
-        if (value := number(start.get(name))) is not None
-    ]
-    memory = number(start.get("expected_memory_bytes"))
-    expected += [f"{binary(memory)} of memory"] if memory is not None else []
-    lines += [f"expected: {', '.join(expected)}"] if expected else []
-    uncovered, skipped = start.get("uncovered"), start.get("skipped")
-    if isinstance(uncovered, Mapping) and uncovered:
-        worst = sorted(uncovered.items(), key=lambda item: -(number(item[1]) or 0))[:10]
-        lines.append(
-            "not in the alphabet: "
-            + ", ".join(f"{character!r} x {times}" for character, times in worst)
-            + (f" and {len(uncovered) - 10} more" if len(uncovered) > 10 else "")
-        )
-    if isinstance(skipped, list | tuple) and skipped:
-        lines.append(f"left out of the manifest: {len(skipped)}")
-        lines += [f"  {line}" for line in skipped[:5]]
-        lines += [f"  and {len(skipped) - 5} more"] if len(skipped) > 5 else []
+    parameters = count(number(start.parameters))
+    network = f"{start.network or UNKNOWN}, {parameters} parameters, on {start.device or UNKNOWN}"
+    plan = f"{start.epochs or UNKNOWN} epochs, {count(number(start.steps))} steps"
+    train_s = number(start.train_seconds)
+    if train_s is not None:
+        plan += f", {clock(train_s)} of audio in each epoch"
+    lines = [f"network: {network}", f"plan: {plan}"]
+    expected = _expected(start)
+    if expected:
+        lines.append(f"expected: {', '.join(expected)}")
+    lines += _uncovered_lines(start.details.get("uncovered"))
+    lines += _skipped_lines(start.details.get("skipped"))
+    return lines
+
+
+def _expected(start: StartRecord) -> list[str]:
+    """Times and memory that the run is expected to take, as far as they are known."""
+    expected = []
+    epoch_s = number(start.expected_epoch_s)
+    if epoch_s is not None:
+        expected.append(f"{clock(epoch_s)} per epoch")
+    total_s = number(start.expected_total_s)
+    if total_s is not None:
+        expected.append(f"{clock(total_s)} in all")
+    memory = number(start.expected_memory_bytes)
+    if memory is not None:
+        expected.append(f"{binary(memory)} of memory")
+    return expected
+
+
+def _uncovered_lines(uncovered: object) -> list[str]:
+    """Characters of the texts that the alphabet lacks, the most frequent ones."""
+    if not isinstance(uncovered, Mapping) or not uncovered:
+        return []
+    by_count = sorted(uncovered.items(), key=lambda entry: -(number(entry[1]) or 0))
+    shown = [f"{character!r} x {times}" for character, times in by_count[:_CHARACTERS]]
+    more = _and_more(len(by_count), _CHARACTERS)
+    return [f"not in the alphabet: {', '.join(shown)}{more}"]
+
+
+def _skipped_lines(skipped: object) -> list[str]:
+    """Lines of the manifest that were left out, the first ones."""
+    if not isinstance(skipped, Sequence) or isinstance(skipped, str) or not skipped:
+        return []
+    lines = [f"left out of the manifest: {len(skipped)}"]
+    lines += [f"  {line}" for line in skipped[:_NAMED]]
+    if len(skipped) > _NAMED:
+        lines.append(f" {_and_more(len(skipped), _NAMED)}")
     return lines

@@ -1,48 +1,153 @@
-"""Records as the views see them."""
+"""What views take from records: finite numbers, series over the steps, samples and verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ctcasr.diagnose import Cause, Verdict
+from ctcasr.records import CheckRecord, Record, StartRecord, StepRecord
+
+NO_METRICS = {"utterances", "empty_hypotheses"}  # counts that a check holds beside its metrics
+FIRST_METRICS = ("wer", "cer")
 
 
-class RecordLike(Protocol):
-    """Whatever has a kind, a step and data: the trainer's records, fresh or read from a file."""
+class Series(NamedTuple):
+    """One number over the steps."""
 
-    @property
-    def kind(self) -> str: ...
-    @property
-    def step(self) -> int: ...
-    @property
-    def data(self) -> Mapping[str, Any]: ...
+    steps: list[int]
+    values: list[float]
 
 
-def time_of(record: RecordLike) -> float | None:
-    """Seconds since the start of the run, where the record tells them (as an attribute or among its data)."""
-    value = getattr(record, "time_s", None)
-    return number(record.data.get("time_s") if value is None else value)
+@dataclass(frozen=True)
+class Sample:
+    """What a check wrote for one utterance; with posteriors where the task recorded them."""
+
+    id: str
+    reference: str
+    hypothesis: str
+    blank: Sequence[float] | None = None  # posterior of the blank, frame by frame
+    spikes: Sequence[Sequence[Any]] = ()  # (frame, symbol, posterior) of what is written
 
 
-def number(value: Any) -> float | None:
-    """`value` as a finite float; None for everything else (absent, NaN, infinite, text)."""
+def number(value: object) -> float | None:
+    """`value` as a finite float; None for everything else (absent, NaN, infinite, text).
+
+    Example:
+        >>> number(3), number("3"), number(float("nan"))
+        (3.0, None, None)
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        value = float(value)
+        as_float = float(value)
     except OverflowError:
         return None
-    return value if -float("inf") < value < float("inf") else None
+    return as_float if math.isfinite(as_float) else None
 
 
-def final_course(records: Iterable[RecordLike]) -> list[RecordLike]:
-    """The records that count: where a resumed run went over steps again, those of the first time are left out."""
-    course: list[RecordLike] = []
+def number_of(record: Record, name: str) -> float | None:
+    """A field of a record, or an entry of its details or metrics, as a finite number."""
+    value = getattr(record, name, None)
+    if value is None and record.rest:
+        value = getattr(record, record.rest).get(name)
+    return number(value)
+
+
+def series(records: Iterable[Record], kind: type[Record], name: str) -> Series:
+    """Steps and values of one number in the records of one kind, where it is finite."""
+    points = Series([], [])
     for record in records:
-        if record.kind in ("start", "step"):
-            while course and (
-                course[-1].step > record.step
-                or (course[-1].step == record.step and course[-1].kind == record.kind == "step")
-            ):
+        if not isinstance(record, kind):
+            continue
+        value = number_of(record, name)
+        if value is not None:
+            points.steps.append(record.step)
+            points.values.append(value)
+    return points
+
+
+def metrics_of(check: CheckRecord) -> list[tuple[str, float]]:
+    """The metrics of a check as (name, value), error rates first."""
+    names = list(FIRST_METRICS)
+    for name in check.metrics:
+        if name not in FIRST_METRICS and name not in NO_METRICS:
+            names.append(name)
+    metrics = []
+    for name in names:
+        value = number(check.metrics.get(name))
+        if value is not None:
+            metrics.append((name, value))
+    return metrics
+
+
+def samples_of(check: CheckRecord) -> list[Sample]:
+    """The utterances that a check shows; what is no sample is passed over."""
+    samples = []
+    for entry in check.samples or ():
+        if not isinstance(entry, Mapping):
+            continue
+        blank = entry.get("blank")
+        samples.append(
+            Sample(
+                id=str(entry.get("id") or ""),
+                reference=str(entry.get("reference") or ""),
+                hypothesis=str(entry.get("hypothesis") or ""),
+                blank=blank if isinstance(blank, list) else None,
+                spikes=entry.get("spikes") or (),
+            )
+        )
+    return samples
+
+
+def verdict_of(check: CheckRecord) -> Verdict | None:
+    """The verdict that a check recorded; None where there is none."""
+    entry = check.verdict
+    if not isinstance(entry, Mapping):
+        return None
+    causes = []
+    for cause in entry.get("causes") or ():
+        if isinstance(cause, Mapping):
+            causes.append(_cause(cause, check.step))
+    release = number(entry.get("release_step"))
+    return Verdict(
+        state=str(entry.get("state") or ""),
+        step=check.step,
+        release_step=None if release is None else round(release),
+        estimated=bool(entry.get("estimated")),
+        causes=tuple(causes),
+    )
+
+
+def _cause(entry: Mapping[str, Any], step: int) -> Cause:
+    return Cause(
+        slug=str(entry.get("slug") or ""),
+        evidence=str(entry.get("evidence") or ""),
+        cure=str(entry.get("cure") or ""),
+        step=int(number(entry.get("step")) or step),
+        confidence=number(entry.get("confidence")) or 0.0,
+    )
+
+
+def final_course(records: Iterable[Record]) -> list[Record]:
+    """The records that count.
+
+    Where a resumed run went over steps again, those of the first time are left out.
+    """
+    course: list[Record] = []
+    for record in records:
+        if isinstance(record, StartRecord | StepRecord):
+            while course and _gone_over_again(course[-1], record):
                 course.pop()
         course.append(record)
     return course
+
+
+def _gone_over_again(earlier: Record, record: Record) -> bool:
+    """Whether `record` begins before what `earlier` tells of."""
+    if earlier.step > record.step:
+        return True
+    both_steps = isinstance(earlier, StepRecord) and isinstance(record, StepRecord)
+    return both_steps and earlier.step == record.step

@@ -3,237 +3,254 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from ctcasr.diagnose.verdicts import verdict
-from ctcasr.records import read_records
-from ctcasr.show.charts import Curve, Mark, chart
-from ctcasr.show.curves import series, smooth
+from ctcasr.diagnose import verdict
+from ctcasr.records import CheckRecord, EventRecord, Record, StepRecord, read_records
+from ctcasr.show.charts import Curve, Mark, Point, chart
+from ctcasr.show.curves import smooth
+from ctcasr.show.page import Column, Section, facts, page, table
 from ctcasr.show.page_samples import samples
 from ctcasr.show.page_verdicts import banner, history, verdicts_of
-from ctcasr.show.records import RecordLike, final_course, number
+from ctcasr.show.records import FIRST_METRICS, final_course, metrics_of, number, series
 from ctcasr.show.run_view import RunView
-from ctcasr.show.style import SCRIPT, STYLE
-from ctcasr.show.units import clock, count, percent
+from ctcasr.show.units import (
+    SHARES,
+    clock,
+    count,
+    metric,
+    metric_name,
+)
 
-Points = list[tuple[float, float]]
+NAME = "doctor.html"
+_EVENTS = 200  # that are listed
+_FEWEST = 2  # checks that a plateau is drawn through
+
+_BLANK_WHY = (
+    "CTC pulls the model's blank mass (orange) towards the share that its own alignments of the "
+    "targets ask for (blue); the distance between them is the mean gradient on the blank. Blank "
+    "likeliest nearly everywhere (dashed) with both curves together is the blank plateau: the "
+    "model has not found yet what depends on the sound. It ends at the release: the first check "
+    "from which the character error rate stays at or below 80 %."
+)
+_LOSS_WHY = "A model can come down far by learning what is usually said when, without listening."
+_DASHED_WHY = (
+    " The dashed line is where that ends; only a loss below it shows that the sound is used."
+)
+_LISTENING_WHY = (
+    "The same texts scored with their own sound and with that of another utterance, in nats. While "
+    "both are equal, the model ignores what it hears."
+)
+_ERRORS_WHY = "Words and characters of the part that selects, by greedy decoding."
+_STEPS_WHY = (
+    "A gradient norm that grows while the loss does not fall, or jumps by powers of ten, asks for "
+    "a lower rate; steps usually are 1e-4 to 1e-2 of the weights."
+)
 
 
 def write_page(run: Path | str) -> Path:
-    """Write doctor.html into the folder of a run; FileNotFoundError without records.jsonl."""
-    run = Path(run)
-    records = final_course(read_records(run))
-    plain = [{"kind": r.kind, "step": r.step, **r.data} for r in records]
-    judged = verdicts_of(records)
-    own = verdict(plain)
-    released = None if own.estimated else own.release_step
-    latest = judged[-1][1] if judged else own.as_json()
-    body = [
-        f"<h1>{escape(run.resolve().name)}</h1>",
-        _facts(RunView.of(records), released),
-        banner(latest, recorded=bool(judged)),
-        _blank(records, released),
-        _loss(records, released),
-        _listening(records, released),
-        _errors(records, released),
-        _steps(records, released),
-        samples(records),
-        history(judged),
-        _events(records),
+    """Write doctor.html into the folder of a run.
+
+    Raises:
+        FileNotFoundError: without records.jsonl.
+    """
+    folder = Path(run)
+    course = Course.of(final_course(read_records(folder)))
+    verdicts = verdicts_of(course.records)
+    latest = verdicts[-1] if verdicts else verdict(course.records)
+    head = banner(latest, recorded=bool(verdicts)) + _facts(course)
+    sections = [
+        _blank(course),
+        _loss(course),
+        _listening(course),
+        _error_rates(course),
+        _other_metrics(course),
+        _steps(course),
+        samples(course.records),
+        history(verdicts),
+        _events(course),
     ]
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f"<title>{escape(run.resolve().name)}: the doctor's page</title><style>{STYLE}</style><main>{''.join(body)}</main>"
-        f"<script>{SCRIPT}</script></html>\n"
-    )
-    path = run / "doctor.html"
-    path.write_text(page, encoding="utf-8")
+    path = folder / NAME
+    path.write_text(page(folder.resolve().name, head, sections), encoding="utf-8")
     return path
 
 
-def _facts(story: RunView, released: int | None) -> str:
-    best = story.best or {}
-    facts = [
-        (count(story.step) + (f" of {count(story.steps)}" if story.steps else ""), "steps"),
-        (clock(story.time_s), "training time"),
-        (
-            count(number(story.start.get("parameters"))),
-            f"parameters, {story.start.get('network', 'network')}",
-        ),
-        (percent(number(best.get("wer")), 1), f"best WER, at step {best.get('step', '-')}"),
-        (
-            "not yet" if released is None else f"step {count(released)}",
-            "release from the blank plateau",
-        ),
+@dataclass(frozen=True)
+class Course:
+    """The records that count, and where the run left the blank plateau."""
+
+    records: Sequence[Record]
+    released: int | None
+
+    @staticmethod
+    def of(records: Sequence[Record]) -> Course:
+        """The course of a run by its records."""
+        own = verdict(records)
+        return Course(records, None if own.estimated else own.release_step)
+
+    @property
+    def last(self) -> float:
+        """The last step of which anything is known."""
+        return float(max((record.step for record in self.records), default=0))
+
+    def chart(
+        self, curves: Sequence[Curve], title: str, *, unit: str = "", log: bool = False
+    ) -> str:
+        """Curves over all steps, with the release."""
+        marks = []
+        if self.released is not None:
+            marks.append(Mark(self.released, f"release, step {self.released}"))
+        return chart(curves, title=title, unit=unit, log=log, marks=marks, last=self.last)
+
+    def steps(self, name: str) -> list[Point]:
+        """A number of the steps."""
+        return _points(*series(self.records, StepRecord, name))
+
+    def smooth_steps(self, name: str) -> list[Point]:
+        """A number of the steps, smoothed."""
+        steps, values = series(self.records, StepRecord, name)
+        return _points(steps, smooth(values))
+
+    def checks(self, name: str) -> list[Point]:
+        """A number of the checks."""
+        return _points(*series(self.records, CheckRecord, name))
+
+    def yardsticks(self, name: str) -> list[Point]:
+        """A yardstick of the checks: `deaf`, `own` or `other`, of the dev part."""
+        points = []
+        for record in self.records:
+            if isinstance(record, CheckRecord):
+                dev = record.evidence.get("dev")
+                value = number(dev.get(name)) if isinstance(dev, Mapping) else None
+                if value is not None:
+                    points.append((float(record.step), value))
+        return points
+
+
+def _points(steps: Sequence[int], values: Sequence[float]) -> list[Point]:
+    return [(float(step), value) for step, value in zip(steps, values, strict=True)]
+
+
+def _facts(course: Course) -> str:
+    view = RunView.of(course.records)
+    steps = count(view.step)
+    if view.steps:
+        steps += f" of {count(view.steps)}"
+    network = view.start.network or "network"
+    entries = [
+        (steps, "steps"),
+        (clock(view.time_s), "training time"),
+        (count(number(view.start.parameters)), f"parameters, {network}"),
     ]
-    return (
-        '<div class="facts">'
-        + "".join(f"<div><b>{escape(a)}</b><span>{escape(b)}</span></div>" for a, b in facts)
-        + "</div>"
-    )
+    if view.best is not None and metrics_of(view.best):
+        name, value = metrics_of(view.best)[0]
+        entries.append((metric(name, value), f"best {metric_name(name)}, at step {view.best.step}"))
+    if series(course.records, CheckRecord, "cer").steps:
+        released = "not yet" if course.released is None else f"step {count(course.released)}"
+        entries.append((released, "release from the blank plateau"))
+    return facts(entries)
 
 
-def _section(title: str, why: str, picture: str) -> str:
-    return (
-        f'<section><h2>{title}</h2><p class="why">{why}</p>{picture}</section>' if picture else ""
-    )
-
-
-def _points(records: Sequence[RecordLike], kind: str, name: str, smoothed: bool = False) -> Points:
-    steps, values = series(records, kind, name)
-    return list(zip(map(float, steps), smooth(values) if smoothed else values, strict=True))
-
-
-def _marks(released: int | None) -> list[Mark]:
-    return [] if released is None else [Mark(released, f"release, step {released}")]
-
-
-def _blank(records: Sequence[RecordLike], released: int | None) -> str:
+def _blank(course: Course) -> Section:
+    likeliest = course.smooth_steps("blank_argmax")
+    mass = course.smooth_steps("blank_mass")
+    asked = course.smooth_steps("blank_expected")
     curves = [
-        Curve(
-            "blank is the likeliest class",
-            _points(records, "step", "blank_argmax", True),
-            "purple",
-            "dashed",
-        ),
-        Curve(
-            "mass that the model gives the blank",
-            _points(records, "step", "blank_mass", True),
-            "orange",
-        ),
-        Curve(
-            "share that the targets ask for",
-            _points(records, "step", "blank_expected", True),
-            "blue",
-        ),
+        Curve("blank is the likeliest class", likeliest, "purple", "dashed"),
+        Curve("mass that the model gives the blank", mass, "orange"),
+        Curve("share that the targets ask for", asked, "blue"),
     ]
-    why = (
-        "CTC pulls the model's blank mass (orange) towards the share that its own alignments of the targets ask for "
-        "(blue); the distance between them is the mean gradient on the blank. Blank likeliest nearly everywhere "
-        "(dashed) with both curves together is the blank plateau: the model has not found yet what depends on the "
-        "sound. It ends at the release: the first check from which the character error rate stays at or below 80 %."
-    )
-    return _section(
-        "Blank share", why, chart(curves, unit="%", marks=_marks(released), last=_last(records))
-    )
+    title = "Blank share"
+    return Section(title, _BLANK_WHY, course.chart(curves, title, unit="%"))
 
 
-def _loss(records: Sequence[RecordLike], released: int | None) -> str:
-    dev = _points(records, "check", "dev_loss")
-    deaf = [
-        (float(r.step), value)
-        for r in records
-        if r.kind == "check" and (value := _evidence(r, "deaf")) is not None
-    ]
-    before = [(x, y) for x, y in dev if released is None or x < released]
-    plateau: Points = []
-    if len(before) >= 2 and not deaf:
-        level = median(y for _, y in before[len(before) // 2 :])
-        plateau = [(before[0][0], level), (before[-1][0], level)]
+def _loss(course: Course) -> Section:
+    dev = course.checks("loss")
+    deaf = course.yardsticks("deaf")
+    plateau = [] if deaf else _plateau(dev, course.released)
     curves = [
-        Curve("", _points(records, "step", "loss"), "blue", "faint"),
-        Curve("train, nats an utterance", _points(records, "step", "loss", True), "blue"),
+        Curve("", course.steps("loss"), "blue", "faint"),
+        Curve("train, nats an utterance", course.smooth_steps("loss"), "blue"),
         Curve("dev", dev, "orange", "dots"),
         Curve("best model that does not listen", deaf, "grey", "dashed"),
         Curve("plateau: median of the dev loss before release", plateau, "grey", "dashed"),
     ]
-    dashed = (
-        " The dashed line is where that ends; only a loss below it shows that the sound is used."
-        if deaf or plateau
-        else ""
-    )
-    return _section(
-        "Loss",
-        "A model can come down far by learning what is usually said when, without listening."
-        + dashed,
-        chart(curves, log=True, marks=_marks(released), last=_last(records)),
-    )
+    why = _LOSS_WHY
+    if deaf or plateau:
+        why += _DASHED_WHY
+    return Section("Loss", why, course.chart(curves, "Loss", log=True))
 
 
-def _listening(records: Sequence[RecordLike], released: int | None) -> str:
-    def of(name: str) -> Points:
-        return [
-            (float(r.step), value)
-            for r in records
-            if r.kind == "check" and (value := _evidence(r, name)) is not None
-        ]
+def _plateau(dev: Sequence[Point], released: int | None) -> list[Point]:
+    """The median loss of the later half of the checks before the release, as a level line."""
+    before = [(step, loss) for step, loss in dev if released is None or step < released]
+    if len(before) < _FEWEST:
+        return []
+    level = median(loss for _, loss in before[len(before) // 2 :])
+    first_step, _ = before[0]
+    last_step, _ = before[-1]
+    return [(first_step, level), (last_step, level)]
 
+
+def _listening(course: Course) -> Section:
     curves = [
-        Curve("with its own sound", of("own"), "blue", "dots"),
-        Curve("with the sound of another utterance", of("other"), "red", "dots"),
+        Curve("with its own sound", course.yardsticks("own"), "blue", "dots"),
+        Curve("with the sound of another utterance", course.yardsticks("other"), "red", "dots"),
     ]
-    return _section(
-        "Does it listen?",
-        "The same texts scored with their own sound and with that of another utterance, in nats. While both "
-        "are equal, the model ignores what it hears.",
-        chart(curves, log=True, marks=_marks(released), last=_last(records)),
-    )
+    title = "Does it listen?"
+    return Section(title, _LISTENING_WHY, course.chart(curves, title, log=True))
 
 
-def _errors(records: Sequence[RecordLike], released: int | None) -> str:
+def _error_rates(course: Course) -> Section:
     curves = [
-        Curve("WER", _points(records, "check", "wer"), "blue", "dots"),
-        Curve("CER", _points(records, "check", "cer"), "orange", "dots"),
+        Curve("WER", course.checks("wer"), "blue", "dots"),
+        Curve("CER", course.checks("cer"), "orange", "dots"),
     ]
-    return _section(
-        "Error rates",
-        "Words and characters of the part that selects, by greedy decoding.",
-        chart(curves, unit="%", marks=_marks(released), last=_last(records)),
-    )
+    title = "Error rates"
+    return Section(title, _ERRORS_WHY, course.chart(curves, title, unit="%"))
 
 
-def _steps(records: Sequence[RecordLike], released: int | None) -> str:
+def _other_metrics(course: Course) -> Section:
+    """Whatever else the checks measured, a chart each."""
+    names: dict[str, None] = {}
+    for record in course.records:
+        if isinstance(record, CheckRecord):
+            names.update(dict.fromkeys(name for name, _ in metrics_of(record)))
+    charts = []
+    for name in names:
+        if name not in FIRST_METRICS:
+            unit = "%" if name in SHARES else ""
+            curve = Curve(metric_name(name), course.checks(name), "blue", "dots")
+            charts.append(course.chart([curve], metric_name(name), unit=unit))
+    return Section("Metrics", "Of the part that selects.", "".join(charts))
+
+
+def _steps(course: Course) -> Section:
+    rate = [Curve("learning rate", course.steps("lr"), "blue")]
     norm = [
-        Curve("", _points(records, "step", "grad_norm"), "grey", "faint"),
-        Curve("gradient norm", _points(records, "step", "grad_norm", True), "purple"),
+        Curve("", course.steps("grad_norm"), "grey", "faint"),
+        Curve("gradient norm", course.smooth_steps("grad_norm"), "purple"),
     ]
-    ratio = [
-        Curve(
-            "length of a step against that of the weights",
-            _points(records, "step", "update_ratio", True),
-            "green",
-        )
+    ratio = "length of a step against that of the weights"
+    ratios = [Curve(ratio, course.smooth_steps("update_ratio"), "green")]
+    charts = [
+        course.chart(rate, "Learning rate"),
+        course.chart(norm, "Gradient norm", log=True),
+        course.chart(ratios, ratio, log=True),
     ]
-    pictures = [
-        chart(
-            [Curve("learning rate", _points(records, "step", "lr"), "blue")],
-            marks=_marks(released),
-            last=_last(records),
-        ),
-        chart(norm, log=True, marks=_marks(released), last=_last(records)),
-        chart(ratio, log=True, marks=_marks(released), last=_last(records)),
-    ]
-    return _section(
-        "Steps",
-        "A gradient norm that grows while the loss does not fall, or jumps by powers of ten, asks for a lower rate; "
-        "steps usually are 1e-4 to 1e-2 of the weights.",
-        "".join(pictures),
-    )
+    return Section("Steps", _STEPS_WHY, "".join(charts))
 
 
-def _events(records: Sequence[RecordLike]) -> str:
-    rows = [
-        f'<tr><td class="n">{r.step}</td><td>{escape(str(r.data.get("what")))}</td><td>{escape(str(r.data.get("message")))}</td></tr>'
-        for r in records
-        if r.kind == "event"
-    ]
-    table = (
-        f"<table><tr><th>step</th><th>what</th><th></th></tr>{''.join(rows[:200])}</table>"
-        if rows
-        else ""
-    )
-    return _section("Events", "What was left out, skipped or interrupted.", table)
-
-
-def _evidence(record: RecordLike, name: str) -> float | None:
-    """A yardstick of a check: `deaf` (loss of the best model that does not listen), `own` and `other`."""
-    found: Any = record.data.get("evidence")
-    part = found.get("dev") if isinstance(found, Mapping) else None
-    return number(part.get(name)) if isinstance(part, Mapping) else None
-
-
-def _last(records: Sequence[RecordLike]) -> float:
-    return float(max((r.step for r in records), default=0))
+def _events(course: Course) -> Section:
+    rows = []
+    for record in course.records:
+        if isinstance(record, EventRecord):
+            rows.append([str(record.step), escape(str(record.reason)), escape(record.message)])
+    columns = [Column("step", "n"), Column("what"), Column("")]
+    why = "What was left out, skipped or interrupted."
+    if len(rows) > _EVENTS:
+        why += f" The first {_EVENTS} of {len(rows)}."
+    return Section("Events", why, table(columns, rows[:_EVENTS]))

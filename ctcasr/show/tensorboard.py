@@ -4,54 +4,50 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ctcasr.records import read_records
-from ctcasr.show.records import RecordLike, final_course, number, time_of
+from ctcasr.records import (
+    CheckRecord,
+    EpochRecord,
+    EventRecord,
+    Record,
+    StepRecord,
+    read_records,
+)
+from ctcasr.show.records import final_course, number, samples_of, verdict_of
 
-_FOLDERS = {"step": "train", "check": "dev", "epoch": "epoch"}  # how TensorBoard groups the curves
-_LEFT_OUT = ("time_s",)
+# How TensorBoard groups the curves:
+_FOLDERS: dict[type[Record], str] = {StepRecord: "train", CheckRecord: "dev", EpochRecord: "epoch"}
+_NO_CURVES = ("time_s", "step")
 
 
 def write_events(run: Path | str, out: Path | str | None = None) -> Path:
-    """Write every number and event of a run directory's records.jsonl to `out` (default: its tensorboard/), whole or not at all.
+    """Write every number and event of a run to `out` (default: its tensorboard/), or nothing.
 
-    A second call writes them anew; a folder with anything else in it is refused (ValueError). FileNotFoundError without records,
-    ImportError without the package tensorboard.
+    `run` is a run directory or its records.jsonl. A second call writes the files anew.
+
+    Raises:
+        ValueError: where `out` holds anything else.
+        FileNotFoundError: without records.
+        ImportError: without the package tensorboard.
     """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise ImportError(
-            "event files need the package tensorboard, which is not installed: pip install 'ctcasr[tensorboard]'"
+            "event files need the package tensorboard, which is not installed: "
+            "pip install 'ctcasr[tensorboard]'"
         ) from error
     run = Path(run)
     source = run / "records.jsonl" if run.is_dir() else run
     records = final_course(read_records(source))
-    folder = Path(out) if out is not None else source.parent / "tensorboard"
-    if (
-        foreign := [path.name for path in folder.iterdir() if "tfevents" not in path.name]
-        if folder.is_dir()
-        else []
-    ):
-        raise ValueError(
-            f"{folder}: expected a new folder, or one with event files only; it holds {', '.join(sorted(foreign)[:3])}"
-        )
-    started = source.stat().st_mtime - max(
-        (time_of(record) or 0.0 for record in records), default=0.0
-    )
+    folder = source.parent / "tensorboard" if out is None else Path(out)
+    _refuse_foreign(folder)
     part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    writer: Any = SummaryWriter(str(part))
     try:
-        for record in records:
-            at = started + (time_of(record) or 0.0)
-            for name, value in _numbers(record):
-                writer.add_scalar(name, value, record.step, at)
-            for name, text in _texts(record):
-                writer.add_text(name, text, record.step, at)
-        writer.close()
+        _write(SummaryWriter(str(part)), records, ended_s=source.stat().st_mtime)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(part, folder)
     finally:
@@ -59,34 +55,63 @@ def write_events(run: Path | str, out: Path | str | None = None) -> Path:
     return folder
 
 
-def _numbers(record: RecordLike) -> Iterator[tuple[str, float]]:
-    """Names and values of the curves that a record is a point of; those of its parts ("report", "evidence") have the part's name first."""
-    if record.kind not in _FOLDERS:
+def _refuse_foreign(folder: Path) -> None:
+    """ValueError for a folder with files of anybody else."""
+    if not folder.is_dir():
         return
-    for key, value in record.data.items():
-        inside = value.items() if isinstance(value, Mapping) else [("", value)]
-        for name, item in inside:
-            if (found := number(item)) is not None and key not in _LEFT_OUT:
-                yield "/".join(part for part in (_FOLDERS[record.kind], key, name) if part), found
+    foreign = sorted(path.name for path in folder.iterdir() if "tfevents" not in path.name)
+    if foreign:
+        raise ValueError(
+            f"{folder}: expected a new folder, or one with event files only; "
+            f"it holds {', '.join(foreign[:3])}"
+        )
 
 
-def _texts(record: RecordLike) -> Iterator[tuple[str, str]]:
+def _write(writer: Any, records: Iterable[Record], ended_s: float) -> None:
+    """All curves and texts, at the time of the clock; the last record was written at `ended_s`."""
+    records = list(records)
+    started_s = ended_s - max((record.time_s for record in records), default=0.0)
+    for record in records:
+        wall_s = started_s + record.time_s
+        for name, value in _numbers(record):
+            writer.add_scalar(name, value, record.step, wall_s)
+        for name, text in _texts(record):
+            writer.add_text(name, text, record.step, wall_s)
+    writer.close()
+
+
+def _numbers(record: Record) -> Iterator[tuple[str, float]]:
+    """Names and values of the curves that a record is a point of.
+
+    Those of its parts ("report", "evidence") have the part's name first.
+    """
+    folder = _FOLDERS.get(type(record))
+    if folder is None:
+        return
+    for name, value in record.as_json().items():
+        if name in _NO_CURVES:
+            continue
+        if isinstance(value, Mapping):
+            for inner, entry in value.items():
+                if number(entry) is not None:
+                    yield f"{folder}/{name}/{inner}", float(entry)
+        elif number(value) is not None:
+            yield f"{folder}/{name}", float(value)
+
+
+def _texts(record: Record) -> Iterator[tuple[str, str]]:
     """What a record says in words: events, the verdict, what was heard."""
-    data = record.data
-    if record.kind == "event":
-        yield f"event/{data.get('what')}", str(data.get("message", ""))
-    if record.kind == "check":
-        if verdict := data.get("verdict"):
-            causes = "; ".join(
-                f"{cause['slug']}: {cause['evidence']} Cure: {cause['cure']}"
-                for cause in verdict.get("causes") or ()
-            )
-            yield "verdict", f"{verdict.get('state')}" + (f". {causes}" if causes else "")
-        samples = [s for s in data.get("samples") or () if "reference" in s]
-        if samples:
-            yield (
-                "heard",
-                "\n\n".join(
-                    f"said: {s['reference']}  \nheard: {s.get('hypothesis', '')}" for s in samples
-                ),
-            )
+    if isinstance(record, EventRecord):
+        yield f"event/{record.reason}", record.message
+    if isinstance(record, CheckRecord):
+        verdict = verdict_of(record)
+        if verdict is not None:
+            causes = []
+            for cause in verdict.causes:
+                causes.append(f"{cause.slug}: {cause.evidence} Cure: {cause.cure}")
+            yield "verdict", ". ".join([verdict.state, "; ".join(causes)]).removesuffix(". ")
+        heard = []
+        for sample in samples_of(record):
+            heard.append(f"said: {sample.reference}  \nheard: {sample.hypothesis}")
+        if heard:
+            yield "heard", "\n\n".join(heard)

@@ -6,11 +6,23 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise
 
-_BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇█"
+_FLAT = 1e-9  # a range below this is drawn as a level line
 
 
 class Trace:
-    """The means of equal stretches of a series: at most `limit`; where they are full, neighbours are merged."""
+    """The means of equal stretches of a series: at most `limit`; where full, neighbours are merged.
+
+    Raises:
+        ValueError: where `limit` is odd or below 2.
+
+    Example:
+        >>> trace = Trace(limit=2)
+        >>> for value in [1.0, 3.0, 5.0]:
+        ...     trace.add(value)
+        >>> trace.values
+        [2.0, 5.0]
+    """
 
     def __init__(self, limit: int = 128) -> None:
         if limit < 2 or limit % 2:
@@ -18,39 +30,55 @@ class Trace:
         self.limit = limit
         self.stretch = 1  # values per mean
         self._means: list[float] = []
-        self._sum, self._n = 0.0, 0  # the stretch that is being filled
+        self._clear()
+
+    def _clear(self) -> None:
+        self._sum = 0.0
+        self._count = 0
 
     def add(self, value: float | None) -> None:
         """One more value; None (unknown, not finite) is passed over."""
         if value is None:
             return
-        self._sum, self._n = self._sum + value, self._n + 1
-        if self._n < self.stretch:
+        self._sum += value
+        self._count += 1
+        if self._count < self.stretch:
             return
-        self._means.append(self._sum / self._n)
-        self._sum, self._n = 0.0, 0
+        self._means.append(self._sum / self._count)
+        self._clear()
         if len(self._means) == self.limit:
-            self._means = [
-                (a + b) / 2 for a, b in zip(self._means[::2], self._means[1::2], strict=True)
-            ]
+            pairs = zip(self._means[::2], self._means[1::2], strict=True)
+            self._means = [(earlier + later) / 2 for earlier, later in pairs]
             self.stretch *= 2
 
     @property
     def values(self) -> list[float]:
         """The means, oldest first, with the stretch that is not full yet at the end."""
-        return self._means + ([self._sum / self._n] if self._n else [])
+        if not self._count:
+            return list(self._means)
+        return [*self._means, self._sum / self._count]
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """`values` over at most `width` blocks, the whole history; on a logarithmic scale where all are positive."""
+    """`values` over at most `width` blocks; on a logarithmic scale where all are positive.
+
+    Example:
+        >>> sparkline([100, 10, 1], 3)
+        '█▅▁'
+    """
     if not values or width < 1:
         return ""
-    n = min(width, len(values))
-    edges = [i * len(values) // n for i in range(n + 1)]
-    means = [sum(values[a:b]) / (b - a) for a, b in pairwise(edges)]
-    if min(means) > 0:
-        means = [math.log(mean) for mean in means]
-    low, high = min(means), max(means)
-    if high - low < 1e-9:
-        return _BLOCKS[3] * n  # flat: neither high nor low
-    return "".join(_BLOCKS[min(7, int(8 * (mean - low) / (high - low)))] for mean in means)
+    blocks = min(width, len(values))
+    edges = [block * len(values) // blocks for block in range(blocks + 1)]
+    levels = [sum(values[first:end]) / (end - first) for first, end in pairwise(edges)]
+    if min(levels) > 0:
+        levels = [math.log(level) for level in levels]
+    low = min(levels)
+    span = max(levels) - low
+    if span < _FLAT:
+        return BLOCKS[3] * blocks  # neither high nor low
+    drawn = ""
+    for level in levels:
+        height = int(len(BLOCKS) * (level - low) / span)
+        drawn += BLOCKS[min(height, len(BLOCKS) - 1)]
+    return drawn

@@ -1,4 +1,4 @@
-"""A hypothesis under its reference, word under word, with the differences in colour (and legible without)."""
+"""A hypothesis under its reference, word under word, with the differences in colour."""
 
 from __future__ import annotations
 
@@ -10,46 +10,74 @@ from rich.text import Text
 
 from ctcasr.show.units import ORANGE, PURPLE, SKY
 
-SUBSTITUTED, DELETED, INSERTED = f"bold {ORANGE}", f"bold {SKY}", f"bold {PURPLE}"
+SUBSTITUTED = f"bold {ORANGE}"
+DELETED = f"bold {SKY}"
+INSERTED = f"bold {PURPLE}"
+
+WordPair = tuple[str | None, str | None]
 
 
-def align(reference: list[str], hypothesis: list[str]) -> list[tuple[str | None, str | None]]:
-    """Pairs of a minimal edit alignment: (word, word), (word, None) for a deletion, (None, word) for an insertion."""
+def align(reference: list[str], hypothesis: list[str]) -> list[WordPair]:
+    """Pairs of a minimal edit alignment.
+
+    (word, word), (word, None) for a deletion, (None, word) for an insertion.
+    """
     if not reference:  # jiwer refuses
         return [(None, word) for word in hypothesis]
-    pairs: list[tuple[str | None, str | None]] = []
-    for chunk in jiwer.process_words(" ".join(reference), " ".join(hypothesis)).alignments[0]:
-        pairs += zip_longest(
-            reference[chunk.ref_start_idx : chunk.ref_end_idx],
-            hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx],
-        )
+    aligned = jiwer.process_words(" ".join(reference), " ".join(hypothesis))
+    pairs: list[WordPair] = []
+    for chunk in aligned.alignments[0]:
+        reference_span = reference[chunk.ref_start_idx : chunk.ref_end_idx]
+        hypothesis_span = hypothesis[chunk.hyp_start_idx : chunk.hyp_end_idx]
+        pairs += zip_longest(reference_span, hypothesis_span)
     return pairs
 
 
 def compare(reference: str, hypothesis: str, width: int) -> tuple[Text, Text]:
-    """Two lines of at most `width` cells: stars (as in NIST's sclite) below a deletion, a gap above an insertion."""
-    above, below = Text(no_wrap=True), Text(no_wrap=True)
+    """Two lines of at most `width` cells, legible without colour as well.
+
+    Stars (as in NIST's sclite) stand below a deletion, a gap above an insertion.
+
+    Example:
+        >>> for line in compare("bin blue at f now", "bin at f too now", 60):
+        ...     print(line.plain)
+        bin blue at f     now
+        bin **** at f too now
+    """
+    above = Text(no_wrap=True)
+    below = Text(no_wrap=True)
     if not hypothesis.strip():
         above.append(reference)
         below.append("(nothing)", style=DELETED)
     else:
-        # A line shows `width` cells: aligning more words than that could cost seconds and change nothing that is seen.
-        for ref, hyp in align(reference.split()[:width], hypothesis.split()[:width]):
-            cells = max(cell_len(ref or ""), cell_len(hyp or "")) + 1
-            style = (
-                ""
-                if ref == hyp
-                else DELETED
-                if hyp is None
-                else INSERTED
-                if ref is None
-                else SUBSTITUTED
-            )
-            for line, word, gap in ((above, ref, " "), (below, hyp, "*")):
-                shown = gap * (cells - 1) if word is None else word
-                line.append(shown, style=style)
-                line.append(" " * (cells - cell_len(shown)))
+        # A line shows `width` cells: to align more words than that could cost seconds, and change
+        # nothing that is seen.
+        pairs = align(reference.split()[:width], hypothesis.split()[:width])
+        for reference_word, hypothesis_word in pairs:
+            _append_pair(above, below, reference_word, hypothesis_word)
     for line in (above, below):
         line.rstrip()
         line.truncate(width, overflow="ellipsis")
     return above, below
+
+
+def _append_pair(
+    above: Text, below: Text, reference_word: str | None, hypothesis_word: str | None
+) -> None:
+    """Two words over each other, in as many cells as the longer one takes, and a space."""
+    cells = max(cell_len(reference_word or ""), cell_len(hypothesis_word or ""))
+    style = _style(reference_word, hypothesis_word)
+    for line, word, gap in ((above, reference_word, " "), (below, hypothesis_word, "*")):
+        shown = gap * cells if word is None else word
+        line.append(shown, style=style)
+        line.append(" " * (cells + 1 - cell_len(shown)))
+
+
+def _style(reference_word: str | None, hypothesis_word: str | None) -> str:
+    if reference_word == hypothesis_word:
+        return ""
+    if hypothesis_word is None:
+        return DELETED
+    if reference_word is None:
+        return INSERTED
+    return SUBSTITUTED

@@ -1,4 +1,4 @@
-"""A run's records, made up: a plateau of blanks, a release, and what may befall a run on the way."""
+"""A run's records, made up: a plateau of blanks, a release, and what may befall a run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from typing import Any
 
 import pytest
 
+from ctcasr.batch import Skip, Utterance
+from ctcasr.compare.choice import Choice
+from ctcasr.compare.scene import Scene
+from ctcasr.compare.summary import Setting, Summary, summarise
+from ctcasr.compare.trial import Hearing, Quality, Trial
 from ctcasr.records import Record, record_from
+from ctcasr.scoring.errors import ErrorRates
 
 EPOCHS, PER_EPOCH = 6, 10
 
@@ -63,7 +69,7 @@ def make_run() -> Iterator[Record]:
                 {
                     "kind": "event",
                     "step": step,
-                    "what": "skipped-step",
+                    "reason": "gradient-not-finite",
                     "message": "gradient not finite",
                     "ids": ["a", "b"],
                     "time_s": time_s,
@@ -73,7 +79,7 @@ def make_run() -> Iterator[Record]:
                 {
                     "kind": "event",
                     "step": step,
-                    "what": "infeasible",
+                    "reason": "infeasible",
                     "message": "2 left out: c: 3 frames cannot spell 9 ...",
                     "ids": ["c: 3 frames cannot spell 9", "d: 1 frame cannot"],
                     "time_s": time_s,
@@ -86,10 +92,9 @@ def make_run() -> Iterator[Record]:
                     "kind": "check",
                     "step": step,
                     "epoch": step // PER_EPOCH,
-                    "dev_loss": 90 * math.exp(-step / 20),
+                    "loss": 90 * math.exp(-step / 20),
                     "wer": wer,
                     "cer": wer / 2,
-                    "loss": 1.0,
                     "samples": [
                         {
                             "id": f"u{i}",
@@ -118,7 +123,7 @@ def make_run() -> Iterator[Record]:
         {
             "kind": "event",
             "step": steps,
-            "what": "finished",
+            "reason": "finished",
             "message": "60 steps",
             "ids": [],
             "time_s": time_s,
@@ -134,7 +139,7 @@ def records() -> list[Record]:
 @pytest.fixture
 def write_run(tmp_path: Path) -> Callable[[list[Record]], Path]:
     def write(lines: list[Record]) -> Path:
-        rows = [json.dumps({"kind": line.kind, "step": line.step, **line.data}) for line in lines]
+        rows = [json.dumps(line.as_json()) for line in lines]
         (tmp_path / "records.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
         return tmp_path
 
@@ -144,3 +149,49 @@ def write_run(tmp_path: Path) -> Callable[[list[Record]], Path]:
 @pytest.fixture
 def cause() -> dict[str, Any]:
     return {"slug": "rate-too-high", "evidence": "ratio 0.4", "cure": "a tenth of it", "step": 20}
+
+
+@pytest.fixture
+def trial() -> Trial:
+    """Two judges hear twelve scenes; the enhanced ones have fewer errors, and one is missing."""
+    trial = Trial(skipped=[Skip("scenes.jsonl:99", "unreadable <noise>")])
+    for k in range(12):
+        snr = "0 to 5 dB" if k % 2 else "-5 to 0 dB"
+        scene = Scene(
+            noisy=Utterance(Path(f"s{k:02d}.wav")),
+            clean=Path("clean.wav"),
+            interferer=None,
+            text="bin blue at f two now",
+            source=f"sentence {k}",
+            snr_db=2.5 if k % 2 else -2.5,
+            strata=(("snr", snr), ("noise", "babble" if k < 6 else "street")),
+        )
+        for judge in ("first", "second"):
+            for condition, hypothesis in (
+                ("clean", scene.text),
+                ("noisy", "bin blew at f too now" if k % 3 else "bin blew it at two"),
+                ("enhanced", "bin blue at f you now"),
+            ):
+                errors = ErrorRates.of(scene.text, hypothesis)
+                hearing = Hearing(scene, judge, condition, "ok", "", hypothesis, errors)
+                if k == 0 and condition == "enhanced":
+                    hearing = Hearing(scene, judge, condition, "missing", "no file")
+                trial.hearings.append(hearing)
+        for condition, si_sdr_db in (("noisy", 1.0), ("enhanced", 4.0)):
+            scores = {"si_sdr_db": si_sdr_db + k / 10}
+            failed = {"pesq": "too <short>"}
+            quality = Quality(scene, condition, "ok", scores=scores, failed=failed, lag=int(k == 3))
+            trial.qualities.append(quality)
+    return trial
+
+
+@pytest.fixture
+def summary(trial: Trial) -> Summary:
+    scenes = list({hearing.scene.id: hearing.scene for hearing in trial.hearings}.values())
+    setting = Setting(
+        listeners={"enhanced": "abc"},
+        judges={"first": "abc", "second": "def"},
+        choices=[Choice("first", "enhanced", 0.0, {0.0: 0.2, 0.5: 0.3})],
+        draws=1000,
+    )
+    return summarise(trial, scenes, setting)

@@ -37,7 +37,7 @@ def test_plain_lines_have_a_step_every_ten_seconds_and_all_the_rest(records):
     for what, times in (
         ("check  ", 6),
         ("epoch  train loss", 6),
-        ("skipped-step  ", 1),
+        ("gradient-not-finite  ", 1),
         ("verdict  learning", 1),
     ):
         assert sum(f"  {what}" in line for line in lines) == times, what
@@ -110,7 +110,7 @@ def test_letters_that_the_log_lacks_are_escaped(records):
         watch(
             [
                 *records[:3],
-                record_from({"kind": "event", "step": 3, "what": "note", "message": "日本 é"}),
+                record_from({"kind": "event", "step": 3, "reason": "note", "message": "日本 é"}),
             ],
             console=console,
         )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctcasr.show.picture import draw_utterance, spikes
+from ctcasr.show.picture import draw_utterance, find_spikes
 
 SYMBOLS = ["-", " ", "a", "b"]
 
@@ -16,7 +16,7 @@ def test_spikes_are_what_greedy_decoding_writes():
     rng = np.random.default_rng(0)
     for _ in range(100):
         path = rng.integers(0, 4, rng.integers(1, 12)).tolist()
-        found = spikes(posteriors(path))
+        found = find_spikes(posteriors(path))
         collapsed = [c for i, c in enumerate(path) if c and (not i or path[i - 1] != c)]
         assert [c for _, c in found] == collapsed
         assert all(path[frame] == c for frame, c in found)
@@ -25,8 +25,8 @@ def test_spikes_are_what_greedy_decoding_writes():
 def test_a_spike_stands_at_its_peak():
     shares = posteriors([0, 2, 2, 2, 0])
     shares[2, 2] = 0.95
-    assert spikes(shares) == [(2, 2)]
-    assert spikes(shares, blank=2) == [(0, 0), (4, 0)]
+    assert find_spikes(shares) == [(2, 2)]
+    assert find_spikes(shares, blank=2) == [(0, 0), (4, 0)]
 
 
 @pytest.mark.parametrize("path", [[0], [0] * 20, [2], [0, 2, 0, 3, 1, 2] * 10])

@@ -1,46 +1,17 @@
+"""What views take from records: finite numbers, and the course that counts."""
+
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from ctcasr.records import read_records, record_from
-from ctcasr.show.records import final_course, number
-
-
-def test_what_was_written_is_read(records, write_run):
-    assert read_records(write_run(records)) == records
-
-
-def test_a_cut_at_any_byte_loses_at_most_one_record(records, write_run, recwarn):
-    path = write_run(records[:3]) / "records.jsonl"
-    whole = path.read_bytes()
-    for end in range(len(whole) + 1):
-        path.write_bytes(whole[:end])
-        complete = whole[:end].count(b"\n")
-        # A record whose newline alone is missing is whole, too.
-        assert len(read_records(path)) in (complete, complete + 1)
-        assert read_records(path)[:complete] == records[:complete]
-    assert not recwarn.list
-
-
-BROKEN = ["{", "[]", "3", '"x"', "null", '{"step": 3}', '{"kind": "step", "step": "x"}', "\0\0"]
-
-
-@pytest.mark.parametrize("broken", BROKEN)
-def test_a_broken_line_in_the_middle_is_named(tmp_path, broken):
-    path = tmp_path / "records.jsonl"
-    path.write_text(
-        '{"kind": "step", "step": 1}\n' + broken + '\n{"kind": "step", "step": 2}\n',
-        encoding="utf-8",
-    )
-    with pytest.warns(UserWarning, match="records.jsonl:2"):
-        assert [line.step for line in read_records(path)] == [1, 2]
-
-
-def test_no_file_is_an_error_that_names_it():
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        read_records(Path("nowhere"))
+from ctcasr.records import CheckRecord, StepRecord, record_from
+from ctcasr.show.records import (
+    final_course,
+    metrics_of,
+    number,
+    number_of,
+    samples_of,
+    series,
+    verdict_of,
+)
 
 
 def test_numbers_are_finite_numbers():
@@ -70,3 +41,44 @@ def test_steps_gone_over_again_count_once(records):
     assert final_course(crashed + again) == steps
     assert final_course(records + records)[-len(records) :] == records
     assert final_course(records) == records
+
+
+def test_metrics_are_scores_only_error_rates_first():
+    check = record_from(
+        {
+            "kind": "check",
+            "step": 3,
+            "dev_loss": 2.0,
+            "utterances": 7,
+            "cer": 0.1,
+            "wer": 0.2,
+            "best": True,
+            "accuracy": "nan",
+            "figures": {"si_sdr_db": 9.0},
+        }
+    )
+    assert metrics_of(check) == [("wer", 0.2), ("cer", 0.1), ("si_sdr_db", 9.0)]
+
+
+def test_a_number_is_found_in_fields_details_and_metrics():
+    step = StepRecord(step=5, loss=2.0, details={"blank_mass": 0.5, "odd": "x"})
+    assert [number_of(step, name) for name in ("loss", "blank_mass", "odd", "lr")] == [
+        2.0,
+        0.5,
+        None,
+        None,
+    ]
+    checks = [CheckRecord(step=9, loss=float("nan"), metrics={"wer": 0.25})]
+    assert series([step, *checks], CheckRecord, "wer") == ([9], [0.25])
+    assert series([step, *checks], CheckRecord, "loss") == ([], [])
+
+
+def test_samples_and_verdicts_of_anybody_do_no_harm():
+    check = CheckRecord(
+        step=9, samples=[3, {"id": None}, {"reference": "a", "blank": "x"}], verdict=7
+    )
+    assert [sample.reference for sample in samples_of(check)] == ["", "a"]
+    assert samples_of(check)[1].blank is None and verdict_of(check) is None
+    odd = CheckRecord(step=9, verdict={"causes": [3, {"slug": "x"}], "release_step": "soon"})
+    verdict = verdict_of(odd)
+    assert verdict is not None and verdict.release_step is None and verdict.causes[0].step == 9

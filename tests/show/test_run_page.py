@@ -50,7 +50,7 @@ def run(
             check: dict[str, Any] = {
                 "kind": "check",
                 "step": step,
-                "dev_loss": 80.0 - step / 2,
+                "loss": 80.0 - step / 2,
                 "wer": 0.9,
                 "best": True,
                 "cer": 0.5 if released and step >= 60 else 0.95,
@@ -79,7 +79,7 @@ def run(
         {
             "kind": "event",
             "step": 7,
-            "what": "infeasible",
+            "reason": "infeasible",
             "message": "2 left out: <a>",
             "ids": ["a", "b"],
         }
@@ -93,7 +93,7 @@ def run(
 class _Tags(HTMLParser):
     """Names and links of all elements; the elements that were never closed."""
 
-    VOID = ("meta", "br", "path", "rect", "circle", "i")
+    VOID = ("meta", "link", "br", "path", "rect", "circle", "i")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -115,7 +115,9 @@ def test_the_page_is_whole_and_loads_nothing(tmp_path: Path) -> None:
     path = write_page(run(tmp_path))
     text = path.read_text(encoding="utf-8")
     tags = _Tags(text)
-    assert path == tmp_path / "doctor.html" and not tags.open and not tags.links
+    assert path == tmp_path / "doctor.html" and not tags.open
+    assert tags.links and all(link == "data:," or link.startswith("#") for link in tags.links)
+    assert {f'id="{link[1:]}"' in text for link in tags.links if link != "data:,"} == {True}
     assert not re.search(r"https?://|url\(|@import", text)
 
 

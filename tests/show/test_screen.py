@@ -12,39 +12,40 @@ from ctcasr.show.screen import screen
 from ctcasr.show.units import percent
 
 
-def drawn(story: RunView, width: int) -> list[str]:
+def drawn(view: RunView, width: int) -> list[str]:
     page = io.StringIO()
     Console(file=page, width=width, force_terminal=True, color_system=None).print(
-        screen(story, width)
+        screen(view, width)
     )
     return page.getvalue().splitlines()
 
 
 @pytest.mark.parametrize("width", [50, 80, 120, 200])
 def test_every_line_fits_at_every_moment(records, width):
-    story = RunView()
+    view = RunView()
     for record in records:
-        story.add(record)
-        assert all(cell_len(line) <= width for line in drawn(story, width))
+        view.add(record)
+        assert all(cell_len(line) <= width for line in drawn(view, width))
 
 
 def test_the_panel_keeps_its_height_between_checks(records):
-    story, heights = RunView(), {}
+    view, heights = RunView(), {}
     for record in records:
-        story.add(record)
+        view.add(record)
         if record.kind == "step" and record.step > 10:
-            heights[record.step] = len(drawn(story, 80))
+            heights[record.step] = len(drawn(view, 80))
     assert len(set(heights.values())) == 1
 
 
 def test_all_that_matters_is_there(records, cause):
     check = next(r for r in records if r.kind == "check")
     told = {
-        **check.data,
+        **check.as_json(),
+        "step": 60,
         "verdict": {"state": "stuck", "causes": [cause, {**cause, "slug": "shuffled"}]},
     }
-    story = RunView.of([*records[:-1], record_from({"kind": "check", "step": 60, **told})])
-    text = "\n".join(drawn(story, 80))
+    view = RunView.of([*records[:-1], record_from(told)])
+    text = "\n".join(drawn(view, 80))
     for part in (
         "epoch 6 of 6",
         "three layers",
@@ -53,7 +54,7 @@ def test_all_that_matters_is_there(records, cause):
         "1.0e-03",
         "20 s audio per s",
         "25 %",
-        f" {percent(story.mean('blank_mass'))} ",
+        f" {percent(view.mean('blank_mass'))} ",
         " 60 % ",
         "wins 97 %",
         "bin [red] at f   two",
@@ -83,12 +84,12 @@ def test_nothing_known_is_no_error():
 
 
 def test_another_task_has_its_own_figures():
-    story = RunView.of(
+    view = RunView.of(
         [
             record_from(
                 {"kind": "check", "step": 5, "si_sdr_db": 9.13, "accuracy": 0.5, "best": True}
             )
         ]
     )
-    text = "\n".join(drawn(story, 80))
+    text = "\n".join(drawn(view, 80))
     assert "si sdr db 9.13, accuracy 50.0 % at step 5" in text

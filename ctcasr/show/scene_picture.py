@@ -1,0 +1,131 @@
+"""One scene in a picture: spectrograms of clean, noisy and enhanced, with what a judge wrote."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from html import escape
+
+import torch
+from torch import Tensor
+
+from ctcasr.compare.enhanced import CLEAN, NOISY, EnhancedFolder
+from ctcasr.compare.scene import Scene, read_sound
+from ctcasr.compare.trial import Hearing
+from ctcasr.data import AudioError
+from ctcasr.show.curves import new_figure
+
+_RANGE_DB = 70.0  # below the loudest, that is drawn
+_WINDOW_S = 0.032  # about: the next power of two
+_SILENCE = 1e-10  # power that is added, so that the logarithm exists
+_DPI = 90
+
+
+def pictures(hearings: Sequence[Hearing], enhancer: EnhancedFolder, judge: str) -> list[str]:
+    """Up to three scenes as HTML figures: where the enhancer helped this judge most, where it hurt
+    most, and one in the middle.
+
+    Raises:
+        ImportError: without matplotlib.
+    """
+    by_scene: dict[str, dict[str, Hearing]] = {}
+    for hearing in hearings:
+        if hearing.judge == judge and hearing.condition in (CLEAN, NOISY, enhancer.name):
+            by_scene.setdefault(hearing.scene.id, {})[hearing.condition] = hearing
+    figures = []
+    for scene_id in _telling_scenes(by_scene, enhancer.name):
+        try:
+            figures.append(_figure(by_scene[scene_id], enhancer))
+        except AudioError:  # gone since it was heard
+            continue
+    return figures
+
+
+def _telling_scenes(by_scene: Mapping[str, Mapping[str, Hearing]], enhancer: str) -> list[str]:
+    """The names of the scenes with the fewest, the middle and the most additional errors."""
+    additional_errors = {}
+    for scene_id, hearings in by_scene.items():
+        if NOISY in hearings and enhancer in hearings:
+            before = hearings[NOISY].errors
+            after = hearings[enhancer].errors
+            if before is not None and after is not None:
+                additional_errors[scene_id] = after.words.errors - before.words.errors
+    order = sorted(additional_errors, key=lambda name: (additional_errors[name], name))
+    if not order:
+        return []
+    places = sorted({0, len(order) // 2, len(order) - 1})
+    return [order[place] for place in places]
+
+
+def _figure(hearings: Mapping[str, Hearing], enhancer: EnhancedFolder) -> str:
+    """The spectrograms of a scene, and below them the texts."""
+    scene = hearings[NOISY].scene
+    sound = read_sound(scene)
+    samples = {NOISY: sound.noisy}
+    if sound.clean is not None:
+        samples = {CLEAN: sound.clean, NOISY: sound.noisy}
+    enhanced = enhancer.read(scene, sound).samples
+    if enhanced is not None:
+        samples[enhancer.name] = enhanced
+    image = base64.b64encode(_draw(samples, sound.rate_hz)).decode()
+    width = max(len(name) for name in samples)
+    lines = [f"{'said':{width}}  {scene.text.lower()}"]
+    for name in samples:
+        hearing = hearings.get(name)
+        if hearing is not None and hearing.errors is not None:
+            lines.append(f"{name:{width}}  {hearing.hypothesis or '(nothing)'}")
+    texts = escape("\n".join(lines))
+    alternative = escape(f"spectrograms of {', '.join(samples)}")
+    return (
+        f"<h3>{escape(_caption(scene))}</h3>"
+        f'<img alt="{alternative}" src="data:image/png;base64,{image}">'
+        f'<div class="text">{texts}</div>'
+    )
+
+
+def _caption(scene: Scene) -> str:
+    """The name of a scene, what was mixed in, and how loud."""
+    interferer = scene.stratum("noise") or scene.stratum("interferer") or ""
+    level = "" if scene.snr_db is None else f", {scene.snr_db:+.1f} dB"
+    return f"{scene.id}: {interferer}{level}"
+
+
+def _draw(samples: Mapping[str, Tensor], rate_hz: int) -> bytes:
+    """A PNG of spectrograms side by side, on one scale."""
+    spectra = {name: _spectrogram(signal, rate_hz) for name, signal in samples.items()}
+    loudest = max(float(spectrum.max()) for spectrum in spectra.values())
+    figure = new_figure(4 * len(spectra), 2.6)
+    axes = figure.subplots(1, len(spectra), sharey=True, squeeze=False)[0]
+    for axis, (name, spectrum) in zip(axes, spectra.items(), strict=True):
+        length_s = samples[name].shape[0] / rate_hz
+        axis.imshow(
+            spectrum.numpy(),
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            vmin=loudest - _RANGE_DB,
+            vmax=loudest,
+            interpolation="nearest",
+            extent=(0, length_s, 0, rate_hz / 2000),
+        )
+        axis.set_title(name, loc="left", fontsize="medium")
+        axis.set_xlabel("seconds")
+    axes[0].set_ylabel("kHz")
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DPI)
+    return file.getvalue()
+
+
+def _spectrogram(samples: Tensor, rate_hz: int) -> Tensor:
+    """Decibels [F, T] of samples [N]."""
+    size = 1 << (round(_WINDOW_S * rate_hz) - 1).bit_length()
+    spectrum = torch.stft(
+        samples.float(),
+        size,
+        size // 4,
+        window=torch.hann_window(size),
+        return_complex=True,
+        pad_mode="constant",
+    )
+    return 10 * torch.log10(spectrum.abs().square() + _SILENCE)

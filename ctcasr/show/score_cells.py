@@ -1,0 +1,105 @@
+"""The rows of a trial as texts, for the terminal and for the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ctcasr.compare.enhanced import CLEAN
+from ctcasr.compare.quality import MetricSummary, SoundSummary
+from ctcasr.compare.summary import Row, Summary
+from ctcasr.scoring.bootstrap import Difference
+from ctcasr.show.units import UNKNOWN, percent
+
+FIXED = "lagged / rescaled / odd"  # what had to be put right, in a column
+
+
+@dataclass(frozen=True)
+class RowCells:
+    """One judge and one condition, ready to be printed; `word` is helps, harms, undecided or ""."""
+
+    judge: str
+    condition: str
+    wer: str
+    cer: str
+    counts: str  # substitutions, deletions, insertions
+    against: str
+    word: str
+    resolvable: str
+    empty: str
+    lost: str
+
+
+def row_cells(row: Row) -> RowCells:
+    """The texts of a row; the clean sound, which nobody can choose, has no word."""
+    words = row.errors.words
+    difference = row.against
+    word = ""
+    if difference is not None and row.condition != CLEAN:
+        word = difference.word
+    resolvable = UNKNOWN
+    if difference is not None and difference.resolvable:
+        resolvable = f"{100 * difference.resolvable:.2f}"
+    return RowCells(
+        judge=row.judge,
+        condition=row.condition + (" (own listener)" if row.own_listener else ""),
+        wer=percent(words.rate, 2),
+        cer=percent(row.errors.chars.rate, 2),
+        counts=f"{words.substitutions} / {words.deletions} / {words.insertions}",
+        against=difference_text(difference),
+        word=word,
+        resolvable=resolvable,
+        empty=str(row.errors.empty),
+        lost=str(sum(row.lost.values())),
+    )
+
+
+def difference_text(difference: Difference | None) -> str:
+    """A difference of WER in points with its 95 % interval."""
+    if difference is None:
+        return ""
+    low, high = difference.interval
+    return f"{100 * difference.difference:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+
+
+def word_differences(summary: Summary) -> list[Difference]:
+    """The differences that the words are about: all to noisy but those of the clean sound."""
+    differences = []
+    for row in summary.rows:
+        if row.against is not None and row.condition != CLEAN:
+            differences.append(row.against)
+    return differences
+
+
+def resolvable_of(differences: Sequence[Difference]) -> list[float]:
+    """The smallest differences that can be found, where units differ at all."""
+    return [found.resolvable for found in differences if found.resolvable]
+
+
+def measured(sound: Mapping[str, SoundSummary], titles: Mapping[str, str]) -> dict[str, str]:
+    """Those of the metrics in `titles` that any condition has."""
+    known = {name for summary in sound.values() for name in summary.metrics}
+    return {name: title for name, title in titles.items() if name in known}
+
+
+def sound_cells(sound: SoundSummary, metrics: Sequence[str]) -> list[str]:
+    """The median of each metric with the gain over noisy, and what had to be put right."""
+    cells = [_median(sound.metrics.get(name)) for name in metrics]
+    return [*cells, f"{sound.lagged} / {sound.rescaled} / {sound.odd}"]
+
+
+def _median(metric: MetricSummary | None) -> str:
+    if metric is None:
+        return UNKNOWN
+    if metric.gain_median is None:
+        return f"{metric.median:.2f}"
+    return f"{metric.median:.2f} ({metric.gain_median:+.2f})"
+
+
+def failure_texts(failures: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Each reason for which a metric failed, and how often."""
+    texts = []
+    for metric, reasons in failures.items():
+        for reason, count in reasons.items():
+            texts.append(f"{metric} failed for {count} sounds: {reason}")
+    return texts

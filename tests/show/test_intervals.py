@@ -1,0 +1,43 @@
+"""Charts of error rates: every group and condition, intervals, and what is infinite."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from ctcasr.show.intervals import Condition, Estimate, interval_chart
+
+GROUPS = ["-5 to 0 dB", "0 to 5 dB"]
+
+
+def test_every_estimate_is_a_point_with_its_numbers() -> None:
+    noisy = Condition("noisy", [Estimate(0, 0.5, 0.4, 0.6), Estimate(1, 0.2, 0.1, 0.3)])
+    better = Condition("<enhanced>", [Estimate(1, 0.1, 0.05, 0.15)])
+    html = interval_chart(GROUPS, [noisy, better])
+    titles = re.findall("<title>(.*?)</title>", html)
+    assert titles == [
+        "noisy: 50.00 % [40.00, 60.00]",
+        "noisy: 20.00 % [10.00, 30.00]",
+        "&lt;enhanced&gt;: 10.00 % [5.00, 15.00]",
+    ]
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', html)]
+    assert heights[0] < heights[1] < heights[2], "fewer errors lie lower"
+    places = [float(x) for x in re.findall(r'cx="([\d.]+)"', html)]
+    assert places[0] < places[1] < places[2]
+
+
+def test_an_infinite_interval_is_left_out_of_the_picture() -> None:
+    one = Condition("noisy", [Estimate(0, 0.5, -math.inf, math.inf)])
+    html = interval_chart(GROUPS, [one], joined=False)
+    assert "noisy: 50.00 %<" in html and 'class="curve' not in html
+
+
+def test_rates_beyond_the_top_stay_inside() -> None:
+    one = Condition("noisy", [Estimate(0, 30.0, 20.0, 40.0)])
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', interval_chart(GROUPS, [one]))]
+    assert heights and min(heights) >= 0
+
+
+def test_nothing_to_draw_is_no_chart() -> None:
+    assert interval_chart(GROUPS, []) == ""
+    assert interval_chart(GROUPS, [Condition("noisy", [])]) == ""

@@ -1,0 +1,34 @@
+"""The frame of pages: sections that have something, links that lead somewhere, escaped names."""
+
+from __future__ import annotations
+
+import re
+
+from ctcasr.show.page import Column, Section, facts, folded, page, table
+
+
+def test_empty_sections_are_left_out_and_links_lead_to_the_others() -> None:
+    sections = [Section("Does it listen?", "why", "<p>x</p>"), Section("Nothing", "why", "")]
+    html = page("a <run>", "", sections)
+    assert 'href="#does-it-listen"' in html and 'id="does-it-listen"' in html
+    assert "Nothing" not in html
+    assert "<title>a &lt;run&gt;</title>" in html
+    assert "<nav" not in page("empty", "", [])
+
+
+def test_a_page_carries_style_and_script_and_asks_for_neither() -> None:
+    html = page("p", "", [])
+    assert "prefers-color-scheme: dark" in html and "pointermove" in html
+    assert not re.search(r"https?://|url\(|@import|src=", html)
+
+
+def test_tables_have_their_columns_css_and_scroll_with_the_keys() -> None:
+    html = table([Column("step", "n"), Column("<what>")], [["1", "<b>x</b>"]])
+    assert '<td class="n">1</td><td><b>x</b></td>' in html and "&lt;what&gt;" in html
+    assert 'tabindex="0"' in html
+    assert table([Column("step")], []) == ""
+
+
+def test_facts_and_folds() -> None:
+    assert "<b>4.2 %</b><span>best &amp; last</span>" in facts([("4.2 %", "best & last")])
+    assert folded("more", "") == "" and "<summary>more</summary>" in folded("more", "x")

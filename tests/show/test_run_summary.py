@@ -1,0 +1,41 @@
+"""The summary: what came of the run, what it cost, and what was left out."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from ctcasr.records import Record
+from ctcasr.show.run_summary import summary
+from ctcasr.show.run_view import RunView
+
+
+def printed(view: RunView, width: int = 100) -> str:
+    page = io.StringIO()
+    Console(file=page, width=width, color_system=None).print(summary(view, width))
+    return page.getvalue()
+
+
+def test_everything_that_came_of_a_run_is_told(records: list[Record]) -> None:
+    text = printed(RunView.of(records))
+    for part in (
+        "three layers, 1 234 567 parameters",
+        "60 steps, 6 epochs in 1:00, 20.00 s of audio per second",
+        "WER 5.0 %, CER 2.5 % on the dev part, at step 60",
+        "targets ask for 60 %",
+        "2 infeasible",
+        "1 step skipped",
+        "learning",
+        "bin red   f  two two",
+    ):
+        assert part in text, part
+
+
+def test_a_run_that_stopped_early_says_so(records: list[Record]) -> None:
+    stopped = [record for record in records if record.step <= 30]
+    assert "30 of 60 steps, 3 epochs" in printed(RunView.of(stopped))
+
+
+def test_nothing_known_is_no_error() -> None:
+    assert "0 steps" in printed(RunView())

@@ -1,0 +1,45 @@
+"""The texts of a trial's rows, the same on the terminal and on the page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ctcasr.compare.summary import Summary
+from ctcasr.show.score_cells import (
+    failure_texts,
+    measured,
+    resolvable_of,
+    row_cells,
+    sound_cells,
+    word_differences,
+)
+
+
+def test_a_row_tells_rates_counts_and_the_word(summary: Summary) -> None:
+    rows = {(row.judge, row.condition): row for row in summary.rows}
+    cells = row_cells(rows["first", "enhanced"])
+    assert cells.condition == "enhanced (own listener)"
+    assert (cells.wer, cells.counts, cells.lost) == ("16.67 %", "11 / 0 / 0", "1")
+    assert cells.word == "helps" and cells.against.startswith("-")
+    assert row_cells(rows["second", "enhanced"]).condition == "enhanced"
+    clean = row_cells(rows["first", "clean"])
+    assert clean.word == "" and clean.against.startswith("-")
+    noisy = row_cells(rows["first", "noisy"])
+    assert (noisy.against, noisy.word, noisy.resolvable) == ("", "", "-")
+
+
+def test_the_clean_sound_is_no_test(summary: Summary) -> None:
+    assert len(word_differences(summary)) == 2
+    none = [replace(found, resolvable=None) for found in word_differences(summary)]
+    assert resolvable_of(none) == []
+
+
+def test_the_sound_tells_what_was_measured(summary: Summary) -> None:
+    titles = {"si_sdr_db": "SI-SDR dB", "pesq": "PESQ"}
+    assert measured(summary.sound, titles) == {"si_sdr_db": "SI-SDR dB"}
+    assert sound_cells(summary.sound["enhanced"], ["si_sdr_db", "pesq"]) == [
+        "4.55 (+3.00)",
+        "-",
+        "1 / 0 / 0",
+    ]
+    assert failure_texts(summary.failures) == ["pesq failed for 24 sounds: too <short>"]

@@ -1,0 +1,36 @@
+"""The page of a trial: whole, escaped, with a chart for the strata."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ctcasr.compare.summary import Setting, Summary, summarise
+from ctcasr.compare.trial import Trial
+from ctcasr.show.score_page import write_page
+
+
+def test_the_page_tells_rates_words_strata_and_sound(summary: Summary, tmp_path: Path) -> None:
+    path = write_page(tmp_path / "page.html", "enhanced on <s>", summary, ["a < b"], ["<i></i>"])
+    html = path.read_text(encoding="utf-8")
+    for part in (
+        "enhanced on &lt;s&gt;",
+        "a &lt; b",
+        '<span class="helps">helps</span>',
+        "By SNR",
+        "By class of noise",
+        "Observation adding",
+        "0 chosen",
+        "4.55 (+3.00)",
+        "too &lt;short&gt;",
+        "by stratum",
+    ):
+        assert part in html, part
+    assert html.count("<svg") == 5, "two judges, two kinds of strata, one choice"
+    assert "<short>" not in html and not re.search(r"https?://|url\(|@import", html)
+
+
+def test_a_trial_of_nothing_has_a_page(tmp_path: Path) -> None:
+    nothing = summarise(Trial(), [], Setting(listeners={}, judges={}, draws=1000))
+    html = write_page(tmp_path / "page.html", "nothing", nothing, [], []).read_text("utf-8")
+    assert "<h1>nothing</h1>" in html and "<section" not in html
