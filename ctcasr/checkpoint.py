@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 FORMAT = 1
 
@@ -85,3 +86,20 @@ def load_kind(path: Path | str, kind: str) -> dict[str, Any]:
             f"{path}: expected {article} {kind}; this checkpoint holds: {payload.get('kind')}"
         )
     return payload
+
+
+def network_payload(
+    kind: str,
+    network: nn.Module,
+    spec: Mapping[str, Any],
+    notes: Mapping[str, Any],
+    **more: Any,
+) -> dict[str, Any]:
+    """What a checkpoint of a trained network holds; `more` is what its kind needs beside.
+
+    Example:
+        >>> list(network_payload("classifier", nn.Linear(1, 1), {}, {}, classes=["no", "yes"]))
+        ['kind', 'spec', 'classes', 'notes', 'network']
+    """
+    weights = {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+    return {"kind": kind, "spec": dict(spec), **more, "notes": dict(notes), "network": weights}

@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from operator import add
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from torch import Tensor, nn
 
 from ctcasr.batch import Batch
 from ctcasr.records import Record
+
+
+T = TypeVar("T")
+_SHOWN = 3  # samples of a check
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,19 @@ def alone(found: Any) -> list[Any]:
 def added(found: list[tuple[Any, ...]]) -> tuple[Any, ...]:
     """What all processes have found, each part of it added up."""
     return tuple(reduce(add, parts) for parts in zip(*found, strict=True))
+
+
+def three_of(samples: Sequence[T]) -> list[T]:
+    """Three samples of a check, spread evenly, the same ones each time; all of fewer.
+
+    Example:
+        >>> three_of(range(9))
+        [1, 4, 7]
+    """
+    if len(samples) <= _SHOWN:
+        return list(samples)
+    middles = (1, 3, 5)  # of three parts of equal length, in sixths
+    return [samples[len(samples) * sixths // 6] for sixths in middles]
 
 
 class Task(Protocol):
