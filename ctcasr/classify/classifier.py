@@ -12,17 +12,21 @@ from torch import Tensor
 
 from ctcasr import checkpoint
 from ctcasr.classify.model import SoundClassifier, build_classifier, classifier_from
-from ctcasr.data import fit_length, read_audio, resample
+from ctcasr.data import fit_length
 from ctcasr.data.clip import Pad
-from ctcasr.net.prune import make_room
+from ctcasr.data.sound import Sound, clips_of, samples_of
+from ctcasr.net.prune import add_mask_buffers
 from ctcasr.seq import Seq
-
-Audio = str | Path | Tensor
 
 
 @dataclass(frozen=True)
 class Classification:
-    """The class that was found, and the probability of each."""
+    """The class that was found, and the probability of each.
+
+    Example:
+        >>> Classification("yes", {"no": 0.25, "yes": 0.75}).probability
+        0.75
+    """
 
     label: str
     probabilities: Mapping[str, float]
@@ -34,7 +38,19 @@ class Classification:
 
 
 class Classifier:
-    """A trained classifier with the names of its classes; `Classifier.load(path)` reads any checkpoint of one."""
+    """A trained classifier with the names of its classes.
+
+    `Classifier.load(path)` reads any checkpoint of one.
+
+    Example:
+        >>> from ctcasr.classify.model import ClassifierSpec, classifier_to
+        >>> from ctcasr.specs import ConvSpec
+        >>> spec = ClassifierSpec(conv=(ConvSpec(2, (3, 3), (2, 2)),))
+        >>> classifier = Classifier(build_classifier(spec, 2), ["no", "yes"], classifier_to(spec))
+        >>> result, = classifier.classify(torch.zeros(8000), rate_hz=16000)
+        >>> result.label in classifier.classes
+        True
+    """
 
     KIND = "classifier"
 
@@ -46,13 +62,11 @@ class Classifier:
         pad: Pad = "silence",
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        self.model, self.classes, self.spec, self.pad, self.notes = (
-            model.eval(),
-            tuple(classes),
-            spec,
-            pad,
-            dict(notes or {}),
-        )
+        self.model = model.eval()
+        self.classes = tuple(classes)
+        self.spec = spec
+        self.pad = pad
+        self.notes = dict(notes or {})
 
     @staticmethod
     def payload(
@@ -63,26 +77,20 @@ class Classifier:
         notes: Mapping[str, Any],
     ) -> dict[str, Any]:
         """What a checkpoint holds so that `load` can make the classifier anew."""
-        return {
-            "kind": Classifier.KIND,
-            "spec": dict(spec),
-            "classes": list(classes),
-            "pad": pad,
-            "notes": dict(notes),
-            "network": {
-                name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()
-            },
-        }
+        return checkpoint.network_payload(
+            Classifier.KIND, model, spec, notes, classes=list(classes), pad=pad
+        )
 
     @staticmethod
     def load(path: str | Path, device: str | torch.device = "cpu") -> Classifier:
         """Read a checkpoint; raises CheckpointError where it is not a classifier's."""
         payload = checkpoint.load_kind(path, Classifier.KIND)
-        model = build_classifier(classifier_from(payload["spec"]), len(payload["classes"]))
-        make_room(model, payload["network"])
+        classes = payload["classes"]
+        model = build_classifier(classifier_from(payload["spec"]), len(classes))
+        add_mask_buffers(model, payload["network"])
         model.load_state_dict(payload["network"])
         return Classifier(
-            model.to(device), payload["classes"], payload["spec"], payload["pad"], payload["notes"]
+            model.to(device), classes, payload["spec"], payload["pad"], payload["notes"]
         )
 
     @property
@@ -92,43 +100,46 @@ class Classifier:
 
     @property
     def device(self) -> torch.device:
+        """Where the network is."""
         return next(self.model.parameters()).device
 
-    def clip(self, audio: Audio, rate_hz: int | None = None) -> Tensor:
-        """Samples [N] of the length that the network wants; samples (float, -1..1) need their rate. AudioError for a bad file."""
-        if isinstance(audio, Tensor):
-            if rate_hz is None:
-                raise ValueError(
-                    "expected rate_hz with samples; a tensor does not know its sample rate"
-                )
-            if audio.dim() != 1 or audio.numel() == 0 or not bool(torch.isfinite(audio).all()):
-                raise ValueError(
-                    f"expected finite samples [N], one channel, at least one; got {tuple(audio.shape)}"
-                )
-            samples = resample(audio.float(), rate_hz, self.rate_hz)
-        else:
-            samples = read_audio(audio, self.rate_hz)
+    def clip(self, sound: Sound, rate_hz: int | None = None) -> Tensor:
+        """Samples [N] of the length that the network wants; samples need their rate.
+
+        Raises AudioError for a bad file, and for samples that cannot be sound.
+        """
+        return self.fitted(samples_of(sound, rate_hz, self.rate_hz))
+
+    def fitted(self, samples: Tensor) -> Tensor:
+        """Samples [N] at `rate_hz`, padded or cut to the length that the network wants."""
         return fit_length(samples, self.model.samples, self.pad)
 
     @torch.no_grad()
     def features(self, clips: Tensor) -> Tensor:
-        """What the network sees of clips [B, N]: features [B, 1, F, T], or pictures [B, 3, H, W]."""
+        """What the network sees of clips [B, N]: features [B, 1, F, T] or pictures [B, 3, H, W]."""
         return self.model.features(Seq.stack(list(clips), self.rate_hz).to(self.device))
 
     @torch.no_grad()
     def logits(self, clips: Tensor) -> Tensor:
         """Logits [B, classes] of clips [B, N]."""
-        return self.model(Seq.stack(list(clips), self.rate_hz).to(self.device))[0].cpu()
+        samples = Seq.stack(list(clips), self.rate_hz).to(self.device)
+        logits, _ = self.model(samples)
+        return logits.cpu()
 
     def classify(
-        self, audio: Audio | Sequence[Audio], rate_hz: int | None = None, batch: int = 64
+        self, audio: Sound | Sequence[Sound], rate_hz: int | None = None, batch: int = 64
     ) -> list[Classification]:
-        """Classes of files or of samples [N] at `rate_hz`; only the first `clip_s` seconds of each are heard."""
-        items = [audio] if isinstance(audio, str | Path | Tensor) else list(audio)
-        found: list[Classification] = []
-        for start in range(0, len(items), batch):
-            clips = torch.stack([self.clip(item, rate_hz) for item in items[start : start + batch]])
-            for row in self.logits(clips).softmax(1).tolist():
-                shares = dict(zip(self.classes, row, strict=True))
-                found.append(Classification(max(shares, key=shares.__getitem__), shares))
-        return found
+        """Classes of files, or of samples at `rate_hz`, so many at a time.
+
+        Only the first `clip_s` seconds of each are heard.
+        Raises AudioError for a bad file, and for samples that cannot be sound.
+        """
+        clips = [self.fitted(samples) for samples in clips_of(audio, rate_hz, self.rate_hz)]
+        results: list[Classification] = []
+        for start in range(0, len(clips), batch):
+            logits = self.logits(torch.stack(clips[start : start + batch]))
+            for probabilities in logits.softmax(1).tolist():
+                by_class = dict(zip(self.classes, probabilities, strict=True))
+                label = max(by_class, key=by_class.__getitem__)
+                results.append(Classification(label, by_class))
+        return results

@@ -4,17 +4,29 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.classify.classifier import Classifier
-from ctcasr.data import AudioError, fit_length, read_audio
+from ctcasr.data import AudioError, read_audio
 from ctcasr.scoring.confusion import Confusion
+
+_DIGITS = 6  # of probabilities in predictions.jsonl
+_NOT_COMPARED = {"out", "resume"}  # settings that do not change a round
+
+
+class ScoredClip(NamedTuple):
+    """One clip, the class that was found, and its probability."""
+
+    utterance: Utterance
+    label: str
+    probability: float
 
 
 @dataclass(frozen=True)
@@ -22,99 +34,123 @@ class ClassEvaluation:
     """What it was and what was found, clip by clip, and the tally of it all."""
 
     tally: Confusion
-    rows: Sequence[tuple[Utterance, str, float]]  # clip, class that was found, its probability
+    rows: Sequence[ScoredClip]
     skipped: Sequence[Skip]
 
     def scores(self) -> dict[str, Any]:
-        """Accuracy with its interval, F1, each class, the confusion matrix and what was left out, as plain data."""
-        return {
-            **self.tally.as_json(),
-            "skipped": [{"where": skip.where, "reason": skip.reason} for skip in self.skipped],
-        }
+        """Plain data: the keys of `Confusion.as_json`, and "skipped" (where, reason)."""
+        skipped = [{"where": skip.where, "reason": skip.reason} for skip in self.skipped]
+        return {**self.tally.as_json(), "skipped": skipped}
 
     def __str__(self) -> str:
         return f"{self.tally}, {len(self.skipped)} skipped"
 
     def write(self, out: Path) -> Path:
-        """scores.json and predictions.jsonl (which is a manifest too) in folder `out`; returns it."""
+        """scores.json and predictions.jsonl (a manifest too) in folder `out`; returns it."""
         out.mkdir(parents=True, exist_ok=True)
-        (out / "scores.json").write_text(
-            json.dumps(self.scores(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        text = json.dumps(self.scores(), indent=2, ensure_ascii=False) + "\n"
+        (out / "scores.json").write_text(text, encoding="utf-8")
         with open(out / "predictions.jsonl", "w", encoding="utf-8") as lines:
-            for utterance, found, probability in self.rows:
-                part = {"offset": utterance.offset} if utterance.offset else {}
-                if utterance.duration is not None:
-                    part["duration"] = utterance.duration
-                line = {
-                    "id": utterance.id,
-                    "audio_filepath": str(utterance.audio_filepath.resolve()),
-                    **part,
-                    "label": utterance.label,
-                    "found": found,
-                    "probability": round(probability, 6),
-                }
-                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
+            for row in self.rows:
+                lines.write(json.dumps(_line(row), ensure_ascii=False) + "\n")
         return out
+
+
+def _line(row: ScoredClip) -> dict[str, Any]:
+    """A manifest line with what was found."""
+    utterance = row.utterance
+    line: dict[str, Any] = {
+        "id": utterance.id,
+        "audio_filepath": str(utterance.audio_filepath.resolve()),
+    }
+    if utterance.offset:
+        line["offset"] = utterance.offset
+    if utterance.duration is not None:
+        line["duration"] = utterance.duration
+    line["label"] = utterance.label
+    line["found"] = row.label
+    line["probability"] = round(row.probability, _DIGITS)
+    return line
 
 
 def evaluate_classes(
     classifier: Classifier, utterances: Sequence[Utterance], batch: int = 64
 ) -> ClassEvaluation:
-    """Classify and score; a clip that cannot be read, or whose label is none of the classes, is skipped and named."""
-    numbers = {name: index for index, name in enumerate(classifier.classes)}
-    tally, rows, skipped = (
-        Confusion.of(classifier.classes),
-        list[tuple[Utterance, str, float]](),
-        list[Skip](),
-    )
+    """Classify and score, so many clips at a time.
+
+    A clip that cannot be read, or whose label is none of the classes, is skipped and named.
+    """
+    classes = classifier.classes
+    tally = Confusion.of(classes)
+    rows: list[ScoredClip] = []
+    reading = LabelledReading(classifier)
     for start in range(0, len(utterances), batch):
-        kept, clips = [], []
-        for utterance in utterances[start : start + batch]:
-            try:
-                if utterance.label not in numbers:
-                    raise AudioError(
-                        f"label {utterance.label!r} is none of the {len(numbers)} classes ({', '.join(numbers)})"
-                    )
-                clips.append(
-                    fit_length(
-                        read_audio(utterance, classifier.rate_hz),
-                        classifier.model.samples,
-                        classifier.pad,
-                    )
-                )
-                kept.append(utterance)
-            except AudioError as error:
-                skipped.append(Skip(utterance.where or utterance.id, str(error)))
-        if not kept:
+        clips = list(reading.clips(utterances[start : start + batch]))
+        if not clips:
             continue
-        shares = classifier.logits(torch.stack(clips)).softmax(1)
-        best = shares.max(1)
-        tally += Confusion.of(
-            classifier.classes,
-            [(numbers[u.label or ""], int(i)) for u, i in zip(kept, best.indices, strict=True)],
-        )
-        rows += [
-            (u, classifier.classes[int(i)], float(p))
-            for u, i, p in zip(kept, best.indices, best.values, strict=True)
-        ]
-    return ClassEvaluation(tally, rows, skipped)
+        logits = classifier.logits(torch.stack([clip.samples for clip in clips]))
+        best = logits.softmax(1).max(1)
+        found = best.indices.tolist()
+        labels = [clip.label for clip in clips]
+        tally += Confusion.of(classes, zip(labels, found, strict=True))
+        for clip, index, probability in zip(clips, found, best.values.tolist(), strict=True):
+            rows.append(ScoredClip(clip.utterance, classes[index], probability))
+    return ClassEvaluation(tally, rows, reading.skipped)
+
+
+class LabelledClip(NamedTuple):
+    """A clip [N] of the length that the network wants, and the number of its class."""
+
+    utterance: Utterance
+    samples: Tensor
+    label: int
+
+
+@dataclass
+class LabelledReading:
+    """Reads clips whose labels a classifier knows; what it cannot is named."""
+
+    classifier: Classifier
+    skipped: list[Skip] = field(default_factory=list)
+
+    def clips(self, utterances: Sequence[Utterance]) -> Iterator[LabelledClip]:
+        """Clips with the numbers of their classes."""
+        for utterance in utterances:
+            try:
+                label = self._label(utterance)
+                samples = read_audio(utterance, self.classifier.rate_hz)
+            except AudioError as error:
+                self.skipped.append(Skip(utterance.where or utterance.id, str(error)))
+            else:
+                yield LabelledClip(utterance, self.classifier.fitted(samples), label)
+
+    def _label(self, utterance: Utterance) -> int:
+        classes = self.classifier.classes
+        if utterance.label not in classes:
+            raise AudioError(
+                f"label {utterance.label!r} is none of the {len(classes)} classes "
+                f"({', '.join(classes)})"
+            )
+        return classes.index(utterance.label)
 
 
 def read_round(run: Path, settings: Mapping[str, Any]) -> Confusion | None:
-    """The tally of a run that was scored before; None where it was not. ValueError where it had other settings than these
-    (`out` and `resume` aside)."""
-    scores, kept = run / "test" / "scores.json", run / "settings.toml"
-    if not scores.is_file():
+    """The tally of a run that was scored before; None where it was not.
+
+    Raises ValueError where it had other settings than these (`out` and `resume` aside).
+    """
+    scores_file = run / "test" / "scores.json"
+    settings_file = run / "settings.toml"
+    if not scores_file.is_file():
         return None
-    then = tomllib.loads(kept.read_text(encoding="utf-8"))
-    if other := sorted(
-        name
-        for name in {*then, *settings} - {"out", "resume"}
-        if then.get(name) != settings.get(name)
-    ):
+    then = tomllib.loads(settings_file.read_text(encoding="utf-8"))
+    changed = []
+    for name in sorted({*then, *settings} - _NOT_COMPARED):
+        if then.get(name) != settings.get(name):
+            changed.append(name)
+    if changed:
         raise ValueError(
-            f"{run}: expected a run with the same settings to go on with; it had other {', '.join(other)} ({kept}): "
-            "name another folder, or begin anew"
+            f"{run}: expected a run with the same settings to go on with; it had other "
+            f"{', '.join(changed)} ({settings_file}): name another folder, or begin anew"
         )
-    return Confusion.from_json(json.loads(scores.read_text(encoding="utf-8")))
+    return Confusion.from_json(json.loads(scores_file.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Classifiers of sounds of a fixed length: their specs and presets, and the networks that these describe."""
+"""Classifiers of sounds of a fixed length: specs, presets, and the networks that these describe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctcasr.net import BCResNet, ConvClassifier, GoogLeNet, ResNet
 from ctcasr.seq import Seq
 from ctcasr.specs import ConvSpec, from_plain, resolve_spec, to_plain
 
-Side = tuple[tuple[float, Tensor], ...]
+Auxiliary = tuple[tuple[float, Tensor], ...]  # weight and logits [B, classes] of each head
 
 _KEYWORD = FrontSpec(
     rate_hz=16000,
@@ -59,15 +59,20 @@ class ClassifierSpec:
         return round(self.clip_s * self.front.rate_hz)
 
 
+_HALVINGS = ((2, 2), (2, 2), (1, 2))  # strides (time, frequency) of the first layers
+
+
 def _keyword(*layers: tuple[int, tuple[int, int]]) -> ClassifierSpec:
-    """(Channels, kernel) of each layer. The first three halve the frequency, so that the last ones see all of it: behind the global
-    average nobody knows where it was."""
-    strides = [(2, 2), (2, 2), (1, 2)]
-    conv = tuple(
-        ConvSpec(channels, kernel, strides[index] if index < 3 else (1, 1))
-        for index, (channels, kernel) in enumerate(layers)
-    )
-    return ClassifierSpec(_KEYWORD, 1.0, "conv", conv)
+    """(Channels, kernel) of each layer.
+
+    The first three halve the frequency, so that the last ones see all of it: behind the global
+    average nobody knows where it was.
+    """
+    conv = []
+    for index, (channels, kernel) in enumerate(layers):
+        stride = _HALVINGS[index] if index < len(_HALVINGS) else (1, 1)
+        conv.append(ConvSpec(channels, kernel, stride))
+    return ClassifierSpec(_KEYWORD, 1.0, "conv", tuple(conv))
 
 
 _BIG = ClassifierSpec(_SOUND, 4.0, "googlenet", picture=224, dropout=0.1)
@@ -104,48 +109,65 @@ class SoundClassifier(nn.Module):
 
     def __init__(self, front: FrontEnd, body: nn.Module, samples: int, picture: int) -> None:
         super().__init__()
-        self.front, self.body, self.samples, self.picture = front, body, samples, picture
+        self.front = front
+        self.body = body
+        self.samples = samples
+        self.picture = picture
 
     def features(
         self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
     ) -> Tensor:
-        """What the network sees: features [B, 1, F, T], or pictures [B, 3, H, W]; ValueError for clips of another length."""
-        if any(n != self.samples for n in samples.lengths):
+        """What the network sees: features [B, 1, F, T], or pictures [B, 3, H, W].
+
+        Raises ValueError for clips of another length.
+        """
+        if any(length != self.samples for length in samples.lengths):
             raise ValueError(
-                f"expected clips of {self.samples} samples; got {sorted(set(samples.lengths))}: pad or cut them (data.Clip)"
+                f"expected clips of {self.samples} samples; got {sorted(set(samples.lengths))}: "
+                "pad or cut them (data.Clip)"
             )
-        features = self.front(samples, augment, seeds).data.transpose(1, 2).unsqueeze(1)
+        frames = self.front(samples, augment, seeds)
+        features = frames.data.transpose(1, 2).unsqueeze(1)
         if not self.picture:
             return features
-        resized = functional.interpolate(
-            features, (self.picture, self.picture), mode="bilinear", align_corners=False
-        )
+        square = (self.picture, self.picture)
+        resized = functional.interpolate(features, square, mode="bilinear", align_corners=False)
         return resized.expand(-1, 3, -1, -1)
 
     def forward(
         self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
-    ) -> tuple[Tensor, Side]:
-        """Logits [B, classes] of samples [B, N], and in training (weight, logits) of each auxiliary head."""
-        found = self.body(self.features(samples, augment, seeds))
-        return found if isinstance(found, tuple) else (found, ())
+    ) -> tuple[Tensor, Auxiliary]:
+        """Logits [B, classes] of samples [B, N], and in training those of auxiliary heads."""
+        result = self.body(self.features(samples, augment, seeds))
+        if isinstance(result, tuple):
+            return result
+        return result, ()
 
 
 def build_classifier(spec: ClassifierSpec, classes: int) -> SoundClassifier:
-    """The classifier that `spec` describes, with `classes` outputs."""
+    """The classifier that `spec` describes, with `classes` outputs.
+
+    Raises ValueError for fewer than two classes, and where the spec describes none.
+
+    Example:
+        >>> model = build_classifier(read_classifier("sound_small"), 10).eval()
+        >>> model.samples / model.front.extract.rate_hz
+        4.0
+    """
     if classes < 2:
         raise ValueError(f"expected two classes or more to tell apart; got {classes}")
     extract = build_extract(spec.front)
     front = FrontEnd(extract, build_norm(spec.front, extract.bins))
     if spec.network in ("googlenet", "resnet") and not spec.picture:
         raise ValueError(f"{spec.network}: expected the size of a picture (224); got none")
-    return SoundClassifier(front, _body(spec, extract.bins, classes), spec.samples, spec.picture)
+    body = _body(spec, extract.bins, classes)
+    return SoundClassifier(front, body, spec.samples, spec.picture)
 
 
 def _body(spec: ClassifierSpec, bins: int, classes: int) -> nn.Module:
     if spec.network == "conv":
-        return ConvClassifier(
-            [(c.channels, c.kernel, c.stride) for c in spec.conv], classes, spec.dropout
-        )
+        layers = [(conv.channels, conv.kernel, conv.stride) for conv in spec.conv]
+        return ConvClassifier(layers, classes, spec.dropout)
     if spec.network == "bcresnet":
         return BCResNet(bins, classes, spec.width)
     if spec.network == "googlenet":
@@ -158,7 +180,14 @@ def _body(spec: ClassifierSpec, bins: int, classes: int) -> nn.Module:
 
 
 def read_classifier(name: str) -> ClassifierSpec:
-    """A preset by its name, or a spec from a TOML file (`.toml`)."""
+    """A preset by its name, with changes behind it, or a spec from a TOML file (`.toml`).
+
+    Raises ValueError that names the nearest preset or field.
+
+    Example:
+        >>> read_classifier("kws_cnn clip_s=0.5").samples
+        8000
+    """
     return resolve_spec(name, CLASSIFIERS, classifier_from)
 
 
@@ -175,10 +204,19 @@ def classifier_from(data: Mapping[str, Any], where: str = "spec") -> ClassifierS
 
 
 def describe_classifier(spec: ClassifierSpec) -> str:
-    """The spec in one line, for people: "mel 20, 4 conv 128-64-32-16, 1 s"."""
-    body = {
-        "conv": f"{len(spec.conv)} conv {'-'.join(str(c.channels) for c in spec.conv)}",
-        "bcresnet": f"BC-ResNet {spec.width:g}",
-    }
-    big = f"{spec.network}{'' if spec.corrected else ' as published'}"
-    return f"{spec.front.kind} {spec.front.bands}, {body.get(spec.network, big)}, {spec.clip_s:g} s"
+    """The spec in one line, for people.
+
+    Example:
+        >>> describe_classifier(read_classifier("kws_cnn"))
+        'mel 20, 4 conv 128-64-32-16, 1 s'
+    """
+    if spec.network == "conv":
+        channels = "-".join(str(conv.channels) for conv in spec.conv)
+        body = f"{len(spec.conv)} conv {channels}"
+    elif spec.network == "bcresnet":
+        body = f"BC-ResNet {spec.width:g}"
+    elif spec.corrected:
+        body = spec.network
+    else:
+        body = f"{spec.network} as published"
+    return f"{spec.front.kind} {spec.front.bands}, {body}, {spec.clip_s:g} s"

@@ -1,8 +1,7 @@
-"""Classification of clips: cross-entropy in training (auxiliary heads included), accuracy and confusions in checks."""
+"""Classification of clips: cross-entropy in training, accuracy and confusions in checks."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctcasr.batch import Batch
+from ctcasr.classify.check_tally import CheckTally
 from ctcasr.classify.classifier import Classifier
 from ctcasr.classify.model import SoundClassifier, classifier_from, describe_classifier
 from ctcasr.data.clip import Pad
@@ -18,11 +18,14 @@ from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner
 from ctcasr.records import Record
 from ctcasr.scoring.confusion import Confusion
-from ctcasr.task import Gather, Loss, Score, added, alone
+from ctcasr.task import Gather, Loss, Score, alone, three_of
 
 
 class Classify:
-    """Trains a SoundClassifier to name the class of a clip; `augment` masks features, `pruner` empties its smallest weights."""
+    """Trains a SoundClassifier to name the class of a clip.
+
+    `augment` masks features, `pruner` empties the smallest weights.
+    """
 
     def __init__(
         self,
@@ -34,8 +37,13 @@ class Classify:
         pad: Pad = "silence",
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        self.network, self.classes, self.spec = model, tuple(classes), dict(spec)
-        self.augment, self.pruner, self.pad, self.notes = augment, pruner, pad, dict(notes or {})
+        self.network = model
+        self.classes = tuple(classes)
+        self.spec = dict(spec)
+        self.augment = augment
+        self.pruner = pruner
+        self.pad = pad
+        self.notes = dict(notes or {})
 
     @property
     def title(self) -> str:
@@ -48,19 +56,22 @@ class Classify:
 
     def step(self, batch: Batch, step: int) -> Loss:
         """Cross-entropy of every clip, and of the auxiliary heads by their weights."""
-        labels = _labels(batch)
-        logits, side = self.network(batch.audio, self.augment, batch.seeds)
-        main = rows = functional.cross_entropy(logits, labels, reduction="none")
-        for weight, other in side:
-            rows = rows + weight * functional.cross_entropy(other, labels, reduction="none")
+        labels = labels_of(batch)
+        logits, auxiliary = self.network(batch.audio, self.augment, batch.seeds)
+        main_losses = functional.cross_entropy(logits, labels, reduction="none")
+        losses = main_losses
+        for weight, other_logits in auxiliary:
+            others = functional.cross_entropy(other_logits, labels, reduction="none")
+            losses = losses + weight * others
 
         def evidence() -> dict[str, float]:
+            hits = logits.argmax(1) == labels
             return {
-                "accuracy": float((logits.argmax(1) == labels).float().mean()),
-                "main_loss": float(main.detach().mean()),
+                "accuracy": float(hits.float().mean()),
+                "main_loss": float(main_losses.detach().mean()),
             }
 
-        return Loss(rows.sum(), len(batch), rows.detach(), (), evidence)
+        return Loss(losses.sum(), len(batch), losses.detach(), (), evidence)
 
     def after_step(self, step: int, total: int) -> None:
         """Prune, where it was asked for."""
@@ -72,29 +83,21 @@ class Classify:
         """Error rate (the key), loss, F1 and the confusion matrix over all batches."""
         was_training = self.network.training
         self.network.eval()
-        tally, total, samples = Confusion.of(self.classes), 0.0, []
+        tally = CheckTally(Confusion.of(self.classes))
         for batch in batches:
-            labels = _labels(batch)
+            labels = labels_of(batch)
             logits, _ = self.network(batch.audio)
-            total += float(functional.cross_entropy(logits, labels, reduction="sum"))
-            pairs = list(zip(labels.tolist(), logits.argmax(1).tolist(), strict=True))
-            tally += Confusion.of(self.classes, pairs)
-            samples += [
-                {"id": u.id, "reference": self.classes[true], "hypothesis": self.classes[found]}
-                for u, (true, found) in zip(batch.utterances, pairs, strict=True)
-            ]
+            loss_sum = float(functional.cross_entropy(logits, labels, reduction="sum"))
+            tally += CheckTally.of(self.classes, batch.utterances, labels, logits, loss_sum)
         self.network.train(was_training)
-        tally, total, samples = added(gather((tally, total, samples)))
-        loss = total / tally.total if tally.total else math.inf
-        few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
+        tally = tally.merged(gather)
         # A network that is not yet as sparse as it shall be is never the best one.
         lacking = 0.0 if self.pruner is None else self.pruner.lacking
-        figures = {"loss": loss, **tally.metrics()}
         return Score(
-            (lacking + 1 - tally.accuracy, loss),
-            figures,
-            few,
-            evidence={"confusion": tally.counts.tolist()},
+            key=(lacking + 1 - tally.confusion.accuracy, tally.loss),
+            metrics={"loss": tally.loss, **tally.confusion.metrics()},
+            samples=three_of(tally.samples),
+            evidence={"confusion": tally.confusion.counts.tolist()},
         )
 
     def judge(self, history: Sequence[Record]) -> Mapping[str, Any] | None:
@@ -106,9 +109,11 @@ class Classify:
         return Classifier.payload(self.network, self.spec, self.classes, self.pad, self.notes)
 
 
-def _labels(batch: Batch) -> Tensor:
+def labels_of(batch: Batch) -> Tensor:
+    """Numbers of the classes [B]; ValueError where the batch has none."""
     if batch.labels is None:
         raise ValueError(
-            f"{batch.ids[0]}: expected the numbers of the classes; the batch has none: give the Corpus its labels"
+            f"{batch.ids[0]}: expected the numbers of the classes; the batch has none: "
+            "give the Corpus its labels"
         )
     return batch.labels

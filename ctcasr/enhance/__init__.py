@@ -1,11 +1,16 @@
 """Enhancement: noisy audio (and video) in, enhanced audio out."""
 
 from ctcasr.enhance.enhancer import Enhancer
+from ctcasr.enhance.files import enhance_files, enhance_tree
 from ctcasr.enhance.listener import Listener
+from ctcasr.enhance.spec import read_enhancer
 from ctcasr.enhance.task import Enhance
 
 __all__ = [
     "Enhance",
     "Enhancer",
     "Listener",
+    "enhance_files",
+    "enhance_tree",
+    "read_enhancer",
 ]

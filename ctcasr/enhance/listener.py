@@ -43,20 +43,25 @@ class Listener:
 
     def __init__(self, recogniser: DifferentiableRecogniser) -> None:
         self.recogniser = recogniser
-        self.tokenizer, self.rate_hz = recogniser.tokenizer, recogniser.rate_hz
+        self.tokenizer = recogniser.tokenizer
+        self.rate_hz = recogniser.rate_hz
         for parameter in recogniser.model.parameters():
             parameter.requires_grad_(False)
 
     def losses(self, samples: Seq, batch: Batch) -> Tensor:
-        """CTC loss [B] in nats per token of samples [B, N]; 0 for a row without an alignment. Differentiable by the samples."""
+        """CTC loss [B] in nats per token of samples [B, N]; 0 for a row without an alignment.
+
+        Differentiable by the samples. Raises ValueError for samples of another rate.
+        """
         if samples.rate != self.rate_hz:
             raise ValueError(
-                f"expected an enhancer at the listener's {self.rate_hz} Hz; got {float(samples.rate):g} Hz"
+                f"expected an enhancer at the listener's {self.rate_hz} Hz; "
+                f"got {float(samples.rate):g} Hz"
             )
         model = self.recogniser.model.to(samples.device)
         still(model)
         logits = self.recogniser.logits(samples)
-        rows = ctc_loss(
+        losses = ctc_loss(
             logits.data,
             batch.targets,
             logits.lengths,
@@ -65,16 +70,22 @@ class Listener:
             reduction="none",
             zero_infinity=True,
         )
-        return rows / rows.new_tensor([max(1, n) for n in batch.target_lengths])
+        tokens = [max(1, length) for length in batch.target_lengths]
+        return losses / losses.new_tensor(tokens)
 
 
 def still(model: nn.Module) -> None:
-    """Evaluation mode, in which nothing is random and BatchNorm is fixed, but for RNNs: cuDNN's go backwards in training mode only."""
+    """Evaluation mode, in which nothing is random and BatchNorm is fixed, but for RNNs.
+
+    cuDNN's RNNs go backwards in training mode only. Raises ValueError for RNNs with dropout of
+    their own.
+    """
     model.eval()
     for module in model.modules():
         if isinstance(module, nn.RNNBase):
             if module.dropout:
                 raise ValueError(
-                    f"expected recurrent layers without dropout of their own; got dropout={module.dropout}"
+                    "expected recurrent layers without dropout of their own; "
+                    f"got dropout={module.dropout}"
                 )
             module.train()

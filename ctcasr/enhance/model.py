@@ -1,13 +1,13 @@
-"""Specs of enhancers become networks: samples (and frames of video) in, samples of the speech out."""
+"""Specs of enhancers become networks: samples (and video) in, samples of the speech out."""
 
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ctcasr.enhance.spec import DualPathSpec, EnhanceSpec
-from ctcasr.front import FrontEnd, Mel, build_extract, build_norm
+from ctcasr.front import FrontEnd, Mel, Spectrogram, build_extract, build_norm
 from ctcasr.net import (
     AcousticModel,
     ConvStack,
@@ -23,9 +23,14 @@ from ctcasr.seq import Seq
 from ctcasr.specs import NetSpec
 from ctcasr.video import ToClock, VisualTrunk
 
+_LEAST_WEIGHT = 1e-8  # of a bin in all bands, so that nothing is divided by zero
+
 
 class EnhancerModel(nn.Module):
-    """Samples [B, N] to samples [B, N] of the speech in them; `video` [B, T, H, W], 0..255, where the network sees."""
+    """Samples [B, N] to samples [B, N] of the speech in them.
+
+    `video` [B, T, H, W], 0..255, where the network `sees`.
+    """
 
     rate_hz: int
     sees = False
@@ -37,67 +42,77 @@ class EnhancerModel(nn.Module):
     def _checked(self, samples: Seq) -> Seq:
         if samples.data.dim() != 2 or samples.rate != self.rate_hz:
             raise ValueError(
-                f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at {float(samples.rate):g} Hz"
+                f"expected samples [B, N] at {self.rate_hz} Hz; "
+                f"got {tuple(samples.data.shape)} at {float(samples.rate):g} Hz"
             )
         return samples.zero_padding()
 
 
 class MaskEnhancer(EnhancerModel):
-    """A gain of 0..1 for each time and frequency, from the library's BatchNorm-RNN body; the transform is inverted with the noisy phase."""
+    """A gain of 0..1 for each time and frequency, from the library's BatchNorm-RNN body.
 
-    spread: torch.Tensor
+    The transform is inverted with the noisy phase.
+    """
+
+    spread: Tensor  # [bands, bins], how gains of bands become those of bins; empty without bands
 
     def __init__(self, front: FrontEnd, body: AcousticModel) -> None:
         super().__init__()
-        self.front, self.body, self.gains = front, body, Product()
+        self.front = front
+        self.body = body
+        self.gains = Product()
         self.rate_hz = front.extract.rate_hz
-        if isinstance(front.extract, Mel):
-            # A bin takes the gains of the bands that it counts in; one beyond all bands is silenced.
-            filters = front.extract.filters
-            self.register_buffer(
-                "spread",
-                (filters / filters.sum(1, keepdim=True).clamp(min=1e-8)).T.contiguous(),
-                persistent=False,
-            )
-        else:
-            self.register_buffer("spread", torch.zeros(0), persistent=False)
+        self.register_buffer("spread", _spread(front.extract), persistent=False)
 
     def forward(self, samples: Seq, video: Seq | None = None) -> Seq:
         """Enhanced samples [B, N]; video is not looked at."""
         samples = self._checked(samples)
         spectrum = self.analyse(samples)
-        return self.synthesise(spectrum, self.mask(self.features(spectrum)), samples)
+        mask = self.mask(self.features(spectrum))
+        return self.synthesise(spectrum, mask, samples)
 
     def analyse(self, samples: Seq) -> Seq:
-        """Transform, complex [B, T, bins]."""
-        # Half a window of silence behind each row: then every sample lies well inside of some window.
-        more = self.front.extract.n_fft // 2
-        longer = Seq(
-            functional.pad(samples.data, (0, more)),
-            tuple(n + more for n in samples.lengths),
-            samples.rate,
-        )
-        return self.front.extract.transform(longer)
+        """Transform, complex [B, T, bins], of samples [B, N]."""
+        # Half a window of silence behind each row: then every sample lies well inside of a window.
+        silence = self.front.extract.n_fft // 2
+        longer = functional.pad(samples.data, (0, silence))
+        lengths = tuple(length + silence for length in samples.lengths)
+        return self.front.extract.transform(Seq(longer, lengths, samples.rate))
 
     def features(self, spectrum: Seq) -> Seq:
-        """What the recurrent layers see."""
-        normed: Seq = self.front.norm(self.front.extract.features(spectrum))
-        return normed
+        """What the recurrent layers see, [B, T, F]."""
+        features: Seq = self.front.norm(self.front.extract.features(spectrum))
+        return features
 
     def mask(self, features: Seq) -> Seq:
         """Gains of 0..1 for each bin, [B, T, bins]."""
         gains = self.body(features).data.sigmoid()
-        return features.with_data(gains @ self.spread if self.spread.numel() else gains)
+        if self.spread.numel():
+            gains = gains @ self.spread
+        return features.with_data(gains)
 
     def synthesise(self, spectrum: Seq, mask: Seq, samples: Seq) -> Seq:
         """Samples [B, N] of the transform times its mask."""
-        return self.front.extract.inverse(
-            spectrum.with_data(self.gains(spectrum.data, mask.data)), samples
-        )
+        masked = spectrum.with_data(self.gains(spectrum.data, mask.data))
+        return self.front.extract.inverse(masked, samples)
+
+
+def _spread(extract: Spectrogram) -> Tensor:
+    """[bands, bins]: a bin takes the gains of the bands that it counts in.
+
+    One beyond all bands is silenced. Empty where there are no bands.
+    """
+    if not isinstance(extract, Mel):
+        return torch.zeros(0)
+    counts = extract.filters.sum(1, keepdim=True).clamp(min=_LEAST_WEIGHT)
+    return (extract.filters / counts).T.contiguous()
 
 
 class DualPathEnhancer(EnhancerModel):
-    """Learnt filter bank, mask by a dual-path separator, and, where there is a `trunk`, what is seen beside what is heard."""
+    """Learnt filter bank and a mask by a dual-path separator.
+
+    Where there is a `trunk`, what is seen stands beside what is heard.
+    """
 
     def __init__(
         self,
@@ -109,39 +124,52 @@ class DualPathEnhancer(EnhancerModel):
         clock: ToClock,
     ) -> None:
         super().__init__()
-        self.rate_hz, self.sees = rate_hz, trunk is not None
-        self.encoder, self.separator, self.masking, self.decoder = (
-            encoder,
-            separator,
-            Masking(),
-            decoder,
-        )
-        self.trunk, self.clock = trunk, clock
+        self.rate_hz = rate_hz
+        self.sees = trunk is not None
+        self.encoder = encoder
+        self.separator = separator
+        self.masking = Masking()
+        self.decoder = decoder
+        self.trunk = trunk
+        self.clock = clock
 
     def forward(self, samples: Seq, video: Seq | None = None) -> Seq:
         """Enhanced samples [B, N]; without video the network sees zeros."""
         samples = self._checked(samples)
         frames = self.encoder(samples)
-        known = frames
-        if self.trunk is not None:
-            if video is None:
-                seen = frames.data.new_zeros((*frames.data.shape[:2], self.trunk.features))
-            else:
-                seen = self.clock(self.trunk(video), frames).data
-            known = frames.with_data(torch.cat((frames.data, seen), dim=2))
-        return self.decoder(self.masking(frames, self.separator(known).data), samples)
+        mask = self.separator(self._with_video(frames, video))
+        return self.decoder(self.masking(frames, mask.data), samples)
+
+    def _with_video(self, frames: Seq, video: Seq | None) -> Seq:
+        """Frames [B, T, filters], with visual features behind them."""
+        if self.trunk is None:
+            return frames
+        if video is None:
+            visual = frames.data.new_zeros((*frames.data.shape[:2], self.trunk.features))
+        else:
+            visual = self.clock(self.trunk(video), frames).data
+        return frames.with_data(torch.cat((frames.data, visual), dim=2))
 
 
 def build_enhancer(spec: EnhanceSpec) -> EnhancerModel:
-    """The network that `spec` describes."""
-    return _mask(spec.mask) if spec.network == "mask" else _dualpath(spec.dualpath)
+    """The network that `spec` describes; ValueError where it describes none.
+
+    Example:
+        >>> from ctcasr.enhance.spec import read_enhancer
+        >>> model = build_enhancer(read_enhancer("mask_tiny"))
+        >>> model(Seq.stack([torch.zeros(1000)], 16000)).data.shape
+        torch.Size([1, 1000])
+    """
+    if spec.network == "mask":
+        return _mask(spec.mask)
+    return _dualpath(spec.dualpath)
 
 
 def _mask(spec: NetSpec) -> MaskEnhancer:
     if spec.conv or spec.front.range_db or not spec.front.centred:
         raise ValueError(
-            "an enhancer of kind 'mask' needs a frame of its mask for each frame of a centred spectrogram: "
-            "expected no conv layers, range_db = 0 and centred = true"
+            "an enhancer of kind 'mask' needs a frame of its mask for each frame of a centred "
+            "spectrogram: expected no conv layers, range_db = 0 and centred = true"
         )
     extract = build_extract(spec.front)
     rnn = RecurrentStack(
@@ -161,8 +189,11 @@ def _mask(spec: NetSpec) -> MaskEnhancer:
 
 
 def _dualpath(spec: DualPathSpec) -> DualPathEnhancer:
-    trunk = VisualTrunk(spec.convs, spec.seen, spec.causal) if spec.convs else None
-    features = spec.filters + (spec.seen if trunk is not None else 0)
+    trunk = None
+    features = spec.filters
+    if spec.convs:
+        trunk = VisualTrunk(spec.convs, spec.seen, spec.causal)
+        features += spec.seen
     separator = Separator(features, spec.filters, spec.width, spec.hidden, spec.chunk, spec.causal)
     return DualPathEnhancer(
         spec.rate_hz,

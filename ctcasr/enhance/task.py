@@ -1,15 +1,16 @@
-"""Enhancement: negative SI-SNR in training, and, with a listener, its CTC loss; SI-SDR on fixed scenes in checks."""
+"""Enhancement: negative SI-SDR in training, and a listener's CTC loss; SI-SDR in checks."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ctcasr.batch import Batch
+from ctcasr.enhance.check_tally import CheckTally
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.listener import Listener
 from ctcasr.enhance.model import EnhancerModel
@@ -17,13 +18,16 @@ from ctcasr.enhance.spec import describe_enhancer, enhancer_from
 from ctcasr.records import Record
 from ctcasr.scoring.distortion import Distortions, si_sdr, silent
 from ctcasr.seq import Seq
-from ctcasr.task import Gather, Loss, Score, added, alone
+from ctcasr.task import Gather, Loss, Score, alone, three_of
 
 BEST_DB = 30.0  # nothing is gained by more, so that easy scenes do not drown the others
 
 
 class Enhance:
-    """Trains an EnhancerModel to leave the speech only; `listening` weighs the listener's CTC loss (nats per token) against SI-SNR (dB)."""
+    """Trains an EnhancerModel to leave the speech only.
+
+    `listening` weighs the listener's CTC loss (nats per token) against SI-SDR (dB).
+    """
 
     def __init__(
         self,
@@ -33,12 +37,17 @@ class Enhance:
         listening: float = 0.0,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
+        """Raises ValueError for a listener of another sample rate."""
         if listener is not None and listener.rate_hz != model.rate_hz:
             raise ValueError(
-                f"expected a listener at {model.rate_hz} Hz, as the enhancer; got {listener.rate_hz} Hz"
+                f"expected a listener at {model.rate_hz} Hz, as the enhancer; "
+                f"got {listener.rate_hz} Hz"
             )
-        self.network, self.spec, self.notes = model, dict(spec), dict(notes or {})
-        self.listener, self.listening = listener, listening if listener is not None else 0.0
+        self.network = model
+        self.spec = dict(spec)
+        self.notes = dict(notes or {})
+        self.listener = listener
+        self.listening = 0.0 if listener is None else listening
 
     @property
     def title(self) -> str:
@@ -50,21 +59,20 @@ class Enhance:
         return self.network.parameters()
 
     def step(self, batch: Batch, step: int) -> Loss:
-        """Negative SI-SNR of each scene, no lower than -30 dB, and the listener's loss; a scene without speech is left out and named."""
-        rows, ratios, heard = self._compared(self.network(batch.audio, batch.video), batch)
-        quiet = silent(_clean(batch)).tolist()
-        rows = rows.masked_fill(torch.tensor(quiet, device=rows.device), 0.0)
-        left_out = tuple(
-            f"{name}: its target is silent" for name, no in zip(batch.ids, quiet, strict=True) if no
-        )
+        """Negative SI-SDR of each scene, no lower than -30 dB, and the listener's loss.
 
-        def evidence() -> dict[str, float]:
-            found = {"si_sdr": float(ratios.detach().mean())}
-            return (
-                found if heard is None else {**found, "listener_loss": float(heard.detach().mean())}
-            )
-
-        return Loss(rows.sum(), len(batch) - len(left_out), rows.detach(), left_out, evidence)
+        A scene without speech is left out and named.
+        """
+        enhanced = self.network(batch.audio, batch.video)
+        compared = self._compare(enhanced, batch)
+        is_silent = silent(clean_of(batch))
+        losses = compared.losses.masked_fill(is_silent, 0.0)
+        left_out = []
+        for name, quiet in zip(batch.ids, is_silent.tolist(), strict=True):
+            if quiet:
+                left_out.append(f"{name}: its target is silent")
+        weight = len(batch) - len(left_out)
+        return Loss(losses.sum(), weight, losses.detach(), tuple(left_out), compared.evidence)
 
     def after_step(self, step: int, total: int) -> None:
         """Nothing."""
@@ -74,31 +82,33 @@ class Enhance:
         """Loss (the key) and SI-SDR before and after over all batches."""
         was_training = self.network.training
         self.network.eval()
-        tally, total, count, listened, samples = Distortions(), 0.0, 0, 0.0, list[dict[str, str]]()
+        tally = CheckTally()
         for batch in batches:
-            clean = _clean(batch)
-            enhanced = self.network(batch.audio, batch.video)
-            rows, _, heard = self._compared(enhanced, batch)
-            keep = ~silent(clean)
-            total, count = total + float(rows[keep].sum()), count + int(keep.sum())
-            listened += 0.0 if heard is None else float(heard[keep].sum())
-            part = Distortions.of(batch.audio, enhanced, clean)
-            kept = [name for name, sounds in zip(batch.ids, keep.tolist(), strict=True) if sounds]
-            samples += [
-                {"id": name, "reference": f"{before:.1f} dB", "hypothesis": f"{after:.1f} dB"}
-                for name, before, after in zip(kept, part.before, part.after, strict=True)
-            ]
-            tally += part
+            tally += self._check_batch(batch)
         self.network.train(was_training)
-        tally, total, count, listened, samples = added(
-            gather((tally, total, count, listened, samples))
+        tally = tally.merged(gather)
+        metrics = {"loss": tally.loss, **tally.distortions.metrics()}
+        if self.listening and tally.listener_loss is not None:
+            metrics["listener_loss"] = tally.listener_loss
+        return Score((tally.loss,), metrics, three_of(tally.samples))
+
+    def _check_batch(self, batch: Batch) -> CheckTally:
+        clean = clean_of(batch)
+        enhanced = self.network(batch.audio, batch.video)
+        compared = self._compare(enhanced, batch)
+        sounding = ~silent(clean)
+        distortions = Distortions.of(batch.audio, enhanced, clean)
+        ids = [batch.ids[row] for row in sounding.nonzero().flatten().tolist()]
+        listener_sum = 0.0
+        if compared.listener is not None:
+            listener_sum = float(compared.listener[sounding].sum())
+        return CheckTally(
+            distortions,
+            loss_sum=float(compared.losses[sounding].sum()),
+            listener_sum=listener_sum,
+            scenes=int(sounding.sum()),
+            samples=CheckTally.samples_of(ids, distortions),
         )
-        loss = total / count if count else math.inf
-        figures = {"loss": loss, **tally.metrics()}
-        if self.listening and count:
-            figures["listener_loss"] = listened / count
-        few = [samples[len(samples) * k // 6] for k in (1, 3, 5)] if samples else []
-        return Score((loss,), figures, few)
 
     def judge(self, history: Sequence[Record]) -> Mapping[str, Any] | None:
         """Nothing: there is no verdict on enhancers; `ctcasr score-enhanced` compares them."""
@@ -108,19 +118,36 @@ class Enhance:
         """What `Enhancer.load` reads."""
         return Enhancer.payload(self.network, self.spec, self.notes)
 
-    def _compared(self, enhanced: Seq, batch: Batch) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Objective [B], SI-SNR [B] in dB, and the listener's loss [B]."""
-        ratios = si_sdr(enhanced, _clean(batch))
-        rows = -ratios.clamp(max=BEST_DB)
+    def _compare(self, enhanced: Seq, batch: Batch) -> Compared:
+        ratios = si_sdr(enhanced, clean_of(batch))
+        losses = -ratios.clamp(max=BEST_DB)
         if self.listener is None or not self.listening:
-            return rows, ratios, None
-        heard = self.listener.losses(enhanced, batch)
-        return rows + self.listening * heard, ratios, heard
+            return Compared(losses, ratios)
+        listener = self.listener.losses(enhanced, batch)
+        return Compared(losses + self.listening * listener, ratios, listener)
 
 
-def _clean(batch: Batch) -> Seq:
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """Enhanced samples beside clean ones."""
+
+    losses: Tensor  # [B] objective
+    ratios: Tensor  # [B] SI-SDR in dB
+    listener: Tensor | None = None  # [B] nats per token
+
+    def evidence(self) -> dict[str, float]:
+        """Scalars for a step's record: si_sdr, and listener_loss where somebody listens."""
+        means = {"si_sdr": float(self.ratios.detach().mean())}
+        if self.listener is not None:
+            means["listener_loss"] = float(self.listener.detach().mean())
+        return means
+
+
+def clean_of(batch: Batch) -> Seq:
+    """The clean speech of a batch; ValueError where it has none."""
     if batch.clean is None:
         raise ValueError(
-            f"{batch.ids[0]}: expected the clean speech of the scene; the batch has none: use MixtureCorpus or SceneCorpus"
+            f"{batch.ids[0]}: expected the clean speech of the scene; the batch has none: "
+            "use MixtureCorpus or SceneCorpus"
         )
     return batch.clean

@@ -1,4 +1,4 @@
-"""Recognisers and classifiers as files that other runtimes run: ONNX and LiteRT, in floats and in 8 bits."""
+"""Recognisers and classifiers as files for other runtimes: ONNX and LiteRT, floats and 8 bits."""
 
 from ctcasr.export.artefact import Artefact, Runner, zipped_bytes
 from ctcasr.export.classify import Exported, export_classifier

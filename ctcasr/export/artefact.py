@@ -17,7 +17,10 @@ Runner = Callable[[Floats], Floats]  # features [1, C, H, W] to probabilities [1
 
 @dataclass(frozen=True)
 class Artefact:
-    """A file for a runtime; `precision` is "float32", "int8 dynamic" (weights) or "int8 static" (activations too)."""
+    """A file for a runtime.
+
+    `precision` is "float32", "int8 dynamic" (weights) or "int8 static" (activations too).
+    """
 
     path: Path
     runtime: str
@@ -40,7 +43,7 @@ class Artefact:
 
 
 def zipped_bytes(path: Path) -> int:
-    """Size in bytes of a zip archive (deflate, level 9) that holds the file; zeros cost nearly nothing in it."""
+    """Bytes of a zip archive (deflate, level 9) that holds the file; zeros cost nearly nothing."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.write(path, path.name)

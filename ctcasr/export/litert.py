@@ -1,11 +1,11 @@
-"""LiteRT files (.tflite) by litert-torch, quantised by ai-edge-quantizer and run by ai-edge-litert."""
+"""LiteRT files (.tflite) by litert-torch, quantised by ai-edge-quantizer, run by ai-edge-litert."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,72 +14,87 @@ from torch import Tensor, nn
 
 from ctcasr.export.artefact import Artefact, Floats, Runner
 
+_RUNTIME = "ai-edge-litert"
+
 
 def export_litert(
     network: nn.Module, example: Tensor, calibration: Sequence[Floats], folder: Path, name: str
 ) -> list[Artefact]:
-    """NAME.tflite, NAME_int8_dynamic.tflite and NAME_int8_static.tflite of a network that takes `example` [1, C, H, W].
+    """NAME.tflite, NAME_int8_dynamic.tflite and NAME_int8_static.tflite of a network.
 
-    Dynamic quantisation is what TensorFlow Lite calls its default optimisation. Static quantisation measures its activations on
-    `calibration`; without any it is left out. ImportError names the extra to install.
+    The network takes `example` [1, C, H, W]. Dynamic quantisation is what TensorFlow Lite calls
+    its default optimisation. Static quantisation measures its activations on `calibration`;
+    without any it is left out. Raises ImportError that names the extra to install.
     """
     try:
         import litert_torch
-        from ai_edge_quantizer import quantizer, recipe
+        from ai_edge_quantizer import recipe
     except ImportError as error:
         raise ImportError(
-            "LiteRT export needs litert-torch, ai-edge-quantizer and ai-edge-litert: pip install 'ctcasr[litert]'"
+            "LiteRT export needs litert-torch, ai-edge-quantizer and ai-edge-litert: "
+            "pip install 'ctcasr[litert]'"
         ) from error
     plain = folder / f"{name}.tflite"
     with _quiet():
         litert_torch.convert(network, (example,)).export(str(plain))
     _shorten_names(plain)
-    made = [Artefact(plain, "ai-edge-litert", "float32", load)]
-    for precision, rules in (
-        ("dynamic", recipe.dynamic_wi8_afp32()),
-        ("static", recipe.static_wi8_ai8()),
-    ):
-        if precision == "static" and not calibration:
-            continue
-        path = folder / f"{name}_int8_{precision}.tflite"
-        with _quiet():
-            work = quantizer.Quantizer(str(plain))
-            work.load_quantization_recipe(rules)
-            seen = work.calibrate(_samples(plain, calibration)) if precision == "static" else None
-            work.quantize(seen).export_model(str(path), overwrite=True)
-        made.append(Artefact(path, "ai-edge-litert", f"int8 {precision}", load))
-    return made
+    dynamic = folder / f"{name}_int8_dynamic.tflite"
+    _quantise(plain, dynamic, recipe.dynamic_wi8_afp32(), ())
+    artefacts = [
+        Artefact(plain, _RUNTIME, "float32", load),
+        Artefact(dynamic, _RUNTIME, "int8 dynamic", load),
+    ]
+    if calibration:
+        static = folder / f"{name}_int8_static.tflite"
+        _quantise(plain, static, recipe.static_wi8_ai8(), calibration)
+        artefacts.append(Artefact(static, _RUNTIME, "int8 static", load))
+    return artefacts
+
+
+def _quantise(plain: Path, path: Path, rules: Any, calibration: Sequence[Floats]) -> None:
+    """Write `path`, which is `plain` in 8 bits by `rules`."""
+    from ai_edge_quantizer import quantizer
+
+    with _quiet():
+        work = quantizer.Quantizer(str(plain))
+        work.load_quantization_recipe(rules)
+        ranges = None
+        if calibration:
+            ranges = work.calibrate(_samples(plain, calibration))
+        work.quantize(ranges).export_model(str(path), overwrite=True)
 
 
 def load(path: Path) -> Runner:
-    """The file in LiteRT, on one thread of the CPU; inputs and outputs in 8 bits are converted on the way."""
+    """The file in LiteRT, on one thread of the CPU.
+
+    Inputs and outputs in 8 bits are converted on the way.
+    """
     interpreter = _interpreter(path)
     interpreter.allocate_tensors()
-    (into,), (out,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (into,) = interpreter.get_input_details()
+    (out,) = interpreter.get_output_details()
 
     def run(features: Floats) -> Floats:
         interpreter.set_tensor(into["index"], _quantised(features, into))
         interpreter.invoke()
-        found = interpreter.get_tensor(out["index"])
-        scale, zero = out["quantization"]
-        return (
-            found
-            if found.dtype == np.float32
-            else (found.astype(np.float32) - zero) * np.float32(scale)
-        )
+        return _dequantised(interpreter.get_tensor(out["index"]), out)
 
     return run
 
 
 def _shorten_names(path: Path) -> None:
-    """Number the tensors inside: the converter names each by the whole path of its module, and that makes a third of a small file."""
+    """Number the tensors inside.
+
+    The converter names each by the whole path of its module: a third of a small file.
+    """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(path.read_bytes(), 0)
     for number, graph in enumerate(model.subgraphs):
+        outer = {*graph.inputs, *graph.outputs}
         for index, tensor in enumerate(graph.tensors):
-            if index not in (*graph.inputs, *graph.outputs):
+            if index not in outer:
                 tensor.name = f"{number}_{index}".encode()
     builder = flatbuffers.Builder(path.stat().st_size)
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -93,22 +108,37 @@ def _interpreter(path: Path) -> Any:
 
 
 def _quantised(features: Floats, into: dict[str, Any]) -> Any:
+    """Features as an input of the file wants them."""
     kind = into["dtype"]
     if kind == np.float32:
         return features
     scale, zero = into["quantization"]
     limits = np.iinfo(kind)
-    return np.clip(np.round(features / scale) + zero, limits.min, limits.max).astype(kind)
+    steps = np.round(features / scale) + zero
+    return np.clip(steps, limits.min, limits.max).astype(kind)
+
+
+def _dequantised(values: Any, out: dict[str, Any]) -> Floats:
+    """An output of the file in floats."""
+    if values.dtype == np.float32:
+        floats: Floats = values
+        return floats
+    scale, zero = out["quantization"]
+    floats = (values.astype(np.float32) - zero) * np.float32(scale)
+    return floats
 
 
 def _samples(path: Path, calibration: Sequence[Floats]) -> dict[str, list[dict[str, Floats]]]:
     """Calibration data as the quantiser wants it: by signature and by the name of its input."""
-    (signature, names), *_ = _interpreter(path).get_signature_list().items()
-    return {signature: [{names["inputs"][0]: row} for row in calibration]}
+    signatures = _interpreter(path).get_signature_list()
+    signature = next(iter(signatures))
+    name = signatures[signature]["inputs"][0]
+    return {signature: [{name: features} for features in calibration]}
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def _quiet() -> Iterator[None]:
+    """What converters print is not for users."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),

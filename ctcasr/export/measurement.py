@@ -1,4 +1,4 @@
-"""What an exported file is worth: accuracy by its own runtime, bytes, and time per clip, features and network apart."""
+"""What an exported file is worth: accuracy by its own runtime, bytes, and time per clip."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ import numpy as np
 from torch import Tensor
 
 from ctcasr.classify.classifier import Classifier
+from ctcasr.classify.evaluation import LabelledClip
 from ctcasr.export.artefact import Artefact, Floats
 from ctcasr.scoring.confusion import Confusion
+
+_WARM_UP = 3  # calls that are not timed
+_RUNS = 200
+_MS = 1000  # in a second
 
 
 @dataclass(frozen=True)
@@ -24,15 +29,21 @@ class Latency:
 
     @staticmethod
     def of(work: Callable[[], object], runs: int) -> Latency:
-        """Time `work`, after three calls that warm it up."""
-        for _ in range(3):
+        """Time `work`, after three calls that warm it up.
+
+        Example:
+            >>> latency = Latency.of(lambda: None, runs=20)
+            >>> latency.median_ms <= latency.p95_ms
+            True
+        """
+        for _ in range(_WARM_UP):
             work()
-        spent = []
+        spent_ms = []
         for _ in range(runs):
             start = time.perf_counter()
             work()
-            spent.append(1000 * (time.perf_counter() - start))
-        return Latency(float(np.median(spent)), float(np.percentile(spent, 95)))
+            spent_ms.append(_MS * (time.perf_counter() - start))
+        return Latency(float(np.median(spent_ms)), float(np.percentile(spent_ms, 95)))
 
 
 @dataclass(frozen=True)
@@ -41,14 +52,16 @@ class Measured:
 
     artefact: Artefact
     tally: Confusion
-    agreement: (
-        float  # share of the clips for which it finds the class that the network in torch finds
-    )
+    agreement: float  # share of the clips for which it finds the class that torch finds
     network: Latency
     total: Latency  # samples to probabilities
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data; sizes in bytes, times in milliseconds."""
+        """Plain data; sizes in bytes, times in milliseconds.
+
+        "file", "runtime", "precision", "bytes", "zipped_bytes", "accuracy" with its interval,
+        "clips", "agreement", and median and p95 of "network" and "total".
+        """
         low, high = self.tally.interval
         return {
             "file": self.artefact.path.name,
@@ -67,33 +80,50 @@ class Measured:
             "total_p95_ms": self.total.p95_ms,
         }
 
+    def __str__(self) -> str:
+        file = self.artefact
+        return (
+            f"{file.path.name:32} {file.size / 1000:8.1f} {file.zipped / 1000:8.1f} "
+            f"{100 * self.tally.accuracy:7.1f} % {100 * self.agreement:7.1f} % "
+            f"{self.network.median_ms:5.2f} ms {self.network.p95_ms:5.2f} ms "
+            f"{self.total.median_ms:5.2f} ms"
+        )
+
 
 def measure(
-    classifier: Classifier,
-    artefact: Artefact,
-    clips: Sequence[Tensor],
-    labels: Sequence[int],
-    runs: int = 200,
+    classifier: Classifier, artefact: Artefact, clips: Sequence[LabelledClip], runs: int = _RUNS
 ) -> Measured:
-    """Run every clip [N] through the file, one by one as on a device, and time it on one of them."""
+    """Run every clip through the file, one by one as on a device, and time it on one of them.
+
+    Raises ValueError for no clips.
+    """
     if not clips:
         raise ValueError("expected at least one clip to run the exported file on; got none")
     run = artefact.runner()
-    features = [network_input(classifier, clip) for clip in clips]
-    found = [int(run(row).argmax()) for row in features]
-    torches = [int(classifier.logits(clip[None]).argmax()) for clip in clips]
-    agreement = float(np.mean([a == b for a, b in zip(found, torches, strict=True)]))
-    tally = Confusion.of(classifier.classes, zip(labels, found, strict=True))
-    total = Latency.of(lambda: run(network_input(classifier, clips[0])), runs)
-    return Measured(artefact, tally, agreement, Latency.of(lambda: run(features[0]), runs), total)
+    pairs = []
+    agreeing = []
+    for clip in clips:
+        found = int(run(network_input(classifier, clip.samples)).argmax())
+        by_torch = int(classifier.logits(clip.samples[None]).argmax())
+        pairs.append((clip.label, found))
+        agreeing.append(found == by_torch)
+    first = clips[0].samples
+    features = network_input(classifier, first)
+    return Measured(
+        artefact,
+        Confusion.of(classifier.classes, pairs),
+        agreement=float(np.mean(agreeing)),
+        total=Latency.of(lambda: run(network_input(classifier, first)), runs),
+        network=Latency.of(lambda: run(features), runs),
+    )
 
 
-def network_input(classifier: Classifier, clip: Tensor) -> Floats:
+def network_input(classifier: Classifier, samples: Tensor) -> Floats:
     """Features [1, C, H, W] of a clip [N]."""
-    rows: Floats = classifier.features(clip[None]).contiguous().cpu().numpy()
-    return rows
+    features: Floats = classifier.features(samples[None]).contiguous().cpu().numpy()
+    return features
 
 
-def feature_latency(classifier: Classifier, clip: Tensor, runs: int = 200) -> Latency:
+def feature_latency(classifier: Classifier, samples: Tensor, runs: int = _RUNS) -> Latency:
     """Time from the samples [N] of one clip to what the network sees."""
-    return Latency.of(lambda: classifier.features(clip[None]), runs)
+    return Latency.of(lambda: classifier.features(samples[None]), runs)

@@ -13,15 +13,18 @@ from torch import Tensor, nn
 
 from ctcasr.export.artefact import Artefact, Floats, Runner
 
-_INPUT, _OUTPUT = "features", "probabilities"
+_INPUT = "features"
+_OUTPUT = "probabilities"
+_RUNTIME = "onnxruntime"
 
 
 def export_onnx(
     network: nn.Module, example: Tensor, calibration: Sequence[Floats], folder: Path, name: str
 ) -> list[Artefact]:
-    """NAME.onnx, NAME_int8_dynamic.onnx and NAME_int8_static.onnx of a network that takes `example` [1, C, H, W].
+    """NAME.onnx, NAME_int8_dynamic.onnx and NAME_int8_static.onnx of a network.
 
-    Static quantisation measures its activations on `calibration`; without any it is left out. ImportError names the extra to install.
+    The network takes `example` [1, C, H, W]. Static quantisation measures its activations on
+    `calibration`; without any it is left out. Raises ImportError that names the extra to install.
     """
     try:
         import onnx
@@ -31,29 +34,16 @@ def export_onnx(
             "ONNX export needs onnx, onnxscript and onnxruntime: pip install 'ctcasr[onnx]'"
         ) from error
     plain = folder / f"{name}.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-        torch.onnx.export(
-            network,
-            (example,),
-            plain,
-            dynamo=True,
-            input_names=[_INPUT],
-            output_names=[_OUTPUT],
-            verbose=False,
-            external_data=False,
-        )
+    _export(network, example, plain)
     onnx.save(_bare(onnx.load(plain)), plain)
-    made = [Artefact(plain, "onnxruntime", "float32", load)]
+    artefacts = [Artefact(plain, _RUNTIME, "float32", load)]
 
-    logging.getLogger().setLevel(
-        logging.ERROR
-    )  # onnxruntime advises a preparation that the exporter has done
+    # onnxruntime advises a preparation that the exporter has done.
+    logging.getLogger().setLevel(logging.ERROR)
     dynamic = folder / f"{name}_int8_dynamic.onnx"
     # onnxruntime's CPU kernels of integer convolutions want unsigned weights.
     quantization.quantize_dynamic(plain, dynamic, weight_type=quantization.QuantType.QUInt8)
-    made.append(Artefact(dynamic, "onnxruntime", "int8 dynamic", load))
+    artefacts.append(Artefact(dynamic, _RUNTIME, "int8 dynamic", load))
     if calibration:
         static = folder / f"{name}_int8_static.onnx"
         quantization.quantize_static(
@@ -65,8 +55,24 @@ def export_onnx(
             weight_type=quantization.QuantType.QInt8,
             activation_type=quantization.QuantType.QUInt8,
         )
-        made.append(Artefact(static, "onnxruntime", "int8 static", load))
-    return made
+        artefacts.append(Artefact(static, _RUNTIME, "int8 static", load))
+    return artefacts
+
+
+def _export(network: nn.Module, example: Tensor, path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+        torch.onnx.export(
+            network,
+            (example,),
+            path,
+            dynamo=True,
+            input_names=[_INPUT],
+            output_names=[_OUTPUT],
+            verbose=False,
+            external_data=False,
+        )
 
 
 def load(path: Path) -> Runner:
@@ -74,18 +80,22 @@ def load(path: Path) -> Runner:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def run(features: Floats) -> Floats:
-        found: Floats = session.run([_OUTPUT], {_INPUT: features})[0]
-        return found
+        probabilities: Floats = session.run([_OUTPUT], {_INPUT: features})[0]
+        return probabilities
 
     return run
 
 
 def _bare(model: Any) -> Any:
-    """The model without source lines and intermediate shapes, which bloat it and which the quantiser trips over."""
+    """The model without source lines and intermediate shapes.
+
+    These bloat it, and the quantiser trips over them.
+    """
     del model.graph.value_info[:]
     del model.metadata_props[:]
     del model.functions[:]
@@ -96,6 +106,7 @@ def _bare(model: Any) -> Any:
 
 
 def _reader(calibration: Sequence[Floats]) -> Any:
+    """Calibration data as the quantiser wants it: row by row until None."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Reader(CalibrationDataReader):  # type: ignore[misc, valid-type]

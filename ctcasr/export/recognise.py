@@ -6,7 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,17 @@ from ctcasr.data import AudioError, read_audio
 from ctcasr.export.eight_bits import quantise
 from ctcasr.export.graph import Graph
 from ctcasr.export.layers import speech
-from ctcasr.recognise.onnx import packed
-from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.export.threads import one_thread
+from ctcasr.recognise.onnx_metadata import OnnxMetadata
+from ctcasr.recognise.recogniser import OnnxRecogniser, Recogniser
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 
-_ROUNDS = 3
+_ROUNDS = 3  # each clip is timed so often
+_NOISES = (8000, 16000, 40000)  # samples of the clips that stand in for a test set
+_NOISE_LEVEL = 0.1
+
+Runnable = Recogniser | OnnxRecogniser
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,20 @@ class Runtime:
     difference: float  # of log-posteriors from torch's, the largest
     wer: float | None = None  # None: no test set was given
     cer: float | None = None
-    rtf: float | None = (
-        None  # processor seconds for one second of sound: from samples to words, greedily
-    )
+    rtf: float | None = None  # processor seconds, samples to words, for one second of sound
+
+    def __str__(self) -> str:
+        rtf = "-" if self.rtf is None else f"{self.rtf:.4f}"
+        return (
+            f"{self.name:24} {self.bytes / 1e6:7.2f} {_percent(self.wer)} {_percent(self.cer)} "
+            f"{rtf:>8} {self.difference:11.1e}"
+        )
+
+
+def _percent(rate: float | None) -> str:
+    if rate is None:
+        return f"{'-':>9}"
+    return f"{100 * rate:7.2f} %"
 
 
 @dataclass(frozen=True)
@@ -50,53 +66,55 @@ class ExportedRecogniser:
     skipped: Sequence[Skip]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Plain data: "clips", "runtimes" (fields of `Runtime`) and "skipped" (where, reason)."""
         return {
             "clips": self.clips,
-            "runtimes": [asdict(one) for one in self.runtimes],
+            "runtimes": [asdict(runtime) for runtime in self.runtimes],
             "skipped": [{"where": skip.where, "reason": skip.reason} for skip in self.skipped],
         }
 
     def __str__(self) -> str:
-        lines = [f"{'file':24} {'MB':>7} {'WER':>9} {'CER':>9} {'RTF':>8} {'difference':>11}"]
-        for one in self.runtimes:
-            rates = [
-                f"{'-':>9}" if rate is None else f"{100 * rate:7.2f} %"
-                for rate in (one.wer, one.cer)
-            ]
-            rtf = "-" if one.rtf is None else f"{one.rtf:.4f}"
-            lines.append(
-                f"{one.name:24} {one.bytes / 1e6:7.2f} {' '.join(rates)} {rtf:>8} {one.difference:11.1e}"
-            )
-        clips = (
-            f"{self.clips} clips" if self.clips else "noise: give --test for error rates and time"
-        )
+        head = f"{'file':24} {'MB':>7} {'WER':>9} {'CER':>9} {'RTF':>8} {'difference':>11}"
+        clips = "noise: give --test for error rates and time"
+        if self.clips:
+            clips = f"{self.clips} clips"
         tail = (
             f"{clips}; RTF: processor time, one thread, clips one by one; "
             "difference: of log-posteriors from torch's, the largest; 1 MB = 1000000 bytes"
         )
-        return "\n".join(
-            [*lines, tail, *(f"left out: {skip.where}: {skip.reason}" for skip in self.skipped)]
-        )
+        left_out = [f"left out: {skip.where}: {skip.reason}" for skip in self.skipped]
+        return "\n".join([head, *map(str, self.runtimes), tail, *left_out])
 
 
 def export_onnx_recogniser(recogniser: Recogniser, path: Path) -> Path:
-    """Write a recogniser as an ONNX file: samples [B, N] and lengths [B] to log-posteriors [B, T, symbols] and frames [B].
+    """Write a recogniser as an ONNX file, which `Recogniser.load` reads.
 
-    What lies beyond a row's length is neither looked at nor, in the output, meant. `Recogniser.load` reads the file.
+    Samples [B, N] and lengths [B] become log-posteriors [B, T, symbols] and frames [B]. What lies
+    beyond a row's length is neither looked at nor, in the output, meant.
+    Raises ImportError that names the extra to install.
     """
+    model = recogniser.model
     graph = Graph()
-    scores, frames = speech(graph, recogniser.model, "samples", "lengths")
+    log_probs, frames = speech(graph, model, "samples", "lengths")
     path.parent.mkdir(parents=True, exist_ok=True)
+    front = model.front.framing
+    metadata = OnnxMetadata(
+        spec=recogniser.spec,
+        tokenizer=recogniser.tokenizer,
+        notes=recogniser.notes,
+        rate_hz=recogniser.rate_hz,
+        hop=model.framing.hop,
+        least=max(1, front.size - front.before - front.after),
+    )
     graph.save(
         path,
-        {"samples": ("float", ["batch", "time"]), "lengths": ("int64", ["batch"])},
-        {
+        inputs={"samples": ("float", ["batch", "time"]), "lengths": ("int64", ["batch"])},
+        outputs={
             "log_probs": ("float", ["batch", "steps", recogniser.tokenizer.size]),
             "frames": ("int64", ["batch"]),
         },
-        {"log_probs": scores, "frames": frames},
-        packed(recogniser),
+        values={"log_probs": log_probs, "frames": frames},
+        metadata=metadata.to_properties(),
     )
     return path
 
@@ -109,90 +127,129 @@ def export_recogniser(
     name: str = "recogniser",
     size: int = 0,
 ) -> ExportedRecogniser:
-    """Write NAME.onnx and NAME_int8.onnx to folder `out`, compare them with torch (a checkpoint of `size` bytes), score and time them."""
+    """Write NAME.onnx and NAME_int8.onnx to folder `out`, compare them with torch, time them.
+
+    `size` are the bytes of the checkpoint. With a `test` set, the files are scored on it.
+    Raises ValueError for another format than "onnx", ImportError that names what to install.
+    """
     if to != "onnx":
         raise ValueError(
             f"expected onnx to export a recogniser to; got {to!r}, which takes classifiers only"
         )
     plain = export_onnx_recogniser(recogniser, out / f"{name}.onnx")
-    files = [plain, quantise(plain, out / f"{name}_int8.onnx")]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        clips, texts, skipped = _read(recogniser, test)
-        readers = [recogniser, *(Recogniser.load(file) for file in files)]
-        for reader in readers:
-            reader.blank_penalty = recogniser.blank_penalty
-        heard = clips or [
-            0.1 * torch.randn(n, generator=torch.Generator().manual_seed(n))
-            for n in (8000, 16000, 40000)
-        ]
-        differences = [
-            max(_difference(recogniser, reader, clip) for clip in heard) for reader in readers
-        ]
-        scores = _scores(readers, clips, texts) if clips else [(None, None, None)] * len(readers)
-    finally:
-        torch.set_num_threads(threads)
-    names = ["torch", *(file.name for file in files)]
-    sizes = [
-        size or sum(t.numel() * t.element_size() for t in recogniser.model.state_dict().values()),
-        *(f.stat().st_size for f in files),
+    small = quantise(plain, out / f"{name}_int8.onnx")
+    with one_thread():
+        clips = TestClips.read(recogniser, test)
+        runtimes = [Trial("torch", size or _bytes_of(recogniser), recogniser)]
+        for file in (plain, small):
+            runtime = OnnxRecogniser(file)
+            runtime.blank_penalty = recogniser.blank_penalty
+            runtimes.append(Trial(file.name, file.stat().st_size, runtime))
+        result = ExportedRecogniser(
+            [plain, small], _measured(runtimes, clips), len(clips.samples), clips.skipped
+        )
+    text = json.dumps(result.as_json(), indent=2) + "\n"
+    (out / f"{name}_onnx.json").write_text(text, encoding="utf-8")
+    return result
+
+
+@dataclass
+class TestClips:
+    """Clips of a test set with their references, and what could not be read."""
+
+    samples: list[Tensor] = field(default_factory=list)
+    references: list[str] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+
+    @staticmethod
+    def read(recogniser: Recogniser, utterances: Sequence[Utterance]) -> TestClips:
+        """The clips at the recogniser's rate, the references in its alphabet's form."""
+        clips = TestClips()
+        for utterance in utterances:
+            try:
+                if utterance.text is None:
+                    raise AudioError("expected a text to compare with; the line has none")
+                samples = read_audio(utterance, recogniser.rate_hz)
+            except AudioError as error:
+                clips.skipped.append(Skip(utterance.where or utterance.id, str(error)))
+                continue
+            clips.samples.append(samples)
+            clips.references.append(recogniser.tokenizer.reference(utterance.text).text)
+        return clips
+
+
+@dataclass
+class Trial:
+    """A runtime while it is measured."""
+
+    name: str
+    bytes: int
+    recogniser: Runnable
+    errors: ErrorRates = field(default_factory=ErrorRates)
+    seconds: list[float] = field(default_factory=lambda: [0.0] * _ROUNDS)  # of each round
+
+    def runtime(self, difference: float, audio_s: float) -> Runtime:
+        """The result, error rates and speed where there was sound to measure on."""
+        if not audio_s:
+            return Runtime(self.name, self.bytes, difference)
+        return Runtime(
+            self.name,
+            self.bytes,
+            difference,
+            self.errors.words.rate,
+            self.errors.chars.rate,
+            statistics.median(self.seconds) / audio_s,
+        )
+
+
+def _measured(trials: Sequence[Trial], clips: TestClips) -> list[Runtime]:
+    """The first of them is torch, from which the others differ."""
+    torches = trials[0].recogniser
+    heard = clips.samples or [_noise(count) for count in _NOISES]
+    differences = []
+    for trial in trials:
+        differences.append(max(_difference(torches, trial.recogniser, clip) for clip in heard))
+    _run(trials, clips)
+    audio_s = sum(clip.shape[0] for clip in clips.samples) / torches.rate_hz
+    return [
+        trial.runtime(difference, audio_s)
+        for trial, difference in zip(trials, differences, strict=True)
     ]
-    found = ExportedRecogniser(
-        files,
-        [
-            Runtime(*row, *rates)
-            for row, rates in zip(zip(names, sizes, differences, strict=True), scores, strict=True)
-        ],
-        len(clips),
-        skipped,
-    )
-    (out / f"{name}_onnx.json").write_text(
-        json.dumps(found.as_json(), indent=2) + "\n", encoding="utf-8"
-    )
-    return found
 
 
-def _read(
-    recogniser: Recogniser, test: Sequence[Utterance]
-) -> tuple[list[Tensor], list[str], list[Skip]]:
-    clips, texts, skipped = [], [], []
-    for utterance in test:
-        try:
-            if utterance.text is None:
-                raise AudioError("expected a text to compare with; the line has none")
-            clips.append(read_audio(utterance, recogniser.rate_hz))
-            texts.append(recogniser.tokenizer.normalise(utterance.text))
-        except AudioError as error:
-            skipped.append(Skip(utterance.where or utterance.id, str(error)))
-    return clips, texts, skipped
+def _run(trials: Sequence[Trial], clips: TestClips) -> None:
+    """Transcribe every clip with each; they take turns, so that the machine is the same for all."""
+    for turn in range(_ROUNDS):
+        for clip, reference in zip(clips.samples, clips.references, strict=True):
+            for trial in trials:
+                start = time.process_time()
+                (hypothesis,) = trial.recogniser.transcribe(clip, trial.recogniser.rate_hz)
+                trial.seconds[turn] += time.process_time() - start
+                if turn == 0:
+                    trial.errors += ErrorRates.of(reference, hypothesis.text)
 
 
 @torch.no_grad()
-def _difference(torches: Recogniser, other: Recogniser, clip: Tensor) -> float:
+def _difference(torches: Runnable, other: Runnable, clip: Tensor) -> float:
+    """The largest difference of log-posteriors on samples [N]."""
     samples = Seq.stack([clip], torches.rate_hz)
-    wanted, found = (
-        reader.logits(samples.to(reader.device)).row(0).log_softmax(-1).cpu()
-        for reader in (torches, other)
-    )
-    return float((wanted - found).abs().max()) if wanted.numel() else 0.0
+    wanted = _log_posteriors(torches, samples)
+    computed = _log_posteriors(other, samples)
+    if not wanted.numel():
+        return 0.0
+    return float((wanted - computed).abs().max())
 
 
-def _scores(
-    readers: Sequence[Recogniser], clips: Sequence[Tensor], texts: Sequence[str]
-) -> list[tuple[float, float, float]]:
-    """Word and character error rate and real-time factor of each; they take turns clip by clip, so that the machine is the same for all."""
-    seconds = sum(clip.shape[0] for clip in clips) / readers[0].rate_hz
-    tallies, spent = [ErrorRates() for _ in readers], [[0.0] * _ROUNDS for _ in readers]
-    for turn in range(_ROUNDS):
-        for clip, text in zip(clips, texts, strict=True):
-            for index, reader in enumerate(readers):
-                start = time.process_time()
-                (found,) = reader.transcribe(clip, reader.rate_hz)
-                spent[index][turn] += time.process_time() - start
-                if turn == 0:
-                    tallies[index] += ErrorRates.of(text, found.text)
-    return [
-        (tally.words.rate, tally.chars.rate, statistics.median(times) / seconds)
-        for tally, times in zip(tallies, spent, strict=True)
-    ]
+def _log_posteriors(recogniser: Runnable, samples: Seq) -> Tensor:
+    logits = recogniser.logits(samples.to(recogniser.device))
+    return logits.row(0).log_softmax(-1).cpu()
+
+
+def _noise(samples: int) -> Tensor:
+    generator = torch.Generator().manual_seed(samples)
+    return _NOISE_LEVEL * torch.randn(samples, generator=generator)
+
+
+def _bytes_of(recogniser: Recogniser) -> int:
+    tensors = recogniser.model.state_dict().values()
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -1,27 +1,54 @@
-"""Logits to hypotheses, other than greedy: our own beam search with words in mind, and the field's flashlight decoder."""
+"""Logits to hypotheses: greedy, our beam search with words in mind, or flashlight's decoder."""
 
 from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
-from ctcasr.ctc import BeamSearch, Decoded, spelled
+from ctcasr.ctc import BeamSearch, Decoded, Scorer, greedy, spelled
 from ctcasr.seq import Seq
-from ctcasr.text import Alphabet, Hotwords, Lexicon, NGram, ScorerSum, Tokenizer, Words
+from ctcasr.text import (
+    Alphabet,
+    Hotwords,
+    Lexicon,
+    NGram,
+    ScorerSum,
+    Tokenizer,
+    Words,
+    fit_vocabulary,
+    refuse_unfit,
+)
 
 _LN10 = math.log(10.0)
+_NEVER = -1e4  # nats: a symbol that a frame made by hand does not say
+_SPACE = "_"  # as alphabets show it
 
 
 class Decoder(Protocol):
-    """Logits [B, T, symbols] to the hypotheses of each row, best first; a row without any is written as silence."""
+    """Logits [B, T, symbols] to hypotheses, best first; a row without any is silence."""
 
     def __call__(self, logits: Seq) -> list[list[Decoded]]: ...
+
+
+def decoded_rows(logits: Seq, blank: int, decoder: Decoder | None = None) -> list[list[Decoded]]:
+    """Hypotheses of each row of logits [B, T, symbols], best first: greedy, or by a decoder.
+
+    Example:
+        >>> logits = torch.eye(3)[[1, 0, 2, 2]]
+        >>> decoded_rows(Seq.stack([logits], 25), 0)[0][0].tokens
+        (1, 2)
+    """
+    if decoder is not None:
+        return decoder(logits)
+    return [[best] for best in greedy(logits.data, logits.lengths, blank)]
 
 
 @dataclass(frozen=True)
@@ -48,25 +75,47 @@ def beam_decoder(
     floor: float = -10.0,
     skip_blank: float = 2.0,
 ) -> BeamDecoder:
-    """Our beam search with any of: a word n-gram (or its ARPA file), a lexicon, hotwords. Weights multiply nats; bonuses are nats.
+    """Our beam search with any of: a word n-gram (or its ARPA file), a lexicon, hotwords.
 
-    A hypothesis is worth log p(text | sound) + lm_weight * log p(words) + word_bonus * words + hotword_bonus * matched characters.
+    A hypothesis is worth log p(text | sound) + lm_weight * log p(words) + word_bonus * words
+    + hotword_bonus * matched characters, all in nats.
+    Raises ValueError for a file that is no ARPA model or whose words the alphabet does not write,
+    for hotwords that it cannot write, and for settings of the search out of range.
+
+    Example:
+        >>> decoder = beam_decoder(Alphabet("ab "), beam=4, hotwords=["ab"])
+        >>> logits = torch.eye(4)[[1, 0, 2, 2]]
+        >>> decoder(Seq.stack([logits], 25))[0][0].tokens
+        (1, 2)
     """
-    model = lm if isinstance(lm, NGram) or lm is None else NGram.read(lm)
-    scorers: list[Any] = []
+    model = NGram.read(lm) if isinstance(lm, str | Path) else lm
+    if model is not None:
+        name = "language model" if isinstance(lm, NGram) else str(lm)
+        model = fit_vocabulary(model, tokenizer, name)
+    scorers: list[Scorer] = []
     if model is not None or lexicon is not None or word_bonus:
         scorers.append(Words(tokenizer, model, lm_weight, word_bonus, lexicon))
-    if phrases := list(hotwords):
+    phrases = list(hotwords)
+    if phrases:
         scorers.append(Hotwords(tokenizer, phrases, hotword_bonus))
-    scorer = None if not scorers else scorers[0] if len(scorers) == 1 else ScorerSum(scorers)
+    scorer = _sum_of(scorers)
     return BeamDecoder(BeamSearch(tokenizer.blank, beam, nbest, floor, skip_blank, scorer))
 
 
-class FlashlightDecoder:
-    """torchaudio's ctc_decoder with a lexicon and a KenLM model; needs flashlight-text, and kenlm for a model (extra `lm`).
+def _sum_of(scorers: Sequence[Scorer]) -> Scorer | None:
+    if not scorers:
+        return None
+    if len(scorers) == 1:
+        return scorers[0]
+    return ScorerSum(scorers)
 
-    Weights mean what they mean in `beam_decoder` (flashlight's own count in log10). Where the alphabet has a space, every word
-    ends with one, and the end of the sound counts as one. `score` is flashlight's, language model included.
+
+class FlashlightDecoder:
+    """torchaudio's ctc_decoder with a lexicon and a KenLM model (extra `lm`).
+
+    It needs flashlight-text, and kenlm for a model. Weights mean what they mean in `beam_decoder`
+    (flashlight's own count in log10). Where the alphabet has a space, every word ends with one,
+    and the end of the sound counts as one. `score` is flashlight's, language model included.
     """
 
     def __init__(
@@ -80,56 +129,82 @@ class FlashlightDecoder:
         word_bonus: float = 0.0,
         nbest: int = 1,
     ) -> None:
+        """Raises ImportError that names what to install, UnfitModel for words in another form."""
+        if lm is not None:
+            refuse_unfit(lm, tokenizer)
         self.tokenizer = tokenizer
         symbols = [tokenizer.symbol(index) for index in range(tokenizer.size)]
-        self._space = (
-            symbols.index("_") if isinstance(tokenizer, Alphabet) and "_" in symbols else None
-        )
-        end = "" if self._space is None else " _"
-        try:
+        self._space: int | None = None
+        if isinstance(tokenizer, Alphabet) and _SPACE in symbols:
+            self._space = symbols.index(_SPACE)
+        silence = tokenizer.blank if self._space is None else self._space
+        lines = list(self._lexicon_lines(lexicon, symbols))
+        with (
+            _named_extra(),
+            tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file,
+        ):
             from torchaudio.models.decoder import ctc_decoder
 
-            with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file:
-                for word in sorted(lexicon.words):
-                    file.write(
-                        f"{word} {' '.join(symbols[token] for token in tokenizer.encode(word))}{end}\n"
-                    )
-                file.flush()
-                self._decode = ctc_decoder(
-                    file.name,
-                    symbols,
-                    None if lm is None else str(lm),
-                    nbest=nbest,
-                    beam_size=beam,
-                    lm_weight=lm_weight * _LN10,
-                    word_score=word_bonus,
-                    log_add=True,
-                    blank_token=symbols[tokenizer.blank],
-                    sil_token=symbols[tokenizer.blank if self._space is None else self._space],
-                )
-        except (RuntimeError, ImportError) as error:
-            missing = "kenlm" if "KenLM is not installed" in str(error) else "flashlight-text"
-            if isinstance(error, ImportError) or "install" in str(error):
-                raise ImportError(
-                    f"the flashlight decoder needs {missing}: pip install 'ctcasr[lm]', or take the built-in one"
-                ) from error
-            raise
+            file.writelines(lines)
+            file.flush()
+            self._decode = ctc_decoder(
+                file.name,
+                symbols,
+                None if lm is None else str(lm),
+                nbest=nbest,
+                beam_size=beam,
+                lm_weight=lm_weight * _LN10,
+                word_score=word_bonus,
+                log_add=True,
+                blank_token=symbols[tokenizer.blank],
+                sil_token=symbols[silence],
+            )
 
     def __call__(self, logits: Seq) -> list[list[Decoded]]:
         log_probs = logits.data.detach().float().log_softmax(-1).cpu()
-        return [
-            self._row(log_probs[row, :time]) if time else [Decoded((), (), 0.0)]
-            for row, time in enumerate(logits.lengths)
-        ]
+        rows = []
+        for row, frames in enumerate(logits.lengths):
+            if frames:
+                rows.append(self._row(log_probs[row, :frames]))
+            else:
+                rows.append([Decoded((), (), 0.0)])
+        return rows
 
-    def _row(self, log_probs: Any) -> list[Decoded]:
-        rows, out = log_probs.double().numpy(), []
+    def _lexicon_lines(self, lexicon: Lexicon, symbols: Sequence[str]) -> Iterator[str]:
+        """Word and spelling, one word a line, as flashlight reads them."""
+        for word in sorted(lexicon.words):
+            spelling = [symbols[token] for token in self.tokenizer.encode(word)]
+            if self._space is not None:
+                spelling.append(_SPACE)
+            yield f"{word} {' '.join(spelling)}\n"
+
+    def _row(self, log_probs: Tensor) -> list[Decoded]:
+        """Hypotheses of log-posteriors [T, symbols]; frames are those of our own alignment."""
+        ended = log_probs
         if self._space is not None:
-            last = log_probs.new_full((1, log_probs.shape[1]), -1e4)
-            last[0, self._space] = 0.0
-            log_probs = torch.cat([log_probs, last])
-        for found in self._decode(log_probs[None].contiguous())[0]:
-            one = spelled(rows, self.tokenizer.encode(" ".join(found.words)), self.tokenizer.blank)
-            if one.score > -math.inf:
-                out.append(one._replace(score=float(found.score)))
-        return out
+            space = log_probs.new_full((1, log_probs.shape[1]), _NEVER)
+            space[0, self._space] = 0.0
+            ended = torch.cat([log_probs, space])
+        frames = log_probs.double().numpy()
+        hypotheses = []
+        for theirs in self._decode(ended[None].contiguous())[0]:
+            tokens = self.tokenizer.encode(" ".join(theirs.words))
+            decoded = spelled(frames, tokens, self.tokenizer.blank)
+            if decoded.score > -math.inf:
+                hypotheses.append(decoded._replace(score=float(theirs.score)))
+        return hypotheses
+
+
+@contextmanager
+def _named_extra() -> Iterator[None]:
+    """Turn what torchaudio raises without flashlight or KenLM into a sentence with a remedy."""
+    try:
+        yield
+    except (RuntimeError, ImportError) as error:
+        if not isinstance(error, ImportError) and "install" not in str(error):
+            raise
+        missing = "kenlm" if "KenLM is not installed" in str(error) else "flashlight-text"
+        raise ImportError(
+            f"the flashlight decoder needs {missing}: pip install 'ctcasr[lm]', "
+            "or take the built-in one"
+        ) from error

@@ -2,114 +2,186 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from ctcasr.ctc import Decoded, ctc_loss, penalised
-from ctcasr.recognise.decoder import Decoder
-from ctcasr.recognise.hypothesis import Hypothesis
-from ctcasr.recognise.recogniser import Recogniser, found
+from ctcasr.ctc import Decoded, ctc_loss
+from ctcasr.recognise.decoder import Decoder, decoded_rows
+from ctcasr.recognise.hypothesis import Hypothesis, hypothesis_of
+from ctcasr.recognise.protocols import LogitsSource, NotOffered
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.transcribing import Transcribing, penalised_logits
 from ctcasr.seq import Seq
 
 NBEST = 8  # hypotheses that each of several members is asked for
+_OF_ONE = ("logits", "model", "spec", "notes", "stream", "frame_s", "device")
 
 
-class Ensemble(Recogniser):
-    """Recognisers with one alphabet: each finds hypotheses, and the mean of all their log p(text | sound) ranks them.
+class Ensemble(Transcribing):
+    """Recognisers with one alphabet: each finds hypotheses, the mean of all ranks them.
 
-    What a decoder's language model, lexicon or hotwords added to a hypothesis is kept. Posteriors are not averaged frame by frame:
-    trainings differ in where they place their spikes, and the members may differ in their strides. Word times are the finder's.
+    The mean is that of log p(text | sound). What a decoder's language model, lexicon or hotwords
+    added to a hypothesis is kept. Posteriors are not averaged frame by frame: trainings differ in
+    where they place their spikes, and members may differ in their strides. Word times are those
+    of the member that found the hypothesis. A member is a checkpoint or an ONNX file.
+
+    Example:
+        >>> from ctcasr.recognise.model import build
+        >>> from ctcasr.specs import NetSpec
+        >>> from ctcasr.text import Alphabet
+        >>> spec = NetSpec(layers=1, hidden=8)
+        >>> member = Recogniser(build(spec, 4), Alphabet("ab "), {}, {})
+        >>> silence = torch.zeros(8000)
+        >>> together = Ensemble([member, member]).transcribe(silence, 16000)
+        >>> together[0].text == member.transcribe(silence, 16000)[0].text
+        True
     """
 
-    def __init__(self, members: Sequence[Recogniser]) -> None:
+    def __init__(self, members: Sequence[LogitsSource]) -> None:
+        """Raises ValueError for no members, or for some that do not fit together."""
         if not members:
             raise ValueError("expected at least one recogniser; got none")
-        first = members[0]
-        for index, other in enumerate(members):
-            if (other.tokenizer.to_state(), other.rate_hz) != (
-                first.tokenizer.to_state(),
-                first.rate_hz,
-            ):
-                raise ValueError(
-                    f"member {index} of the ensemble: expected the alphabet and the sample rate of the first, "
-                    f"{first.tokenizer.size} symbols at {first.rate_hz} Hz; got {other.tokenizer.size} at {other.rate_hz} Hz"
-                )
-        super().__init__(first.model, first.tokenizer, first.spec, first.notes)
+        for index, member in enumerate(members):
+            _check_member(index, member, members[0])
         self.members = tuple(members)
+        self.tokenizer = members[0].tokenizer
+        self.blank_penalty = 0.0
+
+    if not TYPE_CHECKING:  # to a type checker there is no such method at all
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _OF_ONE:
+                raise NotOffered(
+                    f"an ensemble of several networks has no .{name}: ask one of its members "
+                    f"(ensemble.members[0].{name}); all of them together transcribe"
+                )
+            raise AttributeError(f"an ensemble has no attribute {name!r}")
 
     @staticmethod
     def read(first: str, others: str | None) -> Ensemble:
-        """The checkpoint `first`, and those of `others`, with commas between."""
-        return Ensemble(
-            [Recogniser.load(path) for path in (first, *(others.split(",") if others else ()))]
-        )
+        """The file `first`, and those of `others`, with commas between."""
+        paths = [first]
+        if others:
+            paths += others.split(",")
+        return Ensemble([Recogniser.load(path) for path in paths])
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate inside."""
+        return self.members[0].rate_hz
 
     @torch.no_grad()
-    def hear(self, samples: Seq) -> list[Seq]:
-        """Logits [B, T, symbols] of each member."""
-        heard = [member.logits(samples.to(member.device)) for member in self.members]
-        return [
-            logits.with_data(penalised(logits.data, self.tokenizer.blank, self.blank_penalty))
-            for logits in heard
-        ]
+    def member_logits(self, samples: Seq) -> list[Seq]:
+        """Logits [B, T, symbols] of each member, with the penalty taken off the blank."""
+        return [penalised_logits(member, samples, self.blank_penalty) for member in self.members]
 
-    def rank(self, heard: Sequence[Seq], decoder: Decoder | None = None) -> list[list[Decoded]]:
-        """Hypotheses of each row, best first, of what the members have heard; greedy, or by a `decoder` (which should give several)."""
-        rows = [found(logits, self.tokenizer.blank, decoder) for logits in heard]
-        if len(rows) == 1:
-            return rows[0]
-        return [
-            self._ranked(
-                [logits.rows([row]) for logits in heard],
-                [ones[row] for ones in rows],
-                decoder is not None,
-            )
-            for row in range(len(heard[0]))
-        ]
+    def rank(
+        self, member_logits: Sequence[Seq], decoder: Decoder | None = None
+    ) -> list[list[Decoded]]:
+        """Hypotheses of each row, best first, of the logits [B, T, symbols] of each member.
 
-    def _decode(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
-        return [
-            self._hypothesis(row or [Decoded((), (), -math.inf)])
-            for row in self.rank(self.hear(samples), decoder)
-        ]
+        Greedy, or by a `decoder`, which should give several.
+        """
+        rows = self._ranked_rows(member_logits, decoder)
+        return [[candidate.decoded for candidate in row] for row in rows]
 
-    def _ranked(
-        self, heard: list[Seq], ones_of: list[list[Decoded]], decoded: bool
-    ) -> list[Decoded]:
-        """What was found in one utterance, by the mean score of all members, best first."""
-        texts = dict.fromkeys(one.tokens for ones in ones_of for one in ones)
-        if not texts:
-            return []
-        scores = torch.stack(
-            [_log_likelihoods(logits, list(texts), self.tokenizer.blank) for logits in heard]
-        )
-        place, best = (
-            {tokens: index for index, tokens in enumerate(texts)},
-            dict[tuple[int, ...], Decoded](),
-        )
-        for member, one in ((member, one) for member, ones in enumerate(ones_of) for one in ones):
-            index = place[one.tokens]
+    def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
+        """Hypotheses of samples [B, N]: greedy, or by a decoder; ranked by all members."""
+        rows = self._ranked_rows(self.member_logits(samples), decoder)
+        return [self._hypothesis(row) for row in rows]
+
+    def _ranked_rows(
+        self, member_logits: Sequence[Seq], decoder: Decoder | None
+    ) -> list[list[Candidate]]:
+        blank = self.tokenizer.blank
+        decoded_by = [decoded_rows(logits, blank, decoder) for logits in member_logits]
+        ranked = []
+        for row in range(len(member_logits[0])):
+            candidates = []
+            for member, rows in enumerate(decoded_by):
+                candidates += [Candidate(decoded, member) for decoded in rows[row]]
+            if len(member_logits) > 1:
+                row_logits = [logits.rows([row]) for logits in member_logits]
+                candidates = ranked_by_all(candidates, row_logits, blank, decoder is not None)
+            ranked.append(candidates)
+        return ranked
+
+    def _hypothesis(self, candidates: Sequence[Candidate]) -> Hypothesis:
+        if not candidates:
+            return hypothesis_of(self.tokenizer, [], self.members[0].frame_s)
+        hypotheses = []
+        for candidate in candidates:
+            frame_s = self.members[candidate.member].frame_s
+            hypotheses.append(hypothesis_of(self.tokenizer, [candidate.decoded], frame_s))
+        return replace(hypotheses[0], others=tuple(hypotheses[1:]))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A hypothesis for one utterance, and the number of the member that found it."""
+
+    decoded: Decoded
+    member: int
+
+
+def ranked_by_all(
+    candidates: Sequence[Candidate], member_logits: Sequence[Seq], blank: int, by_decoder: bool
+) -> list[Candidate]:
+    """What was found in one utterance, each text once, by the mean score of all, best first.
+
+    `member_logits` are those [1, T, symbols] of each member.
+    """
+    if not candidates:
+        return []
+    texts = list(dict.fromkeys(candidate.decoded.tokens for candidate in candidates))
+    column_of = {tokens: column for column, tokens in enumerate(texts)}
+    by_member = [_log_likelihoods(logits, texts, blank) for logits in member_logits]
+    scores = torch.stack(by_member)  # [members, texts]
+    best: dict[tuple[int, ...], Candidate] = {}
+    for candidate in candidates:
+        decoded = candidate.decoded
+        column = column_of[decoded.tokens]
+        bonus = decoded.bonus
+        if by_decoder:
             # flashlight's score has its language model inside; ours comes apart, as a bonus.
-            bonus = one.bonus + (one.score - float(scores[member, index]) if decoded else 0.0)
-            weighed = one._replace(score=float(scores[:, index].mean()), bonus=bonus)
-            if one.tokens not in best or weighed.total > best[one.tokens].total:
-                best[one.tokens] = weighed
-        return sorted(best.values(), key=lambda one: -one.total)
+            bonus += decoded.score - float(scores[candidate.member, column])
+        decoded = decoded._replace(score=float(scores[:, column].mean()), bonus=bonus)
+        rival = best.get(decoded.tokens)
+        if rival is None or decoded.total > rival.decoded.total:
+            best[decoded.tokens] = Candidate(decoded, candidate.member)
+    return sorted(best.values(), key=lambda candidate: -candidate.decoded.total)
 
 
-def _log_likelihoods(logits: Seq, texts: list[tuple[int, ...]], blank: int) -> Tensor:
-    """log p(text | sound) [texts] of one row of logits [1, T, C]; -inf where there is no path."""
-    many, sizes = len(texts), tuple(len(text) for text in texts)
-    targets = torch.tensor([token for text in texts for token in text], dtype=torch.int64)
-    rows = ctc_loss(
-        logits.data.expand(many, -1, -1),
-        targets,
-        logits.lengths * many,
-        sizes,
+def _log_likelihoods(logits: Seq, texts: Sequence[tuple[int, ...]], blank: int) -> Tensor:
+    """log p(text | sound) [texts] of logits [1, T, symbols]; -inf where there is no path."""
+    targets = [token for text in texts for token in text]
+    losses = ctc_loss(
+        logits.data.expand(len(texts), -1, -1),
+        torch.tensor(targets, dtype=torch.int64),
+        logits.lengths * len(texts),
+        tuple(len(text) for text in texts),
         blank=blank,
         reduction="none",
     )
-    return -rows.cpu()
+    return -losses.cpu()
+
+
+def _check_member(index: int, member: LogitsSource, first: LogitsSource) -> None:
+    """ValueError where a member gives no logits, or cannot be compared with the first."""
+    if not isinstance(member, LogitsSource):
+        raise ValueError(
+            f"member {index} of the ensemble: expected a recogniser that gives logits "
+            f"(a checkpoint or an ONNX file); got {type(member).__name__}"
+        )
+    same_alphabet = member.tokenizer.to_state() == first.tokenizer.to_state()
+    if same_alphabet and member.rate_hz == first.rate_hz:
+        return
+    raise ValueError(
+        f"member {index} of the ensemble: expected the alphabet and the sample rate of the first, "
+        f"{first.tokenizer.size} symbols at {first.rate_hz} Hz; "
+        f"got {member.tokenizer.size} at {member.rate_hz} Hz"
+    )

@@ -4,125 +4,181 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TextIO, TypedDict
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.ctc import greedy
 from ctcasr.data import AudioError, read_audio
 from ctcasr.recognise.decoder import Decoder
-from ctcasr.recognise.recogniser import Hypothesis, Recogniser
+from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.recognise.protocols import Transcriber
+from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.scoring.errors import ErrorRates, alignment, word_errors
 from ctcasr.seq import Seq
+
+_CONFUSIONS = 20  # the most frequent ones that scores.json names
+_BATCHES_AT_ONCE = 10  # so much sound is read before it is sorted by length and let go
+
+
+class ScoredUtterance(NamedTuple):
+    """One utterance with its normalised reference and what was written."""
+
+    utterance: Utterance
+    reference: str
+    hypothesis: Hypothesis
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was said and what was written, utterance by utterance, and the tally of it all."""
+    """References and hypotheses, utterance by utterance, and the tally of them all."""
 
     tally: ErrorRates
-    rows: Sequence[tuple[Utterance, str, Hypothesis]]  # utterance, normalised reference, hypothesis
+    rows: Sequence[ScoredUtterance]
     skipped: Sequence[Skip]
 
     def scores(self) -> dict[str, Any]:
-        """Rates, counts, skips and the most frequent confusions, as plain data."""
-        confusions = [
-            {"said": said, "written": written, "count": count}
-            for (said, written), count in self.tally.words.confusions.most_common(20)
-        ]
+        """Plain data: the keys of `ErrorRates.metrics`, "skipped" and "confusions".
+
+        Each skip has "where" and "reason"; each confusion "reference", "hypothesis" and "count".
+        """
+        confusions = []
+        for pair, count in self.tally.words.confusions.most_common(_CONFUSIONS):
+            reference, hypothesis = pair
+            line = {"reference": reference, "hypothesis": hypothesis, "count": count}
+            confusions.append(line)
         skipped = [{"where": skip.where, "reason": skip.reason} for skip in self.skipped]
         return {**self.tally.metrics(), "skipped": skipped, "confusions": confusions}
 
     def write(self, out: Path) -> Path:
         """scores.json, hypotheses.jsonl and alignments.txt in folder `out`; returns it."""
         out.mkdir(parents=True, exist_ok=True)
-        # JSON knows no infinity, which the rate is where nothing was said and something written.
-        scores = {
-            name: str(value) if value == math.inf else value
-            for name, value in self.scores().items()
-        }
-        (out / "scores.json").write_text(
-            json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-            encoding="utf-8",
-        )
+        scores = self.scores()
+        for name, value in scores.items():
+            if value == math.inf:  # of words written where nothing was said: JSON has no infinity
+                scores[name] = str(value)
+        text = json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)
+        (out / "scores.json").write_text(text + "\n", encoding="utf-8")
         with (
-            open(out / "hypotheses.jsonl", "w", encoding="utf-8") as lines,
-            open(out / "alignments.txt", "w", encoding="utf-8") as text,
+            open(out / "hypotheses.jsonl", "w", encoding="utf-8") as hypotheses,
+            open(out / "alignments.txt", "w", encoding="utf-8") as alignments,
         ):
-            for utterance, said, found in self.rows:
-                words = word_errors(said, found.text)
-                times = [[w.text, round(w.start_s, 3), round(w.end_s, 3)] for w in found.words]
-                line = {
-                    "id": utterance.id,
-                    "audio_filepath": str(utterance.audio_filepath),
-                    "reference": said,
-                    "hypothesis": found.text,
-                    "score": found.score,
-                    **words.counts(),
-                    "words": times,
-                }
-                lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-                text.write(
-                    f"{utterance.id}: {words.errors} of {words.total} words wrong\n{alignment(said, found.text)}\n"
-                )
+            for row in self.rows:
+                _write_row(row, hypotheses, alignments)
         return out
 
 
+def _write_row(row: ScoredUtterance, hypotheses: TextIO, alignments: TextIO) -> None:
+    errors = word_errors(row.reference, row.hypothesis.text)
+    times = []
+    for word in row.hypothesis.words:
+        times.append([word.text, round(word.start_s, 3), round(word.end_s, 3)])
+    line = {
+        "id": row.utterance.id,
+        "audio_filepath": str(row.utterance.audio_filepath),
+        "reference": row.reference,
+        "hypothesis": row.hypothesis.text,
+        "score": row.hypothesis.score,
+        **errors.counts(),
+        "words": times,
+    }
+    hypotheses.write(json.dumps(line, ensure_ascii=False) + "\n")
+    head = f"{row.utterance.id}: {errors.errors} of {errors.total} words wrong"
+    alignments.write(f"{head}\n{alignment(row.reference, row.hypothesis.text)}\n")
+
+
 def evaluate(
-    recogniser: Recogniser,
+    recogniser: Transcriber,
     utterances: Sequence[Utterance],
     batch_seconds: float = 120.0,
     decoder: Decoder | None = None,
 ) -> Evaluation:
-    """Transcribe (greedily, or by a decoder) and score; an utterance that cannot be read, or has no text, is skipped and named."""
-    skipped, kept, audio = [], [], []
-    rows: list[tuple[Utterance, str, Hypothesis]] = []
-    total = ErrorRates()
-    for last, utterance in ((i == len(utterances) - 1, u) for i, u in enumerate(utterances)):
-        try:
-            if utterance.text is None:
-                raise AudioError("expected a text to compare with; the line has none")
-            audio.append(read_audio(utterance, recogniser.rate_hz))
-            kept.append(utterance)
-        except AudioError as error:
-            skipped.append(Skip(utterance.where or utterance.id, str(error)))
-        # Sound is let go batch by batch: a corpus need not fit into memory.
-        if kept and (
-            last or sum(a.shape[0] for a in audio) >= 10 * batch_seconds * recogniser.rate_hz
-        ):
-            for one, found in zip(
-                kept,
-                recogniser.transcribe(audio, recogniser.rate_hz, batch_seconds, decoder),
-                strict=True,
-            ):
-                said = recogniser.tokenizer.normalise(one.text or "")
-                rows.append((one, said, found))
-                total += ErrorRates.of(said, found.text)
-            kept, audio = [], []
-    return Evaluation(total, rows, skipped)
+    """Transcribe (greedily, or by a decoder) and score.
+
+    An utterance that cannot be read, or has no text, is skipped and named.
+    """
+    reading = Reading(recogniser.rate_hz, _BATCHES_AT_ONCE * batch_seconds)
+    rows: list[ScoredUtterance] = []
+    tally = ErrorRates()
+    for part in reading.parts(utterances):
+        clips = [clip for _, clip in part]
+        hypotheses = recogniser.transcribe(clips, recogniser.rate_hz, batch_seconds, decoder)
+        for (utterance, _), hypothesis in zip(part, hypotheses, strict=True):
+            reference = recogniser.tokenizer.reference(utterance.text or "").text
+            rows.append(ScoredUtterance(utterance, reference, hypothesis))
+            tally += ErrorRates.of(reference, hypothesis.text)
+    return Evaluation(tally, rows, reading.skipped)
 
 
-def examine(recogniser: Recogniser, utterance: Utterance) -> dict[str, Any]:
-    """What a picture of one utterance shows: features [T, F], posteriors [T', C], their symbols and clocks, both texts."""
-    samples = Seq.stack([read_audio(utterance, recogniser.rate_hz)], recogniser.rate_hz).to(
-        recogniser.device
-    )
-    with torch.no_grad():
-        features, logits = recogniser.model.front(samples), recogniser.logits(samples)
-    (found,) = greedy(logits.data, logits.lengths, recogniser.tokenizer.blank)
+@dataclass
+class Reading:
+    """Reads utterances part by part, so that a corpus need not fit into memory."""
+
+    rate_hz: int
+    part_seconds: float
+    skipped: list[Skip] = field(default_factory=list)  # what could not be read, or has no text
+
+    def parts(self, utterances: Sequence[Utterance]) -> Iterator[list[tuple[Utterance, Tensor]]]:
+        """Utterances with their samples [N], so many seconds at a time."""
+        part: list[tuple[Utterance, Tensor]] = []
+        samples = 0
+        for utterance in utterances:
+            try:
+                clip = self._read(utterance)
+            except AudioError as error:
+                self.skipped.append(Skip(utterance.where or utterance.id, str(error)))
+                continue
+            part.append((utterance, clip))
+            samples += clip.shape[0]
+            if samples >= self.part_seconds * self.rate_hz:
+                yield part
+                part = []
+                samples = 0
+        if part:
+            yield part
+
+    def _read(self, utterance: Utterance) -> Tensor:
+        if utterance.text is None:
+            raise AudioError("expected a text to compare with; the line has none")
+        return read_audio(utterance, self.rate_hz)
+
+
+class UtteranceView(TypedDict):
+    """What a picture of one utterance shows: the arguments of `ctcasr.show.draw_utterance`."""
+
+    features: NDArray[np.float32]  # [T, F]
+    posteriors: NDArray[np.float32]  # [T', symbols]
+    symbols: list[str]
+    feature_s: float  # seconds from one frame of features to the next
+    frame_s: float  # of posteriors
+    title: str
+    reference: str
+    hypothesis: str
+
+
+@torch.no_grad()
+def examine(recogniser: Recogniser, utterance: Utterance) -> UtteranceView:
+    """What a picture of one utterance shows; raises AudioError where it cannot be read."""
+    tokenizer = recogniser.tokenizer
+    clip = read_audio(utterance, recogniser.rate_hz)
+    samples = Seq.stack([clip], recogniser.rate_hz).to(recogniser.device)
+    features = recogniser.model.front(samples)
+    logits = recogniser.logits(samples)
+    (decoded,) = greedy(logits.data, logits.lengths, tokenizer.blank)
     return {
         "features": features.row(0).cpu().numpy(),
         "posteriors": logits.row(0).float().softmax(-1).cpu().numpy(),
-        "symbols": [
-            recogniser.tokenizer.symbol(index) for index in range(recogniser.tokenizer.size)
-        ],
+        "symbols": [tokenizer.symbol(index) for index in range(tokenizer.size)],
         "feature_s": float(1 / features.rate),
         "frame_s": recogniser.model.frame_s,
         "title": utterance.id,
-        "reference": recogniser.tokenizer.normalise(utterance.text or ""),
-        "hypothesis": recogniser.tokenizer.decode(found.tokens),
+        "reference": tokenizer.reference(utterance.text or "").text,
+        "hypothesis": tokenizer.decode(decoded.tokens),
     }

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ctcasr.ctc import Decoded
 from ctcasr.text import Tokenizer
+
+NOTHING = Decoded((), (), -math.inf)  # of a row for which a decoder has no hypothesis
 
 
 @dataclass(frozen=True)
 class Word:
-    """One written word and when it was said, in seconds (the frames in which its symbols were emitted)."""
+    """One written word and when it was said, in seconds (the frames that emitted its symbols)."""
 
     text: str
     start_s: float
@@ -19,7 +23,10 @@ class Word:
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """What was written: text, words with times, token ids, and a log-probability in nats (of the best path, or as a decoder has it)."""
+    """What was written: text, words with times, token ids and a log-probability.
+
+    The score is in nats: of the best path, or as a decoder has it.
+    """
 
     text: str
     words: tuple[Word, ...]
@@ -31,16 +38,41 @@ class Hypothesis:
 def words_of(
     tokenizer: Tokenizer, tokens: Sequence[int], frames: Sequence[tuple[int, int]], frame_s: float
 ) -> tuple[Word, ...]:
-    """Tokens, with first and one past the last frame of each, as words: a symbol that is shown with "_" in front begins one."""
-    words = list[Word]()
-    begin = True
-    for token, (first, last) in zip(tokens, frames, strict=True):
+    """Tokens, with first and one past the last frame of each, as words with times in seconds.
+
+    A symbol that is shown with "_" in front begins a word.
+
+    Example:
+        >>> from ctcasr.text import Alphabet
+        >>> words_of(Alphabet("ab "), [1, 3, 2], [(0, 1), (2, 3), (4, 6)], 0.5)
+        (Word(text='a', start_s=0.0, end_s=0.5), Word(text='b', start_s=2.0, end_s=3.0))
+    """
+    words: list[Word] = []
+    begins = True
+    for token, (first, end) in zip(tokens, frames, strict=True):
         symbol = tokenizer.symbol(token)
-        begin = begin or symbol.startswith("_")
-        if text := symbol.removeprefix("_"):
-            if begin:
-                words.append(Word(text, first * frame_s, last * frame_s))
-            else:
-                words[-1] = Word(words[-1].text + text, words[-1].start_s, last * frame_s)
-            begin = False
+        begins = begins or symbol.startswith("_")
+        text = symbol.removeprefix("_")
+        if not text:
+            continue
+        if begins:
+            words.append(Word(text, first * frame_s, end * frame_s))
+        else:
+            open_word = words.pop()
+            words.append(Word(open_word.text + text, open_word.start_s, end * frame_s))
+        begins = False
     return tuple(words)
+
+
+def hypothesis_of(tokenizer: Tokenizer, decoded: Sequence[Decoded], frame_s: float) -> Hypothesis:
+    """One row's decoded symbols, best first, as a hypothesis; the others travel with the best."""
+    if not decoded:
+        return hypothesis_of(tokenizer, [NOTHING], frame_s)
+    best = decoded[0]
+    return Hypothesis(
+        tokenizer.decode(best.tokens),
+        words_of(tokenizer, best.tokens, best.frames, frame_s),
+        best.tokens,
+        best.score,
+        tuple(hypothesis_of(tokenizer, [other], frame_s) for other in decoded[1:]),
+    )

@@ -33,7 +33,9 @@ class SpeechModel(nn.Module):
         self, front: FrontEnd, body: AcousticModel, prior: LabelPrior | None = None
     ) -> None:
         super().__init__()
-        self.front, self.body, self.prior = front, body, prior
+        self.front = front
+        self.body = body
+        self.prior = prior
 
     @property
     def rate_hz(self) -> int:
@@ -41,7 +43,13 @@ class SpeechModel(nn.Module):
         return self.front.extract.rate_hz
 
     @property
+    def symbols(self) -> int:
+        """How many scores each frame has."""
+        return self.body.head.output.out_features
+
+    @property
     def device(self) -> torch.device:
+        """Where the network is."""
         return next(self.parameters()).device
 
     @property
@@ -63,42 +71,66 @@ class SpeechModel(nn.Module):
 
     @property
     def latency_s(self) -> float:
-        """Seconds of sound that a frame waits for, from the beginning of what it stands for; with two directions it waits for all."""
+        """Seconds of sound that a frame waits for, from the beginning of what it stands for.
+
+        With an RNN of two directions it waits for all.
+        """
         return (self.framing.size - self.framing.before) / self.rate_hz
 
     def forward(
         self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
     ) -> Seq:
-        """Logits [B, T, symbols] of samples [B, N]; in evaluation with the label priors, if any, taken off."""
+        """Logits [B, T, symbols] of samples [B, N]; in evaluation with label priors taken off."""
         logits = self.body(self.front(samples, augment, seeds))
-        return logits if self.prior is None or self.training else self.prior(logits)
+        if self.prior is None or self.training:
+            return logits
+        return self.prior(logits)
 
 
 def build(spec: NetSpec, symbols: int) -> SpeechModel:
-    """The network that `spec` describes, with `symbols` outputs."""
+    """The network that `spec` describes, with `symbols` outputs.
+
+    Raises ValueError where the spec describes none.
+
+    Example:
+        >>> model = build(NetSpec(layers=1, hidden=8), symbols=38)
+        >>> model(Seq.stack([torch.zeros(16000)], 16000)).data.shape
+        torch.Size([1, 101, 38])
+    """
     extract = build_extract(spec.front)
-    layers: list[ConvLayer] = []
-    channels, bins = 1, extract.bins
-    for conv in spec.conv:
-        layers.append(ConvLayer(channels, conv.channels, bins, conv.kernel, conv.stride, spec.clip))
-        channels, bins = layers[-1].channels, layers[-1].bins
-    stack = ConvStack(layers, extract.bins)
+    front = FrontEnd(extract, build_norm(spec.front, extract.bins))
+    conv = _conv(spec, extract.bins)
     rnn = RecurrentStack(
         spec.rnn,
-        stack.features,
+        conv.features,
         spec.hidden,
         spec.layers,
         spec.bidirectional,
         spec.rnn_norm,
         spec.dropout,
     )
-    lookahead = Lookahead(rnn.features, spec.lookahead) if spec.lookahead else None
+    lookahead = None
+    if spec.lookahead:
+        lookahead = Lookahead(rnn.features, spec.lookahead)
     head = Head(rnn.features, spec.fc, symbols, spec.fc_norm, spec.clip)
     if spec.blank_start is not None:
         head.start_blank(spec.blank_start)
-    prior = LabelPrior(symbols, spec.prior_weight) if spec.prior_weight else None
-    return SpeechModel(
-        FrontEnd(extract, build_norm(spec.front, extract.bins)),
-        AcousticModel(stack, rnn, head, lookahead),
-        prior,
-    )
+    prior = None
+    if spec.prior_weight:
+        prior = LabelPrior(symbols, spec.prior_weight)
+    return SpeechModel(front, AcousticModel(conv, rnn, head, lookahead), prior)
+
+
+def _conv(spec: NetSpec, bins: int) -> ConvStack:
+    """Conv layers, each on what the one before it gives."""
+    layers: list[ConvLayer] = []
+    layer_channels = 1
+    layer_bins = bins
+    for conv in spec.conv:
+        layer = ConvLayer(
+            layer_channels, conv.channels, layer_bins, conv.kernel, conv.stride, spec.clip
+        )
+        layers.append(layer)
+        layer_channels = layer.channels
+        layer_bins = layer.bins
+    return ConvStack(layers, bins)

@@ -1,8 +1,9 @@
-"""What a recogniser is trained for: the CTC loss, and what may be added to it against the blank plateau."""
+"""What a recogniser is trained for: CTC, and what may be added against the blank plateau."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,54 +17,71 @@ from ctcasr.seq import Seq
 _OTHER_VIEW = 0x5DEECE66D  # makes the seeds of the second masked copy
 
 
+class Objected(NamedTuple):
+    """What came of one batch."""
+
+    logits: Seq  # [B, T, symbols]
+    losses: Tensor  # [B] nats; 0 for a row without an alignment
+    report: CtcReport  # of the lattice
+
+
 @dataclass(frozen=True)
 class Objective:
-    """CTC; with `consistency`, of two masked copies that must agree (CR-CTC, arXiv 2410.05101); minus `entropy` x alignment entropy."""
+    """CTC, with what may be added.
+
+    `consistency` weighs the divergence of two masked copies that must agree (CR-CTC,
+    arXiv 2410.05101), `entropy` the entropy of the alignment, which is taken off the loss.
+    """
 
     consistency: float = 0.0
     entropy: float = 0.0
 
     def __call__(
         self, model: SpeechModel, batch: Batch, augment: SpecAugment | None, blank: int
-    ) -> tuple[Seq, Tensor, CtcReport]:
-        """Logits of the batch, loss [B] in nats (0 for a row without an alignment) and the report of the lattice."""
+    ) -> Objected:
+        """Logits and losses of the batch, and the report of the lattice."""
         logits = model(batch.audio, augment, batch.seeds)
-        rows, report = self._ctc(model, logits, batch, blank)
+        losses, report = _ctc(model, logits, batch, blank)
         if self.consistency and augment is not None:
-            other = model(batch.audio, augment, tuple(seed ^ _OTHER_VIEW for seed in batch.seeds))
-            twin, _ = self._ctc(model, other, batch, blank)
-            apart = _divergence(logits, other) + _divergence(other, logits)
-            rows = 0.5 * (
-                rows + twin + self.consistency * apart.masked_fill(torch.isinf(report.nll), 0.0)
-            )
+            other_seeds = tuple(seed ^ _OTHER_VIEW for seed in batch.seeds)
+            other_logits = model(batch.audio, augment, other_seeds)
+            other_losses, _ = _ctc(model, other_logits, batch, blank)
+            apart = _divergence(logits, other_logits) + _divergence(other_logits, logits)
+            apart = apart.masked_fill(torch.isinf(report.nll), 0.0)
+            losses = 0.5 * (losses + other_losses + self.consistency * apart)
         if self.entropy:
-            rows = rows - self.entropy * alignment_entropy(
+            entropy = alignment_entropy(
                 logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank
             )
-        return logits, rows, report
+            losses = losses - self.entropy * entropy
+        return Objected(logits, losses, report)
 
-    @staticmethod
-    def _ctc(model: SpeechModel, logits: Seq, batch: Batch, blank: int) -> tuple[Tensor, CtcReport]:
-        prior, weight = None, 1.0
-        if model.prior is not None:
-            model.prior.observe(logits)
-            prior, weight = model.prior.log, model.prior.weight
-        return ctc_loss(
-            logits.data,
-            batch.targets,
-            logits.lengths,
-            batch.target_lengths,
-            blank=blank,
-            reduction="none",
-            zero_infinity=True,
-            prior=prior,
-            prior_weight=weight,
-            return_report=True,
-        )
+
+def _ctc(model: SpeechModel, logits: Seq, batch: Batch, blank: int) -> tuple[Tensor, CtcReport]:
+    """CTC losses [B], with the label priors that the model keeps."""
+    prior = None
+    prior_weight = 1.0
+    if model.prior is not None:
+        model.prior.observe(logits)
+        prior = model.prior.log
+        prior_weight = model.prior.weight
+    return ctc_loss(
+        logits.data,
+        batch.targets,
+        logits.lengths,
+        batch.target_lengths,
+        blank=blank,
+        reduction="none",
+        zero_infinity=True,
+        prior=prior,
+        prior_weight=prior_weight,
+        return_report=True,
+    )
 
 
 def _divergence(student: Seq, teacher: Seq) -> Tensor:
-    """Sum over real frames of KL(teacher || student) [B], in nats; the teacher is not trained by it."""
-    log_student, log_teacher = student.data.log_softmax(2), teacher.data.detach().log_softmax(2)
+    """KL(teacher || student) [B] over real frames, in nats; the teacher is not trained by it."""
+    log_student = student.data.log_softmax(2)
+    log_teacher = teacher.data.detach().log_softmax(2)
     frames = (log_teacher.exp() * (log_teacher - log_student)).sum(2)
     return frames.masked_fill(~student.mask, 0.0).sum(1)

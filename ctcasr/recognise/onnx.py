@@ -2,140 +2,112 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from ctcasr.checkpoint import CheckpointError
-from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.onnx_metadata import OnnxMetadata
+from ctcasr.recognise.protocols import NotOffered
+from ctcasr.recognise.transcribing import TranscribingLogits
 from ctcasr.seq import Seq
-from ctcasr.text import tokenizer_from_state
 
-KEY, FORMAT = "ctcasr", 1  # of the metadata
+_NEEDS_TORCH = ("model", "stream")
+_ERRORS_ONLY = 3  # onnxruntime's severity
 
 
-class OnnxRecogniser(Recogniser):
-    """A `Recogniser` that runs an exported file; what needs the network itself (gradients, streams, features) raises ValueError."""
+class OnnxRecogniser(TranscribingLogits):
+    """Runs an exported file: transcribes and gives logits, without gradients; it cannot stream."""
 
     def __init__(self, path: str | Path) -> None:
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise ImportError(
-                f"{path}: an ONNX file is run by onnxruntime: pip install 'ctcasr[onnx]', or load the checkpoint"
-            ) from error
-        if not Path(path).is_file():
-            raise CheckpointError(f"expected an ONNX file at {path}; there is no such file")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
-        options.log_severity_level = 3  # errors only
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime's own classes, none of which it makes public
-            raise CheckpointError(
-                f"{path}: expected an ONNX file; onnxruntime could not read it as one ({error})"
-            ) from error
-        found = unpacked(self._session.get_modelmeta().custom_metadata_map, path)
-        self.path, self.spec, self.notes, self.blank_penalty = (
-            Path(path),
-            found["spec"],
-            found["notes"],
-            0.0,
-        )
-        self.tokenizer = tokenizer_from_state(found["tokenizer"])
-        self._rate_hz, self._hop, self._least = (
-            int(found["rate_hz"]),
-            int(found["hop"]),
-            int(found["least"]),
-        )
+        """Raises ImportError without onnxruntime, CheckpointError for a file that is none."""
+        self.path = Path(path)
+        self._session = _session(self.path)
+        properties = self._session.get_modelmeta().custom_metadata_map
+        self._metadata = OnnxMetadata.from_properties(properties, path)
+        self.tokenizer = self._metadata.tokenizer
+        self.spec = self._metadata.spec
+        self.notes = self._metadata.notes
+        self.blank_penalty = 0.0
 
-    @property
-    def model(self) -> NoReturn:  # type: ignore[override]
-        """There is none: raises ValueError."""
-        raise ValueError(
-            f"{self.path}: expected a checkpoint (.pt) here; an ONNX file transcribes, but holds no network that torch knows"
-        )
+    if not TYPE_CHECKING:  # to a type checker there is no such method at all
+
+        def __getattr__(self, name: str) -> Any:
+            if name in _NEEDS_TORCH:
+                raise NotOffered(
+                    f"{self.path}: expected a checkpoint (.pt) for .{name}; an ONNX file "
+                    "transcribes and gives logits, but holds no network that torch knows"
+                )
+            raise AttributeError(f"an ONNX recogniser has no attribute {name!r}")
 
     @property
     def rate_hz(self) -> int:
         """The sample rate inside."""
-        return self._rate_hz
+        return self._metadata.rate_hz
 
     @property
     def frame_s(self) -> float:
         """Seconds from one frame of logits to the next."""
-        return self._hop / self._rate_hz
+        return self._metadata.hop / self._metadata.rate_hz
 
     @property
     def device(self) -> torch.device:
+        """The CPU."""
         return torch.device("cpu")
 
     def logits(self, samples: Seq) -> Seq:
-        """Log-posteriors [B, T, symbols] of samples [B, N] at `rate_hz`; not differentiable: samples that want a gradient raise."""
+        """Log-posteriors [B, T, symbols] of samples [B, N] at `rate_hz`.
+
+        Raises ValueError for samples that want a gradient, of another rate, or too short.
+        """
+        self._check(samples)
+        inputs = {
+            "samples": samples.data.float().numpy(),
+            "lengths": np.asarray(samples.lengths, np.int64),
+        }
+        log_probs, frames = self._session.run(["log_probs", "frames"], inputs)
+        frame_rate = Fraction(self._metadata.rate_hz, self._metadata.hop)
+        return Seq(torch.from_numpy(log_probs), tuple(frames.tolist()), frame_rate)
+
+    def _check(self, samples: Seq) -> None:
         if samples.data.requires_grad:
             raise ValueError(
                 f"{self.path}: an ONNX file gives no gradients; take the checkpoint (.pt)"
             )
         if samples.data.dim() != 2 or samples.rate != self.rate_hz:
             raise ValueError(
-                f"expected samples [B, N] at {self.rate_hz} Hz; got {tuple(samples.data.shape)} at {float(samples.rate):g} Hz"
+                f"expected samples [B, N] at {self.rate_hz} Hz; "
+                f"got {tuple(samples.data.shape)} at {float(samples.rate):g} Hz"
             )
-        if samples.data.shape[1] < self._least:
+        if samples.data.shape[1] < self._metadata.least:
             raise ValueError(
-                f"expected clips of at least {self._least} samples (one window); the longest has {samples.data.shape[1]}"
+                f"expected clips of at least {self._metadata.least} samples (one window); "
+                f"the longest has {samples.data.shape[1]}"
             )
-        given = {
-            "samples": samples.data.float().numpy(),
-            "lengths": np.asarray(samples.lengths, np.int64),
-        }
-        scores, lengths = self._session.run(["log_probs", "frames"], given)
-        return Seq(
-            torch.from_numpy(scores), tuple(lengths.tolist()), Fraction(self._rate_hz, self._hop)
-        )
 
 
-def packed(recogniser: Recogniser) -> dict[str, str]:
-    """All but the network, as metadata of an ONNX file: plain JSON."""
-    front, framing = recogniser.model.front.framing, recogniser.model.framing
-    found = {
-        "format": FORMAT,
-        "kind": Recogniser.KIND,
-        "spec": recogniser.spec,
-        "tokenizer": recogniser.tokenizer.to_state(),
-        "notes": recogniser.notes,
-        "rate_hz": recogniser.rate_hz,
-        "hop": framing.hop,
-        "least": max(1, front.size - front.before - front.after),
-    }
-    return {
-        KEY: json.dumps(
-            found, default=lambda data: {"base64": base64.b64encode(data).decode("ascii")}
-        )
-    }
-
-
-def unpacked(metadata: Mapping[str, str], path: str | Path) -> dict[str, Any]:
-    """What `packed` wrote; CheckpointError where it is not ours."""
-    if KEY not in metadata:
+def _session(path: Path) -> Any:
+    """The file in onnxruntime, on the CPU, with as many threads as torch has."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError(
+            f"{path}: an ONNX file is run by onnxruntime: pip install 'ctcasr[onnx]', "
+            "or load the checkpoint"
+        ) from error
+    if not path.is_file():
+        raise CheckpointError(f"expected an ONNX file at {path}; there is no such file")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERRORS_ONLY
+    providers = ["CPUExecutionProvider"]
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # onnxruntime's own classes, none of which it makes public
         raise CheckpointError(
-            f"{path}: expected an ONNX file that `ctcasr export` wrote of a recogniser; its metadata lack {KEY!r}"
-        )
-    found: dict[str, Any] = json.loads(
-        metadata[KEY],
-        object_hook=lambda table: (
-            base64.b64decode(table["base64"]) if table.keys() == {"base64"} else table
-        ),
-    )
-    if found.get("kind") != Recogniser.KIND or found.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{path}: expected a recogniser of format {FORMAT}; got {found.get('kind')} of format {found.get('format')}"
-        )
-    return found
+            f"{path}: expected an ONNX file; onnxruntime could not read it as one ({error})"
+        ) from error

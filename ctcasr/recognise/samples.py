@@ -1,10 +1,9 @@
-"""What a check writes, and a few of its utterances as a person wants to see them: texts, where the blank is, where the symbols spike."""
+"""A few utterances of a check as a person wants to see them: texts, blanks, spikes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
+from typing import TypedDict
 
 from torch import Tensor
 
@@ -14,37 +13,46 @@ from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 
 
+class Sample(TypedDict):
+    """One utterance of a check, as plain data."""
+
+    id: str
+    reference: str
+    hypothesis: str
+    blank: list[float]  # posterior of each frame
+    spikes: list[tuple[int, str, float]]  # frame, symbol, posterior
+
+
 def greedy_texts(logits: Seq, tokenizer: Tokenizer, blank_penalty: float = 0.0) -> list[str]:
-    """The texts that logits [B, T, symbols] spell, with `blank_penalty` nats taken off the blank."""
-    found = greedy(
-        penalised(logits.data, tokenizer.blank, blank_penalty), logits.lengths, tokenizer.blank
-    )
-    return [tokenizer.decode(d.tokens) for d in found]
+    """The texts that logits [B, T, symbols] spell, with so many nats taken off the blank."""
+    scores = penalised(logits.data, tokenizer.blank, blank_penalty)
+    decoded = greedy(scores, logits.lengths, tokenizer.blank)
+    return [tokenizer.decode(row.tokens) for row in decoded]
 
 
 def sample(
-    utterance: Utterance, said: str, written: str, logits: Tensor, tokenizer: Tokenizer
-) -> dict[str, Any]:
-    """Plain data about logits [T, C]: the blank posterior of each frame, and [frame, symbol, posterior] of each spike."""
+    utterance: Utterance, reference: str, hypothesis: str, logits: Tensor, tokenizer: Tokenizer
+) -> Sample:
+    """What logits [T, symbols] of an utterance show; posteriors have two digits."""
     posteriors = logits.float().softmax(1)
-    best, label = (part.tolist() for part in posteriors.max(1))
-    spikes = []
-    for symbol, frames in groupby(range(len(label)), key=label.__getitem__):
-        if symbol != tokenizer.blank:
-            top = max(frames, key=best.__getitem__)
-            spikes.append([top, tokenizer.symbol(symbol), round(best[top], 2)])
-    blank = [round(p, 2) for p in posteriors[:, tokenizer.blank].tolist()]
+    blank = posteriors[:, tokenizer.blank].tolist()
     return {
         "id": utterance.id,
-        "reference": said,
-        "hypothesis": written,
-        "blank": blank,
-        "spikes": spikes,
+        "reference": reference,
+        "hypothesis": hypothesis,
+        "blank": [round(posterior, 2) for posterior in blank],
+        "spikes": spikes_of(posteriors, tokenizer),
     }
 
 
-def three_of(samples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Three of the samples, spread evenly, the same ones at every check; all where there are no more."""
-    return (
-        list(samples) if len(samples) <= 3 else [samples[len(samples) * k // 6] for k in (1, 3, 5)]
-    )
+def spikes_of(posteriors: Tensor, tokenizer: Tokenizer) -> list[tuple[int, str, float]]:
+    """(Frame, symbol, posterior) of the summit of each run of one symbol in [T, symbols]."""
+    maxima = posteriors.max(1)
+    best: list[float] = maxima.values.tolist()
+    labels: list[int] = maxima.indices.tolist()
+    spikes = []
+    for label, frames in groupby(range(len(labels)), key=labels.__getitem__):
+        if label != tokenizer.blank:
+            summit = max(frames, key=best.__getitem__)
+            spikes.append((summit, tokenizer.symbol(label), round(best[summit], 2)))
+    return spikes

@@ -9,13 +9,32 @@ from typing import Any
 from ctcasr.front import FrontSpec
 from ctcasr.specs import ConvSpec, NetSpec, from_plain, resolve_spec, to_plain
 
+_THREE_CONVS = (
+    ConvSpec(32, (5, 5), (2, 2)),
+    ConvSpec(32, (5, 5), (2, 2)),
+    ConvSpec(32, (5, 5), (1, 2)),
+)
+
+
+def _report_presets() -> dict[str, NetSpec]:
+    """The networks of the report, by name: two transforms, two cells, one direction or two."""
+    presets = {}
+    for size, n_fft in (("", 512), ("_1024", 1024)):
+        for rnn in ("gru", "lstm"):
+            for direction in ("", "bi"):
+                for conv in ("", "_conv"):
+                    name = f"report_v{size}_{direction}{rnn}{conv}"
+                    presets[name] = _report(n_fft, rnn, direction == "bi", bool(conv))
+    return presets
+
 
 def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
-    stride = (ConvSpec(32, (11, 21), (2, 2)),) if conv else ()
-    front = FrontSpec(kind="spectrogram", n_fft=n_fft, norm="utterance")
+    layers: tuple[ConvSpec, ...] = ()
+    if conv:
+        layers = (ConvSpec(32, (11, 21), (2, 2)),)
     return NetSpec(
-        front,
-        stride,
+        FrontSpec(kind="spectrogram", n_fft=n_fft, norm="utterance"),
+        layers,
         rnn,
         layers=1,
         hidden=128,
@@ -28,23 +47,16 @@ def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
 
 PRESETS: dict[str, NetSpec] = {
     "default": NetSpec(
-        conv=(
-            ConvSpec(32, (5, 5), (2, 2)),
-            ConvSpec(32, (5, 5), (2, 2)),
-            ConvSpec(32, (5, 5), (1, 2)),
-        ),
+        conv=_THREE_CONVS,
         rnn="lstm",
         layers=3,
         hidden=128,
         dropout=0.2,
     ),
-    "streaming": NetSpec(  # statistics of the corpus and one direction: nothing waits for the end of the utterance
+    # Statistics of the corpus and one direction: nothing waits for the end of the utterance.
+    "streaming": NetSpec(
         FrontSpec(norm="corpus"),
-        conv=(
-            ConvSpec(32, (5, 5), (2, 2)),
-            ConvSpec(32, (5, 5), (2, 2)),
-            ConvSpec(32, (5, 5), (1, 2)),
-        ),
+        conv=_THREE_CONVS,
         rnn="lstm",
         layers=3,
         hidden=256,
@@ -52,20 +64,19 @@ PRESETS: dict[str, NetSpec] = {
         lookahead=8,
         dropout=0.2,
     ),
-    **{
-        f"report_v{size}_{'bi' if both else ''}{rnn}{'_conv' if conv else ''}": _report(
-            n_fft, rnn, both, conv
-        )
-        for size, n_fft in (("", 512), ("_1024", 1024))
-        for rnn in ("gru", "lstm")
-        for both in (False, True)
-        for conv in (False, True)
-    },
+    **_report_presets(),
 }
 
 
 def read_spec(name: str) -> NetSpec:
-    """A preset by its name, with changes ("default rnn=gru front.norm=pca fc=[128]"), or a spec from a TOML file (`.toml`)."""
+    """A preset by its name, with changes behind it, or a spec from a TOML file (`.toml`).
+
+    Raises ValueError that names the nearest preset or field.
+
+    Example:
+        >>> read_spec("default rnn=gru front.norm=pca fc=[128]").fc
+        (128,)
+    """
     return resolve_spec(name, PRESETS, spec_from)
 
 

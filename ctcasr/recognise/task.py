@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
-from operator import add
 from typing import Any
 
 import torch
@@ -16,21 +13,25 @@ from ctcasr.ctc import CtcReport, ctc_loss
 from ctcasr.diagnose import verdict
 from ctcasr.diagnose.evidence import Evidence
 from ctcasr.front import SpecAugment
+from ctcasr.recognise.check_tally import CheckTally
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.recognise.objective import Objective
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.recognise.samples import greedy_texts, sample, three_of
+from ctcasr.recognise.samples import greedy_texts
 from ctcasr.recognise.spec import spec_from
 from ctcasr.records import Record
-from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 from ctcasr.specs import describe
-from ctcasr.task import Gather, Loss, Score, added, alone
+from ctcasr.task import Gather, Loss, Score, alone, three_of
 from ctcasr.text import Tokenizer
 
 
 class Recognise:
-    """Trains a SpeechModel to write what is said; `augment` masks features from optimiser step `augment_from` on."""
+    """Trains a SpeechModel to write what is said.
+
+    `augment` masks features from optimiser step `augment_from` on; `blank_penalty` nats are taken
+    off the blank in checks.
+    """
 
     def __init__(
         self,
@@ -43,9 +44,14 @@ class Recognise:
         blank_penalty: float = 0.0,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
-        self.network, self.tokenizer, self.spec = model, tokenizer, dict(spec)
-        self.objective, self.blank_penalty = objective or Objective(), blank_penalty
-        self.augment, self.augment_from, self.notes = augment, augment_from, dict(notes or {})
+        self.network = model
+        self.tokenizer = tokenizer
+        self.spec = dict(spec)
+        self.augment = augment
+        self.augment_from = augment_from
+        self.objective = objective or Objective()
+        self.blank_penalty = blank_penalty
+        self.notes = dict(notes or {})
         self.evidence = Evidence(
             model,
             tokenizer,
@@ -65,76 +71,60 @@ class Recognise:
 
     def step(self, batch: Batch, step: int) -> Loss:
         """CTC loss of the utterances that have an alignment; the others are left out and named."""
-        augment = self.augment if step >= self.augment_from else None
-        logits, rows, report = self.objective(self.network, batch, augment, self.tokenizer.blank)
+        augment = self.augment
+        if step < self.augment_from:
+            augment = None
+        blank = self.tokenizer.blank
+        logits, losses, report = self.objective(self.network, batch, augment, blank)
         self.evidence.train_batch(batch, logits.lengths)
         left_out = tuple(
-            f"{batch.ids[row]}: {_infeasible(report, row)}" for row in report.infeasible
+            f"{batch.utterances[row].full_name}: {infeasibility(report, row)}"
+            for row in report.infeasible
         )
-        return Loss(rows.sum(), len(batch) - len(left_out), rows.detach(), left_out, report.summary)
+        weight = len(batch) - len(left_out)
+        return Loss(losses.sum(), weight, losses.detach(), left_out, report.summary)
 
     def after_step(self, step: int, total: int) -> None:
         """Nothing."""
 
     @torch.no_grad()
     def check(self, batches: Iterable[Batch], gather: Gather = alone) -> Score:
-        """Word error rate of greedy decoding, loss and blank statistics over all batches; evidence from those of this process."""
+        """Word error rate of greedy decoding, loss and blank statistics over all batches.
+
+        The evidence is that of this process's batches.
+        """
         was_training = self.network.training
         self.network.eval()
-        tally, total, feasible, samples, report = ErrorRates(), 0.0, 0, [], None
+        tally = CheckTally()
         for batch in batches:
-            logits = self.network(batch.audio)
-            rows, part = ctc_loss(
-                logits.data,
-                batch.targets,
-                logits.lengths,
-                batch.target_lengths,
-                blank=self.tokenizer.blank,
-                reduction="none",
-                zero_infinity=True,
-                return_report=True,
-            )
-            report = part if report is None else report + part
-            total, feasible = (
-                total + float(rows.sum()),
-                feasible + len(batch) - len(part.infeasible),
-            )
-            hypotheses = self.write(logits)
-            self.evidence.dev_batch(batch, logits, hypotheses)
-            for row, (utterance, written) in enumerate(
-                zip(batch.utterances, hypotheses, strict=True)
-            ):
-                said = self.tokenizer.normalise(utterance.text or "")
-                tally += ErrorRates.of(said, written)
-                if row in (
-                    0,
-                    len(batch) // 3,
-                    2 * len(batch) // 3,
-                ):  # a few of each batch will do to choose from
-                    samples.append(
-                        sample(utterance, said, written, logits.row(row), self.tokenizer)
-                    )
-        found = gather((tally, total, feasible, samples, [report.cpu()] if report else []))
-        tally, total, feasible, samples, reports = added(found)
-        report = reduce(add, reports) if reports else None
-        evidence = self.evidence.figures()
+            tally += self._check_batch(batch)
+        tally = tally.merged(gather)
+        evidence = self.evidence.collect()
         evidence["masked"] = 0.0 if self.augment is None else self.augment.share
         self.network.train(was_training)
-        loss = total / feasible if feasible else math.inf
-        figures = {
-            "loss": loss,
-            "wer": tally.words.rate,
-            "cer": tally.chars.rate,
-            "utterances": tally.utterances,
-            "empty_hypotheses": tally.empty,
-        }
         return Score(
-            (tally.words.rate, loss),
-            figures,
-            three_of(samples),
-            report.summary() if report else {},
-            evidence,
+            key=(tally.errors.words.rate, tally.loss),
+            metrics=tally.metrics(),
+            samples=three_of(tally.samples),
+            report={} if tally.report is None else tally.report.summary(),
+            evidence=evidence,
         )
+
+    def _check_batch(self, batch: Batch) -> CheckTally:
+        logits = self.network(batch.audio)
+        losses, report = ctc_loss(
+            logits.data,
+            batch.targets,
+            logits.lengths,
+            batch.target_lengths,
+            blank=self.tokenizer.blank,
+            reduction="none",
+            zero_infinity=True,
+            return_report=True,
+        )
+        hypotheses = self.write(logits)
+        self.evidence.dev_batch(batch, logits, hypotheses)
+        return CheckTally.of(batch, hypotheses, logits, losses, report, self.tokenizer)
 
     def judge(self, history: Sequence[Record]) -> Mapping[str, Any] | None:
         """Is it learning, waiting on the blank plateau, or in trouble, and of what kind?"""
@@ -144,13 +134,26 @@ class Recognise:
         """The texts that logits [B, T, symbols] spell, by greedy decoding."""
         return greedy_texts(logits, self.tokenizer, self.blank_penalty)
 
+    def state_dict(self) -> dict[str, Any]:
+        """The evidence collected so far, for last.pt: see `Evidence.state_dict`."""
+        return self.evidence.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.evidence.load_state_dict(state)
+
     def export(self) -> dict[str, Any]:
         """What `Recogniser.load` reads."""
         return Recogniser.payload(self.network, self.spec, self.tokenizer, self.notes)
 
 
-def _infeasible(report: CtcReport, row: int) -> str:
-    frames, labels = report.input_lengths[row], report.target_lengths[row]
+def infeasibility(report: CtcReport, row: int) -> str:
+    """Why a row of a batch has no alignment, and what to do."""
+    frames = report.input_lengths[row]
+    labels = report.target_lengths[row]
     repeats = frames - labels - report.slack[row]
     with_repeats = f", {repeats} of them twice in a row" if repeats else ""
-    return f"{frames} frames cannot spell {labels} symbols{with_repeats}; use a smaller stride or leave it out"
+    return (
+        f"{frames} frames cannot spell {labels} symbols{with_repeats}; "
+        "use a smaller stride or leave it out"
+    )

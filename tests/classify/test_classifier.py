@@ -130,9 +130,17 @@ def test_files_at_other_rates_and_with_more_channels(
     (tmp_path / "b.wav").write_bytes(b"")
     with pytest.raises(AudioError, match="empty"):
         classifier.classify(tmp_path / "b.wav")
-    for wrong in (torch.zeros(0), torch.zeros(2, 9), torch.tensor([float("nan")])):
-        with pytest.raises(ValueError, match="finite samples"):
+    for wrong, told in (
+        (torch.zeros(0), r"expected samples \[N\] or \[channels, N\]"),
+        (torch.zeros(9, 2), "more channels than sound"),
+        (torch.tensor([float("nan")]), "finite samples"),
+        (noise(9) * 32768, "divided by 32768"),
+    ):
+        with pytest.raises(AudioError, match=told):
             classifier.classify(wrong, 8000)
+    for rate_hz in (None, 0, 8000.5):
+        with pytest.raises(AudioError, match="expected rate_hz"):
+            classifier.classify(noise(9), rate_hz)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="expected rate_hz"):
         classifier.classify(noise(9))
 

@@ -18,6 +18,7 @@ from ctcasr.classify.model import ClassifierSpec, build_classifier, classifier_t
 from ctcasr.front import FrontSpec, SpecAugment
 from ctcasr.net import Pruner, Schedule
 from ctcasr.net.prune import sparsity
+from ctcasr.records import CheckRecord, EpochRecord
 from ctcasr.seq import Seq
 from ctcasr.specs import ConvSpec
 from ctcasr.train import TrainConfig, fit
@@ -94,13 +95,11 @@ def test_it_learns_through_fit_and_its_checkpoint_classifies(pruner: bool, tmp_p
     records = list(
         fit(task, Fixed([tones(16, n) for n in range(6)]), Fixed([dev]), out=tmp_path, config=PLAN)
     )
-    checks = [r.data for r in records if r.kind == "check"]
-    assert (
-        checks[-1]["accuracy"] > 0.9
-        and checks[-1]["verdict"] is None
-        and checks[-1]["dev_loss"] < 0.5
-    )
-    assert sum(map(sum, checks[-1]["evidence"]["confusion"])) == 30
+    checks = [record for record in records if isinstance(record, CheckRecord)]
+    last = checks[-1]
+    assert last.metrics["accuracy"] > 0.9 and last.verdict is None
+    assert last.loss is not None and last.loss < 0.5
+    assert sum(map(sum, last.evidence["confusion"])) == 30
     best = Classifier.load(tmp_path / "best.pt")
     found = best.logits(dev.audio.data).argmax(1)
     assert dev.labels is not None and float((found == dev.labels).float().mean()) > 0.9
@@ -108,7 +107,7 @@ def test_it_learns_through_fit_and_its_checkpoint_classifies(pruner: bool, tmp_p
         assert sparsity(best.model.body) == pytest.approx(
             0.5, abs=0.02
         )  # an early network, not yet pruned, is not the best
-        assert [c["best"] for c in checks[:2]] != [False, False] and sparsity(
+        assert [check.best for check in checks[:2]] != [False, False] and sparsity(
             task.network.body
         ) == pytest.approx(0.5, abs=0.02)
 
@@ -121,7 +120,7 @@ def test_resuming_gives_the_same_network_to_the_bit(tmp_path: Path) -> None:
         plan = TrainConfig(**{**vars(PLAN), "epochs": 4, "schedule": "constant"})
         stream = fit(task, batches, None, out=out, config=plan, resume=resume)
         for record in stream:
-            if record.kind == "epoch" and record.data["epoch"] == epochs:
+            if isinstance(record, EpochRecord) and record.epoch == epochs:
                 stream.close()  # type: ignore[attr-defined]
                 break
         return task

@@ -1,39 +1,20 @@
-"""Files in, enhanced files out, signed."""
+"""Noisy samples in, samples of the speech out; a checkpoint knows how it was shown its videos."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.batch import Skip, Utterance
-from ctcasr.cli import main
-from ctcasr.enhance.enhancer import Enhancer, enhance_files
+from ctcasr.data import AudioError
+from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.model import build_enhancer
-from ctcasr.enhance.spec import ENHANCERS, enhancer_to
+from ctcasr.enhance.spec import ENHANCERS, VIDEO_MODES, enhancer_to
 
 SPEC = ENHANCERS["mask_tiny"]
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    return checkpoint.save(
-        tmp_path / "model" / "best.pt",
-        Enhancer.payload(build_enhancer(SPEC), enhancer_to(SPEC), {"listener": "abc"}),
-    )
-
-
-def sound(path: Path, rate_hz: int = 16000, count: int = 4001, channels: int = 1) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = 0.1 * np.random.default_rng(0).standard_normal((count, channels))
-    soundfile.write(path, data, rate_hz)
-    return path
 
 
 def test_loaded_it_does_the_same(saved: Path) -> None:
@@ -44,51 +25,45 @@ def test_loaded_it_does_the_same(saved: Path) -> None:
     assert loaded.name["listener"] == "abc" and loaded.name["checkpoint"] == "best.pt"
 
 
-@pytest.mark.parametrize("rate_hz", [8000, 16000, 44100])
-def test_rate_and_length_are_kept(saved: Path, tmp_path: Path, rate_hz: int) -> None:
-    path = sound(tmp_path / "in.wav", rate_hz, 5003, channels=2)
-    assert main(["enhance", str(saved), str(path), str(tmp_path / "out.wav")]) == 0
-    found = soundfile.info(tmp_path / "out.wav")
-    assert (found.samplerate, found.frames, found.channels) == (rate_hz, 5003, 1)
+def dualpath(tmp_path: Path, spec: dict, notes: dict) -> Enhancer:  # type: ignore[type-arg]
+    model = build_enhancer(ENHANCERS["dualpath_causal"])
+    return Enhancer.load(checkpoint.save(tmp_path / "e.pt", Enhancer.payload(model, spec, notes)))
 
 
-def test_a_folder_keeps_its_shape_and_is_signed(
-    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("mode", VIDEO_MODES)
+def test_how_videos_are_shown_is_in_the_spec_and_in_older_checkpoints_in_the_settings(
+    mode: str, tmp_path: Path
 ) -> None:
-    source, out = tmp_path / "in", tmp_path / "out"
-    sound(source / "a.wav")
-    sound(source / "deep" / "b.flac")
-    (source / "bad.wav").write_bytes(b"nothing")
-    assert main(["enhance", str(saved), str(source), str(out)]) == 1
-    told = capsys.readouterr()
-    assert "2 files enhanced, 1 could not be read" in told.out and "bad.wav" in told.err
-    assert soundfile.info(out / "deep" / "b.flac").frames == 4001
-    signed = json.loads((out / "enhanced_by.json").read_text())
-    assert (
-        signed["checkpoint"] == "best.pt"
-        and len(signed["fingerprint"]) == 16
-        and signed["network"] == "mask"
-    )
-    assert (out / "deep" / "enhanced_by.json").is_file()
+    spec = enhancer_to(ENHANCERS["dualpath_causal"].with_video(mode))
+    settings = {"settings": 'video = "as_published"'}
+    assert dualpath(tmp_path, spec, settings).video == mode
+    old = {**spec, "dualpath": {k: v for k, v in spec["dualpath"].items() if k != "video"}}
+    assert dualpath(tmp_path, old, {"settings": f'video = "{mode}"'}).video == mode
+    assert dualpath(tmp_path, old, {}).video == "fixed"
 
 
-def test_utterances_go_by_their_ids(saved: Path, tmp_path: Path) -> None:
-    path = sound(tmp_path / "long.wav")
-    lines = [Utterance(path), Utterance(path, 0.1, offset=0.05), Utterance(tmp_path / "gone.wav")]
-    done = enhance_files(saved, lines, tmp_path / "out")
-    assert [one.name for one in done if isinstance(one, Path)] == ["long.wav", "long@0.05.wav"]
-    assert isinstance(done[2], Skip)
-    assert soundfile.info(tmp_path / "out" / "long@0.05.wav").frames == 1600
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.float64])
+def test_what_samples_came_as_does_not_matter(kind: type, saved: Path) -> None:
+    enhancer = Enhancer.load(saved)
+    whole = np.round(3000 * np.sin(0.05 * np.arange(2000))).astype(np.int16)
+    wanted = enhancer.enhance(torch.from_numpy(whole / 32768).float(), 16000)
+    scale = {np.int16: 1, np.int32: 65536, np.float64: 1 / 32768}[kind]
+    samples = (whole.astype(np.float64) * scale).astype(kind)
+    for sound in (samples, torch.from_numpy(samples), np.stack([samples, samples])):
+        assert torch.equal(enhancer.enhance(sound, 16000), wanted)
 
 
-def test_originals_are_never_replaced(
-    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = sound(tmp_path / "in" / "a.wav")
-    before = path.read_bytes()
-    assert main(["enhance", str(saved), str(path), str(path)]) == 1
-    assert main(["enhance", str(saved), str(path.parent), str(path.parent)]) == 1
-    assert path.read_bytes() == before and "never replace" in capsys.readouterr().err
+def test_samples_that_cannot_be_sound_are_told(saved: Path) -> None:
+    enhancer = Enhancer.load(saved)
+    wave = 0.1 * torch.randn(2000)
+    for sound, rate_hz, told in (
+        (wave, 0, "rate_hz"),
+        (wave, None, "rate_hz"),
+        (wave * 32768, 16000, "divided by 32768"),
+        (torch.stack([wave, -wave]), 16000, "opposite phase"),
+    ):
+        with pytest.raises(AudioError, match=told):
+            enhancer.enhance(sound, rate_hz)
 
 
 def test_other_checkpoints_are_refused(tmp_path: Path) -> None:

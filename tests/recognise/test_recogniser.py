@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -127,16 +129,41 @@ def test_another_rate_is_resampled_the_same_from_a_file_and_from_samples(
     ("samples", "rate", "told"),
     [
         (torch.zeros(100), None, "expected rate_hz with samples"),
-        (torch.zeros(2, 100), RATE, r"samples \[N\], one channel"),
-        (torch.zeros(0), RATE, "at least one"),
+        (torch.zeros(100), 0, "expected rate_hz"),
+        (torch.zeros(100, 2), RATE, "more channels than sound"),
+        (torch.zeros(0), RATE, r"expected samples \[N\] or \[channels, N\]"),
         (torch.tensor([0.0, math.nan]), RATE, "finite"),
+        (torch.full((100,), 3000.0), RATE, "divided by 32768"),
+        (torch.tensor([[0.5, -0.5], [-0.5, 0.5]]), RATE, "opposite phase"),
+        ([torch.zeros(100), torch.zeros(100, 2)], RATE, "sound 1: expected"),
     ],
 )
 def test_wrong_samples_raise(
     samples: torch.Tensor, rate: int | None, told: str, recogniser: Recogniser
 ) -> None:
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(AudioError, match=told):
         recogniser.transcribe(samples, rate)
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.float32, np.float64])
+def test_what_samples_came_as_does_not_matter(kind: type, recogniser: Recogniser) -> None:
+    whole = (CLIPS[0] * 32768).round().to(torch.int16).numpy()
+    (wanted,) = recogniser.transcribe(torch.from_numpy(whole / 32768).float(), RATE)
+    scale = {np.int16: 1, np.int32: 65536}.get(kind, 1 / 32768)
+    samples = (whole.astype(np.float64) * scale).astype(kind)
+    for sound in (samples, torch.from_numpy(samples), np.stack([samples, samples])):
+        (found,) = recogniser.transcribe(sound, RATE)
+        assert same(found, wanted)
+
+
+def test_open_files_are_heard_like_paths(recogniser: Recogniser, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", CLIPS[0].numpy(), RATE, subtype="FLOAT")
+    content = (tmp_path / "a.wav").read_bytes()
+    (wanted,) = recogniser.transcribe(tmp_path / "a.wav")
+    with open(tmp_path / "a.wav", "rb") as file:
+        assert same(recogniser.transcribe(file)[0], wanted)
+    for found in recogniser.transcribe([io.BytesIO(content), io.BytesIO(content)]):
+        assert same(found, wanted)
 
 
 def test_bad_files_raise(recogniser: Recogniser, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ctcasr.batch import Utterance
-from ctcasr.recognise.samples import sample, three_of
+from ctcasr.recognise.samples import sample
 from ctcasr.text import Alphabet
 
 
@@ -25,8 +25,3 @@ def test_spikes_spell_what_is_written_and_blanks_are_posteriors() -> None:
     ]
     assert found["blank"] == [round(float(p), 2) for p in logits.softmax(1)[:, 0]]
     assert all(0.5 < p <= 1 for _, _, p in found["spikes"])
-
-
-def test_three_are_chosen_evenly_and_always_the_same() -> None:
-    assert three_of([{"id": k} for k in range(9)]) == [{"id": 1}, {"id": 4}, {"id": 7}]
-    assert three_of([{"id": 0}]) == [{"id": 0}] and three_of([]) == []

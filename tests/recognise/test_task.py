@@ -122,8 +122,8 @@ def test_a_check_does_not_depend_on_how_the_utterances_are_batched() -> None:
         for k, u in enumerate(clips.utterances)
     ]
     one, many = task().check([clips]), task().check(parts)
-    assert one.figures["wer"] == many.figures["wer"] and one.figures["loss"] == pytest.approx(
-        many.figures["loss"], rel=1e-5
+    assert one.metrics["wer"] == many.metrics["wer"] and one.metrics["loss"] == pytest.approx(
+        many.metrics["loss"], rel=1e-5
     )
 
 

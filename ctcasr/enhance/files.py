@@ -1,0 +1,231 @@
+"""Noisy files in, enhanced files out, signed by who enhanced them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import soundfile
+from torch import Tensor
+
+from ctcasr.batch import Skip, Utterance
+from ctcasr.data import AudioError, audio_info, read_audio
+from ctcasr.data.provenance import ENHANCED_BY
+from ctcasr.enhance.enhancer import Enhancer, EnhancerName
+from ctcasr.video import VideoReader
+
+VIDEO_SUFFIXES = (".mp4", ".mpg", ".avi", ".mov", ".mkv")
+# What libsndfile reads; what it can read under other names is known by its content.
+SOUND_SUFFIXES = frozenset(
+    (".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus")
+    + (".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave")
+)
+_WRITTEN = (".wav", ".flac")  # what is written without loss
+_FLAC_PEAK = 0.999  # the loudest sample of a FLAC file, which holds no floats
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to enhance."""
+
+    utterance: Utterance
+    target: Path
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """What is to be done in a folder, and what is left aside."""
+
+    jobs: Sequence[Job]
+    ignored: Sequence[Path] = field(default=())  # no sound that libsndfile reads
+
+    def __post_init__(self) -> None:
+        """Nothing may be written twice, or over an original: ValueError before work starts."""
+        sources = {job.utterance.audio_filepath.resolve() for job in self.jobs}
+        first_with: dict[Path, Job] = {}
+        for job in self.jobs:
+            target = job.target.resolve()
+            if target in sources:
+                raise ValueError(
+                    f"{job.target}: expected another place than that of an original; "
+                    "enhanced files never replace one: name another OUT"
+                )
+            if target in first_with:
+                first = first_with[target].utterance
+                raise ValueError(
+                    f"{job.target}: expected one file for each name; {_place(first)} and "
+                    f"{_place(job.utterance)} would both be written there: rename one of them, "
+                    "or enhance them into two folders"
+                )
+            first_with[target] = job
+
+
+def _place(utterance: Utterance) -> str:
+    return utterance.where or str(utterance.audio_filepath)
+
+
+def enhance_files(
+    enhancer: Enhancer | Path | str, utterances: Sequence[Utterance], folder: Path
+) -> list[Path | Skip]:
+    """Enhance utterances, with their video where the network sees, to `folder`/ID.wav.
+
+    Returns what was written, and what could not be read. Raises ValueError where two utterances
+    have one ID.
+    """
+    jobs = [Job(utterance, folder / f"{utterance.id}.wav") for utterance in utterances]
+    return list(enhanced(enhancer, Jobs(jobs)))
+
+
+def enhance_tree(
+    enhancer: Enhancer | Path | str, source: Path, out: Path, video: Path | None = None
+) -> Iterator[Path | Skip]:
+    """Enhance a file to a file, or every sound file below a folder to a folder.
+
+    Yields what was written, and what could not be read. `video` is a file, or a folder with
+    videos of the same names. Raises ValueError as `plan_tree` does.
+    """
+    yield from enhanced(enhancer, plan_tree(source, out, video))
+
+
+def plan_tree(source: Path, out: Path, video: Path | None = None) -> Jobs:
+    """What `enhance_tree` would do, before anything is read or written.
+
+    Below a folder it is every file that libsndfile reads. FLAC files stay FLAC; every other kind
+    is written as WAV. Raises ValueError where there is no sound, where two files would be written
+    to one place or over an original, and for an OUT of another kind than .wav or .flac.
+    """
+    if source.is_dir():
+        return _plan_folder(source, out, video)
+    if not source.exists():
+        raise ValueError(f"{source}: expected a sound file or a folder of them; there is nothing")
+    if out.is_dir():
+        target = written_as(out / source.name)
+    else:
+        target = out
+        if out.suffix.lower() not in _WRITTEN:
+            raise ValueError(
+                f"{out}: expected OUT as {' or '.join(_WRITTEN)}, which lose nothing, or a folder"
+            )
+    return Jobs([Job(Utterance(source, video_filepath=_beside(source, video)), target)])
+
+
+def _plan_folder(source: Path, out: Path, video: Path | None) -> Jobs:
+    jobs = []
+    ignored = []
+    for path in _files_below(source, out):
+        if is_sound(path):
+            target = written_as(out / path.relative_to(source))
+            jobs.append(Job(Utterance(path, video_filepath=_beside(path, video)), target))
+        else:
+            ignored.append(path)
+    if not jobs:
+        names = ", ".join(path.name for path in ignored[:3])
+        kinds = ", ".join(sorted(SOUND_SUFFIXES))
+        raise ValueError(
+            f"{source}: expected sound files ({kinds}); the folder has none"
+            + (f", only {names}" if names else "")
+        )
+    return Jobs(jobs, ignored)
+
+
+def _files_below(source: Path, out: Path) -> Iterator[Path]:
+    """Files in order, without hidden ones, sidecars, and what an earlier run has written."""
+    inside = out.resolve().is_relative_to(source.resolve()) and out.resolve() != source.resolve()
+    for path in sorted(source.rglob("*")):
+        if not path.is_file() or path.name.startswith(".") or path.name == ENHANCED_BY:
+            continue
+        if inside and path.resolve().is_relative_to(out.resolve()):
+            continue
+        yield path
+
+
+def is_sound(path: Path) -> bool:
+    """Whether libsndfile reads such files, by the name or, where that says nothing, the content."""
+    if path.suffix.lower() in SOUND_SUFFIXES:
+        return True
+    try:
+        audio_info(path)
+    except AudioError:
+        return False
+    return True
+
+
+def written_as(target: Path) -> Path:
+    """The same place with a name that says what is written there.
+
+    Example:
+        >>> written_as(Path("out/a.mp3")).name, written_as(Path("out/a.flac")).name
+        ('a.wav', 'a.flac')
+    """
+    if target.suffix.lower() in _WRITTEN:
+        return target
+    return target.with_suffix(".wav")
+
+
+def enhanced(enhancer: Enhancer | Path | str, jobs: Jobs) -> Iterator[Path | Skip]:
+    """Enhance one after the other; yields what was written, and what could not be read.
+
+    A sidecar in each folder tells that its files were enhanced, and by whom.
+    """
+    if not isinstance(enhancer, Enhancer):
+        enhancer = Enhancer.load(enhancer)
+    reader = VideoReader(mode=enhancer.video)
+    name = enhancer.name
+    for job in jobs.jobs:
+        utterance = job.utterance
+        try:
+            rate_hz = audio_info(utterance.audio_filepath).rate_hz
+            noisy = read_audio(utterance, rate_hz)
+            frames = reader(utterance) if enhancer.model.sees else None
+            samples = enhancer.enhance(noisy, rate_hz, frames)
+        except AudioError as error:
+            yield Skip(_place(utterance), str(error))
+            continue
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        _sign(job.target.parent, name)
+        _write(job.target, samples, rate_hz)
+        yield job.target
+
+
+def _write(target: Path, samples: Tensor, rate_hz: int) -> None:
+    """Nothing is clipped: WAV holds floats; FLAC holds none, and is made softer where it must."""
+    if target.suffix.lower() != ".flac":
+        soundfile.write(target, samples.numpy(), rate_hz, subtype="FLOAT")
+        return
+    too_loud = max(1.0, float(samples.abs().max()) / _FLAC_PEAK)
+    soundfile.write(target, (samples / too_loud).numpy(), rate_hz, subtype="PCM_24")
+
+
+def _beside(path: Path, video: Path | None) -> Path | None:
+    """The video of a sound file: the one given, or that of the same name in the folder given."""
+    if video is None or video.is_file():
+        return video
+    for suffix in VIDEO_SUFFIXES:
+        candidate = video / f"{path.stem}{suffix}"
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _sign(folder: Path, name: EnhancerName) -> None:
+    """Say in the folder's sidecar who made its files, before one might pass for a recording."""
+    sidecar = folder / ENHANCED_BY
+    signed = json.dumps(name, indent=1) + "\n"
+    if not sidecar.is_file() or sidecar.read_text(encoding="utf-8") != signed:
+        sidecar.write_text(signed, encoding="utf-8")
+
+
+def named(paths: Iterable[Path], most: int = 5) -> str:
+    """The first few names, and how many more there are.
+
+    Example:
+        >>> named([Path("in/a.txt"), Path("in/b.txt")], most=1)
+        'in/a.txt and 1 more'
+    """
+    names = [str(path) for path in paths]
+    more = len(names) - most
+    if more <= 0:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {more} more"

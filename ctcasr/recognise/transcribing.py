@@ -1,0 +1,102 @@
+"""How clips become batches and batches become hypotheses, whatever kind of recogniser it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from ctcasr.ctc import penalised
+from ctcasr.data.sound import Sound, clips_of
+from ctcasr.recognise.decoder import Decoder, decoded_rows
+from ctcasr.recognise.hypothesis import Hypothesis, Word, hypothesis_of, words_of
+from ctcasr.recognise.protocols import LogitsSource
+from ctcasr.seq import Seq
+from ctcasr.text import Tokenizer
+
+
+class Transcribing(ABC):
+    """`transcribe`: clips of like lengths go together; what a batch says, each kind knows."""
+
+    tokenizer: Tokenizer
+    blank_penalty: float = 0.0  # nats taken off the blank in decoding
+
+    @property
+    @abstractmethod
+    def rate_hz(self) -> int:
+        """The sample rate inside."""
+
+    @abstractmethod
+    def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
+        """Hypotheses of samples [B, N]: greedy, or by a decoder."""
+
+    def transcribe(
+        self,
+        audio: Sound | Sequence[Sound],
+        rate_hz: int | None = None,
+        batch_seconds: float = 120.0,
+        decoder: Decoder | None = None,
+    ) -> list[Hypothesis]:
+        """Hypotheses of files (paths or open), or of samples at `rate_hz`, which these need.
+
+        Samples are tensors or numpy arrays, [N] or [channels, N], floats of -1..1 or integers.
+        Greedy, or by a `decoder` (`ctcasr.recognise.decoder.beam_decoder`).
+        Raises AudioError for a bad file, and for samples that cannot be sound.
+        """
+        clips = list(clips_of(audio, rate_hz, self.rate_hz))
+        seconds = [clip.shape[0] / self.rate_hz for clip in clips]
+        hypotheses: dict[int, Hypothesis] = {}
+        for indices in batches_by_length(seconds, batch_seconds):
+            samples = Seq.stack([clips[index] for index in indices], self.rate_hz)
+            hypotheses.update(zip(indices, self.decode_batch(samples, decoder), strict=True))
+        return [hypotheses[index] for index in range(len(clips))]
+
+
+class TranscribingLogits(Transcribing):
+    """`transcribe` for whoever gives logits."""
+
+    @property
+    @abstractmethod
+    def frame_s(self) -> float:
+        """Seconds from one frame of logits to the next."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where it wants its samples."""
+
+    @abstractmethod
+    def logits(self, samples: Seq) -> Seq:
+        """Logits [B, T, symbols] of samples [B, N]."""
+
+    def words(self, tokens: Sequence[int], frames: Sequence[tuple[int, int]]) -> tuple[Word, ...]:
+        """Tokens, with first and one past the last frame of each, grouped into words."""
+        return words_of(self.tokenizer, tokens, frames, self.frame_s)
+
+    @torch.no_grad()
+    def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
+        """Hypotheses of samples [B, N]: greedy, or by a decoder."""
+        logits = penalised_logits(self, samples, self.blank_penalty)
+        rows = decoded_rows(logits, self.tokenizer.blank, decoder)
+        return [hypothesis_of(self.tokenizer, row, self.frame_s) for row in rows]
+
+
+def penalised_logits(source: LogitsSource, samples: Seq, blank_penalty: float) -> Seq:
+    """Logits [B, T, symbols] of samples [B, N], with so many nats taken off the blank."""
+    logits = source.logits(samples.to(source.device))
+    return logits.with_data(penalised(logits.data, source.tokenizer.blank, blank_penalty))
+
+
+def batches_by_length(seconds: Sequence[float], batch_seconds: float) -> Iterator[list[int]]:
+    """Indices of clips of so many seconds, longest first, padded batch by padded batch.
+
+    Example:
+        >>> list(batches_by_length([1.0, 4.0, 2.0, 1.0], 4.0))
+        [[1], [2, 3], [0]]
+    """
+    waiting = sorted(range(len(seconds)), key=seconds.__getitem__)
+    while waiting:
+        longest = seconds[waiting[-1]]
+        count = min(len(waiting), max(1, int(batch_seconds / longest)))
+        yield [waiting.pop() for _ in range(count)]

@@ -1,0 +1,143 @@
+"""Files in, enhanced files out, signed; nothing is written twice, nothing left out unsaid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from ctcasr.batch import Skip, Utterance
+from ctcasr.cli import main
+from ctcasr.enhance.files import Job, Jobs, enhance_files, is_sound, named, plan_tree
+
+
+def sound(path: Path, rate_hz: int = 16000, count: int = 4001, channels: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = 0.1 * np.random.default_rng(0).standard_normal((count, channels))
+    soundfile.write(path, data, rate_hz)
+    return path
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 44100])
+def test_rate_and_length_are_kept(saved: Path, tmp_path: Path, rate_hz: int) -> None:
+    path = sound(tmp_path / "in.wav", rate_hz, 5003, channels=2)
+    assert main(["enhance", str(saved), str(path), str(tmp_path / "out.wav")]) == 0
+    found = soundfile.info(tmp_path / "out.wav")
+    assert (found.samplerate, found.frames, found.channels) == (rate_hz, 5003, 1)
+
+
+def test_a_folder_keeps_its_shape_and_is_signed(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    sound(source / "a.wav")
+    sound(source / "deep" / "b.flac")
+    (source / "bad.wav").write_bytes(b"nothing")
+    assert main(["enhance", str(saved), str(source), str(out)]) == 1
+    told = capsys.readouterr()
+    assert "2 files enhanced, 1 could not be read" in told.out and "bad.wav" in told.err
+    assert soundfile.info(out / "deep" / "b.flac").frames == 4001
+    signed = json.loads((out / "enhanced_by.json").read_text())
+    assert (
+        signed["checkpoint"] == "best.pt"
+        and len(signed["fingerprint"]) == 16
+        and signed["network"] == "mask"
+    )
+    assert (out / "deep" / "enhanced_by.json").is_file()
+
+
+def test_utterances_go_by_their_ids(saved: Path, tmp_path: Path) -> None:
+    path = sound(tmp_path / "long.wav")
+    lines = [Utterance(path), Utterance(path, 0.1, offset=0.05), Utterance(tmp_path / "gone.wav")]
+    done = enhance_files(saved, lines, tmp_path / "out")
+    assert [one.name for one in done if isinstance(one, Path)] == ["long.wav", "long@0.05.wav"]
+    assert isinstance(done[2], Skip)
+    assert soundfile.info(tmp_path / "out" / "long@0.05.wav").frames == 1600
+
+
+def test_originals_are_never_replaced(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = sound(tmp_path / "in" / "a.wav")
+    before = path.read_bytes()
+    assert main(["enhance", str(saved), str(path), str(path)]) == 1
+    assert main(["enhance", str(saved), str(path.parent), str(path.parent)]) == 1
+    assert path.read_bytes() == before and "never replace" in capsys.readouterr().err
+
+
+def test_two_files_for_one_place_are_refused_before_anything_is_written(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    sound(source / "a.wav")
+    sound(source / "a.ogg")
+    assert main(["enhance", str(saved), str(source), str(out)]) == 1
+    told = capsys.readouterr().err
+    assert "a.wav" in told and "a.ogg" in told and "would both be written there" in told
+    assert not out.exists()
+
+
+def test_all_that_libsndfile_reads_is_enhanced_and_the_rest_is_named(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    for name in ("a.mp3", "b.aiff", "c.ogg", "d.flac", "e.wav", "f.WAV"):
+        sound(source / name)
+    sound(source / "g.wav").rename(source / "g.sound")  # known by its content
+    (source / "notes.txt").write_text("no sound", encoding="utf-8")
+    assert main(["enhance", str(saved), str(source), str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "7 files enhanced" in told and "1 ignored" in told and "notes.txt" in told
+    names = {path.name for path in out.iterdir()} - {"enhanced_by.json"}
+    assert names == {"a.wav", "b.wav", "c.wav", "d.flac", "e.wav", "f.WAV", "g.wav"}
+
+
+def test_enhancing_into_a_folder_inside_does_not_enhance_twice(saved: Path, tmp_path: Path) -> None:
+    sound(tmp_path / "in" / "a.wav")
+    out = tmp_path / "in" / "enhanced"
+    for _ in range(2):
+        assert main(["enhance", str(saved), str(tmp_path / "in"), str(out)]) == 0
+    assert sorted(p.name for p in out.rglob("*")) == ["a.wav", "enhanced_by.json"]
+
+
+def test_an_out_that_would_lose_sound_is_refused(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = sound(tmp_path / "in.mp3")
+    assert main(["enhance", str(saved), str(path), str(tmp_path / "out.mp3")]) == 1
+    assert "expected OUT as .wav or .flac" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.glob("out*")] == []
+
+
+def test_utterances_of_one_id_are_refused(saved: Path, tmp_path: Path) -> None:
+    lines = [
+        Utterance(sound(tmp_path / speaker / "002.wav"), where=f"m.jsonl:{line}")
+        for line, speaker in enumerate(("anna", "bert"))
+    ]
+    names = {line.id for line in lines}
+    if len(names) == 1:
+        with pytest.raises(ValueError, match=r"m\.jsonl:0 and m\.jsonl:1 would both"):
+            enhance_files(saved, lines, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_no_target_is_a_source(tmp_path: Path) -> None:
+    one, two = tmp_path / "a.ogg", tmp_path / "a.wav"
+    with pytest.raises(ValueError, match="never replace"):
+        Jobs([Job(Utterance(one), two), Job(Utterance(two), tmp_path / "b.wav")])
+
+
+def test_a_folder_without_sound_says_what_there_is(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").write_text("nothing", encoding="utf-8")
+    assert not is_sound(tmp_path / "readme.txt")
+    with pytest.raises(ValueError, match=r"the folder has none, only readme.txt"):
+        plan_tree(tmp_path, tmp_path / "out")
+    with pytest.raises(ValueError, match="there is nothing"):
+        plan_tree(tmp_path / "none", tmp_path / "out")
+
+
+def test_many_names_are_cut_short() -> None:
+    assert named([Path(name) for name in "abcdefg"]) == "a, b, c, d, e and 2 more"
