@@ -147,7 +147,7 @@ def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
         if r.kind == "check"
     ]
     curve = [(r.step, r.data["cer"], r.data["wer"]) for r in checks]
-    best = Recogniser.load(out / "best.pt")
+    best = Recogniser.load_checkpoint(out / "best.pt")
     best.blank_penalty = task.blank_penalty
     scored = evaluate(best, read_manifest(s.valid).utterances)
     words = [word_errors(said, heard.text) for _, said, heard in scored.rows]

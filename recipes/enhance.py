@@ -72,11 +72,12 @@ def main(argv: list[str] | None = None) -> None:
     run(parse(Settings, argv, prog="enhance"))
 
 
-def run(s: Settings, frames: Frames | None = None) -> None:
-    """Train, select, score; with `frames` the network sees."""
-    out, spec = Path(s.out), read_enhancer(s.net)
+def run(s: Settings, frames: Frames | None = None, video: str = "fixed") -> None:
+    """Train, select, score; with `frames` the network sees, in the way that `video` names."""
+    out = Path(s.out)
+    spec = read_enhancer(s.net).with_video(video)
     torch.manual_seed(s.seed)
-    listener = Listener(Recogniser.load(s.listener)) if s.listener else None
+    listener = Listener(Recogniser.load_checkpoint(s.listener)) if s.listener else None
     lines = read_manifest(s.train).utterances
     train, dev = (
         (lines, read_manifest(s.dev).utterances) if s.dev else split_dev(lines, s.dev_share, s.seed)

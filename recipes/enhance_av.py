@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
             f"net: expected a network that sees (avse_lstm8, avse_lstm12, ...); got {s.net!r}: use recipes/enhance.py"
         )
     reader = VideoReader(s.cache or Path(s.out) / "frames", mode=s.video)
-    enhance.run(s, reader)
+    enhance.run(s, reader, s.video)
     print(
         "video:",
         ", ".join(f"{kind} {count}" for kind, count in sorted(reader.counts.items()))

@@ -41,10 +41,10 @@ def hear(
         part = utterances[at : at + batch]
         samples = Seq.stack([read_audio(u, recogniser.rate_hz) for u in part], recogniser.rate_hz)
         begin = time.perf_counter()
-        logits = recogniser.hear(samples)
+        logits = recogniser.member_logits(samples)
         network_s += time.perf_counter() - begin
         audio_s += samples.seconds
-        batches.append(([recogniser.tokenizer.normalise(u.text or "") for u in part], logits))
+        batches.append(([recogniser.tokenizer.reference(u.text or "").text for u in part], logits))
     return Heard(batches, audio_s, network_s)
 
 

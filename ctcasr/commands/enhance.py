@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 from ctcasr.batch import Skip
-from ctcasr.enhance.enhancer import Enhancer, enhance_tree
+from ctcasr.enhance.enhancer import Enhancer
+from ctcasr.enhance.files import enhanced, named, plan_tree
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,15 +27,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Enhance and count; 1 where some files could not be read."""
+    plan = plan_tree(Path(arguments.source), Path(arguments.out), arguments.video)
     enhancer = Enhancer.load(arguments.checkpoint, arguments.device)
-    source = Path(arguments.source)
     written = 0
     unreadable = 0
-    for outcome in enhance_tree(enhancer, source, Path(arguments.out), arguments.video):
+    for outcome in enhanced(enhancer, plan):
         if isinstance(outcome, Skip):
             unreadable += 1
             print(f"ctcasr: {outcome.reason}", file=sys.stderr)
         else:
             written += 1
-    print(f"{written} files enhanced, {unreadable} could not be read: {arguments.out}")
+    ignored = ""
+    if plan.ignored:
+        ignored = f", {len(plan.ignored)} ignored (no sound: {named(plan.ignored)})"
+    print(f"{written} files enhanced, {unreadable} could not be read{ignored}: {arguments.out}")
     return 1 if unreadable else 0

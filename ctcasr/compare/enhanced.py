@@ -15,7 +15,7 @@ from ctcasr.compare.scene import Scene, Sound
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
 from ctcasr.data.provenance import enhanced_by
-from ctcasr.enhance.enhancer import enhance_files
+from ctcasr.enhance.files import enhance_files
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 MIXTURE_ENDINGS = ("_mixed", "_mix", "_noisy")  # of scene names, which enhancers often drop

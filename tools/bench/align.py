@@ -23,7 +23,7 @@ UNITS = 25_000  # of a GRID .align file, in a second
 
 def main(checkpoint: str, manifest: str) -> None:
     """Print the distribution of word-start and word-end errors in milliseconds."""
-    recogniser = Recogniser.load(checkpoint)
+    recogniser = Recogniser.load_checkpoint(checkpoint)
     starts: list[float] = []
     ends: list[float] = []
     for utterance in read_manifest(manifest).utterances:

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     torch.set_num_threads(1)
-    recogniser = Recogniser.load(args.checkpoint)
+    recogniser = Recogniser.load_checkpoint(args.checkpoint)
     chunk = round(args.chunk_s * recogniser.rate_hz)
     if chunk < 1:
         raise ValueError(
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         samples = read_audio(utterance, recogniser.rate_hz)
         text, times = _streamed(recogniser, samples, chunk)
         seconds, spent = seconds + samples.shape[0] / recogniser.rate_hz, spent + times
-        tally += ErrorRates.of(recogniser.tokenizer.normalise(utterance.text or ""), text)
+        tally += ErrorRates.of(recogniser.tokenizer.reference(utterance.text or "").text, text)
         same += text == recogniser.transcribe(samples, recogniser.rate_hz)[0].text
     if not spent:
         raise ValueError(f"{args.manifest}: expected utterances with a text; found none")
