@@ -1,4 +1,7 @@
-"""ctcasr: train CTC speech recognisers, understand what the training does, learn whether enhanced speech is understood better."""
+"""Train CTC speech recognisers, understand what the training does, score enhanced speech.
+
+The question of the last: does a recogniser understand it better?
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -7,10 +10,13 @@ if TYPE_CHECKING:
     from ctcasr.batch import Batch, Utterance
     from ctcasr.classify.classifier import Classification, Classifier
     from ctcasr.recognise.ensemble import Ensemble
-    from ctcasr.recognise.recogniser import Hypothesis, Recogniser
+    from ctcasr.recognise.hypothesis import Hypothesis
+    from ctcasr.recognise.protocols import Transcriber
+    from ctcasr.recognise.recogniser import Recogniser
     from ctcasr.seq import Framing, Seq
 
-# Resolved on first use (PEP 562), so that `import ctcasr.ctc` loads neither torchaudio nor soundfile nor jiwer.
+# Resolved on first use (PEP 562), so that `import ctcasr.ctc` loads neither torchaudio nor
+# soundfile nor jiwer.
 _HOME = {
     "Batch": "ctcasr.batch",
     "Utterance": "ctcasr.batch",
@@ -19,8 +25,9 @@ _HOME = {
     "Classification": "ctcasr.classify.classifier",
     "Classifier": "ctcasr.classify.classifier",
     "Ensemble": "ctcasr.recognise.ensemble",
-    "Hypothesis": "ctcasr.recognise.recogniser",
+    "Hypothesis": "ctcasr.recognise.hypothesis",
     "Recogniser": "ctcasr.recognise.recogniser",
+    "Transcriber": "ctcasr.recognise.protocols",
 }
 
 __all__ = [
@@ -32,6 +39,7 @@ __all__ = [
     "Hypothesis",
     "Recogniser",
     "Seq",
+    "Transcriber",
     "Utterance",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ class ClassEvaluation:
 
     def scores(self) -> dict[str, Any]:
         """Plain data: the keys of `Confusion.as_json`, and "skipped" (where, reason)."""
-        skipped = [{"where": skip.where, "reason": skip.reason} for skip in self.skipped]
+        skipped = [asdict(skip) for skip in self.skipped]
         return {**self.tally.as_json(), "skipped": skipped}
 
     def __str__(self) -> str:

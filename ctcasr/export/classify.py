@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Exported:
             "features_median_ms": self.features.median_ms,
             "features_p95_ms": self.features.p95_ms,
             "files": [file.as_json() for file in self.files],
-            "skipped": [{"where": skip.where, "reason": skip.reason} for skip in self.skipped],
+            "skipped": [asdict(skip) for skip in self.skipped],
         }
 
     def __str__(self) -> str:

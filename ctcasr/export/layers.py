@@ -21,6 +21,10 @@ from ctcasr.seq import Framing
 # torch keeps gates as input, forget, cell, output (LSTM) and reset, update, new (GRU);
 # ONNX as i, o, f, c and z, r, h.
 _GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN_TANH": (0,)}
+_TIME_FIRST = (1, 0, 2)  # [B, T, F] and [T, B, F], each to the other
+_FEATURES_FIRST = (0, 2, 1)  # [B, T, F] and [B, F, T], each to the other
+_SECOND_LATER = (0, 2, 1, 3)  # [B, C, T, F] to [B, T, C, F], [T, directions, B, H] to [T, B, ...]
+_FLATTENED = (0, 0, -1)  # the last two axes are one
 _FLOAT = 1  # ONNX's numbers of types
 _INT32 = 6
 _INT64 = 7
@@ -145,8 +149,8 @@ def conv_stack(graph: Graph, body: AcousticModel, frames: Padded) -> Padded:
     frames = replace(frames, data=graph("Unsqueeze", frames.data, [1]))
     for layer in layers:
         frames = conv(graph, layer, frames)
-    by_time = graph("Transpose", frames.data, perm=[0, 2, 1, 3])
-    return replace(frames, data=graph("Reshape", by_time, [0, 0, -1]))
+    by_time = graph("Transpose", frames.data, perm=_SECOND_LATER)
+    return replace(frames, data=graph("Reshape", by_time, _FLATTENED))
 
 
 def conv(graph: Graph, layer: ConvLayer, frames: Padded) -> Padded:
@@ -170,11 +174,11 @@ def conv(graph: Graph, layer: ConvLayer, frames: Padded) -> Padded:
 def recurrent_stack(graph: Graph, body: AcousticModel, frames: Padded) -> str:
     """RNN layers on [B, T, F], each with BatchNorm before it."""
     layers: Any = body.rnn.layers
-    steps = graph("Transpose", frames.data, perm=[1, 0, 2])
+    steps = graph("Transpose", frames.data, perm=_TIME_FIRST)
     lengths = graph("Cast", frames.lengths, to=_INT32)
     for norm, layer in zip(body.rnn.norms, layers, strict=True):
         steps = recurrent(graph, layer, batchnorm(graph, norm, steps), lengths)
-    return graph("Transpose", steps, perm=[1, 0, 2])
+    return graph("Transpose", steps, perm=_TIME_FIRST)
 
 
 def recurrent(graph: Graph, layer: RecurrentLayer, steps: str, lengths: str) -> str:
@@ -196,8 +200,8 @@ def recurrent(graph: Graph, layer: RecurrentLayer, steps: str, lengths: str) -> 
         direction="bidirectional" if len(rnns) == 2 else "forward",
         **more,
     )  # [T, directions, B, H]
-    by_row = graph("Transpose", out, perm=[0, 2, 1, 3])
-    return graph("Reshape", by_row, [0, 0, -1])
+    by_row = graph("Transpose", out, perm=_SECOND_LATER)
+    return graph("Reshape", by_row, _FLATTENED)
 
 
 def stacked_gates(rnns: Sequence[nn.RNNBase], name: str) -> Tensor:
@@ -212,10 +216,10 @@ def stacked_gates(rnns: Sequence[nn.RNNBase], name: str) -> Tensor:
 
 def lookahead(graph: Graph, layer: Lookahead, frames: Padded) -> str:
     """Look-ahead convolution on [B, T, F]."""
-    rows = graph("Transpose", masked(graph, frames.data, frames.mask), perm=[0, 2, 1])
+    rows = graph("Transpose", masked(graph, frames.data, frames.mask), perm=_FEATURES_FIRST)
     pads = [0, layer.framing.after]
     out = graph("Conv", rows, layer.conv.weight, group=layer.conv.groups, pads=pads)
-    return graph("Transpose", out, perm=[0, 2, 1])
+    return graph("Transpose", out, perm=_FEATURES_FIRST)
 
 
 def head(graph: Graph, body: AcousticModel, data: str) -> str:

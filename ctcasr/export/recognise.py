@@ -70,7 +70,7 @@ class ExportedRecogniser:
         return {
             "clips": self.clips,
             "runtimes": [asdict(runtime) for runtime in self.runtimes],
-            "skipped": [{"where": skip.where, "reason": skip.reason} for skip in self.skipped],
+            "skipped": [asdict(skip) for skip in self.skipped],
         }
 
     def __str__(self) -> str:

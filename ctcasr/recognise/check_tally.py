@@ -78,7 +78,10 @@ class CheckTally:
         return self.loss_sum / self.feasible
 
     def metrics(self) -> dict[str, Any]:
-        """What the check's record holds: loss, wer, cer, utterances, empty_hypotheses."""
+        """What the check's record holds: loss, wer, cer, utterances, empty_hypotheses.
+
+        The rates are None without words.
+        """
         return {
             "loss": self.loss,
             "wer": self.errors.words.rate,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypedDict
 
@@ -54,17 +53,13 @@ class Evaluation:
             reference, hypothesis = pair
             line = {"reference": reference, "hypothesis": hypothesis, "count": count}
             confusions.append(line)
-        skipped = [{"where": skip.where, "reason": skip.reason} for skip in self.skipped]
+        skipped = [asdict(skip) for skip in self.skipped]
         return {**self.tally.metrics(), "skipped": skipped, "confusions": confusions}
 
     def write(self, out: Path) -> Path:
         """scores.json, hypotheses.jsonl and alignments.txt in folder `out`; returns it."""
         out.mkdir(parents=True, exist_ok=True)
-        scores = self.scores()
-        for name, value in scores.items():
-            if value == math.inf:  # of words written where nothing was said: JSON has no infinity
-                scores[name] = str(value)
-        text = json.dumps(scores, indent=2, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(self.scores(), indent=2, ensure_ascii=False, allow_nan=False)
         (out / "scores.json").write_text(text + "\n", encoding="utf-8")
         with (
             open(out / "hypotheses.jsonl", "w", encoding="utf-8") as hypotheses,

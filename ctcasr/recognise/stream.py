@@ -67,7 +67,7 @@ class Stage:
         if self._held is None:
             return None
         if last:
-            self._held = torch.cat((self._held, _zeros_like(self._held, self.framing.after)), 1)
+            self._hold(_zeros_like(self._held, self.framing.after))
         ready = self._held[:, self._unseen :]
         hop = self.framing.hop
         count = (ready.shape[1] - self.framing.size) // hop + 1
@@ -180,7 +180,10 @@ class Written:
         self.frames.append((first, end))
 
     def _goes_on(self, token: int, first: int) -> bool:
-        return bool(self.tokens) and self.tokens[-1] == token and self.frames[-1][1] == first
+        if not self.tokens or self.tokens[-1] != token:
+            return False
+        _, end = self.frames[-1]
+        return end == first
 
     def open_words(self) -> tuple[Word, ...]:
         """The word that may still grow; none, or one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -103,7 +104,7 @@ class Recognise:
         evidence["masked"] = 0.0 if self.augment is None else self.augment.share
         self.network.train(was_training)
         return Score(
-            key=(tally.errors.words.rate, tally.loss),
+            key=(tally.errors.words.rate_or(math.inf), tally.loss),
             metrics=tally.metrics(),
             samples=three_of(tally.samples),
             report={} if tally.report is None else tally.report.summary(),
