@@ -13,10 +13,15 @@ from typing import Any
 
 import torch
 
+MODEL = re.compile(r"^(?:model name|Model)\s*:\s*(.+)$", re.MULTILINE)  # of the processor
+
 
 def hardware() -> dict[str, Any]:
-    """Processor and cores, memory, and graphics processors."""
-    found: dict[str, Any] = {
+    """Processor and cores, memory, and graphics processors.
+
+    Keys: cpu, machine, cores, memory_bytes, gpus, and driver where there is a GPU.
+    """
+    facts: dict[str, Any] = {
         "cpu": _cpu(),
         "machine": platform.machine(),
         "cores": os.cpu_count(),
@@ -26,21 +31,24 @@ def hardware() -> dict[str, Any]:
     if torch.cuda.is_available():
         for index in range(torch.cuda.device_count()):
             gpu = torch.cuda.get_device_properties(index)
-            found["gpus"].append(
+            facts["gpus"].append(
                 {
                     "name": gpu.name,
                     "memory_bytes": gpu.total_memory,
                     "compute_capability": f"{gpu.major}.{gpu.minor}",
                 }
             )
-        found["driver"] = _first_line(
+        facts["driver"] = _first_line(
             ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
         )
-    return found
+    return facts
 
 
 def software() -> dict[str, Any]:
-    """Versions, and the commit of a checkout."""
+    """Versions, and the commit of a checkout.
+
+    Keys: ctcasr, commit, python, system, torch, torchaudio, numpy, numba, cuda, cudnn.
+    """
     cudnn = torch.backends.cudnn.version() if torch.cuda.is_available() else None
     return {
         "ctcasr": _version("ctcasr"),
@@ -59,11 +67,9 @@ def software() -> dict[str, Any]:
 def _cpu() -> str:
     info = Path("/proc/cpuinfo")
     if info.exists():
-        found = re.search(
-            r"^(?:model name|Model)\s*:\s*(.+)$", info.read_text(errors="replace"), re.MULTILINE
-        )
-        if found:
-            return found[1].strip()
+        match = MODEL.search(info.read_text(errors="replace"))
+        if match is not None:
+            return match[1].strip()
     if sys.platform == "darwin":
         return _first_line(["sysctl", "-n", "machdep.cpu.brand_string"]) or platform.processor()
     return platform.processor() or "unknown"
@@ -94,7 +100,8 @@ def _commit() -> str | None:
 
 def _first_line(command: list[str]) -> str | None:
     try:
-        out = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
-    return out.splitlines()[0].strip() if out.strip() else None
+    lines = done.stdout.splitlines()
+    return lines[0].strip() if done.stdout.strip() else None

@@ -6,120 +6,183 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
-from ctcasr.card.subject import Subject
+from ctcasr.card.subject import Stage, Subject
 from ctcasr.seq import Seq
 
-WARM_UP = 3
-_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+WARM_UP_RUNS = 3
+LONGEST_S = 20.0  # that are spent on timing
+STATUS = Path("/proc/self/status")
+CLEAR = Path("/proc/self/clear_refs")
+CLEAR_HIGH_WATER = "5"  # written into CLEAR: the high-water mark is what is held now
+KIB = 1024  # the unit of STATUS
 
 
-@torch.no_grad()
-def latency(
-    subject: Subject, clip: tuple[Seq, ...], runs: int = 20, longest_s: float = 20.0
-) -> dict[str, Any]:
-    """Seconds for one clip after a warm-up: median and 95th percentile of the whole, median of its parts; the real-time factor.
+@dataclass(frozen=True)
+class Latency:
+    """Seconds of computing for one clip, after a warm-up."""
 
-    At most `longest_s` are spent; the number of runs is told.
-    """
-    stages = subject.stages(clip)
-    device = clip[0].device
-    totals: list[float] = []
-    parts: dict[str, list[float]] = {name: [] for name, _ in stages}
-    begun = time.perf_counter()
-    for turn in range(-WARM_UP, runs):
-        value, start = None, time.perf_counter()
+    runs: int
+    warm_up_runs: int
+    clip_s: float
+    p50_s: float
+    p95_s: float
+    parts_p50_s: dict[str, float]  # median of each stage
+    real_time_factor: float
+    threads: int
+    device: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields by their names."""
+        return asdict(self)
+
+
+@dataclass
+class _Times:
+    """Seconds of each run, and of each stage in it."""
+
+    totals: list[float] = field(default_factory=list)
+    parts: dict[str, list[float]] = field(default_factory=dict)
+
+    def run(self, stages: list[Stage], device: torch.device, noted: bool) -> None:
+        """All stages once, one after the other."""
+        value = None
+        started = time.perf_counter()
         for name, stage in stages:
             before = time.perf_counter()
             value = stage(value)
             if device.type == "cuda":
                 torch.cuda.synchronize(device)
-            if turn >= 0:
-                parts[name].append(time.perf_counter() - before)
-        if turn >= 0:
-            totals.append(time.perf_counter() - start)
-        if totals and time.perf_counter() - begun > longest_s:
-            break
-    seconds = float(clip[0].lengths[0] / clip[0].rate)
-    median = _percentile(totals, 0.5)
-    return {
-        "runs": len(totals),
-        "warm_up_runs": WARM_UP,
-        "clip_s": seconds,
-        "p50_s": median,
-        "p95_s": _percentile(totals, 0.95),
-        "parts_p50_s": {name: _percentile(values, 0.5) for name, values in parts.items()},
-        "real_time_factor": median / seconds,
-        "threads": torch.get_num_threads(),
-        "device": str(device),
-    }
+            if noted:
+                self.parts.setdefault(name, []).append(time.perf_counter() - before)
+        if noted:
+            self.totals.append(time.perf_counter() - started)
 
 
-def memory(subject: Subject, clip: tuple[Seq, ...], batch: int = 1) -> dict[str, Any]:
-    """Bytes of the process with the network loaded, at the peak of one clip, and at the peak of a training step on `batch` of them.
-
-    `None` where the system does not tell. The network keeps neither gradients nor new statistics.
-    """
+@torch.no_grad()
+def latency(
+    subject: Subject, clip: tuple[Seq, ...], runs: int = 20, longest_s: float = LONGEST_S
+) -> Latency:
+    """The time that one clip takes; at most `longest_s` are spent, and the runs are counted."""
+    stages = subject.stages(clip)
     device = clip[0].device
-    model, kept = (
-        subject.model,
-        {name: tensor.clone() for name, tensor in subject.model.state_dict().items()},
+    times = _Times()
+    begun = time.perf_counter()
+    for run in range(WARM_UP_RUNS + runs):
+        times.run(stages, device, noted=run >= WARM_UP_RUNS)
+        if times.totals and time.perf_counter() - begun > longest_s:
+            break
+    clip_s = float(clip[0].lengths[0] / clip[0].rate)
+    p50_s = float(np.percentile(times.totals, 50))
+    parts = {name: float(np.percentile(part, 50)) for name, part in times.parts.items()}
+    return Latency(
+        runs=len(times.totals),
+        warm_up_runs=WARM_UP_RUNS,
+        clip_s=clip_s,
+        p50_s=p50_s,
+        p95_s=float(np.percentile(times.totals, 95)),
+        parts_p50_s=parts,
+        real_time_factor=p50_s / clip_s,
+        threads=torch.get_num_threads(),
+        device=str(device),
     )
-    figures: dict[str, Any] = {"loaded_bytes": _resident("VmRSS")}
 
-    def infer() -> None:
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of the process; None where the system does not tell.
+
+    With the network loaded, at the peak of one clip, and at the peak of a training step on
+    `training_batch` of them.
+    """
+
+    loaded_bytes: int | None
+    inference_peak_bytes: int | None
+    inference_gpu_peak_bytes: int | None
+    training_peak_bytes: int | None
+    training_gpu_peak_bytes: int | None
+    training_batch: int
+
+    def as_json(self) -> dict[str, int | None]:
+        """The fields by their names."""
+        return asdict(self)
+
+
+class _Peak(NamedTuple):
+    host_bytes: int | None
+    gpu_bytes: int | None
+
+
+def memory(subject: Subject, clip: tuple[Seq, ...], batch: int = 1) -> Memory:
+    """What the network takes; it keeps neither gradients nor new statistics."""
+    device = clip[0].device
+    model = subject.model
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    loaded = _resident("VmRSS")
+
+    def recognise() -> None:
         with torch.no_grad():
             value = None
             for _, stage in subject.stages(clip):
                 value = stage(value)
 
-    def step() -> None:
+    def train_step() -> None:
         model.train()
-        rows = tuple(Seq.stack([one.row(0)] * batch, one.rate) for one in clip)
-        out = model(*rows)
-        out = out[0] if isinstance(out, tuple) else out
-        (out.data if isinstance(out, Seq) else out).square().mean().backward()
+        rows = [Seq.stack([part.row(0)] * batch, part.rate) for part in clip]
+        output = model(*rows)
+        if isinstance(output, tuple):
+            output = output[0]
+        if isinstance(output, Seq):
+            output = output.data
+        output.square().mean().backward()
 
-    for name, run in (("inference", infer), ("training", step)):
-        host, gpu = _peak(run, device)
-        figures[f"{name}_peak_bytes"], figures[f"{name}_gpu_peak_bytes"] = host, gpu
-    figures["training_batch"] = batch
+    inference = _peak(recognise, device)
+    training = _peak(train_step, device)
     for parameter in model.parameters():
         parameter.grad = None
-    model.load_state_dict(kept)
+    model.load_state_dict(state)
     model.eval()
-    return figures
+    return Memory(
+        loaded_bytes=loaded,
+        inference_peak_bytes=inference.host_bytes,
+        inference_gpu_peak_bytes=inference.gpu_bytes,
+        training_peak_bytes=training.host_bytes,
+        training_gpu_peak_bytes=training.gpu_bytes,
+        training_batch=batch,
+    )
 
 
-def _peak(run: Callable[[], None], device: torch.device) -> tuple[int | None, int | None]:
-    clear = False
-    if sys.platform == "linux" and _CLEAR.exists():
-        try:
-            _CLEAR.write_text("5")  # sets the high-water mark back to what is held now
-            clear = True
-        except OSError:
-            pass
-    if device.type == "cuda":
+def _peak(run: Callable[[], None], device: torch.device) -> _Peak:
+    """The most that is held while something runs."""
+    cleared = _clear_high_water()
+    on_gpu = device.type == "cuda"
+    if on_gpu:
         torch.cuda.reset_peak_memory_stats(device)
     run()
-    gpu = int(torch.cuda.max_memory_allocated(device)) if device.type == "cuda" else None
-    return _resident("VmHWM") if clear else None, gpu
+    gpu_bytes = int(torch.cuda.max_memory_allocated(device)) if on_gpu else None
+    return _Peak(_resident("VmHWM") if cleared else None, gpu_bytes)
 
 
-def _resident(field: str) -> int | None:
-    if not _STATUS.exists():
+def _clear_high_water() -> bool:
+    """Whether the system lets the high-water mark be set back."""
+    if sys.platform != "linux" or not CLEAR.exists():
+        return False
+    try:
+        CLEAR.write_text(CLEAR_HIGH_WATER)
+    except OSError:
+        return False
+    return True
+
+
+def _resident(name: str) -> int | None:
+    """Bytes in a line of STATUS."""
+    if not STATUS.exists():
         return None
-    found = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), re.MULTILINE)
-    return 1024 * int(found[1]) if found else None
-
-
-def _percentile(values: list[float], share: float) -> float:
-    """Linear between the two nearest."""
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    return ordered[low] + (place - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low])
+    match = re.search(rf"^{name}:\s+(\d+) kB", STATUS.read_text(), re.MULTILINE)
+    return KIB * int(match[1]) if match else None

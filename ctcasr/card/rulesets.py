@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 from torch import nn
 
 from ctcasr.card import rules
-from ctcasr.card.rules import Cost, Rule, RuleSet, Shape
+from ctcasr.card.rules import Call, Cost, Rule, RuleSet
 from ctcasr.enhance.model import MaskEnhancer
 from ctcasr.front import CorpusNorm, Spectrogram
 from ctcasr.net import Product
@@ -31,64 +28,52 @@ _NOTHING = dict.fromkeys(
 )
 
 
-def thop_lstm(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
+def thop_lstm(call: Call) -> Cost:
     """Per gate the two matrices, both biases and the sum, and four times the state for the cell."""
-    return Cost(
-        _steps(module, inputs)
-        * _layers(
-            module, lambda size, hidden: 4 * (_gate(module, size, hidden) + hidden) + 4 * hidden
-        )
-    )
+    return _thop(call, gates=4, states=4)
 
 
-def thop_gru(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
+def thop_gru(call: Call) -> Cost:
     """Two gates, the candidate with its reset, and the new state."""
-    return Cost(
-        _steps(module, inputs)
-        * _layers(
-            module,
-            lambda size, hidden: 3 * (_gate(module, size, hidden) + hidden) + hidden + 3 * hidden,
-        )
-    )
+    return _thop(call, gates=3, states=4)
 
 
-def thop_rnn(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
+def thop_rnn(call: Call) -> Cost:
     """One gate."""
-    return Cost(
-        _steps(module, inputs)
-        * _layers(module, lambda size, hidden: _gate(module, size, hidden) + hidden)
-    )
+    return _thop(call, gates=1, states=0)
 
 
-def thop_adaptive(module: Any, inputs: tuple[Shape, ...], outputs: tuple[Shape, ...]) -> Cost:
-    """For each output the elements that are averaged, and one for the division."""
-    given, left = inputs[0][2:], outputs[0][2:]
-    return Cost(
-        math.prod(outputs[0]) * (math.prod(a // b for a, b in zip(given, left, strict=True)) + 1)
-    )
-
-
-def _steps(module: Any, inputs: tuple[Shape, ...]) -> int:
-    return math.prod(inputs[0]) // int(module.input_size)
-
-
-def _gate(module: Any, size: int, hidden: int) -> int:
-    return (size + hidden) * hidden + (2 * hidden if module.bias else 0)
-
-
-def _layers(module: Any, one: Any) -> int:
-    ways, total, size = 2 if module.bidirectional else 1, 0, module.input_size
+def _thop(call: Call, gates: int, states: int) -> Cost:
+    """Gates with their biases and sums, and `states` products of the state, at each step."""
+    module = call.module
+    directions = 2 if module.bidirectional else 1
+    hidden = module.hidden_size
+    inputs = module.input_size
+    per_step = 0
     for _ in range(module.num_layers):
-        total += ways * one(size, module.hidden_size)
-        size = ways * module.hidden_size
-    return total
+        matrices = (inputs + hidden) * hidden
+        biases = 2 * hidden if module.bias else 0
+        per_step += directions * (gates * (matrices + biases + hidden) + states * hidden)
+        inputs = directions * hidden
+    steps = call.elements_in // int(module.input_size)
+    return Cost(steps * per_step)
+
+
+def thop_adaptive(call: Call) -> Cost:
+    """For each output the elements that are averaged, and one for the division."""
+    averaged = 1
+    for size_in, size_out in zip(call.inputs[0][2:], call.outputs[0][2:], strict=True):
+        averaged *= size_in // size_out
+    return Cost(call.elements_out * (averaged + 1))
 
 
 OWN = RuleSet(
     "own",
-    "Multiply-adds of convolutions and transposed convolutions by taps (those on zero padding count), linear layers, every gate and "
-    "direction of recurrent layers, attention, mel filters and whitening. Fourier transforms stand by themselves (n log2 n for n real "
-    "points). Normalisation, activations, pooling, resizing and products of two signals are element by element and are not counted.",
+    "Multiply-adds of convolutions and transposed convolutions by taps (those on zero padding "
+    "count), linear layers, every gate and direction of recurrent layers, attention, mel "
+    "filters and whitening. Fourier transforms stand by themselves (n log2 n for n real "
+    "points). Normalisation, activations, pooling, resizing and products of two signals are "
+    "element by element and are not counted.",
     {
         **_NOTHING,
         **_SAME,
@@ -106,10 +91,11 @@ OWN = RuleSet(
 
 TORCHPROFILE = RuleSet(
     "torchprofile-0.0.4",
-    "As torchprofile 0.0.4 counts: recurrent layers are nothing to it (their operator is not in its list), a transposed convolution is "
-    "counted by its output length, which is too much by the stride, and one is added for each element that a normalisation, an average or "
-    "a product gives, four for each that a two-dimensional bilinear resize gives. Products of sizes inside the traced program "
-    "add a few units more.",
+    "As torchprofile 0.0.4 counts: recurrent layers are nothing to it (their operator is not "
+    "in its list), a transposed convolution is counted by its output length, which is too "
+    "much by the stride, and one is added for each element that a normalisation, an average "
+    "or a product gives, four for each that a two-dimensional bilinear resize gives. Products "
+    "of sizes inside the traced program add a few units more.",
     {
         **_NOTHING,
         **_SAME,
@@ -124,8 +110,9 @@ TORCHPROFILE = RuleSet(
 
 THOP = RuleSet(
     "thop",
-    "As thop counts: by the exact type of a module, so that a subclass (the decoder of the learnt filter bank) is nothing to it. "
-    "BatchNorm costs four for each element, PReLU one, an adaptive average the elements averaged and one more; GroupNorm is unknown to it. "
+    "As thop counts: by the exact type of a module, so that a subclass (the decoder of the "
+    "learnt filter bank) is nothing to it. BatchNorm costs four for each element, PReLU one, "
+    "an adaptive average the elements averaged and one more; GroupNorm is unknown to it. "
     "Recurrent layers are counted with biases and the products of the cell.",
     {
         **_SAME,
@@ -145,4 +132,4 @@ THOP = RuleSet(
     strict=False,
 )
 
-RULESETS = {rules.name: rules for rules in (OWN, TORCHPROFILE, THOP)}
+RULESETS = {ruleset.name: ruleset for ruleset in (OWN, TORCHPROFILE, THOP)}

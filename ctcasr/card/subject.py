@@ -1,10 +1,13 @@
-"""What a card is about: a checkpoint or a preset of a recogniser, a classifier or an enhancer, and how to run it."""
+"""What a card is about, and how to run it.
+
+A checkpoint or a preset of a recogniser, a classifier or an enhancer.
+"""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +44,15 @@ from ctcasr.specs import describe
 from ctcasr.text import Alphabet
 from ctcasr.video.frames import RATE_HZ as VIDEO_HZ
 
-CLASSES = 10  # of a classifier that is only a preset
+RECOGNISER = Recogniser.KIND
+CLASSIFIER = Classifier.KIND
+ENHANCER = Enhancer.KIND
 
-Stage = tuple[str, Callable[[Any], Any]]
+PRESET_CLASSES = 10  # of a classifier that is only a preset
+NOISE_LEVEL = 0.1  # standard deviation of the samples of a clip
+FACE = (128, 128)  # pixels of a grey frame
+
+Stage = tuple[str, Callable[[Any], Any]]  # its name, and what it makes of the stage before
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,7 @@ class Subject:
     """A network with all that its card tells of it."""
 
     name: str
-    kind: str  # "recogniser", "classifier", "enhancer"
+    kind: str  # RECOGNISER, CLASSIFIER, ENHANCER
     title: str
     model: nn.Module
     rate_hz: int
@@ -62,29 +71,30 @@ class Subject:
     @property
     def clip_s(self) -> float | None:
         """The only length that it takes, in seconds, if there is one."""
-        return (
-            self.model.samples / self.rate_hz if isinstance(self.model, SoundClassifier) else None
-        )
+        if isinstance(self.model, SoundClassifier):
+            return self.model.samples / self.rate_hz
+        return None
 
     def clip(self, samples: int, frames: int | None = None) -> tuple[Seq, ...]:
-        """Inputs of one clip: noise, and for a network that sees grey frames."""
-        draw = torch.Generator().manual_seed(0)
+        """Inputs of one clip: noise [1, N], and for a network that sees frames [1, T, 128, 128]."""
+        random = torch.Generator().manual_seed(0)
         device = next(self.model.parameters()).device
-        audio = Seq.stack([0.1 * torch.randn(samples, generator=draw)], self.rate_hz)
-        inputs = [audio]
-        if isinstance(self.model, EnhancerModel) and self.model.sees:
-            count = -(-samples * VIDEO_HZ // self.rate_hz) if frames is None else frames
-            inputs.append(
-                Seq.stack(
-                    [torch.randint(0, 256, (count, 128, 128), generator=draw, dtype=torch.uint8)],
-                    VIDEO_HZ,
-                )
-            )
-        return tuple(one.to(device) for one in inputs)
+        noise = NOISE_LEVEL * torch.randn(samples, generator=random)
+        audio = Seq.stack([noise], self.rate_hz).to(device)
+        if not isinstance(self.model, EnhancerModel) or not self.model.sees:
+            return (audio,)
+        if frames is None:
+            frames = -(-samples * VIDEO_HZ // self.rate_hz)
+        pixels = torch.randint(0, 256, (frames, *FACE), generator=random, dtype=torch.uint8)
+        return audio, Seq.stack([pixels], VIDEO_HZ).to(device)
 
     def stages(self, clip: tuple[Seq, ...]) -> list[Stage]:
-        """What is done to a clip, one after the other; each takes what the one before it gives, the first nothing."""
-        model, audio = self.model, clip[0]
+        """What is done to a clip, one after the other.
+
+        Each takes what the one before it gives, the first nothing.
+        """
+        model = self.model
+        audio = clip[0]
         if isinstance(model, SpeechModel):
             return [
                 ("features", lambda _: model.front(audio)),
@@ -94,103 +104,97 @@ class Subject:
         if isinstance(model, SoundClassifier):
             return [("features", lambda _: model.features(audio)), ("network", model.body)]
         if isinstance(model, MaskEnhancer):
-
-            def analysed(_: Any) -> tuple[Seq, Seq]:
-                spectrum = model.analyse(audio)
-                return spectrum, model.features(spectrum)
-
-            return [
-                ("features", analysed),
-                ("network", lambda pair: (pair[0], model.mask(pair[1]))),
-                ("synthesis", lambda pair: model.synthesise(pair[0], pair[1], audio)),
-            ]
+            return _mask_stages(model, audio)
         return [("network", lambda _: model(*clip))]
 
 
+def _mask_stages(model: MaskEnhancer, audio: Seq) -> list[Stage]:
+    def analyse(_: Any) -> tuple[Seq, Seq]:
+        spectrum = model.analyse(audio)
+        return spectrum, model.features(spectrum)
+
+    def mask(analysed: tuple[Seq, Seq]) -> tuple[Seq, Seq]:
+        spectrum, features = analysed
+        return spectrum, model.mask(features)
+
+    def synthesise(masked: tuple[Seq, Seq]) -> Seq:
+        return model.synthesise(*masked, audio)
+
+    return [("features", analyse), ("network", mask), ("synthesis", synthesise)]
+
+
 def find_subject(name: str) -> Subject:
-    """The subject called so: the path of a checkpoint, or a preset; ValueError names what there is."""
+    """The subject called so: the path of a checkpoint, or a preset.
+
+    Raises:
+        ValueError: where there is neither; it names the nearest preset.
+        CheckpointError: for a checkpoint of something else.
+
+    Example:
+        >>> find_subject("kws_cnn").kind
+        'classifier'
+    """
     path = Path(name)
     if path.is_file() and path.suffix != ".toml":
-        return _loaded(path)
+        return replace(_loaded(path), name=path.name, path=path)
     if name in PRESETS:
-        spec, size = read_spec(name), Alphabet.english38().size
-        return _fitted(
-            Subject(
-                name,
-                "recogniser",
-                describe(spec),
-                build(spec, size).eval(),
-                spec.front.rate_hz,
-                spec_to(spec),
-            )
-        )
+        return _with_plain_statistics(_recogniser_preset(name))
     if name in CLASSIFIERS:
-        kind = read_classifier(name)
-        title, model = (
-            f"{describe_classifier(kind)}, {CLASSES} classes",
-            build_classifier(kind, CLASSES).eval(),
-        )
-        return _fitted(
-            Subject(name, "classifier", title, model, kind.front.rate_hz, classifier_to(kind))
-        )
+        return _with_plain_statistics(_classifier_preset(name))
     if name in ENHANCERS:
-        what = read_enhancer(name)
-        return _fitted(
-            Subject(
-                name,
-                "enhancer",
-                describe_enhancer(what),
-                build_enhancer(what).eval(),
-                what.rate_hz,
-                enhancer_to(what),
-            )
-        )
-    known = [*PRESETS, *CLASSIFIERS, *ENHANCERS]
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"presets: {', '.join(known)}"
+        return _with_plain_statistics(_enhancer_preset(name))
+    presets = [*PRESETS, *CLASSIFIERS, *ENHANCERS]
+    similar = difflib.get_close_matches(name, presets, 1)
+    hint = f"did you mean {similar[0]!r}?" if similar else f"presets: {', '.join(presets)}"
     raise ValueError(
         f"expected a checkpoint or a preset; there is neither a file nor a preset {name!r}; {hint}"
     )
 
 
+def _recogniser_preset(name: str) -> Subject:
+    spec = read_spec(name)
+    model = build(spec, Alphabet.english38().size).eval()
+    return Subject(name, RECOGNISER, describe(spec), model, spec.front.rate_hz, spec_to(spec))
+
+
+def _classifier_preset(name: str) -> Subject:
+    spec = read_classifier(name)
+    title = f"{describe_classifier(spec)}, {PRESET_CLASSES} classes"
+    model = build_classifier(spec, PRESET_CLASSES).eval()
+    return Subject(name, CLASSIFIER, title, model, spec.front.rate_hz, classifier_to(spec))
+
+
+def _enhancer_preset(name: str) -> Subject:
+    spec = read_enhancer(name)
+    model = build_enhancer(spec).eval()
+    return Subject(name, ENHANCER, describe_enhancer(spec), model, spec.rate_hz, enhancer_to(spec))
+
+
 def _loaded(path: Path) -> Subject:
+    """What a checkpoint holds; CheckpointError where that has no card."""
     kind = checkpoint.load(path).get("kind")
-    if kind == Recogniser.KIND:
-        r = Recogniser.load(path)
-        return Subject(
-            path.name, kind, describe(spec_from(r.spec)), r.model, r.rate_hz, r.spec, r.notes, path
+    loaded: Recogniser | Classifier | Enhancer
+    if kind == RECOGNISER:
+        loaded = Recogniser.load_checkpoint(path)
+        title = describe(spec_from(loaded.spec))
+    elif kind == CLASSIFIER:
+        loaded = Classifier.load(path)
+        title = describe_classifier(classifier_from(loaded.spec))
+    elif kind == ENHANCER:
+        loaded = Enhancer.load(path)
+        title = describe_enhancer(enhancer_from(loaded.spec))
+    else:
+        raise checkpoint.CheckpointError(
+            f"{path}: expected a recogniser, a classifier or an enhancer; this checkpoint holds: "
+            f"{kind}"
         )
-    if kind == Classifier.KIND:
-        c = Classifier.load(path)
-        return Subject(
-            path.name,
-            kind,
-            describe_classifier(classifier_from(c.spec)),
-            c.model,
-            c.rate_hz,
-            c.spec,
-            c.notes,
-            path,
-        )
-    if kind == Enhancer.KIND:
-        e = Enhancer.load(path)
-        return Subject(
-            path.name,
-            kind,
-            describe_enhancer(enhancer_from(e.spec)),
-            e.model,
-            e.rate_hz,
-            e.spec,
-            e.notes,
-            path,
-        )
-    raise checkpoint.CheckpointError(
-        f"{path}: expected a recogniser, a classifier or an enhancer; this checkpoint holds: {kind}"
+    return Subject(
+        path.name, kind, title, loaded.model, loaded.rate_hz, loaded.spec, loaded.notes, path
     )
 
 
-def _fitted(subject: Subject) -> Subject:
-    """Statistics that only a corpus can give are taken as zero mean and unit variance: they cost the same."""
+def _with_plain_statistics(subject: Subject) -> Subject:
+    """Statistics that only a corpus gives are zero mean and unit variance: they cost the same."""
     for module in subject.model.modules():
         if isinstance(module, CorpusNorm):
             module.fitted.fill_(True)

@@ -6,13 +6,24 @@ import hashlib
 import math
 import statistics
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctcasr.records import Record, read_records
+from ctcasr.records import (
+    SKIPPED_STEP,
+    CheckRecord,
+    EpochRecord,
+    EventRecord,
+    Reason,
+    Record,
+    StartRecord,
+    read_records,
+)
 
-_TOLD = (
+# Settings that say how a network was trained, in this order.
+TOLD_SETTINGS = (
     "optimiser",
     "lr",
     "weight_decay",
@@ -31,105 +42,146 @@ _TOLD = (
     "video",
     "unseen",
 )
+ENDS = (Reason.FINISHED, Reason.INTERRUPTED, Reason.EARLY_STOP)
+BEST_METRICS = ("wer", "cer", "accuracy", "si_sdr", "si_sdr_improvement")
+Facts = dict[str, Any]  # plain data
 
 
-def training(run: Path, notes: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Steps, epochs, times and settings of a run; None where the folder holds no records."""
-    if not (run / "records.jsonl").is_file():
+@dataclass(frozen=True)
+class _Run:
+    """A run directory: its records by kind, and its settings."""
+
+    records: Sequence[Record]
+    start: StartRecord
+    epochs: Sequence[EpochRecord]
+    checks: Sequence[CheckRecord]
+    events: Sequence[EventRecord]
+    settings: Facts
+
+    @staticmethod
+    def read(folder: Path) -> _Run:
+        records = read_records(folder)
+        starts = [record for record in records if isinstance(record, StartRecord)]
+        return _Run(
+            records=records,
+            start=starts[0] if starts else StartRecord(step=0),
+            epochs=[record for record in records if isinstance(record, EpochRecord)],
+            checks=[record for record in records if isinstance(record, CheckRecord)],
+            events=[record for record in records if isinstance(record, EventRecord)],
+            settings=_read_settings(folder / "settings.toml"),
+        )
+
+    @property
+    def steps(self) -> int:
+        return max((record.step for record in self.records), default=0)
+
+    @property
+    def epochs_done(self) -> int:
+        return self.epochs[-1].epoch or 0 if self.epochs else 0
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        seconds = [record.seconds for record in self.epochs if record.seconds is not None]
+        return statistics.median(seconds) if seconds else None
+
+    def count(self, reasons: Collection[Reason]) -> int:
+        return sum(event.reason in reasons for event in self.events)
+
+
+def training(folder: Path, notes: Mapping[str, Any]) -> Facts | None:
+    """Steps, epochs, times and settings of a run; None where the folder holds no records.
+
+    Keys: epochs, steps, steps_check, seconds_per_epoch, seconds, device, threads, train_seconds,
+    peak_memory_bytes, stopped, resumed, settings, manifest, and best_check where there is one.
+    """
+    if not (folder / "records.jsonl").is_file():
         return None
-    records = read_records(run)
-    settings = _settings(run)
-    start = next((r.data for r in records if r.kind == "start"), {})
-    epochs = [r for r in records if r.kind == "epoch"]
-    steps = max((r.step for r in records), default=0)
-    done = int(epochs[-1].data.get("epoch") or 0) if epochs else 0
-    facts: dict[str, Any] = {
-        "epochs": done,
-        "steps": steps,
-        "steps_check": _check(records, start, settings, notes, done, steps),
-        "seconds_per_epoch": statistics.median(float(r.data["seconds"]) for r in epochs)
-        if epochs
-        else None,
-        "seconds": float(records[-1].data.get("time_s") or 0.0) if records else None,
-        "device": start.get("device"),
-        "threads": start.get("threads"),
-        "train_seconds": start.get("train_seconds"),
-        "peak_memory_bytes": start.get("expected_memory_bytes"),
-        "stopped": _end(records),
-        "resumed": sum(r.kind == "event" and r.data.get("what") == "resumed" for r in records),
-        "settings": {key: settings[key] for key in _TOLD if settings.get(key, "") != ""},
-        "manifest": _manifest(settings, notes),
+    run = _Run.read(folder)
+    settings = {}
+    for name in TOLD_SETTINGS:
+        if run.settings.get(name, "") != "":
+            settings[name] = run.settings[name]
+    facts: Facts = {
+        "epochs": run.epochs_done,
+        "steps": run.steps,
+        "steps_check": _check_steps(run, notes),
+        "seconds_per_epoch": run.seconds_per_epoch,
+        "seconds": run.records[-1].time_s if run.records else None,
+        "device": run.start.device,
+        "threads": run.start.threads,
+        "train_seconds": run.start.train_seconds,
+        "peak_memory_bytes": run.start.expected_memory_bytes,
+        "stopped": _end(run.events),
+        "resumed": run.count({Reason.RESUMED}),
+        "settings": settings,
+        "manifest": _manifest(run.settings, notes),
     }
-    best = [r for r in records if r.kind == "check" and r.data.get("best")]
-    if best:
-        names = ("dev_loss", "wer", "cer", "accuracy", "si_sdr", "si_sdr_improvement")
-        facts["best_check"] = {
-            "step": best[-1].step,
-            "epoch": best[-1].data.get("epoch"),
-            **{name: best[-1].data[name] for name in names if name in best[-1].data},
-        }
+    best_checks = [check for check in run.checks if check.best]
+    if best_checks:
+        facts["best_check"] = _best_check(best_checks[-1])
     return facts
 
 
-def _check(
-    records: Sequence[Record],
-    start: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    notes: Mapping[str, Any],
-    epochs: int,
-    steps: int,
-) -> dict[str, Any]:
-    """Steps as epochs x ceil(N / (batch x accumulation)) says, and why the log differs, if it does."""
-    accumulate, size, heard = (
-        int(settings.get("accumulate", 1)),
-        settings.get("batch_size"),
-        notes.get("utterances"),
-    )
-    if size and heard:
-        each, formula = (
-            math.ceil(heard / (size * accumulate)),
-            f"{epochs} x ceil({heard} / ({size} x {accumulate}))",
-        )
-    elif start.get("batches_per_epoch"):
-        each = math.ceil(start["batches_per_epoch"] / accumulate)
-        formula = f"{epochs} x ceil({start['batches_per_epoch']} batches / {accumulate})"
+def _best_check(check: CheckRecord) -> Facts:
+    facts: Facts = {"step": check.step, "epoch": check.epoch}
+    if check.loss is not None:
+        facts["dev_loss"] = check.loss
+    for name in BEST_METRICS:
+        if name in check.metrics:
+            facts[name] = check.metrics[name]
+    return facts
+
+
+def _check_steps(run: _Run, notes: Mapping[str, Any]) -> Facts:
+    """Steps as epochs x ceil(N / (batch x accumulation)) says.
+
+    Keys: expected, formula, skipped_steps, agrees; None where the log does not say enough.
+    """
+    accumulate = int(run.settings.get("accumulate", 1))
+    batch_size = run.settings.get("batch_size")
+    utterances = notes.get("utterances")
+    batches = run.start.batches_per_epoch
+    if batch_size and utterances:
+        steps_per_epoch = math.ceil(utterances / (batch_size * accumulate))
+        formula = f"{run.epochs_done} x ceil({utterances} / ({batch_size} x {accumulate}))"
+    elif batches:
+        steps_per_epoch = math.ceil(batches / accumulate)
+        formula = f"{run.epochs_done} x ceil({batches} batches / {accumulate})"
     else:
-        return {
-            "expected": None,
-            "agrees": None,
-            "formula": "the log does not say how many batches an epoch has",
-        }
-    skipped = sum(r.kind == "event" and r.data.get("what") == "skipped-step" for r in records)
+        formula = "the log does not say how many batches an epoch has"
+        return {"expected": None, "agrees": None, "formula": formula}
+    expected = run.epochs_done * steps_per_epoch
+    skipped = run.count(SKIPPED_STEP)
     return {
-        "expected": epochs * each,
+        "expected": expected,
         "formula": formula,
         "skipped_steps": skipped,
-        "agrees": steps + skipped == epochs * each,
+        "agrees": run.steps + skipped == expected,
     }
 
 
-def _end(records: Sequence[Record]) -> str:
+def _end(events: Iterable[EventRecord]) -> str:
     """How the run ended, by its last event."""
-    ends = [
-        r.data
-        for r in records
-        if r.kind == "event" and r.data.get("what") in ("finished", "interrupted", "early-stop")
-    ]
-    return f"{ends[-1]['what']}: {ends[-1].get('message', '')}" if ends else "not finished"
+    end = "not finished"
+    for event in events:
+        if event.reason in ENDS:
+            end = f"{event.reason.value}: {event.message}"
+    return end
 
 
-def _settings(run: Path) -> dict[str, Any]:
-    path = run / "settings.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+def _read_settings(path: Path) -> Facts:
+    if not path.is_file():
+        return {}
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def _manifest(settings: Mapping[str, Any], notes: Mapping[str, Any]) -> dict[str, Any] | None:
+def _manifest(settings: Mapping[str, Any], notes: Mapping[str, Any]) -> Facts | None:
     """Name and hash of the training manifest, where it still lies."""
     name = settings.get("train")
     if not name:
         return {"name": notes["train"], "sha256": None} if "train" in notes else None
     path = Path(name)
-    return {
-        "name": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None,
-    }
+    sha256 = None
+    if path.is_file():
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"name": path.name, "sha256": sha256}
