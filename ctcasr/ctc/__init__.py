@@ -1,4 +1,4 @@
-"""CTC: the loss, its report, alignment and decoding. Needs torch and numpy (and numba for the CPU kernel)."""
+"""CTC: the loss, its report, alignment and decoding. Needs torch, numpy, numba for CPU kernels."""
 
 from importlib import import_module
 from typing import Any
@@ -28,7 +28,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # The verdict moved to a room above this one; its old names are resolved on first use, so that the loss stays alone.
+    # The verdict moved to a room above this one; its old names are resolved on first use, so that
+    # the loss stays alone.
     if name in ("Cause", "Verdict", "verdict"):
         return getattr(import_module("ctcasr.diagnose"), name)
     raise AttributeError(f"module 'ctcasr.ctc' has no attribute {name!r}")

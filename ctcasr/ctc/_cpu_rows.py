@@ -221,7 +221,7 @@ def backward(
     return (highest - lowest) / highest
 
 
-@cached("_cpu_*.py")
+@cached("_cpu_[flrw]*.py")
 def run_rows(version: int) -> Function:
     """The compiled loop over rows."""
 

@@ -1,16 +1,20 @@
-"""Forced alignment: the best path through the CTC lattice that spells the target (Viterbi), for a whole batch."""
+"""Forced alignment: the best path through the CTC lattice that spells the target (Viterbi)."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.batch import CtcBatch, Lengths, prepare, to_device
-from ctcasr.ctc.reference import NEVER, lattice, scores
+from ctcasr.ctc.batch import CtcBatch, Lengths, prepare
+from ctcasr.ctc.reference import scores as lattice_scores
+from ctcasr.kernels.pool import kernel_pool
 
 
 class Span(NamedTuple):
@@ -32,6 +36,17 @@ class Alignment(NamedTuple):
     posterior: float  # share of this path among all paths that spell the target
 
 
+@dataclass(frozen=True)
+class _Paths:
+    """What the kernel writes, for a whole batch."""
+
+    classes: NDArray[np.int64]  # [B, T]
+    states: NDArray[np.int64]  # [B, T]
+    spans: NDArray[np.int64]  # [sum U, 2]
+    means: NDArray[np.float64]  # [sum U]
+    totals: NDArray[np.float64]  # [B]
+
+
 def forced_align(
     logits: Tensor,
     targets: Tensor,
@@ -40,82 +55,111 @@ def forced_align(
     *,
     blank: int = 0,
 ) -> list[Alignment]:
-    """Viterbi alignment of logits [B, T, C] to targets [B, S] or [sum S], one Alignment per row; float64 inside.
+    """Viterbi alignment of logits [B, T, C] to targets [B, S] or [sum S], one for each row.
 
-    Raises the ValueErrors of `ctc_loss`. Rows without a path are returned empty, with score -inf.
+    Float64 inside. Rows without a path are returned empty, with score -inf.
+
+    Raises:
+        ValueError: as `ctc_loss`; or names a row with NaN.
+
+    Example:
+        >>> logits = 5 * torch.eye(3)[[1, 1, 0, 2, 2]][None]    # a a - b b
+        >>> (alignment,) = forced_align(logits, torch.tensor([[1, 2]]), [5], [2])
+        >>> [(span.label, span.start, span.end) for span in alignment.tokens]
+        [(1, 0, 2), (2, 3, 5)]
+        >>> alignment.labels.tolist()
+        [1, 1, 0, 2, 2]
     """
     logits = logits.detach()
     ctc_batch = prepare(logits, targets, input_lengths, target_lengths, blank)
-    seen = scores(logits, ctc_batch)
     nll = select("auto", logits.device)(logits, ctc_batch, False).nll.tolist()
-    total, states = _viterbi(*lattice(seen, ctc_batch), ctc_batch)
-    labels = torch.full_like(states, blank)
-    if ctc_batch.targets.numel():
-        padded = ctc_batch.padded()
-        labels = torch.where(
-            states % 2 == 1, padded.gather(1, (states // 2).clamp(0, padded.shape[1] - 1)), blank
+    paths = _best_paths(logits, ctc_batch)
+    classes = torch.from_numpy(paths.classes)
+    states = torch.from_numpy(paths.states)
+    labels = ctc_batch.targets.tolist()
+    spans = paths.spans.tolist()
+    means = paths.means.tolist()
+    alignments = []
+    for row, total in enumerate(paths.totals.tolist()):
+        if math.isnan(total):
+            raise ValueError(
+                f"logits: row {row} holds NaN (or only -inf in a frame); nothing can be aligned "
+                f"to it"
+            )
+        if total == -math.inf:
+            none = torch.zeros(0, dtype=torch.int64)
+            alignments.append(Alignment(none, none, (), total, 0.0))
+            continue
+        tokens = []
+        for place in range(ctc_batch.offsets[row], ctc_batch.offsets[row + 1]):
+            start, end = spans[place]
+            tokens.append(Span(labels[place], start, end, means[place]))
+        frames = ctc_batch.input_lengths[row]
+        posterior = math.exp(min(total + nll[row], 0.0))
+        alignments.append(
+            Alignment(classes[row, :frames], states[row, :frames], tuple(tokens), total, posterior)
         )
-    values = seen.gather(2, labels.to(seen.device)[..., None])[..., 0].cpu()
-    return [
-        _alignment(
-            ctc_batch, row, labels[row], states[row], values[row], float(total[row]), nll[row]
-        )
-        for row in range(len(ctc_batch.input_lengths))
-    ]
+    return alignments
 
 
-def _viterbi(emissions: Tensor, skip: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
-    """Score of the best path [B] and its state per frame [B, T], both on the host."""
-    batch, frames, states = emissions.shape
-    device = emissions.device
-    lengths = to_device(ctc_batch.input_lengths, device)
-    barred = torch.where(skip, 0.0, NEVER).to(emissions)
-    # Two states of probability zero in front, so that every state has three ones to come from.
-    padded = emissions.new_full((batch, states + 2), NEVER)
-    back = torch.zeros(frames, batch, states, dtype=torch.int8, device=device)
-    for t in range(frames):
-        if t == 0:
-            best = emissions.new_full((batch, states), NEVER)
-            best[:, :2] = 0.0
-        else:
-            stay, step, jump = padded[:, 2:], padded[:, 1:-1], padded[:, :-2] + barred
-            best = torch.maximum(stay, step)
-            back[t] = torch.where(jump > best, 2, (step > stay).to(torch.int8))
-            best = torch.maximum(best, jump)
-        padded[:, 2:] = torch.where((t < lengths)[:, None], best + emissions[:, t], padded[:, 2:])
-    last = 2 * to_device(ctc_batch.target_lengths, device)[:, None]
-    end = padded.gather(1, last + 2)[:, 0]
-    before = padded.gather(1, last + 1)[:, 0]
-    state = last[:, 0] - (before > end).long()
-    total = torch.maximum(before, end).masked_fill((lengths == 0) & (last[:, 0] == 0), 0.0)
-    path = torch.zeros(batch, frames, dtype=torch.int64, device=device)
-    for t in range(frames - 1, -1, -1):
-        path[:, t] = state
-        step = back[t].gather(1, state[:, None])[:, 0].long()
-        state = torch.where(t < lengths, state - step, state)
-    return total.cpu(), path.cpu()
+def _best_paths(logits: Tensor, ctc_batch: CtcBatch) -> _Paths:
+    """By the compiled kernel on the host, with as many threads as torch uses."""
+    from ctcasr.ctc import _cpu_align as kernel
 
-
-def _alignment(
-    ctc_batch: CtcBatch,
-    row: int,
-    labels: Tensor,
-    states: Tensor,
-    values: Tensor,
-    total: float,
-    nll: float,
-) -> Alignment:
-    frames, target = ctc_batch.input_lengths[row], ctc_batch.row(row).tolist()
-    if math.isinf(total):
-        none = torch.zeros(0, dtype=torch.int64)
-        return Alignment(none, none, (), total, 0.0)
-    labels, states, values = labels[:frames], states[:frames], values[:frames]
-    # States never go down, so the frames of label u are those between its first and the next state's first.
-    marks = 2 * torch.arange(len(target)) + 1
-    starts = torch.searchsorted(states.contiguous(), marks).tolist()
-    ends = torch.searchsorted(states.contiguous(), marks, right=True).tolist()
-    spans = tuple(
-        Span(label, start, end, float(values[start:end].mean()))
-        for label, start, end in zip(target, starts, ends, strict=True)
+    rows, frames, _ = logits.shape
+    labels = ctc_batch.targets.numpy()
+    scores = logits
+    columns = labels
+    blank_column = ctc_batch.blank
+    if logits.device.type != "cpu":
+        scores, columns = _scores_of_labels(logits, ctc_batch)
+        blank_column = 0
+    elif logits.dtype not in (torch.float32, torch.float64):
+        scores = logits.float()
+    paths = _Paths(
+        classes=np.zeros((rows, frames), np.int64),
+        states=np.zeros((rows, frames), np.int64),
+        spans=np.full((len(labels), 2), kernel.NO_FRAME),
+        means=np.zeros(len(labels)),
+        totals=np.zeros(rows),
     )
-    return Alignment(labels, states, spans, total, math.exp(min(total + nll, 0.0)))
+    arguments: tuple[Any, ...] = (
+        scores.numpy(),
+        labels,
+        columns,
+        np.array(ctc_batch.offsets, dtype=np.int64),
+        np.array(ctc_batch.input_lengths, dtype=np.int64),
+        np.zeros(1, dtype=np.int64),  # how many rows have been taken
+        ctc_batch.blank,
+        blank_column,
+        logits.device.type == "cpu",
+        paths.states,
+        paths.classes,
+        paths.spans,
+        paths.means,
+        paths.totals,
+    )
+    helpers = []
+    threads = min(torch.get_num_threads(), rows)
+    for _ in range(threads - 1):
+        helpers.append(kernel_pool(threads - 1).submit(kernel.align_rows, *arguments))
+    kernel.align_rows(*arguments)
+    for helper in helpers:
+        helper.result()
+    return paths
+
+
+def _scores_of_labels(logits: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, NDArray[np.int64]]:
+    """Of logits on a device, what the lattice needs on the host: float64 [B, T, 1 + max U].
+
+    Column 0 is the blank's log-probability, column 1 + u that of label u; with the column of every
+    label [sum U].
+    """
+    rows = len(ctc_batch.target_lengths)
+    blanks = torch.full((rows, 1), ctc_batch.blank, dtype=torch.int64)
+    classes = torch.cat([blanks, ctc_batch.padded()], 1).to(logits.device)
+    log_probs = lattice_scores(logits, ctc_batch)
+    wanted = classes[:, None].expand(-1, logits.shape[1], -1)
+    columns = [np.arange(1, count + 1) for count in ctc_batch.target_lengths]
+    no_columns = np.zeros(0, np.int64)
+    return log_probs.gather(2, wanted).cpu(), np.concatenate([no_columns, *columns])
