@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import numpy as np
 import soundfile
@@ -17,6 +17,7 @@ from torch import Tensor
 from ctcasr.batch import Utterance
 from ctcasr.data.samples import AudioError, check_rate, one_channel
 from ctcasr.data.wave import TOLERANCE_S, plain_wave, wave_layout
+from ctcasr.signal.resample import Resample
 
 __all__ = ["TOLERANCE_S", "AudioError", "AudioInfo", "audio_info", "read_audio", "resample"]
 
@@ -124,7 +125,7 @@ def _decoded(
 
 
 def resample(samples: Tensor, from_hz: int, to_hz: int, name: str = "audio") -> Tensor:
-    """Samples [..., N] at another rate, by torchaudio's windowed sinc.
+    """Samples [..., N] at another rate, by a windowed sinc.
 
     Raises:
         AudioError: for a rate below 1, or a ratio of huge terms.
@@ -143,14 +144,11 @@ def resample(samples: Tensor, from_hz: int, to_hz: int, name: str = "audio") -> 
             f"{name}: {from_hz} Hz to {to_hz} Hz would need a filter of gigabytes; convert the "
             "file first"
         )
-    resampled: Tensor = _resampler(from_hz, to_hz)(samples)
-    return resampled
+    return _resampler(from_hz, to_hz)(samples)
 
 
 @lru_cache(maxsize=16)
-def _resampler(from_hz: int, to_hz: int) -> Any:
-    from torchaudio.transforms import Resample
-
+def _resampler(from_hz: int, to_hz: int) -> Resample:
     return Resample(from_hz, to_hz)
 
 
@@ -170,8 +168,12 @@ def _opened(source: Path | BinaryIO) -> soundfile.SoundFile:
     else:
         content = _content(source, name)
     layout = wave_layout(content)
-    if layout is not None and layout.problem:
-        raise AudioError(f"{name}: {layout.problem}")
+    if layout is not None:
+        if layout.problem:
+            raise AudioError(f"{name}: {layout.problem}")
+        if layout.data_bytes != layout.promised_bytes:
+            whole = content if isinstance(content, bytes) else content.read_bytes()
+            content = layout.corrected(whole)
     try:
         opened = io.BytesIO(content) if isinstance(content, bytes) else content
         file = soundfile.SoundFile(opened)

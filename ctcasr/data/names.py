@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ctcasr.batch import Utterance
+
+_Sound = tuple[Path, float]  # a file, and seconds into it
 
 
 def where_of(utterance: Utterance) -> str:
@@ -21,7 +24,6 @@ def named(utterances: Sequence[Utterance]) -> tuple[Utterance, ...]:
     its line where paths do not tell two apart.
 
     Example:
-        >>> from pathlib import Path
         >>> paths = ["corpus/s1/002.wav", "corpus/s2/002.wav", "corpus/s2/003.wav"]
         >>> [one.id for one in named([Utterance(Path(path)) for path in paths])]
         ['s1/002', 's2/002', '003']
@@ -39,42 +41,45 @@ def unique_names(utterances: Sequence[Utterance]) -> list[str]:
     """The shortest unambiguous name of each utterance; as names of files they differ too.
 
     Example:
-        >>> from pathlib import Path
         >>> unique_names([Utterance(Path("a/b.wav")), Utterance(Path("a/b.flac"))])
         ['a/b.wav', 'a/b.flac']
     """
-    names = [_stem(utterance, 0) for utterance in utterances]
-    folders = 0
-    shared = _shared(names)
-    while shared and folders < _deepest(utterances, shared):
-        folders += 1
-        for index in shared:
-            names[index] = _stem(utterances[index], folders)
-        shared = _shared(names)
-    for index in shared:
-        names[index] += utterances[index].audio_filepath.suffix
-    for index in _shared(names):  # lines with the same sound
-        _, _, line = utterances[index].where.rpartition(":")
-        names[index] += f"#{line or index + 1}"
-    for index in _shared(names):  # lines of several manifests
+    sounds = [(utterance.audio_filepath, utterance.offset) for utterance in utterances]
+    lines_of = Counter(sounds)
+    name_of = _names_of_sounds(list(lines_of))
+    names = []
+    for utterance, sound in zip(utterances, sounds, strict=True):
+        _, _, line = utterance.where.rpartition(":")
+        name = name_of[sound]
+        names.append(f"{name}#{line}" if lines_of[sound] > 1 and line else name)
+    for index in _shared(names):  # lines of no manifest, or of several
         names[index] += f"#{index + 1}"
     return names
 
 
-def _stem(utterance: Utterance, folders: int) -> str:
+def _names_of_sounds(sounds: Sequence[_Sound]) -> dict[_Sound, str]:
+    """Names of paths and offsets that all differ; their suffix where nothing else does."""
+    names = [_stem(sound, 0) for sound in sounds]
+    deepest = max((len(path.parts) for path, _ in sounds), default=0)
+    shared = _shared(names)
+    folders = 0
+    while shared and folders < deepest:
+        folders += 1
+        for index in shared:
+            names[index] = _stem(sounds[index], folders)
+        shared = _shared(names)
+    for index in shared:
+        path, _ = sounds[index]
+        names[index] += path.suffix
+    return dict(zip(sounds, names, strict=True))
+
+
+def _stem(sound: _Sound, folders: int) -> str:
     """The stem with so many folders before it, and the offset where there is one."""
-    path = utterance.audio_filepath
+    path, offset_s = sound
     parts = [part for part in path.with_suffix("").parts if part != path.anchor]
     name = "/".join(parts[-1 - folders :])
-    if not utterance.offset:
-        return name
-    return f"{name}@{utterance.offset:g}"
-
-
-def _deepest(utterances: Sequence[Utterance], indices: Sequence[int]) -> int:
-    """The most folders that a path of these has."""
-    depths = [len(utterances[index].audio_filepath.parts) for index in indices]
-    return max(depths)
+    return f"{name}@{offset_s:g}" if offset_s else name
 
 
 def _shared(names: Sequence[str]) -> list[int]:

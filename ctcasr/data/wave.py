@@ -26,6 +26,7 @@ _STEP = np.float32(1 / 32768)
 _MAX_CHUNKS = 64  # a file with more before its samples is left to libsndfile
 _LONGEST_FMT = 40  # bytes of a fmt chunk that are read
 _OPEN_SIZES = (1 << 31, 1 << 32)  # what writers to a pipe put down, less a header or a page
+_LARGEST_SIZE = 0xFFFFFFFF
 _OPEN_SPAN = 5000  # bytes below (and, for the first, above) one of them
 _MOST_PADDING = 1 << 16  # zeros behind the samples that fill a block of some disk or tape
 
@@ -39,8 +40,16 @@ class WaveLayout:
     block: int  # bytes of one sample of all channels
     plain: bool  # one channel of 16-bit integers
     first_byte: int = 0
+    promised_bytes: int = 0  # of samples, as the header says
     data_bytes: int = 0  # that are there and belong to the samples
     problem: str = ""
+
+    def corrected(self, content: bytes) -> bytes:
+        """The file's content with the true size in the header, for decoders that believe it."""
+        corrected = bytearray(content)
+        true_size = min(self.data_bytes, _LARGEST_SIZE)
+        struct.pack_into("<I", corrected, self.first_byte - 4, true_size)
+        return bytes(corrected)
 
 
 @dataclass(frozen=True)
@@ -141,7 +150,12 @@ def _measured(layout: WaveLayout, file: BinaryIO, promised: int, size: int) -> W
     first_byte = file.tell()
     there = size - first_byte
     tolerance = TOLERANCE_S * layout.bytes_a_second
-    layout = replace(layout, first_byte=first_byte, data_bytes=min(promised, there))
+    layout = replace(
+        layout,
+        first_byte=first_byte,
+        promised_bytes=promised,
+        data_bytes=min(promised, there),
+    )
     if promised > there and _left_open(promised):
         return _to_the_end(layout, file, there)
     if promised - there >= tolerance:
@@ -153,7 +167,7 @@ def _measured(layout: WaveLayout, file: BinaryIO, promised: int, size: int) -> W
     if promised >= there:
         return layout
     behind = _behind(file, first_byte + promised + promised % 2, size)
-    if promised == 0 and behind and not behind.chunks:
+    if promised == 0 and not behind.chunks:
         return _to_the_end(layout, file, there)
     if behind.another_file:
         return replace(layout, problem=_ANOTHER_FILE)

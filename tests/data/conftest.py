@@ -16,7 +16,10 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """write(name, samples=16000, rate_hz=16000, channels=1): a sound file of 16-bit noise, or of the array given."""
+    """write(name, samples=16000, rate_hz=16000, channels=1): a sound file.
+
+    Of 16-bit noise, or of the array given.
+    """
 
     def writer(
         name: str,

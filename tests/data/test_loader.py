@@ -1,4 +1,4 @@
-"""The loader: the same batches from any number of processes, ranks that share, resume, a death that is told."""
+"""The loader: the same batches from any number of processes, ranks that share, resume, death."""
 
 from __future__ import annotations
 

@@ -51,7 +51,8 @@ def test_what_is_written_is_read_again(
 def test_paths_are_relative_to_the_manifest_wherever_it_moves(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "m.jsonl").write_text(
-        '{"audio_filepath": "x/1.wav", "video_filepath": "v/1.mp4", "target_filepath": "../t/1.wav"}\n'
+        '{"audio_filepath": "x/1.wav", "video_filepath": "v/1.mp4", '
+        '"target_filepath": "../t/1.wav"}\n'
     )
     one = read_manifest(tmp_path / "a" / "m.jsonl").utterances[0]
     assert (

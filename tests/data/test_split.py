@@ -69,7 +69,7 @@ def test_a_speaker_with_most_of_the_data_stays_in_train() -> None:
 def test_a_source_recording_is_not_parted(
     rows: list[tuple[int, int]], named: bool, share: float
 ) -> None:
-    """Neither where the file names tell it nor where the lines do; and speakers stay whole all the same."""
+    """Neither where the file names tell it nor where the lines do; speakers stay whole."""
     lines = [
         Utterance(
             Path(f"1-{source}-{'ABCDEFGHIJ'[i % 10]}-{i}.wav" if named else f"{i}.wav"),

@@ -1,4 +1,4 @@
-"""Speech on the fly: the same from (seed, epoch, index) in any process, never twice, and texts that are what was said."""
+"""Speech on the fly: the same from (seed, epoch, index) in any process, never twice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ LINES = ["THE CAT SAT ON THE MAT", "a dog", "the dog sat"]
 
 def spoken(hours: float = 0.02, **how: object) -> SpokenCorpus:
     pytest.importorskip("espeakng_loader")
-    return SpokenCorpus(WordTexts(LINES), Alphabet.english38(), 16000, hours, words=(1, 5), **how)  # type: ignore[arg-type]
+    texts = WordTexts(LINES)
+    return SpokenCorpus(texts, Alphabet.english38(), 16000, hours, words=(1, 5), **how)  # type: ignore[arg-type]
 
 
 def item(corpus: SpokenCorpus, index: int, **key: int) -> Item:
@@ -30,7 +31,7 @@ def item(corpus: SpokenCorpus, index: int, **key: int) -> Item:
     return found
 
 
-# texts ------------------------------------------------------------------------------------------------------------------
+# texts
 
 
 @given(st.integers(1, 30), st.integers(0, 2**32))
@@ -74,7 +75,7 @@ def test_texts_want_words(lines: list[str]) -> None:
         WordTexts(lines)
 
 
-# speech -----------------------------------------------------------------------------------------------------------------
+# speech
 
 
 def test_an_utterance_follows_from_seed_epoch_and_index() -> None:

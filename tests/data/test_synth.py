@@ -23,7 +23,8 @@ SMALL = synth.SynthSettings(train=12, test=4)
 PRINT_DIGEST = """
 import hashlib
 from ctcasr.data import synth
-print(hashlib.sha256(b"".join(synth.say(i, 3).samples.numpy().tobytes() for i in range(4))).hexdigest())
+said = b"".join(synth.say(i, 3).samples.numpy().tobytes() for i in range(4))
+print(hashlib.sha256(said).hexdigest())
 """
 
 

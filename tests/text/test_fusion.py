@@ -1,4 +1,4 @@
-"""Scorers: what is added along the way is what the text is worth, however it is cut into symbols."""
+"""Scorers: what is added along the way is what the text is worth, however it is cut."""
 
 from __future__ import annotations
 

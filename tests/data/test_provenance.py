@@ -1,0 +1,56 @@
+"""Provenance: files by their hashes, and enhanced ones by their sidecars."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ctcasr.batch import Utterance
+from ctcasr.data import fingerprint, provenance_of
+from ctcasr.data.provenance import ENHANCED_BY, enhanced_by
+
+
+def test_a_fingerprint_sees_length_beginning_and_end(tmp_path: Path) -> None:
+    contents = [b"x" * 300_000, b"x" * 300_001, b"y" + b"x" * 299_999, b"x" * 299_999 + b"y", b""]
+    marks = []
+    for content in contents:
+        (tmp_path / "file").write_bytes(content)
+        marks.append(fingerprint(tmp_path / "file"))
+    assert len(set(marks)) == len(contents) and all(len(mark) == 16 for mark in marks)
+    with pytest.raises(FileNotFoundError):
+        fingerprint(tmp_path / "none")
+
+
+def test_each_file_counts_once_and_missing_ones_not(write: Callable[..., Path]) -> None:
+    one = write("one.wav", 100)
+    other = write("other.wav", 200)
+    lines = [
+        Utterance(one),
+        Utterance(one, offset=0.001),
+        Utterance(one.with_name("none.wav"), extra={"source_filepath": str(other)}),
+    ]
+    provenance = provenance_of(lines)
+    assert provenance["files"] == sorted([fingerprint(one), fingerprint(other)])
+    assert provenance["enhanced"] == 0
+
+
+@pytest.mark.parametrize("content", ['{"listener": "x"}', "[]", "{torn"])
+def test_a_sidecar_above_marks_what_lies_below(tmp_path: Path, content: str) -> None:
+    folder = tmp_path / "out" / "a" / "b"
+    folder.mkdir(parents=True)
+    (tmp_path / "out" / ENHANCED_BY).write_text(content)
+    (folder / "x.wav").write_bytes(b"1")
+    provenance = provenance_of([Utterance(folder / "x.wav")])
+    assert (provenance["enhanced"], provenance["enhanced_examples"]) == (1, ["x.wav"])
+    assert enhanced_by(folder) == (json.loads(content) if content.startswith('{"') else {})
+
+
+def test_a_line_may_say_it_itself(tmp_path: Path) -> None:
+    (tmp_path / "x.wav").write_bytes(b"1")
+    assert enhanced_by(tmp_path) is None
+    assert (
+        provenance_of([Utterance(tmp_path / "x.wav", extra={"enhanced_by": "y"})])["enhanced"] == 1
+    )

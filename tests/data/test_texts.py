@@ -1,0 +1,50 @@
+"""Random texts: words as they follow each other, and as many as asked for."""
+
+from __future__ import annotations
+
+import itertools
+import string
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctcasr.data import WordTexts
+from ctcasr.data.synth import DIGITS
+
+LINES = ["place blue at f", "place red now", "set blue now"]
+FOLLOW = {("place", "blue"), ("blue", "at"), ("at", "f"), ("place", "red"), ("red", "now")}
+FOLLOW |= {("set", "blue"), ("blue", "now")}
+FOLLOW |= {(end, start) for end in ("f", "now") for start in ("place", "set")}
+
+
+@given(st.integers(1, 20), st.integers())
+def test_words_follow_as_they_do_in_the_lines(count: int, seed: int) -> None:
+    written, spoken = WordTexts(LINES, symbols=False)(Random(seed), count)
+    words = written.split()
+    assert written == spoken and len(words) == count and words[0] in ("place", "set")
+    assert set(itertools.pairwise(words)) <= FOLLOW
+
+
+def test_symbols_are_letters_and_digits_by_their_names() -> None:
+    texts = WordTexts(["word"])
+    pairs = set()
+    for seed in range(300):
+        written, spoken = texts(Random(seed), 6)
+        pairs |= set(zip(written.split(), spoken.split(), strict=True))
+    names = {written for written, _ in pairs}
+    assert names == {"word", *string.ascii_lowercase, *DIGITS}
+    assert {("z", "z"), ("z", "zed"), ("a", "eh"), ("b", "b")} <= pairs
+    assert all(written == spoken for written, spoken in pairs if written not in ("a", "z"))
+
+
+def test_the_same_draw_is_the_same_text() -> None:
+    texts = WordTexts(LINES)
+    assert texts(Random(3), 9) == texts(Random(3), 9) != texts(Random(4), 9)
+
+
+@pytest.mark.parametrize("lines", [[], [""], ["  ", "\n"]])
+def test_lines_without_words_are_refused(lines: list[str]) -> None:
+    with pytest.raises(ValueError, match="lines with words"):
+        WordTexts(lines)

@@ -1,0 +1,36 @@
+"""Worker processes: none where this process reads fast enough, more for slower corpora."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+from torch import Tensor
+
+from ctcasr.batch import Utterance
+from ctcasr.data import Corpus, item_seconds, measure_workers
+
+
+def slow(samples: Tensor, generator: torch.Generator, utterance: Utterance) -> Tensor:
+    time.sleep(0.002)
+    return samples
+
+
+def test_a_corpus_that_fits_its_cache_needs_none(utterances: list[Utterance]) -> None:
+    corpus = Corpus(utterances, None, 16000)
+    assert measure_workers(corpus, batch_size=16, step_s=1e-9) == 0
+
+
+def test_long_steps_need_none_and_short_ones_all_cores_but_one(
+    utterances: list[Utterance],
+) -> None:
+    corpus = Corpus(utterances, None, 16000, transform=slow)
+    assert measure_workers(corpus, batch_size=1, step_s=100.0, budget_s=0.02) == 0
+    assert measure_workers(corpus, batch_size=16, step_s=1e-6, cores=5, budget_s=0.02) == 4
+    assert measure_workers(corpus, batch_size=16, step_s=1e-6, cores=1, budget_s=0.02) == 1
+
+
+def test_reading_is_measured_without_the_cache(utterances: list[Utterance]) -> None:
+    corpus = Corpus(utterances, None, 16000, transform=slow)
+    assert item_seconds(corpus, budget_s=0.02) >= 0.002
+    assert len(corpus.cache) == 0
