@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from ctcasr.batch import Skip, Utterance
 from ctcasr.classify.classifier import Classifier
 from ctcasr.data import AudioError, read_audio
+from ctcasr.data.skipped import refuse_nothing, skip_warning, skips_as_json
 from ctcasr.scoring.confusion import Confusion
 
 _DIGITS = 6  # of probabilities in predictions.jsonl
@@ -39,11 +41,16 @@ class ClassEvaluation:
 
     def scores(self) -> dict[str, Any]:
         """Plain data: the keys of `Confusion.as_json`, and "skipped" (where, reason)."""
-        skipped = [asdict(skip) for skip in self.skipped]
-        return {**self.tally.as_json(), "skipped": skipped}
+        return {**self.tally.as_json(), "skipped": skips_as_json(self.skipped)}
 
     def __str__(self) -> str:
-        return f"{self.tally}, {len(self.skipped)} skipped"
+        """The figures in a line, with a warning where too much was skipped."""
+        warning = skip_warning(self.skipped, len(self.rows))
+        return f"{self.tally}, {len(self.skipped)} skipped{warning}"
+
+    def refuse_nothing(self) -> None:
+        """Raises NothingScoredError with the first reasons where no clip was scored."""
+        refuse_nothing(self.skipped, len(self.rows))
 
     def write(self, out: Path) -> Path:
         """scores.json and predictions.jsonl (a manifest too) in folder `out`; returns it."""
@@ -127,11 +134,27 @@ class LabelledReading:
     def _label(self, utterance: Utterance) -> int:
         classes = self.classifier.classes
         if utterance.label not in classes:
-            raise AudioError(
-                f"label {utterance.label!r} is none of the {len(classes)} classes "
-                f"({', '.join(classes)})"
-            )
+            raise AudioError(unknown_label(utterance.label, classes))
         return classes.index(utterance.label)
+
+
+def unknown_label(label: str | None, classes: Sequence[str]) -> str:
+    """What to say of a label that is no class; nothing is guessed.
+
+    Example:
+        >>> unknown_label("YES", ["no", "yes"])
+        "label 'YES' is none of the 2 classes (no, yes); did you mean 'yes'?"
+    """
+    text = f"label {label!r} is none of the {len(classes)} classes ({', '.join(classes)})"
+    if label is None:
+        return "expected a label to compare with; the line has none"
+    by_small_letters = {name.casefold(): name for name in classes}
+    near = difflib.get_close_matches(label.casefold(), by_small_letters, 1)
+    if near:
+        return f"{text}; did you mean {by_small_letters[near[0]]!r}?"
+    if label.isdecimal():
+        return f"{text}; a label is the name of a class, not its number"
+    return text
 
 
 def read_round(run: Path, settings: Mapping[str, Any]) -> Confusion | None:

@@ -25,18 +25,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Score, write, print; ValueError or OSError where something cannot be read."""
+    """Score, write, print.
+
+    ValueError or OSError where something cannot be read, or where nothing was left to score.
+    """
     manifest = read_manifest(arguments.manifest)
     if is_classifier(arguments.checkpoint):
         classifier = Classifier.load(arguments.checkpoint)
         classes = evaluate_classes(classifier, manifest.utterances)
+        classes.write(Path(arguments.out))
+        classes.refuse_nothing()
         print(classes)
-        print(f"details: {classes.write(Path(arguments.out)) / 'scores.json'}")
+        print(f"details: {Path(arguments.out) / 'scores.json'}")
         return 0
     recogniser = recogniser_from(arguments)
     decoder = decoder_from(arguments, recogniser.tokenizer)
     evaluation = evaluate(recogniser, manifest.utterances, decoder=decoder)
     evaluation.write(Path(arguments.out))
+    evaluation.refuse_nothing()
     print("\n".join(summary(evaluation)))
     print(f"details: {Path(arguments.out) / 'scores.json'}")
     return 0
@@ -49,14 +55,10 @@ def is_classifier(path: str) -> bool:
 
 def summary(evaluation: Evaluation) -> list[str]:
     """The rates in a line, and the most frequent confusions."""
-    rates = evaluation.tally
-    words = rates.words
-    lines = [
-        f"WER {100 * words.rate:.2f} % ({words.substitutions} substitutions, "
-        f"{words.deletions} deletions, {words.insertions} insertions in {words.total} words), "
-        f"CER {100 * rates.chars.rate:.2f} %, {rates.utterances} utterances, "
-        f"{len(evaluation.skipped)} skipped"
-    ]
-    for (reference, hypothesis), count in words.confusions.most_common(MOST_CONFUSIONS):
+    lines = [str(evaluation)]
+    if evaluation.taken_out:
+        lines.append(f"references: {evaluation.taken_out}")
+    confusions = evaluation.tally.words.confusions
+    for (reference, hypothesis), count in confusions.most_common(MOST_CONFUSIONS):
         lines.append(f"  {count:4d} x  {reference or '-'} -> {hypothesis or '-'}")
     return lines

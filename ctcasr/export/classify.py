@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import nn
 from ctcasr.batch import Skip, Utterance
 from ctcasr.classify.classifier import Classifier
 from ctcasr.classify.evaluation import LabelledReading
+from ctcasr.data.skipped import refuse_nothing, skips_as_json
 from ctcasr.export.artefact import Artefact
 from ctcasr.export.litert import export_litert
 from ctcasr.export.measurement import Latency, Measured, feature_latency, measure, network_input
@@ -45,7 +46,7 @@ class Exported:
             "features_median_ms": self.features.median_ms,
             "features_p95_ms": self.features.p95_ms,
             "files": [file.as_json() for file in self.files],
-            "skipped": [asdict(skip) for skip in self.skipped],
+            "skipped": skips_as_json(self.skipped),
         }
 
     def __str__(self) -> str:
@@ -85,6 +86,7 @@ def export_classifier(
     reading = LabelledReading(classifier)
     with one_thread():
         clips = list(reading.clips(test))
+        refuse_nothing(reading.skipped, len(clips))
         every = max(1, len(calibrate) // _CALIBRATION)
         calibration = list(reading.clips(calibrate[::every][:_CALIBRATION]))
         inputs = [network_input(classifier, clip.samples) for clip in calibration]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, read_audio
+from ctcasr.data.skipped import refuse_nothing, skips_as_json
 from ctcasr.export.eight_bits import quantise
 from ctcasr.export.graph import Graph
 from ctcasr.export.layers import speech
@@ -70,7 +71,7 @@ class ExportedRecogniser:
         return {
             "clips": self.clips,
             "runtimes": [asdict(runtime) for runtime in self.runtimes],
-            "skipped": [asdict(skip) for skip in self.skipped],
+            "skipped": skips_as_json(self.skipped),
         }
 
     def __str__(self) -> str:
@@ -130,7 +131,8 @@ def export_recogniser(
     """Write NAME.onnx and NAME_int8.onnx to folder `out`, compare them with torch, time them.
 
     `size` are the bytes of the checkpoint. With a `test` set, the files are scored on it.
-    Raises ValueError for another format than "onnx", ImportError that names what to install.
+    Raises ValueError for another format than "onnx" and for a test set of which nothing can be
+    read, ImportError that names what to install.
     """
     if to != "onnx":
         raise ValueError(
@@ -140,6 +142,8 @@ def export_recogniser(
     small = quantise(plain, out / f"{name}_int8.onnx")
     with one_thread():
         clips = TestClips.read(recogniser, test)
+        if test:
+            refuse_nothing(clips.skipped, len(clips.samples))
         runtimes = [Trial("torch", size or _bytes_of(recogniser), recogniser)]
         for file in (plain, small):
             runtime = OnnxRecogniser(file)

@@ -51,13 +51,30 @@ def decoded_rows(logits: Seq, blank: int, decoder: Decoder | None = None) -> lis
     return [[best] for best in greedy(logits.data, logits.lengths, blank)]
 
 
+def check_width(scores: int, tokenizer: Tokenizer) -> None:
+    """ValueError where there is not one score for each symbol.
+
+    Example:
+        >>> check_width(40, Alphabet("ab "))
+        Traceback (most recent call last):
+        ValueError: expected 4 scores a frame, one for each symbol and the blank; got 40: ...
+    """
+    if scores != tokenizer.size:
+        raise ValueError(
+            f"expected {tokenizer.size} scores a frame, one for each symbol and the blank; "
+            f"got {scores}: is it the tokenizer that the network was trained with?"
+        )
+
+
 @dataclass(frozen=True)
 class BeamDecoder:
-    """Prefix beam search over a Seq."""
+    """Prefix beam search over a Seq; ValueError for logits of another tokenizer."""
 
     search: BeamSearch
+    tokenizer: Tokenizer
 
     def __call__(self, logits: Seq) -> list[list[Decoded]]:
+        check_width(logits.data.shape[2], self.tokenizer)
         return self.search(logits.data, logits.lengths)
 
 
@@ -99,7 +116,8 @@ def beam_decoder(
     if phrases:
         scorers.append(Hotwords(tokenizer, phrases, hotword_bonus))
     scorer = _sum_of(scorers)
-    return BeamDecoder(BeamSearch(tokenizer.blank, beam, nbest, floor, skip_blank, scorer))
+    search = BeamSearch(tokenizer.blank, beam, nbest, floor, skip_blank, scorer)
+    return BeamDecoder(search, tokenizer)
 
 
 def _sum_of(scorers: Sequence[Scorer]) -> Scorer | None:
@@ -161,6 +179,7 @@ class FlashlightDecoder:
             )
 
     def __call__(self, logits: Seq) -> list[list[Decoded]]:
+        check_width(logits.data.shape[2], self.tokenizer)
         log_probs = logits.data.detach().float().log_softmax(-1).cpu()
         rows = []
         for row, frames in enumerate(logits.lengths):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypedDict
 
@@ -16,12 +16,14 @@ from torch import Tensor
 from ctcasr.batch import Skip, Utterance
 from ctcasr.ctc import greedy
 from ctcasr.data import AudioError, read_audio
+from ctcasr.data.skipped import refuse_nothing, skip_warning, skips_as_json
 from ctcasr.recognise.decoder import Decoder
 from ctcasr.recognise.hypothesis import Hypothesis
 from ctcasr.recognise.protocols import Transcriber
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.scoring.errors import ErrorRates, alignment, word_errors
 from ctcasr.seq import Seq
+from ctcasr.text import TakenOut
 
 _CONFUSIONS = 20  # the most frequent ones that scores.json names
 _BATCHES_AT_ONCE = 10  # so much sound is read before it is sorted by length and let go
@@ -42,19 +44,39 @@ class Evaluation:
     tally: ErrorRates
     rows: Sequence[ScoredUtterance]
     skipped: Sequence[Skip]
+    taken_out: TakenOut = field(default_factory=TakenOut)  # of the texts, as no output can hold it
 
     def scores(self) -> dict[str, Any]:
-        """Plain data: the keys of `ErrorRates.metrics`, "skipped" and "confusions".
+        """Plain data: the keys of `ErrorRates.metrics`, "skipped", "confusions" and "taken_out".
 
-        Each skip has "where" and "reason"; each confusion "reference", "hypothesis" and "count".
+        Each skip has "where" and "reason"; each confusion "reference", "hypothesis" and "count";
+        taken out are characters with their counts.
         """
         confusions = []
         for pair, count in self.tally.words.confusions.most_common(_CONFUSIONS):
             reference, hypothesis = pair
             line = {"reference": reference, "hypothesis": hypothesis, "count": count}
             confusions.append(line)
-        skipped = [asdict(skip) for skip in self.skipped]
-        return {**self.tally.metrics(), "skipped": skipped, "confusions": confusions}
+        return {
+            **self.tally.metrics(),
+            "skipped": skips_as_json(self.skipped),
+            "confusions": confusions,
+            "taken_out": dict(self.taken_out.characters.most_common()),
+        }
+
+    def __str__(self) -> str:
+        """The figures in a line, with a warning where too much was skipped."""
+        words = self.tally.words
+        return (
+            f"{self.tally} ({words.substitutions} substitutions, {words.deletions} deletions, "
+            f"{words.insertions} insertions in {words.total} words), "
+            f"{self.tally.utterances} utterances, {len(self.skipped)} skipped"
+            f"{skip_warning(self.skipped, len(self.rows))}"
+        )
+
+    def refuse_nothing(self) -> None:
+        """Raises NothingScoredError with the first reasons where no utterance was scored."""
+        refuse_nothing(self.skipped, len(self.rows))
 
     def write(self, out: Path) -> Path:
         """scores.json, hypotheses.jsonl and alignments.txt in folder `out`; returns it."""
@@ -97,32 +119,41 @@ def evaluate(
 ) -> Evaluation:
     """Transcribe (greedily, or by a decoder) and score.
 
-    An utterance that cannot be read, or has no text, is skipped and named.
+    An utterance that cannot be read, has no text, or one of which the alphabet can write nothing,
+    is skipped and named.
     """
-    reading = Reading(recogniser.rate_hz, _BATCHES_AT_ONCE * batch_seconds)
+    reading = Reading(recogniser, _BATCHES_AT_ONCE * batch_seconds)
     rows: list[ScoredUtterance] = []
     tally = ErrorRates()
     for part in reading.parts(utterances):
-        clips = [clip for _, clip in part]
+        clips = [clip.samples for clip in part]
         hypotheses = recogniser.transcribe(clips, recogniser.rate_hz, batch_seconds, decoder)
-        for (utterance, _), hypothesis in zip(part, hypotheses, strict=True):
-            reference = recogniser.tokenizer.reference(utterance.text or "").text
-            rows.append(ScoredUtterance(utterance, reference, hypothesis))
-            tally += ErrorRates.of(reference, hypothesis.text)
-    return Evaluation(tally, rows, reading.skipped)
+        for clip, hypothesis in zip(part, hypotheses, strict=True):
+            rows.append(ScoredUtterance(clip.utterance, clip.reference, hypothesis))
+            tally += ErrorRates.of(clip.reference, hypothesis.text)
+    return Evaluation(tally, rows, reading.skipped, reading.taken_out)
+
+
+class ReadClip(NamedTuple):
+    """An utterance with its reference and its samples [N]."""
+
+    utterance: Utterance
+    reference: str
+    samples: Tensor
 
 
 @dataclass
 class Reading:
     """Reads utterances part by part, so that a corpus need not fit into memory."""
 
-    rate_hz: int
+    recogniser: Transcriber
     part_seconds: float
-    skipped: list[Skip] = field(default_factory=list)  # what could not be read, or has no text
+    skipped: list[Skip] = field(default_factory=list)
+    taken_out: TakenOut = field(default_factory=TakenOut)
 
-    def parts(self, utterances: Sequence[Utterance]) -> Iterator[list[tuple[Utterance, Tensor]]]:
-        """Utterances with their samples [N], so many seconds at a time."""
-        part: list[tuple[Utterance, Tensor]] = []
+    def parts(self, utterances: Sequence[Utterance]) -> Iterator[list[ReadClip]]:
+        """Utterances with references and samples, so many seconds at a time."""
+        part: list[ReadClip] = []
         samples = 0
         for utterance in utterances:
             try:
@@ -130,19 +161,24 @@ class Reading:
             except AudioError as error:
                 self.skipped.append(Skip(utterance.where or utterance.id, str(error)))
                 continue
-            part.append((utterance, clip))
-            samples += clip.shape[0]
-            if samples >= self.part_seconds * self.rate_hz:
+            part.append(clip)
+            samples += clip.samples.shape[0]
+            if samples >= self.part_seconds * self.recogniser.rate_hz:
                 yield part
                 part = []
                 samples = 0
         if part:
             yield part
 
-    def _read(self, utterance: Utterance) -> Tensor:
-        if utterance.text is None:
+    def _read(self, utterance: Utterance) -> ReadClip:
+        text = utterance.text
+        if text is None:
             raise AudioError("expected a text to compare with; the line has none")
-        return read_audio(utterance, self.rate_hz)
+        reference = self.recogniser.tokenizer.reference(text)
+        if text.strip() and not reference.text:
+            raise AudioError(f"expected a text that the alphabet can write; got {text!r}")
+        samples = read_audio(utterance, self.recogniser.rate_hz)
+        return ReadClip(utterance, self.taken_out.add(reference), samples)
 
 
 class UtteranceView(TypedDict):

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ctcasr import checkpoint
+from ctcasr.recognise.decoder import check_width
 from ctcasr.recognise.hypothesis import Hypothesis, Word
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.onnx import OnnxRecogniser
@@ -46,6 +47,8 @@ class Recogniser(TranscribingLogits):
         spec: Mapping[str, Any],
         notes: Mapping[str, Any],
     ) -> None:
+        """Raises ValueError where the network has not one output for each symbol."""
+        check_width(model.symbols, tokenizer)
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.spec = spec

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ctcasr.batch import Utterance
 from ctcasr.ctc import greedy, penalised
+from ctcasr.recognise.decoder import check_width
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 
@@ -24,7 +25,11 @@ class Sample(TypedDict):
 
 
 def greedy_texts(logits: Seq, tokenizer: Tokenizer, blank_penalty: float = 0.0) -> list[str]:
-    """The texts that logits [B, T, symbols] spell, with so many nats taken off the blank."""
+    """The texts that logits [B, T, symbols] spell, with so many nats taken off the blank.
+
+    Raises ValueError where there is not one score for each symbol.
+    """
+    check_width(logits.data.shape[2], tokenizer)
     scores = penalised(logits.data, tokenizer.blank, blank_penalty)
     decoded = greedy(scores, logits.lengths, tokenizer.blank)
     return [tokenizer.decode(row.tokens) for row in decoded]

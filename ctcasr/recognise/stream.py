@@ -11,9 +11,11 @@ from fractions import Fraction
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ctcasr.ctc import greedy, penalised
+from ctcasr.data.samples import as_samples
 from ctcasr.front import UtteranceNorm
 from ctcasr.net import ConvLayer
 from ctcasr.recognise.hypothesis import Hypothesis, Word, words_of
@@ -249,17 +251,15 @@ class Stream:
             return settled + self._written.open_words()
         return settled
 
-    def feed(self, samples: Tensor) -> Hypothesis:
-        """The hypothesis so far, after samples [N] more (float, -1..1, at `rate_hz`; N may be 0).
+    def feed(self, samples: Tensor | NDArray[Any]) -> Hypothesis:
+        """The hypothesis so far, after samples more, at `rate_hz`; there may be none.
 
-        Raises ValueError for samples that cannot be sound, RuntimeError after `finish`.
+        Samples are a tensor or a numpy array, [N] or [channels, N], floats of -1..1 or integers.
+        Raises AudioError for samples that cannot be sound, RuntimeError after `finish`.
         """
-        if samples.dim() != 1 or not bool(torch.isfinite(samples).all()):
-            raise ValueError(
-                f"expected finite samples [N], one channel, at {self.rate_hz} Hz; "
-                f"got {tuple(samples.shape)}"
-            )
-        return self._take(samples, last=False)
+        if len(samples.shape) == 1 and samples.shape[0] == 0:
+            return self._take(torch.zeros(0), last=False)
+        return self._take(as_samples(samples, self.rate_hz, "chunk"), last=False)
 
     def finish(self) -> Hypothesis:
         """The hypothesis of all that was fed, as `Recogniser.transcribe` has it.

@@ -15,6 +15,7 @@ from ctcasr.diagnose import verdict
 from ctcasr.diagnose.evidence import Evidence
 from ctcasr.front import SpecAugment
 from ctcasr.recognise.check_tally import CheckTally
+from ctcasr.recognise.decoder import check_width
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.recognise.objective import Objective
 from ctcasr.recognise.recogniser import Recogniser
@@ -23,7 +24,7 @@ from ctcasr.recognise.spec import spec_from
 from ctcasr.records import Record
 from ctcasr.seq import Seq
 from ctcasr.specs import describe
-from ctcasr.task import Gather, Loss, Score, alone, three_of
+from ctcasr.task import Gather, Loss, LossRefused, Score, alone, three_of
 from ctcasr.text import Tokenizer
 
 
@@ -45,6 +46,8 @@ class Recognise:
         blank_penalty: float = 0.0,
         notes: Mapping[str, Any] | None = None,
     ) -> None:
+        """Raises ValueError where the network has not one output for each symbol."""
+        check_width(model.symbols, tokenizer)
         self.network = model
         self.tokenizer = tokenizer
         self.spec = dict(spec)
@@ -71,12 +74,19 @@ class Recognise:
         return self.network.parameters()
 
     def step(self, batch: Batch, step: int) -> Loss:
-        """CTC loss of the utterances that have an alignment; the others are left out and named."""
+        """CTC loss of the utterances that have an alignment; the others are left out and named.
+
+        Raises:
+            LossRefused: where labels or lengths are none that the loss can take.
+        """
         augment = self.augment
         if step < self.augment_from:
             augment = None
         blank = self.tokenizer.blank
-        logits, losses, report = self.objective(self.network, batch, augment, blank)
+        try:
+            logits, losses, report = self.objective(self.network, batch, augment, blank)
+        except ValueError as error:
+            raise LossRefused(str(error), self.evidence.facts_of_refused(batch)) from error
         self.evidence.train_batch(batch, logits.lengths)
         left_out = tuple(
             f"{batch.utterances[row].full_name}: {infeasibility(report, row)}"
@@ -134,6 +144,10 @@ class Recognise:
     def write(self, logits: Seq) -> list[str]:
         """The texts that logits [B, T, symbols] spell, by greedy decoding."""
         return greedy_texts(logits, self.tokenizer, self.blank_penalty)
+
+    def facts(self) -> dict[str, Any]:
+        """Counts of defects of the corpus so far: see `Evidence.facts`."""
+        return self.evidence.facts()
 
     def state_dict(self) -> dict[str, Any]:
         """The evidence collected so far, for last.pt: see `Evidence.state_dict`."""

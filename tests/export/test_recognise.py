@@ -1,4 +1,4 @@
-"""ONNX files of recognisers: onnxruntime writes what torch writes, whatever the network, the batch and the lengths."""
+"""ONNX files of recognisers: onnxruntime writes what torch writes, whatever the network."""
 
 from __future__ import annotations
 

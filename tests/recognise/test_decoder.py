@@ -1,4 +1,4 @@
-"""Decoders on logits that nearly spell a text: the language model, the lexicon and hotwords decide what the sound leaves open."""
+"""Decoders on logits that nearly spell a text: words decide what the sound leaves open."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import torchaudio.models.decoder as torchaudio_decoder
 from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from
 from ctcasr.ctc import greedy
 from ctcasr.recognise.decoder import FlashlightDecoder, beam_decoder
+from ctcasr.recognise.samples import greedy_texts
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet, Lexicon, train_ngram
 
@@ -23,7 +24,7 @@ MODEL = train_ngram([["lay", "red"], ["lay", "blue"], ["set", "red"]] * 3, 2).mo
 
 
 def heard(text: str, unsure: dict[int, str], seed: int = 0) -> Seq:
-    """Logits of `text`, a symbol every other frame; at the places in `unsure` the other character is a little likelier."""
+    """Logits of `text`, a symbol every other frame; at places in `unsure` another is likelier."""
     tokens = ABC.encode(text)
     logits = 0.1 * torch.randn(
         1, 2 * len(tokens) + 1, ABC.size, generator=torch.Generator().manual_seed(seed)
@@ -129,6 +130,17 @@ def test_without_flashlight_one_sentence_says_what_to_install(
     monkeypatch.setitem(sys.modules, "torchaudio.models.decoder._ctc_decoder", None)
     with pytest.raises(ImportError, match=r"pip install 'ctcasr\[lm\]'"):
         FlashlightDecoder(ABC, Lexicon.of(["a"], ABC))
+
+
+def test_logits_of_another_tokenizer_are_an_error_that_says_so() -> None:
+    wide = Seq(torch.zeros(1, 5, ABC.size + 2), (5,), Fraction(25))
+    narrow = Seq(torch.zeros(1, 5, ABC.size - 1), (5,), Fraction(25))
+    for logits in (wide, narrow):
+        told = rf"expected {ABC.size} scores a frame.*; got {logits.data.shape[2]}"
+        with pytest.raises(ValueError, match=told):
+            beam_decoder(ABC)(logits)
+        with pytest.raises(ValueError, match=told):
+            greedy_texts(logits, ABC)
 
 
 def test_rows_without_frames_are_silent() -> None:

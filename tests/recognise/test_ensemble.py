@@ -105,7 +105,8 @@ def test_the_score_is_the_mean_over_members_and_the_best_of_all_that_was_found_w
 def test_what_a_language_model_adds_counts(tmp_path: Path) -> None:
     file = tmp_path / "lm.arpa"
     file.write_text(
-        "\\data\\\nngram 1=5\n\n\\1-grams:\n-0.6\ta\n-0.9\tb\n-0.7\tab\n-99\t<s>\n-0.8\t</s>\n\n\\end\\\n",
+        "\\data\\\nngram 1=6\n\n\\1-grams:\n-0.6\ta\n-0.9\tb\n-0.7\tab\n-2\t<unk>\n-99\t<s>\n"
+        "-0.8\t</s>\n\n\\end\\\n",
         encoding="utf-8",
     )
     members, clip = [untrained(0), untrained(7)], CLIPS[0]
@@ -165,3 +166,14 @@ def test_the_command_takes_more_checkpoints(
             CLIPS[0], RATE, decoder=decoder
         )
         assert capsys.readouterr().out.strip() == found.text.strip()
+
+
+def test_words_have_the_times_of_the_member_that_found_them() -> None:
+    slow, fast = untrained(0), untrained(9, stride=1)
+    assert slow.frame_s == 2 * fast.frame_s
+    for clip in CLIPS[:3]:
+        (found,) = Ensemble([slow, fast]).transcribe(clip, RATE)
+        alone = [member.transcribe(clip, RATE)[0] for member in (slow, fast)]
+        times = {one.tokens: one.words for one in reversed(alone)}
+        for one in (found, *found.others):
+            assert one.words == times[one.tokens]

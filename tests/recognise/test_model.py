@@ -1,4 +1,4 @@
-"""Specs become networks: round trips, errors that name the field, presets, and no trace of batch mates in any of them."""
+"""Specs become networks: presets, and no trace of batch mates in any of them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def audio(spec: NetSpec, *seconds: float) -> list[torch.Tensor]:
 
 
 def made(name: str) -> SpeechModel:
-    """The network with running statistics and output layer as if it had been trained a little, in evaluation."""
+    """The network as if it had been trained a little, in evaluation."""
     torch.manual_seed(0)
     spec = SPECS[name]
     model = build(spec, 38)

@@ -1,4 +1,7 @@
-"""Streams: whatever the chunks, what comes out is what comes of the whole; nothing is taken back; no frame waits longer than is said."""
+"""Streams: whatever the chunks, what comes out is what comes of the whole.
+
+Nothing is taken back; no frame waits longer than is said.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import math
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ctcasr.data import AudioError
 from ctcasr.front import FrontSpec
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.recogniser import Recogniser
@@ -170,6 +175,18 @@ def test_pieces_and_a_blank_penalty() -> None:
         assert all(later.startswith(text) for text, later in pairwise(texts))
 
 
+@pytest.mark.parametrize("kind", [np.int16, np.int32, np.float64])
+def test_what_samples_came_as_does_not_matter(kind: type) -> None:
+    whole = (noise(2 * RATE, 5) * 32768).round().to(torch.int16)
+    scale = {np.int16: 1, np.int32: 65536, np.float64: 1 / 32768}[kind]
+    chunks = [(part.double().numpy() * scale).astype(kind) for part in whole.split(3000)]
+    wanted = recogniser().stream()
+    texts = [wanted.feed(part.float() / 32768).text for part in whole.split(3000)]
+    for shape in (lambda part: part, torch.from_numpy, lambda part: np.stack([part, part])):
+        stream = recogniser().stream()
+        assert [stream.feed(shape(part)).text for part in chunks] == texts
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_no_frame_sees_further_than_the_latency_and_each_sees_nearly_so_far(name: str) -> None:
     model, sound = MODELS[name], noise(2 * RATE)
@@ -230,8 +247,12 @@ def test_what_cannot_stream_says_why_and_what_can(change: dict[str, object], tol
 
 def test_wrong_samples_and_an_ended_stream_are_told() -> None:
     stream = recogniser().stream()
-    for wrong in (torch.zeros(1, 5), torch.tensor([math.nan])):
-        with pytest.raises(ValueError, match="expected finite samples"):
+    for wrong, told in (
+        (torch.zeros(5, 2), "more channels than sound"),
+        (torch.tensor([math.nan]), "expected finite samples"),
+        (32768 * noise(50), "divided by 32768"),
+    ):
+        with pytest.raises(AudioError, match=f"chunk: .*{told}"):
             stream.feed(wrong)
     assert stream.feed(noise(0)).text == "" and stream.finish().words == ()
     for again in (lambda: stream.feed(noise(5)), stream.finish):

@@ -1,0 +1,73 @@
+"""The objective: CTC as it is, and what may be added to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctcasr.batch import Batch, Utterance
+from ctcasr.ctc import alignment_entropy
+from ctcasr.front import SpecAugment
+from ctcasr.recognise.objective import Objective
+from ctcasr.seq import Seq
+from tests.recognise.helpers import ALPHABET, RATE, network, noise
+
+TEXTS = ("ab", "c a", "abcabcabcabc")
+MASKS = SpecAugment(4, 0.5, 4, 0.5)
+
+
+def batch() -> Batch:
+    """The last has more symbols than frames."""
+    tokens = [ALPHABET.encode(text) for text in TEXTS]
+    return Batch(
+        tuple(Utterance(Path(f"{text}.wav"), text=text) for text in TEXTS),
+        Seq.stack([noise(RATE), noise(RATE // 2), noise(300)], RATE),
+        torch.tensor([token for row in tokens for token in row]),
+        tuple(len(row) for row in tokens),
+        seeds=(1, 2, 3),
+    )
+
+
+def test_alone_it_is_torchs_loss_and_zero_without_an_alignment() -> None:
+    logits, losses, report = Objective()(network(), batch(), None, 0)
+    wanted = torch.nn.functional.ctc_loss(
+        logits.data.log_softmax(2).transpose(0, 1),
+        batch().targets,
+        logits.lengths,
+        batch().target_lengths,
+        reduction="none",
+        zero_infinity=True,
+    )
+    assert torch.allclose(losses, wanted, rtol=1e-5) and float(losses[2]) == 0.0
+    assert list(report.infeasible) == [2]
+
+
+def test_entropy_is_taken_off() -> None:
+    model = network()
+    logits, plain, _ = Objective()(model, batch(), None, 0)
+    _, losses, _ = Objective(entropy=0.5)(model, batch(), None, 0)
+    entropy = alignment_entropy(
+        logits.data, batch().targets, logits.lengths, batch().target_lengths, blank=0
+    )
+    assert torch.allclose(plain[:2] - losses[:2], 0.5 * entropy[:2], atol=1e-4)
+
+
+def test_consistency_needs_masks_and_is_no_reward() -> None:
+    model = network()
+    _, plain, _ = Objective()(model, batch(), None, 0)
+    _, unmasked, _ = Objective(consistency=1.0)(model, batch(), None, 0)
+    assert torch.equal(unmasked, plain)
+    _, weak, _ = Objective(consistency=0.5)(model, batch(), MASKS, 0)
+    _, strong, _ = Objective(consistency=1.0)(model, batch(), MASKS, 0)
+    assert bool((strong[:2] > weak[:2]).all()) and float(strong[2]) == 0.0
+
+
+@pytest.mark.parametrize("objective", [Objective(), Objective(0.2, 0.1)])
+def test_a_row_does_not_depend_on_its_mates(objective: Objective) -> None:
+    model = network()
+    _, together, _ = objective(model, batch(), MASKS, 0)
+    for row in range(2):
+        _, alone, _ = objective(model, batch().rows([row]), MASKS, 0)
+        assert float(alone[0]) == pytest.approx(float(together[row]), rel=1e-4)
