@@ -1,68 +1,105 @@
-"""What the decoding tools share: a manifest's logits, computed once, and the score of a decoder on them."""
+"""What the decoding tools share: a manifest's logits, computed once, and a decoder's score."""
 
 from __future__ import annotations
 
+import argparse
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
+from ctcasr.batch import Utterance
 from ctcasr.data import read_audio, read_manifest, split_dev
 from ctcasr.recognise.decoder import Decoder
 from ctcasr.recognise.ensemble import Ensemble
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 
+BATCH = 16
+
 
 @dataclass(frozen=True)
-class Heard:
+class ScoredBatch:
+    """References of a batch, and the logits of every member."""
+
+    references: list[str]
+    logits: list[Seq]
+
+
+@dataclass
+class ManifestLogits:
     """References and logits of a manifest, batch by batch, and what that took."""
 
-    batches: list[tuple[list[str], list[Seq]]]  # with the logits of every member
-    audio_s: float
-    network_s: float
+    batches: list[ScoredBatch] = field(default_factory=list)
+    audio_s: float = 0.0
+    network_s: float = 0.0
+
+    @property
+    def utterances(self) -> int:
+        """How many there are."""
+        return sum(len(batch.references) for batch in self.batches)
+
+
+def add_dev_flags(parser: argparse.ArgumentParser) -> None:
+    """The flags by which only the held-out part of a manifest is used."""
+    parser.add_argument(
+        "--dev-share",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="only what a recipe with this share and --dev-seed holds out",
+    )
+    parser.add_argument("--dev-seed", type=int, default=0, metavar="N")
 
 
 @torch.no_grad()
-def hear(
-    recogniser: Ensemble,
-    manifest: str | Path,
-    dev_share: float = 0.0,
-    dev_seed: int = 0,
-    batch: int = 16,
-) -> Heard:
-    """Run the network over a manifest, or over the part of it that a recipe with this `dev_share` and seed holds out."""
-    utterances = read_manifest(manifest).utterances
+def run_network(
+    recogniser: Ensemble, manifest: str | Path, dev_share: float = 0.0, dev_seed: int = 0
+) -> ManifestLogits:
+    """Run the network over a manifest, or over the part of it that a recipe holds out."""
+    utterances: Sequence[Utterance] = read_manifest(manifest).utterances
     if dev_share:
         _, utterances = split_dev(utterances, dev_share, dev_seed)
-    batches, audio_s, network_s = [], 0.0, 0.0
-    for at in range(0, len(utterances), batch):
-        part = utterances[at : at + batch]
-        samples = Seq.stack([read_audio(u, recogniser.rate_hz) for u in part], recogniser.rate_hz)
-        begin = time.perf_counter()
+    result = ManifestLogits()
+    for first in range(0, len(utterances), BATCH):
+        part = utterances[first : first + BATCH]
+        sounds = [read_audio(utterance, recogniser.rate_hz) for utterance in part]
+        samples = Seq.stack(sounds, recogniser.rate_hz)
+        started = time.perf_counter()
         logits = recogniser.member_logits(samples)
-        network_s += time.perf_counter() - begin
-        audio_s += samples.seconds
-        batches.append(([recogniser.tokenizer.reference(u.text or "").text for u in part], logits))
-    return Heard(batches, audio_s, network_s)
+        result.network_s += time.perf_counter() - started
+        result.audio_s += samples.seconds
+        references = []
+        for utterance in part:
+            references.append(recogniser.tokenizer.reference(utterance.text or "").text)
+        result.batches.append(ScoredBatch(references, logits))
+    return result
 
 
-def score(heard: Heard, recogniser: Ensemble, decoder: Decoder | None) -> tuple[ErrorRates, float]:
-    """Errors of a decoder (None: greedy), and the seconds it took; the first batch is done once before, for its compilation."""
+def score(
+    logits: ManifestLogits, recogniser: Ensemble, decoder: Decoder | None
+) -> tuple[ErrorRates, float]:
+    """Errors of a decoder (None: greedy), and the seconds it took.
 
-    def decode(logits: list[Seq]) -> list[str]:
-        return [
-            recogniser.tokenizer.decode(row[0].tokens) if row else ""
-            for row in recogniser.rank(logits, decoder)
-        ]
+    The first batch is done once before, for its compilation.
+    """
+    decode(recogniser, logits.batches[0].logits, decoder)
+    errors = ErrorRates()
+    seconds = 0.0
+    for batch in logits.batches:
+        started = time.perf_counter()
+        hypotheses = decode(recogniser, batch.logits, decoder)
+        seconds += time.perf_counter() - started
+        for reference, hypothesis in zip(batch.references, hypotheses, strict=True):
+            errors += ErrorRates.of(reference, hypothesis)
+    return errors, seconds
 
-    decode(heard.batches[0][1])
-    total, seconds = ErrorRates(), 0.0
-    for references, logits in heard.batches:
-        begin = time.perf_counter()
-        texts = decode(logits)
-        seconds += time.perf_counter() - begin
-        for said, written in zip(references, texts, strict=True):
-            total += ErrorRates.of(said, written)
-    return total, seconds
+
+def decode(recogniser: Ensemble, logits: list[Seq], decoder: Decoder | None) -> list[str]:
+    """The best hypothesis of each row; "" for none."""
+    texts = []
+    for ranked in recogniser.rank(logits, decoder):
+        texts.append(recogniser.tokenizer.decode(ranked[0].tokens) if ranked else "")
+    return texts

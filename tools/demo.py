@@ -1,4 +1,7 @@
-"""From nothing to a trained recogniser: makes .venv (or takes PYTHON=), installs, and runs recipes/demo.py with your arguments."""
+"""From nothing to a trained recogniser: makes .venv (or takes PYTHON=), installs, runs the demo.
+
+What stands behind it on the command line is handed on to recipes/demo.py.
+"""
 
 from __future__ import annotations
 
@@ -6,5 +9,13 @@ import sys
 
 from setup_venv import ROOT, interpreter, run
 
+
+def main() -> int:
+    """The exit status of the recipe."""
+    python = interpreter("synth", "plot")
+    demo = ROOT / "recipes" / "demo.py"
+    return run([python, str(demo), *sys.argv[1:]])
+
+
 if __name__ == "__main__":
-    sys.exit(run([interpreter("synth", "plot"), str(ROOT / "recipes" / "demo.py"), *sys.argv[1:]]))
+    sys.exit(main())

@@ -1,4 +1,6 @@
-"""How dense a tree's pages are: syntax nodes a line, long lines, ternaries, tuple assignments, lengths of local names.
+"""How dense a tree's pages are.
+
+Syntax nodes a line, long lines, ternaries, tuple assignments, lengths of local names.
 
 python tools/page_counts.py [FOLDER ...]            (default: ctcasr recipes tools)
 python tools/page_counts.py --files 20 ctcasr       (and the densest files)
@@ -36,31 +38,41 @@ class PageCounts:
         """Syntax nodes a line; 0 for an empty tree."""
         return self.nodes / self.lines if self.lines else 0.0
 
+    def per_thousand(self, count: int) -> float:
+        """A count for every 1,000 lines."""
+        return 1000 * count / max(self.lines, 1)
+
     def __str__(self) -> str:
-        per_thousand = 1000 / max(self.lines, 1)
+        letters = self.local_letters / max(self.local_names, 1)
         return (
             f"{self.lines} lines, {self.nodes_per_line:.2f} nodes a line, "
-            f"{100 * self.long_lines / max(self.lines, 1):.1f} % beyond {LONG} columns, per 1,000 lines "
-            f"{self.ternaries * per_thousand:.1f} ternaries and "
-            f"{self.tuple_assignments * per_thousand:.1f} tuple assignments, local names of "
-            f"{self.local_letters / max(self.local_names, 1):.2f} letters"
+            f"{self.per_thousand(self.long_lines) / 10:.1f} % beyond {LONG} columns, "
+            f"per 1,000 lines {self.per_thousand(self.ternaries):.1f} ternaries and "
+            f"{self.per_thousand(self.tuple_assignments):.1f} tuple assignments, "
+            f"local names of {letters:.2f} letters"
         )
 
 
 def count(source: str) -> PageCounts:
     """The counts of one file's text; SyntaxError where it is no Python."""
-    tree = ast.parse(source)
-    rows = [row for row in source.splitlines() if row.strip() and not row.lstrip().startswith("#")]
-    nodes = list(ast.walk(tree))
-    names = [name for node in nodes for name in local_names(node)]
+    nodes = list(ast.walk(ast.parse(source)))
+    lines = 0
+    long_lines = 0
+    for line in source.splitlines():
+        text = line.strip()
+        lines += bool(text) and not text.startswith("#")
+        long_lines += len(line) > LONG
+    names: list[str] = []
+    for node in nodes:
+        names.extend(local_names(node))
     return PageCounts(
-        lines=len(rows),
+        lines=lines,
         nodes=len(nodes),
-        long_lines=sum(len(row) > LONG for row in source.splitlines()),
+        long_lines=long_lines,
         ternaries=sum(isinstance(node, ast.IfExp) for node in nodes),
         tuple_assignments=sum(is_tuple_assignment(node) for node in nodes),
         local_names=len(names),
-        local_letters=sum(map(len, names)),
+        local_letters=sum(len(name) for name in names),
     )
 
 
@@ -68,15 +80,15 @@ def local_names(node: ast.AST) -> set[str]:
     """The names that a function assigns, its arguments not among them; none of any other node."""
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return set()
-    return {
-        inner.id
-        for inner in ast.walk(node)
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-    }
+    names = set()
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            names.add(inner.id)
+    return names
 
 
 def is_tuple_assignment(node: ast.AST) -> bool:
-    """Whether a node is `a, b = x, y`: several thoughts in one line. Unpacking one value is none."""
+    """Whether a node is `a, b = x, y`, several thoughts in one line; unpacking a value is none."""
     if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Tuple):
         return False
     return any(isinstance(target, ast.Tuple) for target in node.targets)
@@ -85,17 +97,24 @@ def is_tuple_assignment(node: ast.AST) -> bool:
 def python_files(folders: Iterable[Path]) -> Iterator[Path]:
     """All Python files in folders, in order; a file stands for itself."""
     for folder in folders:
-        yield from [folder] if folder.is_file() else sorted(folder.rglob("*.py"))
+        if folder.is_file():
+            yield folder
+        else:
+            yield from sorted(folder.rglob("*.py"))
 
 
 def main(argv: list[str] | None = None) -> None:
     """Print the counts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("folders", nargs="*", type=Path)
-    parser.add_argument("--files", type=int, default=0, metavar="N", help="name the N densest files")
+    parser.add_argument(
+        "--files", type=int, default=0, metavar="N", help="name the N densest files"
+    )
     arguments = parser.parse_args(argv)
     folders = arguments.folders or [Path("ctcasr"), Path("recipes"), Path("tools")]
-    by_file = {path: count(path.read_text(encoding="utf-8")) for path in python_files(folders)}
+    by_file = {}
+    for path in python_files(folders):
+        by_file[path] = count(path.read_text(encoding="utf-8"))
     densest = sorted(by_file, key=lambda path: -by_file[path].nodes_per_line)
     for path in densest[: arguments.files]:
         print(f"{path}: {by_file[path]}")

@@ -1,4 +1,7 @@
-"""From nothing to tested: makes .venv (or takes PYTHON=), installs, and runs pytest; --all adds the slow tests."""
+"""From nothing to tested: makes .venv (or takes PYTHON=), installs, and runs pytest.
+
+--all adds the slow tests.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,17 @@ import sys
 
 from setup_venv import interpreter, run
 
+
+def main() -> int:
+    """The exit status of pytest."""
+    flags = sys.argv[1:]
+    command = [interpreter("test"), "-m", "pytest", "--durations=10"]
+    if "--all" in flags:
+        flags.remove("--all")
+    else:
+        command += ["-m", "not slow"]
+    return run([*command, *flags])
+
+
 if __name__ == "__main__":
-    passed_on = [argument for argument in sys.argv[1:] if argument != "--all"]
-    chosen = [] if "--all" in sys.argv[1:] else ["-m", "not slow"]
-    sys.exit(run([interpreter("test"), "-m", "pytest", "--durations=10", *chosen, *passed_on]))
+    sys.exit(main())

@@ -2,8 +2,9 @@
 
 python tools/train_lm.py TRAIN.jsonl [MORE.txt ...] --order 3 --dev-share 0.1 --out lm.arpa
 
-Inputs are manifests (.jsonl) or texts (one sentence a line). Where counts of counts allow no estimate of the discounts (a small or
-a closed corpus), those of the order are 0.5, 1 and 1.5, and it is said. With kenlm installed, its perplexity is printed beside ours.
+Inputs are manifests (.jsonl) or texts (one sentence a line). Where counts of counts allow no
+estimate of the discounts (a small or a closed corpus), those of the order are 0.5, 1 and 1.5, and
+it is said. With kenlm installed, its perplexity is printed beside ours.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from ctcasr.batch import Utterance
 from ctcasr.data import read_manifest, split_dev
-from ctcasr.text import Lexicon, NGram, TakenOut, make_tokenizer, train_ngram
+from ctcasr.text import Lexicon, NGram, TakenOut, Tokenizer, make_tokenizer, train_ngram
 
 Sentences = list[list[str]]
 
@@ -34,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         type=float,
         default=0.0,
         metavar="X",
-        help="leave out of every manifest what a recipe with this share and --dev-seed holds out, and measure on it",
+        help="leave out of every manifest what a recipe with this share and --dev-seed holds out, "
+        "and measure on it",
     )
     parser.add_argument("--dev-seed", type=int, default=0, metavar="N")
     parser.add_argument(
@@ -56,41 +59,50 @@ def main(argv: Sequence[str] | None = None) -> int:
         default="keep",
         help="keep digits, or spell them as words",
     )
-    args = parser.parse_args(argv)
-
-    tokenizer = make_tokenizer(args.text, digits=args.digits)
+    arguments = parser.parse_args(argv)
+    tokenizer = make_tokenizer(arguments.text, digits=arguments.digits)
     taken_out = TakenOut()
-
-    def written(texts: Sequence[str]) -> Sentences:
-        sentences = [taken_out.add(tokenizer.reference(text)).split() for text in texts]
-        return [sentence for sentence in sentences if sentence]
-
     train: Sentences = []
-    held: Sentences = []
-    for name in args.inputs:
-        train_texts, held_texts = texts_of(Path(name), args.dev_share, args.dev_seed)
-        train += written(train_texts)
-        held += written(held_texts)
+    held_out: Sentences = []
+    for name in arguments.inputs:
+        path = Path(name)
+        train_texts, held_texts = texts_of(path, arguments.dev_share, arguments.dev_seed)
+        train += sentences_of(train_texts, tokenizer, taken_out)
+        held_out += sentences_of(held_texts, tokenizer, taken_out)
     if taken_out:
         print(taken_out)
-    words = Lexicon.read(args.words, tokenizer).words if args.words else ()
-    trained = train_ngram(train, args.order, words)
-    path = trained.model.write(args.out)
+    words = Lexicon.read(arguments.words, tokenizer).words if arguments.words else ()
+    trained = train_ngram(train, arguments.order, words)
+    path = trained.model.write(arguments.out)
     model = NGram.read(path)  # what others will read, rounding included
     print(
-        f"{path}: order {model.order}, {len(model.words)} words, {len(model.grams)} n-grams from {len(train)} sentences"
+        f"{path}: order {model.order}, {len(model.words)} words, {len(model.grams)} n-grams from "
+        f"{len(train)} sentences"
     )
-    for n, discount in enumerate(trained.discounts, start=1):
-        how = (
-            "fallback, counts of counts allow no estimate" if n in trained.fallback else "estimated"
-        )
-        print(f"  order {n}: discounts {' '.join(f'{d:.4f}' for d in discount)} ({how})")
+    for order, discounts in enumerate(trained.discounts, start=1):
+        source = "estimated"
+        if order in trained.fallback:
+            source = "fallback, counts of counts allow no estimate"
+        numbers = " ".join(f"{discount:.4f}" for discount in discounts)
+        print(f"  order {order}: discounts {numbers} ({source})")
     report("train", model, path, train)
-    if held:
-        report("held out", model, path, held)
-    if args.test:
-        report(Path(args.test).name, model, path, written(texts_of(Path(args.test))[0]))
+    if held_out:
+        report("held out", model, path, held_out)
+    if arguments.test:
+        test_texts, _ = texts_of(Path(arguments.test))
+        test = sentences_of(test_texts, tokenizer, taken_out)
+        report(Path(arguments.test).name, model, path, test)
     return 0
+
+
+def sentences_of(texts: Sequence[str], tokenizer: Tokenizer, taken_out: TakenOut) -> Sentences:
+    """The words of each text that has some, as the tokenizer writes them."""
+    sentences = []
+    for text in texts:
+        words = taken_out.add(tokenizer.reference(text)).split()
+        if words:
+            sentences.append(words)
+    return sentences
 
 
 def texts_of(path: Path, dev_share: float = 0.0, dev_seed: int = 0) -> tuple[list[str], list[str]]:
@@ -98,22 +110,33 @@ def texts_of(path: Path, dev_share: float = 0.0, dev_seed: int = 0) -> tuple[lis
     if path.suffix != ".jsonl":
         return path.read_text(encoding="utf-8").splitlines(), []
     utterances = read_manifest(path).utterances
-    train, held = split_dev(utterances, dev_share, dev_seed) if dev_share else (utterances, ())
-    return [u.text or "" for u in train], [u.text or "" for u in held]
+    train: Sequence[Utterance] = utterances
+    held_out: Sequence[Utterance] = ()
+    if dev_share:
+        train, held_out = split_dev(utterances, dev_share, dev_seed)
+    train_texts = [utterance.text or "" for utterance in train]
+    return train_texts, [utterance.text or "" for utterance in held_out]
 
 
 def report(name: str, model: NGram, path: Path, sentences: Sentences) -> None:
     """Perplexity and unknown words, ours and (where it is installed) KenLM's."""
-    unknown = sum(word not in model.words for s in sentences for word in s)
-    line = f"  {name}: perplexity {model.perplexity(sentences):.4f} over {len(sentences)} sentences, {unknown} unknown words"
+    unknown = 0
+    tokens = 0
+    for sentence in sentences:
+        unknown += sum(word not in model.words for word in sentence)
+        tokens += len(sentence) + 1  # the end of the sentence too
+    line = (
+        f"  {name}: perplexity {model.perplexity(sentences):.4f} over {len(sentences)} sentences, "
+        f"{unknown} unknown words"
+    )
     try:
         import kenlm
     except ImportError:
         print(line)
         return
     peer = kenlm.Model(str(path))
-    total = sum(peer.score(" ".join(s), bos=True, eos=True) for s in sentences)
-    print(f"{line}; KenLM {math.pow(10.0, -total / sum(len(s) + 1 for s in sentences)):.4f}")
+    log10 = sum(peer.score(" ".join(sentence), bos=True, eos=True) for sentence in sentences)
+    print(f"{line}; KenLM {math.pow(10.0, -log10 / tokens):.4f}")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
     spec.loader.exec_module(module)
     return module
 
@@ -38,9 +39,10 @@ def test_rounds_are_interleaved_and_turned_around(pairs: ModuleType) -> None:
 
 def test_a_ratio_lies_within_its_interval_and_an_equal_pair_gives_one(pairs: ModuleType) -> None:
     above, below = [2.0, 2.2, 1.9, 2.1, 2.0, 2.4, 1.8], [1.0, 1.1, 1.0, 0.9, 1.0, 1.2, 1.0]
-    middle, low, high = pairs.ratio(above, below)
+    found = pairs.ratio(above, below)
+    middle, low, high = found.middle, found.low, found.high
     assert middle == 2.0 and 1.5 < low <= middle <= high < 2.5
-    assert pairs.ratio(above, above) == (1.0, 1.0, 1.0)
+    assert pairs.ratio(above, above) == pairs.Ratio(1.0, 1.0, 1.0)
 
 
 def test_training_on_noise_is_timed_against_a_bare_loop(

@@ -1,9 +1,11 @@
-"""Time the CTC loss, forward and backward, against torch's: interleaved pairs, accuracy and memory in the same run.
+"""Time the CTC loss, forward and backward, against torch's, in interleaved pairs.
 
-    python tools/bench/ctc.py --device cpu --threads 2 --pairs 7 --markdown > docs/benchmarks/<device>-<date>.md
+    python tools/bench/ctc.py --device cpu --threads 2 --pairs 7 --markdown \\
+        > docs/benchmarks/<device>-<date>.md
 
-A ratio is the median over pairs of torch's time by ours, with the interval of order statistics that holds the median
-with at least 95 % confidence. Needs torch, numpy and ctcasr.
+Accuracy and memory in the same run. A ratio is the median over pairs of torch's time by ours, with
+the interval of order statistics that holds the median with at least 95 % confidence. Needs torch,
+numpy and ctcasr.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,16 +30,38 @@ from torch import Tensor
 
 from ctcasr.ctc import ctc_loss
 
-SHAPES = (
-    "32,400,38,60",
-    "64,1000,38,200",
-    "32,1500,500,100",
-    "16,2000,5000,200",
-    "128,1600,38,250",
-)
-# Arithmetic floors of forward and backward on an H200 in microseconds, for the shapes above.
-H200_FLOOR_US = {(32, 400, 38, 60): 5, (64, 1000, 38, 200): 14, (32, 1500, 500, 100): 45,
-                 (16, 2000, 5000, 200): 298, (128, 1600, 38, 250): 22}  # fmt: skip
+CUDNN_LABELS = 256  # cuDNN takes shorter targets only
+KERNEL_REPEATS = 5
+TAIL = 0.05  # of the interval of order statistics
+STATUS = Path("/proc/self/status")
+CLEAR = Path("/proc/self/clear_refs")
+
+
+class Shape(NamedTuple):
+    """Rows, frames, classes and labels of a batch."""
+
+    batch: int
+    frames: int
+    classes: int
+    labels: int
+
+    @staticmethod
+    def parse(text: str) -> Shape:
+        """From B,T,C,S."""
+        batch, frames, classes, labels = (int(number) for number in text.split(","))
+        return Shape(batch, frames, classes, labels)
+
+
+# Shapes, and the arithmetic floors of forward and backward on an H200 in microseconds.
+H200_FLOOR_US = {
+    Shape(32, 400, 38, 60): 5,
+    Shape(64, 1000, 38, 200): 14,
+    Shape(32, 1500, 500, 100): 45,
+    Shape(16, 2000, 5000, 200): 298,
+    Shape(128, 1600, 38, 250): 22,
+}
+SHAPES = tuple(",".join(str(size) for size in shape) for shape in H200_FLOOR_US)
+WARM_UP = Shape(2, 20, 5, 3)
 
 
 class Batch(NamedTuple):
@@ -48,149 +72,228 @@ class Batch(NamedTuple):
     frames: list[int]
     labels: list[int]
 
-
-def make(shape: tuple[int, int, int, int], device: str) -> Batch:
-    batch, frames, classes, labels = shape
-    generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(batch, frames, classes, generator=generator).to(device).requires_grad_()
-    targets = torch.randint(1, classes, (batch, labels), generator=generator)
-    return Batch(logits, targets, [frames] * batch, [labels] * batch)
-
-
-def ours(b: Batch) -> None:
-    ctc_loss(b.logits, b.targets, b.frames, b.labels, reduction="sum").backward()
+    @staticmethod
+    def random(shape: Shape, device: str) -> Batch:
+        """Of noise."""
+        generator = torch.Generator().manual_seed(0)
+        logits = torch.randn(*shape[:3], generator=generator).to(device).requires_grad_()
+        size = (shape.batch, shape.labels)
+        targets = torch.randint(1, shape.classes, size, generator=generator)
+        return Batch(logits, targets, [shape.frames] * shape.batch, [shape.labels] * shape.batch)
 
 
-def native(b: Batch) -> None:
-    targets = b.targets.to(b.logits.device)
-    log_probs = b.logits.log_softmax(-1).transpose(0, 1)
+def ours(batch: Batch) -> None:
+    """The loss of this library."""
+    loss = ctc_loss(batch.logits, batch.targets, batch.frames, batch.labels, reduction="sum")
+    loss.backward()
+
+
+def native(batch: Batch) -> None:
+    """torch's own kernels."""
+    targets = batch.targets.to(batch.logits.device)
+    log_probs = batch.logits.log_softmax(-1).transpose(0, 1)
+    frames = torch.tensor(batch.frames)
+    labels = torch.tensor(batch.labels)
     with torch.backends.cudnn.flags(enabled=False):
-        lengths = torch.tensor(b.frames), torch.tensor(b.labels)
-        F.ctc_loss(log_probs, targets, lengths[0], lengths[1], reduction="sum").backward()
+        F.ctc_loss(log_probs, targets, frames, labels, reduction="sum").backward()
 
 
-def cudnn(b: Batch) -> None:
-    """torch takes cuDNN for concatenated int32 targets and lengths on the host, equal T, blank 0 and S < 256."""
-    log_probs = b.logits.log_softmax(-1).transpose(0, 1)
-    frames, labels = (
-        torch.tensor(b.frames, dtype=torch.int32),
-        torch.tensor(b.labels, dtype=torch.int32),
-    )
-    F.ctc_loss(log_probs, b.targets.flatten().int(), frames, labels, reduction="sum").backward()
+def cudnn(batch: Batch) -> None:
+    """torch takes cuDNN for concatenated int32 targets and lengths on the host.
+
+    And equal T, blank 0 and S < 256.
+    """
+    log_probs = batch.logits.log_softmax(-1).transpose(0, 1)
+    targets = batch.targets.flatten().int()
+    frames = torch.tensor(batch.frames, dtype=torch.int32)
+    labels = torch.tensor(batch.labels, dtype=torch.int32)
+    F.ctc_loss(log_probs, targets, frames, labels, reduction="sum").backward()
 
 
-PEERS: dict[str, Callable[[Batch], None]] = {"ours": ours, "torch": native, "cuDNN": cudnn}
+Run = Callable[[Batch], None]
+PEERS: dict[str, Run] = {"ours": ours, "torch": native, "cuDNN": cudnn}
 
 
-def seconds(run: Callable[[Batch], None], b: Batch) -> float:
-    b.logits.grad = None
-    if b.logits.is_cuda:
-        start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+def seconds_of(run: Run, batch: Batch) -> float:
+    """One call; on a CUDA device by its events."""
+    batch.logits.grad = None
+    if batch.logits.is_cuda:
+        start = torch.cuda.Event(enable_timing=True)
+        end = torch.cuda.Event(enable_timing=True)
         torch.cuda.synchronize()
         start.record()
-        run(b)
+        run(batch)
         end.record()
         torch.cuda.synchronize()
         return start.elapsed_time(end) / 1e3
-    begin = time.perf_counter()
-    run(b)
-    return time.perf_counter() - begin
+    started = time.perf_counter()
+    run(batch)
+    return time.perf_counter() - started
 
 
-def kernel_seconds(run: Callable[[Batch], None], b: Batch, repeats: int = 5) -> float:
-    """Time that kernels and copies take on the CUDA device, without the gaps between them."""
+def kernel_seconds(run: Run, batch: Batch) -> float:
+    """What kernels and copies take on the CUDA device, without the gaps between them."""
     activities = [torch.profiler.ProfilerActivity.CUDA]
     with torch.profiler.profile(activities=activities) as profile:
-        for _ in range(repeats):
-            b.logits.grad = None
-            run(b)
+        for _ in range(KERNEL_REPEATS):
+            batch.logits.grad = None
+            run(batch)
         torch.cuda.synchronize()
-    return sum(event.self_device_time_total for event in profile.key_averages()) / repeats / 1e6
+    microseconds = sum(event.self_device_time_total for event in profile.key_averages())
+    return microseconds / KERNEL_REPEATS / 1e6
 
 
-def interval(values: list[float]) -> tuple[float, float]:
-    """Order statistics that hold the median with at least 95 % confidence (all of them if there are few)."""
-    n, ordered = len(values), sorted(values)
-    k = 0
-    while 2 * sum(math.comb(n, i) for i in range(k + 2)) / 2**n <= 0.05:
-        k += 1
-    return ordered[k], ordered[n - 1 - k]
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """Order statistics that hold the median with at least 95 % confidence.
+
+    All of the values if there are few.
+    """
+    count = len(values)
+    ordered = sorted(values)
+    rank = 0
+    while 2 * _below(count, rank + 1) <= TAIL:
+        rank += 1
+    return ordered[rank], ordered[count - 1 - rank]
 
 
-def gradient_error(run: Callable[[Batch], None], b: Batch) -> float:
+def _below(count: int, rank: int) -> float:
+    """The probability that at most `rank` of `count` values are below the median."""
+    ways = sum(math.comb(count, below) for below in range(rank + 1))
+    return ways / 2**count
+
+
+def gradient_error(run: Run, batch: Batch) -> float:
     """Largest absolute difference of the gradient to torch's CPU loss in float64, row by row."""
-    b.logits.grad = None
-    run(b)
-    assert b.logits.grad is not None
+    batch.logits.grad = None
+    run(batch)
+    assert batch.logits.grad is not None
     worst = 0.0
-    for row in range(len(b.frames)):
-        exact = b.logits[row : row + 1].detach().double().cpu().requires_grad_()
-        native(Batch(exact, b.targets[row : row + 1], b.frames[:1], b.labels[:1]))
-        worst = max(worst, float((b.logits.grad[row : row + 1].cpu() - exact.grad).abs().max()))
+    for row in range(len(batch.frames)):
+        one = slice(row, row + 1)
+        exact = batch.logits[one].detach().double().cpu().requires_grad_()
+        native(Batch(exact, batch.targets[one], batch.frames[:1], batch.labels[:1]))
+        assert exact.grad is not None
+        difference = batch.logits.grad[one].cpu() - exact.grad
+        worst = max(worst, float(difference.abs().max()))
     return worst
 
 
-def resident(field: str) -> int:
-    return int(re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())[1]) << 10  # type: ignore[index]
+def resident_bytes(name: str) -> int:
+    """A line of the process's status."""
+    match = re.search(rf"{name}:\s+(\d+)", STATUS.read_text())
+    assert match is not None
+    return int(match[1]) << 10
 
 
-def peak_bytes(name: str, shape: tuple[int, int, int, int], device: str, threads: int) -> float:
-    """Memory at the highest point of one call, its gradient included, beyond what was there before; NaN if unknown."""
+def peak_bytes(name: str, shape: Shape, device: str, threads: int) -> float:
+    """Memory at the highest point of one call, its gradient included, beyond what was there before.
+
+    NaN if unknown.
+    """
     torch.set_num_threads(threads)
     run = PEERS[name]
-    run(make((2, 20, 5, 3), device))
-    b = make(shape, device)
+    run(Batch.random(WARM_UP, device))
+    batch = Batch.random(shape, device)
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
-        run(b)
+        run(batch)
         return torch.cuda.max_memory_allocated() - before
-    if not Path("/proc/self/clear_refs").exists():
+    if not CLEAR.exists():
         return math.nan
-    before = resident("VmRSS")
-    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
-    run(b)
-    return resident("VmHWM") - before
+    before = resident_bytes("VmRSS")
+    CLEAR.write_text("5")  # resets the high-water mark
+    run(batch)
+    return resident_bytes("VmHWM") - before
 
 
-def measure(
-    shape: tuple[int, int, int, int], device: str, pairs: int, threads: int
-) -> list[list[str]]:
-    b = make(shape, device)
-    names = ["ours", "torch"] + (["cuDNN"] if device == "cuda" and shape[3] < 256 else [])
+def measure(shape: Shape, device: str, pairs: int, threads: int) -> Iterator[list[str]]:
+    """The cells of everybody who takes such a shape."""
+    batch = Batch.random(shape, device)
+    names = ["ours", "torch"]
+    if device == "cuda" and shape.labels < CUDNN_LABELS:
+        names.append("cuDNN")
     for name in names:
-        PEERS[name](b)  # compiles, allocates
+        PEERS[name](batch)  # compiles, allocates
     times: dict[str, list[float]] = {name: [] for name in names}
     for pair in range(pairs):
         for name in names if pair % 2 else names[::-1]:
-            times[name].append(seconds(PEERS[name], b))
+            times[name].append(seconds_of(PEERS[name], batch))
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
-        peaks = {name: fresh.apply(peak_bytes, (name, shape, device, threads)) for name in names}
-    rows = []
+        peaks = {}
+        for name in names:
+            peaks[name] = fresh.apply(peak_bytes, (name, shape, device, threads))
     for name in names:
-        middle = statistics.median(times[name])
-        ratios = [theirs / mine for theirs, mine in zip(times[name], times["ours"], strict=True)]
-        low, high = interval(ratios)
-        traffic = 2 * b.logits.numel() * b.logits.element_size() / middle / 1e9
-        row = [str(shape), name, f"{middle * 1e3:.3f}",
-               "" if name == "ours" else f"{statistics.median(ratios):.1f} ({low:.1f}..{high:.1f})",
-               f"{traffic:.1f}", f"{gradient_error(PEERS[name], b):.1e}", f"{peaks[name] / 2**20:.1f}"]  # fmt: skip
+        median_s = statistics.median(times[name])
+        traffic = 2 * batch.logits.numel() * batch.logits.element_size() / median_s / 1e9
+        cells = [
+            str(tuple(shape)),
+            name,
+            f"{median_s * 1e3:.3f}",
+            "" if name == "ours" else times_ours(times[name], times["ours"]),
+            f"{traffic:.1f}",
+            f"{gradient_error(PEERS[name], batch):.1e}",
+            f"{peaks[name] / 2**20:.1f}",
+        ]
         if device == "cuda":
-            kernels = kernel_seconds(PEERS[name], b)
-            known = "H200" in torch.cuda.get_device_name() and shape in H200_FLOOR_US
-            floor = f"{100 * H200_FLOOR_US[shape] / (kernels * 1e6):.0f} %" if known else ""
-            row += [f"{kernels * 1e6:.1f}", floor]
-        rows.append(row)
-    return rows
+            cells += kernel_cells(PEERS[name], batch, shape)
+        yield cells
+
+
+def times_ours(theirs: Sequence[float], own: Sequence[float]) -> str:
+    """The median of the ratios of pairs, and its interval."""
+    ratios = [other / mine for other, mine in zip(theirs, own, strict=True)]
+    low, high = interval(ratios)
+    return f"{statistics.median(ratios):.1f} ({low:.1f}..{high:.1f})"
+
+
+def kernel_cells(run: Run, batch: Batch, shape: Shape) -> list[str]:
+    """Microseconds of the kernels, and how near they are to the floor, where that is known."""
+    kernels_us = kernel_seconds(run, batch) * 1e6
+    floor = ""
+    if "H200" in torch.cuda.get_device_name() and shape in H200_FLOOR_US:
+        floor = f"{100 * H200_FLOOR_US[shape] / kernels_us:.0f} %"
+    return [f"{kernels_us:.1f}", floor]
 
 
 def processor() -> str:
+    """The CPU's name."""
     info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
-    return found[1] if found else platform.processor()
+    match = None
+    if info.exists():
+        match = re.search(r"model name\s*:\s*(.+)", info.read_text())
+    return match[1] if match else platform.processor()
+
+
+def print_head(arguments: argparse.Namespace, columns: Sequence[str]) -> None:
+    """Device, versions, and the names of the columns."""
+    if arguments.device == "cuda":
+        device = torch.cuda.get_device_name()
+    else:
+        device = f"{processor()}, {arguments.threads} threads"
+    python = platform.python_version()
+    versions = f"torch {torch.__version__}, numpy {np.__version__}, Python {python}"
+    if not arguments.markdown:
+        print(f"{device}; {versions}\n{plain_row(columns)}")
+        return
+    print(f"# CTC loss, forward and backward: {device}\n\n{datetime.date.today()}, {versions}.")
+    print(f"`python {' '.join(sys.argv)}`\n")
+    print(f"Medians; ratios with their interval over {arguments.pairs} pairs.\n")
+    print(f"{markdown_row(columns)}\n|{'---|' * len(columns)}")
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """For a document."""
+    return f"| {' | '.join(cells)} |"
+
+
+def plain_row(cells: Sequence[str]) -> str:
+    """For a terminal."""
+    return "".join(f"{cell:>22}" for cell in cells)
 
 
 def main() -> None:
+    """Print a table of every shape."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -203,36 +306,18 @@ def main() -> None:
     parser.add_argument(
         "--markdown", action="store_true", help="a table with device, versions and the command"
     )
-    args = parser.parse_args()
-    torch.set_num_threads(args.threads)
-    head = ["(B, T, C, S)", "", "ms", "times ours", "GB/s", "max gradient error", "peak extra MiB"]
-    if args.device == "cuda":
-        head += ["kernels us", "floor by kernels"]
-    device = (
-        torch.cuda.get_device_name()
-        if args.device == "cuda"
-        else f"{processor()}, {args.threads} threads"
-    )
-    versions = (
-        f"torch {torch.__version__}, numpy {np.__version__}, Python {platform.python_version()}"
-    )
-    if args.markdown:
-        print(f"# CTC loss, forward and backward: {device}\n\n{datetime.date.today()}, {versions}.")
-        print(
-            f"`python {' '.join(sys.argv)}`\n\nMedians; ratios with their interval over {args.pairs} pairs.\n"
-        )
-        print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
-    else:
-        print(f"{device}; {versions}\n" + "".join(f"{cell:>22}" for cell in head))
-    for text in args.shapes:
-        batch, frames, classes, labels = (int(value) for value in text.split(","))
-        for row in measure((batch, frames, classes, labels), args.device, args.pairs, args.threads):
-            print(
-                f"| {' | '.join(row)} |"
-                if args.markdown
-                else "".join(f"{cell:>22}" for cell in row),
-                flush=True,
-            )
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    columns = ["(B, T, C, S)", "", "ms", "times ours", "GB/s"]
+    columns += ["max gradient error", "peak extra MiB"]
+    if arguments.device == "cuda":
+        columns += ["kernels us", "floor by kernels"]
+    print_head(arguments, columns)
+    as_row = markdown_row if arguments.markdown else plain_row
+    for text in arguments.shapes:
+        shape = Shape.parse(text)
+        for cells in measure(shape, arguments.device, arguments.pairs, arguments.threads):
+            print(as_row(cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,27 +1,33 @@
-"""Greedy, beam, beam with a language model, beam with a lexicon: error rates and decoding seconds per audio second, in one table.
+"""Greedy, beam, beam with a language model, beam with a lexicon, in one table.
 
-python tools/bench/decode.py runs/mine/best.pt VALID.jsonl --lm lm.arpa --lm-weight 0.5 --word-bonus 0 --beam 16
+python tools/bench/decode.py runs/mine/best.pt VALID.jsonl --lm lm.arpa --lm-weight 0.5 --beam 16
 
-Network and decoder are timed apart, on the CPU, one process; the flashlight decoder joins where it is installed.
+Error rates, and decoding seconds per audio second. Network and decoder are timed apart, on the CPU,
+one process; the flashlight decoder joins where it is installed.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
-from _decode import hear, score  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from _decode import add_dev_flags, run_network, score
 
 from ctcasr.commands.decoder_flags import add_ensemble_flag, lexicon_from
 from ctcasr.recognise.decoder import Decoder, FlashlightDecoder, beam_decoder
 from ctcasr.recognise.ensemble import NBEST, Ensemble
-from ctcasr.text import NGram  # noqa: E402
+from ctcasr.text import NGram, Tokenizer
+
+WIDER = 4  # times the beam, in a row of its own
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,14 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("checkpoint")
     add_ensemble_flag(parser)
     parser.add_argument("manifest")
-    parser.add_argument(
-        "--dev-share",
-        type=float,
-        default=0.0,
-        metavar="X",
-        help="only what a recipe with this share and --dev-seed holds out",
-    )
-    parser.add_argument("--dev-seed", type=int, default=0, metavar="N")
+    add_dev_flags(parser)
     parser.add_argument("--lm", metavar="FILE.arpa")
     parser.add_argument("--lm-weight", type=float, default=0.5)
     parser.add_argument("--word-bonus", type=float, default=0.0)
@@ -54,61 +53,64 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="P",
         help="for the row that skips blank frames (default: 0.99)",
     )
-    args = parser.parse_args(argv)
+    arguments = parser.parse_args(argv)
+    recogniser = Ensemble.read(arguments.checkpoint, arguments.ensemble)
+    decoders = decoders_of(arguments, recogniser.tokenizer)
+    logits = run_network(recogniser, arguments.manifest, arguments.dev_share, arguments.dev_seed)
+    table = Table("decoder", "WER %", "CER %", "s per audio s")
+    for name, decoder in decoders.items():
+        errors, seconds = score(logits, recogniser, decoder)
+        wer = f"{100 * errors.words.rate_or(math.nan):.2f}"
+        cer = f"{100 * errors.chars.rate_or(math.nan):.2f}"
+        table.add_row(name, wer, cer, f"{seconds / logits.audio_s:.6f}")
+    Console().print(table)
+    print(
+        f"{logits.utterances} utterances, {logits.audio_s:.1f} s of audio; "
+        f"the network took {logits.network_s / logits.audio_s:.6f} s per audio s"
+    )
+    return 0
 
-    recogniser, nbest = Ensemble.read(args.checkpoint, args.ensemble), NBEST if args.ensemble else 1
-    tokenizer, beam = recogniser.tokenizer, args.beam
-    model = NGram.read(args.lm) if args.lm else None
-    lexicon = lexicon_from(args.lexicon or ("lm" if model else None), model, tokenizer)
-    known = {
-        "lm": model,
-        "lm_weight": args.lm_weight,
-        "word_bonus": args.word_bonus,
-        "nbest": nbest,
+
+def decoders_of(arguments: argparse.Namespace, tokenizer: Tokenizer) -> dict[str, Decoder | None]:
+    """The rows of the table: those for which there is a model or a lexicon, too."""
+    beam = arguments.beam
+    nbest = NBEST if arguments.ensemble else 1
+    model = NGram.read(arguments.lm) if arguments.lm else None
+    words = arguments.lexicon or ("lm" if model else None)
+    lexicon = lexicon_from(words, model, tokenizer)
+    weights: dict[str, Any] = {
+        "lm_weight": arguments.lm_weight,
+        "word_bonus": arguments.word_bonus,
     }
+
+    def beam_of(size: int, **options: Any) -> Decoder:
+        return beam_decoder(tokenizer, size, nbest=nbest, **options)
+
     decoders: dict[str, Decoder | None] = {
         "greedy": None,
-        f"beam {beam}": beam_decoder(tokenizer, beam, nbest=nbest),
-        f"beam {4 * beam}": beam_decoder(tokenizer, 4 * beam, nbest=nbest),
-        f"beam {beam}, skips blanks from {args.skip_blank:g}": beam_decoder(
-            tokenizer, beam, nbest=nbest, skip_blank=args.skip_blank
+        f"beam {beam}": beam_of(beam),
+        f"beam {WIDER * beam}": beam_of(WIDER * beam),
+        f"beam {beam}, skips blanks from {arguments.skip_blank:g}": beam_of(
+            beam, skip_blank=arguments.skip_blank
         ),
     }
     if model:
-        decoders[f"beam {beam} + LM"] = beam_decoder(tokenizer, beam, **known)
+        decoders[f"beam {beam} + LM"] = beam_of(beam, lm=model, **weights)
     if lexicon:
-        decoders[f"beam {beam} + lexicon"] = beam_decoder(
-            tokenizer, beam, nbest=nbest, lexicon=lexicon
-        )
+        decoders[f"beam {beam} + lexicon"] = beam_of(beam, lexicon=lexicon)
     if model and lexicon:
-        decoders[f"beam {beam} + lexicon + LM"] = beam_decoder(
-            tokenizer, beam, **known, lexicon=lexicon
-        )
+        both = beam_of(beam, lm=model, lexicon=lexicon, **weights)
+        decoders[f"beam {beam} + lexicon + LM"] = both
     if lexicon:
         try:
-            options = {**known, "lm": args.lm}
-            decoders[f"flashlight {beam}, lexicon" + (" + LM" if model else "")] = (
-                FlashlightDecoder(tokenizer, lexicon, beam, **options)
+            flashlight = FlashlightDecoder(
+                tokenizer, lexicon, beam, lm=arguments.lm, nbest=nbest, **weights
             )
+            name = f"flashlight {beam}, lexicon" + (" + LM" if model else "")
+            decoders[name] = flashlight
         except ImportError as error:
             print(error)
-
-    heard = hear(recogniser, args.manifest, args.dev_share, args.dev_seed)
-    table = Table("decoder", "WER %", "CER %", "s per audio s")
-    for name, decoder in decoders.items():
-        errors, seconds = score(heard, recogniser, decoder)
-        table.add_row(
-            name,
-            f"{100 * errors.words.rate:.2f}",
-            f"{100 * errors.chars.rate:.2f}",
-            f"{seconds / heard.audio_s:.6f}",
-        )
-    Console().print(table)
-    count = sum(len(references) for references, _ in heard.batches)
-    print(
-        f"{count} utterances, {heard.audio_s:.1f} s of audio; the network took {heard.network_s / heard.audio_s:.6f} s per audio s"
-    )
-    return 0
+    return decoders
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""What doctoring costs: a training with it and one without it, taking turns every few steps, so that a noisy machine slows both.
+"""What doctoring costs: a training with it and one without it.
+
+They take turns every few steps, so that a noisy machine slows both.
 
 python tools/bench/doctor.py $CTCASR_DATA/grid_s1/train.jsonl --epochs 9
 
@@ -11,6 +13,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,9 @@ from ctcasr.records import Record
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, fit
+
+DRAWS = 10_000  # of the bootstrap
+WARM_UP_UTTERANCES = 32  # of a training that only compiles
 
 
 class _Plain:
@@ -70,74 +76,107 @@ class _Undoctored(Recognise):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.objective, self.evidence = _Plain(), _Nothing()  # type: ignore[assignment]
+        self.objective = _Plain()  # type: ignore[assignment]
+        self.evidence = _Nothing()  # type: ignore[assignment]
 
     def judge(self, history: Sequence[Record]) -> None:
         return None
 
 
+@dataclass
+class Turns:
+    """A training that is taken a record further at a time, and its CPU seconds by epoch."""
+
+    records: Iterator[Record]
+    epochs_s: list[float] = field(default_factory=lambda: [0.0])
+    ended: bool = False
+
+    @property
+    def epochs(self) -> int:
+        """How many are complete."""
+        return len(self.epochs_s) - 1
+
+    def next(self) -> None:
+        """To the next record."""
+        started = time.process_time()
+        record = next(self.records, None)
+        if record is None:
+            self.ended = True
+            return
+        if record.kind != "start":  # before it comes a trial step
+            self.epochs_s[-1] += time.process_time() - started
+        if record.kind == "epoch":
+            self.epochs_s.append(0.0)
+
+
 def main() -> None:
-    """Print CPU seconds of every pair, the median of the cost and its interval, and that of the whole training."""
+    """Print CPU seconds of every pair, the median of the cost and its interval."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("manifest")
     parser.add_argument("--net", default="default")
     parser.add_argument("--epochs", type=int, default=9)
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as out:
-        for _ in training(args.net, args.manifest, Recognise, 1, Path(out) / "warm", 32):
+    arguments = parser.parse_args()
+    net = arguments.net
+    manifest = arguments.manifest
+    epochs = arguments.epochs
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        warm_up = training(net, manifest, Recognise, 1, out / "warm", WARM_UP_UTTERANCES)
+        for _ in warm_up:
             pass
-        kinds: tuple[type[Recognise], ...] = (Recognise, _Undoctored)
-        runs = {
-            kind: training(args.net, args.manifest, kind, args.epochs, Path(out) / kind.__name__)
-            for kind in kinds
-        }
-        spent = {kind: [0.0] for kind in kinds}
-        costs: list[float] = []
-        turn = 0
-        while runs:
-            turn += 1
-            for kind in kinds if turn % 2 else kinds[::-1]:
-                begun = time.process_time()
-                record = next(runs[kind], None) if kind in runs else None
-                if record is None:
-                    runs.pop(kind, None)
-                    continue
-                if record.kind != "start":  # before it comes a trial step
-                    spent[kind][-1] += time.process_time() - begun
-                if record.kind == "epoch":
-                    spent[kind].append(0.0)
-            done = min(map(len, spent.values())) - 1
-            if done > len(costs):
-                ours, bare = (spent[kind][done - 1] for kind in kinds)
-                costs.append(100 * (ours / bare - 1))
-                print(
-                    f"epoch {done}: {ours:.2f} s with, {bare:.2f} s without: {costs[-1]:+.2f} %",
-                    flush=True,
-                )
-    draws = np.median(np.random.default_rng(0).choice(costs, (10_000, len(costs))), axis=1)
-    low, high = np.percentile(draws, [2.5, 97.5])
-    whole = 100 * (sum(spent[Recognise]) / sum(spent[_Undoctored]) - 1)
+        doctored = Turns(training(net, manifest, Recognise, epochs, out / "with"))
+        bare = Turns(training(net, manifest, _Undoctored, epochs, out / "without"))
+        costs = take_turns(doctored, bare)
+    drawn = np.random.default_rng(0).choice(costs, (DRAWS, len(costs)))
+    low, high = np.percentile(np.median(drawn, axis=1), [2.5, 97.5])
+    whole = per_cent_more(sum(doctored.epochs_s), sum(bare.epochs_s))
     print(
-        f"doctoring costs {np.median(costs):+.2f} % of training's CPU time: median of {len(costs)} pairs, "
-        f"95 % interval {low:+.2f} to {high:+.2f}; {whole:+.2f} % of all {len(costs)} epochs together"
+        f"doctoring costs {np.median(costs):+.2f} % of training's CPU time: "
+        f"median of {len(costs)} pairs, 95 % interval {low:+.2f} to {high:+.2f}; "
+        f"{whole:+.2f} % of all {len(costs)} epochs together"
     )
+
+
+def take_turns(doctored: Turns, bare: Turns) -> list[float]:
+    """Both to their ends, by turns; what doctoring costs in each epoch, per cent."""
+    costs: list[float] = []
+    pair = [doctored, bare]
+    while not (doctored.ended and bare.ended):
+        pair.reverse()
+        for run in pair:
+            if not run.ended:
+                run.next()
+        epoch = min(doctored.epochs, bare.epochs)
+        if epoch > len(costs):
+            with_s = doctored.epochs_s[epoch - 1]
+            without_s = bare.epochs_s[epoch - 1]
+            costs.append(per_cent_more(with_s, without_s))
+            line = f"epoch {epoch}: {with_s:.2f} s with, {without_s:.2f} s without"
+            print(f"{line}: {costs[-1]:+.2f} %", flush=True)
+    return costs
+
+
+def per_cent_more(value: float, than: float) -> float:
+    """By how much a value is larger."""
+    return 100 * (value / than - 1)
 
 
 def training(
     net: str, manifest: str, kind: type[Recognise], epochs: int, out: Path, most: int | None = None
 ) -> Iterator[Record]:
-    """The records of a training."""
+    """The records of a training on the first `most` utterances."""
     torch.manual_seed(0)
-    spec, alphabet = read_spec(net), Alphabet.english38()
+    spec = read_spec(net)
+    alphabet = Alphabet.english38()
     train, dev = split_dev(read_manifest(manifest).utterances, 0.1, 0)
-    rate = spec.front.rate_hz
-    task = kind(build(spec, alphabet.size), alphabet, spec_to(spec))
+    train_corpus = Corpus(train[:most], alphabet, spec.front.rate_hz)
+    dev_corpus = Corpus(dev, alphabet, spec.front.rate_hz)
     return fit(
-        task,
-        Loader(Corpus(train[:most], alphabet, rate), batch_size=16),
-        Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"),
+        kind(build(spec, alphabet.size), alphabet, spec_to(spec)),
+        Loader(train_corpus, batch_size=16),
+        Loader(dev_corpus, batch_size=32, order="sorted"),
         out=out,
         config=TrainConfig(epochs=epochs),
     )

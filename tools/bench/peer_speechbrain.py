@@ -1,13 +1,18 @@
-"""Train the network of tools/bench/train.py by SpeechBrain's Brain loop, once for each line on standard input; prints seconds as JSON.
+"""Train the network of tools/bench/train.py by SpeechBrain's Brain loop.
+
+Once for each line on standard input; prints seconds as JSON.
 
     python -m venv PEER && PEER/bin/pip install torch==2.12.* torchaudio==2.11.* speechbrain
-    python tools/bench/train.py --train TRAIN.jsonl --against speechbrain --peer-python PEER/bin/python
+    python tools/bench/train.py --train TRAIN.jsonl --against speechbrain \\
+        --peer-python PEER/bin/python
 
-Runs in an environment of its own and imports nothing of this project. torch's default wheel for Linux brings CUDA; where that is
-too much, install torch and torchaudio from the CPU wheels that pytorch.org offers first. What is trained is what a SpeechBrain user
-would write: its Fbank and InputNormalization, its Conv2d, RNN, BatchNorm and Linear, its CTC loss, its datasets and loader over the
-same files in the same batches, torch's AdamW, gradients clipped by its loop. Its RNN is called without lengths, as in its CRDNN: that
-reads the padding too, but is faster on a CPU than packed sequences. No checkpointer and no progress bar.
+Runs in an environment of its own and imports nothing of this project. torch's default wheel for
+Linux brings CUDA; where that is too much, install torch and torchaudio from the CPU wheels that
+pytorch.org offers first. What is trained is what a SpeechBrain user would write: its Fbank and
+InputNormalization, its Conv2d, RNN, BatchNorm and Linear, its CTC loss, its datasets and loader
+over the same files in the same batches, torch's AdamW, gradients clipped by its loop. Its RNN is
+called without lengths, as in its CRDNN: that reads the padding too, but is faster on a CPU than
+packed sequences. No checkpointer and no progress bar.
 """
 
 from __future__ import annotations
@@ -35,12 +40,13 @@ from speechbrain.processing.features import InputNormalization
 KINDS = {"gru": GRU, "lstm": LSTM, "rnn": RNN}
 
 
-def network(told: dict[str, Any]) -> torch.nn.Module:
+def network(task: dict[str, Any]) -> torch.nn.Module:
     """Features [B, T, F] to log-probabilities [B, T', symbols]."""
     layers: list[torch.nn.Module] = []
-    shape = [told["batch_size"], 300, told["bands"]]
-    for conv in told["conv"]:
-        # Its kernels and strides are (frequency, time) in effect: it transposes [B, T, F, C] to [B, C, F, T].
+    shape = [task["batch_size"], 300, task["bands"]]
+    for conv in task["conv"]:
+        # Kernels and strides are (frequency, time) in effect: it transposes [B, T, F, C] to
+        # [B, C, F, T].
         layer = Conv2d(
             input_shape=tuple(shape),
             out_channels=conv["channels"],
@@ -51,24 +57,24 @@ def network(told: dict[str, Any]) -> torch.nn.Module:
         with torch.no_grad():
             shape = list(layer(torch.zeros(2, *shape[1:])).shape)
         layers += [layer, BatchNorm2d(input_size=conv["channels"]), torch.nn.ReLU()]
-    if told["conv"]:
+    if task["conv"]:
         layers.append(torch.nn.Flatten(2))
     size = math.prod(shape[2:])
-    for _ in range(told["layers"]):
+    for _ in range(task["layers"]):
         layers += [
             BatchNorm1d(input_size=size),
             First(
-                KINDS[told["rnn"]](
-                    hidden_size=told["hidden"],
+                KINDS[task["rnn"]](
+                    hidden_size=task["hidden"],
                     input_size=size,
                     num_layers=1,
-                    bidirectional=told["bidirectional"],
+                    bidirectional=task["bidirectional"],
                 )
             ),
         ]
-        size = told["hidden"] * (2 if told["bidirectional"] else 1)
-        layers.append(torch.nn.Dropout(told["dropout"]))
-    for width in [*told["fc"], told["symbols"]]:
+        size = task["hidden"] * (2 if task["bidirectional"] else 1)
+        layers.append(torch.nn.Dropout(task["dropout"]))
+    for width in [*task["fc"], task["symbols"]]:
         layers += [
             BatchNorm1d(input_size=size),
             Linear(n_neurons=width, input_size=size),
@@ -105,7 +111,7 @@ class Recognise(sb.Brain):
         )
 
 
-def dataset(told: dict[str, Any]) -> sb.dataio.dataset.DynamicItemDataset:
+def dataset(task: dict[str, Any]) -> sb.dataio.dataset.DynamicItemDataset:
     """The utterances in the order in which they come, sixteen (or so) to a batch."""
 
     @sb.utils.data_pipeline.takes("file")
@@ -119,23 +125,23 @@ def dataset(told: dict[str, Any]) -> sb.dataio.dataset.DynamicItemDataset:
         return torch.LongTensor(labels)
 
     return sb.dataio.dataset.DynamicItemDataset(
-        told["items"], [sound, tokens], ["id", "sig", "tokens"]
+        task["items"], [sound, tokens], ["id", "sig", "tokens"]
     )
 
 
-def train(told: dict[str, Any], data: sb.dataio.dataset.DynamicItemDataset) -> float:
+def train(task: dict[str, Any], data: sb.dataio.dataset.DynamicItemDataset) -> float:
     """Seconds of one epoch with a fresh network."""
     torch.manual_seed(0)
-    fbank = Fbank(sample_rate=told["rate_hz"], n_fft=told["n_fft"], n_mels=told["bands"])
+    fbank = Fbank(sample_rate=task["rate_hz"], n_fft=task["n_fft"], n_mels=task["bands"])
     modules = {
         "fbank": fbank,
         "norm": InputNormalization(norm_type="sentence"),
-        "network": network(told),
+        "network": network(task),
     }
     brain = Recognise(
         modules,
-        lambda p: torch.optim.AdamW(p, lr=told["lr"], weight_decay=told["weight_decay"]),
-        run_opts={"device": told["device"], "max_grad_norm": told["clip"]},
+        lambda p: torch.optim.AdamW(p, lr=task["lr"], weight_decay=task["weight_decay"]),
+        run_opts={"device": task["device"], "max_grad_norm": task["clip"]},
     )
     begin = time.perf_counter()
     brain.fit(
@@ -143,22 +149,22 @@ def train(told: dict[str, Any], data: sb.dataio.dataset.DynamicItemDataset) -> f
         data,
         progressbar=False,
         train_loader_kwargs={
-            "batch_size": told["batch_size"],
+            "batch_size": task["batch_size"],
             "shuffle": False,
-            "num_workers": told["workers"],
+            "num_workers": task["workers"],
         },
     )
-    if told["device"].startswith("cuda"):
+    if task["device"].startswith("cuda"):
         torch.cuda.synchronize()
     return time.perf_counter() - begin
 
 
 def main() -> None:
-    told = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     logging.disable(logging.WARNING)
-    torch.set_num_threads(told["threads"])
-    data = dataset(told)
-    parameters = sum(p.numel() for p in network(told).parameters())
+    torch.set_num_threads(task["threads"])
+    data = dataset(task)
+    parameters = sum(p.numel() for p in network(task).parameters())
     print(
         json.dumps(
             {"parameters": parameters, "version": sb.__version__, "torch": torch.__version__}
@@ -167,7 +173,7 @@ def main() -> None:
     )
     for _ in sys.stdin:
         with contextlib.redirect_stdout(sys.stderr):
-            seconds = train(told, data)
+            seconds = train(task, data)
         print(json.dumps({"seconds": seconds}), flush=True)
 
 

@@ -1,6 +1,8 @@
-"""Stream every recording of a manifest in chunks, and tell: time, latency, error rate, and whether the whole gives the same.
+"""Stream every recording of a manifest in chunks, and tell time, latency and error rate.
 
 python tools/bench/stream.py CHECKPOINT $CTCASR_DATA/grid_s1/valid.jsonl
+
+And whether the whole recording gives the same text.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import torch
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+
 from ctcasr.data import read_audio, read_manifest
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.run_cli import run_cli
@@ -32,47 +35,58 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--chunk-s", type=float, default=0.1, help="seconds of sound in a chunk (default 0.1)"
     )
-    args = parser.parse_args(argv)
-
+    arguments = parser.parse_args(argv)
     torch.set_num_threads(1)
-    recogniser = Recogniser.load_checkpoint(args.checkpoint)
-    chunk = round(args.chunk_s * recogniser.rate_hz)
+    recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
+    chunk = round(arguments.chunk_s * recogniser.rate_hz)
     if chunk < 1:
         raise ValueError(
-            f"--chunk-s: expected at least one sample of {recogniser.rate_hz} Hz; got {args.chunk_s:g} s"
+            f"--chunk-s: expected at least one sample of {recogniser.rate_hz} Hz; "
+            f"got {arguments.chunk_s:g} s"
         )
-    spent: list[float] = []
-    tally, seconds, same = ErrorRates(), 0.0, 0
-    utterances = [u for u in read_manifest(args.manifest).utterances if u.text is not None]
-    for utterance in utterances:
+    chunk_times_s: list[float] = []
+    errors = ErrorRates()
+    audio_s = 0.0
+    recordings = 0
+    same = 0
+    for utterance in read_manifest(arguments.manifest).utterances:
+        if utterance.text is None:
+            continue
         samples = read_audio(utterance, recogniser.rate_hz)
-        text, times = _streamed(recogniser, samples, chunk)
-        seconds, spent = seconds + samples.shape[0] / recogniser.rate_hz, spent + times
-        tally += ErrorRates.of(recogniser.tokenizer.reference(utterance.text or "").text, text)
-        same += text == recogniser.transcribe(samples, recogniser.rate_hz)[0].text
-    if not spent:
-        raise ValueError(f"{args.manifest}: expected utterances with a text; found none")
+        text, times_s = stream_text(recogniser, samples, chunk)
+        whole_text = recogniser.transcribe(samples, recogniser.rate_hz)[0].text
+        recordings += 1
+        audio_s += samples.shape[0] / recogniser.rate_hz
+        chunk_times_s += times_s
+        errors += ErrorRates.of(recogniser.tokenizer.reference(utterance.text).text, text)
+        same += text == whole_text
+    if not recordings:
+        raise ValueError(f"{arguments.manifest}: expected utterances with a text; found none")
+    times_ms = 1000 * np.array(chunk_times_s)
     print(
-        f"{len(utterances)} recordings, {seconds:.0f} s, in chunks of {1000 * args.chunk_s:g} ms on one thread: "
-        f"real-time factor {sum(spent) / seconds:.4f} (processor time); a chunk takes {1000 * float(np.median(spent)):.1f} ms (median), "
-        f"{1000 * float(np.percentile(spent, 99)):.1f} ms (99 of 100)"
+        f"{recordings} recordings, {audio_s:.0f} s, in chunks of {1000 * arguments.chunk_s:g} ms "
+        f"on one thread: real-time factor {sum(chunk_times_s) / audio_s:.4f} (processor time); "
+        f"a chunk takes {np.median(times_ms):.1f} ms (median), "
+        f"{np.percentile(times_ms, 99):.1f} ms (99 of 100)"
     )
     print(
-        f"algorithmic latency {1000 * recogniser.stream().latency_s:.0f} ms; WER {100 * tally.words.rate:.2f} %, "
-        f"CER {100 * tally.chars.rate:.2f} %; {same} of {len(utterances)} texts are those of the whole recording"
+        f"algorithmic latency {1000 * recogniser.stream().latency_s:.0f} ms; {errors}; "
+        f"{same} of {recordings} texts are those of the whole recording"
     )
 
 
-def _streamed(recogniser: Recogniser, samples: Tensor, chunk: int) -> tuple[str, list[float]]:
-    """The final text, and the processor seconds that each chunk took."""
-    stream, times = recogniser.stream(), []
+def stream_text(recogniser: Recogniser, samples: Tensor, chunk: int) -> tuple[str, list[float]]:
+    """The final text of samples [N], and the processor seconds that each chunk took."""
+    stream = recogniser.stream()
+    times_s = []
     for piece in samples.split(chunk):
-        start = time.process_time()
+        started = time.process_time()
         stream.feed(piece)
-        times.append(time.process_time() - start)
-    start = time.process_time()
+        times_s.append(time.process_time() - started)
+    started = time.process_time()
     text = stream.finish().text
-    return text, [*times, time.process_time() - start]
+    times_s.append(time.process_time() - started)
+    return text, times_s
 
 
 if __name__ == "__main__":

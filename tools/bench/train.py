@@ -1,14 +1,19 @@
-"""Time training: audio-seconds per second, waiting for data, where a step's time goes; and the same work done by others.
+"""Time training: audio-seconds per second, waiting for data, where a step's time goes.
+
+And the same work done by others.
 
     python tools/bench/train.py --train TRAIN.jsonl --net default --threads 2
     python tools/bench/train.py --train TRAIN.jsonl --against bare
-    python tools/bench/train.py --train TRAIN.jsonl --against speechbrain --peer-python PEER/bin/python
+    python tools/bench/train.py --train TRAIN.jsonl --against speechbrain \\
+        --peer-python PEER/bin/python
 
-Without --train, on noise with invented texts. One run is an epoch of `--batches` batches with a fresh network; `ours` is `fit` from its
-`start` record to its end, records and checkpoints written. `bare` is a loop as one writes it by hand, over the same loader, network,
-loss and optimiser. `speechbrain` is tools/peer_speechbrain.py in an environment of its own. Runs are interleaved; a ratio is a median
-of seconds by that of ours, with its 95 % bootstrap interval over rounds: above 1, ours is the faster.
-Files are decoded anew in each run unless --cache, by which ours and bare keep decoded samples, as training does by default.
+Without --train, on noise with invented texts. One run is an epoch of `--batches` batches with a
+fresh network; `ours` is `fit` from its `start` record to its end, records and checkpoints written.
+`bare` is a loop as one writes it by hand, over the same loader, network, loss and optimiser.
+`speechbrain` is peer_speechbrain.py in an environment of its own. Runs are interleaved; a ratio is
+a median of seconds by that of ours, with its 95 % bootstrap interval over rounds: above 1, ours is
+the faster. Files are decoded anew in each run unless --cache, by which ours and bare keep decoded
+samples, as training does by default.
 """
 
 from __future__ import annotations
@@ -21,226 +26,257 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 import torch
+from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _pairs import interleaved, ratio, spelt
+from _pairs import Run, interleaved, ratio
 
-from ctcasr.batch import Utterance
+from ctcasr.batch import Batch, Utterance
 from ctcasr.ctc import ctc_loss
 from ctcasr.data import Corpus, Loader, read_manifest
 from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.records import StepRecord
+from ctcasr.seq import Seq
 from ctcasr.specs import NetSpec, describe
 from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, fit
-from ctcasr.train.config import make_optimiser
+from ctcasr.train.schedule import make_optimiser
 
 TOKENIZER = Alphabet.english38()
 PARTS = ("data", "features", "network", "loss", "backward", "optimiser")
+CACHE_BYTES = 1 << 30
+SPLIT_RUNS = 3  # of which the median is where a step's time goes
+NOISE_S = (2.0, 6.0)  # lengths of invented utterances
+LETTERS_PER_S = 10  # of their texts
+LETTERS = tuple("etaoin shrdlu")
 
 
 class Bench:
     """One network, the batches it is trained on and the ways to do so."""
 
-    def __init__(self, a: argparse.Namespace, folder: Path) -> None:
-        self.spec: NetSpec = read_spec(a.net)
-        self.folder, self.plan = (
-            folder,
-            TrainConfig(epochs=1, device=a.device, schedule="constant", bf16=a.bf16),
+    def __init__(self, arguments: argparse.Namespace, folder: Path) -> None:
+        self.arguments = arguments
+        self.folder = folder
+        self.device: str = arguments.device
+        self.spec: NetSpec = read_spec(arguments.net)
+        self.config = TrainConfig(
+            epochs=1, device=self.device, schedule="constant", bf16=arguments.bf16
         )
-        lines = (
-            read_manifest(a.train).utterances
-            if a.train
-            else noise(folder, a.batches * a.batch_size, self.spec.front.rate_hz)
-        )
-        chosen = np.random.default_rng(0).permutation(len(lines))[: a.batches * a.batch_size]
-        corpus = Corpus(
-            [lines[i] for i in sorted(chosen)],
-            TOKENIZER,
-            self.spec.front.rate_hz,
-            cache_bytes=1 << 30 if a.cache else 0,
-        )
-        self.loader = Loader(
-            corpus,
-            batch_size=a.batch_size,
-            order="shuffle",
-            workers=a.workers,
-            pin=a.device == "cuda",
-        )
-        self.a, self.wait_s, self.fit_s = a, 0.0, 0.0
+        self.loader = make_loader(arguments, folder, self.spec.front.rate_hz)
+        self.wait_s = 0.0  # of ours, for data
+        self.fit_s = 0.0
 
     def model(self) -> SpeechModel:
+        """A fresh network."""
         torch.manual_seed(0)
         return build(self.spec, TOKENIZER.size)
 
     def ours(self) -> float:
         """Seconds of `fit`; its trial steps before the start are not counted."""
+        task = Recognise(self.model(), TOKENIZER, spec_to(self.spec))
         with tempfile.TemporaryDirectory(dir=self.folder) as out:
-            records = fit(
-                Recognise(self.model(), TOKENIZER, spec_to(self.spec)),
-                self.loader,
-                None,
-                out=out,
-                config=self.plan,
-            )
-            begin = next(time.perf_counter() for record in records if record.kind == "start")
-            self.wait_s += sum(record.data["wait_s"] for record in records if record.kind == "step")
-            self.sync()
-            spent = time.perf_counter() - begin
-        self.fit_s += spent
-        return spent
+            records = fit(task, self.loader, None, out=out, config=self.config)
+            for record in records:
+                if record.kind == "start":
+                    break
+            started = time.perf_counter()
+            for record in records:
+                if isinstance(record, StepRecord):
+                    self.wait_s += record.wait_s or 0.0
+            self.wait_for_device()
+            seconds = time.perf_counter() - started
+        self.fit_s += seconds
+        return seconds
 
     def bare(self) -> float:
         """Seconds of the same by a loop written by hand."""
-        model = self.model().to(self.a.device)
-        optimiser = make_optimiser(self.plan, model.parameters())
-        model.train()
-        begin = time.perf_counter()
+        model = self.model().to(self.device).train()
+        optimiser = make_optimiser(self.config, model.parameters())
+        started = time.perf_counter()
         for batch in self.loader.epoch(0):
             assert batch is not None
-            logits = model(batch.audio.to(self.a.device))
-            rows = ctc_loss(
-                logits.data,
-                batch.targets,
-                logits.lengths,
-                batch.target_lengths,
-                reduction="none",
-                zero_infinity=True,
-            )
+            loss = loss_of(model(batch.audio.to(self.device)), batch)
             optimiser.zero_grad()
-            rows.mean().backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), self.plan.clip)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.clip)
             optimiser.step()
-        self.sync()
-        return time.perf_counter() - begin
+        self.wait_for_device()
+        return time.perf_counter() - started
 
-    def split(self) -> Counter[str]:
+    def split(self) -> dict[str, float]:
         """Seconds of each part of the steps of an epoch, the device waited for after each part."""
-        model = self.model().to(self.a.device)
-        optimiser = make_optimiser(self.plan, model.parameters())
-        model.train()
-        spent: Counter[str] = Counter()
+        model = self.model().to(self.device).train()
+        optimiser = make_optimiser(self.config, model.parameters())
+        seconds = dict.fromkeys(PARTS, 0.0)
         clock = time.perf_counter()
 
         def tick(part: str) -> None:
             nonlocal clock
-            self.sync()
-            spent[part] += time.perf_counter() - clock  # type: ignore[assignment]
-            clock = time.perf_counter()
+            self.wait_for_device()
+            now = time.perf_counter()
+            seconds[part] += now - clock
+            clock = now
 
         for batch in self.loader.epoch(0):
             assert batch is not None
-            audio = batch.audio.to(self.a.device)
+            audio = batch.audio.to(self.device)
             tick("data")
             features = model.front(audio)
             tick("features")
             logits = model.body(features)
             tick("network")
-            loss = ctc_loss(
-                logits.data,
-                batch.targets,
-                logits.lengths,
-                batch.target_lengths,
-                reduction="none",
-                zero_infinity=True,
-            ).mean()
+            loss = loss_of(logits, batch)
             tick("loss")
             loss.backward()
             tick("backward")
-            torch.nn.utils.clip_grad_norm_(model.parameters(), self.plan.clip)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.clip)
             optimiser.step()
             optimiser.zero_grad()
             tick("optimiser")
-        return spent
+        return seconds
 
-    def sync(self) -> None:
-        if self.a.device == "cuda":
+    def wait_for_device(self) -> None:
+        """Until all work is done."""
+        if self.device == "cuda":
             torch.cuda.synchronize()
 
-    @contextlib.contextmanager
-    def speechbrain(self) -> Iterator[Callable[[], float]]:
-        """A way to run tools/peer_speechbrain.py on the same batches, in a process that waits in between."""
-        corpus, spec = self.loader.corpus, spec_to(self.spec)
+    def peer_task(self) -> dict[str, Any]:
+        """What peer_speechbrain.py is told: network, optimiser, and the same batches."""
+        spec = spec_to(self.spec)
+        task: dict[str, Any] = {}
+        for name in ("conv", "rnn", "layers", "hidden", "bidirectional", "fc", "dropout"):
+            task[name] = spec[name]
+        for name in ("bands", "n_fft", "rate_hz"):
+            task[name] = spec["front"][name]
+        for name in ("lr", "weight_decay", "clip"):
+            task[name] = getattr(self.config, name)
+        for name in ("batch_size", "threads", "workers", "device"):
+            task[name] = getattr(self.arguments, name)
+        task["symbols"] = TOKENIZER.size
+        task["items"] = self.peer_items()
+        return task
+
+    def peer_items(self) -> dict[str, dict[str, Any]]:
+        """The utterances in the order of the batches, as SpeechBrain reads them."""
+        corpus = self.loader.corpus
         items = {}
-        for index in (i for batch in self.loader.plan(0) for i in batch):
-            u = corpus.utterances[index]
-            start = round(u.offset * corpus.rate_hz)
-            file: Any = str(u.audio_filepath)
-            if u.offset:
-                file = {
-                    "file": file,
-                    "start": start,
-                    "stop": start + round((u.duration or 0) * corpus.rate_hz),
-                }
-            items[f"{index}-{u.id}"] = {"file": file, "labels": TOKENIZER.encode(u.text or "")}
-        told = {
-            **{
-                key: spec[key]
-                for key in ("conv", "rnn", "layers", "hidden", "bidirectional", "fc", "dropout")
-            },
-            **{key: spec["front"][key] for key in ("bands", "n_fft", "rate_hz")},
-            "symbols": TOKENIZER.size,
-            "items": items,
-            **{key: getattr(self.plan, key) for key in ("lr", "weight_decay", "clip")},
-            "batch_size": self.a.batch_size,
-            "threads": self.a.threads,
-            "workers": self.a.workers,
-            "device": self.a.device,
-        }
-        path = self.folder / "told.json"
-        path.write_text(json.dumps(told), encoding="utf-8")
+        for batch in self.loader.plan(0):
+            for index in batch:
+                utterance = corpus.utterances[index]
+                file: Any = str(utterance.audio_filepath)
+                if utterance.offset:
+                    start = round(utterance.offset * corpus.rate_hz)
+                    stop = start + round((utterance.duration or 0) * corpus.rate_hz)
+                    file = {"file": file, "start": start, "stop": stop}
+                labels = TOKENIZER.encode(utterance.text or "")
+                items[f"{index}-{utterance.id}"] = {"file": file, "labels": labels}
+        return items
+
+    @contextlib.contextmanager
+    def speechbrain(self) -> Iterator[Run]:
+        """A way to run peer_speechbrain.py on the same batches.
+
+        In a process that waits in between.
+        """
+        path = self.folder / "task.json"
+        path.write_text(json.dumps(self.peer_task()), encoding="utf-8")
         script = Path(__file__).with_name("peer_speechbrain.py")
-        command = [self.a.peer_python, str(script), str(path)]
+        command = [self.arguments.peer_python, str(script), str(path)]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as peer:
-            assert peer.stdin and peer.stdout
-
-            def told_by() -> dict[str, Any]:
-                line = peer.stdout.readline() if peer.stdout else ""
-                return (
-                    json.loads(line) if line else sys.exit("the peer ended; its message is above")
-                )  # type: ignore[no-any-return]
-
-            def seconds() -> float:
-                print(file=peer.stdin, flush=True)
-                return float(told_by()["seconds"])
-
-            about = told_by()
-            print(f"SpeechBrain {about['version']}, torch {about['torch']}")
-            if about["parameters"] != (own := sum(p.numel() for p in self.model().parameters())):
+            assert peer.stdin is not None
+            facts = answer_of(peer)
+            print(f"SpeechBrain {facts['version']}, torch {facts['torch']}")
+            own_parameters = count_parameters(self.model())
+            if facts["parameters"] != own_parameters:
                 sys.exit(
-                    f"expected the same network in both; got {own} parameters here and {about['parameters']} there"
+                    f"expected the same network in both; got {own_parameters} parameters here and "
+                    f"{facts['parameters']} there"
                 )
-            yield seconds
+
+            def run_once() -> float:
+                print(file=peer.stdin, flush=True)
+                return float(answer_of(peer)["seconds"])
+
+            yield run_once
             peer.stdin.close()
 
 
-def noise(folder: Path, count: int, rate_hz: int) -> list[Utterance]:
+def answer_of(peer: subprocess.Popen[str]) -> dict[str, Any]:
+    """The next line that the peer writes."""
+    assert peer.stdout is not None
+    line = peer.stdout.readline()
+    if not line:
+        sys.exit("the peer ended; its message is above")
+    answer: dict[str, Any] = json.loads(line)
+    return answer
+
+
+def loss_of(logits: Seq, batch: Batch) -> Tensor:
+    """Mean of the rows."""
+    rows = ctc_loss(
+        logits.data,
+        batch.targets,
+        logits.lengths,
+        batch.target_lengths,
+        reduction="none",
+        zero_infinity=True,
+    )
+    return rows.mean()
+
+
+def count_parameters(model: SpeechModel) -> int:
+    """All of them."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def make_loader(arguments: argparse.Namespace, folder: Path, rate_hz: int) -> Loader:
+    """As many batches as are asked for, of a manifest or of noise."""
+    count = arguments.batches * arguments.batch_size
+    if arguments.train:
+        utterances = read_manifest(arguments.train).utterances
+    else:
+        utterances = tuple(noise(folder, count, rate_hz))
+    chosen = np.random.default_rng(0).permutation(len(utterances))[:count]
+    corpus = Corpus(
+        [utterances[index] for index in sorted(chosen)],
+        TOKENIZER,
+        rate_hz,
+        cache_bytes=CACHE_BYTES if arguments.cache else 0,
+    )
+    return Loader(
+        corpus,
+        batch_size=arguments.batch_size,
+        order="shuffle",
+        workers=arguments.workers,
+        pin=arguments.device == "cuda",
+    )
+
+
+def noise(folder: Path, count: int, rate_hz: int) -> Iterator[Utterance]:
     """Utterances of two to six seconds of noise, ten invented letters a second."""
-    draw, made = np.random.default_rng(0), []
+    rng = np.random.default_rng(0)
     for index in range(count):
-        seconds = float(draw.uniform(2, 6))
+        seconds = float(rng.uniform(*NOISE_S))
+        samples = 0.1 * rng.standard_normal(round(seconds * rate_hz))
         path = folder / f"{index}.wav"
-        soundfile.write(path, 0.1 * draw.standard_normal(round(seconds * rate_hz)), rate_hz)
-        made.append(
-            Utterance(
-                path, seconds, "".join(draw.choice(list("etaoin shrdlu"), round(10 * seconds)))
-            )
-        )
-    return made
+        soundfile.write(path, samples, rate_hz)
+        text = "".join(rng.choice(LETTERS, round(LETTERS_PER_S * seconds)))
+        yield Utterance(path, seconds, text)
 
 
-def main() -> None:
+def command_line() -> argparse.ArgumentParser:
+    """The flags."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -266,45 +302,67 @@ def main() -> None:
     parser.add_argument(
         "--peer-python", default=sys.executable, help="interpreter that has SpeechBrain"
     )
-    a = parser.parse_args()
-    torch.set_num_threads(a.threads)
+    return parser
+
+
+def main() -> None:
+    """Print who needs how long, and where a step's time goes."""
+    arguments = command_line().parse_args()
+    torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
-        bench = Bench(a, Path(folder))
-        seconds = bench.loader.seconds
-        place = torch.cuda.get_device_name() if a.device == "cuda" else f"CPU, {a.threads} threads"
-        parameters = sum(p.numel() for p in bench.model().parameters())
-        print(
-            f"{describe(bench.spec)}, {parameters} parameters; {place}; torch {torch.__version__}; {a.workers} workers"
-        )
-        print(
-            f"{len(bench.loader)} batches of {a.batch_size}, {seconds:.0f} s of audio a run, {a.rounds} rounds\n"
-        )
-        ways: dict[str, Callable[[], float]] = {"ours": bench.ours}
-        ways |= {"bare": bench.bare} if "bare" in a.against else {}
-        ways |= (
-            {"speechbrain": stack.enter_context(bench.speechbrain())}
-            if "speechbrain" in a.against
-            else {}
-        )
+        bench = Bench(arguments, Path(folder))
+        print_head(bench)
+        ways: dict[str, Run] = {"ours": bench.ours}
+        if "bare" in arguments.against:
+            ways["bare"] = bench.bare
+        if "speechbrain" in arguments.against:
+            ways["speechbrain"] = stack.enter_context(bench.speechbrain())
         interleaved(ways, 1)  # compiles, allocates
-        bench.wait_s = bench.fit_s = 0.0
-        times = interleaved(ways, a.rounds)
-        print("| way | s | audio-s per s | times ours |\n|---|---|---|---|")
-        for name, spent in times.items():
-            against = "" if name == "ours" else spelt(ratio(spent, times["ours"]))
-            print(
-                f"| {name} | {statistics.median(spent):.2f} | {seconds / statistics.median(spent):.0f} | {against} |"
-            )
+        bench.wait_s = 0.0
+        bench.fit_s = 0.0
+        times = interleaved(ways, arguments.rounds)
+        print_times(times, bench.loader.seconds)
         print(f"\nwaiting for data: {100 * bench.wait_s / bench.fit_s:.1f} % of ours")
-        parts = [bench.split() for _ in range(3)]
-        middle = {part: statistics.median(p[part] for p in parts) for part in PARTS}
-        print(
-            "a step, ms: "
-            + ", ".join(
-                f"{part} {1e3 * t / len(bench.loader):.1f} ({100 * t / sum(middle.values()):.0f} %)"
-                for part, t in middle.items()
-            )
-        )
+        print("a step, ms: " + where_time_goes(bench))
+
+
+def print_head(bench: Bench) -> None:
+    """What is trained on what, where."""
+    arguments = bench.arguments
+    place = f"CPU, {arguments.threads} threads"
+    if arguments.device == "cuda":
+        place = torch.cuda.get_device_name()
+    print(
+        f"{describe(bench.spec)}, {count_parameters(bench.model())} parameters; {place}; "
+        f"torch {torch.__version__}; {arguments.workers} workers"
+    )
+    print(
+        f"{len(bench.loader)} batches of {arguments.batch_size}, {bench.loader.seconds:.0f} s of "
+        f"audio a run, {arguments.rounds} rounds\n"
+    )
+
+
+def print_times(times: dict[str, list[float]], audio_s: float) -> None:
+    """A row for everybody."""
+    print("| way | s | audio-s per s | times ours |\n|---|---|---|---|")
+    for name, seconds in times.items():
+        median_s = statistics.median(seconds)
+        against = "" if name == "ours" else str(ratio(seconds, times["ours"]))
+        print(f"| {name} | {median_s:.2f} | {audio_s / median_s:.0f} | {against} |")
+
+
+def where_time_goes(bench: Bench) -> str:
+    """Milliseconds and share of each part of a step, medians of a few epochs."""
+    runs = [bench.split() for _ in range(SPLIT_RUNS)]
+    medians_s = {}
+    for part in PARTS:
+        medians_s[part] = statistics.median(run[part] for run in runs)
+    total_s = sum(medians_s.values())
+    shown = []
+    for part, seconds in medians_s.items():
+        step_ms = 1e3 * seconds / len(bench.loader)
+        shown.append(f"{part} {step_ms:.1f} ({100 * seconds / total_s:.0f} %)")
+    return ", ".join(shown)
 
 
 if __name__ == "__main__":

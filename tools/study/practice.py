@@ -1,25 +1,31 @@
-"""Answers to the questions of everyday CTC training, each measured: one thing changed at a time, the same short training.
+"""Answers to the questions of everyday CTC training, each measured.
 
-python tools/practice.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/practice [--questions front,size] [--seeds 1] [--epochs 12]
+One thing is changed at a time, in the same short training.
+
+python tools/study/practice.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/practice \\
+    [--questions front,size] [--seeds 1] [--epochs 12]
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "recipes")]
-import recognise  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))
+sys.path.insert(0, str(Path(__file__).parents[2]))
+import recognise
 
 from ctcasr.records import read_records
-from ctcasr.show import release_step  # noqa: E402
+from ctcasr.show import release_step
 from ctcasr.train import option, parse, required
 
-# What each answer changes of the plain training: the preset's fields behind its name, or settings of recipes/recognise.py.
+# What each answer changes of the plain training: the preset's fields behind its name, or settings
+# of recipes/recognise.py.
 QUESTIONS: dict[str, dict[str, dict[str, str]]] = {
     "base": {"default": {}},
     "front": {
@@ -70,68 +76,80 @@ class Settings:
     epochs: int = option(8, "passes over the training data in each run")
 
 
+@dataclass(frozen=True)
+class Result:
+    """What one training came to; `release` is None where the blank plateau was not left."""
+
+    release: float | None  # steps
+    wer: float  # per cent
+    cer: float
+    minutes: float
+
+
 def main(argv: list[str] | None = None) -> None:
     """Run what has not been run, print a table for each question."""
-    s = parse(Settings, argv, prog="practice")
-    for question, answers in QUESTIONS.items():
-        if s.questions and question not in s.questions.split(","):
-            continue
-        print(
-            f"\n| {question} | steps to release | valid WER % | valid CER % | minutes |\n| --- | --- | --- | --- | --- |",
-            flush=True,
-        )
-        for answer, changes in answers.items():
-            runs = [run(s, answer, changes, seed) for seed in range(s.seeds)]
-            cells = [
-                _cell([r[name] for r in runs]) for name in ("release", "wer", "cer", "minutes")
-            ]
-            print("| " + " | ".join([answer, *cells]) + " |", flush=True)
+    settings = parse(Settings, argv, prog="practice")
+    only = settings.questions.split(",") if settings.questions else list(QUESTIONS)
+    for question in only:
+        print(f"\n| {question} | steps to release | valid WER % | valid CER % | minutes |")
+        print("| --- | --- | --- | --- | --- |", flush=True)
+        for answer, changes in QUESTIONS[question].items():
+            results = []
+            for seed in range(settings.seeds):
+                results.append(train(settings, answer, changes, seed))
+            print("| " + " | ".join([answer, *cells(results)]) + " |", flush=True)
 
 
-def run(s: Settings, answer: str, changes: dict[str, str], seed: int) -> dict[str, Any]:
+def cells(results: Sequence[Result]) -> list[str]:
+    """One answer's row."""
+    return [
+        summary([result.release for result in results]),
+        summary([result.wer for result in results]),
+        summary([result.cer for result in results]),
+        summary([result.minutes for result in results]),
+    ]
+
+
+def train(settings: Settings, answer: str, changes: Mapping[str, str], seed: int) -> Result:
     """One training, or what it gave before."""
-    out = Path(s.out) / f"{''.join(c if c.isalnum() else '_' for c in answer)}_{seed}"
-    if not (out / "result.json").exists():
-        flags = [
-            part
-            for name, value in changes.items()
-            for part in ([f"--{name}", value] if value else [f"--{name}"])
-        ]
-        recognise.main(
-            [
-                "--train",
-                s.train,
-                "--valid",
-                s.valid,
-                "--epochs",
-                str(s.epochs),
-                "--seed",
-                str(seed),
-                "--out",
-                str(out),
-                *flags,
-            ]
-        )
-        scores = json.loads((out / "valid" / "scores.json").read_text(encoding="utf-8"))
-        records = read_records(out)
-        found = {
-            "release": release_step([r for r in records if r.kind == "check"]),
-            "wer": 100 * float(scores["wer"]),
-            "cer": 100 * float(scores["cer"]),
-            "minutes": records[-1].data["time_s"] / 60,
-        }
-        (out / "result.json").write_text(json.dumps(found), encoding="utf-8")
-    result: dict[str, Any] = json.loads((out / "result.json").read_text(encoding="utf-8"))
-    return result
+    name = "".join(char if char.isalnum() else "_" for char in answer)
+    folder = Path(settings.out) / f"{name}_{seed}"
+    notes = folder / "result.json"
+    if not notes.exists():
+        flags = ["--train", settings.train, "--valid", settings.valid]
+        flags += ["--epochs", str(settings.epochs), "--seed", str(seed), "--out", str(folder)]
+        for flag, value in changes.items():
+            flags += [f"--{flag}", value] if value else [f"--{flag}"]
+        recognise.main(flags)
+        notes.write_text(json.dumps(asdict(read_result(folder))), encoding="utf-8")
+    return Result(**json.loads(notes.read_text(encoding="utf-8")))
 
 
-def _cell(values: list[float | None]) -> str:
-    """One value as it is, several as their median with all of them; what was not reached is no number."""
-    shown = ["not reached" if value is None else f"{value:.4g}" for value in values]
+def read_result(folder: Path) -> Result:
+    """From the records and the scores of a run."""
+    scores = json.loads((folder / "valid" / "scores.json").read_text(encoding="utf-8"))
+    records = read_records(folder)
+    checks = [record for record in records if record.kind == "check"]
+    return Result(
+        release=release_step(checks),
+        wer=100 * float(scores["wer"]),
+        cer=100 * float(scores["cer"]),
+        minutes=records[-1].time_s / 60,
+    )
+
+
+def summary(values: Sequence[float | None]) -> str:
+    """One value as it is, several as their median with all of them."""
+    shown = [number(math.inf if value is None else value) for value in values]
     if len(values) == 1:
         return shown[0]
-    middle = median(float("inf") if value is None else value for value in values)
-    return f"{'not reached' if middle == float('inf') else f'{middle:.4g}'} ({', '.join(shown)})"
+    middle = median(math.inf if value is None else value for value in values)
+    return f"{number(middle)} ({', '.join(shown)})"
+
+
+def number(value: float) -> str:
+    """What was not reached is no number."""
+    return f"{value:.4g}" if math.isfinite(value) else "not reached"
 
 
 if __name__ == "__main__":
