@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
 from ctcasr.diagnose.cause import LIKELY, STRONG, Cause
 from ctcasr.diagnose.history import RELEASED, RunHistory
+from ctcasr.diagnose.share import NOTHING, Share, largest_share, share_of
 from ctcasr.records import EventRecord, Reason
 
 # Shares of utterances from which on a defect hurts:
 _MOST = 0.5
 _SOME = 0.05
+_SILENT = 0.1
 _PADDED = 0.2  # of targets with one symbol again and again at their end
 _LOST = 0.1  # of characters outside the alphabet
+_LEAST_UNCOVERED = 5  # texts of which nothing can be written
 
 # Median pitch of grown-up voices, in Hz:
 _LOWEST_VOICE_HZ = 60
@@ -20,26 +21,25 @@ _HIGHEST_VOICE_HZ = 300
 _HIGH_VOICE_HZ = 250  # too high together with more symbols a second than people speak:
 _HURRIED = 22
 _PITCH_RATIO = 1.8  # between training and dev part: one of them is read at another rate
+_TONE = 0.02  # spread of the pitch: what is steadier is a hum and no voice
 
 _FLOOR_CURE = "Take the logarithm above a floor, and look for NaN in the samples."
 _ALPHABET_CURE = "Use the texts' own case and characters in the alphabet"
 
 
-def larger_share(history: RunHistory, name: str) -> float:
-    """The larger share of the two parts that were looked at; 0 where nothing is known."""
-    shares = [history.evidence(part, name) for part in ("train", "dev")]
-    known = [share for share in shares if not math.isnan(share)]
-    return max(known, default=0.0)
-
-
 def audio_silent(history: RunHistory) -> Cause | None:
-    """Nothing can be heard in most recordings."""
-    share = larger_share(history, "silent")
-    if share < _MOST:
+    """Nothing can be heard in many recordings."""
+    silent = largest_share(history, "silent")
+    constant = largest_share(history, "constant")
+    worst = max(silent, constant, key=lambda share: share.value)
+    if worst.value < _SILENT:
         return None
+    what = "are silent (below -80 dB of full scale)"
+    if constant.value > silent.value:
+        what = "hold one constant value (an offset) and no sound"
     return Cause(
         "audio-silent",
-        f"{share:.0%} of the utterances looked at are silent (below -80 dB of full scale).",
+        f"{worst} utterances {what}.",
         "Listen to a few files; look for the wrong channel, a scale of integers read as floats, "
         "or wrong offsets.",
         history.step,
@@ -47,7 +47,16 @@ def audio_silent(history: RunHistory) -> Cause | None:
 
 
 def features_not_finite(history: RunHistory) -> Cause | None:
-    """NaN or infinity comes out of the front-end, or out of an untrained network."""
+    """NaN or infinity comes in, out of the front-end, or out of an untrained network."""
+    samples = largest_share(history, "not_finite")
+    if samples.count:
+        return Cause(
+            "features-not-finite",
+            f"{samples} utterances hold samples that are NaN or infinite.",
+            "Find the files (ctcasr doctor names them) and convert them again; a division by a "
+            "peak of 0 writes such samples.",
+            history.step,
+        )
     finite = history.evidence("train", "features_finite")
     if finite < 1.0:
         return Cause(
@@ -71,11 +80,12 @@ def features_not_finite(history: RunHistory) -> Cause | None:
 def features_constant(history: RunHistory) -> Cause | None:
     """Features that do not change over time tell nothing."""
     share = history.evidence("train", "features_constant")
-    if not share >= _MOST:
+    heard = largest_share(history, "silent").value + largest_share(history, "constant").value
+    if not share >= _MOST or heard >= _SILENT:  # of silence they cannot change
         return None
     return Cause(
         "features-constant",
-        f"The features of {share:.0%} of the utterances looked at do not change over time "
+        f"The features of {share:.0%} of the few utterances looked at do not change over time "
         "(standard deviation below 0.0001).",
         "Look at the front-end: its scale, clipping and normalisation.",
         history.step,
@@ -84,12 +94,12 @@ def features_constant(history: RunHistory) -> Cause | None:
 
 def empty_transcripts(history: RunHistory) -> Cause | None:
     """Utterances whose target is empty teach the network to print blanks."""
-    share = larger_share(history, "empty")
-    if share < _SOME:
+    share = largest_share(history, "empty")
+    if share.value < _SOME:
         return None
     return Cause(
         "empty-transcripts",
-        f"{share:.0%} of the utterances looked at have no target at all.",
+        f"{share} utterances have no target at all.",
         "Leave them out, or find out where their texts were lost.",
         history.step,
     )
@@ -97,13 +107,12 @@ def empty_transcripts(history: RunHistory) -> Cause | None:
 
 def labels_shifted(history: RunHistory) -> Cause | None:
     """The targets are the text's numbers plus or minus one."""
-    share = larger_share(history, "shifted")
-    if share < _MOST:
+    share = largest_share(history, "shifted")
+    if share.value < _MOST:
         return None
     return Cause(
         "labels-shifted",
-        f"{share:.0%} of the targets spell their text only when one is added to (or taken from) "
-        "every label.",
+        f"{share} targets spell their text only when one is added to (or taken from) every label.",
         "Number the symbols from 1 with the blank at 0, in the targets as in the decoder.",
         history.step,
     )
@@ -111,12 +120,12 @@ def labels_shifted(history: RunHistory) -> Cause | None:
 
 def padding_counted(history: RunHistory) -> Cause | None:
     """Target lengths that include padding make the network print it."""
-    share = larger_share(history, "padded")
-    if share < _PADDED:
+    share = largest_share(history, "padded")
+    if share.value < _PADDED:
         return None
     return Cause(
         "target-lengths-count-padding",
-        f"{share:.0%} of the targets are their text followed by one symbol again and again.",
+        f"{share} targets are their text followed by one symbol again and again.",
         "Pass the number of labels of each text, not the width of the padded tensor.",
         history.step,
     )
@@ -124,23 +133,40 @@ def padding_counted(history: RunHistory) -> Cause | None:
 
 def outside_alphabet(history: RunHistory) -> Cause | None:
     """Characters that the alphabet does not have are dropped from the targets."""
-    share = larger_share(history, "outside_alphabet")
-    if share >= _LOST:
+    lost = largest_share(history, "uncovered")
+    if lost is NOTHING:  # of a run that recorded shares only
+        lost = largest_share(history, "outside_alphabet")
+    if lost.value >= _LOST:
         return Cause(
             "transcripts-outside-alphabet",
-            f"{share:.0%} of the characters of the texts are not in the alphabet and were dropped.",
+            f"{lost.value:.0%} of the characters of the texts are not in the alphabet and were "
+            "dropped.",
             f"{_ALPHABET_CURE}, or normalise the texts.",
             history.step,
         )
     uncovered = history.events_of(Reason.TEXT_UNCOVERED)
-    if uncovered and not history.steps:
+    if not uncovered:
+        return None
+    texts = sum(len(event.ids) for event in uncovered)
+    if not history.steps and texts <= _LEAST_UNCOVERED:
         return Cause(
             "transcripts-outside-alphabet",
             f"No text can be written: {_words_of(uncovered[0])}.",
             f"{_ALPHABET_CURE}.",
             history.step,
         )
-    return None
+    rows = share_of(history, "train", "empty").total  # that were trained on
+    share = Share(texts, texts + rows)
+    if texts <= _LEAST_UNCOVERED or share.value < _SOME:
+        return None
+    amount = str(share) if rows else str(texts)
+    return Cause(
+        "transcripts-outside-alphabet",
+        f"Of {amount} texts not one character is in the alphabet, so that their recordings are "
+        f"left out: {_words_of(uncovered[0])}.",
+        f"{_ALPHABET_CURE}.",
+        history.step,
+    )
 
 
 def wrong_sample_rate(history: RunHistory) -> Cause | None:
@@ -169,6 +195,8 @@ def _impossible_voice(history: RunHistory, part: str) -> list[str]:
     pitch_hz = history.evidence(part, "pitch_hz")
     active_s = max(history.evidence(part, "active_s"), 1e-3)
     symbols_per_s = history.evidence(part, "labels") / active_s
+    if history.evidence(part, "pitch_spread") < _TONE:
+        return []
     high_and_hurried = pitch_hz > _HIGH_VOICE_HZ and symbols_per_s > _HURRIED
     if not (pitch_hz > _HIGHEST_VOICE_HZ or pitch_hz < _LOWEST_VOICE_HZ or high_and_hurried):
         return []

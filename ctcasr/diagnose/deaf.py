@@ -127,11 +127,15 @@ class DeafModel:
 
 
 class Rolled(NamedTuple):
-    """Mean losses in nats of the same targets with their own audio and with another utterance's."""
+    """Mean losses in nats of the same targets with their own audio and with another utterance's.
+
+    `error` is the standard error of their difference over the pairs; NaN for fewer than two.
+    """
 
     own: float
     other: float
     pairs: int
+    error: float = math.nan
 
     @property
     def gap(self) -> float:
@@ -180,7 +184,9 @@ def rolled(
     count = int(sound.sum())
     if not count:
         return _NO_PAIR
-    return Rolled(float(own[sound].mean()), float(other[sound].mean()), count)
+    difference = (other - own)[sound]
+    error = float(difference.std()) / math.sqrt(count) if count > 1 else math.nan
+    return Rolled(float(own[sound].mean()), float(other[sound].mean()), count, error)
 
 
 def _pairs(texts: Sequence[Tensor], input_lengths: tuple[int, ...]) -> list[tuple[int, int]]:

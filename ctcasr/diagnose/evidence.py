@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from torch import nn
 
 from ctcasr.batch import Batch, Utterance
+from ctcasr.diagnose.facts import CorpusFacts
 from ctcasr.diagnose.outputs import output_stats
 from ctcasr.diagnose.probe import (
     Activations,
@@ -22,8 +24,8 @@ from ctcasr.diagnose.probe import (
     parameter_stats,
 )
 from ctcasr.diagnose.scores import Read, mean_nll, penalised_cers, score_stats
-from ctcasr.diagnose.targets import target_stats
-from ctcasr.diagnose.voice import voice_stats
+from ctcasr.diagnose.targets import TargetStats, target_stats
+from ctcasr.diagnose.voice import VoiceTally
 from ctcasr.diagnose.yardstick import DeafYardstick
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
@@ -32,6 +34,7 @@ _DEV_ROWS = 64  # of the dev part that are looked at: their logits are there any
 _TRAIN_ROWS = 8  # of training: each costs two forward passes
 _LEAST_TRAIN_ROWS = 4
 _TRAINED_A_ROW = 40  # utterances trained on for one looked at: looking costs less than 3 %
+_REASON = 160  # characters of an error that are told
 
 PartEvidence = dict[str, Any]
 """Numbers about one part by name; what each means stands at the statistics it comes from."""
@@ -46,7 +49,8 @@ class _DevBatch(NamedTuple):
 class Evidence:
     """Collects while a task trains, and is asked at each check; changes nothing it looks at.
 
-    `read` makes hypotheses of logits and a blank penalty, with the blank of the loss.
+    `read` makes hypotheses of logits and a blank penalty, with the blank of the loss. A look that
+    fails never ends training: what could not be measured is told at the next check.
     """
 
     def __init__(
@@ -63,41 +67,82 @@ class Evidence:
         self.blank_penalty = blank_penalty
         self.read = read
         self.deaf = DeafYardstick(tokenizer.size, tokenizer.blank)
+        # Facts and voices add up from check to check:
+        self.corpus = {"train": CorpusFacts(), "dev": CorpusFacts()}
+        self.voices = {"train": VoiceTally(), "dev": VoiceTally()}
+        self.unmeasured: dict[str, str] = {}  # what could not be looked at, and why
         self._before: dict[str, str] = {}  # fingerprints of the parameters at the last check
         self._last_batch: Batch | None = None
         self._last_size = 0
         self._trained_on = 0  # utterances since the last check
         self._dev: list[_DevBatch] = []
-        # What is the same at every check, by the utterances that it is of:
-        self._unchanging: dict[tuple[str, ...], PartEvidence] = {}
+        self._dev_seen: set[str] = set()  # whose voices are known
 
+    @contextmanager
+    def looking_at(self, what: str) -> Iterator[None]:
+        """Within, an error is remembered as `unmeasured` instead of ending training."""
+        try:
+            yield
+        except Exception as error:  # whatever a look may stumble over
+            first_line = (str(error).splitlines() or [""])[0]
+            self.unmeasured[what] = f"{type(error).__name__}: {first_line[:_REASON]}"
+
+    @torch.no_grad()
     def train_batch(self, batch: Batch, lengths: tuple[int, ...]) -> None:
         """A batch that has been trained on, with the frames its logits had."""
-        if not self._before:
-            self._before = fingerprints(self.network)
-        self._last_batch = batch
-        self._last_size = len(batch)
-        self._trained_on += len(batch)
-        self.deaf.remember(batch, lengths)
+        with self.looking_at("the training batches"):
+            if not self._before:
+                self._before = fingerprints(self.network)
+            self._last_batch = batch
+            self._last_size = len(batch)
+            self._trained_on += len(batch)
+            self.deaf.remember(batch, lengths)
+            self._count("train", batch, lengths)
 
+    @torch.no_grad()
     def dev_batch(self, batch: Batch, logits: Seq, hypotheses: Sequence[str]) -> None:
         """A batch of the check with its logits [B, T, C] and what was written."""
-        if sum(len(part.batch) for part in self._dev) < _DEV_ROWS:
-            self._dev.append(_DevBatch(batch, logits, hypotheses))
+        with self.looking_at("the dev batches"):
+            self._count("dev", batch, logits.lengths)
+            if sum(len(part.batch) for part in self._dev) < _DEV_ROWS:
+                self._dev.append(_DevBatch(batch, logits, hypotheses))
+
+    def _count(self, part: str, batch: Batch, lengths: tuple[int, ...]) -> None:
+        """Count facts of a batch, once for each utterance."""
+        frames_of = getattr(self.network, "frames", None)
+        self.corpus[part].add(batch, lengths, frames_of, self.tokenizer)
+
+    def facts(self) -> dict[str, Any]:
+        """Counts of defects so far, `train` and `dev`, for an event that ends training."""
+        return {part: facts.as_json() for part, facts in self.corpus.items() if facts.rows}
+
+    def facts_of_refused(self, batch: Batch) -> dict[str, Any]:
+        """The same with a batch that the loss has refused, whose targets alone can be looked at."""
+        with self.looking_at("the refused batch"):
+            self.corpus["train"].add(batch, (), None, self.tokenizer)
+        return self.facts()
 
     @torch.no_grad()
     def collect(self) -> dict[str, Any]:
-        """All evidence since the last check: `parameters`, and `dev` and `train` where seen.
+        """All evidence since the last check, by part; the network must be in evaluation mode.
 
-        The network must be in evaluation mode.
+        `parameters`; `dev` and `train` where seen; `corpus`: counts over all rows; `classes`; and
+        `unmeasured` where a look has failed.
         """
-        now = fingerprints(self.network)
-        parameters = parameter_stats(self.network, self.trained(), self._before, now)
-        evidence: dict[str, Any] = {"parameters": asdict(parameters)}
+        evidence: dict[str, Any] = {"classes": self.tokenizer.size, "corpus": self.facts()}
+        now: dict[str, str] = {}
+        with self.looking_at("the parameters"):
+            now = fingerprints(self.network)
+            parameters = parameter_stats(self.network, self.trained(), self._before, now)
+            evidence["parameters"] = asdict(parameters)
         if self._dev:
-            evidence["dev"] = self._dev_part()
+            with self.looking_at("the dev part"):
+                evidence["dev"] = self._dev_part()
         if self._last_batch is not None:
             evidence["train"] = self._train_part(self._last_batch)
+        if self.unmeasured:
+            evidence["unmeasured"] = self.unmeasured
+        self.unmeasured = {}
         self._before = now
         self._dev = []
         self._trained_on = 0
@@ -106,48 +151,55 @@ class Evidence:
     def _dev_part(self) -> PartEvidence:
         """The dev part: what the network made of it was computed by the check already."""
         parts = []
+        targets = TargetStats()
         for dev in self._dev:
             rows = range(min(len(dev.batch), _DEV_ROWS))
             batch = dev.batch.rows(rows)
             logits = dev.logits.rows(rows)
             part = self._scores(batch, logits, dev.hypotheses[: len(rows)])
             part |= output_stats(logits.data, logits.lengths)
-            part |= self._unchanging_part(batch)
             part |= penalised_cers(batch, logits, self.read, self.tokenizer)
             part["rows"] = len(rows)
             parts.append(part)
-        return weighted_means(parts)
-
-    def _unchanging_part(self, batch: Batch) -> PartEvidence:
-        """What recordings and targets of the dev part are like, looked at once."""
-        if batch.ids not in self._unchanging:
-            self._unchanging[batch.ids] = self._recordings_and_targets(batch)
-        return self._unchanging[batch.ids]
+            targets.merge(target_stats(batch, self.tokenizer))
+            if not self._dev_seen.issuperset(batch.ids):
+                self._dev_seen.update(batch.ids)
+                self.voices["dev"].add(batch.audio)
+        return {
+            **weighted_means(parts),
+            **asdict(self.voices["dev"].stats()),
+            **targets.as_json(),
+        }
 
     def _train_part(self, last_batch: Batch) -> PartEvidence:
         """A few rows of the last training batch, evaluated and by the statistics of the batch."""
         wanted = min(_TRAIN_ROWS, self._trained_on // _TRAINED_A_ROW)
         rows = range(min(len(last_batch), max(_LEAST_TRAIN_ROWS, wanted)))
         batch = last_batch.rows(rows)
-        with Activations() as activations:
-            logits = self.network(batch.audio)
-        hypotheses = self.read(logits, self.blank_penalty())
-        part = self._scores(batch, logits, hypotheses)
         few_rows = rows[: max(_LEAST_TRAIN_ROWS, len(rows) // 2)]
         few = batch.rows(few_rows)
-        with batch_statistics(self.network) as norm_layers:
-            logits_by_batch = self.network(few.audio)
-        blank = self.tokenizer.blank
-        part["nll_few"] = mean_nll(few, logits.rows(few_rows), blank)
-        part["nll_batch_statistics"] = mean_nll(few, logits_by_batch, blank)
-        part["rows"] = len(rows)
-        part["batch"] = self._last_size
-        part["normed"] = norm_layers
-        part["dead"] = activations.dead_shares(logits.lengths)
-        features = feature_stats(self.network, few)
-        if features is not None:
-            part |= asdict(features)
-        part |= self._recordings_and_targets(batch)
+        part: PartEvidence = {"rows": len(rows), "batch": self._last_size}
+        with self.looking_at("the training part in evaluation"):
+            with Activations() as activations:
+                logits = self.network(batch.audio)
+            hypotheses = self.read(logits, self.blank_penalty())
+            part |= self._scores(batch, logits, hypotheses)
+            part["dead"] = activations.dead_shares(logits.lengths)
+            part["nll_few"] = mean_nll(few, logits.rows(few_rows), self.tokenizer.blank)
+        with self.looking_at("the statistics of the batch"):
+            with batch_statistics(self.network) as norm_layers:
+                logits_by_batch = self.network(few.audio)
+            part["nll_batch_statistics"] = mean_nll(few, logits_by_batch, self.tokenizer.blank)
+            part["normed"] = norm_layers
+        with self.looking_at("the features"):
+            features = feature_stats(self.network, few)
+            if features is not None:
+                part |= asdict(features)
+        with self.looking_at("the voices"):
+            self.voices["train"].add(batch.audio)
+            part |= asdict(self.voices["train"].stats())
+        with self.looking_at("the targets"):
+            part |= target_stats(batch, self.tokenizer).as_json()
         return part
 
     def _scores(self, batch: Batch, logits: Seq, hypotheses: Sequence[str]) -> PartEvidence:
@@ -157,16 +209,13 @@ class Evidence:
         )
         return asdict(stats)
 
-    def _recordings_and_targets(self, batch: Batch) -> PartEvidence:
-        targets = target_stats(batch, self.tokenizer)
-        return {**asdict(voice_stats(batch.audio)), **targets.as_json()}
-
     # for checkpoints ----------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next checks need to say what they would have said without a stop.
 
-        Plain data and tensors: `deaf`, `before`, `trained_on`, `last_size` and `last_batch`.
+        Plain data and tensors: `deaf`, `corpus`, `voices`, `dev_seen`, `unmeasured`, `before`,
+        `trained_on`, `last_size` and `last_batch`.
         """
         last_batch = None
         if self._last_batch is not None:
@@ -174,6 +223,10 @@ class Evidence:
             last_batch = _batch_state(self._last_batch.rows(rows))
         return {
             "deaf": self.deaf.state_dict(),
+            "corpus": {part: facts.state_dict() for part, facts in self.corpus.items()},
+            "voices": {part: tally.state_dict() for part, tally in self.voices.items()},
+            "dev_seen": sorted(self._dev_seen),
+            "unmeasured": dict(self.unmeasured),
             "before": self._before,
             "trained_on": self._trained_on,
             "last_size": self._last_size,
@@ -182,13 +235,18 @@ class Evidence:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` told."""
+        device = next(self.network.parameters()).device
         self.deaf.load_state_dict(state["deaf"])
+        for part in ("train", "dev"):
+            self.corpus[part] = CorpusFacts.from_state(state["corpus"][part], device)
+            self.voices[part] = VoiceTally.from_state(state["voices"][part])
+        self._dev_seen = set(state["dev_seen"])
+        self.unmeasured = dict(state["unmeasured"])
         self._before = dict(state["before"])
         self._trained_on = int(state["trained_on"])
         self._last_size = int(state["last_size"])
         self._last_batch = None
         if state["last_batch"] is not None:
-            device = next(self.network.parameters()).device
             self._last_batch = _batch_from(state["last_batch"]).to(device)
 
 

@@ -111,6 +111,16 @@ class RunHistory:
             return math.nan
         return median(known)
 
+    def total(self, name: str, share: float = 0.5) -> float:
+        """Sum of a number of the step records over the last `share` of them; NaN without any.
+
+        What many batches say together does not flicker as that of one batch of few rows does.
+        """
+        count = max(_FEWEST, math.ceil(share * len(self.steps)))
+        values = [step_number(record, name) for record in self.steps[-count:]]
+        known = [value for value in values if not math.isnan(value)]
+        return sum(known) if known else math.nan
+
     @property
     def loss_since_check(self) -> float:
         """Mean training loss between the last two checks, in nats."""
@@ -194,6 +204,16 @@ class RunHistory:
     def evidence(self, *path: str, check: int = -1) -> float:
         """A number out of a check's evidence; NaN where it is not there."""
         return as_number(self.raw(*path, check=check))
+
+    @cached_property
+    def facts(self) -> Mapping[str, Any]:
+        """Counts of defects over the corpus, `train` and `dev`, as last told by check or event."""
+        facts: Any = self.raw("corpus")
+        told_at = self.checks[-1].step if self.checks else -1
+        for event in self.events:
+            if "facts" in event.details and event.step >= told_at:
+                facts = event.details["facts"]
+        return facts if isinstance(facts, Mapping) else {}
 
     def report(self, name: str) -> float:
         """A number of the last check's CtcReport; NaN where it is not there."""

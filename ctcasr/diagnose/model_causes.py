@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
-from ctcasr.diagnose.data_causes import larger_share
 from ctcasr.diagnose.history import RELEASED, RunHistory
+from ctcasr.diagnose.share import Share, largest_share
 from ctcasr.records import EventRecord, Reason, as_number
 
 _SOME_ROWS = 0.05  # share of rows from which on a defect hurts
@@ -28,14 +28,13 @@ _HEARS = 0.7  # of the deaf model's loss: something has been learnt
 
 def input_lengths_wrong(history: RunHistory) -> Cause | None:
     """The loss is told other lengths than the network makes of the audio."""
-    share = larger_share(history, "wrong_lengths")
-    if share < _SOME_ROWS:
+    share = largest_share(history, "wrong_lengths")
+    if share.value < _SOME_ROWS:
         return None
     return Cause(
         "input-lengths-wrong",
-        f"{share:.0%} of the rows were given to the loss with another number of frames than the "
-        "network's stride makes of their audio, so that padding counts as sound (or sound is cut "
-        "off).",
+        f"{share} rows were given to the loss with another number of frames than the network's "
+        "stride makes of their audio, so that padding counts as sound (or sound is cut off).",
         "Take the lengths behind the last strided layer, row by row.",
         history.step,
     )
@@ -43,15 +42,14 @@ def input_lengths_wrong(history: RunHistory) -> Cause | None:
 
 def zero_infinity(history: RunHistory) -> Cause | None:
     """Rows without a path are counted with a loss of zero."""
-    no_path = history.recent("no_path")
-    rows = history.recent("rows")
-    left_out = history.recent("infeasible")
-    if not (no_path > _SOME_ROWS * rows and left_out == 0):
+    no_path = Share(history.total("no_path"), history.total("rows"))
+    if not (no_path.value > _SOME_ROWS and history.total("infeasible") == 0):
         return None
     return Cause(
         "zero-infinity-hides-rows",
-        f"{no_path:.0f} of {rows:.0f} rows of a batch have no path (T < U + R), and their loss of "
-        "zero is in the mean: the loss looks lower than it is, and they teach nothing.",
+        f"{no_path} rows of recent batches have no path (T < U + R: fewer frames than symbols and "
+        "blanks between equal ones), and their loss of zero is in the mean: the loss looks lower "
+        "than it is, and they teach nothing.",
         "Use a smaller stride or shorter texts; do not count such rows in the mean.",
         history.step,
     )
@@ -59,20 +57,22 @@ def zero_infinity(history: RunHistory) -> Cause | None:
 
 def stride_too_large(history: RunHistory) -> Cause | None:
     """Too few frames are left behind the stride to spell the text."""
-    dev = history.report("infeasible") / max(history.report("rows"), 1)
-    if history.steps:
-        train = history.recent("no_path") / max(history.recent("rows"), 1)
-    else:
-        train = 1.0 if history.events_of(Reason.NO_ALIGNMENT) else 0.0
-    share = max((part for part in (dev, train) if not math.isnan(part)), default=0.0)
-    if share < _SOME_ROWS:
-        return None
-    much = "most" if share > _MOST_ROWS else "some"
+    dev = Share(history.report("infeasible"), history.report("rows"))
+    train = Share(history.total("no_path"), history.total("rows"))
+    known = [share for share in (dev, train) if not math.isnan(share.value)]
     example = _example(history.events_of(Reason.INFEASIBLE))
+    if not history.steps and history.events_of(Reason.NO_ALIGNMENT):
+        which = "Not one row of a batch has"
+    else:
+        share = max(known, key=lambda share: share.value, default=Share(0, 0))
+        if share.value < _SOME_ROWS:
+            return None
+        much = "most" if share.value > _MOST_ROWS else "some"
+        which = f"{share} rows ({much}) do not have"
     return Cause(
         "stride-too-large",
-        f"{share:.0%} of the rows ({much}) have fewer frames behind the stride than symbols to "
-        f"spell (T < U + R).{example}",
+        f"{which} as many frames behind the stride as their text needs: one for each symbol and "
+        f"one for a blank between each two equal ones (T < U + R).{example}",
         "Use a smaller stride, a shorter hop, or larger units of text.",
         history.step,
     )

@@ -224,5 +224,6 @@ def _constant_share(features: Seq) -> float:
         frames = features.row(row).float().nan_to_num(0.0, 0.0, 0.0)
         if len(frames) > 1:
             rows += 1
-            constant += float(frames.std(0).mean()) < _CONSTANT
+            spread = float(frames.std(0).mean())
+            constant += spread < _CONSTANT
     return constant / max(rows, 1)

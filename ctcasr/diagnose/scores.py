@@ -31,6 +31,7 @@ class ScoreStats:
     own: float  # nats where the texts differ from another row's: with their own audio,
     other: float  # and with that of the other row
     pairs: int
+    gap_error: float  # nats: standard error of `other` - `own`
     wer: float
     cer: float
     deletions: float  # a character of the references
@@ -66,8 +67,9 @@ def score_stats(
         own=wrong_audio.own,
         other=wrong_audio.other,
         pairs=wrong_audio.pairs,
-        wer=errors.words.rate,
-        cer=errors.chars.rate,
+        gap_error=wrong_audio.error,
+        wer=errors.words.rate_or(math.nan),
+        cer=errors.chars.rate_or(math.nan),
         deletions=errors.chars.deletions / characters,
         insertions=errors.chars.insertions / characters,
         written_differs=differing / max(len(best_paths), 1),
@@ -108,7 +110,7 @@ def penalised_cers(
     cers = {}
     for nats in _PENALTIES:
         errors = error_rates(batch, read(logits, nats), tokenizer)
-        cers[f"cer_blank_minus_{nats}"] = errors.chars.rate
+        cers[f"cer_blank_minus_{nats}"] = errors.chars.rate_or(math.nan)
     return cers
 
 

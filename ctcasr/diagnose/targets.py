@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ctcasr.batch import Batch
 from ctcasr.text import Tokenizer
@@ -46,6 +46,12 @@ class TargetStats:
             if _decoded(tokenizer, labels) != reference.text:
                 self.unlike_text += 1
                 self.shifted += _is_shifted(labels, reference.text, tokenizer)
+
+    def merge(self, other: TargetStats) -> None:
+        """Add the counts of other rows."""
+        for count in fields(self):
+            total = getattr(self, count.name) + getattr(other, count.name)
+            setattr(self, count.name, total)
 
     def as_json(self) -> dict[str, float]:
         """Shares of the rows, the share of the characters outside, and labels a row."""

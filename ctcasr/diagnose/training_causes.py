@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ctcasr.diagnose.cause import STRONG, Cause
 from ctcasr.diagnose.history import RELEASED, RunHistory, step_number
+from ctcasr.diagnose.share import largest_share
 from ctcasr.records import Reason, StepRecord, as_number
 
 # Length of a step over the length of the weights; usual are 1e-4 to 1e-2.
@@ -142,6 +143,8 @@ def _too_fast(history: RunHistory) -> str | None:
     """What shows that steps are too long; None where nothing does."""
     not_finite = history.events_of(Reason.LOSS_NOT_FINITE, Reason.GRADIENT_NOT_FINITE)
     broken = [event for event in not_finite if event.step > 0]
+    if largest_share(history, "not_finite").count:  # what goes in explains what comes out
+        broken = []
     ratio = history.recent("update_ratio")
     rate = history.recent("lr")
     loss = history.recent("loss", 0.3)

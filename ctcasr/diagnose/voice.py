@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from ctcasr.seq import Seq
 
 _SILENT = 1e-4  # root mean square below which nothing is heard (-80 dB of full scale)
 _LEAST_VOICED = 10  # voiced frames that a median pitch is worth telling of
+_MOST_ROWS = 256  # whose voices are remembered
 
 # Frames of the pitch analysis:
 _FRAME_S = 0.05
@@ -28,43 +30,83 @@ _NEARLY_BEST = 0.85  # of that
 
 @dataclass(frozen=True)
 class VoiceStats:
-    """`silent` is the share of silent rows, `pitch_hz` the median over voiced frames (NaN if few).
+    """What recordings sound like, all together.
 
-    `active_s` are seconds a row within 30 dB of its loudest frame.
+    `silent` is the share of silent rows; `pitch_hz` the median over voiced frames (NaN if few);
+    `pitch_spread` the middle half of the pitches over their median: nearly 0 for a tone or a hum,
+    which is no voice; `active_s` seconds a row within 30 dB of its loudest frame.
     """
 
     silent: float
     pitch_hz: float
+    pitch_spread: float
     active_s: float
 
 
-def voice_stats(audio: Seq) -> VoiceStats:
-    """Statistics of samples [B, N].
+@dataclass
+class VoiceTally:
+    """Takes in recordings and remembers what they sound like.
 
     Example:
         >>> hum = 0.1 * torch.sin(torch.arange(16000) * 2 * torch.pi * 200 / 16000)
-        >>> stats = voice_stats(Seq.stack([hum, 0 * hum], 16000))
-        >>> stats.silent, round(stats.pitch_hz), round(stats.active_s, 1)
-        (0.5, 200, 0.5)
+        >>> tally = VoiceTally()
+        >>> tally.add(Seq.stack([hum, 0 * hum], 16000))
+        >>> stats = tally.stats()
+        >>> stats.silent, round(stats.pitch_hz), stats.pitch_spread, round(stats.active_s, 1)
+        (0.5, 200, 0.0, 0.5)
     """
-    rate_hz = float(audio.rate)
-    silent = 0
-    active_s = 0.0
-    pitches_hz: list[float] = []
-    for row in range(len(audio)):
-        samples = audio.row(row).float()
+
+    rows: int = 0
+    silent: int = 0
+    active_s: float = 0.0
+    pitches_hz: list[float] = field(default_factory=list)
+
+    def add(self, audio: Seq) -> None:
+        """Listen to samples [B, N]; once enough rows were heard, to no more."""
+        rate_hz = float(audio.rate)
+        for row in range(len(audio)):
+            if self.rows >= _MOST_ROWS:
+                return
+            self._add_row(audio.row(row).float(), rate_hz)
+
+    def _add_row(self, samples: Tensor, rate_hz: float) -> None:
+        self.rows += 1
         effective = float(samples.square().mean().sqrt())
         if effective < _SILENT:
-            silent += 1
-            continue
+            self.silent += 1
+            return
         voice = _voice(samples, rate_hz)
-        pitches_hz.extend(voice.pitches_hz)
-        active_s += voice.active_s
-    pitch_hz = math.nan
-    if len(pitches_hz) >= _LEAST_VOICED:
-        pitch_hz = float(torch.tensor(pitches_hz).median())
-    rows = max(len(audio), 1)
-    return VoiceStats(silent / rows, pitch_hz, active_s / rows)
+        self.pitches_hz.extend(voice.pitches_hz)
+        self.active_s += voice.active_s
+
+    def stats(self) -> VoiceStats:
+        """What was heard so far."""
+        rows = max(self.rows, 1)
+        pitch_hz = math.nan
+        spread = math.nan
+        if len(self.pitches_hz) >= _LEAST_VOICED:
+            pitches = torch.tensor(self.pitches_hz)
+            quarters = torch.tensor([0.25, 0.75])
+            low, high = pitches.quantile(quarters).tolist()
+            pitch_hz = float(pitches.median())
+            spread = (high - low) / pitch_hz
+        return VoiceStats(self.silent / rows, pitch_hz, spread, self.active_s / rows)
+
+    def state_dict(self) -> dict[str, Any]:
+        """All fields, as plain data."""
+        return asdict(self)
+
+    @staticmethod
+    def from_state(state: Mapping[str, Any]) -> VoiceTally:
+        """The tally that `state_dict` tells of."""
+        return VoiceTally(**state)
+
+
+def voice_stats(audio: Seq) -> VoiceStats:
+    """Statistics of samples [B, N]."""
+    tally = VoiceTally()
+    tally.add(audio)
+    return tally.stats()
 
 
 class _Voice(NamedTuple):
@@ -89,7 +131,9 @@ def _voice(samples: Tensor, rate_hz: float) -> _Voice:
 
 
 def _pitches_hz(frames: Tensor, rate_hz: float) -> list[float]:
-    """Pitch of the voiced ones among frames [F, N], by autocorrelation."""
+    """Pitch of the voiced ones among frames [F, N], by autocorrelation; of none none."""
+    if not len(frames):  # a constant, or samples that are no numbers
+        return []
     size = frames.shape[1]
     lowest_lag = round(rate_hz / _HIGHEST_HZ)
     highest_lag = round(rate_hz / _LOWEST_HZ)

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from ctcasr.diagnose import data_causes, verdict
-from ctcasr.diagnose.history import RunHistory
+from ctcasr.diagnose import verdict
 from tests.fixtures.run_records import run_records
 
 PLATEAU = [1.0, 1.0]
@@ -47,12 +46,6 @@ def test_events_of_older_runs_are_understood() -> None:
     assert verdict([old]).causes[0].slug == "features-not-finite"
     old = {"kind": "event", "step": 0, "what": "unreadable", "message": "none in the alphabet"}
     assert verdict([old]).causes[0].slug == "transcripts-outside-alphabet"
-
-
-def test_the_larger_share_of_both_parts_counts() -> None:
-    history = RunHistory.of(run_records([1.0], dev={"silent": 0.1}, train={"silent": 0.7}))
-    assert data_causes.larger_share(history, "silent") == 0.7
-    assert data_causes.larger_share(history, "unheard-of") == 0.0
 
 
 @pytest.mark.parametrize("pitch_hz", [70.0, 120.0, 220.0, 260.0, 299.0])

@@ -88,7 +88,7 @@ def test_an_untrained_network_hears_nothing_and_stands_still(
     evidence: Callable[[], Evidence], batch: Callable[..., Batch]
 ) -> None:
     numbers = train_and_check(evidence(), [batch(0), batch(1)], batch(9))
-    assert set(numbers) == {"parameters", "dev", "train"}
+    assert set(numbers) == {"classes", "corpus", "parameters", "dev", "train"}
     assert numbers["parameters"]["still"] == 1.0 and numbers["parameters"]["frozen"] == 0.0
     assert numbers["dev"]["rows"] == 4 and numbers["train"]["batch"] == 4
     assert numbers["train"]["wrong_lengths"] == 0.0 and numbers["train"]["silent"] == 0.0
@@ -98,7 +98,8 @@ def test_an_untrained_network_hears_nothing_and_stands_still(
 def test_before_training_there_is_only_what_was_seen(
     evidence: Callable[[], Evidence], batch: Callable[..., Batch]
 ) -> None:
-    assert set(evidence().collect()) == {"parameters"}
+    numbers = evidence().collect()
+    assert set(numbers) == {"classes", "corpus", "parameters"} and numbers["corpus"] == {}
 
 
 @pytest.mark.parametrize("stop_after", range(4))

@@ -78,6 +78,11 @@ class Shifted(Alphabet):
         return [label + 1 for label in super().encode(text)]
 
 
+class LessOne(Alphabet):
+    def encode(self, text: str) -> list[int]:
+        return [label - 1 for label in super().encode(text)]
+
+
 class AsItStands(Alphabet):
     def normalise(self, text: str) -> str:
         return text
@@ -111,11 +116,18 @@ def as_class(kind: type[SpeechModel]) -> Callable[[SpeechModel], SpeechModel]:
     return change
 
 
-def padded_targets(batches: list[Batch]) -> list[Batch]:
+def spoilt(items: Items, every: int, value: float) -> Items:
+    return [
+        (text, torch.full_like(x, value) if i % every == 0 else x)
+        for i, (text, x) in enumerate(items)
+    ]
+
+
+def padded_targets(batches: list[Batch], label: int = 1) -> list[Batch]:
     def pad(batch: Batch) -> Batch:
         width = max(batch.target_lengths) + 2
         rows = [
-            torch.cat([row, row.new_full((width - len(row),), 1)])
+            torch.cat([row, row.new_full((width - len(row),), label)])
             for row in batch.targets.split(list(batch.target_lengths))
         ]
         return dataclasses.replace(
@@ -209,6 +221,26 @@ PLANTED: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     "labels shifted by one": (
         "labels-shifted",
         lambda c: {"alphabet": Shifted(" abcdefghijklmnopqrstuvwxyz0123456789")},
+    ),
+    "labels less one": (
+        "labels-shifted",
+        lambda c: {"alphabet": LessOne(" abcdefghijklmnopqrstuvwxyz0123456789")},
+    ),
+    "padding by the blank": (
+        "target-lengths-count-padding",
+        lambda c: {"batches": lambda batches: padded_targets(batches, label=0)},
+    ),
+    "NaN in one recording of ten": (
+        "features-not-finite",
+        lambda c: {"train": spoilt(c.train, 10, float("nan"))},
+    ),
+    "a third of the recordings silent": (
+        "audio-silent",
+        lambda c: {"train": spoilt(c.train, 3, 0.0)},
+    ),
+    "a third of the recordings constant": (
+        "audio-silent",
+        lambda c: {"train": spoilt(c.train, 3, 0.3)},
     ),
     "target lengths that count padding": (
         "target-lengths-count-padding",
@@ -308,6 +340,10 @@ def test_a_planted_cause_is_named_first(
 
 HEALTHY: dict[str, Callable[[Any], dict[str, Any]]] = {
     "plain": lambda c: {"epochs": 8},
+    "one recording of constant DC": lambda c: {
+        "epochs": 8,
+        "train": [*c.train, ("go", torch.full((8000,), 0.3))],
+    },
     "the blank penalised in decoding": lambda c: {"epochs": 8, "options": {"blank_penalty": 2.0}},
     "another seed, LSTM without conv": lambda c: {
         "seed": 5,
