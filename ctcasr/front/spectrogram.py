@@ -9,10 +9,10 @@ import math
 from fractions import Fraction
 
 import torch
-import torchaudio
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ctcasr.front.mel import mel_filters
 from ctcasr.seq import Framing, Seq
 
 # Power below which nothing is heard: about what rounding to 16 bits leaves in one bin. It keeps the
@@ -220,7 +220,7 @@ class Mel(Spectrogram):
                 f"expected 0 <= low_hz < high_hz <= {highest_hz:g} Hz; "
                 f"got {low_hz:g} and {high_hz:g}"
             )
-        filters = torchaudio.functional.melscale_fbanks(self.bins, low_hz, high_hz, bands, rate_hz)
+        filters = mel_filters(self.bins, low_hz, high_hz, bands, rate_hz)
         empty = (~filters.any(dim=0)).nonzero().flatten().tolist()
         if empty:
             raise ValueError(
