@@ -19,7 +19,15 @@ from ctcasr.data.samples import AudioError, check_rate, one_channel
 from ctcasr.data.wave import TOLERANCE_S, plain_wave, wave_layout
 from ctcasr.signal.resample import Resample
 
-__all__ = ["TOLERANCE_S", "AudioError", "AudioInfo", "audio_info", "read_audio", "resample"]
+__all__ = [
+    "TOLERANCE_S",
+    "AudioError",
+    "AudioInfo",
+    "audio_info",
+    "read_audio",
+    "read_channels",
+    "resample",
+]
 
 Source = Path | str | BinaryIO
 
@@ -104,6 +112,18 @@ def _decoded(
     source: Path | BinaryIO, offset_s: float, duration_s: float | None
 ) -> tuple[Tensor, int]:
     """Samples [N] by libsndfile, and their rate."""
+    frames, native_hz = read_channels(source, offset_s, duration_s)
+    return one_channel(frames, _name_of(source)), native_hz
+
+
+def read_channels(
+    source: Path | BinaryIO, offset_s: float = 0.0, duration_s: float | None = None
+) -> tuple[Tensor, int]:
+    """Samples [N, channels] float32 of a file or of a part of it, as they are, and their rate.
+
+    Raises:
+        AudioError: as `read_audio` does, but for what the samples hold.
+    """
     name = _name_of(source)
     with _opened(source) as file:
         native_hz = file.samplerate
@@ -121,7 +141,7 @@ def _decoded(
             f"{name}: expected {count} samples from {first} on; decoding gave {len(frames)} "
             f"({reason})"
         )
-    return one_channel(torch.from_numpy(frames), name), native_hz
+    return torch.from_numpy(frames), native_hz
 
 
 def resample(samples: Tensor, from_hz: int, to_hz: int, name: str = "audio") -> Tensor:

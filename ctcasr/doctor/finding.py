@@ -31,6 +31,7 @@ SLUGS = frozenset(
         "uncovered-signs",
         "mixed-case",
         "digits-and-words",
+        "marks-in-texts",
         "closed-grammar",
         "repeated-text",
         "dominant-text",

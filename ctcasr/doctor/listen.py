@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
 from ctcasr.batch import Utterance
 from ctcasr.data import AudioError, AudioInfo, audio_info, read_audio, resample
+from ctcasr.data.audio import read_channels
 from ctcasr.data.samples import CancelledChannels, NotFinite
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Seq
@@ -148,7 +148,7 @@ def measure(
         rms=rms,
         dc=float(wave.mean(dtype=np.float64)),
         flat=flat_share(wave, peak),
-        kept=1.0 if info.channels == 1 else _kept_power(utterance, info, rms),
+        kept=1.0 if info.channels == 1 else _kept_power(utterance, rms),
         digest=hashlib.blake2b(wave.tobytes(), digest_size=16).digest(),
         changing=_changing_features(resampled, model),
     )
@@ -175,16 +175,10 @@ def flat_share(wave: Samples, peak: float) -> float:
     return float(flat) / len(wave)
 
 
-def _kept_power(utterance: Utterance, info: AudioInfo, rms: float) -> float:
+def _kept_power(utterance: Utterance, rms: float) -> float:
     """Power of the channels' mean over the mean power of the channels."""
-    start = round(utterance.offset * info.rate_hz)
-    stop = None
-    if utterance.duration is not None:
-        stop = start + round(utterance.duration * info.rate_hz)
-    channels, _ = soundfile.read(
-        utterance.audio_filepath, dtype="float32", always_2d=True, start=start, stop=stop
-    )
-    power = float(np.square(channels, dtype=np.float64).mean())
+    channels, _ = read_channels(utterance.audio_filepath, utterance.offset, utterance.duration)
+    power = float(np.square(channels.numpy(), dtype=np.float64).mean())
     return rms**2 / power if power > 0 else 1.0
 
 

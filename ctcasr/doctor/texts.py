@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ctcasr.batch import Utterance
 from ctcasr.doctor.finding import Finding, graded, lines_of, plural
-from ctcasr.text import Tokenizer
+from ctcasr.text import Tokenizer, find_marks
 
 _NUMBER_WORDS = frozenset(
     ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -48,7 +48,8 @@ def in_texts(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Find
         *_empty(utterances),
         *_uncovered(with_text, tokenizer),
         *_case(with_text, tokenizer),
-        *_digits(with_text),
+        *_digits(with_text, tokenizer),
+        *_marks(with_text),
         *_repeated(filled, tokenizer),
     ]
 
@@ -233,8 +234,10 @@ def _case(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding
     return [Finding("mixed-case", "warning", message, cure, lines_of(fewer), figures)]
 
 
-def _digits(utterances: Sequence[Utterance]) -> list[Finding]:
-    """Numbers as digits in some texts, and as words in others."""
+def _digits(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
+    """Numbers as digits in some texts, and as words in others, where the tokenizer keeps both."""
+    if tokenizer.digits == "spell":
+        return []
     digits = [utterance for utterance in utterances if re.search("[0-9]", _text(utterance))]
     words = []
     for utterance in utterances:
@@ -252,6 +255,31 @@ def _digits(utterances: Sequence[Utterance]) -> list[Finding]:
             "read)",
             lines_of(digits if len(digits) < len(words) else words),
             {"digits": len(digits), "words": len(words)},
+        )
+    ]
+
+
+def _marks(utterances: Sequence[Utterance]) -> list[Finding]:
+    """Remarks in brackets and marks of speakers, which become targets as if somebody said them."""
+    counts: Counter[str] = Counter()
+    marked = []
+    for utterance in utterances:
+        marks = find_marks(_text(utterance))
+        counts.update(marks)
+        if marks:
+            marked.append(utterance)
+    if not marked:
+        return []
+    named = ", ".join(f"{mark!r} ({count})" for mark, count in counts.most_common(_NAMED))
+    return [
+        Finding(
+            "marks-in-texts",
+            graded(len(marked), len(utterances)),
+            f"{plural(len(marked), 'text')} hold remarks or marks of speakers: {named}; their "
+            "words are learnt and scored as if somebody said them",
+            "take them out of the texts; leave lines out where nothing is left",
+            lines_of(marked),
+            {"count": len(marked), "marks": dict(counts.most_common())},
         )
     ]
 

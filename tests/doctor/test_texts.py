@@ -57,6 +57,23 @@ def test_digits_beside_words_name_the_fewer() -> None:
     assert findings("take 7", "take seven now", "or eight")["digits-and-words"].lines == (1,)
 
 
+def test_digits_beside_words_are_one_thing_to_a_tokenizer_that_spells() -> None:
+    spelling = Alphabet.english38(digits="spell")
+    assert not in_texts(lines("take 7", "take seven now", "or eight"), spelling)
+
+
+def test_remarks_and_marks_of_speakers_are_told() -> None:
+    result = findings("spk1: well [noise]", "it is", "[noise] (inaudible)", "as it was")
+    finding = result["marks-in-texts"]
+    assert finding.lines == (1, 3) and finding.figures["marks"]["[noise]"] == 2
+    assert "'[noise]' (2), 'spk1:' (1)" in finding.message
+
+
+def test_invisible_characters_are_told_by_their_code() -> None:
+    finding = findings("it\u200b is", "as it was")["uncovered-signs"]
+    assert "'\\u200b' (1)" in finding.message
+
+
 def test_capitals_in_some_texts() -> None:
     assert findings("ALL OF IT", "some of it", "and more")["mixed-case"].lines == (1,)
     assert not findings("I", "some of it")  # one letter is no way of writing
