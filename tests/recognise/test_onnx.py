@@ -38,7 +38,7 @@ def test_what_it_cannot_take_is_told(path: Path) -> None:
     wave = noise(RATE)[None]
     with pytest.raises(ValueError, match="no gradients"):
         onnx.logits(Seq(wave.clone().requires_grad_(), (RATE,), onnx.rate_hz))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="at 8000 Hz; got .* at 16000 Hz"):
+    with pytest.raises(ValueError, match=r"at 8000 Hz; got .* at 16000 Hz"):
         onnx.logits(Seq.stack([wave[0]], 16000))
     with pytest.raises(AttributeError, match="no attribute 'network'"):
         onnx.network  # noqa: B018

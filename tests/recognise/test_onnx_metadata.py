@@ -26,7 +26,7 @@ def test_a_round_trip(tokenizer: Tokenizer) -> None:
 
 
 def test_files_of_others_and_of_other_formats_are_told() -> None:
-    with pytest.raises(CheckpointError, match="r.onnx: .* metadata lack 'ctcasr'"):
+    with pytest.raises(CheckpointError, match=r"r\.onnx: .* metadata lack 'ctcasr'"):
         OnnxMetadata.from_properties({"author": "somebody"}, "r.onnx")
     properties = metadata(Alphabet("ab")).to_properties()
     for change in ({"format": FORMAT + 1}, {"kind": "classifier"}):

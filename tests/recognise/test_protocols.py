@@ -70,7 +70,7 @@ def test_an_onnx_file_can_lead_an_ensemble(kinds: dict[str, Transcriber]) -> Non
 
 
 def test_an_ensemble_is_no_member(kinds: dict[str, Transcriber]) -> None:
-    with pytest.raises(ValueError, match="member 1 of the ensemble: .* gives logits .* Ensemble"):
+    with pytest.raises(ValueError, match=r"member 1 of the ensemble: .* gives logits .* Ensemble"):
         Ensemble([kinds["recogniser"], kinds["ensemble"]])  # type: ignore[list-item]
 
 

@@ -228,5 +228,5 @@ def test_a_checkpoint_of_another_kind_is_told(tmp_path: Path) -> None:
 
 def test_a_network_with_more_outputs_than_symbols_is_told(recogniser: Recogniser) -> None:
     for letters in ("abcd ", "ab"):
-        with pytest.raises(ValueError, match="expected . scores a frame.*; got 5"):
+        with pytest.raises(ValueError, match=r"expected . scores a frame.*; got 5"):
             Recogniser(recogniser.model, Alphabet(letters), recogniser.spec, {})
