@@ -48,7 +48,7 @@ def choose_shares(
             dev_wer = {}
             for share in shares:
                 errors = dev_errors.get((judge, added(enhancer, share)))
-                if errors is not None:
+                if errors is not None and errors.words.rate is not None:
                     dev_wer[share] = errors.words.rate
             if dev_wer:
                 best_share = min(dev_wer, key=lambda share: (dev_wer[share], share))

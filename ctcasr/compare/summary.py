@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Row:
     errors: ErrorRates
     interval: Bounds  # of the WER, 95 %
     lost: Mapping[str, int]  # scenes without a hypothesis, by status
-    wer_lost_as_deletions: float  # WER if every word of these counted as deleted
+    wer_lost_as_deletions: float | None  # WER if every word of these counted as deleted
     against: Difference | None = None  # to noisy, on the scenes that have both
     own_listener: bool = False  # the enhancer was trained to please this judge
 
@@ -235,7 +236,7 @@ class _Table:
             errors=errors,
             interval=self.wer_interval(units, word_errors, words),
             lost=dict(lost),
-            wer_lost_as_deletions=wrong_words / all_words if all_words else 0.0,
+            wer_lost_as_deletions=wrong_words / all_words if all_words else None,
             against=against,
             own_listener=self.setting.own_listener(cell),
         )
@@ -243,7 +244,12 @@ class _Table:
     def wer_interval(
         self, units: Sequence[str], errors: Sequence[int], words: Sequence[int]
     ) -> Bounds:
-        """95 % interval of a WER: the difference to a system without an error."""
+        """95 % interval of a WER: the difference to a system without an error.
+
+        Infinite without words.
+        """
+        if not sum(words):
+            return (-math.inf, math.inf)
         unit_errors, unit_words = unit_sums(units, errors, words)
         pair = Paired(0 * unit_errors, unit_errors, unit_words)
         drawn = draw(pair, self.setting.draws, self.setting.seed)

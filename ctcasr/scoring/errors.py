@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,11 +43,15 @@ class ErrorTally:
         return self.hits + self.substitutions + self.deletions
 
     @property
-    def rate(self) -> float:
-        """Errors per reference word; over no words 0 without errors, else infinite."""
-        if self.total:
-            return self.errors / self.total
-        return math.inf if self.errors else 0.0
+    def rate(self) -> float | None:
+        """Errors per reference word; None without words: nothing scored is no perfect score."""
+        if not self.total:
+            return None
+        return self.errors / self.total
+
+    def rate_or(self, default: float) -> float:
+        """The rate, or `default` without words: infinity to rank by, NaN to measure with."""
+        return default if self.rate is None else self.rate
 
     def counts(self) -> dict[str, int]:
         """The counts as plain data: substitutions, deletions, insertions, hits, total."""
@@ -138,8 +141,10 @@ class ErrorRates:
 
     Example:
         >>> total = ErrorRates.of("a b c", "a x") + ErrorRates.of("d", "d")
-        >>> total.words.rate, total.wrong, total.utterances
-        (0.5, 1, 2)
+        >>> print(total, "of", total.utterances, "utterances")
+        WER 50.00 %, CER 50.00 % of 2 utterances
+        >>> print(ErrorRates())
+        WER - (no words), CER - (no words)
     """
 
     words: ErrorTally = field(default_factory=ErrorTally)
@@ -157,6 +162,9 @@ class ErrorRates:
             self.empty + other.empty,
         )
 
+    def __str__(self) -> str:
+        return f"WER {_percent(self.words)}, CER {_percent(self.chars)}"
+
     @staticmethod
     def of(reference: str, hypothesis: str) -> ErrorRates:
         """The tally of one utterance, both texts normalised alike."""
@@ -173,8 +181,8 @@ class ErrorRates:
     def metrics(self) -> dict[str, Any]:
         """Rates and counts as plain data.
 
-        Keys: wer, cer (shares of 1); utterances, sentences_wrong, empty_hypotheses;
-        words and chars (each as `ErrorTally.counts`).
+        Keys: wer, cer (shares of 1, None without words); utterances, sentences_wrong,
+        empty_hypotheses; words and chars (each as `ErrorTally.counts`).
         """
         return {
             "wer": self.words.rate,
@@ -185,3 +193,10 @@ class ErrorRates:
             "words": self.words.counts(),
             "chars": self.chars.counts(),
         }
+
+
+def _percent(tally: ErrorTally) -> str:
+    """A rate for people."""
+    if tally.rate is None:
+        return "- (no words)"
+    return f"{100 * tally.rate:.2f} %"

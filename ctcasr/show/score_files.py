@@ -120,16 +120,12 @@ def _rows(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _row(row: Row) -> dict[str, Any]:
     """A row as plain data; what is infinite is null."""
-    metrics = row.errors.metrics()
-    for name in ("wer", "cer"):
-        if metrics[name] == math.inf:
-            metrics[name] = None
     low, high = row.interval
     return {
         "recogniser": row.judge,
         "condition": row.condition,
         "own_listener": row.own_listener,
-        **metrics,
+        **row.errors.metrics(),
         "wer_interval_95": [low, high] if math.isfinite(low) else None,
         "lost": dict(row.lost),
         "wer_lost_as_deletions": row.wer_lost_as_deletions,

@@ -155,7 +155,7 @@ def _chart(judge: str, strata: Mapping[str, Sequence[Row]], joined: bool) -> str
     for index, rows in enumerate(strata.values()):
         for row in rows:
             rate = row.errors.words.rate
-            if row.judge == judge and row.errors.utterances:
+            if row.judge == judge and rate is not None:
                 low, high = row.interval
                 of_condition = estimates.setdefault(row.condition, [])
                 of_condition.append(Estimate(index, rate, low, high))
