@@ -7,9 +7,7 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import soundfile
 import torch
@@ -19,11 +17,7 @@ from ctcasr import checkpoint
 from ctcasr.checkpoint import CheckpointError
 from ctcasr.cli import main
 from ctcasr.export import export_onnx_recogniser, export_recogniser
-from ctcasr.export.eight_bits import quantise
-from ctcasr.export.graph import Graph
-from ctcasr.export.layers import features
 from ctcasr.front import FrontSpec
-from ctcasr.front.spectrogram import FLOOR
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import PRESETS, spec_to
@@ -138,44 +132,6 @@ def test_silence_and_a_loud_tone(pair: tuple[Recogniser, Recogniser]) -> None:
         assert bool(torch.isfinite(found).all()) and float((found - wanted).abs().mean()) < 0.05
 
 
-def test_the_transform_is_as_exact_as_torchs(tmp_path: Path) -> None:
-    import onnxruntime
-
-    extract, graph, samples = (
-        made(SMALL).model.front.extract,
-        Graph(),
-        torch.stack([noise(RATE), noise(RATE + 1)[:-1]]),
-    )
-    inputs: dict[str, Any] = {
-        "samples": ("float", ["batch", "time"]),
-        "lengths": ("int64", ["batch"]),
-    }
-    found = features(graph, extract, "samples", "lengths")
-    graph.save(
-        tmp_path / "f.onnx",
-        inputs,
-        {"out": ("float", ["batch", "steps", 20])},
-        {"out": found.data},
-        {},
-    )
-    session = onnxruntime.InferenceSession(
-        str(tmp_path / "f.onnx"), providers=["CPUExecutionProvider"]
-    )
-    (own,) = session.run(None, {"samples": samples.numpy(), "lengths": np.array([RATE, RATE])})
-    padded = torch.nn.functional.pad(samples.double(), (128, 128))
-    window = torch.hann_window(extract.win, dtype=torch.float64)
-    power = (
-        torch.stft(padded, 256, extract.hop, extract.win, window, center=False, return_complex=True)
-        .abs()
-        .square()
-        .transpose(1, 2)
-    )
-    exact = (power @ extract.get_buffer("filters").double() + FLOOR).log()
-    torchs = extract(Seq(samples, (RATE, RATE), Fraction(RATE))).data
-    error, wanted = (float((one - exact).abs().max()) for one in (torch.from_numpy(own), torchs))
-    assert error <= 2 * wanted + 1e-6
-
-
 @pytest.mark.parametrize("name", ["default", "streaming", "report_v_gru_conv"])
 def test_presets(name: str, tmp_path: Path) -> None:
     recogniser = made(PRESETS[name])
@@ -187,20 +143,6 @@ def test_presets(name: str, tmp_path: Path) -> None:
         max(float((found.row(i) - wanted.row(i).log_softmax(-1)).abs().max()) for i in range(2))
         <= 1e-4
     )
-
-
-@pytest.mark.parametrize("rnn", ["gru", "lstm", "rnn"])
-def test_eight_bits_are_smaller_and_nearly_the_same(rnn: str, tmp_path: Path) -> None:
-    recogniser = made(replace(SMALL, rnn=rnn, hidden=128))
-    plain = export_onnx_recogniser(recogniser, tmp_path / "r.onnx")
-    small = quantise(plain, tmp_path / "s.onnx")
-    weights = sum(p.numel() for p in recogniser.model.body.rnn.parameters())
-    assert plain.stat().st_size - small.stat().st_size > 2.5 * weights
-    samples = Seq.stack([noise(n) for n in LENGTHS], RATE)
-    wanted, found = (Recogniser.load(path).logits(samples) for path in (plain, small))
-    for row in range(len(LENGTHS)):
-        assert float((found.row(row).exp() - wanted.row(row).exp()).abs().mean()) < 0.05
-    assert Recogniser.load(small).tokenizer == recogniser.tokenizer
 
 
 def test_tokenizer_spec_notes_and_times_travel_in_the_file_as_plain_data(tmp_path: Path) -> None:

@@ -1,46 +1,14 @@
-"""Exported files: what their own runtimes find is what torch finds; zeros make them small in a zip."""
+"""Exported files: what their own runtimes find is what torch finds; zeros make them small."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
-from torch import nn
 
-from ctcasr.classify.classifier import Classifier
-from ctcasr.classify.model import ClassifierSpec, build_classifier, classifier_to
-from ctcasr.export import Artefact, Latency, export_classifier, zipped_bytes
-from ctcasr.export.classify import FORMATS
-from ctcasr.front import FrontSpec
-from ctcasr.net import ConvClassifier, Pruner, Schedule
-from ctcasr.specs import ConvSpec
-
-NEEDS = {"onnx": "onnxruntime", "litert": "litert_torch"}
-
-
-def network() -> nn.Module:
-    torch.manual_seed(0)
-    body = ConvClassifier([(16, (3, 3), (2, 2)), (16, (3, 3), (1, 1)), (32, (3, 3), (1, 1))], 4)
-    for _ in range(3):
-        body.train()(torch.randn(8, 1, 20, 30))  # BatchNorm with statistics of its own
-    Pruner(body, Schedule(0.85, 0.85, 0.0, 1.0)).after_step(1, 1)
-    return nn.Sequential(body, nn.Softmax(1)).eval()
-
-
-@pytest.fixture(scope="module", params=["onnx", "litert"])
-def files(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> list[Artefact]:
-    pytest.importorskip(NEEDS[request.param], reason=f"needs the extra {request.param}")
-    seen = [
-        np.random.default_rng(n).standard_normal((1, 1, 20, 30)).astype(np.float32)
-        for n in range(20)
-    ]
-    return FORMATS[request.param](
-        network(), torch.zeros(1, 1, 20, 30), seen, tmp_path_factory.mktemp(request.param), "net"
-    )
+from ctcasr.export import Artefact, zipped_bytes
+from tests.export.conftest import network
 
 
 def test_each_file_says_what_torch_says(files: list[Artefact]) -> None:
@@ -104,21 +72,3 @@ def test_zipped_bytes_are_those_of_a_zip_archive(tmp_path: Path) -> None:
         zipped_bytes(tmp_path / "zeros") < 1000
         and 100_000 < zipped_bytes(tmp_path / "noise") < 101_000
     )
-
-
-def test_latency_is_a_median_and_a_tail() -> None:
-    calls: list[int] = []
-    found = Latency.of(lambda: calls.append(0), 20)
-    assert len(calls) == 23 and 0 <= found.median_ms <= found.p95_ms
-
-
-def test_unknown_formats_and_empty_test_sets_are_refused(tmp_path: Path) -> None:
-    spec = ClassifierSpec(
-        FrontSpec(8000, bands=20, n_fft=256), 0.2, "conv", (ConvSpec(2, (3, 3), (2, 2)),)
-    )
-    classifier = Classifier(build_classifier(spec, 2), ("a", "b"), classifier_to(spec))
-    with pytest.raises(ValueError, match="onnx, litert to export to; got 'coreml'"):
-        export_classifier(classifier, "coreml", tmp_path, [])
-    pytest.importorskip("onnxruntime")
-    with pytest.raises(ValueError, match="at least one clip"):
-        export_classifier(classifier, "onnx", tmp_path, [])
