@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LEAST = (3, 11)
-REQUIRED = ("torch", "torchaudio", "numpy", "numba", "soundfile", "jiwer", "sentencepiece", "rich")
+REQUIRED = ("torch", "numpy", "numba", "soundfile", "jiwer", "sentencepiece", "rich")
 BROUGHT_BY = {
     "synth": ("espeakng_loader",),
     "plot": ("matplotlib",),
@@ -25,9 +25,9 @@ BROUGHT_BY = {
 }
 CPU_HINT = """\
 The default torch wheel for Linux brings several GB of CUDA libraries, and no NVIDIA GPU was found
-here. If you have none, stop now (Ctrl-C), install torch 2.12 and torchaudio 2.11 from the CPU-only
-wheels that pytorch.org offers into an environment of your own, and come back with
-PYTHON=/path/to/its/python (or point pip there by its PIP_* variables)."""
+here. If you have none, stop now (Ctrl-C), install torch from the CPU-only wheels that pytorch.org
+offers into an environment of your own, and come back with PYTHON=/path/to/its/python (or point pip
+there by its PIP_* variables)."""
 
 
 def interpreter(*extras: str) -> str:

@@ -43,4 +43,5 @@ class Dropout(nn.Dropout):
 def _is_traced() -> bool:
     """Whether somebody writes down what is computed, who should see torch's own layers."""
     exporting = torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
-    return torch.jit.is_tracing() or exporting
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,unused-ignore]
+    return tracing or exporting

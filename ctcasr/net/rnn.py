@@ -85,7 +85,8 @@ class RecurrentLayer(nn.Module):
         if any(rnn._forward_hooks or rnn._forward_pre_hooks for rnn in self._directions):
             return False
         exporting = torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
-        return not exporting and not torch.jit.is_tracing()
+        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,unused-ignore]
+        return not exporting and not tracing
 
 
 class RecurrentStack(nn.Module):

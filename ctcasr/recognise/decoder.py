@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Protocol
 
 import torch
@@ -157,12 +159,12 @@ class FlashlightDecoder:
             self._space = symbols.index(_SPACE)
         silence = tokenizer.blank if self._space is None else self._space
         lines = list(self._lexicon_lines(lexicon, symbols))
+        decoders = _torchaudio_decoders()
         with (
             _named_extra(),
             tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as file,
         ):
-            from torchaudio.models.decoder import ctc_decoder
-
+            ctc_decoder = decoders.ctc_decoder
             file.writelines(lines)
             file.flush()
             self._decode = ctc_decoder(
@@ -212,6 +214,18 @@ class FlashlightDecoder:
             if decoded.score > -math.inf:
                 hypotheses.append(decoded._replace(score=float(theirs.score)))
         return hypotheses
+
+
+def _torchaudio_decoders() -> ModuleType:
+    """Torchaudio's decoders; ImportError in one sentence where it does not load."""
+    try:
+        return importlib.import_module("torchaudio.models.decoder")
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ImportError(
+            "the flashlight decoder needs a torchaudio that loads beside this torch "
+            f"({error}): pip install 'ctcasr[lm]', with torch 2.11 if need be, or take the "
+            "built-in one"
+        ) from error
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ctcasr.ctc import ctc_loss, forced_align
+from tests.fixtures.peers import torchaudio_module
 
 
 @pytest.mark.parametrize("target", [[], [1], [1, 1], [2, 1, 2], [1, 1, 2]])
@@ -61,7 +62,7 @@ def test_spans_describe_the_path(random_batch, blank):
 
 @pytest.mark.filterwarnings("ignore")
 def test_agrees_with_torchaudio(random_batch):
-    functional = pytest.importorskip("torchaudio.functional")
+    functional = torchaudio_module("torchaudio.functional")
     for seed in range(5):
         logits, targets, times, lengths = random_batch(4, 60, 12, 15, seed=seed)
         ours = forced_align(logits, targets, times, lengths)

@@ -7,10 +7,10 @@ import math
 import sys
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
-import torchaudio.models.decoder as torchaudio_decoder
 
 from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from
 from ctcasr.ctc import greedy
@@ -18,6 +18,7 @@ from ctcasr.recognise.decoder import FlashlightDecoder, beam_decoder
 from ctcasr.recognise.samples import greedy_texts
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet, Lexicon, train_ngram
+from tests.fixtures.peers import torchaudio_module
 
 ABC = Alphabet.english38()
 MODEL = train_ngram([["lay", "red"], ["lay", "blue"], ["set", "red"]] * 3, 2).model
@@ -125,10 +126,22 @@ def test_flashlight_agrees_with_ours(tmp_path: Path) -> None:
 def test_without_flashlight_one_sentence_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    decoder = torchaudio_module("torchaudio.models.decoder")
     for name in ("ctc_decoder", "_ctc_decoder"):
-        monkeypatch.delitem(vars(torchaudio_decoder), name, raising=False)
+        monkeypatch.delitem(vars(decoder), name, raising=False)
     monkeypatch.setitem(sys.modules, "torchaudio.models.decoder._ctc_decoder", None)
     with pytest.raises(ImportError, match=r"pip install 'ctcasr\[lm\]'"):
+        FlashlightDecoder(ABC, Lexicon.of(["a"], ABC))
+
+
+@pytest.mark.parametrize("module", [None, ModuleType("torchaudio")])
+def test_where_torchaudio_does_not_load_one_sentence_says_so(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType | None
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("torchaudio")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torchaudio", module)  # None: as if it were not there
+    with pytest.raises(ImportError, match="a torchaudio that loads beside this torch"):
         FlashlightDecoder(ABC, Lexicon.of(["a"], ABC))
 
 
