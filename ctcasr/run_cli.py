@@ -1,20 +1,109 @@
-"""What every entry point shares: errors as sentences and exit statuses."""
+"""What every entry point shares: errors as sentences, exit statuses, the road of all recipes."""
 
 from __future__ import annotations
 
+import io
 import os
+import select
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctcasr.train import RunSettings, World
+    from ctcasr.train.parts import Parts
+
+FAILED = 1  # the exit statuses; 2 is argparse's, for flags that do not exist
+INTERRUPTED = 130  # as shells say of a program that Ctrl-C has ended
+PIPE_CLOSED = 141  # as shells say of a program whose reader has gone: `... | head`
 
 
 def run_cli(work: Callable[[], int | None]) -> int:
-    """Exit status of `work`; an error is told in a sentence (CTCASR_TRACEBACK=1 shows where it arose)."""
+    """Exit status of `work`; an error is told in a sentence.
+
+    CTCASR_TRACEBACK=1 in the environment shows where it arose.
+
+    Example:
+        >>> run_cli(lambda: None)
+        0
+    """
+    allow_any_text()
     try:
-        return work() or 0
+        status = work() or 0
+        sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
     except (ValueError, OSError, ImportError, RuntimeError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return PIPE_CLOSED
         if os.environ.get("CTCASR_TRACEBACK"):
             raise
         print(f"ctcasr: {error}", file=sys.stderr)
-        return 1
+        return FAILED
+
+
+def allow_any_text() -> None:
+    """Let standard output and error take any language, whatever the system's code page.
+
+    Pipes and files get UTF-8, unless PYTHONIOENCODING says otherwise. What an encoding cannot write
+    stands there as \\u3042.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if not isinstance(stream, io.TextIOWrapper):  # a notebook's, or a test's
+            continue
+        if not stream.isatty() and "PYTHONIOENCODING" not in os.environ:
+            stream.reconfigure(encoding="utf-8")
+        stream.reconfigure(errors="backslashreplace")
+
+
+def _nobody_reads() -> bool:
+    """Whether it is standard output whose reader has gone; then nothing is written any more."""
+    try:
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):  # no file: a notebook's, or a test's
+        return False
+    if hasattr(select, "poll"):  # not on Windows
+        poll = select.poll()
+        poll.register(output, 0)
+        closed = any(event & select.POLLERR for _, event in poll.poll(0))
+        if not closed:
+            return False
+    # Python writes what is left at its end, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
+
+
+def run_training(recipe: str, settings: RunSettings, parts: Parts, world: World) -> None:
+    """Train what a recipe has prepared, and show it: the road that all recipes share.
+
+    Every process of `world` calls this. The run folder `settings.out` gets settings.toml, and what
+    `fit` writes; checkpoints say what was learnt from. Raises as `fit` and `begin_network` do.
+    """
+    # Imported here, so that `ctcasr --help` waits for no torch.
+    from ctcasr.show import watch
+    from ctcasr.train import fit, measure_pace, pick_device, run_notes, write_settings
+    from ctcasr.train.parts import begin_network, choose_workers, resumes
+
+    out = Path(settings.out)
+    resume = resumes(settings, world)
+    for line in begin_network(parts, settings, resume, world):
+        print(line)
+    parts.task.notes.update(run_notes(recipe, settings, parts.heard, **parts.notes))
+    pace = measure_pace(parts.task, parts.train, pick_device(settings.device), settings.bf16)
+    parts.train.workers = choose_workers(settings.workers, parts.train, pace)
+    if not resume and world.rank == 0:
+        write_settings(settings, out)
+    records = fit(
+        parts.task,
+        parts.train,
+        parts.dev,
+        out=out,
+        config=settings,
+        resume=resume,
+        world=world,
+        pace=pace,
+    )
+    for _ in watch(records):
+        pass
