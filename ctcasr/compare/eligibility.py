@@ -9,17 +9,21 @@ from ctcasr.compare.enhanced import EnhancedFolder
 from ctcasr.compare.judge import Judge, JudgeError
 from ctcasr.compare.scene import Scene
 from ctcasr.data.provenance import fingerprint
+from ctcasr.text import references
 
 
 def examine_judge(
     judge: Judge, scenes: Sequence[Scene], folders: Sequence[EnhancedFolder]
 ) -> list[str]:
-    """Sentences about a judge: known recordings, known noises, enhancers that were made for it.
+    """Sentences about a judge: what it cannot write, known recordings and noises, enhancers for it.
 
     Raises:
         JudgeError: where it was trained on the very files that it shall judge.
     """
     remarks = [f"{judge.name}: {remark}" for remark in judge.remarks]
+    _, taken_out = references((scene.text for scene in scenes), judge.reference)
+    if taken_out:
+        remarks.append(f"{judge.name}: {taken_out}")
     if judge.heard:
         for folder in folders:
             _refuse_trained_on(judge, folder)

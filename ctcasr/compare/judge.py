@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 from ctcasr.data import resample
 from ctcasr.data.provenance import fingerprint
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.text import Alphabet, plain_words
+from ctcasr.text import Alphabet, Reference, plain_words
 
 if TYPE_CHECKING:
     from ctcasr.recognise.protocols import Transcriber
@@ -35,7 +36,7 @@ class JudgeError(ValueError):
 
 
 class Judge(Protocol):
-    """A recogniser with a name and a normaliser of its own.
+    """A recogniser with a name and a way of writing of its own.
 
     `heard` holds hashes of its training audio, `fingerprint` its own ("": not known).
     """
@@ -45,8 +46,8 @@ class Judge(Protocol):
     heard: frozenset[str]
     remarks: tuple[str, ...]
 
-    def normalise(self, text: str) -> str:
-        """How it writes a text."""
+    def reference(self, text: str) -> Reference:
+        """What of a text it can write, of its own words too."""
 
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
         """Texts of samples [N]."""
@@ -86,9 +87,9 @@ class OwnJudge:
         heard = frozenset(notes.get("files", ()))
         return OwnJudge(name, recogniser, fingerprint(path), heard)
 
-    def normalise(self, text: str) -> str:
+    def reference(self, text: str) -> Reference:
         """What its tokenizer can write of a text."""
-        return self.recogniser.tokenizer.reference(text).text
+        return self.recogniser.tokenizer.reference(text)
 
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
         """Texts of samples [N]."""
@@ -102,7 +103,7 @@ class FunctionJudge:
 
     name: str
     function: Listen
-    normaliser: Callable[[str], str]
+    road: Callable[[str], Reference]  # from a text to what it can write of it
     fingerprint: str = ""
     heard: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = THIRD_PARTY
@@ -128,12 +129,12 @@ class FunctionJudge:
         for owner in (function, module):
             normaliser = getattr(owner, "normalise", None)
             if callable(normaliser):
-                return FunctionJudge(name, function, normaliser)
-        return FunctionJudge(name, function, _plain)
+                return FunctionJudge(name, function, _road_of(normaliser))
+        return FunctionJudge(name, function, plain_words)
 
-    def normalise(self, text: str) -> str:
+    def reference(self, text: str) -> Reference:
         """By its own normaliser."""
-        return self.normaliser(text)
+        return self.road(text)
 
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
         """Texts of samples [N].
@@ -151,6 +152,17 @@ class FunctionJudge:
         return texts
 
 
+def _torchaudio_pipelines(name: str) -> ModuleType:
+    """Torchaudio's pipelines; JudgeError in one sentence where it does not load."""
+    try:
+        return importlib.import_module("torchaudio.pipelines")
+    except (ImportError, OSError, RuntimeError) as error:
+        raise JudgeError(
+            f"{name} needs a torchaudio that loads beside this torch ({error}): "
+            "pip install 'ctcasr[torchaudio]', with torch 2.11 if need be"
+        ) from error
+
+
 class BundleJudge:
     """A CTC pipeline of torchaudio by name, greedily decoded.
 
@@ -166,7 +178,7 @@ class BundleJudge:
 
     def __init__(self, name: str, bundle: Any = None) -> None:
         if bundle is None:
-            pipelines = importlib.import_module("torchaudio.pipelines")
+            pipelines = _torchaudio_pipelines(name)
             bundle = getattr(pipelines, name.removeprefix("bundle:"), None)
         if not hasattr(bundle, "get_labels"):
             raise JudgeError(
@@ -178,9 +190,9 @@ class BundleJudge:
         self.model = bundle.get_model().eval()
         self.alphabet = _alphabet_of(self.labels)
 
-    def normalise(self, text: str) -> str:
+    def reference(self, text: str) -> Reference:
         """What its labels can write of a text."""
-        return self.alphabet.reference(text).text
+        return self.alphabet.reference(text)
 
     @torch.no_grad()
     def listen(self, sounds: Sequence[Tensor], rate_hz: int) -> list[str]:
@@ -196,12 +208,12 @@ class BundleJudge:
         """Greedy: the blank is symbol 0, and `|` stands between words."""
         symbols = torch.unique_consecutive(logits.argmax(-1)).tolist()
         letters = [self.labels[symbol] for symbol in symbols if symbol != 0]
-        return self.normalise("".join(letters).replace("|", " "))
+        return self.reference("".join(letters).replace("|", " ")).text
 
 
-def _plain(text: str) -> str:
-    """The words alone: nobody knows whether a third party writes punctuation."""
-    return plain_words(text).text
+def _road_of(normaliser: Callable[[str], str]) -> Callable[[str], Reference]:
+    """A normaliser tells no more than what it makes of a text."""
+    return lambda text: Reference(str(normaliser(text)))
 
 
 def _alphabet_of(labels: Sequence[str]) -> Alphabet:

@@ -231,7 +231,7 @@ def _hearings(
     judge: Judge, scene_stimuli: SceneStimuli, texts: Mapping[bytes, Heard]
 ) -> Iterator[Hearing]:
     scene = scene_stimuli.scene
-    reference = judge.normalise(scene.text)
+    reference = judge.reference(scene.text).text
     for condition, stimulus in scene_stimuli.stimuli.items():
         if stimulus.samples is None:
             yield Hearing(scene, judge.name, condition, stimulus.status, stimulus.reason)
@@ -241,7 +241,7 @@ def _hearings(
             reason = f"{type(text).__name__}: {text}"
             yield Hearing(scene, judge.name, condition, FAILED, reason)
             continue
-        hypothesis = judge.normalise(text)
+        hypothesis = judge.reference(text).text
         yield Hearing(
             scene,
             judge.name,

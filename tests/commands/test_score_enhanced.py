@@ -154,6 +154,24 @@ def test_a_third_partys_normaliser_is_its_own(
     assert noisy[0] == noisy[1] < 1
 
 
+def test_a_sign_behind_every_text_changes_no_rate_and_is_told(
+    world: Make, enhanced: Make, listener: str, score: Score
+) -> None:
+    scenes = world(6)
+    folder = enhanced(scenes)
+    plain = score(scenes, [folder], [listener])
+    lines = [json.loads(line) for line in scenes.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        line["text"] = line["text"].capitalize() + "\u200b."
+    signed = scenes.with_name("signed.jsonl")
+    signed.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found = score(signed, [folder], [listener])
+    assert [r["wer"] for r in found["rows"]] == [r["wer"] for r in plain["rows"]]
+    remarks = " ".join(found["remarks"])
+    assert "taken out of 6 of 6 texts" in remarks and "'.' U+002E x6" in remarks
+    assert "taken out" not in " ".join(plain["remarks"])
+
+
 def test_strata_add_up_to_the_whole(
     world: Make, enhanced: Make, listener: str, score: Score
 ) -> None:

@@ -142,6 +142,21 @@ def test_a_bundle_is_decoded_greedily() -> None:
     assert BundleJudge("bundle:TOY", Bundle()).listen([torch.zeros(800)], 8000) == ["aa b"]
 
 
+def test_a_bundles_references_are_what_its_labels_can_write() -> None:
+    class Bundle:
+        sample_rate = 16000
+
+        def get_labels(self) -> tuple[str, ...]:
+            return ("-", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ")
+
+        def get_model(self) -> torch.nn.Module:
+            return torch.nn.Identity()
+
+    judge = BundleJudge("bundle:TOY", Bundle())
+    assert judge.reference("It's room 42.").text == "it's room four two"
+    assert judge.reference("Well.").taken_out == {".": 1}
+
+
 def test_a_fingerprint_is_of_length_beginning_and_end(tmp_path: Path) -> None:
     marks = set()
     for name, data in (
