@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text", default="english38", help="english38, english29 or pieces:N (default: english38)"
     )
+    parser.add_argument(
+        "--digits",
+        default="keep",
+        choices=("keep", "spell"),
+        help="keep digits, or spell them as words, as training will (default: keep)",
+    )
     how_much = parser.add_mutually_exclusive_group()
     how_much.add_argument(
         "--all-audio", action="store_true", help="decode every file (the default up to 20 hours)"
@@ -111,5 +117,5 @@ def network_of(arguments: argparse.Namespace) -> tuple[SpeechModel, Tokenizer]:
     if arguments.text.startswith("pieces:"):
         manifest = read_manifest(arguments.manifest, strict=False)
         texts = [utterance.text or "" for utterance in manifest]
-    tokenizer = make_tokenizer(arguments.text, texts)
+    tokenizer = make_tokenizer(arguments.text, texts, digits=arguments.digits)
     return build(read_spec(arguments.net), tokenizer.size), tokenizer
