@@ -84,7 +84,7 @@ def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
             reason = str(error).removeprefix(f"{where}: ")
             if strict:
                 raise ManifestError(
-                    f"{path}:{number}: {reason}; correct the line, or skip it by strict=False"
+                    f"{path}:{number}: {reason}; correct the line, or take it out"
                 ) from error
             skipped.append(Skip(where, reason))
     if not utterances and not skipped:
