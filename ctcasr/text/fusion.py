@@ -15,6 +15,9 @@ from ctcasr.text.lexicon import Lexicon, writable
 from ctcasr.text.tokenizer import Tokenizer
 
 _FORBIDDEN = -math.inf  # nats
+# No word of a language model counts as less probable than 1e-10: one that a model without <unk>
+# (1e-100 there) does not know shall not outweigh all that is heard, and leave the text empty.
+_LEAST_WORD = -10 * math.log(10)  # nats
 
 
 class WordModel(Protocol):
@@ -95,8 +98,7 @@ class Words:
         if self.model is None:
             return context, self.bonus
         context, nats = self.model.step(context, word)
-        weighted = self.weight * nats if self.weight else 0.0  # 0 times infinity is no number
-        return context, weighted + self.bonus
+        return context, self.weight * max(nats, _LEAST_WORD) + self.bonus
 
 
 class _Match(NamedTuple):

@@ -62,7 +62,7 @@ def fit_vocabulary(model: NGram, tokenizer: Tokenizer, name: str = "language mod
     """The model with its words as the tokenizer writes them (one in capitals is folded).
 
     Warns of words that can never be written, and of a model without <unk>, in which an unknown
-    word has the log10 probability -100.
+    word has the log10 probability -100 (and in decoding -10).
 
     Raises:
         UnfitModel: where the model tells words apart that are written alike, or most of its words
@@ -96,8 +96,8 @@ def fit_vocabulary(model: NGram, tokenizer: Tokenizer, name: str = "language mod
         )
     if not model.knows_unknown:
         _warn(
-            f"{name}: has no <unk>: a word that it does not know has a log10 probability of -100 "
-            "and is hardly ever written; train it with <unk>, as tools/train_lm.py does"
+            f"{name}: has no <unk>: a word that it does not know has a log10 probability of -100, "
+            "in decoding -10; train it with <unk>, as tools/train_lm.py does"
         )
     return _renamed(model, fit.written) if fit.folded else model
 

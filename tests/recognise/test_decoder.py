@@ -57,6 +57,38 @@ def test_greedy_writes_what_it_hears_and_the_model_what_is_said() -> None:
     )
 
 
+LOUD = train_ngram([["LAY", "RED"], ["LAY", "BLUE"], ["SET", "RED"]] * 3, 2).model
+
+
+@pytest.mark.parametrize("unknown", ["<unk>", "<UNK>", None])
+def test_a_model_in_capitals_decides_as_one_in_small_letters(
+    tmp_path: Path, unknown: str | None
+) -> None:
+    path = LOUD.write(tmp_path / "loud.arpa")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    if unknown is None:
+        count = sum(len(gram) == 1 for gram in LOUD.grams)
+        lines = [line for line in lines if "<unk>" not in line]
+        lines[1] = f"ngram 1={count - 1}\n"
+    path.write_text("".join(lines).replace("<unk>", unknown or ""), encoding="utf-8")
+    if unknown is None:
+        with pytest.warns(UserWarning, match="loud.arpa: has no <unk>"):
+            decoder = beam_decoder(ABC, lm=path)
+    else:
+        decoder = beam_decoder(ABC, lm=path)
+    assert text(decoder(UNSURE)) == "lay red"
+    for said in ("zyx", "lay zyx", "lay red zyx set blue"):
+        assert text(decoder(heard(said, {}))) == said, "an unknown word does not empty a text"
+
+
+def test_a_model_of_other_words_and_hotwords_that_cannot_be_written_are_refused() -> None:
+    foreign = train_ngram([["жук", "дом"]], 2).model
+    with pytest.raises(ValueError, match="cannot write 2 of 2"):
+        beam_decoder(ABC, lm=foreign)
+    with pytest.raises(ValueError, match=r"hotwords: .*'Café & Co' with '&'"):
+        beam_decoder(ABC, hotwords=["lay", "Café & Co"])
+
+
 def test_the_sum_that_orders_hypotheses() -> None:
     decoder = beam_decoder(ABC, lm=MODEL, lm_weight=0.8, word_bonus=0.4, nbest=5)
     found = decoder(UNSURE)[0]
