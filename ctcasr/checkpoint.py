@@ -1,10 +1,11 @@
-"""The checkpoint format: plain data and tensors, written atomically, read without executing anything; knows no optimiser."""
+"""The checkpoint format: plain data and tensors, written whole, read without executing anything.
+
+Knows no optimiser.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from ctcasr.kernels.atomic import replacing
+
 FORMAT = 1
+_REASON_LETTERS = 200  # of torch's own words about a file that it cannot read
 
 
 class CheckpointError(ValueError):
@@ -20,50 +24,53 @@ class CheckpointError(ValueError):
 
 
 def save(path: Path | str, payload: Mapping[str, Any]) -> Path:
-    """Write `payload` to `path` so that a crash or a full disk leaves the old file whole; raises OSError with what to do."""
+    """Write `payload` to `path`; a crash or a full disk leaves the old file whole.
+
+    Raises:
+        OSError: where the disk refuses, with what to do.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "best.pt"
+        >>> load(save(path, {"kind": "toy", "weight": torch.ones(2)}))["weight"]
+        tensor([1., 1.])
+    """
     path = Path(path)
-    # Packed in memory: torch's zip writer, stopped by a full disk, hides the cause behind errors of its own.
+    # Packed in memory: torch's zip writer, stopped by a full disk, hides the cause.
     packed = io.BytesIO()
     torch.save({"format": FORMAT, **payload}, packed)
-    name = path.with_name(
-        f".{path.name}.part"
-    )  # always the same: what a killed process left is written over
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(name, "wb") as file:
+        with replacing(path) as part, open(part, "wb") as file:
             file.write(packed.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        if isinstance(error, OSError):
-            kept = f"; the last one at {path} is untouched" if path.exists() else ""
-            raise OSError(
-                error.errno,
-                f"could not write the checkpoint {path} ({error}){kept}. "
-                "Free some space and resume the run from its last checkpoint",
-            ) from error
-        raise
+    except OSError as error:
+        untouched = f"; the last one at {path} is untouched" if path.exists() else ""
+        raise OSError(
+            error.errno,
+            f"could not write the checkpoint {path} ({error}){untouched}. "
+            "Free some space and resume the run from its last checkpoint",
+        ) from error
     return path
 
 
 def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a checkpoint with `weights_only=True`; raises CheckpointError where it is not one of ours."""
+    """Read a checkpoint by torch's `weights_only=True`: nothing in it is executed.
+
+    Raises:
+        CheckpointError: where there is no such file, or none of ours.
+    """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(
-            f"expected a checkpoint at {path}; there is no such file. A run directory holds best.pt and last.pt"
+            f"expected a checkpoint at {path}; there is no such file. "
+            "A run directory holds best.pt and last.pt"
         )
     try:
         payload = torch.load(path, map_location=device, weights_only=True)
-    except (
-        Exception
-    ) as error:  # the restricted unpickler stumbles over other files in every way there is
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    except Exception as error:  # the restricted unpickler stumbles in every way there is
+        words = str(error).splitlines() or [type(error).__name__]
         raise CheckpointError(
-            f"{path}: expected a ctcasr checkpoint; it could not be read as one ({reason})"
+            f"{path}: expected a ctcasr checkpoint; it could not be read as one "
+            f"({words[0][:_REASON_LETTERS]})"
         ) from error
     if not isinstance(payload, dict) or "format" not in payload:
         raise CheckpointError(
@@ -78,7 +85,11 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
 
 
 def load_kind(path: Path | str, kind: str) -> dict[str, Any]:
-    """`load` for what must hold a "recogniser", "classifier" or "enhancer"; raises CheckpointError where it holds something else."""
+    """`load` for what must hold a "recogniser", "classifier" or "enhancer".
+
+    Raises:
+        CheckpointError: as `load`, and where it holds something else.
+    """
     payload = load(path)
     if payload.get("kind") != kind:
         article = "an" if kind[0] in "aeiou" else "a"

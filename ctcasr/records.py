@@ -1,14 +1,14 @@
 """What a training run tells: typed records, each a line of records.jsonl before anybody sees it.
 
-One schema for the trainer, which writes them, and for everybody who reads them (diagnosis, views, cards). A line is one flat
-JSON object with `kind` and `step`; what a line of an older run holds under another name is read as what it means today.
+One schema for the trainer, which writes them, and for everybody who reads them (diagnosis, views,
+cards). A line is one flat JSON object with `kind` and `step`; what a line of an older run holds
+under another name is read as what it means today.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -16,7 +16,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, ClassVar, TypeVar
 
-SCHEMA = 2  # of the records; 1: without reasons, with `what` for events, `dev_loss` and `left_out` beside what they repeat
+from ctcasr.kernels.atomic import write_text
+
+# Version of the records. 1 had `what` for the reason of an event, and fields that repeat others.
+SCHEMA = 2
 
 
 class Reason(StrEnum):
@@ -24,22 +27,30 @@ class Reason(StrEnum):
 
     RESUMED = "resumed"
     FINISHED = "finished"
+    EARLY_STOP = "early-stop"  # so many checks without a better one as `patience` says
     INTERRUPTED = "interrupted"
     UNREADABLE = "unreadable"  # utterances whose files cannot be read
     TEXT_UNCOVERED = "text-uncovered"  # utterances whose text has characters outside the alphabet
     INFEASIBLE = "infeasible"  # utterances with fewer frames than their text needs
     TOO_LARGE = "too-large"  # utterances that do not fit into memory, even alone
     OUT_OF_MEMORY = "out-of-memory"  # batches that were split
-    LOSS_NOT_FINITE = "loss-not-finite"  # a step that was not taken
-    GRADIENT_NOT_FINITE = "gradient-not-finite"  # a step that was not taken
-    NO_ALIGNMENT = (
-        "no-alignment"  # a step that was not taken: no utterance of the batch has an alignment
-    )
+    # The next four: a step was not taken.
+    LOSS_NOT_FINITE = "loss-not-finite"
+    GRADIENT_NOT_FINITE = "gradient-not-finite"
+    NO_ALIGNMENT = "no-alignment"  # no utterance of the batch has one
+    NOTHING_FITS = "nothing-fits"  # no utterance of the batch fits into memory
     LOSS_FAILED = "loss-failed"  # the loss refused its arguments; training ended
     OTHER = "other"  # of an older run, or of somebody else's
 
 
-SKIPPED_STEP = frozenset({Reason.LOSS_NOT_FINITE, Reason.GRADIENT_NOT_FINITE, Reason.NO_ALIGNMENT})
+SKIPPED_STEP = frozenset(
+    {
+        Reason.LOSS_NOT_FINITE,
+        Reason.GRADIENT_NOT_FINITE,
+        Reason.NO_ALIGNMENT,
+        Reason.NOTHING_FITS,
+    }
+)
 """Reasons of events that tell of a step that was not taken."""
 
 R = TypeVar("R", bound="Record")
@@ -56,14 +67,17 @@ class Record:
     time_s: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """The record as one flat object."""
+        """The record as one flat object; what a task tells never takes the place of a field."""
         plain: dict[str, Any] = {"kind": self.kind}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            if entry.name == self.rest:
-                plain.update(value)
-            elif value is not None:
-                plain[entry.name] = value
+        own = [entry.name for entry in fields(self) if entry.name != self.rest]
+        for name in own:
+            value = getattr(self, name)
+            if value is not None:
+                plain[name] = value
+        rest = getattr(self, self.rest) if self.rest else {}
+        for name, value in rest.items():
+            if name not in own:
+                plain[name] = value
         return plain
 
     @property
@@ -74,7 +88,8 @@ class Record:
         if self.kind == "check":  # BRIDGE: until all readers use fields
             plain["dev_loss"] = plain.get("loss")
         if self.kind == "event":  # BRIDGE
-            plain["what"] = "skipped-step" if self.reason in SKIPPED_STEP else str(self.reason)  # type: ignore[attr-defined]
+            reason = self.reason  # type: ignore[attr-defined]
+            plain["what"] = "skipped-step" if reason in SKIPPED_STEP else str(reason)
         return plain
 
     def number(self, name: str) -> float:
@@ -108,7 +123,7 @@ class StartRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord(Record):
-    """A few optimiser steps summed up; `details` are what the task says about the last of them (the loss's report)."""
+    """A few optimiser steps summed up; `details` are what the task says of the last of them."""
 
     kind: ClassVar[str] = "step"
     rest: ClassVar[str] = "details"
@@ -163,7 +178,7 @@ class EpochRecord(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class EventRecord(Record):
-    """Something that happened: a reason for programs, a message for people, the utterances it is about."""
+    """Something that happened: a reason for programs, a message for people, ids of utterances."""
 
     kind: ClassVar[str] = "event"
     rest: ClassVar[str] = "details"
@@ -185,7 +200,15 @@ KINDS: dict[str, type[Record]] = {
 
 
 def record_from(entry: Mapping[str, Any]) -> Record:
-    """The record that a flat object tells, of this schema or an older one; KeyError, TypeError or ValueError if it is none."""
+    """The record that a flat object tells, of this schema or an older one.
+
+    Raises:
+        KeyError, TypeError, ValueError: where it tells none.
+
+    Example:
+        >>> record_from({"kind": "check", "step": 40, "dev_loss": 51.0, "wer": 0.92}).loss
+        51.0
+    """
     values = dict(entry)
     kind = KINDS[str(values.pop("kind"))]
     values["step"] = int(values.get("step", 0))
@@ -211,18 +234,20 @@ def _translate_old(kind: type[Record], values: dict[str, Any]) -> None:
 
 
 def _old_reason(what: str, message: str) -> str:
-    """The reason behind an event of schema 1, which told skipped steps apart by their message only."""
+    """The reason of an event of schema 1, which told skipped steps apart by their message only."""
     if what == "unreadable" and "in the alphabet" in message:
         return Reason.TEXT_UNCOVERED
     if what != "skipped-step":
         return what
     if "has an alignment" in message:
         return Reason.NO_ALIGNMENT
+    if "fits into memory" in message:
+        return Reason.NOTHING_FITS
     return Reason.LOSS_NOT_FINITE if "loss is not finite" in message else Reason.GRADIENT_NOT_FINITE
 
 
 def _fill(kind: type[R], values: Mapping[str, Any]) -> R:
-    """`kind` of values by field; numbers that strict JSON wrote as words are numbers again, the rest goes where it belongs."""
+    """`kind` of values by field; numbers that strict JSON wrote as words are numbers again."""
     own = {entry.name: entry for entry in fields(kind)}
     known: dict[str, Any] = {}
     rest: dict[str, Any] = {}
@@ -249,9 +274,16 @@ def as_number(value: Any) -> float:
 
 
 class RecordFile:
-    """records.jsonl of a run; of an earlier session the first `keep` records stay, those that its checkpoint knows of.
+    """records.jsonl of a run; without a path, records are remembered only.
 
-    Without a path nothing is written, but remembered.
+    Of an earlier session the first `keep` records stay, those that its checkpoint knows of.
+
+    Example:
+        >>> file = RecordFile(None)
+        >>> file.write(StepRecord(step=5, loss=194.8)).loss
+        194.8
+        >>> [record.step for record in file.history]
+        [5]
     """
 
     def __init__(self, path: Path | None, keep: int = 0) -> None:
@@ -261,10 +293,7 @@ class RecordFile:
             return
         if keep and path.exists():
             self.history = read_records(path)[:keep]
-        part = path.with_name(f".{path.name}.part")
-        with open(part, "w", encoding="utf-8") as file:
-            file.writelines(_line(record) for record in self.history)
-        os.replace(part, path)
+        write_text(path, "".join(_line(record) for record in self.history))
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
 
     def write(self, record: R) -> R:
@@ -284,7 +313,8 @@ class RecordFile:
 def read_records(run: Path | str) -> list[Record]:
     """The records of a run directory (or of the file itself), in order.
 
-    A last line that a crash has cut is left out; a broken line before it is left out with a warning that names it.
+    A last line that a crash has cut is left out; a broken line before it too, with a warning that
+    names it.
 
     Raises:
         FileNotFoundError: where there is no such file.

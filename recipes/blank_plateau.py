@@ -1,4 +1,4 @@
-"""The classic failure of CTC, all blanks for epochs, and what each cure does to it, over several seeds.
+"""The classic failure of CTC, all blanks for epochs, and what each cure does, by several seeds.
 
 python recipes/blank_plateau.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/plateau
 """
@@ -6,7 +6,9 @@ python recipes/blank_plateau.py --train TRAIN.jsonl --valid VALID.jsonl --out ru
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,11 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ctcasr.data import Corpus, Loader, read_manifest, split_dev
+from ctcasr.data.plan import Order
 from ctcasr.front import SpecAugment
 from ctcasr.recognise import Objective, Recognise, evaluate
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.records import CheckRecord
 from ctcasr.run_cli import run_cli
 from ctcasr.scoring import against
 from ctcasr.scoring.errors import word_errors
@@ -30,23 +34,39 @@ from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, fit, option, parse, required
 
 CONV = (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(16, (5, 5), (2, 2)))
-# Each arm changes one thing of the plain run: fields of the network's spec ("net"), of the plan, or of the task; the last, the network.
-ARMS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "blank starts at 1 %": {"net": {"blank_start": 0.01}},
-    "blank starts at its share": {"net": {"blank_start": 0.47}},
-    "label priors": {"net": {"prior_weight": 0.3}},
-    "warm-up": {"plan": {"schedule": "cosine", "warmup": 0.2}},
-    "SortaGrad": {"order": "sortagrad"},
-    "BatchNorm everywhere": {"net": {"rnn_norm": "every", "fc_norm": True}},
-    "conv": {"net": {"conv": CONV}},
-    "BatchNorm and conv": {"net": {"rnn_norm": "every", "fc_norm": True, "conv": CONV}},
-    "SpecAugment": {"masks": 0.0},
-    "late SpecAugment": {"masks": 0.3},
-    "CR-CTC": {"masks": 0.0, "objective": Objective(consistency=0.2)},
-    "EnCTC": {"objective": Objective(entropy=0.1)},
-    "blank penalty in decoding": {"blank_penalty": 2.0},
-    "default preset": {"preset": "default"},
+HALF_WER = 0.5  # the WER whose first check is told
+NEVER = 1.0  # no share of training is left
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What one arm changes of the plain run."""
+
+    net: Mapping[str, Any] = field(default_factory=dict)  # fields of the network's spec
+    config: Mapping[str, Any] = field(default_factory=dict)  # fields of the settings
+    preset: str = ""  # another network
+    order: Order = "shuffle"
+    masks_from: float = NEVER  # share of training before SpecAugment begins
+    objective: Objective | None = None
+    blank_penalty: float = 0.0  # nats, in decoding
+
+
+ARMS = {
+    "plain": Arm(),
+    "blank starts at 1 %": Arm(net={"blank_start": 0.01}),
+    "blank starts at its share": Arm(net={"blank_start": 0.47}),
+    "label priors": Arm(net={"prior_weight": 0.3}),
+    "warm-up": Arm(config={"schedule": "cosine", "warmup": 0.2}),
+    "SortaGrad": Arm(order="sortagrad"),
+    "BatchNorm everywhere": Arm(net={"rnn_norm": "every", "fc_norm": True}),
+    "conv": Arm(net={"conv": CONV}),
+    "BatchNorm and conv": Arm(net={"rnn_norm": "every", "fc_norm": True, "conv": CONV}),
+    "SpecAugment": Arm(masks_from=0.0),
+    "late SpecAugment": Arm(masks_from=0.3),
+    "CR-CTC": Arm(masks_from=0.0, objective=Objective(consistency=0.2)),
+    "EnCTC": Arm(objective=Objective(entropy=0.1)),
+    "blank penalty in decoding": Arm(blank_penalty=2.0),
+    "default preset": Arm(preset="default"),
 }
 
 
@@ -57,10 +77,7 @@ class Settings(TrainConfig):
     train: str = required("manifest to learn from")
     valid: str = option("", "manifest to score once, at the end of each run")
     out: str = option("runs/plateau", "folder of the runs")
-    net: str = option(
-        "report_v_bigru",
-        "the network that fails: one BatchNorm, three fully connected layers, no conv",
-    )
+    net: str = option("report_v_bigru", "the network that fails: one BatchNorm, 3 FC, no conv")
     arms: str = option("", "only these arms, separated by commas; empty: all")
     seeds: int = option(3, "runs of each arm")
     epochs: int = option(15, "passes over the training data in each run")
@@ -73,106 +90,94 @@ class Settings(TrainConfig):
 def main(argv: list[str] | None = None) -> None:
     """Run every arm with every seed, print the table, draw the figure."""
     s = parse(Settings, argv, prog="blank_plateau")
-    arms = [name for name in ARMS if not s.arms or name in ["plain", *s.arms.split(",")]]
-    results: dict[str, list[dict[str, Any]]] = {
-        name: [run(s, name, seed) for seed in range(s.seeds)] for name in arms
-    }
-    gains = against(
-        "plain",
-        {name: [r["errors"] for r in runs] for name, runs in results.items()},
-        results["plain"][0]["words"],
-    )
-    table = Table(
-        "arm",
-        "steps to release",
-        "to 50 % WER",
-        "WER % (valid)",
-        "less plain's [95 %]",
-        title="medians (all seeds)",
-    )
-    for name, runs in results.items():
-        gain = (
-            "{:+.1f} [{:+.1f}, {:+.1f}]".format(*(100 * x for x in gains[name].bounds))
-            if name in gains
-            else ""
-        )
-        table.add_row(
-            name, *(_cell([r[key] for r in runs]) for key in ("release", "half", "wer")), gain
-        )
-    Console().print(table)
-    print(
-        "figure:",
-        draw_arms(
-            Path(s.out) / "plateau.png",
-            {name: [r["curve"] for r in runs] for name, runs in results.items()},
-        ),
-    )
+    wanted = ["plain", *s.arms.split(",")] if s.arms else list(ARMS)
+    results = {name: [run(s, name, k) for k in range(s.seeds)] for name in ARMS if name in wanted}
+    Console().print(table_of(results))
+    curves = {name: [result["curve"] for result in runs] for name, runs in results.items()}
+    print("figure:", draw_arms(Path(s.out) / "plateau.png", curves))
 
 
 def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
-    """One run of one arm, or what it gave before."""
-    out = Path(s.out) / f"{name.replace(' ', '_').replace('%', 'percent')}_{seed}"
-    if (out / "result.json").exists():
-        return dict(json.loads((out / "result.json").read_text(encoding="utf-8")))
+    """One run of one arm, or what it gave before; keys as in `results_of`."""
+    path = Path(s.out) / f"{name.replace(' ', '_').replace('%', 'percent')}_{seed}" / "result.json"
+    if path.exists():
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     arm = ARMS[name]
+    result = results_of(s, arm, path.parent, train(s, arm, seed, path.parent))
+    path.write_text(json.dumps(result), encoding="utf-8")
+    reached = f"released at step {result['release']}, 50 % WER at {result['half']}"
+    print(f"{name}, seed {seed}: {reached}, WER {result['wer']:.1f} %", flush=True)
+    return result
+
+
+def train(s: Settings, arm: Arm, seed: int, folder: Path) -> list[CheckRecord]:
+    """Train one arm; the checks on the way."""
     torch.manual_seed(seed)
-    spec = replace(read_spec(arm.get("preset", s.net)), **arm.get("net", {}))
-    plan = replace(s, seed=seed, **arm.get("plan", {}))
-    alphabet, rate = Alphabet.english38(), spec.front.rate_hz
-    train, dev = split_dev(read_manifest(s.train).utterances, 0.1, seed)
-    loader = Loader(
-        Corpus(train, alphabet, rate),
-        batch_size=s.batch_size,
-        order=arm.get("order", "shuffle"),
-        seed=seed,
-    )
+    spec = replace(read_spec(arm.preset or s.net), **arm.net)
+    config = replace(s, seed=seed, **arm.config)
+    alphabet = Alphabet.english38()
+    rate_hz = spec.front.rate_hz
+    train_lines, dev_lines = split_dev(read_manifest(s.train).utterances, 0.1, seed)
+    corpus = Corpus(train_lines, alphabet, rate_hz)
+    train_loader = Loader(corpus, batch_size=s.batch_size, order=arm.order, seed=seed)
+    dev_loader = Loader(Corpus(dev_lines, alphabet, rate_hz), batch_size=32, order="sorted")
     task = Recognise(
         build(spec, alphabet.size),
         alphabet,
         spec_to(spec),
-        SpecAugment() if "masks" in arm else None,
-        round(arm.get("masks", 0.0) * s.epochs * len(loader)),
-        arm.get("objective"),
-        arm.get("blank_penalty", 0.0),
+        SpecAugment() if arm.masks_from < NEVER else None,
+        round(arm.masks_from * s.epochs * len(train_loader)),
+        arm.objective,
+        arm.blank_penalty,
     )
-    checks = [
-        r
-        for r in fit(
-            task,
-            loader,
-            Loader(Corpus(dev, alphabet, rate), batch_size=32, order="sorted"),
-            out=out,
-            config=plan,
-        )
-        if r.kind == "check"
-    ]
-    curve = [(r.step, r.data["cer"], r.data["wer"]) for r in checks]
-    best = Recogniser.load_checkpoint(out / "best.pt")
-    best.blank_penalty = task.blank_penalty
+    records = fit(task, train_loader, dev_loader, out=folder, config=config)
+    return [record for record in records if isinstance(record, CheckRecord)]
+
+
+def results_of(s: Settings, arm: Arm, folder: Path, checks: list[CheckRecord]) -> dict[str, Any]:
+    """How the run went, and its best checkpoint on the valid part.
+
+    Keys: release and half (steps, None where not reached), wer (% on the valid part), errors and
+    words (by utterance), curve (step, CER, WER at each check), verdicts.
+    """
+    curve = [(check.step, check.metrics["cer"], check.metrics["wer"]) for check in checks]
+    best = Recogniser.load_checkpoint(folder / "best.pt")
+    best.blank_penalty = arm.blank_penalty
     scored = evaluate(best, read_manifest(s.valid).utterances)
-    words = [word_errors(said, heard.text) for _, said, heard in scored.rows]
-    found = {
+    tallies = [word_errors(row.reference, row.hypothesis.text) for row in scored.rows]
+    return {
         "release": release_step(checks),
-        "half": next((step for step, _, wer in curve if wer <= 0.5), None),
-        "wer": 100 * scored.tally.words.rate,
-        "errors": [w.errors for w in words],
-        "words": [w.total for w in words],
+        "half": next((step for step, _, wer in curve if wer <= HALF_WER), None),
         "curve": curve,
-        "verdicts": [(r.data.get("verdict") or {}).get("state") for r in checks],
+        "verdicts": [(check.verdict or {}).get("state") for check in checks],
+        "wer": 100 * scored.tally.words.rate_or(math.nan),
+        "errors": [tally.errors for tally in tallies],
+        "words": [tally.total for tally in tallies],
     }
-    (out / "result.json").write_text(json.dumps(found), encoding="utf-8")
-    print(
-        f"{name}, seed {seed}: released at step {found['release']}, 50 % WER at {found['half']}, WER {found['wer']:.1f} %",
-        flush=True,
-    )
-    return found
 
 
-def _cell(values: list[float | None]) -> str:
+def table_of(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """Medians of every arm, and what it gains over the plain run."""
+    errors = {name: [result["errors"] for result in runs] for name, runs in results.items()}
+    gains = against("plain", errors, results["plain"][0]["words"])
+    headings = ("arm", "steps to release", "to 50 % WER", "WER % (valid)", "less plain's [95 %]")
+    table = Table(*headings, title="medians (all seeds)")
+    for name, runs in results.items():
+        cells = [cell([result[key] for result in runs]) for key in ("release", "half", "wer")]
+        gain = ""
+        if name in gains:
+            percent = [100 * bound for bound in gains[name].bounds]
+            gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*percent)
+        table.add_row(name, *cells, gain)
+    return table
+
+
+def cell(values: Sequence[float | None]) -> str:
     """The median with all values; what was not reached is censored, not a number."""
-    shown = ["not reached" if v is None else f"{v:.4g}" for v in values]
-    middle = median(float("inf") if v is None else v for v in values)
-    return f"{'not reached' if middle == float('inf') else f'{middle:.4g}'} ({', '.join(shown)})"
+    steps = [math.inf if value is None else value for value in values]
+    median_first = [median(steps), *steps]
+    shown = ["not reached" if step == math.inf else f"{step:.4g}" for step in median_first]
+    return f"{shown[0]} ({', '.join(shown[1:])})"
 
 
 if __name__ == "__main__":

@@ -1,32 +1,35 @@
-"""Train a classifier of sounds or words on any manifest with labels, and score it on clips that neither trained nor selected it.
+"""Train a classifier of sounds or words on any manifest with labels, and score it on others.
 
-python recipes/classify.py --train TRAIN.jsonl --valid VALID.jsonl --net kws_bcresnet --out runs/words
-python recipes/classify.py --train fold1.jsonl,fold2.jsonl,fold3.jsonl --folds own --net sound_small --out runs/sounds
+python recipes/classify.py --train TRAIN.jsonl --valid VALID.jsonl --net kws_bcresnet \\
+    --out runs/words
+python recipes/classify.py --train fold1.jsonl,fold2.jsonl,fold3.jsonl --folds own \\
+    --net sound_small --out runs/sounds
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
 import torch
 
 from ctcasr import data
-from ctcasr.batch import Utterance
 from ctcasr.classify import Classify, evaluate_classes, read_round
 from ctcasr.classify.classifier import Classifier
 from ctcasr.classify.model import build_classifier, classifier_to, read_classifier
+from ctcasr.data.clip import Pad
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner, Schedule
-from ctcasr.scoring.confusion import Confusion, pooled
-from ctcasr.show import draw_classes, watch
-from ctcasr.train import TrainConfig, fit, load_compatible, option, parse, to_toml, write_settings
+from ctcasr.run_cli import run_cli, run_training
+from ctcasr.scoring.confusion import Confusion, PooledAccuracy, pooled
+from ctcasr.show import draw_classes
+from ctcasr.train import Parts, RunSettings, World, option, parse, read_manifests
 
 
 @dataclass(frozen=True)
-class Settings(TrainConfig):
+class Settings(RunSettings):
     """Train a classifier of sounds or words."""
 
     train: str = option("", "manifest to learn from, or several with commas between")
@@ -35,28 +38,24 @@ class Settings(TrainConfig):
     )
     out: str = option("runs/classify", "folder of the run")
     net: str = option("kws_cnn", "a preset, or a spec as a .toml file")
-    init: str = option("", "checkpoint to start from: all that fits is loaded, the rest is named")
     folds: str = option(
         "", "own (each line's fold), or a number of folds over speakers; empty: from train to valid"
     )
     classes: str = option("", "only these classes, with commas between")
     pairs: bool = option(False, "every two of the classes by themselves, scores pooled")
-    dev_share: float = option(
-        0.0, "share of train that selects the best epoch; 0: the last epoch is taken"
-    )
-    pad: str = option("silence", "what fills clips that are too short: silence or loop")
-    batch_size: int = option(25, "clips in a batch")
+    dev_share: float = option(0.0, "share of train that selects the best epoch; 0: the last epoch")
+    pad: Pad = option("silence", "what fills clips that are too short: silence or loop")
+    batch_size: int = option(25, "clips in a batch, all processes together")
     augment: bool = option(True, "shift, gain, noise, speed and SpecAugment")
     masks: bool = option(True, "SpecAugment among them")
     noise: str = option("", "folder of recordings that are mixed in while training")
     speeds: str = option("0.9,1,1.1", "speeds at which clips are learnt from")
     prune: float = option(0.0, "share of the weights that is pruned away; 0: none")
-    listen: bool = option(
-        True, "look for the same sound in train and test, not only for the same recording"
-    )
+    listen: bool = option(True, "look for the same sound in train and test, not only the same file")
     resume: bool = option(
         False, "go on with the run in --out; rounds that are done are read, not repeated"
     )
+    workers: int = option(0, "processes that read ahead; -1: as many as a measurement asks for")
     epochs: int = option(80, "passes over the training data")
     lr: float = option(1e-2, "highest learning rate")
     schedule: str = option(
@@ -66,93 +65,99 @@ class Settings(TrainConfig):
     warmup: float = option(0.0, "share of training in which the learning rate rises")
     floor: float = option(
         1e-3,
-        "onecycle, cosine, linear: share of lr to end at; 0: fall towards nothing, no lower than 0.0001",
+        "onecycle, cosine, linear: share of lr to end at; "
+        "0: fall towards nothing, no lower than 0.0001",
     )
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train round by round, score, sum up."""
     s = parse(Settings, argv, prog="classify")
-    out, tallies = Path(s.out), dict[str, Confusion]()
-    for fold in rounds(s):
-        folder = out / quote(fold.name, safe=" ")  # a class may be called "../a" or "a/b"
-        tallies[fold.name] = (read_round(folder, vars(s)) if s.resume else None) or train(
-            s, fold, folder
-        )
-    summary = pooled(tallies).as_json()
-    (out / "scores.json").write_text(
-        json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
-    print(
-        f"all: {summary['correct']} of {summary['utterances']} right ({100 * summary['accuracy_low']:.1f} to "
-        f"{100 * summary['accuracy_high']:.1f} %), mean of rounds {summary['mean']} +- {summary['deviation']}; {out / 'scores.json'}"
-    )
+    out = Path(s.out)
+    tallies: dict[str, Confusion] = {}
+    with World.joined(s.device) as world:
+        for fold in rounds(s):
+            # A class may be called "../a" or "a/b".
+            folder = out / quote(fold.name, safe=" ")
+            done = read_round(folder, vars(s)) if s.resume and world.rank == 0 else None
+            done = world.broadcast_object(done)
+            tallies[fold.name] = done or train(s, fold, folder, world)
+    if world.rank == 0:
+        report(pooled(tallies), out / "scores.json")
 
 
 def rounds(s: Settings) -> list[data.Fold]:
     """What is trained and tested, round by round; LeakError where they share recordings."""
-
-    def lines(manifests: str) -> list[Utterance]:
-        # Without a choice of classes, one that was never learnt is told as a skip.
-        found = [u for path in manifests.split(",") if path for u in data.read_manifest(path)]
-        return [u for u in found if u.label in s.classes.split(",")] if s.classes else found
-
-    found = data.rounds(lines(s.train), lines(s.valid), s.folds, s.seed)
-    for fold in found:
+    lines = read_manifests(s.train)
+    test_lines = read_manifests(s.valid)
+    if s.classes:  # without this choice, a class that was never learnt is told as a skip
+        wanted = s.classes.split(",")
+        lines = [line for line in lines if line.label in wanted]
+        test_lines = [line for line in test_lines if line.label in wanted]
+    folds = data.rounds(lines, test_lines, s.folds, s.seed)
+    for fold in folds:
         data.classes_of(fold.train)
         data.refuse_leaks(fold.train, fold.test, s.listen)
-    return [pair for fold in found for pair in data.word_pairs(fold)] if s.pairs else found
+    if not s.pairs:
+        return folds
+    return [pair for fold in folds for pair in data.word_pairs(fold)]
 
 
-def train(s: Settings, fold: data.Fold, out: Path) -> Confusion:
-    """One run: learn, select (by a part of train, if at all), score once."""
+def train(s: Settings, fold: data.Fold, folder: Path, world: World) -> Confusion:
+    """One round: learn, select (by a part of train, if at all), score once."""
+    resume = world.broadcast_object(s.resume and (folder / "last.pt").is_file())
+    own = replace(s, out=str(folder), resume=resume)
+    run_training("classify", own, prepare(own, fold, world), world)
+    tally = score(own, fold) if world.rank == 0 else Confusion.of(())
+    return world.broadcast_object(tally)
+
+
+def prepare(s: Settings, fold: data.Fold, world: World) -> Parts:
+    """The task, the clips to learn from, and those that select, if any."""
     torch.manual_seed(s.seed)
-    spec, classes = read_classifier(s.net), data.classes_of(fold.train)
+    spec = read_classifier(s.net)
+    classes = data.classes_of(fold.train)
+    split = data.split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
+    train_lines, dev_lines = split
+    data.count_classes(train_lines, classes)
     labels = {name: index for index, name in enumerate(classes)}
-    learn, dev = (
-        data.split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
+    rate_hz = spec.front.rate_hz
+    clip = data.Clip(spec.samples, s.pad)
+    corpus = data.Corpus(train_lines, None, rate_hz, clip, labels=labels)
+    if s.augment:
+        noises = data.read_noises(Path(s.noise), rate_hz) if s.noise else ()
+        jitter = data.Jitter(spec.samples, s.pad, noises=noises)
+        speeds = [float(speed) for speed in s.speeds.split(",")]
+        corpus = data.Corpus(train_lines, None, rate_hz, jitter, speeds, labels=labels)
+    train_loader = data.Loader(
+        corpus,
+        batch_size=s.batch_size,
+        seed=s.seed,
+        **world.share,
     )
-    data.count_classes(learn, classes)
-    rate, clip = spec.front.rate_hz, data.Clip(spec.samples, s.pad)  # type: ignore[arg-type]
-    jitter = data.Jitter(
-        spec.samples, clip.pad, noises=data.read_noises(Path(s.noise), rate) if s.noise else ()
-    )
-    speeds = [float(speed) for speed in s.speeds.split(",")] if s.augment else [1.0]
-    corpus = data.Corpus(learn, None, rate, jitter if s.augment else clip, speeds, labels=labels)
-    loader = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed)
-    dev_loader = (
-        data.Loader(
-            data.Corpus(dev, None, rate, clip, labels=labels), batch_size=64, order="manifest"
-        )
-        if dev
-        else None
-    )
-
+    dev_loader = None
+    if dev_lines:
+        dev_corpus = data.Corpus(dev_lines, None, rate_hz, clip, labels=labels)
+        dev_loader = data.Loader(dev_corpus, batch_size=64, order="manifest", **world.share)
     model = build_classifier(spec, len(classes))
-    if s.init:
-        print("\n".join(["not loaded:", *load_compatible(model, s.init)]))
-    resume = s.resume and (out / "last.pt").is_file()
-    if model.front.needs_statistics and not resume:
-        model.front.fit(batch.audio for batch in loader.epoch(0) if batch is not None)
-        data.count_classes(learn, classes, loader.skipped)
-    pruner = Pruner(model.body, Schedule(final=s.prune)) if s.prune else None
+    if model.front.needs_statistics and not s.init and not s.resume:
+        every = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed)
+        model.front.fit(batch.audio for batch in every.epoch(0) if batch is not None)
+        data.count_classes(train_lines, classes, every.skipped)  # now that all were read
     task = Classify(
         model,
         classes,
         classifier_to(spec),
         SpecAugment() if s.augment and s.masks else None,
-        pruner,
+        Pruner(model.body, Schedule(final=s.prune)) if s.prune else None,
         clip.pad,
-        {
-            "recipe": "classify",
-            "train": Path(s.train).name,
-            "round": fold.name,
-            "settings": to_toml(s),
-        },
     )
-    write_settings(s, out)
-    for _ in watch(fit(task, loader, dev_loader, out=out, config=s, resume=resume)):
-        pass
+    return Parts(task, train_loader, dev_loader, recordings=fold.train, notes={"round": fold.name})
+
+
+def score(s: Settings, fold: data.Fold) -> Confusion:
+    """The best checkpoint of a round on its test clips."""
+    out = Path(s.out)
     result = evaluate_classes(Classifier.load(out / "best.pt"), fold.test)
     draw_classes(out, result.tally)
     print(f"{fold.name or s.valid}: {result}", flush=True)
@@ -160,5 +165,16 @@ def train(s: Settings, fold: data.Fold, out: Path) -> Confusion:
     return result.tally
 
 
+def report(summary: PooledAccuracy, path: Path) -> None:
+    """The scores of all rounds together."""
+    scores = json.dumps(summary.as_json(), indent=2, ensure_ascii=False)
+    path.write_text(scores + "\n", encoding="utf-8")
+    low, high = summary.interval
+    print(
+        f"all: {summary.correct} of {summary.utterances} right ({100 * low:.1f} to "
+        f"{100 * high:.1f} %), mean of rounds {summary.mean} +- {summary.deviation}; {path}"
+    )
+
+
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run_cli(main))

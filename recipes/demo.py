@@ -1,4 +1,6 @@
-"""From nothing to a trained recogniser: speech synthesised by eSpeak NG, the default network, unseen voices as the test.
+"""From nothing to a trained recogniser: synthetic speech, the default network, unseen voices.
+
+The speech is eSpeak NG's.
 
 python recipes/demo.py            (any flag of recipes/recognise.py may follow)
 """
@@ -11,31 +13,40 @@ from pathlib import Path
 
 from ctcasr.data.synth import SynthSettings, synthesise_corpus
 from ctcasr.run_cli import run_cli
+from ctcasr.train import World
 
 sys.path.append(str(Path(__file__).parent))
 import recognise
 
+SHOWN = 6  # test utterances that are shown at the end
+BUDGET = "5m"
+
 
 def main(argv: list[str] | None = None) -> None:
     """Synthesise, train, score on voices that were not in training, and show what was heard."""
+    if World.expected():
+        raise ValueError("the demo makes its corpus and trains in one process: start it alone")
     argv = sys.argv[1:] if argv is None else argv
-    out = Path(argv[argv.index("--out") + 1]) if "--out" in argv else Path("runs/demo")
+    out = Path("runs/demo")
+    if "--out" in argv:
+        out = Path(argv[argv.index("--out") + 1])
     settings = SynthSettings()
     print(
-        f"synthesising {settings.train} utterances to learn from and {settings.test} by unseen voices (eSpeak NG) ...",
+        f"synthesising {settings.train} utterances to learn from and {settings.test} by unseen "
+        "voices (eSpeak NG) ...",
         flush=True,
     )
     train, test = synthesise_corpus(out / "corpus", settings)
-    recognise.main(
-        ["--train", str(train), "--valid", str(test), "--out", str(out), "--budget", "5m", *argv]
-    )
+    parts = ["--train", str(train), "--valid", str(test), "--out", str(out)]
+    recognise.main([*parts, "--budget", BUDGET, *argv])
+    show_hypotheses(out / "valid" / "hypotheses.jsonl")
 
-    rows = [
-        json.loads(line)
-        for line in (out / "valid" / "hypotheses.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
+
+def show_hypotheses(path: Path) -> None:
+    """A few references with what was heard, spread over the test part."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     print("\nwhat it heard from voices that it had never heard:")
-    for row in rows[:: max(1, len(rows) // 6)][:6]:
+    for row in rows[:: max(1, len(rows) // SHOWN)][:SHOWN]:
         print(f"  said   {row['reference']}\n  heard  {row['hypothesis']}\n")
 
 

@@ -1,6 +1,9 @@
-"""Train an audio-visual enhancer: like recipes/enhance.py, with the speaker's video; what is it worth?
+"""Train an audio-visual enhancer: like recipes/enhance.py, with the speaker's video.
 
-python recipes/enhance_av.py --train TRAIN.jsonl --noise NOISE.jsonl --valid SCENES.jsonl --video fixed --out runs/seen
+What is the video worth?
+
+python recipes/enhance_av.py --train TRAIN.jsonl --noise NOISE.jsonl --valid SCENES.jsonl \\
+    --video fixed --out runs/seen
 python recipes/enhance_av.py ... --video zeroed --out runs/unseen
 """
 
@@ -19,6 +22,8 @@ from ctcasr.enhance.spec import read_enhancer
 from ctcasr.run_cli import run_cli
 from ctcasr.train import option, parse
 from ctcasr.video import VideoReader
+
+FEW = 5  # videos that could not be used, named at the end
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,14 @@ def main(argv: list[str] | None = None) -> None:
     s = parse(Settings, argv, prog="enhance_av")
     if not read_enhancer(s.net).sees:
         raise ValueError(
-            f"net: expected a network that sees (avse_lstm8, avse_lstm12, ...); got {s.net!r}: use recipes/enhance.py"
+            "net: expected a network that sees (avse_lstm8, avse_lstm12, ...); "
+            f"got {s.net!r}: use recipes/enhance.py"
         )
     reader = VideoReader(s.cache or Path(s.out) / "frames", mode=s.video)
-    enhance.run(s, reader, s.video)
-    print(
-        "video:",
-        ", ".join(f"{kind} {count}" for kind, count in sorted(reader.counts.items()))
-        or "nothing was read",
-    )
-    for name, reason in list(reader.reasons.items())[:5]:
+    enhance.run(s, reader, s.video, recipe="enhance_av")
+    kinds = [f"{kind} {count}" for kind, count in sorted(reader.counts.items())]
+    print("video:", ", ".join(kinds) or "nothing was read")
+    for name, reason in list(reader.reasons.items())[:FEW]:
         print(f"  {name}: {reason}")
 
 

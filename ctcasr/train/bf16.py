@@ -21,10 +21,12 @@ class Steps(Protocol):
 
 
 class Bf16Steps:
-    """The steps of `task` with products in bfloat16; features, normalisation and CTC stay in float32, checks are not touched.
+    """The steps of `task` with products in bfloat16.
 
-    On a device by autocast: the backward pass takes the types that the forward pass took. On a CPU tensors stay in float32, and the RNN
-    layers' products are rounded where they are made: autocast would slow these layers down, and convolutions gain nothing there.
+    Features, normalisation and CTC stay in float32, and checks are not touched. On a device by
+    autocast: the backward pass takes the types that the forward pass took. On a CPU tensors stay in
+    float32, and the RNN layers' products are rounded where they are made: autocast would slow these
+    layers down, and convolutions gain nothing there.
     """
 
     def __init__(self, task: Task) -> None:
@@ -33,13 +35,14 @@ class Bf16Steps:
     def step(self, batch: Batch, step: int) -> Loss:
         """The task's step."""
         device = batch.audio.device.type
-        with _rounded() if device == "cpu" else torch.autocast(device, torch.bfloat16):
+        rounding = _rounded() if device == "cpu" else torch.autocast(device, torch.bfloat16)
+        with rounding:
             return self.task.step(batch, step)
 
 
 @contextmanager
 def _rounded() -> Iterator[None]:
-    """Within, float32 products on a CPU are made of bfloat16 factors, where the processor has instructions for that."""
+    """Within, float32 products on a CPU have bfloat16 factors, if the processor can do that."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:

@@ -9,48 +9,69 @@ from typing import Any
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.task import Task
+from ctcasr.task import Stateful, Task
+from ctcasr.train.meter import StepMeter
 from ctcasr.train.state import TrainState, rng_state, set_rng_state
 from ctcasr.train.world import World
 
+_SEED_STRIDE = 1_000_003  # a prime: seeds of ranks do not meet those of neighbouring seeds
+
 
 class Checkpointer:
-    """Writes what the task and the trainer must remember; rank 0 has the files, the others need no disk in common with it."""
+    """Writes what the task and the trainer must remember.
+
+    Rank 0 has the files; the others need no disk in common with it.
+    """
 
     def __init__(
-        self, out: Path, task: Task, optimiser: torch.optim.Optimizer, at: TrainState, world: World
+        self,
+        out: Path,
+        task: Task,
+        optimiser: torch.optim.Optimizer,
+        state: TrainState,
+        meter: StepMeter,
+        world: World,
     ) -> None:
-        self.out, self.task, self.optimiser, self.state, self.world = (
-            out,
-            task,
-            optimiser,
-            at,
-            world,
-        )
+        self.out = out
+        self.task = task
+        self.optimiser = optimiser
+        self.state = state
+        self.meter = meter
+        self.world = world
 
-    def best(self) -> None:
+    def save_best(self) -> None:
         """Write best.pt; rank 0 alone may be asked."""
         if self.world.rank == 0:
             checkpoint.save(self.out / "best.pt", self.task.export())
 
-    def last(self, named: set[str]) -> None:
-        """Write last.pt, from which the run goes on as if it had never stopped; every rank must be asked."""
-        draws = self.world.gather(rng_state())
-        if self.world.rank == 0:
-            training = {
-                "progress": vars(self.state).copy(),
-                "optimiser": self.optimiser.state_dict(),
-                "rng": draws,
-                "named": sorted(named),
-            }
-            checkpoint.save(self.out / "last.pt", {**self.task.export(), "training": training})
+    def save_last(self, named: set[str]) -> None:
+        """Write last.pt, from which the run goes on as if it had never stopped.
+
+        `named` are the lines that were told of. Every rank must be asked.
+        """
+        generators = self.world.gather(rng_state())
+        if self.world.rank != 0:
+            return
+        training = {
+            "progress": self.state.as_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "rng": generators,
+            "named": sorted(named),
+            "meter": self.meter.state_dict(),
+        }
+        if isinstance(self.task, Stateful):
+            training["task"] = self.task.state_dict()
+        checkpoint.save(self.out / "last.pt", {**self.task.export(), "training": training})
 
     def restore(self, seed: int) -> set[str]:
-        """Go on from last.pt; returns the lines that were named before. Every rank must be asked."""
+        """Go on from last.pt; returns the lines that were told of. Every rank must be asked.
+
+        Raises:
+            CheckpointError: where there is no last.pt, or none of a training run.
+        """
         path = self.out / "last.pt"
-        saved: Mapping[str, Any] = self.world.broadcast_object(
-            checkpoint.load(path) if self.world.rank == 0 else {}
-        )
+        own = checkpoint.load(path) if self.world.rank == 0 else {}
+        saved: Mapping[str, Any] = self.world.broadcast_object(own)
         if "training" not in saved:
             raise checkpoint.CheckpointError(
                 f"{path}: expected the state of a training run; there is none in it"
@@ -58,16 +79,25 @@ class Checkpointer:
         training = saved["training"]
         self.task.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(training["optimiser"])
-        vars(self.state).update(training["progress"])
-        draws = training["rng"] if isinstance(training["rng"], list) else [training["rng"]]
-        if self.world.rank < len(draws):
-            set_rng_state(draws[self.world.rank])
-        else:  # there were fewer of us
-            seed_rank(seed + self.state.step, self.world)
+        self.state.restore(training["progress"])
+        # What older versions did not write is collected anew.
+        if "meter" in training:
+            self.meter.load_state_dict(training["meter"])
+        if "task" in training and isinstance(self.task, Stateful):
+            self.task.load_state_dict(training["task"])
+        self._restore_generators(training["rng"], seed)
         return set(training["named"])
+
+    def _restore_generators(self, saved: Any, seed: int) -> None:
+        """Put this rank's random numbers back; a rank that there was not begins with its own."""
+        generators = saved if isinstance(saved, list) else [saved]
+        if self.world.rank < len(generators):
+            set_rng_state(generators[self.world.rank])
+        else:
+            seed_rank(seed + self.state.step, self.world)
 
 
 def seed_rank(seed: int, world: World) -> None:
     """Give each rank random numbers of its own (dropout), rank 0 those that it has."""
     if world.rank:
-        torch.manual_seed(seed * 1_000_003 + world.rank)
+        torch.manual_seed(seed * _SEED_STRIDE + world.rank)

@@ -7,6 +7,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")  # Windows lacks the last
+
 
 class Interrupt:
     """While entered, the first signal only sets `asked`; a second Ctrl-C interrupts at once."""
@@ -18,8 +20,9 @@ class Interrupt:
     def __enter__(self) -> Interrupt:
         # Only the main thread may set handlers; elsewhere a signal does what it always did.
         if threading.current_thread() is threading.main_thread():
-            for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
-                if (number := getattr(signal, name, None)) is not None:
+            for name in _SIGNALS:
+                number = getattr(signal, name, None)
+                if number is not None:
                     self._old[number] = signal.signal(number, self._note)
         return self
 

@@ -8,6 +8,7 @@ import torch
 
 from ctcasr.batch import Batch
 
+# What torch says, on a device or on the host, when memory runs out.
 _SIGNS = ("out of memory", "can't allocate memory", "DefaultCPUAllocator", "ALLOC_FAILED")
 
 
@@ -19,14 +20,17 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def split_batch(parts: Sequence[Batch | None], index: int) -> tuple[list[Batch | None], str | None]:
-    """The parts with number `index` in two by rows; with one row it is left out, and its id returned."""
+    """The parts with number `index` in two by rows; one row is left out, and its id told."""
     batch = parts[index]
-    assert batch is not None
+    assert batch is not None, "a part without utterances needs no memory"
+    before = parts[:index]
+    behind = parts[index + 1 :]
     if len(batch) == 1:
-        return [*parts[:index], None, *parts[index + 1 :]], batch.ids[0]
+        return [*before, None, *behind], batch.ids[0]
     middle = len(batch) // 2
-    two = [batch.rows(range(middle)), batch.rows(range(middle, len(batch)))]
-    return [*parts[:index], *two, *parts[index + 1 :]], None
+    first = batch.rows(range(middle))
+    second = batch.rows(range(middle, len(batch)))
+    return [*before, first, second, *behind], None
 
 
 def free() -> None:

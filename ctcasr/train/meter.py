@@ -3,69 +3,134 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 
-from ctcasr.task import Loss
+from ctcasr.records import StepRecord
 from ctcasr.train.stepper import StepResult
+
+Sum = torch.Tensor | float  # stays on the device until a record is written
+
+
+@dataclass
+class StepWindow:
+    """Sums over the steps since the last record."""
+
+    steps: int = 0
+    infeasible: int = 0
+    halved: int = 0
+    weight: float = 0.0  # utterances that count
+    audio_s: float = 0.0
+    step_s: float = 0.0
+    wait_s: float = 0.0
+    lr: float = 0.0  # of the last step
+    loss_sum: Sum = 0.0
+    clip_scale_sum: Sum = 0.0
+    norm: Sum = 0.0  # of the last step's gradient
+    moved: Sum | None = None  # by the last step, if it was measured
+
+    def add(self, result: StepResult, lr: float, step_s: float, wait_s: float) -> None:
+        """Take in one optimiser step."""
+        self.steps += 1
+        self.infeasible += result.infeasible
+        self.halved += result.halved
+        self.weight += result.weight
+        self.audio_s += result.audio_s
+        self.step_s += step_s
+        self.wait_s += wait_s
+        self.lr = lr
+        self.loss_sum = self.loss_sum + result.total
+        self.clip_scale_sum = self.clip_scale_sum + result.scale
+        self.norm = result.norm
+        self.moved = result.moved
+
+    @property
+    def loss(self) -> float:
+        """Mean loss per utterance."""
+        return float(self.loss_sum) / self.weight if self.weight else math.nan
 
 
 class StepMeter:
     """Steps since the last record; also keeps the mean loss of all that it has seen."""
 
     def __init__(self) -> None:
-        self._all_sum: torch.Tensor | float = 0.0
-        self._all_weight = 0.0
-        self._reset()
+        self.window = StepWindow()
+        self._epoch_loss_sum: Sum = 0.0
+        self._epoch_weight = 0.0
+        self._details: Callable[[], Mapping[str, float]] = dict  # what the task says of the last
 
-    def _reset(self) -> None:
-        self.steps = self.infeasible = self.halved = 0
-        self.sum: torch.Tensor | float = 0.0
-        self.scale: torch.Tensor | float = 0.0
-        self.weight = self.audio_s = self.step_s = self.wait_s = self.lr = 0.0
-        self.last: StepResult | None = None
-        self.loss: Loss | None = None
+    @property
+    def steps(self) -> int:
+        """Steps since the last record."""
+        return self.window.steps
 
-    def add(self, outcome: StepResult, lr: float, step_s: float, wait_s: float) -> None:
+    def add(self, result: StepResult, lr: float, step_s: float, wait_s: float) -> None:
         """Take in one optimiser step."""
-        self.steps += 1
-        self.sum, self.weight = self.sum + outcome.total, self.weight + outcome.weight
-        self.audio_s += outcome.audio_s
-        self.step_s, self.wait_s, self.lr = self.step_s + step_s, self.wait_s + wait_s, lr
-        self.infeasible, self.halved = (
-            self.infeasible + outcome.infeasible,
-            self.halved + outcome.halved,
-        )
-        self.scale = self.scale + outcome.scale
-        self.last, self.loss = outcome, outcome.last or self.loss
+        self.window.add(result, lr, step_s, wait_s)
+        if result.last is not None:
+            self._details = result.last.evidence
 
-    def close(self) -> dict[str, Any]:
-        """The figures of the window, which begins anew."""
-        assert self.last is not None
-        loss = float(self.sum) / self.weight if self.weight else math.nan
-        figures = {
-            "loss": loss,
-            "lr": self.lr,
-            "grad_norm": self.last.grad_norm,
-            "steps": self.steps,
-            "audio_s": self.audio_s,
-            "step_s": self.step_s,
-            "wait_s": self.wait_s,
-            "infeasible": self.infeasible,
-            "left_out": self.infeasible,
-            "clip_scale": float(self.scale) / self.steps,
-            "halved": self.halved,
-        }
-        if self.loss is not None:
-            figures |= self.loss.evidence()
-        if self.last.moved is not None:
-            figures["update_ratio"] = float(self.last.moved)
-        self._all_sum, self._all_weight = self._all_sum + self.sum, self._all_weight + self.weight
-        self._reset()
-        return figures
+    def record(self, *, step: int, time_s: float, epoch: int) -> StepRecord:
+        """The record of the window, which begins anew."""
+        window = self.window
+        assert window.steps, "a record sums up one step at least"
+        details = dict(self._details())
+        # The loss's report counts the rows of the last batch that have no path.
+        no_path = details.pop("infeasible", None)
+        self._epoch_loss_sum = self._epoch_loss_sum + window.loss_sum
+        self._epoch_weight += window.weight
+        self.window = StepWindow()
+        self._details = dict
+        return StepRecord(
+            step=step,
+            time_s=time_s,
+            epoch=epoch,
+            steps=window.steps,
+            loss=window.loss,
+            lr=window.lr,
+            grad_norm=float(window.norm),
+            clip_scale=float(window.clip_scale_sum) / window.steps,
+            update_ratio=None if window.moved is None else float(window.moved),
+            audio_s=window.audio_s,
+            step_s=window.step_s,
+            wait_s=window.wait_s,
+            infeasible=window.infeasible,
+            no_path=None if no_path is None else int(no_path),
+            halved=window.halved,
+            details=details,
+        )
+
+    def begin_epoch(self) -> None:
+        """The mean loss begins anew."""
+        self._epoch_loss_sum = 0.0
+        self._epoch_weight = 0.0
 
     @property
     def mean_loss(self) -> float:
-        """Mean loss per utterance over all closed windows."""
-        return float(self._all_sum) / self._all_weight if self._all_weight else math.nan
+        """Mean loss per utterance over the records of this epoch."""
+        return float(self._epoch_loss_sum) / self._epoch_weight if self._epoch_weight else math.nan
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data for a checkpoint."""
+        return {
+            "window": {name: _on_host(value) for name, value in asdict(self.window).items()},
+            "epoch_loss_sum": _on_host(self._epoch_loss_sum),
+            "epoch_weight": self._epoch_weight,
+            "details": dict(self._details()),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become what `state_dict` gave."""
+        self.window = StepWindow(**state["window"])
+        self._epoch_loss_sum = state["epoch_loss_sum"]
+        self._epoch_weight = state["epoch_weight"]
+        details = dict(state["details"])
+        self._details = lambda: details
+
+
+def _on_host(value: Any) -> Any:
+    """A sum as it is, but no longer on a device."""
+    return value.detach().cpu() if isinstance(value, torch.Tensor) else value

@@ -1,161 +1,221 @@
-"""What goes wrong while a run trains: named once, counted, and an error where it is too much."""
+"""The records of a run: each is written, then told; what goes wrong is named once and counted."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
 
-from ctcasr.batch import Batch, Skip
-from ctcasr.records import Record, RecordFile, record_from
-from ctcasr.task import Task
+from ctcasr.batch import Skip
+from ctcasr.records import EventRecord, Reason, Record, RecordFile
+from ctcasr.task import Batches, Factual, LossRefused, Task
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.state import TrainState
-from ctcasr.train.stepper import StepResult
+from ctcasr.train.stepper import PROBLEMS, StepResult
 from ctcasr.train.world import World
 
-_FEW = 10  # unreadable utterances in an epoch that no corpus is too small for
+FEW_UNREADABLE = 10  # utterances of an epoch that may always be unreadable, in a corpus of any size
+_FEW_NAMED = 5  # unreadable utterances that an error names
+_FEW_SUSPECTS = 3  # utterances that a skipped step names
 
-
-class Batches(Protocol):
-    """What `fit` asks of a loader; with several processes each has a loader of its own share."""
-
-    def __len__(self) -> int: ...
-
-    @property
-    def seconds(self) -> float: ...  # in an epoch, all processes synced
-
-    @property
-    def utterances(
-        self,
-    ) -> int: ...  # in an epoch, all processes synced; asked only if some were skipped
-
-    @property
-    def skipped(self) -> Sequence[Skip]: ...  # all that could not be read so far
-
-    @property
-    def unread(
-        self,
-    ) -> Sequence[Skip]: ...  # those of the epoch that is going on; asked only if some were skipped
-
-    def epoch(self, number: int, start_batch: int = 0) -> Iterator[Batch | None]: ...
+R = TypeVar("R", bound=Record)
 
 
 class TrainingError(RuntimeError):
     """Training cannot go on; says why and what to do."""
 
 
-class RunLog:
-    """Tells of trouble in the records of a run."""
+class Stamp(TypedDict):
+    """Where in the run a record was written: the fields that all records have."""
 
-    def __init__(self, task: Task, config: TrainConfig, at: TrainState, world: World) -> None:
-        self.task, self.config, self.state, self.world = task, config, at, world
+    step: int
+    time_s: float
+
+
+Lines = Mapping[Reason, Sequence[str]]  # utterances by why they were left out
+
+
+class RunLog:
+    """Writes the records of a run, names what is left out once, and knows when it is too much."""
+
+    def __init__(self, task: Task, config: TrainConfig, state: TrainState, world: World) -> None:
+        self.task = task
+        self.config = config
+        self.state = state
+        self.world = world
         self.file = RecordFile(None)
         self.named: set[str] = set()  # lines that were told
 
-    def write(self, kind: str, data: Mapping[str, Any]) -> Record:
+    @property
+    def history(self) -> Sequence[Record]:
+        """All records of the run so far."""
+        return self.file.history
+
+    def open(self, path: Path) -> None:
+        """Go on with the records of a file, as many as the run's state knows of."""
+        self.file = RecordFile(path, keep=self.state.records)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def stamp(self) -> Stamp:
+        """Where the run stands now."""
+        return {"step": self.state.step, "time_s": round(self.state.seconds, 3)}
+
+    def write(self, record: R) -> R:
         """Write a record, and return it."""
-        return self.file.write(
-            record_from(
-                {
-                    "kind": kind,
-                    "step": self.state.step,
-                    "time_s": round(self.state.seconds, 3),
-                    **data,
-                }
-            )
-        )
+        return self.file.write(record)
 
-    def event(self, what: str, message: str, ids: Sequence[str] = ()) -> Record:
+    def event(
+        self,
+        reason: Reason,
+        message: str,
+        ids: Sequence[str] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> EventRecord:
         """Write a record of something that happened."""
-        return self.write("event", {"what": what, "message": message, "ids": list(ids)})
-
-    def after(self, outcome: StepResult | None, train: Batches) -> Iterator[Record]:
-        """Name what a step of any process left out, once for each utterance; TrainingError where too much cannot be used."""
-        left_out = outcome.left_out if outcome else ()
-        too_large = (
-            [f"{name}: does not fit into memory, even alone" for name in outcome.too_large]
-            if outcome
-            else []
-        )
-        new = {
-            "unreadable": self._new(_lines(train.skipped)),
-            "infeasible": self._new(left_out),
-            "too-large": self._new(too_large),
-        }
-        fresh, unread = self.world.all_reduce(
-            sum(map(len, new.values())), len(train.unread) if train.skipped else 0
-        )
-        if fresh:
-            everywhere = self.world.gather(new)
-            for what in new:
-                yield from self.name(what, [line for lines in everywhere for line in lines[what]])
-        if unread > _FEW and unread > self.config.unreadable * train.utterances:
-            lines = [line for lines in self.world.gather(_lines(train.unread)) for line in lines]
-            raise TrainingError(
-                f"{len(lines)} of {train.utterances} utterances could not be read in epoch {self.state.epoch}, more than "
-                f"--unreadable {self.config.unreadable:g} allows: {'; '.join(lines[:5])}{' ...' if len(lines) > 5 else ''}. "
-                "Is the disk still there? Look at the files, or allow more, and resume"
+        return self.write(
+            EventRecord(
+                **self.stamp(),
+                reason=reason,
+                message=message,
+                ids=list(ids),
+                details=details or {},
             )
-        if outcome is not None and outcome.halved:
+        )
+
+    def refused(self, refusal: LossRefused) -> EventRecord:
+        """Write that the loss has refused its arguments, with the facts that explain it."""
+        return self.event(Reason.LOSS_FAILED, str(refusal), details={"facts": refusal.facts})
+
+    def cannot_go_on(self, refusal: LossRefused) -> TrainingError:
+        """The error that ends training where the loss has refused its arguments."""
+        return TrainingError(f"the loss refused its arguments: {refusal}{self._diagnosis()}")
+
+    def after_step(self, result: StepResult | None, train: Batches) -> Iterator[Record]:
+        """Name what a step of any process left out, once for each utterance.
+
+        Raises:
+            TrainingError: where too many files cannot be read, or steps cannot be taken.
+        """
+        yield from self._name_left_out(result, train)
+        if result is None:
+            return
+        if result.halved:
             if not self.state.halved:
                 yield self.event(
-                    "out-of-memory",
-                    "a batch did not fit into memory and was halved, and so will others be without a word; "
-                    "the step records count them (halved)",
+                    Reason.OUT_OF_MEMORY,
+                    "a batch did not fit into memory and was halved, and so will others be without "
+                    "a word; the step records count them (halved)",
                 )
-            self.state.halved += outcome.halved
-        yield from self._unusable(outcome)
-
-    def name(self, what: str, lines: Sequence[str]) -> Iterator[Record]:
-        """Tell of those that have not been told of."""
-        new = self._new(lines)
-        self.named.update(new)
-        if new:
-            yield self.event(
-                what, f"{len(new)} left out: {new[0]}" + (" ..." if len(new) > 1 else ""), new
-            )
-
-    def nothing(self, train: Batches) -> TrainingError:
-        """An epoch without a single step."""
-        first = next(iter(sorted(self.named)), None) if not train.skipped else str(train.skipped[0])
-        reason = f"; the first: {first}" if first else ""
-        return TrainingError(
-            "not one step could be made in a whole epoch: nothing could be read, or nothing has an alignment"
-            + reason
-            + self._diagnosis()
-        )
-
-    def _unusable(self, outcome: StepResult | None) -> Iterator[Record]:
-        """Count steps that could not be taken, in a row."""
-        if outcome is None or not outcome.problem:
-            self.state.bad_in_row = 0 if outcome is not None else self.state.bad_in_row
+            self.state.halved += result.halved
+        if result.problem is None:
+            self.state.bad_in_row = 0
             return
         self.state.bad_in_row += 1
-        names = ", ".join(outcome.suspects[:3])
-        yield self.event(
-            "skipped-step",
-            f"{outcome.problem}" + (f" ({names})" if names else ""),
-            outcome.suspects,
-        )
+        what = PROBLEMS[result.problem]
+        names = ", ".join(result.suspects[:_FEW_SUSPECTS])
+        facts = {"facts": self.task.facts()} if isinstance(self.task, Factual) else None
+        message = f"{what} ({names})" if names else what
+        yield self.event(result.problem, message, result.suspects, facts)
         if self.state.bad_in_row >= self.config.skips:
-            where = f" in {names}" if names else ""
-            raise TrainingError(
-                f"{self.state.bad_in_row} steps in a row could not be used; the last because {outcome.problem}{where}. "
-                f"Lower the learning rate, or look at these utterances{self._diagnosis()}"
-            )
+            raise self._too_many_skipped(what, names)
+
+    def name_unreadable(self, loader: Batches) -> Iterator[Record]:
+        """Tell of what any process could not read; every process must ask."""
+        everywhere = self.world.gather(by_reason(loader.skipped))
+        yield from self._name(everywhere)
+
+    def nothing_trained(self, train: Batches) -> TrainingError:
+        """The error of an epoch without a single step."""
+        first = str(train.skipped[0]) if train.skipped else min(self.named, default="")
+        reason = f"; the first: {first}" if first else ""
+        return TrainingError(
+            "not one step could be made in a whole epoch: nothing could be read, or nothing has an "
+            f"alignment{reason}{self._diagnosis()}"
+        )
+
+    def _name_left_out(self, result: StepResult | None, train: Batches) -> Iterator[Record]:
+        """Name what is new among skipped, infeasible and too large utterances of all processes."""
+        lines: dict[Reason, Sequence[str]] = {**by_reason(train.skipped)}
+        if result is not None:
+            lines[Reason.INFEASIBLE] = result.left_out
+            lines[Reason.TOO_LARGE] = [
+                f"{name}: does not fit into memory, even alone" for name in result.too_large
+            ]
+        new = {reason: self._new(names) for reason, names in lines.items()}
+        n_new, n_unread = self.world.all_reduce(
+            sum(map(len, new.values())), len(train.unread) if train.skipped else 0
+        )
+        if n_new:
+            yield from self._name(self.world.gather(new))
+        allowed = max(FEW_UNREADABLE, self.config.unreadable * train.utterances) if n_unread else 0
+        if n_unread > allowed:
+            raise self._too_many_unreadable(train)
+
+    def _name(self, everywhere: Sequence[Lines]) -> Iterator[Record]:
+        """Tell of those that have not been told of, reason by reason."""
+        reasons = dict.fromkeys(reason for lines in everywhere for reason in lines)
+        for reason in reasons:
+            names = [name for lines in everywhere for name in lines.get(reason, ())]
+            new = self._new(names)
+            self.named.update(new)
+            if new:
+                more = " ..." if len(new) > 1 else ""
+                yield self.event(reason, f"{len(new)} left out: {new[0]}{more}", new)
+
+    def _too_many_unreadable(self, train: Batches) -> TrainingError:
+        """The error that names files which cannot be read; every process must ask."""
+        everywhere = self.world.gather([*train.unread])
+        skips = [skip for of_rank in everywhere for skip in of_rank]
+        more = " ..." if len(skips) > _FEW_NAMED else ""
+        named = "; ".join(_line(skip) for skip in skips[:_FEW_NAMED])
+        uncovered = sum(skip.text_uncovered for skip in skips)
+        if 2 * uncovered > len(skips):
+            what = "have a text that the alphabet cannot write"
+            advice = "Choose the alphabet of these texts, or leave the lines out"
+        else:
+            what = "could not be read"
+            advice = "Is the disk still there? Look at the files"
+        return TrainingError(
+            f"{len(skips)} of {train.utterances} utterances {what} in epoch {self.state.epoch}, "
+            f"more than --unreadable {self.config.unreadable:g} allows: {named}{more}. "
+            f"{advice}, or allow more, and resume{self._diagnosis()}"
+        )
+
+    def _too_many_skipped(self, problem: str, names: str) -> TrainingError:
+        """The error of too many steps in a row that could not be taken."""
+        where = f" in {names}" if names else ""
+        return TrainingError(
+            f"{self.state.bad_in_row} steps in a row could not be used; the last because "
+            f"{problem}{where}. "
+            f"Lower the learning rate, or look at these utterances{self._diagnosis()}"
+        )
 
     def _diagnosis(self) -> str:
-        """What the task makes of the story so far, for the last words of a run."""
-        causes = (self.task.judge(self.file.history) or {}).get("causes") or ()
-        return (
-            f". The likely cause: {causes[0]['slug']} ({causes[0]['evidence']}); the cure: {causes[0]['cure']}"
-            if causes
-            else ""
-        )
+        """What the task makes of the run so far, for its last words."""
+        verdict = self.task.judge(self.history) or {}
+        causes = verdict.get("causes") or ()
+        if not causes:
+            return ""
+        cause = causes[0]
+        why = f"{cause['slug']} ({cause['evidence']})"
+        return f". The likely cause: {why}; the cure: {cause['cure']}"
 
     def _new(self, lines: Sequence[str]) -> list[str]:
+        """Those that were not told of, each once."""
         return [line for line in dict.fromkeys(lines) if line not in self.named]
 
 
-def _lines(skips: Sequence[Skip]) -> list[str]:
-    return [f"{skip.where}: {skip.reason}" for skip in skips]
+def by_reason(skips: Sequence[Skip]) -> dict[Reason, list[str]]:
+    """Lines about skipped utterances: files that cannot be read, and texts outside the alphabet."""
+    lines: dict[Reason, list[str]] = {Reason.UNREADABLE: [], Reason.TEXT_UNCOVERED: []}
+    for skip in skips:
+        reason = Reason.TEXT_UNCOVERED if skip.text_uncovered else Reason.UNREADABLE
+        lines[reason].append(_line(skip))
+    return lines
+
+
+def _line(skip: Skip) -> str:
+    return f"{skip.where}: {skip.reason}"

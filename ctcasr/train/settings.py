@@ -7,96 +7,131 @@ import dataclasses
 import difflib
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from ctcasr.kernels.atomic import write_text
 
 S = TypeVar("S")
 
 
 def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = None) -> S:
-    """Settings of dataclass `kind` from the command line; prints what is wrong and exits as argparse does."""
-    parser = argparse.ArgumentParser(
-        prog=prog, description=(kind.__doc__ or "").splitlines()[0], allow_abbrev=False
-    )
+    """Settings of dataclass `kind` from the command line.
+
+    Prints what is wrong and exits, as argparse does.
+
+    Example:
+        >>> from ctcasr.train.config import TrainConfig
+        >>> parse(TrainConfig, ["--epochs", "3", "--schedule", "cosine"]).epochs
+        3
+    """
+    description = (kind.__doc__ or "").partition("\n")[0]
+    parser = argparse.ArgumentParser(prog=prog, description=description, allow_abbrev=False)
     parser.add_argument(
         "--from", dest="from_", metavar="SETTINGS.TOML", help="read settings from this file first"
     )
     hints = get_type_hints(kind)
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        required = field.default is dataclasses.MISSING
-        shown = "" if required or field.default == "" else f" [{field.default}]"
-        flag, extra = "--" + field.name.replace("_", "-"), field.metadata.get("help", "")
-        if hints[field.name] is bool:
-            parser.add_argument(
-                flag,
-                dest=field.name,
-                action=argparse.BooleanOptionalAction,
-                default=None,
-                help=extra + shown,
-            )
-        else:
-            parser.add_argument(
-                flag,
-                dest=field.name,
-                type=hints[field.name],
-                default=None,
-                metavar=field.name.upper(),
-                help=extra + shown,
-            )
+    for entry in _fields(kind):
+        _add_flag(parser, entry, hints[entry.name])
     given = vars(parser.parse_args(argv))
     source = given.pop("from_")
-    values = {}
-    try:
-        if source:
-            values = check(kind, tomllib.loads(Path(source).read_text(encoding="utf-8")), source)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    values.update({name: value for name, value in given.items() if value is not None})
-    missing = [
-        f.name
-        for f in dataclasses.fields(kind)  # type: ignore[arg-type]
-        if f.default is dataclasses.MISSING and f.name not in values
-    ]
+    values: dict[str, Any] = {}
+    if source:
+        try:
+            table = tomllib.loads(Path(source).read_text(encoding="utf-8"))
+            values = check(kind, table, source)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+    for name, value in given.items():
+        if value is not None:
+            values[name] = value
+    required = [entry.name for entry in _fields(kind) if entry.default is dataclasses.MISSING]
+    missing = [flag_of(name) for name in required if name not in values]
     if missing:
-        parser.error("expected " + ", ".join("--" + name.replace("_", "-") for name in missing))
+        parser.error("expected " + ", ".join(missing))
     return kind(**values)
 
 
-def check(kind: type[Any], values: dict[str, Any], where: str) -> dict[str, Any]:
-    """`values` if each names a field of `kind` and has its type; ValueError names the nearest field."""
+def flag_of(name: str) -> str:
+    """The flag of a setting.
+
+    Example:
+        >>> flag_of("batch_size")
+        '--batch-size'
+    """
+    return "--" + name.replace("_", "-")
+
+
+def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(kind)
+
+
+def _add_flag(parser: argparse.ArgumentParser, entry: dataclasses.Field[Any], kind: Any) -> None:
+    """The flag of one field; without it, the value stays that of the file or the default."""
+    text = entry.metadata.get("help", "")
+    if entry.default is not dataclasses.MISSING and entry.default != "":
+        text += f" [{entry.default}]"
+    options: dict[str, Any] = {"dest": entry.name, "default": None, "help": text}
+    if kind is bool:
+        options["action"] = argparse.BooleanOptionalAction
+    elif get_origin(kind) is Literal:
+        options["choices"] = get_args(kind)
+    else:
+        options["type"] = kind
+        options["metavar"] = entry.name.upper()
+    parser.add_argument(flag_of(entry.name), **options)
+
+
+def check(kind: type[Any], values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`values` if each names a field of `kind` and has its type.
+
+    Raises:
+        ValueError: with the nearest field, or the type that was expected.
+    """
     hints = get_type_hints(kind)
-    names = {field.name for field in dataclasses.fields(kind)}
-    result = {}
+    names = {entry.name for entry in _fields(kind)}
+    checked = {}
     for name, value in values.items():
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
-            raise ValueError(
-                f"{where}: unknown setting {name!r}"
-                + (f"; did you mean {near[0]!r}?" if near else "")
-            )
-        wanted = hints[name]
-        if wanted is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise ValueError(f"{where}: {name}: expected {wanted.__name__}; got {value!r}")
-        result[name] = value
-    return result
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise ValueError(f"{where}: unknown setting {name!r}{hint}")
+        checked[name] = _typed(hints[name], value, f"{where}: {name}")
+    return checked
+
+
+def _typed(kind: type[Any], value: Any, where: str) -> Any:
+    """`value` if it is of this type; a whole number is a float too, but True is no number."""
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise ValueError(f"{where}: expected one of {', '.join(get_args(kind))}; got {value!r}")
+        return value
+    is_bool = isinstance(value, bool)
+    if kind is float and isinstance(value, int) and not is_bool:
+        return float(value)
+    if not isinstance(value, kind) or (is_bool and kind is not bool):
+        raise ValueError(f"{where}: expected {kind.__name__}; got {value!r}")
+    return value
 
 
 def to_toml(settings: Any) -> str:
-    """The settings as TOML that `--from` reads."""
+    """The settings as TOML that `--from` reads.
+
+    Example:
+        >>> from ctcasr.train.config import TrainConfig
+        >>> print(to_toml(TrainConfig(epochs=3)).splitlines()[0])
+        epochs = 3
+    """
     lines = []
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        # TOML's basic strings, booleans and finite numbers are written as JSON writes them, but for one character.
-        lines.append(
-            f"{field.name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
-        )
+    for entry in dataclasses.fields(settings):
+        # TOML's basic strings, booleans and finite numbers are written as JSON writes them,
+        # but for one character.
+        value = json.dumps(getattr(settings, entry.name), ensure_ascii=False)
+        lines.append(f"{entry.name} = {value}".replace("\x7f", "\\u007f"))
     return "\n".join(lines) + "\n"
 
 
 def write_settings(settings: Any, out: Path) -> None:
-    """settings.toml in the folder of a run, which is made where it is missing."""
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "settings.toml").write_text(to_toml(settings), encoding="utf-8")
+    """settings.toml in the folder of a run, which is made where it is missing; OSError."""
+    write_text(out / "settings.toml", to_toml(settings))

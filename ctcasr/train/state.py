@@ -1,8 +1,10 @@
-"""Where a run stands: everything that must be written down so that it can go on as if it had never stopped."""
+"""Where a run stands: what must be written down so that it can go on as if it had never stopped."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
@@ -18,6 +20,8 @@ class TrainState:
     done: float = 0.0  # share of the training that is done, 0..1
     epochs: int = 0  # epochs planned
     seconds: float = 0.0  # time trained, over all sessions of the run
+    epoch_start_s: float = 0.0  # of that time, when the epoch began
+    epoch_start_step: int = 0  # steps done when the epoch began
     bad_in_row: int = 0  # unusable steps in a row
     best: list[float] | None = None  # key of the best check
     since_best: int = 0  # checks since
@@ -25,9 +29,41 @@ class TrainState:
     records: int = 0  # records written when this was saved
     checks: list[float] = field(default_factory=list)  # first key of each check
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for a checkpoint."""
+        return asdict(self)
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Become what `as_dict` gave; what an older version did not write stays as it is."""
+        for entry in fields(self):
+            if entry.name in saved:
+                setattr(self, entry.name, saved[entry.name])
+        if "epoch_start_s" not in saved:
+            self.epoch_start_s = self.seconds
+
     def improves(self, key: tuple[float, ...]) -> bool:
-        """Whether a check with this key is the best so far; NaN never is."""
-        return all(v == v for v in key) and (self.best is None or list(key) < self.best)
+        """Whether a check with this key is the best so far; NaN never is.
+
+        Example:
+            >>> TrainState(best=[0.5, 2.0]).improves((0.5, 1.9))
+            True
+            >>> TrainState().improves((math.nan,))
+            False
+        """
+        if any(math.isnan(value) for value in key):
+            return False
+        return self.best is None or list(key) < self.best
+
+    def note_check(self, key: tuple[float, ...]) -> bool:
+        """Take in a check's key; whether it is the best so far."""
+        best = self.improves(key)
+        self.checks.append(key[0])
+        if best:
+            self.best = list(key)
+            self.since_best = 0
+        else:
+            self.since_best += 1
+        return best
 
 
 def rng_state() -> dict[str, Any]:
@@ -38,7 +74,7 @@ def rng_state() -> dict[str, Any]:
     return state
 
 
-def set_rng_state(state: dict[str, Any]) -> None:
+def set_rng_state(state: Mapping[str, Any]) -> None:
     """Put the generators back."""
     torch.set_rng_state(state["cpu"].cpu())
     if "cuda" in state and torch.cuda.is_available():

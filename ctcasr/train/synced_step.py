@@ -1,10 +1,13 @@
-"""Several processes inside one step: sums within the network over the whole batch, also where a process has no part of it."""
+"""Several processes inside one step: sums within the network over the whole batch.
+
+Also where a process has no part of it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -17,30 +20,31 @@ from ctcasr.train.world import World
 
 
 class SyncedStep:
-    """Gives the parts of a network that measure the batch (BatchNorm, label priors) the sums over all processes.
+    """Gives the parts of a network that measure the batch sums over all processes.
 
-    Every process makes the same sums in the same order. One without utterances, or whose memory was too small for them, makes them with
-    the `dummy_batch`, an utterance that counts nothing: its sums and its gradient are zero.
+    These parts are BatchNorm and label priors. Every process makes the same sums in the same order.
+    One without utterances, or whose memory was too small for them, makes them with `dummy_batch`,
+    an utterance that counts nothing: its sums and its gradient are zero.
     """
 
     def __init__(self, world: World, network: nn.Module, dummy_batch: Batch | None) -> None:
-        self.world, self.dummy_batch = world, dummy_batch
-        self.measuring = [module for module in network.modules() if hasattr(module, "world_sum")]
-        self.torch_norms = [
-            m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)
-        ]
-        self._made = self._skip = (
-            0  # sums of this part of the step; how many of them were made before memory ran out
-        )
+        self.world = world
+        self.dummy_batch = dummy_batch
+        modules = list(network.modules())
+        self.measuring = [module for module in modules if hasattr(module, "world_sum")]
+        self.torch_norms = [m for m in modules if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        self._sums_made = 0  # of this part of the step
+        self._sums_to_skip = 0  # of these, how many were made before memory ran out
         self._counts = True
 
     @contextlib.contextmanager
     def step(self) -> Iterator[None]:
-        """Inside, the network measures over all processes; outside each by itself (checks, trials)."""
+        """Inside, the network measures over all processes; outside each by itself (checks)."""
         for module in self.measuring:
             module.world_sum = self._sum  # type: ignore[assignment]
         for norm in self.torch_norms:
-            norm.forward = functools.partial(normalise_over_all, norm, self._sum)  # type: ignore[method-assign]
+            forward = functools.partial(normalise_over_all, norm, self._sum)
+            norm.forward = forward  # type: ignore[method-assign]
         try:
             yield
         finally:
@@ -51,15 +55,18 @@ class SyncedStep:
 
     def begin(self) -> None:
         """Another part of the step begins."""
-        self._made = self._skip = 0
+        self._sums_made = 0
+        self._sums_to_skip = 0
 
     def run_dummy(self, task: Steps, step: int) -> None:
         """Make the sums of this part (those that are still to be made) without counting in any."""
         if self.dummy_batch is None:
             raise RuntimeError(
-                "expected an utterance that can be read on any process, to keep this one in step; there was none"
+                "expected an utterance that can be read on any process, to keep this one in step; "
+                "there was none"
             )
-        self._skip, self._counts = self._made, False
+        self._sums_to_skip = self._sums_made
+        self._counts = False
         try:
             loss = task.step(self.dummy_batch, step)
             if loss.sum.requires_grad:
@@ -68,32 +75,31 @@ class SyncedStep:
             self._counts = True
 
     def settle(self) -> None:
-        """After an attempt that failed on one process: what was measured meanwhile is what rank 0 has measured."""
+        """After an attempt that failed on one process: all take what rank 0 has measured."""
         for module in (*self.measuring, *self.torch_norms):
             for buffer in module.buffers():
                 self.world.broadcast(buffer)
 
     def _sum(self, tensor: Tensor) -> Tensor:
         """The sum over all processes, differentiable; all of them go backward through it too."""
-        # Hidden, not multiplied by zero: what stands in may be anything, and autograd must still pass here.
-        own = (
-            tensor
-            if self._counts
-            else tensor.masked_fill(torch.ones_like(tensor, dtype=torch.bool), 0.0)
-        )
-        return _Sum.apply(own, self)
+        # Hidden, not multiplied by zero: what stands in may be anything; autograd must pass here.
+        if not self._counts:
+            tensor = tensor.masked_fill(torch.ones_like(tensor, dtype=torch.bool), 0.0)
+        total: Tensor = _Sum.apply(tensor, self)  # type: ignore[no-untyped-call]
+        return total
 
     def _add(self, tensor: Tensor) -> Tensor:
-        if self._skip:
-            self._skip -= 1
+        """The tensor becomes its sum, unless this sum was made before memory ran out."""
+        if self._sums_to_skip:
+            self._sums_to_skip -= 1
             return tensor
         self.world.all_reduce_tensor(tensor)
-        self._made += 1
+        self._sums_made += 1
         return tensor
 
 
 class _Sum(torch.autograd.Function):
-    """y = the sum over processes of x; the gradient of x is the sum over processes of those of y."""
+    """y = the sum over processes of x; the gradient of x is the sum of those of y."""
 
     @staticmethod
     def forward(ctx: Any, own: Tensor, synced: SyncedStep) -> Tensor:
@@ -102,22 +108,33 @@ class _Sum(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        return ctx.synced._add(grads[0].clone(memory_format=torch.contiguous_format)), None
+        own = grads[0].clone(memory_format=torch.contiguous_format)
+        return ctx.synced._add(own), None
 
 
 def find_dummy_batch(
-    world: World, tried: Sequence[Batch], more: Iterator[Batch | None]
+    world: World, tried: Batch | None, more: Iterator[Batch | None]
 ) -> Batch | None:
-    """The shortest utterance of what was `tried` on the first rank that has any; else the first that can be read at all."""
+    """An utterance that keeps a process in step: one that the first rank which has any has `tried`.
 
-    def shortest(batch: Batch | None) -> Batch | None:
-        return (
-            None
-            if batch is None
-            else batch.rows([min(range(len(batch)), key=batch.audio.lengths.__getitem__)])
-        )
+    Else the shortest of the first batch that any rank can read at all; None where none can.
+    """
+    dummy = _first(world.gather(tried))
+    if dummy is None:
+        readable = _first(more)
+        dummy = _first(world.gather(None if readable is None else shortest_row(readable)))
+    return dummy
 
-    found = next(filter(None, world.gather(shortest(next(iter(tried), None)))), None)
-    if found is None:
-        found = next(filter(None, world.gather(shortest(next(filter(None, more), None)))), None)
-    return found
+
+def shortest_row(batch: Batch) -> Batch:
+    """The shortest utterance of a batch, as a batch of its own."""
+    lengths = batch.audio.lengths
+    return batch.rows([lengths.index(min(lengths))])
+
+
+def _first(batches: Iterable[Batch | None]) -> Batch | None:
+    """The first that is one."""
+    for batch in batches:
+        if batch is not None:
+            return batch
+    return None

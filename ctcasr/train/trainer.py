@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from ctcasr.records import Record, RecordFile, record_from
-from ctcasr.task import Task
+from ctcasr.batch import Batch
+from ctcasr.records import (
+    SCHEMA,
+    CheckRecord,
+    EpochRecord,
+    Reason,
+    Record,
+    StartRecord,
+    StepRecord,
+)
+from ctcasr.task import Batches, LossRefused, Task
 from ctcasr.train.bf16 import Bf16Steps
 from ctcasr.train.checkpointer import Checkpointer, seed_rank
 from ctcasr.train.clock import Clock
-from ctcasr.train.config import TrainConfig, learning_rate, make_optimiser
-from ctcasr.train.estimate import estimate
+from ctcasr.train.config import TrainConfig
+from ctcasr.train.estimate import Pace, measure_pace
 from ctcasr.train.interrupt import Interrupt
 from ctcasr.train.meter import StepMeter
-from ctcasr.train.run_log import Batches, RunLog, TrainingError
+from ctcasr.train.run_log import RunLog, TrainingError
+from ctcasr.train.schedule import learning_rate, make_optimiser
 from ctcasr.train.state import TrainState
-from ctcasr.train.stepper import take_step
+from ctcasr.train.stepper import Stepper
 from ctcasr.train.synced_step import SyncedStep, find_dummy_batch
 from ctcasr.train.world import World, pick_device
 
 _ALONE = World()
+_CHECK_COST = 0.4  # of a second of audio in a check, in seconds of audio trained on
 
 
 def fit(
@@ -35,21 +48,38 @@ def fit(
     config: TrainConfig,
     resume: bool = False,
     world: World = _ALONE,
+    pace: Pace | None = None,
 ) -> Iterator[Record]:
-    """Train `task` and yield a Record of all that happens; best.pt, last.pt and records.jsonl lie in `out`.
+    """Train `task` and yield a Record of all that happens.
 
-    With `resume` (or `config.auto_resume`, if there is one), goes on from last.pt: on a CPU the result equals that of a run that was never
-    stopped, to the bit.
-    With a `world` of several processes, each calls this with loaders of its own share of both parts: they take every step and make every
-    check synced, as one process would. Rank 0 has the files and yields the records, the others none.
-    Raises TrainingError after `config.skips` unusable steps in a row, KeyboardInterrupt (state saved) on Ctrl-C or SIGTERM.
+    best.pt, last.pt and records.jsonl lie in `out`. With `resume` (or `config.auto_resume`, if
+    there is one), goes on from last.pt: on a CPU the result equals that of a run that was never
+    stopped, to the bit. With a `world` of several processes, each calls this with loaders of its
+    own share of both parts: they take every step and make every check together, as one process
+    would. Rank 0 has the files and yields the records, the others none. The `pace` is measured here
+    unless it is given.
+
+    Raises:
+        TrainingError: where training cannot go on: `config.skips` unusable steps in a row, too many
+            unreadable files, or an epoch without a step.
+        CheckpointError: where there is nothing to resume.
+        ValueError: where the config is wrong.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM; the state is saved.
     """
     if World.expected() and world.size == 1:
         raise TrainingError(
-            "started as one of several processes, but this recipe trains in one: start it without torchrun"
+            "started as one of several processes, but this recipe trains in one: "
+            "start it without torchrun"
         )
-    records = _Run(task, train, dev, Path(out), config, world).records(resume)
-    return records if world.rank == 0 else (record for record in records if False)
+    records = _Run(task, train, dev, Path(out), config, world, pace).records(resume)
+    return records if world.rank == 0 else _without_records(records)
+
+
+def _without_records(records: Iterator[Record]) -> Iterator[Record]:
+    """Train to the end, as rank 0 does, which tells of it."""
+    for _ in records:
+        pass
+    yield from ()
 
 
 class _Run:
@@ -63,224 +93,277 @@ class _Run:
         out: Path,
         config: TrainConfig,
         world: World,
+        pace: Pace | None,
     ) -> None:
-        self.task, self.steps = task, Bf16Steps(task) if config.bf16 else task
-        self.train, self.dev, self.out, self.config, self.world = train, dev, out, config, world
+        self.task = task
+        self.train = train
+        self.dev = dev
+        self.out = out
+        self.config = config
+        self.world = world
+        self.pace = pace
         self.device = pick_device(config.device)
         task.network.to(self.device)
         self.optimiser = make_optimiser(config, task.parameters())
+        steps = Bf16Steps(task) if config.bf16 else task
+        self.stepper = Stepper(steps, self.optimiser, config.clip)
         self.state = TrainState(epochs=config.epochs)
+        self.meter = StepMeter()
         self.clock = Clock()
-        self.synced: SyncedStep | None = None
-        self.checkpointer = Checkpointer(out, task, self.optimiser, self.state, world)
+        self.interrupt = Interrupt()
+        self.checkpointer = Checkpointer(out, task, self.optimiser, self.state, self.meter, world)
         self.log = RunLog(task, config, self.state, world)
 
     def records(self, resume: bool) -> Iterator[Record]:
         """The whole run."""
-        resume = resume or self.world.broadcast_object(
-            self.config.auto_resume and (self.out / "last.pt").exists()
-        )
+        there_is_one = self.config.auto_resume and (self.out / "last.pt").exists()
+        resume = resume or self.world.broadcast_object(there_is_one)
         if resume:
             self.log.named = self.checkpointer.restore(self.config.seed)
         else:
             seed_rank(self.config.seed, self.world)
         self.world.broadcast_module(self.task.network)
         if self.world.rank == 0:
-            self.out.mkdir(parents=True, exist_ok=True)
-            self.log.file = RecordFile(self.out / "records.jsonl", keep=self.state.records)
+            self.log.open(self.out / "records.jsonl")
         try:
-            with Interrupt() as self.interrupt:
-                yield from self._begin(resume)
-                while (
-                    self.state.epoch < self.state.epochs
-                    and not 0 < self.config.patience <= self.state.since_best
-                ):
+            with self.interrupt:
+                yield self._begin(resume)
+                if resume:
+                    yield self._resumed()
+                while self._goes_on:
                     yield from self._epoch()
-                yield self.log.event(
-                    "finished", f"{self.state.step} steps in {self.state.epoch} epochs"
-                )
+                    if self._goes_on:
+                        yield from self._pause()
+                if self._out_of_patience:
+                    yield self._stopped_early()
+                yield self._finished()
+        except LossRefused as refusal:
+            yield self.log.refused(refusal)
+            raise self.log.cannot_go_on(refusal) from refusal
         finally:
-            self.log.file.close()
+            self.log.close()
 
-    # the parts of a run ----------------------------------------------------------------------------------------------
+    # the parts of a run ---------------------------------------------------------------------------
 
-    def _begin(self, resume: bool) -> Iterator[Record]:
-        """Say what is about to happen, with the time and memory that it will take."""
-        middle = len(self.train) // 2
-        trial = [
-            b for b in itertools.islice(self.train.epoch(0, max(0, middle - 1)), 3) if b is not None
-        ]
-        guess = estimate(self.task, trial, self.device, self.config.bf16)
-        pace = guess.step_s_per_audio_s if guess else 0.0
-        dev_s = 0.4 * self.dev.seconds / self.config.check_every if self.dev else 0.0
-        epoch_s = pace * (self.train.seconds + dev_s) / self.world.size
+    def _begin(self, resume: bool) -> Record:
+        """Measure and plan; say what is about to happen, with the time and memory it will take."""
+        pace = self.pace or measure_pace(self.task, self.train, self.device, self.config.bf16)
+        epoch_s = self._expected_epoch_s(pace)
         if self.config.budget_s is not None and not resume:
-            if not self.world.broadcast_object(epoch_s):
-                raise TrainingError(
-                    "a time budget was given, but no trial step could be made to measure the pace: see the doctor"
-                )
-            self.state.epochs = max(1, round(self.config.budget_s / epoch_s)) if epoch_s else 1
+            self._plan_epochs(self.config.budget_s, epoch_s)
         if self.world.size > 1:
-            dummy_batch = find_dummy_batch(self.world, trial, self.train.epoch(0))
-            self.synced = SyncedStep(
-                self.world, self.task.network, dummy_batch and dummy_batch.to(self.device)
-            )
+            dummy = find_dummy_batch(self.world, pace.shortest, self.train.epoch(0))
+            on_device = None if dummy is None else dummy.to(self.device)
+            self.stepper.synced = SyncedStep(self.world, self.task.network, on_device)
         self._agree()
-        left = (self.state.epochs - self.state.epoch) * len(self.train) - self.state.batch
-        yield self.log.write(
-            "start",
-            {
-                "network": self.task.title,
-                "parameters": sum(p.numel() for p in self.task.parameters()),
-                "processes": self.world.size,
-                "device": str(self.device),
-                "threads": torch.get_num_threads(),
-                "epochs": self.state.epochs,
-                "steps": self.state.epochs * self._steps_per_epoch,
-                "batches_per_epoch": len(self.train),
-                "train_seconds": self.train.seconds,
-                "dev_seconds": self.dev.seconds if self.dev else 0.0,
-                "expected_epoch_s": epoch_s,
-                "expected_total_s": epoch_s * left / len(self.train),
-                "expected_memory_bytes": guess.memory_bytes if guess else None,
-            },
-        )
-        if resume:
-            yield self.log.event(
-                "resumed",
-                f"from step {self.state.step}, epoch {self.state.epoch}, batch {self.state.batch}",
+        batches_left = (self.state.epochs - self.state.epoch) * len(self.train) - self.state.batch
+        return self.log.write(
+            StartRecord(
+                **self.log.stamp(),
+                schema=SCHEMA,
+                network=self.task.title,
+                parameters=sum(p.numel() for p in self.task.parameters()),
+                processes=self.world.size,
+                device=str(self.device),
+                threads=torch.get_num_threads(),
+                epochs=self.state.epochs,
+                steps=self.state.epochs * self._steps_per_epoch,
+                batches_per_epoch=len(self.train),
+                train_seconds=self.train.seconds,
+                dev_seconds=self.dev.seconds if self.dev else 0.0,
+                expected_epoch_s=epoch_s,
+                expected_total_s=epoch_s * batches_left / len(self.train),
+                expected_memory_bytes=pace.memory_bytes,
             )
+        )
+
+    def _resumed(self) -> Record:
+        state = self.state
+        return self.log.event(
+            Reason.RESUMED, f"from step {state.step}, epoch {state.epoch}, batch {state.batch}"
+        )
+
+    def _stopped_early(self) -> Record:
+        return self.log.event(
+            Reason.EARLY_STOP,
+            f"{self.state.since_best} checks in a row brought nothing better (patience "
+            f"{self.config.patience}); best.pt is that of the best check",
+        )
+
+    def _finished(self) -> Record:
+        return self.log.event(
+            Reason.FINISHED, f"{self.state.step} steps in {self.state.epoch} epochs"
+        )
 
     def _epoch(self) -> Iterator[Record]:
         """The rest of the epoch that is going on, then its check."""
-        at, config = self.state, self.config
-        first, done, started, window = at.batch, at.step, at.seconds, StepMeter()
+        state = self.state
+        if state.batch == 0:
+            state.epoch_start_s = state.seconds
+            state.epoch_start_step = state.step
         self.task.network.train()
-        self.clock.start(at.seconds)
-        stream = self.train.epoch(at.epoch, at.batch)
-        while at.batch < len(self.train):
-            waited = self.clock.now()
-            group = list(itertools.islice(stream, config.accumulate))
-            batches = [batch and batch.to(self.device) for batch in group]
-            begun = self.clock.now()
-            rate = learning_rate(config, at.done, at.checks)
-            measure = window.steps + 1 >= config.log_every or at.batch + config.accumulate >= len(
-                self.train
-            )
-            outcome = take_step(
-                self.steps,
-                self.optimiser,
-                batches,
-                at.step,
-                rate,
-                config.clip,
-                measure,
-                self.synced,
-            )
-            at.batch += len(group) or config.accumulate
-            at.done = min(1.0, at.done + (1 - at.done) / max(1, self._steps_left() + 1))
-            at.seconds = self.clock.now()
-            yield from self.log.after(outcome, self.train)
-            if outcome is not None and not outcome.problem:
-                at.step += 1
-                self.task.after_step(at.step, self.state.epochs * self._steps_per_epoch)
-                window.add(outcome, rate, at.seconds - begun, begun - waited)
-                if window.steps >= config.log_every:
-                    yield self.log.write("step", {"epoch": at.epoch, **window.close()})
-            yield from self._pause()
-        if first == 0 and at.step == done:
-            raise self.log.nothing(self.train)
-        if window.steps:
-            yield self.log.write("step", {"epoch": at.epoch, **window.close()})
-        at.epoch, at.batch = at.epoch + 1, 0
-        if self.dev is not None and (at.epoch % config.check_every == 0 or at.epoch >= at.epochs):
+        self.clock.start(state.seconds)
+        stream = self.train.epoch(state.epoch, state.batch)
+        while state.batch < len(self.train):
+            yield from self._step(stream)
+            # Behind the last step comes the check, which reads what no checkpoint holds: gradients.
+            if state.batch < len(self.train):
+                yield from self._pause()
+        if state.step == state.epoch_start_step:
+            raise self.log.nothing_trained(self.train)
+        if self.meter.steps:
+            yield self._step_record()
+        train_loss = self.meter.mean_loss
+        self.meter.begin_epoch()
+        state.epoch += 1
+        state.batch = 0
+        if self.dev is not None and self._check_is_due:
             yield self._check(self.dev)
-            unread = self.world.gather(
-                [f"{skip.where}: {skip.reason}" for skip in self.dev.skipped]
-            )
-            yield from self.log.name("unreadable", [line for lines in unread for line in lines])
-        at.seconds = self.clock.now()
-        self._fit_epochs(at.seconds - started, first)
+            yield from self.log.name_unreadable(self.dev)
+        yield self._end_epoch(train_loss)
+
+    def _step(self, stream: Iterator[Batch | None]) -> Iterator[Record]:
+        """One optimiser step on the next batches, and what is to be told of it."""
+        state = self.state
+        config = self.config
+        asked_s = self.clock.now()
+        group = list(itertools.islice(stream, config.accumulate))
+        batches = [None if batch is None else batch.to(self.device) for batch in group]
+        begun_s = self.clock.now()
+        rate = learning_rate(config, state.done, state.checks)
+        ends_epoch = state.batch + config.accumulate >= len(self.train)
+        ends_window = self.meter.steps + 1 >= config.log_every
+        result = self.stepper.take(
+            batches, step=state.step, lr=rate, measure=ends_window or ends_epoch
+        )
+        state.batch += len(group) or config.accumulate
+        state.done = min(1.0, state.done + (1 - state.done) / max(1, self._steps_left + 1))
+        state.seconds = self.clock.now()
+        yield from self.log.after_step(result, self.train)
+        if result is None or result.problem is not None:
+            return
+        state.step += 1
+        self.task.after_step(state.step, state.epochs * self._steps_per_epoch)
+        self.meter.add(result, rate, step_s=state.seconds - begun_s, wait_s=begun_s - asked_s)
+        if self.meter.steps >= config.log_every:
+            yield self._step_record()
+
+    def _step_record(self) -> StepRecord:
+        """The record of the steps since the last one."""
+        return self.log.write(self.meter.record(**self.log.stamp(), epoch=self.state.epoch))
+
+    def _check(self, dev: Batches) -> Record:
+        """Score on the dev part, each process on its share; keep the network if it is the best."""
+        batches = (batch.to(self.device) for batch in dev.epoch(0) if batch is not None)
+        score = self.task.check(batches, self.world.gather)
+        best = self.state.note_check(score.key)
+        if best:
+            self.checkpointer.save_best()
+        metrics = dict(score.metrics)
+        unjudged = CheckRecord(
+            **self.log.stamp(),
+            epoch=self.state.epoch,
+            loss=metrics.pop("loss", None),
+            best=best,
+            metrics=metrics,
+            samples=list(score.samples),
+            report=dict(score.report),
+            evidence=dict(score.evidence),
+        )
+        verdict = self.task.judge([*self.log.history, unjudged])
+        return self.log.write(replace(unjudged, verdict=verdict))
+
+    def _end_epoch(self, train_loss: float) -> Record:
+        """Plan the epochs that are left, and save."""
+        state = self.state
+        state.seconds = self.clock.now()
+        seconds = state.seconds - state.epoch_start_s
+        if self.config.budget_s is not None:
+            more = round((self.config.budget_s - state.seconds) / seconds)
+            state.epochs = state.epoch + max(0, more)
         self._agree()
-        ended = self.log.write(
-            "epoch",
-            {
-                "epoch": at.epoch,
-                "seconds": at.seconds - started,
-                "train_loss": window.mean_loss,
-                "epochs": at.epochs,
-                "steps": at.epochs * self._steps_per_epoch,
-            },
+        record = self.log.write(
+            EpochRecord(
+                **self.log.stamp(),
+                epoch=state.epoch,
+                seconds=seconds,
+                train_loss=train_loss,
+                epochs=state.epochs,
+                steps=state.epochs * self._steps_per_epoch,
+            )
         )
         self._save()
         if self.dev is None:
-            self.checkpointer.best()
-        yield ended
-
-    def _check(self, dev: Batches) -> Record:
-        """Score on the dev part, each process on its share of it; keep the network if it is the best so far."""
-        score = self.task.check(
-            (batch.to(self.device) for batch in dev.epoch(0) if batch is not None),
-            self.world.gather,
-        )
-        best = self.state.improves(score.key)
-        self.state.checks.append(score.key[0])
-        self.state.since_best = 0 if best else self.state.since_best + 1
-        if best:
-            self.state.best = list(score.key)
-            self.checkpointer.best()
-        record = {
-            "epoch": self.state.epoch,
-            "dev_loss": score.metrics.get("loss"),
-            **score.metrics,
-            "samples": list(score.samples),
-            "report": dict(score.report),
-            "evidence": dict(score.evidence),
-            "best": best,
-        }
-        history = self.log.file.history + [
-            record_from({"kind": "check", "step": self.state.step, **record})
-        ]
-        return self.log.write("check", {**record, "verdict": self.task.judge(history)})
+            self.checkpointer.save_best()
+        return record
 
     def _pause(self) -> Iterator[Record]:
-        """Between two steps: save now and then, and end here if somebody asked any of the processes for it."""
+        """Between steps or epochs: save now and then; end if any of the processes was asked to."""
         due = self.world.rank == 0 and self.clock.since_save() >= self.config.save_every_s
         asked, save = self.world.all_reduce(bool(self.interrupt.asked), due)
         if asked:
-            by = self.interrupt.asked or "a signal to another process"
-            told = self.log.event(
-                "interrupted", f"by {by}; saved at step {self.state.step}, go on with --resume"
+            signal = self.interrupt.asked or "a signal to another process"
+            record = self.log.event(
+                Reason.INTERRUPTED,
+                f"by {signal}; saved at step {self.state.step}, go on with --resume",
             )
             self._save()
-            yield told
+            yield record
             raise KeyboardInterrupt
         if save:
             self._save()
 
-    # small parts -----------------------------------------------------------------------------------------------------
+    # small parts ----------------------------------------------------------------------------------
 
     @property
     def _steps_per_epoch(self) -> int:
-        return -(-len(self.train) // self.config.accumulate)
+        return math.ceil(len(self.train) / self.config.accumulate)
 
+    @property
     def _steps_left(self) -> int:
-        inside = -(-(len(self.train) - self.state.batch) // self.config.accumulate)
-        return (self.state.epochs - self.state.epoch - 1) * self._steps_per_epoch + max(0, inside)
+        """Of the training that is planned."""
+        epochs_left = self.state.epochs - self.state.epoch - 1
+        batches_left = len(self.train) - self.state.batch
+        in_epoch = max(0, math.ceil(batches_left / self.config.accumulate))
+        return epochs_left * self._steps_per_epoch + in_epoch
 
-    def _fit_epochs(self, epoch_s: float, first: int) -> None:
-        """With a time budget: as many more epochs as the time left allows at the pace just seen."""
-        budget = self.config.budget_s
-        if budget is not None and first == 0:
-            self.state.epochs = self.state.epoch + max(
-                0, round((budget - self.state.seconds) / epoch_s)
+    @property
+    def _goes_on(self) -> bool:
+        """Whether another epoch is to come."""
+        return self.state.epoch < self.state.epochs and not self._out_of_patience
+
+    @property
+    def _out_of_patience(self) -> bool:
+        """Whether so many checks in a row brought nothing better that training stops early."""
+        return 0 < self.config.patience <= self.state.since_best
+
+    @property
+    def _check_is_due(self) -> bool:
+        """Whether the epoch that has just ended is to be checked."""
+        state = self.state
+        return state.epoch % self.config.check_every == 0 or state.epoch >= state.epochs
+
+    def _expected_epoch_s(self, pace: Pace) -> float:
+        """Seconds that an epoch will take with its share of the checks; 0 where it is not known."""
+        check_s = 0.0
+        if self.dev is not None:
+            check_s = _CHECK_COST * self.dev.seconds / self.config.check_every
+        return pace.step_s_per_audio_s * (self.train.seconds + check_s) / self.world.size
+
+    def _plan_epochs(self, budget_s: float, epoch_s: float) -> None:
+        """As many epochs as a time budget allows."""
+        if not self.world.broadcast_object(epoch_s):
+            raise TrainingError(
+                "a time budget was given, but no trial step could be made to measure the pace: "
+                "see the doctor"
             )
+        self.state.epochs = max(1, round(budget_s / epoch_s)) if epoch_s else 1
 
     def _agree(self) -> None:
-        """Every rank stands where rank 0 stands: what a clock or a check has decided is decided for all."""
-        vars(self.state).update(self.world.broadcast_object(vars(self.state)))
+        """Every rank stands where rank 0 stands: what a clock or a check has decided is for all."""
+        self.state.restore(self.world.broadcast_object(self.state.as_dict()))
 
     def _save(self) -> None:
         self.clock.saved()
-        self.state.records = len(self.log.file.history)
-        self.checkpointer.last(self.log.named)
+        self.state.records = len(self.log.history)
+        self.checkpointer.save_last(self.log.named)

@@ -119,8 +119,9 @@ def test_pieces_can_be_brought_along(librispeech: ModuleType, tones: Any, tmp_pa
     settings = librispeech.Settings(
         train=str(tones.train), net=str(tones.net), pieces_model=model, workers=0, device="cpu"
     )
-    task, loader, _ = librispeech.prepare(settings, World())
-    assert task.tokenizer.model == own.model and task.augment_from == 2 * len(loader)
+    parts = librispeech.prepare(settings, World())
+    assert parts.task.tokenizer.model == own.model
+    assert parts.task.augment_from == 2 * len(parts.train)
 
 
 def test_pretraining_is_said_anew_in_every_epoch_and_goes_on_in_another_recipe(
@@ -184,7 +185,8 @@ def test_pretraining_learns_from_voices_that_do_not_select(
         workers=0,
         device="cpu",
     )
-    task, loader, dev = pretrain.prepare(settings, World())
+    parts = pretrain.prepare(settings, World())
+    task, loader, dev = parts.task, parts.train, parts.dev
     assert (
         not set(loader.corpus.voices) & set(dev.corpus.voices)
         and dev.corpus.fixed
@@ -192,7 +194,7 @@ def test_pretraining_learns_from_voices_that_do_not_select(
     )
     assert loader.corpus.seconds == pytest.approx(180, rel=0.1) and task.augment_from == len(loader)
     assert (
-        "abc" in " ".join(loader.corpus.texts.follow) or len(loader.corpus.texts.follow) > 8
+        "abc" in " ".join(loader.corpus.texts.followers) or len(loader.corpus.texts.followers) > 8
     )  # the texts of the manifest too
 
 
@@ -206,7 +208,7 @@ def test_several_processes_share_the_speech(pretrain: ModuleType, tones: Any, wo
         workers=0,
         device="cpu",
     )
-    parts = [pretrain.prepare(settings, World(rank, 2))[1] for rank in range(2)]
+    parts = [pretrain.prepare(settings, World(rank, 2)).train for rank in range(2)]
     seeds = [
         {seed for batch in loader.epoch(0) if batch is not None for seed in batch.seeds}
         for loader in parts

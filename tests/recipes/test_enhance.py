@@ -127,5 +127,5 @@ def test_a_dev_manifest_and_several_manifests_of_noise(folder: Path) -> None:
     assert Enhancer.load(folder / "run" / "best.pt").notes["utterances"] == 8
     settings = enhance.Settings(noise=both, unseen="noise1,other1")
     lines = enhance.read_manifest(folder / "train.jsonl").utterances
-    corpus = enhance.corpus(settings, lines, enhance.read_enhancer("mask_tiny"), None, None)
+    corpus = enhance.Scenes(settings, enhance.read_enhancer("mask_tiny")).corpus(lines)
     assert [sorted(kind.classes) for kind in corpus.interferers] == [["noise0", "other0"]]

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ctcasr.train import TrainConfig
-from ctcasr.train.config import learning_rate, make_optimiser
+from ctcasr.train.schedule import learning_rate, make_optimiser
 
 SCHEDULES = ("onecycle", "cosine", "linear", "exponential", "plateau", "constant", "range")
 

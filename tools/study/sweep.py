@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import recognise
 
 from ctcasr.records import CheckRecord, StepRecord, read_records
-from ctcasr.train import fit, parse
+from ctcasr.train import World, fit, parse
 
 SMOOTHING = 0.9  # weight of the losses before
 SHOWN = 24  # rows of the range test's table
@@ -50,10 +50,10 @@ def range_test(flags: list[str]) -> None:
     defaults = ["--epochs", "4", "--lr", "1e-2", "--order", "shuffle"]
     fixed = ["--schedule", "range", "--log-every", "1"]
     settings = parse(recognise.Settings, [*defaults, *flags, *fixed])
-    task, loader, _ = recognise.prepare(settings)
+    parts = recognise.prepare(settings, World())
     rates = []
     losses = []
-    for record in fit(task, loader, None, out=settings.out, config=settings):
+    for record in fit(parts.task, parts.train, None, out=settings.out, config=settings):
         if isinstance(record, StepRecord) and record.lr is not None:
             rates.append(record.lr)
             losses.append(math.inf if record.loss is None else record.loss)

@@ -1,0 +1,63 @@
+"""Files that are whole or not there: written beside their place first, then renamed into it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, durable: bool = True, shared: bool = False) -> Iterator[Path]:
+    """A neighbour of `path` to write to: it takes the name where the body ends.
+
+    Where the body raises, it goes. With `durable`, the bytes are on the disk before the old file is
+    given up. With `shared`, several processes may write at once: each has a neighbour of its own.
+    Else what a killed process has left is written over. The folder is made where it is missing.
+
+    Raises:
+        OSError: where the system refuses to write; `path` is then what it was before.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "notes.txt"
+        >>> with replacing(path) as part:
+        ...     written = part.write_text("all of it", encoding="utf-8")
+        ...     path.exists()
+        False
+        >>> path.read_text(encoding="utf-8")
+        'all of it'
+    """
+    owner = f".{os.getpid()}" if shared else ""
+    part = path.with_name(f".{path.name}{owner}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        if durable:
+            _flush(part)
+        os.replace(part, path)
+    finally:
+        _remove(part)
+
+
+def write_text(path: Path, text: str, *, durable: bool = True, shared: bool = False) -> None:
+    """Write `text` as UTF-8 with plain newlines, whole or not at all; OSError as `replacing`."""
+    with replacing(path, durable=durable, shared=shared) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _flush(path: Path) -> None:
+    """Hand a file's bytes to the disk."""
+    with open(path, "r+b") as file:
+        os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> None:
+    """Take away what was not renamed: a file, or a folder with all that is in it."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
