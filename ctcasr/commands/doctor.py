@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import torch
-from rich.console import Console
 
 from ctcasr.commands.progress import progress_bar
 from ctcasr.data import read_manifest
@@ -18,6 +17,7 @@ from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec
 from ctcasr.show.findings_table import table
 from ctcasr.show.run_page import write_page
+from ctcasr.show.terminal import TextConsole
 from ctcasr.text import Tokenizer, make_tokenizer
 
 
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         findings = examination.as_json()
         print(json.dumps(findings, ensure_ascii=False, allow_nan=False, indent=1))
     else:
-        Console(highlight=False).print(table(examination))
+        TextConsole(highlight=False).print(table(examination))
     return 1 if examination.hurts else 0
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from ctcasr.commands.progress import progress_bar
 from ctcasr.compare.choice import choose_shares
 from ctcasr.compare.eligibility import examine_judge
@@ -25,6 +23,7 @@ from ctcasr.show.scene_picture import pictures
 from ctcasr.show.score_files import scores, write_rows, write_scores
 from ctcasr.show.score_page import write_page
 from ctcasr.show.score_table import table
+from ctcasr.show.terminal import TextConsole
 
 PIPE_WIDTH = 160  # columns of the table where no terminal says how many there are
 
@@ -128,7 +127,7 @@ def score_enhanced(
     trial.skipped[:0] = skipped
     summary = summarise(trial, test_scenes, setting)
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(highlight=False, width=width).print(table(summary, trial, remarks))
+    TextConsole(highlight=False, width=width).print(table(summary, trial, remarks))
     facts = {
         "scenes": str(path),
         "test_scenes": len(test_scenes),

@@ -16,6 +16,7 @@ from ctcasr.show.plain import PlainLines
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
 from ctcasr.show.screen import WIDEST, screen
+from ctcasr.show.terminal import TextConsole, print_line
 
 DRAW_S = 0.5  # a step redraws the view at most this often: calm to the eye, nothing to the clock
 _NOTEBOOK = WIDEST - 20  # columns of a view in a notebook
@@ -24,6 +25,8 @@ _CELL_STYLE = (
     "font-family:Menlo,'DejaVu Sans Mono',Consolas,monospace;"
     "font-size:13px;line-height:1.25;white-space:pre"
 )
+
+_GONE = (OSError, SystemExit)  # rich leaves the program where the pipe of a console is closed
 
 R = TypeVar("R", bound=Record)
 
@@ -44,7 +47,7 @@ def watch(
     """Pass every record through and show the run meanwhile.
 
     Live on a terminal or in a notebook, else (or if `plain`) as lines. A view that fails to write
-    (a terminal that has gone) is dropped; the records go on.
+    (a terminal that has gone, a pipe that is closed) is dropped; the records go on.
 
     Example:
         >>> from ctcasr.records import EpochRecord
@@ -53,18 +56,18 @@ def watch(
         >>> _ = list(watch([epoch], console=paper))
         0:03  epoch  1  step     0  epoch  train loss    2.00   took 0:03
     """
-    view: View | None = _view(plain, console or Console())
+    view: View | None = _view(plain, console or TextConsole())
     try:
         for record in records:
             if view is not None:
                 try:
                     view.add(record)
-                except OSError:
+                except _GONE:
                     view = None
             yield record
     finally:
         if view is not None:
-            with suppress(OSError):
+            with suppress(*_GONE):
                 view.close()
 
 
@@ -76,15 +79,6 @@ def _view(plain: bool | None, console: Console) -> View:
         unicode = console.encoding.startswith("utf")
         plain = not console.is_terminal or console.is_dumb_terminal or not unicode
     return PlainView(console) if plain else LiveView(console)
-
-
-def print_line(console: Console, line: str) -> None:
-    """Print a line as it is; letters that the console's encoding lacks are escaped.
-
-    A transcript in such letters must not end a run of hours.
-    """
-    line = line.encode(console.encoding, "backslashreplace").decode(console.encoding)
-    console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
 class PlainView:

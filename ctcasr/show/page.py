@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,12 @@ def page(title: str, head: str, sections: Sequence[Section]) -> str:
         f"</main><script>{_resource('page.js')}</script></html>\n",
     ]
     return "".join(parts)
+
+
+def write_html(path: Path, html: str) -> Path:
+    """Write a page; broken bytes in names are escaped."""
+    path.write_text(html, encoding="utf-8", errors="backslashreplace")
+    return path
 
 
 def facts(entries: Sequence[tuple[str, str]]) -> str:

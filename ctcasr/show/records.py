@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ctcasr.diagnose import Cause, Verdict
 from ctcasr.records import CheckRecord, Record, StartRecord, StepRecord
+from ctcasr.show.terminal import printable
 
 NO_METRICS = {"utterances", "empty_hypotheses"}  # counts that a check holds beside its metrics
 FIRST_METRICS = ("wer", "cer")
@@ -92,9 +93,9 @@ def samples_of(check: CheckRecord) -> list[Sample]:
         blank = entry.get("blank")
         samples.append(
             Sample(
-                id=str(entry.get("id") or ""),
-                reference=str(entry.get("reference") or ""),
-                hypothesis=str(entry.get("hypothesis") or ""),
+                id=printable(str(entry.get("id") or "")),
+                reference=printable(str(entry.get("reference") or "")),
+                hypothesis=printable(str(entry.get("hypothesis") or "")),
                 blank=blank if isinstance(blank, list) else None,
                 spikes=entry.get("spikes") or (),
             )

@@ -12,7 +12,7 @@ from ctcasr.diagnose import verdict
 from ctcasr.records import CheckRecord, EventRecord, Record, StepRecord, read_records
 from ctcasr.show.charts import Curve, Mark, Point, chart
 from ctcasr.show.curves import smooth
-from ctcasr.show.page import Column, Section, facts, page, table
+from ctcasr.show.page import Column, Section, facts, page, table, write_html
 from ctcasr.show.page_samples import samples
 from ctcasr.show.page_verdicts import banner, history, verdicts_of
 from ctcasr.show.records import FIRST_METRICS, final_course, metrics_of, number, series
@@ -73,9 +73,7 @@ def write_page(run: Path | str) -> Path:
         history(verdicts),
         _events(course),
     ]
-    path = folder / NAME
-    path.write_text(page(folder.resolve().name, head, sections), encoding="utf-8")
-    return path
+    return write_html(folder / NAME, page(folder.resolve().name, head, sections))
 
 
 @dataclass(frozen=True)

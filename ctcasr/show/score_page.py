@@ -9,7 +9,7 @@ from pathlib import Path
 from ctcasr.compare.quality import SoundSummary
 from ctcasr.compare.summary import Row, Summary
 from ctcasr.show.intervals import Condition, Estimate, interval_chart
-from ctcasr.show.page import Column, Section, facts, folded, page, table
+from ctcasr.show.page import Column, Section, facts, folded, page, table, write_html
 from ctcasr.show.score_cells import (
     FIXED,
     failure_texts,
@@ -82,8 +82,7 @@ def write_page(
         Section("Scenes", _SCENES_WHY, "".join(pictures)),
     ]
     head = _facts(summary) + _list(remarks)
-    path.write_text(page(title, head, sections), encoding="utf-8")
-    return path
+    return write_html(path, page(title, head, sections))
 
 
 def _facts(summary: Summary) -> str:

@@ -18,6 +18,7 @@ from ctcasr.diagnose import Verdict
 from ctcasr.records import CheckRecord, Reason
 from ctcasr.show.records import metrics_of, number, samples_of
 from ctcasr.show.run_view import RunView
+from ctcasr.show.terminal import printable
 from ctcasr.show.trace import sparkline
 from ctcasr.show.units import (
     BLUE,
@@ -229,7 +230,7 @@ def _tail(view: RunView) -> Table:
     if left_out(view):
         grid.add_row("left out", Text(left_out(view)))
     if view.event is not None:
-        message = view.event.message or str(view.event.reason)
+        message = printable(view.event.message) or str(view.event.reason)
         grid.add_row("event", Text(f"step {count(view.event.step)}: {message}"))
     if view.verdict is not None:
         grid.add_row("verdict", verdict_text(view.verdict))
