@@ -64,16 +64,24 @@ def _export_classifiers(arguments: argparse.Namespace) -> None:
         raise ValueError(
             "expected --test MANIFEST with clips that a classifier's exported files are run on"
         )
-    exported = _export_classifier(arguments, arguments.checkpoint, "classifier")
+    classifier = Classifier.load(arguments.checkpoint)
+    against = Classifier.load(arguments.against) if arguments.against else None
+    if against is not None and set(against.classes) != set(classifier.classes):
+        raise ValueError(
+            f"--against {arguments.against}: expected a classifier of the same classes, "
+            f"{', '.join(classifier.classes)}; got one of {', '.join(against.classes)}"
+        )
+    exported = _export_classifier(arguments, classifier, "classifier")
     print(exported)
-    if arguments.against:
-        reference = _export_classifier(arguments, arguments.against, "reference")
+    if against is not None:
+        reference = _export_classifier(arguments, against, "reference")
         print(reference)
         print("\n".join(savings(exported, reference)))
 
 
-def _export_classifier(arguments: argparse.Namespace, path: str, name: str) -> Exported:
-    classifier = Classifier.load(path)
+def _export_classifier(
+    arguments: argparse.Namespace, classifier: Classifier, name: str
+) -> Exported:
     test_clips = _clips(arguments.test, classifier)
     calibration_clips = _clips(arguments.calibrate, classifier)
     if not test_clips:
@@ -88,7 +96,11 @@ def _clips(manifest: str | None, classifier: Classifier) -> list[Utterance]:
     if manifest is None:
         return []
     utterances = read_manifest(manifest).utterances
-    return [utterance for utterance in utterances if utterance.label in classifier.classes]
+    clips = [utterance for utterance in utterances if utterance.label in classifier.classes]
+    if len(clips) < len(utterances):
+        others = len(utterances) - len(clips)
+        print(f"{manifest}: {others} of {len(utterances)} lines are of other classes, left aside")
+    return clips
 
 
 def savings(exported: Exported, reference: Exported) -> list[str]:
