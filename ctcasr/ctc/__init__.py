@@ -7,6 +7,7 @@ from ctcasr.ctc.align import forced_align
 from ctcasr.ctc.beam import BeamSearch, Scorer, spelled
 from ctcasr.ctc.decode import Decoded, greedy, penalised
 from ctcasr.ctc.entropy import alignment_entropy
+from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.loss import ctc_loss
 from ctcasr.ctc.module import CTCLoss
 from ctcasr.ctc.report import CtcReport, ctc_report
@@ -16,6 +17,7 @@ __all__ = [
     "CTCLoss",
     "CtcReport",
     "Decoded",
+    "InputError",
     "Scorer",
     "alignment_entropy",
     "ctc_loss",

@@ -1,4 +1,4 @@
-"""The best path through the lattice of each row (Viterbi), its scores in float64 (compiled).
+"""The best path through the lattice of each row (Viterbi), in float64 (compiled).
 
 Labels and blanks lie in two planes: place u of the blank plane stands before label u, place u of
 the label plane is label u - 1, so that its place 0 is never reached.
@@ -29,13 +29,12 @@ def largest(frame: Array) -> Number:
 
 @jit
 def log_norm(frame: Array) -> Number:
-    """log of the sum of exp over one frame [C]; the powers in the type of the frame."""
-    top = largest(frame)
-    log2e = frame.dtype.type(_LOG2E)
+    """log of the sum of exp over one frame [C], in float64."""
+    top = np.float64(largest(frame))
     total = 0.0
     for c in range(frame.shape[0]):
-        total += np.float64(exp2((frame[c] - top) * log2e))
-    return np.float64(top) + np.log(total)
+        total += exp2((np.float64(frame[c]) - top) * _LOG2E)
+    return top + np.log(total)
 
 
 @jit

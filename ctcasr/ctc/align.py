@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ctcasr.ctc.backends import select
 from ctcasr.ctc.batch import CtcBatch, Lengths, prepare
+from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.reference import scores as lattice_scores
-from ctcasr.kernels.pool import kernel_pool
 
 
 class Span(NamedTuple):
@@ -60,7 +60,7 @@ def forced_align(
     Float64 inside. Rows without a path are returned empty, with score -inf.
 
     Raises:
-        ValueError: as `ctc_loss`; or names a row with NaN.
+        InputError: as `ctc_loss`; or names a row with NaN.
 
     Example:
         >>> logits = 5 * torch.eye(3)[[1, 1, 0, 2, 2]][None]    # a a - b b
@@ -82,7 +82,7 @@ def forced_align(
     alignments = []
     for row, total in enumerate(paths.totals.tolist()):
         if math.isnan(total):
-            raise ValueError(
+            raise InputError(
                 f"logits: row {row} holds NaN (or only -inf in a frame); nothing can be aligned "
                 f"to it"
             )
@@ -105,6 +105,7 @@ def forced_align(
 def _best_paths(logits: Tensor, ctc_batch: CtcBatch) -> _Paths:
     """By the compiled kernel on the host, with as many threads as torch uses."""
     from ctcasr.ctc import _cpu_align as kernel
+    from ctcasr.kernels.pool import kernel_pool
 
     rows, frames, _ = logits.shape
     labels = ctc_batch.targets.numpy()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ctcasr.ctc import native, reference
 from ctcasr.ctc.batch import CtcBatch, CtcOutput
+from ctcasr.ctc.errors import InputError
 
 ForwardBackward = Callable[[Tensor, CtcBatch, bool], CtcOutput]
 
@@ -27,7 +28,7 @@ def select(name: str, device: torch.device) -> ForwardBackward:
     "auto" takes the kernel of the device, else torch, and warns once that it does.
 
     Raises:
-        ValueError: unknown backend, or one for another device.
+        InputError: unknown backend, or one for another device.
         ImportError: backend "cpu" or "cuda" where numba or NVRTC is missing.
     """
     if name == "auto":
@@ -37,9 +38,9 @@ def select(name: str, device: torch.device) -> ForwardBackward:
     if name == "reference":
         return reference.forward_backward
     if name not in _DEVICES:
-        raise ValueError(f"backend must be one of {BACKENDS}, got {name!r}")
+        raise InputError(f"backend must be one of {BACKENDS}, got {name!r}")
     if device.type != name:
-        raise ValueError(
+        raise InputError(
             f"backend={name!r} needs logits on {name}, these are on {device}; use backend='auto'"
         )
     return _kernel(name)

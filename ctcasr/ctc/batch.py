@@ -11,6 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ctcasr.ctc.errors import InputError
+from ctcasr.ctc.transforms import plain
+
 Lengths = Sequence[int] | Tensor
 
 
@@ -120,10 +123,11 @@ def prepare(
     (`checked=False`), so that nothing waits.
 
     Raises:
-        ValueError: names the row that is wrong, or the argument.
+        InputError: names the row that is wrong, or the argument.
     """
+    targets = plain(targets, "targets")
     if logits.dim() != 3 or not logits.is_floating_point():
-        raise ValueError(
+        raise InputError(
             f"logits must be a floating point tensor [B, T, C], "
             f"got {logits.dtype} {list(logits.shape)}"
         )
@@ -134,7 +138,7 @@ def prepare(
     )
     label_counts = _target_lengths(targets, target_lengths, rows)
     if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
-        raise ValueError(f"targets must be integers, got {targets.dtype}")
+        raise InputError(f"targets must be integers, got {targets.dtype}")
     left_there = on_device and targets.is_cuda and targets.device == logits.device
     if not left_there:
         targets = targets.cpu()
@@ -156,7 +160,7 @@ def checked(ctc_batch: CtcBatch, classes: int) -> CtcBatch:
     """The batch with its labels on the host and checked (waits for the device if they were not).
 
     Raises:
-        ValueError: names the row with a wrong label.
+        InputError: names the row with a wrong label.
     """
     if ctc_batch.checked:
         return ctc_batch
@@ -166,31 +170,34 @@ def checked(ctc_batch: CtcBatch, classes: int) -> CtcBatch:
 
 
 def check_blank(blank: int, classes: int) -> None:
-    """ValueError where the blank is none of the classes."""
-    if not 0 <= blank < classes:
-        raise ValueError(
-            f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}"
-        )
+    """InputError where the blank is none of the classes."""
+    if 0 <= blank < classes:
+        return
+    advice = f"; the last class is blank={classes - 1}" if blank < 0 else ""
+    raise InputError(
+        f"blank must lie in 0..{classes - 1} (logits have {classes} classes), got {blank}{advice}"
+    )
 
 
 def check_lengths(lengths: Lengths, name: str, rows: int, most: int, what: str) -> tuple[int, ...]:
-    """Lengths of `rows` rows as host integers; ValueError names the row whose length is wrong."""
+    """Lengths of `rows` rows as host integers; InputError names the row whose length is wrong."""
     if isinstance(lengths, Tensor):
+        lengths = plain(lengths, name)
         if lengths.is_floating_point() or lengths.dim() > 1:
-            raise ValueError(
+            raise InputError(
                 f"{name} must be {rows} integers, got {lengths.dtype} {list(lengths.shape)}"
             )
         lengths = lengths.reshape(-1).tolist()
     counts = tuple(int(length) for length in lengths)
     if any(count != length for count, length in zip(counts, lengths, strict=True)):
-        raise ValueError(f"{name} must be integers, got {lengths}")
+        raise InputError(f"{name} must be integers, got {lengths}")
     if len(counts) != rows:
-        raise ValueError(
+        raise InputError(
             f"{name} must hold one length for each of the {rows} rows, got {len(counts)}"
         )
     for row, count in enumerate(counts):
         if not 0 <= count <= most:
-            raise ValueError(f"{name}: row {row} has length {count}, expected 0..{most} ({what})")
+            raise InputError(f"{name}: row {row} has length {count}, expected 0..{most} ({what})")
     return counts
 
 
@@ -199,18 +206,18 @@ def _target_lengths(targets: Tensor, target_lengths: Lengths, rows: int) -> tupl
     name = "target_lengths"
     if targets.dim() == 2:
         if targets.shape[0] != rows:
-            raise ValueError(
+            raise InputError(
                 f"padded targets must have one row for each of the {rows} rows of the logits, "
                 f"got {list(targets.shape)}"
             )
         return check_lengths(target_lengths, name, rows, targets.shape[1], "columns of targets")
     if targets.dim() != 1:
-        raise ValueError(
+        raise InputError(
             f"targets must be padded [B, S] or concatenated [sum S], got {list(targets.shape)}"
         )
     counts = check_lengths(target_lengths, name, rows, targets.numel(), "concatenated targets")
     if sum(counts) != targets.numel():
-        raise ValueError(
+        raise InputError(
             f"concatenated targets hold {targets.numel()} labels, target_lengths sum to "
             f"{sum(counts)}; pass [B, S] if the targets are padded"
         )
@@ -238,7 +245,7 @@ def _check_labels(labels: Tensor, lengths: tuple[int, ...], blank: int, classes:
     while position >= lengths[row]:
         position -= lengths[row]
         row += 1
-    raise ValueError(
+    raise InputError(
         f"targets: row {row}, position {position} has label {label}, {reason}; "
         f"check that the tokenizer and the logits agree (C={classes}, blank={blank})"
     )
@@ -249,14 +256,14 @@ def _weighted_prior(prior: Tensor | None, weight: float, classes: int) -> Tensor
     if prior is None:
         return None
     if prior.dim() != 1 or prior.numel() != classes:
-        raise ValueError(
+        raise InputError(
             f"prior must hold {classes} log-probabilities [C], got {list(prior.shape)}"
         )
     weighted = prior.detach().to("cpu", torch.float64) * float(weight)
     wrong = ~weighted.isfinite()
     if bool(wrong.any()):
         label = int(wrong.nonzero()[0])
-        raise ValueError(
+        raise InputError(
             f"prior must be finite log-probabilities, class {label} has {float(prior[label])}; "
             f"smooth the counts before taking the log"
         )

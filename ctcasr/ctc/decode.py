@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.batch import Lengths, check_blank, check_lengths, to_device
+from ctcasr.ctc.errors import InputError
 
 
 class Decoded(NamedTuple):
@@ -34,7 +35,7 @@ def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:
     One transfer from the device for the whole batch.
 
     Raises:
-        ValueError: wrong shape, blank or lengths.
+        InputError: wrong shape, blank or lengths.
 
     Example:
         >>> logits = torch.eye(3)[[1, 1, 0, 1, 2]][None]     # a a - a b
@@ -44,7 +45,7 @@ def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:
         ((0, 2), (3, 4), (4, 5))
     """
     if logits.dim() != 3:
-        raise ValueError(f"logits must be [B, T, C], got {list(logits.shape)}")
+        raise InputError(f"logits must be [B, T, C], got {list(logits.shape)}")
     rows, frames, classes = logits.shape
     frame_counts = check_lengths(lengths, "lengths", rows, frames, "frames of the logits")
     check_blank(blank, classes)

@@ -36,12 +36,16 @@ def computed(logits: Tensor, ctc_batch: CtcBatch, run: ForwardBackward) -> CtcOu
     return run(logits.detach(), ctc_batch, True)
 
 
-def tied(logits: Tensor, output: CtcOutput) -> Tensor:
-    """The losses [B] of an output, with its gradient as their derivative by logits [B, T, C]."""
+def tied(logits: Tensor, output: CtcOutput, time_first: bool = False) -> Tensor:
+    """The losses [B] of an output, with its gradient as their derivative by the logits.
+
+    These are [B, T, C], or [T, B, C] if `time_first`. The losses' `grad_fn` can be called as that
+    of torch's loss can: outer gradients [B] to the gradient of the logits.
+    """
     assert output.grad is not None
     anchor = _Anchor.apply(logits)  # type: ignore[no-untyped-call]
     grad = output.grad.to(logits.dtype)
-    nll: Tensor = _Stored.apply(logits, output.nll, grad, anchor)  # type: ignore[no-untyped-call]
+    nll: Tensor = _Stored.apply(logits, output.nll, grad, anchor, time_first)  # type: ignore[no-untyped-call]
     return nll
 
 
@@ -85,12 +89,14 @@ class _Stored(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(logits: Tensor, nll: Tensor, grad: Tensor, anchor: Tensor) -> Tensor:
+    def forward(
+        logits: Tensor, nll: Tensor, grad: Tensor, anchor: Tensor, time_first: bool
+    ) -> Tensor:
         return nll.view_as(nll)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        _, _, grad, anchor = inputs
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, _, grad, anchor, ctx.time_first = inputs
         ctx.save_for_backward(grad, anchor)
         ctx.save_for_forward(grad, anchor)
 
@@ -101,23 +107,40 @@ class _Stored(torch.autograd.Function):
             scaled = _RowScaled.apply(grad, outer[0], anchor)  # type: ignore[no-untyped-call]
         else:
             scaled = _scaled(grad, outer[0])
-        return scaled, None, None, None
+        if ctx.time_first:
+            scaled = scaled.transpose(0, 1)
+        return scaled, None, None, None, None
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Tensor:
         grad, anchor = ctx.saved_tensors
-        slope = _RowProduct.apply(grad, tangents[0], anchor)  # type: ignore[no-untyped-call]
-        nll_slope: Tensor = slope
-        return nll_slope
+        direction = tangents[0]
+        if ctx.time_first:
+            direction = direction.transpose(0, 1)
+        slope: Tensor = _RowProduct.apply(grad, direction, anchor)  # type: ignore[no-untyped-call]
+        return slope
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Tensor) -> Any:
-        *batched, anchor = inputs
-        folded = []
-        for tensor, dim in zip(batched, in_dims, strict=False):
-            folded.append(_folded(tensor, dim, info.batch_size))
-        nll = _Stored.apply(*folded, anchor)  # type: ignore[no-untyped-call]
-        return nll.unflatten(0, (info.batch_size, -1)), 0
+    def vmap(info: Any, in_dims: tuple[Any, ...], *inputs: Any) -> Any:
+        logits, nll, grad, anchor, time_first = inputs
+        copies = info.batch_size
+        nll = _Stored.apply(  # type: ignore[no-untyped-call]
+            _folded(logits, in_dims[0], copies, time_first),
+            _folded(nll, in_dims[1], copies),
+            _folded(grad, in_dims[2], copies),
+            anchor,
+            False,
+        )
+        return nll.unflatten(0, (copies, -1)), 0
+
+
+def _call(node: Any, *outer: Tensor) -> Tensor:
+    gradient: Tensor = node.apply(*outer)[0]
+    return gradient
+
+
+# Torch's own nodes can be called; those of its Python functions cannot, unless they are told how.
+_Stored._backward_cls.__call__ = _call  # type: ignore[method-assign]
 
 
 class _RowScaled(torch.autograd.Function):
@@ -232,11 +255,18 @@ class _Anchor(torch.autograd.Function):
         return _Anchor.apply(logits), None  # type: ignore[no-untyped-call]
 
 
-def _folded(tensor: Tensor, dim: int | None, copies: int) -> Tensor:
-    """The vmapped dimension of a tensor, which it may lack, put into its batch."""
+def _folded(tensor: Tensor, dim: int | None, copies: int, time_first: bool = False) -> Tensor:
+    """The vmapped dimension of a tensor, which it may lack, put into its batch.
+
+    The batch is the first dimension of what comes out, and the second of what came if `time_first`.
+    """
     if dim is None:
-        return tensor.expand(copies, *tensor.shape).flatten(0, 1)
-    return tensor.movedim(dim, 0).flatten(0, 1)
+        stacked = tensor.expand(copies, *tensor.shape)
+    else:
+        stacked = tensor.movedim(dim, 0)
+    if time_first:
+        stacked = stacked.transpose(1, 2)
+    return stacked.flatten(0, 1)
 
 
 def _repeated(ctc_batch: CtcBatch, copies: int) -> CtcBatch:
@@ -257,10 +287,14 @@ def _scaled(grad: Tensor, outer: Tensor) -> Tensor:
     factors = outer[:, None, None]
     if is_transformed(outer) or is_transformed(grad) or grad.device.type != "cpu":
         return (grad * factors).to(grad.dtype)
-    if bool((outer == 1).all()):
-        # The stored tensor itself: autograd copies it before it changes it, unless the graph is
-        # let go and nobody else holds it.
+    if bool((outer == 1).all()) and not _graph_is_kept():
+        # The stored tensor itself: nobody will read it again, so a leaf may take it as it is.
         return grad
     if grad.dtype != outer.dtype:
         return (grad * factors).to(grad.dtype)
     return torch.mul(grad, factors, out=fresh(tuple(grad.shape), grad.dtype))
+
+
+def _graph_is_kept() -> bool:
+    """Whether the graph may be walked once more after this; true outside of a walk."""
+    return bool(torch._C._autograd._get_current_graph_task_keep_graph())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, get_args, overload
 
 import torch
@@ -11,6 +12,7 @@ from ctcasr.ctc import reference
 from ctcasr.ctc.backends import select
 from ctcasr.ctc.batch import CtcBatch, Lengths, prepare
 from ctcasr.ctc.derivative import computed, tied
+from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.op import ctc_forward_backward
 from ctcasr.ctc.report import CtcReport, from_output
 from ctcasr.ctc.transforms import has_tangent, is_transformed
@@ -89,7 +91,8 @@ def ctc_loss(
         return_report: adds a CtcReport from the same lattice.
 
     Raises:
-        ValueError: wrong lengths, labels or options; names the row.
+        InputError: wrong lengths, labels or options; names the row. Both a ValueError and, as
+            torch raises, a RuntimeError.
         RuntimeError: a report inside a CUDA graph or a transform of torch.func.
 
     Example:
@@ -101,56 +104,132 @@ def ctc_loss(
         >>> [round(float(slope), 4) for slope in logits.grad[0, 0]]    # softmax less occupancy
         [0.0, 0.0]
     """
-    if reduction not in get_args(Reduction):
-        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
-    if torch.compiler.is_compiling() and backend == "auto" and not (return_report or validate):
-        # One opaque operator: the checks of host values would break the graph.
-        frame_counts = torch.as_tensor(input_lengths)
-        label_counts = torch.as_tensor(target_lengths)
-        nll, _, _ = ctc_forward_backward(
-            logits,
-            targets,
-            frame_counts,
-            label_counts,
-            blank,
-            None if prior is None else prior * prior_weight,
-            normalize,
-            torch.is_grad_enabled() and logits.requires_grad,
-        )
-        return _reduced(nll, label_counts, reduction, zero_infinity)
-    select(backend, logits.device)  # a wrong backend is named before anything else
-    ctc_batch = prepare(
-        logits,
-        targets,
-        input_lengths,
-        target_lengths,
-        blank,
-        prior,
-        prior_weight,
-        normalize,
-        on_device=backend in ("auto", "cuda") and not validate,
+    options = LossOptions(
+        blank, reduction, zero_infinity, normalize, prior, prior_weight, backend, validate
     )
-    report = None
-    if return_report:
-        nll, report = _losses_and_report(logits, ctc_batch, backend)
-    else:
-        nll = _losses(logits, ctc_batch, backend)
-    loss = _reduced(nll, ctc_batch.target_lengths, reduction, zero_infinity)
+    loss, report = loss_and_report(
+        logits, targets, input_lengths, target_lengths, options, return_report=return_report
+    )
     return loss if report is None else (loss, report)
 
 
-def _losses(logits: Tensor, ctc_batch: CtcBatch, backend: Backend) -> Tensor:
+@dataclass(frozen=True)
+class LossOptions:
+    """What `ctc_loss` and `CTCLoss` are told besides the batch.
+
+    Raises:
+        InputError: unknown reduction.
+    """
+
+    blank: int = 0
+    reduction: Reduction = "mean"
+    zero_infinity: bool = False
+    normalize: bool = True
+    prior: Tensor | None = None
+    prior_weight: float = 1.0
+    backend: Backend = "auto"
+    validate: bool = False
+
+    def __post_init__(self) -> None:
+        if self.reduction not in get_args(Reduction):
+            raise InputError(f"reduction must be 'mean', 'sum' or 'none', got {self.reduction!r}")
+
+
+def loss_and_report(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    options: LossOptions,
+    *,
+    time_first: bool = False,
+    return_report: bool = False,
+) -> tuple[Tensor, CtcReport | None]:
+    """The loss of logits [B, T, C], or [T, B, C] if `time_first`; the report where it is wanted.
+
+    Raises:
+        InputError: wrong lengths, labels or options; names the row.
+        RuntimeError: a report inside a CUDA graph or a transform of torch.func.
+    """
+    rows_first = logits
+    if time_first:
+        rows_first = _transposed(logits)
+    plain_call = options.backend == "auto" and not (return_report or options.validate)
+    if plain_call and torch.compiler.is_compiling():
+        return _traced(rows_first, targets, input_lengths, target_lengths, options), None
+    select(options.backend, logits.device)  # a wrong backend is named before anything else
+    ctc_batch = prepare(
+        rows_first,
+        targets,
+        input_lengths,
+        target_lengths,
+        options.blank,
+        options.prior,
+        options.prior_weight,
+        options.normalize,
+        on_device=options.backend in ("auto", "cuda") and not options.validate,
+    )
+    report = None
+    if return_report:
+        nll, report = _losses_and_report(logits, ctc_batch, options.backend, time_first)
+    else:
+        nll = _losses(logits, ctc_batch, options.backend, time_first)
+    if options.zero_infinity:
+        nll = nll.masked_fill(nll == torch.inf, 0.0)
+    return _reduced(nll, ctc_batch.target_lengths, options.reduction), report
+
+
+def _traced(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    options: LossOptions,
+) -> Tensor:
+    """The loss as one opaque operator, whose shapes torch.compile and torch.export see.
+
+    Nothing here reads a host value: that would break the graph, or fix the size of the batch.
+    """
+    frame_counts = torch.as_tensor(input_lengths)
+    label_counts = torch.as_tensor(target_lengths)
+    nll: Tensor
+    nll, _, _ = ctc_forward_backward(
+        logits,
+        targets,
+        frame_counts,
+        label_counts,
+        options.blank,
+        None if options.prior is None else options.prior * options.prior_weight,
+        options.normalize,
+        torch.is_grad_enabled() and logits.requires_grad,
+    )
+    if options.zero_infinity:
+        nll = nll.masked_fill(nll == torch.inf, 0.0)
+    if options.reduction == "none":
+        return nll
+    if options.reduction == "sum":
+        return nll.sum()
+    return (nll / label_counts.clamp_min(1).to(nll)).sum() / nll.shape[0]
+
+
+def _transposed(logits: Tensor) -> Tensor:
+    """[T, B, C] to [B, T, C] and back; what has other dimensions is left to the checks."""
+    return logits.transpose(0, 1) if logits.dim() == 3 else logits
+
+
+def _losses(logits: Tensor, ctc_batch: CtcBatch, backend: Backend, time_first: bool) -> Tensor:
     """Losses [B] that are tied to the logits where somebody may differentiate them."""
+    rows_first = logits.transpose(0, 1) if time_first else logits
     if backend == "reference":
-        return _reference_losses(logits, ctc_batch)
+        return _reference_losses(rows_first, ctc_batch)
     run = select(backend, logits.device)
     if not _is_differentiated(logits):
-        return run(logits.detach(), ctc_batch, False).nll
-    return tied(logits, computed(logits, ctc_batch, run))
+        return run(rows_first.detach(), ctc_batch, False).nll
+    return tied(logits, computed(rows_first, ctc_batch, run), time_first)
 
 
 def _losses_and_report(
-    logits: Tensor, ctc_batch: CtcBatch, backend: Backend
+    logits: Tensor, ctc_batch: CtcBatch, backend: Backend, time_first: bool
 ) -> tuple[Tensor, CtcReport]:
     """Losses [B] that are tied to the logits, and a report from the same lattice."""
     if is_transformed(logits):
@@ -161,17 +240,18 @@ def _losses_and_report(
         raise RuntimeError(
             "a CUDA graph cannot hold a CtcReport: capture the loss with return_report=False"
         )
+    rows_first = logits.transpose(0, 1) if time_first else logits
     # A report subtracts gradient from softmax: that difference must not be rounded to half
     # precision.
     halves = logits.dtype.itemsize < torch.float32.itemsize
-    precise = logits.float() if halves else logits
+    precise = rows_first.float() if halves else rows_first
     output = computed(precise, ctc_batch, select(backend, logits.device))
     report = from_output(precise.detach(), ctc_batch, output)
     if not _is_differentiated(logits):
         return output.nll, report
     if backend == "reference":
-        return _reference_losses(logits, ctc_batch), report
-    return tied(logits, output), report
+        return _reference_losses(rows_first, ctc_batch), report
+    return tied(logits, output, time_first), report
 
 
 def _reference_losses(logits: Tensor, ctc_batch: CtcBatch) -> Tensor:
@@ -187,18 +267,13 @@ def _is_differentiated(logits: Tensor) -> bool:
     return torch.is_grad_enabled() and logits.requires_grad
 
 
-def _reduced(
-    nll: Tensor, target_lengths: tuple[int, ...] | Tensor, reduction: Reduction, zero_infinity: bool
-) -> Tensor:
-    if zero_infinity:
-        nll = nll.masked_fill(nll == torch.inf, 0.0)
+def _reduced(nll: Tensor, target_lengths: tuple[int, ...], reduction: Reduction) -> Tensor:
     if reduction == "none":
         return nll
-    if reduction == "sum" or len(nll) == 0:
+    if reduction == "sum" or not target_lengths:
         return nll.sum()
-    if isinstance(target_lengths, Tensor):
-        return (nll / target_lengths.clamp_min(1).to(nll)).sum() / len(nll)
-    weights = [1 / (max(length, 1) * len(nll)) for length in target_lengths]
+    rows = len(target_lengths)
+    weights = [1 / (max(length, 1) * rows) for length in target_lengths]
     if nll.is_cuda and not is_transformed(nll):
         # As arguments of a kernel the weights need no copy that waits, and may be captured in a
         # CUDA graph.

@@ -1,19 +1,23 @@
-"""`CTCLoss`: `ctc_loss` as a module with the arguments of `torch.nn.CTCLoss`."""
+"""`CTCLoss`: `ctc_loss` as a module with the arguments of `torch.nn.CTCLoss`, for logits."""
 
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+from torch.nn.modules.loss import _Loss
 
 from ctcasr.ctc.batch import Lengths
-from ctcasr.ctc.loss import Backend, Reduction, ctc_loss
+from ctcasr.ctc.loss import Backend, LossOptions, Reduction, loss_and_report
 
 
-class CTCLoss(nn.Module):
+class CTCLoss(_Loss):
     """Logits or log-probabilities [T, B, C], [T, C], or [B, T, C] if `batch_first`.
 
     Log-probabilities are logits of themselves, so both give the same loss; the gradient is that of
-    the input as given.
+    the input as given. `ctcasr.ctc.functional.CTCLoss` has torch's own argument names.
+
+    Raises:
+        InputError: unknown reduction.
 
     Example:
         >>> loss = CTCLoss(batch_first=True, reduction="sum")
@@ -22,6 +26,7 @@ class CTCLoss(nn.Module):
         0.75
     """
 
+    reduction: Reduction
     prior: Tensor | None
 
     def __init__(
@@ -36,9 +41,8 @@ class CTCLoss(nn.Module):
         prior_weight: float = 1.0,
         backend: Backend = "auto",
     ) -> None:
-        super().__init__()
+        super().__init__(reduction=reduction)
         self.blank = blank
-        self.reduction: Reduction = reduction
         self.zero_infinity = zero_infinity
         self.batch_first = batch_first
         self.normalize = normalize
@@ -46,28 +50,10 @@ class CTCLoss(nn.Module):
         self.backend: Backend = backend
         # Plain attribute, not a buffer: the prior is used on the host and must not travel along.
         self.prior = None if prior is None else prior.detach().cpu()
+        self._options()
 
-    def forward(
-        self, logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths
-    ) -> Tensor:
-        """Loss of a batch, or of one utterance [T, C] with targets [S] and plain lengths.
-
-        Raises:
-            ValueError: as `ctc_loss`.
-        """
-        unbatched = logits.dim() == 2
-        if unbatched:
-            logits = logits[None]
-            targets = targets.reshape(1, -1)
-            input_lengths = _as_lengths(input_lengths)
-            target_lengths = _as_lengths(target_lengths)
-        elif not self.batch_first:
-            logits = logits.transpose(0, 1)
-        loss = ctc_loss(
-            logits,
-            targets,
-            input_lengths,
-            target_lengths,
+    def _options(self) -> LossOptions:
+        return LossOptions(
             blank=self.blank,
             reduction=self.reduction,
             zero_infinity=self.zero_infinity,
@@ -76,13 +62,60 @@ class CTCLoss(nn.Module):
             prior_weight=self.prior_weight,
             backend=self.backend,
         )
-        return loss[0] if unbatched and self.reduction == "none" else loss
+
+    def forward(
+        self, logits: Tensor, targets: Tensor, input_lengths: Lengths, target_lengths: Lengths
+    ) -> Tensor:
+        """Loss of a batch, or of one utterance [T, C] with targets [S] and plain lengths.
+
+        Raises:
+            InputError: as `ctc_loss`.
+        """
+        return loss_of_layout(
+            logits,
+            targets,
+            input_lengths,
+            target_lengths,
+            self._options(),
+            time_first=not self.batch_first,
+        )
 
     def extra_repr(self) -> str:
         """Arguments for `repr`."""
         return (
             f"blank={self.blank}, reduction={self.reduction!r}, zero_infinity={self.zero_infinity}"
         )
+
+
+def loss_of_layout(
+    logits: Tensor,
+    targets: Tensor,
+    input_lengths: Lengths,
+    target_lengths: Lengths,
+    options: LossOptions,
+    *,
+    time_first: bool,
+) -> Tensor:
+    """The loss of [T, B, C] (if `time_first`), [B, T, C], or of one utterance [T, C].
+
+    The latter has targets [S] and plain lengths; with reduction "none" its loss is a scalar.
+
+    Raises:
+        InputError: as `ctc_loss`.
+    """
+    if logits.dim() != 2:
+        loss, _ = loss_and_report(
+            logits, targets, input_lengths, target_lengths, options, time_first=time_first
+        )
+        return loss
+    loss, _ = loss_and_report(
+        logits[None],
+        targets.reshape(1, -1),
+        _as_lengths(input_lengths),
+        _as_lengths(target_lengths),
+        options,
+    )
+    return loss[0] if options.reduction == "none" else loss
 
 
 def _as_lengths(length: Lengths | int) -> Lengths:

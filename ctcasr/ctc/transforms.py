@@ -6,6 +6,8 @@ import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
 
+from ctcasr.ctc.errors import InputError
+
 _functorch = torch._C._functorch
 
 
@@ -27,11 +29,11 @@ def plain(tensor: Tensor, name: str) -> Tensor:
     """The integers that a transform has wrapped without changing them.
 
     Raises:
-        ValueError: torch.vmap goes over them, so that there is no one value to read.
+        InputError: torch.vmap goes over them, so that there is no one value to read.
     """
     while is_transformed(tensor):
         if _functorch.is_batchedtensor(tensor):
-            raise ValueError(
+            raise InputError(
                 f"{name} cannot differ under torch.vmap: the lattice reads them on the host; put "
                 f"the vmapped dimension into the batch, or let vmap go over the logits alone"
             )

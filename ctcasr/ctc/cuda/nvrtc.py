@@ -6,11 +6,12 @@ import ctypes
 import hashlib
 import os
 import sys
-import tempfile
 from contextlib import suppress
 from functools import cache
 from importlib import resources
 from pathlib import Path
+
+from ctcasr.kernels.atomic import replacing
 
 SOURCES = ("kernels.cu", "frames.cuh", "chains.cuh", "batch.cuh", "lattice.cuh", "lanes.cuh")
 _KEY_LETTERS = 32  # of the checksum in the name of a cached file
@@ -116,18 +117,9 @@ def binary(capability: int, folder: Path | None = None) -> bytes:
     except OSError:
         code = compile_program(texts, target, cubin=exact)
     # A read-only home costs the next process a compilation, nothing else.
-    with suppress(OSError):
-        _write_whole(path, code)
+    with suppress(OSError), replacing(path, durable=False, shared=True) as part:
+        part.write_bytes(code)
     return code
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file of which a reader sees all or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    os.replace(name, path)
 
 
 def cache_folder() -> Path:
