@@ -82,7 +82,7 @@ def examine(
     findings = _findings(corpus, sounds, budgets, model.front.extract.rate_hz, tokenizer)
     if other is not None:
         other_sounds = listener.listen(other)
-        findings.extend(leaks.between(sounds, other_sounds, tokenizer.normalise))
+        findings.extend(leaks.between(sounds, other_sounds, texts.road(tokenizer)))
     findings.sort(key=lambda finding: _ORDER[finding.severity])
     usable_samples = sum(sound.samples for sound in sounds if not sound.trouble)
     speakers = {utterance.speaker for utterance in corpus} - {None}
@@ -115,7 +115,7 @@ def _findings(
         *sound.in_durations(sounds),
         *sound.in_formats(sounds, rate_hz),
         *sound.in_signals(sounds),
-        *sound.doubles(sounds, tokenizer.normalise),
+        *sound.doubles(sounds, texts.road(tokenizer)),
         *frames.too_few_frames(budgets),
         *frames.in_pace(budgets, tokenizer, rate_hz),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -52,6 +52,11 @@ def in_texts(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Find
         *_marks(with_text),
         *_repeated(filled, tokenizer),
     ]
+
+
+def road(tokenizer: Tokenizer) -> Callable[[str], str]:
+    """From a text to the reference that it is learnt and scored by."""
+    return lambda text: tokenizer.reference(text).text
 
 
 def closed_grammar(texts: Sequence[str]) -> Grammar | None:

@@ -8,7 +8,7 @@ import pytest
 
 from ctcasr.batch import Utterance
 from ctcasr.doctor.finding import Finding
-from ctcasr.doctor.texts import closed_grammar, in_texts
+from ctcasr.doctor.texts import closed_grammar, in_texts, road
 from ctcasr.text import Alphabet
 
 ALPHABET = Alphabet.english38()
@@ -72,6 +72,11 @@ def test_remarks_and_marks_of_speakers_are_told() -> None:
 def test_invisible_characters_are_told_by_their_code() -> None:
     finding = findings("it\u200b is", "as it was")["uncovered-signs"]
     assert "'\\u200b' (1)" in finding.message
+
+
+def test_a_text_with_and_without_a_full_stop_is_one_text() -> None:
+    written = road(ALPHABET)
+    assert written("It is so.") == written("it is\u200b so") == "it is so"
 
 
 def test_capitals_in_some_texts() -> None:

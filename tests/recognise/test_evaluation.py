@@ -13,7 +13,8 @@ from ctcasr.batch import Utterance
 from ctcasr.cli import main
 from ctcasr.data.skipped import NothingScoredError
 from ctcasr.recognise.evaluation import evaluate, examine
-from tests.recognise.helpers import ALPHABET, RATE, noise, recogniser
+from ctcasr.text import Alphabet
+from tests.recognise.helpers import ALPHABET, RATE, network, noise, recogniser
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,19 @@ def test_what_the_alphabet_cannot_write_is_in_no_reference_but_named(folder: Pat
     assert wanted.scores()["taken_out"] == {}
     foreign = evaluate(recogniser(), [Utterance(folder / "a.wav", text="日本")])
     assert len(foreign.skipped) == 1 and "日本" in foreign.skipped[0].reason
+
+
+def test_the_rule_about_digits_is_the_checkpoints(folder: Path) -> None:
+    spelling = Alphabet.english29(digits="spell")
+    spec = recogniser().spec
+    model = network(symbols=spelling.size)
+    path = folder / "spelling" / "best.pt"
+    checkpoint.save(path, Recogniser.payload(model, spec, spelling, {}))
+    texts = ("room 42", "room four two")
+    lines = [Utterance(folder / "a.wav", text=text) for text in texts]
+    digits, words = evaluate(Recogniser.load(path), lines).rows
+    assert digits.reference == words.reference == "room four two"
+    assert digits.hypothesis.text == words.hypothesis.text
 
 
 def test_the_size_of_a_batch_changes_nothing(folder: Path) -> None:
