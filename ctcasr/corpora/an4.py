@@ -9,7 +9,6 @@ Sphere files (an4_sphere) are read as they are. Headerless ones (an4_raw.bigendi
 from __future__ import annotations
 
 import argparse
-import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ import soundfile
 
 from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
+from ctcasr.kernels.atomic import replacing
 
 RATE_HZ = 16000
 LINE = re.compile(r"\s*(?:<s>)?(.*?)(?:</s>)?\s*\(([^()\s]+)\)\s*")  # <s> YES </s> (an251-fash-b)
@@ -80,10 +80,8 @@ def as_wave(raw: Path, path: Path) -> Path:
     """A WAV file of headerless big-endian samples, whole or not at all."""
     whole_samples = raw.read_bytes()[: raw.stat().st_size // 2 * 2]
     samples = np.frombuffer(whole_samples, dtype=">i2")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    soundfile.write(part, samples.astype(np.int16), RATE_HZ, subtype="PCM_16", format="WAV")
-    os.replace(part, path)
+    with replacing(path, durable=False) as part:
+        soundfile.write(part, samples.astype(np.int16), RATE_HZ, subtype="PCM_16", format="WAV")
     return path
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -37,6 +36,7 @@ from ctcasr.data import (
     read_manifest,
     write_manifest,
 )
+from ctcasr.kernels.atomic import part_of, publish, write_text
 
 NOTES = "pack.json"  # what was packed, and how: the same again is not done twice
 WAV_BYTES = 4_000_000_000  # what a WAV header can say; more is RF64
@@ -156,9 +156,7 @@ def _write_notes(path: Path, wanted: dict[str, Any], packed: Packed) -> None:
     del plain["fresh"]
     plain["manifest"] = packed.manifest.name
     plain["skipped"] = [[skip.where, skip.reason] for skip in packed.skipped]
-    part = _part(path)
-    part.write_text(json.dumps({"wanted": wanted, "packed": plain}, indent=1), encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, json.dumps({"wanted": wanted, "packed": plain}, indent=1), durable=False)
 
 
 def _packed_before(out: Path, wanted: dict[str, Any]) -> Packed:
@@ -189,9 +187,7 @@ class _Pack:
 
     def finish(self) -> None:
         self.file.close()
-        with open(_part(self.path), "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(_part(self.path), self.path)
+        publish(part_of(self.path), self.path)
 
 
 @dataclass
@@ -236,7 +232,7 @@ class _Packs:
         path = self.folder / f"pack-{len(self.names):04d}.wav"
         self.names.append(path.name)
         header = "RF64" if self.file_bytes > WAV_BYTES else "WAV"
-        file = soundfile.SoundFile(_part(path), "w", rate_hz, 1, "PCM_16", format=header)
+        file = soundfile.SoundFile(part_of(path), "w", rate_hz, 1, "PCM_16", format=header)
         self.open[rate_hz] = _Pack(path, file)
         return self.open[rate_hz]
 
@@ -250,11 +246,7 @@ class _Packs:
         while self.open:
             pack = self.open.popitem()[1]
             pack.file.close()
-            _part(pack.path).unlink()
-
-
-def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.part")
+            part_of(pack.path).unlink()
 
 
 def _is_left_over(path: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data.names import named
+from ctcasr.kernels.atomic import write_text
 
 _FIELDS = (
     "audio_filepath",
@@ -98,7 +99,6 @@ def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, An
     Every `*_filepath`, as seen from the working folder, becomes relative to the manifest.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
 
     @cache  # few folders, many files
     def relative(folder: Path) -> Path:
@@ -107,16 +107,7 @@ def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, An
     content = []
     for line in lines:
         content.append(json.dumps(_plain(line, relative), ensure_ascii=False) + "\n")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write("".join(content))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_text(path, "".join(content), shared=True)
 
 
 def _utterance(raw: bytes, folder: Path, where: str) -> Utterance:

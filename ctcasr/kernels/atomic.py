@@ -30,16 +30,31 @@ def replacing(path: Path, *, durable: bool = True, shared: bool = False) -> Iter
         >>> path.read_text(encoding="utf-8")
         'all of it'
     """
-    owner = f".{os.getpid()}" if shared else ""
-    part = path.with_name(f".{path.name}{owner}.part")
+    part = part_of(path, shared)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         yield part
-        if durable:
-            _flush(part)
-        os.replace(part, path)
+        publish(part, path, durable)
     finally:
         _remove(part)
+
+
+def part_of(path: Path, shared: bool = False) -> Path:
+    """The neighbour under which a file is written; with `shared`, this process's own.
+
+    Example:
+        >>> part_of(Path("runs/best.pt")).name
+        '.best.pt.part'
+    """
+    owner = f".{os.getpid()}" if shared else ""
+    return path.with_name(f".{path.name}{owner}.part")
+
+
+def publish(part: Path, path: Path, durable: bool = True) -> None:
+    """Give a file that is whole its name; OSError where the system refuses."""
+    if durable:
+        _flush(part)
+    os.replace(part, path)
 
 
 def write_text(path: Path, text: str, *, durable: bool = True, shared: bool = False) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ctcasr.kernels.atomic import replacing
 from ctcasr.records import (
     CheckRecord,
     EpochRecord,
@@ -45,13 +45,9 @@ def write_events(run: Path | str, out: Path | str | None = None) -> Path:
     records = final_course(read_records(source))
     folder = source.parent / "tensorboard" if out is None else Path(out)
     _refuse_foreign(folder)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
+    with replacing(folder, durable=False, shared=True) as part:
         _write(SummaryWriter(str(part)), records, ended_s=source.stat().st_mtime)
         shutil.rmtree(folder, ignore_errors=True)
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return folder
 
 

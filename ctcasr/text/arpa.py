@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
+
+from ctcasr.kernels.atomic import write_text
 
 BEGIN, END, UNKNOWN = "<s>", "</s>", "<unk>"
 _SPECIAL = {name.casefold(): name for name in (BEGIN, END, UNKNOWN)}  # whatever their case
@@ -126,15 +127,7 @@ def is_kenlm_binary(path: Path | str) -> bool:
 def write_arpa(path: Path | str, by_order: Iterable[Mapping[Gram, tuple[float, float]]]) -> Path:
     """An ARPA file of the n-grams of order 1, 2, ..., whole or not at all; returns its path."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        lines = "\n".join(_written(list(by_order))) + "\n"
-        temporary.write_text(lines, encoding="utf-8")
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_text(path, "\n".join(_written(list(by_order))) + "\n", shared=True)
     return path
 
 

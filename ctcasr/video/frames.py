@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Utterance
+from ctcasr.kernels.atomic import replacing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,11 +169,11 @@ class VideoReader:
             return read_frames(path, self.size)
         cached = self.cache / f"{path.stem}-{_key(path, self.size)}.npy"
         if not cached.is_file():
-            self.cache.mkdir(parents=True, exist_ok=True)
-            part = cached.with_name(f".{cached.name}.{os.getpid()}.part")
-            with open(part, "wb") as file:
+            with (
+                replacing(cached, durable=False, shared=True) as part,
+                open(part, "wb") as file,
+            ):
                 np.save(file, read_frames(path, self.size).numpy())
-            os.replace(part, cached)
         return torch.from_numpy(np.load(cached))
 
 
