@@ -7,8 +7,6 @@ from ctcasr.diagnose.history import RunHistory
 
 _CHECKS = 3  # the last ones, that must agree
 _AS_DEAF = 0.97  # of the deaf model's loss
-_HEARS_NOTHING = 0.03  # share of the loss that the wrong audio adds
-_GUESSED_CER = 0.7
 _NO_LONGER_FALLS = 0.98  # of the lowest loss before
 _BY_HEART = 0.85  # training loss over dev loss
 _TRAIN_BY_HEART = 0.7  # of the deaf model's loss on training utterances
@@ -26,7 +24,7 @@ _PENALTIES = (2, 5)  # nats off the blank that evidence tries
 
 def shuffled_transcripts(history: RunHistory) -> Cause | None:
     """The texts belong to other recordings: learnt are their habits, or training texts by heart."""
-    if history.best_cer <= _GUESSED_CER or not _stays_deaf(history):
+    if not _stays_deaf(history):
         return None
     losses = history.losses
     if not min(losses[-_CHECKS:]) > _NO_LONGER_FALLS * min(losses[:-_CHECKS]):
@@ -57,12 +55,10 @@ def shuffled_transcripts(history: RunHistory) -> Cause | None:
 
 def _stays_deaf(history: RunHistory) -> bool:
     """Whether the last checks have the deaf model's loss and do not care for the audio."""
-    if len(history.checks) <= _CHECKS:
+    if len(history.checks) <= _CHECKS or history.learnt:
         return False
     for check in range(-_CHECKS, 0):
-        no_better = history.over_deaf(check=check) > _AS_DEAF
-        hears_nothing = history.listens(check=check) < _HEARS_NOTHING
-        if not (no_better and hears_nothing):
+        if history.hearing[check] or not history.over_deaf(check=check) > _AS_DEAF:
             return False
     return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctcasr.diagnose.cause import LIKELY, STRONG, Cause
-from ctcasr.diagnose.history import RELEASED, RunHistory
+from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.share import NOTHING, Share, largest_share, share_of
 from ctcasr.records import EventRecord, Reason
 
@@ -171,7 +171,7 @@ def outside_alphabet(history: RunHistory) -> Cause | None:
 
 def wrong_sample_rate(history: RunHistory) -> Cause | None:
     """Speech that is too fast and high, or too slow and low, or that differs so between parts."""
-    waiting = history.best_cer > RELEASED
+    waiting = not history.learnt
     facts = []
     for part in ("train", "dev"):
         facts.extend(_impossible_voice(history, part))

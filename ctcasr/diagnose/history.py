@@ -20,20 +20,29 @@ from ctcasr.records import (
     record_from,
 )
 
-RELEASED = 0.8  # CER at or below which a run has left the plateau
+RELEASED = 0.8  # CER at or below which a run that hears has left the plateau
 STAYS = 3  # if so many checks in a row are
+HEARS = 0.05  # share of the loss that the wrong audio adds, above which a model hears
+_SURE = 2.0  # standard errors that this must be
+_FAR_ABOVE_DEAF = 2.0  # times the deaf model's loss: scores that hardly differ, whatever they hear
 _FEWEST = 3  # step records that a median is taken over, where there are so many
 
 
-def first_release(cers: Sequence[float]) -> int | None:
-    """Index of the first of three checks in a row with CER at or below 80 %: the release.
+def first_release(cers: Sequence[float], hears: Sequence[bool] = ()) -> int | None:
+    """Index of the first of three checks in a row that spell: the release from the plateau.
+
+    A check spells with CER at or below 80 %, if it `hears`: where few words are possible, a model
+    that hears nothing guesses a third of the characters. Without `hears`, the CER decides alone.
 
     Example:
         >>> first_release([1.0, 0.7, 0.9, 0.6, 0.5, 0.4])
         3
     """
-    for first in range(len(cers) - STAYS + 1):
-        if all(cer <= RELEASED for cer in cers[first : first + STAYS]):
+    spells = [cer <= RELEASED for cer in cers]
+    if hears:
+        spells = [low and heard for low, heard in zip(spells, hears, strict=True)]
+    for first in range(len(spells) - STAYS + 1):
+        if all(spells[first : first + STAYS]):
             return first
     return None
 
@@ -163,32 +172,79 @@ class RunHistory:
     @property
     def wer(self) -> float:
         """Word error rate at the last check; NaN without any."""
+        return self.metric("wer")
+
+    def metric(self, name: str) -> float:
+        """A metric of the last check; NaN where it is not there."""
         if not self.checks:
             return math.nan
-        return as_number(self.checks[-1].metrics.get("wer"))
+        return as_number(self.checks[-1].metrics.get(name))
 
     @cached_property
     def release(self) -> int | None:
-        """Step of the first of three checks in a row with CER at or below 80 %; None before."""
-        check = first_release(self.cers)
+        """Step of the first of three checks in a row that hear and spell; None before."""
+        check = first_release(self.cers, self.hearing)
         if check is None:
             return None
         return self.checks[check].step
 
     @cached_property
     def leaving(self) -> int | None:
-        """Step of the first of the last checks, too few for a release, with CER at or below 80 %.
+        """Step of the first of the last checks, too few for a release, that hear and spell.
 
-        None where the last check has more, and where there is a release.
+        None where the last check does not, and where there is a release.
         """
         if self.release is not None:
             return None
-        first_low = None
-        for check, cer in zip(reversed(self.checks), reversed(self.cers), strict=True):
-            if not cer <= RELEASED:
+        first_spelling = None
+        for number in range(len(self.checks) - 1, -1, -1):
+            if not self._spells(number):
                 break
-            first_low = check.step
-        return first_low
+            first_spelling = self.checks[number].step
+        return first_spelling
+
+    @cached_property
+    def hearing(self) -> list[bool]:
+        """Whether the model hears, check by check; it does where nothing tells that it does not.
+
+        The wrong audio must cost more than 5 % of the loss, and more than chance; and the loss must
+        not be far above that of a model that hears nothing.
+        """
+        hearing = []
+        for check in range(len(self.checks)):
+            share = self.listens(check=check)
+            gap = self.evidence("dev", "other", check=check) - self.evidence(
+                "dev", "own", check=check
+            )
+            by_chance = gap <= _SURE * self.evidence("dev", "gap_error", check=check)
+            useless = self.over_deaf(check=check) > _FAR_ABOVE_DEAF
+            hearing.append(not (share <= HEARS or by_chance or useless))
+        return hearing
+
+    def until(self, check: int) -> RunHistory:
+        """The history as it was at a check, by its number."""
+        checks = self.checks[: check + 1]
+        end = checks[-1].step
+        return RunHistory(
+            self.start,
+            [record for record in self.steps if record.step <= end],
+            checks,
+            [event for event in self.events if event.step <= end],
+        )
+
+    @property
+    def spells(self) -> bool:
+        """Whether the last check hears and has a CER at or below 80 %."""
+        return bool(self.checks) and self._spells(len(self.checks) - 1)
+
+    @cached_property
+    def learnt(self) -> bool:
+        """Whether any check has heard and spelt: what trains is not broken altogether."""
+        return any(self._spells(check) for check in range(len(self.checks)))
+
+    def _spells(self, check: int) -> bool:
+        """Whether a check hears and has a CER at or below 80 %."""
+        return self.cers[check] <= RELEASED and self.hearing[check]
 
     # what lies in the checks' evidence ----------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
-from ctcasr.diagnose.history import RELEASED, RunHistory
+from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.share import Share, largest_share
 from ctcasr.records import EventRecord, Reason, as_number
 
@@ -118,7 +118,7 @@ def dead_units(history: RunHistory) -> Cause | None:
     """A ReLU layer (nearly) all of whose units are zero for every input."""
     dead = [as_number(share) for share in history.raw("train", "dead") or ()]
     worst = max((share for share in dead if not math.isnan(share)), default=0.0)
-    if worst < _DEAD or history.best_cer <= RELEASED:
+    if worst < _DEAD or history.learnt:
         return None
     layer = dead.index(worst) + 1
     return Cause(
@@ -136,7 +136,7 @@ def batch_of_one(history: RunHistory) -> Cause | None:
     batch_size = history.evidence("train", "batch")
     norm_layers = history.evidence("train", "normed")
     ratio = _statistics_ratio(history)
-    hurts = ratio > _LOSES or history.best_cer > RELEASED
+    hurts = ratio > _LOSES or not history.learnt
     if not (batch_size == 1 and norm_layers > 0 and hurts):
         return None
     return Cause(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ctcasr.diagnose.cause import STRONG, Cause
-from ctcasr.diagnose.history import RELEASED, RunHistory, step_number
+from ctcasr.diagnose.history import RunHistory, step_number
 from ctcasr.diagnose.share import largest_share
 from ctcasr.records import Reason, StepRecord, as_number
 
@@ -64,7 +64,7 @@ def clipped_to_nothing(history: RunHistory) -> Cause | None:
     loss = history.losses[-1]
     no_progress = len(history.checks) > 1 and loss > _STANDS_STILL * first_loss
     stands_still = ratio < 10 * _SLOW or (scale < _CLIPPED_TO_NOTHING and no_progress)
-    if not (scale < _CLIPPED and stands_still and history.best_cer > RELEASED):
+    if not (scale < _CLIPPED and stands_still and not history.learnt):
         return None
     return Cause(
         "gradient-clipped",
@@ -103,7 +103,7 @@ def rate_too_low(history: RunHistory) -> Cause | None:
     rate = history.recent("lr", 0.25)
     if not _NOTHING <= ratio < _SLOW or _rate_rises(history.steps):
         return None
-    if history.best_cer <= RELEASED or history.done > _LATE:
+    if history.learnt or history.done > _LATE:
         return None
     return Cause(
         "learning-rate-too-low",
@@ -116,16 +116,16 @@ def rate_too_low(history: RunHistory) -> Cause | None:
 
 
 def _rate_rises(steps: Sequence[StepRecord]) -> bool:
-    """Whether warm-up is still going on."""
+    """Whether warm-up is still going on, or may be: one record does not tell."""
     if len(steps) < 2:
-        return False
-    middle = steps[len(steps) // 2]
+        return True
+    middle = steps[(len(steps) - 1) // 2]
     return step_number(steps[-1], "lr") > 1.05 * step_number(middle, "lr")
 
 
 def rate_too_high(history: RunHistory) -> Cause | None:
     """Steps so long that the loss jumps about, rises above ignorance, or is not finite any more."""
-    if history.best_cer <= RELEASED:
+    if history.learnt:
         return None
     evidence = _too_fast(history)
     if evidence is None:
@@ -172,7 +172,7 @@ def _too_fast(history: RunHistory) -> str | None:
 def augment_too_strong(history: RunHistory) -> Cause | None:
     """SpecAugment hides most of the features."""
     share = history.evidence("masked")
-    if not share > _HIDDEN or history.best_cer <= RELEASED:
+    if not share > _HIDDEN or history.learnt:
         return None
     return Cause(
         "specaugment-too-strong",
@@ -187,7 +187,7 @@ def augment_too_strong(history: RunHistory) -> Cause | None:
 def dropout_too_strong(history: RunHistory) -> Cause | None:
     """Dropout takes away most of what the layers hand on."""
     share = history.evidence("parameters", "dropout")
-    if not share > _HIDDEN or history.best_cer <= RELEASED:
+    if not share > _HIDDEN or history.learnt:
         return None
     return Cause(
         "dropout-too-strong",

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ctcasr.diagnose.cause import Cause
+from ctcasr.diagnose.cause import LIKELY, Cause
 from ctcasr.diagnose.causes import CAUSES
 from ctcasr.diagnose.history import RunHistory
+from ctcasr.diagnose.last_word import last_word
 from ctcasr.records import Record
 
 __all__ = ["Cause", "Verdict", "verdict"]
@@ -17,6 +18,7 @@ __all__ = ["Cause", "Verdict", "verdict"]
 # Beside a cause of this confidence, suspicions that are so much less sure are not worth telling:
 _CERTAIN = 0.9
 _LESS_SURE = 0.2
+_STAYS = 3  # checks that a cause is remembered, the last one among them
 
 # The estimate of the release:
 _SPELLS = 0.85  # of the deaf model's loss: where runs begin to spell
@@ -36,7 +38,9 @@ _HALF_WRONG_CER = 0.5  # a loss that stands still for a while there is not the e
 class Verdict:
     """`state` is "learning", "plateau: wait", "converged" or "trouble"; the likeliest cause first.
 
-    `release_step` is when the plateau was left, or (if `estimated`) probably will be.
+    `release_step` is when the plateau was left, or (if `estimated`) probably will be. `last_word`
+    are three sentences: what happened, what to do next, and how sure that is. `unmeasured` names
+    what a check could not look at, and why.
     """
 
     state: str
@@ -44,10 +48,17 @@ class Verdict:
     release_step: int | None = None
     estimated: bool = False
     causes: tuple[Cause, ...] = ()
+    last_word: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for a record, field by field."""
-        return {**asdict(self), "causes": [asdict(cause) for cause in self.causes]}
+        return {
+            **asdict(self),
+            "causes": [asdict(cause) for cause in self.causes],
+            "last_word": list(self.last_word),
+            "unmeasured": list(self.unmeasured),
+        }
 
 
 def verdict(records: Sequence[Record | Mapping[str, Any]]) -> Verdict:
@@ -68,26 +79,46 @@ def verdict(records: Sequence[Record | Mapping[str, Any]]) -> Verdict:
     estimate = None
     if release is None:
         estimate = history.leaving or estimated_release(history)
+    state = _state(history, bool(causes))
     return Verdict(
-        state=_state(history, bool(causes)),
+        state=state,
         step=history.step,
         release_step=estimate if release is None else release,
         estimated=estimate is not None,
         causes=causes,
+        last_word=last_word(history, state, causes, estimate),
+        unmeasured=_unmeasured(history),
     )
 
 
 def causes_of(history: RunHistory) -> tuple[Cause, ...]:
-    """The causes that a history shows, the surest first; equally sure ones as in CAUSES."""
+    """The causes that a history shows, the surest first; equally sure ones as in CAUSES.
+
+    What was likely at one of the last checks does not go with the next, as long as nothing is
+    understood: a cause stays until three checks in a row have not shown it.
+    """
+    causes = _shown(history)
+    if not history.spells:
+        last = len(history.checks) - 1
+        for check in range(last - 1, max(-1, last - _STAYS), -1):
+            slugs = {cause.slug for cause in causes}
+            for cause in _shown(history.until(check)):
+                if cause.slug not in slugs and cause.confidence >= LIKELY:
+                    causes.append(cause)
+    causes.sort(key=lambda cause: -cause.confidence)
+    if causes and causes[0].confidence >= _CERTAIN:
+        causes = [cause for cause in causes if cause.confidence >= _CERTAIN - _LESS_SURE]
+    return tuple(causes)
+
+
+def _shown(history: RunHistory) -> list[Cause]:
+    """The causes that a history shows now, in the order of CAUSES."""
     causes = []
     for find in CAUSES:
         cause = find(history)
         if cause is not None:
             causes.append(cause)
-    causes.sort(key=lambda cause: -cause.confidence)
-    if causes and causes[0].confidence >= _CERTAIN:
-        causes = [cause for cause in causes if cause.confidence >= _CERTAIN - _LESS_SURE]
-    return tuple(causes)
+    return causes
 
 
 def estimated_release(history: RunHistory) -> int | None:
@@ -123,6 +154,14 @@ def _steps_ahead(points: Sequence[tuple[int, float]]) -> float:
     if slope >= 0:
         return math.inf
     return (math.log(_SPELLS) - last_log) / slope
+
+
+def _unmeasured(history: RunHistory) -> tuple[str, ...]:
+    """What the last check could not look at, and why."""
+    failed = history.raw("unmeasured")
+    if not isinstance(failed, Mapping):
+        return ()
+    return tuple(f"{what} could not be looked at: {why}" for what, why in failed.items())
 
 
 def _state(history: RunHistory, trouble: bool) -> str:

@@ -119,7 +119,16 @@ def verdict_of(check: CheckRecord) -> Verdict | None:
         release_step=None if release is None else round(release),
         estimated=bool(entry.get("estimated")),
         causes=tuple(causes),
+        last_word=_sentences(entry.get("last_word")),
+        unmeasured=_sentences(entry.get("unmeasured")),
     )
+
+
+def _sentences(entry: Any) -> tuple[str, ...]:
+    """Sentences that a record holds; none of an older one."""
+    if not isinstance(entry, list | tuple):
+        return ()
+    return tuple(str(sentence) for sentence in entry)
 
 
 def _cause(entry: Mapping[str, Any], step: int) -> Cause:

@@ -23,6 +23,10 @@ def summary(view: RunView, width: int = 80) -> Table:
         table.add_row(label, value)
     if view.verdict is not None:
         table.add_row("verdict", verdict_text(view.verdict))
+        for sentence in view.verdict.unmeasured:
+            table.add_row("", Text(sentence, style="dim"))
+        if view.verdict.last_word:
+            table.add_row("in short", Text(" ".join(view.verdict.last_word)))
     samples = [] if view.check is None else samples_of(view.check)[:SAMPLES]
     for sample in samples:
         above, below = compare(sample.reference, sample.hypothesis, width - _LABEL)

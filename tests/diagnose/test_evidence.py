@@ -136,3 +136,19 @@ def test_means_weigh_rows_and_leave_out_what_is_no_number() -> None:
     parts = [{"rows": 3, "a": 1.0, "b": math.nan}, {"rows": 1, "a": 5.0, "b": 2.0}]
     assert weighted_means(parts) == {"rows": 4, "a": 2.0, "b": 2.0}
     assert math.isnan(weighted_means(parts[:1])["b"])
+
+
+def test_a_look_that_fails_is_told_and_does_not_end_training(
+    evidence: Callable[[], Evidence], batch: Callable[..., Batch]
+) -> None:
+    broken = evidence()
+    broken.read = lambda logits, penalty: 1 / 0  # type: ignore[assignment,return-value]
+    model = broken.network
+    with torch.no_grad():
+        logits = model(batch(0).audio)
+        broken.train_batch(batch(0), logits.lengths)
+        broken.dev_batch(batch(9), logits, ["", "", "", ""])
+        numbers = broken.collect()
+    assert "ZeroDivisionError" in numbers["unmeasured"]["the dev part"]
+    assert numbers["train"]["features_finite"] == 1.0  # the others looked on
+    assert "unmeasured" not in evidence().collect()

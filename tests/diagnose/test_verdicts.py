@@ -6,86 +6,41 @@ import json
 import random
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ctcasr.diagnose import verdict
 from ctcasr.diagnose.causes import CAUSES
 from ctcasr.diagnose.history import RunHistory
+from tests.fixtures.run_records import run_records
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "causes.md"
-
-
-def make(
-    cers: list[float],
-    losses: list[float] | None = None,
-    *,
-    total: int | None = None,
-    **evidence: Any,
-) -> list[dict[str, Any]]:
-    """Records of a run with a check every ten steps; the deaf model has 10 nats."""
-    losses = losses or [30.0 * cer for cer in cers]
-    records: list[dict[str, Any]] = [{"kind": "start", "step": 0, "steps": total or 10 * len(cers)}]
-    for at, (cer, loss) in enumerate(zip(cers, losses, strict=True), 1):
-        records.append(
-            {
-                "kind": "step",
-                "step": 10 * at,
-                "loss": loss,
-                "lr": 1e-3,
-                "grad_norm": 3.0,
-                "clip_scale": 1.0,
-                "update_ratio": 3e-3,
-                "rows": 8,
-                "infeasible": 0,
-                "left_out": 0,
-            }
-        )
-        part = {
-            "nll": loss,
-            "deaf": 10.0,
-            "own": loss,
-            "other": loss * (1.0 if cer > 0.8 else 3.0),
-            "cer": cer,
-            "wer": cer,
-        }
-        records.append(
-            {
-                "kind": "check",
-                "step": 10 * at,
-                "cer": cer,
-                "wer": cer,
-                "dev_loss": loss,
-                "report": {"rows": 8, "infeasible": 0},
-                "evidence": {"dev": part, "train": part, "parameters": {}, **evidence},
-            }
-        )
-    return records
 
 
 def test_a_plateau_is_to_be_waited_for_and_its_release_is_found() -> None:
     cers = [1.0, 0.95, 0.9, 0.7, 0.5, 0.3, 0.2]
     for count in range(1, 4):
-        early = verdict(make(cers[:count], total=70))
+        early = verdict(run_records(cers[:count], total=70))
         assert (early.state, early.causes, early.estimated) == ("plateau: wait", (), True)
-    after = verdict(make(cers))
+    after = verdict(run_records(cers))
     assert (after.state, after.release_step, after.estimated) == ("learning", 40, False)
 
 
 def test_one_low_check_is_no_release() -> None:
-    assert verdict(make([0.7, 0.9, 0.9, 0.9, 0.9], total=400)).state == "plateau: wait"
-    assert RunHistory.of(make([0.7, 0.9, 0.6, 0.6, 0.6])).release == 30
+    assert verdict(run_records([0.7, 0.9, 0.9, 0.9, 0.9], total=400)).state == "plateau: wait"
+    assert RunHistory.of(run_records([0.7, 0.9, 0.6, 0.6, 0.6])).release == 30
 
 
 def test_what_no_longer_falls_has_converged() -> None:
-    assert verdict(make([0.9, 0.5] + [0.1] * 8)).state == "converged"
-    assert verdict(make([0.9] + [0.6] * 9)).state == "learning"  # a halt half way is not the end
+    assert verdict(run_records([0.9, 0.5] + [0.1] * 8)).state == "converged"
+    assert (
+        verdict(run_records([0.9] + [0.6] * 9)).state == "learning"
+    )  # a halt half way is not the end
 
 
 def test_a_dev_part_that_gets_worse_while_training_goes_on_is_told() -> None:
     cers, losses = [0.9, 0.6, 0.5] + [0.5] * 7, [30.0, 20.0, 18.0] + [19.0 + at for at in range(7)]
-    records = make(cers, losses)
+    records = run_records(cers, losses)
     by_heart = (30.0, 20.0, 16.0, 14.0, 12.0, 11.0, 10.0, 9.0, 8.0, 7.0)
     for record, heart in zip((r for r in records if r["kind"] == "check"), by_heart, strict=True):
         record["evidence"]["train"] = {**record["evidence"]["train"], "nll": heart, "cer": 0.2}
@@ -103,12 +58,12 @@ def test_a_dev_part_that_gets_worse_while_training_goes_on_is_told() -> None:
 
 @pytest.mark.parametrize("elapsed", [20, 50, 200])
 def test_an_estimate_lies_ahead_and_within_reach(elapsed: int) -> None:
-    found = verdict(make([1.0] * (elapsed // 10), total=elapsed * 10))
+    found = verdict(run_records([1.0] * (elapsed // 10), total=elapsed * 10))
     assert found.release_step is not None and 1.2 * elapsed <= found.release_step <= 3 * elapsed
 
 
 def test_any_prefix_and_any_gap_in_the_records_can_be_judged() -> None:
-    records = make([1.0, 0.9, 0.6, 0.3])
+    records = run_records([1.0, 0.9, 0.6, 0.3])
     draw = random.Random(0)
     for _ in range(200):
         part = [dict(record) for record in records[: draw.randint(0, len(records))]]
@@ -120,7 +75,7 @@ def test_any_prefix_and_any_gap_in_the_records_can_be_judged() -> None:
 
 
 def test_a_verdict_survives_the_file(tmp_path: Path) -> None:
-    records = make([1.0, 1.0], frozen=1)
+    records = run_records([1.0, 1.0], frozen=1)
     records[-1]["evidence"]["parameters"] = {"frozen": 0.5, "frozen_names": ["a.weight"]}
     again = json.loads(json.dumps(records))
     found = verdict(again)

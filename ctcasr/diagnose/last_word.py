@@ -1,0 +1,127 @@
+"""A run in three sentences: what happened, what to do next, and how sure that is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
+from ctcasr.diagnose.history import RunHistory
+
+_STILL_FALLS = 0.98  # of the loss three checks before
+_FEW_ROWS = 100  # utterances of the dev part from which on a rate is known to a few per cent
+_BY_HEART = 0.5  # training loss over dev loss
+
+
+def last_word(
+    history: RunHistory, state: str, causes: Sequence[Cause], estimate: int | None = None
+) -> tuple[str, ...]:
+    """Three sentences about a run; none before its first check.
+
+    `estimate` is the step at which it will probably be released from the plateau.
+
+    Example:
+        >>> check = {"kind": "check", "step": 10, "cer": 1.0, "wer": 1.0, "loss": 30.0}
+        >>> print("\\n".join(last_word(RunHistory.of([check]), "plateau: wait", (), 20)))
+        After 10 steps nothing is spelt yet: CER is 100 % on the dev part.
+        Go on, to about step 20 at least; runs of this kind begin to spell late and all at once.
+        Nothing tells the end of a plateau: this is the time it has lasted, and no more.
+    """
+    if causes:
+        return _of_trouble(history, causes)
+    if not history.checks:
+        return ()
+    if state == "plateau: wait":
+        return _of_plateau(history, estimate or 2 * max(history.step, 1))
+    return _of_learning(history, state)
+
+
+def _of_trouble(history: RunHistory, causes: Sequence[Cause]) -> tuple[str, ...]:
+    first = causes[0]
+    rival = ""
+    if len(causes) > 1:
+        rival = f"; it may also be {causes[1].slug}"
+    if first.confidence >= FACT:
+        sure = "This was seen as it is"
+    elif first.confidence >= STRONG:
+        sure = "This is all but certain"
+    elif first.confidence >= LIKELY:
+        sure = "This is likely, and no more"
+    else:
+        sure = "This is one of several explanations"
+    return (
+        f"By step {history.step} the run is in trouble ({first.slug}): {first.evidence}",
+        f"What to do: {first.cure}",
+        f"{sure}{rival}.",
+    )
+
+
+def _of_plateau(history: RunHistory, estimate: int) -> tuple[str, ...]:
+    compared = ""
+    over_deaf = history.over_deaf()
+    if not math.isnan(over_deaf):
+        compared = f", and the loss {over_deaf:.2f} times that of a model that hears nothing"
+    sure = "Nothing tells the end of a plateau: this is the time it has lasted, and no more."
+    if history.hearing[-1] and not math.isnan(history.listens()):
+        sure = (
+            f"It does listen: with the wrong audio {history.listens():.0%} of the loss is lost "
+            f"({_errors_of_listening(history)})."
+        )
+    return (
+        f"After {history.step} steps nothing is spelt yet: CER is {100 * history.cer:.0f} % on the "
+        f"dev part{compared}.",
+        f"Go on, to about step {estimate} at least; runs of this kind begin to spell late and all "
+        "at once.",
+        sure,
+    )
+
+
+def _of_learning(history: RunHistory, state: str) -> tuple[str, ...]:
+    since = history.release if history.release is not None else history.leaving
+    happened = (
+        f"It spells since step {since}: WER is {100 * history.wer:.1f} % and CER "
+        f"{100 * history.cer:.1f} % on the dev part after {history.step} steps."
+    )
+    train = history.evidence("train", "nll")
+    dev = history.evidence("dev", "nll")
+    if state == "converged":
+        advice = "The loss no longer falls: score it once on the part that you report."
+    elif len(history.losses) > 3 and history.losses[-1] < _STILL_FALLS * history.losses[-4]:
+        advice = "The loss was still falling: train longer, with the schedule stretched."
+    else:
+        advice = "The loss hardly falls any more: score it, or train longer at a lower rate."
+    if train < _BY_HEART * dev and state != "converged":
+        advice = (
+            f"Training utterances cost {train:.1f} nats and those of the dev part {dev:.1f}: more "
+            "data, augmentation or dropout help more than more epochs."
+        )
+    return happened, advice, _how_sure(history)
+
+
+def _how_sure(history: RunHistory) -> str:
+    """What the scores rest on."""
+    sentences = []
+    if not math.isnan(history.listens()):
+        sentences.append(
+            f"With the wrong audio {history.listens():.0%} of the loss is lost "
+            f"({_errors_of_listening(history)}), so it does hear"
+        )
+    utterances = history.metric("utterances")
+    if utterances < _FEW_ROWS:
+        sentences.append(f"the rates are those of {utterances:.0f} utterances, which is few")
+    elif not math.isnan(utterances):
+        sentences.append(f"the rates are those of {utterances:.0f} utterances")
+    if not sentences:
+        return "Nothing but the error rates was recorded."
+    text = "; ".join(sentences)
+    return text[0].upper() + text[1:] + "."
+
+
+def _errors_of_listening(history: RunHistory) -> str:
+    """How far beyond chance the model listens."""
+    gap = history.evidence("dev", "other") - history.evidence("dev", "own")
+    error = history.evidence("dev", "gap_error")
+    pairs = history.evidence("dev", "pairs")
+    if not error > 0 or math.isnan(pairs):
+        return "how far beyond chance was not recorded"
+    return f"{gap / error:.0f} standard errors, {pairs:.0f} pairs a batch"
