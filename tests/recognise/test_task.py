@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import soundfile
 import torch
 
 from ctcasr.batch import Batch, Utterance
+from ctcasr.data.names import named
 from ctcasr.front import FrontSpec
 from ctcasr.recognise import Recognise, evaluate
 from ctcasr.recognise.model import build
@@ -46,6 +48,15 @@ def batch(*clips: tuple[float, str]) -> Batch:
         tuple(map(len, tokens)),
         seeds=tuple(range(len(clips))),
     )
+
+
+def test_five_infeasible_recordings_of_one_name_are_five() -> None:
+    paths = [Path("corpus", speaker, "002.wav") for speaker in ("a", "b", "c", "d", "e")]
+    lines = [Utterance(path, where=f"m.jsonl:{n}") for n, path in enumerate(paths, start=1)]
+    clips = replace(batch(*[(0.01, "abcabc")] * 5), utterances=named(lines))
+    left_out = task().step(clips, 0).left_out
+    assert len(set(left_out)) == 5
+    assert left_out[1].startswith("m.jsonl:2 (b/002): ")
 
 
 def test_the_loss_is_that_of_torch_over_the_rows_that_have_an_alignment() -> None:
