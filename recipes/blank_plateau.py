@@ -34,8 +34,6 @@ from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, fit, option, parse, required
 
 CONV = (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(16, (5, 5), (2, 2)))
-HALF_WER = 0.5  # the WER whose first check is told
-NEVER = 1.0  # no share of training is left
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Arm:
     config: Mapping[str, Any] = field(default_factory=dict)  # fields of the settings
     preset: str = ""  # another network
     order: Order = "shuffle"
-    masks_from: float = NEVER  # share of training before SpecAugment begins
+    masks_from: float = 1.0  # share of training before SpecAugment begins; 1: never
     objective: Objective | None = None
     blank_penalty: float = 0.0  # nats, in decoding
 
@@ -75,7 +73,7 @@ class Settings(TrainConfig):
     """Measure the blank plateau and its cures."""
 
     train: str = required("manifest to learn from")
-    valid: str = option("", "manifest to score once, at the end of each run")
+    valid: str = required("manifest to score once, at the end of each run")
     out: str = option("runs/plateau", "folder of the runs")
     net: str = option("report_v_bigru", "the network that fails: one BatchNorm, 3 FC, no conv")
     arms: str = option("", "only these arms, separated by commas; empty: all")
@@ -102,8 +100,8 @@ def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
     path = Path(s.out) / f"{name.replace(' ', '_').replace('%', 'percent')}_{seed}" / "result.json"
     if path.exists():
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    arm = ARMS[name]
-    result = results_of(s, arm, path.parent, train(s, arm, seed, path.parent))
+    checks = train(s, ARMS[name], seed, path.parent)
+    result = results_of(s, ARMS[name], path.parent, checks)
     path.write_text(json.dumps(result), encoding="utf-8")
     reached = f"released at step {result['release']}, 50 % WER at {result['half']}"
     print(f"{name}, seed {seed}: {reached}, WER {result['wer']:.1f} %", flush=True)
@@ -114,7 +112,6 @@ def train(s: Settings, arm: Arm, seed: int, folder: Path) -> list[CheckRecord]:
     """Train one arm; the checks on the way."""
     torch.manual_seed(seed)
     spec = replace(read_spec(arm.preset or s.net), **arm.net)
-    config = replace(s, seed=seed, **arm.config)
     alphabet = Alphabet.english38()
     rate_hz = spec.front.rate_hz
     train_lines, dev_lines = split_dev(read_manifest(s.train).utterances, 0.1, seed)
@@ -125,11 +122,12 @@ def train(s: Settings, arm: Arm, seed: int, folder: Path) -> list[CheckRecord]:
         build(spec, alphabet.size),
         alphabet,
         spec_to(spec),
-        SpecAugment() if arm.masks_from < NEVER else None,
+        SpecAugment() if arm.masks_from < 1 else None,
         round(arm.masks_from * s.epochs * len(train_loader)),
         arm.objective,
         arm.blank_penalty,
     )
+    config = replace(s, seed=seed, **arm.config)
     records = fit(task, train_loader, dev_loader, out=folder, config=config)
     return [record for record in records if isinstance(record, CheckRecord)]
 
@@ -147,7 +145,7 @@ def results_of(s: Settings, arm: Arm, folder: Path, checks: list[CheckRecord]) -
     tallies = [word_errors(row.reference, row.hypothesis.text) for row in scored.rows]
     return {
         "release": release_step(checks),
-        "half": next((step for step, _, wer in curve if wer <= HALF_WER), None),
+        "half": next((step for step, _, wer in curve if wer <= 0.5), None),
         "curve": curve,
         "verdicts": [(check.verdict or {}).get("state") for check in checks],
         "wer": 100 * scored.tally.words.rate_or(math.nan),
@@ -164,19 +162,17 @@ def table_of(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
     table = Table(*headings, title="medians (all seeds)")
     for name, runs in results.items():
         cells = [cell([result[key] for result in runs]) for key in ("release", "half", "wer")]
-        gain = ""
         if name in gains:
             percent = [100 * bound for bound in gains[name].bounds]
-            gain = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*percent)
-        table.add_row(name, *cells, gain)
+            cells.append("{:+.1f} [{:+.1f}, {:+.1f}]".format(*percent))
+        table.add_row(name, *cells)
     return table
 
 
 def cell(values: Sequence[float | None]) -> str:
     """The median with all values; what was not reached is censored, not a number."""
     steps = [math.inf if value is None else value for value in values]
-    median_first = [median(steps), *steps]
-    shown = ["not reached" if step == math.inf else f"{step:.4g}" for step in median_first]
+    shown = ["not reached" if x == math.inf else f"{x:.4g}" for x in (median(steps), *steps)]
     return f"{shown[0]} ({', '.join(shown[1:])})"
 
 
