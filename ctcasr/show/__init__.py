@@ -8,6 +8,7 @@ from ctcasr.show.picture import draw_utterance
 from ctcasr.show.run_page import write_page
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
+from ctcasr.show.runs_page import write_runs_page
 from ctcasr.show.tensorboard import write_events
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "watch",
     "write_events",
     "write_page",
+    "write_runs_page",
 ]

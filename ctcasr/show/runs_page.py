@@ -1,0 +1,248 @@
+"""Several runs side by side: runs.html, with a table and their curves over each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+
+from ctcasr.diagnose import Verdict, verdict
+from ctcasr.records import CheckRecord, Record, StepRecord, read_records
+from ctcasr.show.charts import Curve, chart
+from ctcasr.show.curves import release_step, smooth
+from ctcasr.show.page import Column, Section, facts, page, table, write_html
+from ctcasr.show.records import final_course, metrics_of, number, series
+from ctcasr.show.run_page import NAME as RUN_PAGE
+from ctcasr.show.run_view import RunView
+from ctcasr.show.units import SHARES, UNKNOWN, clock, count, metric, metric_name, short
+
+NAME = "runs.html"
+RECORDS = "records.jsonl"
+COLOURS = ("blue", "orange", "green", "purple", "red", "grey")
+STYLES = ("", "dashed")  # after the last colour the next style begins with the first
+_RUNS_WHY = (
+    "A name leads to the page about a run, where that was written. In the charts below, a run has "
+    "the same colour throughout; under the pointer, or with the arrow keys in a chart that has the "
+    "focus, they tell their values."
+)
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run of several: where it is, and what its records tell."""
+
+    name: str  # its folder, seen from that of the page
+    folder: Path
+    records: Sequence[Record]
+
+    @property
+    def view(self) -> RunView:
+        """The run at its end."""
+        return RunView.of(self.records)
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict that it recorded last, or one made from its records."""
+        return self.view.verdict or verdict(self.records)
+
+
+def write_runs_page(folder: Path | str) -> Path:
+    """Write runs.html about all runs below `folder` into it.
+
+    Raises:
+        FileNotFoundError: where no folder below holds records.jsonl.
+    """
+    folder = Path(folder)
+    runs = find_runs(folder)
+    if not runs:
+        raise FileNotFoundError(
+            f"{folder}: expected folders of runs (each holds {RECORDS}); found none below it"
+        )
+    title = f"{folder.resolve().name}: {len(runs)} runs"
+    sections = [
+        Section("Runs", _RUNS_WHY, _table(runs)),
+        _losses(runs),
+        *_metric_sections(runs),
+        _section(runs, "Learning rate", "Of each step.", _steps("lr")),
+        _section(
+            runs,
+            "Blank share",
+            "What the model gives the blank, smoothed.",
+            _smooth_steps("blank_mass"),
+            unit="%",
+        ),
+    ]
+    return write_html(folder / NAME, page(title, _facts(runs), sections))
+
+
+def find_runs(folder: Path) -> list[ComparedRun]:
+    """The runs below a folder, or in it, by the order of their names; empty ones are left out."""
+    runs = []
+    for path in sorted(folder.rglob(RECORDS)):
+        records = final_course(read_records(path))
+        if records:
+            name = path.parent.relative_to(folder).as_posix()
+            if name == ".":
+                name = path.parent.resolve().name
+            runs.append(ComparedRun(name, path.parent, records))
+    return runs
+
+
+def _metric_names(runs: Sequence[ComparedRun]) -> list[str]:
+    """The metrics that any check of any run has, error rates first."""
+    names: dict[str, None] = {}
+    for run in runs:
+        for record in run.records:
+            if isinstance(record, CheckRecord):
+                names.update(dict.fromkeys(name for name, _ in metrics_of(record)))
+    return list(names)
+
+
+def _facts(runs: Sequence[ComparedRun]) -> str:
+    """How many there are, how long they took, and the best of them."""
+    views = {run.name: run.view for run in runs}
+    total_s = sum(view.time_s for view in views.values())
+    entries = [(str(len(runs)), "runs"), (clock(total_s), "training time together")]
+    best_wers = {}
+    for name, view in views.items():
+        wer = number(view.best.metrics.get("wer")) if view.best else None
+        if wer is not None:
+            best_wers[name] = wer
+    if best_wers:
+        best = min(best_wers, key=lambda name: best_wers[name])
+        entries.append((metric("wer", best_wers[best]), f"lowest WER: {best}"))
+    return facts(entries)
+
+
+def _table(runs: Sequence[ComparedRun]) -> str:
+    """A row for each run."""
+    metrics = _metric_names(runs)
+    columns = [
+        Column("run"),
+        Column("network"),
+        Column("parameters", "r"),
+        Column("steps", "r"),
+        Column("time", "r"),
+        Column("loss, dev", "r"),
+        *(Column(f"{metric_name(name)}, best check", "r") for name in metrics),
+        Column("at step", "r"),
+        Column("release", "r"),
+        Column("verdict"),
+    ]
+    rows = [_row(run, metrics) for run in runs]
+    return table(columns, rows)
+
+
+def _row(run: ComparedRun, metrics: Sequence[str]) -> list[str]:
+    view = run.view
+    best = view.best
+    loss = number(best.loss) if best else None
+    steps = count(view.step)
+    if view.steps and view.steps != view.step:
+        steps += f" of {count(view.steps)}"
+    scores = dict(metrics_of(best)) if best else {}
+    return [
+        _link(run),
+        escape(view.start.network or UNKNOWN),
+        count(number(view.start.parameters)),
+        steps,
+        clock(view.time_s),
+        short(loss),
+        *(metric(name, scores.get(name)) for name in metrics),
+        count(best.step if best else None),
+        count(release_step(run.records)),
+        _verdict(run.verdict),
+    ]
+
+
+def _link(run: ComparedRun) -> str:
+    """The name of a run, leading to its page where that was written."""
+    name = escape(run.name)
+    if not (run.folder / RUN_PAGE).is_file():
+        return name
+    address = quote(os.fsencode(f"{run.name}/{RUN_PAGE}"))
+    return f'<a href="{address}">{name}</a>'
+
+
+def _verdict(found: Verdict) -> str:
+    """The state, and the first cause."""
+    text = found.state
+    if found.causes:
+        text += f": {found.causes[0].slug}"
+    return escape(text)
+
+
+Points = list[tuple[float, float]]
+Take = Callable[[ComparedRun], Points]
+"""What of a run is drawn."""
+
+
+def _steps(name: str) -> Take:
+    """A number of the steps."""
+
+    def take(run: ComparedRun) -> Points:
+        steps, values = series(run.records, StepRecord, name)
+        return list(zip(map(float, steps), values, strict=True))
+
+    return take
+
+
+def _smooth_steps(name: str) -> Take:
+    """A number of the steps, smoothed."""
+
+    def take(run: ComparedRun) -> Points:
+        steps, values = series(run.records, StepRecord, name)
+        return list(zip(map(float, steps), smooth(values), strict=True))
+
+    return take
+
+
+def _checks(name: str) -> Take:
+    """A number of the checks."""
+
+    def take(run: ComparedRun) -> Points:
+        steps, values = series(run.records, CheckRecord, name)
+        return list(zip(map(float, steps), values, strict=True))
+
+    return take
+
+
+def _overlaid(
+    runs: Sequence[ComparedRun], title: str, take: Take, *, unit: str = "", log: bool = False
+) -> str:
+    """A curve of every run in one chart; a run has the same colour in all of them."""
+    curves = []
+    for index, run in enumerate(runs):
+        colour = COLOURS[index % len(COLOURS)]
+        style = STYLES[index // len(COLOURS) % len(STYLES)]
+        curves.append(Curve(run.name, take(run), colour, style))
+    return chart(curves, title=title, unit=unit, log=log)
+
+
+def _section(
+    runs: Sequence[ComparedRun], title: str, what: str, take: Take, *, unit: str = ""
+) -> Section:
+    return Section(title, what, _overlaid(runs, title, take, unit=unit))
+
+
+def _losses(runs: Sequence[ComparedRun]) -> Section:
+    """Dev above train."""
+    parts = []
+    for title, take in (("dev", _checks("loss")), ("train", _smooth_steps("loss"))):
+        drawn = _overlaid(runs, f"Loss, {title}", take, log=True)
+        if drawn:
+            parts.append(f"<h3>{title}</h3>{drawn}")
+    return Section("Loss", "Nats an utterance.", "".join(parts))
+
+
+def _metric_sections(runs: Sequence[ComparedRun]) -> list[Section]:
+    sections = []
+    for name in _metric_names(runs):
+        title = metric_name(name)
+        unit = "%" if name in SHARES else ""
+        what = "Of the dev part, at each check."
+        sections.append(_section(runs, title, what, _checks(name), unit=unit))
+    return sections

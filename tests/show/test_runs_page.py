@@ -1,0 +1,88 @@
+"""The page about several runs: a row and a curve for each, whatever they recorded."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from ctcasr.records import CheckRecord, Record, StartRecord, StepRecord
+from ctcasr.show.runs_page import find_runs, write_runs_page
+
+
+def write(folder: Path, records: list[Record]) -> None:
+    folder.mkdir(parents=True)
+    lines = [json.dumps(record.as_json()) for record in records]
+    (folder / "records.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def records(wer: float, metric: str = "wer") -> list[Record]:
+    return [
+        StartRecord(step=0, network="<net>", parameters=1234, steps=40),
+        StepRecord(step=10, loss=5.0, lr=0.1, time_s=60.0),
+        StepRecord(step=20, loss=4.0, lr=0.1, time_s=120.0),
+        CheckRecord(step=20, loss=3.0, best=True, metrics={metric: wer}, time_s=125.0),
+    ]
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    write(tmp_path / "plain", records(0.5))
+    write(tmp_path / "deep" / "cure & care", records(0.25))
+    (tmp_path / "plain" / "doctor.html").write_text("", encoding="utf-8")
+    return tmp_path
+
+
+def labels(html: str) -> list[list[str]]:
+    """The names of the curves of each chart."""
+    found = []
+    for data in re.findall(r'data-chart="([^"]*)"', html):
+        found.append([curve["label"] for curve in json.loads(unescape(data))["curves"]])
+    return found
+
+
+def test_every_run_is_a_row_and_a_curve(runs: Path) -> None:
+    path = write_runs_page(runs)
+    html = path.read_text(encoding="utf-8")
+    assert path == runs / "runs.html"
+    for part in ("20 of 40", "50.0 %", "25.0 %", "1 234", "&lt;net&gt;", "cure &amp; care"):
+        assert part in html, part
+    assert "lowest WER: deep/cure &amp; care" in html and "4:10" in html
+    assert all(names == ["deep/cure & care", "plain"] for names in labels(html))
+    assert len(labels(html)) == 4, "dev loss, train loss, WER, learning rate"
+
+
+def test_links_lead_to_pages_that_are_there(runs: Path) -> None:
+    html = write_runs_page(runs).read_text(encoding="utf-8")
+    links = [link for link in re.findall(r'href="([^"]*)"', html) if not link.startswith("#")]
+    assert links == ["data:,", "plain/doctor.html"]
+    assert not re.search(r"https?://|url\(|@import|src=", html)
+
+
+def test_runs_of_different_tasks_stand_in_one_table(tmp_path: Path) -> None:
+    write(tmp_path / "a", records(0.5))
+    write(tmp_path / "b", records(9.0, metric="si_sdr"))
+    write(tmp_path / "c", [StartRecord(step=0)])
+    html = write_runs_page(tmp_path).read_text(encoding="utf-8")
+    assert "WER, best check" in html and "si sdr, best check" in html
+    assert ["a"] in labels(html) and ["b"] in labels(html)
+
+
+def test_many_runs_are_told_apart(tmp_path: Path) -> None:
+    for index in range(12):
+        write(tmp_path / f"run{index:02d}", records(0.5))
+    html = write_runs_page(tmp_path).read_text(encoding="utf-8")
+    chart = html.split('aria-label="WER"')[1].split("</svg>")[0]
+    assert len(set(re.findall(r'<path class="(curve[^"]*)"', chart))) == 12
+
+
+def test_a_run_itself_is_its_only_run(runs: Path) -> None:
+    assert [run.name for run in find_runs(runs / "plain")] == ["plain"]
+
+
+def test_no_run_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"expected folders of runs"):
+        write_runs_page(tmp_path)
