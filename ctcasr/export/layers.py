@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ctcasr.export.graph import Graph
 from ctcasr.front import CorpusNorm, Mel, Spectrogram, UtteranceNorm
-from ctcasr.front.spectrogram import FLOOR
+from ctcasr.front.spectrogram import SILENCE
 from ctcasr.net import AcousticModel, ConvLayer, Lookahead, RecurrentLayer, SequenceBatchNorm
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Framing
@@ -64,8 +64,10 @@ def features(graph: Graph, extract: Spectrogram, samples: str, lengths: str) -> 
         level = graph("MatMul", level, extract.filters)
     frames = count(graph, extract.framing, lengths)
     mask = mask_of(graph, level, frames)
+    if extract.floor_db:
+        level = graph("Div", level, mean_level(graph, extract, Padded(level, frames, mask)))
     if extract.log:
-        floored = graph("Add", level, FLOOR ** (extract.power / 2))
+        floored = graph("Add", level, extract.floor)
         level = graph("Log", floored)
     if extract.range_db:
         level = below_loudest(graph, extract, level, mask)
@@ -106,6 +108,15 @@ def windowed_waves(extract: Spectrogram) -> np.ndarray[Any, Any]:
     angles = 2 * np.pi * turns / extract.n_fft
     window = extract.window.double().cpu().numpy()
     return window[:, None] * np.concatenate((np.cos(angles), -np.sin(angles)), 1)
+
+
+def mean_level(graph: Graph, extract: Spectrogram, frames: Padded) -> str:
+    """Mean power or amplitude [B, 1, 1] of the real frames of [B, T, F]; never zero."""
+    total = graph("ReduceSum", masked(graph, frames.data, frames.mask), [1, 2], keepdims=1)
+    positive = graph("Max", frames.lengths, 1)
+    counts = graph("Cast", graph("Unsqueeze", positive, [1, 2]), to=_FLOAT)
+    mean = graph("Div", total, graph("Mul", counts, float(extract.bins)))
+    return graph("Max", mean, SILENCE ** (extract.power / 2))
 
 
 def below_loudest(graph: Graph, extract: Spectrogram, level: str, mask: str) -> str:

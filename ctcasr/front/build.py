@@ -32,6 +32,7 @@ def build_extract(spec: FrontSpec) -> Spectrogram:
             log=spec.log,
             centred=spec.centred,
             range_db=spec.range_db,
+            floor_db=spec.floor_db,
         )
     if spec.kind == "spectrogram":
         return Spectrogram(
@@ -43,6 +44,7 @@ def build_extract(spec: FrontSpec) -> Spectrogram:
             log=spec.log,
             centred=spec.centred,
             range_db=spec.range_db,
+            floor_db=spec.floor_db,
         )
     raise ValueError(f"front.kind: expected 'mel' or 'spectrogram'; got {spec.kind!r}")
 

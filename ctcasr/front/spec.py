@@ -25,3 +25,6 @@ class FrontSpec:
     centred: bool = True
     # Decibels below the loudest point of the clip, no more than so many; 0: natural logarithm.
     range_db: float = 0.0
+    # Levels are those above the mean of the utterance, with the logarithm's floor so many decibels
+    # below it, whatever the gain; 0: levels as they are above an absolute floor.
+    floor_db: float = 0.0

@@ -18,6 +18,8 @@ from ctcasr.seq import Framing, Seq
 # Power below which nothing is heard: about what rounding to 16 bits leaves in one bin. It keeps the
 # logarithm of digital silence finite.
 FLOOR = 1e-6
+# Mean power below which an utterance is silent whatever the gain: nothing is made out of it.
+SILENCE = 1e-20
 # Windows that hardly touch a sample say little about it: dividing by less than this weight would
 # turn rounding into clicks.
 _LEAST_WEIGHT = 1e-3
@@ -28,11 +30,12 @@ class Spectrogram(nn.Module):
 
     T = N // hop + 1 (centred, zeros beyond the ends). Not `centred`: whole windows only, T =
     (N - n_fft) // hop + 1. With `range_db`, decibels below the loudest point of the clip, none
-    lower than that range; otherwise the natural logarithm.
+    lower than that range; otherwise the natural logarithm. With `floor_db`, levels above the mean
+    of the utterance, so that its gain changes nothing.
 
     Raises:
-        ValueError: for a window longer than `n_fft`, another power than 1 or 2, and for a range
-            without log.
+        ValueError: for a window longer than `n_fft`, another power than 1 or 2, and for a range or
+            a floor without log.
 
     Example:
         >>> spectrogram = Spectrogram(16000)
@@ -52,6 +55,7 @@ class Spectrogram(nn.Module):
         log: bool = True,
         centred: bool = True,
         range_db: float = 0.0,
+        floor_db: float = 0.0,
     ) -> None:
         super().__init__()
         self.rate_hz = rate_hz
@@ -60,6 +64,7 @@ class Spectrogram(nn.Module):
         self.log = log
         self.centred = centred
         self.range_db = range_db
+        self.floor_db = floor_db
         self.win = round(window_s * rate_hz)
         self.hop = round(hop_s * rate_hz)
         if not 1 <= self.win <= n_fft or self.hop < 1:
@@ -70,11 +75,12 @@ class Spectrogram(nn.Module):
             )
         if power not in (1.0, 2.0):
             raise ValueError(f"expected power 1 (amplitude) or 2 (power); got {power}")
-        if range_db < 0 or (range_db and not log):
-            raise ValueError(
-                "range_db: expected a range above 0 dB with log, or 0 for none; "
-                f"got {range_db:g} with log={log}"
-            )
+        for name, value in (("range_db", range_db), ("floor_db", floor_db)):
+            if value < 0 or (value and not log):
+                raise ValueError(
+                    f"{name}: expected decibels above 0 with log, or 0 for none; "
+                    f"got {value:g} with log={log}"
+                )
         self.register_buffer("window", torch.hann_window(self.win), persistent=False)
         self.bins = n_fft // 2 + 1
         beyond_ends = n_fft // 2 if centred else 0
@@ -160,18 +166,36 @@ class Spectrogram(nn.Module):
     def compress(self, frames: Seq) -> Seq:
         """Frames [B, T, F] on a logarithmic scale above a floor, or as they are.
 
-        The floor of power is FLOOR, that of amplitude its root.
+        The floor of power is FLOOR, that of amplitude its root; with `floor_db` it lies so far
+        below the mean of the utterance, by which all is divided.
         """
         if not self.log:
             return frames.zero_padding()
-        floor = FLOOR ** (self.power / 2)
-        level = torch.log(frames.data + floor)
+        if self.floor_db:
+            relative = frames.data / self.mean_level(frames)
+            level = torch.log(relative + self.floor)
+        else:
+            level = torch.log(frames.data + self.floor)
         if self.range_db:
             level_db = level * (20 / (self.power * math.log(10)))
             padding = ~frames.mask[:, :, None]
             loudest_db = level_db.masked_fill(padding, -math.inf).amax((1, 2), keepdim=True)
             level = (level_db - loudest_db).clamp(min=-self.range_db)
         return frames.with_data(level).zero_padding()
+
+    @property
+    def floor(self) -> float:
+        """What is added before the logarithm."""
+        if self.floor_db:
+            return float(10 ** (-self.floor_db / 10)) ** (self.power / 2)
+        return FLOOR ** (self.power / 2)
+
+    def mean_level(self, frames: Seq) -> Tensor:
+        """Mean power or amplitude [B, 1, 1] of the real frames of [B, T, F]; never zero."""
+        total = frames.zero_padding().data.sum((1, 2), keepdim=True)
+        frame_counts = frames.device_lengths.clamp(min=1)[:, None, None]
+        mean = total / (frame_counts * frames.data.shape[2])
+        return mean.clamp(min=SILENCE ** (self.power / 2))
 
     def forward(self, samples: Seq) -> Seq:
         """Features [B, T, F] of samples [B, N]."""
@@ -210,8 +234,9 @@ class Mel(Spectrogram):
         log: bool = True,
         centred: bool = True,
         range_db: float = 0.0,
+        floor_db: float = 0.0,
     ) -> None:
-        super().__init__(rate_hz, n_fft, window_s, hop_s, power, log, centred, range_db)
+        super().__init__(rate_hz, n_fft, window_s, hop_s, power, log, centred, range_db, floor_db)
         highest_hz = rate_hz / 2
         if high_hz is None:
             high_hz = highest_hz

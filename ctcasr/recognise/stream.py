@@ -43,6 +43,11 @@ def obstacles(model: SpeechModel) -> list[str]:
             "its features are relative to the loudest point of the clip "
             "(front.range_db = 0 takes them as they are)"
         )
+    if model.front.extract.floor_db:
+        reasons.append(
+            "its features are relative to the mean of the whole utterance "
+            "(front.floor_db = 0 takes them as they are)"
+        )
     return reasons
 
 

@@ -53,6 +53,10 @@ SPECS = {
     "whole windows": replace(
         SMALL, front=replace(FRONT, centred=False, norm="none", power=1.0, log=False)
     ),
+    "level-independent": replace(SMALL, front=replace(FRONT, floor_db=65.0)),
+    "level-independent amplitude": replace(
+        SMALL, front=replace(FRONT, floor_db=65.0, power=1.0, kind="spectrogram", norm="corpus")
+    ),
     "decibels": replace(SMALL, front=replace(FRONT, range_db=60.0, window_s=0.032, hop_s=0.008)),
 }
 LENGTHS = (RATE, 300, 5000, 1, RATE // 2)

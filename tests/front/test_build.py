@@ -28,21 +28,23 @@ ODD = FrontSpec(
     power=1.0,
     centred=False,
     range_db=70.0,
+    floor_db=65.0,
 )
 
 
 def test_a_mel_front_is_as_the_spec_says() -> None:
     extract = build_extract(ODD)
-    same = Mel(8000, 30, 50.0, 3500.0, 256, 0.032, 0.008, 1.0, True, False, 70.0)
+    same = Mel(8000, 30, 50.0, 3500.0, 256, 0.032, 0.008, 1.0, True, False, 70.0, 65.0)
     assert isinstance(extract, Mel) and extract.bins == 30
     assert bool((extract.filters == same.filters).all())
-    for name in ("rate_hz", "n_fft", "win", "hop", "power", "log", "centred", "range_db"):
+    names = ("rate_hz", "n_fft", "win", "hop", "power", "log", "centred", "range_db", "floor_db")
+    for name in names:
         assert getattr(extract, name) == getattr(same, name), name
     assert extract.framing == same.framing
 
 
 def test_a_spectrogram_has_no_bands() -> None:
-    extract = build_extract(replace(ODD, kind="spectrogram", log=False, range_db=0.0))
+    extract = build_extract(replace(ODD, kind="spectrogram", log=False, range_db=0.0, floor_db=0.0))
     assert type(extract) is Spectrogram and extract.bins == 129
     assert not extract.log and not extract.centred and extract.power == 1.0
 
