@@ -93,7 +93,8 @@ class EnhancedFolder:
         short = stem
         for ending in MIXTURE_ENDINGS:
             short = short.removesuffix(ending)
-        for name in (scene.id, stem, f"{short}_enhanced", short, f"{stem}_enhanced"):
+        own = (scene.id, scene.noisy.file_name, stem)
+        for name in (*own, f"{short}_enhanced", short, f"{stem}_enhanced"):
             if name in self.files:
                 return self.files[name]
         return ()

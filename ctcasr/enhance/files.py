@@ -69,12 +69,12 @@ def _place(utterance: Utterance) -> str:
 def enhance_files(
     enhancer: Enhancer | Path | str, utterances: Sequence[Utterance], folder: Path
 ) -> list[Path | Skip]:
-    """Enhance utterances, with their video where the network sees, to `folder`/ID.wav.
+    """Enhance utterances, with their video where the network sees, to `folder`/NAME.wav.
 
-    Returns what was written, and what could not be read. Raises ValueError where two utterances
-    have one ID.
+    The name is the one that tells them apart. Returns what was written, and what could not be
+    read. Raises ValueError where two utterances have one name.
     """
-    jobs = [Job(utterance, folder / f"{utterance.id}.wav") for utterance in utterances]
+    jobs = [Job(utterance, folder / f"{utterance.file_name}.wav") for utterance in utterances]
     return list(enhanced(enhancer, Jobs(jobs)))
 
 

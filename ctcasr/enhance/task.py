@@ -68,9 +68,9 @@ class Enhance:
         is_silent = silent(clean_of(batch))
         losses = compared.losses.masked_fill(is_silent, 0.0)
         left_out = []
-        for name, quiet in zip(batch.ids, is_silent.tolist(), strict=True):
+        for utterance, quiet in zip(batch.utterances, is_silent.tolist(), strict=True):
             if quiet:
-                left_out.append(f"{name}: its target is silent")
+                left_out.append(f"{utterance.full_name}: its target is silent")
         weight = len(batch) - len(left_out)
         return Loss(losses.sum(), weight, losses.detach(), tuple(left_out), compared.evidence)
 

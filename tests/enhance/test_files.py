@@ -11,6 +11,7 @@ import soundfile
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.cli import main
+from ctcasr.data import read_manifest
 from ctcasr.enhance.files import Job, Jobs, enhance_files, is_sound, named, plan_tree
 
 
@@ -117,11 +118,19 @@ def test_utterances_of_one_id_are_refused(saved: Path, tmp_path: Path) -> None:
         Utterance(sound(tmp_path / speaker / "002.wav"), where=f"m.jsonl:{line}")
         for line, speaker in enumerate(("anna", "bert"))
     ]
-    names = {line.id for line in lines}
-    if len(names) == 1:
-        with pytest.raises(ValueError, match=r"m\.jsonl:0 and m\.jsonl:1 would both"):
-            enhance_files(saved, lines, tmp_path / "out")
+    with pytest.raises(ValueError, match=r"m\.jsonl:0 and m\.jsonl:1 would both"):
+        enhance_files(saved, lines, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_manifest_tells_apart_becomes_two_files(saved: Path, tmp_path: Path) -> None:
+    for speaker in ("anna", "bert"):
+        sound(tmp_path / speaker / "002.wav")
+    lines = [json.dumps({"audio_filepath": f"{speaker}/002.wav"}) for speaker in ("anna", "bert")]
+    (tmp_path / "m.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    done = enhance_files(saved, read_manifest(tmp_path / "m.jsonl").utterances, tmp_path / "out")
+    assert len({path for path in done if isinstance(path, Path)}) == 2
+    assert all(path.is_file() for path in done if isinstance(path, Path))
 
 
 def test_no_target_is_a_source(tmp_path: Path) -> None:
