@@ -9,6 +9,16 @@ from torch import Tensor
 
 from ctcasr.ctc.backends import select
 from ctcasr.ctc.batch import prepare
+from ctcasr.ctc.transforms import has_tangent
+
+NO_TANGENTS = (
+    "ctc_loss under torch.compile has no forward-mode derivatives; call it outside of the compiled "
+    "function, or use backend='reference'"
+)
+NO_SECOND = (
+    "ctc_loss under torch.compile has no derivatives of its gradient; call it outside of the "
+    "compiled function, with backend='reference' for second derivatives"
+)
 
 _ARGUMENTS_WITHOUT_GRADIENT = 7  # all but the logits
 
@@ -31,8 +41,10 @@ def ctc_forward_backward(
 
     Raises:
         ValueError: wrong lengths, labels or prior.
-        RuntimeError: differentiated though called with need_grad=False.
+        RuntimeError: differentiated twice, in forward mode, or though called with need_grad=False.
     """
+    if has_tangent(logits):
+        raise RuntimeError(NO_TANGENTS)
     ctc_batch = prepare(
         logits, targets, input_lengths, target_lengths, blank, prior, 1.0, normalize, on_device=True
     )
@@ -73,6 +85,8 @@ def _backward(ctx: Any, outer: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
             "ctcasr::ctc_forward_backward was called with need_grad=False and cannot be "
             "differentiated"
         )
+    if torch.is_grad_enabled():  # create_graph
+        raise RuntimeError(NO_SECOND)
     (grad,) = ctx.saved_tensors
     # In the precision of the loss: a gradient scaler's 65536 does not fit into float16.
     scaled = (grad * outer[:, None, None]).to(grad.dtype)
