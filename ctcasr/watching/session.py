@@ -385,7 +385,7 @@ class Watch:
         return self._spent < self.share * (time.perf_counter() - self._began)
 
     def _guarded(self, work: Callable[[], None]) -> None:
-        """Do some looking: no error gets out, no random number of the loop's generators is drawn."""
+        """Look: no error gets out, and no random number is drawn from the loop's generators."""
         if self._broken:
             return
         began = time.perf_counter()
