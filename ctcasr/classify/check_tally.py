@@ -60,6 +60,13 @@ class CheckTally:
         return reduce(add, gather(self))
 
     @property
+    def error_rate(self) -> float:
+        """Share of the clips that was taken for another class; infinite where there is none."""
+        if not self.confusion.total:
+            return math.inf
+        return 1 - self.confusion.accuracy
+
+    @property
     def loss(self) -> float:
         """Nats of a clip; infinite where there is none."""
         if not self.confusion.total:

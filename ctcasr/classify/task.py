@@ -94,7 +94,7 @@ class Classify:
         # A network that is not yet as sparse as it shall be is never the best one.
         lacking = 0.0 if self.pruner is None else self.pruner.lacking
         return Score(
-            key=(lacking + 1 - tally.confusion.accuracy, tally.loss),
+            key=(lacking + tally.error_rate, tally.loss),
             metrics={"loss": tally.loss, **tally.confusion.metrics()},
             samples=three_of(tally.samples),
             evidence={"confusion": tally.confusion.counts.tolist()},

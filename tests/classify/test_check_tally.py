@@ -35,8 +35,9 @@ def test_parts_add_up_to_the_whole_in_the_order_of_the_ranks() -> None:
     whole = tally((0, 1), (1, 1), (0, 0))
     assert np.array_equal(merged.confusion.counts, whole.confusion.counts)
     assert merged.samples == whole.samples and merged.loss == pytest.approx(0.5)
+    assert merged.error_rate == pytest.approx(1 / 3)
 
 
 def test_nothing_scored_is_not_good() -> None:
     empty = CheckTally(Confusion.of(CLASSES))
-    assert empty.loss == math.inf and math.isnan(empty.confusion.accuracy)
+    assert empty.loss == empty.error_rate == math.inf

@@ -13,6 +13,7 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.checkpoint import CheckpointError
+from ctcasr.cli import main
 from ctcasr.data import AudioError
 from ctcasr.front import FrontSpec
 from ctcasr.recognise.model import build
@@ -230,3 +231,13 @@ def test_a_network_with_more_outputs_than_symbols_is_told(recogniser: Recogniser
     for letters in ("abcd ", "ab"):
         with pytest.raises(ValueError, match=r"expected . scores a frame.*; got 5"):
             Recogniser(recogniser.model, Alphabet(letters), recogniser.spec, {})
+
+
+def test_stereo_in_opposite_phase_is_no_empty_line(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = torch.stack((CLIPS[0], -CLIPS[0]), 1).numpy()
+    soundfile.write(tmp_path / "s.wav", samples, RATE, subtype="FLOAT")
+    assert main(["transcribe", str(path), str(tmp_path / "s.wav")]) == 1
+    told = capsys.readouterr()
+    assert told.out == "" and "opposite phase" in told.err and "s.wav" in told.err
