@@ -173,9 +173,11 @@ def trial() -> Trial:
                 ("enhanced", "bin blue at f you now"),
             ):
                 errors = ErrorRates.of(scene.text, hypothesis)
-                hearing = Hearing(scene, judge, condition, "ok", "", hypothesis, errors)
+                hearing = Hearing(
+                    scene, judge, condition, "ok", hypothesis=hypothesis, errors=errors
+                )
                 if k == 0 and condition == "enhanced":
-                    hearing = Hearing(scene, judge, condition, "missing", "no file")
+                    hearing = Hearing(scene, judge, condition, "missing", reason="no file")
                 trial.hearings.append(hearing)
         for condition, si_sdr_db in (("noisy", 1.0), ("enhanced", 4.0)):
             scores = {"si_sdr_db": si_sdr_db + k / 10}

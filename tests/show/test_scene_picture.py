@@ -43,7 +43,9 @@ def hearings(folder: Path) -> list[Hearing]:
         for condition, errors in (("noisy", 4), ("enhanced", 4 - k)):
             hypothesis = " ".join([*TEXT.split()[: 4 - errors], *["<x>"] * errors])
             tally = ErrorRates.of(TEXT, hypothesis)
-            rows.append(Hearing(scene, "judge", condition, "ok", "", hypothesis, tally))
+            rows.append(
+                Hearing(scene, "judge", condition, "ok", hypothesis=hypothesis, errors=tally)
+            )
     return rows
 
 
