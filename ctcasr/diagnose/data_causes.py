@@ -21,6 +21,8 @@ _HIGHEST_VOICE_HZ = 300
 _HIGH_VOICE_HZ = 250  # too high together with more symbols a second than people speak:
 _HURRIED = 22
 _PITCH_RATIO = 1.8  # between training and dev part: one of them is read at another rate
+_LEVELS_APART_DB = 15.0  # medians of training and dev part
+_KNOWN = 0.7  # of the dev part's loss, that training utterances have
 _TONE = 0.02  # spread of the pitch: what is steadier is a hum and no voice
 
 _FLOOR_CURE = "Take the logarithm above a floor, and look for NaN in the samples."
@@ -187,6 +189,27 @@ def wrong_sample_rate(history: RunHistory) -> Cause | None:
         "listen to one.",
         history.step,
         STRONG if waiting and len(facts) > 1 else LIKELY,
+    )
+
+
+def dev_unlike_train(history: RunHistory) -> Cause | None:
+    """The dev part is recorded at another level than the training part, and is not understood."""
+    train_db = history.evidence("train", "level_db")
+    dev_db = history.evidence("dev", "level_db")
+    apart_db = dev_db - train_db
+    better_in_training = history.evidence("train", "nll") < _KNOWN * history.evidence("dev", "nll")
+    if not (abs(apart_db) > _LEVELS_APART_DB and better_in_training):
+        return None
+    louder = "louder" if apart_db > 0 else "quieter"
+    return Cause(
+        "dev-unlike-train",
+        f"The dev part is {abs(apart_db):.0f} dB {louder} than the training part (medians "
+        f"{dev_db:.0f} and {train_db:.0f} dB of full scale), and its loss is "
+        f"{history.evidence('dev', 'nll'):.1f} nats where training utterances have "
+        f"{history.evidence('train', 'nll'):.1f}.",
+        "Record or scale both alike, vary the level in training, or normalise each utterance.",
+        history.step,
+        LIKELY,
     )
 
 

@@ -120,6 +120,11 @@ class RunHistory:
             return math.nan
         return median(known)
 
+    def highest(self, name: str) -> float:
+        """The highest value of a number of the step records; 0 without any."""
+        values = [step_number(record, name) for record in self.steps]
+        return max((value for value in values if not math.isnan(value)), default=0.0)
+
     def total(self, name: str, share: float = 0.5) -> float:
         """Sum of a number of the step records over the last `share` of them; NaN without any.
 

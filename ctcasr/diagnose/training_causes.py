@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from ctcasr.diagnose.cause import STRONG, Cause
 from ctcasr.diagnose.history import RunHistory, step_number
 from ctcasr.diagnose.share import largest_share
-from ctcasr.records import Reason, StepRecord, as_number
+from ctcasr.records import Reason, StepRecord
 
 # Length of a step over the length of the weights; usual are 1e-4 to 1e-2.
 _NOTHING = 1e-8
 _SLOW = 2e-5
 _LONG = 1e-3
 _FAST = 0.05
+_FAR_TOO_FAST = 0.1
 
 _FEW_PARAMETERS = 0.01  # share of the parameters
 _CLIPPED = 0.01  # what clipping multiplies gradients by, from which on it decides the step
@@ -22,7 +23,10 @@ _STANDS_STILL = 0.9  # of the first check's loss: nothing has come of training
 _NO_RATE = 1e-12
 _LATE = 0.9  # share of the planned steps: schedules end low
 _BROKEN_STEPS = 3
-_HIDDEN = 0.6  # share of features masked, or of units dropped
+_HIDDEN = 0.6  # share of features masked
+_DROPPED = 0.55  # share of units
+_LITTLE_CER = 0.3
+_THIRD = 1 / 3  # of the planned steps
 
 
 def frozen_parameters(history: RunHistory) -> Cause | None:
@@ -84,8 +88,7 @@ def rate_zero(history: RunHistory) -> Cause | None:
     stands_still = ratio < _NOTHING or rate <= _NO_RATE
     if not stands_still:
         return None
-    top_rate = max((as_number(record.lr) for record in history.steps), default=0.0)
-    if history.done > _LATE and top_rate > 10 * rate:
+    if history.done > _LATE and history.highest("lr") > 10 * rate:
         return None
     return Cause(
         "learning-rate-zero",
@@ -157,6 +160,13 @@ def _too_fast(history: RunHistory) -> str | None:
     if len(broken) >= _BROKEN_STEPS:
         first = broken[0].step
         return f"{len(broken)} steps were not finite, the first at step {first}; {step}."
+    top_ratio = history.highest("update_ratio")
+    if top_ratio > _FAR_TOO_FAST and len(history.checks) >= 2 and history.over_deaf() > 1:
+        return (
+            f"Steps have changed the weights by up to {top_ratio:.1g} of their length (usual: 1e-4 "
+            f"to 1e-2) at learning rates up to {history.highest('lr'):.1g}, and the loss is still "
+            f"{history.over_deaf():.2f} times that of a model that hears nothing."
+        )
     if ratio > _LONG and history.checks and loss > ignorant:
         return (
             f"The training loss is {loss:.0f} nats, where equal chances for all symbols give at "
@@ -187,11 +197,13 @@ def augment_too_strong(history: RunHistory) -> Cause | None:
 def dropout_too_strong(history: RunHistory) -> Cause | None:
     """Dropout takes away most of what the layers hand on."""
     share = history.evidence("parameters", "dropout")
-    if not share > _HIDDEN or history.learnt:
+    little = history.cer > _LITTLE_CER and history.done > _THIRD
+    if not share > _DROPPED or (history.learnt and not little):
         return None
+    what = "little has been learnt" if history.learnt else "nothing has been learnt yet"
     return Cause(
         "dropout-too-strong",
-        f"Dropout is {share:.2f}, and nothing has been learnt yet (CER {history.cer:.0%}).",
+        f"Dropout is {share:.2f}, and {what} (CER {history.cer:.0%}).",
         "At most 0.3 until the plateau is left.",
         history.step,
         STRONG,

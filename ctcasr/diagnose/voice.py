@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from statistics import median
 from typing import Any, NamedTuple
 
 import torch
@@ -34,13 +35,15 @@ class VoiceStats:
 
     `silent` is the share of silent rows; `pitch_hz` the median over voiced frames (NaN if few);
     `pitch_spread` the middle half of the pitches over their median: nearly 0 for a tone or a hum,
-    which is no voice; `active_s` seconds a row within 30 dB of its loudest frame.
+    which is no voice; `active_s` seconds a row within 30 dB of its loudest frame; `level_db` the
+    median level of the rows that are not silent, in dB of full scale (NaN without any).
     """
 
     silent: float
     pitch_hz: float
     pitch_spread: float
     active_s: float
+    level_db: float
 
 
 @dataclass
@@ -60,6 +63,7 @@ class VoiceTally:
     silent: int = 0
     active_s: float = 0.0
     pitches_hz: list[float] = field(default_factory=list)
+    levels_db: list[float] = field(default_factory=list)
 
     def add(self, audio: Seq) -> None:
         """Listen to samples [B, N]; once enough rows were heard, to no more."""
@@ -78,6 +82,8 @@ class VoiceTally:
         voice = _voice(samples, rate_hz)
         self.pitches_hz.extend(voice.pitches_hz)
         self.active_s += voice.active_s
+        if effective > 0:  # and a number
+            self.levels_db.append(20 * math.log10(effective))
 
     def stats(self) -> VoiceStats:
         """What was heard so far."""
@@ -90,7 +96,8 @@ class VoiceTally:
             low, high = pitches.quantile(quarters).tolist()
             pitch_hz = float(pitches.median())
             spread = (high - low) / pitch_hz
-        return VoiceStats(self.silent / rows, pitch_hz, spread, self.active_s / rows)
+        level_db = median(self.levels_db) if self.levels_db else math.nan
+        return VoiceStats(self.silent / rows, pitch_hz, spread, self.active_s / rows, level_db)
 
     def state_dict(self) -> dict[str, Any]:
         """All fields, as plain data."""

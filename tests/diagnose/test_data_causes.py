@@ -24,6 +24,13 @@ PLATEAU = [1.0, 1.0]
         ("transcripts-outside-alphabet", {"train": {"outside_alphabet": 0.3}}),
         ("wrong-sample-rate", {"train": {"pitch_hz": 400.0, "active_s": 1.0, "labels": 10}}),
         ("wrong-sample-rate", {"train": {"pitch_hz": 120.0}, "dev": {"pitch_hz": 250.0}}),
+        ("audio-silent", {"corpus": {"train": {"rows": 300, "silent": 90}}}),
+        ("audio-silent", {"corpus": {"train": {"rows": 300, "constant": 90, "silent": 0}}}),
+        ("features-not-finite", {"corpus": {"train": {"rows": 300, "not_finite": 1}}}),
+        (
+            "dev-unlike-train",
+            {"train": {"level_db": -20.0, "nll": 3.0}, "dev": {"level_db": -50.0}},
+        ),
     ],
 )
 def test_a_cause_by_its_numbers(slug: str, changes: dict[str, Any]) -> None:
@@ -46,6 +53,27 @@ def test_events_of_older_runs_are_understood() -> None:
     assert verdict([old]).causes[0].slug == "features-not-finite"
     old = {"kind": "event", "step": 0, "what": "unreadable", "message": "none in the alphabet"}
     assert verdict([old]).causes[0].slug == "transcripts-outside-alphabet"
+
+
+def test_a_hum_is_no_voice_read_at_another_rate() -> None:
+    hum = {"pitch_hz": 50.0, "pitch_spread": 0.0, "active_s": 1.0, "labels": 15.0}
+    assert not verdict(run_records(PLATEAU, train=hum, dev=hum)).causes
+
+
+def test_of_silence_features_cannot_change() -> None:
+    corpus = {"train": {"rows": 300, "silent": 150}}
+    records = run_records(PLATEAU, train={"features_constant": 1.0}, corpus=corpus)
+    assert [cause.slug for cause in verdict(records).causes] == ["audio-silent"]
+
+
+def test_texts_that_cannot_be_written_are_counted_against_those_that_are_trained_on() -> None:
+    event = {"kind": "event", "step": 5, "reason": "text-uncovered", "message": "30 left out"}
+    corpus = {"train": {"rows": 70, "empty": 0}}
+    many = event | {"ids": [f"u{number}" for number in range(30)]}
+    few = event | {"ids": ["u1", "u2"]}
+    cause = verdict([many, *run_records(PLATEAU, corpus=corpus)]).causes[0]
+    assert cause.slug == "transcripts-outside-alphabet" and "30 of 100 (30%)" in cause.evidence
+    assert not verdict([few, *run_records(PLATEAU, corpus=corpus)]).causes
 
 
 @pytest.mark.parametrize("pitch_hz", [70.0, 120.0, 220.0, 260.0, 299.0])

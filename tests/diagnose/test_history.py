@@ -68,6 +68,28 @@ def test_the_loss_since_the_last_check() -> None:
     assert RunHistory.of(records).loss_since_check == 20.0
 
 
+@pytest.mark.parametrize(
+    ("dev", "hears"),
+    [
+        ({"own": 5.0, "other": 9.0}, True),
+        ({"own": 5.0, "other": 9.0, "gap_error": 1.0}, True),
+        ({"own": 5.0, "other": 9.0, "gap_error": 3.0}, False),  # by chance
+        ({"own": 5.0, "other": 5.1}, False),
+        ({"own": 50.0, "other": 90.0, "nll": 50.0}, False),  # five times the deaf model's loss
+        ({"own": None, "other": None, "nll": None}, True),  # nobody knows
+    ],
+)
+def test_a_check_hears_where_the_wrong_audio_costs_loss(dev: dict[str, float], hears: bool) -> None:
+    history = RunHistory.of(run_records([0.7] * 3, [5.0] * 3, dev=dev))
+    assert history.hearing == [hears] * 3 and history.learnt == hears
+    assert (history.release is not None) == hears
+
+
+def test_a_prefix_is_the_history_as_it_was() -> None:
+    flat = run_records([1.0, 0.9, 0.5])
+    assert RunHistory.of(flat).until(1) == RunHistory.of(flat[:5])
+
+
 def test_events_by_reason() -> None:
     events = [{"kind": "event", "step": 1, "reason": r} for r in ("finished", "too-large", "odd")]
     history = RunHistory.of(events)

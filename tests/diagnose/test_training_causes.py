@@ -21,6 +21,7 @@ PLATEAU = [1.0, 1.0]
         ("learning-rate-zero", {"step": {"lr": 0.0, "update_ratio": 0.0}}),
         ("learning-rate-too-low", {"step": {"lr": 1e-7, "update_ratio": 1e-6}, "total": 400}),
         ("learning-rate-too-high", {"step": {"update_ratio": 0.5, "loss": 200.0}}),
+        ("learning-rate-too-high", {"step": {"update_ratio": 0.2}}),
         ("specaugment-too-strong", {"masked": 0.9}),
         ("dropout-too-strong", {"parameters": {"dropout": 0.9}}),
     ],
@@ -37,6 +38,22 @@ def test_three_steps_that_were_not_finite_are_a_rate_too_high() -> None:
     assert not verdict([*records, event, event]).causes
     cause = verdict([*records, event, event, event]).causes[0]
     assert cause.slug == "learning-rate-too-high" and "3 steps" in cause.evidence
+
+
+def test_one_step_far_too_long_is_remembered_while_nothing_is_learnt() -> None:
+    records = run_records([1.0] * 6)
+    records[1]["update_ratio"] = 0.3  # the first steps; later ones are short on heavier weights
+    assert verdict(records).causes[0].slug == "learning-rate-too-high"
+    learnt = run_records([1.0, 0.5, 0.4, 0.3])
+    learnt[1]["update_ratio"] = 0.3
+    assert not verdict(learnt).causes
+
+
+def test_much_dropout_is_told_where_little_is_learnt_after_a_third() -> None:
+    dropout = {"dropout": 0.6}
+    assert not verdict(run_records([1.0, 0.5, 0.4], total=400, parameters=dropout)).causes
+    slugs = [c.slug for c in verdict(run_records([1.0, 0.5, 0.4], parameters=dropout)).causes]
+    assert slugs == ["dropout-too-strong"]
 
 
 def test_warm_up_and_the_end_of_a_schedule_are_no_low_rate() -> None:

@@ -62,6 +62,30 @@ def test_an_estimate_lies_ahead_and_within_reach(elapsed: int) -> None:
     assert found.release_step is not None and 1.2 * elapsed <= found.release_step <= 3 * elapsed
 
 
+def test_a_cause_stays_until_three_checks_have_not_shown_it() -> None:
+    records = run_records([1.0] * 6, total=1000)
+    checks = [record for record in records if record["kind"] == "check"]
+    checks[1]["evidence"]["dev"] = checks[1]["evidence"]["dev"] | {"written_differs": 1.0}
+    shown = []
+    for number in range(2, len(records) + 1, 2):
+        shown.append([cause.slug for cause in verdict(records[: number + 1]).causes])
+    assert shown == [[], ["blank-mismatch"], ["blank-mismatch"], ["blank-mismatch"], [], []]
+
+
+def test_what_is_understood_needs_no_old_causes() -> None:
+    records = run_records([1.0, 0.5])
+    records[2]["evidence"]["dev"] = records[2]["evidence"]["dev"] | {"written_differs": 1.0}
+    assert not verdict(records).causes
+
+
+def test_a_deaf_network_that_guesses_is_not_said_to_learn() -> None:
+    deaf = {"own": 11.0, "other": 11.2, "gap_error": 0.4}
+    found = verdict(run_records([0.7] * 8, [12.0, 11.5] + [11.0] * 6, dev=deaf, total=1000))
+    assert found.state == "plateau: wait" and found.estimated
+    late = verdict(run_records([0.7] * 8, [12.0, 11.5] + [11.0] * 6, dev=deaf))
+    assert [cause.slug for cause in late.causes] == ["transcripts-shuffled"]
+
+
 def test_any_prefix_and_any_gap_in_the_records_can_be_judged() -> None:
     records = run_records([1.0, 0.9, 0.6, 0.3])
     draw = random.Random(0)
