@@ -98,7 +98,7 @@ class Alphabet:
 
     def encode(self, text: str) -> list[int]:
         """Numbers of the characters of `text`; UncoveredText as `covered` raises it."""
-        return [self._number[char] for char in self.covered(text)]
+        return [self._number[character] for character in self.covered(text)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of collapsed numbers without blanks; white space collapsed.

@@ -80,10 +80,10 @@ class _Sections:
         self.promised[int(order)] = int(count)
 
     def _gram(self, line: str, where: str) -> None:
-        gram, values = _fields(line, self.order, where)
-        if gram in self.grams:
-            raise ArpaError(f"{where}: expected each n-gram once; got {' '.join(gram)!r} again")
-        self.grams[gram] = values
+        ngram, values = _fields(line, self.order, where)
+        if ngram in self.grams:
+            raise ArpaError(f"{where}: expected each n-gram once; got {' '.join(ngram)!r} again")
+        self.grams[ngram] = values
 
 
 def read_arpa(path: Path | str) -> tuple[int, dict[Gram, tuple[float, float]]]:
@@ -106,7 +106,7 @@ def read_arpa(path: Path | str) -> tuple[int, dict[Gram, tuple[float, float]]]:
             "truncated"
         )
     for order, promised in sections.promised.items():
-        count = sum(len(gram) == order for gram in sections.grams)
+        count = sum(len(ngram) == order for ngram in sections.grams)
         if count != promised:
             raise ArpaError(
                 f"{path}: expected {promised} n-grams of order {order}, as its header says; "
@@ -138,9 +138,9 @@ def _written(by_order: list[Mapping[Gram, tuple[float, float]]]) -> Iterator[str
     for order, grams in enumerate(by_order, start=1):
         yield ""
         yield f"\\{order}-grams:"
-        for gram in sorted(grams):
-            probability, back_off = grams[gram]
-            line = f"{probability:.7g}\t{' '.join(gram)}"
+        for ngram in sorted(grams):
+            probability, back_off = grams[ngram]
+            line = f"{probability:.7g}\t{' '.join(ngram)}"
             if order < len(by_order):
                 line += f"\t{back_off:.7g}"
             yield line
@@ -199,8 +199,8 @@ def _fields(line: str, order: int, where: str) -> tuple[Gram, tuple[float, float
     probability, weight = values
     if not probability <= _ROUNDING or not weight < math.inf:  # NaN is neither
         raise _wrong_line(line, order, where)
-    gram = tuple(_SPECIAL.get(word.casefold(), word) for word in fields[1 : order + 1])
-    return gram, values
+    ngram = tuple(_SPECIAL.get(word.casefold(), word) for word in fields[1 : order + 1])
+    return ngram, values
 
 
 def _wrong_line(line: str, order: int, where: str) -> ArpaError:

@@ -36,9 +36,9 @@ class Coverage:
                 f"{total} characters of {self.n_affected} of "
                 f"{self.n_utterances} texts are outside the alphabet and left out:"
             )
-        for char, count in self.characters.items():
-            examples = ", ".join(self.examples[char])
-            lines.append(f"  {char!r} U+{ord(char):04X} x{count}, as in {examples}")
+        for character, count in self.characters.items():
+            examples = ", ".join(self.examples[character])
+            lines.append(f"  {character!r} U+{ord(character):04X} x{count}, as in {examples}")
         if self.empty:
             examples = ", ".join(self.empty[:_EXAMPLES])
             lines.append(f"{len(self.empty)} texts are empty after that: {examples}")
@@ -64,8 +64,8 @@ def measure_coverage(texts: Iterable[tuple[str, str]], tokenizer: Tokenizer) -> 
         reference = tokenizer.reference(text)
         n_affected += not reference.complete
         characters.update(reference.taken_out)
-        for char in reference.taken_out:
-            places = examples.setdefault(char, [])
+        for character in reference.taken_out:
+            places = examples.setdefault(character, [])
             if len(places) < _EXAMPLES:
                 places.append(where)
         if not reference.text:

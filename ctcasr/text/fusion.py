@@ -150,8 +150,8 @@ class Hotwords:
         part = self._parts[token]
         text = " " + part.text if part.ends_word else part.text
         gain = 0.0
-        for char in text:
-            state, nats = self._write(state, char)
+        for character in text:
+            state, nats = self._write(state, character)
             gain += nats
         return state, gain
 
@@ -164,8 +164,8 @@ class Hotwords:
         """Nats given for characters that have not finished a phrase yet."""
         return self.bonus * (len(match.text) - match.earned)
 
-    def _write(self, match: _Match | None, char: str) -> tuple[_Match | None, float]:
-        word_ends = char == " "
+    def _write(self, match: _Match | None, character: str) -> tuple[_Match | None, float]:
+        word_ends = character == " "
         if match is None:
             return (_NO_MATCH if word_ends else None), 0.0
         if word_ends and (not match.text or match.text.endswith(" ")):
@@ -174,7 +174,7 @@ class Hotwords:
         if word_ends and match.text in self.phrases:
             match = _Match(match.text, len(match.text))
             promised = 0.0
-        longer = self._longest_beginning(_Match(match.text + char, match.earned))
+        longer = self._longest_beginning(_Match(match.text + character, match.earned))
         if longer is None:
             return (_NO_MATCH if word_ends else None), -promised
         return longer, self._promised(longer) - promised

@@ -39,15 +39,15 @@ class NGram:
         """
         if (word,) not in self.grams:
             word = UNKNOWN
-        gram = (*context, word)
+        ngram = (*context, word)
         log10 = 0.0
-        while gram not in self.grams:
-            if len(gram) == 1:  # a model without <unk>
+        while ngram not in self.grams:
+            if len(ngram) == 1:  # a model without <unk>
                 return (), _LN10 * LEAST_LOG10
-            _, back_off = self.grams.get(gram[:-1], (0.0, 0.0))
+            _, back_off = self.grams.get(ngram[:-1], (0.0, 0.0))
             log10 += back_off
-            gram = gram[1:]
-        probability, _ = self.grams[gram]
+            ngram = ngram[1:]
+        probability, _ = self.grams[ngram]
         return self._context((*context, word)), _LN10 * max(log10 + probability, LEAST_LOG10)
 
     def end(self, context: Gram) -> float:
@@ -82,7 +82,7 @@ class NGram:
     @property
     def words(self) -> frozenset[str]:
         """The vocabulary, without <s>, </s> and <unk>."""
-        unigrams = frozenset(gram[0] for gram in self.grams if len(gram) == 1)
+        unigrams = frozenset(ngram[0] for ngram in self.grams if len(ngram) == 1)
         return unigrams - {BEGIN, END, UNKNOWN}
 
     @property
@@ -103,7 +103,7 @@ class NGram:
 
     def _by_order(self) -> Iterator[dict[Gram, tuple[float, float]]]:
         for order in range(1, self.order + 1):
-            yield {gram: values for gram, values in self.grams.items() if len(gram) == order}
+            yield {ngram: values for ngram, values in self.grams.items() if len(ngram) == order}
 
     @staticmethod
     def read(path: Path | str) -> NGram:

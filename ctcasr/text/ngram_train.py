@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ctcasr.text.arpa import BEGIN, END, UNKNOWN, Gram
@@ -53,7 +53,7 @@ def train_ngram(
     counts = _adjusted_counts(sentences, order)
     if not sentences:
         raise ValueError("expected at least one sentence to train on; got none")
-    vocabulary = {gram[0] for gram in counts[0]} | set(words) | {UNKNOWN}
+    vocabulary = {ngram[0] for ngram in counts[0]} | set(words) | {UNKNOWN}
     vocabulary.discard(BEGIN)
 
     estimate = _Estimate(vocabulary)
@@ -75,54 +75,71 @@ class _Estimate:
 
     def add_order(self, counts: Counter[Gram]) -> None:
         """The next order, from the adjusted counts of its n-grams."""
-        order = len(self.discounts) + 1
         seen = dict(counts)
-        if order == 1:
+        if not self.discounts:  # nothing predicts the beginning of a sentence
             seen.pop((BEGIN,), None)
-        discount = _estimated_discount(seen.values())
-        if discount is None:
-            discount = FALLBACK
-            self.fallback.append(order)
-        self.discounts.append(discount)
-
-        totals: dict[Gram, float] = defaultdict(float)
-        taken: dict[Gram, float] = defaultdict(float)
-        for gram, count in seen.items():
-            context = gram[:-1]
-            totals[context] += count
-            taken[context] += _discount_of(count, discount)
-        weights = {}
-        for context, total in totals.items():
-            weights[context] = taken[context] / total
-        self.back_off.update(weights)
-
-        for gram, count in self._with_vocabulary(order, seen).items():
-            context = gram[:-1]
-            own = 0.0
-            if count:
-                own = (count - _discount_of(count, discount)) / totals[context]
-            shorter = self.probability[gram[1:]]
-            self.probability[gram] = own + weights[context] * shorter
+        contexts = _Contexts(seen, self._next_discount(seen))
+        self.back_off.update(contexts.weights)
+        if len(self.discounts) == 1:
+            seen = self._with_vocabulary(seen)
+        for ngram, count in seen.items():
+            context = ngram[:-1]
+            shorter = self.probability[ngram[1:]]
+            seen_share = contexts.discounted_share(context, count)
+            self.probability[ngram] = seen_share + contexts.weights[context] * shorter
 
     def grams(self) -> dict[Gram, tuple[float, float]]:
         """log10 probability and log10 back-off weight of every n-gram."""
         table = {}
-        for gram, probability in self.probability.items():
-            if gram:
-                table[gram] = (math.log10(probability), self._log10_back_off(gram))
+        for ngram, probability in self.probability.items():
+            if ngram:
+                table[ngram] = (math.log10(probability), self._log10_back_off(ngram))
         table[(BEGIN,)] = (_NEVER, self._log10_back_off((BEGIN,)))
         return table
 
-    def _with_vocabulary(self, order: int, seen: Mapping[Gram, int]) -> dict[Gram, int]:
-        """Counts; among unigrams every word of the vocabulary has one, perhaps 0."""
-        if order > 1:
-            return dict(seen)
+    def _next_discount(self, seen: Mapping[Gram, int]) -> Discount:
+        """The discount of the next order, by estimate or the fallback."""
+        discount = _estimated_discount(seen.values())
+        if discount is None:
+            discount = FALLBACK
+            self.fallback.append(len(self.discounts) + 1)
+        self.discounts.append(discount)
+        return discount
+
+    def _with_vocabulary(self, seen: Mapping[Gram, int]) -> dict[Gram, int]:
+        """Counts of unigrams; every word of the vocabulary has one, perhaps 0."""
         counts: dict[Gram, int] = {(word,): 0 for word in self.vocabulary}
         counts.update(seen)
         return counts
 
-    def _log10_back_off(self, gram: Gram) -> float:
-        return math.log10(self.back_off.get(gram, 1.0))
+    def _log10_back_off(self, ngram: Gram) -> float:
+        return math.log10(self.back_off.get(ngram, 1.0))
+
+
+class _Contexts:
+    """What was seen behind every context, and what discounting takes from it."""
+
+    def __init__(self, seen: Mapping[Gram, int], discount: Discount) -> None:
+        self.discount = discount
+        self.totals: dict[Gram, int] = defaultdict(int)
+        taken: dict[Gram, float] = defaultdict(float)
+        for ngram, count in seen.items():
+            context = ngram[:-1]
+            self.totals[context] += count
+            taken[context] += self._discount_of(count)
+        self.weights: dict[Gram, float] = {}
+        for context, total in self.totals.items():
+            self.weights[context] = taken[context] / total
+
+    def discounted_share(self, context: Gram, count: int) -> float:
+        """Share of a count in its context's, less the discount; 0 for what was not seen."""
+        if count == 0:
+            return 0.0
+        return (count - self._discount_of(count)) / self.totals[context]
+
+    def _discount_of(self, count: int) -> float:
+        kind = min(count, len(self.discount))
+        return self.discount[kind - 1]
 
 
 def _adjusted_counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Gram]]:
@@ -130,34 +147,37 @@ def _adjusted_counts(sentences: Iterable[Sequence[str]], order: int) -> list[Cou
     raw = _raw_counts(sentences, order)
     adjusted = [raw[-1]]
     for length in range(order - 1, 0, -1):
-        contexts: Counter[Gram] = Counter()
-        for longer in raw[length]:
-            contexts[longer[1:]] += 1
-        for gram, count in raw[length - 1].items():
-            if gram[0] == BEGIN:
-                contexts[gram] += count
+        contexts = Counter(longer[1:] for longer in raw[length])
+        for ngram, count in raw[length - 1].items():
+            if ngram[0] == BEGIN:
+                contexts[ngram] += count
         adjusted.append(contexts)
     return adjusted[::-1]
 
 
 def _raw_counts(sentences: Iterable[Sequence[str]], order: int) -> list[Counter[Gram]]:
+    """Counts of n-grams as they are, n = 1 to `order`."""
     counts: list[Counter[Gram]] = [Counter() for _ in range(order)]
     for sentence in sentences:
-        reserved = {BEGIN, END, UNKNOWN}.intersection(sentence)
-        if reserved:
-            raise ValueError(
-                f"expected words; got {', '.join(sorted(reserved))}, which stands for something "
-                f"in a model: {' '.join(sentence)!r}"
-            )
+        _refuse_reserved(sentence)
         bounded = (BEGIN, *sentence, END)
-        for length, counted in enumerate(counts, start=1):
-            for first in range(len(bounded) - length + 1):
-                counted[bounded[first : first + length]] += 1
+        for length, counter in enumerate(counts, start=1):
+            counter.update(_ngrams(bounded, length))
     return counts
 
 
-def _discount_of(count: int, discount: Discount) -> float:
-    return discount[min(count, len(discount)) - 1]
+def _ngrams(words: Gram, length: int) -> Iterator[Gram]:
+    for first in range(len(words) - length + 1):
+        yield words[first : first + length]
+
+
+def _refuse_reserved(sentence: Sequence[str]) -> None:
+    reserved = {BEGIN, END, UNKNOWN}.intersection(sentence)
+    if reserved:
+        raise ValueError(
+            f"expected words; got {', '.join(sorted(reserved))}, which stands for something in a "
+            f"model: {' '.join(sentence)!r}"
+        )
 
 
 def _estimated_discount(counts: Iterable[int]) -> Discount | None:
@@ -166,12 +186,12 @@ def _estimated_discount(counts: Iterable[int]) -> Discount | None:
     None where a t_1 to t_4 is zero, or a D_k lies outside 0..k.
     """
     times = Counter(counts)
-    if not all(times[k] for k in (1, 2, 3, 4)):
+    if 0 in (times[1], times[2], times[3], times[4]):
         return None
     y = times[1] / (times[1] + 2 * times[2])
     first = 1 - 2 * y * times[2] / times[1]
     second = 2 - 3 * y * times[3] / times[2]
     third = 3 - 4 * y * times[4] / times[3]
-    if not (0 <= first <= 1 and 0 <= second <= 2 and 0 <= third <= 3):
+    if min(first, second, third) < 0 or first > 1 or second > 2 or third > 3:
         return None
     return first, second, third

@@ -28,7 +28,7 @@ def normalise(text: str, keep: Collection[str] = frozenset()) -> str:
     """
     known = frozenset(keep)
     composed = unicodedata.normalize("NFC", text)
-    formed = "".join(_form(char, known) for char in composed)
+    formed = "".join(_form(character, known) for character in composed)
     return " ".join(unicodedata.normalize("NFC", formed).split())
 
 
@@ -44,25 +44,25 @@ def spell_digits(text: str) -> str:
 
 
 @lru_cache(maxsize=_FORMS_KEPT)
-def _form(char: str, known: frozenset[str]) -> str:
+def _form(character: str, known: frozenset[str]) -> str:
     """What one character is written as; itself where nothing is known about it."""
-    if char.isspace():
+    if character.isspace():
         return " "
-    for form in (char, char.casefold(), char.upper()):
+    for form in (character, character.casefold(), character.upper()):
         if form and known.issuperset(form):
             return form
-    if char in _APOSTROPHES:
+    if character in _APOSTROPHES:
         return "'" if "'" in known else ""
-    if char in _DASHES:
+    if character in _DASHES:
         return "-" if "-" in known else " "
-    folded = _without_accents(char.casefold())
-    if folded == char:
-        return char
+    folded = _without_accents(character.casefold())
+    if folded == character:
+        return character
     # what folding brings to light may be a capital, an apostrophe or a dash again
     return "".join(_form(part, known) for part in folded)
 
 
 def _without_accents(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text)
-    bare = "".join(char for char in decomposed if not unicodedata.combining(char))
+    bare = "".join(character for character in decomposed if not unicodedata.combining(character))
     return unicodedata.normalize("NFC", bare)

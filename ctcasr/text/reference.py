@@ -73,7 +73,9 @@ def name_characters(characters: Mapping[str, int]) -> str:
         "'.' U+002E x3, '\\\\u200b' U+200B x1"
     """
     ranked = Counter(characters).most_common()
-    named = [f"{char!r} U+{ord(char):04X} x{count}" for char, count in ranked[:_NAMED]]
+    named = [
+        f"{character!r} U+{ord(character):04X} x{count}" for character, count in ranked[:_NAMED]
+    ]
     if len(ranked) > _NAMED:
         named.append(f"and {len(ranked) - _NAMED} more kinds")
     return ", ".join(named)
@@ -81,7 +83,7 @@ def name_characters(characters: Mapping[str, int]) -> str:
 
 def reference_of(normal: str, known: Collection[str]) -> Reference:
     """A normalised text without the characters that are not `known`."""
-    return _without(normal, lambda char: char in known)
+    return _without(normal, lambda character: character in known)
 
 
 def plain_words(text: str) -> Reference:
@@ -106,12 +108,12 @@ def references(
 
 
 def _without(normal: str, stays: Callable[[str], bool]) -> Reference:
-    taken_out = Counter(char for char in normal if not stays(char))
+    taken_out = Counter(character for character in normal if not stays(character))
     if not taken_out:
         return Reference(normal)
-    rest = "".join(char for char in normal if stays(char))
+    rest = "".join(character for character in normal if stays(character))
     return Reference(" ".join(rest.split()), dict(taken_out))
 
 
-def _belongs_to_words(char: str) -> bool:
-    return char == " " or unicodedata.category(char)[0] in _WORD_CATEGORIES
+def _belongs_to_words(character: str) -> bool:
+    return character == " " or unicodedata.category(character)[0] in _WORD_CATEGORIES

@@ -122,10 +122,10 @@ def refuse_unfit(path: Path | str, tokenizer: Tokenizer) -> None:
 
 
 def _renamed(model: NGram, written: dict[str, str]) -> NGram:
-    def rename(gram: Gram) -> Gram:
-        return tuple(written.get(word, word) for word in gram)
+    def rename(ngram: Gram) -> Gram:
+        return tuple(written.get(word, word) for word in ngram)
 
-    return NGram(model.order, {rename(gram): values for gram, values in model.grams.items()})
+    return NGram(model.order, {rename(ngram): values for ngram, values in model.grams.items()})
 
 
 def _examples(names: Sequence[str]) -> str:
