@@ -61,13 +61,18 @@ def describe(spec: NetSpec) -> str:
         size = spec.front.bands
     parts = [f"{spec.front.kind} {size}"]
     if spec.conv:
-        stride = math.prod(conv.stride[0] for conv in spec.conv)
+        strides = [conv.stride[0] for conv in spec.conv]
+        stride = math.prod(strides)
         parts.append(f"{len(spec.conv)} conv (stride {stride})")
-    prefix = "Bi" if spec.bidirectional else ""
-    parts.append(f"{spec.layers} x {prefix}{spec.rnn.upper()} {spec.hidden}")
+    prefix = ""
+    if spec.bidirectional:
+        prefix = "Bi"
+    cell = f"{prefix}{spec.rnn.upper()}"
+    parts.append(f"{spec.layers} x {cell} {spec.hidden}")
     if spec.lookahead:
         parts.append(f"look-ahead {spec.lookahead}")
-    parts.append("-".join(["FC", *map(str, spec.fc)]))
+    sizes = [str(size) for size in spec.fc]
+    parts.append("-".join(["FC", *sizes]))
     return ", ".join(parts)
 
 
@@ -92,13 +97,13 @@ def resolve_spec(
         return make(tomllib.loads(Path(name).read_text(encoding="utf-8")), name)
     preset, *changes = name.split() or [name]
     if preset not in presets:
-        raise ValueError(
-            f"expected a preset ({', '.join(presets)}) or a .toml file; got {preset!r}"
-            f"{_did_you_mean(preset, presets)}"
-        )
+        known = ", ".join(presets)
+        hint = _did_you_mean(preset, presets)
+        raise ValueError(f"expected a preset ({known}) or a .toml file; got {preset!r}{hint}")
     if not changes:
         return presets[preset]
-    data: dict[str, Any] = to_plain(dataclasses.asdict(cast(Any, presets[preset])))
+    chosen = cast(Any, presets[preset])
+    data = to_plain(dataclasses.asdict(chosen))
     for change in changes:
         _apply_change(data, change, name)
     return make(data, repr(name))
@@ -110,7 +115,9 @@ def _apply_change(data: dict[str, Any], change: str, name: str) -> None:
     *tables, key = path.split(".")
     table: object = data
     for part in tables:
-        table = table.get(part) if isinstance(table, dict) else None
+        if not isinstance(table, dict):
+            break
+        table = table.get(part)
     if not equals or not isinstance(table, dict):
         raise ValueError(
             f"{name!r}: expected a change as field=value, such as hidden=256 or front.norm=pca; "
@@ -161,12 +168,16 @@ def from_plain(kind: Any, value: Any, where: str) -> Any:
         return _table_as(cast("type[Any]", kind), value, where)
     if get_origin(kind) is tuple:
         return _list_as(get_args(kind), value, where)
-    allowed = get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    allowed: tuple[Any, ...] = (kind,)
+    if isinstance(kind, types.UnionType):
+        allowed = get_args(kind)
     is_bool = isinstance(value, bool)
     if float in allowed and isinstance(value, int) and not is_bool:
         return float(value)
-    if not isinstance(value, allowed) or (is_bool and bool not in allowed):
-        raise ValueError(f"{where}: expected {getattr(kind, '__name__', kind)}; got {value!r}")
+    unfit_bool = is_bool and bool not in allowed
+    if unfit_bool or not isinstance(value, allowed):
+        name = getattr(kind, "__name__", kind)
+        raise ValueError(f"{where}: expected {name}; got {value!r}")
     return value
 
 
@@ -181,10 +192,12 @@ def _table_as(kind: type[Any], value: object, where: str) -> Any:
             raise ValueError(f"{where}: unknown key {key!r}{hint}")
     missing = [name for name in _required(kind) if name not in value]
     if missing:
-        raise ValueError(f"{where}: expected {', '.join(missing)} too; got only {list(value)}")
+        names = ", ".join(missing)
+        raise ValueError(f"{where}: expected {names} too; got only {list(value)}")
     arguments = {}
     for key, item in value.items():
-        arguments[key] = from_plain(hints[key], item, f"{where}.{key}")
+        place = f"{where}.{key}"
+        arguments[key] = from_plain(hints[key], item, place)
     return kind(**arguments)
 
 
@@ -206,6 +219,7 @@ def _list_as(kinds: tuple[Any, ...], value: object, where: str) -> tuple[Any, ..
     if len(kinds) != len(value):
         raise ValueError(f"{where}: expected {len(kinds)} values; got {value!r}")
     items = []
-    for index, (kind, item) in enumerate(zip(kinds, value, strict=True)):
-        items.append(from_plain(kind, item, f"{where}[{index}]"))
+    for index, kind in enumerate(kinds):
+        place = f"{where}[{index}]"
+        items.append(from_plain(kind, value[index], place))
     return tuple(items)

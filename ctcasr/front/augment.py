@@ -7,7 +7,7 @@ R impulse responses of rooms (`rirs`), M their samples, K utterances of a batch 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -57,7 +57,8 @@ class _Bank:
     def of(noises: Sequence[Tensor], rirs: Sequence[Tensor]) -> _Bank:
         """The bank of noises [N] and impulse responses [M]; silence where there are none."""
         silence = torch.zeros(1)
-        length = np.array([len(noise) for noise in noises], dtype=np.int64)
+        lengths = [len(noise) for noise in noises]
+        length = np.array(lengths, dtype=np.int64)
         responses = [room_response(rir) for rir in rirs]
         padded = Seq.stack(responses or [silence], rate=1)
         return _Bank(
@@ -69,7 +70,11 @@ class _Bank:
 
     def to(self, device: torch.device) -> _Bank:
         """The same on another device."""
-        return _Bank(self.noises.to(device), self.first, self.length, self.rirs.to(device))
+        return replace(
+            self,
+            noises=self.noises.to(device),
+            rirs=self.rirs.to(device),
+        )
 
 
 class Augment(SpecAugment):
@@ -104,16 +109,22 @@ class Augment(SpecAugment):
         masks: SpecAugment | None = None,
     ) -> None:
         masks = masks or SpecAugment(0, 0.0, 0, 0.0)
-        super().__init__(masks.time_masks, masks.time_width, masks.freq_masks, masks.freq_width)
+        super().__init__(
+            masks.time_masks,
+            masks.time_width,
+            masks.freq_masks,
+            masks.freq_width,
+        )
+        lowest_db, highest_db = snr_db
         shares_fit = 0 <= noise_share <= 1 and 0 <= rir_share <= 1
-        ranges_fit = gain_db >= 0 and snr_db[0] <= snr_db[1]
+        ranges_fit = gain_db >= 0 and lowest_db <= highest_db
         if not (shares_fit and ranges_fit):
             raise ValueError(
                 "expected shares within 0..1, gain_db >= 0 and snr_db from low to high; got "
                 f"{noise_share}, {rir_share}, {gain_db} and {snr_db}"
             )
-        if any(noise.dim() != 1 or not noise.numel() for noise in noises):
-            shapes = [tuple(noise.shape) for noise in noises]
+        shapes = [tuple(noise.shape) for noise in noises]
+        if any(len(shape) != 1 or shape[0] == 0 for shape in shapes):
             raise ValueError(f"expected noises [N] with samples; got {shapes}")
         self.noise_share = noise_share if noises else 0.0
         self.rir_share = rir_share if rirs else 0.0
@@ -150,15 +161,19 @@ class Augment(SpecAugment):
         if not len(noisy):
             return samples
         rows = _on_device(noisy, samples.data)
-        noise = self._noise(samples, noisy, draws) * samples.mask[rows]
+        speech = samples.data[rows]
+        noise = self._noise(samples, noisy, draws)
+        noise = noise * samples.mask[rows]
         count = samples.device_lengths[rows].clamp_min(1)
-        speech_power = samples.data[rows].square().sum(1) / count
+        speech_power = speech.square().sum(1) / count
         noise_power = noise.square().sum(1) / count
-        low, high = self.snr_db
-        snr_db = low + (high - low) * draws.snr[noisy]
-        snr_rows = _on_device(snr_db.astype(np.float32), samples.data)
+        lowest_db, highest_db = self.snr_db
+        range_db = highest_db - lowest_db
+        snr_db = lowest_db + range_db * draws.snr[noisy]
+        snr_rows = _on_device(snr_db.astype(np.float32), speech)
         gain = gain_for_snr(speech_power, noise_power, snr_rows)
-        return samples.with_data(samples.data.index_add(0, rows, noise * gain[:, None]))
+        added = noise * gain[:, None]
+        return samples.with_data(samples.data.index_add(0, rows, added))
 
     def _noise(self, samples: Seq, noisy: np.ndarray, draws: _Draws) -> Tensor:
         """Noise for the rows `noisy`, as loud as it was recorded, [K, N]."""
@@ -169,16 +184,18 @@ class Augment(SpecAugment):
         # A long noise is cut at a drawn place, a short one begins anew.
         places_to_start = np.maximum(1, length - speech_length + 1)
         start = _choose(draws.noise_start[noisy], places_to_start)
-        steps = torch.arange(samples.data.shape[1], device=samples.device)[None]
-        start_rows = _on_device(start, samples.data)[:, None]
-        length_rows = _on_device(length, samples.data)[:, None]
-        first_rows = _on_device(bank.first[chosen], samples.data)[:, None]
-        return bank.noises[(steps + start_rows) % length_rows + first_rows]
+        data = samples.data
+        steps = torch.arange(data.shape[1], device=data.device)
+        within = steps[None] + _on_device(start, data)[:, None]
+        within = within % _on_device(length, data)[:, None]
+        first = _on_device(bank.first[chosen], data)[:, None]
+        return bank.noises[within + first]
 
     def _bank_on(self, device: torch.device) -> _Bank:
         """Noises and impulse responses on the device, moved there once."""
         if device not in self._banks:
-            self._banks[device] = self._banks[torch.device("cpu")].to(device)
+            host = self._banks[torch.device("cpu")]
+            self._banks[device] = host.to(device)
         return self._banks[device]
 
 

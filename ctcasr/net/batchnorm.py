@@ -75,10 +75,11 @@ class SequenceBatchNorm(nn.Module):
         """Normalised data [B, T, F]: by the batch in training, else by the running statistics."""
         alone = self.world_sum is None
         # A single frame has no variance: it is seen as in evaluation.
-        learning = self.training and (not alone or sum(x.lengths) > 1)
-        if not learning:
+        has_variance = not alone or sum(x.lengths) > 1
+        if not (self.training and has_variance):
             return self._normalise(x, self.running_mean, self.running_var)
-        if alone and x.data.is_cpu and x.data.dtype == self.running_mean.dtype:
+        same_type = x.data.dtype == self.running_mean.dtype
+        if alone and same_type and x.data.is_cpu:
             return self._fused(x)
         x = x.zero_padding()
         mean, variance = self._measure(x)
@@ -86,9 +87,11 @@ class SequenceBatchNorm(nn.Module):
 
     def _normalise(self, x: Seq, mean: Tensor, variance: Tensor) -> Seq:
         """Data [B, T, F] by statistics [F], then scaled and shifted as learnt."""
-        scale = self.weight * torch.rsqrt(variance + self.eps)
+        inverse_deviation = torch.rsqrt(variance + self.eps)
+        scale = self.weight * inverse_deviation
         shift = self.bias - mean * scale
-        return x.with_data(x.data * scale + shift).zero_padding()
+        normed = x.with_data(x.data * scale + shift)
+        return normed.zero_padding()
 
     def _fused(self, x: Seq) -> Seq:
         """The same by torch's fused BatchNorm over the real frames laid side by side."""
@@ -166,7 +169,8 @@ def normalise_over_all(norm: _BatchNorm, world_sum: WorldSum, x: Tensor) -> Tens
     data = x.to(norm.running_mean.dtype)
 
     def squares(mean: Tensor) -> Tensor:
-        return (data - mean.view(per_channel)).square().sum(other_axes)
+        centred = data - mean.view(per_channel)
+        return centred.square().sum(other_axes)
 
     sums = data.sum(other_axes)
     count = x.numel() // x.shape[1]
@@ -179,7 +183,9 @@ def normalise_over_all(norm: _BatchNorm, world_sum: WorldSum, x: Tensor) -> Tens
     shift = -mean * scale
     if norm.bias is not None:
         shift = norm.bias - mean * scale
-    return x * scale.view(per_channel) + shift.view(per_channel)
+    scale = scale.view(per_channel)
+    shift = shift.view(per_channel)
+    return x * scale + shift
 
 
 def _measure_over_all(

@@ -55,7 +55,8 @@ class _Packing:
         lengths = np.array(x.lengths, dtype=np.int64)
         longest_first = np.argsort(-lengths, kind="stable")
         lengths = lengths[longest_first]
-        frames = np.arange(lengths.max(initial=0))[:, None]
+        longest = lengths.max(initial=0)
+        frames = np.arange(longest)[:, None]
         running = frames < lengths
         padded_places = longest_first * padded_frames + frames
         offsets = np.zeros(len(running) + 1, dtype=np.int64)
@@ -118,11 +119,13 @@ class _Recurrent(torch.autograd.Function):
         rows = packing.pack(data).to(_product_dtype())
         gates = _input_product(kind, rows, weights)
         extra = _extra_buffer(kind, len(rows), weights)
-        out = data.new_empty(len(rows), weights.directions * hidden)
+        out_units = weights.directions * hidden
+        out = data.new_empty(len(rows), out_units)
         no_state = data.new_zeros(hidden)
         panels = _panels(weights.state.transpose(1, 2))
         arrays = [gates, extra, out, no_state, panels]
-        _run_loops(FRAME_LOOPS[kind], arrays, packing.offsets, hidden, weights.directions)
+        kernel = FRAME_LOOPS[kind]
+        _run_loops(kernel, arrays, packing.offsets, hidden, weights.directions)
         ctx.kind = kind
         ctx.packing = packing
         ctx.save_for_backward(rows, gates, extra, out, weights.input, weights.state)
@@ -143,8 +146,10 @@ class _Recurrent(torch.autograd.Function):
         no_state = out.new_zeros(hidden)
         panels = _panels(state_weights)
         upstream_rows = packing.pack(upstream)
-        arrays = [gates, extra, out, no_state, panels, upstream_rows, grads, states_before]
-        _run_loops(GRADIENT_LOOPS[ctx.kind], arrays, packing.offsets, hidden, directions)
+        arrays = [gates, extra, out, no_state, panels]
+        arrays += [upstream_rows, grads, states_before]
+        kernel = GRADIENT_LOOPS[ctx.kind]
+        _run_loops(kernel, arrays, packing.offsets, hidden, directions)
         _, _, needs_input, *needs_parameters = ctx.needs_input_grad
         parameter_grads = _parameter_gradients(
             grads, rows, states_before, gate_units, is_gru, needs_parameters
@@ -165,7 +170,7 @@ def _input_product(kind: str, rows: Tensor, weights: _Weights) -> Tensor:
         candidate = slice(2 * weights.hidden, None)
         bias[:, candidate] = weights.input_bias[:, candidate]
     bias = bias.flatten().to(dtype)
-    input_weights = weights.input.flatten(0, 1).t().to(dtype)
+    input_weights = weights.input.flatten(0, 1).to(dtype).t()
     return torch.addmm(bias, rows, input_weights).float()
 
 
@@ -196,7 +201,8 @@ def _parameter_gradients(
     hidden = states_before.shape[1] // directions
     bias_grads = grads.sum(0)
     grads = grads.to(rows.dtype)
-    states_before = states_before.to(rows.dtype).unflatten(1, (directions, hidden))
+    states_before = states_before.to(rows.dtype)
+    states_before = states_before.unflatten(1, (directions, hidden))
     gradients: list[Tensor | None] = []
     for direction in range(directions):
         first = direction * count
@@ -242,7 +248,8 @@ def _product_dtype() -> torch.dtype:
 
 def _panels(weights: Tensor) -> Tensor:
     """Matrices [D, depth, columns] in panels of columns, [D, columns / WIDTH, depth, WIDTH]."""
-    return weights.unflatten(2, (-1, WIDTH)).transpose(1, 2).contiguous()
+    panels = weights.unflatten(2, (-1, WIDTH))
+    return panels.transpose(1, 2).contiguous()
 
 
 def _flat_array(tensor: Tensor) -> np.ndarray:
@@ -274,7 +281,10 @@ def _run_loops(
             kernel(*job)
         return
     pool = kernel_pool(threads - 1)
-    waiting = [pool.submit(kernel, *job) for job in jobs[1:]]
-    kernel(*jobs[0])
+    first, *others = jobs
+    waiting = []
+    for job in others:
+        waiting.append(pool.submit(kernel, *job))
+    kernel(*first)
     for future in waiting:
         future.result()

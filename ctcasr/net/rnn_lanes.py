@@ -56,41 +56,50 @@ class Value:
 
     def __add__(self, other: float | Value) -> Value:
         operand = self.raw_of(other)
-        return self.make(self.builder.fadd(self.raw, operand))
+        result = self.builder.fadd(self.raw, operand)
+        return self.make(result)
 
     def __sub__(self, other: float | Value) -> Value:
         operand = self.raw_of(other)
-        return self.make(self.builder.fsub(self.raw, operand))
+        result = self.builder.fsub(self.raw, operand)
+        return self.make(result)
 
     def __rsub__(self, other: float) -> Value:
         operand = self.raw_of(other)
-        return self.make(self.builder.fsub(operand, self.raw))
+        result = self.builder.fsub(operand, self.raw)
+        return self.make(result)
 
     def __mul__(self, other: float | Value) -> Value:
         operand = self.raw_of(other)
-        return self.make(self.builder.fmul(self.raw, operand))
+        result = self.builder.fmul(self.raw, operand)
+        return self.make(result)
 
     def __rtruediv__(self, other: float) -> Value:
         operand = self.raw_of(other)
-        return self.make(self.builder.fdiv(operand, self.raw))
+        result = self.builder.fdiv(operand, self.raw)
+        return self.make(result)
 
     def fma(self, factor: Value, summand: float | Value) -> Value:
         """self * factor + summand, rounded once."""
         addend = self.raw_of(summand)
-        return self.make(_fma(self.builder, self.raw, factor.raw, addend))
+        fused = _fma(self.builder, self.raw, factor.raw, addend)
+        return self.make(fused)
 
     def below(self, other: float) -> Any:
         """Where it is less than `other`; false for NaN."""
-        return self.builder.fcmp_ordered("<", self.raw, self.raw_of(other))
+        limit = self.raw_of(other)
+        return self.builder.fcmp_ordered("<", self.raw, limit)
 
     def above(self, other: float) -> Any:
         """Where it is greater than `other`; false for NaN."""
-        return self.builder.fcmp_ordered(">", self.raw, self.raw_of(other))
+        limit = self.raw_of(other)
+        return self.builder.fcmp_ordered(">", self.raw, limit)
 
     def where(self, condition: Any, other: float | Value) -> Value:
         """`other` where the condition holds, else itself."""
         chosen = self.raw_of(other)
-        return self.make(self.builder.select(condition, chosen, self.raw))
+        selected = self.builder.select(condition, chosen, self.raw)
+        return self.make(selected)
 
     def clamped(self, least: float, most: float) -> Value:
         """Within a range; NaN stays NaN."""
@@ -138,8 +147,10 @@ def exp2(x: Value) -> Value:
     builder = x.builder
     bias = ir.Constant(_BITS, [_EXPONENT_BIAS] * LANES)
     shift = ir.Constant(_BITS, [_MANTISSA_BITS] * LANES)
-    exponent = builder.add(builder.bitcast(rounded.raw, _BITS), bias)
-    scale = builder.bitcast(builder.shl(exponent, shift), _VECTOR)
+    integer = builder.bitcast(rounded.raw, _BITS)
+    exponent = builder.add(integer, bias)
+    bits = builder.shl(exponent, shift)
+    scale = builder.bitcast(bits, _VECTOR)
     return power * x.make(scale)
 
 
@@ -156,7 +167,8 @@ def tanh(x: Value) -> Value:
         series = (series + coefficient) * square
     squared_exponential = exp2(x * (2 * _LOG2E))  # e^2x
     quotient = 1.0 - 2.0 / (squared_exponential + 1.0)
-    return quotient.where(square.below(_TANH_SERIES_SQUARE), series.fma(x, x))
+    near_zero = square.below(_TANH_SERIES_SQUARE)
+    return quotient.where(near_zero, series.fma(x, x))
 
 
 class Row:
@@ -257,7 +269,8 @@ def tile(rows: int) -> Any:
             for index in (0, 3, 6):  # a, w and c, each from its first element on
                 kind = signature.args[index]
                 array = _data_pointer(context, builder, kind, args[index])
-                pointers.append(builder.gep(array, [args[index + 1]]))
+                first = args[index + 1]
+                pointers.append(builder.gep(array, [first]))
             factors, panel, sums = pointers
             _, _, factor_stride, _, _, depth, _, _, sum_stride = args
             _TileBuilder(builder, depth.type, rows).build(
@@ -308,7 +321,8 @@ class _TileBuilder:
             total.add_incoming(value, loop)
         following = builder.add(index, self._number(1))
         index.add_incoming(following, loop)
-        builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
+        goes_on = builder.icmp_signed("<", following, depth)
+        builder.cbranch(goes_on, loop, after)
         builder.position_at_end(after)
         for place, value in zip(places, new_sums, strict=True):
             builder.store(value, place, align=_ALIGNMENT)
@@ -347,7 +361,8 @@ class _TileBuilder:
         ahead = builder.mul(index, self._number(WIDTH))
         columns = []
         for half in (0, 1):
-            place = builder.add(ahead, self._number(half * LANES))
+            column = self._number(half * LANES)
+            place = builder.add(ahead, column)
             address = self._vector(panel, place)
             columns.append(builder.load(address, align=_ALIGNMENT))
         undefined = ir.Constant(_VECTOR, ir.Undefined)
