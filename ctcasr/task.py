@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
-from operator import add
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from torch import Tensor, nn
@@ -58,16 +56,6 @@ def alone(value: Any) -> list[Any]:
         [3]
     """
     return [value]
-
-
-def added(everywhere: list[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """What all processes have, each part of it added up.
-
-    Example:
-        >>> added([(1, [2.0]), (3, [4.0])])
-        (4, [2.0, 4.0])
-    """
-    return tuple(reduce(add, parts) for parts in zip(*everywhere, strict=True))
 
 
 def three_of(samples: Sequence[T]) -> list[T]:
