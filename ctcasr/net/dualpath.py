@@ -61,6 +61,13 @@ class WaveDecoder(nn.ConvTranspose1d):
         return samples.with_data(waves[:, :count]).zero_padding()
 
 
+def _norm(features: int, causal: bool) -> CumulativeNorm | GlobalNorm:
+    """Normalisation by what has been, or by the whole utterance."""
+    if causal:
+        return CumulativeNorm(features)
+    return GlobalNorm(features)
+
+
 class Path(nn.Module):
     """RNN, linear layer and normalisation, added to their input.
 
@@ -71,7 +78,7 @@ class Path(nn.Module):
         super().__init__()
         self.rnn = RecurrentLayer("lstm", width, hidden, bidirectional=not causal)
         self.linear = nn.Linear(self.rnn.features, width)
-        self.norm = CumulativeNorm(width) if causal else GlobalNorm(width)
+        self.norm = _norm(width, causal)
 
     def forward(self, chunks: Seq, chunking: Chunking, across: bool) -> Seq:
         """Chunks [B, S, K, width]."""
@@ -79,8 +86,8 @@ class Path(nn.Module):
             outputs = self._across(chunks)
         else:
             outputs = self._along(chunks)
-        linear = chunks.with_data(self.linear(outputs)).zero_padding()
-        change = self.norm(linear, chunking)
+        linear = chunks.with_data(self.linear(outputs))
+        change = self.norm(linear.zero_padding(), chunking)
         return chunks.with_data(chunks.data + change.data)
 
     def _along(self, chunks: Seq) -> Tensor:
@@ -128,7 +135,7 @@ class Separator(nn.Module):
     ) -> None:
         super().__init__()
         self.chunking = Chunking(chunk)
-        self.norm = CumulativeNorm(features) if causal else GlobalNorm(features)
+        self.norm = _norm(features, causal)
         self.narrow = nn.Linear(features, width)
         self.along = Path(width, hidden, causal)
         self.across = Path(width, hidden, causal)
@@ -142,11 +149,13 @@ class Separator(nn.Module):
     def forward(self, frames: Seq) -> Seq:
         """Mask [B, T, filters] of frames [B, T, features]."""
         normed = self.norm(frames.zero_padding())
-        narrow = normed.with_data(self.narrow(normed.data)).zero_padding()
+        narrow = normed.with_data(self.narrow(normed.data))
+        narrow = narrow.zero_padding()
         chunks = self.chunking.cut(narrow)
         chunks = self.along(chunks, self.chunking, across=False)
         chunks = self.across(chunks, self.chunking, across=True)
-        mixed = chunks.with_data(self.mix(self.rectify(chunks.data)))
+        rectified = self.rectify(chunks.data)
+        mixed = chunks.with_data(self.mix(rectified))
         joined = self.chunking.join(mixed.zero_padding(), narrow)
         content = self.content(joined.data).tanh()
         gate = self.gate(joined.data).sigmoid()

@@ -55,12 +55,14 @@ class Resample:
             return samples
         *outer, count = samples.shape
         rows = samples.reshape(math.prod(outer), 1, count)
-        padded = functional.pad(rows, (self.width, self.width + self.period_in))
+        behind = self.width + self.period_in
+        padded = functional.pad(rows, (self.width, behind))
         filters = self.filters.to(samples)
         periods = functional.conv1d(padded, filters, stride=self.period_in)  # [rows, out, periods]
         resampled = periods.transpose(1, 2).flatten(1)
-        wanted = -(-count * self.period_out // self.period_in)
-        return resampled[:, :wanted].reshape(*outer, wanted)
+        wanted = -(-count * self.period_out // self.period_in)  # rounded up, in whole numbers
+        cut = resampled[:, :wanted]
+        return cut.reshape(*outer, wanted)
 
 
 def _sinc_filters(period_in: int, period_out: int) -> tuple[Tensor, int]:
@@ -71,12 +73,15 @@ def _sinc_filters(period_in: int, period_out: int) -> tuple[Tensor, int]:
     """
     cutoff = min(period_in, period_out) * _ROLLOFF
     width = math.ceil(_ZERO_CROSSINGS * period_in / cutoff)
-    taps = torch.arange(-width, width + period_in, dtype=torch.float64)[None, None] / period_in
-    starts = torch.arange(0, -period_out, -1)[:, None, None] / period_out
-    crossings = (starts + taps) * cutoff
+    taps = torch.arange(-width, width + period_in, dtype=torch.float64)
+    starts = torch.arange(0, -period_out, -1)
+    tap_times = taps[None, None, :] / period_in
+    start_times = starts[:, None, None] / period_out
+    crossings = (start_times + tap_times) * cutoff
     crossings = crossings.clamp(-_ZERO_CROSSINGS, _ZERO_CROSSINGS)
     window = torch.cos(crossings * math.pi / _ZERO_CROSSINGS / 2) ** 2
     angle = crossings * math.pi
     sinc = torch.where(angle == 0, 1.0, angle.sin() / angle)
-    filters = sinc * (window * (cutoff / period_in))
+    scale = cutoff / period_in
+    filters = sinc * (window * scale)
     return filters.float(), width
