@@ -181,25 +181,3 @@ class Stateful(Protocol):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         ...
-
-
-@runtime_checkable
-class NamedOutputs(Protocol):
-    """A task whose network has an output for each symbol or class.
-
-    Equal counts are not equal meanings: checkpoints are compared by these names.
-    """
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """What each output stands for, in order."""
-        ...
-
-    @property
-    def output_tensors(self) -> tuple[str, ...]:
-        """Names in the network's state of the tensors that have a row for each output."""
-        ...
-
-    def outputs_of(self, payload: Mapping[str, Any]) -> tuple[str, ...]:
-        """What each output of a checkpoint of this kind stands for, in order."""
-        ...

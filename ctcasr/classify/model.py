@@ -114,17 +114,6 @@ class SoundClassifier(nn.Module):
         self.samples = samples
         self.picture = picture
 
-    @property
-    def output_tensors(self) -> tuple[str, ...]:
-        """Names in the state of the tensors that have a row for each class, of every head."""
-        classes = self.body.get_submodule("output").out_features
-        names = []
-        for name, module in self.body.named_modules():
-            in_head = name == "output" or name.startswith("heads.")
-            if in_head and isinstance(module, nn.Linear) and module.out_features == classes:
-                names += [f"body.{name}.weight", f"body.{name}.bias"]
-        return tuple(names)
-
     def features(
         self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
     ) -> Tensor:

@@ -50,20 +50,6 @@ class Classify:
         """The network in a few words."""
         return describe_classifier(classifier_from(self.spec))
 
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The class of each output, in order."""
-        return self.classes
-
-    @property
-    def output_tensors(self) -> tuple[str, ...]:
-        """Names in the network's state of the tensors that have a row for each class."""
-        return self.network.output_tensors
-
-    def outputs_of(self, payload: Mapping[str, Any]) -> tuple[str, ...]:
-        """The class of each output of a classifier's checkpoint, in order."""
-        return tuple(payload["classes"])
-
     def parameters(self) -> Iterable[nn.Parameter]:
         """Everything in the network."""
         return self.network.parameters()

@@ -48,15 +48,6 @@ class SpeechModel(nn.Module):
         return self.body.head.output.out_features
 
     @property
-    def output_tensors(self) -> tuple[str, ...]:
-        """Names in the state of the tensors that have a row for each symbol."""
-        last = len(self.body.head.layers) - 1
-        names = [f"body.head.layers.{last}.weight", f"body.head.layers.{last}.bias"]
-        if self.prior is not None:
-            names.append("prior.log")
-        return tuple(names)
-
-    @property
     def device(self) -> torch.device:
         """Where the network is."""
         return next(self.parameters()).device

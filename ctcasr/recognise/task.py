@@ -25,7 +25,7 @@ from ctcasr.records import Record
 from ctcasr.seq import Seq
 from ctcasr.specs import describe
 from ctcasr.task import Gather, Loss, LossRefused, Score, alone, three_of
-from ctcasr.text import Tokenizer, tokenizer_from_state
+from ctcasr.text import Tokenizer
 
 
 class Recognise:
@@ -68,20 +68,6 @@ class Recognise:
     def title(self) -> str:
         """The network in a few words."""
         return describe(spec_from(self.spec))
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The symbol of each output, in order; the blank is "<b>"."""
-        return symbols_of(self.tokenizer)
-
-    @property
-    def output_tensors(self) -> tuple[str, ...]:
-        """Names in the network's state of the tensors that have a row for each symbol."""
-        return self.network.output_tensors
-
-    def outputs_of(self, payload: Mapping[str, Any]) -> tuple[str, ...]:
-        """The symbol of each output of a recogniser's checkpoint, in order."""
-        return symbols_of(tokenizer_from_state(payload["tokenizer"]))
 
     def parameters(self) -> Iterable[nn.Parameter]:
         """Everything in the network."""
@@ -174,17 +160,6 @@ class Recognise:
     def export(self) -> dict[str, Any]:
         """What `Recogniser.load` reads."""
         return Recogniser.payload(self.network, self.spec, self.tokenizer, self.notes)
-
-
-def symbols_of(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """What a tokenizer's numbers stand for, in order.
-
-    Example:
-        >>> from ctcasr.text import Alphabet
-        >>> symbols_of(Alphabet("ab "))
-        ('<b>', 'a', 'b', '_')
-    """
-    return tuple(tokenizer.symbol(index) for index in range(tokenizer.size))
 
 
 def infeasibility(report: CtcReport, row: int) -> str:
