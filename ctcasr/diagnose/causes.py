@@ -23,6 +23,7 @@ CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     model_causes.stride_too_large,
     model_causes.blank_mismatch,
     model_causes.softmax_as_logits,
+    model_causes.scores_too_small,
     # what is trained, and how
     training_causes.frozen_parameters,
     training_causes.clipped_to_nothing,

@@ -12,6 +12,11 @@ from ctcasr.records import EventRecord, Reason, as_number
 _SOME_ROWS = 0.05  # share of rows from which on a defect hurts
 _MOST_ROWS = 0.5
 _PROBABILITIES = 0.95  # share of frames that sum to one
+_FIFTH = 0.2  # of the planned steps
+_CHECKS = 3
+_FAR_ABOVE_DEAF = 2.0  # times the deaf model's loss
+_UNSURE = 0.7  # mean probability of the likeliest symbol; in runs that learn soon 80 % and more
+_USUAL_STEP = 3e-3  # length of a step over that of the weights
 _DEAD = 0.9  # share of units of a layer that are always zero
 _MODE_GAP = 0.05  # relative difference of features between training and evaluation mode
 
@@ -111,6 +116,29 @@ def softmax_as_logits(history: RunHistory) -> Cause | None:
         f"than {history.evidence('dev', 'top_probability'):.0%} on average.",
         "Hand in the output of the last linear layer, without softmax.",
         history.step,
+    )
+
+
+def scores_too_small(history: RunHistory) -> Cause | None:
+    """Scores that hardly differ, though the weights move as they should: something divides them."""
+    if history.done < _FIFTH or len(history.checks) <= _CHECKS or history.learnt:
+        return None
+    for check in range(-_CHECKS, 0):
+        if not history.over_deaf(check=check) > _FAR_ABOVE_DEAF:
+            return None
+    top_probability = history.evidence("dev", "top_probability")
+    top_ratio = history.highest("update_ratio")
+    if not (top_probability < _UNSURE and top_ratio > _USUAL_STEP):
+        return None
+    return Cause(
+        "scores-too-small",
+        f"The likeliest symbol has {top_probability:.0%} on average and the loss is still "
+        f"{history.over_deaf():.1f} times that of a model that hears nothing, though steps change "
+        f"the weights by up to {top_ratio:.1g} of their length: the scores hardly differ.",
+        "Look for a scale, a temperature or a mean between the last layer and the loss, and hand "
+        "its output in as it is.",
+        history.step,
+        LIKELY,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from ctcasr.diagnose.cause import STRONG, Cause
@@ -12,6 +13,7 @@ from ctcasr.records import Reason, StepRecord
 # Length of a step over the length of the weights; usual are 1e-4 to 1e-2.
 _NOTHING = 1e-8
 _SLOW = 2e-5
+_SHORT = 3e-4
 _LONG = 1e-3
 _FAST = 0.05
 _FAR_TOO_FAST = 0.1
@@ -27,6 +29,9 @@ _HIDDEN = 0.6  # share of features masked
 _DROPPED = 0.55  # share of units
 _LITTLE_CER = 0.3
 _THIRD = 1 / 3  # of the planned steps
+_FIFTH = 0.2
+_FAR_ABOVE_DEAF = 2.0  # times the deaf model's loss
+_WORSE = 1.1  # than equal chances for all symbols
 
 
 def frozen_parameters(history: RunHistory) -> Cause | None:
@@ -102,11 +107,18 @@ def rate_zero(history: RunHistory) -> Cause | None:
 
 def rate_too_low(history: RunHistory) -> Cause | None:
     """Steps so short that the planned training cannot get anywhere."""
+    if history.learnt or _rate_rises(history.steps):
+        return None
     ratio = history.recent("update_ratio", 0.25)
     rate = history.recent("lr", 0.25)
-    if not _NOTHING <= ratio < _SLOW or _rate_rises(history.steps):
-        return None
-    if history.learnt or history.done > _LATE:
+    crawls = _NOTHING <= ratio < _SLOW and history.done <= _LATE
+    top_ratio = history.highest("update_ratio")
+    # Even the longest steps were short, and what needs no listening has not been learnt.
+    never_ran = _NOTHING <= top_ratio < _SHORT and history.over_deaf() > _FAR_ABOVE_DEAF
+    if never_ran and history.done > _FIFTH:
+        ratio = top_ratio
+        rate = history.highest("lr")
+    elif not crawls:
         return None
     return Cause(
         "learning-rate-too-low",
@@ -151,7 +163,6 @@ def _too_fast(history: RunHistory) -> str | None:
     ratio = history.recent("update_ratio")
     rate = history.recent("lr")
     loss = history.recent("loss", 0.3)
-    ignorant = history.evidence("train", "uniform")
     deaf = history.evidence("dev", "deaf")
     step = (
         f"a step changes the weights by {ratio:.1g} of their length (usual: 1e-4 to 1e-2) at "
@@ -167,16 +178,28 @@ def _too_fast(history: RunHistory) -> str | None:
             f"to 1e-2) at learning rates up to {history.highest('lr'):.1g}, and the loss is still "
             f"{history.over_deaf():.2f} times that of a model that hears nothing."
         )
-    if ratio > _LONG and history.checks and loss > ignorant:
+    if ratio > _LONG and history.checks and _worse_than_ignorance(history) > _WORSE:
         return (
-            f"The training loss is {loss:.0f} nats, where equal chances for all symbols give at "
-            f"most {ignorant:.0f}; {step}."
+            f"The training loss is {_worse_than_ignorance(history):.1f} times that of equal "
+            f"chances for all symbols; {step}."
         )
     if ratio > _FAST and len(history.checks) >= 2 and loss > deaf:
         return (
             f"The training loss is {loss:.0f} nats, the best deaf model's {deaf:.0f}, and {step}."
         )
     return None
+
+
+def _worse_than_ignorance(history: RunHistory) -> float:
+    """Training loss over that of equal chances for all symbols; NaN where nobody can know.
+
+    Batch by batch where the records tell frames: what a few rows need says nothing of others.
+    """
+    classes = history.evidence("classes")
+    per_frame = history.total("nll", 0.3) / history.total("frames", 0.3)
+    if classes > 1 and not math.isnan(per_frame):
+        return per_frame / math.log(classes)
+    return history.recent("loss", 0.3) / history.evidence("train", "uniform")
 
 
 def augment_too_strong(history: RunHistory) -> Cause | None:

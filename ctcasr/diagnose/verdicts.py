@@ -31,6 +31,8 @@ _LATEST = 3.0
 # Convergence: over so many checks the loss has not fallen below this share of what it was before.
 _FLAT_CHECKS = 5
 _FLAT = 0.99
+_BY_HEART = 0.3  # training loss over dev loss
+_MUCH_WRONG_CER = 0.25
 _HALF_WRONG_CER = 0.5  # a loss that stands still for a while there is not the end of learning
 
 
@@ -174,4 +176,8 @@ def _state(history: RunHistory, trouble: bool) -> str:
     flat = len(losses) > _FLAT_CHECKS and (
         min(losses[-_FLAT_CHECKS:]) > _FLAT * min(losses[:-_FLAT_CHECKS])
     )
-    return "converged" if flat and history.cer < _HALF_WRONG_CER else "learning"
+    if not (flat and history.cer < _HALF_WRONG_CER):
+        return "learning"
+    # A small training part known by heart makes the loss stand still, too: that is no end.
+    by_heart = history.evidence("train", "nll") < _BY_HEART * history.evidence("dev", "nll")
+    return "learning" if by_heart and history.cer > _MUCH_WRONG_CER else "converged"

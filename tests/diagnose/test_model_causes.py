@@ -36,6 +36,17 @@ def test_a_cause_by_its_numbers(slug: str, changes: dict[str, Any]) -> None:
     assert verdict(run_records(PLATEAU, **changes)).causes[0].slug == slug
 
 
+def test_scores_that_hardly_differ_though_steps_are_usual_are_too_small() -> None:
+    flat = run_records(
+        [1.0] * 5, [40.0] * 5, dev={"top_probability": 0.1}, step={"update_ratio": 0.01}
+    )
+    assert verdict(flat).causes[0].slug == "scores-too-small"
+    sharp = run_records(
+        [1.0] * 5, [40.0] * 5, dev={"top_probability": 0.9}, step={"update_ratio": 0.01}
+    )
+    assert not verdict(sharp).causes
+
+
 def test_rows_that_were_left_out_hide_nothing() -> None:
     slugs = [
         c.slug for c in verdict(run_records(PLATEAU, step={"no_path": 1, "infeasible": 1})).causes

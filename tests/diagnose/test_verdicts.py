@@ -38,6 +38,12 @@ def test_what_no_longer_falls_has_converged() -> None:
     )  # a halt half way is not the end
 
 
+def test_a_loss_that_stands_still_since_all_is_known_by_heart_has_not_converged() -> None:
+    cers = [0.9] + [0.4] * 9
+    assert verdict(run_records(cers)).state == "converged"
+    assert verdict(run_records(cers, train={"nll": 0.1})).state == "learning"
+
+
 def test_a_dev_part_that_gets_worse_while_training_goes_on_is_told() -> None:
     cers, losses = [0.9, 0.6, 0.5] + [0.5] * 7, [30.0, 20.0, 18.0] + [19.0 + at for at in range(7)]
     records = run_records(cers, losses)
