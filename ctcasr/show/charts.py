@@ -25,6 +25,7 @@ from ctcasr.show.svg_axis import (
     rising_axis,
     step_axis,
     step_numbers,
+    svg_text,
 )
 
 _MOST = 600  # points of a curve; of more, neighbours are averaged
@@ -152,8 +153,6 @@ def _mark(mark: Mark, across: Axis) -> str:
     turned = mark.step > _TURN * across.high
     anchor = "end" if turned else "start"
     beside = x - 6 if turned else x + 6
-    return (
-        f'<path class="mark {mark.colour}" d="M{x:.1f} {TOP - 10}V{BOTTOM}"/>'
-        f'<text class="{mark.colour}" x="{beside:.1f}" y="{TOP - 4}" text-anchor="{anchor}">'
-        f"{escape(mark.label)}</text>"
-    )
+    line = f'<path class="mark {mark.colour}" d="M{x:.1f} {TOP - 10}V{BOTTOM}"/>'
+    word = svg_text(beside, TOP - 4, mark.label, anchor=anchor, css=mark.colour)
+    return line + word

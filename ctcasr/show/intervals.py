@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from html import escape
 
 from ctcasr.show.charts import Curve, legend
-from ctcasr.show.svg_axis import HEIGHT, LEFT, RIGHT, WIDTH, Axis, grid_lines, rising_axis
+from ctcasr.show.svg_axis import (
+    BASELINE,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    WIDTH,
+    Axis,
+    grid_lines,
+    rising_axis,
+    svg_text,
+)
 
 _HIGHEST = 1.5  # intervals that reach beyond this error rate are cut
 _LEAST_TOP = 0.05  # error rate that the axis reaches at least
@@ -25,6 +35,19 @@ class Estimate:
     rate: float
     low: float
     high: float
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the interval has ends."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def __str__(self) -> str:
+        rate = f"{100 * self.rate:.2f} %"
+        if not self.is_bounded:
+            return rate
+        low = f"{100 * self.low:.2f}"
+        high = f"{100 * self.high:.2f}"
+        return f"{rate} [{low}, {high}]"
 
 
 @dataclass(frozen=True)
@@ -84,42 +107,42 @@ class _Places:
 
 
 def _top(estimate: Estimate) -> float:
-    high = estimate.high if math.isfinite(estimate.high) else estimate.rate
-    return min(high, _HIGHEST)
+    """How high the axis must reach."""
+    if estimate.is_bounded:
+        return min(estimate.high, _HIGHEST)
+    return min(estimate.rate, _HIGHEST)
 
 
 def _group_names(groups: Sequence[str], group_width: float) -> str:
     names = []
     for index, name in enumerate(groups):
-        css = ' class="second"' if index % 2 and len(groups) > _PHONE_NAMES else ""
-        x = LEFT + group_width * (index + 0.5)
-        names.append(
-            f'<text{css} x="{x:.1f}" y="{HEIGHT - 9}" text-anchor="middle">{escape(name)}</text>'
-        )
+        css = "second" if index % 2 and len(groups) > _PHONE_NAMES else ""
+        middle = LEFT + group_width * (index + 0.5)
+        names.append(svg_text(middle, BASELINE, name, css=css))
     return "".join(names)
 
 
 def _joined(condition: Condition, places: _Places, colour: str) -> str:
-    points = [
-        f"{places.across(estimate):.1f} {places.up(estimate.rate):.1f}"
-        for estimate in condition.estimates
-    ]
+    points = []
+    for estimate in condition.estimates:
+        x = places.across(estimate)
+        y = places.up(estimate.rate)
+        points.append(f"{x:.1f} {y:.1f}")
     if not points:
         return ""
-    return f'<path class="curve faint {colour}" d="M{"L".join(points)}"/>'
+    line = "L".join(points)
+    return f'<path class="curve faint {colour}" d="M{line}"/>'
 
 
 def _estimate(label: str, estimate: Estimate, places: _Places, colour: str) -> str:
     """A point, its interval as a line, and its numbers for the pointer."""
     x = places.across(estimate)
-    numbers = f"{100 * estimate.rate:.2f} %"
-    parts = []
-    if math.isfinite(estimate.low) and math.isfinite(estimate.high):
-        numbers += f" [{100 * estimate.low:.2f}, {100 * estimate.high:.2f}]"
-        ends = f"{places.up(estimate.low):.1f}V{places.up(estimate.high):.1f}"
-        parts.append(f'<path class="curve {colour}" d="M{x:.1f} {ends}"/>')
-    parts.append(
-        f'<circle class="{colour}" cx="{x:.1f}" cy="{places.up(estimate.rate):.1f}" r="4">'
-        f"<title>{escape(f'{label}: {numbers}')}</title></circle>"
-    )
-    return "".join(parts)
+    y = places.up(estimate.rate)
+    line = ""
+    if estimate.is_bounded:
+        low = places.up(estimate.low)
+        high = places.up(estimate.high)
+        line = f'<path class="curve {colour}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
+    title = escape(f"{label}: {estimate}")
+    point = f'<circle class="{colour}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
+    return f"{line}{point}<title>{title}</title></circle>"

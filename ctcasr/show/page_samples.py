@@ -25,31 +25,46 @@ def samples(records: Sequence[Record]) -> Section:
     """A block for each utterance that the checks sampled."""
     by_utterance: dict[str, list[Seen]] = {}
     for record in records:
-        if isinstance(record, CheckRecord):
-            for sample in samples_of(record):
-                by_utterance.setdefault(sample.id, []).append((record.step, sample))
-    blocks = [_block(name, few(seen)) for name, seen in by_utterance.items()]
-    return Section("Three utterances", _WHY, "".join(blocks))
+        if not isinstance(record, CheckRecord):
+            continue
+        for sample in samples_of(record):
+            seen = by_utterance.setdefault(sample.id, [])
+            seen.append((record.step, sample))
+    blocks = ""
+    for name, seen in by_utterance.items():
+        blocks += _block(name, few(seen))
+    return Section("Three utterances", _WHY, blocks)
 
 
 def few(seen: Sequence[Seen]) -> list[Seen]:
     """At most 16 of the checks, evenly spread, the first and the last among them."""
     if len(seen) <= _ROWS:
         return list(seen)
-    last = len(seen) - 1
-    return [seen[round(index * last / (_ROWS - 1))] for index in range(_ROWS)]
+    stride = (len(seen) - 1) / (_ROWS - 1)
+    places = [round(row * stride) for row in range(_ROWS)]
+    return [seen[place] for place in places]
 
 
 def _block(name: str, seen: Sequence[Seen]) -> str:
     reference = seen[-1][1].reference
-    rows = [[str(step), marked(reference, sample.hypothesis)] for step, sample in seen]
-    rows.append(['<span class="soft">said</span>', f"<b>{escape(reference)}</b>"])
+    rows = []
+    for step, sample in seen:
+        written = marked(reference, sample.hypothesis)
+        rows.append([str(step), written])
+    said = '<span class="soft">said</span>'
+    rows.append([said, f"<b>{escape(reference)}</b>"])
     columns = [Column("step", "n"), Column("written", "text")]
-    return f"<h3>{escape(name)}</h3>{raster(seen)}{table(columns, rows)}"
+    heading = f"<h3>{escape(name)}</h3>"
+    return heading + raster(seen) + table(columns, rows)
 
 
 def marked(reference: str, hypothesis: str) -> str:
-    """The hypothesis, with the characters that agree with the reference marked as right."""
+    """The hypothesis, with the characters that agree with the reference marked as right.
+
+    Example:
+        >>> marked("cat", "cut")[:60]
+        '<span class="right">c</span><span class="wrong">u</span><spa'
+    """
     if not hypothesis:
         return '<span class="soft">(nothing: only blanks)</span>'
     matcher = SequenceMatcher(None, reference, hypothesis, autojunk=False)
@@ -57,5 +72,6 @@ def marked(reference: str, hypothesis: str) -> str:
     for change, _, _, first, end in matcher.get_opcodes():
         if first < end:
             css = "right" if change == "equal" else "wrong"
-            parts.append(f'<span class="{css}">{escape(hypothesis[first:end])}</span>')
+            characters = escape(hypothesis[first:end])
+            parts.append(f'<span class="{css}">{characters}</span>')
     return "".join(parts)

@@ -38,8 +38,15 @@ def banner(verdict: Verdict, *, recorded: bool) -> str:
         note = (
             '<p class="soft">The run recorded no verdict; this one was made from its records.</p>'
         )
-    causes = "".join(_cause(cause) for cause in verdict.causes)
-    return f'<div class="{css}"><h2>{escape(heading)}</h2>{note}{causes}</div>'
+    parts = [f"<h2>{escape(heading)}</h2>", note]
+    parts += [_cause(cause) for cause in verdict.causes]
+    last_word = " ".join(verdict.last_word)
+    if last_word:
+        parts.append(f"<p>{escape(last_word)}</p>")
+    for sentence in verdict.unmeasured:
+        parts.append(f'<p class="soft">{escape(sentence)}</p>')
+    inside = "".join(parts)
+    return f'<div class="{css}">{inside}</div>'
 
 
 def history(verdicts: Sequence[Verdict]) -> Section:
@@ -63,15 +70,26 @@ def _row(first: Verdict, last: Verdict) -> list[str]:
     steps = str(first.step)
     if last.step != first.step:
         steps += f" to {last.step}"
-    evidence = first.causes[0].evidence if first.causes else ""
     slugs = ", ".join(cause.slug for cause in first.causes)
-    return [steps, escape(first.state), escape(slugs), escape(evidence)]
+    evidence = ""
+    if first.causes:
+        evidence = first.causes[0].evidence
+    return [
+        steps,
+        escape(first.state),
+        escape(slugs),
+        escape(evidence),
+    ]
 
 
 def _cause(cause: Cause) -> str:
-    sure = f", confidence {cause.confidence:.1f}" if cause.confidence else ""
+    seen = f"seen at step {cause.step}"
+    if cause.confidence:
+        seen += f", confidence {cause.confidence:.1f}"
+    slug = escape(cause.slug)
+    evidence = escape(cause.evidence)
+    cure = escape(cause.cure)
     return (
-        f'<div class="cause"><code>{escape(cause.slug)}</code> '
-        f'<span class="soft">seen at step {cause.step}{sure}</span>'
-        f"<br>{escape(cause.evidence)}<br><b>Cure:</b> {escape(cause.cure)}</div>"
+        f'<div class="cause"><code>{slug}</code> <span class="soft">{seen}</span>'
+        f"<br>{evidence}<br><b>Cure:</b> {cure}</div>"
     )

@@ -21,7 +21,12 @@ VISIBLE = 0.02  # a symbol whose posterior never gets here has no curve
 _ROUNDING = 1e-3  # posteriors may be so far outside of 0..1
 _TOP = 1.05  # of the axis of posteriors
 _CONTRAST = (1, 99.8)  # percentiles of the features that are black and white
+_NOTHING = "(nothing)"
 _DPI = 130
+_HEIGHT_IN = 6
+_HEIGHTS = (5, 0.7, 4)  # of features, names and posteriors
+_NARROWEST_IN = 9.0
+_WIDEST_IN = 45.0
 
 
 class Spike(NamedTuple):
@@ -58,16 +63,21 @@ def draw_utterance(
     features = np.asarray(features, float)
     posteriors = np.asarray(posteriors, float)
     _check(features, posteriors, symbols)
-    posterior_s = len(posteriors) * frame_s
-    features_s = posterior_s if feature_s is None else len(features) * feature_s
-    times = (np.arange(len(posteriors)) + 0.5) * frame_s
-    spikes = find_spikes(posteriors, blank)
+    path = Path(path)
+    frames = len(posteriors)
+    posterior_s = frames * frame_s
+    features_s = posterior_s
+    if feature_s is not None:
+        features_s = len(features) * feature_s
     length_s = max(posterior_s, features_s)
-    width_in = float(np.clip(2 + 0.22 * len(spikes) + 1.5 * length_s, 9, 45))
-    figure = new_figure(width_in, 6)
-    axes: Sequence[Any] = figure.subplots(3, 1, sharex=True, height_ratios=(5, 0.7, 4))
+    frame_middles = np.arange(frames) + 0.5
+    times = frame_middles * frame_s
+    spikes = find_spikes(posteriors, blank)
+    figure = new_figure(_width_in(len(spikes), length_s), _HEIGHT_IN)
+    axes: Sequence[Any] = figure.subplots(3, 1, sharex=True, height_ratios=_HEIGHTS)
     above, names, below = axes
-    figure.suptitle(title or Path(path).stem, x=0.01, ha="left", fontweight="bold")
+    heading = title or path.stem
+    figure.suptitle(heading, x=0.01, ha="left", fontweight="bold")
     _draw_features(above, features, features_s, top_hz)
     texts = _texts(reference, hypothesis)
     above.set_title(texts, loc="left", fontfamily="monospace", fontsize="medium")
@@ -75,27 +85,37 @@ def draw_utterance(
     _draw_posteriors(below, times, posteriors, colours, blank)
     labels = []
     for frame, symbol in spikes:
+        time = times[frame]
         height = posteriors[frame, symbol]
         colour = colours[symbol]
-        below.vlines(times[frame], height, _TOP, color=colour, linewidth=0.6, linestyle=":")
-        above.axvline(times[frame], color="white", linewidth=0.6, alpha=0.45)
-        labels.append(_Label(times[frame], _shown(symbols[symbol]), colour))
+        below.vlines(time, height, _TOP, color=colour, linewidth=0.6, linestyle=":")
+        above.axvline(time, color="white", linewidth=0.6, alpha=0.45)
+        name = _shown(symbols[symbol])
+        labels.append(_Label(time, name, colour))
     _write_labels(names, labels)
     above.set_xlim(0, length_s)
     figure.savefig(path, dpi=_DPI)
-    return Path(path)
+    return path
+
+
+def _width_in(spikes: int, length_s: float) -> float:
+    """Inches: enough for the names of the spikes, and for the sound."""
+    wanted = 2 + 0.22 * spikes + 1.5 * length_s
+    return min(max(wanted, _NARROWEST_IN), _WIDEST_IN)
 
 
 def _check(features: NDArray[Any], posteriors: NDArray[Any], symbols: Sequence[str]) -> None:
-    matrices = features.ndim == 2 and posteriors.ndim == 2
-    if not matrices or not features.size or not posteriors.size:
-        raise ValueError(
-            "expected features [T, F] and posteriors [T', C], neither empty; "
-            f"got {features.shape} and {posteriors.shape}"
-        )
+    """ValueError for what cannot be drawn."""
+    shapes = f"{features.shape} and {posteriors.shape}"
+    for matrix in (features, posteriors):
+        if matrix.ndim != 2 or not matrix.size:
+            raise ValueError(
+                f"expected features [T, F] and posteriors [T', C], neither empty; got {shapes}"
+            )
     classes = posteriors.shape[1]
-    if len(symbols) != classes:
-        raise ValueError(f"expected a symbol for each of the {classes} classes; got {len(symbols)}")
+    named = len(symbols)
+    if named != classes:
+        raise ValueError(f"expected a symbol for each of the {classes} classes; got {named}")
     least = posteriors.min()
     most = posteriors.max()
     if least < -_ROUNDING or most > 1 + _ROUNDING:
@@ -114,29 +134,38 @@ def find_spikes(posteriors: NDArray[Any], blank: int = 0) -> list[Spike]:
     """
     best = posteriors.argmax(axis=1)
     changes = np.flatnonzero(np.diff(best)) + 1
+    edges = [0, *changes.tolist(), len(best)]
     spikes = []
-    for first, end in pairwise([0, *changes.tolist(), len(best)]):
+    for first, end in pairwise(edges):
         symbol = int(best[first])
-        if symbol != blank:
-            peak = first + int(posteriors[first:end, symbol].argmax())
-            spikes.append(Spike(peak, symbol))
+        if symbol == blank:
+            continue
+        within_run = posteriors[first:end, symbol]
+        peak = first + int(within_run.argmax())
+        spikes.append(Spike(peak, symbol))
     return spikes
 
 
 def _texts(reference: str | None, hypothesis: str | None) -> str:
     """Reference over hypothesis, as far as they are known."""
     lines = []
-    for label, text in (("said ", reference), ("heard", hypothesis)):
-        if text is not None:
-            lines.append(f"{label}  {text or '(nothing)'}")
+    if reference is not None:
+        lines.append(f"said   {reference or _NOTHING}")
+    if hypothesis is not None:
+        lines.append(f"heard  {hypothesis or _NOTHING}")
     return "\n".join(lines)
 
 
 def _draw_features(
     axis: Axes, features: NDArray[Any], length_s: float, top_hz: float | None
 ) -> None:
+    """Features from low to high, or as a spectrogram in kHz."""
     low, high = np.percentile(features, _CONTRAST)
-    top = features.shape[1] if top_hz is None else top_hz / 1000
+    top = float(features.shape[1])
+    label = "feature (low to high)"
+    if top_hz is not None:
+        top = top_hz / 1000
+        label = "kHz"
     axis.imshow(
         features.T,
         origin="lower",
@@ -147,7 +176,7 @@ def _draw_features(
         vmax=max(high, low + 1e-9),
         interpolation="nearest",
     )
-    axis.set_ylabel("feature (low to high)" if top_hz is None else "kHz")
+    axis.set_ylabel(label)
 
 
 def _draw_posteriors(
@@ -172,11 +201,15 @@ def _draw_posteriors(
 
 def _colours(spikes: Sequence[Spike], posteriors: NDArray[Any], blank: int) -> dict[int, str]:
     """A colour for every class that is seen: those written first, so that neighbours differ."""
-    seen = dict.fromkeys(spike.symbol for spike in spikes)
-    for symbol in np.flatnonzero(posteriors.max(axis=0) >= VISIBLE).tolist():
-        if symbol != blank:
-            seen.setdefault(symbol)
-    return {symbol: COLOURS[index % len(COLOURS)] for index, symbol in enumerate(seen)}
+    visible = np.flatnonzero(posteriors.max(axis=0) >= VISIBLE)
+    symbols = [spike.symbol for spike in spikes]
+    symbols += [symbol for symbol in visible.tolist() if symbol != blank]
+    colours: dict[int, str] = {}
+    for symbol in symbols:
+        if symbol not in colours:
+            index = len(colours) % len(COLOURS)
+            colours[symbol] = COLOURS[index]
+    return colours
 
 
 def _shown(symbol: str) -> str:
@@ -196,9 +229,21 @@ def _write_labels(axis: Axes, labels: Sequence[_Label]) -> None:
     axis.set_ylim(0, 1)
     axis.axis("off")
     centred: dict[str, Any] = {"ha": "center", "va": "center"}
+    bold: dict[str, Any] = {
+        "fontsize": "large",
+        "fontweight": "bold",
+        "clip_on": True,
+    }
     for index, label in enumerate(labels):
         height = 0.75 if index % 2 else 0.2
-        bold: dict[str, Any] = {"fontsize": "large", "fontweight": "bold", "clip_on": True}
-        axis.text(label.time_s, height, label.text, color=label.colour, **centred, **bold)
+        axis.text(
+            label.time_s,
+            height,
+            label.text,
+            color=label.colour,
+            **centred,
+            **bold,
+        )
     if not labels:
-        axis.text(0.5, 0.5, "only blanks", color=GREY, transform=axis.transAxes, **centred)
+        middle = axis.transAxes
+        axis.text(0.5, 0.5, "only blanks", color=GREY, transform=middle, **centred)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ctcasr.diagnose import Verdict
 from ctcasr.records import (
@@ -37,7 +37,7 @@ class PlainLines:
 
     def __init__(self) -> None:
         self.view = RunView()
-        self._last_line_s: float | None = None
+        self._next_line_s = 0.0  # when a step has a line again
         self._last_verdict: object = None
 
     def lines(self, record: Record) -> list[str]:
@@ -48,66 +48,80 @@ class PlainLines:
         if isinstance(record, StartRecord):
             return start_lines(record)
         if isinstance(record, CheckRecord):
-            return [self._line("check", check_columns(record)), *self._verdict_lines(record)]
+            line = self._line("check", check_columns(record))
+            return [line, *self._verdict_lines(record)]
         if isinstance(record, EpochRecord):
-            return [self._line("epoch", epoch_columns(record))]
+            line = self._line("epoch", epoch_columns(record))
+            return [line]
         if isinstance(record, EventRecord):
-            return [self._line(str(record.reason), f"{record.message}{named(record)}")]
+            line = self._line(str(record.reason), event_columns(record))
+            return [line]
         return []
 
     def _step_lines(self) -> list[str]:
         time_s = self.view.time_s
-        if self._last_line_s is not None and time_s - self._last_line_s < EVERY_S:
+        if time_s < self._next_line_s:
             return []
-        self._last_line_s = time_s
-        return [self._line("", step_columns(self.view))]
+        self._next_line_s = time_s + EVERY_S
+        line = self._line("", step_columns(self.view))
+        return [line]
 
     def _verdict_lines(self, check: CheckRecord) -> list[str]:
         """The verdict of a check, where it is another than the last."""
         verdict = verdict_of(check)
         if verdict is None:
             return []
-        gist = (verdict.state, tuple(cause.slug for cause in verdict.causes))
+        slugs = [cause.slug for cause in verdict.causes]
+        gist = (verdict.state, slugs)
         if gist == self._last_verdict:
             return []
         self._last_verdict = gist
-        return [self._line("verdict", verdict_columns(verdict))]
+        line = self._line("verdict", verdict_columns(verdict))
+        return [line]
 
     def _line(self, what: str, columns: str) -> str:
         """A line with the time, the epoch and the step in front."""
         view = self.view
         epoch = _of(view.epoch, view.epochs, width=2)
         step = _of(view.step, view.steps, width=5)
-        heading = f"{what}  " if what else ""
-        line = f"{clock(view.time_s):>8}  epoch {epoch}  step {step}  {heading}{columns}"
-        return line.rstrip()
+        time = f"{clock(view.time_s):>8}"
+        parts = [time, f"epoch {epoch}", f"step {step}"]
+        if what:
+            parts.append(what)
+        parts.append(columns)
+        return "  ".join(parts).rstrip()
 
 
 def _of(done: int, planned: int | None, width: int) -> str:
     """`3/10`, as wide as the last of them will be; the plan only where it is known."""
     if not planned:
-        return f"{done:>{width}}"
-    return f"{done:>{max(width, len(str(planned)))}}/{planned}"
+        return str(done).rjust(width)
+    plan = str(planned)
+    width = max(width, len(plan))
+    return f"{str(done).rjust(width)}/{plan}"
 
 
 def step_columns(view: RunView) -> str:
     """Means over the recent steps, each behind its name."""
-    learning_rate = number(view.latest_step.lr) if view.latest_step else None
+    loss = short(view.mean("loss"))
+    gradient = short(view.mean("grad_norm"))
     columns = [
-        f"loss {short(view.mean('loss')):>7}",
-        f"lr {rate(learning_rate):>7}",
-        f"grad {short(view.mean('grad_norm')):>7}",
+        f"loss {loss:>7}",
+        f"lr {rate(view.learning_rate):>7}",
+        f"grad {gradient:>7}",
     ]
     if view.speed is not None:
+        waiting = _tight(view.waiting)
         columns.append(f"audio/s {view.speed:>5.1f}")
-        columns.append(f"wait {_tight(view.waiting):>4}")
+        columns.append(f"wait {waiting:>4}")
     blank_mass = view.mean("blank_mass")
     if blank_mass is not None:
-        columns.append(
-            f"blank {_tight(blank_mass):>4} asked {_tight(view.mean('blank_expected')):>4}"
-        )
-    if view.left_s is not None:
-        columns.append(f"left {clock(view.left_s)}")
+        mass = _tight(blank_mass)
+        asked = _tight(view.mean("blank_expected"))
+        columns.append(f"blank {mass:>4} asked {asked:>4}")
+    left_s = view.left_s
+    if left_s is not None:
+        columns.append(f"left {clock(left_s)}")
     return "  ".join(columns)
 
 
@@ -117,11 +131,18 @@ def _tight(share: float | None, digits: int = 0) -> str:
 
 
 def check_columns(check: CheckRecord) -> str:
-    """The dev part's loss and metrics, and whether they are the best so far."""
-    columns = [f"dev loss {short(number(check.loss)):>7}"]
+    """The dev part's loss and metrics, and whether they are the best so far.
+
+    Example:
+        >>> check_columns(CheckRecord(step=5, loss=2.0, metrics={"wer": 0.5}, best=True))
+        'dev loss    2.00  WER   50.0%  best'
+    """
+    loss = short(number(check.loss))
+    columns = [f"dev loss {loss:>7}"]
     for name, value in metrics_of(check):
         if name in SHARES:
-            columns.append(f"{name.upper()} {_tight(value, 1):>7}")
+            share = _tight(value, 1)
+            columns.append(f"{name.upper()} {share:>7}")
         else:
             columns.append(f"{name} {short(value):>7}")
     if check.best:
@@ -135,24 +156,39 @@ def epoch_columns(epoch: EpochRecord) -> str:
     return f"train loss {train_loss:>7}   took {clock(number(epoch.seconds))}"
 
 
+def event_columns(event: EventRecord) -> str:
+    """What happened, and to which utterances."""
+    return event.message + named(event)
+
+
 def verdict_columns(verdict: Verdict) -> str:
     """The state, and every cause with its evidence and cure."""
     parts = [verdict.state]
     for cause in verdict.causes:
-        parts.append(f"{cause.slug}: {cause.evidence}; cure: {cause.cure}")
+        evidence = f"{cause.slug}: {cause.evidence}"
+        parts.append(f"{evidence}; cure: {cause.cure}")
     return "  ".join(parts)
 
 
 def named(event: EventRecord) -> str:
-    """The utterances of an event that its message does not name, the first five."""
+    """The utterances of an event that its message does not name, the first five.
+
+    Example:
+        >>> named(EventRecord(step=5, message="left out: u1", ids=["u1", "u2: too short"]))
+        ' (u2)'
+    """
     names = []
     for entry in event.ids:
-        name = str(entry).partition(": ")[0]  # a name may carry its reason behind a colon
-        if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", event.message):
+        # A name may carry its reason behind a colon.
+        name, _, _ = str(entry).partition(": ")
+        whole_word = rf"(?<!\w){re.escape(name)}(?!\w)"
+        if not re.search(whole_word, event.message):
             names.append(name)
     if not names:
         return ""
-    return f" ({', '.join(names[:_NAMED])}{_and_more(len(names), _NAMED)})"
+    first = ", ".join(names[:_NAMED])
+    more = _and_more(len(names), _NAMED)
+    return f" ({first}{more})"
 
 
 def _and_more(total: int, shown: int) -> str:
@@ -161,9 +197,13 @@ def _and_more(total: int, shown: int) -> str:
 
 def start_lines(start: StartRecord) -> list[str]:
     """What is going to be trained, and what it is expected to take."""
+    name = start.network or UNKNOWN
+    device = start.device or UNKNOWN
     parameters = count(number(start.parameters))
-    network = f"{start.network or UNKNOWN}, {parameters} parameters, on {start.device or UNKNOWN}"
-    plan = f"{start.epochs or UNKNOWN} epochs, {count(number(start.steps))} steps"
+    network = f"{name}, {parameters} parameters, on {device}"
+    epochs = start.epochs or UNKNOWN
+    steps = count(number(start.steps))
+    plan = f"{epochs} epochs, {steps} steps"
     train_s = number(start.train_seconds)
     if train_s is not None:
         plan += f", {clock(train_s)} of audio in each epoch"
@@ -195,15 +235,19 @@ def _uncovered_lines(uncovered: object) -> list[str]:
     """Characters of the texts that the alphabet lacks, the most frequent ones."""
     if not isinstance(uncovered, Mapping) or not uncovered:
         return []
-    by_count = sorted(uncovered.items(), key=lambda entry: -(number(entry[1]) or 0))
-    shown = [f"{character!r} x {times}" for character, times in by_count[:_CHARACTERS]]
-    more = _and_more(len(by_count), _CHARACTERS)
-    return [f"not in the alphabet: {', '.join(shown)}{more}"]
+    counts = {character: number(times) or 0 for character, times in uncovered.items()}
+    most_frequent = sorted(counts, key=lambda character: -counts[character])
+    shown = []
+    for character in most_frequent[:_CHARACTERS]:
+        shown.append(f"{character!r} x {uncovered[character]}")
+    characters = ", ".join(shown)
+    more = _and_more(len(counts), _CHARACTERS)
+    return [f"not in the alphabet: {characters}{more}"]
 
 
 def _skipped_lines(skipped: object) -> list[str]:
     """Lines of the manifest that were left out, the first ones."""
-    if not isinstance(skipped, Sequence) or isinstance(skipped, str) or not skipped:
+    if not isinstance(skipped, list | tuple) or not skipped:
         return []
     lines = [f"left out of the manifest: {len(skipped)}"]
     lines += [f"  {line}" for line in skipped[:_NAMED]]

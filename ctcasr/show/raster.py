@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 from ctcasr.show.records import Sample, number
-from ctcasr.show.svg_axis import LEFT, RIGHT, TICK_GAP, WIDTH
+from ctcasr.show.svg_axis import LEFT, RIGHT, TICK_GAP, WIDTH, svg_text
 
 _ROW = 22  # height of a check
 _GAP = 3  # between two checks
@@ -23,9 +22,11 @@ def raster(checks: Sequence[tuple[int, Sample]]) -> str:
     frames = max(len(sample.blank or ()) for _, sample in rows)
     frame_width = (RIGHT - LEFT) / frames
     parts = []
-    for index, (step, sample) in enumerate(rows):
-        parts.append(_row(step, sample, _MARGIN + index * _ROW, frame_width))
-    height = 2 * _MARGIN + len(rows) * _ROW
+    top = _MARGIN
+    for step, sample in rows:
+        parts.append(_row(step, sample, top, frame_width))
+        top += _ROW
+    height = top + _MARGIN
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="posteriors">'
         f'<svg class="raster" viewBox="0 0 {WIDTH} {height}" role="img" '
@@ -38,23 +39,24 @@ def _row(step: int, sample: Sample, top: float, frame_width: float) -> str:
     blank = sample.blank or ()
     baseline = top + _ROW / 2 + 3
     height = _ROW - _GAP
+    width = frame_width * len(blank)
+    vertical = f'y="{top}" height="{height}"'
     parts = [
-        f'<text x="{LEFT - TICK_GAP}" y="{baseline:.1f}" text-anchor="end">{step}</text>'
-        f'<rect class="frames" x="{LEFT}" y="{top}" width="{frame_width * len(blank):.1f}" '
-        f'height="{height}"/>'
+        svg_text(LEFT - TICK_GAP, baseline, str(step), anchor="end"),
+        f'<rect class="frames" x="{LEFT}" width="{width:.1f}" {vertical}/>',
     ]
+    symbol_width = frame_width + _SEAM
     for frame, posterior in enumerate(blank):
         share = number(posterior)
-        if share is not None and share < _BLANK:
-            parts.append(
-                f'<rect class="symbol" x="{LEFT + frame_width * frame:.1f}" y="{top}" '
-                f'width="{frame_width + _SEAM:.2f}" height="{height}" '
-                f'fill-opacity="{1 - share:.2f}"/>'
-            )
-    for frame, symbol, *_ in sample.spikes:
-        x = LEFT + frame_width * (frame + 0.5)
+        if share is None or share >= _BLANK:
+            continue
+        x = LEFT + frame_width * frame
+        opacity = 1 - share
         parts.append(
-            f'<text class="spike" x="{x:.1f}" y="{baseline:.1f}" text-anchor="middle">'
-            f"{escape(str(symbol))}</text>"
+            f'<rect class="symbol" x="{x:.1f}" width="{symbol_width:.2f}" {vertical} '
+            f'fill-opacity="{opacity:.2f}"/>'
         )
+    for frame, symbol, *_ in sample.spikes:
+        middle = LEFT + frame_width * (frame + 0.5)
+        parts.append(svg_text(middle, baseline, str(symbol), css="spike"))
     return "".join(parts)

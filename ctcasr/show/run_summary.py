@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 from rich.text import Text
 
+from ctcasr.records import CheckRecord
 from ctcasr.show.records import metrics_of, number, samples_of
 from ctcasr.show.run_view import RunView
 from ctcasr.show.screen import SAMPLES, left_out, metrics_text, verdict_text
@@ -25,37 +26,72 @@ def summary(view: RunView, width: int = 80) -> Table:
         table.add_row("verdict", verdict_text(view.verdict))
         for sentence in view.verdict.unmeasured:
             table.add_row("", Text(sentence, style="dim"))
-        if view.verdict.last_word:
-            table.add_row("in short", Text(" ".join(view.verdict.last_word)))
-    samples = [] if view.check is None else samples_of(view.check)[:SAMPLES]
-    for sample in samples:
-        above, below = compare(sample.reference, sample.hypothesis, width - _LABEL)
-        table.add_row("reference", above)
-        table.add_row(Text("heard", style="not bold"), below)
+        last_word = " ".join(view.verdict.last_word)
+        if last_word:
+            table.add_row("in short", Text(last_word))
+    if view.check is not None:
+        _add_samples(table, view.check, width - _LABEL)
     return table
+
+
+def _add_samples(table: Table, check: CheckRecord, width: int) -> None:
+    """Three hypotheses under their references, in `width` cells."""
+    heard = Text("heard", style="not bold")
+    samples = samples_of(check)
+    for sample in samples[:SAMPLES]:
+        reference, hypothesis = compare(sample.reference, sample.hypothesis, width)
+        table.add_row("reference", reference)
+        table.add_row(heard, hypothesis)
 
 
 def _facts(view: RunView) -> list[tuple[str, Text]]:
     """(label, text) of the network, the training, the scores and what was left out."""
-    facts = []
-    if view.start.network:
-        parameters = count(number(view.start.parameters))
-        facts.append(("network", f"{view.start.network}, {parameters} parameters"))
-    facts.append(("trained", _trained(view)))
-    loss = view.mean("loss")
-    if loss is not None:
-        facts.append(("loss", f"{short(view.first_loss)} at first, {short(loss)} at last"))
-    for label, check in (("best", view.best), ("last", view.check)):
-        if check is not None and metrics_of(check):
-            scores = metrics_text(metrics_of(check))
-            facts.append((label, f"{scores} on the dev part, at step {count(check.step)}"))
+    facts = {
+        "network": _network(view),
+        "trained": _trained(view),
+        "loss": _loss(view),
+        "best": _scores(view.best),
+        "last": _scores(view.check),
+        "blank": _blank(view),
+        "left out": left_out(view),
+    }
+    return [(label, Text(text)) for label, text in facts.items() if text]
+
+
+def _network(view: RunView) -> str:
+    """The network and its size; empty where it is not known."""
+    if not view.start.network:
+        return ""
+    parameters = count(number(view.start.parameters))
+    return f"{view.start.network}, {parameters} parameters"
+
+
+def _loss(view: RunView) -> str:
+    """The training loss at both ends; empty without steps."""
+    if view.mean("loss") is None:
+        return ""
+    first = short(view.first_loss)
+    last = short(view.mean("loss"))
+    return f"{first} at first, {last} at last"
+
+
+def _scores(check: CheckRecord | None) -> str:
+    """The metrics of a check; empty without any."""
+    metrics = [] if check is None else metrics_of(check)
+    if check is None or not metrics:
+        return ""
+    step = count(check.step)
+    return f"{metrics_text(metrics)} on the dev part, at step {step}"
+
+
+def _blank(view: RunView) -> str:
+    """The blank's share; empty where it is not known."""
     blank_mass = view.mean("blank_mass")
-    if blank_mass is not None:
-        asked = percent(view.mean("blank_expected"))
-        facts.append(("blank", f"model {percent(blank_mass)} of its mass, targets ask for {asked}"))
-    if left_out(view):
-        facts.append(("left out", left_out(view)))
-    return [(label, Text(text)) for label, text in facts]
+    if blank_mass is None:
+        return ""
+    mass = percent(blank_mass)
+    asked = percent(view.mean("blank_expected"))
+    return f"model {mass} of its mass, targets ask for {asked}"
 
 
 def _trained(view: RunView) -> str:
@@ -63,7 +99,9 @@ def _trained(view: RunView) -> str:
     steps = count(view.step)
     if view.steps and view.step < view.steps:
         steps += f" of {count(view.steps)}"
-    text = f"{steps} steps, {view.epoch} epochs in {clock(view.time_s)}"
+    time = clock(view.time_s)
+    text = f"{steps} steps, {view.epoch} epochs in {time}"
     if view.time_s and view.audio_s:
-        text += f", {short(view.audio_s / view.time_s)} s of audio per second"
+        speed = short(view.audio_s / view.time_s)
+        text += f", {speed} s of audio per second"
     return text

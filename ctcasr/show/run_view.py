@@ -96,8 +96,12 @@ class RunView:
 
     def _plan(self, record: StartRecord | EpochRecord) -> None:
         """How long the run will be; with a time budget that changes on the way."""
-        self.steps = int(number(record.steps) or 0) or self.steps
-        self.epochs = int(number(record.epochs) or 0) or self.epochs
+        steps = number(record.steps)
+        epochs = number(record.epochs)
+        if steps:
+            self.steps = int(steps)
+        if epochs:
+            self.epochs = int(epochs)
 
     def _add_start(self, start: StartRecord) -> None:
         self.start = start
@@ -155,16 +159,30 @@ class RunView:
     def _epoch_of(self, step: int) -> int:
         """The epoch of a step, counted from 0."""
         if self.steps and self.epochs:
-            return min(max(0, step - 1) * self.epochs // self.steps, self.epochs - 1)
+            steps_before = max(0, step - 1)
+            epoch = steps_before * self.epochs // self.steps
+            return min(epoch, self.epochs - 1)
         if self.latest_step is None:
             return 0
         return int(self.latest_step.epoch or 0)
 
     def mean(self, name: str) -> float | None:
         """Mean of a field or detail over the recent steps; None where none has it."""
-        values = [number_of(record, name) for record in self.recent]
-        known = [value for value in values if value is not None]
-        return sum(known) / len(known) if known else None
+        values = []
+        for record in self.recent:
+            value = number_of(record, name)
+            if value is not None:
+                values.append(value)
+        if not values:
+            return None
+        return sum(values) / len(values)
+
+    @property
+    def learning_rate(self) -> float | None:
+        """That of the last step."""
+        if self.latest_step is None:
+            return None
+        return number(self.latest_step.lr)
 
     @property
     def speed(self) -> float | None:
@@ -203,7 +221,9 @@ class RunView:
         pace = self._pace()
         if pace is None:
             expected_s = number(self.start.expected_total_s)
-            return None if expected_s is None else expected_s * steps_left / self.steps
+            if expected_s is None:
+                return None
+            return expected_s * steps_left / self.steps
         epoch_s = number(self.start.train_seconds)
         if not epoch_s or not self.epochs or pace.audio_s <= 0:
             return steps_left * pace.time_s / pace.step
@@ -225,4 +245,6 @@ class RunView:
             audio_s=last.audio_s - first.audio_s,
             step=last.step - first.step,
         )
-        return done if done.step >= _FEWEST_STEPS and done.time_s > 0 else None
+        if done.step < _FEWEST_STEPS or done.time_s <= 0:
+            return None
+        return done

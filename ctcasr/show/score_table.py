@@ -136,7 +136,7 @@ def _notes(summary: Summary, trial: Trial) -> list[str]:
     if len(differences) > 1:
         notes.append(
             f"the words are by intervals that Holm's correction for {len(differences)} tests "
-            "widens; those shown are the 95 % ones"
+            "widens, and by sign flips, which must agree; the intervals shown are the 95 % ones"
         )
     for skip in trial.skipped[:_SKIPPED]:
         notes.append(f"left out: {skip.where}: {skip.reason}")

@@ -19,7 +19,7 @@ from ctcasr.records import CheckRecord, Reason
 from ctcasr.show.records import metrics_of, number, samples_of
 from ctcasr.show.run_view import RunView
 from ctcasr.show.terminal import printable
-from ctcasr.show.trace import sparkline
+from ctcasr.show.trace import Trace, sparkline
 from ctcasr.show.units import (
     BLUE,
     GREEN,
@@ -46,6 +46,8 @@ _NUMBER = 8  # cells of a number
 _FACT = 19  # cells of what is told of the machine
 _FACT_LABEL = 7
 _PADDING = 2  # cells between columns
+_NUMBERS = LABEL + _NUMBER + _FACT_LABEL + _FACT + 6 * _PADDING  # cells beside a sparkline
+_BARS = LABEL + 31  # cells beside a bar: names, shares and notes
 _NARROWEST = 8  # cells of a sparkline or a bar
 _NAME = 12  # cells of an utterance's name at most
 
@@ -58,17 +60,33 @@ _LEFT_OUT = {  # what training does without, in words
 
 
 def screen(view: RunView, width: int) -> RenderableType:
-    """The whole view in `width` cells."""
+    """The whole view in `width` cells.
+
+    Example:
+        >>> from rich.console import Console
+        >>> paper = Console(width=60, force_terminal=False, force_jupyter=False)
+        >>> paper.print(screen(RunView(), 60))
+        ╭─ training ───────────────────────────────────────────────╮
+        ...
+    """
     width = min(width, WIDEST)
     inner = width - _FRAME
-    parts: list[RenderableType] = [_progress(view), Text(""), _numbers(view, inner)]
+    empty_line = Text("")
+    parts: list[RenderableType] = [
+        _progress(view),
+        empty_line,
+        _numbers(view, inner),
+    ]
     if view.mean("blank_mass") is not None:
-        parts += [Text(""), *_blank(view, inner)]
+        parts.append(empty_line)
+        parts.extend(_blank(view, inner))
     if view.check is not None:
-        parts += [Text(""), *_transcripts(view.check, inner)]
+        parts.append(empty_line)
+        parts.extend(_transcripts(view.check, inner))
     tail = _tail(view)
     if tail.row_count:
-        parts += [Rule(style=GREY), tail]
+        parts.append(Rule(style=GREY))
+        parts.append(tail)
     return Panel(
         Group(*parts),
         title=_title(view, inner - _FRAME),
@@ -128,16 +146,18 @@ class _Falling(NamedTuple):
 
 def _numbers(view: RunView, inner: int) -> RenderableType:
     """Left what should fall, with its history; right the state of the machine."""
+    loss = short(view.mean("loss"))
+    gradient = short(view.mean("grad_norm"))
     falling = [
-        _Falling("loss", short(view.mean("loss")), "loss"),
-        _Falling("gradient", short(view.mean("grad_norm")), "grad_norm"),
+        _Falling("loss", loss, "loss"),
+        _Falling("gradient", gradient, "grad_norm"),
     ]
     if view.check is not None:
         for name, score in metrics_of(view.check)[:2]:
-            falling.append(_Falling(f"dev {metric_name(name)}", metric(name, score), name))
+            label = f"dev {metric_name(name)}"
+            falling.append(_Falling(label, metric(name, score), name))
     facts = _facts(view)
-    taken = LABEL + _NUMBER + _FACT_LABEL + _FACT + 6 * _PADDING
-    line_width = max(_NARROWEST, inner - taken)
+    line_width = max(_NARROWEST, inner - _NUMBERS)
     grid = Table.grid(padding=(0, _PADDING, 0, 0))
     grid.add_column(style="dim", width=LABEL, no_wrap=True)
     grid.add_column(style="bold", width=_NUMBER, justify="right", no_wrap=True)
@@ -147,9 +167,10 @@ def _numbers(view: RunView, inner: int) -> RenderableType:
     for row in range(max(len(falling), len(facts))):
         cells = ["", "", ""]
         if row < len(falling):
-            label, value, trace = falling[row]
-            values = view.traces[trace].values if trace in view.traces else []
-            cells = [label, value, sparkline(values, line_width)]
+            number_that_falls = falling[row]
+            trace = view.traces.get(number_that_falls.trace, Trace())
+            drawn = sparkline(trace.values, line_width)
+            cells = [number_that_falls.label, number_that_falls.value, drawn]
         if row < len(facts):
             cells += facts[row]
         grid.add_row(*cells)
@@ -161,17 +182,18 @@ def _facts(view: RunView) -> list[tuple[str, str]]:
     steps = count(view.step)
     if view.steps:
         steps += f" of {count(view.steps)}"
-    learning_rate = number(view.latest_step.lr) if view.latest_step else None
     speed = UNKNOWN
     if view.speed is not None:
         digits = 0 if view.speed >= 10 else 1
-        speed = f"{view.speed:.{digits}f} s audio per s"
+        seconds = f"{view.speed:.{digits}f} s"
+        speed = f"{seconds} audio per s"
     waiting = UNKNOWN
     if view.waiting is not None:
-        waiting = f"{percent(view.waiting)} for data"
+        share = percent(view.waiting)
+        waiting = f"{share} for data"
     return [
         ("step", steps),
-        ("lr", rate(learning_rate)),
+        ("lr", rate(view.learning_rate)),
         ("speed", speed),
         ("waiting", waiting),
     ]
@@ -179,26 +201,26 @@ def _facts(view: RunView) -> list[tuple[str, str]]:
 
 def _blank(view: RunView, inner: int) -> list[RenderableType]:
     """How much of its mass the model gives to the blank, over how much the targets ask for."""
+    width = max(_NARROWEST, inner - _BARS)
+    model = Text("blank".ljust(LABEL), style="dim", no_wrap=True)
+    targets = Text(" " * LABEL, style="dim", no_wrap=True)
+    _append_bar(model, "model", view.mean("blank_mass"), ORANGE, width)
+    _append_bar(targets, "targets", view.mean("blank_expected"), BLUE, width)
     likeliest = view.mean("blank_argmax")
-    notes = ("", "")
     if likeliest is not None:
-        notes = (f"wins {percent(likeliest)}", "of frames")
-    width = max(_NARROWEST, inner - LABEL - 31)  # cells of the names, the shares and the notes
-    model = _bar("blank", "model", view.mean("blank_mass"), ORANGE, width, notes[0])
-    targets = _bar("", "targets", view.mean("blank_expected"), BLUE, width, notes[1])
+        model.append(f"wins {percent(likeliest)}")
+        targets.append("of frames")
     return [model, targets]
 
 
-def _bar(label: str, name: str, share: float | None, colour: str, width: int, note: str) -> Text:
+def _append_bar(line: Text, name: str, share: float | None, colour: str, width: int) -> None:
     """A share as a bar of `width` cells, between its name and its value."""
     full = round(width * (share or 0.0))
-    line = Text(label.ljust(LABEL), style="dim", no_wrap=True)
+    empty = width - full
     line.append(f"{name:8}", style="not dim")
     line.append("━" * full, style=f"{colour} not dim")
-    line.append("─" * (width - full), style=GREY)
+    line.append("─" * empty, style=GREY)
     line.append(f" {percent(share):>5}  ", style="bold not dim")
-    line.append(note)
-    return line
 
 
 def _transcripts(check: CheckRecord, inner: int) -> list[RenderableType]:
@@ -208,14 +230,17 @@ def _transcripts(check: CheckRecord, inner: int) -> list[RenderableType]:
         return []
     heading = f"heard at step {count(check.step)}, reference over hypothesis"
     lines: list[RenderableType] = [Text(heading, style="dim")]
-    column = min(_NAME, max(len(sample.id) for sample in samples))
-    indent = " " * (column + _PADDING)
+    longest_name = max(len(sample.id) for sample in samples)
+    column = min(_NAME, longest_name)
+    gap = " " * _PADDING
+    text_width = inner - column - _PADDING
     for sample in samples:
         name = Text(sample.id, style="dim", no_wrap=True)
         name.truncate(column, overflow="ellipsis", pad=True)
-        above, below = compare(sample.reference, sample.hypothesis, inner - len(indent))
-        lines.append(Text.assemble(name, " " * _PADDING, above))
-        lines.append(Text.assemble(indent, below))
+        no_name = " " * column
+        above, below = compare(sample.reference, sample.hypothesis, text_width)
+        lines.append(Text.assemble(name, gap, above))
+        lines.append(Text.assemble(no_name, gap, below))
     return lines
 
 
@@ -226,28 +251,41 @@ def _tail(view: RunView) -> Table:
     grid.add_column(overflow="fold")
     if view.best is not None and metrics_of(view.best):
         scores = metrics_text(metrics_of(view.best)[:2])
-        grid.add_row("best", Text(f"{scores} at step {count(view.best.step)}", style=GREEN))
+        best = f"{scores} at step {count(view.best.step)}"
+        grid.add_row("best", Text(best, style=GREEN))
     if left_out(view):
         grid.add_row("left out", Text(left_out(view)))
-    if view.event is not None:
-        message = printable(view.event.message) or str(view.event.reason)
-        grid.add_row("event", Text(f"step {count(view.event.step)}: {message}"))
+    event = view.event
+    if event is not None:
+        message = printable(event.message) or str(event.reason)
+        step = count(event.step)
+        grid.add_row("event", Text(f"step {step}: {message}"))
     if view.verdict is not None:
         grid.add_row("verdict", verdict_text(view.verdict))
     return grid
 
 
 def metrics_text(metrics: Sequence[tuple[str, float]]) -> str:
-    """`WER 5.0 %, CER 2.5 %`."""
-    return ", ".join(f"{metric_name(name)} {metric(name, value)}" for name, value in metrics)
+    """Names and values behind each other.
+
+    Example:
+        >>> metrics_text([("wer", 0.05), ("si_sdr", 9.126)])
+        'WER 5.0 %, si sdr 9.13'
+    """
+    texts = []
+    for name, value in metrics:
+        score = metric(name, value)
+        texts.append(f"{metric_name(name)} {score}")
+    return ", ".join(texts)
 
 
 def left_out(view: RunView) -> str:
     """What training did without, in words; empty where nothing was left out."""
     parts = []
     for reason, utterances in view.left_out.items():
-        if reason in _LEFT_OUT:
-            parts.append(f"{len(utterances)} {_LEFT_OUT[reason]}")
+        word = _LEFT_OUT.get(reason)
+        if word is not None:
+            parts.append(f"{len(utterances)} {word}")
     listed = view.start.details.get("skipped")
     if isinstance(listed, list | tuple) and listed:
         parts.append(f"{plural(len(listed), 'line')} of the manifest")
@@ -269,7 +307,8 @@ def verdict_text(verdict: Verdict) -> Text:
     if not verdict.causes:
         return text
     first, *others = verdict.causes
-    text.append(f"  {first.slug}: {first.evidence}", style="default not bold")
+    evidence = f"  {first.slug}: {first.evidence}"
+    text.append(evidence, style="default not bold")
     if first.cure:
         text.append(f"\ncure: {first.cure}", style="bold")
     if others:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 WIDTH = 720
 HEIGHT = 280
@@ -12,6 +13,7 @@ LEFT = 72
 RIGHT = WIDTH - 12
 TOP = 24
 BOTTOM = HEIGHT - 30
+BASELINE = HEIGHT - 9  # of what is written below the chart
 TICK_GAP = 7  # between a tick's text and the axis
 
 _HUGE = 1e300  # numbers beyond are drawn here: their differences overflow
@@ -35,12 +37,15 @@ class Axis:
     def place(self, value: float) -> float:
         """The pixel of a value; values outside lie at the nearer end."""
         value = min(max(value, self.low), self.high)
+        low = self.low
+        high = self.high
         if self.log:
-            return self._between(math.log(self.low), math.log(value), math.log(self.high))
-        return self._between(self.low, value, self.high)
-
-    def _between(self, low: float, value: float, high: float) -> float:
-        return self.start + (self.end - self.start) * (value - low) / (high - low)
+            low = math.log(low)
+            high = math.log(high)
+            value = math.log(value)
+        share = (value - low) / (high - low)
+        length = self.end - self.start
+        return self.start + length * share
 
 
 def drawable(value: float) -> float:
@@ -57,18 +62,32 @@ def rising_axis(values: Sequence[float], *, log: bool = False) -> Axis:
     """
     low = min(values)
     high = max(values)
-    if log and low > 0:
+    log = log and low > 0
+    if log:
         ticks = log_ticks(low, high)
-        return Axis(ticks[0], ticks[-1], BOTTOM, TOP, ticks, log=True)
-    ticks = round_ticks(min(0.0, low), max(0.0, high))
-    return Axis(ticks[0], ticks[-1], BOTTOM, TOP, ticks)
+    else:
+        ticks = round_ticks(min(0.0, low), max(0.0, high))
+    return Axis(
+        low=ticks[0],
+        high=ticks[-1],
+        start=BOTTOM,
+        end=TOP,
+        ticks=ticks,
+        log=log,
+    )
 
 
 def step_axis(last: float) -> Axis:
     """The horizontal axis of the steps 0 to `last`."""
     last = drawable(last) or 1.0
     ticks = [tick for tick in round_ticks(0.0, last) if tick <= last]
-    return Axis(0.0, last, LEFT, RIGHT, ticks)
+    return Axis(
+        low=0.0,
+        high=last,
+        start=LEFT,
+        end=RIGHT,
+        ticks=ticks,
+    )
 
 
 def round_ticks(low: float, high: float) -> list[float]:
@@ -81,14 +100,17 @@ def round_ticks(low: float, high: float) -> list[float]:
     span = high - low
     if span < _TINY:
         span = drawable(abs(high)) or 1.0
-    power = 10.0 ** math.floor(math.log10(span / _ABOUT))
+    exponent = math.floor(math.log10(span / _ABOUT))
+    power = 10.0**exponent
+    narrowest = span / (_ABOUT + 1)
     step = 10 * power
     for factor in (1, 2, 5):
-        if factor * power >= span / (_ABOUT + 1):
+        if factor * power >= narrowest:
             step = factor * power
             break
     first = math.floor(low / step + _NEAR)
-    last = max(math.ceil(high / step - _NEAR), first + 1)
+    last = math.ceil(high / step - _NEAR)
+    last = max(last, first + 1)
     return [index * step for index in range(first, last + 1)]
 
 
@@ -99,15 +121,21 @@ def log_ticks(low: float, high: float) -> list[float]:
         >>> log_ticks(3, 40)
         [2.0, 5.0, 10.0, 20.0, 50.0]
     """
-    factors = (1, 2, 5) if high / low < _MANY else (1,)
+    factors = [1]
+    if high / low < _MANY:
+        factors = [1, 2, 5]
     first_power = math.floor(math.log10(low)) - 1
     last_power = math.ceil(math.log10(high)) + 1
-    ticks = []
+    candidates = []
     for power in range(first_power, last_power + 1):
-        ticks += [factor * 10.0**power for factor in factors]
-    first = max(index for index, tick in enumerate(ticks) if tick <= low * (1 + _NEAR))
-    last = min(index for index, tick in enumerate(ticks) if tick >= high * (1 - _NEAR))
-    return ticks[first : max(last, first + 1) + 1]
+        for factor in factors:
+            candidates.append(factor * 10.0**power)
+    below = [tick for tick in candidates if tick <= low * (1 + _NEAR)]
+    above = [tick for tick in candidates if tick >= high * (1 - _NEAR)]
+    first = len(below) - 1
+    last = len(candidates) - len(above)
+    last = max(last, first + 1)
+    return candidates[first : last + 1]
 
 
 def tick_text(value: float, unit: str = "") -> str:
@@ -121,11 +149,9 @@ def grid_lines(axis: Axis, unit: str = "") -> str:
     parts = []
     for tick in axis.ticks:
         height = axis.place(tick)
-        parts.append(
-            f'<path class="grid" d="M{LEFT} {height:.1f}H{RIGHT}"/>'
-            f'<text x="{LEFT - TICK_GAP}" y="{height + 4:.1f}" text-anchor="end">'
-            f"{tick_text(tick, unit)}</text>"
-        )
+        number = tick_text(tick, unit)
+        parts.append(f'<path class="grid" d="M{LEFT} {height:.1f}H{RIGHT}"/>')
+        parts.append(svg_text(LEFT - TICK_GAP, height + 4, number, anchor="end"))
     return "".join(parts)
 
 
@@ -133,9 +159,14 @@ def step_numbers(axis: Axis) -> str:
     """The steps below a chart; on a phone every other one goes."""
     parts = []
     for index, tick in enumerate(axis.ticks):
-        css = ' class="second"' if index % 2 else ""
-        parts.append(
-            f'<text{css} x="{axis.place(tick):.1f}" y="{HEIGHT - 9}" text-anchor="middle">'
-            f"{tick_text(tick)}</text>"
-        )
+        css = "second" if index % 2 else ""
+        place = axis.place(tick)
+        parts.append(svg_text(place, BASELINE, tick_text(tick), css=css))
     return "".join(parts)
+
+
+def svg_text(x: float, y: float, text: str, *, anchor: str = "middle", css: str = "") -> str:
+    """Text at a place; `anchor` is "start", "middle" or "end"."""
+    name = f' class="{css}"' if css else ""
+    place = f'x="{x:.1f}" y="{y:.1f}"'
+    return f'<text{name} {place} text-anchor="{anchor}">{escape(text)}</text>'
