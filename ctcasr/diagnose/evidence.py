@@ -41,9 +41,18 @@ PartEvidence = dict[str, Any]
 
 
 class _DevBatch(NamedTuple):
+    """Rows of the dev part, with what the check made of them."""
+
     batch: Batch
     logits: Seq
     hypotheses: Sequence[str]
+
+    @staticmethod
+    def first_rows(batch: Batch, logits: Seq, hypotheses: Sequence[str]) -> _DevBatch:
+        """The first rows of a batch, as many as are looked at."""
+        count = min(len(batch), _DEV_ROWS)
+        rows = range(count)
+        return _DevBatch(batch.rows(rows), logits.rows(rows), hypotheses[:count])
 
 
 class Evidence:
@@ -105,7 +114,7 @@ class Evidence:
         with self.looking_at("the dev batches"):
             self._count("dev", batch, logits.lengths)
             if sum(len(part.batch) for part in self._dev) < _DEV_ROWS:
-                self._dev.append(_DevBatch(batch, logits, hypotheses))
+                self._dev.append(_DevBatch.first_rows(batch, logits, hypotheses))
 
     def _count(self, part: str, batch: Batch, lengths: tuple[int, ...]) -> None:
         """Count facts of a batch, once for each utterance."""
@@ -153,44 +162,39 @@ class Evidence:
         parts = []
         targets = TargetStats()
         for dev in self._dev:
-            rows = range(min(len(dev.batch), _DEV_ROWS))
-            batch = dev.batch.rows(rows)
-            logits = dev.logits.rows(rows)
-            part = self._scores(batch, logits, dev.hypotheses[: len(rows)])
-            part |= output_stats(logits.data, logits.lengths)
-            part |= penalised_cers(batch, logits, self.read, self.tokenizer)
-            part["rows"] = len(rows)
-            parts.append(part)
-            targets.merge(target_stats(batch, self.tokenizer))
-            if not self._dev_seen.issuperset(batch.ids):
-                self._dev_seen.update(batch.ids)
-                self.voices["dev"].add(batch.audio)
+            parts.append(self._dev_scores(dev))
+            targets.merge(target_stats(dev.batch, self.tokenizer))
+            if not self._dev_seen.issuperset(dev.batch.ids):
+                self._dev_seen.update(dev.batch.ids)
+                self.voices["dev"].add(dev.batch.audio)
         return {
             **weighted_means(parts),
             **asdict(self.voices["dev"].stats()),
             **targets.as_json(),
         }
 
+    def _dev_scores(self, dev: _DevBatch) -> PartEvidence:
+        """Scores of the rows of a dev batch."""
+        return {
+            **self._scores(dev.batch, dev.logits, dev.hypotheses),
+            **output_stats(dev.logits.data, dev.logits.lengths),
+            **penalised_cers(dev.batch, dev.logits, self.read, self.tokenizer),
+            "rows": len(dev.batch),
+        }
+
     def _train_part(self, last_batch: Batch) -> PartEvidence:
         """A few rows of the last training batch, evaluated and by the statistics of the batch."""
         wanted = min(_TRAIN_ROWS, self._trained_on // _TRAINED_A_ROW)
-        rows = range(min(len(last_batch), max(_LEAST_TRAIN_ROWS, wanted)))
-        batch = last_batch.rows(rows)
-        few_rows = rows[: max(_LEAST_TRAIN_ROWS, len(rows) // 2)]
-        few = batch.rows(few_rows)
-        part: PartEvidence = {"rows": len(rows), "batch": self._last_size}
+        wanted = max(_LEAST_TRAIN_ROWS, wanted)
+        count = min(len(last_batch), wanted)
+        few_count = min(count, max(_LEAST_TRAIN_ROWS, count // 2))
+        batch = last_batch.rows(range(count))
+        few = last_batch.rows(range(few_count))
+        part: PartEvidence = {"rows": count, "batch": self._last_size}
         with self.looking_at("the training part in evaluation"):
-            with Activations() as activations:
-                logits = self.network(batch.audio)
-            hypotheses = self.read(logits, self.blank_penalty())
-            part |= self._scores(batch, logits, hypotheses)
-            part["dead"] = activations.dead_shares(logits.lengths)
-            part["nll_few"] = mean_nll(few, logits.rows(few_rows), self.tokenizer.blank)
+            part |= self._in_evaluation(batch, few)
         with self.looking_at("the statistics of the batch"):
-            with batch_statistics(self.network) as norm_layers:
-                logits_by_batch = self.network(few.audio)
-            part["nll_batch_statistics"] = mean_nll(few, logits_by_batch, self.tokenizer.blank)
-            part["normed"] = norm_layers
+            part |= self._by_batch_statistics(few)
         with self.looking_at("the features"):
             features = feature_stats(self.network, few)
             if features is not None:
@@ -201,6 +205,27 @@ class Evidence:
         with self.looking_at("the targets"):
             part |= target_stats(batch, self.tokenizer).as_json()
         return part
+
+    def _in_evaluation(self, batch: Batch, few: Batch) -> PartEvidence:
+        """Scores of training rows, and the loss of the first few of them."""
+        with Activations() as activations:
+            logits = self.network(batch.audio)
+        hypotheses = self.read(logits, self.blank_penalty())
+        few_logits = logits.rows(range(len(few)))
+        return {
+            **self._scores(batch, logits, hypotheses),
+            "dead": activations.dead_shares(logits.lengths),
+            "nll_few": mean_nll(few, few_logits, self.tokenizer.blank),
+        }
+
+    def _by_batch_statistics(self, few: Batch) -> PartEvidence:
+        """The loss of the same few rows, normalised as in training."""
+        with batch_statistics(self.network) as norm_layers:
+            logits = self.network(few.audio)
+        return {
+            "nll_batch_statistics": mean_nll(few, logits, self.tokenizer.blank),
+            "normed": norm_layers,
+        }
 
     def _scores(self, batch: Batch, logits: Seq, hypotheses: Sequence[str]) -> PartEvidence:
         best_paths = self.read(logits, self.blank_penalty())
@@ -221,10 +246,12 @@ class Evidence:
         if self._last_batch is not None:
             rows = range(min(len(self._last_batch), _TRAIN_ROWS))
             last_batch = _batch_state(self._last_batch.rows(rows))
+        corpus = {part: facts.state_dict() for part, facts in self.corpus.items()}
+        voices = {part: tally.state_dict() for part, tally in self.voices.items()}
         return {
             "deaf": self.deaf.state_dict(),
-            "corpus": {part: facts.state_dict() for part, facts in self.corpus.items()},
-            "voices": {part: tally.state_dict() for part, tally in self.voices.items()},
+            "corpus": corpus,
+            "voices": voices,
             "dev_seen": sorted(self._dev_seen),
             "unmeasured": dict(self.unmeasured),
             "before": self._before,

@@ -199,8 +199,10 @@ def feature_stats(network: nn.Module, batch: Batch) -> FeatureStats | None:
         return None
     features: Seq = front(batch.audio)
     network.train()
-    in_training: Seq = front(batch.audio)
-    network.eval()
+    try:
+        in_training: Seq = front(batch.audio)
+    finally:
+        network.eval()
     frames = features.data[features.mask]
     finite_frames = frames.nan_to_num(0.0, 0.0, 0.0)
     difference = (in_training.data - features.data).square().mean().sqrt()
