@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import soundfile
@@ -15,7 +15,13 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Utterance
-from ctcasr.data.samples import AudioError, check_rate, one_channel
+from ctcasr.data.samples import (
+    LEAST_RATE_HZ,
+    MOST_RATE_HZ,
+    AudioError,
+    check_rate,
+    one_channel,
+)
 from ctcasr.data.wave import TOLERANCE_S, plain_wave, wave_layout
 from ctcasr.signal.resample import Resample
 
@@ -33,6 +39,7 @@ Source = Path | str | BinaryIO
 
 _ROUNDING_S = 0.001  # durations are written with three digits: so near to the end means the end
 _UNKNOWN_LENGTH = 2**48  # libsndfile's way to say that a header leaves the length open
+_BLOCK = 1 << 24  # frames that are read at once
 _LONGEST_FILTER = 2**26  # product of the terms of a ratio of rates: a filter of 256 MiB
 
 
@@ -133,7 +140,7 @@ def read_channels(
         try:
             if first:
                 file.seek(first)
-            frames = file.read(count, dtype="float32", always_2d=True)
+            frames = _blocks(file, count)
         except (RuntimeError, OSError) as error:
             reason = f"truncated? {error}"
     if len(frames) < count:
@@ -142,6 +149,22 @@ def read_channels(
             f"({reason})"
         )
     return torch.from_numpy(frames), native_hz
+
+
+def _blocks(file: soundfile.SoundFile, count: int) -> np.ndarray[Any, Any]:
+    """Frames [N, channels] float32; fewer than asked for where the file ends.
+
+    Block by block, since a damaged header asks for more memory than there is.
+    """
+    blocks = []
+    n_left = count
+    while n_left:
+        block = file.read(min(n_left, _BLOCK), dtype="float32", always_2d=True)
+        blocks.append(block)
+        n_left -= len(block)
+        if not len(block):
+            break
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def resample(samples: Tensor, from_hz: int, to_hz: int, name: str = "audio") -> Tensor:
@@ -195,7 +218,7 @@ def _opened(source: Path | BinaryIO) -> soundfile.SoundFile:
             whole = content if isinstance(content, bytes) else content.read_bytes()
             content = layout.corrected(whole)
     try:
-        opened = io.BytesIO(content) if isinstance(content, bytes) else content
+        opened = _Content(content) if isinstance(content, bytes) else content
         file = soundfile.SoundFile(opened)
     except (RuntimeError, OSError, TypeError) as error:  # TypeError: headerless, by the file's name
         raise AudioError(
@@ -206,6 +229,17 @@ def _opened(source: Path | BinaryIO) -> soundfile.SoundFile:
         file.close()
         raise AudioError(f"{name}: {problem}")
     return file
+
+
+class _Content(io.BytesIO):
+    """A file's content, for libsndfile, which a damaged header may send to before its beginning."""
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """The new place; the beginning for one before it."""
+        try:
+            return super().seek(offset, whence)
+        except ValueError:
+            return super().seek(0)
 
 
 def _check_is_file(path: Path) -> None:
@@ -240,6 +274,11 @@ def _header_problem(file: soundfile.SoundFile) -> str:
         return (
             "expected a header with a length; an encoder that wrote to a pipe left it open; "
             "encode the file again"
+        )
+    if not LEAST_RATE_HZ <= file.samplerate <= MOST_RATE_HZ:
+        return (
+            f"expected a sample rate within {LEAST_RATE_HZ}..{MOST_RATE_HZ} Hz; its header says "
+            f"{file.samplerate}"
         )
     return ""
 

@@ -18,6 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ctcasr.data.samples import LEAST_RATE_HZ, MOST_RATE_HZ
+
 TOLERANCE_S = 0.1  # so much of the end may be missing, or lie behind it
 _PCM = 1
 _EXTENSIBLE = 0xFFFE  # a format code that says: see the real one further behind
@@ -75,9 +77,11 @@ class PlainWave:
 
 
 def plain_wave(path: Path) -> PlainWave | None:
-    """The file as a PlainWave; None where it is of another kind, or its header is wrong."""
+    """The file as a PlainWave; None where it is of another kind, or its header cannot be true."""
     layout = wave_layout(path)
     if layout is None or not layout.plain or layout.problem or layout.data_bytes < layout.block:
+        return None
+    if not LEAST_RATE_HZ <= layout.rate_hz <= MOST_RATE_HZ:
         return None
     frames = layout.data_bytes // layout.block
     return PlainWave(path, layout.rate_hz, frames, layout.first_byte)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -187,3 +188,44 @@ def test_recordings_last_as_long_as_their_manifest_says(data_root: Path, name: s
     for utterance in list(read_manifest(data_root / f"{name}.jsonl"))[:10]:
         assert utterance.duration is not None
         assert abs(len(read_audio(utterance, 16000)) / 16000 - utterance.duration) < 0.01
+
+
+@pytest.mark.parametrize("kind", ["FLAC", "OGG", "AIFF", "W64", "CAF", "AU", "MP3"])
+def test_damaged_files_of_every_kind_are_read_or_named(kind: str) -> None:
+    whole = io.BytesIO()
+    sound = 0.1 * np.random.default_rng(0).standard_normal(3000)
+    soundfile.write(whole, sound, 16000, format=kind)
+    draw = np.random.default_rng(1)
+    for _ in range(60):
+        damaged = bytearray(whole.getvalue())
+        for place in draw.integers(0, min(len(damaged), 200), draw.integers(1, 6)):
+            damaged[place] = draw.integers(0, 256)
+        cut = draw.integers(1, len(damaged) + 1)
+        try:
+            samples = read_audio(io.BytesIO(bytes(damaged[:cut])), 16000)
+        except AudioError as error:
+            assert "an open file: " in str(error)
+        else:
+            assert 0 < len(samples) < 1_000_000 and bool(samples.isfinite().all())
+
+
+@pytest.mark.parametrize("rate_hz", [1, 16, 2_000_000])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_rates_that_no_sound_has_are_told(write: Write, rate_hz: int, channels: int) -> None:
+    path = write("odd.wav", 400, rate_hz, channels)
+    for road in (audio_info, lambda path: read_audio(path, 16000)):
+        with pytest.raises(AudioError, match=rf"odd\.wav: expected a sample rate.*{rate_hz}"):
+            road(path)
+
+
+def test_open_files_are_read_as_their_paths_are(write: Write) -> None:
+    for name in ("a.wav", "a.flac"):
+        path = write(name, 4000, channels=2)
+        with path.open("rb") as file:
+            assert torch.equal(read_audio(file, 8000, 0.05), read_audio(path, 8000, 0.05))
+    with pytest.raises(AudioError, match="opened as binary"):
+        read_audio(io.StringIO("text"), 16000)  # type: ignore[arg-type]
+    with pytest.raises(AudioError, match="it is empty"):
+        read_audio(io.BytesIO(), 16000)
+    with pytest.raises(AudioError, match="expected a path, an utterance or an open binary file"):
+        read_audio(7, 16000)  # type: ignore[arg-type]
