@@ -96,7 +96,7 @@ def export_onnx_recogniser(recogniser: Recogniser, path: Path) -> Path:
     """
     model = recogniser.model
     graph = Graph()
-    log_probs, frames = speech(graph, model, "samples", "lengths")
+    log_probs, frames = speech(model, graph.input("samples"), graph.input("lengths"))
     path.parent.mkdir(parents=True, exist_ok=True)
     front = model.front.framing
     metadata = OnnxMetadata(

@@ -15,7 +15,7 @@ from ctcasr.front.spectrogram import FLOOR
 from ctcasr.seq import Framing, Seq
 
 pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-from ctcasr.export.graph import Graph
+from ctcasr.export.graph import Graph, Value
 from ctcasr.export.layers import count, features, mask_of, windowed_waves
 
 RATE = 8000
@@ -23,7 +23,7 @@ EXTRACT = build_extract(FrontSpec(RATE, bands=20, n_fft=256))
 
 
 def run(
-    graph: Graph, path: Path, inputs: dict[str, Any], output: str, kind: str, data: dict
+    graph: Graph, path: Path, inputs: dict[str, Any], output: Value, kind: str, data: dict
 ) -> Any:  # type: ignore[type-arg]
     import onnxruntime
 
@@ -42,7 +42,7 @@ def test_the_transform_is_as_exact_as_torchs(tmp_path: Path) -> None:
     graph = Graph()
     samples = torch.stack([noise(RATE), noise(RATE + 1)[:-1]])
     inputs = {"samples": ("float", ["batch", "time"]), "lengths": ("int64", ["batch"])}
-    level = features(graph, EXTRACT, "samples", "lengths").data
+    level = features(EXTRACT, graph.input("samples"), graph.input("lengths")).data
     data = {"samples": samples.numpy(), "lengths": np.array([RATE, RATE])}
     own = run(graph, tmp_path / "f.onnx", inputs, level, "float", data)
     padded = torch.nn.functional.pad(samples.double(), (128, 128))
@@ -73,7 +73,7 @@ def test_waves_are_those_of_a_discrete_fourier_transform() -> None:
 def test_frames_are_counted_as_framing_counts_them(framing: Framing, tmp_path: Path) -> None:
     lengths = np.array([0, 1, 2, 4, 5, 79, 255, 256, 257, 8000])
     graph = Graph()
-    counted = count(graph, framing, "lengths")
+    counted = count(framing, graph.input("lengths"))
     data = {"lengths": lengths}
     inputs = {"lengths": ("int64", ["batch"])}
     found = run(graph, tmp_path / "c.onnx", inputs, counted, "int64", data)
@@ -83,7 +83,7 @@ def test_frames_are_counted_as_framing_counts_them(framing: Framing, tmp_path: P
 def test_a_mask_is_true_on_real_elements(tmp_path: Path) -> None:
     graph = Graph()
     inputs = {"x": ("float", ["batch", "time"]), "lengths": ("int64", ["batch"])}
-    as_counts = graph("Cast", mask_of(graph, "x", "lengths"), to=7)
+    as_counts = mask_of(graph.input("x"), graph.input("lengths")).integers()
     total = graph("ReduceSum", as_counts, [1], keepdims=0)
     data = {"x": np.zeros((3, 6), np.float32), "lengths": np.array([0, 4, 6])}
     assert run(graph, tmp_path / "m.onnx", inputs, total, "int64", data).tolist() == [0, 4, 6]
