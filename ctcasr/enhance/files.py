@@ -93,14 +93,14 @@ def plan_tree(source: Path, out: Path, video: Path | None = None) -> Jobs:
     """What `enhance_tree` would do, before anything is read or written.
 
     Below a folder it is every file that libsndfile reads. FLAC files stay FLAC; every other kind
-    is written as WAV. Raises ValueError where there is no sound, where two files would be written
+    is written as WAV. An OUT without an ending is a folder. Raises ValueError where there is no sound, where two files would be written
     to one place or over an original, and for an OUT of another kind than .wav or .flac.
     """
     if source.is_dir():
         return _plan_folder(source, out, video)
     if not source.exists():
         raise ValueError(f"{source}: expected a sound file or a folder of them; there is nothing")
-    if out.is_dir():
+    if out.is_dir() or not out.suffix:
         target = written_as(out / source.name)
     else:
         target = out

@@ -150,3 +150,11 @@ def test_a_folder_without_sound_says_what_there_is(tmp_path: Path) -> None:
 
 def test_many_names_are_cut_short() -> None:
     assert named([Path(name) for name in "abcdefg"]) == "a, b, c, d, e and 2 more"
+
+
+def test_an_out_without_an_ending_is_a_folder(tmp_path: Path) -> None:
+    path = sound(tmp_path / "in.mp3")
+    (job,) = plan_tree(path, tmp_path / "out").jobs
+    assert job.target == tmp_path / "out" / "in.wav"
+    (job,) = plan_tree(path, tmp_path / "named.flac").jobs
+    assert job.target == tmp_path / "named.flac"
