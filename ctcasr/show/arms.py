@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 Curve = Sequence[tuple[int, float, float]]  # step, CER, WER (shares) of each check
 
 _COLUMNS = 4
+_COLUMN_IN = 3.2
+_ROW_IN = 2.4
 _DPI = 130
 
 
@@ -30,8 +33,10 @@ def draw_arms(path: str | Path, arms: Mapping[str, Sequence[Curve]]) -> Path:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     columns = min(_COLUMNS, len(arms))
-    rows = -(-len(arms) // columns)
-    figure = new_figure(3.2 * columns, 2.4 * rows)
+    rows = math.ceil(len(arms) / columns)
+    width_in = columns * _COLUMN_IN
+    height_in = rows * _ROW_IN
+    figure = new_figure(width_in, height_in)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     axes = list(grid.flat)
     first, *_ = arms.values()
@@ -39,7 +44,8 @@ def draw_arms(path: str | Path, arms: Mapping[str, Sequence[Curve]]) -> Path:
         _draw(axis, first, GREY, 0.8)
         if runs is not first:
             _draw(axis, runs, BLUE, 1.4)
-        axis.axhline(100 * RELEASED, color=VERMILION, linewidth=0.8, linestyle="--")
+        plateau_end = 100 * RELEASED
+        axis.axhline(plateau_end, color=VERMILION, linewidth=0.8, linestyle="--")
         axis.set_title(name, fontsize=9)
         axis.set_ylim(0, 105)
     for axis in axes[len(arms) :]:

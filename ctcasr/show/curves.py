@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _DPI = 150
 _WIDTH_IN = 9
 _SMOOTHED = 80  # half a window of smoothing is this part of the whole
+_SHARE_TICKS = (0, 20, 40, 60, 80, 100)  # per cent
 _RATE_TICKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)  # per cent
 _PLAIN_DECADES = 1e4  # up to this ratio a logarithmic axis has 1, 2 and 5 as ticks
 _MARKED = (Reason.RESUMED, Reason.INTERRUPTED, Reason.EARLY_STOP)  # events drawn as lines
@@ -90,6 +91,11 @@ def smooth(values: Sequence[float]) -> list[float]:
     return means
 
 
+def smoothed(curve: Series) -> Series:
+    """The curve with its values smoothed."""
+    return Series(curve.steps, smooth(curve.values))
+
+
 def release_step(records: Sequence[Record]) -> int | None:
     """Step of the first of three checks in a row with CER at or below 80 %; None without one.
 
@@ -113,7 +119,7 @@ def _loss(records: Sequence[Record]) -> Figure | None:
     axes: Sequence[Any] = figure.subplots(3, 1, sharex=True, height_ratios=(4, 1, 1))
     losses, rates, gradients = axes
     losses.plot(*train, color=SKY, alpha=0.35, linewidth=0.7)
-    losses.plot(train.steps, smooth(train.values), color=BLUE, linewidth=2, label="train, smoothed")
+    losses.plot(*smoothed(train), color=BLUE, linewidth=2, label="train, smoothed")
     if dev.values:
         losses.plot(*dev, color=ORANGE, marker="o", markersize=4, linewidth=1.5, label="dev")
         _annotate_least(losses, dev)
@@ -126,7 +132,7 @@ def _loss(records: Sequence[Record]) -> Figure | None:
     _style(rates, "learning\nrate")
     norm = series(records, StepRecord, "grad_norm")
     gradients.plot(*norm, color=GREY, linewidth=0.6, alpha=0.5)
-    gradients.plot(norm.steps, smooth(norm.values), color=BLACK, linewidth=1.3)
+    gradients.plot(*smoothed(norm), color=BLACK, linewidth=1.3)
     _log_where_positive(gradients, norm.values)
     _style(gradients, "gradient\nnorm")
     gradients.set_xlabel("step")
@@ -160,15 +166,29 @@ def _error_rates(records: Sequence[Record]) -> Figure | None:
     for name, colour in curves.items():
         curve = rates[name]
         if curve.values:
-            label = f"{name.upper()}, {percent(curve.values[-1], 1)} at last"
-            style: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 2}
-            axis.plot(curve.steps, _percents(curve.values), color=colour, label=label, **style)
+            last = percent(curve.values[-1], 1)
+            axis.plot(
+                curve.steps,
+                _percents(curve.values),
+                color=colour,
+                label=f"{name.upper()}, {last} at last",
+                marker="o",
+                markersize=4,
+                linewidth=2,
+            )
     title = "Errors on the dev part"
     best = _best_check(records)
     if best is not None:
         wer = number_of(best, "wer") or 0.0
-        star: dict[str, Any] = {"marker": "*", "markersize": 16, "linestyle": "none", "zorder": 5}
-        axis.plot([best.step], [100 * wer], color=GREEN, **star)
+        axis.plot(
+            [best.step],
+            [100 * wer],
+            color=GREEN,
+            marker="*",
+            markersize=16,
+            linestyle="none",
+            zorder=5,
+        )
         title += f": best WER {percent(wer, 1)} at step {best.step} (star)"
     _rate_axis(axis, highest=100 * max(values))
     last_check = max(curve.steps[-1] for curve in rates.values() if curve.steps)
@@ -204,29 +224,26 @@ def _rate_axis(axis: Axes, highest: float) -> None:
 
 def _blank(records: Sequence[Record]) -> Figure | None:
     """The blank's mass of the model and of the targets, and the release from the plateau."""
-    mass = series(records, StepRecord, "blank_mass")
+    mass = _smooth_percent(records, "blank_mass")
     if not mass.steps:
         return None
-    likeliest = series(records, StepRecord, "blank_argmax")
-    asked = series(records, StepRecord, "blank_expected")
-    mass_percent = _percents(smooth(mass.values))
-    asked_percent = _percents(smooth(asked.values))
+    likeliest = _smooth_percent(records, "blank_argmax")
+    asked = _smooth_percent(records, "blank_expected")
     figure = new_figure(_WIDTH_IN, 5)
     axis: Axes = figure.subplots()
     axis.plot(
-        likeliest.steps,
-        _percents(smooth(likeliest.values)),
+        *likeliest,
         color=PURPLE,
         linewidth=1,
         linestyle=":",
         label="frames where blank is the likeliest",
     )
     label = "blank mass of the model"
-    axis.plot(mass.steps, mass_percent, color=ORANGE, linewidth=2.2, label=label)
+    axis.plot(*mass, color=ORANGE, linewidth=2.2, label=label)
     label = "blank share that the targets ask for"
-    axis.plot(asked.steps, asked_percent, color=BLUE, linewidth=2.2, label=label)
+    axis.plot(*asked, color=BLUE, linewidth=2.2, label=label)
     if asked.steps == mass.steps:
-        axis.fill_between(mass.steps, mass_percent, asked_percent, color=ORANGE, alpha=0.15)
+        axis.fill_between(*mass, asked.values, color=ORANGE, alpha=0.15)
     title = "Blank share: model against targets"
     released = release_step(records)
     if released is not None:
@@ -234,7 +251,7 @@ def _blank(records: Sequence[Record]) -> Figure | None:
     elif series(records, CheckRecord, "cer").steps:
         title += " (not released: CER still above 80 %)"
     axis.set_ylim(0, 102)
-    axis.set_yticks(range(0, 101, 20), [f"{tick} %" for tick in range(0, 101, 20)])
+    axis.set_yticks(_SHARE_TICKS, [f"{tick} %" for tick in _SHARE_TICKS])
     _frame(axis, records, title, "share of the probability mass")
     axis.set_xlabel("step")
     _legend(figure)
@@ -251,6 +268,12 @@ def _annotate_release(axis: Axes, released: int) -> None:
         color=GREEN,
         va="bottom",
     )
+
+
+def _smooth_percent(records: Sequence[Record], name: str) -> Series:
+    """A share of the steps in per cent, smoothed."""
+    shares = smoothed(series(records, StepRecord, name))
+    return Series(shares.steps, _percents(shares.values))
 
 
 def _percents(shares: Sequence[float]) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -18,7 +19,8 @@ _MOST_RANGES = 8
 
 def table(result: Examination) -> RenderableType:
     """What was examined, what was found, on which lines, and what to do."""
-    parts: list[RenderableType] = [Text(result.manifest, style="bold"), _facts(result)]
+    name = Text(result.manifest, style="bold")
+    parts: list[RenderableType] = [name, _facts(result)]
     if result.findings:
         parts.append(_findings(result))
     parts.append(_conclusion(result))
@@ -32,18 +34,36 @@ def ranges(lines: Sequence[int], most: int = _MOST_RANGES) -> str:
         >>> ranges([3, 7, 8, 9, 12], most=2)
         '3, 7-9 and 1 more'
     """
-    spans: list[list[int]] = []
+    spans: list[_Span] = []
     for line in lines:
-        if spans and line == spans[-1][1] + 1:
-            spans[-1][1] = line
+        if spans and line == spans[-1].last + 1:
+            first = spans.pop().first
+            spans.append(_Span(first, line))
         else:
-            spans.append([line, line])
-    texts = []
-    for first, last in spans[:most]:
-        texts.append(f"{first}" if first == last else f"{first}-{last}")
-    text = ", ".join(texts)
-    hidden = sum(last - first + 1 for first, last in spans[most:])
-    return f"{text} and {hidden} more" if hidden else text
+            spans.append(_Span(line, line))
+    shown = spans[:most]
+    text = ", ".join(str(span) for span in shown)
+    hidden = sum(span.lines for span in spans[most:])
+    if hidden:
+        text += f" and {hidden} more"
+    return text
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Lines without a gap."""
+
+    first: int
+    last: int
+
+    @property
+    def lines(self) -> int:
+        return self.last - self.first + 1
+
+    def __str__(self) -> str:
+        if self.first == self.last:
+            return str(self.first)
+        return f"{self.first}-{self.last}"
 
 
 def _findings(result: Examination) -> Table:
@@ -53,19 +73,23 @@ def _findings(result: Examination) -> Table:
     grid.add_column("lines", ratio=1)
     grid.add_column("what to do", ratio=3)
     for finding in result.findings:
-        severity = (finding.severity, _STYLES[finding.severity])
-        name = Text.assemble(severity, "\n", finding.slug)
+        name = Text(finding.severity, style=_STYLES[finding.severity])
+        name.append(f"\n{finding.slug}", style="default not bold")
+        message = Text(finding.message)
         lines = Text(ranges(finding.lines), style="dim")
-        grid.add_row(name, Text(finding.message), lines, Text(finding.cure))
+        cure = Text(finding.cure)
+        grid.add_row(name, message, lines, cure)
     return grid
 
 
 def _facts(result: Examination) -> Text:
     """How much there is, how much of it was listened to, and how many frames the texts leave."""
+    lines = plural(result.lines, "line")
     usable = clock(result.seconds)
-    text = Text(f"{plural(result.lines, 'line')}, {usable} of sound that can be used")
+    text = Text(f"{lines}, {usable} of sound that can be used")
     if result.speakers:
-        text.append(f", {plural(result.speakers, 'speaker')}")
+        speakers = plural(result.speakers, "speaker")
+        text.append(f", {speakers}")
     if result.listened < result.utterances:
         text.append(
             f"; listened to {result.listened} of {result.utterances}, "

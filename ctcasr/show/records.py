@@ -16,10 +16,21 @@ FIRST_METRICS = ("wer", "cer")
 
 
 class Series(NamedTuple):
-    """One number over the steps."""
+    """One number over the steps.
+
+    Example:
+        >>> Series([5, 10], [2.0, 1.0]).points
+        [(5.0, 2.0), (10.0, 1.0)]
+    """
 
     steps: list[int]
     values: list[float]
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """The pairs of both, as charts take them."""
+        steps = map(float, self.steps)
+        return list(zip(steps, self.values, strict=True))
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ def number(value: object) -> float | None:
         as_float = float(value)
     except OverflowError:
         return None
-    return as_float if math.isfinite(as_float) else None
+    if not math.isfinite(as_float):
+        return None
+    return as_float
 
 
 def number_of(record: Record, name: str) -> float | None:
@@ -82,6 +95,18 @@ def metrics_of(check: CheckRecord) -> list[tuple[str, float]]:
         if value is not None:
             metrics.append((name, value))
     return metrics
+
+
+def metric_names(records: Iterable[Record]) -> list[str]:
+    """The metrics that any check has, error rates first."""
+    names: list[str] = []
+    for record in records:
+        if not isinstance(record, CheckRecord):
+            continue
+        for name, _ in metrics_of(record):
+            if name not in names:
+                names.append(name)
+    return names
 
 
 def samples_of(check: CheckRecord) -> list[Sample]:

@@ -11,11 +11,18 @@ from statistics import median
 from ctcasr.diagnose import verdict
 from ctcasr.records import CheckRecord, EventRecord, Record, StepRecord, read_records
 from ctcasr.show.charts import Curve, Mark, Point, chart
-from ctcasr.show.curves import smooth
+from ctcasr.show.curves import smoothed
 from ctcasr.show.page import Column, Section, facts, page, table, write_html
 from ctcasr.show.page_samples import samples
 from ctcasr.show.page_verdicts import banner, history, verdicts_of
-from ctcasr.show.records import FIRST_METRICS, final_course, metrics_of, number, series
+from ctcasr.show.records import (
+    FIRST_METRICS,
+    final_course,
+    metric_names,
+    metrics_of,
+    number,
+    series,
+)
 from ctcasr.show.run_view import RunView
 from ctcasr.show.units import (
     SHARES,
@@ -105,31 +112,29 @@ class Course:
 
     def steps(self, name: str) -> list[Point]:
         """A number of the steps."""
-        return _points(*series(self.records, StepRecord, name))
+        return series(self.records, StepRecord, name).points
 
     def smooth_steps(self, name: str) -> list[Point]:
         """A number of the steps, smoothed."""
-        steps, values = series(self.records, StepRecord, name)
-        return _points(steps, smooth(values))
+        return smoothed(series(self.records, StepRecord, name)).points
 
     def checks(self, name: str) -> list[Point]:
         """A number of the checks."""
-        return _points(*series(self.records, CheckRecord, name))
+        return series(self.records, CheckRecord, name).points
 
     def yardsticks(self, name: str) -> list[Point]:
         """A yardstick of the checks: `deaf`, `own` or `other`, of the dev part."""
         points = []
         for record in self.records:
-            if isinstance(record, CheckRecord):
-                dev = record.evidence.get("dev")
-                value = number(dev.get(name)) if isinstance(dev, Mapping) else None
-                if value is not None:
-                    points.append((float(record.step), value))
+            if not isinstance(record, CheckRecord):
+                continue
+            dev = record.evidence.get("dev")
+            if not isinstance(dev, Mapping):
+                continue
+            value = number(dev.get(name))
+            if value is not None:
+                points.append((float(record.step), value))
         return points
-
-
-def _points(steps: Sequence[int], values: Sequence[float]) -> list[Point]:
-    return [(float(step), value) for step, value in zip(steps, values, strict=True)]
 
 
 def _facts(course: Course) -> str:
@@ -138,16 +143,21 @@ def _facts(course: Course) -> str:
     if view.steps:
         steps += f" of {count(view.steps)}"
     network = view.start.network or "network"
+    parameters = count(number(view.start.parameters))
     entries = [
         (steps, "steps"),
         (clock(view.time_s), "training time"),
-        (count(number(view.start.parameters)), f"parameters, {network}"),
+        (parameters, f"parameters, {network}"),
     ]
-    if view.best is not None and metrics_of(view.best):
-        name, value = metrics_of(view.best)[0]
-        entries.append((metric(name, value), f"best {metric_name(name)}, at step {view.best.step}"))
-    if series(course.records, CheckRecord, "cer").steps:
-        released = "not yet" if course.released is None else f"step {count(course.released)}"
+    best = view.best
+    if best is not None and metrics_of(best):
+        name, value = metrics_of(best)[0]
+        score = metric(name, value)
+        entries.append((score, f"best {metric_name(name)}, at step {best.step}"))
+    if course.checks("cer"):
+        released = "not yet"
+        if course.released is not None:
+            released = f"step {count(course.released)}"
         entries.append((released, "release from the blank plateau"))
     return facts(entries)
 
@@ -184,10 +194,13 @@ def _loss(course: Course) -> Section:
 
 def _plateau(dev: Sequence[Point], released: int | None) -> list[Point]:
     """The median loss of the later half of the checks before the release, as a level line."""
-    before = [(step, loss) for step, loss in dev if released is None or step < released]
+    before = list(dev)
+    if released is not None:
+        before = [(step, loss) for step, loss in dev if step < released]
     if len(before) < _FEWEST:
         return []
-    level = median(loss for _, loss in before[len(before) // 2 :])
+    half = len(before) // 2
+    level = median(loss for _, loss in before[half:])
     first_step, _ = before[0]
     last_step, _ = before[-1]
     return [(first_step, level), (last_step, level)]
@@ -213,17 +226,15 @@ def _error_rates(course: Course) -> Section:
 
 def _other_metrics(course: Course) -> Section:
     """Whatever else the checks measured, a chart each."""
-    names: dict[str, None] = {}
-    for record in course.records:
-        if isinstance(record, CheckRecord):
-            names.update(dict.fromkeys(name for name, _ in metrics_of(record)))
-    charts = []
-    for name in names:
-        if name not in FIRST_METRICS:
-            unit = "%" if name in SHARES else ""
-            curve = Curve(metric_name(name), course.checks(name), "blue", "dots")
-            charts.append(course.chart([curve], metric_name(name), unit=unit))
-    return Section("Metrics", "Of the part that selects.", "".join(charts))
+    charts = ""
+    for name in metric_names(course.records):
+        if name in FIRST_METRICS:
+            continue
+        title = metric_name(name)
+        unit = "%" if name in SHARES else ""
+        curve = Curve(title, course.checks(name), "blue", "dots")
+        charts += course.chart([curve], title, unit=unit)
+    return Section("Metrics", "Of the part that selects.", charts)
 
 
 def _steps(course: Course) -> Section:
@@ -246,7 +257,9 @@ def _events(course: Course) -> Section:
     rows = []
     for record in course.records:
         if isinstance(record, EventRecord):
-            rows.append([str(record.step), escape(str(record.reason)), escape(record.message)])
+            reason = escape(str(record.reason))
+            message = escape(record.message)
+            rows.append([str(record.step), reason, message])
     columns = [Column("step", "n"), Column("what"), Column("")]
     why = "What was left out, skipped or interrupted."
     if len(rows) > _EVENTS:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 from ctcasr.diagnose import Verdict, verdict
 from ctcasr.records import CheckRecord, Record, StepRecord, read_records
 from ctcasr.show.charts import Curve, chart
-from ctcasr.show.curves import release_step, smooth
+from ctcasr.show.curves import release_step, smoothed
 from ctcasr.show.page import Column, Section, facts, page, table, write_html
-from ctcasr.show.records import final_course, metrics_of, number, series
+from ctcasr.show.records import Series, final_course, metric_names, metrics_of, number, series
 from ctcasr.show.run_page import NAME as RUN_PAGE
 from ctcasr.show.run_view import RunView
 from ctcasr.show.units import SHARES, UNKNOWN, clock, count, metric, metric_name, short
@@ -91,13 +91,12 @@ def find_runs(folder: Path) -> list[ComparedRun]:
     return runs
 
 
-def _metric_names(runs: Sequence[ComparedRun]) -> list[str]:
-    """The metrics that any check of any run has, error rates first."""
+def _all_metrics(runs: Sequence[ComparedRun]) -> list[str]:
+    """The metrics that any run has, in the order in which they are met."""
     names: dict[str, None] = {}
     for run in runs:
-        for record in run.records:
-            if isinstance(record, CheckRecord):
-                names.update(dict.fromkeys(name for name, _ in metrics_of(record)))
+        for name in metric_names(run.records):
+            names.setdefault(name)
     return list(names)
 
 
@@ -108,18 +107,21 @@ def _facts(runs: Sequence[ComparedRun]) -> str:
     entries = [(str(len(runs)), "runs"), (clock(total_s), "training time together")]
     best_wers = {}
     for name, view in views.items():
-        wer = number(view.best.metrics.get("wer")) if view.best else None
+        if view.best is None:
+            continue
+        wer = number(view.best.metrics.get("wer"))
         if wer is not None:
             best_wers[name] = wer
     if best_wers:
         best = min(best_wers, key=lambda name: best_wers[name])
-        entries.append((metric("wer", best_wers[best]), f"lowest WER: {best}"))
+        lowest = metric("wer", best_wers[best])
+        entries.append((lowest, f"lowest WER: {best}"))
     return facts(entries)
 
 
 def _table(runs: Sequence[ComparedRun]) -> str:
     """A row for each run."""
-    metrics = _metric_names(runs)
+    metrics = _all_metrics(runs)
     columns = [
         Column("run"),
         Column("network"),
@@ -137,22 +139,29 @@ def _table(runs: Sequence[ComparedRun]) -> str:
 
 
 def _row(run: ComparedRun, metrics: Sequence[str]) -> list[str]:
+    """The cells of a run; what it has not recorded is a dash."""
     view = run.view
-    best = view.best
-    loss = number(best.loss) if best else None
+    network = view.start.network or UNKNOWN
+    parameters = number(view.start.parameters)
     steps = count(view.step)
     if view.steps and view.steps != view.step:
         steps += f" of {count(view.steps)}"
-    scores = dict(metrics_of(best)) if best else {}
+    loss: float | None = None
+    best_step: int | None = None
+    scores: dict[str, float] = {}
+    if view.best is not None:
+        loss = number(view.best.loss)
+        best_step = view.best.step
+        scores = dict(metrics_of(view.best))
     return [
         _link(run),
-        escape(view.start.network or UNKNOWN),
-        count(number(view.start.parameters)),
+        escape(network),
+        count(parameters),
         steps,
         clock(view.time_s),
         short(loss),
         *(metric(name, scores.get(name)) for name in metrics),
-        count(best.step if best else None),
+        count(best_step),
         count(release_step(run.records)),
         _verdict(run.verdict),
     ]
@@ -175,39 +184,23 @@ def _verdict(found: Verdict) -> str:
     return escape(text)
 
 
-Points = list[tuple[float, float]]
-Take = Callable[[ComparedRun], Points]
+Take = Callable[[ComparedRun], Series]
 """What of a run is drawn."""
 
 
 def _steps(name: str) -> Take:
     """A number of the steps."""
-
-    def take(run: ComparedRun) -> Points:
-        steps, values = series(run.records, StepRecord, name)
-        return list(zip(map(float, steps), values, strict=True))
-
-    return take
+    return lambda run: series(run.records, StepRecord, name)
 
 
 def _smooth_steps(name: str) -> Take:
     """A number of the steps, smoothed."""
-
-    def take(run: ComparedRun) -> Points:
-        steps, values = series(run.records, StepRecord, name)
-        return list(zip(map(float, steps), smooth(values), strict=True))
-
-    return take
+    return lambda run: smoothed(series(run.records, StepRecord, name))
 
 
 def _checks(name: str) -> Take:
     """A number of the checks."""
-
-    def take(run: ComparedRun) -> Points:
-        steps, values = series(run.records, CheckRecord, name)
-        return list(zip(map(float, steps), values, strict=True))
-
-    return take
+    return lambda run: series(run.records, CheckRecord, name)
 
 
 def _overlaid(
@@ -217,8 +210,10 @@ def _overlaid(
     curves = []
     for index, run in enumerate(runs):
         colour = COLOURS[index % len(COLOURS)]
-        style = STYLES[index // len(COLOURS) % len(STYLES)]
-        curves.append(Curve(run.name, take(run), colour, style))
+        round_of_colours = index // len(COLOURS)
+        style = STYLES[round_of_colours % len(STYLES)]
+        points = take(run).points
+        curves.append(Curve(run.name, points, colour, style))
     return chart(curves, title=title, unit=unit, log=log)
 
 
@@ -240,7 +235,7 @@ def _losses(runs: Sequence[ComparedRun]) -> Section:
 
 def _metric_sections(runs: Sequence[ComparedRun]) -> list[Section]:
     sections = []
-    for name in _metric_names(runs):
+    for name in _all_metrics(runs):
         title = metric_name(name)
         unit = "%" if name in SHARES else ""
         what = "Of the dev part, at each check."

@@ -46,11 +46,13 @@ def _telling_scenes(by_scene: Mapping[str, Mapping[str, Hearing]], enhancer: str
     """The names of the scenes with the fewest, the middle and the most additional errors."""
     additional_errors = {}
     for scene_id, hearings in by_scene.items():
-        if NOISY in hearings and enhancer in hearings:
-            before = hearings[NOISY].errors
-            after = hearings[enhancer].errors
-            if before is not None and after is not None:
-                additional_errors[scene_id] = after.words.errors - before.words.errors
+        if NOISY not in hearings or enhancer not in hearings:
+            continue
+        before = hearings[NOISY].errors
+        after = hearings[enhancer].errors
+        if before is not None and after is not None:
+            additional = after.words.errors - before.words.errors
+            additional_errors[scene_id] = additional
     order = sorted(additional_errors, key=lambda name: (additional_errors[name], name))
     if not order:
         return []
@@ -68,20 +70,32 @@ def _figure(hearings: Mapping[str, Hearing], enhancer: EnhancedFolder) -> str:
     enhanced = enhancer.read(scene, sound).samples
     if enhanced is not None:
         samples[enhancer.name] = enhanced
-    image = base64.b64encode(_draw(samples, sound.rate_hz)).decode()
-    width = max(len(name) for name in samples)
-    lines = [f"{'said':{width}}  {scene.text.lower()}"]
-    for name in samples:
-        hearing = hearings.get(name)
-        if hearing is not None and hearing.errors is not None:
-            lines.append(f"{name:{width}}  {hearing.hypothesis or '(nothing)'}")
-    texts = escape("\n".join(lines))
-    alternative = escape(f"spectrograms of {', '.join(samples)}")
+    png = _draw(samples, sound.rate_hz)
+    image = base64.b64encode(png).decode()
+    caption = escape(_caption(scene))
+    names = ", ".join(samples)
+    alternative = escape(f"spectrograms of {names}")
+    texts = escape(_texts(scene, hearings, list(samples)))
     return (
-        f"<h3>{escape(_caption(scene))}</h3>"
+        f"<h3>{caption}</h3>"
         f'<img alt="{alternative}" src="data:image/png;base64,{image}">'
         f'<div class="text">{texts}</div>'
     )
+
+
+def _texts(scene: Scene, hearings: Mapping[str, Hearing], conditions: Sequence[str]) -> str:
+    """What was said, and below it what was heard under each condition."""
+    width = max(len(name) for name in conditions)
+    said = "said".ljust(width)
+    lines = [f"{said}  {scene.text.lower()}"]
+    for condition in conditions:
+        hearing = hearings.get(condition)
+        if hearing is None or hearing.errors is None:
+            continue
+        name = condition.ljust(width)
+        heard = hearing.hypothesis or "(nothing)"
+        lines.append(f"{name}  {heard}")
+    return "\n".join(lines)
 
 
 def _caption(scene: Scene) -> str:
@@ -119,13 +133,15 @@ def _draw(samples: Mapping[str, Tensor], rate_hz: int) -> bytes:
 
 def _spectrogram(samples: Tensor, rate_hz: int) -> Tensor:
     """Decibels [F, T] of samples [N]."""
-    size = 1 << (round(_WINDOW_S * rate_hz) - 1).bit_length()
+    wanted = round(_WINDOW_S * rate_hz)
+    size = 1 << (wanted - 1).bit_length()  # the next power of two
     spectrum = torch.stft(
         samples.float(),
-        size,
-        size // 4,
+        n_fft=size,
+        hop_length=size // 4,
         window=torch.hann_window(size),
         return_complex=True,
         pad_mode="constant",
     )
-    return 10 * torch.log10(spectrum.abs().square() + _SILENCE)
+    power = spectrum.abs().square()
+    return 10 * torch.log10(power + _SILENCE)

@@ -37,12 +37,15 @@ def row_cells(row: Row) -> RowCells:
     word = ""
     if difference is not None and row.condition != CLEAN:
         word = difference.word
+    condition = row.condition
+    if row.own_listener:
+        condition += " (own listener)"
     resolvable = UNKNOWN
     if difference is not None and difference.resolvable:
         resolvable = f"{100 * difference.resolvable:.2f}"
     return RowCells(
         judge=row.judge,
-        condition=row.condition + (" (own listener)" if row.own_listener else ""),
+        condition=condition,
         wer=percent(words.rate, 2),
         cer=percent(row.errors.chars.rate, 2),
         counts=f"{words.substitutions} / {words.deletions} / {words.insertions}",
@@ -59,7 +62,9 @@ def difference_text(difference: Difference | None) -> str:
     if difference is None:
         return ""
     low, high = difference.interval
-    return f"{100 * difference.difference:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
+    points = f"{100 * difference.difference:+.2f}"
+    ends = f"{100 * low:+.2f}, {100 * high:+.2f}"
+    return f"{points} [{ends}]"
 
 
 def word_differences(summary: Summary) -> list[Difference]:
