@@ -17,6 +17,7 @@ COMMANDS = {
     "prepare": "a corpus to manifests: grid, librispeech, csv, scenes, pack, segment and others",
     "doctor": "what is wrong with a corpus before training, and a page about a run after it",
     "train": "run a recipe",
+    "runs": "a page that compares all runs below a folder",
     "transcribe": "write what is said in sound files",
     "evaluate": "error rates (or accuracy) of a checkpoint on a manifest",
     "enhance": "take the noise out of a sound file, or of every one in a folder",

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from ctcasr.commands.progress import progress_bar
-from ctcasr.compare.choice import choose_shares
+from ctcasr.compare.choice import Choice, choose_shares
 from ctcasr.compare.eligibility import examine_judge
-from ctcasr.compare.enhanced import EnhancedFolder, open_enhanced, refuse_same_names
+from ctcasr.compare.enhanced import EnhancedFolder, open_all
 from ctcasr.compare.judge import Judge, load_judges
 from ctcasr.compare.memory import Memory
+from ctcasr.compare.remarks import remarks_on_parts, remarks_on_trial, remarks_on_units
 from ctcasr.compare.scene import Scene, dev_and_test, read_scenes
 from ctcasr.compare.summary import Setting, Summary, summarise
 from ctcasr.compare.trial import SHARES, Design, Trial, hold_trial
@@ -25,6 +26,7 @@ from ctcasr.show.score_page import write_page
 from ctcasr.show.score_table import table
 from ctcasr.show.terminal import TextConsole
 
+REASONS = 5  # for which scenes were left out, that are told
 PIPE_WIDTH = 160  # columns of the table where no terminal says how many there are
 
 
@@ -39,6 +41,7 @@ class Options:
     draws: int = DRAWS
     seed: int = 0
     metrics: bool = True
+    pattern: str = ""  # how enhanced files are called, with {id} for the scene; "": as the scene
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,15 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="[NAME=]DIR|CHECKPOINT",
-        help="folder of enhanced files, or an enhancer; may be given several times",
+        help="folder of enhanced files, list of them (.scp), or an enhancer; may be given several "
+        "times",
+    )
+    parser.add_argument(
+        "--pattern",
+        default="",
+        metavar="NAME",
+        help="how enhanced files are called, as '{id}_enh.wav' (default: as the scenes)",
     )
     parser.add_argument(
         "--recogniser",
         action="append",
         required=True,
         metavar="C",
-        help="[NAME=]CHECKPOINT, module:function, or bundle:TORCHAUDIO_BUNDLE; may be given "
-        "several times",
+        help="[NAME=] and CHECKPOINT, module:function, file.py:function or "
+        "bundle:TORCHAUDIO_BUNDLE; may be given several times",
     )
     parser.add_argument(
         "--out", required=True, help="folder for scores.json, rows.csv and page.html"
@@ -87,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         draws=arguments.draws,
         seed=arguments.seed,
         metrics=not arguments.no_metrics,
+        pattern=arguments.pattern,
     )
     with progress_bar("listening") as progress:
         score_enhanced(
@@ -120,12 +131,15 @@ def score_enhanced(
     scenes, skipped = read_scenes(path)
     dev_scenes, test_scenes = dev_and_test(scenes, options.dev_share, options.seed)
     judges = load_judges(recognisers)
-    folders = [open_enhanced(name, scenes, out, len(enhanced) == 1) for name in enhanced]
-    refuse_same_names(folders)
+    folders = open_all(enhanced, scenes, out, options.pattern)
     remarks = remarks_on(judges, scenes, folders)
     trial, setting = listen(dev_scenes, test_scenes, folders, judges, out, options, progress)
     trial.skipped[:0] = skipped
+    refuse_silence(trial.part(test_scenes), path)
     summary = summarise(trial, test_scenes, setting)
+    remarks += remarks_on_parts(dev_scenes, test_scenes)
+    remarks += remarks_on_trial(trial.part(test_scenes))
+    remarks += remarks_on_units(summary)
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     TextConsole(highlight=False, width=width).print(table(summary, trial, remarks))
     facts = {
@@ -158,12 +172,12 @@ def listen(
 ) -> tuple[Trial, Setting]:
     """The dev part first, under every share; of the test part only the shares that were chosen."""
     total = len(dev_scenes) + len(test_scenes)
-    memory = Memory(out / "heard.jsonl")
-    dev_design = Design(folders, judges, SHARES, metrics=False)
+    memory = Memory(out)
+    names = [folder.name for folder in folders]
+    dev_design = Design(folders, judges, dict.fromkeys(names, SHARES), metrics=False)
     trial = hold_trial(dev_scenes, dev_design, lambda done: progress(done, total), memory)
-    choices = choose_shares(trial, dev_scenes, [folder.name for folder in folders], SHARES)
-    shares = sorted({choice.share for choice in choices if choice.is_mixture})
-    test_design = Design(folders, judges, shares, options.metrics)
+    choices = choose_shares(trial, dev_scenes, names, SHARES)
+    test_design = Design(folders, judges, chosen_shares(choices), options.metrics)
     before = len(dev_scenes)
     trial += hold_trial(
         test_scenes, test_design, lambda done: progress(before + done, total), memory
@@ -176,6 +190,27 @@ def listen(
         seed=options.seed,
     )
     return trial, setting
+
+
+def chosen_shares(choices: Sequence[Choice]) -> dict[str, list[float]]:
+    """By enhancer, those that any judge chose; 0 and 1 are no mixtures, and heard anyway."""
+    shares: dict[str, list[float]] = {}
+    for choice in choices:
+        of_enhancer = shares.setdefault(choice.enhancer, [])
+        if choice.is_mixture and choice.share not in of_enhancer:
+            of_enhancer.append(choice.share)
+    return shares
+
+
+def refuse_silence(trial: Trial, path: Path) -> None:
+    """ValueError where no scene that shall be scored could be heard."""
+    if trial.hearings:
+        return
+    reasons = [f"\n  {skip.where}: {skip.reason}" for skip in trial.skipped[:REASONS]]
+    raise ValueError(
+        f"{path}: expected scenes that can be heard; all {len(trial.skipped)} were left out"
+        f"{''.join(reasons)}"
+    )
 
 
 def remarks_on(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,11 @@ from torch import Tensor
 
 from ctcasr.compare.scene import cut_or_pad
 
-LONGEST_LAG_S = 0.05  # the longest delay that is looked for
+LONGEST_LAG_S = 0.05  # the longest delay that is looked for everywhere
+FARTHEST_LAG_S = 0.5  # up to which a delay is undone where it is beyond doubt, and told
+BEYOND_DOUBT = 0.4  # correlation there
+TIMES_BETTER = 1.25  # than within 50 ms
+UNLIKE = 0.25  # correlation below which a file is hardly one of its scene
 SAME_GAIN = 1e-4  # nearer to 1, a gain is rounding of a file: the samples stay as they are
 TIE = 1e-6  # relative; of correlations closer than that, the smaller delay
 
@@ -19,12 +24,14 @@ TIE = 1e-6  # relative; of correlations closer than that, the smaller delay
 class Aligned:
     """Samples [N] in time and level with the noisy ones.
 
-    They came `lag` samples late, and were multiplied by `gain`.
+    They came `lag` samples late, and were multiplied by `gain`. `resemblance` is the correlation
+    with the noisy or the clean sound, whichever is larger (0 to 1).
     """
 
     samples: Tensor
     lag: int
     gain: float
+    resemblance: float = 1.0
 
     @property
     def untouched(self) -> bool:
@@ -43,9 +50,10 @@ class Lag:
 def align(noisy: Tensor, enhanced: Tensor, rate_hz: int, clean: Tensor | None = None) -> Aligned:
     """`enhanced` [M] moved by the lag of the largest cross-correlation and scaled to `noisy` [N].
 
-    The lag, at most 50 ms, is that against `noisy` or against `clean` [N], whichever it resembles
-    more: far below 0 dB, clean speech resembles the noise at any lag. The gain is by least squares;
-    a negative one means inverted polarity. Silence has no lag and stays silence.
+    The lag is that against `noisy` or against `clean` [N], whichever it resembles more: far below
+    0 dB, clean speech resembles the noise at any lag. It is at most 50 ms, or 0.5 s where there is
+    no doubt. The gain is by least squares; a negative one means inverted polarity. Silence has no
+    lag and stays silence.
 
     Example:
         >>> noisy = torch.tensor([0.0, 1.0, -2.0, 3.0, 1.0, 0.0])
@@ -54,12 +62,14 @@ def align(noisy: Tensor, enhanced: Tensor, rate_hz: int, clean: Tensor | None = 
         >>> aligned.lag, aligned.gain
         (1, 2.0)
     """
+    references = [noisy] if clean is None else [noisy, clean]
     longest = round(LONGEST_LAG_S * rate_hz)
-    lag = find_lag(noisy, enhanced, longest)
-    if clean is not None:
-        lag_to_clean = find_lag(clean, enhanced, longest)
-        if lag_to_clean.correlation > lag.correlation:
-            lag = lag_to_clean
+    lag = best_lag(references, enhanced, longest)
+    if lag.correlation * TIMES_BETTER < 1:
+        far = best_lag(references, enhanced, round(FARTHEST_LAG_S * rate_hz))
+        if far.correlation >= max(BEYOND_DOUBT, TIMES_BETTER * lag.correlation):
+            lag = far
+            longest = max(longest, abs(far.samples))
     length = noisy.shape[0]
     moved = cut_or_pad(delayed(enhanced, -lag.samples), length)
     gain = least_squares_gain(moved, noisy)
@@ -67,8 +77,15 @@ def align(noisy: Tensor, enhanced: Tensor, rate_hz: int, clean: Tensor | None = 
     last = min(length, enhanced.shape[0] - lag.samples)
     moved = continued(moved, first, last, longest)
     if gain == 0 or abs(gain - 1) < SAME_GAIN:
-        return Aligned(moved, lag.samples, 1.0)
-    return Aligned((moved.double() * gain).to(noisy.dtype), lag.samples, gain)
+        return Aligned(moved, lag.samples, 1.0, lag.correlation)
+    scaled = (moved.double() * gain).to(noisy.dtype)
+    return Aligned(scaled, lag.samples, gain, lag.correlation)
+
+
+def best_lag(references: Sequence[Tensor], samples: Tensor, longest: int) -> Lag:
+    """The lag to the reference [N] that `samples` [M] resemble most; of equals, to the first."""
+    lags = [find_lag(reference, samples, longest) for reference in references]
+    return max(lags, key=lambda lag: lag.correlation)
 
 
 def least_squares_gain(samples: Tensor, reference: Tensor) -> float:

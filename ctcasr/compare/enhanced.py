@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ctcasr.compare.alignment import Aligned, align
+from ctcasr.compare.alignment import UNLIKE, Aligned, align
 from ctcasr.compare.scene import Scene, Sound
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
@@ -22,6 +22,8 @@ MIXTURE_ENDINGS = ("_mixed", "_mix", "_noisy")  # of scene names, which enhancer
 
 NOISY = "noisy"  # the conditions that every trial has
 CLEAN = "clean"
+
+ID = "{id}"  # of a pattern: where the name of the scene stands
 
 OK = "ok"
 MISSING = "missing"
@@ -51,22 +53,28 @@ class Enhanced:
 class EnhancedFolder:
     """A folder of enhanced files.
 
-    `S00001_mixed.wav`, `S00001.wav` and `S00001_enhanced.wav` all are scene S00001_mixed.
+    `S00001_mixed.wav`, `S00001.wav` and `S00001_enhanced.wav` all are scene S00001_mixed, and so is
+    what `pattern` makes of its name: `{id}_enh.wav`.
     """
 
     name: str
     folder: Path
     sidecar: Mapping[str, Any] = field(default_factory=dict)  # what lies beside files of ours
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)  # by stem
+    pattern: str = ""
 
     @staticmethod
-    def open(folder: Path | str, name: str = "") -> EnhancedFolder:
-        """The folder's files by their names.
+    def open(folder: Path | str, name: str = "", pattern: str = "") -> EnhancedFolder:
+        """The folder's files by their names, or those of a list of `name path` lines (.scp).
 
         Raises:
-            ValueError: where there is no folder, or no sound in it.
+            ValueError: where there is no folder, no sound in it, or no {id} in the pattern.
         """
         folder = Path(folder)
+        if pattern and ID not in pattern:
+            raise ValueError(f"--pattern: expected {ID} in it, as {ID}_enh.wav; got {pattern!r}")
+        if folder.suffix == ".scp" and folder.is_file():
+            return EnhancedFolder(name or "enhanced", folder, {}, read_scp(folder), pattern)
         if not folder.is_dir():
             there = "another file" if folder.exists() else "nothing"
             raise ValueError(
@@ -80,7 +88,8 @@ class EnhancedFolder:
         if not files:
             kinds = ", ".join(SUFFIXES)
             raise ValueError(f"{folder}: expected enhanced files ({kinds}); found none")
-        return EnhancedFolder(name or "enhanced", folder, dict(enhanced_by(folder) or {}), files)
+        sidecar = dict(enhanced_by(folder) or {})
+        return EnhancedFolder(name or "enhanced", folder, sidecar, files, pattern)
 
     @property
     def listener(self) -> str:
@@ -94,10 +103,25 @@ class EnhancedFolder:
         for ending in MIXTURE_ENDINGS:
             short = short.removesuffix(ending)
         own = (scene.id, scene.noisy.file_name, stem)
-        for name in (*own, f"{short}_enhanced", short, f"{stem}_enhanced"):
+        names = [*own, f"{short}_enhanced", short, f"{stem}_enhanced"]
+        if self.pattern:
+            pattern = stem_of(self.pattern)
+            names = [pattern.replace(ID, name) for name in (*own, short)]
+        for name in names:
             if name in self.files:
                 return self.files[name]
         return ()
+
+    def refuse_strangers(self, scenes: Sequence[Scene]) -> None:
+        """ValueError where no file belongs to a scene; it says by which pattern some would."""
+        if any(self.find(scene) for scene in scenes):
+            return
+        stems = list(self.files)
+        raise ValueError(
+            f"{self.folder}: expected files with the names of the scenes, as {scenes[0].id}.wav; "
+            f"none of {len(stems)} has one ({', '.join(stems[:3])} ...): "
+            f"{pattern_hint(stems, scenes)}"
+        )
 
     def read(self, scene: Scene, sound: Sound) -> Enhanced:
         """The file of a scene, aligned to its noisy samples; never raises for a bad file."""
@@ -132,35 +156,110 @@ def _oddities(info: AudioInfo, samples: Tensor, sound: Sound, aligned: Aligned) 
         oddities.append("inverted")
     if aligned.lag:
         oddities.append(f"lag {aligned.lag}")
+    if aligned.resemblance < UNLIKE and bool(samples.any()):
+        oddities.append(f"unlike its scene (correlation {aligned.resemblance:.2f})")
     return tuple(oddities)
 
 
-def open_enhanced(
-    name: str, scenes: Sequence[Scene], out: Path, is_only_one: bool
-) -> EnhancedFolder:
-    """What [NAME=]DIR or [NAME=]CHECKPOINT says.
+def pattern_hint(stems: Sequence[str], scenes: Sequence[Scene]) -> str:
+    """The pattern by which files would be found, where one can be guessed."""
+    for scene in scenes:
+        for stem in stems:
+            if scene.id in stem:
+                return f"--pattern '{stem.replace(scene.id, ID)}.wav' would find them"
+    return f"--pattern says how they are called, as '{ID}_enh.wav'"
+
+
+def stem_of(name: str) -> str:
+    """A file's name without the suffix of a sound."""
+    for suffix in SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def read_scp(path: Path) -> dict[str, list[Path]]:
+    """The files of a list with a name and a path in each line, relative to it or to here.
+
+    Raises:
+        ValueError: for a line that is none.
+    """
+    files: dict[str, list[Path]] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        name, _, place = line.strip().partition(" ")
+        if not place.strip():
+            raise ValueError(f"{path}:{number}: expected a name and a path; got {line!r}")
+        file = Path(place.strip())
+        beside = path.parent / file
+        files.setdefault(name, []).append(beside if beside.is_file() else file)
+    return files
+
+
+def open_all(
+    places: Sequence[str], scenes: Sequence[Scene], out: Path, pattern: str = ""
+) -> list[EnhancedFolder]:
+    """What each [NAME=]DIR, [NAME=]LIST.scp or [NAME=]CHECKPOINT says.
 
     A folder as it is; a checkpoint after enhancing every scene with it, into `out`/enhanced.
 
     Raises:
-        ValueError: where there is no folder or no sound in it.
+        ValueError: where there is no folder, no sound in it, none of a scene, or a name is taken.
     """
-    label, _, place = name.rpartition("=")
-    path = Path(place)
-    if not label:
-        own_name = path.parent.name if path.is_file() else path.name
-        label = "enhanced" if is_only_one else own_name
-    if not path.is_file():
-        return EnhancedFolder.open(path, label)
-    folder = out / "enhanced" / label
-    enhance_files(path, [scene.noisy for scene in scenes], folder)
-    return EnhancedFolder.open(folder, label)
+    paths = []
+    labels = []
+    for place in places:
+        label, _, location = place.rpartition("=")
+        paths.append(Path(location))
+        labels.append(label)
+    for number, own_name in enumerate(own_names(paths)):
+        if not labels[number]:
+            labels[number] = "enhanced" if len(places) == 1 else own_name
+    refuse_same_names(labels)
+    folders = []
+    for label, path in zip(labels, paths, strict=True):
+        if path.is_file() and path.suffix != ".scp":
+            folder = out / "enhanced" / label
+            enhance_files(path, [scene.noisy for scene in scenes], folder)
+            folders.append(EnhancedFolder.open(folder, label))
+        else:
+            folders.append(EnhancedFolder.open(path, label, pattern))
+    for opened in folders:
+        opened.refuse_strangers(scenes)
+    return folders
 
 
-def refuse_same_names(folders: Sequence[EnhancedFolder]) -> None:
+def own_names(paths: Sequence[Path]) -> list[str]:
+    """The last parts of each path, as many as tell them apart.
+
+    Example:
+        >>> own_names([Path("a/x/out"), Path("a/y/out"), Path("runs/mine/best.pt")])
+        ['x/out', 'y/out', 'mine']
+    """
+    folders = []
+    for path in paths:
+        is_file = path.is_file() or path.suffix == ".pt"
+        folders.append(path.parent if is_file else path)
+    names = []
+    for folder in folders:
+        parts = folder.parts or (".",)
+        size = 1
+        while size < len(parts) and _alike(folders, parts[-size:]) > 1:
+            size += 1
+        names.append("/".join(parts[-size:]))
+    return names
+
+
+def _alike(folders: Sequence[Path], ending: tuple[str, ...]) -> int:
+    """How many paths end so."""
+    return sum(folder.parts[-len(ending) :] == ending for folder in folders)
+
+
+def refuse_same_names(names: Sequence[str]) -> None:
     """ValueError where two conditions would have one name."""
-    names = Counter([NOISY, CLEAN, *(folder.name for folder in folders)])
-    twice = sorted(name for name, count in names.items() if count > 1)
+    counts = Counter([NOISY, CLEAN, *names])
+    twice = sorted(name for name, count in counts.items() if count > 1)
     if twice:
         raise ValueError(
             "expected a name of its own for each enhancer, other than clean and noisy; got "

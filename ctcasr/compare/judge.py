@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import importlib.util
+import os
 import string
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -28,6 +32,8 @@ THIRD_PARTY = ("a third party: what it was trained on is not known",)
 NO_HASHES = (
     "keeps no hashes of its training audio: whether it was trained on these scenes is not known",
 )
+FINGERPRINT_DIGITS = 16
+SHOWN_LETTERS = 40  # of a value that was not expected
 Listen = Callable[[list[NDArray[np.float32]], int], Iterable[str]]
 
 
@@ -109,28 +115,31 @@ class FunctionJudge:
     remarks: tuple[str, ...] = THIRD_PARTY
 
     @staticmethod
-    def load(name: str) -> FunctionJudge:
-        """From `module:function`.
+    def load(target: str, name: str = "") -> FunctionJudge:
+        """From `module:function` or `path/to/file.py:function`.
 
-        Its normaliser is `normalise` of the function, or of its module, else the library's own,
-        which takes punctuation out.
+        Modules of the working folder are found. Its normaliser is `normalise` of the function, or
+        of its module, else the library's own, which takes punctuation out. Its fingerprint is that
+        of its file: what it wrote is remembered until that changes.
 
         Raises:
             JudgeError: where it cannot be imported.
         """
-        module_name, _, attribute = name.partition(":")
+        module_name, _, attribute = target.rpartition(":")
         try:
-            module = importlib.import_module(module_name)
+            module = _import(module_name)
             function = getattr(module, attribute)
-        except (ImportError, AttributeError) as error:
+        except (ImportError, AttributeError, OSError, SyntaxError) as error:
             raise JudgeError(
-                f"expected a recogniser as module:function that can be imported; {name}: {error}"
+                "expected a recogniser as module:function or file.py:function that can be "
+                f"imported; {target}: {error}"
             ) from error
-        for owner in (function, module):
+        road: Callable[[str], Reference] = plain_words
+        for owner in (module, function):
             normaliser = getattr(owner, "normalise", None)
             if callable(normaliser):
-                return FunctionJudge(name, function, _road_of(normaliser))
-        return FunctionJudge(name, function, plain_words)
+                road = _road_of(normaliser)
+        return FunctionJudge(name or target, function, road, _fingerprint_of(module, attribute))
 
     def reference(self, text: str) -> Reference:
         """By its own normaliser."""
@@ -140,16 +149,61 @@ class FunctionJudge:
         """Texts of samples [N].
 
         Raises:
-            JudgeError: where the function returns another number of them.
+            JudgeError: where the function returns anything but as many texts.
         """
         arrays = [sound.float().numpy() for sound in sounds]
-        texts = [str(text) for text in self.function(arrays, rate_hz)]
+        returned = self.function(arrays, rate_hz)
+        if returned is None or isinstance(returned, str | bytes | dict):
+            raise JudgeError(
+                f"{self.name}: expected a list of {len(sounds)} texts; got {_short(returned)}"
+            )
+        texts = list(returned)
         if len(texts) != len(sounds):
             raise JudgeError(
                 f"{self.name}: expected {len(sounds)} texts for {len(sounds)} sounds; "
                 f"got {len(texts)}"
             )
+        for number, text in enumerate(texts, start=1):
+            if not isinstance(text, str):
+                raise JudgeError(
+                    f"{self.name}: expected texts; got {_short(text)} for sound {number} of "
+                    f"{len(texts)}"
+                )
         return texts
+
+
+def _import(name: str) -> ModuleType:
+    """A module by its name, also of the working folder, or by the path of its file."""
+    if not name.endswith(".py"):
+        folder = os.getcwd()
+        if folder not in sys.path:
+            sys.path.append(folder)
+        return importlib.import_module(name)
+    path = Path(name)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules.setdefault(path.stem, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _fingerprint_of(module: ModuleType, attribute: str) -> str:
+    """A hash of a module's file and a name in it; "" where it has no file."""
+    path = getattr(module, "__file__", None)
+    if path is None or not Path(path).is_file():
+        return ""
+    content = Path(path).read_bytes() + attribute.encode()
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()[:FINGERPRINT_DIGITS]
+
+
+def _short(value: object) -> str:
+    """A value that was not expected, with its type."""
+    text = repr(value)
+    if len(text) > SHOWN_LETTERS:
+        text = text[:SHOWN_LETTERS] + "..."
+    return f"{type(value).__name__} {text}"
 
 
 def _torchaudio_pipelines(name: str) -> ModuleType:
@@ -187,7 +241,7 @@ class BundleJudge:
         self.name = name
         self.rate_hz = int(bundle.sample_rate)
         self.labels = list(bundle.get_labels())
-        self.model = bundle.get_model().eval()
+        self.model = _downloaded(bundle, name)
         self.alphabet = _alphabet_of(self.labels)
 
     def reference(self, text: str) -> Reference:
@@ -211,6 +265,19 @@ class BundleJudge:
         return self.reference("".join(letters).replace("|", " ")).text
 
 
+def _downloaded(bundle: Any, name: str) -> torch.nn.Module:
+    """The network of a bundle; JudgeError where its weights are not here and cannot be had."""
+    try:
+        model: torch.nn.Module = bundle.get_model().eval()
+    except OSError as error:  # URLError too
+        raise JudgeError(
+            f"{name}: its weights are downloaded from download.pytorch.org on first use, and that "
+            f"failed ({error}); where there is no network, put the file into "
+            f"{torch.hub.get_dir()}/checkpoints by hand"
+        ) from error
+    return model
+
+
 def _road_of(normaliser: Callable[[str], str]) -> Callable[[str], Reference]:
     """A normaliser tells no more than what it makes of a text."""
     return lambda text: Reference(str(normaliser(text)))
@@ -224,21 +291,23 @@ def _alphabet_of(labels: Sequence[str]) -> Alphabet:
 
 
 def load_judge(name: str) -> Judge:
-    """A checkpoint's path, `NAME=path`, `module:function`, or `bundle:NAME`.
+    """[NAME=] before a checkpoint's path, `module:function`, `file.py:function` or `bundle:X`.
 
     Raises:
         JudgeError: where there is none, or it may not judge.
     """
-    if name.startswith("bundle:"):
-        return BundleJudge(name)
-    label, _, path = name.rpartition("=")
-    if Path(path).is_file() or path.endswith(".pt"):
-        return OwnJudge.load(path, label)
-    if ":" in name:
-        return FunctionJudge.load(name)
+    label, _, target = name.rpartition("=")
+    if target.startswith("bundle:"):
+        bundle = BundleJudge(target)
+        bundle.name = label or target
+        return bundle
+    if Path(target).is_file() or target.endswith(".pt"):
+        return OwnJudge.load(target, label)
+    if ":" in target:
+        return FunctionJudge.load(target, label)
     raise JudgeError(
         "expected a checkpoint, module:function or bundle:NAME as recogniser; "
-        f"there is no file {name}"
+        f"there is no file {target}"
     )
 
 

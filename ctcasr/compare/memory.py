@@ -1,4 +1,4 @@
-"""What was recognised before: one more enhancer costs only its own listening."""
+"""What was recognised and measured before: one more enhancer costs only its own sounds."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from ctcasr.compare.judge import Judge
+from ctcasr.compare.metrics import Metrics, measure
+
+HEARD = "heard.jsonl"
+MEASURED = "metrics.jsonl"
 
 Heard = str | Exception  # a text, or why there is none
 
@@ -21,25 +26,19 @@ def sound_key(samples: Tensor) -> bytes:
 
 
 class Memory:
-    """Hypotheses by recogniser and sound, in a file of JSON lines.
+    """Hypotheses by recogniser and sound, and metrics by sound, in files of JSON lines.
 
-    An interrupted trial goes on where it was. Without a path nothing outlives the object. Only
+    An interrupted trial goes on where it was. Without a folder nothing outlives the object. Only
     recognisers with a fingerprint are remembered: nobody knows when another one changes.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path
-        self.known: dict[str, str] = {}
-        if path is not None and path.is_file():
-            self._read(path)
-
-    def _read(self, path: Path) -> None:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                key, text = json.loads(line)
-            except ValueError:  # the last line of an interrupted run
-                continue
-            self.known[key] = text
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.heard: dict[str, str] = {}
+        self.measured: dict[str, dict[str, float]] = {}
+        if folder is not None:
+            self.heard = _read(folder / HEARD)
+            self.measured = _read(folder / MEASURED)
 
     def texts(self, judge: Judge, rate_hz: int) -> dict[bytes, Heard]:
         """What `judge` wrote, by the key of the sound."""
@@ -47,22 +46,56 @@ class Memory:
             return {}
         prefix = _prefix(judge, rate_hz)
         texts: dict[bytes, Heard] = {}
-        for key, text in self.known.items():
+        for key, text in self.heard.items():
             if key.startswith(prefix):
                 texts[bytes.fromhex(key.removeprefix(prefix))] = text
         return texts
 
     def add(self, judge: Judge, rate_hz: int, texts: Mapping[bytes, Heard]) -> None:
         """Keep what was written; failures are tried again."""
-        if self.path is None or not judge.fingerprint:
+        if not judge.fingerprint:
             return
         prefix = _prefix(judge, rate_hz)
-        with self.path.open("a", encoding="utf-8") as file:
-            for key, text in texts.items():
-                if isinstance(text, str):
-                    self.known[prefix + key.hex()] = text
-                    line = json.dumps((prefix + key.hex(), text), ensure_ascii=False)
-                    file.write(line + "\n")
+        new = {}
+        for key, text in texts.items():
+            if isinstance(text, str):
+                new[prefix + key.hex()] = text
+        self.heard.update(new)
+        self._append(HEARD, new)
+
+    def measure(
+        self, samples: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz: int
+    ) -> Metrics:
+        """`metrics.measure`, once for the same sounds; what failed is tried again."""
+        sounds = [samples, clean] if interferer is None else [samples, clean, interferer]
+        key = f"{rate_hz}:" + ":".join(sound_key(sound).hex() for sound in sounds)
+        if key in self.measured:
+            return Metrics(scores=dict(self.measured[key]))
+        metrics = measure(samples, clean, interferer, rate_hz)
+        if not metrics.failed:
+            self.measured[key] = metrics.scores
+            self._append(MEASURED, {key: metrics.scores})
+        return metrics
+
+    def _append(self, name: str, new: Mapping[str, Any]) -> None:
+        if self.folder is None:
+            return
+        with (self.folder / name).open("a", encoding="utf-8") as file:
+            for entry in new.items():
+                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The entries of a file; empty without one."""
+    entries: dict[str, Any] = {}
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                key, value = json.loads(line)
+            except ValueError:  # the last line of an interrupted run
+                continue
+            entries[key] = value
+    return entries
 
 
 def _prefix(judge: Judge, rate_hz: int) -> str:

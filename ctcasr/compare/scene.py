@@ -15,7 +15,7 @@ from ctcasr.data import AudioError, audio_info, read_audio, read_manifest
 
 BIN_DB = 5  # width of a stratum of SNR
 STRATA = ("snr", "interferer", "noise", "speaker", "seen")
-TOLERANCE_S = 0.01  # by which the parts of a scene may differ in length
+TOLERANCE_S = 0.05  # by which the parts of a scene may differ in length
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Scene:
 
     @property
     def id(self) -> str:
-        """By which enhanced files are found."""
-        return self.noisy.id
+        """By which enhanced files are found: the line's `id`, or the name of the noisy file."""
+        return str(self.noisy.extra.get("id") or self.noisy.id)
 
     @property
     def speaker(self) -> str | None:
@@ -78,14 +78,15 @@ def read_scenes(path: Path | str) -> tuple[list[Scene], list[Skip]]:
             skipped.append(Skip(utterance.where, reason))
             continue
         utterance = replace(utterance, name="")  # enhanced files have the name of the noisy one
-        if utterance.id in line_of:
+        scene = scene_of(utterance)
+        if scene.id in line_of:
             raise ValueError(
                 f"{path}: expected a name of its own for each scene; {utterance.where} and "
-                f"{line_of[utterance.id]} are both called {utterance.id}, so that enhanced files "
-                "could not be told apart"
+                f"{line_of[scene.id]} are both called {scene.id}, so that enhanced files could not "
+                "be told apart: give each line an `id`"
             )
-        line_of[utterance.id] = utterance.where
-        scenes.append(scene_of(utterance))
+        line_of[scene.id] = utterance.where
+        scenes.append(scene)
     if not scenes:
         raise ValueError(
             f"{path}: expected scenes with a text; all {len(skipped)} lines were left out "
@@ -138,7 +139,7 @@ def read_sound(scene: Scene) -> Sound:
     """Noisy, clean and interferer at the noisy file's rate.
 
     Raises:
-        AudioError: for one that cannot be read, or is 10 ms shorter or longer than the others.
+        AudioError: for one that cannot be read, or is 50 ms shorter or longer than the others.
     """
     rate_hz = audio_info(scene.noisy.audio_filepath).rate_hz
     noisy = read_audio(scene.noisy, rate_hz)

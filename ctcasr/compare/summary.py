@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ctcasr.compare.choice import Choice
-from ctcasr.compare.enhanced import CLEAN, NOISY
+from ctcasr.compare.enhanced import CLEAN, MISSING, NOISY
 from ctcasr.compare.quality import SoundSummary, metric_failures, summarise_sound
 from ctcasr.compare.scene import STRATA, Scene
-from ctcasr.compare.trial import Hearing, Trial
+from ctcasr.compare.significance import Tested, decide_family
+from ctcasr.compare.trial import Hearing, Quality, Trial
 from ctcasr.scoring.bootstrap import (
     DRAWS,
     FEW_SPEAKERS,
@@ -21,12 +22,12 @@ from ctcasr.scoring.bootstrap import (
     Difference,
     Paired,
     draw,
-    holm,
     interval,
     unit_sums,
 )
 from ctcasr.scoring.errors import ErrorRates
 
+WHOLE = "all"  # the group of all scenes
 Unit = Callable[[Scene], str]  # the independent unit that a scene belongs to
 
 
@@ -35,6 +36,13 @@ class Cell(NamedTuple):
 
     judge: str
     condition: str
+
+
+class Place(NamedTuple):
+    """A cell in a group of scenes."""
+
+    group: str
+    cell: Cell
 
 
 Hearings = Mapping[Cell, Mapping[str, Hearing]]  # cell -> scene id -> hearing
@@ -51,6 +59,8 @@ class Row:
     lost: Mapping[str, int]  # scenes without a hypothesis, by status
     wer_lost_as_deletions: float | None  # WER if every word of these counted as deleted
     against: Difference | None = None  # to noisy, on the scenes that have both
+    sign_flip_p: float | None = None  # of the same difference, by the second test
+    loops: int = 0  # hypotheses that repeat themselves without end
     own_listener: bool = False  # the enhancer was trained to please this judge
 
 
@@ -123,17 +133,15 @@ def summarise(trial: Trial, test_scenes: Sequence[Scene], setting: Setting) -> S
     strata: dict[str, dict[str, list[Row]]] = {}
     strata_sound: dict[str, dict[str, dict[str, SoundSummary]]] = {}
     for kind in STRATA:
-        for name in _stratum_names(test_scenes, kind):
-            members = {scene.id for scene in test_scenes if scene.stratum(kind) == name}
-            families = [[judge] for judge in setting.judges]
-            strata.setdefault(kind, {})[name] = table.rows(members, families)
-            qualities = [quality for quality in tested.qualities if quality.scene.id in members]
-            strata_sound.setdefault(kind, {})[name] = summarise_sound(qualities)
+        members = _members(test_scenes, kind)
+        if members:
+            strata[kind] = table.strata(members)
+            strata_sound[kind] = _sound_of_strata(tested.qualities, members)
     everything = {scene.id for scene in test_scenes}
     return Summary(
         unit=unit_name,
         units=len({unit(scene) for scene in test_scenes}),
-        rows=table.rows(everything, [list(setting.judges)]),
+        rows=table.strata({WHOLE: everything})[WHOLE],
         strata=strata,
         choices=list(setting.choices),
         sound=summarise_sound(tested.qualities),
@@ -161,33 +169,42 @@ class _Table:
     unit: Unit
     setting: Setting
 
-    def rows(self, scene_ids: set[str], families: Sequence[Sequence[str]]) -> list[Row]:
-        """The rows of some scenes; the tests of the judges in a family are corrected together."""
-        differences = self.differences(scene_ids, families)
-        rows = []
-        for cell in self.hearings:
-            rows.append(self.row(cell, scene_ids, differences.get(cell)))
-        return rows
+    def strata(self, members: Mapping[str, set[str]]) -> dict[str, list[Row]]:
+        """The rows of each group of scenes; the tests of all groups are one family."""
+        pairs = {}
+        for name, scene_ids in members.items():
+            for cell, pair in self.pairs(scene_ids).items():
+                pairs[Place(name, cell)] = pair
+        tests = self.decide(pairs)
+        strata = {}
+        for name, scene_ids in members.items():
+            of_group = {place.cell: test for place, test in tests.items() if place.group == name}
+            strata[name] = self.rows(scene_ids, of_group)
+        return strata
 
-    def differences(
-        self, scene_ids: set[str], families: Sequence[Sequence[str]]
-    ) -> dict[Cell, Difference]:
-        """Every condition against noisy; the clean speech is no candidate and tested alone."""
-        pairs: dict[Cell, Paired] = {}
+    def rows(self, scene_ids: set[str], tests: Mapping[Cell, Tested]) -> list[Row]:
+        """The rows of some scenes with their tests."""
+        return [self.row(cell, scene_ids, tests.get(cell)) for cell in self.hearings]
+
+    def pairs(self, scene_ids: set[str]) -> dict[Cell, Paired]:
+        """Every condition beside noisy, on some scenes."""
+        pairs = {}
         for cell in self.hearings:
             if cell.condition != NOISY:
                 pairs[cell] = self.paired(cell, scene_ids)
-        groups = [[cell] for cell in pairs if cell.condition == CLEAN]
-        for family in families:
-            candidates = [cell for cell in pairs if cell.condition != CLEAN]
-            groups.append([cell for cell in candidates if cell.judge in family])
-        differences: dict[Cell, Difference] = {}
-        for group in groups:
-            family_pairs = {str(number): pairs[cell] for number, cell in enumerate(group)}
-            tests = holm(family_pairs, self.setting.draws, self.setting.seed)
-            for number, cell in enumerate(group):
-                differences[cell] = tests[str(number)]
-        return differences
+        return pairs
+
+    def decide(self, pairs: Mapping[Place, Paired]) -> dict[Place, Tested]:
+        """One family of tests; the clean speech is no candidate and tested alone."""
+        tests: dict[Place, Tested] = {}
+        candidates: dict[Place, Paired] = {}
+        for place, pair in pairs.items():
+            if place.cell.condition == CLEAN:
+                tests |= decide_family({place: pair}, self.setting.draws, self.setting.seed)
+            else:
+                candidates[place] = pair
+        tests |= decide_family(candidates, self.setting.draws, self.setting.seed)
+        return tests
 
     def paired(self, cell: Cell, scene_ids: set[str]) -> Paired:
         """Word errors of a condition beside those of noisy, on the scenes that have both."""
@@ -209,7 +226,7 @@ class _Table:
         base, other, totals = unit_sums(units, noisy_errors, errors, words)
         return Paired(base, other, totals)
 
-    def row(self, cell: Cell, scene_ids: set[str], against: Difference | None) -> Row:
+    def row(self, cell: Cell, scene_ids: set[str], tested: Tested | None) -> Row:
         """One judge and one condition over some scenes."""
         errors = ErrorRates()
         units: list[str] = []
@@ -217,6 +234,7 @@ class _Table:
         words: list[int] = []
         lost: Counter[str] = Counter()
         lost_words = 0
+        loops = 0
         for scene_id, hearing in self.hearings[cell].items():
             if scene_id not in scene_ids:
                 continue
@@ -225,6 +243,7 @@ class _Table:
                 lost_words += len(hearing.scene.text.split())
                 continue
             errors += hearing.errors
+            loops += hearing.is_loop
             units.append(self.unit(hearing.scene))
             word_errors.append(hearing.errors.words.errors)
             words.append(hearing.errors.words.total)
@@ -237,7 +256,9 @@ class _Table:
             interval=self.wer_interval(units, word_errors, words),
             lost=dict(lost),
             wer_lost_as_deletions=wrong_words / all_words if all_words else None,
-            against=against,
+            against=tested.difference if tested else None,
+            sign_flip_p=tested.sign_flip_p if tested else None,
+            loops=loops,
             own_listener=self.setting.own_listener(cell),
         )
 
@@ -264,17 +285,35 @@ def _by_cell(hearings: Iterable[Hearing], setting: Setting) -> dict[Cell, dict[s
         if hearing.condition in conditions.get(hearing.judge, ()):
             cell = Cell(hearing.judge, hearing.condition)
             by_cell.setdefault(cell, {})[hearing.scene.id] = hearing
-    return by_cell
+    return {cell: heard for cell, heard in by_cell.items() if not _is_absent(cell, heard)}
 
 
-def _stratum_names(scenes: Iterable[Scene], kind: str) -> list[str]:
-    """The groups of a kind: bins of SNR in order, everything else by name."""
-    names = set()
+def _is_absent(cell: Cell, heard: Mapping[str, Hearing]) -> bool:
+    """Whether no scene has a clean file: then there is no such condition."""
+    if cell.condition != CLEAN:
+        return False
+    return all(hearing.status == MISSING for hearing in heard.values())
+
+
+def _members(scenes: Iterable[Scene], kind: str) -> dict[str, set[str]]:
+    """The scenes' names by their groups: bins of SNR in order, everything else by name."""
+    members: dict[str, set[str]] = {}
     for scene in scenes:
         name = scene.stratum(kind)
         if name is not None:
-            names.add(name)
-    return sorted(names, key=_natural)
+            members.setdefault(name, set()).add(scene.id)
+    return {name: members[name] for name in sorted(members, key=_natural)}
+
+
+def _sound_of_strata(
+    qualities: Sequence[Quality], members: Mapping[str, set[str]]
+) -> dict[str, dict[str, SoundSummary]]:
+    """The sound of each group of scenes."""
+    sound = {}
+    for name, scene_ids in members.items():
+        of_group = [quality for quality in qualities if quality.scene.id in scene_ids]
+        sound[name] = summarise_sound(of_group)
+    return sound
 
 
 def _natural(name: str) -> tuple[float, str]:

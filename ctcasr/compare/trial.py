@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor
@@ -12,8 +12,9 @@ from ctcasr.batch import Skip
 from ctcasr.compare.alignment import observation_added
 from ctcasr.compare.enhanced import CLEAN, MISSING, NOISY, OK, Enhanced, EnhancedFolder
 from ctcasr.compare.judge import Judge, JudgeError
+from ctcasr.compare.loops import is_loop
 from ctcasr.compare.memory import Heard, Memory, sound_key
-from ctcasr.compare.metrics import Metrics, measure
+from ctcasr.compare.metrics import Metrics
 from ctcasr.compare.scene import Scene, Sound, read_sound
 from ctcasr.data import AudioError
 from ctcasr.scoring.errors import ErrorRates
@@ -21,7 +22,11 @@ from ctcasr.scoring.errors import ErrorRates
 FAILED = "failed"  # status of a hearing for which the judge raised
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of the noisy sound, in observation adding
 SECONDS_AT_ONCE = 600.0  # of scenes whose sound is in memory together
+FULL_SCALE = 1.0  # beyond it some judges clip, and some wrap around
 USUAL_SCENE_S = 10.0  # length of a scene whose line does not tell
+
+# samples, clean, interferer [N] and their rate -> metrics
+Measure = Callable[[Tensor, Tensor, Tensor | None, int], Metrics]
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,14 @@ class Hearing:
     condition: str
     status: str  # OK, MISSING, UNREADABLE, FAILED
     reason: str = ""
+    reference: str = ""  # as the judge writes it
     hypothesis: str = ""
     errors: ErrorRates | None = None
+
+    @property
+    def is_loop(self) -> bool:
+        """Whether the hypothesis repeats itself without end."""
+        return is_loop(self.hypothesis, self.reference)
 
 
 @dataclass(frozen=True)
@@ -51,23 +62,31 @@ class Quality:
     scores: Mapping[str, float] = field(default_factory=dict)  # metric -> value
     failed: Mapping[str, str] = field(default_factory=dict)  # metric -> reason
     lag: int = 0
+    lag_s: float = 0.0
     gain: float = 1.0
+    resemblance: float = 1.0  # correlation with noisy or clean, whichever is larger
     oddities: tuple[str, ...] = ()
 
 
 @dataclass
 class Trial:
-    """All rows of a trial; `skipped` scenes could not be heard at all."""
+    """All rows of a trial.
+
+    `skipped` scenes could not be heard at all; in those of `quieter` all conditions were made
+    quieter alike, because one of them would have been beyond full scale.
+    """
 
     hearings: list[Hearing] = field(default_factory=list)
     qualities: list[Quality] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
+    quieter: list[str] = field(default_factory=list)  # names of scenes
 
     def __add__(self, other: Trial) -> Trial:
         return Trial(
             self.hearings + other.hearings,
             self.qualities + other.qualities,
             self.skipped + other.skipped,
+            self.quieter + other.quieter,
         )
 
     def part(self, scenes: Sequence[Scene]) -> Trial:
@@ -77,16 +96,20 @@ class Trial:
             [hearing for hearing in self.hearings if hearing.scene.id in ids],
             [quality for quality in self.qualities if quality.scene.id in ids],
             self.skipped,
+            [name for name in self.quieter if name in ids],
         )
 
 
 @dataclass(frozen=True)
 class Design:
-    """Whose files are compared, by whom, with which shares of the noisy sound added."""
+    """Whose files are compared, by whom.
+
+    `shares` of the noisy sound are added, by the enhancer's name.
+    """
 
     enhancers: Sequence[EnhancedFolder]
     judges: Sequence[Judge]
-    shares: Sequence[float] = ()
+    shares: Mapping[str, Sequence[float]] = field(default_factory=dict)
     metrics: bool = True
 
 
@@ -97,6 +120,12 @@ class Stimulus:
     samples: Tensor | None
     status: str = OK
     reason: str = ""
+
+    def louder(self, gain: float) -> Stimulus:
+        """The same, multiplied."""
+        if self.samples is None:
+            return self
+        return replace(self, samples=self.samples * gain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +160,7 @@ def hold_trial(
             except AudioError as error:
                 trial.skipped.append(Skip(scene.noisy.where or scene.id, str(error)))
                 continue
-            to_hear.append(_prepare(scene, sound, design, trial))
+            to_hear.append(_prepare(scene, sound, design, trial, memory))
         for judge in design.judges:
             trial.hearings.extend(_hear(judge, to_hear, memory))
     return trial
@@ -147,49 +176,67 @@ def added(name: str, share: float) -> str:
     return f"{name} + {share:g} noisy"
 
 
-def _prepare(scene: Scene, sound: Sound, design: Design, trial: Trial) -> SceneStimuli:
+def _prepare(
+    scene: Scene, sound: Sound, design: Design, trial: Trial, memory: Memory
+) -> SceneStimuli:
     """What is to be heard of one scene; its qualities are noted in the trial."""
     stimuli = {NOISY: Stimulus(sound.noisy)}
     if sound.clean is None:
         stimuli[CLEAN] = Stimulus(None, MISSING, "the line has no target_filepath")
     else:
         stimuli[CLEAN] = Stimulus(sound.clean)
-    trial.qualities.append(_measured(scene, sound, NOISY, sound.noisy, design))
+    measure = memory.measure if design.metrics else None
+    trial.qualities.append(_measured(scene, sound, NOISY, sound.noisy, measure))
     for enhancer in design.enhancers:
         enhanced = enhancer.read(scene, sound)
-        trial.qualities.append(_quality(scene, sound, enhancer.name, enhanced, design))
+        trial.qualities.append(_quality(scene, sound, enhancer.name, enhanced, measure))
         samples = enhanced.samples
         stimuli[enhancer.name] = Stimulus(samples, enhanced.status, enhanced.reason)
-        for share in design.shares:
+        for share in design.shares.get(enhancer.name, ()):
             mixed = samples
             if samples is not None:
                 mixed = observation_added(samples, sound.noisy, share)
             condition = added(enhancer.name, share)
             stimuli[condition] = Stimulus(mixed, enhanced.status, enhanced.reason)
+    peak = _peak(stimuli.values())
+    if peak > FULL_SCALE:
+        trial.quieter.append(scene.id)
+        stimuli = {name: stimulus.louder(1 / peak) for name, stimulus in stimuli.items()}
     return SceneStimuli(scene, sound.rate_hz, stimuli)
 
 
+def _peak(stimuli: Iterable[Stimulus]) -> float:
+    """The largest sample of all conditions."""
+    peak = 0.0
+    for stimulus in stimuli:
+        if stimulus.samples is not None and len(stimulus.samples):
+            peak = max(peak, float(stimulus.samples.abs().max()))
+    return peak
+
+
 def _quality(
-    scene: Scene, sound: Sound, condition: str, enhanced: Enhanced, design: Design
+    scene: Scene, sound: Sound, condition: str, enhanced: Enhanced, measure: Measure | None
 ) -> Quality:
     if enhanced.aligned is None:
         return Quality(scene, condition, enhanced.status, enhanced.reason)
-    measured = _measured(scene, sound, condition, enhanced.aligned.samples, design)
+    measured = _measured(scene, sound, condition, enhanced.aligned.samples, measure)
     return replace(
         measured,
         lag=enhanced.aligned.lag,
+        lag_s=enhanced.aligned.lag / sound.rate_hz,
         gain=enhanced.aligned.gain,
+        resemblance=enhanced.aligned.resemblance,
         oddities=enhanced.oddities,
     )
 
 
 def _measured(
-    scene: Scene, sound: Sound, condition: str, samples: Tensor, design: Design
+    scene: Scene, sound: Sound, condition: str, samples: Tensor, measure: Measure | None
 ) -> Quality:
     metrics = Metrics()
-    if design.metrics and sound.clean is None:
+    if measure is not None and sound.clean is None:
         metrics.failed["all"] = "no clean target to compare with"
-    elif design.metrics and sound.clean is not None:
+    elif measure is not None and sound.clean is not None:
         metrics = measure(samples, sound.clean, sound.noise, sound.rate_hz)
     return Quality(scene, condition, OK, scores=metrics.scores, failed=metrics.failed)
 
@@ -233,24 +280,17 @@ def _hearings(
     scene = scene_stimuli.scene
     reference = judge.reference(scene.text).text
     for condition, stimulus in scene_stimuli.stimuli.items():
+        hearing = Hearing(scene, judge.name, condition, stimulus.status, stimulus.reason, reference)
         if stimulus.samples is None:
-            yield Hearing(scene, judge.name, condition, stimulus.status, stimulus.reason)
+            yield hearing
             continue
         text = texts[sound_key(stimulus.samples)]
         if isinstance(text, Exception):
-            reason = f"{type(text).__name__}: {text}"
-            yield Hearing(scene, judge.name, condition, FAILED, reason)
+            yield replace(hearing, status=FAILED, reason=f"{type(text).__name__}: {text}")
             continue
         hypothesis = judge.reference(text).text
-        yield Hearing(
-            scene,
-            judge.name,
-            condition,
-            stimulus.status,
-            stimulus.reason,
-            hypothesis,
-            _errors(reference, hypothesis),
-        )
+        errors = _errors(reference, hypothesis)
+        yield replace(hearing, hypothesis=hypothesis, errors=errors)
 
 
 def _errors(reference: str, hypothesis: str) -> ErrorRates:

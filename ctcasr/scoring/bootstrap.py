@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtrit
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 DRAWS = 10_000
 FEWEST_DRAWS = 1000  # fewer cannot tell the ends of a 95 % interval
@@ -164,7 +164,9 @@ def holm(
         'helps'
     """
     drawn = {name: draw(pair, draws, seed) for name, pair in pairs.items()}
-    p_values = {name: _p_value(values) for name, values in drawn.items()}
+    p_values = {}
+    for name, values in drawn.items():
+        p_values[name] = _p_value(values, len(pairs[name].words))
     surest_first = sorted(pairs, key=lambda name: (p_values[name], name))
     differences: dict[str, Difference] = {}
     level_of_test = level
@@ -181,7 +183,7 @@ def holm(
             interval=interval(drawn[name], units, level),
             tested=tested,
             p=p_values[name],
-            resolvable=_resolvable(drawn[name], level),
+            resolvable=_resolvable(drawn[name], level / len(pairs), units),
             units=units,
             word=word,
         )
@@ -234,15 +236,26 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _p_value(drawn: Floats) -> float:
-    """Two-sided: twice the share of draws beyond zero, never below what this many can tell."""
+def _p_value(drawn: Floats, units: int) -> float:
+    """Two-sided: the level at which `interval` would touch zero.
+
+    Never below what this many draws of this many units can tell; 1 for less than two units.
+    """
+    if units < 2:
+        return 1.0
     beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    return min(1.0, 2 * (beyond + 1) / (len(drawn) + 1))
+    share = min(0.5, (beyond + 1) / (len(drawn) + 1))
+    quantile_of_t = -float(ndtri(share)) / math.sqrt(units / (units - 1))
+    return 2 * float(stdtr(units - 1, -quantile_of_t))
 
 
-def _resolvable(drawn: Floats, level: float) -> float | None:
-    """(z of the level + z of the power) standard errors; None where no draw differs."""
+def _resolvable(drawn: Floats, level: float, units: int) -> float | None:
+    """(t of the level + z of the power) standard errors; None where no draw differs.
+
+    `level` is that of one test of the family, so that the promise holds in it.
+    """
     standard_error = float(drawn.std())
-    if standard_error == 0:
+    if standard_error == 0 or units < 2:
         return None
-    return float(ndtri(1 - level / 2) + ndtri(POWER)) * standard_error
+    widened = math.sqrt(units / (units - 1)) * float(stdtrit(units - 1, 1 - level / 2))
+    return (widened + float(ndtri(POWER))) * standard_error

@@ -95,7 +95,7 @@ def _hearing_cells(hearing: Hearing, part: str) -> list[Any]:
         "" if scene.snr_db is None else f"{scene.snr_db:g}",
         scene.stratum("interferer") or "",
         scene.stratum("noise") or "",
-        scene.text,
+        hearing.reference,
         hearing.hypothesis,
         *counts,
     ]
@@ -130,4 +130,6 @@ def _row(row: Row) -> dict[str, Any]:
         "lost": dict(row.lost),
         "wer_lost_as_deletions": row.wer_lost_as_deletions,
         "against_noisy": None if row.against is None else row.against.as_json(),
+        "sign_flip_p": row.sign_flip_p,
+        "loops": row.loops,
     }

@@ -89,13 +89,13 @@ def _facts(summary: Summary) -> str:
     differences = word_differences(summary)
     words = sorted({difference.word for difference in differences})
     resolvable = resolvable_of(differences)
-    smallest = f"{100 * min(resolvable):.1f} points" if resolvable else UNKNOWN
+    smallest = f"{100 * max(resolvable):.2f} points" if resolvable else UNKNOWN
     scenes = max((row.errors.utterances for row in summary.rows), default=0)
     entries = [
         (str(scenes), "scenes scored"),
         (str(summary.units), f"{summary.unit}s, the units of the bootstrap"),
         (", ".join(words) or UNKNOWN, "the words"),
-        (smallest, "smallest difference that this set finds in 4 of 5 cases"),
+        (smallest, "difference that this set finds in 4 of 5 cases, whichever pair it is"),
     ]
     return facts(entries)
 

@@ -230,7 +230,7 @@ def test_a_trial_is_reproducible(
 def test_the_command_writes_the_page_and_refuses_what_it_cannot_score(
     world: Make, enhanced: Make, listener: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scenes = world(6)
+    scenes = world(40)
     folder = enhanced(scenes, "target")
     arguments = [
         "score-enhanced",

@@ -11,8 +11,14 @@ import pytest
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.compare.judge import BundleJudge, JudgeError, OwnJudge, load_judge, load_judges
-from ctcasr.compare.memory import Memory, sound_key
+from ctcasr.compare.judge import (
+    BundleJudge,
+    FunctionJudge,
+    JudgeError,
+    OwnJudge,
+    load_judge,
+    load_judges,
+)
 from ctcasr.data import read_manifest
 from ctcasr.data.provenance import ENHANCED_BY, fingerprint, provenance_of
 from ctcasr.front import FrontSpec
@@ -20,7 +26,7 @@ from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import spec_to
 from ctcasr.specs import NetSpec
-from ctcasr.text import Alphabet
+from ctcasr.text import Alphabet, plain_words
 
 Make = Callable[..., Path]
 
@@ -110,9 +116,55 @@ def test_without_hashes_it_is_said_that_nothing_is_known(recogniser: Callable[..
 
 def test_names_tell_judges_apart(recogniser: Callable[..., Path], listener: str) -> None:
     path = recogniser({})
-    assert [
-        judge.name for judge in load_judges([str(path), str(path), f"R1={path}", listener])
-    ] == ["r", "r (2)", "R1", listener]
+    names = [str(path), str(path), f"R1={path}", listener, f"toy={listener}"]
+    judges = load_judges(names)
+    assert [judge.name for judge in judges] == ["r", "r (2)", "R1", listener, "toy"]
+
+
+def test_a_function_is_found_in_the_working_folder_and_by_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "def listen(sounds, rate_hz):\n    return ['one' for _ in sounds]\n"
+    (tmp_path / "my_asr_here.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    for name in ("my_asr_here:listen", "PS=./my_asr_here.py:listen", "PS=my_asr_here:listen"):
+        judge = load_judge(name)
+        assert judge.listen([torch.zeros(8)] * 2, 8000) == ["one", "one"]
+    fingerprint = judge.fingerprint
+    (tmp_path / "my_asr_here.py").write_text(source + "# changed\n")
+    changed = load_judge("./my_asr_here.py:listen")
+    assert fingerprint and changed.fingerprint not in ("", fingerprint)
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (None, "expected a list of 2 texts; got NoneType None"),
+        ("one two", "expected a list of 2 texts; got str 'one two'"),
+        ({"text": "one"}, "got dict"),
+        (["one"], "expected 2 texts for 2 sounds; got 1"),
+        (["one", {"text": "two"}], "got dict .* for sound 2 of 2"),
+        ([None, "two"], "got NoneType None for sound 1 of 2"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_named(returned: Any, message: str) -> None:
+    judge = FunctionJudge("asr:f", lambda sounds, rate_hz: returned, plain_words)
+    with pytest.raises(JudgeError, match=f"asr:f: .*{message}"):
+        judge.listen([torch.zeros(8)] * 2, 8000)
+
+
+def test_weights_that_cannot_be_had_are_a_sentence() -> None:
+    class Bundle:
+        sample_rate = 16000
+
+        def get_labels(self) -> tuple[str, ...]:
+            return ("-", "A")
+
+        def get_model(self) -> torch.nn.Module:
+            raise OSError("Name or service not known")
+
+    with pytest.raises(JudgeError, match=r"bundle:TOY: its weights .*checkpoints by hand"):
+        BundleJudge("bundle:TOY", Bundle())
 
 
 @pytest.mark.parametrize(
@@ -168,27 +220,3 @@ def test_a_fingerprint_is_of_length_beginning_and_end(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(data)
         marks.add(fingerprint(tmp_path / name))
     assert len(marks) == 4 and all(len(mark) == 16 for mark in marks)
-
-
-def test_what_was_heard_is_not_heard_again(tmp_path: Path, recogniser: Callable[..., Path]) -> None:
-    judge, path, sounds = (
-        OwnJudge.load(recogniser({})),
-        tmp_path / "heard.jsonl",
-        [torch.zeros(8), torch.ones(8)],
-    )
-    keys = [sound_key(sound) for sound in sounds]
-    Memory(path).add(judge, 8000, {keys[0]: "one", keys[1]: ValueError("too loud")})
-    with path.open("a") as file:
-        file.write('["torn')
-    again = Memory(path)
-    assert again.texts(judge, 8000) == {keys[0]: "one"} and not again.texts(
-        judge, 16000
-    )  # failures are tried again
-    other = OwnJudge("other", judge.recogniser, "0" * 16)
-    assert not again.texts(other, 8000)
-    nobody = OwnJudge("nobody", judge.recogniser, "")
-    again.add(nobody, 8000, {keys[1]: "two"})
-    assert (
-        not Memory(path).texts(nobody, 8000)
-        and sound_key(sounds[0]) == sound_key(torch.zeros(16)[::2]) != keys[1]
-    )

@@ -138,3 +138,35 @@ def test_arms_against_a_base_count_the_runs_that_both_have() -> None:
         0.0,
     )
     assert found["cure"].bounds[1] <= found["cure"].bounds[0] <= found["cure"].bounds[2]
+
+
+def test_one_unit_silences_nobody() -> None:
+    rng = np.random.default_rng(7)
+    pairs = {"clear": simulated(rng, 100, 0.3), "clearer": simulated(rng, 100, 0.4)}
+    one = Paired(np.array([6.0]), np.array([0.0]), np.array([6.0]))
+    found = holm({"": one, **pairs}, 2000)
+    assert [found[name].word for name in ("", "clear", "clearer")] == [
+        "undecided",
+        "harms",
+        "harms",
+    ]
+    assert found[""].p == 1.0
+
+
+@pytest.mark.parametrize("units", [12, 40, 200])
+def test_p_is_the_level_at_which_the_interval_touches_zero(units: int) -> None:
+    for seed in range(20):
+        pair = simulated(np.random.default_rng(seed), units, 0.05)
+        p = holm({"": pair}, 4000)[""].p
+        drawn = draw(pair, 4000)
+        low, high = interval(drawn, units, min(1.0, 1.3 * p + 0.01))
+        assert low > 0 or high < 0 or p > 0.7
+        low, high = interval(drawn, units, 0.7 * p)
+        assert low <= 0 <= high or p < 0.02  # what so many draws can tell
+
+
+def test_what_can_be_resolved_in_a_family_is_more_than_alone() -> None:
+    pair = simulated(np.random.default_rng(8), 60, 0.0)
+    alone = holm({"": pair}, 2000)[""].resolvable
+    among = holm({str(number): pair for number in range(13)}, 2000)["0"].resolvable
+    assert alone is not None and among is not None and 1.2 * alone < among < 1.6 * alone

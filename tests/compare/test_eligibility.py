@@ -1,0 +1,42 @@
+"""Who may judge, and what is said of those who may."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ctcasr.compare.eligibility import examine_judge, fingerprints
+from ctcasr.compare.enhanced import EnhancedFolder
+from ctcasr.compare.judge import FunctionJudge, JudgeError
+from ctcasr.compare.scene import read_scenes
+from ctcasr.data.provenance import ENHANCED_BY, fingerprint
+from ctcasr.text import plain_words
+
+Make = Callable[..., Path]
+
+
+def judge(heard: frozenset[str] = frozenset(), own: str = "") -> FunctionJudge:
+    return FunctionJudge("j", lambda sounds, rate_hz: [], plain_words, own, heard)
+
+
+def test_files_that_it_was_trained_on_are_refused(world: Make, enhanced: Make) -> None:
+    scenes, _ = read_scenes(path := world(3))
+    folder = EnhancedFolder.open(enhanced(path, "mixed", lambda x: 0.5 * x))
+    first = next(iter(folder.files.values()))[0]
+    with pytest.raises(JudgeError, match="never trained on enhanced speech"):
+        examine_judge(judge(frozenset({fingerprint(first)})), scenes, [folder])
+
+
+def test_known_recordings_and_own_listeners_are_said(world: Make, enhanced: Make) -> None:
+    scenes, _ = read_scenes(path := world(3))
+    place = enhanced(path, "mixed", lambda x: 0.5 * x)
+    (place / ENHANCED_BY).write_text(json.dumps({"listener": "ff"}), encoding="utf-8")
+    folder = EnhancedFolder.open(place, "e")
+    known = frozenset(fingerprints(scenes[0]))
+    remarks = examine_judge(judge(known, "ff"), scenes, [folder])
+    assert any("the recordings of 1 of these 3 scenes" in remark for remark in remarks)
+    assert any("e: was trained to please j" in remark for remark in remarks)
+    assert not any("please" in remark for remark in examine_judge(judge(), scenes, [folder]))

@@ -1,0 +1,92 @@
+"""Enhanced files are found by their names, by a pattern or by a list; strangers are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ctcasr.compare.enhanced import EnhancedFolder, open_all, own_names
+from ctcasr.compare.scene import read_scenes, read_sound
+
+Make = Callable[..., Path]
+
+
+def renamed(folder: Path, change: Callable[[str], str]) -> Path:
+    for path in sorted(folder.glob("*.wav")):
+        path.rename(path.with_name(change(path.stem) + ".wav"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda stem: stem,
+        lambda stem: stem.removesuffix("_mixed"),
+        lambda stem: f"{stem}_enhanced",
+        lambda stem: f"{stem.removesuffix('_mixed')}_enhanced",
+    ],
+)
+def test_usual_names_are_found(world: Make, enhanced: Make, change: Callable[[str], str]) -> None:
+    scenes, _ = read_scenes(path := world(3))
+    folder = EnhancedFolder.open(renamed(enhanced(path), change))
+    assert all(len(folder.find(scene)) == 1 for scene in scenes)
+
+
+@pytest.mark.parametrize(
+    ("change", "pattern"),
+    [
+        (lambda stem: f"{stem}_DeepFilterNet3", "{id}_DeepFilterNet3.wav"),
+        (lambda stem: f"enh_{stem}", "enh_{id}.wav"),
+        (lambda stem: f"{stem}_enh", "{id}_enh"),
+    ],
+)
+def test_other_names_want_a_pattern_which_the_error_names(
+    world: Make, enhanced: Make, tmp_path: Path, change: Callable[[str], str], pattern: str
+) -> None:
+    scenes, _ = read_scenes(path := world(3))
+    folder = str(renamed(enhanced(path), change))
+    with pytest.raises(ValueError, match="expected files with the names") as stop:
+        open_all([folder], scenes, tmp_path)
+    assert f"--pattern '{pattern.removesuffix('.wav')}.wav' would find them" in str(stop.value)
+    (found,) = open_all([folder], scenes, tmp_path, pattern)
+    assert all(len(found.find(scene)) == 1 for scene in scenes)
+    with pytest.raises(ValueError, match=r"--pattern: expected \{id\} in it"):
+        open_all([folder], scenes, tmp_path, "enh.wav")
+
+
+def test_a_list_of_files_is_a_folder_too(world: Make, enhanced: Make, tmp_path: Path) -> None:
+    scenes, _ = read_scenes(path := world(3))
+    folder = enhanced(path)
+    lines = [f"{scene.id} {folder.name}/{scene.id}.wav\n" for scene in scenes]
+    (tmp_path / "spk1.scp").write_text("".join(lines), encoding="utf-8")
+    (found,) = open_all([f"x={tmp_path / 'spk1.scp'}"], scenes, tmp_path)
+    assert found.name == "x"
+    assert all(found.read(scene, read_sound(scene)).status == "ok" for scene in scenes)
+    (tmp_path / "spk1.scp").write_text("S000_mixed\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"spk1\.scp:1: expected a name and a path"):
+        open_all([str(tmp_path / "spk1.scp")], scenes, tmp_path)
+
+
+def test_equal_names_get_more_of_their_paths(world: Make, enhanced: Make, tmp_path: Path) -> None:
+    scenes, _ = read_scenes(path := world(2))
+    for name in ("a/out", "b/out"):
+        (tmp_path / name).parent.mkdir()
+        enhanced(path, name=name)
+    folders = open_all([str(tmp_path / "a/out"), str(tmp_path / "b/out")], scenes, tmp_path)
+    assert [folder.name for folder in folders] == ["a/out", "b/out"]
+    assert own_names([Path("out"), Path("out")]) == ["out", "out"]
+    with pytest.raises(ValueError, match="noisy twice"):
+        open_all([f"noisy={tmp_path / 'a/out'}"], scenes, tmp_path)
+
+
+def test_a_wrong_file_is_an_oddity(world: Make, enhanced: Make) -> None:
+    scenes, _ = read_scenes(path := world(1))
+    rng = np.random.default_rng(7)
+    folder = EnhancedFolder.open(
+        enhanced(path, "mixed", lambda x: rng.normal(0, 0.1, len(x)).astype(np.float32))
+    )
+    read = folder.read(scenes[0], read_sound(scenes[0]))
+    assert any("unlike its scene" in oddity for oddity in read.oddities)

@@ -1,0 +1,53 @@
+"""What is remembered: texts by recogniser and sound, metrics by sounds; failures are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctcasr.compare import memory as memories
+from ctcasr.compare.judge import FunctionJudge
+from ctcasr.compare.memory import HEARD, Memory, sound_key
+from ctcasr.compare.metrics import Metrics
+from ctcasr.text import plain_words
+
+
+def judge(fingerprint: str) -> FunctionJudge:
+    return FunctionJudge("j", lambda sounds, rate_hz: [""] * len(sounds), plain_words, fingerprint)
+
+
+def test_what_was_heard_is_not_heard_again(tmp_path: Path) -> None:
+    keys = [sound_key(torch.zeros(8)), sound_key(torch.ones(8))]
+    Memory(tmp_path).add(judge("a"), 8000, {keys[0]: "one", keys[1]: ValueError("too loud")})
+    with (tmp_path / HEARD).open("a") as file:
+        file.write('["torn')
+    again = Memory(tmp_path)
+    assert again.texts(judge("a"), 8000) == {keys[0]: "one"}  # failures are tried again
+    assert not again.texts(judge("a"), 16000) and not again.texts(judge("b"), 8000)
+    again.add(judge(""), 8000, {keys[1]: "two"})  # nobody knows when that one changes
+    assert not Memory(tmp_path).texts(judge(""), 8000)
+
+
+def test_equal_samples_have_one_key() -> None:
+    assert sound_key(torch.zeros(8)) == sound_key(torch.zeros(16)[::2]) != sound_key(torch.ones(8))
+
+
+def test_metrics_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def measure(*sounds: object) -> Metrics:
+        calls.append(sounds)
+        failed = {} if len(calls) > 1 else {"pesq": "not installed"}
+        return Metrics({"si_sdr_db": 3.5}, failed)
+
+    monkeypatch.setattr(memories, "measure", measure)
+    samples, clean = torch.ones(8), torch.zeros(8)
+    memory = Memory(tmp_path)
+    assert memory.measure(samples, clean, None, 8000).failed  # and is tried again
+    memory.measure(samples, clean, None, 8000)
+    assert Memory(tmp_path).measure(samples, clean, None, 8000).scores == {"si_sdr_db": 3.5}
+    assert len(calls) == 2
+    memory.measure(samples, clean, samples, 8000)
+    assert len(calls) == 3
