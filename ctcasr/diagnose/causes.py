@@ -37,6 +37,7 @@ CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     model_causes.statistics_differ,
     data_causes.wrong_sample_rate,
     data_causes.dev_unlike_train,
+    data_causes.no_voice,
     training_causes.augment_too_strong,
     training_causes.dropout_too_strong,
     # what only the course of the run tells

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ctcasr.diagnose.cause import LIKELY, STRONG, Cause
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.share import NOTHING, Share, largest_share, share_of
@@ -21,6 +23,8 @@ _HIGHEST_VOICE_HZ = 300
 _HIGH_VOICE_HZ = 250  # too high together with more symbols a second than people speak:
 _HURRIED = 22
 _PITCH_RATIO = 1.8  # between training and dev part: one of them is read at another rate
+_PACE_RATIO = 1.5  # of symbols a second, then
+_LISTENED = 16  # recordings, in which there is a voice if there are voices
 _LEVELS_APART_DB = 15.0  # medians of training and dev part
 _KNOWN = 0.7  # of the dev part's loss, that training utterances have
 _TONE = 0.02  # spread of the pitch: what is steadier is a hum and no voice
@@ -177,8 +181,8 @@ def wrong_sample_rate(history: RunHistory) -> Cause | None:
     facts = []
     for part in ("train", "dev"):
         facts.extend(_impossible_voice(history, part))
-    if not facts and waiting:
-        facts.extend(_pitches_differ(history))
+    if not facts:
+        facts.extend(_speeds_differ(history, waiting))
     if not facts:
         return None
     text = "; ".join(facts)
@@ -216,8 +220,7 @@ def dev_unlike_train(history: RunHistory) -> Cause | None:
 def _impossible_voice(history: RunHistory, part: str) -> list[str]:
     """What is said where a part's voices are none that people have."""
     pitch_hz = history.evidence(part, "pitch_hz")
-    active_s = max(history.evidence(part, "active_s"), 1e-3)
-    symbols_per_s = history.evidence(part, "labels") / active_s
+    symbols_per_s = _symbols_per_s(history, part)
     if history.evidence(part, "pitch_spread") < _TONE:
         return []
     high_and_hurried = pitch_hz > _HIGH_VOICE_HZ and symbols_per_s > _HURRIED
@@ -229,15 +232,54 @@ def _impossible_voice(history: RunHistory, part: str) -> list[str]:
     ]
 
 
-def _pitches_differ(history: RunHistory) -> list[str]:
-    """What is said where the two parts are not of the same voices."""
+def _speeds_differ(history: RunHistory, waiting: bool) -> list[str]:
+    """What is said where one part is read faster than the other.
+
+    Voices of another pitch may be other people, where the dev part is understood; voices of another
+    pitch and pace are not.
+    """
     train_hz = history.evidence("train", "pitch_hz")
     dev_hz = history.evidence("dev", "pitch_hz")
-    if not (train_hz > _PITCH_RATIO * dev_hz or dev_hz > _PITCH_RATIO * train_hz):
+    pitch_ratio = train_hz / max(dev_hz, 1.0)
+    pace_ratio = _symbols_per_s(history, "train") / max(_symbols_per_s(history, "dev"), 1e-3)
+    differ = pitch_ratio > _PITCH_RATIO or pitch_ratio < 1 / _PITCH_RATIO
+    faster = pitch_ratio > _PITCH_RATIO and pace_ratio > _PACE_RATIO
+    slower = pitch_ratio < 1 / _PITCH_RATIO and pace_ratio < 1 / _PACE_RATIO
+    if not (faster or slower or (differ and waiting)):
         return []
     return [
         f"the median pitch is {train_hz:.0f} Hz in training and {dev_hz:.0f} Hz in the dev part"
     ]
+
+
+def _symbols_per_s(history: RunHistory, part: str) -> float:
+    """Symbols of the texts per second in which something sounds."""
+    active_s = max(history.evidence(part, "active_s"), 1e-3)
+    labels = share_of(history, part, "labels")  # of the whole corpus, where they are counted
+    if part in history.facts and labels.total:
+        return labels.value / active_s
+    return history.evidence(part, "labels") / active_s
+
+
+def no_voice(history: RunHistory) -> Cause | None:
+    """Noise or a hum, but nobody's voice, in every recording that was listened to."""
+    if history.learnt or len(history.checks) < 2:
+        return None
+    if not history.evidence("dev", "rows") >= _LISTENED or history.raw("dev", "pitch_hz") is None:
+        return None
+    for part in ("train", "dev"):
+        unvoiced = math.isnan(history.evidence(part, "pitch_hz"))
+        tone = history.evidence(part, "pitch_spread") < _TONE
+        silent = history.evidence(part, "silent") >= _SILENT
+        if not (unvoiced or tone) or silent:
+            return None
+    return Cause(
+        "audio-without-voice",
+        "There is sound in the recordings looked at, but nobody's voice: noise, or a steady tone.",
+        "Listen to a few files: is there speech in them, on this channel and at these offsets?",
+        history.step,
+        LIKELY + 0.05,
+    )
 
 
 def _words_of(event: EventRecord) -> str:

@@ -107,7 +107,8 @@ def rate_zero(history: RunHistory) -> Cause | None:
 
 def rate_too_low(history: RunHistory) -> Cause | None:
     """Steps so short that the planned training cannot get anywhere."""
-    if history.learnt or _rate_rises(history.steps):
+    clipped = history.recent("clip_scale") < _CLIPPED  # which explains short steps
+    if history.learnt or clipped or _rate_rises(history.steps):
         return None
     ratio = history.recent("update_ratio", 0.25)
     rate = history.recent("lr", 0.25)

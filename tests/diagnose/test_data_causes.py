@@ -60,6 +60,27 @@ def test_a_hum_is_no_voice_read_at_another_rate() -> None:
     assert not verdict(run_records(PLATEAU, train=hum, dev=hum)).causes
 
 
+def test_other_voices_are_another_rate_only_if_their_pace_agrees() -> None:
+    slow = {"pitch_hz": 62.0, "active_s": 1.0, "labels": 6.0}
+    other = {"pitch_hz": 62.0, "active_s": 1.0, "labels": 14.0}
+    usual = {"pitch_hz": 121.0, "active_s": 1.0, "labels": 14.0}
+    understood = [0.9, 0.5, 0.5, 0.5]
+    causes = verdict(run_records(understood, train=usual, dev=slow)).causes
+    assert [cause.slug for cause in causes] == ["wrong-sample-rate"]
+    assert not verdict(run_records(understood, train=usual, dev=other)).causes
+
+
+def test_noise_and_tones_are_no_voices() -> None:
+    noise = {"pitch_hz": "nan", "rows": 30}
+    tone = {"pitch_hz": 200.0, "pitch_spread": 0.001, "rows": 30}
+    voice = {"pitch_hz": 200.0, "pitch_spread": 0.3, "rows": 30}
+    for part in (noise, tone):
+        causes = verdict(run_records(PLATEAU, train=part, dev=part)).causes
+        assert [cause.slug for cause in causes] == ["audio-without-voice"]
+        assert not verdict(run_records(PLATEAU, train=voice, dev=part)).causes
+        assert not verdict(run_records([1.0, 0.5, 0.5, 0.5], train=part, dev=part)).causes
+
+
 def test_of_silence_features_cannot_change() -> None:
     corpus = {"train": {"rows": 300, "silent": 150}}
     records = run_records(PLATEAU, train={"features_constant": 1.0}, corpus=corpus)

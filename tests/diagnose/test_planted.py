@@ -44,6 +44,14 @@ class Softmax(SpeechModel):
         return out.with_data(out.data.softmax(2))
 
 
+class Hundredth(SpeechModel):
+    def forward(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> Seq:
+        out = super().forward(samples, augment, seeds)
+        return out.with_data(out.data / 100)
+
+
 class BlankBonus(SpeechModel):
     def forward(
         self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
@@ -121,6 +129,11 @@ def spoilt(items: Items, every: int, value: float) -> Items:
         (text, torch.full_like(x, value) if i % every == 0 else x)
         for i, (text, x) in enumerate(items)
     ]
+
+
+def noise(items: Items, seed: int) -> Items:
+    draw = torch.Generator().manual_seed(seed)
+    return [(text, 0.01 * torch.randn(len(x), generator=draw)) for text, x in items]
 
 
 def padded_targets(batches: list[Batch], label: int = 1) -> list[Batch]:
@@ -266,6 +279,14 @@ PLANTED: dict[str, tuple[str, Callable[[Any], dict[str, Any]]]] = {
     ),
     "another blank in the decoder": ("blank-mismatch", lambda c: {"task": OtherBlank}),
     "softmax handed in as logits": ("softmax-as-logits", lambda c: {"network": as_class(Softmax)}),
+    "scores divided by a hundred": (
+        "scores-too-small",
+        lambda c: {"network": as_class(Hundredth), "epochs": 8},
+    ),
+    "noise in place of speech": (
+        "audio-without-voice",
+        lambda c: {"train": noise(c.train, 1), "dev": noise(c.dev, 2)},
+    ),
     "frozen layers": ("frozen-parameters", lambda c: {"network": frozen}),
     "parameters missing from the optimiser": ("frozen-parameters", lambda c: {"task": HeadOnly}),
     "gradient clipped to nothing": ("gradient-clipped", lambda c: {"config": {"clip": 1e-9}}),
