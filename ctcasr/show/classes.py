@@ -66,7 +66,8 @@ def _learning(run: str | Path) -> Figure:
 def _matrix(confusion: Confusion) -> Figure:
     """Shares of each row; counts are written where there is room."""
     count = len(confusion.classes)
-    size_in = min(14.0, 3.0 + 0.45 * count)
+    wanted_in = 3.0 + 0.45 * count
+    size_in = min(14.0, wanted_in)
     figure = new_figure(size_in, size_in)
     axis = figure.subplots()
     shares = confusion.counts / confusion.counts.sum(1, keepdims=True).clip(min=1)
@@ -76,8 +77,11 @@ def _matrix(confusion: Confusion) -> Figure:
     axis.set_xticks(range(count), names, rotation=90)
     axis.set_yticks(range(count), names)
     low, high = confusion.interval
-    accuracy = f"{100 * confusion.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
-    axis.set(xlabel="found", ylabel="true", title=f"accuracy {accuracy}")
+    accuracy = f"{100 * confusion.accuracy:.1f} %"
+    ends = f"{100 * low:.1f} to {100 * high:.1f}"
+    axis.set_title(f"accuracy {accuracy} ({ends})")
+    axis.set_xlabel("found")
+    axis.set_ylabel("true")
     if count <= _MOST_COUNTED:
         _write_counts(axis, confusion)
     return figure
@@ -86,8 +90,10 @@ def _matrix(confusion: Confusion) -> Figure:
 def _write_counts(axis: Axes, confusion: Confusion) -> None:
     """Every count but 0 into its cell, white where the cell is dark."""
     for row, counts in enumerate(confusion.counts):
-        for column in counts.nonzero()[0]:
-            dark = counts[column] > _DARK * counts.sum()
+        dark_from = _DARK * counts.sum()
+        (columns,) = counts.nonzero()
+        for column in columns:
+            dark = counts[column] > dark_from
             axis.text(
                 column,
                 row,

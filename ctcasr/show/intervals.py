@@ -29,7 +29,12 @@ COLOURS = ("grey", "green", "blue", "orange", "purple", "red")  # of the conditi
 
 @dataclass(frozen=True)
 class Estimate:
-    """A rate (share of 1) of the group with this index, and its interval."""
+    """A rate (share of 1) of the group with this index, and its interval.
+
+    Example:
+        >>> print(Estimate(group=0, rate=0.1, low=0.05, high=0.2))
+        10.00 % [5.00, 20.00]
+    """
 
     group: int
     rate: float

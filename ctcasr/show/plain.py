@@ -151,9 +151,15 @@ def check_columns(check: CheckRecord) -> str:
 
 
 def epoch_columns(epoch: EpochRecord) -> str:
-    """The mean loss of an epoch and the time it took."""
+    """The mean loss of an epoch and the time it took.
+
+    Example:
+        >>> epoch_columns(EpochRecord(step=5, train_loss=2.0, seconds=61.0))
+        'train loss    2.00   took 1:01'
+    """
     train_loss = short(number(epoch.train_loss))
-    return f"train loss {train_loss:>7}   took {clock(number(epoch.seconds))}"
+    time = clock(number(epoch.seconds))
+    return f"train loss {train_loss:>7}   took {time}"
 
 
 def event_columns(event: EventRecord) -> str:
@@ -192,11 +198,19 @@ def named(event: EventRecord) -> str:
 
 
 def _and_more(total: int, shown: int) -> str:
-    return f" and {total - shown} more" if total > shown else ""
+    """What is said of those that are not shown."""
+    if total <= shown:
+        return ""
+    return f" and {total - shown} more"
 
 
 def start_lines(start: StartRecord) -> list[str]:
-    """What is going to be trained, and what it is expected to take."""
+    """What is going to be trained, and what it is expected to take.
+
+    Example:
+        >>> start_lines(StartRecord(step=0, network="BiLSTM", parameters=1234, device="cpu"))
+        ['network: BiLSTM, 1 234 parameters, on cpu', 'plan: - epochs, - steps']
+    """
     name = start.network or UNKNOWN
     device = start.device or UNKNOWN
     parameters = count(number(start.parameters))
@@ -221,13 +235,16 @@ def _expected(start: StartRecord) -> list[str]:
     expected = []
     epoch_s = number(start.expected_epoch_s)
     if epoch_s is not None:
-        expected.append(f"{clock(epoch_s)} per epoch")
+        time = clock(epoch_s)
+        expected.append(f"{time} per epoch")
     total_s = number(start.expected_total_s)
     if total_s is not None:
-        expected.append(f"{clock(total_s)} in all")
-    memory = number(start.expected_memory_bytes)
-    if memory is not None:
-        expected.append(f"{binary(memory)} of memory")
+        time = clock(total_s)
+        expected.append(f"{time} in all")
+    memory_bytes = number(start.expected_memory_bytes)
+    if memory_bytes is not None:
+        memory = binary(memory_bytes)
+        expected.append(f"{memory} of memory")
     return expected
 
 

@@ -15,7 +15,13 @@ _SEAM = 0.4  # that neighbours overlap, so that no gap is seen between them
 
 
 def raster(checks: Sequence[tuple[int, Sample]]) -> str:
-    """One row for each (step, sample) whose posteriors were recorded; empty without any."""
+    """One row for each (step, sample) whose posteriors were recorded; empty without any.
+
+    Example:
+        >>> sample = Sample("u1", "a", "a", blank=[1.0, 0.2], spikes=[(1, "a", 0.8)])
+        >>> raster([(5, sample)]).count("<rect")
+        2
+    """
     rows = [(step, sample) for step, sample in checks if sample.blank]
     if not rows:
         return ""

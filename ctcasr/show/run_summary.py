@@ -16,16 +16,25 @@ _LABEL = 12  # cells that the labels take
 
 
 def summary(view: RunView, width: int = 80) -> Table:
-    """Results, what they cost, and three transcripts: the last thing that a run shows."""
+    """Results, what they cost, and three transcripts: the last thing that a run shows.
+
+    Example:
+        >>> from rich.console import Console
+        >>> paper = Console(width=60, force_terminal=False, force_jupyter=False)
+        >>> paper.print(summary(RunView(), 60))
+        trained  0 steps, 1 epochs in 0:00
+    """
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for label, value in _facts(view):
         table.add_row(label, value)
     if view.verdict is not None:
-        table.add_row("verdict", verdict_text(view.verdict))
+        verdict = verdict_text(view.verdict)
+        table.add_row("verdict", verdict)
         for sentence in view.verdict.unmeasured:
-            table.add_row("", Text(sentence, style="dim"))
+            unmeasured = Text(sentence, style="dim")
+            table.add_row("", unmeasured)
         last_word = " ".join(view.verdict.last_word)
         if last_word:
             table.add_row("in short", Text(last_word))

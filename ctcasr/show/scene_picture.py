@@ -20,19 +20,25 @@ _RANGE_DB = 70.0  # below the loudest, that is drawn
 _WINDOW_S = 0.032  # about: the next power of two
 _SILENCE = 1e-10  # power that is added, so that the logarithm exists
 _DPI = 90
+_COLUMN_IN = 4.0
+_HEIGHT_IN = 2.6
 
 
 def pictures(hearings: Sequence[Hearing], enhancer: EnhancedFolder, judge: str) -> list[str]:
-    """Up to three scenes as HTML figures: where the enhancer helped this judge most, where it hurt
-    most, and one in the middle.
+    """Up to three scenes as HTML figures.
+
+    Where the enhancer helped this judge most, where it hurt most, and one in the middle.
 
     Raises:
         ImportError: without matplotlib.
     """
+    conditions = (CLEAN, NOISY, enhancer.name)
     by_scene: dict[str, dict[str, Hearing]] = {}
     for hearing in hearings:
-        if hearing.judge == judge and hearing.condition in (CLEAN, NOISY, enhancer.name):
-            by_scene.setdefault(hearing.scene.id, {})[hearing.condition] = hearing
+        if hearing.judge != judge or hearing.condition not in conditions:
+            continue
+        of_scene = by_scene.setdefault(hearing.scene.id, {})
+        of_scene[hearing.condition] = hearing
     figures = []
     for scene_id in _telling_scenes(by_scene, enhancer.name):
         try:
@@ -56,7 +62,9 @@ def _telling_scenes(by_scene: Mapping[str, Mapping[str, Hearing]], enhancer: str
     order = sorted(additional_errors, key=lambda name: (additional_errors[name], name))
     if not order:
         return []
-    places = sorted({0, len(order) // 2, len(order) - 1})
+    last = len(order) - 1
+    middle = len(order) // 2
+    places = sorted({0, middle, last})
     return [order[place] for place in places]
 
 
@@ -101,16 +109,22 @@ def _texts(scene: Scene, hearings: Mapping[str, Hearing], conditions: Sequence[s
 def _caption(scene: Scene) -> str:
     """The name of a scene, what was mixed in, and how loud."""
     interferer = scene.stratum("noise") or scene.stratum("interferer") or ""
-    level = "" if scene.snr_db is None else f", {scene.snr_db:+.1f} dB"
-    return f"{scene.id}: {interferer}{level}"
+    caption = f"{scene.id}: {interferer}"
+    if scene.snr_db is not None:
+        caption += f", {scene.snr_db:+.1f} dB"
+    return caption
 
 
 def _draw(samples: Mapping[str, Tensor], rate_hz: int) -> bytes:
     """A PNG of spectrograms side by side, on one scale."""
-    spectra = {name: _spectrogram(signal, rate_hz) for name, signal in samples.items()}
+    spectra = {}
+    for name, signal in samples.items():
+        spectra[name] = _spectrogram(signal, rate_hz)
     loudest = max(float(spectrum.max()) for spectrum in spectra.values())
-    figure = new_figure(4 * len(spectra), 2.6)
-    axes = figure.subplots(1, len(spectra), sharey=True, squeeze=False)[0]
+    columns = len(spectra)
+    figure = new_figure(_COLUMN_IN * columns, _HEIGHT_IN)
+    (axes,) = figure.subplots(1, columns, sharey=True, squeeze=False)
+    highest_khz = rate_hz / 2000
     for axis, (name, spectrum) in zip(axes, spectra.items(), strict=True):
         length_s = samples[name].shape[0] / rate_hz
         axis.imshow(
@@ -121,7 +135,7 @@ def _draw(samples: Mapping[str, Tensor], rate_hz: int) -> bytes:
             vmin=loudest - _RANGE_DB,
             vmax=loudest,
             interpolation="nearest",
-            extent=(0, length_s, 0, rate_hz / 2000),
+            extent=(0, length_s, 0, highest_khz),
         )
         axis.set_title(name, loc="left", fontsize="medium")
         axis.set_xlabel("seconds")

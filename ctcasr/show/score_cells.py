@@ -58,7 +58,13 @@ def row_cells(row: Row) -> RowCells:
 
 
 def difference_text(difference: Difference | None) -> str:
-    """A difference of WER in points with its 95 % interval."""
+    """A difference of WER in points with its 95 % interval; empty for none.
+
+    Example:
+        >>> found = Difference(-0.02, (-0.03, -0.01), (-0.03, -0.01), 0.01, 0.01, 50, "helps")
+        >>> difference_text(found)
+        '-2.00 [-3.00, -1.00]'
+    """
     if difference is None:
         return ""
     low, high = difference.interval

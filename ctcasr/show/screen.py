@@ -100,16 +100,20 @@ def screen(view: RunView, width: int) -> RenderableType:
 
 
 def _title(view: RunView, width: int) -> Text:
-    title = Text(view.start.network or "training", style="bold")
+    """The network, as much of it as fits."""
+    name = view.start.network or "training"
+    title = Text(name, style="bold")
     title.truncate(width, overflow="ellipsis")
     return title
 
 
 def _machine(view: RunView) -> Text:
+    """The size of the network and what it runs on, as far as they are known."""
     parts = []
     parameters = number(view.start.parameters)
     if parameters is not None:
-        parts.append(f"{count(parameters)} parameters")
+        size = count(parameters)
+        parts.append(f"{size} parameters")
     if view.start.device:
         parts.append(view.start.device)
     return Text(" · ".join(parts), style="dim")
@@ -120,11 +124,14 @@ def _progress(view: RunView) -> RenderableType:
     epoch = f"epoch {view.epoch}"
     if view.epochs:
         epoch += f" of {view.epochs}"
-    times = f"{100 * view.share:.0f} %  {clock(view.time_s)} gone"
+    done = f"{100 * view.share:.0f} %"
+    gone = clock(view.time_s)
+    times = f"{done}  {gone} gone"
     left_s = view.left_s
     if left_s is not None and left_s >= 1:
+        left = clock(left_s)
         end = datetime.now() + timedelta(seconds=left_s)
-        times += f", {clock(left_s)} left (at {end:%H:%M})"
+        times += f", {left} left (at {end:%H:%M})"
     bar = ProgressBar(
         total=1.0, completed=view.share, style=GREY, complete_style=SKY, finished_style=GREEN
     )
@@ -137,7 +144,10 @@ def _progress(view: RunView) -> RenderableType:
 
 
 class _Falling(NamedTuple):
-    """A number that should fall, and the name of its history."""
+    """A number that should fall, and the name of its history.
+
+    The history is drawn beside it.
+    """
 
     label: str
     value: str
@@ -164,7 +174,8 @@ def _numbers(view: RunView, inner: int) -> RenderableType:
     grid.add_column(style=SKY, width=line_width, no_wrap=True)
     grid.add_column(style="dim", width=_FACT_LABEL, no_wrap=True)
     grid.add_column(width=_FACT, no_wrap=True)
-    for row in range(max(len(falling), len(facts))):
+    rows = max(len(falling), len(facts))
+    for row in range(rows):
         cells = ["", "", ""]
         if row < len(falling):
             number_that_falls = falling[row]
@@ -288,9 +299,11 @@ def left_out(view: RunView) -> str:
             parts.append(f"{len(utterances)} {word}")
     listed = view.start.details.get("skipped")
     if isinstance(listed, list | tuple) and listed:
-        parts.append(f"{plural(len(listed), 'line')} of the manifest")
+        lines = plural(len(listed), "line")
+        parts.append(f"{lines} of the manifest")
     if view.skipped_steps:
-        parts.append(f"{plural(view.skipped_steps, 'step')} skipped")
+        steps = plural(view.skipped_steps, "step")
+        parts.append(f"{steps} skipped")
     return ", ".join(parts)
 
 

@@ -49,7 +49,12 @@ class Axis:
 
 
 def drawable(value: float) -> float:
-    """`value` where arithmetic with it works: neither so small nor so large that it fails."""
+    """`value` where arithmetic with it works: neither so small nor so large that it fails.
+
+    Example:
+        >>> drawable(3.0), drawable(5e-324), drawable(-1e308)
+        (3.0, 0.0, -1e+300)
+    """
     if abs(value) < _TINY:
         return 0.0
     return min(max(value, -_HUGE), _HUGE)
@@ -139,9 +144,16 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def tick_text(value: float, unit: str = "") -> str:
-    """A tick as it is written beside the axis."""
+    """A tick as it is written beside the axis.
+
+    Example:
+        >>> tick_text(20, "%"), tick_text(0.00001)
+        ('20 %', '1e-05')
+    """
     text = f"{value:g}"
-    return f"{text} {unit}" if unit else text
+    if unit:
+        text += f" {unit}"
+    return text
 
 
 def grid_lines(axis: Axis, unit: str = "") -> str:

@@ -21,6 +21,10 @@ def align(reference: list[str], hypothesis: list[str]) -> list[WordPair]:
     """Pairs of a minimal edit alignment.
 
     (word, word), (word, None) for a deletion, (None, word) for an insertion.
+
+    Example:
+        >>> align(["bin", "blue"], ["bin", "a", "blue"])
+        [('bin', 'bin'), (None, 'a'), ('blue', 'blue')]
     """
     if not reference:  # jiwer refuses
         return [(None, word) for word in hypothesis]
@@ -65,12 +69,18 @@ def _append_pair(
     above: Text, below: Text, reference_word: str | None, hypothesis_word: str | None
 ) -> None:
     """Two words over each other, in as many cells as the longer one takes, and a space."""
-    cells = max(cell_len(reference_word or ""), cell_len(hypothesis_word or ""))
+    reference_cells = cell_len(reference_word or "")
+    hypothesis_cells = cell_len(hypothesis_word or "")
+    cells = max(reference_cells, hypothesis_cells)
     style = _style(reference_word, hypothesis_word)
-    for line, word, gap in ((above, reference_word, " "), (below, hypothesis_word, "*")):
-        shown = gap * cells if word is None else word
-        line.append(shown, style=style)
-        line.append(" " * (cells + 1 - cell_len(shown)))
+    if reference_word is None:
+        reference_word = " " * cells
+    if hypothesis_word is None:
+        hypothesis_word = "*" * cells
+    for line, word in ((above, reference_word), (below, hypothesis_word)):
+        line.append(word, style=style)
+        gap = cells + 1 - cell_len(word)
+        line.append(" " * gap)
 
 
 def _style(reference_word: str | None, hypothesis_word: str | None) -> str:
