@@ -1,0 +1,52 @@
+"""Decoding flags: what they make, and which want others."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from ctcasr.commands.decoder_flags import (
+    add_decoder_flags,
+    decoder_from,
+    lexicon_from,
+    recogniser_from,
+)
+from ctcasr.recognise import Ensemble, Recogniser
+from ctcasr.text import Alphabet
+
+ALPHABET = Alphabet.english38()
+
+
+def parsed(*flags: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("checkpoint")
+    add_decoder_flags(parser)
+    return parser.parse_args(flags)
+
+
+def test_greedy_without_a_beam_and_a_decoder_with_one() -> None:
+    assert decoder_from(parsed("x.pt"), ALPHABET) is None
+    assert decoder_from(parsed("x.pt", "--beam", "4"), ALPHABET) is not None
+
+
+@pytest.mark.parametrize("flag", ["--lm", "--lexicon", "--hotwords"])
+def test_some_flags_want_a_beam(flag: str) -> None:
+    with pytest.raises(ValueError, match=f"{flag}: expected --beam N"):
+        decoder_from(parsed("x.pt", flag, "something"), ALPHABET)
+
+
+def test_the_words_of_the_model_want_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"--lexicon lm: expected --lm FILE\.arpa"):
+        lexicon_from("lm", None, ALPHABET)
+    (tmp_path / "words.txt").write_text("one\ntwo\n", encoding="utf-8")
+    lexicon = lexicon_from(str(tmp_path / "words.txt"), None, ALPHABET)
+    assert lexicon is not None and set(lexicon.words) == {"one", "two"}
+    assert lexicon_from(None, None, ALPHABET) is None
+
+
+def test_an_ensemble_is_one_of_several(recogniser: Path) -> None:
+    assert isinstance(recogniser_from(parsed(str(recogniser))), Recogniser)
+    both = recogniser_from(parsed(str(recogniser), "--ensemble", str(recogniser)))
+    assert isinstance(both, Ensemble)

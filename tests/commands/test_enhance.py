@@ -1,0 +1,44 @@
+"""`ctcasr enhance`: as many files as there are sounds, beside a word on what was not one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from ctcasr import checkpoint
+from ctcasr.cli import main
+from ctcasr.enhance.enhancer import Enhancer
+from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance.spec import ENHANCERS, enhancer_to
+
+
+@pytest.fixture
+def enhancer(tmp_path: Path) -> Path:
+    spec = ENHANCERS["mask_tiny"]
+    payload = Enhancer.payload(build_enhancer(spec), enhancer_to(spec), {})
+    return checkpoint.save(tmp_path / "enhancer" / "best.pt", payload)
+
+
+def test_a_folder_is_enhanced_and_counted(
+    enhancer: Path, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    for name in "ab":
+        (tmp_path / f"{name}.wav").rename(source / f"{name}.wav")
+    (source / "notes.txt").write_text("no sound")
+    assert main(["enhance", str(enhancer), str(source), str(tmp_path / "out")]) == 0
+    assert "2 files enhanced" in capsys.readouterr().out
+    for name in "ab":
+        before = soundfile.info(source / f"{name}.wav")
+        after = soundfile.info(tmp_path / "out" / f"{name}.wav")
+        assert (before.frames, before.samplerate) == (after.frames, after.samplerate)
+
+
+def test_nothing_to_enhance_is_a_sentence(
+    enhancer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["enhance", str(enhancer), str(tmp_path / "none"), str(tmp_path / "o")]) == 1
+    assert "none" in capsys.readouterr().err

@@ -1,0 +1,55 @@
+"""`ctcasr transcribe`: a line for each file; what cannot be read does not stop the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ctcasr.cli import main
+
+
+def test_a_line_for_each_file_in_order(
+    recogniser: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(recordings.with_name(f"{name}.wav")) for name in "ab"]
+    assert main(["transcribe", str(recogniser), *files]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == files
+    assert main(["transcribe", str(recogniser), files[0]]) == 0
+    assert capsys.readouterr().out.rstrip("\n") == lines[0].split("\t")[1]
+
+
+def test_json_has_words_with_times(
+    recogniser: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(recordings.with_name("a.wav"))
+    assert main(["transcribe", str(recogniser), file, "--json"]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert line["audio_filepath"] == file and set(line) == {
+        "audio_filepath",
+        "text",
+        "score",
+        "words",
+    }
+    assert " ".join(word["word"] for word in line["words"]) == line["text"]
+    assert all(0 <= word["start_s"] < word["end_s"] <= 1.1 for word in line["words"])
+
+
+def test_the_others_are_written_where_one_cannot_be_read(
+    recogniser: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(recordings.with_name(f"{name}.wav")) for name in ("a", "gone", "c")]
+    assert main(["transcribe", str(recogniser), *files]) == 1
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 2 and "gone.wav" in captured.err
+
+
+def test_a_japanese_name_is_no_matter(
+    recogniser: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = recordings.with_name("\u97f3\u58f0.wav")
+    recordings.with_name("a.wav").rename(name)
+    assert main(["transcribe", str(recogniser), str(name), str(name)]) == 0
+    assert str(name) in capsys.readouterr().out
