@@ -9,11 +9,14 @@ it runs in float64.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from ctcasr.ctc.batch import CtcBatch, CtcOutput, checked
 from ctcasr.ctc.reference import frame_padding, scores
+
+
+_forward = torch.ops.aten._ctc_loss.default
+_backward = torch.ops.aten._ctc_loss_backward.default
 
 
 def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
@@ -40,28 +43,26 @@ def _run(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
     padding = frame_padding(logits, ctc_batch)
     seen = scores(logits, ctc_batch)
     level = seen.logsumexp(2).masked_fill(padding, 0.0)
-    plain = (seen - level[..., None]).transpose(0, 1).requires_grad_(need_grad)
-    with torch.enable_grad():
-        loss = F.ctc_loss(
-            plain,
-            ctc_batch.targets.to(logits.device),
-            torch.tensor(ctc_batch.input_lengths),
-            torch.tensor(ctc_batch.target_lengths),
-            ctc_batch.blank,
-            reduction="none",
-        )
-    nll = loss.detach() - level.sum(1)
+    plain = (seen - level[..., None]).transpose(0, 1)
+    # The operators below `F.ctc_loss`: autograd cannot be asked inside a transform of torch.func.
+    arguments = (
+        ctc_batch.targets.to(logits.device),
+        ctc_batch.input_lengths,
+        ctc_batch.target_lengths,
+    )
+    loss, alpha = _forward(plain, *arguments, ctc_batch.blank)
+    nll = loss - level.sum(1)
     if not need_grad:
         return CtcOutput(nll, None, torch.zeros(rows, device=logits.device))
 
-    (slope,) = torch.autograd.grad(loss.sum(), plain)
+    slope = _backward(torch.ones_like(loss), plain, *arguments, loss, alpha, ctc_batch.blank)
     slope = slope.transpose(0, 1)  # normalised scores less occupancy
-    live = ~(padding | loss.detach().isinf()[:, None])
+    live = ~(padding | loss.isinf()[:, None])
     error = slope.sum(2).abs().masked_fill(~live, 0.0)
     health = error.nan_to_num(torch.inf).amax(1)
     grad = slope
     if ctc_batch.prior is not None or not ctc_batch.normalize:
-        occupancy = plain.detach().transpose(0, 1).exp() - slope
+        occupancy = plain.transpose(0, 1).exp() - slope
         grad = -occupancy
         if ctc_batch.normalize:
             grad = scores(logits, ctc_batch, prior=False).exp() - occupancy

@@ -97,3 +97,58 @@ def test_rows_without_a_path_come_back_empty():
 
 def test_empty_batch():
     assert forced_align(torch.randn(0, 3, 4), torch.zeros(0, 1, dtype=torch.int64), [], []) == []
+
+
+def test_nan_is_named_by_row():
+    logits = torch.zeros(2, 4, 3)
+    logits[1, 2, 0] = torch.nan
+    with pytest.raises(ValueError, match="row 1 holds NaN"):
+        forced_align(logits, torch.tensor([[1], [1]]), [4, 4], [1, 1])
+    assert len(forced_align(logits, torch.tensor([[1], [1]]), [4, 2], [1, 1])) == 2  # padding
+
+
+def test_threads_strides_and_batch_mates_change_nothing(random_batch):
+    logits, targets, times, lengths = random_batch(6, 50, 9, 12)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        together = forced_align(logits.transpose(0, 1).contiguous().transpose(0, 1), targets, times,
+                                lengths)  # fmt: skip
+    finally:
+        torch.set_num_threads(threads)
+    for row, alignment in enumerate(together):
+        (alone,) = forced_align(
+            logits[[row], : times[row]],
+            targets[[row], : lengths[row]],
+            [times[row]],
+            [lengths[row]],
+        )
+        assert [t[:3] for t in alone.tokens] == [t[:3] for t in alignment.tokens]
+        assert alone.score == pytest.approx(alignment.score, rel=1e-13)
+        assert torch.equal(alone.states, alignment.states)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_precisions(random_batch, dtype):
+    logits, targets, times, lengths = random_batch(3, 30, 9, 8)
+    rounded = logits.to(dtype)
+    for first, second in zip(
+        forced_align(rounded, targets, times, lengths),
+        forced_align(rounded.double(), targets, times, lengths),
+        strict=True,
+    ):
+        assert torch.equal(first.states, second.states)
+        assert first.score == pytest.approx(second.score, abs=1e-9)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_logits_on_a_device_are_aligned_alike(random_batch):
+    logits, targets, times, lengths = random_batch(5, 60, 40, 12)
+    on_host = forced_align(logits, targets, times, lengths)
+    on_device = forced_align(logits.cuda(), targets.cuda(), times, lengths)
+    for first, second in zip(on_host, on_device, strict=True):
+        assert torch.equal(first.labels, second.labels)
+        assert torch.equal(first.states, second.states)
+        assert [t[:3] for t in first.tokens] == [t[:3] for t in second.tokens]
+        assert first.score == pytest.approx(second.score, abs=1e-6)

@@ -30,7 +30,7 @@ def by_enumeration(logits: Tensor, frames: int, blank: int) -> dict[tuple[int, .
 
 
 class Letters:
-    """Nats for a symbol that depend on the symbol before and on whether their number is even; one symbol may be forbidden."""
+    """Nats for a symbol by the symbol before and by whether their number is even; one may be forbidden."""
 
     def __init__(self, seed: int, classes: int, forbidden: int = -1) -> None:
         self.table = torch.randn(
@@ -99,7 +99,7 @@ def test_a_scorer_is_added_to_every_text_and_can_forbid(
 
 
 def test_the_search_itself_sums_all_paths() -> None:
-    """Not only the weighing at the end: what ranks prefixes while searching is exact too, where nothing is cut off."""
+    """What ranks prefixes while searching is exact too, where nothing is cut off."""
     logits, _, _ = drawn(5, 1, 5, 3)
     search = BeamSearch(0, beam=500, floor=-math.inf)
     lp = logits[0].log_softmax(1).numpy()
@@ -208,3 +208,78 @@ def test_what_is_wrong_is_named() -> None:
     with pytest.raises(ValueError, match="row 0 has length 9"):
         BeamSearch()(torch.zeros(1, 3, 4), [9])
     assert BeamSearch()(bad[:0], []) == []
+
+
+def test_a_better_prefix_is_never_dropped_for_a_worse_one():
+    """Of equal rank with the least survivor is not the same as below it."""
+    frames = [[0.25, 0.40, 0.35], [0.40, 0.35, 0.25], [0.10, 0.50, 0.40]]
+    hypotheses = BeamSearch(0, 3, 3)(torch.tensor([frames]).log(), [3])[0]
+    assert hypotheses[0].tokens == (2, 1)
+    assert math.exp(hypotheses[0].score) == pytest.approx(0.2185)
+    assert [h.tokens for h in hypotheses] == [(2, 1), (1, 2), (1,)]
+
+
+def extended(
+    alive: dict[tuple[int, ...], tuple[float, float]], frame: list[float], blank: int
+) -> dict[tuple[int, ...], list[float]]:
+    """All prefixes one frame later, by the definition: probabilities ending in the blank or not."""
+    after: dict[tuple[int, ...], list[float]] = {}
+    for prefix, (in_blank, in_symbol) in alive.items():
+        here = after.setdefault(prefix, [0.0, 0.0])
+        here[0] += (in_blank + in_symbol) * frame[blank]
+        if prefix:
+            here[1] += in_symbol * frame[prefix[-1]]
+        for symbol, p in enumerate(frame):
+            if symbol == blank:
+                continue
+            repeats = bool(prefix) and prefix[-1] == symbol
+            longer = after.setdefault((*prefix, symbol), [0.0, 0.0])
+            longer[1] += (in_blank if repeats else in_blank + in_symbol) * p
+    return after
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 9), st.integers(1, 8), st.integers(2, 5))
+def test_no_survivor_of_any_frame_is_less_probable_than_one_that_was_dropped(
+    seed: int, beam: int, frames: int, classes: int
+) -> None:
+    logits, _, blank = drawn(seed, 1, frames, classes)
+    search = BeamSearch(blank, beam=beam, floor=-math.inf)
+    log_probs = logits[0].log_softmax(1).numpy()
+    alive: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
+    for frame in range(frames):
+        after = extended(alive, logits[0, frame].softmax(0).tolist(), blank)
+        survivors = search._search(log_probs[: frame + 1], search._automaton(classes))
+        totals = {prefix: sum(parts) for prefix, parts in after.items()}
+        possible = [prefix for prefix, total in totals.items() if total > 0]
+        assert len(survivors) == min(beam, len(possible))
+        dropped = max((totals[p] for p in set(totals) - {t for _, t in survivors}), default=0.0)
+        for nats, tokens in survivors:
+            assert math.exp(nats) == pytest.approx(totals[tokens], rel=1e-9)
+            assert totals[tokens] >= dropped * (1 - 1e-12)
+        alive = {tokens: (after[tokens][0], after[tokens][1]) for _, tokens in survivors}
+
+
+def test_a_beam_of_one_leaves_the_empty_prefix():
+    logits = 4 * torch.eye(4)[[1, 0, 2, 2, 3]][None]
+    assert BeamSearch(beam=1)(logits, [5])[0][0].tokens == (1, 2, 3)
+
+
+def test_each_spelling_is_returned_once():
+    """Pieces 1 "a", 2 "b", 3 "ab": (1, 2) and (3,) are one text."""
+    letters = ("", "a", "b", "ab")
+
+    def text(tokens: tuple[int, ...]) -> str:
+        return "".join(letters[token] for token in tokens)
+
+    for seed in range(30):
+        logits, lengths, _ = drawn(seed, 1, 6, 4)
+        plain = BeamSearch(0, 16, 16, floor=-math.inf)(logits, lengths)[0]
+        search = BeamSearch(0, 16, 5, floor=-math.inf, spelling=text)
+        texts = [text(h.tokens) for h in search(logits, lengths)[0]]
+        assert len(set(texts)) == len(texts)
+        best = {}
+        for hypothesis in plain:
+            best.setdefault(text(hypothesis.tokens), hypothesis.tokens)
+        assert len(texts) == min(5, len(best))
+        assert texts[0] == text(plain[0].tokens)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.autograd.forward_ad as forward_ad
 
 from ctcasr.ctc import reference
-from ctcasr.ctc.op import ctc_forward_backward
 from ctcasr.ctc.batch import prepare
+from ctcasr.ctc.op import ctc_forward_backward
 
 
 def inputs(
@@ -57,3 +58,13 @@ def test_forward_alone_cannot_be_differentiated():
     assert grad.numel() == 0
     with pytest.raises(RuntimeError, match="need_grad=False"):
         nll.sum().backward()
+
+
+def test_derivatives_that_it_has_not_are_refused():
+    with pytest.raises(RuntimeError, match="backend='reference'"):
+        arguments = inputs()
+        nll, _, _ = ctc_forward_backward(*arguments)
+        torch.autograd.grad(nll.sum(), arguments[0], create_graph=True)
+    with forward_ad.dual_level(), pytest.raises(RuntimeError, match="forward-mode"):
+        logits, *others = inputs(requires_grad=False)
+        ctc_forward_backward(forward_ad.make_dual(logits, logits), *others)

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from ctcasr.ctc import ctc_loss, reference
+from ctcasr.ctc.batch import CtcBatch, prepare
 from ctcasr.ctc.cuda.backend import forward_backward
 from ctcasr.ctc.op import ctc_forward_backward
-from ctcasr.ctc.batch import CtcBatch, prepare
 
 pytestmark = [
     pytest.mark.cuda,

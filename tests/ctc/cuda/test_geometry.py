@@ -19,11 +19,11 @@ from torch import Tensor
 
 import ctcasr.ctc.cuda.geometry as plan_module
 from ctcasr.ctc import reference
+from ctcasr.ctc.batch import CtcBatch, CtcOutput, prepare
 from ctcasr.ctc.cuda import launch as launch_module
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.backend import host_inputs
 from ctcasr.ctc.cuda.geometry import Args, KernelGeometry, Launch, run
-from ctcasr.ctc.batch import CtcBatch, CtcOutput, prepare
 
 KERNELS = Path(plan_module.__file__).parent
 Twin = Callable[..., CtcOutput]
