@@ -45,6 +45,7 @@ SLUGS = frozenset(
         "several-channels",
         "cancelled-channels",
         "silent",
+        "quiet",
         "constant-features",
         "dead-features",
         "clipped",

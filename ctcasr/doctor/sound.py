@@ -14,6 +14,7 @@ from ctcasr.doctor.listen import SignalStats, Sound
 
 SILENT = 10 ** (-70 / 20)  # a peak below -70 dBFS: ten steps of 16 bits
 
+_QUIET = 10 ** (-50 / 20)  # an effective value below -50 dBFS
 _SHORT_S = 0.1  # seconds that a line may end before its file does
 _CANCELLED = 0.01  # of the channels' power is left in their mean
 _FLAT = 0.005  # of the samples on flat tops
@@ -215,6 +216,15 @@ def _level(signal: SignalStats) -> str:
     return f"are silent, as one with a peak of {peak}"
 
 
+def _is_quiet(signal: SignalStats) -> bool:
+    return signal.rms < _QUIET and signal.peak >= SILENT and signal.kept > _CANCELLED
+
+
+def _loudness(signal: SignalStats) -> str:
+    level = f"{20 * math.log10(signal.rms):.0f} dBFS" if signal.rms else "0"
+    return f"are quiet, as one with an effective value of {level}"
+
+
 def _has_offset(signal: SignalStats) -> bool:
     audible = signal.peak >= SILENT
     return audible and abs(signal.dc) > _OFFSET and abs(signal.dc) > _OFFSET_OF_RMS * signal.rms
@@ -228,6 +238,14 @@ def _is_constant(signal: SignalStats) -> bool:
 
 _SIGNAL_FAULTS = (
     _SignalFault("silent", _is_silent, _level, "delete the lines, or record them again"),
+    _SignalFault(
+        "quiet",
+        _is_quiet,
+        _loudness,
+        "nothing to do where front.floor_db is above 0, as in the default network; otherwise raise "
+        "their gain: an absolute floor of the features hides half of them",
+        hurts=False,
+    ),
     _SignalFault(
         "cancelled-channels",
         lambda signal: signal.kept < _CANCELLED,

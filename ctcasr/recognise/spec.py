@@ -46,7 +46,9 @@ def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
 
 
 PRESETS: dict[str, NetSpec] = {
+    # Levels relative to the utterance, so that a quiet recording is heard as a loud one.
     "default": NetSpec(
+        FrontSpec(floor_db=65.0),
         conv=_THREE_CONVS,
         rnn="lstm",
         layers=3,

@@ -32,6 +32,7 @@ def slugs(findings: list[Finding]) -> dict[str, tuple[int, ...]]:
     ("slug", "changes"),
     [
         ("silent", {"peak": 1e-5, "rms": 1e-6}),
+        ("quiet", {"peak": 0.01, "rms": 0.002}),
         ("cancelled-channels", {"kept": 1e-3}),
         ("clipped", {"flat": 0.02}),
         ("dc-offset", {"dc": -0.1}),

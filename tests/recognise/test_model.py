@@ -160,3 +160,13 @@ def test_logits_are_differentiable_down_to_the_samples() -> None:
             and bool(torch.isfinite(x.data.grad).all())
             and bool(x.data.grad.any())
         )
+
+
+def test_the_gain_of_a_recording_changes_nothing() -> None:
+    spec = dataclasses.replace(PRESETS["default"], layers=1, hidden=32)
+    model = build(spec, 5).eval()
+    samples = Seq.stack(audio(spec, 1.0), spec.front.rate_hz)
+    loud = model(samples).data
+    for gain_db in (-60.0, -20.0, 6.0):
+        quieter = samples.with_data(samples.data * 10 ** (gain_db / 20))
+        torch.testing.assert_close(model(quieter).data, loud, atol=1e-3, rtol=1e-3)

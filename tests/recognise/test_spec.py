@@ -151,3 +151,10 @@ def test_a_preset_is_changed_by_words_behind_its_name() -> None:
 def test_a_change_that_fits_nowhere_is_told(name: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         read_spec(name)
+
+
+def test_a_new_network_hears_levels_of_the_utterance_and_an_old_one_as_it_learnt() -> None:
+    assert read_spec("default").front.floor_db == 65.0
+    older = spec_to(read_spec("default"))
+    del older["front"]["floor_db"]  # a checkpoint from before has none
+    assert spec_from(older).front.floor_db == 0.0
