@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ctcasr.diagnose.cause import LIKELY, PAIR, Cause
 from ctcasr.diagnose.history import RunHistory
 
@@ -85,13 +87,21 @@ def model_too_large(history: RunHistory) -> Cause | None:
         )
     return Cause(
         "model-too-large",
-        f"WER is {history.evidence('train', 'wer'):.0%} on training utterances and "
+        f"WER is {history.evidence('train', 'wer'):.0%} on {_looked_at(history)} and "
         f"{history.wer:.0%} on the dev part{course} (the wrong audio changes its loss by "
         f"{history.listens():+.1%}).",
         "More data or augmentation; a smaller network, dropout and weight decay.",
         history.step,
         LIKELY,
     )
+
+
+def _looked_at(history: RunHistory) -> str:
+    """The training utterances behind a rate, and how few they are."""
+    rows = history.evidence("train", "rows")
+    if math.isnan(rows):
+        return "training utterances"
+    return f"the {rows:.0f} training utterances looked at"
 
 
 def _gets_worse(history: RunHistory) -> bool:

@@ -93,8 +93,9 @@ class Evidence:
         try:
             yield
         except Exception as error:  # whatever a look may stumble over
-            first_line = (str(error).splitlines() or [""])[0]
-            self.unmeasured[what] = f"{type(error).__name__}: {first_line[:_REASON]}"
+            first_line = str(error).partition("\n")[0]
+            kind = type(error).__name__
+            self.unmeasured[what] = f"{kind}: {first_line[:_REASON]}"
 
     @torch.no_grad()
     def train_batch(self, batch: Batch, lengths: tuple[int, ...]) -> None:

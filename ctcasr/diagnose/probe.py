@@ -51,23 +51,27 @@ class Activations(TorchFunctionMode):
 
         Outputs [B, T, ...] as long as the logits, whose `lengths` these are, are masked.
         """
-        shares = []
-        for output in self._outputs:
-            if output.dim() == 3:
-                largest = _masked(output, lengths).amax((0, 1))
-            else:
-                largest = output.amax((0, 1, 3))
-            shares.append(float((largest <= 0).float().mean()))
-        return shares
+        return [_dead_share(output, lengths) for output in self._outputs]
+
+
+def _dead_share(output: Tensor, lengths: tuple[int, ...]) -> float:
+    """Share of the units of one output [B, T, F] or [B, C, T, F] that are zero everywhere."""
+    if output.dim() == 3:
+        largest = _masked(output, lengths).amax((0, 1))
+    else:
+        largest = output.amax((0, 1, 3))
+    dead = largest <= 0
+    return float(dead.float().mean())
 
 
 def _masked(output: Tensor, lengths: tuple[int, ...]) -> Tensor:
     """Output [B, T, F] with zeros where there is padding, if its T is that of the logits."""
     if output.shape[1] != max(lengths, default=0):
         return output
+    counts = torch.tensor(lengths, device=output.device)
     steps = torch.arange(output.shape[1], device=output.device)
-    real = steps < torch.tensor(lengths, device=output.device)[:, None]
-    return output.masked_fill(~real[:, :, None], 0.0)
+    padding = steps >= counts[:, None]
+    return output.masked_fill(padding[:, :, None], 0.0)
 
 
 @contextmanager

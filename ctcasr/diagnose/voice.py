@@ -89,15 +89,22 @@ class VoiceTally:
         """What was heard so far."""
         rows = max(self.rows, 1)
         pitch_hz = math.nan
-        spread = math.nan
+        pitch_spread = math.nan
+        level_db = math.nan
         if len(self.pitches_hz) >= _LEAST_VOICED:
             pitches = torch.tensor(self.pitches_hz)
-            quarters = torch.tensor([0.25, 0.75])
-            low, high = pitches.quantile(quarters).tolist()
             pitch_hz = float(pitches.median())
-            spread = (high - low) / pitch_hz
-        level_db = median(self.levels_db) if self.levels_db else math.nan
-        return VoiceStats(self.silent / rows, pitch_hz, spread, self.active_s / rows, level_db)
+            middle_half = pitches.quantile(0.75) - pitches.quantile(0.25)
+            pitch_spread = float(middle_half) / pitch_hz
+        if self.levels_db:
+            level_db = median(self.levels_db)
+        return VoiceStats(
+            silent=self.silent / rows,
+            pitch_hz=pitch_hz,
+            pitch_spread=pitch_spread,
+            active_s=self.active_s / rows,
+            level_db=level_db,
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """All fields, as plain data."""

@@ -23,6 +23,11 @@ class _Row(NamedTuple):
     frames: int
     labels: int
 
+    @property
+    def is_roomy(self) -> bool:
+        """Whether the labels leave any choice of where to stand."""
+        return self.frames >= 2 * self.labels
+
 
 class DeafYardstick:
     """Remembers targets until it is asked for the first time; then there is a deaf model.
@@ -42,8 +47,9 @@ class DeafYardstick:
 
     def remember(self, batch: Batch, frames: tuple[int, ...]) -> None:
         """Take in the targets of a training batch whose logits had so many frames."""
-        enough = self.model is not None or len(self._rows) >= _REMEMBERED
-        if enough or batch.ids[0] in self._seen:
+        if self.model is not None or len(self._rows) >= _REMEMBERED:
+            return
+        if batch.ids[0] in self._seen:
             return
         self._seen.update(batch.ids)
         self._add(batch.targets.cpu(), frames, batch.target_lengths)
@@ -69,21 +75,24 @@ class DeafYardstick:
         """The deaf model of some of the rows; None where none of them leaves it any choice."""
         every = max(1, math.ceil(len(self._rows) / _FITTED_ON))
         rows = self._rows[::every]
-        roomy = [row for row in rows if row.frames >= 2 * row.labels]
-        if not roomy:
+        if not any(row.is_roomy for row in rows):
             return None
-        targets = torch.cat([row.targets for row in rows])
-        frames = tuple(row.frames for row in rows)
-        labels = tuple(row.labels for row in rows)
-        return DeafModel.fit(targets, frames, labels, self.classes, blank=self.blank)
+        return DeafModel.fit(
+            targets=torch.cat([row.targets for row in rows]),
+            input_lengths=tuple(row.frames for row in rows),
+            target_lengths=tuple(row.labels for row in rows),
+            classes=self.classes,
+            blank=self.blank,
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """`model`, or `targets`, `frames`, `labels` and `seen`: plain data for a checkpoint."""
         if self.model is not None:
             return {"model": self.model.state_dict()}
-        no_targets = torch.zeros(0, dtype=torch.int64)
+        targets = [torch.zeros(0, dtype=torch.int64)]
+        targets.extend(row.targets for row in self._rows)
         return {
-            "targets": torch.cat([no_targets, *(row.targets for row in self._rows)]),
+            "targets": torch.cat(targets),
             "frames": [row.frames for row in self._rows],
             "labels": [row.labels for row in self._rows],
             "seen": sorted(self._seen),
@@ -104,4 +113,6 @@ class DeafYardstick:
 def finite_mean(losses: Tensor) -> float:
     """Mean of losses [B] without the rows that have no path; NaN where none has one."""
     with_path = losses[~losses.isposinf()]
-    return float(with_path.mean()) if len(with_path) else math.nan
+    if not len(with_path):
+        return math.nan
+    return float(with_path.mean())

@@ -50,6 +50,16 @@ class FrameBudget:
         """T - U - R: frames to spare; below 0 no alignment exists."""
         return self.frames - self.needed
 
+    @property
+    def fits(self) -> bool:
+        """Whether an alignment exists."""
+        return self.slack >= 0
+
+    @property
+    def is_tight(self) -> bool:
+        """Whether there are less than a fifth more frames than are needed."""
+        return self.fits and self.slack < _TIGHT * self.needed
+
 
 @dataclass(frozen=True)
 class Slack:
@@ -96,24 +106,21 @@ def distribution(budgets: Sequence[FrameBudget]) -> Slack | None:
         return None
     slack = np.array([budget.slack for budget in budgets])
     percentiles = np.percentile(slack, (1, 5, 50, 95)).tolist()
-    tight = 0
-    for budget in budgets:
-        tight += 0 <= budget.slack < _TIGHT * budget.needed
     return Slack(
         utterances=len(budgets),
-        infeasible=int((slack < 0).sum()),
+        infeasible=sum(not budget.fits for budget in budgets),
         least=int(slack.min()),
         p1=percentiles[0],
         p5=percentiles[1],
         median=percentiles[2],
         p95=percentiles[3],
-        tight=tight,
+        tight=sum(budget.is_tight for budget in budgets),
     )
 
 
 def too_few_frames(budgets: Sequence[FrameBudget]) -> list[Finding]:
     """Utterances that have fewer frames than their text needs: no alignment exists."""
-    short = [budget for budget in budgets if budget.slack < 0]
+    short = [budget for budget in budgets if not budget.fits]
     if not short:
         return []
     worst = min(short, key=lambda budget: budget.slack)
