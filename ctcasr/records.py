@@ -346,7 +346,12 @@ def _record_of(row: str) -> Record | None:
 
 
 def _line(record: Record) -> str:
-    return json.dumps(_strict(record.as_json()), ensure_ascii=False, allow_nan=False) + "\n"
+    """A record as a line that UTF-8 can write.
+
+    Broken bytes of file names are lone surrogates in Python; they become \\udc80, which JSON reads.
+    """
+    text = json.dumps(_strict(record.as_json()), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"
 
 
 def _strict(value: Any) -> Any:

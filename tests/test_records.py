@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.records import RecordFile, read_records, record_from
+from ctcasr.records import EventRecord, RecordFile, read_records, record_from
 
 
 def written(path: Path, *steps: int) -> Path:
@@ -107,3 +107,13 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path: Path, broken: str) -> No
     path.write_text("\n".join(lines), encoding="utf-8")
     with pytest.warns(UserWarning, match=r"records\.jsonl:2"):
         assert [record.step for record in read_records(path)] == [1, 2]
+
+
+def test_broken_bytes_in_a_name_stop_no_run(tmp_path: Path) -> None:
+    name = b"caf\xe9.wav".decode("utf-8", "surrogateescape")
+    event = EventRecord(step=1, message=name, ids=[name, "日本"])
+    for keep in (0, 1):
+        file = RecordFile(tmp_path / "records.jsonl", keep)
+        file.write(event)
+        file.close()
+        assert read_records(tmp_path)[-1] == event
