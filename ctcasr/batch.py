@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,9 @@ from torch import Tensor
 from ctcasr.seq import Seq
 
 Item = TypeVar("Item")
+
+_MOST_SECONDS = 1e9  # 31 years; an integer may be larger than any float
+_SHOWN = 80  # characters of a wrong value
 
 _KNOWN_KEYS = (
     "audio_filepath",
@@ -69,9 +71,10 @@ class Utterance:
         if isinstance(value, bool) or not isinstance(value, int | float):
             usable = False
         else:
-            usable = math.isfinite(value) and value >= 0
+            usable = 0 <= value <= _MOST_SECONDS  # of NaN neither is true
         if not usable:
-            raise ValueError(f"{self._prefix}{name}: expected seconds >= 0; got {value!r}")
+            got = repr(value)[:_SHOWN]
+            raise ValueError(f"{self._prefix}{name}: expected seconds >= 0; got {got}")
 
     @staticmethod
     def from_json(line: Mapping[str, Any], folder: Path, where: str = "") -> Utterance:

@@ -68,8 +68,12 @@ def native_samples(sound: Sound, rate_hz: int | None = None) -> tuple[Tensor, in
         return as_samples(sound, rate_hz), check_rate(rate_hz)
     if isinstance(sound, str | Path):
         native_hz = audio_info(sound).rate_hz
-    else:
+    elif hasattr(sound, "read"):
         native_hz = _rate_of(sound)
+    else:
+        raise AudioError(
+            f"expected a file or an array of samples as sound; got {type(sound).__name__}"
+        )
     return read_audio(sound, native_hz), native_hz
 
 

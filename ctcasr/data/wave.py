@@ -93,7 +93,7 @@ def wave_layout(source: Path | bytes) -> WaveLayout | None:
         return _layout(io.BytesIO(source), len(source))
     try:
         stat = source.stat()
-    except OSError:
+    except (OSError, ValueError):  # a path with a zero byte is no path
         return None
     return _layout_of_file(source, stat.st_size, stat.st_mtime_ns)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.batch import Utterance
-from ctcasr.data import ManifestError, read_manifest, write_manifest
+from ctcasr.data import (
+    AudioError,
+    ManifestError,
+    read_audio,
+    read_manifest,
+    write_manifest,
+)
 
 GOOD = '{"audio_filepath": "a.wav", "duration": 1.5, "text": "hello"}'
 
@@ -146,3 +153,29 @@ def test_recordings(data_root: Path, name: str, count: int) -> None:
     manifest = read_manifest(data_root / f"{name}.jsonl")
     assert len(manifest) == count and not manifest.skipped
     assert all(u.audio_filepath.is_file() for u in manifest)
+
+
+def test_odd_lines_are_read_or_named(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    values = [None, 0, -1, 1e400, "x", "", [], {}, True, "a.wav", float("nan"), "\0", 10**400]
+    keys = ["audio_filepath", "duration", "text", "offset", "speaker", "label", "fold", "id"]
+    path = tmp_path / "m.jsonl"
+    outcomes = set()
+    for _ in range(1500):
+        line = {key: draw.choice(values) for key in draw.sample(keys, draw.randint(0, 5))}
+        if draw.random() < 0.7:
+            line["audio_filepath"] = draw.choice(["a.wav", "b/c.wav", "\0", "x\n"])
+        content = bytearray(json.dumps(line).encode())
+        if draw.random() < 0.2:
+            content[draw.randrange(len(content))] = draw.randrange(256)
+        path.write_bytes(content)
+        try:
+            (utterance,) = read_manifest(path).utterances
+        except ManifestError as error:
+            assert "m.jsonl" in str(error) and len(str(error)) < 1000
+            outcomes.add("named")
+        else:
+            with pytest.raises(AudioError):  # there is no such file
+                read_audio(utterance, 16000)
+            outcomes.add("read")
+    assert outcomes == {"named", "read"}

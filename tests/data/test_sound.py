@@ -59,3 +59,6 @@ def test_the_rate_of_its_own(path: Path) -> None:
         native_samples(io.BytesIO(b"no sound"))
     with pytest.raises(AudioError, match="rate_hz"):
         native_samples(WAVE)
+    for wrong in (None, 3, [0.5]):
+        with pytest.raises(AudioError, match="a file or an array of samples"):
+            native_samples(wrong)  # type: ignore[arg-type]
