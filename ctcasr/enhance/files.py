@@ -93,8 +93,9 @@ def plan_tree(source: Path, out: Path, video: Path | None = None) -> Jobs:
     """What `enhance_tree` would do, before anything is read or written.
 
     Below a folder it is every file that libsndfile reads. FLAC files stay FLAC; every other kind
-    is written as WAV. An OUT without an ending is a folder. Raises ValueError where there is no sound, where two files would be written
-    to one place or over an original, and for an OUT of another kind than .wav or .flac.
+    is written as WAV. An OUT without an ending is a folder. Raises ValueError where there is no
+    sound, where two files would be written to one place or over an original, and for an OUT of
+    another kind than .wav or .flac.
     """
     if source.is_dir():
         return _plan_folder(source, out, video)

@@ -118,7 +118,10 @@ def beam_decoder(
     if phrases:
         scorers.append(Hotwords(tokenizer, phrases, hotword_bonus))
     scorer = _sum_of(scorers)
-    search = BeamSearch(tokenizer.blank, beam, nbest, floor, skip_blank, scorer)
+    # Several sequences of pieces may spell one text: it is returned once.
+    search = BeamSearch(
+        tokenizer.blank, beam, nbest, floor, skip_blank, scorer, spelling=tokenizer.decode
+    )
     return BeamDecoder(search, tokenizer)
 
 

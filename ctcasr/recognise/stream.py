@@ -262,7 +262,7 @@ class Stream:
         Samples are a tensor or a numpy array, [N] or [channels, N], floats of -1..1 or integers.
         Raises AudioError for samples that cannot be sound, RuntimeError after `finish`.
         """
-        if len(samples.shape) == 1 and samples.shape[0] == 0:
+        if tuple(getattr(samples, "shape", ())) == (0,):
             return self._take(torch.zeros(0), last=False)
         return self._take(as_samples(samples, self.rate_hz, "chunk"), last=False)
 

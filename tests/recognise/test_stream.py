@@ -252,6 +252,7 @@ def test_wrong_samples_and_an_ended_stream_are_told() -> None:
         (torch.zeros(5, 2), "more channels than sound"),
         (torch.tensor([math.nan]), "expected finite samples"),
         (32768 * noise(50), "divided by 32768"),
+        (None, "got NoneType"),
     ):
         with pytest.raises(AudioError, match=f"chunk: .*{told}"):
             stream.feed(wrong)
