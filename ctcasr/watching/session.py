@@ -114,6 +114,8 @@ class Watch:
         self._known: set[int] = set()  # ids of parameters that an optimiser knows
         self._before: ParameterSample | None = None  # at the last check
         self._next_check = FIRST_CHECK
+        self._checked_at = -1  # the step of the last check
+        self._parameter_stats: dict[str, Any] = {}
         self._said_blind = False
         self._said = ("", "")  # state and first cause that were told last
 
@@ -303,21 +305,25 @@ class Watch:
 
     def _parameter_evidence(self) -> dict[str, Any]:
         """Which parameters behind the loss are not in any optimiser, or do not move."""
+        if self.step == self._checked_at:  # nothing can have moved since
+            return self._parameter_stats
         total = max(sum(parameter.numel() for parameter in self._parameters), 1)
         unmoved = [] if self._before is None else self._before.unmoved(self._parameters)
         unknown = [p for p in self._parameters if self._known and id(p) not in self._known]
         names = self._names()
-        left = [parameter for parameter in unmoved if parameter.grad is not None]
+        left = [parameter for parameter in unmoved if _has_gradient(parameter)]
         self._before = ParameterSample.of(self._parameters)
-        return {
+        self._checked_at = self.step
+        self._parameter_stats = {
             "frozen": sum(parameter.numel() for parameter in unknown) / total,
             "frozen_names": [names[id(parameter)] for parameter in unknown[:3]],
             "still": sum(parameter.numel() for parameter in unmoved) / total,
             "left": sum(parameter.numel() for parameter in left) / total,
             "left_names": [names[id(parameter)] for parameter in left[:3]],
-            "watched": self._before is not None,
+            "watched": True,
             "gradients": {},
         }
+        return self._parameter_stats
 
     def _names(self) -> dict[int, str]:
         """A name for each parameter behind the loss: the model's, or its shape."""
@@ -327,7 +333,8 @@ class Watch:
         return names
 
     def _last_look(self) -> None:
-        if self._dev_rows or self._training_rows is not None:
+        moved_on = self.step > self._checked_at
+        if self._dev_rows or (moved_on and not self._dev_seen):
             self._check()
         message = f"{self.step} optimiser steps watched, {self._losses_seen} CTC losses seen"
         self._event(Reason.FINISHED, message)
@@ -448,6 +455,10 @@ def exact_loss(arguments: LossArguments) -> Tensor:
         normalize=False,
     )
     return loss[0] if single and arguments.reduction == 0 else loss
+
+
+def _has_gradient(parameter: nn.Parameter) -> bool:
+    return parameter.grad is not None and bool((parameter.grad != 0).any())
 
 
 def _decoder(decode: Decode | Any | None) -> Decode | None:

@@ -1,0 +1,199 @@
+"""A watch over a loop that knows nothing of it: tells what is wrong and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ctcasr.records import CheckRecord, Reason, StepRecord, read_records
+from ctcasr.watching.session import Watch, watch
+
+GLYPHS = (torch.rand(6, 8, 6, generator=torch.Generator().manual_seed(5)) > 0.5).float()
+CELL = 8  # columns that a digit takes
+
+
+def strings_of_digits(count: int, draw: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Pictures [B, 8, W] of digit strings, their labels, and both lengths: a toy of reading."""
+    sizes = torch.randint(2, 4, (count,), generator=draw)
+    labels = torch.randint(6, (int(sizes.sum()),), generator=draw)
+    pictures = 0.2 * torch.randn(count, 8, 3 * CELL, generator=draw)
+    for row, digits in enumerate(labels.split(sizes.tolist())):
+        for place, digit in enumerate(digits.tolist()):
+            pictures[row, :, CELL * place + 1 : CELL * place + 7] += GLYPHS[digit]
+    return pictures, labels + 1, sizes * CELL, sizes
+
+
+class Reader(nn.Module):
+    """LSTM over columns; log-probabilities [T, B, 7]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(8, 24, bidirectional=True)
+        self.head = nn.Linear(48, 7)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        states, _ = self.rnn(pictures.permute(2, 0, 1))
+        return self.head(states).log_softmax(2)
+
+
+@dataclass
+class Loop:
+    """Somebody's training loop, with what may be wrong in it."""
+
+    steps: int = 60
+    lr: float = 1e-2
+    trained: Callable[[Reader], list[nn.Parameter]] = lambda model: list(model.parameters())
+    scores: Callable[[Tensor], Tensor] = lambda scores: scores
+    input_lengths: Callable[[Tensor], Tensor] = lambda lengths: lengths
+    clip: float = 10.0
+    dev_every: int = 0
+
+    def run(self, session: Any = None) -> Reader:
+        torch.manual_seed(0)
+        model = Reader()
+        optimiser = torch.optim.Adam(self.trained(model), lr=self.lr)
+        ctc = nn.CTCLoss(zero_infinity=True)
+        draw = torch.Generator().manual_seed(1)
+        with session or nullcontext():
+            for step in range(self.steps):
+                pictures, labels, frames, sizes = strings_of_digits(8, draw)
+                scores = self.scores(model(pictures))
+                loss = ctc(scores, labels, self.input_lengths(frames), sizes)
+                optimiser.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(model.parameters(), self.clip)
+                optimiser.step()
+                if self.dev_every and (step + 1) % self.dev_every == 0:
+                    with torch.no_grad():
+                        pictures, labels, frames, sizes = strings_of_digits(16, draw)
+                        ctc(model(pictures), labels, frames, sizes)
+        return model
+
+
+PLANTED: dict[str, tuple[str, Loop]] = {
+    "the head is not handed to the optimiser": (
+        "frozen-parameters",
+        Loop(trained=lambda model: list(model.rnn.parameters())),
+    ),
+    "a rate of zero": ("learning-rate-zero", Loop(lr=0.0)),
+    "a rate far too low": ("learning-rate-too-low", Loop(lr=1e-6)),
+    "a rate far too high": ("learning-rate-too-high", Loop(lr=10.0)),
+    "probabilities where log-probabilities belong": ("softmax-as-logits", Loop(scores=torch.exp)),
+    "too few frames for the texts": (
+        "stride-too-large",
+        Loop(input_lengths=lambda frames: frames // CELL - 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("planted", PLANTED)
+def test_a_planted_cause_is_named_first(planted: str) -> None:
+    slug, loop = PLANTED[planted]
+    session = watch(say=None)
+    loop.run(session)
+    assert session.verdict is not None
+    assert [cause.slug for cause in session.verdict.causes][:1] == [slug]
+
+
+def test_a_healthy_loop_alarms_nobody() -> None:
+    said: list[str] = []
+    session = watch(say=said.append)
+    Loop(steps=150).run(session)
+    assert session.verdict is not None
+    assert session.verdict.causes == ()
+    assert not [line for line in said if "trouble" in line]
+
+
+def test_weights_are_the_same_to_the_bit() -> None:
+    watched = Loop(dev_every=15).run(watch(say=None))
+    free = Loop(dev_every=15).run()
+    for name, tensor in free.state_dict().items():
+        assert torch.equal(watched.state_dict()[name], tensor), name
+
+
+def test_a_run_folder_is_left_as_by_our_own_trainer(tmp_path: Path) -> None:
+    Loop(dev_every=15).run(watch(out=tmp_path, say=None))
+    records = read_records(tmp_path)
+    assert records[0].kind == "start"
+    assert records[-1].data["reason"] == Reason.FINISHED
+    steps = [record for record in records if isinstance(record, StepRecord)]
+    checks = [record for record in records if isinstance(record, CheckRecord)]
+    assert sum(record.steps or 0 for record in steps) == 60
+    assert [check.step for check in checks] == [15, 30, 45, 60]
+    assert all(check.verdict is not None for check in checks)
+    for line in (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines():
+        json.loads(line)
+
+
+def test_without_a_dev_part_training_rows_are_looked_at_and_called_so() -> None:
+    session = watch(say=None)
+    Loop().run(session)
+    checks = [record for record in session.file.history if isinstance(record, CheckRecord)]
+    assert checks and all(check.metrics["on_training_rows"] == 1.0 for check in checks)
+
+
+def test_a_failure_of_the_watch_is_one_warning_and_training_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*args: object) -> None:
+        raise KeyError("of its own")
+
+    monkeypatch.setattr(Watch, "_look_at_lattice", broken)
+    session = watch(say=None)
+    with pytest.warns(UserWarning, match="looks no more") as warned:
+        model = Loop(steps=5).run(session)
+    assert len(warned) == 1
+    assert torch.equal(model.head.bias, Loop(steps=5).run().head.bias)
+
+
+def test_an_error_of_the_loop_gets_out_and_is_recorded() -> None:
+    session = watch(say=None)
+    with pytest.raises(ZeroDivisionError), session:
+        raise ZeroDivisionError("theirs")
+    reasons = [record.data.get("reason") for record in session.file.history]
+    assert Reason.LOSS_FAILED in reasons
+
+
+def test_it_says_when_it_sees_nothing() -> None:
+    said: list[str] = []
+    layer = nn.Linear(1, 1)
+    optimiser = torch.optim.SGD(layer.parameters(), lr=0.1)
+    with watch(say=said.append):
+        for _ in range(101):
+            optimiser.zero_grad()
+            layer(torch.ones(1)).sum().backward()
+            optimiser.step()
+    assert sum("no CTC loss was computed" in line for line in said) == 1
+
+
+def test_two_sessions_do_not_nest_and_one_can_end_twice() -> None:
+    session = watch(say=None).start()
+    with pytest.raises(RuntimeError, match="does not run"):
+        session.start()
+    session.stop()
+    assert session.stop() is session.verdict
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("zero_infinity", [False, True])
+def test_the_exact_loss_replaces_torchs_with_the_same_value(
+    reduction: str, zero_infinity: bool
+) -> None:
+    draw = torch.Generator().manual_seed(2)
+    pictures, labels, frames, sizes = strings_of_digits(6, draw)
+    scores = Reader()(pictures)
+    if zero_infinity:
+        frames[0] = 1  # no path
+    ctc = nn.CTCLoss(reduction=reduction, zero_infinity=zero_infinity)
+    plain = ctc(scores, labels, frames, sizes)
+    with watch(say=None, replace_loss=True):
+        exact = ctc(scores, labels, frames, sizes)
+    assert torch.allclose(plain, exact, rtol=1e-5)
