@@ -39,6 +39,9 @@ class Reason(StrEnum):
     GRADIENT_NOT_FINITE = "gradient-not-finite"
     NO_ALIGNMENT = "no-alignment"  # no utterance of the batch has one
     NOTHING_FITS = "nothing-fits"  # no utterance of the batch fits into memory
+    ORDER_CHANGED = "order-changed"  # the batches are others than when the run was stopped
+    PLAN_CHANGED = "plan-changed"  # so many epochs are planned now, and no longer as many as before
+    NO_BEST = "no-best"  # no check had a score, so that best.pt is the last network
     LOSS_FAILED = "loss-failed"  # the loss refused its arguments; training ended
     OTHER = "other"  # of an older run, or of somebody else's
 

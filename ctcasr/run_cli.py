@@ -93,8 +93,6 @@ def run_training(recipe: str, settings: RunSettings, parts: Parts, world: World)
     parts.task.notes.update(run_notes(recipe, settings, parts.heard, **parts.notes))
     pace = measure_pace(parts.task, parts.train, pick_device(settings.device), settings.bf16)
     parts.train.workers = choose_workers(settings.workers, parts.train, pace)
-    if not resume and world.rank == 0:
-        write_settings(settings, out)
     records = fit(
         parts.task,
         parts.train,
@@ -105,5 +103,6 @@ def run_training(recipe: str, settings: RunSettings, parts: Parts, world: World)
         world=world,
         pace=pace,
     )
-    for _ in watch(records):
-        pass
+    for count, _ in enumerate(watch(records)):
+        if count == 0:  # the run has begun: a folder that was refused keeps the settings it has
+            write_settings(settings, out)

@@ -127,7 +127,7 @@ def train(s: Settings, arm: Arm, seed: int, folder: Path) -> list[CheckRecord]:
         arm.objective,
         arm.blank_penalty,
     )
-    config = replace(s, seed=seed, **arm.config)
+    config = replace(s, seed=seed, overwrite=True, **arm.config)  # what has no result broke off
     records = fit(task, train_loader, dev_loader, out=folder, config=config)
     return [record for record in records if isinstance(record, CheckRecord)]
 

@@ -25,7 +25,7 @@ from ctcasr.net import Pruner, Schedule
 from ctcasr.run_cli import run_cli, run_training
 from ctcasr.scoring.confusion import Confusion, PooledAccuracy, pooled
 from ctcasr.show import draw_classes
-from ctcasr.train import Parts, RunSettings, World, option, parse, read_manifests
+from ctcasr.train import Parts, RunSettings, World, option, parse, read_manifests, saved_run
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ class Settings(RunSettings):
     speeds: str = option("0.9,1,1.1", "speeds at which clips are learnt from")
     prune: float = option(0.0, "share of the weights that is pruned away; 0: none")
     listen: bool = option(True, "look for the same sound in train and test, not only the same file")
-    resume: bool = option(
-        False, "go on with the run in --out; rounds that are done are read, not repeated"
-    )
+    resume: bool = option(False, "go on with the run in --out; rounds that are done are only read")
     workers: int = option(0, "processes that read ahead; -1: as many as a measurement asks for")
     epochs: int = option(80, "passes over the training data")
     lr: float = option(1e-2, "highest learning rate")
@@ -106,7 +104,8 @@ def rounds(s: Settings) -> list[data.Fold]:
 def train(s: Settings, fold: data.Fold, folder: Path, world: World) -> Confusion:
     """One round: learn, select (by a part of train, if at all), score once."""
     resume = world.broadcast_object(s.resume and (folder / "last.pt").is_file())
-    own = replace(s, out=str(folder), resume=resume)
+    # A round that was broken off before anything was saved begins anew.
+    own = replace(s, out=str(folder), resume=resume, overwrite=s.overwrite or s.resume)
     run_training("classify", own, prepare(own, fold, world), world)
     tally = score(own, fold) if world.rank == 0 else Confusion.of(())
     return world.broadcast_object(tally)
@@ -114,6 +113,7 @@ def train(s: Settings, fold: data.Fold, folder: Path, world: World) -> Confusion
 
 def prepare(s: Settings, fold: data.Fold, world: World) -> Parts:
     """The task, the clips to learn from, and those that select, if any."""
+    saved_run(s, world)  # refused where the folder holds another run
     torch.manual_seed(s.seed)
     spec = read_classifier(s.net)
     classes = data.classes_of(fold.train)

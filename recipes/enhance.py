@@ -41,6 +41,7 @@ from ctcasr.train import (
     parse,
     read_manifests,
     read_split,
+    saved_run,
 )
 
 
@@ -119,6 +120,7 @@ def run(
 def prepare(scenes: Scenes, world: World) -> tuple[Parts, Enhance]:
     """The task, the scenes to learn from, and those that select."""
     s = scenes.settings
+    saved_run(s, world)  # refuses a folder that holds another run
     torch.manual_seed(s.seed)
     train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")

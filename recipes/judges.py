@@ -18,7 +18,7 @@ from recognise import prepare
 from ctcasr.data import Loader, read_manifest, split_dev, write_manifest
 from ctcasr.data.mixture import Interferers, MixtureCorpus
 from ctcasr.run_cli import run_cli, run_training
-from ctcasr.train import World, option, parse, read_manifests
+from ctcasr.train import World, option, parse, read_manifests, saved_run
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,20 @@ def main(argv: list[str] | None = None) -> None:
     s = parse(Settings, argv, prog="judges")
     if s.only not in ("", "r1", "r2"):
         raise ValueError(f"only: expected r1, r2 or nothing; got {s.only!r}")
+    names = [s.only] if s.only else ["r1", "r2"]
     with World.joined(s.device) as world:
+        for name in names:
+            saved_run(own_settings(s, name), world)  # refused before anything is written
         if not s.dev:
             s = with_own_parts(s, world)
-        for name in (s.only,) if s.only else ("r1", "r2"):
-            train(s, name, world)
+        for name in names:
+            train(own_settings(s, name), name, world)
+
+
+def own_settings(s: Settings, name: str) -> Settings:
+    """The settings of one judge: another seed for each, so that no first weights are shared."""
+    changes: dict[str, Any] = {"out": str(Path(s.out) / name), "seed": s.seed + (name == "r2")}
+    return replace(s, **changes)
 
 
 def with_own_parts(s: Settings, world: World) -> Settings:
@@ -64,19 +73,15 @@ def with_own_parts(s: Settings, world: World) -> Settings:
 
 def train(s: Settings, name: str, world: World) -> None:
     """One recogniser: R1 hears the speech as it is, R2 with interferers, anew in each epoch."""
-    noisy = name == "r2"
-    # Another seed for each: two judges shall not share their first weights.
-    changes: dict[str, Any] = {"out": str(Path(s.out) / name), "seed": s.seed + noisy}
-    own = replace(s, **changes)
     # Noise reaches R2 as a mixture, with the classes that are left out; not as augmentation.
-    parts = prepare(replace(own, noise=""), world)
-    if noisy:
+    parts = prepare(replace(s, noise=""), world)
+    if name == "r2":
         kinds = interferers(s)
         mix_into(parts.train, kinds)
         if parts.dev is not None:
             mix_into(parts.dev, kinds)
-    run_training("judges", own, parts, world)
-    print(f"{'R2, noisy' if noisy else 'R1, clean'}: {Path(own.out) / 'best.pt'}")
+    run_training("judges", s, parts, world)
+    print(f"{'R2, noisy' if name == 'r2' else 'R1, clean'}: {Path(s.out) / 'best.pt'}")
 
 
 def mix_into(loader: Loader, kinds: list[Interferers]) -> None:

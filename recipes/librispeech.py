@@ -33,10 +33,11 @@ from ctcasr.train import (
     read_manifests,
     read_split,
     required,
+    saved_run,
 )
 
 NET = NetSpec(
-    FrontSpec(bands=80),
+    FrontSpec(bands=80, floor_db=65.0),
     conv=(ConvSpec(32, (5, 5), (2, 2)), ConvSpec(32, (5, 5), (2, 2))),
     rnn="lstm",
     layers=6,
@@ -92,9 +93,13 @@ def main(argv: list[str] | None = None) -> None:
 
 def prepare(s: Settings, world: World) -> Parts:
     """The task, the batches to learn from, and those that select."""
+    saved = saved_run(s, world)
     torch.manual_seed(s.seed)
     train, dev = read_split(s.train, s.dev, DEV_SHARE, s.seed)
-    tokenizer = make_pieces(s, [u.text or "" for u in train])
+    if saved:
+        tokenizer = Pieces.from_state(saved["tokenizer"])
+    else:
+        tokenizer = make_pieces(s, [u.text or "" for u in train])
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
     print(f"{tokenizer.size} symbols")
 

@@ -22,8 +22,17 @@ from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.run_cli import run_cli, run_training
 from ctcasr.show import draw_run
-from ctcasr.text import make_tokenizer
-from ctcasr.train import Parts, RunSettings, World, option, parse, read_manifests, required
+from ctcasr.text import make_tokenizer, tokenizer_from_state
+from ctcasr.train import (
+    Parts,
+    RunSettings,
+    World,
+    option,
+    parse,
+    read_manifests,
+    required,
+    saved_run,
+)
 
 SECONDS_PER_HOUR = 3600
 NO_MASKS = SpecAugment(0, 0.0, 0, 0.0)
@@ -74,12 +83,16 @@ def main(argv: list[str] | None = None) -> None:
 
 def prepare(s: Settings, world: World) -> Parts:
     """The task, the speech to learn from, and that of other voices, which selects."""
+    saved = saved_run(s, world)
     torch.manual_seed(s.seed)
     spec = read_spec(s.net)
     rate_hz = spec.front.rate_hz
     lines = read_lines(s.texts.split(","))
     texts = WordTexts(lines, s.symbols)
-    tokenizer = make_tokenizer(s.text, lines)
+    if saved:
+        tokenizer = tokenizer_from_state(saved["tokenizer"])
+    else:
+        tokenizer = make_tokenizer(s.text, lines)
     train_voices, dev_voices = split_voices(s.seed)
     fewest, most = (int(count) for count in s.words.split(","))
     words = (fewest, most)

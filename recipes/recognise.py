@@ -22,7 +22,7 @@ from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.run_cli import run_cli, run_training
 from ctcasr.show import draw_run, draw_utterance
-from ctcasr.text import Tokenizer, make_tokenizer, measure_coverage
+from ctcasr.text import Tokenizer, make_tokenizer, measure_coverage, tokenizer_from_state
 from ctcasr.text.tokenizer import Digits
 from ctcasr.train import (
     Parts,
@@ -33,6 +33,7 @@ from ctcasr.train import (
     read_manifests,
     read_split,
     required,
+    saved_run,
 )
 
 DRAWN = 3  # utterances of the dev part that are drawn at the end
@@ -94,9 +95,13 @@ def main(argv: list[str] | None = None) -> None:
 
 def prepare(s: Settings, world: World) -> Parts:
     """The task, the batches to learn from, and those that select."""
+    saved = saved_run(s, world)
     torch.manual_seed(s.seed)
     train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
-    tokenizer = make_tokenizer(s.text, [u.text or "" for u in train], s.strict, s.digits)
+    if saved:  # pieces that were learnt from another manifest mean other texts
+        tokenizer = tokenizer_from_state(saved["tokenizer"])
+    else:
+        tokenizer = make_tokenizer(s.text, [u.text or "" for u in train], s.strict, s.digits)
     report_texts([*train, *dev], tokenizer)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
 

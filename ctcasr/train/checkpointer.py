@@ -10,6 +10,7 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.task import Stateful, Task
+from ctcasr.train.identity import refuse_another_network
 from ctcasr.train.meter import StepMeter
 from ctcasr.train.state import TrainState, rng_state, set_rng_state
 from ctcasr.train.world import World
@@ -44,30 +45,31 @@ class Checkpointer:
         if self.world.rank == 0:
             checkpoint.save(self.out / "best.pt", self.task.export())
 
-    def save_last(self, named: set[str]) -> None:
+    def save_last(self, **more: Any) -> None:
         """Write last.pt, from which the run goes on as if it had never stopped.
 
-        `named` are the lines that were told of. Every rank must be asked.
+        `more` is what `restore` returns beside. Every rank must be asked.
         """
         generators = self.world.gather(rng_state())
         if self.world.rank != 0:
             return
-        training = {
+        training: dict[str, Any] = {
+            **more,
             "progress": self.state.as_dict(),
             "optimiser": self.optimiser.state_dict(),
             "rng": generators,
-            "named": sorted(named),
             "meter": self.meter.state_dict(),
         }
         if isinstance(self.task, Stateful):
             training["task"] = self.task.state_dict()
         checkpoint.save(self.out / "last.pt", {**self.task.export(), "training": training})
 
-    def restore(self, seed: int) -> set[str]:
-        """Go on from last.pt; returns the lines that were told of. Every rank must be asked.
+    def restore(self, seed: int) -> Mapping[str, Any]:
+        """Go on from last.pt; returns all that `save_last` wrote. Every rank must be asked.
 
         Raises:
-            CheckpointError: where there is no last.pt, or none of a training run.
+            CheckpointError: where there is no last.pt, none of a training run, or that of a network
+                with other symbols, classes, layers or front-end.
         """
         path = self.out / "last.pt"
         own = checkpoint.load(path) if self.world.rank == 0 else {}
@@ -76,7 +78,8 @@ class Checkpointer:
             raise checkpoint.CheckpointError(
                 f"{path}: expected the state of a training run; there is none in it"
             )
-        training = saved["training"]
+        refuse_another_network(saved, self.task.export(), path)
+        training: Mapping[str, Any] = saved["training"]
         self.task.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(training["optimiser"])
         self.state.restore(training["progress"])
@@ -86,7 +89,7 @@ class Checkpointer:
         if "task" in training and isinstance(self.task, Stateful):
             self.task.load_state_dict(training["task"])
         self._restore_generators(training["rng"], seed)
-        return set(training["named"])
+        return training
 
     def _restore_generators(self, saved: Any, seed: int) -> None:
         """Put this rank's random numbers back; a rank that there was not begins with its own."""

@@ -66,6 +66,7 @@ class TrainConfig:
         "go on with the run in the folder if there is one, else begin: "
         "for jobs that are started again",
     )
+    overwrite: bool = option(False, "replace the run in the folder, if there is one")
     log_every: int = option(5, "steps that one record sums up")
     bf16: bool = option(
         False,

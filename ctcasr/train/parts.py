@@ -17,6 +17,7 @@ from ctcasr.seq import Seq
 from ctcasr.task import Task
 from ctcasr.train.config import RunSettings
 from ctcasr.train.estimate import Pace
+from ctcasr.train.identity import refuse_another_network
 from ctcasr.train.initialise import load_compatible
 from ctcasr.train.world import World
 
@@ -93,12 +94,15 @@ def begin_network(parts: Parts, settings: RunSettings, resume: bool, world: Worl
     """
     network = parts.task.network
     if resume:
-        own = checkpoint.load(Path(settings.out) / "last.pt") if world.rank == 0 else {}
-        network.load_state_dict(world.broadcast_object(own.get("network", {})))
+        path = Path(settings.out) / "last.pt"
+        saved = world.broadcast_object(checkpoint.load(path) if world.rank == 0 else {})
+        refuse_another_network(saved, parts.task.export(), path)
+        network.load_state_dict(saved["network"])
         return []
     lines = ["weights: drawn anew"]
     if settings.init:
-        lines = ["not loaded:", *load_compatible(network, settings.init)]
+        left = load_compatible(network, settings.init, parts.task.export())
+        lines = ["not loaded:", *left] if left else [f"weights: all of {settings.init}"]
     front = getattr(network, "front", None)
     if isinstance(front, nn.Module) and getattr(front, "needs_statistics", False):
         loader = parts.statistics or whole(parts.train)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -26,8 +27,10 @@ from ctcasr.train.checkpointer import Checkpointer, seed_rank
 from ctcasr.train.clock import Clock
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.estimate import Pace, measure_pace
+from ctcasr.train.folder import RunLock, clear, refuse_used
 from ctcasr.train.interrupt import Interrupt
 from ctcasr.train.meter import StepMeter
+from ctcasr.train.order import epoch_order
 from ctcasr.train.run_log import RunLog, TrainingError
 from ctcasr.train.schedule import learning_rate, make_optimiser
 from ctcasr.train.state import TrainState
@@ -62,7 +65,9 @@ def fit(
     Raises:
         TrainingError: where training cannot go on: `config.skips` unusable steps in a row, too many
             unreadable files, or an epoch without a step.
-        CheckpointError: where there is nothing to resume.
+        RunFolderError: where `out` holds a run that shall neither be resumed nor overwritten, or
+            where another process is at it.
+        CheckpointError: where there is nothing to resume, or something else than this network.
         ValueError: where the config is wrong.
         KeyboardInterrupt: on Ctrl-C or SIGTERM; the state is saved.
     """
@@ -71,6 +76,8 @@ def fit(
             "started as one of several processes, but this recipe trains in one: "
             "start it without torchrun"
         )
+    if config.epochs < 1 and not config.budget:
+        raise ValueError(f"epochs: expected at least 1; got {config.epochs}")
     records = _Run(task, train, dev, Path(out), config, world, pace).records(resume)
     return records if world.rank == 0 else _without_records(records)
 
@@ -113,44 +120,61 @@ class _Run:
         self.interrupt = Interrupt()
         self.checkpointer = Checkpointer(out, task, self.optimiser, self.state, self.meter, world)
         self.log = RunLog(task, config, self.state, world)
+        self.lock = RunLock(out)
+        self._order: tuple[int, str] | None = None  # epoch, and the hash of its batches
 
     def records(self, resume: bool) -> Iterator[Record]:
         """The whole run."""
         there_is_one = self.config.auto_resume and (self.out / "last.pt").exists()
         resume = resume or self.world.broadcast_object(there_is_one)
-        if resume:
-            self.log.named = self.checkpointer.restore(self.config.seed)
-        else:
-            seed_rank(self.config.seed, self.world)
-        self.world.broadcast_module(self.task.network)
         if self.world.rank == 0:
-            self.log.open(self.out / "records.jsonl")
+            self.lock.acquire()
         try:
+            saved = self._open(resume)
             with self.interrupt:
-                yield self._begin(resume)
-                if resume:
-                    yield self._resumed()
+                yield self._begin(saved)
+                if saved is not None:
+                    yield from self._resumed(saved)
                 while self._goes_on:
                     yield from self._epoch()
                     if self._goes_on:
                         yield from self._pause()
-                if self._out_of_patience:
-                    yield self._stopped_early()
-                yield self._finished()
+                yield from self._finish()
         except LossRefused as refusal:
             yield self.log.refused(refusal)
             raise self.log.cannot_go_on(refusal) from refusal
         finally:
             self.log.close()
+            self.lock.release()
 
     # the parts of a run ---------------------------------------------------------------------------
 
-    def _begin(self, resume: bool) -> Record:
+    def _open(self, resume: bool) -> Mapping[str, Any] | None:
+        """Begin in the folder, or go on from what last.pt holds, which is returned."""
+        saved = None
+        if resume:
+            saved = self.checkpointer.restore(self.config.seed)
+            self.log.named = set(saved["named"])
+        else:
+            if self.world.rank == 0:
+                refuse_used(self.out, self.config.overwrite)
+                clear(self.out)
+            seed_rank(self.config.seed, self.world)
+        self.world.broadcast_module(self.task.network)
+        if self.world.rank == 0:
+            self.log.open(self.out / "records.jsonl")
+        return saved
+
+    def _begin(self, saved: Mapping[str, Any] | None) -> Record:
         """Measure and plan; say what is about to happen, with the time and memory it will take."""
         pace = self.pace or measure_pace(self.task, self.train, self.device, self.config.bf16)
         epoch_s = self._expected_epoch_s(pace)
-        if self.config.budget_s is not None and not resume:
-            self._plan_epochs(self.config.budget_s, epoch_s)
+        if saved is None:
+            self._plan_epochs(epoch_s)
+        elif self._asked_for_another_length(saved):
+            self._plan_epochs(epoch_s)
+            planned_batches = max(1, self.state.epochs * len(self.train))
+            self.state.done = min(1.0, self._batches_done / planned_batches)
         if self.world.size > 1:
             dummy = find_dummy_batch(self.world, pace.shortest, self.train.epoch(0))
             on_device = None if dummy is None else dummy.to(self.device)
@@ -177,21 +201,40 @@ class _Run:
             )
         )
 
-    def _resumed(self) -> Record:
+    def _resumed(self, saved: Mapping[str, Any]) -> Iterator[Record]:
+        """Say where the run goes on, and what is no longer as it was."""
         state = self.state
-        return self.log.event(
+        yield self.log.event(
             Reason.RESUMED, f"from step {state.step}, epoch {state.epoch}, batch {state.batch}"
         )
+        if self._asked_for_another_length(saved):
+            planned = saved["progress"]["epochs"]
+            yield self.log.event(
+                Reason.PLAN_CHANGED, f"{planned} epochs were planned, {state.epochs} are now"
+            )
+        if state.batch and saved.get("order", self._epoch_order) != self._epoch_order:
+            state.batch = 0
+            self.meter.begin_epoch()
+            yield self.log.event(
+                Reason.ORDER_CHANGED,
+                "the batches are others than when the run was stopped (utterances, batch size, "
+                f"order or seed): epoch {state.epoch} begins anew",
+            )
 
-    def _stopped_early(self) -> Record:
-        return self.log.event(
-            Reason.EARLY_STOP,
-            f"{self.state.since_best} checks in a row brought nothing better (patience "
-            f"{self.config.patience}); best.pt is that of the best check",
-        )
-
-    def _finished(self) -> Record:
-        return self.log.event(
+    def _finish(self) -> Iterator[Record]:
+        """Say how the run ended; whatever the checks said, there is a best.pt."""
+        if self._out_of_patience:
+            yield self.log.event(
+                Reason.EARLY_STOP,
+                f"{self.state.since_best} checks in a row brought nothing better (patience "
+                f"{self.config.patience}); best.pt is that of the best check",
+            )
+        if self.dev is not None and self.state.best is None:
+            self.checkpointer.save_best()
+            yield self.log.event(
+                Reason.NO_BEST, "no check gave a score; best.pt is the network as it is now"
+            )
+        yield self.log.event(
             Reason.FINISHED, f"{self.state.step} steps in {self.state.epoch} epochs"
         )
 
@@ -217,9 +260,11 @@ class _Run:
         self.meter.begin_epoch()
         state.epoch += 1
         state.batch = 0
+        self._fit_into_budget()
         if self.dev is not None and self._check_is_due:
             yield self._check(self.dev)
             yield from self.log.name_unreadable(self.dev)
+            self._fit_into_budget()
         yield self._end_epoch(train_loss)
 
     def _step(self, stream: Iterator[Batch | None]) -> Iterator[Record]:
@@ -274,19 +319,15 @@ class _Run:
         return self.log.write(replace(unjudged, verdict=verdict))
 
     def _end_epoch(self, train_loss: float) -> Record:
-        """Plan the epochs that are left, and save."""
+        """Tell of the epoch, and save."""
         state = self.state
         state.seconds = self.clock.now()
-        seconds = state.seconds - state.epoch_start_s
-        if self.config.budget_s is not None:
-            more = round((self.config.budget_s - state.seconds) / seconds)
-            state.epochs = state.epoch + max(0, more)
         self._agree()
         record = self.log.write(
             EpochRecord(
                 **self.log.stamp(),
                 epoch=state.epoch,
-                seconds=seconds,
+                seconds=state.seconds - state.epoch_start_s,
                 train_loss=train_loss,
                 epochs=state.epochs,
                 steps=state.epochs * self._steps_per_epoch,
@@ -350,14 +391,54 @@ class _Run:
             check_s = _CHECK_COST * self.dev.seconds / self.config.check_every
         return pace.step_s_per_audio_s * (self.train.seconds + check_s) / self.world.size
 
-    def _plan_epochs(self, budget_s: float, epoch_s: float) -> None:
-        """As many epochs as a time budget allows."""
+    def _plan_epochs(self, epoch_s: float) -> None:
+        """As many epochs as the config says, or as the rest of a time budget allows."""
+        state = self.state
+        if self.config.budget_s is None:
+            state.epochs = self.config.epochs
+            return
         if not self.world.broadcast_object(epoch_s):
             raise TrainingError(
                 "a time budget was given, but no trial step could be made to measure the pace: "
                 "see the doctor"
             )
-        self.state.epochs = max(1, round(budget_s / epoch_s)) if epoch_s else 1
+        rest_s = self.config.budget_s - state.seconds
+        more = round(rest_s / epoch_s) if epoch_s else 1
+        least = 1 if state.epoch == 0 or state.batch else 0
+        state.epochs = state.epoch + max(least, more)
+
+    def _fit_into_budget(self) -> None:
+        """With a time budget: as many more epochs as the time left allows at the pace just seen."""
+        state = self.state
+        if self.config.budget_s is not None:
+            state.seconds = self.clock.now()
+            rest_s = self.config.budget_s - state.seconds
+            more = round(rest_s / (state.seconds - state.epoch_start_s))
+            state.epochs = state.epoch + max(0, more)
+            self._agree()
+
+    def _asked_for_another_length(self, saved: Mapping[str, Any]) -> bool:
+        """Whether a resumed run shall train for longer or shorter than it was planned."""
+        before = saved.get("length")
+        if before is None:  # of an older version
+            return not self.config.budget and self.config.epochs != saved["progress"]["epochs"]
+        return dict(before) != self._length
+
+    @property
+    def _length(self) -> dict[str, Any]:
+        """For how long the config wants to train."""
+        return {"epochs": self.config.epochs, "budget": self.config.budget}
+
+    @property
+    def _batches_done(self) -> int:
+        return self.state.epoch * len(self.train) + self.state.batch
+
+    @property
+    def _epoch_order(self) -> str:
+        """Which batches the epoch that is going on has."""
+        if self._order is None or self._order[0] != self.state.epoch:
+            self._order = (self.state.epoch, epoch_order(self.train, self.state.epoch))
+        return self._order[1]
 
     def _agree(self) -> None:
         """Every rank stands where rank 0 stands: what a clock or a check has decided is for all."""
@@ -365,5 +446,8 @@ class _Run:
 
     def _save(self) -> None:
         self.clock.saved()
+        self.lock.touch()
         self.state.records = len(self.log.history)
-        self.checkpointer.save_last(self.log.named)
+        self.checkpointer.save_last(
+            named=sorted(self.log.named), order=self._epoch_order, length=self._length
+        )

@@ -100,7 +100,7 @@ def test_audio_visual(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     module.main(flags(folder, str(small)))
     assert "video: absent 10" in capsys.readouterr().out
     assert Enhancer.load(folder / "run" / "best.pt").video == "fixed"
-    module.main(flags(folder, str(small), "--video", "zeroed"))
+    module.main(flags(folder, str(small), "--video", "zeroed", "--overwrite"))
     assert Enhancer.load(folder / "run" / "best.pt").video == "zeroed"  # used as it was trained
 
 

@@ -264,7 +264,9 @@ def test_memory_that_runs_out_on_one_process_halves_its_batch_and_hangs_nobody(
 @pytest.mark.slow
 def test_what_is_not_finite_on_one_process_is_skipped_by_all_and_named(start: Start) -> None:
     one, two = start(1, poison="tone11"), start(2, poison="tone11")  # an utterance of rank 1
-    assert utterances_named(one, "skipped-step") == utterances_named(two, "skipped-step") == ["tone11"]
+    assert (
+        utterances_named(one, "skipped-step") == utterances_named(two, "skipped-step") == ["tone11"]
+    )
     assert len(losses(one)) == 19 and [x for _, x in losses(two)] == pytest.approx(
         [x for _, x in losses(one)], rel=1e-5
     )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from ctcasr import checkpoint
+from ctcasr.classify.classifier import Classifier
+from ctcasr.classify.model import build_classifier, classifier_to, read_classifier
 from ctcasr.front import FrontSpec
-from ctcasr.recognise.model import build
+from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import spec_to
 from ctcasr.specs import NetSpec
@@ -63,3 +66,93 @@ def test_a_checkpoint_that_does_not_fit_at_all_is_an_error(tmp_path: Path) -> No
     checkpoint.save(tmp_path / "b.pt", {"kind": "something"})
     with pytest.raises(ValueError, match=r"b\.pt"):
         load_compatible(build(SPEC, 5), tmp_path / "b.pt")
+
+
+def recogniser(symbols: str, prior_weight: float = 0.3) -> tuple[SpeechModel, dict[str, Any]]:
+    """A small network with other weights at each call, and what its checkpoint says."""
+    alphabet = Alphabet(symbols)
+    front = FrontSpec(8000, bands=20, n_fft=256)
+    spec = NetSpec(front, layers=1, hidden=alphabet.size, prior_weight=prior_weight)
+    model = build(spec, alphabet.size)
+    for tensor in model.state_dict().values():
+        if tensor.dtype.is_floating_point:
+            tensor.uniform_(-1, 1)
+    return model, Recogniser.payload(model, spec_to(spec), alphabet, {})
+
+
+def rows(model: SpeechModel, symbols: str, wanted: str) -> torch.Tensor:
+    alphabet = Alphabet(symbols)
+    names = [alphabet.symbol(index) for index in range(alphabet.size)]
+    layer = model.body.head.output
+    return torch.stack([layer.weight[names.index(name)] for name in wanted])
+
+
+def test_symbols_are_loaded_by_what_they_mean_not_by_their_numbers(tmp_path: Path) -> None:
+    old, payload = recogniser("abc ")
+    new, own = recogniser("cxa ")  # as many symbols; and the hidden layer is as wide
+    fresh = rows(new, "cxa ", "x").clone()
+    checkpoint.save(tmp_path / "old.pt", payload)
+    lines = load_compatible(new, tmp_path / "old.pt", own)
+    assert torch.equal(rows(new, "cxa ", "ac"), rows(old, "abc ", "ac"))
+    assert torch.equal(rows(new, "cxa ", "x"), fresh)
+    assert len(lines) == 3 and all("4 of 5" in line and "fresh: 'x'" in line for line in lines)
+    assert {line.partition(":")[0] for line in lines} == {
+        "body.head.layers.0.weight",
+        "body.head.layers.0.bias",
+        "prior.log",
+    }
+    for name, tensor in new.state_dict().items():
+        if name.startswith("body.rnn"):
+            assert torch.equal(tensor, old.state_dict()[name])
+
+
+def test_equal_symbols_are_loaded_whole(tmp_path: Path) -> None:
+    old, payload = recogniser("abc ")
+    new, own = recogniser("abc ")
+    checkpoint.save(tmp_path / "old.pt", payload)
+    assert load_compatible(new, tmp_path / "old.pt", own) == []
+    assert all(torch.equal(a, new.state_dict()[name]) for name, a in old.state_dict().items())
+
+
+def test_classes_are_loaded_by_name_in_every_head(tmp_path: Path) -> None:
+    spec = read_classifier("googlenet_spec")
+    nets = [build_classifier(spec, 3) for _ in range(2)]
+    said = [
+        Classifier.payload(net, classifier_to(spec), classes, "silence", {})
+        for net, classes in zip(nets, (["yes", "no", "up"], ["no", "left", "yes"]), strict=True)
+    ]
+    checkpoint.save(tmp_path / "old.pt", said[0])
+    lines = load_compatible(nets[1], tmp_path / "old.pt", said[1])
+    assert len(lines) == 6  # weight and bias of the output and of both side outputs
+    old, new = nets[0].body.output, nets[1].body.output
+    assert torch.equal(new.weight[[0, 2]], old.weight[[1, 0]])
+
+
+def test_no_class_in_common_is_named_and_nothing_of_the_output_is_loaded(tmp_path: Path) -> None:
+    spec = read_classifier("kws_cnn")
+    old, new = build_classifier(spec, 2), build_classifier(spec, 2)
+    fresh = new.body.output.weight.clone()
+    payload = Classifier.payload(old, classifier_to(spec), ["yes", "no"], "silence", {})
+    own = Classifier.payload(new, classifier_to(spec), ["left", "right"], "silence", {})
+    checkpoint.save(tmp_path / "old.pt", payload)
+    lines = load_compatible(new, tmp_path / "old.pt", own)
+    assert len(lines) == 2 and "none of its 2 symbols" in lines[0]
+    assert torch.equal(new.body.output.weight, fresh)
+
+
+def test_statistics_of_another_front_end_are_not_loaded_and_it_is_named(tmp_path: Path) -> None:
+    def made(hop_s: float) -> tuple[SpeechModel, dict[str, Any]]:
+        alphabet = Alphabet("abc ")
+        spec = NetSpec(FrontSpec(8000, bands=20, n_fft=256, hop_s=hop_s, norm="corpus"), layers=1)
+        model = build(spec, alphabet.size)
+        return model, Recogniser.payload(model, spec_to(spec), alphabet, {})
+
+    old, payload = made(0.01)
+    for tensor in old.front.state_dict().values():
+        tensor.fill_(1)
+    payload["network"] = old.state_dict()
+    checkpoint.save(tmp_path / "old.pt", payload)
+    new, own = made(0.0125)
+    lines = load_compatible(new, tmp_path / "old.pt", own)
+    assert new.front.needs_statistics
+    assert any(line.startswith("front.hop_s: 0.01 there, 0.0125 here") for line in lines)

@@ -65,7 +65,9 @@ def test_a_step_is_that_of_the_mean_loss_at_the_rate_given(toy: Any, make_batch:
         [p.grad.flatten() for p in plain.network.parameters()]
     )
     assert outcome is not None and torch.allclose(weights(task), wanted, rtol=1e-12)
-    assert outcome.loss == pytest.approx(float(loss.detach()), rel=1e-12) and outcome.problem is None
+    assert (
+        outcome.loss == pytest.approx(float(loss.detach()), rel=1e-12) and outcome.problem is None
+    )
 
 
 @pytest.mark.parametrize("clip", [0.01, 0.5, 1e6])

@@ -25,8 +25,17 @@ from ctcasr.front import FrontSpec
 from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import spec_to
-from ctcasr.records import Record, read_records
+from ctcasr.records import (
+    CheckRecord,
+    EpochRecord,
+    EventRecord,
+    Reason,
+    Record,
+    StepRecord,
+    read_records,
+)
 from ctcasr.specs import NetSpec
+from ctcasr.task import Score
 from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, TrainingError, fit
 
@@ -320,7 +329,8 @@ def test_early_stop(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> No
         fit(task, data, data, out=tmp_path, config=TrainConfig(epochs=50, device="cpu", patience=3))
     )
     assert sum(r.kind == "check" for r in records) == 8
-    assert records[-1].kind == "event" and records[-1].data["what"] in ("finished", "early-stop")
+    events = [record.reason for record in records if isinstance(record, EventRecord)]
+    assert events == [Reason.EARLY_STOP, Reason.FINISHED]
 
 
 def test_bf16_is_for_the_steps_alone_and_trains_as_float32_does(
@@ -394,7 +404,7 @@ def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_
             data,
             None,
             out=tmp_path,
-            config=TrainConfig(epochs=10**9, device="cpu", budget="0.000001s"),
+            config=TrainConfig(epochs=10**9, device="cpu", budget="0.000001s", overwrite=True),
         )
     )
     assert sum(r.kind == "epoch" for r in tiny) == 1
@@ -792,3 +802,124 @@ def test_in_another_thread_signals_are_left_alone(
     thread.start()
     thread.join()
     assert set(found) == {handler} and len(found) >= 3
+
+
+# resumed with other settings ------------------------------------------------------------------
+
+
+def reasons(records: list[Record]) -> list[str]:
+    return [record.reason for record in records if isinstance(record, EventRecord)]
+
+
+def test_more_epochs_than_before_are_trained(recogniser_parts: Parts, tmp_path: Path) -> None:
+    run(recogniser_parts, tmp_path, dataclasses.replace(PLAN, epochs=2))
+    more = run(recogniser_parts, tmp_path, dataclasses.replace(PLAN, epochs=3), resume=True)
+    assert [r.epoch for r in more if isinstance(r, EpochRecord)] == [3]
+    assert Reason.PLAN_CHANGED in reasons(more)
+    rates = [r.lr for r in read_records(tmp_path) if isinstance(r, StepRecord) and r.step > 8]
+    assert rates and min(rate for rate in rates if rate) > 0
+    progress = checkpoint.load(tmp_path / "last.pt")["training"]["progress"]
+    assert progress["epoch"] == progress["epochs"] == 3 and progress["done"] == pytest.approx(1.0)
+
+
+def test_fewer_epochs_than_are_done_end_the_run(recogniser_parts: Parts, tmp_path: Path) -> None:
+    run(recogniser_parts, tmp_path)
+    more = run(recogniser_parts, tmp_path, dataclasses.replace(PLAN, epochs=2), resume=True)
+    assert reasons(more) == [Reason.RESUMED, Reason.PLAN_CHANGED, Reason.FINISHED]
+
+
+def test_a_budget_on_resume_counts_what_was_trained_before(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    data = fixed([make_batch("a", seed=k) for k in range(3)])
+    list(fit(toy(), data, data, out=tmp_path, config=PLAN))
+    spent = dataclasses.replace(PLAN, budget="0.0000001s")
+    more = list(fit(toy(), data, data, out=tmp_path, config=spent, resume=True))
+    assert not [r for r in more if isinstance(r, EpochRecord)]
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 12])
+def test_other_batches_begin_the_epoch_anew_with_a_word(
+    batch_size: int, recogniser_parts: Parts, tmp_path: Path
+) -> None:
+    task, train, dev = recogniser_parts()
+    stream = fit(task, train, dev, out=tmp_path, config=dataclasses.replace(PLAN, log_every=1))
+    for record in stream:
+        if isinstance(record, StepRecord) and record.step == 6:
+            break
+    next(stream)
+    stream.close()
+    task, train, dev = recogniser_parts()
+    train = Loader(train.corpus, batch_size=batch_size, order="sortagrad", seed=5)
+    seen: list[str] = []
+    step = task.step
+
+    def noting(batch: Any, number: int) -> Any:
+        if number >= 6:
+            seen.extend(batch.ids)
+        return step(batch, number)
+
+    task.step = noting
+    more = list(fit(task, train, dev, out=tmp_path, config=PLAN, resume=True))
+    assert Reason.ORDER_CHANGED in reasons(more)
+    # The epoch that was going on and the last one: every utterance is learnt from in both.
+    assert sorted(seen) == sorted([u.id for u in train.corpus.utterances] * 2)
+
+
+def test_the_same_batches_by_another_loader_go_on_where_they_were(
+    recogniser_parts: Parts, tmp_path: Path
+) -> None:
+    task, train, dev = recogniser_parts()
+    stream = fit(task, train, dev, out=tmp_path, config=PLAN)
+    next(stream)
+    next(stream)
+    next(stream)
+    stream.close()
+    task, train, dev = recogniser_parts()
+    train = Loader(train.corpus, batch_size=3, order="sortagrad", seed=5)
+    more = list(fit(task, train, dev, out=tmp_path, config=PLAN, resume=True))
+    assert reasons(more)[0] == Reason.RESUMED and Reason.ORDER_CHANGED not in reasons(more)
+
+
+def test_another_tokenizer_of_the_same_size_is_refused(
+    recogniser_parts: Parts, tmp_path: Path
+) -> None:
+    run(recogniser_parts, tmp_path)
+    task, train, dev = recogniser_parts()
+    task.tokenizer = Alphabet("abd ")
+    with pytest.raises(CheckpointError, match=r"of another network: tokenizer\.symbols.*--init"):
+        list(fit(task, train, dev, out=tmp_path, config=PLAN, resume=True))
+
+
+# best.pt --------------------------------------------------------------------------------------
+
+
+def test_a_budget_never_ends_without_a_check_and_a_best_checkpoint(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    data = fixed([make_batch("a")])
+    for number in range(5):
+        config = TrainConfig(
+            device="cpu", budget=f"{0.0001 * 10**number}s", check_every=7, save_every_s=1e9
+        )
+        records = list(fit(toy(), data, data, out=tmp_path / str(number), config=config))
+        last = [r for r in records if isinstance(r, CheckRecord | EpochRecord)][-2:]
+        assert [r.kind for r in last] == ["check", "epoch"]
+        assert (tmp_path / str(number) / "best.pt").is_file()
+
+
+def test_where_no_check_has_a_score_the_last_network_is_the_best(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    task = toy()
+    task.check = lambda batches, gather: Score((math.nan,), {"loss": math.nan})
+    data = fixed([make_batch("a")])
+    records = list(fit(task, data, data, out=tmp_path, config=PLAN))
+    assert reasons(records) == [Reason.NO_BEST, Reason.FINISHED]
+    best = checkpoint.load(tmp_path / "best.pt")["network"]
+    assert same(best, dict(task.network.state_dict()))
+
+
+def test_no_epoch_is_an_error(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="epochs: expected at least 1; got 0"):
+        fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=TrainConfig(epochs=0))

@@ -1,0 +1,166 @@
+"""The folder of a run: one run in it, one process at it, nothing of an older one beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+WEIGHTS = ("best.pt", "last.pt")  # a folder that has one of these holds a run
+_LEFT_BY_RUNS = ("settings.toml", "records.jsonl", "scores.json", "valid.json", "plots")
+_LOCK = "run.lock"
+_STALE_S = 600.0  # a lock of another host that nobody has touched for so long is left behind
+
+
+class RunFolderError(ValueError):
+    """A folder that another run has, or is at; says what to do."""
+
+
+def holds_run(out: Path) -> bool:
+    """Whether there are weights of a run in a folder."""
+    return any((out / name).exists() for name in WEIGHTS)
+
+
+def refuse_used(out: Path, overwrite: bool) -> None:
+    """Refuse to begin a run where there is one.
+
+    Raises:
+        RunFolderError: unless it shall be overwritten.
+    """
+    if overwrite or not holds_run(out):
+        return
+    there = [name for name in WEIGHTS if (out / name).exists()]
+    written = max((out / name).stat().st_mtime for name in there)
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(written))
+    raise RunFolderError(
+        f"{out} holds a run ({', '.join(there)} of {when}): go on with it by --resume, replace it "
+        "by --overwrite, or name another folder by --out"
+    )
+
+
+def clear(out: Path) -> None:
+    """Take away what an older run has left: nothing of it may stand beside the new weights.
+
+    Files of anybody else stay: only weights, records, settings, plots and folders of scores go.
+    """
+    for name in (*WEIGHTS, *_LEFT_BY_RUNS):
+        _remove(out / name)
+    for scores in out.glob("*/scores.json"):
+        _remove(scores.parent)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class LockOwner:
+    """Which process is at a run."""
+
+    host: str
+    pid: int
+    started: str = ""  # when the process began, as the system counts it; "" where it does not tell
+
+    @staticmethod
+    def this() -> LockOwner:
+        """This process."""
+        return LockOwner(socket.gethostname(), os.getpid(), _start_of(os.getpid()))
+
+    def lives(self) -> bool:
+        """Whether a process of this host is there; a new one with an old number is another."""
+        if not self.pid or not _exists(self.pid):
+            return False
+        return not self.started or _start_of(self.pid) in ("", self.started)
+
+
+class RunLock:
+    """While entered, no other process can train in the folder.
+
+    A lock that a killed process has left behind is taken over: one whose process is gone from this
+    host, or that nobody on another host has touched for ten minutes. `touch` now and then.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.path = out / _LOCK
+        self._held = False
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            RunFolderError: where another process has it.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(asdict(LockOwner.this()))
+        while not self._held:
+            try:
+                with open(self.path, "x", encoding="utf-8") as file:
+                    file.write(text)
+                self._held = True
+            except FileExistsError:
+                self._refuse_living()
+                self.path.unlink(missing_ok=True)
+
+    def touch(self) -> None:
+        """Say that the run is still going on."""
+        if self._held:
+            self.path.touch()
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._held:
+            self.path.unlink(missing_ok=True)
+            self._held = False
+
+    def _refuse_living(self) -> None:
+        """RunFolderError where the lock's owner may still be at work."""
+        try:
+            untouched_s = time.time() - self.path.stat().st_mtime
+            owner = LockOwner(**json.loads(self.path.read_text(encoding="utf-8")))
+        except FileNotFoundError:  # given back at this moment
+            return
+        except (ValueError, TypeError):  # cut by a crash
+            owner = LockOwner("", 0)
+        own_host = owner.host == socket.gethostname()
+        if own_host and not owner.lives():
+            return
+        if not own_host and untouched_s > _STALE_S:
+            return
+        raise RunFolderError(
+            f"{self.path.parent}: process {owner.pid} on {owner.host or 'some host'} is training "
+            "in this folder: wait for its end, or name another folder by --out. If there is none, "
+            f"delete {self.path}"
+        )
+
+
+def _exists(pid: int) -> bool:
+    """Whether a process with this number is there; assumed where asking would end it (Windows)."""
+    if sys.platform == "win32":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def _start_of(pid: int) -> str:
+    """When a process began, in clock ticks since the system did; "" where the system is silent."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return fields[_START_FIELD] if len(fields) > _START_FIELD else ""
+
+
+_START_FIELD = 19  # of /proc/PID/stat, behind the name: proc(5), starttime

@@ -1,0 +1,123 @@
+"""Going on with a run: which settings may have changed since, and what that means."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ctcasr import checkpoint
+from ctcasr.train.config import RunSettings
+from ctcasr.train.folder import RunFolderError, refuse_used
+from ctcasr.train.notes import manifest_hashes
+from ctcasr.train.settings import flag_of, to_toml
+from ctcasr.train.world import World
+
+# How long, where and how talkative: these count from now on, and nothing is said.
+FREE = frozenset(
+    {
+        "epochs", "budget", "workers", "device", "out", "resume", "auto_resume", "overwrite",
+        "init", "valid", "patience", "check_every", "skips", "unreadable", "save_every_s",
+        "log_every",
+    }
+)  # fmt: skip
+# What the weights, the optimiser's state and the held-out part are of: other values, another run.
+FIXED = frozenset(
+    {
+        "net", "text", "digits", "strict", "pieces", "pieces_model", "classes", "folds", "pairs",
+        "pad", "optimiser", "seed", "dev_share", "video", "prune", "listener",
+    }
+)  # fmt: skip
+
+
+def saved_run(settings: RunSettings, world: World) -> Mapping[str, Any] | None:
+    """What last.pt of the folder says, if this run goes on from it; None for a new run.
+
+    Call it before anything is prepared: a tokenizer that was learnt is taken from there. Rank 0 has
+    the files, every process must ask.
+
+    Raises:
+        RunFolderError: for a new run in a folder that holds one, and for settings that make another
+            run of it.
+        CheckpointError: where there is nothing to resume.
+    """
+    payload: Mapping[str, Any] | None = None
+    if world.rank == 0:
+        payload = _saved_run(settings)
+    return world.broadcast_object(payload)
+
+
+def _saved_run(settings: RunSettings) -> Mapping[str, Any] | None:
+    out = Path(settings.out)
+    path = out / "last.pt"
+    if not settings.resume and not (settings.auto_resume and path.is_file()):
+        refuse_used(out, settings.overwrite)
+        return None
+    payload = checkpoint.load(path)
+    notes = payload.get("notes", {})
+    _refuse_another_run(settings, notes, path)
+    for line in changed_settings(settings, notes):
+        print(f"changed since the run was stopped: {line}")
+    return payload
+
+
+def changed_settings(settings: RunSettings, notes: Mapping[str, Any]) -> list[str]:
+    """Settings that changed since, in words, without those that are free to."""
+    before = _settings_of(notes)
+    now = tomllib.loads(to_toml(settings))
+    lines = []
+    for name in before:
+        if name in now and name not in FREE and before[name] != now[name]:
+            lines.append(f"{flag_of(name)} {before[name]!r} -> {now[name]!r}")
+    hashes = manifest_hashes(settings)
+    for name, content in notes.get("manifests", {}).items():
+        if hashes.get(name, content) != content:
+            lines.append(f"the content of {name}")
+    return lines
+
+
+def _refuse_another_run(settings: RunSettings, notes: Mapping[str, Any], path: Path) -> None:
+    """RunFolderError for settings that the weights, or the held-out part, do not fit."""
+    before = _settings_of(notes)
+    now = tomllib.loads(to_toml(settings))
+    wrong = []
+    for name in sorted(FIXED & before.keys() & now.keys()):
+        if before[name] != now[name]:
+            wrong.append(f"{flag_of(name)} was {before[name]!r} and is {now[name]!r}")
+    if _holds_out(settings):
+        wrong += _changed_train(settings, notes)
+    if wrong:
+        raise RunFolderError(
+            f"{path}: the run in this folder is another one: {'; '.join(wrong)}. Resume with its "
+            f"settings (--from {path.with_name('settings.toml')}), or begin anew in another folder"
+        )
+
+
+def _holds_out(settings: RunSettings) -> bool:
+    """Whether a part of the train manifest selects."""
+    dev_manifest: str = getattr(settings, "dev", "")
+    dev_share: float = getattr(settings, "dev_share", 0.0)
+    return not dev_manifest and dev_share > 0
+
+
+def _changed_train(settings: RunSettings, notes: Mapping[str, Any]) -> list[str]:
+    """Whether another part would be held out: then what was learnt from would select."""
+    hashes = manifest_hashes(settings)
+    changed = []
+    for path in filter(None, str(getattr(settings, "train", "")).split(",")):
+        name = Path(path).name
+        before = notes.get("manifests", {}).get(name)
+        if before is not None and hashes.get(name, before) != before:
+            changed.append(
+                f"{name} has changed, so that another part would be held out (name it by --dev)"
+            )
+    return changed
+
+
+def _settings_of(notes: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that a checkpoint's notes hold; empty where they hold none."""
+    try:
+        return tomllib.loads(str(notes.get("settings", "")))
+    except tomllib.TOMLDecodeError:
+        return {}

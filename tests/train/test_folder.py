@@ -1,0 +1,123 @@
+"""Run folders: one run in each, one process at it, nothing of an older one beside the new one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctcasr import checkpoint
+from ctcasr.train import RunFolderError, TrainConfig, fit
+from ctcasr.train.folder import LockOwner, RunLock, clear, holds_run, refuse_used
+
+CONFIG = TrainConfig(epochs=1, device="cpu")
+
+
+def lock_of(out: Path, **owner: Any) -> Path:
+    path = out / "run.lock"
+    path.write_text(json.dumps(owner), encoding="utf-8")
+    return path
+
+
+def ended_pid() -> int:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
+
+
+def test_a_second_run_into_the_same_folder_is_refused_before_it_touches_anything(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    data = fixed([make_batch("a")])
+    list(fit(toy(), data, None, out=tmp_path, config=CONFIG))
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid" / "scores.json").write_text("{}")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(RunFolderError, match=r"holds a run .*--resume.*--overwrite.*--out"):
+        list(fit(toy(), data, None, out=tmp_path, config=CONFIG))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_overwriting_leaves_nothing_of_the_old_run_beside_the_new_one(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    data = fixed([make_batch("a")])
+    list(fit(toy(), data, None, out=tmp_path, config=CONFIG))
+    for name in ("valid", "test-clean", "mine"):
+        (tmp_path / name).mkdir()
+    for name in ("valid", "test-clean"):
+        (tmp_path / name / "scores.json").write_text("{}")
+    (tmp_path / "mine" / "notes.txt").write_text("of somebody else")
+    overwrite = TrainConfig(epochs=1, device="cpu", overwrite=True)
+    list(fit(toy(), data, None, out=tmp_path, config=overwrite))
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "best.pt",
+        "last.pt",
+        "records.jsonl",
+        "mine",
+    }
+
+
+def test_what_a_failed_start_has_left_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").touch()
+    assert not holds_run(tmp_path)
+    refuse_used(tmp_path, overwrite=False)
+    clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_at_once_are_refused_and_the_lock_goes_with_the_run(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    data = fixed([make_batch("a")])
+    stream = fit(toy(), data, None, out=tmp_path, config=CONFIG)
+    next(stream)
+    with pytest.raises(RunFolderError, match=rf"process {os.getpid()} on .* is training in this"):
+        list(fit(toy(), data, None, out=tmp_path, config=CONFIG))
+    assert list(stream)[-1].kind == "event"
+    assert not (tmp_path / "run.lock").exists()
+    assert checkpoint.load(tmp_path / "best.pt")["kind"] == "toy"
+
+
+def test_a_lock_that_a_killed_process_left_is_taken_over(tmp_path: Path) -> None:
+    this = LockOwner.this()
+    lock_of(tmp_path, host=this.host, pid=ended_pid(), started="1")
+    lock = RunLock(tmp_path)
+    lock.acquire()
+    assert json.loads(lock.path.read_text(encoding="utf-8"))["pid"] == os.getpid()
+    lock.release()
+    assert not lock.path.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc here")
+def test_a_new_process_with_the_number_of_the_old_one_is_another(tmp_path: Path) -> None:
+    this = LockOwner.this()
+    lock_of(tmp_path, host=this.host, pid=this.pid, started=f"{int(this.started) - 1}")
+    RunLock(tmp_path).acquire()
+
+
+def test_a_lock_of_another_host_holds_as_long_as_it_is_touched(tmp_path: Path) -> None:
+    path = lock_of(tmp_path, host="elsewhere", pid=1, started="1")
+    with pytest.raises(RunFolderError, match=r"process 1 on elsewhere .*delete .*run\.lock"):
+        RunLock(tmp_path).acquire()
+    long_ago = path.stat().st_mtime - 3600
+    os.utime(path, (long_ago, long_ago))
+    lock = RunLock(tmp_path)
+    lock.acquire()
+    lock.touch()
+    lock.release()
+
+
+def test_a_lock_cut_by_a_crash_does_not_last(tmp_path: Path) -> None:
+    path = tmp_path / "run.lock"
+    path.write_text('{"host": "el')
+    with pytest.raises(RunFolderError, match="delete"):
+        RunLock(tmp_path).acquire()
+    long_ago = path.stat().st_mtime - 3600
+    os.utime(path, (long_ago, long_ago))
+    RunLock(tmp_path).acquire()
