@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ctcasr.recognise.protocols import Transcriber
     from ctcasr.recognise.recogniser import Recogniser
     from ctcasr.seq import Framing, Seq
+    from ctcasr.watching.session import watch
 
 # Resolved on first use (PEP 562), so that `import ctcasr.ctc` loads neither torchaudio nor
 # soundfile nor jiwer.
@@ -28,6 +29,7 @@ _HOME = {
     "Hypothesis": "ctcasr.recognise.hypothesis",
     "Recogniser": "ctcasr.recognise.recogniser",
     "Transcriber": "ctcasr.recognise.protocols",
+    "watch": "ctcasr.watching.session",
 }
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Seq",
     "Transcriber",
     "Utterance",
+    "watch",
 ]
 
 
