@@ -14,7 +14,6 @@ from torch import Tensor
 from ctcasr.ctc.batch import CtcBatch, CtcOutput, checked
 from ctcasr.ctc.reference import frame_padding, scores
 
-
 _forward = torch.ops.aten._ctc_loss.default
 _backward = torch.ops.aten._ctc_loss_backward.default
 

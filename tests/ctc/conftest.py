@@ -84,7 +84,7 @@ def exact(backend: str) -> bool:
 
 @pytest.fixture
 def random_batch() -> Callable[..., tuple[Tensor, Tensor, list[int], list[int]]]:
-    """Logits [B, T, C], targets [B, S] with many repeats, and ragged lengths with a path in every row."""
+    """Logits [B, T, C], targets [B, S] with many repeats, ragged lengths; every row has a path."""
 
     def make(
         batch: int,

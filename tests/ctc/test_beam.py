@@ -30,7 +30,7 @@ def by_enumeration(logits: Tensor, frames: int, blank: int) -> dict[tuple[int, .
 
 
 class Letters:
-    """Nats for a symbol by the symbol before and by whether their number is even; one may be forbidden."""
+    """Nats for a symbol by the one before and by their number's parity; one may be forbidden."""
 
     def __init__(self, seed: int, classes: int, forbidden: int = -1) -> None:
         self.table = torch.randn(

@@ -29,11 +29,17 @@ def batch_of(
 
 
 def exact(logits: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
-    """Losses and gradient in float64 by torch's own loss: fast enough for long rows; only for prior=None."""
+    """Losses and gradient in float64 by torch's own loss, fast for long rows; without a prior."""
     leaf = logits.double().requires_grad_()
     log_probs = leaf.log_softmax(-1) if ctc_batch.normalize else leaf
-    nll = F.ctc_loss(log_probs.transpose(0, 1), ctc_batch.targets, ctc_batch.input_lengths, ctc_batch.target_lengths,
-                     blank=ctc_batch.blank, reduction="none")  # fmt: skip
+    nll = F.ctc_loss(
+        log_probs.transpose(0, 1),
+        ctc_batch.targets,
+        ctc_batch.input_lengths,
+        ctc_batch.target_lengths,
+        blank=ctc_batch.blank,
+        reduction="none",
+    )
     nll.sum().backward()
     assert leaf.grad is not None
     return nll.detach(), leaf.grad
@@ -73,8 +79,16 @@ def assert_exact(
     blank=st.integers(0, 39),
     normalize=st.booleans(),
 )
-def test_agrees_with_the_reference(seed: int, batch: int, frames: int, classes: int, share: float, scale: float,
-                                   blank: int, normalize: bool) -> None:  # fmt: skip
+def test_agrees_with_the_reference(
+    seed: int,
+    batch: int,
+    frames: int,
+    classes: int,
+    share: float,
+    scale: float,
+    blank: int,
+    normalize: bool,
+) -> None:
     blank %= classes
     rng = torch.Generator().manual_seed(seed)
     logits = torch.randn(batch, frames, classes, generator=rng) * scale
@@ -117,7 +131,8 @@ def test_very_long_rows(scale: float) -> None:
 
 
 @pytest.mark.parametrize(("frames", "classes", "labels"), [
-    (4, 3, [1]), (10, 5, [1, 2, 2, 3]), (50, 20, [1, 1, 1, 2, 3]), (7, 5, [1, 1, 1, 1]), (20000, 5, [1, 2, 3, 4, 1]),
+    (4, 3, [1]), (10, 5, [1, 2, 2, 3]), (50, 20, [1, 1, 1, 2, 3]), (7, 5, [1, 1, 1, 1]),
+    (20000, 5, [1, 2, 3, 4, 1]),
 ])  # fmt: skip
 def test_uniform_logits_have_a_closed_form(frames: int, classes: int, labels: list[int]) -> None:
     u, r = len(labels), sum(a == b for a, b in pairwise(labels))
@@ -133,7 +148,7 @@ def test_uniform_logits_have_a_closed_form(frames: int, classes: int, labels: li
 
 
 def test_model_that_never_emits() -> None:
-    """A label costs 20 nats, a blank nothing: forward and backward probabilities lie thousands of nats apart."""
+    """A label costs 20 nats, a blank nothing: alpha and beta lie thousands of nats apart."""
     logits = torch.zeros(1, 1000, 30)
     logits[..., 0] = 20.0
     assert_exact(logits, batch_of(logits, [random_labels(200, 30, 1)]))
@@ -235,8 +250,11 @@ def test_a_row_does_not_depend_on_its_batch() -> None:
 def test_strides_do_not_matter() -> None:
     logits, ctc_batch = many()
     first = cpu.forward_backward(logits, ctc_batch, True)
-    for view in (logits.transpose(0, 1).contiguous().transpose(0, 1), logits.transpose(1, 2).contiguous().mT,
-                 torch.stack([logits, logits], -1)[..., 1]):  # fmt: skip
+    for view in (
+        logits.transpose(0, 1).contiguous().transpose(0, 1),
+        logits.transpose(1, 2).contiguous().mT,
+        torch.stack([logits, logits], -1)[..., 1],
+    ):
         again = cpu.forward_backward(view, ctc_batch, True)
         assert torch.equal(first.nll, again.nll) and torch.equal(first.grad, again.grad)
 

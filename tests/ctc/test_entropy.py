@@ -1,4 +1,4 @@
-"""The entropy of the alignments: against enumeration, against differentiation of the reference lattice."""
+"""The entropy of the alignments: against enumeration and the reference lattice's derivatives."""
 
 from __future__ import annotations
 

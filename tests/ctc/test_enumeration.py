@@ -20,7 +20,7 @@ def targets_up_to(frames: int, classes: int, blank: int) -> list[tuple[int, ...]
 
 @pytest.fixture(scope="module")
 def truth():
-    """(T, C, blank, weight, normalize) -> batch and what enumeration says; computed once for all backends."""
+    """(T, C, blank, weight, normalize) -> batch and what enumeration says; once for all."""
     cache = {}
 
     def compute(frames, classes, blank, weight, normalize):

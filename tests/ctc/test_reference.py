@@ -1,4 +1,4 @@
-"""The reference lattice: derivatives of every order are right, and its two ways to the gradient agree."""
+"""The reference lattice: derivatives of every order are right, two ways to the gradient agree."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_blank_excess_is_the_mean_gradient_on_the_blank(backend, device):
     ("frames", "target"), [(50, [1, 1, 1, 2, 3]), (7, [1, 1, 1, 1]), (300, list(range(1, 20)))]
 )
 def test_closed_forms_of_uniform_logits(backend, device, frames, target):
-    """All paths weigh the same: entropy ln binom(T+U-R, 2U), and R + (U+1)(T-U-R)/(2U+1) blank frames."""
+    """All paths weigh the same: entropy ln binom(T+U-R, 2U), R + (U+1)(T-U-R)/(2U+1) blanks."""
     u, r = len(target), sum(a == b for a, b in itertools.pairwise(target))
     _, report = ctc_loss(
         torch.zeros(1, frames, 20, device=device),

@@ -33,7 +33,7 @@ GRAVES = torch.tensor(
 
 
 def test_tensorflow_basic(run):
-    """tensorflow ctc_loss_op_test.py::testBasic, warp-ctc options_test: blank 5, two frames of NaN as padding."""
+    """tensorflow ctc_loss_op_test.py::testBasic, warp-ctc options_test: blank 5, NaN as padding."""
     probs = torch.cat([GRAVES, torch.full((2, 2, 6), torch.nan)], 1)
     nll, grad = run(
         probs.log().float(), torch.tensor([0, 1, 2, 1, 0, 0, 1, 1, 0]), [5, 5], [5, 4], blank=5
@@ -171,7 +171,7 @@ def test_warp_ctc_inf_test(run):
     [(20, 50, 15, 1, 1e-5), (5, 10, 5, 65, 1e-4)],
 )
 def test_warp_ctc_grad_check(run, classes, frames, labels, batch, tolerance):
-    """Central differences in float64 along random directions, as warp-ctc's grad_check with its sizes."""
+    """Central differences in float64 along random directions, as warp-ctc's grad_check does."""
     rng = torch.Generator().manual_seed(0)
     logits = torch.rand(batch, frames, classes, generator=rng, dtype=torch.float64)
     targets = torch.randint(1, classes, (batch, labels), generator=rng)
@@ -234,7 +234,7 @@ def test_uniform_logits_of_twenty_thousand_frames(run, backend, target):
 
 
 def test_optax_diagonal(run):
-    """optax CTCTest: as many frames as labels leave one path, and its gradient is softmax - one_hot."""
+    """optax CTCTest: as many frames as labels leave one path; the gradient is softmax - one_hot."""
     logits = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(3))
     target = torch.tensor([[1, 2, 3, 4, 5, 6], [7, 1, 7, 2, 7, 3]])
     nll, grad = run(logits, target, [6, 6], [6, 6])

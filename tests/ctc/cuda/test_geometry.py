@@ -1,4 +1,4 @@
-"""The CUDA kernels on the host: the same source through a C++ compiler, lanes and warps in loops, against float64."""
+"""The CUDA kernels on the host: their source in C++, lanes and warps in loops, against float64."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernels compile for the architectures in use, and the cache on disk holds what was compiled. Needs no GPU."""
+"""The kernels compile for the architectures in use, and the disk keeps them. Needs no GPU."""
 
 from __future__ import annotations
 
