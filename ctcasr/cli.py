@@ -53,9 +53,9 @@ def _run(chosen: str | None, words: list[str]) -> int:
     version = f"ctcasr {metadata.version('ctcasr')}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary)
-        if name == chosen:
+    for name in [chosen] if chosen else COMMANDS:
+        command = commands.add_parser(name, help=COMMANDS[name])
+        if chosen:
             load_command(name).add_arguments(command)
     if chosen in HAND_ON:
         arguments = parser.parse_args(words[:2])

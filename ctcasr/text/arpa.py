@@ -100,7 +100,7 @@ def read_arpa(path: Path | str) -> tuple[int, dict[Gram, tuple[float, float]]]:
     sections = _Sections()
     for number, line in _lines(path):
         sections.take(line, f"{path}:{number}")
-    if not sections.promised or not sections.closed:
+    if 1 not in sections.promised or not sections.closed:
         raise ArpaError(
             f"{path}: expected \\data\\, n-grams and \\end\\; the file is no ARPA file, or it is "
             "truncated"
