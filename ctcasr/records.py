@@ -88,11 +88,6 @@ class Record:
         """The flat object without kind and step, for those who look fields up by name."""
         plain = self.as_json()
         del plain["kind"], plain["step"]
-        if self.kind == "check":  # BRIDGE: until all readers use fields
-            plain["dev_loss"] = plain.get("loss")
-        if self.kind == "event":  # BRIDGE
-            reason = self.reason  # type: ignore[attr-defined]
-            plain["what"] = "skipped-step" if reason in SKIPPED_STEP else str(reason)
         return plain
 
     def number(self, name: str) -> float:

@@ -1,23 +1,34 @@
-"""What the trainer asks of a task: tallies of ranks, samples that are shown."""
+"""The protocol between trainer and heads: every head keeps it."""
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
+import torch
 
-from ctcasr.task import alone, three_of
+from ctcasr.classify import Classify
+from ctcasr.enhance import Enhance
+from ctcasr.recognise import Recognise
+from ctcasr.task import Loss, Stateful, Task, alone
 
-
-@pytest.mark.parametrize("count", range(3))
-def test_of_few_samples_all_are_shown(count: int) -> None:
-    assert three_of(range(count)) == list(range(count))
-
-
-@pytest.mark.parametrize("count", [3, 4, 10, 100])
-def test_three_are_spread_evenly_and_always_the_same(count: int) -> None:
-    shown = three_of(range(count))
-    assert shown == three_of(range(count)) and len(set(shown)) == 3
-    assert all(abs(place - count * (2 * k + 1) / 6) < 1 for k, place in enumerate(shown))
+METHODS = ("step", "after_step", "check", "judge", "export", "parameters")
 
 
-def test_one_process_has_its_own_value_only() -> None:
-    assert alone("mine") == ["mine"]
+@pytest.mark.parametrize("head", [Recognise, Enhance, Classify])
+def test_every_head_is_a_task(head: type) -> None:
+    for name in METHODS:
+        wanted = list(inspect.signature(getattr(Task, name)).parameters)
+        assert list(inspect.signature(getattr(head, name)).parameters) == wanted, name
+    assert isinstance(head.title, property)
+
+
+def test_only_a_task_that_collects_has_a_state() -> None:
+    assert issubclass(Recognise, Stateful)
+    assert not issubclass(Classify, Stateful)
+
+
+def test_a_loss_says_nothing_unless_it_is_asked() -> None:
+    loss = Loss(torch.zeros(()), 0.0)
+    assert loss.evidence() == {} and loss.rows is None and loss.left_out == ()
+    assert alone("a") == ["a"]

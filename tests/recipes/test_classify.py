@@ -315,7 +315,7 @@ def test_bad_files_and_unknown_labels_are_named_and_the_run_goes_on(
     told = "\n".join(
         "\n".join(r.data["ids"])
         for r in read_records(out)
-        if r.kind == "event" and r.data["what"] == "unreadable"
+        if r.kind == "event" and r.data["reason"] == "unreadable"
     )
     assert all(name in told for name in ("empty.wav", "text.wav", "none.wav", "gone.wav"))
     scores = json.loads((out / "test" / "scores.json").read_text(encoding="utf-8"))

@@ -178,7 +178,7 @@ def utterances_named(run: dict[str, Any], what: str) -> list[str]:
     return sorted(
         line
         for r in read_records(run["out"])
-        if r.kind == "event" and r.data["what"] == what
+        if r.kind == "event" and r.data["reason"] == what
         for line in r.data["ids"]
     )
 
@@ -252,7 +252,7 @@ def test_memory_that_runs_out_on_one_process_halves_its_batch_and_hangs_nobody(
     assert (
         len(steps) == 20 and sum(s["halved"] for s in steps) == 15
     )  # three of four batches have two rows for rank 1
-    assert sum(r.data.get("what") == "out-of-memory" for r in read_records(many["out"])) == 1
+    assert sum(r.data.get("reason") == "out-of-memory" for r in read_records(many["out"])) == 1
     # Other statistics of BatchNorm than those of the whole batch, but not another run: the first loss is near, and the weights agree.
     assert losses(many)[0][1] == pytest.approx(losses(alone)[0][1], rel=0.3)
     a, b = (rank["weights"] for rank in many["ranks"])
@@ -265,7 +265,8 @@ def test_memory_that_runs_out_on_one_process_halves_its_batch_and_hangs_nobody(
 def test_what_is_not_finite_on_one_process_is_skipped_by_all_and_named(start: Start) -> None:
     one, two = start(1, poison="tone11"), start(2, poison="tone11")  # an utterance of rank 1
     assert (
-        utterances_named(one, "skipped-step") == utterances_named(two, "skipped-step") == ["tone11"]
+        utterances_named(one, "loss-not-finite") == ["tone11"]
+    assert utterances_named(two, "loss-not-finite") == ["tone11"]
     )
     assert len(losses(one)) == 19 and [x for _, x in losses(two)] == pytest.approx(
         [x for _, x in losses(one)], rel=1e-5
@@ -325,7 +326,7 @@ def test_a_killed_process_is_started_again_and_the_run_ends_with_the_same_bits(
     assert done.returncode == 0, done.stderr
     again = result(tmp_path / "again", 2)
     assert_same_bits(whole, again)
-    assert any(r.data.get("what") == "resumed" for r in read_records(again["out"]))
+    assert any(r.data.get("reason") == "resumed" for r in read_records(again["out"]))
 
 
 @pytest.mark.slow
@@ -385,7 +386,7 @@ def test_the_recipe_by_torchrun_stopped_by_a_signal_and_started_again(
 def records_with(out: Path, what: str) -> int:
     if not (out / "records.jsonl").exists():
         return 0
-    return sum(what in (r.kind, r.data.get("what")) for r in read_records(out))
+    return sum(what in (r.kind, r.data.get("reason")) for r in read_records(out))
 
 
 def torchrun(*command: str) -> subprocess.CompletedProcess[str]:

@@ -116,7 +116,7 @@ def test_kinds_order_and_numbers(recogniser_parts: Parts, whole: dict[str, Any])
     out = uninterrupted(whole, recogniser_parts)
     records: list[Record] = whole["records"]
     assert [
-        (r.kind, r.step) for r in records if r.kind != "event" or r.data["what"] == "finished"
+        (r.kind, r.step) for r in records if r.kind != "event" or r.data["reason"] == "finished"
     ] == [
         ("start", 0),
         ("step", 2),
@@ -397,7 +397,7 @@ def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_
         )
     )
     ends = [r for r in records if r.kind == "epoch"]
-    assert 1 <= len(ends) < 10**4 and records[-1].data["what"] == "finished"
+    assert 1 <= len(ends) < 10**4 and records[-1].data["reason"] == "finished"
     tiny = list(
         fit(
             toy(),
@@ -437,13 +437,13 @@ def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(
             config=TrainConfig(epochs=2, device="cpu", log_every=1, skips=3),
         )
     )
-    events = [(r.data["what"], tuple(r.data["ids"])) for r in records if r.kind == "event"]
+    events = [(r.data["reason"], tuple(r.data["ids"])) for r in records if r.kind == "event"]
     assert sorted(events) == sorted(
         [
             ("unreadable", ("m.jsonl:7: it is empty",)),
             ("infeasible", ("l1",)),
-            ("skipped-step", ("n1",)),
-            ("skipped-step", ("n1",)),
+            ("loss-not-finite", ("n1",)),
+            ("loss-not-finite", ("n1",)),
             ("finished", ()),
         ]
     )
@@ -462,7 +462,7 @@ def test_many_bad_steps_in_a_row_end_training_with_an_error(
             toy(), data, None, out=tmp_path, config=TrainConfig(epochs=9, device="cpu", skips=4)
         ):
             seen.append(record)
-    assert sum(r.data.get("what") == "skipped-step" for r in seen) == 4
+    assert sum(getattr(r, "skipped_step", False) for r in seen) == 4
     assert text == "left out" or "bad0" in str(caught.value)
     assert str(caught.value).endswith("The likely cause: start (seen); the cure: none")
 
@@ -475,8 +475,8 @@ def test_good_steps_between_bad_ones_reset_the_count(
         fit(toy(), data, None, out=tmp_path, config=TrainConfig(epochs=4, device="cpu", skips=3))
     )
     assert (
-        records[-1].data["what"] == "finished"
-        and sum(r.data.get("what") == "skipped-step" for r in records) == 8
+        records[-1].data["reason"] == "finished"
+        and sum(getattr(r, "skipped_step", False) for r in records) == 8
     )
 
 
@@ -524,7 +524,7 @@ def test_a_full_disk_is_a_clear_error_and_the_old_checkpoint_stays(
     assert (tmp_path / "last.pt").read_bytes() == before
     records = run(recogniser_parts, tmp_path, resume=True)
     assert (
-        records[-1].data["what"] == "finished"
+        records[-1].data["reason"] == "finished"
         and checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["epoch"] == 3
     )
 
@@ -547,9 +547,9 @@ def test_memory_that_runs_out_is_said_once_and_counted(
         fit(task, data, None, out=tmp_path, config=TrainConfig(epochs=2, device="cpu", log_every=1))
     )
     events = [
-        (r.data["what"], r.data["ids"])
+        (r.data["reason"], r.data["ids"])
         for r in records
-        if r.kind == "event" and r.data["what"] != "skipped-step"
+        if isinstance(r, EventRecord) and not r.skipped_step
     ]
     assert events == [
         ("out-of-memory", []),
@@ -591,9 +591,9 @@ def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(
     if lost == 1:
         train()
         (told,) = [
-            r.data["ids"] for r in seen if r.kind == "event" and r.data["what"] == "unreadable"
+            r.data["ids"] for r in seen if r.kind == "event" and r.data["reason"] == "unreadable"
         ]
-        assert len(told) == 1 and "tone00.wav" in told[0] and seen[-1].data["what"] == "finished"
+        assert len(told) == 1 and "tone00.wav" in told[0] and seen[-1].data["reason"] == "finished"
     else:
         with pytest.raises(
             TrainingError,
@@ -649,14 +649,14 @@ def test_an_interrupted_run_goes_on_to_the_bit(
                 signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is handler
     assert (
-        seen[-1].data["what"] == "interrupted"
+        seen[-1].data["reason"] == "interrupted"
         and "SIGINT" in seen[-1].data["message"]
         and "--resume" in seen[-1].data["message"]
     )
     torch.manual_seed(99)  # a new session begins with other generators
     more = run(recogniser_parts, tmp_path, resume=True)
     assert [
-        r.data.get("what") for r in more if r.kind == "event" and r.data["what"] != "infeasible"
+        r.data.get("reason") for r in more if r.kind == "event" and r.data["reason"] != "infeasible"
     ] == ["resumed", "finished"]
     equal_runs(one, tmp_path, same_windows=False)
 
@@ -731,7 +731,7 @@ def test_a_run_may_be_stopped_again_and_again(
         stream = fit(task, train, dev, out=tmp_path, config=config, resume=resume)
         kinds = []
         for record in stream:
-            kinds.append(record.data.get("what", record.kind))
+            kinds.append(record.data.get("reason", record.kind))
             if kinds.count("step") == 2:
                 break
         stream.close()
@@ -749,7 +749,7 @@ def test_resuming_a_finished_run_changes_nothing(
     run(recogniser_parts, tmp_path)
     more = run(recogniser_parts, tmp_path, resume=True)
     assert [r.kind for r in more] == ["start", "event", "event"] and more[-1].data[
-        "what"
+        "reason"
     ] == "finished"
     equal_runs(one, tmp_path)
 
@@ -766,7 +766,7 @@ def test_auto_resume_begins_where_there_is_nothing_and_goes_on_where_there_is(
     assert [next(stream).kind for _ in range(4)] == ["start", "step", "step", "check"]
     stream.close()
     more = run(recogniser_parts, tmp_path, config)
-    assert "resumed" in [r.data.get("what") for r in more]
+    assert "resumed" in [r.data.get("reason") for r in more]
     equal_runs(one, tmp_path, same_windows=False)
 
 

@@ -1,0 +1,95 @@
+"""Going on with a run: what may have changed counts or is told, what makes another run is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from ctcasr import checkpoint
+from ctcasr.checkpoint import CheckpointError
+from ctcasr.train import RunFolderError, RunSettings, World, option, run_notes, saved_run
+
+
+@dataclass(frozen=True)
+class Settings(RunSettings):
+    """Settings."""
+
+    train: str = option("", "manifest")
+    dev: str = option("", "manifest")
+    dev_share: float = option(0.1, "share")
+    net: str = option("default", "network")
+    text: str = option("english38", "symbols")
+    batch_size: int = option(8, "utterances")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Those of a run that was stopped."""
+    train = tmp_path / "train.jsonl"
+    train.write_text("lines")
+    made = Settings(train=str(train), out=str(tmp_path / "run"))
+    payload = {"kind": "recogniser", "notes": run_notes("mine", made, [])}
+    checkpoint.save(tmp_path / "run" / "last.pt", payload)
+    return replace(made, resume=True)
+
+
+def test_what_is_free_to_change_counts_without_a_word(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = replace(settings, epochs=99, workers=3, device="cpu", budget="8h", log_every=1)
+    saved = saved_run(other, World())
+    assert saved is not None and saved["kind"] == "recogniser"
+    assert capsys.readouterr().out == ""
+
+
+def test_what_changes_the_training_is_told(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved_run(replace(settings, batch_size=64, lr=1e-4), World())
+    told = capsys.readouterr().out
+    assert "--batch-size 8 -> 64" in told and "--lr 0.002 -> 0.0001" in told
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"text": "pieces:39"}, "--text was 'english38' and is 'pieces:39'"),
+        ({"net": "default hidden=256"}, "--net was 'default'"),
+        ({"seed": 1}, "--seed was 0 and is 1"),
+        ({"dev_share": 0.2}, "--dev-share was 0.1 and is 0.2"),
+        ({"optimiser": "sgd"}, "--optimiser was 'adamw'"),
+    ],
+)
+def test_what_makes_another_run_is_refused(
+    change: dict[str, str], told: str, settings: Settings
+) -> None:
+    with pytest.raises(RunFolderError, match=told):
+        saved_run(replace(settings, **change), World())  # type: ignore[arg-type]
+
+
+def test_another_manifest_would_hold_out_another_part(
+    settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(settings.train).write_text("other lines")
+    with pytest.raises(RunFolderError, match=r"train\.jsonl has changed.*--dev"):
+        saved_run(settings, World())
+    saved_run(replace(settings, dev=str(tmp_path / "dev.jsonl")), World())
+    assert "the content of train.jsonl" in capsys.readouterr().out
+
+
+def test_a_new_run_in_a_used_folder_is_refused_and_auto_resume_goes_on(settings: Settings) -> None:
+    fresh = replace(settings, resume=False)
+    with pytest.raises(RunFolderError, match="--overwrite"):
+        saved_run(fresh, World())
+    assert saved_run(replace(fresh, overwrite=True), World()) is None
+    assert saved_run(replace(fresh, auto_resume=True), World()) is not None
+    with pytest.raises(CheckpointError, match="expected a checkpoint"):
+        saved_run(replace(settings, out=settings.out + "2"), World())
+
+
+def test_checkpoints_of_before_say_less_and_are_resumed(settings: Settings) -> None:
+    path = Path(settings.out) / "last.pt"
+    checkpoint.save(path, {"kind": "recogniser", "notes": {"recipe": "recognise"}})
+    assert saved_run(replace(settings, net="other"), World()) is not None

@@ -1,0 +1,51 @@
+"""Where a run stands: what a checkpoint holds of it comes back."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from ctcasr.train.state import TrainState, rng_state, set_rng_state
+
+
+def test_it_comes_back_from_plain_data() -> None:
+    state = TrainState(step=7, epoch=2, best=[0.5, 1.0], checks=[1.0, 0.5], seconds=3.5)
+    again = TrainState()
+    again.restore(state.as_dict())
+    assert again == state and again.checks is not state.checks
+
+
+def test_what_an_older_version_did_not_write_keeps_a_sensible_value() -> None:
+    state = TrainState(epochs=9)
+    state.restore({"step": 3, "seconds": 60.0, "of_a_newer_version": 1})
+    assert (state.step, state.epochs, state.epoch_start_s) == (3, 9, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("best", "key", "better"),
+    [
+        (None, (1.0,), True),
+        (None, (math.nan,), False),
+        ([1.0], (1.0,), False),
+        ([1.0, 2.0], (1.0, 1.9), True),
+        ([1.0, 2.0], (0.9, math.nan), False),
+        ([1.0], (math.inf,), False),
+    ],
+)
+def test_lower_is_better_and_not_a_number_never_is(
+    best: list[float] | None, key: tuple[float, ...], better: bool
+) -> None:
+    state = TrainState(best=best, since_best=4)
+    assert state.note_check(key) is better
+    assert state.since_best == (0 if better else 5)
+    assert state.best == (list(key) if better else best)
+    assert state.checks[-1] == key[0] or math.isnan(key[0])
+
+
+def test_generators_go_on_where_they_were() -> None:
+    state = rng_state()
+    first = torch.rand(3)
+    set_rng_state(state)
+    assert torch.equal(torch.rand(3), first)
