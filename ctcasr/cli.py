@@ -60,6 +60,8 @@ def _run(chosen: str | None, words: list[str]) -> int:
     if chosen in HAND_ON:
         arguments = parser.parse_args(words[:2])
         arguments.flags = words[2:]
+    elif words.count("--") > 1:  # argparse would make lists of some arguments
+        parser.error("expected -- at most once")
     else:
         arguments = parser.parse_args(words)
     status: int = load_command(arguments.command).run(arguments)

@@ -40,7 +40,16 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"ctcasr \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
-@pytest.mark.parametrize("words", [[], ["no-such-command"], ["card"], ["evaluate", "--nothing"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["no-such-command"],
+        ["card"],
+        ["evaluate", "--nothing"],
+        ["enhance", "--", "a", "--", "b", "c"],
+    ],
+)
 def test_a_wrong_call_is_status_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(words)
