@@ -274,3 +274,43 @@ def test_scores_are_json_without_special_numbers(
     score(scenes, [enhanced(scenes)], [listener])
     text = (tmp_path / "score" / "scores.json").read_text(encoding="utf-8")
     assert json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in scores.json"))
+
+
+def test_strangers_are_status_1_and_a_pattern_finds_them(
+    world: Make, enhanced: Make, listener: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = world(4)
+    folder = enhanced(scenes)
+    for path in sorted(folder.glob("*.wav")):
+        path.rename(path.with_name(f"{path.stem}_DeepFilterNet3.wav"))
+    command = ["score-enhanced", str(scenes), "--enhanced", str(folder), "--recogniser", listener]
+    command += ["--out", str(tmp_path / "o"), "--draws", "1000", "--no-metrics"]
+    assert main([*command, "--dev-share", "0"]) == 1
+    captured = capsys.readouterr()
+    assert "WER" not in captured.out and "--pattern '{id}_DeepFilterNet3.wav'" in captured.err
+    pattern = ["--pattern", "{id}_DeepFilterNet3.wav"]
+    assert main([*command, "--dev-share", "0", *pattern]) == 0
+
+
+def test_scenes_of_which_none_can_be_heard_are_status_1(
+    world: Make, enhanced: Make, listener: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = world(4)
+    folder = enhanced(scenes)
+    for path in scenes.parent.glob("*_target.wav"):
+        samples, rate_hz = soundfile.read(path)
+        soundfile.write(path, samples[: len(samples) // 2], rate_hz, subtype="FLOAT")
+    command = ["score-enhanced", str(scenes), "--enhanced", str(folder), "--recogniser", listener]
+    assert main([*command, "--out", str(tmp_path / "o"), "--dev-share", "0", "--no-metrics"]) == 1
+    captured = capsys.readouterr()
+    assert "all 4 were left out" in captured.err and "S000_target.wav" in captured.err
+
+
+def test_what_a_third_party_heard_is_remembered(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path
+) -> None:
+    scenes = world(4)
+    first = score(scenes, [enhanced(scenes)], [listener])
+    heard = (tmp_path / "score" / "heard.jsonl").read_bytes()
+    assert score(scenes, [enhanced(scenes)], [listener]) == first and heard
+    assert (tmp_path / "score" / "heard.jsonl").read_bytes() == heard
