@@ -1,4 +1,4 @@
-"""The classification recipe: valid part, folds, pairs, bad input, evaluation and export by the command line."""
+"""The classification recipe: valid part, folds, pairs, bad input, and the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from ctcasr.records import read_records
 NET = """
 clip_s = 0.3
 network = "conv"
-conv = [{channels = 8, kernel = [3, 5], stride = [2, 2]}, {channels = 8, kernel = [3, 5], stride = [1, 2]},
+conv = [{channels = 8, kernel = [3, 5], stride = [2, 2]},
+        {channels = 8, kernel = [3, 5], stride = [1, 2]},
         {channels = 8, kernel = [3, 5], stride = [1, 2]}]
 [front]
 rate_hz = 8000
@@ -45,7 +46,7 @@ def classify() -> ModuleType:
 def clips(
     tmp_path_factory: pytest.TempPathFactory, make_sound: Callable[[str, int], torch.Tensor]
 ) -> Path:
-    """Tones of three classes by ten speakers in three folds; some shorter, some longer than 0.3 s."""
+    """Tones of three classes by ten speakers in three folds, shorter and longer than 0.3 s."""
     folder = tmp_path_factory.mktemp("clips")
     lines: dict[str, list[dict[str, Any]]] = {"train": [], "valid": []}
     for speaker in range(10):
@@ -352,7 +353,7 @@ def test_the_command_line_evaluates_a_classifier(
         for folder in (tmp_path, run / "test")
     )
     assert a == b
-    # What was found is a manifest too, so that other files of the same network can be run on the same clips.
+    # What was found is a manifest too: other files of the same network run on the same clips.
     assert (
         cli(
             [

@@ -1,4 +1,4 @@
-"""The recipes for bigger corpora, a few steps each: LibriSpeech with pieces, noise and bf16; pre-training on speech made on the way."""
+"""The recipes for bigger corpora, a few steps each: LibriSpeech, and speech made on the way."""
 
 from __future__ import annotations
 

@@ -95,7 +95,8 @@ def test_audio_visual(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         module.main(flags(folder, "mask_tiny"))
     small = folder / "small.toml"
     small.write_text(
-        'network = "dualpath"\n[dualpath]\nfilters = 8\nwidth = 4\nhidden = 4\nconvs = 1\nseen = 4\n'
+        'network = "dualpath"\n[dualpath]\nfilters = 8\nwidth = 4\nhidden = 4\nconvs = 1\n'
+        "seen = 4\n"
     )
     module.main(flags(folder, str(small)))
     assert "video: absent 10" in capsys.readouterr().out

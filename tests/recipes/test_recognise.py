@@ -1,4 +1,4 @@
-"""The recipe from manifest to word error rate: on tones, on bad input, stopped and resumed, and on real recordings."""
+"""The recipe from manifest to word error rate: tones, bad input, resumed, real recordings."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from ctcasr.data import read_manifest
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec
-from ctcasr.records import EventRecord, Reason, read_records
+from ctcasr.records import EpochRecord, EventRecord, Reason, read_records
 from ctcasr.text import Alphabet, UncoveredText
-from ctcasr.train import TrainingError
+from ctcasr.train import RunFolderError, TrainingError
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +59,7 @@ def _no_plots(recognise: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognise, "draw_run", absent)
 
 
-# the road ---------------------------------------------------------------------------------------------------------------
+# the road -------------------------------------------------------------------------------------
 
 
 def test_the_run_directory_holds_all_that_was_promised(trained: Path) -> None:
@@ -176,7 +176,7 @@ def test_noise_and_rooms_are_heard_in_training(
     assert losses[0] != losses[1] and np.isfinite(losses).all()
 
 
-# the command ------------------------------------------------------------------------------------------------------------
+# the command ----------------------------------------------------------------------------------
 
 
 def test_the_command_trains_transcribes_and_evaluates(
@@ -218,7 +218,7 @@ def test_the_command_tells_what_is_wrong_in_a_sentence(
     assert good in capsys.readouterr().out  # the file that can be read is read
 
 
-# bad input --------------------------------------------------------------------------------------------------------------
+# bad input ------------------------------------------------------------------------------------
 
 
 def _bad_files(
@@ -401,7 +401,7 @@ def test_strict_text_is_refused_before_training(
     assert not (tmp_path / "run" / "records.jsonl").exists()
 
 
-# stopped and resumed ----------------------------------------------------------------------------------------------------
+# stopped and resumed --------------------------------------------------------------------------
 
 
 def start(flags: list[str]) -> subprocess.Popen[bytes]:
@@ -478,7 +478,7 @@ def test_a_killed_run_goes_on_to_the_bit(
     resumed_equals(reference, tmp_path, recognise, tones)
 
 
-# real recordings --------------------------------------------------------------------------------------------------------
+# real recordings ------------------------------------------------------------------------------
 
 
 def few(data_root: Path, name: str, count: int, out: Path) -> Path:
@@ -539,7 +539,7 @@ def test_clips_of_the_digits_that_cannot_be_spelt_at_stride_four(data_root: Path
         for t, s in zip(frames, tokens, strict=True)
     ]
     assert model.frame_s == pytest.approx(0.04) and len(utterances) == 1800 and sum(lacking) == 2
-    # Six have too few whole strides of 40 ms; the padding at both ends gives four of these a frame more.
+    # Six have too few whole strides of 40 ms; the padding at both ends gives four a frame more.
     whole = [soundfile.info(u.audio_filepath).frames // 320 for u in utterances]
     assert (
         sum(
@@ -569,3 +569,90 @@ def test_settings_are_one_frozen_dataclass_with_help_texts(recognise: ModuleType
     assert all(field.metadata.get("help") for field in fields)
     with pytest.raises(dataclasses.FrozenInstanceError):
         recognise.Settings(train="m.jsonl").lr = 1.0
+
+
+# one run in a folder --------------------------------------------------------------------------
+
+
+def test_a_second_run_is_refused_before_anything_is_touched(
+    trained: Path, tones: Any, recognise: ModuleType
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*")}
+    with pytest.raises(RunFolderError, match=r"--resume.*--overwrite.*--out"):
+        recognise.main(tones.flags(trained, "--text", "english29"))
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*")} == before
+
+
+def test_overwriting_takes_the_old_scores_with_the_old_weights(
+    tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
+    recognise.main(tones.flags(tmp_path, "--epochs", "1", "--valid", str(tones.valid)))
+    assert (tmp_path / "valid" / "scores.json").is_file()
+    recognise.main(tones.flags(tmp_path, "--epochs", "1", "--lr", "1e-4", "--overwrite"))
+    assert not (tmp_path / "valid").exists()
+    assert "lr = 0.0001" in (tmp_path / "settings.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no POSIX signals")
+def test_two_runs_at_once_into_one_folder_are_one_and_a_refusal(
+    tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
+    process = start(tones.flags(tmp_path, "--epochs", "400"))
+    try:
+        steps_told(tmp_path, process, 1)
+        with pytest.raises(RunFolderError, match=rf"process {process.pid} .* is training"):
+            recognise.main(tones.flags(tmp_path, "--epochs", "1", "--overwrite"))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        # The lock of the killed process is nobody's.
+        recognise.main(tones.flags(tmp_path, "--epochs", "1", "--overwrite"))
+    finally:
+        process.kill()
+        process.wait()
+    assert last_reason(tmp_path) is Reason.FINISHED
+    assert not (tmp_path / "run.lock").exists()
+
+
+def test_pieces_on_resume_are_those_of_the_run_though_the_manifest_has_others_now(
+    tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
+    train = tmp_path / "train.jsonl"
+    rows = [json.loads(line) for line in tones.train.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        row["audio_filepath"] = str(tones.folder / row["audio_filepath"])
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    flags = tones.flags(
+        tmp_path / "run", "--train", str(train), "--dev", str(tones.valid), "--text", "pieces:39"
+    )
+    recognise.main(flags)
+    before = Recogniser.load(tmp_path / "run" / "best.pt").tokenizer
+    for row in rows:
+        row["text"] = row["text"].replace("a", "c")
+    train.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    recognise.main([*flags, "--epochs", "3", "--resume"])
+    assert Recogniser.load(tmp_path / "run" / "best.pt").tokenizer == before
+    with pytest.raises(RunFolderError, match="--text was 'pieces:39' and is 'english38'"):
+        recognise.main([*flags, "--text", "english38", "--resume"])
+
+
+def test_three_epochs_after_two_are_three(
+    tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
+    recognise.main(tones.flags(tmp_path, "--epochs", "2"))
+    recognise.main(tones.flags(tmp_path, "--epochs", "3", "--resume"))
+    ends = [record.epoch for record in read_records(tmp_path) if isinstance(record, EpochRecord)]
+    assert ends == [1, 2, 3]
+    assert "epochs = 3" in (tmp_path / "settings.toml").read_text(encoding="utf-8")
+
+
+def test_every_recipe_tells_an_error_in_a_sentence(tmp_path: Path) -> None:
+    recipes = sorted((ROOT / "recipes").glob("*.py"))
+    assert recipes
+    for recipe in recipes:
+        source = recipe.read_text(encoding="utf-8")
+        told = "raise SystemExit(run_cli(main))" in source
+        assert told or "from ctcasr.cli import main" in source, recipe.name
+    command = [sys.executable, str(ROOT / "recipes" / "classify.py"), "--train", "none.jsonl"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("ctcasr: ")
+    assert "Traceback" not in done.stderr and "none.jsonl" in done.stderr

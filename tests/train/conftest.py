@@ -29,7 +29,10 @@ RATE = 8000
 
 
 class Toy:
-    """Linear regression to zero; the text of an utterance says what is wrong with it: "left out", "nan loss" or "inf gradient"."""
+    """Linear regression to zero.
+
+    The text of an utterance says what is wrong: "left out", "nan loss" or "inf gradient".
+    """
 
     title = "toy"
 
@@ -169,7 +172,10 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> tuple[Utterance, ...]:
 def recogniser_parts(
     tones: tuple[Utterance, ...],
 ) -> Callable[[], tuple[Recognise, Loader, Loader]]:
-    """A maker of (task, train, dev), each call the same afresh; dropout and masks are on, so that all randomness is in play."""
+    """A maker of (task, train, dev), the same afresh at each call.
+
+    Dropout and masks are on, so that all randomness is in play.
+    """
 
     def make() -> tuple[Recognise, Loader, Loader]:
         torch.manual_seed(1)

@@ -1,7 +1,10 @@
-"""What each process of test_distributed.py runs: a small recogniser in double precision, and what came of it as JSON.
+"""What each process of test_distributed.py runs: a small recogniser in double precision.
+
+And what came of it, as JSON.
 
 python synced_program.py SETTINGS.json          one process, alone or started by torchrun
-python synced_program.py                        reads jobs from standard input and forks their processes: importing torch once is enough
+python synced_program.py                        reads jobs from standard input and forks their
+                                                processes: importing torch once is enough
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ class Double:
 
 
 class Fragile(Recognise):
-    """The loss of `poison` is not finite at step 2; memory runs out in the forward or backward pass of more than `most` rows."""
+    """The loss of `poison` is not finite at step 2; memory runs out for more than `most` rows."""
 
     most, where, poison = 10**9, "forward", ""
 
@@ -172,7 +175,10 @@ def main(settings: str) -> None:
 
 
 def serve() -> None:
-    """Each line is a job: settings, a file for what is printed, and the environment of each process; answers with their exit codes."""
+    """Each line is a job: settings, a file for what is printed, each process's environment.
+
+    Answers with their exit codes.
+    """
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # imports half of torch
     for line in sys.stdin:
         job = json.loads(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 
 from ctcasr.train.bf16 import Bf16Steps
@@ -25,10 +26,14 @@ def test_the_precision_holds_within_the_step_only(toy: Any, make_batch: Any) -> 
     assert torch.equal(loss.sum, step(make_batch("a", "b"), 3).sum)
 
 
-def test_the_precision_comes_back_after_an_error(toy: Any) -> None:
+def test_the_precision_comes_back_after_an_error(toy: Any, make_batch: Any) -> None:
     before = torch.get_float32_matmul_precision()
-    try:
-        Bf16Steps(toy()).step(None, 0)  # type: ignore[arg-type]
-    except AttributeError:
-        pass
+    task = toy()
+
+    def broken(batch: Any, number: int) -> Any:
+        raise KeyError("broken")
+
+    task.step = broken
+    with pytest.raises(KeyError):
+        Bf16Steps(task).step(make_batch("a"), 0)
     assert torch.get_float32_matmul_precision() == before

@@ -1,4 +1,4 @@
-"""Several processes take every step as one would: on synthetic speech, gloo, double precision, no dropout."""
+"""Several processes take every step as one would: tones, gloo, double precision, no dropout."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ Start = Callable[..., dict[str, Any]]
 def manifests(
     tones: tuple[Utterance, ...], tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, str]:
-    """13 lines to learn from: batches of 4, 4, 4 and 1 as they stand; of the second batch rank 0 of two can read nothing."""
+    """13 lines to learn from: batches of 4, 4, 4 and 1 as they stand.
+
+    Of the second batch rank 0 of two can read nothing.
+    """
     folder, found = tmp_path_factory.mktemp("manifests"), {}
     lines = [
         {"audio_filepath": str(u.audio_filepath), "duration": u.duration, "text": u.text}
@@ -82,7 +85,7 @@ def start(
     manifests: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Start:
-    """start(world, **settings): run the program in so many processes; what each wrote, and the folder of the run."""
+    """start(world, **settings): run the program in so many processes; what each of them wrote."""
 
     def starter(world: int, out: Path | None = None, **settings: Any) -> dict[str, Any]:
         out = out or tmp_path_factory.mktemp("run") / "run"
@@ -253,7 +256,8 @@ def test_memory_that_runs_out_on_one_process_halves_its_batch_and_hangs_nobody(
         len(steps) == 20 and sum(s["halved"] for s in steps) == 15
     )  # three of four batches have two rows for rank 1
     assert sum(r.data.get("reason") == "out-of-memory" for r in read_records(many["out"])) == 1
-    # Other statistics of BatchNorm than those of the whole batch, but not another run: the first loss is near, and the weights agree.
+    # Other statistics of BatchNorm than those of the whole batch, but not another run: the first
+    # loss is near, and the weights agree.
     assert losses(many)[0][1] == pytest.approx(losses(alone)[0][1], rel=0.3)
     a, b = (rank["weights"] for rank in many["ranks"])
     assert all(
@@ -264,13 +268,11 @@ def test_memory_that_runs_out_on_one_process_halves_its_batch_and_hangs_nobody(
 @pytest.mark.slow
 def test_what_is_not_finite_on_one_process_is_skipped_by_all_and_named(start: Start) -> None:
     one, two = start(1, poison="tone11"), start(2, poison="tone11")  # an utterance of rank 1
-    assert (
-        utterances_named(one, "loss-not-finite") == ["tone11"]
+    assert utterances_named(one, "loss-not-finite") == ["tone11"]
     assert utterances_named(two, "loss-not-finite") == ["tone11"]
-    )
-    assert len(losses(one)) == 19 and [x for _, x in losses(two)] == pytest.approx(
-        [x for _, x in losses(one)], rel=1e-5
-    )
+    assert len(losses(one)) == 19
+    expected = [loss for _, loss in losses(one)]
+    assert [loss for _, loss in losses(two)] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Going on with a run: what may have changed counts or is told, what makes another run is refused."""
+"""Going on with a run: what may change counts or is told, what makes another run is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: defaults < --from < flags, errors that name the field, and TOML that comes back as it was."""
+"""Settings: defaults < --from < flags, errors that name the field, TOML that comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""docs/slurm.sbatch with stand-ins for Slurm: what it starts, and that a signal before the limit stops, waits and queues again."""
+"""docs/slurm.sbatch with stand-ins for Slurm: what it starts, and what a signal makes of it.
+
+A signal before the limit stops, waits and queues again.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,11 @@ import pytest
 SCRIPT = Path(__file__).resolve().parents[2] / "docs" / "slurm.sbatch"
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
 STANDINS = {
-    "scontrol": 'if [ "$1" = show ]; then printf "host1\\nhost2\\n"; else echo "$@" >> "$HERE/told.scontrol"; fi',
+    "scontrol": 'if [ "$1" = show ]; then printf "host1\\nhost2\\n"; '
+    'else echo "$@" >> "$HERE/told.scontrol"; fi',
     "scancel": 'echo "$@" >> "$HERE/told.scancel"; kill -TERM "$(cat "$HERE/pid")"',
-    "srun": 'echo "$@" > "$HERE/told.srun"; trap \'echo stopped >> "$HERE/told.scontrol"; exit 1\' TERM; echo $$ > "$HERE/pid"; '
+    "srun": 'echo "$@" > "$HERE/told.srun"; '
+    'trap \'echo stopped >> "$HERE/told.scontrol"; exit 1\' TERM; echo $$ > "$HERE/pid"; '
     'for k in $(seq "$WORK"); do sleep 0.05; done; exit "$CODE"',
 }
 

@@ -1,4 +1,4 @@
-"""One optimiser step: accumulation is exact, clipping bounds, and what is not finite moves nothing."""
+"""One optimiser step: accumulation is exact, clipping bounds, what is not finite moves nothing."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_network_without_gradient_is_a_clear_error(toy: Any, make_batch: Any) 
         take_step(task, sgd(task), [make_batch("a")], 0, 0.1, 0.0)
 
 
-# memory -----------------------------------------------------------------------------------------------------------------
+# memory ---------------------------------------------------------------------------------------
 
 
 def fragile(task: Any, most: int, backward: bool = False) -> Any:
@@ -169,7 +169,8 @@ def fragile(task: Any, most: int, backward: bool = False) -> Any:
             def fail(grad: torch.Tensor) -> None:  # in the middle of the backward pass
                 handle.remove()
                 raise RuntimeError(
-                    "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory"
+                    "[enforce fail at alloc_cpu.cpp:121] err == 0. "
+                    "DefaultCPUAllocator: can't allocate memory"
                 )
 
             handle = task.network.bias.register_hook(fail)

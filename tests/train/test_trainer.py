@@ -1,4 +1,4 @@
-"""`fit`: what it tells, what it survives, and that a run that was stopped goes on as if it had not been."""
+"""`fit`: what it tells, what it survives, and that a stopped run goes on as if it had not been."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def uninterrupted(whole: dict[str, Any], make: Parts) -> Path:
     return whole["out"]
 
 
-# what a run tells -------------------------------------------------------------------------------------------------------
+# what a run tells -----------------------------------------------------------------------------
 
 
 def test_kinds_order_and_numbers(recogniser_parts: Parts, whole: dict[str, Any]) -> None:
@@ -410,7 +410,7 @@ def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_
     assert sum(r.kind == "epoch" for r in tiny) == 1
 
 
-# what a run survives ----------------------------------------------------------------------------------------------------
+# what a run survives --------------------------------------------------------------------------
 
 
 def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(
@@ -597,7 +597,8 @@ def test_files_that_vanish_in_a_later_epoch_are_named_within_a_budget(
     else:
         with pytest.raises(
             TrainingError,
-            match=r"11 of 16 utterances could not be read in epoch 2, more than --unreadable 0\.5 .*tones",
+            match=r"11 of 16 utterances could not be read in epoch 2, more than --unreadable 0\.5 "
+            r".*tones",
         ):
             train()
     loader.close()
@@ -617,7 +618,7 @@ def test_a_recipe_for_one_process_is_not_run_by_several(
         fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=PLAN)
 
 
-# stopped and resumed ----------------------------------------------------------------------------------------------------
+# stopped and resumed --------------------------------------------------------------------------
 
 
 def equal_runs(one: Path, two: Path, same_windows: bool = True) -> None:
@@ -665,7 +666,7 @@ def test_an_interrupted_run_goes_on_to_the_bit(
 def test_a_run_that_vanished_goes_on_to_the_bit(
     count: int, recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The generator is dropped, as if the process had been killed there; last.pt is that of the last save."""
+    """The generator is dropped, as if the process had been killed there, with the last save."""
     one = uninterrupted(whole, recogniser_parts)
     task, train, dev = recogniser_parts()
     stream = fit(task, train, dev, out=tmp_path, config=PLAN)
