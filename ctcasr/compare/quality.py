@@ -10,6 +10,8 @@ from statistics import mean, median
 from ctcasr.compare.enhanced import NOISY, OK
 from ctcasr.compare.trial import Quality
 
+Scores = Mapping[str, float]  # metric -> value
+
 
 @dataclass(frozen=True)
 class MetricSummary:
@@ -53,7 +55,7 @@ class SoundSummary:
 
 def summarise_sound(qualities: Sequence[Quality]) -> dict[str, SoundSummary]:
     """Each condition's scenes together."""
-    noisy_scores: dict[str, Mapping[str, float]] = {}
+    noisy_scores: dict[str, Scores] = {}
     by_condition: dict[str, list[Quality]] = {}
     for quality in qualities:
         by_condition.setdefault(quality.condition, []).append(quality)
@@ -62,35 +64,34 @@ def summarise_sound(qualities: Sequence[Quality]) -> dict[str, SoundSummary]:
     summaries = {}
     for condition, of_condition in by_condition.items():
         baseline = {} if condition == NOISY else noisy_scores
-        summaries[condition] = SoundSummary(
-            scenes=len(of_condition),
-            lost=sum(quality.status != OK for quality in of_condition),
-            lagged=sum(quality.lag != 0 for quality in of_condition),
-            rescaled=sum(quality.gain != 1.0 for quality in of_condition),
-            odd=sum(bool(quality.oddities) for quality in of_condition),
-            metrics=_metrics(of_condition, baseline),
-        )
+        summaries[condition] = _summary(of_condition, baseline)
     return summaries
 
 
-def _metrics(
-    qualities: Sequence[Quality], noisy_scores: Mapping[str, Mapping[str, float]]
-) -> dict[str, MetricSummary]:
+def _summary(qualities: Sequence[Quality], noisy_scores: Mapping[str, Scores]) -> SoundSummary:
+    """One condition; gains are over the noisy scores of the same scenes."""
+    lost = lagged = rescaled = odd = 0
     values: dict[str, list[float]] = {}
     gains: dict[str, list[float]] = {}
     for quality in qualities:
+        lost += quality.status != OK
+        lagged += quality.lag != 0
+        rescaled += quality.gain != 1.0
+        odd += bool(quality.oddities)
         noisy = noisy_scores.get(quality.scene.id, {})
         for metric, value in quality.scores.items():
             values.setdefault(metric, []).append(value)
             if metric in noisy:
                 gains.setdefault(metric, []).append(value - noisy[metric])
-    summaries = {}
+    metrics = {}
     for metric, of_metric in values.items():
-        gain_median = median(gains[metric]) if metric in gains else None
-        summaries[metric] = MetricSummary(
-            mean(of_metric), median(of_metric), len(of_metric), gain_median
-        )
-    return summaries
+        metrics[metric] = _metric(of_metric, gains.get(metric))
+    return SoundSummary(len(qualities), lost, lagged, rescaled, odd, metrics)
+
+
+def _metric(values: Sequence[float], gains: Sequence[float] | None) -> MetricSummary:
+    gain_median = None if gains is None else median(gains)
+    return MetricSummary(mean(values), median(values), len(values), gain_median)
 
 
 def metric_failures(qualities: Sequence[Quality]) -> dict[str, dict[str, int]]:

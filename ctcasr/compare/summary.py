@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -20,14 +20,17 @@ from ctcasr.scoring.bootstrap import (
     LEVEL,
     Bounds,
     Difference,
+    Floats,
     Paired,
     draw,
     interval,
     unit_sums,
 )
-from ctcasr.scoring.errors import ErrorRates
+from ctcasr.scoring.errors import ErrorRates, ErrorTally
 
 WHOLE = "all"  # the group of all scenes
+Sound = dict[str, SoundSummary]  # by condition
+PlainSound = dict[str, dict[str, float | int]]
 Unit = Callable[[Scene], str]  # the independent unit that a scene belongs to
 
 
@@ -73,23 +76,23 @@ class Summary:
     rows: list[Row]
     strata: dict[str, dict[str, list[Row]]]  # kind -> stratum -> rows
     choices: list[Choice]
-    sound: dict[str, SoundSummary]  # by condition
+    sound: Sound
     failures: dict[str, dict[str, int]]  # metric -> reason -> count
-    strata_sound: dict[str, dict[str, dict[str, SoundSummary]]]  # kind -> stratum -> condition
+    strata_sound: dict[str, dict[str, Sound]]  # kind -> stratum
 
-    def sound_as_json(self) -> dict[str, dict[str, float | int]]:
+    def sound_as_json(self) -> PlainSound:
         """Condition -> plain data of its SoundSummary."""
         return _sound_as_json(self.sound)
 
-    def strata_sound_as_json(self) -> dict[str, dict[str, dict[str, dict[str, float | int]]]]:
+    def strata_sound_as_json(self) -> dict[str, dict[str, PlainSound]]:
         """Kind -> stratum -> condition -> plain data."""
-        plain: dict[str, dict[str, dict[str, dict[str, float | int]]]] = {}
+        plain: dict[str, dict[str, PlainSound]] = {}
         for kind, strata in self.strata_sound.items():
             plain[kind] = {name: _sound_as_json(sound) for name, sound in strata.items()}
         return plain
 
 
-def _sound_as_json(sound: Mapping[str, SoundSummary]) -> dict[str, dict[str, float | int]]:
+def _sound_as_json(sound: Sound) -> PlainSound:
     return {condition: summary.as_json() for condition, summary in sound.items()}
 
 
@@ -131,7 +134,7 @@ def summarise(trial: Trial, test_scenes: Sequence[Scene], setting: Setting) -> S
     hearings = _by_cell(tested.hearings, setting)
     table = _Table(hearings, unit, setting)
     strata: dict[str, dict[str, list[Row]]] = {}
-    strata_sound: dict[str, dict[str, dict[str, SoundSummary]]] = {}
+    strata_sound: dict[str, dict[str, Sound]] = {}
     for kind in STRATA:
         members = _members(test_scenes, kind)
         if members:
@@ -209,51 +212,41 @@ class _Table:
     def paired(self, cell: Cell, scene_ids: set[str]) -> Paired:
         """Word errors of a condition beside those of noisy, on the scenes that have both."""
         noisy_hearings = self.hearings[Cell(cell.judge, NOISY)]
-        units: list[str] = []
-        noisy_errors: list[int] = []
-        errors: list[int] = []
-        words: list[int] = []
-        for scene_id, hearing in self.hearings[cell].items():
-            noisy = noisy_hearings.get(scene_id)
-            if scene_id not in scene_ids or noisy is None:
+        base = _UnitErrors()
+        other = _UnitErrors()
+        for hearing in self.heard(cell, scene_ids):
+            noisy = noisy_hearings.get(hearing.scene.id)
+            if noisy is None or noisy.errors is None or hearing.errors is None:
                 continue
-            if noisy.errors is None or hearing.errors is None:
-                continue
-            units.append(self.unit(hearing.scene))
-            noisy_errors.append(noisy.errors.words.errors)
-            errors.append(hearing.errors.words.errors)
-            words.append(noisy.errors.words.total)
-        base, other, totals = unit_sums(units, noisy_errors, errors, words)
-        return Paired(base, other, totals)
+            unit = self.unit(hearing.scene)
+            base.add(unit, noisy.errors.words)
+            other.add(unit, hearing.errors.words)
+        base_errors, words = base.sums()
+        other_errors, _ = other.sums()
+        return Paired(base_errors, other_errors, words)
 
     def row(self, cell: Cell, scene_ids: set[str], tested: Tested | None) -> Row:
         """One judge and one condition over some scenes."""
         errors = ErrorRates()
-        units: list[str] = []
-        word_errors: list[int] = []
-        words: list[int] = []
+        by_unit = _UnitErrors()
         lost: Counter[str] = Counter()
         lost_words = 0
         loops = 0
-        for scene_id, hearing in self.hearings[cell].items():
-            if scene_id not in scene_ids:
-                continue
+        for hearing in self.heard(cell, scene_ids):
             if hearing.errors is None:
                 lost[hearing.status] += 1
                 lost_words += len(hearing.scene.text.split())
                 continue
             errors += hearing.errors
             loops += hearing.is_loop
-            units.append(self.unit(hearing.scene))
-            word_errors.append(hearing.errors.words.errors)
-            words.append(hearing.errors.words.total)
+            by_unit.add(self.unit(hearing.scene), hearing.errors.words)
         all_words = errors.words.total + lost_words
         wrong_words = errors.words.errors + lost_words
         return Row(
             judge=cell.judge,
             condition=cell.condition,
             errors=errors,
-            interval=self.wer_interval(units, word_errors, words),
+            interval=by_unit.interval(self.setting),
             lost=dict(lost),
             wer_lost_as_deletions=wrong_words / all_words if all_words else None,
             against=tested.difference if tested else None,
@@ -262,19 +255,41 @@ class _Table:
             own_listener=self.setting.own_listener(cell),
         )
 
-    def wer_interval(
-        self, units: Sequence[str], errors: Sequence[int], words: Sequence[int]
-    ) -> Bounds:
-        """95 % interval of a WER: the difference to a system without an error.
+    def heard(self, cell: Cell, scene_ids: set[str]) -> Iterator[Hearing]:
+        """The hearings of a judge under a condition, of some scenes."""
+        for scene_id, hearing in self.hearings[cell].items():
+            if scene_id in scene_ids:
+                yield hearing
+
+
+@dataclass
+class _UnitErrors:
+    """Word errors of many scenes, and the unit that each belongs to."""
+
+    units: list[str] = field(default_factory=list)
+    errors: list[int] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+
+    def add(self, unit: str, words: ErrorTally) -> None:
+        """One scene more."""
+        self.units.append(unit)
+        self.errors.append(words.errors)
+        self.words.append(words.total)
+
+    def sums(self) -> list[Floats]:
+        """Errors and words [U], summed over each unit."""
+        return unit_sums(self.units, self.errors, self.words)
+
+    def interval(self, setting: Setting) -> Bounds:
+        """95 % interval of the WER: the difference to a system without an error.
 
         Infinite without words.
         """
-        if not sum(words):
+        if not sum(self.words):
             return (-math.inf, math.inf)
-        unit_errors, unit_words = unit_sums(units, errors, words)
-        pair = Paired(0 * unit_errors, unit_errors, unit_words)
-        drawn = draw(pair, self.setting.draws, self.setting.seed)
-        return interval(drawn, len(unit_errors), LEVEL)
+        errors, words = self.sums()
+        drawn = draw(Paired(0 * errors, errors, words), setting.draws, setting.seed)
+        return interval(drawn, len(errors), LEVEL)
 
 
 def _by_cell(hearings: Iterable[Hearing], setting: Setting) -> dict[Cell, dict[str, Hearing]]:
@@ -307,7 +322,7 @@ def _members(scenes: Iterable[Scene], kind: str) -> dict[str, set[str]]:
 
 def _sound_of_strata(
     qualities: Sequence[Quality], members: Mapping[str, set[str]]
-) -> dict[str, dict[str, SoundSummary]]:
+) -> dict[str, Sound]:
     """The sound of each group of scenes."""
     sound = {}
     for name, scene_ids in members.items():
