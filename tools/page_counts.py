@@ -105,7 +105,8 @@ def python_files(folders: Iterable[Path]) -> Iterator[Path]:
 
 def main(argv: list[str] | None = None) -> None:
     """Print the counts."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    summary = (__doc__ or "").splitlines()[0]
+    parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("folders", nargs="*", type=Path)
     parser.add_argument(
         "--files", type=int, default=0, metavar="N", help="name the N densest files"
