@@ -133,17 +133,11 @@ def forward(
         if outside > 0 or not np.isfinite(shift):
             return False, 0.0, 0
         row += 1
-        alphas(t, frames, labels, row, y, work)
+        low = low_state(t, frames, labels)
+        high = high_state(t, labels)
+        gather(y, work.index, work.spread, row, low, min(high, labels))
+        alpha_step(work.m, work.e, row - 1, row, work.skip, work.spread, y[0], low, high)
     return loss_of(frames, labels, row, shift + np.log(product), work)
-
-
-@jit
-def alphas(t: Number, frames: Number, labels: Number, row: Number, y: Array, work: Work) -> None:
-    """The alphas of frame t, from row - 1 to row of the block; y [N] are its emissions."""
-    low = low_state(t, frames, labels)
-    high = high_state(t, labels)
-    gather(y, work.index, work.spread, row, low, min(high, labels))
-    alpha_step(work.m, work.e, row - 1, row, work.skip, work.spread, y[0], low, high)
 
 
 @jit
@@ -190,7 +184,13 @@ def backward(
         if b < last:
             copy(work.kept_m, work.kept_e, b, work.m, work.e, 0)
             for t in range(start, end):
-                alphas(t, frames, labels, t - start + 1, work.y[t], work)
+                # Not a function shared with `forward`: with one, all of it takes 15 % longer.
+                y = work.y[t]
+                row = t - start + 1
+                low = low_state(t, frames, labels)
+                high = high_state(t, labels)
+                gather(y, work.index, work.spread, row, low, min(high, labels))
+                alpha_step(work.m, work.e, row - 1, row, work.skip, work.spread, y[0], low, high)
         for t in range(end - 1, start - 1, -1):
             row = t - start + 1
             low = low_state(t, frames, labels)

@@ -13,6 +13,7 @@ from ctcasr.ctc.backends import select
 from ctcasr.ctc.batch import CtcBatch, Lengths, prepare
 from ctcasr.ctc.derivative import computed, tied
 from ctcasr.ctc.errors import InputError
+from ctcasr.ctc.observers import LossCall, observers
 from ctcasr.ctc.op import ctc_forward_backward
 from ctcasr.ctc.report import CtcReport, from_output
 from ctcasr.ctc.transforms import has_tangent, is_transformed
@@ -176,7 +177,13 @@ def loss_and_report(
         nll = _losses(logits, ctc_batch, options.backend, time_first)
     if options.zero_infinity:
         nll = nll.masked_fill(nll == torch.inf, 0.0)
-    return _reduced(nll, ctc_batch.target_lengths, options.reduction), report
+    loss = _reduced(nll, ctc_batch.target_lengths, options.reduction)
+    if observers and not is_transformed(logits):
+        scores = rows_first.transpose(0, 1)
+        call = LossCall(scores, targets, input_lengths, target_lengths, options.blank)
+        for observe in tuple(observers):
+            observe(loss, call)
+    return loss, report
 
 
 def _traced(
