@@ -50,8 +50,10 @@ class LabelErrors:
     @property
     def label_error_rate(self) -> float:
         """Errors over labels; NaN without labels."""
+        if not self.labels:
+            return math.nan
         errors = self.substitutions + self.deletions + self.insertions
-        return errors / self.labels if self.labels else math.nan
+        return errors / self.labels
 
     @property
     def cer(self) -> float:
@@ -90,8 +92,15 @@ def mean_nll(rows: SeenRows) -> float:
         blank=rows.blank,
         reduction="none",
     )
+    return mean_feasible(losses)
+
+
+def mean_feasible(losses: Tensor) -> float:
+    """Mean of the losses [B] that are not infinite; NaN where none is."""
     feasible = losses[~losses.isposinf()]
-    return float(feasible.mean()) if len(feasible) else math.nan
+    if not len(feasible):
+        return math.nan
+    return float(feasible.mean())
 
 
 class RowEvidence:
@@ -120,7 +129,9 @@ class RowEvidence:
             rows.target_lengths,
             blank=rows.blank,
         )
-        frames = sum(rows.input_lengths) / max(len(rows), 1)
+        count = max(len(rows), 1)
+        frames = sum(rows.input_lengths) / count
+        empty = [labels for labels in rows.targets if not len(labels)]
         evidence: dict[str, Any] = {
             "rows": len(rows),
             "nll": mean_nll(rows),
@@ -133,8 +144,8 @@ class RowEvidence:
             "deletions": errors.deletions / max(errors.labels, 1),
             "insertions": errors.insertions / max(errors.labels, 1),
             "uniform": frames * math.log(max(rows.classes, 2)),
-            "labels": errors.labels / max(len(rows), 1),
-            "empty": sum(not len(labels) for labels in rows.targets) / max(len(rows), 1),
+            "labels": errors.labels / count,
+            "empty": len(empty) / count,
         }
         evidence.update(output_stats(rows.scores, rows.input_lengths))
         for nats in BLANK_PENALTIES:
@@ -149,13 +160,12 @@ class RowEvidence:
         if self._deaf is None:
             return math.nan
         losses = self._deaf.nll(rows.flat_targets, rows.input_lengths, rows.target_lengths)
-        feasible = losses[~losses.isposinf()]
-        return float(feasible.mean()) if len(feasible) else math.nan
+        return mean_feasible(losses)
 
     def _fitted(self, classes: int, blank: int) -> DeafModel | None:
         """The deaf model of the targets kept; None where no row has an alignment."""
         # Spread over all that was seen: an epoch may come sorted.
-        stride = -(-len(self._targets) // TARGETS_FITTED)
+        stride = math.ceil(len(self._targets) / TARGETS_FITTED)
         targets = self._targets[::stride]
         frames = tuple(self._frames[::stride])
         lengths = tuple(len(labels) for labels in targets)

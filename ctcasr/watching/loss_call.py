@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
+from ctcasr.ctc import ctc_loss
+from ctcasr.ctc.observers import LossCall
 from ctcasr.watching.seams import LossArguments
 
 NORMALISED_WITHIN = 1e-2  # nats by which a frame's probabilities may miss one (half precision)
@@ -62,39 +66,69 @@ class SeenRows:
         return float((totals.abs() < NORMALISED_WITHIN).float().mean())
 
 
-def rows_of(arguments: LossArguments) -> SeenRows:
+def rows_of(call: LossCall) -> SeenRows:
     """All rows of a call, as views; frames and labels beyond the lengths told are left out.
 
     Raises:
         ValueError: where the arguments do not fit together (torch has refused them, or will).
     """
-    scores = arguments.log_probs.detach()
+    scores = call.log_probs.detach()
     if scores.dim() == 2:  # one utterance without a batch: [T, C]
         scores = scores.unsqueeze(1)
     scores = scores.transpose(0, 1)
-    input_lengths = _as_tuple(arguments.input_lengths)
-    target_lengths = _as_tuple(arguments.target_lengths)
-    if not len(input_lengths) == len(target_lengths) == scores.shape[0]:
+    input_lengths = as_lengths(call.input_lengths)
+    target_lengths = as_lengths(call.target_lengths)
+    rows = scores.shape[0]
+    if len(input_lengths) != rows or len(target_lengths) != rows:
         raise ValueError(
-            f"expected a length for each of {scores.shape[0]} rows; got {len(input_lengths)} input "
+            f"expected a length for each of {rows} rows; got {len(input_lengths)} input "
             f"lengths and {len(target_lengths)} target lengths"
         )
-    targets = _split(arguments.targets.detach().cpu().long(), target_lengths)
-    return SeenRows(scores, input_lengths, targets, arguments.blank)
+    labels = call.targets.detach().cpu().long()
+    return SeenRows(scores, input_lengths, split_targets(labels, target_lengths), call.blank)
 
 
-def _as_tuple(lengths: Tensor | Sequence[int]) -> tuple[int, ...]:
-    values = lengths.detach().cpu().flatten().tolist() if isinstance(lengths, Tensor) else lengths
-    return tuple(int(value) for value in values)
+def as_lengths(lengths: Tensor | Sequence[int]) -> tuple[int, ...]:
+    """Lengths on the host, whatever held them."""
+    if isinstance(lengths, Tensor):
+        lengths = lengths.detach().cpu().flatten().tolist()
+    return tuple(int(length) for length in lengths)
 
 
-def _split(targets: Tensor, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
-    """Labels of each row, of padded targets [B, S] or of concatenated ones [sum U]."""
+def split_targets(targets: Tensor, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """Labels of each row, of padded targets [B, S] or of concatenated ones [sum U].
+
+    Raises:
+        ValueError: fewer labels than the lengths ask for.
+    """
     if targets.dim() == 2:
-        return tuple(row[:length] for row, length in zip(targets, lengths, strict=True))
-    if sum(lengths) > len(targets):
-        raise ValueError(f"expected {sum(lengths)} concatenated labels; got {len(targets)}")
-    return tuple(torch.split(targets[: sum(lengths)], list(lengths)))
+        pairs = zip(targets, lengths, strict=True)
+        return tuple(row[:length] for row, length in pairs)
+    total = sum(lengths)
+    labels = targets.flatten()
+    if total > len(labels):
+        raise ValueError(f"expected {total} concatenated labels; got {len(labels)}")
+    return tuple(labels[:total].split(lengths))
+
+
+def exact_loss(arguments: LossArguments) -> Tensor:
+    """This library's loss of the same arguments: infeasible rows count as torch counts them."""
+    scores = arguments.log_probs
+    single = scores.dim() == 2
+    if single:
+        scores = scores.unsqueeze(1)
+    rows = rows_of(arguments)
+    loss = ctc_loss(
+        scores.transpose(0, 1),
+        rows.flat_targets.to(scores.device),
+        rows.input_lengths,
+        rows.target_lengths,
+        blank=arguments.blank,
+        reduction=("none", "mean", "sum")[arguments.reduction],
+        zero_infinity=arguments.zero_infinity,
+        normalize=False,
+    )
+    return loss[0] if single and arguments.reduction == 0 else loss
 
 
 def edit_distance(reference: Sequence[int], hypothesis: Sequence[int]) -> tuple[int, int, int]:
@@ -103,19 +137,5 @@ def edit_distance(reference: Sequence[int], hypothesis: Sequence[int]) -> tuple[
     >>> edit_distance([1, 2, 3], [1, 3, 3, 4])
     (1, 0, 1)
     """
-    # Each cell: (errors, substitutions, deletions, insertions); the smallest errors win.
-    row = [(column, 0, 0, column) for column in range(len(hypothesis) + 1)]
-    for place, label in enumerate(reference, start=1):
-        above = row
-        row = [(place, 0, place, 0)]
-        for column, other in enumerate(hypothesis, start=1):
-            errors, substituted, deleted, inserted = above[column - 1]
-            differs = int(label != other)
-            best = (errors + differs, substituted + differs, deleted, inserted)
-            errors, substituted, deleted, inserted = above[column]
-            best = min(best, (errors + 1, substituted, deleted + 1, inserted))
-            errors, substituted, deleted, inserted = row[column - 1]
-            best = min(best, (errors + 1, substituted, deleted, inserted + 1))
-            row.append(best)
-    _, substitutions, deletions, insertions = row[-1]
-    return substitutions, deletions, insertions
+    kinds = Counter(edit.tag for edit in Levenshtein.editops(reference, hypothesis))
+    return kinds["replace"], kinds["delete"], kinds["insert"]

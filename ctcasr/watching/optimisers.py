@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from torch.optim.optimizer import (
 from torch.utils.hooks import RemovableHandle
 
 SAMPLED = 256  # values of each parameter that stand for all of it
+CLIPPING_FLOOR = 1e-6  # that torch adds to a norm before it divides by it
 
 
 @dataclass
@@ -38,49 +40,79 @@ class ParameterSample:
     @torch.no_grad()
     def of(parameters: Iterable[nn.Parameter]) -> ParameterSample:
         """The sample of these parameters."""
-        return ParameterSample({id(parameter): sampled(parameter) for parameter in parameters})
+        values = {}
+        for parameter in parameters:
+            values[id(parameter)] = sampled(parameter)
+        return ParameterSample(values)
 
     @torch.no_grad()
     def unmoved(self, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
         """Those of which not one sampled value has changed."""
-        known = [parameter for parameter in parameters if id(parameter) in self.values]
-        return [p for p in known if torch.equal(self.values[id(p)], sampled(p))]
+        unmoved = []
+        for parameter in parameters:
+            before = self.values.get(id(parameter))
+            if before is not None and torch.equal(before, sampled(parameter)):
+                unmoved.append(parameter)
+        return unmoved
 
     @torch.no_grad()
     def update_ratio(self, parameters: Iterable[nn.Parameter]) -> float:
         """Length of the way since the sample over that of the weights [matrices]; NaN without."""
-        moved = weights = 0.0
+        moved = 0.0
+        weights = 0.0
         for parameter in parameters:
             before = self.values.get(id(parameter))
             if before is None or parameter.dim() < 2:
                 continue
             now = sampled(parameter)
-            share = parameter.numel() / max(now.numel(), 1)
-            moved += share * float((now - before).float().square().sum())
-            weights += share * float(before.float().square().sum())
-        return (moved / weights) ** 0.5 if weights else float("nan")
+            values_per_sample = parameter.numel() / max(now.numel(), 1)
+            moved += values_per_sample * squared_length(now - before)
+            weights += values_per_sample * squared_length(before)
+        if not weights:
+            return math.nan
+        return math.sqrt(moved / weights)
+
+
+def squared_length(values: Tensor) -> float:
+    """Sum of the squares, in float32."""
+    return float(values.float().square().sum())
 
 
 def sampled(parameter: Tensor) -> Tensor:
     """At most `SAMPLED` values [n] of a parameter, evenly spread, in memory of their own."""
-    flat = parameter.detach().reshape(-1)
-    stride = -(-flat.numel() // SAMPLED) if flat.numel() else 1
-    return flat[::stride].clone()
+    values = parameter.detach().reshape(-1)
+    stride = max(1, math.ceil(values.numel() / SAMPLED))
+    return values[::stride].clone()
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
-    """Euclidean norm of all gradients together; NaN where there is none."""
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    dense = [gradient.detach() for gradient in gradients if not gradient.is_sparse]
-    if not dense:
-        return float("nan")
-    squares = sum(float(gradient.float().square().sum()) for gradient in dense)
-    return float(squares**0.5)
+    """Euclidean norm of all dense gradients together; NaN where there is none."""
+    squares = []
+    for parameter in parameters:
+        gradient = parameter.grad
+        if gradient is not None and not gradient.is_sparse:
+            squares.append(squared_length(gradient.detach()))
+    if not squares:
+        return math.nan
+    return math.sqrt(sum(squares))
 
 
 def parameters_of(optimiser: Optimizer) -> list[nn.Parameter]:
     """All parameters that an optimiser knows."""
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def at_once(look: Callable[[], None]) -> None:
+    """Look without a guard."""
+    look()
+
+
+@dataclass
+class StepInProgress:
+    """What is known of a step before it is taken."""
+
+    signs: StepSigns
+    before: ParameterSample | None = None  # where the step is looked at closely
 
 
 @dataclass
@@ -89,10 +121,9 @@ class OptimiserWatch:
 
     measure: Callable[[], bool]
     stepped: Callable[[Optimizer, StepSigns], None]
-    _before: dict[int, ParameterSample] = field(default_factory=dict)
-    _norm_before_clipping: float | None = None
-    _largest_norm: float | None = None
-    _signs: dict[int, StepSigns] = field(default_factory=dict)
+    guard: Callable[[Callable[[], None]], None] = at_once
+    _steps: dict[int, StepInProgress] = field(default_factory=dict)  # by id of the optimiser
+    _clipping: tuple[Tensor, float] | None = None  # norm before clipping, largest norm allowed
     _handles: list[RemovableHandle] = field(default_factory=list)
 
     def start(self) -> None:
@@ -112,17 +143,21 @@ class OptimiserWatch:
         """Gradients were clipped; `total_norm` is read only where a step is looked at."""
         self._clipping = (total_norm.detach(), max_norm)
 
-    _clipping: tuple[Tensor, float] | None = None
-
     def _before_step(self, optimiser: Optimizer, args: Any, kwargs: Any) -> None:
+        self.guard(lambda: self._see_before(optimiser))
+
+    def _after_step(self, optimiser: Optimizer, args: Any, kwargs: Any) -> None:
+        self.guard(lambda: self._see_after(optimiser))
+
+    def _see_before(self, optimiser: Optimizer) -> None:
         rates = [float(group["lr"]) for group in optimiser.param_groups if "lr" in group]
-        signs = StepSigns(lr=max(rates, default=float("nan")))
+        step = StepInProgress(StepSigns(lr=max(rates, default=math.nan)))
         if self.measure():
             parameters = parameters_of(optimiser)
-            self._before[id(optimiser)] = ParameterSample.of(parameters)
-            self._read_gradient(signs, parameters)
+            step.before = ParameterSample.of(parameters)
+            self._read_gradient(step.signs, parameters)
         self._clipping = None
-        self._signs[id(optimiser)] = signs
+        self._steps[id(optimiser)] = step
 
     def _read_gradient(self, signs: StepSigns, parameters: list[nn.Parameter]) -> None:
         if self._clipping is None:
@@ -131,16 +166,15 @@ class OptimiserWatch:
             return
         total_norm, max_norm = self._clipping
         signs.grad_norm = float(total_norm)
-        signs.clip_scale = min(1.0, max_norm / (signs.grad_norm + 1e-6))
+        signs.clip_scale = min(1.0, max_norm / (signs.grad_norm + CLIPPING_FLOOR))
 
-    def _after_step(self, optimiser: Optimizer, args: Any, kwargs: Any) -> None:
-        signs = self._signs.pop(id(optimiser), None)
-        if signs is None:
+    def _see_after(self, optimiser: Optimizer) -> None:
+        step = self._steps.pop(id(optimiser), None)
+        if step is None:
             return
-        before = self._before.pop(id(optimiser), None)
-        if before is not None:
-            signs.update_ratio = before.update_ratio(parameters_of(optimiser))
-        self.stepped(optimiser, signs)
+        if step.before is not None:
+            step.signs.update_ratio = step.before.update_ratio(parameters_of(optimiser))
+        self.stepped(optimiser, step.signs)
 
 
 def parameters_behind(loss: Tensor) -> list[nn.Parameter]:

@@ -8,7 +8,7 @@ torch call of a step slower by some microseconds, and is blind in other threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -18,19 +18,16 @@ from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 from torch.nn.utils import clip_grad
 
+from ctcasr.ctc.observers import LossCall
+
 LossObserver = Callable[[Tensor, "LossArguments"], Tensor]
 """Called with a loss and what it was computed from; returns the loss to hand on."""
 
 
 @dataclass(frozen=True)
-class LossArguments:
+class LossArguments(LossCall):
     """The arguments of a `torch.ctc_loss` call, as it takes them: log_probs [T, B, C] or [T, C]."""
 
-    log_probs: Tensor
-    targets: Tensor
-    input_lengths: Tensor | Sequence[int]
-    target_lengths: Tensor | Sequence[int]
-    blank: int = 0
     reduction: int = 1  # torch's number: 0 none, 1 mean, 2 sum
     zero_infinity: bool = False
 

@@ -1,0 +1,78 @@
+"""How a watch treats the loop: it costs little, draws nothing, and never raises into it."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+class Care:
+    """Does the work of looking so that the loop does not feel it.
+
+    Args:
+        share: of the time, at most, that may go by looking.
+    """
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+        self.broken = False
+        self._began_s = time.perf_counter()
+        self._spent_s = 0.0
+        self._first_look_over = False
+        self._thread = threading.local()
+
+    def begin(self) -> None:
+        """Time counts from here."""
+        self._began_s = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Since the beginning."""
+        return round(time.perf_counter() - self._began_s, 3)
+
+    @property
+    def may_look(self) -> bool:
+        """Whether looking has taken less than its share of the time so far."""
+        passed_s = time.perf_counter() - self._began_s
+        return self._spent_s < self.share * passed_s
+
+    @property
+    def looking(self) -> bool:
+        """Whether this thread is looking now: losses that it computes are the watch's own."""
+        return bool(getattr(self._thread, "looking", False))
+
+    def first_look_is_over(self) -> None:
+        """Looks count from the next one on: the first compiles kernels, once for all time."""
+        self._first_look_over = True
+
+    @contextmanager
+    def own_losses(self) -> Iterator[None]:
+        """Within, losses that this thread computes are the watch's own, and are not looked at."""
+        before = self.looking
+        self._thread.looking = True
+        try:
+            yield
+        finally:
+            self._thread.looking = before
+
+    def guarded(self, look: Callable[[], None]) -> None:
+        """Look: no error gets out, and no random number is drawn from the loop's generators."""
+        if self.broken or self.looking:
+            return
+        began_s = time.perf_counter()
+        counts = self._first_look_over
+        try:
+            with self.own_losses(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+                look()
+        except Exception as error:
+            self.broken = True
+            failure = f"the watch has failed and looks no more ({error!r}); training goes on"
+            warnings.warn(f"ctcasr: {failure}", stacklevel=3)
+        finally:
+            if counts:
+                self._spent_s += time.perf_counter() - began_s
