@@ -35,7 +35,7 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def data_root() -> Path:
-    """Folder of the recordings, $CTCASR_DATA or ../shared/data; where absent the test is skipped."""
+    """Folder of the recordings, $CTCASR_DATA or ../shared/data; skips where it is absent."""
     root = Path(os.environ.get("CTCASR_DATA") or _DEFAULT_DATA)
     if not root.is_dir():
         pytest.skip(f"no recordings at {root}; set CTCASR_DATA to the folder that holds them")

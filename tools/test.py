@@ -1,10 +1,11 @@
 """From nothing to tested: makes .venv (or takes PYTHON=), installs, and runs pytest.
 
---all adds the slow tests.
+--all adds the slow tests, and lets hypothesis draw new examples.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 from setup_venv import interpreter, run
@@ -16,6 +17,7 @@ def main() -> int:
     command = [interpreter("test"), "-m", "pytest", "--durations=10"]
     if "--all" in flags:
         flags.remove("--all")
+        os.environ["CTCASR_EXPLORE"] = "1"
     else:
         command += ["-m", "not slow"]
     return run([*command, *flags])
