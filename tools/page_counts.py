@@ -82,7 +82,8 @@ def local_names(node: ast.AST) -> set[str]:
         return set()
     names = set()
     for inner in ast.walk(node):
-        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+        assigned = isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
+        if assigned and inner.id != "_":  # which says that it names nothing
             names.add(inner.id)
     return names
 
