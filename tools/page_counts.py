@@ -82,10 +82,9 @@ def local_names(node: ast.AST) -> set[str]:
         return set()
     names = set()
     for inner in ast.walk(node):
-        assigned = isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)
-        if assigned and inner.id != "_":  # which says that it names nothing
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
             names.add(inner.id)
-    return names
+    return names - {"_"}  # which says that it names nothing
 
 
 def is_tuple_assignment(node: ast.AST) -> bool:
