@@ -56,7 +56,7 @@ class BeamSearch:
         >>> logits = torch.tensor([[[0.4, 0.35, 0.25], [0.4, 0.35, 0.25]]]).log()
         >>> best = BeamSearch()(logits, [2])[0][0]
         >>> best.tokens, round(best.score, 4)      # the best path is two blanks, -1.8326
-        ((1,), -0.9121)
+        ((1,), -0.9101)
     """
 
     blank: int = 0

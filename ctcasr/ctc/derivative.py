@@ -45,7 +45,9 @@ def tied(logits: Tensor, output: CtcOutput, time_first: bool = False) -> Tensor:
     assert output.grad is not None
     anchor = _Anchor.apply(logits)  # type: ignore[no-untyped-call]
     grad = output.grad.to(logits.dtype)
-    nll: Tensor = _Stored.apply(logits, output.nll, grad, anchor, time_first)  # type: ignore[no-untyped-call]
+    nll: Tensor = _Stored.apply(  # type: ignore[no-untyped-call]
+        logits, output.nll, grad, anchor, time_first
+    )
     return nll
 
 
@@ -169,7 +171,9 @@ class _RowScaled(torch.autograd.Function):
         _, outer_tangent, anchor_tangent = tangents
         if anchor_tangent is not None:
             raise RuntimeError(NO_SECOND)
-        scaled: Tensor = _RowScaled.apply(grad, outer_tangent, anchor)  # type: ignore[no-untyped-call]
+        scaled: Tensor = _RowScaled.apply(  # type: ignore[no-untyped-call]
+            grad, outer_tangent, anchor
+        )
         return scaled
 
     @staticmethod
@@ -213,7 +217,9 @@ class _RowProduct(torch.autograd.Function):
         _, direction_tangent, anchor_tangent = tangents
         if anchor_tangent is not None:
             raise RuntimeError(NO_SECOND)
-        product: Tensor = _RowProduct.apply(grad, direction_tangent, anchor)  # type: ignore[no-untyped-call]
+        product: Tensor = _RowProduct.apply(  # type: ignore[no-untyped-call]
+            grad, direction_tangent, anchor
+        )
         return product
 
     @staticmethod
