@@ -176,6 +176,16 @@ def _pip_install(python: str, extras: tuple[str, ...]) -> None:
             "full disk, or a Python too new for a wheel to exist. Try it by hand from "
             f"{ROOT}: {python} -m pip install -e '{what}'"
         )
+    _compile_kernels(python)
+
+
+def _compile_kernels(python: str) -> None:
+    """Compile the loss's CPU kernels now, so that no first step has to wait for it.
+
+    A failure is not told here: whoever needs the kernels compiles them, and says what is wrong.
+    """
+    print("Compiling the kernels of the loss (half a minute, once)", flush=True)
+    subprocess.call([python, "-m", "ctcasr.ctc.compile"], cwd=str(ROOT), stdout=subprocess.DEVNULL)
 
 
 def _dotted(version: tuple[int, ...]) -> str:
