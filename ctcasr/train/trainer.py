@@ -315,7 +315,9 @@ class _Run:
             report=dict(score.report),
             evidence=dict(score.evidence),
         )
-        verdict = self.task.judge([*self.log.history, unjudged])
+        verdict = None
+        if self.world.rank == 0:  # who has the records of the run
+            verdict = self.task.judge([*self.log.history, unjudged])
         return self.log.write(replace(unjudged, verdict=verdict))
 
     def _end_epoch(self, train_loss: float) -> Record:
