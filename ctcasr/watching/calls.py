@@ -14,13 +14,14 @@ from ctcasr.watching.loss_call import SeenRows
 
 DEV_ROWS = 64  # rows of a dev part that are looked at
 TRAIN_ROWS = 16  # rows of a training call that are looked at
+MOST_PENDING = 8  # calls between two optimiser steps whose rows are kept
 
 
 class PendingCall:
-    """Rows of a loss that may be of training; `went_back` once its gradient was asked for."""
+    """A loss that may be of training: it `went_back` once its gradient was asked for."""
 
-    def __init__(self, rows: SeenRows, loss: Tensor) -> None:
-        self.rows = rows
+    def __init__(self, rows: SeenRows | None, loss: Tensor) -> None:
+        self.rows = rows  # None where they were not copied
         self.went_back = False
         loss.register_hook(self._mark)
 
@@ -50,19 +51,26 @@ class SeenCalls:
         if sum(map(len, self._dev_calls)) < DEV_ROWS:
             self._dev_calls.append(rows.first(DEV_ROWS).on_host())
 
-    def add_pending(self, rows: SeenRows, loss: Tensor) -> None:
+    @property
+    def some_wait(self) -> bool:
+        """Whether gradients of earlier losses were not asked for: this may be an evaluation."""
+        return any(not call.went_back for call in self._pending)
+
+    def add_pending(self, rows: SeenRows | None, loss: Tensor) -> None:
         """A loss whose gradient may be asked for; rows are copied."""
-        waiting = [call for call in self._pending if not call.went_back]
-        if len(waiting) * TRAIN_ROWS >= DEV_ROWS:
-            self._pending.remove(waiting[0])
-        self._pending.append(PendingCall(rows.first(TRAIN_ROWS).on_host(), loss))
+        if rows is not None:
+            rows = rows.first(TRAIN_ROWS).on_host()
+        if len(self._pending) >= MOST_PENDING:
+            self._pending.pop(0)
+        self._pending.append(PendingCall(rows, loss))
 
     def settle(self) -> None:
         """Sort what waits into training and dev part: an optimiser step, or the end."""
+        if any(call.went_back for call in self._pending):
+            self._training_known = True
         for call in self._pending:
-            if call.went_back:
-                self._training_known = True
-        for call in self._pending:
+            if call.rows is None:
+                continue
             if call.went_back or not self._training_known:
                 self.training_rows = call.rows
             else:

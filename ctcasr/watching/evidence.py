@@ -17,6 +17,9 @@ from ctcasr.watching.loss_call import SeenRows, edit_distance
 
 TARGETS_KEPT = 2048  # rows whose targets the deaf model may be fitted on
 TARGETS_FITTED = 384  # and how many it is fitted on
+FALLS_FAST = 0.8  # of the loss at the last check: below it, learning goes on
+ROUNDING = 1e-3  # by which a probability may be below zero
+LIKELY = 0.7  # mean probability of the best symbol of what was surely a softmax
 BLANK_PENALTIES = (2, 5)  # nats that the blank is lowered by, on trial
 
 Decode = Callable[[Sequence[int]], str]
@@ -103,6 +106,21 @@ def mean_feasible(losses: Tensor) -> float:
     return float(feasible.mean())
 
 
+def holds_probabilities(rows: SeenRows) -> bool:
+    """Whether these are log_softmax of what was a softmax already: probabilities p less a constant.
+
+    So they are where a constant added to each frame gives what sums to one and is nowhere negative,
+    with one symbol likely: scores of a network differ by more, or hardly at all.
+    """
+    real = torch.arange(rows.scores.shape[1]) < torch.tensor(rows.input_lengths)[:, None]
+    frames = rows.scores.float().cpu()[real]  # [sum T, C]
+    if not len(frames) or not bool(frames.isfinite().all()):
+        return False
+    probabilities = frames - frames.mean(1, keepdim=True) + 1 / rows.classes
+    nowhere_negative = float(probabilities.amin()) > -ROUNDING
+    return nowhere_negative and float(probabilities.amax(1).mean()) > LIKELY
+
+
 class RowEvidence:
     """Evidence from rows of scores; keeps the targets of training to fit the deaf model on."""
 
@@ -119,8 +137,12 @@ class RowEvidence:
         self._targets.extend(rows.targets)
         self._frames.extend(rows.input_lengths)
 
-    def of(self, rows: SeenRows) -> dict[str, Any]:
-        """The evidence of one part (`dev` or `train`), under the names that the causes know."""
+    def of(self, rows: SeenRows, earlier_nll: float = math.nan) -> dict[str, Any]:
+        """The evidence of one part (`dev` or `train`), under the names that the causes know.
+
+        As long as the loss falls fast (from `earlier_nll`), missing symbols are on their way: no
+        lower blank is tried.
+        """
         errors = errors_of(rows, self.decode)
         wrong_pairs = rolled(
             rows.scores,
@@ -148,6 +170,10 @@ class RowEvidence:
             "empty": len(empty) / count,
         }
         evidence.update(output_stats(rows.scores, rows.input_lengths))
+        if holds_probabilities(rows):
+            evidence["already_softmax"] = 1.0
+        if evidence["nll"] < FALLS_FAST * earlier_nll:
+            return evidence
         for nats in BLANK_PENALTIES:
             penalised_errors = errors_of(rows, self.decode, nats)
             evidence[f"cer_blank_minus_{nats}"] = penalised_errors.cer

@@ -79,6 +79,7 @@ class Watch:
         self._running = False
         self._next_check = FIRST_CHECK
         self._checked_at = -1  # the step of the last check
+        self._last_nll = math.nan  # at the last check
 
     # a session ----------------------------------------------------------------------------------
 
@@ -159,14 +160,17 @@ class Watch:
     def _see_training_loss(self, loss: Tensor, call: LossCall) -> None:
         if self._calls.dev_is_waiting:  # a dev part has just been scored
             self._check()
-        if not self._looks_now():
+        looks = self._looks_now()
+        if not (looks or self._measure_step() or self._calls.some_wait):
+            self._calls.add_pending(None, loss)
             return
         rows = rows_of(call)
-        self.evidence.learn_targets(rows)
         self._calls.add_pending(rows, loss)
-        self._parameters.learn_from(loss)
-        self._look_at_lattice(rows)
-        self._care.first_look_is_over()
+        if looks:
+            self.evidence.learn_targets(rows)
+            self._parameters.learn_from(loss)
+            self._look_at_lattice(rows)
+            self._care.first_look_is_over()
 
     def _looks_now(self) -> bool:
         """Whether this training loss is looked at: as often as its share of the time allows."""
@@ -187,6 +191,8 @@ class Watch:
         if not self._parameters.take_step(parameters_of(optimiser)):
             return
         self._calls.settle()
+        if self._calls.dev_is_waiting:  # scored before this step, without no_grad
+            self._check()
         self.step += 1
         self._window.add_step(signs)
         if signs.grad_norm is not None and not math.isfinite(signs.grad_norm):
@@ -213,7 +219,8 @@ class Watch:
         self._next_check = max(self.step + FIRST_CHECK, round(CHECK_GROWTH * self.step))
         if rows is None:
             return
-        dev = self.evidence.of(rows)
+        dev = self.evidence.of(rows, self._last_nll)
+        self._last_nll = dev["nll"]
         evidence: dict[str, Any] = {
             "dev": dev,
             "parameters": self._parameters.evidence(self.step),

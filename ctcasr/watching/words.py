@@ -18,8 +18,8 @@ CURES = {
     "more frames (a smaller stride), or leave these rows out of the batch.",
     "stride-too-large": "More frames for the loss: a smaller stride or hop, larger text units; or "
     "input_lengths are divided once too often.",
-    "softmax-as-logits": "torch's ctc_loss takes log_softmax(dim=-1) of the logits: neither "
-    "softmax nor the logits as they are.",
+    "softmax-as-logits": "torch's ctc_loss takes log_softmax(dim=-1) of the logits, once: "
+    "neither softmax nor both; a model of transformers takes it itself.",
     "frozen-parameters": "Hand them to your optimiser (optimizer = ...(model.parameters())), or "
     "set requires_grad; ignore this if you freeze them on purpose.",
     "gradient-clipped": "A larger norm: max_norm of clip_grad_norm_ (transformers and SpeechBrain "

@@ -77,3 +77,17 @@ def test_calls_of_different_lengths_become_one() -> None:
     assert both.scores.shape == (2, 4, 5)
     assert both.input_lengths == (2, 4)
     assert [int(target) for target in both.targets] == [1, 2]
+
+
+def test_a_loss_without_rows_still_tells_that_an_evaluation_may_have_begun() -> None:
+    calls = SeenCalls()
+    trained = loss()
+    calls.add_pending(rows(1), trained)
+    trained.backward()
+    assert not calls.some_wait
+    calls.add_pending(None, loss())
+    assert calls.some_wait
+    calls.add_pending(rows(2), loss())
+    calls.settle()
+    assert not calls.some_wait
+    assert first_label(calls.take_dev()) == 2

@@ -7,7 +7,13 @@ import math
 import pytest
 import torch
 
-from ctcasr.watching.evidence import LabelErrors, RowEvidence, errors_of, mean_nll
+from ctcasr.watching.evidence import (
+    LabelErrors,
+    RowEvidence,
+    errors_of,
+    holds_probabilities,
+    mean_nll,
+)
 from ctcasr.watching.loss_call import SeenRows
 
 CLASSES = 5
@@ -79,3 +85,13 @@ def test_nothing_is_drawn_from_the_loops_random_numbers() -> None:
     evidence.learn_targets(spelled([1, 2], [3, 4]))
     evidence.of(spelled([1, 2], [3, 4]))
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_softmax_before_the_log_softmax_is_found() -> None:
+    for sharpness in (0.0, 0.5, 2.0, 8.0, 30.0):
+        rows = spelled([1, 2], [3, 4], sharpness=sharpness)
+        assert not holds_probabilities(rows)
+    twice = SeenRows(rows.scores.exp().log_softmax(2), rows.input_lengths, rows.targets, 0)
+    assert holds_probabilities(twice)
+    assert RowEvidence().of(twice)["already_softmax"] == 1.0
+    assert holds_probabilities(SeenRows(rows.scores.exp(), (5, 5), rows.targets, 0))

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ctcasr.ctc import ctc_loss
 from ctcasr.records import CheckRecord, Reason, StepRecord, read_records
 from ctcasr.watching.session import Watch, watch
 
@@ -197,3 +198,61 @@ def test_the_exact_loss_replaces_torchs_with_the_same_value(
     with watch(say=None, replace_loss=True):
         exact = ctc(scores, labels, frames, sizes)
     assert torch.allclose(plain, exact, rtol=1e-5)
+
+
+def evaluating_with_gradients(session: Watch) -> None:
+    """A loop that forgets `no_grad`, sums the losses of two batches, and uses our own loss."""
+    torch.manual_seed(0)
+    model = Reader()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    draw = torch.Generator().manual_seed(1)
+    with session:
+        for step in range(1, 41):
+            losses = []
+            for _ in range(2):
+                pictures, labels, frames, sizes = strings_of_digits(4, draw)
+                scores = model(pictures).transpose(0, 1)
+                losses.append(ctc_loss(scores, labels, frames, sizes, normalize=False))
+            optimiser.zero_grad()
+            (losses[0] + losses[1]).backward()
+            optimiser.step()
+            if step % 20 == 0:
+                for _ in range(3):
+                    pictures, labels, frames, sizes = strings_of_digits(16, draw)
+                    ctc_loss(model(pictures).transpose(0, 1), labels, frames, sizes)
+
+
+def test_an_evaluation_without_no_grad_and_accumulated_losses_of_ours_are_understood() -> None:
+    session = watch(say=None)
+    evaluating_with_gradients(session)
+    assert session.step == 40
+    checks = [record for record in session.file.history if isinstance(record, CheckRecord)]
+    on_dev = [check for check in checks if "on_training_rows" not in check.metrics]
+    assert [check.step for check in on_dev] == [20, 40]
+    assert all(check.metrics["utterances"] >= 32 for check in on_dev)
+    assert session.verdict is not None and session.verdict.causes == ()
+
+
+def test_a_scaler_and_half_precision_are_no_trouble() -> None:
+    torch.manual_seed(0)
+    model = Reader()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    scaler = torch.amp.GradScaler("cpu")
+    draw = torch.Generator().manual_seed(1)
+    session = watch(say=None)
+    with session:
+        for _ in range(40):
+            pictures, labels, frames, sizes = strings_of_digits(8, draw)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                scores = model(pictures)
+            loss = nn.functional.ctc_loss(scores.float(), labels, frames, sizes)
+            optimiser.zero_grad()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimiser)
+            nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+            scaler.step(optimiser)
+            scaler.update()
+    steps = [record for record in session.file.history if isinstance(record, StepRecord)]
+    assert session.step == 40
+    assert all(record.grad_norm is not None and record.grad_norm < 1e3 for record in steps)
+    assert session.verdict is not None and session.verdict.causes == ()

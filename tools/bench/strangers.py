@@ -1,0 +1,427 @@
+"""Five training loops that know nothing of ctcasr: what `ctcasr.watch` is tested and measured on.
+
+A loop of one's own, a toy of reading (OCR), Lightning's Trainer, SpeechBrain's Brain and the
+Trainer of transformers. Each trains a small network on made-up digit strings for a second or two;
+each takes the same faults. The line that a user adds is `with session:`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+DIGITS = 6
+SYMBOLS = DIGITS + 1  # the blank is 0
+FEATURES = 8
+CELL = 8  # frames (features) or columns (pictures) of a digit
+RATE_HZ = 1000
+TONE = 120  # samples of a digit as a tone
+
+FONT = (
+    "111101101101111",
+    "010110010010111",
+    "111001111100111",
+    "111001111001111",
+    "101101111001001",
+    "111100111001111",
+)
+"""Digits of 5 x 3 pixels, row by row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What is wrong in a loop; as it stands, nothing is."""
+
+    lr: float = 1e-2
+    head_forgotten: bool = False  # the last layer is not handed to the optimiser
+    probabilities: bool = False  # softmax where log_softmax belongs
+    few_frames: bool = False  # fewer than the targets need
+    max_norm: float = 10.0  # gradients are clipped to it
+    empty_targets: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How long a loop trains, and who watches it."""
+
+    fault: Fault = Fault()
+    steps: int = 60
+    evaluate: bool = True
+    seed: int = 0
+    session: AbstractContextManager[Any] | None = None
+
+    @property
+    def watched(self) -> AbstractContextManager[Any]:
+        """The session, or nothing."""
+        return self.session or nullcontext()
+
+
+@dataclass  # not frozen: Lightning puts each field on its device
+class Digits:
+    """Strings of digits as features [B, T, F] or samples [B, N], targets [B, U] and lengths."""
+
+    inputs: Tensor
+    input_lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
+
+
+def digit_strings(count: int, draw: torch.Generator) -> list[list[int]]:
+    """Two or three digits each."""
+    strings = []
+    for _ in range(count):
+        length = int(torch.randint(2, 4, (), generator=draw))
+        strings.append(torch.randint(DIGITS, (length,), generator=draw).tolist())
+    return strings
+
+
+def labelled(inputs: list[Tensor], strings: list[list[int]], fault: Fault) -> Digits:
+    """Padded inputs and the labels of the strings."""
+    pad = nn.utils.rnn.pad_sequence
+    labels = [torch.tensor(digits) + 1 for digits in strings]
+    lengths = [len(digits) for digits in strings]
+    if fault.empty_targets:
+        lengths = [0] * len(lengths)
+    return Digits(
+        pad(inputs, batch_first=True),
+        torch.tensor([len(row) for row in inputs]),
+        pad(labels, batch_first=True),
+        torch.tensor(lengths),
+    )
+
+
+def spectra(count: int, draw: torch.Generator, fault: Fault) -> Digits:
+    """Digits as patterns of features [B, T, 8] in noise."""
+    patterns = torch.rand(DIGITS, CELL - 2, FEATURES, generator=torch.Generator().manual_seed(5))
+    strings = digit_strings(count, draw)
+    inputs = []
+    for digits in strings:
+        frames = 0.2 * torch.randn(CELL * len(digits), FEATURES, generator=draw)
+        for place, digit in enumerate(digits):
+            start = CELL * place + 1
+            frames[start : start + CELL - 2] += (patterns[digit] > 0.5).float()
+        inputs.append(frames)
+    return labelled(inputs, strings, fault)
+
+
+def pictures(count: int, draw: torch.Generator, fault: Fault) -> Digits:
+    """Digits drawn as pictures [B, W, 8]: columns are the time of a reader."""
+    strings = digit_strings(count, draw)
+    inputs = []
+    for digits in strings:
+        columns = 0.3 * torch.rand(CELL * len(digits), FEATURES, generator=draw)
+        for place, digit in enumerate(digits):
+            pixels = torch.tensor([int(pixel) for pixel in FONT[digit]]).reshape(5, 3)
+            left = CELL * place + int(torch.randint(0, 3, (), generator=draw))
+            top = int(torch.randint(0, 4, (), generator=draw))
+            columns[left : left + 3, top : top + 5] += pixels.T
+        inputs.append(columns)
+    return labelled(inputs, strings, fault)
+
+
+def tones(count: int, draw: torch.Generator, fault: Fault) -> Digits:
+    """Digits as tones [B, N] at 1 kHz, with a pause between them."""
+    strings = digit_strings(count, draw)
+    seconds = torch.arange(TONE) / RATE_HZ
+    inputs = []
+    for digits in strings:
+        samples = []
+        for digit in digits:
+            samples.append(torch.sin(2 * torch.pi * (60 + 60 * digit) * seconds))
+            samples.append(torch.zeros(TONE // 3))
+        sound = torch.cat(samples)
+        inputs.append(sound + 0.05 * torch.randn(len(sound), generator=draw))
+    return labelled(inputs, strings, fault)
+
+
+class Reader(nn.Module):
+    """Optional conv over columns, BiLSTM, and log-probabilities [B, T, 7]."""
+
+    def __init__(self, fault: Fault, conv: bool = False, units: int = 24) -> None:
+        super().__init__()
+        self.fault = fault
+        self.conv = nn.Conv1d(FEATURES, FEATURES, 3, padding=1) if conv else None
+        self.rnn = nn.LSTM(FEATURES, units, bidirectional=True, batch_first=True)
+        self.head = nn.Linear(2 * units, SYMBOLS)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Scores of inputs [B, T, F]."""
+        if self.conv is not None:
+            inputs = self.conv(inputs.transpose(1, 2)).relu().transpose(1, 2)
+        states, _ = self.rnn(inputs)
+        scores: Tensor = self.head(states)
+        if self.fault.probabilities:
+            return scores.softmax(2)
+        return scores.log_softmax(2)
+
+    def trained(self) -> list[nn.Parameter]:
+        """What the optimiser is given."""
+        forgotten = set()
+        if self.fault.head_forgotten:
+            forgotten = {id(parameter) for parameter in self.head.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in forgotten]
+
+
+def frames_for_loss(digits: Digits, fault: Fault) -> Tensor:
+    """Frames that the loss is told of."""
+    if fault.few_frames:
+        return digits.input_lengths // CELL - 1
+    return digits.input_lengths
+
+
+def loss_of(scores: Tensor, digits: Digits, fault: Fault) -> Tensor:
+    """torch's loss of scores [B, T, C]."""
+    return nn.functional.ctc_loss(
+        scores.transpose(0, 1),
+        digits.targets,
+        frames_for_loss(digits, fault),
+        digits.target_lengths,
+        zero_infinity=True,
+    )
+
+
+Draw = Callable[[int, torch.Generator, Fault], Digits]
+
+
+def own_loop(run: Run, data: Draw = spectra, conv: bool = False) -> nn.Module:
+    """`for batch in loader`."""
+    torch.manual_seed(run.seed)
+    draw = torch.Generator().manual_seed(run.seed + 1)
+    model = Reader(run.fault, conv)
+    optimiser = torch.optim.Adam(model.trained(), lr=run.fault.lr)
+    with run.watched:
+        for step in range(1, run.steps + 1):
+            batch = data(8, draw, run.fault)
+            loss = loss_of(model(batch.inputs), batch, run.fault)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(model.parameters(), run.fault.max_norm)
+            optimiser.step()
+            if run.evaluate and step % 20 == 0:
+                model.eval()
+                with torch.no_grad():
+                    held_out = data(32, draw, run.fault)
+                    loss_of(model(held_out.inputs), held_out, run.fault)
+                model.train()
+    return model
+
+
+def ocr_loop(run: Run) -> nn.Module:
+    """A loop of one's own that learns to read pictures."""
+    return own_loop(run, pictures, conv=True)
+
+
+def batches(data: Draw, run: Run, count: int, rows: int, seed: int) -> list[Digits]:
+    """The same batches for every framework."""
+    draw = torch.Generator().manual_seed(seed)
+    return [data(rows, draw, run.fault) for _ in range(count)]
+
+
+def as_loader(prepared: list[Digits]) -> DataLoader[Digits]:
+    """A loader of batches that are complete."""
+    return DataLoader(prepared, batch_size=None)  # type: ignore[arg-type]
+
+
+def lightning_loop(run: Run) -> nn.Module:
+    """Lightning's Trainer."""
+    import lightning
+
+    class Module(lightning.LightningModule):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.reader = Reader(run.fault)
+
+        def training_step(self, batch: Digits, index: int) -> Tensor:
+            return loss_of(self.reader(batch.inputs), batch, run.fault)
+
+        def validation_step(self, batch: Digits, index: int) -> None:
+            loss_of(self.reader(batch.inputs), batch, run.fault)
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.Adam(self.reader.trained(), lr=run.fault.lr)
+
+    torch.manual_seed(run.seed)
+    module = Module()
+    train = as_loader(batches(spectra, run, run.steps, 8, run.seed + 1))
+    held_out = as_loader(batches(spectra, run, 1, 32, run.seed + 2))
+    trainer = lightning.Trainer(
+        max_steps=run.steps,
+        gradient_clip_val=run.fault.max_norm,
+        val_check_interval=20,
+        limit_val_batches=1 if run.evaluate else 0,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    with run.watched:
+        trainer.fit(module, train, held_out)
+    return module.reader
+
+
+def speechbrain_loop(run: Run) -> nn.Module:
+    """SpeechBrain's Brain with a small CRDNN."""
+    from speechbrain.core import Brain, Stage
+    from speechbrain.lobes.models.CRDNN import CRDNN
+    from speechbrain.nnet.losses import ctc_loss
+
+    class Ours(Brain):  # type: ignore[misc]
+        def compute_forward(self, batch: Digits, stage: Stage) -> Tensor:
+            scores: Tensor = self.modules.head(self.modules.net(batch.inputs))
+            if run.fault.probabilities:
+                return scores.softmax(2)
+            return scores.log_softmax(2)
+
+        def compute_objectives(self, scores: Tensor, batch: Digits, stage: Stage) -> Tensor:
+            frames = frames_for_loss(batch, run.fault) / scores.shape[1]
+            labels = batch.target_lengths / batch.targets.shape[1]
+            loss: Tensor = ctc_loss(scores, batch.targets, frames, labels, blank_index=0)
+            return loss
+
+        def init_optimizers(self) -> None:
+            trained = list(self.modules.net.parameters())
+            if not run.fault.head_forgotten:
+                trained.extend(self.modules.head.parameters())
+            self.optimizer = self.opt_class(trained)
+            self.optimizers_dict = {"opt_class": self.optimizer}
+
+    torch.manual_seed(run.seed)
+    net = CRDNN(
+        input_shape=[None, None, FEATURES],
+        cnn_blocks=1,
+        cnn_channels=(8,),
+        rnn_layers=1,
+        rnn_neurons=24,
+        rnn_bidirectional=True,
+        dnn_blocks=1,
+        dnn_neurons=48,
+        dropout=0.0,
+    )
+    brain = Ours(
+        modules={"net": net, "head": nn.Linear(48, SYMBOLS)},
+        opt_class=lambda parameters: torch.optim.Adam(parameters, lr=run.fault.lr),
+        run_opts={"device": "cpu", "max_grad_norm": run.fault.max_norm},
+    )
+    epochs = max(1, run.steps // 20)
+    train = as_loader(batches(spectra, run, 20, 8, run.seed + 1))
+    held_out = None
+    if run.evaluate:
+        held_out = as_loader(batches(spectra, run, 1, 32, run.seed + 2))
+    with run.watched:
+        brain.fit(range(epochs), train, held_out, progressbar=False)
+    module: nn.Module = brain.modules
+    return module
+
+
+def transformers_loop(run: Run) -> nn.Module:
+    """The Trainer of transformers with a tiny Wav2Vec2ForCTC that knows nothing."""
+    from transformers import Trainer, TrainingArguments, Wav2Vec2Config, Wav2Vec2ForCTC
+
+    strides = (40, 4) if run.fault.few_frames else (5, 4)
+    config = Wav2Vec2Config(
+        vocab_size=SYMBOLS,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        conv_dim=(32, 32),
+        conv_kernel=(20, 8),
+        conv_stride=strides,
+        num_feat_extract_layers=2,
+        feat_extract_norm="layer",
+        num_conv_pos_embeddings=8,
+        num_conv_pos_embedding_groups=2,
+        mask_time_prob=0.0,
+        layerdrop=0.0,
+        final_dropout=0.0,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        pad_token_id=0,
+        ctc_loss_reduction="mean",
+        ctc_zero_infinity=True,
+    )
+    torch.manual_seed(run.seed)
+    model = Wav2Vec2ForCTC(config)
+    optimisers: tuple[torch.optim.Optimizer | None, None] = (None, None)
+    if run.fault.head_forgotten:
+        body = torch.optim.AdamW(model.wav2vec2.parameters(), lr=run.fault.lr)
+        optimisers = (body, None)
+    if run.fault.probabilities:
+        model.lm_head = nn.Sequential(model.lm_head, nn.Softmax(dim=-1))
+    train = examples(run, 8 * 20, run.seed + 1)
+    held_out = examples(run, 32, run.seed + 2)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = TrainingArguments(
+            output_dir=folder,
+            max_steps=run.steps,
+            per_device_train_batch_size=8,
+            per_device_eval_batch_size=32,
+            learning_rate=run.fault.lr,
+            lr_scheduler_type="constant",
+            max_grad_norm=run.fault.max_norm,
+            eval_strategy="steps" if run.evaluate else "no",
+            eval_steps=20,
+            save_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            logging_strategy="no",
+            use_cpu=True,
+            seed=run.seed,
+        )
+        trainer = Trainer(
+            model=model,
+            args=arguments,
+            train_dataset=train,
+            eval_dataset=held_out,
+            data_collator=collate,
+            optimizers=optimisers,
+        )
+        with run.watched:
+            trainer.train()
+    trained: nn.Module = model
+    return trained
+
+
+def examples(run: Run, count: int, seed: int) -> list[dict[str, Tensor]]:
+    """Tones and labels, one dict an utterance, as transformers wants them."""
+    digits = tones(count, torch.Generator().manual_seed(seed), run.fault)
+    rows = []
+    for row in range(count):
+        rows.append(
+            {
+                "input_values": digits.inputs[row, : digits.input_lengths[row]],
+                "labels": digits.targets[row, : digits.target_lengths[row]],
+            }
+        )
+    return rows
+
+
+def collate(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """A batch, padded; -100 where there is no label."""
+    pad = nn.utils.rnn.pad_sequence
+    sounds = [row["input_values"] for row in rows]
+    labels = [row["labels"] for row in rows]
+    masks = [torch.ones(len(sound), dtype=torch.long) for sound in sounds]
+    return {
+        "input_values": pad(sounds, batch_first=True),
+        "attention_mask": pad(masks, batch_first=True),
+        "labels": pad(labels, batch_first=True, padding_value=-100),
+    }
+
+
+LOOPS: dict[str, Callable[[Run], nn.Module]] = {
+    "plain": own_loop,
+    "ocr": ocr_loop,
+    "lightning": lightning_loop,
+    "speechbrain": speechbrain_loop,
+    "transformers": transformers_loop,
+}
+"""By name; those with a framework's name need it installed."""
