@@ -20,7 +20,7 @@ from ctcasr.data.skipped import refuse_nothing, skip_warning, skips_as_json
 from ctcasr.scoring.confusion import Confusion
 
 _DIGITS = 6  # of probabilities in predictions.jsonl
-_NOT_COMPARED = {"out", "resume"}  # settings that do not change a round
+_NOT_COMPARED = {"out", "resume", "overwrite"}  # settings that do not change a round
 
 
 class ScoredClip(NamedTuple):
@@ -160,7 +160,7 @@ def unknown_label(label: str | None, classes: Sequence[str]) -> str:
 def read_round(run: Path, settings: Mapping[str, Any]) -> Confusion | None:
     """The tally of a run that was scored before; None where it was not.
 
-    Raises ValueError where it had other settings than these (`out` and `resume` aside).
+    Raises ValueError where it had other settings (`out`, `resume` and `overwrite` aside).
     """
     scores_file = run / "test" / "scores.json"
     settings_file = run / "settings.toml"

@@ -197,10 +197,11 @@ def _worse_than_ignorance(history: RunHistory) -> float:
     Batch by batch where the records tell frames: what a few rows need says nothing of others.
     """
     classes = history.evidence("classes")
-    per_frame = history.total("nll", 0.3) / history.total("frames", 0.3)
-    if classes > 1 and not math.isnan(per_frame):
-        return per_frame / math.log(classes)
-    return history.recent("loss", 0.3) / history.evidence("train", "uniform")
+    frames = history.total("frames", 0.3)
+    if classes > 1 and frames > 0:
+        return history.total("nll", 0.3) / frames / math.log(classes)
+    ignorant = history.evidence("train", "uniform")
+    return history.recent("loss", 0.3) / ignorant if ignorant > 0 else math.nan
 
 
 def augment_too_strong(history: RunHistory) -> Cause | None:

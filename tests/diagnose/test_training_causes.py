@@ -32,6 +32,12 @@ def test_a_cause_by_its_numbers(slug: str, changes: dict[str, Any]) -> None:
     assert not verdict(run_records(PLATEAU, train=train)).causes
 
 
+@pytest.mark.parametrize("train", [{"uniform": 0.0}, {}])
+def test_a_long_step_without_a_frame_is_no_error(train: dict[str, float]) -> None:
+    step = {"update_ratio": 0.5, "frames": 0.0, "nll": 0.0}
+    verdict(run_records(PLATEAU, train=train, step=step))
+
+
 def test_three_steps_that_were_not_finite_are_a_rate_too_high() -> None:
     records = run_records(PLATEAU)
     event = {"kind": "event", "step": 11, "message": "reworded", "reason": "gradient-not-finite"}
