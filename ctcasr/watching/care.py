@@ -11,6 +11,13 @@ from contextlib import contextmanager
 import torch
 
 
+@contextmanager
+def drawing_nothing() -> Iterator[None]:
+    """Within, random numbers are others than the loop's, which go on as if nobody had looked."""
+    with torch.random.fork_rng(devices=[]):
+        yield
+
+
 class Care:
     """Does the work of looking so that the loop does not feel it.
 
@@ -61,13 +68,13 @@ class Care:
             self._thread.looking = before
 
     def guarded(self, look: Callable[[], None]) -> None:
-        """Look: no error gets out, and no random number is drawn from the loop's generators."""
+        """Look: no error gets out, and no graph is made."""
         if self.broken or self.looking:
             return
         began_s = time.perf_counter()
         counts = self._first_look_over
         try:
-            with self.own_losses(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            with self.own_losses(), torch.no_grad():
                 look()
         except Exception as error:
             self.broken = True

@@ -26,7 +26,7 @@ from ctcasr.records import (
     StartRecord,
 )
 from ctcasr.watching.calls import SeenCalls
-from ctcasr.watching.care import Care
+from ctcasr.watching.care import Care, drawing_nothing
 from ctcasr.watching.evidence import Decode, RowEvidence
 from ctcasr.watching.loss_call import SeenRows, exact_loss, rows_of
 from ctcasr.watching.optimisers import OptimiserWatch, StepSigns, parameters_of
@@ -43,6 +43,7 @@ from ctcasr.watching.words import NOT_LOOKED_AT, Say, Teller, for_a_stranger, sa
 SHARE = 0.02  # of the time, at most, that goes by looking
 LOG_EVERY = 5  # steps that one step record sums up
 FIRST_CHECK = 20  # steps before the first check of a loop that has no dev part
+FREE_CHECKS = 5  # that are made even where they take more than their share of the time
 CHECK_GROWTH = 1.25  # later checks of such a loop come at so many times the steps of the last one
 
 
@@ -79,6 +80,7 @@ class Watch:
         self._running = False
         self._next_check = FIRST_CHECK
         self._checked_at = -1  # the step of the last check
+        self._checks = 0
         self._last_nll = math.nan  # at the last check
 
     # a session ----------------------------------------------------------------------------------
@@ -175,12 +177,13 @@ class Watch:
     def _looks_now(self) -> bool:
         """Whether this training loss is looked at: as often as its share of the time allows."""
         first = not self._parameters.behind_loss
-        check_is_near = not self._calls.has_dev_part and self.step + 1 >= self._next_check
-        return first or check_is_near or self._care.may_look
+        check_is_due = not self._calls.has_dev_part and self.step + 1 >= self._next_check
+        return first or (check_is_due and self._may_check) or self._care.may_look
 
     def _look_at_lattice(self, rows: SeenRows) -> None:
         """Take the report of a training call into the step record that is being made."""
-        finite = self._window.add_lattice(report_of(rows))
+        with drawing_nothing():
+            finite = self._window.add_lattice(report_of(rows))
         if not finite:
             self._event(Reason.LOSS_NOT_FINITE, "loss is not finite")
 
@@ -211,14 +214,31 @@ class Watch:
 
     # records ------------------------------------------------------------------------------------
 
-    def _check(self) -> None:
+    def _check(self, is_last: bool = False) -> None:
         """Look closely: at the dev part if there was one, else at training rows kept back."""
         dev_rows = self._calls.take_dev()
-        training_rows = self._calls.training_rows
-        rows = dev_rows or training_rows
-        self._next_check = max(self.step + FIRST_CHECK, round(CHECK_GROWTH * self.step))
-        if rows is None:
+        if not (is_last or self._may_check):
             return
+        self._next_check = max(self.step + FIRST_CHECK, round(CHECK_GROWTH * self.step))
+        if dev_rows is None and self._calls.training_rows is None:
+            return
+        with drawing_nothing():
+            record = self._check_record(dev_rows, self._calls.training_rows)
+            self.verdict = for_a_stranger(verdict([*self.file.history, record]))
+        self._checked_at = self.step
+        self._checks += 1
+        self._write(replace(record, verdict=self.verdict.as_json()))
+        self._teller.tell(self.verdict, self._last_nll)
+
+    @property
+    def _may_check(self) -> bool:
+        """Whether a check leaves the loop its time; the first few are worth it anyway."""
+        return self._checks < FREE_CHECKS or self._care.may_look
+
+    def _check_record(self, dev_rows: SeenRows | None, train_rows: SeenRows | None) -> CheckRecord:
+        """The record of a check of the dev part, or of training rows where there is none."""
+        rows = dev_rows or train_rows
+        assert rows is not None
         dev = self.evidence.of(rows, self._last_nll)
         self._last_nll = dev["nll"]
         evidence: dict[str, Any] = {
@@ -226,14 +246,16 @@ class Watch:
             "parameters": self._parameters.evidence(self.step),
             "unmeasured": NOT_LOOKED_AT,
         }
-        if training_rows is not None:
-            evidence["train"] = self.evidence.of(training_rows)
+        if dev_rows is None:
+            evidence["train"] = dev
+        elif train_rows is not None:
+            evidence["train"] = self.evidence.of(train_rows)
         metrics = {"cer": dev["cer"], "utterances": len(rows)}
         if not math.isnan(dev["wer"]):
             metrics["wer"] = dev["wer"]
         if dev_rows is None:
             metrics["on_training_rows"] = 1.0
-        record = CheckRecord(
+        return CheckRecord(
             step=self.step,
             time_s=self._care.seconds,
             loss=dev["nll"],
@@ -241,16 +263,12 @@ class Watch:
             report=dict(report_of(rows).summary()),
             evidence=evidence,
         )
-        self.verdict = for_a_stranger(verdict([*self.file.history, record]))
-        self._checked_at = self.step
-        self._write(replace(record, verdict=self.verdict.as_json()))
-        self._teller.tell(self.verdict, dev["nll"])
 
     def _last_look(self) -> None:
         self._calls.settle()
         moved_on = self.step > self._checked_at
         if self._calls.dev_is_waiting or (moved_on and not self._calls.has_dev_part):
-            self._check()
+            self._check(is_last=True)
         message = f"{self.step} optimiser steps watched, {self._calls.count} CTC losses seen"
         self._event(Reason.FINISHED, message)
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ctcasr.watching.care import Care
+from ctcasr.watching.care import Care, drawing_nothing
 
 
 def test_random_numbers_go_on_as_if_nobody_had_looked() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    Care(0.02).guarded(lambda: torch.rand(100).sum().item())
+    with drawing_nothing():
+        torch.rand(100)
     assert torch.equal(torch.rand(3), expected)
 
 
