@@ -3,7 +3,7 @@
 One thing is changed at a time, in the same short training.
 
 python tools/study/practice.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/practice \\
-    [--questions front,size] [--seeds 1] [--epochs 12]
+    [--questions front,size] [--seeds 1] [--epochs 8]
 """
 
 from __future__ import annotations
@@ -24,13 +24,15 @@ from ctcasr.records import read_records
 from ctcasr.show import release_step
 from ctcasr.train import option, parse, required
 
+NO_LOG = "front.log=false front.floor_db=0"  # the default's relative floor is one of levels in dB
+
 # What each answer changes of the plain training: the preset's fields behind its name, or settings
 # of recipes/recognise.py.
 QUESTIONS: dict[str, dict[str, dict[str, str]]] = {
     "base": {"default": {}},
     "front": {
-        "mel, no logarithm, power": {"net": "default front.log=false"},
-        "mel, no logarithm, amplitude": {"net": "default front.log=false front.power=1"},
+        "mel, no logarithm, power": {"net": f"default {NO_LOG}"},
+        "mel, no logarithm, amplitude": {"net": f"default {NO_LOG} front.power=1"},
         "spectrogram, log": {"net": "default front.kind=spectrogram"},
     },
     "normalisation": {
