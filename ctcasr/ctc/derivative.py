@@ -8,6 +8,7 @@ second derivative with respect to the logits: asking for it raises, and never gi
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -259,6 +260,11 @@ class _Anchor(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], logits: Tensor) -> Any:
         return _Anchor.apply(logits), None  # type: ignore[no-untyped-call]
+
+
+# Torch asks for the signature of `forward` in every call; kept here, it is worked out only once.
+for _function in (_Kernel, _Stored, _RowScaled, _RowProduct, _Anchor):
+    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[attr-defined]
 
 
 def _folded(tensor: Tensor, dim: int | None, copies: int, time_first: bool = False) -> Tensor:
