@@ -72,7 +72,7 @@ class Settings(RunSettings):
         "it must not judge the result",
     )
     listening: float = option(
-        1.0, "weight of the listener's loss (nats per token) against SI-SNR (dB)"
+        1.0, "weight of the listener's loss (nats per token) against SI-SDR (dB)"
     )
     workers: int = option(0, "processes that read ahead; -1: as many as a measurement asks for")
     lr: float = option(1e-3, "highest learning rate")
