@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
-from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -33,14 +31,6 @@ IMPOSSIBLE = {
 }
 
 needs_time = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def speechbrain_leaves_nothing() -> Iterator[None]:
-    """Its lazy modules raise at whoever looks through sys.modules, as hypothesis does."""
-    yield
-    for module in [name for name in sys.modules if name.startswith("speechbrain")]:
-        del sys.modules[module]
 
 
 def loop_parameters() -> list[object]:

@@ -55,6 +55,8 @@ class Run:
     steps: int = 60
     evaluate: bool = True
     seed: int = 0
+    rows: int = 8  # of a training batch
+    units: int = 24  # width of the network
     session: AbstractContextManager[Any] | None = None
 
     @property
@@ -194,11 +196,11 @@ def own_loop(run: Run, data: Draw = spectra, conv: bool = False) -> nn.Module:
     """`for batch in loader`."""
     torch.manual_seed(run.seed)
     draw = torch.Generator().manual_seed(run.seed + 1)
-    model = Reader(run.fault, conv)
+    model = Reader(run.fault, conv, run.units)
     optimiser = torch.optim.Adam(model.trained(), lr=run.fault.lr)
     with run.watched:
         for step in range(1, run.steps + 1):
-            batch = data(8, draw, run.fault)
+            batch = data(run.rows, draw, run.fault)
             loss = loss_of(model(batch.inputs), batch, run.fault)
             optimiser.zero_grad()
             loss.backward()
@@ -229,14 +231,14 @@ def as_loader(prepared: list[Digits]) -> DataLoader[Digits]:
     return DataLoader(prepared, batch_size=None)  # type: ignore[arg-type]
 
 
-def lightning_loop(run: Run) -> nn.Module:
-    """Lightning's Trainer."""
+def lightning_parts(run: Run) -> dict[str, Any]:
+    """Lightning's `trainer`, `module`, and its loaders `train` and `valid`."""
     import lightning
 
     class Module(lightning.LightningModule):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
-            self.reader = Reader(run.fault)
+            self.reader = Reader(run.fault, units=run.units)
 
         def training_step(self, batch: Digits, index: int) -> Tensor:
             return loss_of(self.reader(batch.inputs), batch, run.fault)
@@ -249,7 +251,7 @@ def lightning_loop(run: Run) -> nn.Module:
 
     torch.manual_seed(run.seed)
     module = Module()
-    train = as_loader(batches(spectra, run, run.steps, 8, run.seed + 1))
+    train = as_loader(batches(spectra, run, run.steps, run.rows, run.seed + 1))
     held_out = as_loader(batches(spectra, run, 1, 32, run.seed + 2))
     trainer = lightning.Trainer(
         max_steps=run.steps,
@@ -262,13 +264,20 @@ def lightning_loop(run: Run) -> nn.Module:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    return {"trainer": trainer, "module": module, "train": train, "valid": held_out}
+
+
+def lightning_loop(run: Run) -> nn.Module:
+    """Lightning's Trainer."""
+    parts = lightning_parts(run)
     with run.watched:
-        trainer.fit(module, train, held_out)
-    return module.reader
+        parts["trainer"].fit(parts["module"], parts["train"], parts["valid"])
+    reader: nn.Module = parts["module"].reader
+    return reader
 
 
-def speechbrain_loop(run: Run) -> nn.Module:
-    """SpeechBrain's Brain with a small CRDNN."""
+def speechbrain_parts(run: Run) -> dict[str, Any]:
+    """SpeechBrain's `brain` with a small CRDNN, its `epochs`, `train` and `valid`."""
     from speechbrain.core import Brain, Stage
     from speechbrain.lobes.models.CRDNN import CRDNN
     from speechbrain.nnet.losses import ctc_loss
@@ -299,39 +308,45 @@ def speechbrain_loop(run: Run) -> nn.Module:
         cnn_blocks=1,
         cnn_channels=(8,),
         rnn_layers=1,
-        rnn_neurons=24,
+        rnn_neurons=run.units,
         rnn_bidirectional=True,
         dnn_blocks=1,
-        dnn_neurons=48,
+        dnn_neurons=2 * run.units,
         dropout=0.0,
     )
     brain = Ours(
-        modules={"net": net, "head": nn.Linear(48, SYMBOLS)},
+        modules={"net": net, "head": nn.Linear(2 * run.units, SYMBOLS)},
         opt_class=lambda parameters: torch.optim.Adam(parameters, lr=run.fault.lr),
         run_opts={"device": "cpu", "max_grad_norm": run.fault.max_norm},
     )
     epochs = max(1, run.steps // 20)
-    train = as_loader(batches(spectra, run, 20, 8, run.seed + 1))
+    train = as_loader(batches(spectra, run, 20, run.rows, run.seed + 1))
     held_out = None
     if run.evaluate:
         held_out = as_loader(batches(spectra, run, 1, 32, run.seed + 2))
+    return {"brain": brain, "epochs": range(epochs), "train": train, "valid": held_out}
+
+
+def speechbrain_loop(run: Run) -> nn.Module:
+    """SpeechBrain's Brain."""
+    parts = speechbrain_parts(run)
     with run.watched:
-        brain.fit(range(epochs), train, held_out, progressbar=False)
-    module: nn.Module = brain.modules
+        parts["brain"].fit(parts["epochs"], parts["train"], parts["valid"], progressbar=False)
+    module: nn.Module = parts["brain"].modules
     return module
 
 
-def transformers_loop(run: Run) -> nn.Module:
-    """The Trainer of transformers with a tiny Wav2Vec2ForCTC that knows nothing."""
+def transformers_parts(run: Run, folder: str) -> dict[str, Any]:
+    """The `trainer` of transformers with a tiny Wav2Vec2ForCTC that knows nothing: `model`."""
     from transformers import Trainer, TrainingArguments, Wav2Vec2Config, Wav2Vec2ForCTC
 
     strides = (40, 4) if run.fault.few_frames else (5, 4)
     config = Wav2Vec2Config(
         vocab_size=SYMBOLS,
-        hidden_size=32,
+        hidden_size=run.units // 24 * 32,
         num_hidden_layers=1,
         num_attention_heads=2,
-        intermediate_size=64,
+        intermediate_size=run.units // 24 * 64,
         conv_dim=(32, 32),
         conv_kernel=(20, 8),
         conv_stride=strides,
@@ -356,38 +371,44 @@ def transformers_loop(run: Run) -> nn.Module:
         optimisers = (body, None)
     if run.fault.probabilities:
         model.lm_head = nn.Sequential(model.lm_head, nn.Softmax(dim=-1))
-    train = examples(run, 8 * 20, run.seed + 1)
+    train = examples(run, 20 * run.rows, run.seed + 1)
     held_out = examples(run, 32, run.seed + 2)
+    arguments = TrainingArguments(
+        output_dir=folder,
+        max_steps=run.steps,
+        per_device_train_batch_size=run.rows,
+        per_device_eval_batch_size=32,
+        learning_rate=run.fault.lr,
+        lr_scheduler_type="constant",
+        max_grad_norm=run.fault.max_norm,
+        eval_strategy="steps" if run.evaluate else "no",
+        eval_steps=20,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        logging_strategy="no",
+        use_cpu=True,
+        seed=run.seed,
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=held_out,
+        data_collator=collate,
+        optimizers=optimisers,
+    )
+    return {"trainer": trainer, "model": model}
+
+
+def transformers_loop(run: Run) -> nn.Module:
+    """The Trainer of transformers."""
     with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
-            output_dir=folder,
-            max_steps=run.steps,
-            per_device_train_batch_size=8,
-            per_device_eval_batch_size=32,
-            learning_rate=run.fault.lr,
-            lr_scheduler_type="constant",
-            max_grad_norm=run.fault.max_norm,
-            eval_strategy="steps" if run.evaluate else "no",
-            eval_steps=20,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            logging_strategy="no",
-            use_cpu=True,
-            seed=run.seed,
-        )
-        trainer = Trainer(
-            model=model,
-            args=arguments,
-            train_dataset=train,
-            eval_dataset=held_out,
-            data_collator=collate,
-            optimizers=optimisers,
-        )
+        parts = transformers_parts(run, folder)
         with run.watched:
-            trainer.train()
-    trained: nn.Module = model
-    return trained
+            parts["trainer"].train()
+    model: nn.Module = parts["model"]
+    return model
 
 
 def examples(run: Run, count: int, seed: int) -> list[dict[str, Tensor]]:
