@@ -117,3 +117,15 @@ def test_training_and_dev_part_are_told_apart(name: str) -> None:
     assert "on_training_rows" not in metrics
     assert metrics["utterances"] == 32
     assert session.verdict is not None and session.verdict.unmeasured  # audio is not seen
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FRAMEWORKS)
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_accumulated_gradients_and_mixed_precision_are_understood(
+    name: str, bfloat16: bool
+) -> None:
+    session = watched(name, Run(steps=40, accumulate=2, bfloat16=bfloat16))
+    assert session.step == 40
+    assert session._calls.count >= 80
+    assert slugs(session) == []

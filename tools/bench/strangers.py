@@ -57,6 +57,8 @@ class Run:
     seed: int = 0
     rows: int = 8  # of a training batch
     units: int = 24  # width of the network
+    accumulate: int = 1  # batches of an optimiser step, in the frameworks
+    bfloat16: bool = False  # mixed precision, in the frameworks
     session: AbstractContextManager[Any] | None = None
 
     @property
@@ -251,11 +253,14 @@ def lightning_parts(run: Run) -> dict[str, Any]:
 
     torch.manual_seed(run.seed)
     module = Module()
-    train = as_loader(batches(spectra, run, run.steps, run.rows, run.seed + 1))
+    count = run.steps * run.accumulate
+    train = as_loader(batches(spectra, run, count, run.rows, run.seed + 1))
     held_out = as_loader(batches(spectra, run, 1, 32, run.seed + 2))
     trainer = lightning.Trainer(
         max_steps=run.steps,
         gradient_clip_val=run.fault.max_norm,
+        accumulate_grad_batches=run.accumulate,
+        precision="bf16-mixed" if run.bfloat16 else "32-true",
         val_check_interval=20,
         limit_val_batches=1 if run.evaluate else 0,
         accelerator="cpu",
@@ -317,9 +322,14 @@ def speechbrain_parts(run: Run) -> dict[str, Any]:
     brain = Ours(
         modules={"net": net, "head": nn.Linear(2 * run.units, SYMBOLS)},
         opt_class=lambda parameters: torch.optim.Adam(parameters, lr=run.fault.lr),
-        run_opts={"device": "cpu", "max_grad_norm": run.fault.max_norm},
+        run_opts={
+            "device": "cpu",
+            "max_grad_norm": run.fault.max_norm,
+            "grad_accumulation_factor": run.accumulate,
+            "precision": "bf16" if run.bfloat16 else "fp32",
+        },
     )
-    epochs = max(1, run.steps // 20)
+    epochs = max(1, run.steps * run.accumulate // 20)
     train = as_loader(batches(spectra, run, 20, run.rows, run.seed + 1))
     held_out = None
     if run.evaluate:
@@ -381,6 +391,8 @@ def transformers_parts(run: Run, folder: str) -> dict[str, Any]:
         learning_rate=run.fault.lr,
         lr_scheduler_type="constant",
         max_grad_norm=run.fault.max_norm,
+        gradient_accumulation_steps=run.accumulate,
+        bf16=run.bfloat16,
         eval_strategy="steps" if run.evaluate else "no",
         eval_steps=20,
         save_strategy="no",
