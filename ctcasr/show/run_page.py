@@ -40,8 +40,8 @@ _BLANK_WHY = (
     "CTC pulls the model's blank mass (orange) towards the share that its own alignments of the "
     "targets ask for (blue); the distance between them is the mean gradient on the blank. Blank "
     "likeliest nearly everywhere (dashed) with both curves together is the blank plateau: the "
-    "model has not found yet what depends on the sound. It ends at the release: the first check "
-    "from which the character error rate stays at or below 80 %."
+    "model has not found yet what depends on the sound. It ends at the release: the first of three "
+    "checks in a row that hear and have a character error rate at or below 80 %."
 )
 _LOSS_WHY = "A model can come down far by learning what is usually said when, without listening."
 _DASHED_WHY = (
