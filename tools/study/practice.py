@@ -120,6 +120,7 @@ def train(settings: Settings, answer: str, changes: Mapping[str, str], seed: int
     if not notes.exists():
         flags = ["--train", settings.train, "--valid", settings.valid]
         flags += ["--epochs", str(settings.epochs), "--seed", str(seed), "--out", str(folder)]
+        flags.append("--overwrite")  # what was broken off is begun anew
         for flag, value in changes.items():
             flags += [f"--{flag}", value] if value else [f"--{flag}"]
         recognise.main(flags)
