@@ -11,6 +11,11 @@ if TYPE_CHECKING:  # `ctcasr --help` need not load torch
     from ctcasr.text import Lexicon, NGram, Tokenizer
 
 
+_LM_WEIGHT = 0.5
+_HOTWORD_BONUS = 1.0  # nats
+_NEVER_SKIP = 2.0  # a probability that no blank has
+
+
 def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
     """--beam and whatever only makes sense with it."""
     flags = parser.add_argument_group("decoding (greedy without --beam)")
@@ -23,7 +28,7 @@ def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_argument(
         "--lm-weight",
         type=float,
-        default=0.5,
+        default=_LM_WEIGHT,
         metavar="X",
         help="factor of its log-probabilities (default: 0.5)",
     )
@@ -39,14 +44,14 @@ def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_argument(
         "--hotword-bonus",
         type=float,
-        default=1.0,
+        default=_HOTWORD_BONUS,
         metavar="NATS",
         help="for every character of a phrase (default: 1)",
     )
     flags.add_argument(
         "--skip-blank",
         type=float,
-        default=2.0,
+        default=_NEVER_SKIP,
         metavar="P",
         help="a frame with at least this probability of the blank counts as blank alone "
         "(default: none does)",
@@ -85,6 +90,7 @@ def decoder_from(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Decoder
     if arguments.beam is None:
         _refuse_without_beam(arguments)
         return None
+    _refuse_idle_weights(arguments)
     model = None
     if arguments.lm:
         model = fit_vocabulary(NGram.read(arguments.lm), tokenizer, arguments.lm)
@@ -108,8 +114,20 @@ def _refuse_without_beam(arguments: argparse.Namespace) -> None:
     for name in ("lm", "lexicon", "hotwords"):
         if getattr(arguments, name):
             given.append(f"--{name}")
+    if arguments.word_bonus:
+        given.append("--word-bonus")
+    if arguments.skip_blank != _NEVER_SKIP:
+        given.append("--skip-blank")
     if given:
         raise ValueError(f"{', '.join(given)}: expected --beam N with it (16 is a good start)")
+
+
+def _refuse_idle_weights(arguments: argparse.Namespace) -> None:
+    """ValueError for a weight of what was not given: it would change nothing."""
+    if arguments.lm_weight != _LM_WEIGHT and not arguments.lm:
+        raise ValueError("--lm-weight: expected --lm FILE.arpa with it")
+    if arguments.hotword_bonus != _HOTWORD_BONUS and not arguments.hotwords:
+        raise ValueError("--hotword-bonus: expected --hotwords with it")
 
 
 def lexicon_from(name: str | None, model: NGram | None, tokenizer: Tokenizer) -> Lexicon | None:

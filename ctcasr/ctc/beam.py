@@ -89,7 +89,8 @@ class BeamSearch:
         `bonus` what the scorer added.
 
         Raises:
-            ValueError: wrong shape or lengths; names a row with NaN.
+            ValueError: wrong shape or lengths; names a row with NaN. Also for a scorer that
+                gives NaN or infinity.
         """
         logits = logits.detach()
         best_paths = greedy(logits, lengths, self.blank)
@@ -247,6 +248,12 @@ def spelled(log_probs: LogProbs, tokens: Sequence[int], blank: int = 0) -> Decod
     return Decoded(tuple(tokens), frames, score)
 
 
+def _check_gain(gain: float, place: str) -> None:
+    """ValueError for what cannot be ranked: NaN would leave more survivors than there is room."""
+    if math.isnan(gain) or gain == math.inf:
+        raise ValueError(f"scorer: expected nats or -inf from {place}; got {gain}")
+
+
 class _Automaton:
     """A scorer with numbers for states; its transitions in a hash table that grows as asked for."""
 
@@ -274,7 +281,11 @@ class _Automaton:
 
     def end(self, state: int) -> float:
         """Nats for ending in a state."""
-        return self.scorer.end(self.states[state]) if self.scorer else 0.0
+        if self.scorer is None:
+            return 0.0
+        gain = self.scorer.end(self.states[state])
+        _check_gain(gain, "end()")
+        return gain
 
     def learn(self, keys: NDArray[np.int64]) -> None:
         """Ask the scorer for transitions, state * classes + symbol."""
@@ -286,6 +297,7 @@ class _Automaton:
         for place, key in enumerate(keys.tolist()):
             state, token = divmod(key, self.classes)
             next_state, gains[place] = self.scorer.step(self.states[state], token)
+            _check_gain(gains[place], f"step() by symbol {token}")
             next_states[place] = self.numbers.setdefault(next_state, len(self.states))
             if next_states[place] == len(self.states):
                 self.states.append(next_state)

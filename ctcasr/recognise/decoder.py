@@ -107,6 +107,7 @@ def beam_decoder(
         >>> decoder(Seq.stack([logits], 25))[0][0].tokens
         (1, 2)
     """
+    _check_finite(lm_weight=lm_weight, word_bonus=word_bonus, hotword_bonus=hotword_bonus)
     model = NGram.read(lm) if isinstance(lm, str | Path) else lm
     if model is not None:
         name = "language model" if isinstance(lm, NGram) else str(lm)
@@ -123,6 +124,12 @@ def beam_decoder(
         tokenizer.blank, beam, nbest, floor, skip_blank, scorer, spelling=tokenizer.decode
     )
     return BeamDecoder(search, tokenizer)
+
+
+def _check_finite(**weights: float) -> None:
+    for name, weight in weights.items():
+        if not math.isfinite(weight):
+            raise ValueError(f"{name}: expected a finite number; got {weight}")
 
 
 def _sum_of(scorers: Sequence[Scorer]) -> Scorer | None:

@@ -50,3 +50,16 @@ def test_an_ensemble_is_one_of_several(recogniser: Path) -> None:
     assert isinstance(recogniser_from(parsed(str(recogniser))), Recogniser)
     both = recogniser_from(parsed(str(recogniser), "--ensemble", str(recogniser)))
     assert isinstance(both, Ensemble)
+
+
+def test_a_weight_of_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"--lm-weight: expected --lm FILE\.arpa with it"):
+        decoder_from(parsed("x.pt", "--beam", "4", "--lm-weight", "2"), ALPHABET)
+    with pytest.raises(ValueError, match="--hotword-bonus: expected --hotwords with it"):
+        decoder_from(parsed("x.pt", "--beam", "4", "--hotword-bonus", "2"), ALPHABET)
+
+
+@pytest.mark.parametrize("flag", ["--word-bonus", "--skip-blank"])
+def test_settings_of_a_search_want_one(flag: str) -> None:
+    with pytest.raises(ValueError, match=f"{flag}: expected --beam N"):
+        decoder_from(parsed("x.pt", flag, "0.5"), ALPHABET)

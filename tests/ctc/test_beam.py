@@ -283,3 +283,23 @@ def test_each_spelling_is_returned_once():
             best.setdefault(text(hypothesis.tokens), hypothesis.tokens)
         assert len(texts) == min(5, len(best))
         assert texts[0] == text(plain[0].tokens)
+
+
+@pytest.mark.parametrize("gain", [math.nan, math.inf])
+@pytest.mark.parametrize("where", ["step", "end"])
+def test_what_cannot_be_ranked_is_refused(gain: float, where: str) -> None:
+    """NaN compares with nothing: more prefixes would survive than there is memory for."""
+
+    class Broken:
+        def start(self) -> int:
+            return 0
+
+        def step(self, state: int, token: int) -> tuple[int, float]:
+            return state, gain if where == "step" and token == 3 else 0.0
+
+        def end(self, state: int) -> float:
+            return gain if where == "end" else 0.0
+
+    search = BeamSearch(beam=4, floor=-math.inf, scorer=Broken())
+    with pytest.raises(ValueError, match=rf"scorer: expected nats or -inf from {where}\(\)"):
+        search(torch.zeros(1, 6, 9), [6])

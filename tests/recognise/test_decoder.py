@@ -192,3 +192,10 @@ def test_rows_without_frames_are_silent() -> None:
     empty = Seq(UNSURE.data, (0,), Fraction(25))
     (row,) = beam_decoder(ABC, lm=MODEL)(empty)
     assert row[0].tokens == () and row[0].score == 0.0 and math.isfinite(row[0].bonus)
+
+
+@pytest.mark.parametrize("weight", ["lm_weight", "word_bonus", "hotword_bonus"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_weights_are_finite(weight: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{weight}: expected a finite number; got"):
+        beam_decoder(ABC, 4, lm=MODEL, hotwords=["red"], **{weight: value})
