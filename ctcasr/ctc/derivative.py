@@ -264,7 +264,7 @@ class _Anchor(torch.autograd.Function):
 
 # Torch asks for the signature of `forward` in every call; kept here, it is worked out only once.
 for _function in (_Kernel, _Stored, _RowScaled, _RowProduct, _Anchor):
-    _function.forward.__signature__ = inspect.signature(_function.forward)  # type: ignore[attr-defined]
+    setattr(_function.forward, "__signature__", inspect.signature(_function.forward))  # noqa: B010
 
 
 def _folded(tensor: Tensor, dim: int | None, copies: int, time_first: bool = False) -> Tensor:

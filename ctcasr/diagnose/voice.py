@@ -182,4 +182,5 @@ def _correlation(signal: Tensor) -> Tensor:
     """Correlation of signals [..., N] with themselves, lags 0 .. N - 1, by Fourier transforms."""
     size = signal.shape[-1]
     power = torch.fft.rfft(signal, 2 * size).abs().square()
-    return torch.fft.irfft(power)[..., :size]
+    correlation: Tensor = torch.fft.irfft(power)
+    return correlation[..., :size]
