@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctcasr.diagnose import first_release
+from ctcasr.diagnose.history import RunHistory
 from ctcasr.records import CheckRecord, EventRecord, Reason, Record, StepRecord, read_records
 from ctcasr.show.records import Series, final_course, number_of, series
 from ctcasr.show.run_view import RunView
@@ -97,16 +97,16 @@ def smoothed(curve: Series) -> Series:
 
 
 def release_step(records: Sequence[Record]) -> int | None:
-    """Step of the first of three checks in a row with CER at or below 80 %; None without one.
+    """Step of the release: of the first of three checks in a row that hear and spell; or None.
+
+    The verdict's own definition; where checks tell no evidence, the CER alone decides.
 
     Example:
         >>> cers = [1.0, 0.8, 0.6, 0.4]
         >>> release_step([CheckRecord(step=10 * k, metrics={"cer": c}) for k, c in enumerate(cers)])
         10
     """
-    steps, cers = series(records, CheckRecord, "cer")
-    first = first_release(cers)
-    return None if first is None else steps[first]
+    return RunHistory.of(records).release
 
 
 def _loss(records: Sequence[Record]) -> Figure | None:
