@@ -137,7 +137,9 @@ class RowEvidence:
         self._targets.extend(rows.targets)
         self._frames.extend(rows.input_lengths)
 
-    def of(self, rows: SeenRows, earlier_nll: float = math.nan) -> dict[str, Any]:
+    def of(
+        self, rows: SeenRows, earlier_nll: float = math.nan, try_penalties: bool = True
+    ) -> dict[str, Any]:
         """The evidence of one part (`dev` or `train`), under the names that the causes know.
 
         As long as the loss falls fast (from `earlier_nll`), missing symbols are on their way: no
@@ -172,7 +174,7 @@ class RowEvidence:
         evidence.update(output_stats(rows.scores, rows.input_lengths))
         if holds_probabilities(rows):
             evidence["already_softmax"] = 1.0
-        if evidence["nll"] < FALLS_FAST * earlier_nll:
+        if not try_penalties or evidence["nll"] < FALLS_FAST * earlier_nll:
             return evidence
         for nats in BLANK_PENALTIES:
             penalised_errors = errors_of(rows, self.decode, nats)
