@@ -89,7 +89,7 @@ def rounds(s: Settings) -> list[data.Fold]:
     lines = read_manifests(s.train)
     test_lines = read_manifests(s.valid)
     if s.classes:  # without this choice, a class that was never learnt is told as a skip
-        wanted = s.classes.split(",")
+        wanted = data.chosen_classes(s.classes, [*lines, *test_lines])
         lines = [line for line in lines if line.label in wanted]
         test_lines = [line for line in test_lines if line.label in wanted]
     folds = data.rounds(lines, test_lines, s.folds, s.seed)

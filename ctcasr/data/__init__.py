@@ -7,6 +7,7 @@ from ctcasr.data.corpus import Corpus, Item, collate
 from ctcasr.data.folds import Fold, own_folds, rounds, speaker_folds, word_pairs
 from ctcasr.data.labels import (
     LeakError,
+    chosen_classes,
     classes_of,
     count_classes,
     find_leaks,
@@ -47,6 +48,7 @@ __all__ = [
     "WorkerError",
     "as_samples",
     "audio_info",
+    "chosen_classes",
     "classes_of",
     "collate",
     "count_classes",

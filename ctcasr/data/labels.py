@@ -52,6 +52,29 @@ def classes_of(utterances: Iterable[Utterance]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
+def chosen_classes(names: str, utterances: Iterable[Utterance]) -> list[str]:
+    """The classes that are asked for by names with commas between, spaces around them aside.
+
+    Raises:
+        ValueError: for one that no utterance has.
+
+    Example:
+        >>> from pathlib import Path
+        >>> clips = [Utterance(Path(f"{word}.wav"), label=word) for word in ("yes", "no", "up")]
+        >>> chosen_classes("yes, no", clips)
+        ['yes', 'no']
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    labels = sorted({utterance.label for utterance in utterances if utterance.label})
+    unknown = [repr(name) for name in wanted if name not in labels]
+    if unknown:
+        raise ValueError(
+            f"expected classes that occur among the labels ({', '.join(labels)}); there is none "
+            f"of {', '.join(unknown)}"
+        )
+    return wanted
+
+
 def count_classes(
     utterances: Iterable[Utterance], classes: Sequence[str], unread: Iterable[Skip] = ()
 ) -> dict[str, int]:

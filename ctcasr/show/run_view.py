@@ -160,8 +160,7 @@ class RunView:
         """The epoch of a step, counted from 0."""
         if self.steps and self.epochs:
             steps_before = max(0, step - 1)
-            epoch = steps_before * self.epochs // self.steps
-            return min(epoch, self.epochs - 1)
+            return steps_before * self.epochs // self.steps
         if self.latest_step is None:
             return 0
         return int(self.latest_step.epoch or 0)

@@ -15,6 +15,7 @@ from ctcasr.data import (
     Clip,
     Corpus,
     LeakError,
+    chosen_classes,
     classes_of,
     collate,
     count_classes,
@@ -200,3 +201,10 @@ def test_the_folds_of_esc10_share_no_recording(data_root: Path) -> None:
     for fold in own_folds(lines):
         refuse_leaks(fold.train, fold.test, listen=False)
     assert all(source_of(u) for u in lines) and len(classes_of(lines)) == 10
+
+
+def test_a_class_that_is_asked_for_and_does_not_occur_is_named() -> None:
+    clips = [Utterance(Path(f"{word}.wav"), label=word) for word in ("yes", "no", "up")]
+    assert chosen_classes(" yes,no ,", clips) == ["yes", "no"]
+    with pytest.raises(ValueError, match=r"\(no, up, yes\); there is none of 'nein', 'YES'"):
+        chosen_classes("yes,no,nein,YES", clips)

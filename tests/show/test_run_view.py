@@ -104,3 +104,9 @@ def test_not_finite_values_leave_the_means_alone():
         ]
     )
     assert view.mean("loss") == 2.0
+
+
+def test_a_run_with_fewer_epochs_than_it_has_trained_tells_those_it_has_trained():
+    start = record_from({"kind": "start", "step": 11, "epochs": 2, "steps": 6})
+    view = RunView.of([start, record_from({"kind": "event", "step": 11})])
+    assert view.epoch == 4
