@@ -43,7 +43,25 @@ def data_root() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Why tests were skipped, and how many for each reason."""
+    """What was planted and what the verdict said; why tests were skipped."""
+    _write_verdicts(terminalreporter)
+    _write_skips(terminalreporter)
+
+
+def _write_verdicts(terminalreporter: Any) -> None:
+    """The lines that tests noted; they travel with the reports, also from several processes."""
+    reports = [*terminalreporter.stats.get("passed", ()), *terminalreporter.stats.get("failed", ())]
+    lines = []
+    for report in reports:
+        lines += [line for name, line in report.user_properties if name == "verdict"]
+    if lines:
+        terminalreporter.section("verdicts")
+    for line in lines:
+        terminalreporter.write_line(line)
+
+
+def _write_skips(terminalreporter: Any) -> None:
+    """How many tests were skipped for each reason."""
     reasons: Counter[str] = Counter()
     for report in terminalreporter.stats.get("skipped", ()):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)

@@ -21,7 +21,7 @@ REQUIRED = ("torch", "numpy", "numba", "soundfile", "jiwer", "sentencepiece", "r
 BROUGHT_BY = {
     "synth": ("espeakng_loader",),
     "plot": ("matplotlib",),
-    "test": ("pytest", "hypothesis", "ruff", "mypy"),
+    "test": ("pytest", "xdist", "hypothesis", "ruff", "mypy"),
 }
 CPU_HINT = """\
 The default torch wheel for Linux brings several GB of CUDA libraries, and no NVIDIA GPU was found

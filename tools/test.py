@@ -11,10 +11,17 @@ import sys
 from setup_venv import interpreter, run
 
 
+def workers(flags: list[str]) -> list[str]:
+    """As many processes as there are cores, at most four; one where the flags say how many."""
+    cores = min(os.cpu_count() or 1, 4)
+    told = any(flag.startswith("-n") for flag in flags)
+    return [] if told or cores == 1 else ["-n", str(cores)]
+
+
 def main() -> int:
     """The exit status of pytest."""
     flags = sys.argv[1:]
-    command = [interpreter("test"), "-m", "pytest", "--durations=10"]
+    command = [interpreter("test"), "-m", "pytest", "--durations=10", *workers(flags)]
     if "--all" in flags:
         flags.remove("--all")
         os.environ["CTCASR_EXPLORE"] = "1"

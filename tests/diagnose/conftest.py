@@ -26,7 +26,6 @@ from ctcasr.train import TrainConfig, TrainingError, fit
 
 WORDS = ("go", "stop", "left", "yes")
 RATE_HZ = 16000
-_FOUND: dict[str, tuple[int, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -170,18 +169,10 @@ def note(request: pytest.FixtureRequest) -> Callable[[str, int, str], None]:
     """note(planted, step, verdict): a line of the table at the end."""
 
     def write(planted: str, step: int, found: str) -> None:
-        _FOUND[planted] = (step, found)
+        line = f"{planted:44} step {step:5}   {found}"
+        request.node.user_properties.append(("verdict", line))
 
     return write
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """What was planted, and what the verdict said."""
-    if not _FOUND:
-        return
-    terminalreporter.section("verdicts")
-    for planted, (step, found) in _FOUND.items():
-        terminalreporter.write_line(f"{planted:44} step {step:5}   {found}")
 
 
 @pytest.fixture
