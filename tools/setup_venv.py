@@ -17,7 +17,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 LEAST = (3, 11)
-REQUIRED = ("torch", "numpy", "numba", "soundfile", "jiwer", "sentencepiece", "rich")
+REQUIRED = (
+    "torch",
+    "numpy",
+    "numba",
+    "scipy",
+    "soundfile",
+    "jiwer",
+    "rapidfuzz",
+    "sentencepiece",
+    "rich",
+)
 BROUGHT_BY = {
     "synth": ("espeakng_loader",),
     "plot": ("matplotlib",),
