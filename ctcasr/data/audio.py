@@ -256,7 +256,7 @@ def _check_is_file(path: Path) -> None:
 def _content(source: BinaryIO, name: str) -> bytes:
     if not callable(getattr(source, "read", None)):
         raise AudioError(
-            f"{name}: expected a path, an utterance or an open binary file; got "
+            "sound: expected samples, a path, an utterance or an open binary file; got "
             f"{type(source).__name__}"
         )
     content = cast(object, source.read())

@@ -228,5 +228,7 @@ def test_open_files_are_read_as_their_paths_are(write: Write) -> None:
         read_audio(io.StringIO("text"), 16000)  # type: ignore[arg-type]
     with pytest.raises(AudioError, match="it is empty"):
         read_audio(io.BytesIO(), 16000)
-    with pytest.raises(AudioError, match="expected a path, an utterance or an open binary file"):
+    with pytest.raises(
+        AudioError, match="sound: expected samples, a path, an utterance or an open binary"
+    ):
         read_audio(7, 16000)  # type: ignore[arg-type]
