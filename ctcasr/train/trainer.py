@@ -78,6 +78,8 @@ def fit(
         )
     if config.epochs < 1 and not config.budget:
         raise ValueError(f"epochs: expected at least 1; got {config.epochs}")
+    if config.accumulate < 1:
+        raise ValueError(f"accumulate: expected at least 1; got {config.accumulate}")
     records = _Run(task, train, dev, Path(out), config, world, pace).records(resume)
     return records if world.rank == 0 else _without_records(records)
 

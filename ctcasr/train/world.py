@@ -34,13 +34,22 @@ _PORT_KEY = "ctcasr/port"
 def pick_device(name: str) -> torch.device:
     """The device called `name`; "auto" is CUDA where there is one.
 
+    Raises:
+        ValueError: for a device that torch does not know, or CUDA where there is none.
+
     Example:
         >>> pick_device("cpu")
         device(type='cpu')
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ValueError(f"device: expected auto, cpu or cuda; got {name!r}") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device: expected auto or cpu, as torch finds no CUDA; got {name!r}")
+    return device
 
 
 class Share(TypedDict):

@@ -924,3 +924,5 @@ def test_where_no_check_has_a_score_the_last_network_is_the_best(
 def test_no_epoch_is_an_error(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="epochs: expected at least 1; got 0"):
         fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=TrainConfig(epochs=0))
+    with pytest.raises(ValueError, match="accumulate: expected at least 1; got 0"):
+        fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=TrainConfig(accumulate=0))

@@ -61,3 +61,11 @@ def test_buckets_keep_order_and_never_mix_types(monkeypatch: pytest.MonkeyPatch)
     assert [[grad.numel() for grad in bucket] for bucket in buckets] == [[4, 5], [3], [2], [30]]
     assert [id(grad) for bucket in buckets for grad in bucket] == [id(grad) for grad in grads]
     assert all(len({grad.dtype for grad in bucket}) == 1 for bucket in buckets)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(ValueError, match="device: expected auto, cpu or cuda; got 'tpu'"):
+        pick_device("tpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="device: expected auto or cpu, as torch finds no"):
+            pick_device("cuda")
