@@ -374,8 +374,8 @@ def _duplicate(groups: Sequence[Sequence[Sound]]) -> Finding:
     return Finding(
         "duplicate-audio",
         "note",
-        f"{plural(len(groups), 'recording')} occur more than once with the same text "
-        f"({named}); they count double",
+        f"{plural(len(groups), 'recording')} found more than once with the same text "
+        f"({named}), to count double",
         "delete the copies",
         lines,
         {"recordings": len(groups), "copies": len(lines) - len(groups)},

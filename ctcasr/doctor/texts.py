@@ -320,7 +320,7 @@ def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fin
             Finding(
                 "repeated-text",
                 "note",
-                f"{plural(len(repeated), 'text')} occur more than once, as {example!r} "
+                f"{plural(len(repeated), 'text')} found more than once, as {example!r} "
                 f"({repeated[example]} times)",
                 "nothing to do if people said the same",
                 lines,

@@ -76,12 +76,25 @@ def fit(
             "started as one of several processes, but this recipe trains in one: "
             "start it without torchrun"
         )
-    if config.epochs < 1 and not config.budget:
-        raise ValueError(f"epochs: expected at least 1; got {config.epochs}")
-    if config.accumulate < 1:
-        raise ValueError(f"accumulate: expected at least 1; got {config.accumulate}")
+    _refuse_impossible(config)
     records = _Run(task, train, dev, Path(out), config, world, pace).records(resume)
     return records if world.rank == 0 else _without_records(records)
+
+
+def _refuse_impossible(config: TrainConfig) -> None:
+    """ValueError that names the setting, for numbers that no training can have."""
+    counts = {
+        "accumulate": config.accumulate,
+        "check_every": config.check_every,
+        "log_every": config.log_every,
+    }
+    if not config.budget:
+        counts["epochs"] = config.epochs
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name}: expected at least 1; got {count}")
+    if not (math.isfinite(config.lr) and config.lr >= 0):
+        raise ValueError(f"lr: expected a rate of 0 or more; got {config.lr}")
 
 
 def _without_records(records: Iterator[Record]) -> Iterator[Record]:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -926,3 +927,20 @@ def test_no_epoch_is_an_error(toy: Any, fixed: Any, make_batch: Any, tmp_path: P
         fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=TrainConfig(epochs=0))
     with pytest.raises(ValueError, match="accumulate: expected at least 1; got 0"):
         fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=TrainConfig(accumulate=0))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("check_every", 0, "check_every: expected at least 1; got 0"),
+        ("log_every", -1, "log_every: expected at least 1; got -1"),
+        ("lr", math.nan, "lr: expected a rate of 0 or more; got nan"),
+        ("lr", -1.0, "lr: expected a rate of 0 or more; got -1.0"),
+    ],
+)
+def test_numbers_that_no_training_can_have_are_refused_by_name(
+    name: str, value: float, sentence: str, toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    config = replace(TrainConfig(), **{name: value})
+    with pytest.raises(ValueError, match=sentence):
+        fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=config)
