@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,55 +13,7 @@ from ctcasr.cli import main
 from ctcasr.compare import read_scenes
 from ctcasr.corpora import scenes as scene_lists
 from ctcasr.data.provenance import fingerprint
-
-
-@pytest.fixture
-def sources(tmp_path: Path) -> Path:
-    """Manifests speech.jsonl (6, one with a video), noise, talkers (2) and rooms in a folder."""
-    rng = np.random.default_rng(0)
-
-    def write(
-        name: str, count: int, seconds: float, extra: Callable[[int], dict[str, Any]]
-    ) -> None:
-        lines = []
-        for i in range(count):
-            soundfile.write(
-                tmp_path / f"{name}{i}.wav", 0.1 * rng.normal(size=round(8000 * seconds)), 8000
-            )
-            lines.append(json.dumps({"audio_filepath": f"{name}{i}.wav", **extra(i)}))
-        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
-
-    (tmp_path / "face.mp4").write_bytes(b"frames")
-    write(
-        "speech",
-        6,
-        0.5,
-        lambda i: (
-            {"text": f"word {i}", "speaker": "s1"}
-            | ({"video_filepath": "face.mp4"} if i == 2 else {})
-        ),
-    )
-    write("noise", 4, 0.8, lambda i: {"label": ("rain", "wind", "tap", "tap")[i]})
-    write("talkers", 2, 0.3, lambda i: {"speaker": ("s1", "s2")[i]})
-    write("rooms", 1, 0.1, lambda i: {})
-    return tmp_path
-
-
-def make(sources: Path, out: str, *flags: str) -> list[dict[str, Any]]:
-    arguments = [
-        "--speech",
-        str(sources / "speech.jsonl"),
-        "--rate-hz",
-        "8000",
-        "--out",
-        str(sources / out),
-        *flags,
-    ]
-    assert scene_lists.main(arguments) == 0
-    return [
-        json.loads(line)
-        for line in (sources / out / "SCENES.jsonl").read_text(encoding="utf-8").splitlines()
-    ]
+from tests.fixtures.scene_lists import make
 
 
 def test_the_same_seed_makes_the_same_scenes(sources: Path) -> None:

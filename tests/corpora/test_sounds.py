@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import shutil
 import sys
 from collections.abc import Callable
@@ -13,30 +12,9 @@ import pytest
 import soundfile
 
 from ctcasr.data import read_audio, read_manifest
+from tests.fixtures.sound_files import report, sound
 
 Run = Callable[..., int]
-
-
-def sound(
-    path: Path,
-    seed: int,
-    seconds: float = 0.2,
-    rate_hz: int = 16000,
-    channels: int = 1,
-    form: str = "WAV",
-) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = 0.1 * np.random.default_rng(seed).standard_normal((round(seconds * rate_hz), channels))
-    soundfile.write(path, data, rate_hz, format=form)
-    return path
-
-
-def report(path: Path) -> dict[str, list[str]]:
-    """Files by what was done with them."""
-    found: dict[str, list[str]] = {}
-    for row in csv.DictReader(path.open(encoding="utf-8"), delimiter="\t"):
-        found.setdefault(row["what"], []).append(Path(row["file"]).name)
-    return found
 
 
 def test_a_tree_with_everything_that_real_collections_contain(

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from ctcasr.data import read_manifest
+from tests.fixtures.sound_files import sound
 
 Run = Callable[..., int]
-
-
-def sound(
-    path: Path,
-    seed: int,
-    seconds: float = 0.2,
-    rate_hz: int = 16000,
-    channels: int = 1,
-    form: str = "WAV",
-) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data = 0.1 * np.random.default_rng(seed).standard_normal((round(seconds * rate_hz), channels))
-    soundfile.write(path, data, rate_hz, format=form)
-    return path
-
-
-def report(path: Path) -> dict[str, list[str]]:
-    """Files by what was done with them."""
-    found: dict[str, list[str]] = {}
-    for row in csv.DictReader(path.open(encoding="utf-8"), delimiter="\t"):
-        found.setdefault(row["what"], []).append(Path(row["file"]).name)
-    return found
 
 
 def speech_commands(root: Path) -> None:
