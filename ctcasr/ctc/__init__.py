@@ -11,6 +11,8 @@ from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.loss import ctc_loss
 from ctcasr.ctc.module import CTCLoss
 from ctcasr.ctc.report import CtcReport, ctc_report
+from ctcasr.ctc.star import Star, star_scores, word_numbers
+from ctcasr.ctc.star_report import StarReport
 
 __all__ = [
     "BeamSearch",
@@ -19,6 +21,8 @@ __all__ = [
     "Decoded",
     "InputError",
     "Scorer",
+    "Star",
+    "StarReport",
     "alignment_entropy",
     "ctc_loss",
     "ctc_report",
@@ -26,6 +30,8 @@ __all__ = [
     "greedy",
     "penalised",
     "spelled",
+    "star_scores",
+    "word_numbers",
 ]
 
 

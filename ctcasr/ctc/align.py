@@ -15,6 +15,7 @@ from ctcasr.ctc.backends import select
 from ctcasr.ctc.batch import CtcBatch, Lengths, prepare
 from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.reference import scores as lattice_scores
+from ctcasr.ctc.star import Star, log_probs_and_stars
 
 
 class Span(NamedTuple):
@@ -54,13 +55,15 @@ def forced_align(
     target_lengths: Lengths,
     *,
     blank: int = 0,
+    star: Star | None = None,
 ) -> list[Alignment]:
     """Viterbi alignment of logits [B, T, C] to targets [B, S] or [sum S], one for each row.
 
-    Float64 inside. Rows without a path are returned empty, with score -inf.
+    Float64 inside. Rows without a path are returned empty, with score -inf. With a star, speech
+    that is not in the text falls into the gaps between its labels (W-CTC, Cai et al. 2022).
 
     Raises:
-        InputError: as `ctc_loss`; or names a row with NaN.
+        InputError: as `ctc_loss`; or names a row with NaN; or a star for whole words.
 
     Example:
         >>> logits = 5 * torch.eye(3)[[1, 1, 0, 2, 2]][None]    # a a - b b
@@ -71,7 +74,10 @@ def forced_align(
         [1, 1, 0, 2, 2]
     """
     logits = logits.detach()
-    ctc_batch = prepare(logits, targets, input_lengths, target_lengths, blank)
+    normalize = star is None
+    if star is not None:
+        logits = _with_star(logits, input_lengths, blank, star)
+    ctc_batch = prepare(logits, targets, input_lengths, target_lengths, blank, normalize=normalize)
     nll = select("auto", logits.device)(logits, ctc_batch, False).nll.tolist()
     paths = _best_paths(logits, ctc_batch)
     classes = torch.from_numpy(paths.classes)
@@ -100,6 +106,14 @@ def forced_align(
             Alignment(classes[row, :frames], states[row, :frames], tuple(tokens), total, posterior)
         )
     return alignments
+
+
+def _with_star(logits: Tensor, input_lengths: Lengths, blank: int, star: Star) -> Tensor:
+    """Scores [B, T, C] in which the star has its share; 0 on padding."""
+    if star.bypasses_words:
+        raise InputError("star: alignment leaves labels and gaps, no whole words; got a word cost")
+    log_probs, stars = log_probs_and_stars(logits, input_lengths, blank)
+    return star.scores(log_probs, blank, stars)
 
 
 def _best_paths(logits: Tensor, ctc_batch: CtcBatch) -> _Paths:
@@ -133,7 +147,7 @@ def _best_paths(logits: Tensor, ctc_batch: CtcBatch) -> _Paths:
         np.zeros(1, dtype=np.int64),  # how many rows have been taken
         ctc_batch.blank,
         blank_column,
-        logits.device.type == "cpu",
+        ctc_batch.normalize and logits.device.type == "cpu",
         paths.states,
         paths.classes,
         paths.spans,

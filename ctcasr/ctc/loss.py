@@ -16,6 +16,7 @@ from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.observers import LossCall, observers
 from ctcasr.ctc.op import ctc_forward_backward
 from ctcasr.ctc.report import CtcReport, from_output
+from ctcasr.ctc.star import Star, loss_with_star
 from ctcasr.ctc.transforms import has_tangent, is_transformed
 
 Reduction = Literal["mean", "sum", "none"]
@@ -37,6 +38,7 @@ def ctc_loss(
     prior_weight: float = ...,
     backend: Backend = ...,
     validate: bool = ...,
+    star: Star | None = ...,
     return_report: Literal[False] = ...,
 ) -> Tensor: ...
 
@@ -56,6 +58,7 @@ def ctc_loss(
     prior_weight: float = ...,
     backend: Backend = ...,
     validate: bool = ...,
+    star: Star | None = ...,
     return_report: Literal[True],
 ) -> tuple[Tensor, CtcReport]: ...
 
@@ -74,6 +77,7 @@ def ctc_loss(
     prior_weight: float = 1.0,
     backend: Backend = "auto",
     validate: bool = False,
+    star: Star | None = None,
     return_report: bool = False,
 ) -> Tensor | tuple[Tensor, CtcReport]:
     """CTC loss of logits [B, T, C] (Graves et al. 2006), float32, or float64 for float64 logits.
@@ -89,6 +93,7 @@ def ctc_loss(
             (arXiv 2406.02560).
         validate: labels on a CUDA device are checked too, which waits for the device; without it a
             row with a wrong one has NaN loss.
+        star: lets a path leave the transcript, at a cost; the report is then a StarReport.
         return_report: adds a CtcReport from the same lattice.
 
     Raises:
@@ -106,7 +111,7 @@ def ctc_loss(
         [0.0, 0.0]
     """
     options = LossOptions(
-        blank, reduction, zero_infinity, normalize, prior, prior_weight, backend, validate
+        blank, reduction, zero_infinity, normalize, prior, prior_weight, backend, validate, star
     )
     loss, report = loss_and_report(
         logits, targets, input_lengths, target_lengths, options, return_report=return_report
@@ -130,6 +135,7 @@ class LossOptions:
     prior_weight: float = 1.0
     backend: Backend = "auto"
     validate: bool = False
+    star: Star | None = None
 
     def __post_init__(self) -> None:
         if self.reduction not in get_args(Reduction):
@@ -155,6 +161,15 @@ def loss_and_report(
     rows_first = logits
     if time_first:
         rows_first = _transposed(logits)
+    if options.star is not None:
+        return loss_with_star(
+            rows_first,
+            targets,
+            input_lengths,
+            target_lengths,
+            options,
+            return_report=return_report,
+        )
     plain_call = options.backend == "auto" and not (return_report or options.validate)
     if plain_call and torch.compiler.is_compiling():
         return _traced(rows_first, targets, input_lengths, target_lengths, options), None
@@ -177,7 +192,7 @@ def loss_and_report(
         nll = _losses(logits, ctc_batch, options.backend, time_first)
     if options.zero_infinity:
         nll = nll.masked_fill(nll == torch.inf, 0.0)
-    loss = _reduced(nll, ctc_batch.target_lengths, options.reduction)
+    loss = reduced(nll, ctc_batch.target_lengths, options.reduction)
     if observers and not is_transformed(logits):
         scores = rows_first.transpose(0, 1)
         call = LossCall(scores, targets, input_lengths, target_lengths, options.blank)
@@ -274,7 +289,8 @@ def _is_differentiated(logits: Tensor) -> bool:
     return torch.is_grad_enabled() and logits.requires_grad
 
 
-def _reduced(nll: Tensor, target_lengths: tuple[int, ...], reduction: Reduction) -> Tensor:
+def reduced(nll: Tensor, target_lengths: tuple[int, ...], reduction: Reduction) -> Tensor:
+    """Losses [B] as asked for: each, their sum, or the mean that divides by target lengths too."""
     if reduction == "none":
         return nll
     if reduction == "sum" or not target_lengths:

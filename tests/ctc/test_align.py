@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from ctcasr.ctc import ctc_loss, forced_align
+from ctcasr.ctc import InputError, Star, ctc_loss, forced_align
 from tests.fixtures.peers import torchaudio_module
 
 
@@ -152,3 +152,44 @@ def test_logits_on_a_device_are_aligned_alike(random_batch):
         assert torch.equal(first.states, second.states)
         assert [t[:3] for t in first.tokens] == [t[:3] for t in second.tokens]
         assert first.score == pytest.approx(second.score, abs=1e-6)
+
+
+def spiky_logits(labels: list[int], classes: int = 9) -> torch.Tensor:
+    """Logits [1, T, C] that say each label for two frames, with two blanks around it."""
+    logits = torch.zeros(1, 4 * len(labels) + 2, classes)
+    logits[:, :, 0] = 6.0
+    for place, label in enumerate(labels):
+        frames = slice(4 * place + 2, 4 * place + 4)
+        logits[0, frames, 0] = 0.0
+        logits[0, frames, label] = 6.0
+    return logits
+
+
+@pytest.mark.parametrize("written", [[3, 4, 5], [5, 6], [1, 2], [1, 2, 6]], ids=str)
+def test_with_a_star_what_is_not_written_moves_no_label(written):
+    said = [1, 2, 3, 4, 5, 6]
+    logits = spiky_logits(said)
+    frames = [logits.shape[1]]
+    (whole,) = forced_align(logits, torch.tensor([said]), frames, [len(said)])
+    star = Star(gap_cost=0.5)
+    targets = torch.tensor([written])
+    (partial,) = forced_align(logits, targets, frames, [len(written)], star=star)
+    expected = [span[:3] for span in whole.tokens if span.label in written]
+    assert [span[:3] for span in partial.tokens] == expected
+    assert 0 < partial.posterior <= 1
+
+
+def test_with_infinite_costs_it_is_the_plain_alignment(random_batch):
+    logits, targets, times, lengths = random_batch(6, 50, 9, 12)
+    plain = forced_align(logits, targets, times, lengths)
+    for ours, theirs in zip(
+        forced_align(logits, targets, times, lengths, star=Star()), plain, strict=True
+    ):
+        assert torch.equal(ours.states, theirs.states)
+        assert ours.score == pytest.approx(theirs.score, abs=1e-4)
+
+
+def test_whole_words_cannot_be_aligned_away():
+    star = Star(word_cost=1.0, words=torch.tensor([[0]]))
+    with pytest.raises(InputError, match="no whole words"):
+        forced_align(torch.zeros(1, 3, 3), torch.tensor([[1]]), [3], [1], star=star)

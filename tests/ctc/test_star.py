@@ -1,0 +1,177 @@
+"""The star against every path written out, at its limits, and its derivatives."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from ctcasr.ctc import InputError, Star, ctc_loss, star_scores, word_numbers
+
+TARGETS = [[], [1], [1, 1], [2, 1, 2], [1, 1, 2]]
+COSTS = [(0.7, math.inf), (math.inf, 1.3), (0.4, 1.1), (-1.0, 0.0)]
+
+
+def some_logits(seed: int, rows: int = 1, frames: int = 5, classes: int = 4) -> torch.Tensor:
+    """Float64 [B, T, C]."""
+    generator = torch.Generator().manual_seed(seed)
+    return 2 * torch.randn(rows, frames, classes, dtype=torch.float64, generator=generator)
+
+
+def every_path(logits: torch.Tensor, target: list[int], label_cost: float, gap_cost: float):
+    """Probability of all walks through the lattice: each frame a state, and what that emits."""
+    probs = logits.softmax(1)
+    star = (1 - probs[:, 0]) / (logits.shape[1] - 1)
+    states = [0]
+    for label in target:
+        states += [label, 0]
+    total = 0.0
+    for walk in itertools.product(range(len(states)), repeat=len(logits)):
+        if walk[0] > 1 or walk[-1] < len(states) - 2:
+            continue
+        moves = itertools.pairwise(walk)
+        if not all(_allowed(states, before, after) for before, after in moves):
+            continue
+        walked = 1.0
+        for frame, state in enumerate(walk):
+            cost = label_cost if state % 2 else gap_cost
+            walked *= float(probs[frame, states[state]] + math.exp(-cost) * star[frame])
+        total += walked
+    return total
+
+
+def _allowed(states: list[int], before: int, after: int) -> bool:
+    if after - before == 2:
+        return states[after] != 0 and states[after] != states[before]
+    return after - before in (0, 1)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("label_cost", "gap_cost"), COSTS)
+def test_sums_over_every_path(target, label_cost, gap_cost):
+    logits = some_logits(len(target))
+    loss = ctc_loss(
+        logits,
+        torch.tensor([target], dtype=torch.int64),
+        [5],
+        [len(target)],
+        reduction="sum",
+        star=Star(label_cost, gap_cost),
+    )
+    expected = every_path(logits[0], target, label_cost, gap_cost)
+    assert float((-loss).exp()) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu", "auto"])
+def test_every_kernel_has_the_same_gradient_as_small_differences(backend):
+    logits = some_logits(3, rows=3, frames=6).requires_grad_()
+    targets = torch.tensor([[1, 2, 2], [3, 0, 0], [1, 1, 0]])
+    star = Star(torch.tensor([0.3, 1.0, 2.0]), 0.8)
+
+    def loss(values):
+        return ctc_loss(
+            values, targets, [6, 4, 5], [3, 1, 2], reduction="none", star=star, backend=backend
+        )
+
+    assert torch.autograd.gradcheck(loss, logits)
+
+
+def test_infinite_costs_are_plain_ctc(random_batch):
+    logits, targets, times, lengths = random_batch(5, 30, 7, 8)
+    plain_logits = logits.clone().requires_grad_()
+    star_logits = logits.clone().requires_grad_()
+    plain = ctc_loss(plain_logits, targets, times, lengths, reduction="sum")
+    dear = Star(torch.full((5,), math.inf), torch.full((5,), 80.0))
+    starred = ctc_loss(star_logits, targets, times, lengths, reduction="sum", star=dear)
+    plain.backward()
+    starred.backward()
+    assert starred.item() == pytest.approx(plain.item(), rel=1e-5)
+    torch.testing.assert_close(star_logits.grad, plain_logits.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_the_star_never_costs_probability(random_batch):
+    logits, targets, times, lengths = random_batch(6, 40, 9, 10)
+    losses = [
+        ctc_loss(logits, targets, times, lengths, reduction="none", star=Star(cost, cost))
+        for cost in (math.inf, 6.0, 3.0, 0.0)
+    ]
+    for dear, cheap in itertools.pairwise(losses):
+        assert (cheap <= dear + 1e-4).all()
+
+
+def test_a_word_nobody_said_pulls_less_at_the_network():
+    heard = torch.zeros(1, 6, 4)
+    for frame, label in enumerate([1, 0, 2, 0, 3, 0]):
+        heard[0, frame, label] = 6.0
+    wrong = torch.tensor([[1, 3, 3]])
+    pulls = []
+    for star in (None, Star(label_cost=1.0)):
+        logits = heard.clone().requires_grad_()
+        ctc_loss(logits, wrong, [6], [3], reduction="sum", star=star).backward()
+        pulls.append(float(logits.grad[0, 2].abs().sum()))
+    assert pulls[1] < 0.2 * pulls[0]
+
+
+def test_padding_and_impossible_rows_change_nothing():
+    logits = some_logits(1, rows=3, frames=7).requires_grad_()
+    targets = torch.tensor([[1, 2], [1, 1], [3, 0]])
+    padded = logits.detach().clone()
+    padded[0, 4:] = torch.nan
+    padded.requires_grad_()
+    star = Star(0.5, 0.5)
+    losses = ctc_loss(padded, targets, [4, 2, 7], [2, 2, 1], reduction="none", star=star)
+    losses[[0, 2]].sum().backward()
+    alone = ctc_loss(logits[:1, :4], targets[:1], [4], [2], reduction="none", star=star)
+    assert losses[0].item() == pytest.approx(alone[0].item(), rel=1e-6)
+    assert losses[1] == math.inf
+    assert padded.grad.isfinite().all() and not padded.grad[0, 4:].any()
+
+
+@pytest.mark.parametrize("masked", [0, 1])
+def test_classes_that_are_ruled_out_give_no_nan(masked):
+    logits = some_logits(2)
+    logits[..., masked] = -math.inf
+    logits.requires_grad_()
+    loss = ctc_loss(logits, torch.tensor([[2, 1]]), [5], [2], reduction="sum", star=Star(1.0, 1.0))
+    loss.backward()
+    assert loss.isfinite() and logits.grad.isfinite().all()
+
+
+def test_half_precision_is_computed_in_float32():
+    logits = some_logits(4).to(torch.bfloat16).requires_grad_()
+    star = Star(1.0, 1.0)
+    arguments = (torch.tensor([[1, 2]]), [5], [2])
+    loss = ctc_loss(logits, *arguments, reduction="sum", star=star)
+    loss.backward()
+    precise = ctc_loss(logits.detach().float(), *arguments, reduction="sum", star=star)
+    assert loss.item() == pytest.approx(precise.item(), rel=1e-5)
+    assert logits.grad.dtype == torch.bfloat16
+
+
+def test_a_prior_is_taken_off_the_label_and_not_off_the_star():
+    logits = some_logits(5)
+    prior = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
+    log_probs = logits.log_softmax(2)
+    given = torch.logaddexp(log_probs - prior, star_scores(log_probs, 0)[..., None] - 1.0)
+    arguments = (torch.tensor([[1, 3]]), [5], [2])
+    starred = ctc_loss(logits, *arguments, reduction="sum", star=Star(1.0, 1.0), prior=prior)
+    by_hand = ctc_loss(given, *arguments, reduction="sum", normalize=False)
+    assert float(starred) == pytest.approx(float(by_hand), rel=1e-6)
+
+
+def test_costs_are_checked():
+    arguments = (torch.zeros(2, 5, 4), torch.tensor([[1], [2]]), [5, 5], [1, 1])
+    with pytest.raises(InputError, match="one for each of the 2 rows"):
+        ctc_loss(*arguments, star=Star(torch.zeros(3)))
+    with pytest.raises(InputError, match="expected nats"):
+        Star(gap_cost=math.nan)
+    with pytest.raises(InputError, match="expected `words`"):
+        Star(word_cost=1.0)
+
+
+def test_words_are_numbered_between_separators():
+    targets = torch.tensor([[1, 5, 1, 1, 6, 7], [8, 1, 9, 0, 0, 0]])
+    numbers = word_numbers(targets, [6, 3], separator=1)
+    assert numbers.tolist() == [[-1, 0, -1, -1, 1, 1], [0, -1, 1, -1, -1, -1]]
