@@ -11,7 +11,7 @@ from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.loss import ctc_loss
 from ctcasr.ctc.module import CTCLoss
 from ctcasr.ctc.report import CtcReport, ctc_report
-from ctcasr.ctc.star import Star, star_scores, word_numbers
+from ctcasr.ctc.star import Star, StarSchedule, star_scores, word_numbers
 from ctcasr.ctc.star_report import StarReport
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Scorer",
     "Star",
     "StarReport",
+    "StarSchedule",
     "alignment_entropy",
     "ctc_loss",
     "ctc_report",

@@ -98,6 +98,56 @@ class Star:
         return (stars - of_rows(cost, stars)[:, None])[..., None]
 
 
+@dataclass(frozen=True)
+class StarSchedule:
+    """Costs that go in a line from a first to a last value over `steps` optimiser steps.
+
+    At first the transcript is believed, so that sound and symbols find each other; what the network
+    then does not hear is left.
+
+    Example:
+        >>> StarSchedule.parse("2:-1,0.5", steps=10).at(5)
+        Star(label_cost=0.5, gap_cost=0.5, word_cost=inf, words=None)
+    """
+
+    label_costs: tuple[float, float]
+    gap_costs: tuple[float, float]
+    steps: int
+
+    @staticmethod
+    def parse(text: str, steps: int) -> StarSchedule:
+        """Costs as words: "LABEL,GAP", each one number of nats, or two as FIRST:LAST.
+
+        Raises:
+            InputError: for anything else.
+        """
+        pairs = []
+        for part in text.split(","):
+            try:
+                ends = [float(number) for number in part.split(":")]
+            except ValueError:
+                ends = []
+            if len(ends) not in (1, 2) or any(math.isnan(end) for end in ends):
+                raise InputError(
+                    f"costs of the star: expected LABEL,GAP in nats, each a number or FIRST:LAST; "
+                    f"got {text!r}"
+                )
+            pairs.append((ends[0], ends[-1]))
+        if len(pairs) != 2:
+            raise InputError(f"costs of the star: expected two, LABEL,GAP; got {text!r}")
+        return StarSchedule(pairs[0], pairs[1], steps)
+
+    def at(self, step: int) -> Star:
+        """The star of optimiser step number `step`, from 0."""
+        share = min(step / max(self.steps, 1), 1.0)
+        return Star(_between(self.label_costs, share), _between(self.gap_costs, share))
+
+
+def _between(ends: tuple[float, float], share: float) -> float:
+    first, last = ends
+    return first if first == last else first + share * (last - first)
+
+
 def _is_never(cost: Cost) -> bool:
     return not isinstance(cost, Tensor) and cost == math.inf
 

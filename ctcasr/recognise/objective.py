@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Batch
-from ctcasr.ctc import CtcReport, alignment_entropy, ctc_loss
+from ctcasr.ctc import CtcReport, Star, StarSchedule, alignment_entropy, ctc_loss, ctc_report
 from ctcasr.front import SpecAugment
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Seq
@@ -30,22 +30,30 @@ class Objective:
     """CTC, with what may be added.
 
     `consistency` weighs the divergence of two masked copies that must agree (CR-CTC,
-    arXiv 2410.05101), `entropy` the entropy of the alignment, which is taken off the loss.
+    arXiv 2410.05101), `entropy` the entropy of the alignment, which is taken off the loss. With a
+    `star`, transcripts may be left where they are wrong (OTC, arXiv 2309.15796).
     """
 
     consistency: float = 0.0
     entropy: float = 0.0
+    star: StarSchedule | None = None
 
     def __call__(
-        self, model: SpeechModel, batch: Batch, augment: SpecAugment | None, blank: int
+        self,
+        model: SpeechModel,
+        batch: Batch,
+        augment: SpecAugment | None,
+        blank: int,
+        step: int = 0,
     ) -> Objected:
-        """Logits and losses of the batch, and the report of the lattice."""
+        """Logits and losses of the batch at an optimiser step, and the report of plain CTC."""
         logits = model(batch.audio, augment, batch.seeds)
-        losses, report = _ctc(model, logits, batch, blank)
+        star = None if self.star is None else self.star.at(step)
+        losses, report = _ctc(model, logits, batch, blank, star)
         if self.consistency and augment is not None:
             other_seeds = tuple(seed ^ _OTHER_VIEW for seed in batch.seeds)
             other_logits = model(batch.audio, augment, other_seeds)
-            other_losses, _ = _ctc(model, other_logits, batch, blank)
+            other_losses, _ = _ctc(model, other_logits, batch, blank, star)
             apart = _divergence(logits, other_logits) + _divergence(other_logits, logits)
             apart = apart.masked_fill(torch.isinf(report.nll), 0.0)
             losses = 0.5 * (losses + other_losses + self.consistency * apart)
@@ -57,7 +65,9 @@ class Objective:
         return Objected(logits, losses, report)
 
 
-def _ctc(model: SpeechModel, logits: Seq, batch: Batch, blank: int) -> tuple[Tensor, CtcReport]:
+def _ctc(
+    model: SpeechModel, logits: Seq, batch: Batch, blank: int, star: Star | None
+) -> tuple[Tensor, CtcReport]:
     """CTC losses [B], with the label priors that the model keeps."""
     prior = None
     prior_weight = 1.0
@@ -65,11 +75,25 @@ def _ctc(model: SpeechModel, logits: Seq, batch: Batch, blank: int) -> tuple[Ten
         model.prior.observe(logits)
         prior = model.prior.log
         prior_weight = model.prior.weight
+    lengths = (logits.lengths, batch.target_lengths)
+    if star is not None:
+        losses = ctc_loss(
+            logits.data,
+            batch.targets,
+            *lengths,
+            blank=blank,
+            reduction="none",
+            zero_infinity=True,
+            prior=prior,
+            prior_weight=prior_weight,
+            star=star,
+        )
+        # What is learnt from is told by the transcripts as they stand.
+        return losses, ctc_report(logits.data, batch.targets, *lengths, blank=blank)
     return ctc_loss(
         logits.data,
         batch.targets,
-        logits.lengths,
-        batch.target_lengths,
+        *lengths,
         blank=blank,
         reduction="none",
         zero_infinity=True,

@@ -84,7 +84,7 @@ class Recognise:
             augment = None
         blank = self.tokenizer.blank
         try:
-            logits, losses, report = self.objective(self.network, batch, augment, blank)
+            logits, losses, report = self.objective(self.network, batch, augment, blank, step)
         except ValueError as error:
             raise LossRefused(str(error), self.evidence.facts_of_refused(batch)) from error
         self.evidence.train_batch(batch, logits.lengths)

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from ctcasr.ctc import InputError, Star, ctc_loss, star_scores, word_numbers
+from ctcasr.ctc import InputError, Star, StarSchedule, ctc_loss, star_scores, word_numbers
 
 TARGETS = [[], [1], [1, 1], [2, 1, 2], [1, 1, 2]]
 COSTS = [(0.7, math.inf), (math.inf, 1.3), (0.4, 1.1), (-1.0, 0.0)]
@@ -175,3 +175,16 @@ def test_words_are_numbered_between_separators():
     targets = torch.tensor([[1, 5, 1, 1, 6, 7], [8, 1, 9, 0, 0, 0]])
     numbers = word_numbers(targets, [6, 3], separator=1)
     assert numbers.tolist() == [[-1, 0, -1, -1, 1, 1], [0, -1, 1, -1, -1, -1]]
+
+
+def test_costs_go_in_a_line_and_stay_at_the_last():
+    schedule = StarSchedule.parse("4:-2,1", steps=6)
+    assert [schedule.at(step).label_cost for step in (0, 3, 6, 60)] == [4, 1, -2, -2]
+    assert {schedule.at(step).gap_cost for step in (0, 3, 6, 60)} == {1}
+    assert StarSchedule.parse("inf,2", steps=6).at(3).label_cost == math.inf
+
+
+@pytest.mark.parametrize("text", ["", "1", "1,2,3", "1:2:3,4", "cheap,1", "nan,1"])
+def test_costs_in_words_are_checked(text):
+    with pytest.raises(InputError, match="costs of the star"):
+        StarSchedule.parse(text, steps=1)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
 
 from ctcasr.batch import Batch, Utterance
-from ctcasr.ctc import alignment_entropy
+from ctcasr.ctc import StarSchedule, alignment_entropy
 from ctcasr.front import SpecAugment
 from ctcasr.recognise.objective import Objective
 from ctcasr.seq import Seq
@@ -64,10 +65,27 @@ def test_consistency_needs_masks_and_is_no_reward() -> None:
     assert bool((strong[:2] > weak[:2]).all()) and float(strong[2]) == 0.0
 
 
-@pytest.mark.parametrize("objective", [Objective(), Objective(0.2, 0.1)])
+STARRED = Objective(star=StarSchedule.parse("2,0.5", steps=1))
+
+
+@pytest.mark.parametrize("objective", [Objective(), Objective(0.2, 0.1), STARRED])
 def test_a_row_does_not_depend_on_its_mates(objective: Objective) -> None:
     model = network()
     _, together, _ = objective(model, batch(), MASKS, 0)
     for row in range(2):
         _, alone, _ = objective(model, batch().rows([row]), MASKS, 0)
         assert float(alone[0]) == pytest.approx(float(together[row]), rel=1e-4)
+
+
+def test_a_star_forgives_and_falls_with_the_steps() -> None:
+    model = network()
+    _, plain, told = Objective()(model, batch(), None, 0)
+    schedule = StarSchedule((math.inf, math.inf), (math.inf, math.inf), steps=10)
+    _, dear, _ = Objective(star=schedule)(model, batch(), None, 0)
+    assert torch.allclose(dear, plain, rtol=1e-4)
+    cheaper = Objective(star=StarSchedule.parse("6:0,4", steps=10))
+    _, first, report = cheaper(model, batch(), None, 0, step=0)
+    _, last, _ = cheaper(model, batch(), None, 0, step=10)
+    assert bool((last[:2] < first[:2]).all()) and bool((first[:2] < plain[:2]).all())
+    assert report.infeasible == told.infeasible and float(last[2]) == 0.0
+    assert torch.allclose(report.nll[:2], told.nll[:2], rtol=1e-4)
