@@ -1,0 +1,119 @@
+#!/bin/bash
+# The first minutes on a CUDA device, the most important parts first:
+#
+#     bash tools/bench/device_day.sh [-t SECONDS] [PART[=LIMIT][:WORD...] ...]
+#     bash tools/bench/device_day.sh -t 200 env smoke tests=60 grid=40:30s gridfull:60:0:1:2
+#
+# Each part has a limit in seconds and the failure of one stops no other; what is left of SECONDS
+# cuts the last ones short. The sanitizer runs beside the tests: neither tells a time. $OUT gets
+# summary.txt, which is printed at the end, and the logs. .gpu/whl may hold wheels of packages that
+# are missing there, .gpu/data the corpora. Without a device the Python parts run small on the CPU.
+set -u
+PARTS="env smoke tests kernels ctc steps grid"
+declare -A LIMITS=([env]=20 [smoke]=40 [tests]=70 [sanitizer]=70 [kernels]=20 [ctc]=50 [steps]=45
+    [grid]=70 [heads]=60 [rnn]=30 [ncu]=45 [gridfull]=400)
+declare -A SHOWN=([env]=4 [smoke]=12 [tests]=30 [sanitizer]=24 [kernels]=8 [ctc]=16 [steps]=60
+    [grid]=8 [heads]=20 [rnn]=9 [ncu]=60 [gridfull]=24)
+SECONDS_IN_ALL=600
+export PYTHON=${PYTHON:-python3}
+if [[ ${1:-} == -t ]]; then
+    SECONDS_IN_ALL=$2
+    shift 2
+fi
+export OUT=${OUT:-/tmp/device_day} DAY_DATA=${DAY_DATA:-.gpu/data}
+export PYTHONPATH=/tmp/site:. PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-4}
+LOGS=$(mktemp -d)
+export DAY=$LOGS/day  # device_day.cu, compiled
+mkdir -p "$OUT"
+: > "$OUT/summary.txt"
+
+say() { echo "$@" | tee -a "$OUT/summary.txt"; }
+
+finish() {
+    nvidia-smi --query-gpu=clocks.sm,temperature.gpu,power.draw,memory.used --format=csv,noheader \
+        >> "$OUT/summary.txt" 2>&1
+    say "in all $SECONDS s"
+    cat "$LOGS"/*.log > "$OUT/logs.txt" 2>/dev/null
+    printf '\n==== summary\n'
+    cut -c1-180 "$OUT/summary.txt" | tail -c 11000
+}
+trap finish EXIT
+
+# part NAME LIMIT COMMAND ...: its output to a log, the end of it to the summary
+part() {
+    local name=$1 limit=$2 started=$SECONDS left=$((SECONDS_IN_ALL - SECONDS))
+    shift 2
+    ((left < limit)) && limit=$left
+    if ((limit < 5)); then
+        say "-- $name: no time left"
+        return
+    fi
+    timeout -k 5 "$limit" "$@" > "$LOGS/$name.log" 2>&1
+    local status=$?
+    say "-- $name: status $status, $((SECONDS - started)) s of $limit"
+    grep -v '^USDT\|profiler_start\|profiler_stop\|^$' "$LOGS/$name.log" \
+        | tail -n "${SHOWN[$name]}" | cut -c1-180 | tee -a "$OUT/summary.txt"
+}
+
+sanitize() {
+    for tool in memcheck racecheck; do
+        echo "== $tool"
+        timeout -k 2 35 compute-sanitizer --tool $tool --print-limit 5 "$DAY" check 2>&1 | tail -9
+    done
+}
+
+run_tests() {
+    local processes=()
+    "$PYTHON" -c "import xdist" 2> /dev/null && processes=(-n "${DAY_PROCESSES:-8}")
+    OMP_NUM_THREADS=1 "$PYTHON" -m pytest -m cuda tests/ctc -q "${processes[@]}" --maxfail=25 \
+        -p no:cacheprovider --durations=5 --tb=short
+}
+export -f sanitize run_tests
+
+run_part() {
+    local name=$1 limit=$2
+    shift 2
+    case $name in  # what needs the compiled program waits for it
+    tests)
+        wait "$BUILD"
+        part sanitizer "${LIMITS[sanitizer]}" bash -c sanitize > /dev/null &
+        local sanitizer=$!
+        part tests "$limit" bash -c run_tests
+        wait $sanitizer
+        ;;
+    sanitizer)
+        wait "$BUILD"
+        part sanitizer "$limit" bash -c sanitize
+        ;;
+    kernels)
+        wait "$BUILD"
+        part kernels "$limit" "$DAY" time
+        ;;
+    ncu)
+        wait "$BUILD"
+        part ncu "$limit" ncu --clock-control none --launch-count 6 --section SpeedOfLight \
+            --section Occupancy --section WarpStateStats --section LaunchStats \
+            "$DAY" one 64 1000 38 200
+        ;;
+    *) part "$name" "$limit" "$PYTHON" tools/bench/device_day.py "$name" "$@" ;;
+    esac
+}
+
+nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.sm,clocks.max.sm,power.draw \
+    --format=csv,noheader 2>&1 | tee -a "$OUT/summary.txt"
+if ls .gpu/whl/*.whl > /dev/null 2>&1 && [[ -z ${DAY_KEEP_PACKAGES:-} ]]; then
+    "$PYTHON" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade \
+        --target /tmp/site .gpu/whl/*.whl 2>&1 | tail -3
+fi
+CAPABILITY=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2> /dev/null | head -1)
+CAPABILITY=${CAPABILITY:-9.0}
+nvcc -std=c++17 --fmad=false -O3 -lineinfo -arch="sm_${CAPABILITY/./}" -I ctcasr/ctc/cuda \
+    tools/bench/device_day.cu -o "$DAY" > "$LOGS/nvcc.log" 2>&1 &
+BUILD=$!
+for asked in ${*:-$PARTS}; do
+    IFS=: read -r -a words <<< "$asked"
+    name=${words[0]%%=*}
+    limit=${LIMITS[$name]:-60}
+    [[ ${words[0]} == *=* ]] && limit=${words[0]#*=}
+    run_part "$name" "$limit" "${words[@]:1}"
+done
