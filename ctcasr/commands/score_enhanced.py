@@ -13,7 +13,8 @@ from ctcasr.commands.progress import progress_bar
 from ctcasr.compare.choice import Choice, choose_shares
 from ctcasr.compare.eligibility import examine_judge
 from ctcasr.compare.enhanced import EnhancedFolder, open_all
-from ctcasr.compare.judge import Judge, load_judges
+from ctcasr.compare.judge import Judge
+from ctcasr.compare.judges import load_judges
 from ctcasr.compare.memory import Memory
 from ctcasr.compare.remarks import remarks_on_parts, remarks_on_trial, remarks_on_units
 from ctcasr.compare.scene import Scene, dev_and_test, read_scenes
@@ -69,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="C",
-        help="[NAME=] and CHECKPOINT, module:function, file.py:function or "
+        help="[NAME=] and CHECKPOINT (.pt, .onnx; several with commas: an ensemble), "
+        "module:function, file.py:function, 'command:PROGRAM ARGUMENTS' or "
         "bundle:TORCHAUDIO_BUNDLE; may be given several times",
     )
     parser.add_argument(

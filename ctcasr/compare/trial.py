@@ -11,7 +11,7 @@ from torch import Tensor
 from ctcasr.batch import Skip
 from ctcasr.compare.alignment import observation_added
 from ctcasr.compare.enhanced import CLEAN, MISSING, NOISY, OK, Enhanced, EnhancedFolder
-from ctcasr.compare.judge import Judge, JudgeError
+from ctcasr.compare.judge import Judge, JudgeError, TextsError
 from ctcasr.compare.loops import is_loop
 from ctcasr.compare.memory import Heard, Memory, sound_key
 from ctcasr.compare.metrics import Metrics
@@ -260,15 +260,19 @@ def _hear_new_sounds(
 ) -> None:
     """Add to `texts` what is not in it yet, condition by condition."""
     sounds_of: dict[str, dict[bytes, Tensor]] = {}
+    scene_of: dict[bytes, str] = {}
     for scene_stimuli in to_hear:
         for condition, stimulus in scene_stimuli.stimuli.items():
             sounds = sounds_of.setdefault(condition, {})
             if stimulus.samples is not None:
-                sounds[sound_key(stimulus.samples)] = stimulus.samples
+                key = sound_key(stimulus.samples)
+                sounds[key] = stimulus.samples
+                scene_of[key] = f"{scene_stimuli.scene.id}, {condition}"
     for sounds in sounds_of.values():
         new_sounds = {key: samples for key, samples in sounds.items() if key not in texts}
         if new_sounds:
-            heard = _listen(judge, list(new_sounds.values()), rate_hz)
+            places = [scene_of[key] for key in new_sounds]
+            heard = _listen(judge, list(new_sounds.values()), rate_hz, places)
             new_texts = dict(zip(new_sounds, heard, strict=True))
             memory.add(judge, rate_hz, new_texts)
             texts.update(new_texts)
@@ -286,11 +290,15 @@ def _hearings(
             continue
         text = texts[sound_key(stimulus.samples)]
         if isinstance(text, Exception):
-            yield replace(hearing, status=FAILED, reason=f"{type(text).__name__}: {text}")
+            yield replace(hearing, status=FAILED, reason=f"{judge.name}: {_told(text)}")
             continue
         hypothesis = judge.reference(text).text
         errors = _errors(reference, hypothesis)
         yield replace(hearing, hypothesis=hypothesis, errors=errors)
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
 
 
 def _errors(reference: str, hypothesis: str) -> ErrorRates:
@@ -301,18 +309,27 @@ def _errors(reference: str, hypothesis: str) -> ErrorRates:
     return replace(errors, words=words, chars=chars)
 
 
-def _listen(judge: Judge, sounds: Sequence[Tensor], rate_hz: int) -> list[Heard]:
-    """What the judge writes; where it raises, sound by sound, so that few are lost."""
+def _listen(
+    judge: Judge, sounds: Sequence[Tensor], rate_hz: int, places: Sequence[str]
+) -> list[Heard]:
+    """What the judge writes; where it raises, sound by sound, so that few are lost.
+
+    `places` say which scene and condition a sound is of.
+    """
     try:
         return list(judge.listen(sounds, rate_hz))
+    except TextsError as error:
+        index = error.sound
+        where = f"{places[0]} to {places[-1]}" if index is None else places[index]
+        raise JudgeError(f"{error} ({where})") from error
     except JudgeError:
         raise
     except Exception as error:
         if len(sounds) == 1:
             return [error]
         texts: list[Heard] = []
-        for sound in sounds:
-            texts.extend(_listen(judge, [sound], rate_hz))
+        for sound, place in zip(sounds, places, strict=True):
+            texts.extend(_listen(judge, [sound], rate_hz, [place]))
         return texts
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from ctcasr.compare.eligibility import examine_judge, fingerprints
 from ctcasr.compare.enhanced import EnhancedFolder
-from ctcasr.compare.judge import FunctionJudge, JudgeError
+from ctcasr.compare.function_judge import FunctionJudge
+from ctcasr.compare.judge import JudgeError
 from ctcasr.compare.scene import read_scenes
 from ctcasr.data.provenance import ENHANCED_BY, fingerprint
 from ctcasr.text import plain_words

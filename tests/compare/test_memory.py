@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ctcasr.compare import memory as memories
-from ctcasr.compare.judge import FunctionJudge
+from ctcasr.compare.function_judge import FunctionJudge
 from ctcasr.compare.memory import HEARD, Memory, sound_key
 from ctcasr.compare.metrics import Metrics
 from ctcasr.text import plain_words

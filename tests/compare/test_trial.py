@@ -11,7 +11,8 @@ import soundfile
 from torch import Tensor
 
 from ctcasr.compare.enhanced import EnhancedFolder
-from ctcasr.compare.judge import FunctionJudge, JudgeError
+from ctcasr.compare.function_judge import FunctionJudge
+from ctcasr.compare.judge import JudgeError
 from ctcasr.compare.remarks import remarks_on_trial
 from ctcasr.compare.scene import read_scenes
 from ctcasr.compare.trial import Design, Trial, added, hold_trial
