@@ -24,7 +24,8 @@ _HIGHEST = 1.5  # intervals that reach beyond this error rate are cut
 _LEAST_TOP = 0.05  # error rate that the axis reaches at least
 _SPREAD = 0.6  # share of a group's width that its points take
 _PHONE_NAMES = 6  # of more groups, every other name goes on a phone
-COLOURS = ("grey", "green", "blue", "orange", "purple", "red")  # of the conditions, in order
+# Of the conditions, in order; those beyond take the same colours with hollow points.
+COLOURS = ("grey", "green", "blue", "orange", "purple", "red", "teal", "brown", "pink", "olive")
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,35 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition over the groups."""
+    """One condition over the groups; `look` is its number where several charts share looks."""
 
     label: str
     estimates: Sequence[Estimate]
+    look: int | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A colour, and whether points are hollow: no two of twenty conditions look alike."""
+
+    colour: str
+    hollow: bool
+
+    @staticmethod
+    def of(number: int) -> Look:
+        """The look of the condition with this number."""
+        turn, index = divmod(number, len(COLOURS))
+        return Look(COLOURS[index], turn % 2 == 1)
+
+    @property
+    def css(self) -> str:
+        """The classes of its points."""
+        return f"{self.colour} hollow" if self.hollow else self.colour
+
+    @property
+    def line(self) -> str:
+        """The style of its lines in the legend."""
+        return "dashed" if self.hollow else ""
 
 
 def interval_chart(
@@ -69,27 +95,34 @@ def interval_chart(
     *,
     title: str = "WER",
     joined: bool = True,
+    signed: bool = False,
 ) -> str:
     """Groups across, the conditions of each side by side; empty without estimates.
 
-    Points of a condition are joined where the groups have an order.
+    Points of a condition are joined where the groups have an order. `signed` charts are of
+    differences: they reach below zero, where a line is drawn.
     """
-    tops = [_top(estimate) for condition in conditions for estimate in condition.estimates]
-    if not tops:
+    estimates = [estimate for condition in conditions for estimate in condition.estimates]
+    if not estimates:
         return ""
-    upward = rising_axis([100 * max(_LEAST_TOP, *tops)])
+    ends = [_LEAST_TOP, *(_top(estimate) for estimate in estimates)]
+    if signed:
+        ends += [_bottom(estimate) for estimate in estimates]
+    upward = rising_axis([100 * min(ends), 100 * max(ends)])
     group_width = (RIGHT - LEFT) / len(groups)
-    parts = [grid_lines(upward, "%"), _group_names(groups, group_width)]
+    parts = [grid_lines(upward, "" if signed else "%"), _group_names(groups, group_width)]
+    if signed:
+        parts.append(f'<path class="mark grey" d="M{LEFT} {upward.place(0.0):.1f}H{RIGHT}"/>')
     curves = []
     for index, condition in enumerate(conditions):
-        colour = COLOURS[index % len(COLOURS)]
+        look = Look.of(index if condition.look is None else condition.look)
         aside = group_width * _SPREAD * ((index + 0.5) / len(conditions) - 0.5)
         places = _Places(LEFT + group_width / 2 + aside, group_width, upward)
         if joined:
-            parts.append(_joined(condition, places, colour))
+            parts.append(_joined(condition, places, look.colour))
         for estimate in condition.estimates:
-            parts.append(_estimate(condition.label, estimate, places, colour))
-        curves.append(Curve(condition.label, (), colour))
+            parts.append(_estimate(condition.label, estimate, places, look))
+        curves.append(Curve(condition.label, (), look.colour, look.line))
     return (
         f'<figure class="chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}</svg>{legend(curves)}</figure>'
@@ -118,6 +151,13 @@ def _top(estimate: Estimate) -> float:
     return min(estimate.rate, _HIGHEST)
 
 
+def _bottom(estimate: Estimate) -> float:
+    """How low the axis of a signed chart must reach."""
+    if estimate.is_bounded:
+        return max(estimate.low, -_HIGHEST)
+    return max(estimate.rate, -_HIGHEST)
+
+
 def _group_names(groups: Sequence[str], group_width: float) -> str:
     names = []
     for index, name in enumerate(groups):
@@ -139,7 +179,7 @@ def _joined(condition: Condition, places: _Places, colour: str) -> str:
     return f'<path class="curve faint {colour}" d="M{line}"/>'
 
 
-def _estimate(label: str, estimate: Estimate, places: _Places, colour: str) -> str:
+def _estimate(label: str, estimate: Estimate, places: _Places, look: Look) -> str:
     """A point, its interval as a line, and its numbers for the pointer."""
     x = places.across(estimate)
     y = places.up(estimate.rate)
@@ -147,7 +187,7 @@ def _estimate(label: str, estimate: Estimate, places: _Places, colour: str) -> s
     if estimate.is_bounded:
         low = places.up(estimate.low)
         high = places.up(estimate.high)
-        line = f'<path class="curve {colour}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
+        line = f'<path class="curve {look.colour}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
     title = escape(f"{label}: {estimate}")
-    point = f'<circle class="{colour}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
+    point = f'<circle class="{look.css}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
     return f"{line}{point}<title>{title}</title></circle>"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
+from ctcasr.compare.panel import panel_of
 from ctcasr.compare.quality import SoundSummary
 from ctcasr.compare.summary import Row, Summary
 from ctcasr.show.intervals import Condition, Estimate, interval_chart
@@ -19,7 +20,7 @@ from ctcasr.show.score_cells import (
     sound_cells,
     word_differences,
 )
-from ctcasr.show.units import UNKNOWN
+from ctcasr.show.units import UNKNOWN, percent
 
 _TITLES = {
     "snr": "By SNR",
@@ -58,6 +59,11 @@ _RATES_WHY = (
     "below zero, <b>harms</b> above, else undecided. Drawn are {unit}s, since scenes of one "
     "{unit} are not independent."
 )
+_PANEL_WHY = (
+    "Difference of WER to noisy in points with 95 % intervals, by the recogniser; in brackets its "
+    "WER on clean speech (noisy, where there is none), the strongest first. Below the line an "
+    "enhancer helps."
+)
 _ADDING_WHY = (
     "WER of the dev part by the share of noisy sound that is added back; the best share was then "
     "scored once on the rest."
@@ -76,6 +82,7 @@ def write_page(
     """Write the page; `pictures` are ready-made HTML figures of single scenes."""
     sections = [
         Section("Error rates", _RATES_WHY.format(unit=summary.unit), _rates(summary.rows)),
+        Section("Judges of different strength", _PANEL_WHY, _panel(summary)),
         *_strata(summary),
         Section("Observation adding", _ADDING_WHY, _choices(summary)),
         Section("Sound", _SOUND_WHY, _sound(summary)),
@@ -129,8 +136,9 @@ def _rates(rows: Sequence[Row]) -> str:
 
 
 def _strata(summary: Summary) -> list[Section]:
-    """A section for each kind of strata: a chart for each judge, and the numbers below."""
+    """A section for each kind of strata: a chart for the first judge, the others folded away."""
     judges = list(dict.fromkeys(row.judge for row in summary.rows))
+    looks = _looks(summary)
     sections = []
     for kind, strata in summary.strata.items():
         if len(strata) < 2 and kind != _ORDERED:
@@ -139,16 +147,25 @@ def _strata(summary: Summary) -> list[Section]:
         why = f"{len(strata)} groups, too many to draw."
         if len(strata) <= _MOST_DRAWN:
             why = "WER with 95 % intervals."
-            for judge in judges:
-                if len(judges) > 1:
-                    charts += f"<h3>{escape(judge)}</h3>"
-                charts += _chart(judge, strata, joined=kind == _ORDERED)
+            for number, judge in enumerate(judges):
+                chart = _chart(judge, strata, looks, joined=kind == _ORDERED)
+                charts += chart if number == 0 else folded(judge, chart)
+                if number == 0 and len(judges) > 1:
+                    charts = f"<h3>{escape(judge)}</h3>{charts}"
         numbers = "".join(f"<h3>{escape(name)}</h3>{_rates(rows)}" for name, rows in strata.items())
         sections.append(Section(_TITLES[kind], why, charts + folded("numbers", numbers)))
     return sections
 
 
-def _chart(judge: str, strata: Mapping[str, Sequence[Row]], joined: bool) -> str:
+def _looks(summary: Summary) -> dict[str, int]:
+    """A number for the look of each condition, the same in all charts."""
+    conditions = dict.fromkeys(row.condition for row in summary.rows)
+    return {condition: number for number, condition in enumerate(conditions)}
+
+
+def _chart(
+    judge: str, strata: Mapping[str, Sequence[Row]], looks: Mapping[str, int], joined: bool
+) -> str:
     """The WER of one judge in every stratum, condition by condition."""
     estimates: dict[str, list[Estimate]] = {}
     for index, rows in enumerate(strata.values()):
@@ -158,21 +175,52 @@ def _chart(judge: str, strata: Mapping[str, Sequence[Row]], joined: bool) -> str
                 low, high = row.interval
                 of_condition = estimates.setdefault(row.condition, [])
                 of_condition.append(Estimate(index, rate, low, high))
-    conditions = [Condition(name, of_condition) for name, of_condition in estimates.items()]
+    conditions = [
+        Condition(name, of_condition, looks[name]) for name, of_condition in estimates.items()
+    ]
     return interval_chart(list(strata), conditions, title=f"WER of {judge}", joined=joined)
 
 
-def _choices(summary: Summary) -> str:
-    """A chart for each judge and enhancer."""
-    charts = []
-    for choice in summary.choices:
+def _panel(summary: Summary) -> str:
+    """What each enhancer does to judges of different strength; nothing for one judge."""
+    panel = panel_of(summary)
+    if len(panel.judges) < 2:
+        return ""
+    looks = _looks(summary)
+    conditions = []
+    for enhancer, effects in panel.effects.items():
         estimates = []
-        for index, wer in enumerate(choice.dev_wer.values()):
-            estimates.append(Estimate(index, wer, wer, wer))
-        shares = [f"{share:g}" for share in choice.dev_wer]
-        title = f"{choice.judge}, {choice.enhancer}: {choice.share:g} chosen"
-        chart = interval_chart(shares, [Condition("WER on the dev part", estimates)], title=title)
-        charts.append(f"<h3>{escape(title)}</h3>{chart}")
+        for effect in effects:
+            low, high = effect.difference.interval
+            number = panel.judges.index(effect.judge)
+            estimates.append(Estimate(number, effect.difference.difference, low, high))
+        conditions.append(Condition(enhancer, estimates, looks[enhancer]))
+    names = []
+    for judge in panel.judges:
+        names.append(f"{judge} ({percent(panel.strength[judge], 1)})")
+    chart = interval_chart(names, conditions, title="effect of the enhancers", signed=True)
+    return chart + _list(panel.turns)
+
+
+def _choices(summary: Summary) -> str:
+    """A chart for each judge, with a line for each enhancer."""
+    looks = _looks(summary)
+    charts = []
+    for judge in dict.fromkeys(choice.judge for choice in summary.choices):
+        conditions = []
+        shares: dict[str, int] = {}
+        chosen = []
+        for choice in summary.choices:
+            if choice.judge != judge:
+                continue
+            estimates = []
+            for share, wer in choice.dev_wer.items():
+                index = shares.setdefault(f"{share:g}", len(shares))
+                estimates.append(Estimate(index, wer, wer, wer))
+            chosen.append(f"{choice.enhancer}: {choice.share:g} chosen")
+            conditions.append(Condition(choice.enhancer, estimates, looks.get(choice.enhancer)))
+        chart = interval_chart(list(shares), conditions, title=f"WER of {judge} on the dev part")
+        charts.append(f"<h3>{escape(judge)}</h3>{chart}{_list(chosen)}")
     return "".join(charts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from ctcasr.show.intervals import Condition, Estimate, interval_chart
+from ctcasr.show.intervals import Condition, Estimate, Look, interval_chart
 
 GROUPS = ["-5 to 0 dB", "0 to 5 dB"]
 
@@ -41,3 +41,18 @@ def test_rates_beyond_the_top_stay_inside() -> None:
 def test_nothing_to_draw_is_no_chart() -> None:
     assert interval_chart(GROUPS, []) == ""
     assert interval_chart(GROUPS, [Condition("noisy", [])]) == ""
+
+
+def test_twenty_conditions_look_different_and_numbered_ones_keep_their_look() -> None:
+    looks = {(Look.of(number).colour, Look.of(number).hollow) for number in range(20)}
+    assert len(looks) == 20
+    one = Condition("late", [Estimate(0, 0.5, 0.4, 0.6)], look=12)
+    assert f'class="{Look.of(12).css}"' in interval_chart(GROUPS, [one])
+
+
+def test_a_signed_chart_reaches_below_its_zero_line() -> None:
+    helped = Condition("enhanced", [Estimate(0, -0.2, -0.3, -0.1), Estimate(1, 0.1, 0.05, 0.2)])
+    html = interval_chart(GROUPS, [helped], signed=True)
+    (zero,) = re.findall(r'class="mark grey" d="M\d+ ([\d.]+)H', html)
+    heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', html)]
+    assert heights[0] > float(zero) > heights[1]

@@ -26,7 +26,7 @@ def test_the_page_tells_rates_words_strata_and_sound(summary: Summary, tmp_path:
         "by stratum",
     ):
         assert part in html, part
-    assert html.count("<svg") == 5, "two judges, two kinds of strata, one choice"
+    assert html.count("<svg") == 6, "two judges, two kinds of strata, one choice, one panel"
     assert "<short>" not in html and not re.search(r"https?://|url\(|@import", html)
 
 

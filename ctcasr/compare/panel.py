@@ -1,0 +1,77 @@
+"""A panel of judges: does an enhancer help those that hear badly and harm those that hear well?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctcasr.compare.enhanced import CLEAN, NOISY
+from ctcasr.compare.summary import Summary
+from ctcasr.scoring.bootstrap import HARMS, HELPS, Difference
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an enhancer does to one judge: its difference of WER to noisy."""
+
+    judge: str
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Judges from the strongest to the weakest, and the effects by enhancer in that order."""
+
+    judges: list[str]
+    strength: dict[str, float]  # WER on clean speech; on noisy where there is no clean
+    effects: dict[str, list[Effect]]
+
+    @property
+    def turns(self) -> list[str]:
+        """For each enhancer, where the sign of its effect turns, as far as it is decided."""
+        sentences = []
+        for enhancer, effects in self.effects.items():
+            sentences.append(f"{enhancer}: {_turn(effects)}")
+        return sentences
+
+
+def panel_of(summary: Summary) -> Panel:
+    """The panel of a trial; enhancers without a difference to noisy are left out."""
+    strength: dict[str, float] = {}
+    for condition in (CLEAN, NOISY):
+        for row in summary.rows:
+            if row.condition == condition and row.errors.words.rate is not None:
+                strength.setdefault(row.judge, row.errors.words.rate)
+    judges = sorted(strength, key=lambda judge: (strength[judge], judge))
+    mixtures = {choice.condition for choice in summary.choices if choice.is_mixture}
+    effects: dict[str, list[Effect]] = {}
+    for judge in judges:
+        for row in summary.rows:
+            is_enhancer = row.condition not in (CLEAN, NOISY, *mixtures)
+            if row.judge == judge and is_enhancer and row.against is not None:
+                effects.setdefault(row.condition, []).append(Effect(judge, row.against))
+    return Panel(judges, strength, effects)
+
+
+def _turn(effects: Sequence[Effect]) -> str:
+    """A sentence about judges from the strongest on."""
+    harmed = [effect.judge for effect in effects if effect.difference.word == HARMS]
+    helped = [effect.judge for effect in effects if effect.difference.word == HELPS]
+    if not harmed and not helped:
+        return "undecided for every recogniser"
+    if not harmed:
+        return f"helps {', '.join(helped)}; harms none that is decided"
+    if not helped:
+        return f"harms {', '.join(harmed)}; helps none that is decided"
+    order = [effect.judge for effect in effects]
+    last_harmed = max(order.index(judge) for judge in harmed)
+    first_helped = min(order.index(judge) for judge in helped)
+    if last_harmed < first_helped:
+        return (
+            f"harms {', '.join(harmed)} and helps {', '.join(helped)}: the sign turns between "
+            f"{order[last_harmed]} and {order[first_helped]}"
+        )
+    return (
+        f"harms {', '.join(harmed)} and helps {', '.join(helped)}: the sign does not follow the "
+        "strength on clean speech"
+    )
