@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from ctcasr.records import StepRecord
+from ctcasr.train.line_losses import LineLosses
 from ctcasr.train.stepper import StepResult
 
 Sum = torch.Tensor | float  # stays on the device until a record is written
@@ -58,6 +59,7 @@ class StepMeter:
 
     def __init__(self) -> None:
         self.window = StepWindow()
+        self.lines = LineLosses()  # of this process, in this epoch
         self._epoch_loss_sum: Sum = 0.0
         self._epoch_weight = 0.0
         self._details: Callable[[], Mapping[str, float]] = dict  # what the task says of the last
@@ -70,6 +72,8 @@ class StepMeter:
     def add(self, result: StepResult, lr: float, step_s: float, wait_s: float) -> None:
         """Take in one optimiser step."""
         self.window.add(result, lr, step_s, wait_s)
+        for batch, loss in result.seen:
+            self.lines.add(batch, loss.rows)
         if result.last is not None:
             self._details = result.last.evidence
 
@@ -104,7 +108,8 @@ class StepMeter:
         )
 
     def begin_epoch(self) -> None:
-        """The mean loss begins anew."""
+        """The mean loss and the losses of lines begin anew."""
+        self.lines.clear()
         self._epoch_loss_sum = 0.0
         self._epoch_weight = 0.0
 
@@ -120,6 +125,7 @@ class StepMeter:
             "epoch_loss_sum": _on_host(self._epoch_loss_sum),
             "epoch_weight": self._epoch_weight,
             "details": dict(self._details()),
+            "lines": self.lines.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -127,6 +133,8 @@ class StepMeter:
         self.window = StepWindow(**state["window"])
         self._epoch_loss_sum = state["epoch_loss_sum"]
         self._epoch_weight = state["epoch_weight"]
+        if "lines" in state:  # not in older checkpoints
+            self.lines.load_state_dict(state["lines"])
         details = dict(state["details"])
         self._details = lambda: details
 

@@ -53,6 +53,7 @@ class StepResult:
     moved: Tensor | None = None  # length of the step over that of the matrices, if measured
     problem: Reason | None = None  # why the step was not taken
     suspects: tuple[str, ...] = ()  # utterances that may have caused the problem
+    seen: Sequence[tuple[Batch, Loss]] = ()  # of this process
 
     @property
     def loss(self) -> float:
@@ -200,6 +201,7 @@ class Stepper:
             audio_s=totals.audio_s,
             halved=halved,
             too_large=tuple(too_large),
+            seen=sums.seen,
         )
         return sums, result, totals.parts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from ctcasr.train.config import TrainConfig
 from ctcasr.train.estimate import Pace, measure_pace
 from ctcasr.train.folder import RunLock, clear, refuse_used
 from ctcasr.train.interrupt import Interrupt
+from ctcasr.train.line_losses import suspects, tells
 from ctcasr.train.meter import StepMeter
 from ctcasr.train.order import epoch_order
 from ctcasr.train.run_log import RunLog, TrainingError
@@ -272,6 +273,7 @@ class _Run:
         if self.meter.steps:
             yield self._step_record()
         train_loss = self.meter.mean_loss
+        line_losses = self.meter.lines.told()
         self.meter.begin_epoch()
         state.epoch += 1
         state.batch = 0
@@ -280,7 +282,7 @@ class _Run:
             yield self._check(self.dev)
             yield from self.log.name_unreadable(self.dev)
             self._fit_into_budget()
-        yield self._end_epoch(train_loss)
+        yield self._end_epoch(train_loss, line_losses)
 
     def _step(self, stream: Iterator[Batch | None]) -> Iterator[Record]:
         """One optimiser step on the next batches, and what is to be told of it."""
@@ -335,7 +337,18 @@ class _Run:
             verdict = self.task.judge([*self.log.history, unjudged])
         return self.log.write(replace(unjudged, verdict=verdict))
 
-    def _end_epoch(self, train_loss: float) -> Record:
+    def _suspects(
+        self, train_loss: float, line_losses: Mapping[str, float]
+    ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """Lines whose loss stands out, where it tells; of all processes."""
+        if not tells(self.state.epoch, train_loss, self.log.history):
+            return {}
+        everywhere: dict[str, float] = {}
+        for of_rank in self.world.gather(line_losses):
+            everywhere.update(of_rank)
+        return {"suspects": suspects(everywhere)}
+
+    def _end_epoch(self, train_loss: float, line_losses: Mapping[str, float]) -> Record:
         """Tell of the epoch, and save."""
         state = self.state
         state.seconds = self.clock.now()
@@ -348,6 +361,7 @@ class _Run:
                 train_loss=train_loss,
                 epochs=state.epochs,
                 steps=state.epochs * self._steps_per_epoch,
+                details=self._suspects(train_loss, line_losses),
             )
         )
         self._save()

@@ -1,0 +1,110 @@
+"""The loss of each line before the network knows the lines by heart: which transcripts are wrong?
+
+A wrong transcript is learnt late (Arpit et al. 2017, arXiv 1706.05394), so that in the first epochs
+its loss stands out. Later it is learnt like any other, and its loss tells nothing any more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ctcasr.batch import Batch
+from ctcasr.records import CheckRecord, Record
+
+BLIND_EPOCHS = 1  # in the first epoch no line has been learnt yet
+EPOCHS = 5  # that tell, where no dev part shows when lines are known by heart
+BY_HEART = 0.5  # of the dev loss: training lines with less are known by heart
+_FEWEST = 20  # lines from which on one can stand out
+_FAR = 6.0  # robust deviations from the median
+_TO_DEVIATION = 1.4826  # a normal distribution's deviation over its median absolute one
+_MOST = 100  # suspects that a record names
+
+
+class LineLosses:
+    """Nats per symbol of the lines of an epoch; tensors stay on the device until they are told.
+
+    Example:
+        >>> losses = LineLosses()
+        >>> losses.add_rows(["a", "b"], [2, 4], torch.tensor([6.0, 4.0]))
+        >>> losses.told()
+        {'a': 3.0, 'b': 1.0}
+    """
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        self._symbols: list[int] = []
+        self._rows: list[Tensor] = []
+
+    def add(self, batch: Batch, rows: Tensor | None) -> None:
+        """Take in the losses [B] of a batch; nothing of one without symbols."""
+        if rows is not None and any(batch.target_lengths):
+            names = [utterance.full_name for utterance in batch.utterances]
+            self.add_rows(names, batch.target_lengths, rows)
+
+    def add_rows(self, names: Sequence[str], symbols: Sequence[int], rows: Tensor) -> None:
+        """Take in the losses [B] of lines that have so many symbols."""
+        self._names.extend(names)
+        self._symbols.extend(symbols)
+        self._rows.append(rows)
+
+    def told(self) -> dict[str, float]:
+        """Nats per symbol by line; waits for the device. Without lines that have no alignment."""
+        losses: list[float] = []
+        if self._rows:
+            losses = torch.cat([row.float() for row in self._rows]).tolist()
+        by_line = {}
+        for name, symbols, loss in zip(self._names, self._symbols, losses, strict=True):
+            if loss > 0 and math.isfinite(loss):
+                by_line[name] = loss / max(symbols, 1)
+        return by_line
+
+    def clear(self) -> None:
+        """Forget the epoch."""
+        self._names.clear()
+        self._symbols.clear()
+        self._rows.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data for a checkpoint."""
+        rows = [row.detach().cpu() for row in self._rows]
+        return {"names": list(self._names), "symbols": list(self._symbols), "rows": rows}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become what `state_dict` gave."""
+        self._names = list(state["names"])
+        self._symbols = list(state["symbols"])
+        self._rows = list(state["rows"])
+
+
+def tells(epoch: int, train_loss: float, history: Sequence[Record]) -> bool:
+    """Whether the losses of an epoch (from 1) tell right lines from wrong ones."""
+    if epoch <= BLIND_EPOCHS:
+        return False
+    for record in reversed(history):
+        if isinstance(record, CheckRecord) and record.loss is not None:
+            return train_loss >= BY_HEART * record.loss
+    return epoch <= EPOCHS
+
+
+def suspects(losses: Mapping[str, float]) -> list[dict[str, Any]]:
+    """Lines whose nats per symbol stand out, the worst first, at most 100: `line` and `loss`.
+
+    Example:
+        >>> losses = {f"line {number}": 1 + number / 100 for number in range(30)}
+        >>> suspects(losses | {"wrong": 9.0})
+        [{'line': 'wrong', 'loss': 9.0}]
+    """
+    if len(losses) < _FEWEST:
+        return []
+    middle = median(losses.values())
+    spread = _TO_DEVIATION * median(abs(loss - middle) for loss in losses.values())
+    limit = middle + _FAR * spread
+    standing_out = [(loss, line) for line, loss in losses.items() if loss > limit]
+    standing_out.sort(reverse=True)
+    return [{"line": line, "loss": round(loss, 3)} for loss, line in standing_out[:_MOST]]

@@ -1,0 +1,84 @@
+"""The loss of each line: who stands out, and when that tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctcasr.batch import Batch, Utterance
+from ctcasr.records import CheckRecord, EpochRecord, read_records
+from ctcasr.seq import Seq
+from ctcasr.train import TrainConfig, fit
+from ctcasr.train.line_losses import LineLosses, suspects, tells
+
+
+def batch(*names: str, symbols: int) -> Batch:
+    """Lines of so many symbols each."""
+    return Batch(
+        tuple(Utterance(Path(f"{name}.wav"), where=f"m.jsonl:{name}") for name in names),
+        Seq.stack([torch.zeros(8)] * len(names), 8000),
+        torch.ones(symbols * len(names), dtype=torch.int64),
+        (symbols,) * len(names),
+    )
+
+
+def test_losses_are_those_of_a_symbol_and_impossible_lines_have_none() -> None:
+    losses = LineLosses()
+    losses.add(batch("1", "2", "3", symbols=4), torch.tensor([8.0, 0.0, torch.inf]))
+    losses.add(batch("4", symbols=2), torch.tensor([1.0]))
+    assert losses.told() == {"m.jsonl:1 (1)": 2.0, "m.jsonl:4 (4)": 0.5}
+    losses.clear()
+    assert losses.told() == {}
+
+
+def test_a_batch_without_symbols_or_rows_tells_nothing() -> None:
+    losses = LineLosses()
+    losses.add(batch("1", symbols=0), torch.tensor([8.0]))
+    losses.add(batch("1", symbols=3), None)
+    assert losses.told() == {}
+
+
+def test_a_checkpoint_keeps_the_epoch_so_far() -> None:
+    losses = LineLosses()
+    losses.add(batch("1", symbols=2), torch.tensor([8.0]))
+    other = LineLosses()
+    other.load_state_dict(losses.state_dict())
+    other.add(batch("2", symbols=2), torch.tensor([2.0]))
+    assert other.told() == {"m.jsonl:1 (1)": 4.0, "m.jsonl:2 (2)": 1.0}
+
+
+def test_the_worst_stand_out_first() -> None:
+    even = {f"line {number}": 2 + 0.01 * number for number in range(40)}
+    found = suspects(even | {"bad": 7.0, "worse": 9.0})
+    assert [line["line"] for line in found] == ["worse", "bad"]
+    assert suspects(even) == []
+    assert suspects({"bad": 7.0, "worse": 9.0}) == []
+
+
+@pytest.mark.parametrize(
+    ("epoch", "train_loss", "dev_loss", "expected"),
+    [
+        (1, 50.0, None, False),
+        (2, 50.0, None, True),
+        (6, 50.0, None, False),
+        (1, 50.0, 50.0, False),
+        (9, 40.0, 50.0, True),
+        (9, 20.0, 50.0, False),
+    ],
+)
+def test_they_tell_until_lines_are_known_by_heart(epoch, train_loss, dev_loss, expected) -> None:
+    history = [] if dev_loss is None else [CheckRecord(step=1, loss=dev_loss)]
+    assert tells(epoch, train_loss, history) is expected
+
+
+def test_fit_tells_of_them_from_the_second_epoch_on(recogniser_parts, tmp_path) -> None:
+    task, train, _ = recogniser_parts()
+    config = TrainConfig(epochs=7, device="cpu")
+    records = list(fit(task, train, None, out=tmp_path, config=config))
+    epochs = [record for record in records if isinstance(record, EpochRecord)]
+    told = ["suspects" in record.details for record in epochs]
+    assert told == [False, True, True, True, True, False, False]
+    again = [record for record in read_records(tmp_path) if isinstance(record, EpochRecord)]
+    assert [record.details for record in again] == [record.details for record in epochs]
