@@ -82,6 +82,25 @@ def run_training(recipe: str, settings: RunSettings, parts: Parts, world: World)
     `fit` writes; checkpoints say what was learnt from. Raises as `fit` and `begin_network` do.
     """
     # Imported here, so that `ctcasr --help` waits for no torch.
+    from ctcasr.ctc.backends import prefer
+    from ctcasr.train import pick_device
+
+    _refuse_other_kernel(settings.ctc_backend, pick_device(settings.device).type)
+    with prefer(settings.ctc_backend):
+        _train(recipe, settings, parts, world)
+
+
+def _refuse_other_kernel(backend: str, device: str) -> None:
+    """ValueError for a kernel of a device that does not train."""
+    if backend in ("cpu", "cuda") and backend != device:
+        raise ValueError(
+            f"--ctc-backend {backend} is the kernel of another device: expected {device} (which "
+            f"trains; --device chooses it), torch or auto"
+        )
+
+
+def _train(recipe: str, settings: RunSettings, parts: Parts, world: World) -> None:
+    """The road itself."""
     from ctcasr.show import watch
     from ctcasr.train import fit, measure_pace, pick_device, run_notes, write_settings
     from ctcasr.train.parts import begin_network, choose_workers, resumes

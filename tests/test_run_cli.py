@@ -6,10 +6,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
+import torch
 
-from ctcasr.run_cli import FAILED, INTERRUPTED, PIPE_CLOSED, run_cli
+import ctcasr.run_cli as run_cli_module
+from ctcasr.ctc import backends
+from ctcasr.ctc.backends import BackendChoice
+from ctcasr.run_cli import FAILED, INTERRUPTED, PIPE_CLOSED, run_cli, run_training
+from ctcasr.train import RunSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -96,3 +102,24 @@ def test_any_text_goes_into_any_pipe(environment: dict[str, str], expected: byte
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     assert out.splitlines() == [expected]
+
+
+@pytest.mark.parametrize(("backend", "name"), [("torch", "native"), ("cpu", "cpu")])
+def test_the_ctc_backend_that_is_asked_for_computes_the_losses(
+    backend: BackendChoice, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def train(*_: object) -> None:
+        seen.append(backends.select("auto", torch.device("cpu")).__module__)
+
+    monkeypatch.setattr(run_cli_module, "_train", train)
+    settings = RunSettings(device="cpu", ctc_backend=backend)
+    run_training("a", settings, cast(Any, None), cast(Any, None))
+    assert seen == [f"ctcasr.ctc.{name}"]
+
+
+def test_the_kernel_of_a_device_that_does_not_train_is_refused() -> None:
+    settings = RunSettings(device="cpu", ctc_backend="cuda")
+    with pytest.raises(ValueError, match="--ctc-backend cuda is the kernel of another device"):
+        run_training("a", settings, cast(Any, None), cast(Any, None))

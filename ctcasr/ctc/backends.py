@@ -4,33 +4,62 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ctcasr.ctc import native, reference
 from ctcasr.ctc.batch import CtcBatch, CtcOutput
-from ctcasr.ctc.errors import InputError
+from ctcasr.ctc.errors import InputError, KernelError
 
 ForwardBackward = Callable[[Tensor, CtcBatch, bool], CtcOutput]
 
 BACKENDS = ("auto", "torch", "reference", "cpu", "cuda")
 _DEVICES = ("cpu", "cuda")  # that have a kernel, in a module of this name
 
+BackendChoice = Literal["auto", "cuda", "cpu", "torch"]  # of a training
+
 _missing: set[str] = set()
+_stands_for_auto: BackendChoice = "auto"
+
+
+@contextmanager
+def prefer(backend: BackendChoice) -> Iterator[None]:
+    """Within, "auto" means this backend, in all threads.
+
+    A kernel that is asked for by name is not replaced by torch's loss: its error is raised. On
+    other devices "auto" stays what it is.
+
+    Example:
+        >>> with prefer("torch"):
+        ...     select("auto", torch.device("cpu")) is native.forward_backward
+        True
+    """
+    global _stands_for_auto
+    before = _stands_for_auto
+    _stands_for_auto = backend
+    try:
+        yield
+    finally:
+        _stands_for_auto = before
 
 
 def select(name: str, device: torch.device) -> ForwardBackward:
     """The `forward_backward` of a backend.
 
-    "auto" takes the kernel of the device, else torch, and warns once that it does.
+    "auto" takes the kernel of the device, else torch, and warns once that it does: where the kernel
+    is missing, or does not compile, load or launch. `prefer` gives it another meaning.
 
     Raises:
         InputError: unknown backend, or one for another device.
         ImportError: backend "cpu" or "cuda" where numba or NVRTC is missing.
     """
+    if name == "auto" and _stands_for_auto in ("torch", device.type):
+        name = _stands_for_auto
     if name == "auto":
         return _kernel_or_torch
     if name == "torch":
@@ -56,9 +85,9 @@ def _kernel_or_torch(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
     elif kind not in _missing:
         try:
             return _kernel(kind)(logits, ctc_batch, need_grad)
-        except ImportError as error:
+        except (ImportError, KernelError) as error:
             # No numba, no NVRTC. The modules of this package are always there.
-            if (error.name or "").startswith("ctcasr"):
+            if isinstance(error, ImportError) and (error.name or "").startswith("ctcasr"):
                 raise
             _missing.add(kind)
             _warn_once(f"no CTC kernel for {kind}: the slower torch backend is used ({error})")

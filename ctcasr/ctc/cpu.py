@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from numba import types
+from numba.core.errors import NumbaError
 from torch import Tensor
 
 from ctcasr.ctc._cpu_rows import run_rows
 from ctcasr.ctc._memory import fresh
 from ctcasr.ctc.batch import CtcBatch, CtcOutput
+from ctcasr.ctc.errors import KernelError
 from ctcasr.kernels.pool import kernel_pool
 
 _COST_OF_A_LABEL = 8  # in a frame, as against that of a class in the softmax
@@ -75,7 +77,7 @@ def _run_on_all_threads(rows: int, *arguments: Any) -> None:
 
 
 def _compile(dtype: torch.dtype) -> None:
-    """Compile for scores of any stride, or load what an earlier process compiled."""
+    """Compile for scores of any stride, or load what an earlier process compiled; KernelError."""
     with _lock:
         if dtype in _compiled:
             return
@@ -98,6 +100,10 @@ def _compile(dtype: torch.dtype) -> None:
             doubles,  # health
         )
         run_rows.disable_compile(False)
-        run_rows.compile(signature)
-        run_rows.disable_compile(True)
+        try:
+            run_rows.compile(signature)
+        except NumbaError as error:
+            raise KernelError(f"numba did not compile the CTC kernel: {error}") from error
+        finally:
+            run_rows.disable_compile(True)
         _compiled.add(dtype)

@@ -1,4 +1,4 @@
-"""The error of the loss for what it cannot compute."""
+"""The errors of the loss: for what it cannot compute, and for kernels that cannot run."""
 
 
 class InputError(ValueError, RuntimeError):
@@ -6,3 +6,7 @@ class InputError(ValueError, RuntimeError):
 
     A ValueError, and a RuntimeError because that is what torch's own loss raises.
     """
+
+
+class KernelError(RuntimeError):
+    """A kernel does not compile, load or launch here: backend "auto" then takes torch's loss."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 from typing import overload as typing_overload
@@ -45,9 +46,10 @@ def cached(
 ) -> Callable[[Callable[[int], Function]], Any]:
     """Decorator of `build(version)`, which makes a kernel that is kept on disk.
 
-    Where numba finds no folder for it, the kernel is compiled anew in each process. Numba looks
-    only at the file of a cached function, so `version`, which the function must name, stands for
-    all files that the kernel is made of: those beside it that match `sources`, and this one.
+    Where numba finds no folder for it, or what it finds is full or damaged, the kernel is compiled
+    anew in each process. Numba looks only at the file of a cached function, so `version`, which the
+    function must name, stands for all files that the kernel is made of: those beside it that match
+    `sources`, and this one.
     """
 
     def compiled(build: Callable[[int], Function]) -> Any:
@@ -58,11 +60,37 @@ def cached(
             "error_model": "numpy",
         }
         try:
-            return njit(cache=True, **options)(function)
+            kernel = njit(cache=True, **options)(function)
         except RuntimeError:  # numba: "cannot cache function: no locator available"
             return njit(**options)(function)
+        kernel._cache = _TolerantCache(kernel._cache)
+        return kernel
 
     return compiled
+
+
+class _TolerantCache:
+    """Numba's cache of a function, whose faults cost a compilation and nothing else."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """The compiled code of a signature; None where there is none, or a damaged one."""
+        try:
+            return self._cache.load_overload(signature, context)
+        except Exception:  # whatever unpickling makes of damaged bytes
+            with suppress(OSError):
+                self._cache.flush()
+            return None
+
+    def save_overload(self, signature: Any, code: Any) -> None:
+        """Keep compiled code, if the disk takes it."""
+        with suppress(OSError):
+            self._cache.save_overload(signature, code)
 
 
 def _checksum(folder: Path, pattern: str) -> int:

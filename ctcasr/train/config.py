@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctcasr.ctc.backends import BackendChoice
+
 SCHEDULES = ("onecycle", "cosine", "linear", "exponential", "plateau", "drop", "constant", "range")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # of the units of a time budget
 
@@ -104,3 +106,8 @@ class RunSettings(TrainConfig):
         "(none for a small corpus)",
     )
     resume: bool = option(False, "go on with the run in --out")
+    ctc_backend: BackendChoice = option(
+        "auto",
+        "what computes CTC losses: auto (the kernel of the device; torch, with a warning, where it "
+        "cannot run), cuda or cpu (that kernel or an error), or torch",
+    )

@@ -10,7 +10,9 @@ import torch
 
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.geometry import BYTES_OF_A_STATE, SHARED_STATES, Args
+from ctcasr.ctc.errors import KernelError
 
+_OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
@@ -90,4 +92,6 @@ def _check(code: int, what: str) -> None:
     text = ctypes.c_char_p()
     driver().cuGetErrorString(code, ctypes.byref(text))
     reason = (text.value or b"unknown").decode()
-    raise RuntimeError(f"CUDA driver could not {what}: error {code}, {reason}")
+    # Where memory has run out, a smaller batch helps, and torch's loss does not.
+    kind = RuntimeError if code == _OUT_OF_MEMORY else KernelError
+    raise kind(f"CUDA driver could not {what}: error {code}, {reason}")

@@ -11,10 +11,12 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from ctcasr.ctc.errors import KernelError
 from ctcasr.kernels.atomic import replacing
 
 SOURCES = ("kernels.cu", "frames.cuh", "chains.cuh", "batch.cuh", "lattice.cuh", "lanes.cuh")
 _KEY_LETTERS = 32  # of the checksum in the name of a cached file
+_CACHE_FORMAT = 2  # a checksum of the code comes before it
 # Products are fused where the source says so: the same bits on the host.
 OPTIONS = ("--std=c++17", "--fmad=false")
 
@@ -91,14 +93,16 @@ def architectures() -> tuple[int, ...]:
     return tuple(values)
 
 
-def binary(capability: int, folder: Path | None = None) -> bytes:
+def binary(capability: int, defines: tuple[str, ...] = (), *, folder: Path | None = None) -> bytes:
     """Machine code for a compute capability (90 is 9.0), cached on disk.
 
-    A device newer than NVRTC gets PTX of the newest architecture, which the driver compiles.
+    `defines` are macros of the sources, as "NAME" or "NAME=VALUE". A device newer than NVRTC gets
+    PTX of the newest architecture, which the driver compiles. A cache that is damaged, or cannot
+    be had, costs a compilation.
 
     Raises:
         CudaUnavailable: NVRTC no longer knows so old a device.
-        RuntimeError: the sources do not compile.
+        KernelError: the sources do not compile.
     """
     known = [architecture for architecture in architectures() if architecture <= capability]
     if not known:
@@ -109,34 +113,60 @@ def binary(capability: int, folder: Path | None = None) -> bytes:
     exact = known[-1] == capability
     target = f"sm_{capability}" if exact else f"compute_{known[-1]}"
     texts = sources()
-    content = repr((texts, OPTIONS, target, version()))
+    folder = folder or cache_folder()
+    if folder is None:
+        return compile_program(texts, target, defines, cubin=exact)
+    content = repr((_CACHE_FORMAT, texts, OPTIONS, defines, target, version()))
     key = hashlib.sha256(content.encode()).hexdigest()[:_KEY_LETTERS]
-    path = (folder or cache_folder()) / f"ctc-{target}-{key}"
-    try:
-        return path.read_bytes()
-    except OSError:
-        code = compile_program(texts, target, cubin=exact)
-    # A read-only home costs the next process a compilation, nothing else.
-    with suppress(OSError), replacing(path, durable=False, shared=True) as part:
-        part.write_bytes(code)
+    path = folder / f"ctc-{target}-{key}"
+    code = _read_cached(path)
+    if code is None:
+        code = compile_program(texts, target, defines, cubin=exact)
+        _write_cached(path, code)
     return code
 
 
-def cache_folder() -> Path:
-    """$CTCASR_CACHE, else the user's cache folder."""
+def _read_cached(path: Path) -> bytes | None:
+    """The code in a file of the cache; None where there is none, or a damaged one, which goes."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    checksum = content[: hashlib.sha256().digest_size]
+    code = content[len(checksum) :]
+    if code and hashlib.sha256(code).digest() == checksum:
+        return code
+    with suppress(OSError):
+        path.unlink()
+    return None
+
+
+def _write_cached(path: Path, code: bytes) -> None:
+    """Keep code for the next process, which else compiles it anew."""
+    with suppress(OSError), replacing(path, durable=False, shared=True) as part:
+        part.write_bytes(hashlib.sha256(code).digest() + code)
+
+
+def cache_folder() -> Path | None:
+    """$CTCASR_CACHE, else the user's cache folder; None for a user without a home."""
     named = os.environ.get("CTCASR_CACHE")
     if named:
         return Path(named)
     variable = "LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME"
     base = os.environ.get(variable)
-    return Path(base or Path.home() / ".cache") / "ctcasr"
+    try:
+        return Path(base or Path.home() / ".cache") / "ctcasr"
+    except RuntimeError:  # pathlib: "Could not determine home directory."
+        return None
 
 
-def compile_program(texts: dict[str, str], target: str, *, cubin: bool) -> bytes:
+def compile_program(
+    texts: dict[str, str], target: str, defines: tuple[str, ...] = (), *, cubin: bool
+) -> bytes:
     """Compile the first source with the others as headers.
 
     Raises:
-        RuntimeError: carries the compiler's log.
+        KernelError: carries the compiler's log.
     """
     nvrtc = library()
     (name, body), *headers = [(name.encode(), body.encode()) for name, body in texts.items()]
@@ -151,13 +181,15 @@ def compile_program(texts: dict[str, str], target: str, *, cubin: bool) -> bytes
         strings(*[header_name for header_name, _ in headers]),
     )
     _check(code, "create")
-    options = [option.encode() for option in (*OPTIONS, f"--gpu-architecture={target}")]
+    macros = [f"-D{macro}" for macro in defines]
+    words = [*OPTIONS, *macros, f"--gpu-architecture={target}"]
+    options = [word.encode() for word in words]
     try:
         arguments = (ctypes.c_char_p * len(options))(*options)
         code = nvrtc.nvrtcCompileProgram(program, len(options), arguments)
         if code:
             log = _bytes(program, "nvrtcGetProgramLog").rstrip(b"\0").decode(errors="replace")
-            raise RuntimeError(
+            raise KernelError(
                 f"NVRTC {version()} did not compile the CTC kernels for {target}:\n{log}"
             )
         return _bytes(program, "nvrtcGetCUBIN" if cubin else "nvrtcGetPTX")
@@ -175,4 +207,4 @@ def _bytes(program: ctypes.c_void_p, name: str) -> bytes:
 
 def _check(code: int, what: str) -> None:
     if code:
-        raise RuntimeError(f"NVRTC failed with code {code} ({what})")
+        raise KernelError(f"NVRTC failed with code {code} ({what})")
