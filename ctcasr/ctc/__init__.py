@@ -8,6 +8,7 @@ from ctcasr.ctc.beam import BeamSearch, Scorer, spelled
 from ctcasr.ctc.decode import Decoded, greedy, penalised
 from ctcasr.ctc.entropy import alignment_entropy
 from ctcasr.ctc.errors import InputError
+from ctcasr.ctc.linear import ctc_loss_linear, posterior_sums
 from ctcasr.ctc.loss import ctc_loss
 from ctcasr.ctc.module import CTCLoss
 from ctcasr.ctc.report import CtcReport, ctc_report
@@ -26,10 +27,12 @@ __all__ = [
     "StarSchedule",
     "alignment_entropy",
     "ctc_loss",
+    "ctc_loss_linear",
     "ctc_report",
     "forced_align",
     "greedy",
     "penalised",
+    "posterior_sums",
     "spelled",
     "star_scores",
     "word_numbers",

@@ -73,6 +73,15 @@ class CtcBatch:
         """Targets of one row [U]."""
         return self.targets[self.offsets[index] : self.offsets[index + 1]]
 
+    def rows(self, start: int, end: int) -> CtcBatch:
+        """The batch of rows start..end alone."""
+        return replace(
+            self,
+            targets=self.targets[self.offsets[start] : self.offsets[end]],
+            input_lengths=self.input_lengths[start:end],
+            target_lengths=self.target_lengths[start:end],
+        )
+
     def padded(self) -> Tensor:
         """Host targets [B, max U], filled up with the blank."""
         rows = len(self.target_lengths)

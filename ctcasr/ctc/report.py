@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -135,6 +136,11 @@ class CtcReport:
         columns = {name: getattr(self, name).cpu() for name in _COLUMNS}
         return replace(self, **columns)
 
+    def rounded(self, dtype: torch.dtype) -> CtcReport:
+        """The same report with its metrics in another floating type."""
+        columns = {name: _as_float(getattr(self, name), dtype) for name in _COLUMNS}
+        return replace(self, **columns)
+
     def raise_if_bad(self) -> None:
         """Look at every row that has a path.
 
@@ -170,6 +176,11 @@ _COLUMNS = (
 )
 
 
+def _as_float(column: Tensor, dtype: torch.dtype) -> Any:
+    """A metric in a floating type; counts stay integers."""
+    return column.to(dtype) if column.is_floating_point() else column
+
+
 def _weighted_sum(values: Tensor, weights: Tensor) -> float:
     """Sum of the products, NaN counted as 0."""
     return float((values.nan_to_num() * weights).sum())
@@ -185,24 +196,44 @@ def from_output(logits: Tensor, ctc_batch: CtcBatch, output: CtcOutput) -> CtcRe
         raise ValueError(
             "a CtcReport needs the gradient of the lattice: call the backend with need_grad=True"
         )
-    padding = frame_padding(logits, ctc_batch)
-    frames = to_device(ctc_batch.input_lengths, logits.device).clamp_min(1)
-    no_path = output.nll.isinf()
     log_probs = logits.log_softmax(2)
     probs = log_probs.exp()
     occupancy = probs - output.grad if ctc_batch.normalize else -output.grad
-    blank_occupancy = occupancy[..., ctc_batch.blank].masked_fill(padding, 0.0)
-    blank_probs = probs[..., ctc_batch.blank].masked_fill(padding, 0.0)
-    spikes = ((1 - blank_occupancy > _SPIKE) & ~padding).sum(1)
-
-    best = logits.max(2).indices
-    best_is_blank = best == ctc_batch.blank
-    changes = torch.ones_like(padding)
-    changes[:, 1:] = best[:, 1:] != best[:, :-1]
-    emitted = changes & ~best_is_blank & ~padding
-
     scores = log_probs if ctc_batch.normalize else logits
-    entropy = _entropy(scores, occupancy, padding, ctc_batch, output.nll)
+    if ctc_batch.prior is not None:
+        scores = scores - ctc_batch.prior.to(scores)
+    finite_scores = scores.clamp_min(torch.finfo(scores.dtype).min)  # 0 * -inf is 0 here
+    facts = FrameFacts(
+        best=logits.max(2).indices,
+        blank_probs=probs[..., ctc_batch.blank],
+        blank_occupancy=occupancy[..., ctc_batch.blank],
+        expected_scores=(occupancy * finite_scores).sum(2),
+    )
+    return report_of_frames(facts, ctc_batch, output)
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """What a report is made of, for each frame of each row [B, T]."""
+
+    best: Tensor  # the class with the highest score
+    blank_probs: Tensor  # softmax_t(blank)
+    blank_occupancy: Tensor  # G_t(blank)
+    expected_scores: Tensor  # nats, sum_k G_t(k) score_t(k)
+
+
+def report_of_frames(facts: FrameFacts, ctc_batch: CtcBatch, output: CtcOutput) -> CtcReport:
+    """The report of a batch with losses and health as a backend gave them."""
+    padding = frame_padding(facts.best, ctc_batch)
+    frames = to_device(ctc_batch.input_lengths, facts.best.device).clamp_min(1)
+    no_path = output.nll.isinf()
+    blank_occupancy = facts.blank_occupancy.masked_fill(padding, 0.0)
+    blank_probs = facts.blank_probs.masked_fill(padding, 0.0)
+    spikes = ((1 - blank_occupancy > _SPIKE) & ~padding).sum(1)
+    best_is_blank = facts.best == ctc_batch.blank
+    changes = torch.ones_like(padding)
+    changes[:, 1:] = facts.best[:, 1:] != facts.best[:, :-1]
+    emitted = changes & ~best_is_blank & ~padding
     return CtcReport(
         batches=(ctc_batch,),
         nll=output.nll.detach(),
@@ -210,28 +241,19 @@ def from_output(logits: Tensor, ctc_batch: CtcBatch, output: CtcOutput) -> CtcRe
         blank_mass=blank_probs.sum(1) / frames,
         blank_argmax=(best_is_blank & ~padding).sum(1) / frames,
         emitted=emitted.sum(1),
-        entropy=entropy.masked_fill(no_path, torch.nan),
+        entropy=_entropy(facts, padding, output.nll).masked_fill(no_path, torch.nan),
         spikes=spikes.to(output.nll.dtype).masked_fill(no_path, torch.nan),
         health=output.health,
     )
 
 
-def _entropy(
-    scores: Tensor,
-    occupancy: Tensor,
-    padding: Tensor,
-    ctc_batch: CtcBatch,
-    nll: Tensor,
-) -> Tensor:
+def _entropy(facts: FrameFacts, padding: Tensor, nll: Tensor) -> Tensor:
     """Entropy [B] of the posterior over paths, nats.
 
     ln P(path | target) is the sum of the scores on the path less ln Z; its mean under the
     posterior is minus the entropy.
     """
-    if ctc_batch.prior is not None:
-        scores = scores - ctc_batch.prior.to(scores)
-    finite_scores = scores.clamp_min(torch.finfo(scores.dtype).min)  # 0 * -inf is 0 here
-    per_frame = (occupancy * finite_scores).sum(2).masked_fill(padding, 0.0)
+    per_frame = facts.expected_scores.masked_fill(padding, 0.0)
     expected_score = per_frame.sum(1, dtype=torch.float64)
     return (-nll.double() - expected_score).clamp_min(0.0).to(nll.dtype)
 

@@ -42,7 +42,15 @@ class AcousticModel(nn.Module):
 
     def forward(self, features: Seq) -> Seq:
         """Logits [B, T', symbols] of features [B, T, F]."""
+        return self.head(self._frames(features))
+
+    def hidden(self, features: Seq) -> Seq:
+        """What the last layer sees [B, T', D] of features [B, T, F]."""
+        return self.head.hidden(self._frames(features))
+
+    def _frames(self, features: Seq) -> Seq:
+        """Frames [B, T', F'] as the head wants them."""
         frames = self.rnn(self.conv(features))
         if self.lookahead is not None:
             frames = self.lookahead(frames)
-        return self.head(frames)
+        return frames

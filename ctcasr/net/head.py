@@ -46,12 +46,17 @@ class Head(nn.Module):
 
     def forward(self, x: Seq) -> Seq:
         """Scores [B, T, symbols] of frames [B, T, F]."""
+        hidden = self.hidden(x)
+        return hidden.with_data(self.layers[-1](hidden.data))
+
+    def hidden(self, x: Seq) -> Seq:
+        """What the last layer sees [B, T, D] of frames [B, T, F]."""
         last = len(self.layers) - 1
         for index, (norm, layer) in enumerate(zip(self.norms, self.layers, strict=True)):
             normed = norm(x)
-            data = layer(self.dropout(normed.data))
+            data = self.dropout(normed.data)
             if index < last:
-                data = self.activation(data)
+                data = self.activation(layer(data))
             x = normed.with_data(data)
         return x
 

@@ -39,7 +39,11 @@ class LabelPrior(nn.Module):
         posteriors = scores.softmax(2)
         padding = ~logits.mask[:, :, None]
         sums = posteriors.masked_fill(padding, 0.0).sum((0, 1))
-        frames = sum(logits.lengths)
+        self.observe_sums(sums, sum(logits.lengths))
+
+    @torch.no_grad()
+    def observe_sums(self, sums: Tensor, frames: int) -> None:
+        """Take in the posteriors of so many real frames, summed over these [C]."""
         before = self.log.exp()
         if self.world_sum is None:
             mean = sums / max(1, frames)

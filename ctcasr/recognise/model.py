@@ -86,6 +86,12 @@ class SpeechModel(nn.Module):
             return logits
         return self.prior(logits)
 
+    def hidden(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> Seq:
+        """What the last layer sees [B, T, D] of samples [B, N]: for a loss without logits."""
+        return self.body.hidden(self.front(samples, augment, seeds))
+
 
 def build(spec: NetSpec, symbols: int) -> SpeechModel:
     """The network that `spec` describes, with `symbols` outputs.

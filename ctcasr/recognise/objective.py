@@ -9,18 +9,28 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Batch
-from ctcasr.ctc import CtcReport, Star, StarSchedule, alignment_entropy, ctc_loss, ctc_report
+from ctcasr.ctc import (
+    CtcReport,
+    Star,
+    StarSchedule,
+    alignment_entropy,
+    ctc_loss,
+    ctc_loss_linear,
+    ctc_report,
+    posterior_sums,
+)
 from ctcasr.front import SpecAugment
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Seq
 
 _OTHER_VIEW = 0x5DEECE66D  # makes the seeds of the second masked copy
+LARGE_ALPHABET = 200  # symbols from which on the loss is computed without holding logits
 
 
 class Objected(NamedTuple):
     """What came of one batch."""
 
-    logits: Seq  # [B, T, symbols]
+    frames: tuple[int, ...]  # of logits, in each row
     losses: Tensor  # [B] nats; 0 for a row without an alignment
     report: CtcReport  # of the lattice
 
@@ -38,6 +48,11 @@ class Objective:
     entropy: float = 0.0
     star: StarSchedule | None = None
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether it is CTC and nothing else."""
+        return not (self.consistency or self.entropy or self.star)
+
     def __call__(
         self,
         model: SpeechModel,
@@ -46,7 +61,12 @@ class Objective:
         blank: int,
         step: int = 0,
     ) -> Objected:
-        """Logits and losses of the batch at an optimiser step, and the report of plain CTC."""
+        """Losses of the batch at an optimiser step, and the report of plain CTC.
+
+        The logits of a large alphabet are never all held, where nothing but CTC wants them.
+        """
+        if self._is_plain and model.training and model.symbols >= LARGE_ALPHABET:
+            return _ctc_without_logits(model, batch, augment, blank)
         logits = model(batch.audio, augment, batch.seeds)
         star = None if self.star is None else self.star.at(step)
         losses, report = _ctc(model, logits, batch, blank, star)
@@ -62,7 +82,7 @@ class Objective:
                 logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank
             )
             losses = losses - self.entropy * entropy
-        return Objected(logits, losses, report)
+        return Objected(logits.lengths, losses, report)
 
 
 def _ctc(
@@ -101,6 +121,36 @@ def _ctc(
         prior_weight=prior_weight,
         return_report=True,
     )
+
+
+def _ctc_without_logits(
+    model: SpeechModel, batch: Batch, augment: SpecAugment | None, blank: int
+) -> Objected:
+    """The same losses by way of the last layer's inputs [B, T, D]."""
+    hidden = model.hidden(batch.audio, augment, batch.seeds)
+    output = model.body.head.output
+    prior = None
+    prior_weight = 1.0
+    if model.prior is not None:
+        sums = posterior_sums(hidden.data, output.weight, output.bias, hidden.lengths)
+        model.prior.observe_sums(sums, sum(hidden.lengths))
+        prior = model.prior.log
+        prior_weight = model.prior.weight
+    losses, report = ctc_loss_linear(
+        hidden.data,
+        output.weight,
+        output.bias,
+        batch.targets,
+        hidden.lengths,
+        batch.target_lengths,
+        blank=blank,
+        reduction="none",
+        zero_infinity=True,
+        prior=prior,
+        prior_weight=prior_weight,
+        return_report=True,
+    )
+    return Objected(hidden.lengths, losses, report)
 
 
 def _divergence(student: Seq, teacher: Seq) -> Tensor:

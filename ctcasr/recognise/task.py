@@ -84,10 +84,10 @@ class Recognise:
             augment = None
         blank = self.tokenizer.blank
         try:
-            logits, losses, report = self.objective(self.network, batch, augment, blank, step)
+            frames, losses, report = self.objective(self.network, batch, augment, blank, step)
         except ValueError as error:
             raise LossRefused(str(error), self.evidence.facts_of_refused(batch)) from error
-        self.evidence.train_batch(batch, logits.lengths)
+        self.evidence.train_batch(batch, frames)
         left_out = tuple(
             f"{batch.utterances[row].full_name}: {infeasibility(report, row)}"
             for row in report.infeasible

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from ctcasr.ctc import StarSchedule, alignment_entropy
 from ctcasr.front import SpecAugment
 from ctcasr.recognise.objective import Objective
 from ctcasr.seq import Seq
-from tests.recognise.helpers import ALPHABET, RATE, network, noise
+from tests.recognise.helpers import ALPHABET, RATE, SMALL, network, noise
 
 TEXTS = ("ab", "c a", "abcabcabcabc")
 MASKS = SpecAugment(4, 0.5, 4, 0.5)
@@ -32,7 +33,10 @@ def batch() -> Batch:
 
 
 def test_alone_it_is_torchs_loss_and_zero_without_an_alignment() -> None:
-    logits, losses, report = Objective()(network(), batch(), None, 0)
+    model = network()
+    logits = model(batch().audio)
+    frames, losses, report = Objective()(model, batch(), None, 0)
+    assert frames == logits.lengths
     wanted = torch.nn.functional.ctc_loss(
         logits.data.log_softmax(2).transpose(0, 1),
         batch().targets,
@@ -47,7 +51,8 @@ def test_alone_it_is_torchs_loss_and_zero_without_an_alignment() -> None:
 
 def test_entropy_is_taken_off() -> None:
     model = network()
-    logits, plain, _ = Objective()(model, batch(), None, 0)
+    logits = model(batch().audio)
+    _, plain, _ = Objective()(model, batch(), None, 0)
     _, losses, _ = Objective(entropy=0.5)(model, batch(), None, 0)
     entropy = alignment_entropy(
         logits.data, batch().targets, logits.lengths, batch().target_lengths, blank=0
@@ -89,3 +94,26 @@ def test_a_star_forgives_and_falls_with_the_steps() -> None:
     assert bool((last[:2] < first[:2]).all()) and bool((first[:2] < plain[:2]).all())
     assert report.infeasible == told.infeasible and float(last[2]) == 0.0
     assert torch.allclose(report.nll[:2], told.nll[:2], rtol=1e-4)
+
+
+@pytest.mark.parametrize("prior_weight", [0.0, 0.3])
+def test_large_alphabets_give_the_same_without_logits(
+    monkeypatch: pytest.MonkeyPatch, prior_weight: float
+) -> None:
+    spec = replace(SMALL, prior_weight=prior_weight)
+    results = []
+    for threshold in (1000, 200):
+        monkeypatch.setattr("ctcasr.recognise.objective.LARGE_ALPHABET", threshold)
+        model = network(spec, symbols=300).train()
+        frames, losses, report = Objective()(model, batch(), MASKS, 0)
+        losses.sum().backward()
+        gradients = [parameter.grad for parameter in model.parameters()]
+        log_prior = None if model.prior is None else model.prior.log
+        results.append((frames, losses.detach(), report.summary(), gradients, log_prior))
+    plain, lean = results
+    assert lean[0] == plain[0]
+    torch.testing.assert_close(lean[1], plain[1], rtol=1e-6, atol=1e-6)
+    assert lean[2] == pytest.approx(plain[2], rel=1e-4, abs=1e-4)
+    torch.testing.assert_close(lean[4], plain[4])
+    for got, wanted in zip(lean[3], plain[3], strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)

@@ -1,0 +1,138 @@
+"""The softmax of a chunk of frames in place, and what the lattice wants of it, in one sweep."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numba import types
+from torch import Tensor
+
+from ctcasr.ctc._cpu_frame import load_frame, scale, sum_exp
+from ctcasr.kernels.jit import Array, Function, Number, cached, take_next
+from ctcasr.kernels.pool import kernel_pool
+
+_TAKEN = 8  # frames that a thread takes at once
+_LANES = 16  # a frame is padded to whole vectors
+
+_lock = threading.RLock()
+_compiled: set[torch.dtype] = set()
+
+
+class ChunkPlaces(NamedTuple):
+    """Where each of n frames of a chunk belongs, int64 [n], and how much its row weighs [n]."""
+
+    rows: Tensor
+    places: Tensor  # in the arrays by row and frame, flat
+    weights: Tensor  # float64
+
+
+def softmax_chunk(
+    logits: Tensor,
+    classes: Tensor,
+    chunk: ChunkPlaces,
+    columns: Tensor,
+    blank_probs: Tensor,
+    best: Tensor,
+    need_best: bool,
+) -> None:
+    """Logits [n, C] become their softmax, times the weight of the row of each frame.
+
+    Writes by place the log-probabilities of the `classes` [R, N] of each frame's row to `columns`
+    [R * T, N] (float64), that of the first of them to `blank_probs` [R * T] and, where asked for,
+    the best class to `best` [R * T].
+    """
+    _compile(logits.dtype)
+    arguments: tuple[Any, ...] = (
+        logits.numpy(),
+        classes.numpy(),
+        chunk.rows.numpy(),
+        chunk.places.numpy(),
+        chunk.weights.numpy(),
+        columns.numpy(),
+        blank_probs.numpy(),
+        best.numpy(),
+        need_best,
+        np.zeros(1, dtype=np.int64),  # how many groups of frames have been taken
+    )
+    threads = min(torch.get_num_threads(), -(-logits.shape[0] // _TAKEN))
+    helpers = []
+    for _ in range(threads - 1):
+        helpers.append(kernel_pool(threads - 1).submit(softmax_frames, *arguments))
+    softmax_frames(*arguments)
+    for helper in helpers:
+        helper.result()
+
+
+@cached("_cpu_[flp]*.py")
+def softmax_frames(version: int) -> Function:
+    """The compiled loop over frames."""
+
+    def frames(
+        logits: Array,
+        classes: Array,
+        rows: Array,
+        places: Array,
+        weights: Array,
+        columns: Array,
+        blank_probs: Array,
+        best: Array,
+        need_best: Number,
+        counter: Array,
+    ) -> None:
+        """Do frames of logits [n, C] off the counter, which all threads share."""
+        _ = version
+        count = logits.shape[1]
+        wide = (count + _LANES - 1) // _LANES * _LANES
+        frame = np.full(wide, -np.inf, logits.dtype)
+        powers = np.empty(wide, logits.dtype)
+        while True:
+            start = take_next(counter) * _TAKEN
+            if start >= logits.shape[0]:
+                return
+            for t in range(start, min(start + _TAKEN, logits.shape[0])):
+                top = load_frame(logits[t], frame)
+                total = sum_exp(frame, top, powers)
+                scale(powers, total / weights[t], logits[t])
+                norm = np.float64(top) + np.log(total)
+                place = places[t]
+                named = classes[rows[t]]
+                for i in range(named.size):
+                    columns[place, i] = np.float64(frame[named[i]]) - norm
+                blank_probs[place] = np.exp(columns[place, 0])
+                if need_best:
+                    first = np.int32(wide)
+                    for c in range(wide):
+                        candidate = np.int32(c) if frame[c] == top else np.int32(wide)
+                        first = min(first, candidate)
+                    best[place] = first
+
+    return frames
+
+
+def _compile(dtype: torch.dtype) -> None:
+    """Compile for float32 or float64, or load what an earlier process compiled."""
+    with _lock:
+        if dtype in _compiled:
+            return
+        real = types.float64 if dtype == torch.float64 else types.float32
+        integers = types.Array(types.int64, 1, "C")
+        doubles = types.Array(types.float64, 1, "C")
+        signature = (
+            types.Array(real, 2, "C"),  # logits
+            types.Array(types.int64, 2, "C"),  # classes
+            integers,  # rows
+            integers,  # places
+            doubles,  # weights
+            types.Array(types.float64, 2, "C"),  # columns
+            doubles,  # blank_probs
+            integers,  # best
+            types.boolean,  # need_best
+            integers,  # counter
+        )
+        softmax_frames.disable_compile(False)
+        softmax_frames.compile(signature)
+        softmax_frames.disable_compile(True)
+        _compiled.add(dtype)

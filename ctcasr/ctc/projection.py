@@ -1,0 +1,337 @@
+"""Projection, softmax and lattice, a few frames at a time: what `ctc_loss_linear` computes.
+
+Of the logits of a chunk of frames the lattice needs a few columns, those of the blank and of the
+labels of the row. The gradient with respect to the logits is softmax less occupancy: the softmax is
+there with the chunk and can be multiplied at once with all that it is to be multiplied with; the
+occupancy, which is known later, has no more columns than the target has labels. So each logit is
+computed once, and neither logits nor their gradient are ever kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from operator import add
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctcasr.ctc.backends import ForwardBackward
+from ctcasr.ctc.batch import CtcBatch, CtcOutput
+from ctcasr.ctc.report import CtcReport, FrameFacts, report_of_frames
+
+_CHUNK_BYTES = {"cpu": 8 << 20, "cuda": 256 << 20}  # of logits: half of a cache; enough for a GPU
+_FEWEST_FRAMES = 64  # in a chunk: fewer make slow products
+_FRAMES_OF_A_THREAD = 2048  # in a group of rows whose lattices are computed together
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked for besides the losses."""
+
+    hidden: bool = False
+    weight: bool = False
+    bias: bool = False
+    report: bool = False
+
+    @property
+    def gradient(self) -> bool:
+        """Whether any gradient is."""
+        return self.hidden or self.weight or self.bias
+
+
+@dataclass
+class Walked:
+    """Losses [B] of all rows, and gradients of their sum weighted by `row_weights`."""
+
+    nll: Tensor
+    hidden: Tensor | None = None  # [B, T, D]
+    weight: Tensor | None = None  # [C, D]
+    bias: Tensor | None = None  # [C]
+    report: CtcReport | None = None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The last layer: frames [B, T, D], weight [C, D] and bias [C], of one floating type."""
+
+    hidden: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Of losses and sums: float64 for float64, else float32."""
+        return torch.float64 if self.hidden.dtype == torch.float64 else torch.float32
+
+    @property
+    def frames_of_a_chunk(self) -> int:
+        """As many frames as have their logits in memory together."""
+        bytes_of_a_frame = self.weight.shape[0] * self.precision.itemsize
+        chunk_bytes = _CHUNK_BYTES.get(self.hidden.device.type, _CHUNK_BYTES["cuda"])
+        return max(_FEWEST_FRAMES, chunk_bytes // bytes_of_a_frame)
+
+    def logits(self, frames: Tensor) -> Tensor:
+        """Logits [n, C] of frames [n, D]."""
+        return torch.addmm(self.bias, frames, self.weight.t()).to(self.precision)
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """Rows `start` to `end` of a batch, whose frames lie behind each other without padding."""
+
+    start: int
+    lengths: tuple[int, ...]
+    classes: Tensor  # int64 [R, N]: the blank, then the labels of each row, then the blank again
+    ctc_batch: CtcBatch  # whose labels count the columns of `classes`
+
+    @property
+    def end(self) -> int:
+        """One past the last row."""
+        return self.start + len(self.lengths)
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest row."""
+        return max(self.lengths, default=0)
+
+    @cached_property
+    def rows(self) -> Tensor:
+        """The row of each frame, counted from the first of the group: int64 [n]."""
+        lengths = torch.tensor(self.lengths)
+        return torch.repeat_interleave(torch.arange(len(self.lengths)), lengths)
+
+    @cached_property
+    def places(self) -> Tensor:
+        """The place of each frame where each row has as many as the longest: int64 [n]."""
+        places = [
+            torch.arange(length) + row * self.longest for row, length in enumerate(self.lengths)
+        ]
+        return torch.cat(places)
+
+    def packed(self, padded: Tensor) -> Tensor:
+        """The frames [n, D] of this group's rows of [B, T, D]."""
+        rows = [padded[self.start + row, :length] for row, length in enumerate(self.lengths)]
+        return rows[0] if len(rows) == 1 else torch.cat(rows)
+
+
+def row_groups(ctc_batch: CtcBatch, device: torch.device) -> Iterator[RowGroup]:
+    """A checked batch in groups of neighbouring rows, small where the kernel has few threads."""
+    most = sum(ctc_batch.input_lengths)
+    if device.type == "cpu":
+        most = _FRAMES_OF_A_THREAD * torch.get_num_threads()
+    start = 0
+    frames = 0
+    for row, length in enumerate(ctc_batch.input_lengths):
+        if row > start and frames + length > most:
+            yield _group(ctc_batch, start, row)
+            start = row
+            frames = 0
+        frames += length
+    if start < len(ctc_batch.input_lengths):
+        yield _group(ctc_batch, start, len(ctc_batch.input_lengths))
+
+
+def _group(ctc_batch: CtcBatch, start: int, end: int) -> RowGroup:
+    """Rows start..end, their labels numbered by the columns that the lattice will see."""
+    named = []
+    numbered = []
+    for row in range(start, end):
+        distinct, places = np.unique(ctc_batch.row(row).numpy(), return_inverse=True)
+        named.append(distinct)
+        numbered.append(places.reshape(-1) + 1)
+    width = 1 + max(len(distinct) for distinct in named)
+    classes = np.full((end - start, width), ctc_batch.blank, dtype=np.int64)
+    for row, distinct in enumerate(named):
+        classes[row, 1 : 1 + len(distinct)] = distinct
+    columns = replace(
+        ctc_batch.rows(start, end),
+        targets=torch.from_numpy(np.concatenate(numbered).astype(np.int64)),
+        blank=0,
+        prior=None,
+        normalize=False,
+    )
+    return RowGroup(start, columns.input_lengths, torch.from_numpy(classes), columns)
+
+
+class _Columns:
+    """What the lattice and the report see of the frames of a group, by row and frame."""
+
+    def __init__(self, group: RowGroup, projection: Projection, ctc_batch: CtcBatch) -> None:
+        device = projection.hidden.device
+        rows, width = group.classes.shape
+        places = rows * group.longest
+        # On the host there is room and time for float64; CUDA kernels take float32.
+        exact = device.type == "cpu" or projection.precision == torch.float64
+        precision = torch.float64 if exact else torch.float32
+        self.shape = (rows, group.longest)
+        self.scores = torch.zeros(places, width, dtype=precision, device=device)
+        self.blank_probs = torch.zeros(places, dtype=precision, device=device)
+        self.best = torch.zeros(places, dtype=torch.int64, device=device)
+        self.classes = group.classes.to(device)
+        self.prior = None
+        if ctc_batch.prior is not None:
+            self.prior = ctc_batch.prior[group.classes].to(device, precision)
+
+    def seen(self) -> Tensor:
+        """The scores of the lattice [R, T, N]: log-probabilities less the prior."""
+        scores = self.scores.view(*self.shape, self.classes.shape[1])
+        return scores if self.prior is None else scores.sub_(self.prior[:, None])
+
+    def take(
+        self, logits: Tensor, rows: Tensor, places: Tensor, weights: Tensor, need_best: bool
+    ) -> None:
+        """Note a chunk of logits [n, C], which become their softmax times the rows' weights."""
+        if logits.device.type == "cpu" and _has_numba():
+            from ctcasr.ctc._cpu_projection import ChunkPlaces, softmax_chunk
+
+            chunk = ChunkPlaces(rows, places, weights)
+            softmax_chunk(
+                logits, self.classes, chunk, self.scores, self.blank_probs, self.best, need_best
+            )
+            return
+        norm = logits.logsumexp(1, keepdim=True)
+        named = logits.gather(1, self.classes[rows]).to(self.scores.dtype)
+        log_probs = named - norm.to(self.scores.dtype)
+        self.scores[places] = log_probs
+        self.blank_probs[places] = log_probs[:, 0].exp()
+        if need_best:
+            self.best[places] = logits.argmax(1)
+        logits.sub_(norm).exp_().mul_(weights.to(logits.dtype)[:, None])
+
+
+def _has_numba() -> bool:
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+class Walk:
+    """One walk over the frames of a batch: `run` computes the lattices of a group of rows."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        ctc_batch: CtcBatch,
+        row_weights: Tensor,
+        run: ForwardBackward,
+        wanted: Wanted,
+    ) -> None:
+        """`row_weights` [B] on the host: what each row's loss counts in the gradients."""
+        self.projection = projection
+        self.ctc_batch = ctc_batch
+        self.row_weights = row_weights
+        self.run = run
+        self.wanted = wanted
+        precision = projection.precision
+        self.walked = Walked(projection.hidden.new_zeros(len(projection.hidden), dtype=precision))
+        if wanted.hidden:
+            self.walked.hidden = torch.zeros_like(projection.hidden, dtype=precision)
+        if wanted.weight:
+            self.walked.weight = torch.zeros_like(projection.weight, dtype=precision)
+        if wanted.bias:
+            self.walked.bias = torch.zeros_like(projection.bias, dtype=precision)
+
+    def __call__(self) -> Walked:
+        """Losses, gradients and report of all rows."""
+        reports = []
+        for group in row_groups(self.ctc_batch, self.projection.hidden.device):
+            packed = group.packed(self.projection.hidden)
+            columns = self._project(group, packed)
+            seen = columns.seen()
+            need_occupancy = self.wanted.gradient or self.wanted.report
+            output = self.run(seen, group.ctc_batch, need_occupancy)
+            self.walked.nll[group.start : group.end] = output.nll.to(self.walked.nll.dtype)
+            if self.wanted.gradient:
+                self._take_occupancies(group, packed, output)
+            if self.wanted.report:
+                reports.append(self._report(columns, seen, group, output))
+        if self.wanted.report:
+            whole = replace(reduce(add, reports), batches=(self.ctc_batch,))
+            self.walked.report = whole.rounded(self.walked.nll.dtype)
+        return self.walked
+
+    def _project(self, group: RowGroup, packed: Tensor) -> _Columns:
+        """Columns of a group's frames [n, D]; adds what the softmax has to do with gradients."""
+        columns = _Columns(group, self.projection, self.ctc_batch)
+        device = packed.device
+        rows = group.rows.to(device)
+        places = group.places.to(device)
+        weights = self.row_weights[group.start : group.end][group.rows].to(device)
+        frames = self.projection.frames_of_a_chunk
+        for begin in range(0, packed.shape[0], frames):
+            chunk = slice(begin, begin + frames)
+            logits = self.projection.logits(packed[chunk])
+            columns.take(logits, rows[chunk], places[chunk], weights[chunk], self.wanted.report)
+            if self.wanted.gradient:
+                self._take_softmax(logits, group, packed, chunk)
+        return columns
+
+    def _take_softmax(self, softmax: Tensor, group: RowGroup, packed: Tensor, chunk: slice) -> None:
+        """Add to the gradients what comes of the weighted softmax [n, C] of a chunk."""
+        rounded = softmax.to(packed.dtype)
+        if self.walked.hidden is not None:
+            _scatter_rows(self.walked.hidden, group, chunk, rounded @ self.projection.weight)
+        if self.walked.weight is not None:
+            _add_product(self.walked.weight, rounded.t(), packed[chunk])
+        if self.walked.bias is not None:
+            self.walked.bias += softmax.sum(0)
+
+    def _take_occupancies(self, group: RowGroup, packed: Tensor, output: CtcOutput) -> None:
+        """Take off the gradients what comes of the occupancies of a group's rows."""
+        assert output.grad is not None
+        begin = 0
+        for row, length in enumerate(group.lengths):
+            frames = packed[begin : begin + length]
+            begin += length
+            weight = float(self.row_weights[group.start + row])
+            slope = (output.grad[row, :length] * weight).to(self.walked.nll.dtype)
+            rounded = slope.to(packed.dtype)
+            classes = group.classes[row].to(packed.device)
+            if self.walked.hidden is not None:
+                share = rounded @ self.projection.weight[classes]
+                self.walked.hidden[group.start + row, :length] += share
+            if self.walked.weight is not None:
+                product = (rounded.t() @ frames).to(self.walked.weight.dtype)
+                self.walked.weight.index_add_(0, classes, product)
+            if self.walked.bias is not None:
+                self.walked.bias.index_add_(0, classes, slope.sum(0))
+
+    def _report(
+        self, columns: _Columns, seen: Tensor, group: RowGroup, output: CtcOutput
+    ) -> CtcReport:
+        """The report of one group."""
+        assert output.grad is not None
+        finite_scores = seen.clamp_min(torch.finfo(seen.dtype).min)  # 0 * -inf is 0 here
+        facts = FrameFacts(
+            best=columns.best.view(columns.shape),
+            blank_probs=columns.blank_probs.view(columns.shape),
+            blank_occupancy=-output.grad[..., 0],
+            expected_scores=-(output.grad * finite_scores).sum(2),
+        )
+        rows = self.ctc_batch.rows(group.start, group.end)
+        return report_of_frames(facts, rows, output)
+
+
+def _scatter_rows(padded: Tensor, group: RowGroup, chunk: slice, values: Tensor) -> None:
+    """Write the values of a chunk of a group's frames to their rows of padded [B, T, D]."""
+    begin = 0
+    for row, length in enumerate(group.lengths):
+        first = max(chunk.start, begin)
+        last = min(chunk.start + values.shape[0], begin + length)
+        if first < last:
+            source = values[first - chunk.start : last - chunk.start]
+            padded[group.start + row, first - begin : last - begin] = source
+        begin += length
+
+
+def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
+    """total += left @ right, in the precision of the total."""
+    if left.dtype == total.dtype:
+        total.addmm_(left, right)
+    else:
+        total += left @ right
