@@ -15,13 +15,14 @@ from torch import nn
 
 from ctcasr.batch import Batch, Utterance
 from ctcasr.diagnose.facts import CorpusFacts
-from ctcasr.diagnose.outputs import output_stats
+from ctcasr.diagnose.outputs import best_class_counts, output_stats
 from ctcasr.diagnose.probe import (
     Activations,
     batch_statistics,
     feature_stats,
     fingerprints,
     parameter_stats,
+    weights_size,
 )
 from ctcasr.diagnose.scores import Read, mean_nll, penalised_cers, score_stats
 from ctcasr.diagnose.targets import TargetStats, target_stats
@@ -81,6 +82,7 @@ class Evidence:
         self.voices = {"train": VoiceTally(), "dev": VoiceTally()}
         self.unmeasured: dict[str, str] = {}  # what could not be looked at, and why
         self._before: dict[str, str] = {}  # fingerprints of the parameters at the last check
+        self._first_size = 0.0  # length of the weights before the first step
         self._last_batch: Batch | None = None
         self._last_size = 0
         self._trained_on = 0  # utterances since the last check
@@ -103,6 +105,7 @@ class Evidence:
         with self.looking_at("the training batches"):
             if not self._before:
                 self._before = fingerprints(self.network)
+                self._first_size = weights_size(self.network)
             self._last_batch = batch
             self._last_size = len(batch)
             self._trained_on += len(batch)
@@ -145,6 +148,8 @@ class Evidence:
             now = fingerprints(self.network)
             parameters = parameter_stats(self.network, self.trained(), self._before, now)
             evidence["parameters"] = asdict(parameters)
+            if self._first_size:
+                evidence["parameters"]["grown"] = parameters.size / self._first_size
         if self._dev:
             with self.looking_at("the dev part"):
                 evidence["dev"] = self._dev_part()
@@ -167,11 +172,30 @@ class Evidence:
             targets.merge(target_stats(dev.batch, self.tokenizer))
             if not self._dev_seen.issuperset(dev.batch.ids):
                 self._dev_seen.update(dev.batch.ids)
-                self.voices["dev"].add(dev.batch.audio)
+                self.voices["dev"].add(dev.batch.audio, dev.batch.target_lengths)
         return {
             **weighted_means(parts),
+            **self._best_class(),
             **asdict(self.voices["dev"].stats()),
             **targets.as_json(),
+        }
+
+    def _best_class(self) -> PartEvidence:
+        """The class that is likeliest most often, in the dev part: its share of frames, of labels.
+
+        `best_class` is its index; `best_class_frames` and `best_class_labels` are the shares.
+        """
+        frames = torch.zeros(self.tokenizer.size, dtype=torch.int64)
+        labels = torch.zeros(self.tokenizer.size, dtype=torch.int64)
+        for dev in self._dev:
+            frames += best_class_counts(dev.logits.data, dev.logits.lengths)
+            targets = dev.batch.targets.cpu().clamp(0, self.tokenizer.size - 1)
+            labels += targets.bincount(minlength=self.tokenizer.size)
+        best_class = int(frames.argmax())
+        return {
+            "best_class": best_class,
+            "best_class_frames": float(frames[best_class] / frames.sum().clamp_min(1)),
+            "best_class_labels": float(labels[best_class] / labels.sum().clamp_min(1)),
         }
 
     def _dev_scores(self, dev: _DevBatch) -> PartEvidence:
@@ -201,7 +225,7 @@ class Evidence:
             if features is not None:
                 part |= asdict(features)
         with self.looking_at("the voices"):
-            self.voices["train"].add(batch.audio)
+            self.voices["train"].add(batch.audio, batch.target_lengths)
             part |= asdict(self.voices["train"].stats())
         with self.looking_at("the targets"):
             part |= target_stats(batch, self.tokenizer).as_json()
@@ -241,7 +265,7 @@ class Evidence:
         """All that the next checks need to say what they would have said without a stop.
 
         Plain data and tensors: `deaf`, `corpus`, `voices`, `dev_seen`, `unmeasured`, `before`,
-        `trained_on`, `last_size` and `last_batch`.
+        `first_size`, `trained_on`, `last_size` and `last_batch`.
         """
         last_batch = None
         if self._last_batch is not None:
@@ -256,6 +280,7 @@ class Evidence:
             "dev_seen": sorted(self._dev_seen),
             "unmeasured": dict(self.unmeasured),
             "before": self._before,
+            "first_size": self._first_size,
             "trained_on": self._trained_on,
             "last_size": self._last_size,
             "last_batch": last_batch,
@@ -271,6 +296,7 @@ class Evidence:
         self._dev_seen = set(state["dev_seen"])
         self.unmeasured = dict(state["unmeasured"])
         self._before = dict(state["before"])
+        self._first_size = float(state.get("first_size", 0.0))  # of an older file
         self._trained_on = int(state["trained_on"])
         self._last_size = int(state["last_size"])
         self._last_batch = None

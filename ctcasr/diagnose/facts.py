@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from ctcasr.diagnose.targets import TargetStats, target_stats
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 
+_REMEMBERED = 65_536  # rows whose sound and text are compared with those of the others
+_ODD = 0x9E3779B97F4A7C15 - 2**64  # spreads the bits of a sum (Knuth 1973, multiplicative hashing)
 _SILENT = 1e-8  # power below which nothing is heard (-80 dB of full scale)
 
 
@@ -33,6 +36,10 @@ class CorpusFacts:
     complete: bool = False
     # Counted where the samples lie, so that nobody waits for a device: silent, constant, NaN.
     _signal: Tensor | None = None
+    texts: Counter[int] = field(default_factory=Counter)  # rows by the digest of their target
+    _sounds: dict[int, int] = field(default_factory=dict)  # digests of sounds, and of their targets
+    _pending: list[tuple[Tensor, list[int]]] = field(default_factory=list)  # not yet looked up
+    _contradicted: int = 0
 
     def add(
         self,
@@ -49,11 +56,31 @@ class CorpusFacts:
         self.first_row = self.first_row or names[0]
         self.rows += len(batch)
         self.targets.merge(target_stats(batch, tokenizer))
+        self._remember(batch)
         faults = signal_faults(batch.audio)
         self._signal = faults if self._signal is None else self._signal + faults
         if frames_of is not None:
             for frames, samples in zip(lengths, batch.audio.lengths, strict=True):
                 self.wrong_lengths += frames_of(samples) != frames
+
+    def _remember(self, batch: Batch) -> None:
+        """Keep digests of the sounds and targets of a batch, to find what contradicts itself."""
+        if len(self._sounds) + len(self._pending) >= _REMEMBERED:
+            return
+        targets = batch.targets.cpu().split(list(batch.target_lengths))
+        digests = [hash(tuple(row.tolist())) for row in targets]
+        self.texts.update(digests)
+        self._pending.append((sound_digests(batch.audio), digests))
+
+    @property
+    def contradicted(self) -> int:
+        """Rows whose sound has been heard before, with another target."""
+        for sounds, texts in self._pending:
+            for sound, text in zip(sounds.tolist(), texts, strict=True):
+                if sound:  # of silence nothing can be said
+                    self._contradicted += self._sounds.setdefault(sound, text) != text
+        self._pending = []
+        return self._contradicted
 
     def as_json(self) -> dict[str, int]:
         """Counts by name: of rows, and of labels, characters and `uncovered` ones."""
@@ -65,6 +92,8 @@ class CorpusFacts:
             "silent": silent,
             "constant": constant,
             "not_finite": not_finite,
+            "contradicted": self.contradicted,
+            "same_text": max(self.texts.values(), default=0),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -76,6 +105,9 @@ class CorpusFacts:
             "first_row": self.first_row,
             "complete": self.complete,
             "signal": None if self._signal is None else self._signal.tolist(),
+            "contradicted": self.contradicted,
+            "sounds": {} if self.complete else dict(self._sounds),
+            "texts": dict(self.texts.most_common(1 if self.complete else None)),
         }
 
     @staticmethod
@@ -88,9 +120,27 @@ class CorpusFacts:
             first_row=state["first_row"],
             complete=bool(state["complete"]),
         )
+        facts._contradicted = int(state.get("contradicted", 0))  # absent in an older file
+        facts._sounds = dict(state.get("sounds", {}))
+        facts.texts = Counter(state.get("texts", {}))
         if state["signal"] is not None:
             facts._signal = torch.tensor(state["signal"], device=device)
         return facts
+
+
+def sound_digests(audio: Seq) -> Tensor:
+    """A digest of each row of samples [B, N], to the bit and whatever the padding; 0: silent.
+
+    Example:
+        >>> sound = torch.tensor([0.5, -0.25])
+        >>> first, second, silent = sound_digests(Seq.stack([sound, sound, 0 * sound], 8000))
+        >>> bool(first == second), int(silent)
+        (True, 0)
+    """
+    samples = audio.data.float() + 0.0  # of the two zeros, one
+    bits = samples.masked_fill(~audio.mask, 0.0).view(torch.int32).to(torch.int64)
+    places = torch.arange(1, bits.shape[1] + 1, device=bits.device) * _ODD
+    return (bits * places).sum(1)
 
 
 def signal_faults(audio: Seq) -> Tensor:

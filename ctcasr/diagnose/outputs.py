@@ -15,7 +15,8 @@ def output_stats(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, fl
     """Plain numbers about logits [B, T, C]; nothing where no row has a frame.
 
     finite: share of the frames whose scores all are. already_softmax: share of the frames that hold
-    probabilities. top_probability: the mean probability of the best class. spread_utterances and
+    probabilities. between_0_and_1: share of the frames all of whose scores are. lowest and highest:
+    mean over frames of the extreme scores. top_probability: the mean probability of the best class. spread_utterances and
     spread_frames: sum over classes of the variance of probabilities, between rows at the same
     relative position, and within rows.
 
@@ -30,7 +31,9 @@ def output_stats(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, fl
     if not len(frames):
         return {}
     finite = frames.isfinite().all(1)
-    positive = frames.amin(1) >= 0
+    lowest = frames.amin(1)
+    highest = frames.amax(1)
+    positive = lowest >= 0
     sums_to_one = (frames.sum(1) - 1).abs() < _SUMS_TO_ONE
     grid = _at_positions(scores.softmax(2), input_lengths)
     spread_utterances = grid.var(0, unbiased=False).sum(1)
@@ -39,9 +42,24 @@ def output_stats(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, fl
         "finite": _share(finite),
         "spread_utterances": float(spread_utterances.mean()),
         "spread_frames": float(spread_frames.mean()),
+        "lowest": float(lowest.mean()),
+        "highest": float(highest.mean()),
+        "between_0_and_1": _share(positive & (highest <= 1)),
         "already_softmax": _share(positive & sums_to_one),
         "top_probability": _mean_top_probability(frames[finite]),
     }
+
+
+def best_class_counts(logits: Tensor, input_lengths: tuple[int, ...]) -> Tensor:
+    """How often each class is the likeliest over the frames of logits [B, T, C]: int64 [C].
+
+    Example:
+        >>> best_class_counts(torch.tensor([[[0.0, 1.0], [2.0, 1.0]]]), (1,)).tolist()
+        [0, 1]
+    """
+    best = logits.detach().argmax(2).cpu()
+    real = torch.arange(best.shape[1]) < torch.tensor(input_lengths)[:, None]
+    return best[real].bincount(minlength=logits.shape[2])
 
 
 def _share(flags: Tensor) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -108,6 +109,9 @@ class ParameterStats:
     watched: bool  # whether there was a last look
     gradients: Mapping[str, float]
     dropout: float  # the strongest
+    cut_off: float  # trained, but no gradient has ever reached them, while it has reached others
+    cut_off_names: Sequence[str]
+    size: float  # length of all weights (not of biases and scales) together
 
 
 def fingerprints(network: nn.Module) -> dict[str, str]:
@@ -138,12 +142,16 @@ def parameter_stats(
     """
     parameters = dict(network.named_parameters())
     trained_ids = {id(parameter) for parameter in trained}
+    some_gradient = any(parameter.grad is not None for parameter in parameters.values())
     frozen = []
+    cut_off = []
     still = []
     left = []
     for name, parameter in parameters.items():
         if not parameter.requires_grad or id(parameter) not in trained_ids:
             frozen.append(name)
+        elif some_gradient and parameter.grad is None:
+            cut_off.append(name)
         if name in before and now[name] == before[name]:
             still.append(name)
             # Receives a gradient, does not move: missing from the optimiser.
@@ -164,7 +172,26 @@ def parameter_stats(
         watched=bool(before),
         gradients=_gradient_norms(parameters),
         dropout=max(dropouts, default=0.0),
+        cut_off=share(cut_off),
+        cut_off_names=cut_off[:_NAMED],
+        size=weights_size(network),
     )
+
+
+def weights_size(network: nn.Module) -> float:
+    """Length of all weights together; biases and the scales of normalisation are left out.
+
+    Example:
+        >>> layer = nn.Linear(4, 1)
+        >>> _ = nn.init.ones_(layer.weight)
+        >>> weights_size(layer)
+        2.0
+    """
+    squares = 0.0
+    for parameter in network.parameters():
+        if parameter.dim() > 1:
+            squares += float(parameter.detach().float().square().sum())
+    return math.sqrt(squares)
 
 
 def _has_gradient(parameter: nn.Parameter) -> bool:

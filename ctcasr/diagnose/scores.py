@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from torch import nn
+from torch import Tensor, nn
 
 from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss
@@ -16,6 +16,7 @@ from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 
+_KNOWN = 0.5  # of the deaf model's loss
 _PENALTIES = (2, 5)  # nats that the blank is lowered by, on trial
 
 Read = Callable[[Seq, float], list[str]]
@@ -39,6 +40,8 @@ class ScoreStats:
     written_differs: float  # share of hypotheses unlike the best path read with the loss's blank
     wrong_lengths: float  # share of rows whose frames are not what the network makes of the audio
     uniform: float  # nats of equal chances for all symbols, at most
+    rows_worse: float  # share of the rows that cost more than the deaf model asks for them
+    rows_known: float  # share of the rows that cost less than half of that
 
 
 def score_stats(
@@ -61,9 +64,13 @@ def score_stats(
     differing = 0
     for hypothesis, best_path in zip(hypotheses, best_paths, strict=True):
         differing += hypothesis != best_path
+    row_nlls = nlls(batch, logits, blank)
+    deaf_nlls = deaf.nlls(batch, logits.lengths)
+    over_deaf = row_nlls.cpu() / deaf_nlls
+    over_deaf = over_deaf[over_deaf.isfinite()]
     return ScoreStats(
-        nll=mean_nll(batch, logits, blank),
-        deaf=deaf.nll(batch, logits.lengths),
+        nll=finite_mean(row_nlls),
+        deaf=finite_mean(deaf_nlls),
         own=wrong_audio.own,
         other=wrong_audio.other,
         pairs=wrong_audio.pairs,
@@ -74,13 +81,20 @@ def score_stats(
         insertions=errors.chars.insertions / characters,
         written_differs=differing / max(len(best_paths), 1),
         wrong_lengths=_wrong_lengths(network, batch, logits) / rows,
+        rows_worse=_share_of(over_deaf > 1),
+        rows_known=_share_of(over_deaf < _KNOWN),
         uniform=sum(logits.lengths) / rows * math.log(max(tokenizer.size, 2)),
     )
 
 
 def mean_nll(batch: Batch, logits: Seq, blank: int) -> float:
     """Mean loss in nats over the rows that have a path; NaN where none has one."""
-    losses = ctc_loss(
+    return finite_mean(nlls(batch, logits, blank))
+
+
+def nlls(batch: Batch, logits: Seq, blank: int) -> Tensor:
+    """Losses [B] in nats; inf where a row has no path."""
+    losses: Tensor = ctc_loss(
         logits.data,
         batch.targets,
         logits.lengths,
@@ -88,7 +102,12 @@ def mean_nll(batch: Batch, logits: Seq, blank: int) -> float:
         blank=blank,
         reduction="none",
     )
-    return finite_mean(losses)
+    return losses
+
+
+def _share_of(flags: Tensor) -> float:
+    """Share of flags [N] that are set; NaN of none."""
+    return float(flags.float().mean()) if len(flags) else math.nan
 
 
 def error_rates(batch: Batch, hypotheses: Sequence[str], tokenizer: Tokenizer) -> ErrorRates:

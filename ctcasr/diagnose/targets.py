@@ -27,6 +27,7 @@ class TargetStats:
     shifted: int = 0  # rows whose labels are the text's numbers plus or minus one
     padded: int = 0  # rows whose labels are the text and one symbol again and again
     unlike_text: int = 0  # rows whose labels do not spell the text
+    swapped: int = 0  # rows whose labels spell the text of another row of their batch
     labels: int = 0
     characters: int = 0
     uncovered: int = 0  # characters that the tokenizer cannot write
@@ -61,6 +62,7 @@ class TargetStats:
             "shifted": self.shifted / rows,
             "padded": self.padded / rows,
             "unlike_text": self.unlike_text / rows,
+            "swapped": self.swapped / rows,
             "outside_alphabet": self.uncovered / max(self.characters, 1),
             "labels": self.labels / rows,
         }
@@ -69,9 +71,15 @@ class TargetStats:
 def target_stats(batch: Batch, tokenizer: Tokenizer) -> TargetStats:
     """The counts of a batch."""
     stats = TargetStats()
+    texts = [utterance.text or "" for utterance in batch.utterances]
+    spoken = {tokenizer.reference(text).text for text in texts}
     targets = batch.targets.cpu().split(list(batch.target_lengths))
-    for utterance, labels in zip(batch.utterances, targets, strict=True):
-        stats.add(utterance.text or "", labels.tolist(), tokenizer)
+    for text, row in zip(texts, targets, strict=True):
+        labels = row.tolist()
+        unlike_before = stats.unlike_text
+        stats.add(text, labels, tokenizer)
+        if stats.unlike_text > unlike_before:
+            stats.swapped += _decoded(tokenizer, labels) in spoken
     return stats
 
 

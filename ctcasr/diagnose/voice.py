@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, NamedTuple
@@ -15,6 +15,8 @@ from ctcasr.seq import Seq
 
 _SILENT = 1e-4  # root mean square below which nothing is heard (-80 dB of full scale)
 _LEAST_VOICED = 10  # voiced frames that a median pitch is worth telling of
+_LEAST_VOICED_IN_ROW = 4
+_TOLD = 96  # rows whose pitch and pace are told
 _MOST_ROWS = 256  # whose voices are remembered
 
 # Frames of the pitch analysis:
@@ -44,6 +46,8 @@ class VoiceStats:
     pitch_spread: float
     active_s: float
     level_db: float
+    row_pitches_hz: tuple[float, ...] = ()
+    row_paces: tuple[float, ...] = ()
 
 
 @dataclass
@@ -64,16 +68,20 @@ class VoiceTally:
     active_s: float = 0.0
     pitches_hz: list[float] = field(default_factory=list)
     levels_db: list[float] = field(default_factory=list)
+    # Of each row with a voice whose labels were told: its median pitch, and labels a second.
+    row_pitches_hz: list[float] = field(default_factory=list)
+    row_paces: list[float] = field(default_factory=list)
 
-    def add(self, audio: Seq) -> None:
-        """Listen to samples [B, N]; once enough rows were heard, to no more."""
+    def add(self, audio: Seq, labels: Sequence[int] = ()) -> None:
+        """Listen to samples [B, N] with so many labels; once enough rows were heard, to no more."""
         rate_hz = float(audio.rate)
         for row in range(len(audio)):
             if self.rows >= _MOST_ROWS:
                 return
-            self._add_row(audio.row(row).float(), rate_hz)
+            row_labels = labels[row] if labels else 0
+            self._add_row(audio.row(row).float(), rate_hz, row_labels)
 
-    def _add_row(self, samples: Tensor, rate_hz: float) -> None:
+    def _add_row(self, samples: Tensor, rate_hz: float, labels: int) -> None:
         self.rows += 1
         effective = float(samples.square().mean().sqrt())
         if effective < _SILENT:
@@ -82,6 +90,9 @@ class VoiceTally:
         voice = _voice(samples, rate_hz)
         self.pitches_hz.extend(voice.pitches_hz)
         self.active_s += voice.active_s
+        if labels and len(voice.pitches_hz) >= _LEAST_VOICED_IN_ROW:
+            self.row_pitches_hz.append(round(median(voice.pitches_hz), 1))
+            self.row_paces.append(round(labels / max(voice.active_s, _HOP_S), 2))
         if effective > 0:  # and a number
             self.levels_db.append(20 * math.log10(effective))
 
@@ -99,6 +110,8 @@ class VoiceTally:
         if self.levels_db:
             level_db = median(self.levels_db)
         return VoiceStats(
+            row_pitches_hz=tuple(self.row_pitches_hz[:_TOLD]),
+            row_paces=tuple(self.row_paces[:_TOLD]),
             silent=self.silent / rows,
             pitch_hz=pitch_hz,
             pitch_spread=pitch_spread,

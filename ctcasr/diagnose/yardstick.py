@@ -65,11 +65,15 @@ class DeafYardstick:
 
         NaN as long as there are no training targets to fit it on.
         """
+        return finite_mean(self.nlls(batch, frames))
+
+    def nlls(self, batch: Batch, frames: tuple[int, ...]) -> Tensor:
+        """Losses [B] in nats of the deaf model; inf without a path, NaN where there is none yet."""
         if self.model is None:
             self.model = self._fit()
         if self.model is None:
-            return math.nan
-        return finite_mean(self.model.nll(batch.targets, frames, batch.target_lengths))
+            return torch.full((len(batch),), math.nan)
+        return self.model.nll(batch.targets, frames, batch.target_lengths)
 
     def _fit(self) -> DeafModel | None:
         """The deaf model of some of the rows; None where none of them leaves it any choice."""
