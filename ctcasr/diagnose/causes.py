@@ -21,8 +21,10 @@ CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     model_causes.input_lengths_wrong,
     model_causes.zero_infinity,
     model_causes.stride_too_large,
+    model_causes.labels_out_of_range,
     model_causes.blank_mismatch,
     model_causes.softmax_as_logits,
+    model_causes.scores_not_normalised,
     model_causes.scores_too_small,
     # what is trained, and how
     training_causes.frozen_parameters,

@@ -72,11 +72,12 @@ def features_not_finite(history: RunHistory) -> Cause | None:
             history.step,
         )
     early = history.events_of(Reason.LOSS_NOT_FINITE)
-    if early and not history.steps and early[0].step == 0:
+    before_any_step = [event for event in early if event.step == 0]
+    if before_any_step and not (history.steps and history.learnt):
         return Cause(
             "features-not-finite",
-            f"The loss was not finite in {len(early)} batches before a single step was taken, so "
-            f"what goes in is not: {_words_of(early[0])}.",
+            f"The loss was not finite in {len(before_any_step)} batches before a single step was "
+            f"taken, so what goes in is not: {_words_of(before_any_step[0])}.",
             _FLOOR_CURE,
             history.step,
         )

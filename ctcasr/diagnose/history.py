@@ -97,9 +97,12 @@ class RunHistory:
 
     @property
     def done(self) -> float:
-        """Share of the planned steps that is done, 0..1; 0 where the plan is not known."""
+        """Share of the planned steps that is done, 0..1; 0 where the plan is not known.
+
+        A run that was never planned, as one that is only watched, has done all once it is finished.
+        """
         if self.start is None or not as_number(self.start.steps) > 0:
-            return 0.0
+            return 1.0 if self.events_of(Reason.FINISHED) else 0.0
         return min(1.0, self.step / as_number(self.start.steps))
 
     def events_of(self, *reasons: Reason) -> list[EventRecord]:

@@ -6,11 +6,12 @@ import math
 
 from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
 from ctcasr.diagnose.history import RunHistory
-from ctcasr.diagnose.share import Share, largest_share
+from ctcasr.diagnose.share import Share, largest_share, share_of
 from ctcasr.records import EventRecord, Reason, as_number
 
 _SOME_ROWS = 0.05  # share of rows from which on a defect hurts
 _MOST_ROWS = 0.5
+_ALL_ROWS = 0.99
 _PROBABILITIES = 0.95  # share of frames that sum to one
 _FIFTH = 0.2  # of the planned steps
 _CHECKS = 3
@@ -35,13 +36,28 @@ def input_lengths_wrong(history: RunHistory) -> Cause | None:
     """The loss is told other lengths than the network makes of the audio."""
     share = largest_share(history, "wrong_lengths")
     if share.value < _SOME_ROWS:
-        return None
+        return _lengths_of_the_batch(history)
     return Cause(
         "input-lengths-wrong",
         f"{share} rows were given to the loss with another number of frames than the network's "
         "stride makes of their audio, so that padding counts as sound (or sound is cut off).",
         "Take the lengths behind the last strided layer, row by row.",
         history.step,
+    )
+
+
+def _lengths_of_the_batch(history: RunHistory) -> Cause | None:
+    """Every row is told all frames of its batch, and batches are not equally wide."""
+    share = share_of(history, "train", "full_lengths")
+    if share.value < _ALL_ROWS or history.learnt:
+        return None
+    return Cause(
+        "input-lengths-wrong",
+        f"{share} rows were given to the loss with all frames of their batch, though batches are "
+        "not equally long: padding counts as sound.",
+        "Take the lengths behind the last strided layer, row by row.",
+        history.step,
+        LIKELY,
     )
 
 
@@ -90,8 +106,29 @@ def _example(events: list[EventRecord]) -> str:
     return f" For example {str(events[0].ids[0])[:120]}."
 
 
+def labels_out_of_range(history: RunHistory) -> Cause | None:
+    """Labels for which the network has no output; torch's loss reads beyond the scores."""
+    share = largest_share(history, "out_of_range")
+    if share.value < _SOME_ROWS:
+        return None
+    return Cause(
+        "labels-out-of-range",
+        f"{share} rows have labels below zero, or as large as the number of scores or larger.",
+        "As many outputs as symbols and a blank; pass true target lengths where targets are padded.",
+        history.step,
+    )
+
+
 def blank_mismatch(history: RunHistory) -> Cause | None:
-    """What is written is not what the scores say with the blank of the loss."""
+    """The targets hold the blank, or what is written is not what the scores say with it."""
+    holding = largest_share(history, "blank_labels")
+    if holding.value > _SOME_ROWS:
+        return Cause(
+            "blank-mismatch",
+            f"{holding} targets hold the blank of the loss as a label: no path spells it.",
+            "Number the symbols so that none is the blank, or give the loss the index that is none.",
+            history.step,
+        )
     share = history.evidence("dev", "written_differs")
     if not share > _MOST_ROWS:
         return None
@@ -115,6 +152,22 @@ def softmax_as_logits(history: RunHistory) -> Cause | None:
         "probabilities, of which the loss takes the softmax once more; no symbol can then get more "
         f"than {history.evidence('dev', 'top_probability'):.0%} on average.",
         "Hand in the output of the last linear layer, without softmax.",
+        history.step,
+    )
+
+
+def scores_not_normalised(history: RunHistory) -> Cause | None:
+    """What torch's loss is given are no log-probabilities over the symbols."""
+    share = history.evidence("scores", "normalised")
+    if not share < _MOST_ROWS or softmax_as_logits(history) is not None:
+        return None
+    over = history.raw("scores", "normalised_over")
+    instead = f"; they do over the {over}" if over else ""
+    return Cause(
+        "scores-not-normalised",
+        f"In {1 - share:.0%} of the frames the probabilities handed to the loss do not sum to one "
+        f"over the symbols{instead}: it takes them as they are.",
+        "log_softmax over the axis of the symbols, before the loss.",
         history.step,
     )
 
@@ -167,10 +220,15 @@ def batch_of_one(history: RunHistory) -> Cause | None:
     hurts = ratio > _LOSES or not history.learnt
     if not (batch_size == 1 and norm_layers > 0 and hurts):
         return None
+    consequence = "nothing has been learnt yet"
+    if not math.isnan(ratio):
+        consequence = (
+            f"with running statistics the loss on the same utterance is {ratio:.2f} times that "
+            "with its own"
+        )
     return Cause(
         "batch-of-one",
-        f"A batch holds one utterance and {norm_layers:.0f} layers normalise by it: with running "
-        f"statistics the loss on the same utterance is {ratio:.2f} times that with its own.",
+        f"A batch holds one utterance and {norm_layers:.0f} layers normalise by it: {consequence}.",
         "Use larger batches (accumulation does not help BatchNorm), or normalise without batch "
         "statistics.",
         history.step,

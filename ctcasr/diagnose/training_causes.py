@@ -38,6 +38,7 @@ def frozen_parameters(history: RunHistory) -> Cause | None:
     """Parameters that are not trained, or that the optimiser does not know."""
     frozen = history.evidence("parameters", "frozen")
     left = history.evidence("parameters", "left")
+    asleep = history.evidence("parameters", "asleep")
     if frozen > _FEW_PARAMETERS:
         return Cause(
             "frozen-parameters",
@@ -54,6 +55,16 @@ def frozen_parameters(history: RunHistory) -> Cause | None:
             f"check, while others have: {_names(history, 'left_names')}.",
             "Hand them to the optimiser.",
             history.step,
+        )
+    # Somebody else's network may be frozen on purpose: no trouble once it learns.
+    if asleep > _FEW_PARAMETERS and not history.learnt:
+        return Cause(
+            "frozen-parameters",
+            f"{asleep:.0%} of the parameters ask for no gradient (requires_grad): "
+            f"{_names(history, 'asleep_names')}.",
+            "If that is not meant: requires_grad_(True) before the optimiser is made.",
+            history.step,
+            STRONG,
         )
     return None
 
@@ -159,7 +170,9 @@ def _too_fast(history: RunHistory) -> str | None:
     """What shows that steps are too long; None where nothing does."""
     not_finite = history.events_of(Reason.LOSS_NOT_FINITE, Reason.GRADIENT_NOT_FINITE)
     broken = [event for event in not_finite if event.step > 0]
-    if largest_share(history, "not_finite").count:  # what goes in explains what comes out
+    from_the_start = any(event.step == 0 for event in not_finite)
+    # What goes in explains what comes out.
+    if from_the_start or largest_share(history, "not_finite").count:
         broken = []
     ratio = history.recent("update_ratio")
     rate = history.recent("lr")

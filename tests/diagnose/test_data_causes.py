@@ -101,3 +101,13 @@ def test_texts_that_cannot_be_written_are_counted_against_those_that_are_trained
 def test_voices_that_people_have_are_no_cause(pitch_hz: float) -> None:
     voice = {"pitch_hz": pitch_hz, "active_s": 1.0, "labels": 15.0}
     assert not verdict(run_records(PLATEAU, train=voice, dev=voice)).causes
+
+
+def test_a_loss_that_was_never_finite_is_the_inputs_fault_and_not_the_learning_rates() -> None:
+    events = []
+    for step in (0, 1, 2, 3):
+        events.append({"kind": "event", "step": step, "reason": "loss-not-finite"})
+    slugs = [cause.slug for cause in verdict([*events, *run_records(PLATEAU)]).causes]
+    assert slugs == ["features-not-finite"]
+    later = [event | {"step": event["step"] + 1} for event in events]
+    assert verdict([*later, *run_records(PLATEAU)]).causes[0].slug == "learning-rate-too-high"

@@ -102,3 +102,12 @@ def test_events_by_reason() -> None:
 def test_a_model_that_listens_is_better_than_a_deaf_one_and_loses_by_the_wrong_audio() -> None:
     history = RunHistory.of(run_records([0.5], [5.0]))
     assert history.over_deaf() == 0.5 and history.listens() == pytest.approx(2 / 3)
+
+
+def test_a_run_without_a_plan_has_done_all_once_it_is_finished() -> None:
+    check = {"kind": "check", "step": 40, "cer": 1.0}
+    finished = {"kind": "event", "step": 40, "reason": "finished"}
+    assert RunHistory.of([check]).done == 0.0
+    assert RunHistory.of([check, finished]).done == 1.0
+    planned = {"kind": "start", "step": 0, "steps": 80}
+    assert RunHistory.of([planned, check, finished]).done == 0.5

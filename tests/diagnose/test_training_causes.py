@@ -17,6 +17,7 @@ PLATEAU = [1.0, 1.0]
     [
         ("frozen-parameters", {"parameters": {"frozen": 0.5, "frozen_names": ["a.weight"]}}),
         ("frozen-parameters", {"parameters": {"left": 0.5, "left_names": ["a.weight"]}}),
+        ("frozen-parameters", {"parameters": {"asleep": 0.5, "asleep_names": ["a.weight"]}}),
         ("gradient-clipped", {"step": {"clip_scale": 1e-6, "update_ratio": 1e-7}}),
         ("learning-rate-zero", {"step": {"lr": 0.0, "update_ratio": 0.0}}),
         ("learning-rate-too-low", {"step": {"lr": 1e-7, "update_ratio": 1e-6}, "total": 400}),
@@ -68,3 +69,8 @@ def test_warm_up_and_the_end_of_a_schedule_are_no_low_rate() -> None:
         record["lr"] = 1e-6 * (number + 1)
     assert not verdict(rising).causes
     assert not verdict(run_records(PLATEAU, step={"update_ratio": 1e-6})).causes  # all is done
+
+
+def test_parameters_that_ask_for_no_gradient_are_no_trouble_once_something_is_learnt() -> None:
+    learning = run_records([1.0, 0.5], parameters={"asleep": 0.5})
+    assert not verdict(learning).causes
