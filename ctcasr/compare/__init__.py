@@ -1,8 +1,10 @@
 """Does enhanced speech get understood better? Conditions, judges, intervals, and the words."""
 
 from ctcasr.compare.alignment import Aligned, align, observation_added
+from ctcasr.compare.comparison import Comparison, compare_systems
 from ctcasr.compare.enhanced import EnhancedFolder
-from ctcasr.compare.judge import Judge, JudgeError, load_judge
+from ctcasr.compare.judge import Judge, JudgeError
+from ctcasr.compare.judges import load_judge
 from ctcasr.compare.metrics import Metrics, Split, measure, si_sdr, split
 from ctcasr.compare.scene import Scene, read_scenes
 from ctcasr.compare.summary import Setting, Summary, summarise
@@ -10,6 +12,7 @@ from ctcasr.compare.trial import Design, Trial, hold_trial
 
 __all__ = [
     "Aligned",
+    "Comparison",
     "Design",
     "EnhancedFolder",
     "Judge",
@@ -21,6 +24,7 @@ __all__ = [
     "Summary",
     "Trial",
     "align",
+    "compare_systems",
     "hold_trial",
     "load_judge",
     "measure",

@@ -1,0 +1,448 @@
+"""Systems against each other: rates, strata, every pair, and what the rules of scoring change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import mean
+
+import numpy as np
+
+from ctcasr.compare.loops import is_loop
+from ctcasr.compare.normalisers import DEFAULT, Normalise, normaliser
+from ctcasr.compare.pairs import (
+    WHOLE,
+    Grouping,
+    Pair,
+    PairResult,
+    Scored,
+    decide_pairs,
+)
+from ctcasr.compare.results import References, System
+from ctcasr.scoring.bootci import BootCI, bootci
+from ctcasr.scoring.bootstrap import (
+    DRAWS,
+    FEW_SPEAKERS,
+    LEVEL,
+    Bounds,
+    Paired,
+    draw,
+    interval,
+    unit_sums,
+)
+from ctcasr.scoring.errors import ErrorRates
+from ctcasr.scoring.matched_pairs import aligned_words
+
+USUAL_STRATA = ("snr_db", "interferer", "noise", "seen", "split", "label")
+MOST_GROUPS = 12  # numbers of more values are put into bins
+BINS = 4
+SPEAKER = "speaker"
+SOURCE = "source"
+UTTERANCE = "utterance"
+
+Scores = Mapping[str, Mapping[str, Scored]]  # system -> utterance
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How systems are compared.
+
+    `block` is the field whose values are independent of each other; "" chooses: speakers from 20
+    on, else the sentences that scenes were made of, else utterances.
+    """
+
+    normaliser: str = DEFAULT
+    block: str = ""
+    strata: Sequence[str] = ()
+    draws: int = DRAWS
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SystemRow:
+    """One system over a group of utterances."""
+
+    system: str
+    errors: ErrorRates
+    interval: Bounds  # of the pooled WER, 95 %
+    kaldi: BootCI | None
+    mean_wer: float | None  # mean of the utterances' own rates
+    loops: int
+    missing: int  # utterances with a reference for which it wrote nothing down
+    wer_missing_as_deletions: float | None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows and pairs of some utterances."""
+
+    rows: list[SystemRow]
+    pairs: list[PairResult]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found."""
+
+    systems: list[str]
+    unit: str
+    units: int
+    whole: Group
+    strata: dict[str, dict[str, Group]]  # field -> value
+    sensitivity: list[Ranking]
+    scores: Scores
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def family(self) -> int:
+        """How many pairs Holm's correction is about."""
+        return len(self.whole.pairs)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """All systems under one normaliser and one way of averaging, best first."""
+
+    normaliser: str
+    averaging: str  # "pooled" or "mean of utterances"
+    wer: Mapping[str, float]
+
+    @property
+    def order(self) -> list[str]:
+        """Systems from the lowest rate to the highest."""
+        return sorted(self.wer, key=lambda system: (self.wer[system], system))
+
+
+def score_systems(
+    systems: Iterable[System], references: References, normalise: Normalise
+) -> dict[str, dict[str, Scored]]:
+    """Every utterance that has a reference with a word in it."""
+    normal_references: dict[str, str] = {}
+    scores: dict[str, dict[str, Scored]] = {}
+    for system in systems:
+        of_system: dict[str, Scored] = {}
+        for utterance, answer in system.answers.items():
+            if utterance not in references.texts or answer.hypothesis is None:
+                continue
+            if utterance not in normal_references:
+                normal_references[utterance] = normalise(references.texts[utterance])
+            reference = normal_references[utterance]
+            if reference:
+                of_system[utterance] = score(reference, normalise(answer.hypothesis))
+        scores[system.name] = of_system
+    return scores
+
+
+def score(reference: str, hypothesis: str) -> Scored:
+    """One utterance, both texts normalised.
+
+    Example:
+        >>> score("the cat", "the bat").errors.words.errors
+        1
+    """
+    return Scored(
+        reference,
+        hypothesis,
+        ErrorRates.of(reference, hypothesis),
+        aligned_words(reference.split(), hypothesis.split()),
+        is_loop(hypothesis, reference),
+    )
+
+
+def compare_systems(
+    systems: Sequence[System],
+    references: References,
+    setting: Setting | None = None,
+    sensitivity: Sequence[str] = (),
+) -> Comparison:
+    """The whole comparison; `sensitivity` are names of normalisers to be tried besides.
+
+    Raises:
+        ValueError: for less than two systems, two of one name, an unknown normaliser or field.
+    """
+    setting = setting or Setting()
+    names = [system.name for system in systems]
+    _refuse_names(names)
+    scores = score_systems(systems, references, normaliser(setting.normaliser))
+    utterances = sorted({utterance for of_system in scores.values() for utterance in of_system})
+    if not utterances:
+        raise ValueError("expected references with words; the normaliser left none")
+    grouping = grouping_of(utterances, references, setting.block)
+    table = _Table(scores, grouping, setting)
+    strata = {}
+    for name in _strata_names(references, setting.strata):
+        groups = groups_of(utterances, references, name)
+        if len(groups) > 1:
+            strata[name] = table.groups(groups)
+    rankings = rankings_of(scores, setting.normaliser)
+    for name in sensitivity:
+        if name != setting.normaliser:
+            tried = score_systems(systems, references, normaliser(name))
+            rankings += rankings_of(tried, name)
+    whole = table.groups({WHOLE: utterances})[WHOLE]
+    return Comparison(
+        systems=names,
+        unit=grouping.unit,
+        units=len({grouping.unit_of[utterance] for utterance in utterances}),
+        whole=whole,
+        strata=strata,
+        sensitivity=rankings,
+        scores=scores,
+        remarks=[*remarks_on(whole, references, scores), *changes_of_order(rankings)],
+    )
+
+
+def _refuse_names(names: Sequence[str]) -> None:
+    if len(names) < 2:
+        raise ValueError(f"expected at least two systems to compare; got {', '.join(names)}")
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"expected a name for each system; {', '.join(twice)} twice: NAME=FILE")
+
+
+def grouping_of(utterances: Sequence[str], references: References, block: str = "") -> Grouping:
+    """Units of the bootstrap, and what is ranked by NIST's tests.
+
+    Raises:
+        ValueError: for a field that an utterance lacks.
+    """
+    by_itself = {utterance: utterance for utterance in utterances}
+    speakers = _values(utterances, references, SPEAKER)
+    sources = _values(utterances, references, SOURCE)
+    rank_unit, ranked = (SPEAKER, speakers) if speakers else (UTTERANCE, by_itself)
+    if block == UTTERANCE:
+        return Grouping(UTTERANCE, by_itself, rank_unit, ranked)
+    if block:
+        blocks = _values(utterances, references, block)
+        if not blocks:
+            known = ", ".join(references.known_fields()) or "none"
+            raise ValueError(
+                f"--block {block}: expected a field that every utterance has; known are {known}"
+            )
+        return Grouping(block, blocks, rank_unit, ranked)
+    if len(set(speakers.values())) >= FEW_SPEAKERS:
+        return Grouping(SPEAKER, speakers, rank_unit, ranked)
+    if sources:
+        return Grouping("sentence", sources, rank_unit, ranked)
+    return Grouping(UTTERANCE, by_itself, rank_unit, ranked)
+
+
+def _values(utterances: Sequence[str], references: References, name: str) -> dict[str, str]:
+    """A field by utterance; empty where one lacks it."""
+    values = {}
+    for utterance in utterances:
+        value = references.fields.get(utterance, {}).get(name)
+        if value is None:
+            return {}
+        values[utterance] = value
+    return values
+
+
+def _strata_names(references: References, asked: Sequence[str]) -> list[str]:
+    """The fields that were asked for; else the speaker and the usual ones that are there.
+
+    Raises:
+        ValueError: for one that no utterance has.
+    """
+    known = references.known_fields()
+    if not asked:
+        return [name for name in (SPEAKER, *USUAL_STRATA) if name in known]
+    for name in asked:
+        if name not in known:
+            raise ValueError(
+                f"--strata {name}: expected a field of the utterances; known are "
+                f"{', '.join(known) or 'none'}"
+            )
+    return list(asked)
+
+
+def groups_of(utterances: Sequence[str], references: References, name: str) -> dict[str, list[str]]:
+    """Utterances by the values of a field; numbers of many values in four bins of equal size."""
+    values: dict[str, str] = {}
+    for utterance in utterances:
+        value = references.fields.get(utterance, {}).get(name)
+        if value is not None:
+            values[utterance] = value
+    numbers = _numbers(values)
+    if numbers and len(set(numbers.values())) > MOST_GROUPS:
+        values = _bins(numbers)
+    groups: dict[str, list[str]] = {}
+    for utterance, value in values.items():
+        groups.setdefault(value, []).append(utterance)
+    return {value: groups[value] for value in sorted(groups, key=_natural)}
+
+
+def _numbers(values: Mapping[str, str]) -> dict[str, float]:
+    """The values as numbers; empty where one is none."""
+    numbers = {}
+    for utterance, value in values.items():
+        try:
+            numbers[utterance] = float(value)
+        except ValueError:
+            return {}
+    return numbers
+
+
+def _bins(numbers: Mapping[str, float]) -> dict[str, str]:
+    """Names of bins with about as many utterances each."""
+    edges = np.quantile(list(numbers.values()), np.linspace(0, 1, BINS + 1))
+    names = {}
+    for utterance, number in numbers.items():
+        index = min(int(np.searchsorted(edges, number, side="right")) - 1, BINS - 1)
+        names[utterance] = f"{edges[index]:.3g} to {edges[index + 1]:.3g}"
+    return names
+
+
+def _natural(name: str) -> tuple[float, str]:
+    try:
+        return float(name.split(" ")[0]), name
+    except ValueError:
+        return 0.0, name
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Scores from which groups are made."""
+
+    scores: Scores
+    grouping: Grouping
+    setting: Setting
+
+    def groups(self, members: Mapping[str, Sequence[str]]) -> dict[str, Group]:
+        """Rows and pairs of each group; the pairs of all groups are one family of tests."""
+        scored = {}
+        for group, utterances in members.items():
+            for first, second in combinations(self.scores, 2):
+                common = self._common(first, second, utterances)
+                if common:
+                    scored[Pair(group, first, second)] = (
+                        {utterance: self.scores[first][utterance] for utterance in common},
+                        {utterance: self.scores[second][utterance] for utterance in common},
+                    )
+        results = decide_pairs(scored, self.grouping, self.setting.draws, self.setting.seed)
+        groups = {}
+        for group, utterances in members.items():
+            rows = [self.row(system, utterances) for system in self.scores]
+            pairs = [result for pair, result in results.items() if pair.group == group]
+            groups[group] = Group(rows, pairs)
+        return groups
+
+    def _common(self, first: str, second: str, utterances: Sequence[str]) -> list[str]:
+        of_first = self.scores[first]
+        of_second = self.scores[second]
+        return [name for name in utterances if name in of_first and name in of_second]
+
+    def row(self, system: str, utterances: Sequence[str]) -> SystemRow:
+        """One system over some utterances."""
+        errors = ErrorRates()
+        own_rates = []
+        loops = 0
+        missing = 0
+        missing_words = 0
+        heard = []
+        for utterance in utterances:
+            scored = self.scores[system].get(utterance)
+            if scored is None:
+                missing += 1
+                missing_words += self._words(utterance)
+                continue
+            heard.append(utterance)
+            errors += scored.errors
+            own_rates.append(scored.errors.words.rate_or(math.nan))
+            loops += scored.is_loop
+        all_words = errors.words.total + missing_words
+        return SystemRow(
+            system=system,
+            errors=errors,
+            interval=self._interval(system, heard),
+            kaldi=self._kaldi(system, heard),
+            mean_wer=mean(own_rates) if own_rates else None,
+            loops=loops,
+            missing=missing,
+            wer_missing_as_deletions=(
+                (errors.words.errors + missing_words) / all_words if all_words else None
+            ),
+        )
+
+    def _words(self, utterance: str) -> int:
+        """Words of an utterance, from a system that has it."""
+        for of_system in self.scores.values():
+            if utterance in of_system:
+                return of_system[utterance].errors.words.total
+        return 0
+
+    def _interval(self, system: str, utterances: Sequence[str]) -> Bounds:
+        """95 % interval of the pooled WER: the difference to a system without an error."""
+        if not utterances:
+            return (-math.inf, math.inf)
+        units = [self.grouping.unit_of[utterance] for utterance in utterances]
+        counts = [self.scores[system][utterance].errors.words for utterance in utterances]
+        errors, words = unit_sums(
+            units, [count.errors for count in counts], [count.total for count in counts]
+        )
+        drawn = draw(Paired(0 * errors, errors, words), self.setting.draws, self.setting.seed)
+        return interval(drawn, len(errors), LEVEL)
+
+    def _kaldi(self, system: str, utterances: Sequence[str]) -> BootCI | None:
+        if not utterances:
+            return None
+        counts = [self.scores[system][utterance].errors.words for utterance in utterances]
+        errors = np.array([count.errors for count in counts], float)
+        words = np.array([count.total for count in counts], float)
+        return bootci(errors, words, self.setting.draws, self.setting.seed)
+
+
+def rankings_of(scores: Scores, name: str) -> list[Ranking]:
+    """Pooled and mean rates under one normaliser, on the utterances that all systems have."""
+    common = set.intersection(*(set(of_system) for of_system in scores.values()))
+    pooled = {}
+    means = {}
+    for system, of_system in scores.items():
+        rates = [of_system[utterance].errors.words for utterance in common]
+        total = sum(rate.total for rate in rates)
+        if not total:
+            return []
+        pooled[system] = sum(rate.errors for rate in rates) / total
+        means[system] = mean(rate.rate_or(0.0) for rate in rates)
+    return [Ranking(name, "pooled", pooled), Ranking(name, "mean of utterances", means)]
+
+
+def changes_of_order(rankings: Sequence[Ranking]) -> list[str]:
+    """A warning for each ranking that is not the first one's."""
+    remarks = []
+    for ranking in rankings[1:]:
+        first = rankings[0]
+        if ranking.order != first.order:
+            remarks.append(
+                f"the order changes with the rules: {' < '.join(ranking.order)} with "
+                f"{ranking.normaliser}, {ranking.averaging}; {' < '.join(first.order)} with "
+                f"{first.normaliser}, {first.averaging}"
+            )
+    return remarks
+
+
+def remarks_on(whole: Group, references: References, scores: Scores) -> list[str]:
+    """What is to be known beside the rates."""
+    remarks = []
+    for row in whole.rows:
+        if row.missing:
+            remarks.append(
+                f"{row.system}: {row.missing} utterances are missing; pairs are on those that both "
+                "have"
+            )
+        if row.loops:
+            remarks.append(
+                f"{row.system}: {row.loops} hypotheses repeat themselves without end; their "
+                "insertions count in the rates"
+            )
+    for system, count in references.differing.items():
+        remarks.append(
+            f"{system}: {count} references differ from those of the first file, which count"
+        )
+    for system, of_system in scores.items():
+        empty = sum(not scored.hypothesis for scored in of_system.values())
+        if empty:
+            remarks.append(f"{system}: {empty} hypotheses are empty")
+    return remarks

@@ -1,0 +1,96 @@
+"""What is made of texts before words are counted, by name: it can change who is better."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any
+
+from ctcasr.compare.function_judge import import_function
+from ctcasr.compare.judge import JudgeError
+from ctcasr.text import plain_words
+
+Normalise = Callable[[str], str]
+
+NONE = "none"
+DEFAULT = "ctcasr"
+WHISPER = "pip install 'ctcasr[whisper]'"
+
+
+def normaliser(name: str) -> Normalise:
+    """The function of a name; texts come back with single spaces.
+
+    `none`: nothing but spaces; `ctcasr`: case, accents, punctuation folded, as this library trains
+    and scores; `whisper_basic` and `whisper_english`: those of Whisper (Radford et al. 2022,
+    appendix C; package whisper-normalizer); `nemo_english`: NeMo's (nemo_text_processing), numbers
+    and abbreviations spoken out; or `module:function`.
+
+    Raises:
+        ValueError: for a name that is none, or a package that is not there.
+
+    Example:
+        >>> normaliser("ctcasr")("Hello,  World!"), normaliser("none")("Hello,  World!")
+        ('hello world', 'Hello, World!')
+    """
+    if name in _BY_NAME:
+        return _single_spaces(_BY_NAME[name]())
+    if ":" in name:
+        return _single_spaces(_of_module(name))
+    raise ValueError(f"normaliser: expected {', '.join(_BY_NAME)} or module:function; got {name!r}")
+
+
+def _single_spaces(function: Normalise) -> Normalise:
+    return lambda text: " ".join(function(text).split())
+
+
+def _of_module(name: str) -> Normalise:
+    try:
+        return import_function(name, "normaliser")
+    except JudgeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _none() -> Normalise:
+    return str
+
+
+def _ctcasr() -> Normalise:
+    return lambda text: plain_words(text).text
+
+
+def _whisper_basic() -> Normalise:
+    made: Normalise = _needed("whisper_normalizer.basic", WHISPER).BasicTextNormalizer()
+    return made
+
+
+def _whisper_english() -> Normalise:
+    made: Normalise = _needed("whisper_normalizer.english", WHISPER).EnglishTextNormalizer()
+    return made
+
+
+def _nemo_english() -> Normalise:
+    place = "nemo_text_processing.text_normalization.normalize"
+    module = _needed(place, "pip install nemo_text_processing")
+    normalizer = module.Normalizer(input_case="cased", lang="en")
+
+    def normalise(text: str) -> str:
+        spoken = normalizer.normalize(text, punct_post_process=True)
+        return plain_words(spoken).text
+
+    return normalise
+
+
+def _needed(module: str, install: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ValueError(f"normaliser: {module} cannot be imported ({error}): {install}") from error
+
+
+_BY_NAME: dict[str, Callable[[], Normalise]] = {
+    NONE: _none,
+    DEFAULT: _ctcasr,
+    "whisper_basic": _whisper_basic,
+    "whisper_english": _whisper_english,
+    "nemo_english": _nemo_english,
+}

@@ -1,0 +1,123 @@
+"""Results of anybody's recogniser: what it wrote for each utterance, and what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+NAMED = 3  # utterances that a sentence names
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One utterance in a file of results."""
+
+    id: str
+    hypothesis: str | None = None
+    reference: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)  # speaker, noise, ...
+
+    @property
+    def text(self) -> str | None:
+        """Its only text, in a file of references."""
+        return self.hypothesis if self.reference is None else self.reference
+
+
+@dataclass(frozen=True)
+class System:
+    """What one recogniser (under one condition) wrote, by the utterances' names."""
+
+    name: str
+    answers: Mapping[str, Answer]
+    path: Path = field(default_factory=Path)
+    kind: str = ""  # the format of its file
+
+    @staticmethod
+    def of(name: str, answers: Iterable[Answer], path: Path, kind: str) -> System:
+        """From the answers of a file.
+
+        Raises:
+            ValueError: where an utterance occurs twice, or no hypothesis is there.
+        """
+        by_id: dict[str, Answer] = {}
+        for answer in answers:
+            if answer.id in by_id:
+                raise ValueError(f"{path}: expected each utterance once; {answer.id} occurs twice")
+            if answer.hypothesis is not None:
+                by_id[answer.id] = answer
+        if not by_id:
+            raise ValueError(
+                f"{path}: expected hypotheses; found none. --columns hypothesis=NAME tells where "
+                "they stand"
+            )
+        return System(name, by_id, path, kind)
+
+    def renamed(self, name: str) -> System:
+        """The same results by another name."""
+        return replace(self, name=name)
+
+
+@dataclass(frozen=True)
+class References:
+    """What was said, and what else is known of each utterance."""
+
+    texts: Mapping[str, str]
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    differing: Mapping[str, int] = field(default_factory=dict)  # by system, from the texts
+
+    def known_fields(self) -> list[str]:
+        """Names of the fields that any utterance has."""
+        names: dict[str, None] = {}
+        for fields in self.fields.values():
+            names.update(dict.fromkeys(fields))
+        return list(names)
+
+
+def references_of(systems: Iterable[System], given: Iterable[Answer] = ()) -> References:
+    """References from a file of their own, or else those that the systems' files hold.
+
+    Of several that differ, the first counts; how many differ is told by system.
+
+    Raises:
+        ValueError: where no utterance of any system has one.
+    """
+    texts: dict[str, str] = {}
+    fields: dict[str, dict[str, str]] = {}
+    for answer in given:
+        if answer.text is not None:
+            texts[answer.id] = answer.text
+        fields.setdefault(answer.id, {}).update(answer.fields)
+    from_file = bool(texts)
+    differing: dict[str, int] = {}
+    systems = list(systems)
+    for system in systems:
+        for answer in system.answers.values():
+            known = fields.setdefault(answer.id, {})
+            for name, value in answer.fields.items():
+                known.setdefault(name, value)
+            if answer.reference is None or from_file:
+                continue
+            first = texts.setdefault(answer.id, answer.reference)
+            if first.split() != answer.reference.split():
+                differing[system.name] = differing.get(system.name, 0) + 1
+    _refuse_strangers(systems, texts)
+    return References(texts, fields, differing)
+
+
+def _refuse_strangers(systems: Iterable[System], texts: Mapping[str, str]) -> None:
+    """ValueError for a system of which no utterance has a reference."""
+    for system in systems:
+        if any(utterance in texts for utterance in system.answers):
+            continue
+        own = ", ".join(list(system.answers)[:NAMED])
+        if not texts:
+            raise ValueError(
+                f"{system.path}: expected references in the files of results, or --reference FILE; "
+                "there are none"
+            )
+        others = ", ".join(list(texts)[:NAMED])
+        raise ValueError(
+            f"{system.path}: expected utterances that have a reference; none of "
+            f"{len(system.answers)} has one ({own} ...; references are for {others} ...)"
+        )

@@ -1,0 +1,155 @@
+"""Result files of other tools, each as its tool writes it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctcasr.compare.formats import Reader, kind_of
+from ctcasr.compare.results import Answer
+
+EXPECTED = {"u1": ("the cat", "the bat"), "u2": ("sat down", "")}  # reference, hypothesis
+
+
+def write(tmp_path: Path, name: str, *lines: object) -> Path:
+    """A file of lines; what is no text is written as JSON."""
+    path = tmp_path / name
+    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
+    path.write_text("\n".join(texts) + "\n", encoding="utf-8")
+    return path
+
+
+def read(path: Path, **columns: str) -> dict[str, Answer]:
+    (system,) = Reader(columns).systems(path)
+    return dict(system.answers)
+
+
+def texts(answers: dict[str, Answer]) -> dict[str, tuple[str | None, str | None]]:
+    return {name: (answer.reference, answer.hypothesis) for name, answer in answers.items()}
+
+
+def lines_of(reference: str, hypothesis: str, name: str, **more: Any) -> list[dict[str, Any]]:
+    lines = []
+    for key, (said, heard) in EXPECTED.items():
+        lines.append({name: key, reference: said, hypothesis: heard, **more})
+    return lines
+
+
+def test_hypotheses_of_ctcasr_evaluate(tmp_path: Path) -> None:
+    lines = lines_of("reference", "hypothesis", "id", audio_filepath="x.wav", score=-1.5, words=[])
+    path = write(tmp_path, "hypotheses.jsonl", *lines)
+    assert texts(read(path)) == EXPECTED
+    assert Reader().systems(path)[0].name == tmp_path.name
+
+
+def test_nemo_manifests(tmp_path: Path) -> None:
+    lines = []
+    for key, (said, heard) in EXPECTED.items():
+        sound = f"/data/{key}.wav"
+        line = {"audio_filepath": sound, "duration": 1.5, "text": said, "pred_text": heard}
+        lines.append({**line, "snr_db": 2.5})
+    answers = read(write(tmp_path, "out.json", *lines))
+    assert texts(answers) == EXPECTED
+    assert answers["u1"].fields == {"snr_db": "2.5"}
+
+
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_names_and_texts(tmp_path: Path, separator: str) -> None:
+    path = write(tmp_path, "text", f"u1{separator}the bat", "u2")
+    assert texts(read(path)) == {"u1": (None, "the bat"), "u2": (None, "")}
+
+
+def test_versa_as_json_and_as_python_prints_it(tmp_path: Path) -> None:
+    counts = {"whisper_wer_delete": 0, "whisper_wer_equal": 1}
+    lines = lines_of("ref_text", "whisper_hyp_text", "key", **counts)
+    assert texts(read(write(tmp_path, "versa.jsonl", *lines))) == EXPECTED
+    printed = [repr(line) for line in lines]
+    assert texts(read(write(tmp_path, "versa.txt", *printed))) == EXPECTED
+
+
+def test_two_recognisers_in_one_versa_file_have_to_be_told_apart(tmp_path: Path) -> None:
+    lines = lines_of("ref_text", "whisper_hyp_text", "key", owsm_hyp_text="x")
+    path = write(tmp_path, "versa.jsonl", *lines)
+    with pytest.raises(ValueError, match="--columns hypothesis=whisper_hyp_text"):
+        read(path)
+    assert texts(read(path, hypothesis="whisper_hyp_text")) == EXPECTED
+
+
+def test_urgent_rows(tmp_path: Path) -> None:
+    rows = []
+    for key, (said, heard) in EXPECTED.items():
+        row = {"hyp_text": heard, "ref_text": said, "delete": 0, "insert": 0, "replace": 1}
+        rows.append(f"{key} {json.dumps(row)}")
+    path = write(tmp_path, "WER.scp", *rows)
+    assert kind_of(path) == "rows"
+    assert texts(read(path)) == EXPECTED
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_tables_by_the_names_of_their_columns(tmp_path: Path, delimiter: str) -> None:
+    path = tmp_path / "asr.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter=delimiter)
+        writer.writerow(["file_id", "truth", "asr", "noise"])
+        for key, (said, heard) in EXPECTED.items():
+            writer.writerow([key, said, heard, "rain"])
+    answers = read(path, id="file_id", reference="truth", hypothesis="asr")
+    assert texts(answers) == EXPECTED
+    assert answers["u1"].fields["noise"] == "rain"
+    with pytest.raises(ValueError, match=r"expected a column uid \(--columns id=uid\); got file_id"):
+        read(path, id="uid")
+
+
+def test_rows_of_score_enhanced_are_a_system_for_each_condition(tmp_path: Path) -> None:
+    head = "scene,part,recogniser,condition,status,reference,hypothesis,noise"
+    lines = ["S1,test,R1,noisy,ok,the cat,a cat,rain", "S1,test,R1,mask,ok,the cat,the cat,rain"]
+    lines.append("S2,test,R1,mask,missing,the cat,,rain")
+    path = write(tmp_path, "rows.csv", head, *lines)
+    systems = {system.name: system for system in Reader().systems(path)}
+    assert set(systems) == {"R1: noisy", "R1: mask"}
+    assert list(systems["R1: mask"].answers) == ["S1"], "what was not heard is missing"
+
+
+def test_a_ctm_is_cut_as_the_reference_is(tmp_path: Path) -> None:
+    reference = write(tmp_path, "ref.stm", "rec A x 0 1 the cat", "rec A x 1 2 sat down")
+    hypothesis = write(tmp_path, "hyp.ctm", "rec A 0.1 0.2 the", "rec A 0.5 0.2 bat")
+    reader = Reader()
+    said = {answer.id: answer.text for answer in reader.references(reference)}
+    (system,) = reader.systems(hypothesis)
+    assert list(said.values()) == ["the cat", "sat down"]
+    assert {name: answer.hypothesis for name, answer in system.answers.items()} == dict(
+        zip(said, ["the bat", ""], strict=True)
+    )
+
+
+def test_what_is_no_result_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="expected a file of results; there is none"):
+        kind_of(tmp_path / "nowhere.jsonl")
+    (tmp_path / "empty.jsonl").write_text("\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="the file is empty"):
+        kind_of(tmp_path / "empty.jsonl")
+    broken = write(tmp_path, "broken.jsonl", '{"id": "u1"', "")
+    with pytest.raises(ValueError, match=r"broken.jsonl:1: expected a JSON object"):
+        Reader().systems(broken)
+    nameless = write(tmp_path, "nameless.jsonl", {"hypothesis": "a"})
+    with pytest.raises(ValueError, match="expected a name of the utterance"):
+        Reader().systems(nameless)
+
+
+def test_meeteval_writes_seglst_and_stm_that_are_read(tmp_path: Path) -> None:
+    meeteval_io = pytest.importorskip("meeteval.io")
+    segments = [
+        {"session_id": "m", "speaker": "x", "start_time": 0, "end_time": 1, "words": "the cat"},
+        {"session_id": "m", "speaker": "y", "start_time": 1, "end_time": 2, "words": "sat down"},
+    ]
+    seglst = meeteval_io.SegLST(segments)
+    seglst.dump(tmp_path / "ref.json")
+    meeteval_io.STM.new(seglst).dump(tmp_path / "ref.stm")
+    for name in ("ref.json", "ref.stm"):
+        answers = Reader().references(tmp_path / name)
+        assert [answer.text for answer in answers] == ["the cat", "sat down"]
+        assert [answer.fields["speaker"] for answer in answers] == ["x", "y"]

@@ -1,0 +1,37 @@
+"""Normalisers by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ctcasr.compare.normalisers import normaliser
+
+TEXT = "Mr. Smith's  colour: 25 dollars!"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("none", "Mr. Smith's colour: 25 dollars!"), ("ctcasr", "mr smiths colour 25 dollars")],
+)
+def test_own_normalisers(name: str, expected: str) -> None:
+    assert normaliser(name)(TEXT) == expected
+
+
+def test_whispers_normalisers_fold_spellings_and_numbers() -> None:
+    pytest.importorskip("whisper_normalizer", reason="the extra `whisper` is not installed")
+    assert normaliser("whisper_english")(TEXT) == "mister smith is color $25"
+    assert normaliser("whisper_basic")(TEXT) == "mr smith s colour 25 dollars"
+
+
+def test_anybodys_function_is_found_by_its_file(tmp_path: Path) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text("def shout(text):\n    return '  ' + text.upper()\n", encoding="utf-8")
+    assert normaliser(f"{module}:shout")("a  b") == "A B"
+
+
+@pytest.mark.parametrize("name", ["nothing", "json:no_such_function", "no_such_module:f"])
+def test_a_name_that_is_none_is_told(name: str) -> None:
+    with pytest.raises(ValueError, match="normaliser"):
+        normaliser(name)
