@@ -1,11 +1,11 @@
 // The recursion over a whole batch: both chains of each row, the loss, and the occupancies of each segment.
 #pragma once
-#include "batch.cuh"
+#include "frames.cuh"
 
 constexpr int LAG = 8;                  // frames by which a warp of a chain stays behind the warp before it
 
 CODE Pair* checkpoint(const Args& a, int q, int row, int direction, int slot) {
-    return a.checkpoints + ((long long)(row * 2 + direction) * a.slots + slot) * (q * 32 * a.warps);
+    return Scratch(a, row).checkpoints + ((long long)direction * a.slots + slot) * (q * 32 * a.warps);
 }
 
 // Probability of the whole row: the last two states of a finished chain.
@@ -24,7 +24,7 @@ template <int Q> CODE void chain_block(const Args& a, int index, int direction) 
     const Row row = view(a, index, direction);
     if (a.status[index] != FINE || row.frames == 0) return;
     const int warps = (row.states() + 32 * Q - 1) / (32 * Q), chunks = (row.frames + LAG - 1) / LAG;
-    Pair* edges = a.edges + (long long)(2 * index + direction) * a.frames * a.warps;
+    Pair* edges = Scratch(a, index).exact_edges + (long long)direction * a.frames * a.warps;
     PerWarp<Walk<Q>> walks;
     EACH_WARP(warp, warps) {
         walks[warp].place(row, warp);
@@ -48,26 +48,24 @@ template <int Q> CODE void chain_block(const Args& a, int index, int direction) 
     }
 }
 
-template <int Q> CODE void finish_warp(const Args& a, int index) {
-    const Row forward = view(a, index, false), backward = view(a, index, true);
-    float nll = 0.0f, health = 0.0f;
+// Loss of a row whose probability is known; `health` is what its sums say.
+CODE void settle_warp(const Args& a, int index, Pair total, float health) {
+    const int frames = int(a.lengths[index]);
+    float nll = 0.0f;
     int status = a.status[index];
-    if (status == FINE && forward.frames > 0) {
-        const Pair z = total<Q>(a, forward, index), y = total<Q>(a, backward, index);
+    if (status == FINE && frames > 0) {
         Reg<double> levels;             // what normalize=False left out of the emissions
         EACH_LANE(lane) {
             levels[lane] = 0.0;
             if (!a.normalize)
-                for (int t = lane; t < forward.frames; t += 32)
-                    levels[lane] += a.norms[(long long)index * a.frames + t].m;
+                for (int t = lane; t < frames; t += 32) levels[lane] += a.norms[(long long)index * a.frames + t].m;
         }
-        const double level = sum_all(levels) - forward.frames * a.prior_floor;
-        nll = float(-(log2(double(z.m)) + z.e) * LN2 - level);
-        health = fabs(y.m / z.m * power_of_two(min(y.e - z.e, 127)) - 1.0f);
-        if (z.e < HOPELESS) status = NO_PATH;
+        const double level = sum_all(levels) - frames * a.prior_floor;
+        nll = float(-(log2(double(total.m)) + total.e) * LN2 - level);
+        if (total.e < HOPELESS) status = NO_PATH;
     }
     if (status == NO_PATH) nll = INFINITE;
-    if (status == BAD_LABEL || status == NOT_FINITE) nll = as_float(0x7fc00000);
+    if (status == BAD_LABEL || status == NOT_FINITE) nll = NOT_A_NUMBER;
     EACH_LANE(lane) if (lane == 0) {
         a.nll[index] = nll;
         a.health[index] = status == FINE ? health : 0.0f;
@@ -83,7 +81,7 @@ template <int Q> CODE void occupancy_block(const Args& a, int index, int segment
     if (a.status[index] != FINE || begin >= frames) return;
     const int states = forward.states(), warps = (states + 32 * Q - 1) / (32 * Q), stride = 32 * a.warps;
     const Pair z = total<Q>(a, forward, index);
-    const Pair* edges = a.edges + (long long)(2 * index) * a.frames * a.warps - 1;
+    const Pair* edges = Scratch(a, index).exact_edges - 1;
     const long long side = (long long)a.frames * a.warps;
     EACH_WARP(warp, warps) {
         Walk<Q> walk;
@@ -131,10 +129,11 @@ template <int Q> CODE void occupancy_block(const Args& a, int index, int segment
                         if (place * Q + q < states) (q & 1 ? others : blanks)[lane] += gamma[q * stride + place];
             }
             const float blank = sum_all(blanks), sum = blank + sum_all(others);
-            Pair* line = a.emissions + ((long long)index * a.frames + t) * a.width;
+            float* line =
+                a.probabilities + ((long long)index * a.chunks + t / CHUNK) * a.width * CHUNK + t % CHUNK;
             EACH_LANE(lane) {
                 if (lane == 0) {
-                    line[0].m = blank / sum;
+                    line[0] = blank / sum;
                     max_atomic(reinterpret_cast<int*>(a.health + index), as_int(float(fabs(sum / z.m - 1.0f))));
                 }
                 for (int j = 1 + lane; j < *table.distinct; j += 32) {
@@ -143,9 +142,33 @@ template <int Q> CODE void occupancy_block(const Args& a, int index, int segment
                         const int s = 2 * table.order[i] + 1;
                         part += gamma[s % Q * stride + s / Q];
                     }
-                    line[j].m = part / sum;
+                    line[j * CHUNK] = part / sum;
                 }
             }
         }
+    }
+}
+
+// The whole row again, with an exponent for each state. m, e: as for occupancy_block.
+template <int Q> CODE void exact_block(const Args& a, int index, int block_warps, float* m, int* e) {
+    const int frames = int(a.lengths[index]);
+    if (THREAD_INDEX == 0) a.status[index] = FINE;
+    sort_block(a, index);
+    EACH_WARP(warp, block_warps)
+        for (int t = warp; t < frames; t += block_warps) emission_warp(a, index, t);
+    BARRIER();
+    chain_block<Q>(a, index, 0);
+    BARRIER();
+    chain_block<Q>(a, index, 1);
+    BARRIER();
+    EACH_WARP(warp, 1) {
+        const Pair z = total<Q>(a, view(a, index, false), index), y = total<Q>(a, view(a, index, true), index);
+        settle_warp(a, index, z, fabs(y.m / z.m * power_of_two(min(y.e - z.e, 127)) - 1.0f));
+    }
+    BARRIER();
+    if (!a.grad) return;
+    for (int segment = 0; segment * a.keep < frames; ++segment) {
+        occupancy_block<Q>(a, index, segment, m, e);
+        BARRIER();
     }
 }

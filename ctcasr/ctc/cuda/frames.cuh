@@ -19,51 +19,159 @@ template <int DTYPE> CODE void store(void* to, long long at, float value) {
     }
 }
 
-CODE void prepare_block(const Args& a, int row) {
-    const int frames = int(a.lengths[row]), labels = int(a.lengths[a.batch + row]);
+// labels: [longest] in shared memory.
+CODE void prepare_block(const Args& a, int row, int* labels) {
+    const int frames = int(a.lengths[row]), count = int(a.lengths[a.batch + row]);
     const Table table(a, row);
     const long long* targets = a.targets + a.lengths[2 * a.batch + row];
+    const bool dense = a.width == a.classes;            // a column for each class: no search for the different labels
     if (THREAD_INDEX == 0) {
         a.status[row] = FINE;
+        a.health[row] = 0.0f;
         *table.repeats = 0;
-        *table.distinct = 1;
+        *table.distinct = dense ? a.classes : 1;
         table.classes[0] = a.blank;
-        table.starts[0] = table.starts[1] = 0;
     }
     BARRIER();
-    for (int u = THREAD_INDEX; u < labels; u += THREAD_COUNT) {
+    for (int u = THREAD_INDEX; u < count; u += THREAD_COUNT) {
         const long long label = targets[u];
         if (label < 0 || label >= a.classes || label == a.blank) a.status[row] = BAD_LABEL;
-        if (u > 0 && targets[u - 1] == label) add_atomic(table.repeats, 1);
-        int first = 1;
-        for (int i = 0; i < u; ++i) first &= targets[i] != label;
-        table.first[u] = first;
-        if (first) add_atomic(table.distinct, 1);
+        labels[u] = int(label);
     }
     BARRIER();
     if (a.status[row] == BAD_LABEL) return;
-    for (int u = THREAD_INDEX; u < labels; u += THREAD_COUNT) {
-        const long long label = targets[u];
-        int column = 1, rank = 0;
-        for (int i = 0; i < labels; ++i) {
-            column += targets[i] < label && table.first[i];
-            rank += targets[i] < label || (targets[i] == label && i < u);
+    for (int u = THREAD_INDEX; u < count; u += THREAD_COUNT) {
+        if (u > 0 && labels[u - 1] == labels[u]) add_atomic(table.repeats, 1);
+        if (dense) {
+            table.index[u] = labels[u] < a.blank ? labels[u] + 1 : labels[u];
+            continue;
         }
-        table.index[u] = column;
-        table.order[rank] = u;
-        if (table.first[u]) {
-            table.starts[column] = rank;
-            table.classes[column] = int(label);
-        }
+        int first = 1;
+        for (int i = 0; i < u; ++i) first &= labels[i] != labels[u];
+        table.first[u] = first;
+        if (first) add_atomic(table.distinct, 1);
     }
-    if (THREAD_INDEX == 0) {
-        table.starts[*table.distinct] = labels;
-        if (frames < labels + *table.repeats) a.status[row] = NO_PATH;
+    if (dense)
+        for (int j = 1 + THREAD_INDEX; j < a.classes; j += THREAD_COUNT) table.classes[j] = j <= a.blank ? j - 1 : j;
+    BARRIER();
+    if (!dense)
+        for (int u = THREAD_INDEX; u < count; u += THREAD_COUNT) {
+            int column = 1;
+            for (int i = 0; i < count; ++i) column += labels[i] < labels[u] && table.first[i];
+            table.index[u] = column;
+            if (table.first[u]) table.classes[column] = labels[u];
+        }
+    if (THREAD_INDEX == 0 && frames < count + *table.repeats) a.status[row] = NO_PATH;
+}
+
+// The positions of the labels sorted by column, and where each column's run begins.
+CODE void sort_block(const Args& a, int row) {
+    const int count = int(a.lengths[a.batch + row]);
+    const Table table(a, row);
+    for (int u = THREAD_INDEX; u < count; u += THREAD_COUNT) {
+        const int column = table.index[u];
+        int rank = 0;
+        for (int i = 0; i < count; ++i) rank += table.index[i] < column || (table.index[i] == column && i < u);
+        table.order[rank] = u;
+    }
+    for (int j = THREAD_INDEX; j <= *table.distinct; j += THREAD_COUNT) {
+        int before = 0;
+        for (int i = 0; i < count; ++i) before += table.index[i] < j;
+        table.starts[j] = before;
     }
 }
 
+// 2^(x) of a score that is given as a sum of two floats, in units of e: rounded almost once. Below 2^-126 it does not
+// fit: `fits` becomes false, unless it is the zero of a score of minus infinity.
+CODE float probability(float high, float low, bool& fits) {
+    constexpr float LOG2E_HIGH = 1.44269502162933349609375f, LOG2E_LOW = 1.92596299112661746887e-8f;
+    if (!(high > -INFINITE)) return 0.0f;
+    const float product = high * LOG2E_HIGH;
+    const float rest = fmaf(high, LOG2E_HIGH, -product) + fmaf(high, LOG2E_LOW, low * LOG2E_HIGH);
+    const float whole = rint(product);
+    if (whole < -125.0f) {
+        fits = false;
+        return 0.0f;
+    }
+    return exp2_near_zero((product - whole) + rest) * power_of_two(int(whole));
+}
+
+// x - y exactly, as a rounded difference and the rest (Knuth).
+CODE float difference(float x, float y, float& rest) {
+    const float rounded = x - y, taken = rounded - x;
+    rest = (x - (rounded - taken)) - (y + taken);
+    return rounded;
+}
+
+// Norms and probabilities of one chunk of frames.
+template <int DTYPE> CODE void score_warp(const Args& a, int row, int chunk) {
+    const int frames = min(int(a.lengths[row]) - chunk * CHUNK, CHUNK);
+    if (a.status[row] == BAD_LABEL || a.status[row] == NO_PATH || frames <= 0) return;
+    long long bases[CHUNK];             // frames beyond the end read the last one
+    UNROLL for (int i = 0; i < CHUNK; ++i)
+        bases[i] = row * a.stride_b + (long long)(chunk * CHUNK + min(i, frames - 1)) * a.stride_t;
+    Reg<float> tops[CHUNK], sums[CHUNK];
+    EACH_LANE(lane) {
+        UNROLL for (int i = 0; i < CHUNK; ++i) {
+            tops[i][lane] = -INFINITE;
+            sums[i][lane] = 0.0f;
+        }
+        for (int c = lane; c < a.classes; c += 32) UNROLL for (int i = 0; i < CHUNK; ++i) {
+            const float x = load<DTYPE>(a.logits, bases[i] + c);
+            const float top = fmaxf(tops[i][lane], x);
+            const float level = top == -INFINITE ? 0.0f : top;
+            sums[i][lane] = sums[i][lane] * exp2_fast((tops[i][lane] - level) * LOG2E) + exp2_fast((x - level) * LOG2E);
+            tops[i][lane] = top;
+        }
+    }
+    float levels[CHUNK];
+    Reg<float> mine;                    // sum of the frame that is the lane's own
+    bool fine = true;
+    UNROLL for (int i = 0; i < CHUNK; ++i) {
+        const float most = max_all(tops[i]);
+        levels[i] = most == -INFINITE ? 0.0f : most;
+        EACH_LANE(lane) sums[i][lane] *= exp2_fast((tops[i][lane] - levels[i]) * LOG2E);
+        const float sum = sum_all(sums[i]);
+        fine = fine && sum < INFINITE && (sum > 0.0f || !a.normalize);
+        EACH_LANE(lane) if (lane == i) mine[lane] = sum;
+    }
+    Reg<float> highs, lows;             // logs of the sums
+    EACH_LANE(lane) {
+        const double width = a.normalize && fine && lane < CHUNK ? log(double(mine[lane])) : 0.0;
+        highs[lane] = float(width);
+        lows[lane] = float(width - double(highs[lane]));
+        if (lane < frames)
+            a.norms[(long long)row * a.frames + chunk * CHUNK + lane] =
+                {levels[lane < CHUNK ? lane : 0], as_int(highs[lane])};
+        if (lane == 0 && !fine) a.status[row] = NOT_FINITE;
+    }
+    const Table table(a, row);
+    float* line = a.probabilities + ((long long)row * a.chunks + chunk) * a.width * CHUNK;
+    float high[CHUNK], low[CHUNK];
+    UNROLL for (int i = 0; i < CHUNK; ++i) {
+        high[i] = broadcast(highs, i);
+        low[i] = broadcast(lows, i);
+    }
+    bool fits = true;
+    EACH_LANE(lane) for (int j = lane; j < *table.distinct; j += 32) {
+        const int c = table.classes[j];
+        const double prior = a.prior ? a.prior[c] : 0.0;
+        const float prior_high = float(prior), prior_low = float(prior - double(prior_high));
+        float values[CHUNK];
+        UNROLL for (int i = 0; i < CHUNK; ++i) {
+            float first, second, third;
+            const float score = difference(load<DTYPE>(a.logits, bases[i] + c), levels[i], first);
+            const float normal = difference(score, high[i], second);
+            const float seen = difference(normal, prior_high, third);
+            values[i] = probability(seen, (first + second) + (third - low[i] - prior_low), fits);
+        }
+        store_eight(line + j * CHUNK, values);
+    }
+    if (fine && !fits) a.status[row] = FRAGILE;
+}
+
 template <int DTYPE> CODE void emission_warp(const Args& a, int row, int t) {
-    if (a.status[row] == BAD_LABEL || a.status[row] == NO_PATH || t >= a.lengths[row]) return;
+    if (t >= a.lengths[row]) return;
     const long long base = row * a.stride_b + t * a.stride_t;
     Reg<float> tops, sums;
     EACH_LANE(lane) {                   // largest logit and sum of exponentials in one pass
@@ -99,7 +207,7 @@ template <int DTYPE> CODE void emission_warp(const Args& a, int row, int t) {
         for (int j = lane; j < *table.distinct; j += 32) {
             const int c = table.classes[j];
             const double score = double(load<DTYPE>(a.logits, base + c)) - level - width;
-            a.emissions[frame * a.width + j] = emission((score - (a.prior ? a.prior[c] : 0.0)) * (1.0 / LN2));
+            Scratch(a, row).emissions[(long long)t * a.width + j] = emission((score - (a.prior ? a.prior[c] : 0.0)) * (1.0 / LN2));
         }
     }
 }
@@ -109,7 +217,7 @@ template <int DTYPE> CODE void gradient_warp(const Args& a, int row, int t) {
     const long long out = frame * a.classes;
     const int status = a.status[row];
     if (t >= a.lengths[row] || status != FINE) {
-        const float fill = status == NOT_FINITE && t < a.lengths[row] ? as_float(0x7fc00000) : 0.0f;
+        const float fill = status == NOT_FINITE && t < a.lengths[row] ? NOT_A_NUMBER : 0.0f;
         EACH_LANE(lane) for (int c = lane; c < a.classes; c += 32) store<DTYPE>(a.grad, out + c, fill);
         return;
     }
@@ -124,21 +232,31 @@ template <int DTYPE> CODE void gradient_warp(const Args& a, int row, int t) {
     }
     WARP_BARRIER();                     // the classes of the row are written again, less their occupancy
     const Table table(a, row);
+    const float* occupancies =
+        a.probabilities + ((long long)row * a.chunks + t / CHUNK) * a.width * CHUNK + t % CHUNK;
     EACH_LANE(lane) for (int j = lane; j < *table.distinct; j += 32) {
         const int c = table.classes[j];
         const float x = a.normalize ? load<DTYPE>(a.logits, base + c) - level - width : -INFINITE;
-        store<DTYPE>(a.grad, out + c, exp2_fast(x * LOG2E) - a.emissions[frame * a.width + j].m);
+        store<DTYPE>(a.grad, out + c, exp2_fast(x * LOG2E) - occupancies[j * CHUNK]);
     }
 }
 
-template <int DTYPE> CODE void frame_warp(const Args& a, bool backward, int row, int t) {
-    backward ? gradient_warp<DTYPE>(a, row, t) : emission_warp<DTYPE>(a, row, t);
+// Calls work<DTYPE>(a, row, at) in the type of the logits.
+#define IN_DTYPE(work, a, row, at)                                   \
+    do {                                                             \
+        if ((a).dtype == FLOAT32) work<FLOAT32>(a, row, at);         \
+        if ((a).dtype == FLOAT16) work<FLOAT16>(a, row, at);         \
+        if ((a).dtype == BFLOAT16) work<BFLOAT16>(a, row, at);       \
+    } while (false)
+
+CODE void score_warp(const Args& a, long long index) {
+    if (index >= (long long)a.batch * a.chunks) return;
+    IN_DTYPE(score_warp, a, int(index / a.chunks), int(index % a.chunks));
 }
 
-CODE void frame_warp(const Args& a, bool backward, long long frame) {
-    if (frame >= (long long)a.batch * a.frames) return;
-    const int row = int(frame / a.frames), t = int(frame % a.frames);
-    if (a.dtype == FLOAT32) frame_warp<FLOAT32>(a, backward, row, t);
-    if (a.dtype == FLOAT16) frame_warp<FLOAT16>(a, backward, row, t);
-    if (a.dtype == BFLOAT16) frame_warp<BFLOAT16>(a, backward, row, t);
+CODE void emission_warp(const Args& a, int row, int t) { IN_DTYPE(emission_warp, a, row, t); }
+
+CODE void gradient_warp(const Args& a, long long frame) {
+    const int row = int(frame / (a.chunks * CHUNK)), t = int(frame % (a.chunks * CHUNK));
+    if (row < a.batch && t < a.frames) IN_DTYPE(gradient_warp, a, row, t);
 }

@@ -15,9 +15,15 @@ SHARED_STATES = 8192
 BYTES_OF_A_STATE = 8  # a float mantissa and an int exponent
 DTYPES = {torch.float32: 0, torch.float16: 1, torch.bfloat16: 2}
 
+CHUNK = 8  # frames that are stored together, and that a block of `segments` works on
+
 _LANES = 32  # of a warp
-_FRAMES_PER_BLOCK = 8  # of the kernels that give each frame a warp
-_BLOCK_THREADS = _LANES * _FRAMES_PER_BLOCK
+_CHUNKS_PER_BLOCK = 4  # of `scores`, which gives each chunk of frames a warp
+_LEAST_FINISH_WARPS = 8
+_TILE = 4  # states that share an exponent on the fast road
+_EDGE_WORDS = 16  # what a warp has to know of the warp before it, for one chunk
+_BYTES_OF_A_WORD = 4
+_ALIGNMENT = 256  # of the parts of the scratch memory
 _PAIR = torch.int64  # one mantissa and one exponent
 
 _POINTERS = (
@@ -30,11 +36,12 @@ _POINTERS = (
     "health",
     "status",
     "table",
-    "emissions",
+    "probabilities",
     "norms",
-    "edges",
-    "checkpoints",
+    "totals",
+    "scratch",
 )
+_LONGS = ("stride_b", "stride_t", "scratch_bytes", "fast_edges", "exact_edges", "checkpoints")
 _INTEGERS = (
     "batch",
     "frames",
@@ -42,11 +49,15 @@ _INTEGERS = (
     "blank",
     "longest",
     "width",
+    "chunks",
+    "tile",
+    "tile_warps",
     "warps",
     "keep",
     "slots",
     "normalize",
     "dtype",
+    "exact",
     "unused",
 )
 
@@ -57,8 +68,7 @@ class Args(ctypes.Structure):
     _fields_ = [
         *[(name, ctypes.c_void_p) for name in _POINTERS],
         ("prior_floor", ctypes.c_double),
-        ("stride_b", ctypes.c_longlong),
-        ("stride_t", ctypes.c_longlong),
+        *[(name, ctypes.c_longlong) for name in _LONGS],
         *[(name, ctypes.c_int) for name in _INTEGERS],
     ]
 
@@ -69,13 +79,60 @@ Launch = Callable[[str, int, int, int, int, Args], None]
 
 @dataclass(frozen=True)
 class KernelGeometry:
-    """Geometry for a batch [B, T, C] whose longest target has `longest` labels."""
+    """Geometry for a batch [B, T, C] whose longest target has `longest` labels.
+
+    With `exact` every row takes the road that is otherwise kept for rows whose numbers do not fit.
+    """
 
     batch: int
     frames: int
     classes: int
     longest: int
     need_grad: bool
+    exact: bool = False
+
+    @property
+    def chunks(self) -> int:
+        """Chunks of frames of one row."""
+        return -(-self.frames // CHUNK)
+
+    @property
+    def width(self) -> int:
+        """Emission columns of a row: the blank and each different label, or all classes."""
+        return min(self.classes, self.longest + 1)
+
+    @property
+    def table(self) -> int:
+        """Integers in a row of the table of labels (struct Table of batch.cuh)."""
+        return 2 * self.width + 3 * self.longest + 3
+
+    # The fast road: a lane holds tiles of states.
+
+    @property
+    def tile_states(self) -> int:
+        """States a lane holds: a row that fits in one warp of few states is the sooner done."""
+        return 4 if 2 * (self.longest + 1) <= 4 * _LANES else 8
+
+    @property
+    def tile_warps(self) -> int:
+        """Warps of a block, which works on one row in one direction."""
+        return -(-2 * (self.longest + 1) // (_LANES * self.tile_states))
+
+    @property
+    def tile_kernel(self) -> str:
+        """Which of the kernels takes rows of so many warps."""
+        if self.tile_warps == 1:
+            return "short" if self.tile_states == _TILE else "one"
+        return "few" if self.tile_warps <= 4 else "many"
+
+    @property
+    def mark_bytes(self) -> int:
+        """The marks of one row: one before each chunk in each direction, and the last states."""
+        lines = self.tile_states + 1 + self.tile_states // _TILE
+        words = 2 * (self.chunks + 1) * lines * _LANES * self.tile_warps
+        return _aligned(_BYTES_OF_A_WORD * words)
+
+    # The exact road: each state has an exponent of its own.
 
     @property
     def states(self) -> int:
@@ -113,14 +170,26 @@ class KernelGeometry:
         return -(-self.frames // self.keep) + 1
 
     @property
-    def width(self) -> int:
-        """Emission columns of a row: the blank and each different label."""
-        return min(self.classes, self.longest + 1)
+    def emission_bytes(self) -> int:
+        """The emissions of one row."""
+        return _aligned(BYTES_OF_A_STATE * self.frames * self.width)
 
     @property
-    def table(self) -> int:
-        """Integers in a row of the table of labels (struct Table of batch.cuh)."""
-        return 2 * self.width + 3 * self.longest + 3
+    def edge_bytes(self) -> int:
+        """What the warps of one row hand on."""
+        return _aligned(BYTES_OF_A_STATE * 2 * self.frames * self.warps)
+
+    @property
+    def scratch_bytes(self) -> int:
+        """Of one row: the parts of both roads share it, since the fast one is done by then."""
+        edges = 2 * self.chunks * self.tile_warps * _EDGE_WORDS * _BYTES_OF_A_WORD
+        fast = self.mark_bytes + _aligned(edges)
+        checkpoints = _aligned(BYTES_OF_A_STATE * 2 * self.slots * self.line)
+        return max(fast, self.emission_bytes + self.edge_bytes + checkpoints)
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 @dataclass(frozen=True)
@@ -132,32 +201,31 @@ class Buffers:
     health: Tensor  # float32 [B]
     status: Tensor  # int32 [B]
     table: Tensor  # int32 [B, geometry.table]
-    emissions: Tensor  # pairs [B, T, width]
+    probabilities: Tensor  # float32 [B, chunks, width, CHUNK]
     norms: Tensor  # pairs [B, T]
-    edges: Tensor  # pairs [B, 2, T, warps]
-    checkpoints: Tensor  # pairs [B, 2, slots, line]
+    totals: Tensor  # pairs [B]
+    scratch: Tensor  # bytes [B, scratch_bytes]
 
     @classmethod
     def allocate(cls, geometry: KernelGeometry, logits: Tensor) -> Buffers:
         """Uninitialised memory for a batch of logits [B, T, C]."""
         rows = geometry.batch
-        frames = geometry.frames
         device = logits.device
         grad = None
         if geometry.need_grad:
             grad = torch.empty(logits.shape, dtype=logits.dtype, device=device)
-        edges_shape = (rows, 2, frames, geometry.warps)
-        checkpoints_shape = (rows, 2, geometry.slots, geometry.line)
+        probabilities_shape = (rows, geometry.chunks, geometry.width, CHUNK)
+        scratch_shape = (rows, geometry.scratch_bytes)
         return cls(
             nll=torch.empty(rows, device=device),
             grad=grad,
             health=torch.empty(rows, device=device),
             status=torch.empty(rows, dtype=torch.int32, device=device),
             table=torch.empty(rows, geometry.table, dtype=torch.int32, device=device),
-            emissions=torch.empty(rows, frames, geometry.width, dtype=_PAIR, device=device),
-            norms=torch.empty(rows, frames, dtype=_PAIR, device=device),
-            edges=torch.empty(edges_shape, dtype=_PAIR, device=device),
-            checkpoints=torch.empty(checkpoints_shape, dtype=_PAIR, device=device),
+            probabilities=torch.empty(probabilities_shape, dtype=torch.float32, device=device),
+            norms=torch.empty(rows, geometry.frames, dtype=_PAIR, device=device),
+            totals=torch.empty(rows, dtype=_PAIR, device=device),
+            scratch=torch.empty(scratch_shape, dtype=torch.uint8, device=device),
         )
 
 
@@ -194,17 +262,25 @@ def run(
         prior_floor=prior_floor,
         stride_b=logits.stride(0),
         stride_t=logits.stride(1),
+        scratch_bytes=geometry.scratch_bytes,
+        fast_edges=geometry.mark_bytes,
+        exact_edges=geometry.emission_bytes,
+        checkpoints=geometry.emission_bytes + geometry.edge_bytes,
         batch=geometry.batch,
         frames=geometry.frames,
         classes=geometry.classes,
         blank=blank,
         longest=geometry.longest,
         width=geometry.width,
+        chunks=geometry.chunks,
+        tile=geometry.tile_states,
+        tile_warps=geometry.tile_warps,
         warps=geometry.warps,
         keep=geometry.keep,
         slots=geometry.slots,
         normalize=normalize,
         dtype=DTYPES[logits.dtype],
+        exact=geometry.exact,
         unused=0,
     )
     if geometry.batch:
@@ -215,16 +291,21 @@ def run(
 def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:
     """The kernels of one batch, in their order (see batch.cuh)."""
     rows = geometry.batch
-    per_lane = geometry.per_lane
-    row_threads = _LANES * geometry.warps
-    frame_blocks = -(-rows * geometry.frames // _FRAMES_PER_BLOCK)
-    launch("prepare", rows, 1, _BLOCK_THREADS, 0, args)
+    chunks = rows * geometry.chunks
+    launch("prepare", rows, 1, 256, _BYTES_OF_A_WORD * geometry.longest, args)
     if geometry.frames:
-        launch("emissions", frame_blocks, 1, _BLOCK_THREADS, 0, args)
-        launch(f"chains_{per_lane}", rows, 2, row_threads, 0, args)
-    launch(f"finish_{per_lane}", rows, 1, _LANES, 0, args)
+        blocks = -(-chunks // _CHUNKS_PER_BLOCK)
+        launch("scores", blocks, 1, _LANES * _CHUNKS_PER_BLOCK, 0, args)
+    tile_threads = _LANES * geometry.tile_warps
+    if geometry.frames and not geometry.exact:
+        kernel = geometry.tile_kernel
+        ring = (2 * geometry.tile_warps + 1) * _EDGE_WORDS
+        launch(f"sweeps_{kernel}", rows, 2, tile_threads, _BYTES_OF_A_WORD * ring, args)
+        if geometry.need_grad:
+            counts = CHUNK * (geometry.width + 1) + 3 * geometry.tile_warps * _EDGE_WORDS
+            launch(f"segments_{kernel}", chunks, 1, tile_threads, _BYTES_OF_A_WORD * counts, args)
+    finish_threads = _LANES * max(geometry.warps, _LEAST_FINISH_WARPS)
+    shared = BYTES_OF_A_STATE * geometry.keep * geometry.line if geometry.need_grad else 0
+    launch(f"finish_{geometry.per_lane}", rows, 1, finish_threads, shared, args)
     if geometry.need_grad and geometry.frames:
-        segments = rows * (geometry.slots - 1)
-        shared = BYTES_OF_A_STATE * geometry.keep * geometry.line
-        launch(f"occupancies_{per_lane}", segments, 1, row_threads, shared, args)
-        launch("gradient", frame_blocks, 1, _BLOCK_THREADS, 0, args)
+        launch("gradient", chunks, 1, _LANES * CHUNK, 0, args)

@@ -1,27 +1,38 @@
-// The kernels: each finds its block, warp or row and hands over to frames.cuh or chains.cuh.
-#include "chains.cuh"
-#include "frames.cuh"
+// The kernels: each finds its block, warp or row and hands over.
+#include "finish.cuh"
 
 #define KERNEL extern "C" __global__ void
 
-KERNEL prepare(const Args a) { prepare_block(a, blockIdx.x); }
+extern __shared__ int shared[];
 
-// One warp per frame of the padded batch.
-CODE long long frame() { return (long long)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; }
+KERNEL __launch_bounds__(256) prepare(const Args a) { prepare_block(a, blockIdx.x, shared); }
 
-KERNEL __launch_bounds__(256) emissions(const Args a) { frame_warp(a, false, frame()); }
-KERNEL __launch_bounds__(256) gradient(const Args a) { frame_warp(a, true, frame()); }
+// One warp per chunk or frame of the padded batch.
+CODE long long warp_of_grid() { return (long long)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; }
 
-#define STATES_PER_LANE(Q, threads)                                                                              \
-    KERNEL __launch_bounds__(threads) chains_##Q(const Args a) { chain_block<Q>(a, blockIdx.x, blockIdx.y); }    \
-    KERNEL finish_##Q(const Args a) { finish_warp<Q>(a, blockIdx.x); }                                           \
-    KERNEL __launch_bounds__(threads) occupancies_##Q(const Args a) {                                            \
-        extern __shared__ float shared[];                                                                        \
-        int* exponents = reinterpret_cast<int*>(shared + a.keep * Q * 32 * a.warps);                             \
-        const int segments = a.slots - 1;                                                                        \
-        occupancy_block<Q>(a, blockIdx.x / segments, blockIdx.x % segments, shared, exponents);                  \
+KERNEL __launch_bounds__(128) scores(const Args a) { score_warp(a, warp_of_grid()); }
+KERNEL __launch_bounds__(256) gradient(const Args a) { gradient_warp(a, warp_of_grid()); }
+
+#define TILES(name, Q, many, threads)                                                                            \
+    KERNEL __launch_bounds__(threads) sweeps_##name(const Args a) {                                              \
+        if (blockIdx.y) sweep_block<Q, true, many>(a, blockIdx.x, shared);                                       \
+        else sweep_block<Q, false, many>(a, blockIdx.x, shared);                                                 \
+    }                                                                                                            \
+    KERNEL __launch_bounds__(threads) segments_##name(const Args a) {                                            \
+        segment_block<Q, many>(a, blockIdx.x / a.chunks, blockIdx.x % a.chunks, shared);                         \
     }
 
-STATES_PER_LANE(2, 128)
-STATES_PER_LANE(4, 512)
-STATES_PER_LANE(8, 512)
+TILES(short, 4, false, 32)              // up to 63 labels in one warp
+TILES(one, 8, false, 32)                // up to 127
+TILES(few, 8, true, 128)                // up to 511
+TILES(many, 8, true, 512)               // with fewer registers for a thread
+
+#define STATES_PER_LANE(Q)                                                                                       \
+    KERNEL __launch_bounds__(512) finish_##Q(const Args a) {                                                     \
+        float* mantissas = reinterpret_cast<float*>(shared);                                                     \
+        finish_block<Q>(a, blockIdx.x, blockDim.x / 32, mantissas, shared + a.keep * Q * 32 * a.warps);          \
+    }
+
+STATES_PER_LANE(2)
+STATES_PER_LANE(4)
+STATES_PER_LANE(8)

@@ -9,7 +9,8 @@
 #define CODE __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
 #define EACH_LANE(lane) if (const int lane = threadIdx.x & 31; true)
-#define EACH_WARP(warp, count) if (const int warp = threadIdx.x >> 5; warp < (count))
+// The shuffle tells the compiler that all lanes know the same warp: no shuffle inside need ask who is there.
+#define EACH_WARP(warp, count) if (const int warp = __shfl_sync(0xffffffffu, threadIdx.x >> 5, 0); warp < (count))
 #define BARRIER() __syncthreads()
 #define WARP_BARRIER() __syncwarp()
 #define THREAD_INDEX int(threadIdx.x)
@@ -40,6 +41,7 @@ CODE unsigned short float_to_half(float f) {
 }
 
 template <class T> CODE Reg<T> shift_up(const Reg<T>& x) { return {__shfl_up_sync(0xffffffffu, x.value, 1)}; }
+template <class T> CODE Reg<T> shift_down(const Reg<T>& x) { return {__shfl_down_sync(0xffffffffu, x.value, 1)}; }
 template <class T> CODE T broadcast(const Reg<T>& x, int from) { return __shfl_sync(0xffffffffu, x.value, from); }
 template <class T> CODE T sum_all(const Reg<T>& x) {
     T sum = x.value;
@@ -50,6 +52,23 @@ CODE float max_all(const Reg<float>& x) {
     float top = x.value;
     UNROLL for (int step = 16; step; step >>= 1) top = fmaxf(top, __shfl_xor_sync(0xffffffffu, top, step));
     return top;
+}
+CODE int count_all(const Reg<int>& x) {  // the sum of whole numbers
+#if __CUDA_ARCH__ >= 800
+    return __reduce_add_sync(0xffffffffu, x.value);
+#else
+    return sum_all(x);
+#endif
+}
+CODE int nearest(float x) { return __float2int_rn(x); }
+CODE void load_eight(const float* from, float* to) {     // from a multiple of 32 bytes
+    const float4 head = reinterpret_cast<const float4*>(from)[0], tail = reinterpret_cast<const float4*>(from)[1];
+    to[0] = head.x; to[1] = head.y; to[2] = head.z; to[3] = head.w;
+    to[4] = tail.x; to[5] = tail.y; to[6] = tail.z; to[7] = tail.w;
+}
+CODE void store_eight(float* to, const float* from) {
+    reinterpret_cast<float4*>(to)[0] = make_float4(from[0], from[1], from[2], from[3]);
+    reinterpret_cast<float4*>(to)[1] = make_float4(from[4], from[5], from[6], from[7]);
 }
 #else
 #include <cmath>
@@ -96,6 +115,11 @@ template <class T> CODE Reg<T> shift_up(const Reg<T>& x) {
     EACH_LANE(lane) y[lane] = x[lane ? lane - 1 : 0];
     return y;
 }
+template <class T> CODE Reg<T> shift_down(const Reg<T>& x) {
+    Reg<T> y;
+    EACH_LANE(lane) y[lane] = x[lane < 31 ? lane + 1 : 31];
+    return y;
+}
 template <class T> CODE T broadcast(const Reg<T>& x, int from) { return x[from]; }
 template <class T> CODE T sum_all(Reg<T> x) {  // the same butterfly as on the device: the same bits
     for (int step = 16; step; step >>= 1) {
@@ -109,4 +133,8 @@ CODE float max_all(const Reg<float>& x) {
     EACH_LANE(lane) top = std::fmax(top, x[lane]);
     return top;
 }
+CODE int count_all(const Reg<int>& x) { return sum_all(x); }
+CODE int nearest(float x) { return x >= 2147483648.0f ? 2147483647 : int(std::nearbyint(x)); }
+CODE void load_eight(const float* from, float* to) { std::memcpy(to, from, 32); }
+CODE void store_eight(float* to, const float* from) { std::memcpy(to, from, 32); }
 #endif

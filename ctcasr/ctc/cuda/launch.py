@@ -59,7 +59,7 @@ class Kernels:
         pointer = ctypes.byref(function)
         code = driver().cuModuleGetFunction(pointer, self._module, name.encode())
         _check(code, f"find {name}")
-        if name.startswith("occupancies"):
+        if name.startswith(("finish", "segments")):
             shared = BYTES_OF_A_STATE * SHARED_STATES
             code = driver().cuFuncSetAttribute(function, _MAX_DYNAMIC_SHARED, shared)
             _check(code, f"set up {name}")

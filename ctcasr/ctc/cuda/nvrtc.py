@@ -14,7 +14,17 @@ from pathlib import Path
 from ctcasr.ctc.errors import KernelError
 from ctcasr.kernels.atomic import replacing
 
-SOURCES = ("kernels.cu", "frames.cuh", "chains.cuh", "batch.cuh", "lattice.cuh", "lanes.cuh")
+SOURCES = (
+    "kernels.cu",
+    "finish.cuh",
+    "sweeps.cuh",
+    "tiles.cuh",
+    "chains.cuh",
+    "frames.cuh",
+    "batch.cuh",
+    "lattice.cuh",
+    "lanes.cuh",
+)
 _KEY_LETTERS = 32  # of the checksum in the name of a cached file
 _CACHE_FORMAT = 2  # a checksum of the code comes before it
 # Products are fused where the source says so: the same bits on the host.

@@ -2,19 +2,21 @@
 // It also stands in for the driver, so that the Python side of a launch runs: only what launch.py calls.
 #include <string>
 
-#include "chains.cuh"
-#include "frames.cuh"
+#include "finish.cuh"
 
-template <int Q> static void per_lane(const std::string& kernel, int x, int y, int shared, const Args& a) {
-    std::vector<float> m(shared / 8);
-    std::vector<int> e(shared / 8);
-    for (int j = 0; j < y; ++j)
-        for (int i = 0; i < x; ++i) {
-            if (kernel == "chains") chain_block<Q>(a, i, j);
-            if (kernel == "finish") finish_warp<Q>(a, i);
-            const int segments = a.slots - 1;
-            if (kernel == "occupancies") occupancy_block<Q>(a, i / segments, i % segments, m.data(), e.data());
-        }
+template <int Q, bool MANY>
+static void tiles(const std::string& kernel, int x, int y, std::vector<int>& shared, const Args& a) {
+    for (int i = 0; i < x; ++i) {
+        if (kernel == "segments") segment_block<Q, MANY>(a, i / a.chunks, i % a.chunks, shared.data());
+        for (int direction = 0; direction < y && kernel == "sweeps"; ++direction)
+            direction ? sweep_block<Q, true, MANY>(a, i, shared.data()) : sweep_block<Q, false, MANY>(a, i, shared.data());
+    }
+}
+
+template <int Q> static void finish(int x, int threads, std::vector<int>& shared, const Args& a) {
+    float* mantissas = reinterpret_cast<float*>(shared.data());
+    for (int i = 0; i < x; ++i)
+        finish_block<Q>(a, i, threads / 32, mantissas, shared.data() + shared.size() / 2);
 }
 
 extern "C" int args_size() { return sizeof(Args); }
@@ -23,16 +25,20 @@ extern "C" void launch(const char* name, int x, int y, int threads, int shared, 
     const Args& a = *args;
     const std::string full(name), kernel = full.substr(0, full.find('_'));
     reverse_warps = reversed;
+    std::vector<int> memory(shared / 4);
     if (kernel == "prepare")
-        for (int row = 0; row < x; ++row) prepare_block(a, row);
-    else if (kernel == "emissions" || kernel == "gradient")
-        for (long long i = 0; i < (long long)x * (threads / 32); ++i) frame_warp(a, kernel == "gradient", i);
-    else if (full.back() == '2')
-        per_lane<2>(kernel, x, y, shared, a);
-    else if (full.back() == '4')
-        per_lane<4>(kernel, x, y, shared, a);
-    else
-        per_lane<8>(kernel, x, y, shared, a);
+        for (int row = 0; row < x; ++row) prepare_block(a, row, memory.data());
+    for (long long i = 0; i < (long long)x * (threads / 32); ++i) {
+        if (kernel == "scores") score_warp(a, i);
+        if (kernel == "gradient") gradient_warp(a, i);
+    }
+    const std::string size = full.substr(full.find('_') + 1);
+    if (size == "short") tiles<4, false>(kernel, x, y, memory, a);
+    if (size == "one") tiles<8, false>(kernel, x, y, memory, a);
+    if (size == "few" || size == "many") tiles<8, true>(kernel, x, y, memory, a);
+    if (full == "finish_2") finish<2>(x, threads, memory, a);
+    if (full == "finish_4") finish<4>(x, threads, memory, a);
+    if (full == "finish_8") finish<8>(x, threads, memory, a);
 }
 
 extern "C" {
@@ -50,7 +56,9 @@ int cuGetErrorString(int, const char** text) { return *text = "refused by the tw
 int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned threads, unsigned ty, unsigned tz,
                    unsigned shared, void* stream, void** parameters, void** extra) {
     const std::string& name = *static_cast<std::string*>(function);
-    const unsigned most = name.find('_') == name.npos ? 256 : name.back() == '2' ? 128 : 512;  // __launch_bounds__
+    const std::string size = name.substr(name.find('_') + 1);
+    const unsigned most = size == "short" || size == "one" ? 32 : size == "few" || size == "scores" ? 128
+                        : size == "prepare" || size == "gradient" ? 256 : 512;  // __launch_bounds__
     if (!x || !y || z != 1 || ty != 1 || tz != 1 || threads > most || threads % 32 || extra) return 1;
     if (shared > unsigned(granted) || stream != reinterpret_cast<void*>(7)) return 2;
     launch(name.c_str(), int(x), int(y), int(threads), int(shared), static_cast<const Args*>(parameters[0]), 0);

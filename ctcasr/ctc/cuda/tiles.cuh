@@ -1,0 +1,212 @@
+// The recursion of one warp on the fast road: four neighbouring states, a tile, share one exponent.
+//
+// The exponents move every PERIOD frames. Until then a frame is a few additions and products of plain floats, and a
+// state that has fallen too far behind its neighbours becomes zero. Whether that lost anything shows afterwards (the
+// occupancies of a frame no longer sum to the probability of the row); such a row is computed anew by lattice.cuh,
+// where each state has an exponent of its own.
+//
+// Both directions keep the same labels in the same lane. Forward, a pair of states is a label and the blank before it;
+// backward, a label and the blank after it. Seen along the chain that is the same recursion.
+#pragma once
+#include "batch.cuh"
+
+constexpr int TILE = 4;                 // states of a tile along the chain: blank, label, blank, label
+constexpr int PERIOD = 4;               // frames between two moves of the exponents: a state moves 2 * PERIOD states
+constexpr int TOP = 40;                 // a tile's window is brought to 2^TOP; products of two tiles stay finite
+constexpr int EMPTY = NOTHING;          // exponent of a tile that holds nothing
+
+constexpr int EDGE_WORDS = 16;          // what a warp must know of the warp before it, for one chunk of frames
+enum EdgeWord {
+    EDGE_STATE = 0,                     // [CHUNK] its last state before each frame
+    EDGE_START = CHUNK,                 // exponent of that state at the beginning of the chunk
+    EDGE_LAST,                          // [2] top of its last tile at each move
+    EDGE_BEFORE = EDGE_LAST + 2,        // [2] and of the tile before that
+    EDGE_AFTER = EDGE_BEFORE + 2,       // [2] exponent of its last tile after each move
+};
+
+// A word of what comes to the first warp of a chain: nothing.
+CODE int nothing_enters(int word) { return word < EDGE_START ? 0 : EMPTY; }
+
+CODE int limited(int exponent) { return min(exponent, 127); }
+
+// MANY: the row has more warps than one, and what leaves a warp enters the next; see EdgeWord.
+template <int Q, bool BACKWARD, bool MANY> struct Chain {
+    static constexpr int TILES = Q / TILE, LABELS = Q / 2, ENTRY = BACKWARD ? 31 : 0, EXIT = 31 - ENTRY;
+    int warp;
+    Reg<float> state[Q];                // along the chain
+    Reg<float> outer;                   // backward only: the blank before the lane's first label
+    Reg<int> exponent[TILES];
+    Reg<float> bridge[TILES];           // brings what enters a tile to the tile's exponent
+    Reg<float> skip[LABELS];            // 1 where the blank before this label may be left out
+
+    CODE int first_label(int lane) const { return (warp * 32 + lane) * LABELS; }
+    // Position of the lane's j-th label along the chain.
+    CODE int position(int lane, int j) const { return first_label(lane) + (BACKWARD ? LABELS - 1 - j : j); }
+
+    // Places the chain before its first frame: one virtual state with probability one.
+    CODE void place(const TileRow& row, int as_warp) {
+        warp = as_warp;
+        EACH_LANE(lane) {
+            UNROLL for (int j = 0; j < LABELS; ++j) {
+                const int u = position(lane, j), before = BACKWARD ? u + 1 : u - 1;
+                const bool inside = u < row.labels && before >= 0 && before < row.labels;
+                skip[j][lane] = inside && row.index[u] != row.index[before] ? 1.0f : 0.0f;
+                const int start = BACKWARD ? row.labels - 1 : 0;
+                state[2 * j][lane] = u == start ? 1.0f : 0.0f;
+                state[2 * j + 1][lane] = 0.0f;
+            }
+            outer[lane] = BACKWARD && first_label(lane) == row.labels ? 1.0f : 0.0f;
+            UNROLL for (int i = 0; i < TILES; ++i) {
+                exponent[i][lane] = 0;
+                bridge[i][lane] = 1.0f;
+            }
+            if (!MANY && lane == ENTRY) bridge[0][lane] = 0.0f;
+        }
+    }
+
+    // A mark is [Q + 1 + TILES, 32 * warps]: states, the outer blank, exponents.
+    CODE void store(float* mark, int stride) const {
+        EACH_LANE(lane) {
+            const int thread = warp * 32 + lane;
+            UNROLL for (int q = 0; q < Q; ++q) mark[q * stride + thread] = state[q][lane];
+            mark[Q * stride + thread] = outer[lane];
+            UNROLL for (int i = 0; i < TILES; ++i)
+                mark[(Q + 1 + i) * stride + thread] = as_float(exponent[i][lane]);
+        }
+    }
+    CODE void load(const float* mark, int stride, const int* edge) {
+        EACH_LANE(lane) {
+            const int thread = warp * 32 + lane;
+            UNROLL for (int q = 0; q < Q; ++q) state[q][lane] = mark[q * stride + thread];
+            outer[lane] = mark[Q * stride + thread];
+            UNROLL for (int i = 0; i < TILES; ++i) exponent[i][lane] = as_int(mark[(Q + 1 + i) * stride + thread]);
+        }
+        build_bridges(MANY ? edge[EDGE_START] : EMPTY);
+    }
+
+    CODE Reg<float> along(const Reg<float>& x) const { return BACKWARD ? shift_down(x) : shift_up(x); }
+    CODE Reg<int> along(const Reg<int>& x) const { return BACKWARD ? shift_down(x) : shift_up(x); }
+
+    // `entering` is the exponent of the last tile of the warp before.
+    CODE void build_bridges(int entering) {
+        const Reg<int> last = along(exponent[TILES - 1]);
+        EACH_LANE(lane) {
+            const int before = lane == ENTRY ? entering : last[lane];
+            bridge[0][lane] = power_of_two(limited(before - exponent[0][lane]));
+            UNROLL for (int i = 1; i < TILES; ++i)
+                bridge[i][lane] = power_of_two(limited(exponent[i - 1][lane] - exponent[i][lane]));
+        }
+    }
+
+    // Sums what may flow into each state. `entering` is the last state of the warp before, one frame ago.
+    CODE void sum(float entering) {
+        Reg<float> border = along(state[Q - 1]);
+        EACH_LANE(lane) {
+            if (MANY && lane == ENTRY) border[lane] = entering;
+            if (BACKWARD) outer[lane] += state[Q - 1][lane];
+            UNROLL for (int i = TILES - 1; i >= 0; --i) {
+                const float outside = i ? state[i > 0 ? i * TILE - 1 : 0][lane] : border[lane];
+                const float from = outside * bridge[i][lane];
+                Reg<float>* tile = state + i * TILE;
+                tile[3][lane] = fmaf(skip[2 * i + 1][lane], tile[1][lane], tile[3][lane] + tile[2][lane]);
+                tile[2][lane] = tile[2][lane] + tile[1][lane];
+                tile[1][lane] = fmaf(skip[2 * i][lane], from, tile[1][lane] + tile[0][lane]);
+                tile[0][lane] = tile[0][lane] + from;
+            }
+        }
+    }
+
+    // Multiplies by the emissions of frame `i` of the chunk: row 0 is the blank, then the labels of the lane in order.
+    CODE void emit(const Reg<float> (&emissions)[LABELS + 1][CHUNK], int i) {
+        EACH_LANE(lane) {
+            if (BACKWARD) outer[lane] *= emissions[0][i][lane];
+            UNROLL for (int j = 0; j < LABELS; ++j) {
+                const int label = BACKWARD ? LABELS - 1 - j : j;
+                state[2 * j][lane] *= emissions[0][i][lane];
+                state[2 * j + 1][lane] *= emissions[1 + label][i][lane];
+            }
+        }
+    }
+
+    // Moves the exponents: what a tile holds, and what may reach it until the next move, comes to 2^TOP. `edge` is
+    // what comes from the warp before, `record` becomes what the warp after has to know.
+    CODE void move(const int* edge, int half, int* record) {
+        Reg<int> top[TILES];
+        EACH_LANE(lane) UNROLL for (int i = 0; i < TILES; ++i) {
+            float most = i == TILES - 1 && BACKWARD ? outer[lane] : 0.0f;
+            UNROLL for (int q = 0; q < TILE; ++q) most = fmaxf(most, state[i * TILE + q][lane]);
+            const int level = exponent[i][lane] + (as_int(most) >> 23) - 127;
+            top[i][lane] = most > 0.0f ? level : EMPTY;
+        }
+        Reg<int> one = along(top[TILES - 1]);
+        EACH_LANE(lane) if (lane == ENTRY) one[lane] = MANY ? edge[EDGE_LAST + half] : EMPTY;
+        const Reg<int> before = TILES > 1 ? top[TILES > 1 ? TILES - 2 : 0] : one;
+        Reg<int> two = along(before);
+        EACH_LANE(lane) if (lane == ENTRY) two[lane] = MANY ? edge[EDGE_BEFORE + half] : EMPTY;
+        EACH_LANE(lane) UNROLL for (int i = TILES - 1; i >= 0; --i) {
+            const int first = i ? top[i > 0 ? i - 1 : 0][lane] : one[lane];
+            const int second = i > 1 ? top[i > 1 ? i - 2 : 0][lane] : i == 1 ? one[lane] : two[lane];
+            const int next = max(max(top[i][lane], max(first, second)) - TOP, EMPTY);
+            const float scale = power_of_two(limited(exponent[i][lane] - next));
+            exponent[i][lane] = next;
+            UNROLL for (int q = 0; q < TILE; ++q) state[i * TILE + q][lane] *= scale;
+            if (BACKWARD && i == TILES - 1) outer[lane] *= scale;
+        }
+        if (MANY)
+            EACH_LANE(lane) if (lane == EXIT) {
+                record[EDGE_LAST + half] = top[TILES - 1][lane];
+                record[EDGE_BEFORE + half] = before[lane];
+                record[EDGE_AFTER + half] = exponent[TILES - 1][lane];
+            }
+        build_bridges(MANY ? edge[EDGE_AFTER + half] : EMPTY);
+    }
+};
+
+// The emissions of one chunk for the labels of a lane.
+template <int Q> struct Emissions {
+    Reg<int> columns[Q / 2];
+    Reg<float> value[Q / 2 + 1][CHUNK];
+
+    CODE void place(const TileRow& row, int warp) {
+        EACH_LANE(lane) UNROLL for (int j = 0; j < Q / 2; ++j) {
+            const int u = (warp * 32 + lane) * (Q / 2) + j;
+            columns[j][lane] = u < row.labels ? row.index[u] : 0;
+        }
+    }
+    CODE void fetch(const TileRow& row, int chunk) {
+        const float* line = row.probabilities + (long long)chunk * row.width * CHUNK;
+        EACH_LANE(lane) {
+            UNROLL for (int j = 0; j <= Q / 2; ++j) {
+                const int column = j ? columns[j > 0 ? j - 1 : 0][lane] : 0;
+                float eight[CHUNK];
+                load_eight(line + column * CHUNK, eight);
+                UNROLL for (int i = 0; i < CHUNK; ++i) value[j][i][lane] = eight[i];
+            }
+        }
+    }
+};
+
+// Runs one chunk of frames, of which FULL says that all exist. `summed(i)` sees the states before the emissions of
+// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents. edge, record: [EDGE_WORDS].
+template <bool FULL, int Q, bool BACKWARD, bool MANY, class Summed, class Emitted, class Moved>
+CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, int frames, const int* edge, int* record,
+                    Summed summed, Emitted emitted, Moved moved) {
+    constexpr int EXIT = Chain<Q, BACKWARD, MANY>::EXIT;
+    if (MANY)
+        EACH_LANE(lane) if (lane == EXIT) record[EDGE_START] = chain.exponent[Q / TILE - 1][lane];
+    UNROLL for (int step = 0; step < CHUNK; ++step) {
+        const int i = BACKWARD ? CHUNK - 1 - step : step;
+        if (MANY)
+            EACH_LANE(lane) if (lane == EXIT) record[EDGE_STATE + step] = as_int(chain.state[Q - 1][lane]);
+        if (FULL || i < frames) {
+            chain.sum(MANY ? as_float(edge[EDGE_STATE + step]) : 0.0f);
+            summed(i);
+            chain.emit(now.value, i);
+            emitted(i);
+        }
+        if (step % PERIOD == PERIOD - 1) {
+            chain.move(edge, step / PERIOD, record);
+            moved(step / PERIOD);
+        }
+    }
+}
