@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from ctcasr.seq import Seq
+from ctcasr.seq import Seq, to_device
 
 Item = TypeVar("Item")
 
@@ -208,7 +208,7 @@ class Batch:
         """The same with sound, video and labels on `device`; targets stay on the host."""
         labels = self.labels
         if labels is not None:
-            labels = labels.to(device, non_blocking=True)
+            labels = to_device(labels, device)
         return replace(
             self,
             audio=self.audio.to(device),

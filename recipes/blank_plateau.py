@@ -31,7 +31,7 @@ from ctcasr.scoring.errors import word_errors
 from ctcasr.show import draw_arms, release_step
 from ctcasr.specs import ConvSpec
 from ctcasr.text import Alphabet
-from ctcasr.train import TrainConfig, fit, option, parse, required
+from ctcasr.train import TrainConfig, fit, option, parse, pick_device, required
 
 CONV = (ConvSpec(16, (5, 5), (2, 2)), ConvSpec(16, (5, 5), (2, 2)))
 
@@ -139,7 +139,7 @@ def results_of(s: Settings, arm: Arm, folder: Path, checks: list[CheckRecord]) -
     words (by utterance), curve (step, CER, WER at each check), verdicts.
     """
     curve = [(check.step, check.metrics["cer"], check.metrics["wer"]) for check in checks]
-    best = Recogniser.load_checkpoint(folder / "best.pt")
+    best = Recogniser.load_checkpoint(folder / "best.pt", pick_device(s.device))
     best.blank_penalty = arm.blank_penalty
     scored = evaluate(best, read_manifest(s.valid).utterances)
     tallies = [word_errors(row.reference, row.hypothesis.text) for row in scored.rows]

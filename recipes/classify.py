@@ -25,7 +25,8 @@ from ctcasr.net import Pruner, Schedule
 from ctcasr.run_cli import run_cli, run_training
 from ctcasr.scoring.confusion import Confusion, PooledAccuracy, pooled
 from ctcasr.show import draw_classes
-from ctcasr.train import Parts, RunSettings, World, option, parse, read_manifests, saved_run
+from ctcasr.train import Parts, RunSettings, option, parse, read_manifests, saved_run
+from ctcasr.train.world import World, pick_device
 
 
 @dataclass(frozen=True)
@@ -129,12 +130,7 @@ def prepare(s: Settings, fold: data.Fold, world: World) -> Parts:
         jitter = data.Jitter(spec.samples, s.pad, noises=noises)
         speeds = [float(speed) for speed in s.speeds.split(",")]
         corpus = data.Corpus(train_lines, None, rate_hz, jitter, speeds, labels=labels)
-    train_loader = data.Loader(
-        corpus,
-        batch_size=s.batch_size,
-        seed=s.seed,
-        **world.share,
-    )
+    train_loader = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed, **world.share)
     dev_loader = None
     if dev_lines:
         dev_corpus = data.Corpus(dev_lines, None, rate_hz, clip, labels=labels)
@@ -158,7 +154,8 @@ def prepare(s: Settings, fold: data.Fold, world: World) -> Parts:
 def score(s: Settings, fold: data.Fold) -> Confusion:
     """The best checkpoint of a round on its test clips."""
     out = Path(s.out)
-    result = evaluate_classes(Classifier.load(out / "best.pt"), fold.test)
+    best = Classifier.load(out / "best.pt", pick_device(s.device))
+    result = evaluate_classes(best, fold.test)
     draw_classes(out, result.tally)
     print(f"{fold.name or s.valid}: {result}", flush=True)
     result.write(out / "test")  # at last: who finds it knows that the round is done

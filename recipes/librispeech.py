@@ -30,6 +30,7 @@ from ctcasr.train import (
     World,
     option,
     parse,
+    pick_device,
     read_manifests,
     read_split,
     required,
@@ -150,7 +151,7 @@ def make_pieces(s: Settings, texts: Sequence[str]) -> Pieces:
 def score(s: Settings, manifest: Path) -> None:
     """The word error rate on a manifest that neither trained nor selected."""
     out = Path(s.out)
-    best = Recogniser.load_checkpoint(out / "best.pt")
+    best = Recogniser.load_checkpoint(out / "best.pt", pick_device(s.device))
     result = evaluate(best, read_manifest(manifest).utterances)
     print(f"{manifest.stem}: {result}; details in {result.write(out / manifest.stem)}")
     result.refuse_nothing()

@@ -30,6 +30,7 @@ from ctcasr.train import (
     World,
     option,
     parse,
+    pick_device,
     read_manifests,
     read_split,
     required,
@@ -154,7 +155,7 @@ def report(s: Settings, drawn: Sequence[Utterance]) -> None:
     """Pictures of the run and of some utterances, and the score on the valid part."""
     out = Path(s.out)
     print(f"checkpoint: {out / 'best.pt'}")
-    best = Recogniser.load_checkpoint(out / "best.pt")
+    best = Recogniser.load_checkpoint(out / "best.pt", pick_device(s.device))
     try:
         pictures = draw_run(out)
         for utterance in drawn:

@@ -58,7 +58,9 @@ class Listener:
                 f"expected an enhancer at the listener's {self.rate_hz} Hz; "
                 f"got {float(samples.rate):g} Hz"
             )
-        model = self.recogniser.model.to(samples.device)
+        model = self.recogniser.model
+        if next(model.parameters()).device != samples.device:
+            model.to(samples.device)
         still(model)
         logits = self.recogniser.logits(samples)
         losses = ctc_loss(

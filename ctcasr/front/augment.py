@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.front.mask import SpecAugment
-from ctcasr.seq import Seq
+from ctcasr.seq import Seq, to_device
 from ctcasr.signal.acoustics import convolve, gain_for_snr, room_response
 
 _OWN_DRAW = 0x2545F491  # keeps what is drawn here apart from the masks
@@ -206,4 +206,4 @@ def _choose(draws: np.ndarray, choices: int | np.ndarray) -> np.ndarray:
 
 def _on_device(values: np.ndarray, like: Tensor) -> Tensor:
     """Numbers from the host beside a tensor."""
-    return torch.from_numpy(values).to(like.device, non_blocking=True)
+    return to_device(torch.from_numpy(values), like.device)

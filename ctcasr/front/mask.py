@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ctcasr.seq import Seq
+from ctcasr.seq import Seq, to_device
 
 
 class SpecAugment:
@@ -70,9 +70,9 @@ class SpecAugment:
             _hide(hidden_time[row], length, self.time_masks, widest, generator)
             widest = int(self.freq_width * bins)
             _hide(hidden_freq[row], bins, self.freq_masks, widest, generator)
-        time = torch.from_numpy(hidden_time)[:, :, None]
-        freq = torch.from_numpy(hidden_freq)[:, None, :]
-        hidden = (time | freq).to(features.device, non_blocking=True)
+        time = to_device(torch.from_numpy(hidden_time), features.device)
+        freq = to_device(torch.from_numpy(hidden_freq), features.device)
+        hidden = time[:, :, None] | freq[:, None, :]
         return features.with_data(features.data.masked_fill(hidden, 0.0))
 
 

@@ -48,6 +48,11 @@ class RecurrentLayer(nn.Module):
         """Outputs [B, T, H or 2H]; padding is zero."""
         if self._can_compile(x):
             return self.compiled(x)
+        if x.device.type == "cuda" and torch.is_autocast_enabled("cuda"):
+            # There torch gives cuDNN's RNNs float16, whatever type was asked for, and gradients
+            # that nobody scales lose their bits. In float32 cuDNN multiplies in TF32.
+            with torch.autocast("cuda", enabled=False):
+                return self.by_torch(x.with_data(x.data.float()))
         return self.by_torch(x)
 
     def compiled(self, x: Seq) -> Seq:

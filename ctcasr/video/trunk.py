@@ -95,7 +95,8 @@ class VisualTrunk(nn.Module):
         pictures = self.front_norm(pictures).relu()
         pictures = self.stages(self.pool(pictures))
         averages = self.average(pictures).flatten(1)
-        features[video.mask] = self.linear(averages).relu()
+        seen = self.linear(averages).relu()
+        features[video.mask] = seen.to(dtype)  # under autocast products have another type
         return video.with_data(features)
 
 

@@ -89,6 +89,24 @@ def test_the_run_directory_holds_all_that_was_promised(trained: Path) -> None:
     assert Recogniser.load(trained / "best.pt").notes["recipe"] == "recognise"
 
 
+def test_the_score_is_made_where_the_training_was(
+    trained: Path, recognise: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = recognise.parse(
+        recognise.Settings, ["--from", str(trained / "settings.toml")], prog="recognise"
+    )
+    devices: list[str | torch.device] = []
+    load = Recogniser.load_checkpoint
+
+    def noted(path: Path, device: str | torch.device = "nowhere") -> Recogniser:
+        devices.append(device)
+        return load(path, device)
+
+    monkeypatch.setattr(recognise.Recogniser, "load_checkpoint", noted)
+    recognise.report(dataclasses.replace(settings, out=str(trained), valid=""), [])
+    assert devices == [torch.device("cpu")]
+
+
 def test_settings_toml_repeats_the_run(
     trained: Path, recognise: ModuleType, tmp_path: Path
 ) -> None:

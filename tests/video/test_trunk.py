@@ -25,6 +25,19 @@ def test_statistics_are_those_of_real_frames() -> None:
     torch.testing.assert_close(trunk.front_norm.running_var, alone)
 
 
+def test_a_step_with_products_in_bfloat16_goes_through() -> None:
+    torch.manual_seed(0)
+    trunk = VisualTrunk(1, 8).train()
+    frames = torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8)
+    video = Seq.stack([frames, frames[:2]], 25)
+    with torch.autocast("cpu", torch.bfloat16):
+        features = trunk(video).data
+    assert features.dtype == torch.float32 and bool(features.isfinite().all())
+    assert bool(features[1, 1].any()) and not bool(features[1, 2].any())
+    features.sum().backward()
+    assert trunk.linear.weight.grad is not None
+
+
 def test_no_frame_gives_zeros() -> None:
     out = VisualTrunk(1, 8).eval()(Seq.stack([torch.zeros((0, 32, 32), dtype=torch.uint8)], 25))
     assert out.data.shape == (1, 0, 8)
