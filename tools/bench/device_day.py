@@ -2,6 +2,8 @@
 
     python tools/bench/device_day.py env            # versions, bandwidth, what is missing
     python tools/bench/device_day.py smoke          # correctness: every width and type
+    python tools/bench/device_day.py small          # a few small batches, for the sanitizer
+    python tools/bench/device_day.py one 64 1000 38 200     # one call, for a profiler
     python tools/bench/device_day.py ctc            # the loss against torch's and cuDNN's
     python tools/bench/device_day.py steps          # optimiser steps: time, memory, waits, kernels
     python tools/bench/device_day.py heads          # steps of enhancers and classifiers
@@ -277,6 +279,21 @@ def loss(batch: Trial, logits: Tensor) -> Tensor:
     ctc_batch = batch.ctc_batch
     lengths = ctc_batch.input_lengths, ctc_batch.target_lengths
     return ctc_loss(logits, ctc_batch.targets, *lengths, reduction="sum")
+
+
+def small() -> None:
+    """A few small batches of each kernel, both roads, for the sanitizer."""
+    for labels, scale in itertools.product((5, 70, 150, 600), (1.0, 30.0)):
+        batch = trial(labels, 40, torch.float32)
+        error = gradient_error(batch._replace(logits=scale * batch.logits))
+        print(f"{batch.name}, scale {scale:g}: {error:.1e}", flush=True)
+
+
+def one(*numbers: str) -> None:
+    """One call of a shape, for a profiler."""
+    batch = noise([int(number) for number in numbers])
+    kernel()(batch.logits, batch.ctc_batch, True)
+    wait()
 
 
 # ---- ctc
@@ -733,6 +750,8 @@ def gridfull(epochs: str = "60", *seeds: str) -> None:
 PARTS: dict[str, Callable[..., None]] = {
     "env": environment,
     "smoke": smoke,
+    "small": small,
+    "one": one,
     "ctc": ctc,
     "steps": steps,
     "heads": heads,

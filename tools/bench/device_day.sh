@@ -9,10 +9,10 @@
 # summary.txt, which is printed at the end, and the logs. .gpu/whl may hold wheels of packages that
 # are missing there, .gpu/data the corpora. Without a device the Python parts run small on the CPU.
 set -u
-PARTS="env smoke tests kernels ctc steps grid"
-declare -A LIMITS=([env]=20 [smoke]=40 [tests]=70 [sanitizer]=70 [kernels]=20 [ctc]=50 [steps]=45
+PARTS="env smoke tests ctc steps grid"
+declare -A LIMITS=([env]=20 [smoke]=40 [tests]=70 [sanitizer]=70 [ctc]=50 [steps]=45
     [grid]=70 [heads]=60 [rnn]=30 [ncu]=45 [gridfull]=400)
-declare -A SHOWN=([env]=4 [smoke]=12 [tests]=30 [sanitizer]=24 [kernels]=8 [ctc]=16 [steps]=60
+declare -A SHOWN=([env]=4 [smoke]=12 [tests]=30 [sanitizer]=24 [ctc]=16 [steps]=60
     [grid]=8 [heads]=20 [rnn]=9 [ncu]=60 [gridfull]=24)
 SECONDS_IN_ALL=600
 export PYTHON=${PYTHON:-python3}
@@ -23,7 +23,6 @@ fi
 export OUT=${OUT:-/tmp/device_day} DAY_DATA=${DAY_DATA:-.gpu/data}
 export PYTHONPATH=/tmp/site:. PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-4}
 LOGS=$(mktemp -d)
-export DAY=$LOGS/day  # device_day.cu, compiled
 mkdir -p "$OUT"
 : > "$OUT/summary.txt"
 
@@ -58,7 +57,8 @@ part() {
 sanitize() {
     for tool in memcheck racecheck; do
         echo "== $tool"
-        timeout -k 2 35 compute-sanitizer --tool $tool --print-limit 5 "$DAY" check 2>&1 | tail -9
+        timeout -k 2 45 compute-sanitizer --tool $tool --print-limit 5 \
+            "$PYTHON" tools/bench/device_day.py small 2>&1 | tail -9
     done
 }
 
@@ -73,27 +73,21 @@ export -f sanitize run_tests
 run_part() {
     local name=$1 limit=$2
     shift 2
-    case $name in  # what needs the compiled program waits for it
+    case $name in
     tests)
-        wait "$BUILD"
         part sanitizer "${LIMITS[sanitizer]}" bash -c sanitize > /dev/null &
         local sanitizer=$!
         part tests "$limit" bash -c run_tests
         wait $sanitizer
         ;;
     sanitizer)
-        wait "$BUILD"
         part sanitizer "$limit" bash -c sanitize
         ;;
-    kernels)
-        wait "$BUILD"
-        part kernels "$limit" "$DAY" time
-        ;;
     ncu)
-        wait "$BUILD"
-        part ncu "$limit" ncu --clock-control none --launch-count 6 --section SpeedOfLight \
+        part ncu "$limit" ncu --clock-control none --launch-count 6 \
+            -k regex:"scores|sweeps|segments|finish|gradient" --section SpeedOfLight \
             --section Occupancy --section WarpStateStats --section LaunchStats \
-            "$DAY" one 64 1000 38 200
+            "$PYTHON" tools/bench/device_day.py one 64 1000 38 200
         ;;
     *) part "$name" "$limit" "$PYTHON" tools/bench/device_day.py "$name" "$@" ;;
     esac
@@ -105,11 +99,6 @@ if ls .gpu/whl/*.whl > /dev/null 2>&1 && [[ -z ${DAY_KEEP_PACKAGES:-} ]]; then
     "$PYTHON" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --upgrade \
         --target /tmp/site .gpu/whl/*.whl 2>&1 | tail -3
 fi
-CAPABILITY=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2> /dev/null | head -1)
-CAPABILITY=${CAPABILITY:-9.0}
-nvcc -std=c++17 --fmad=false -O3 -lineinfo -arch="sm_${CAPABILITY/./}" -I ctcasr/ctc/cuda \
-    tools/bench/device_day.cu -o "$DAY" > "$LOGS/nvcc.log" 2>&1 &
-BUILD=$!
 for asked in ${*:-$PARTS}; do
     IFS=: read -r -a words <<< "$asked"
     name=${words[0]%%=*}
