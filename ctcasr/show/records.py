@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ctcasr.diagnose import Cause, Verdict
-from ctcasr.records import CheckRecord, Record, StartRecord, StepRecord
+from ctcasr.records import CheckRecord, EpochRecord, Record, StartRecord, StepRecord
 from ctcasr.show.terminal import printable
 
 NO_METRICS = {"utterances", "empty_hypotheses"}  # counts that a check holds beside its metrics
@@ -42,6 +42,14 @@ class Sample:
     hypothesis: str
     blank: Sequence[float] | None = None  # posterior of the blank, frame by frame
     spikes: Sequence[Sequence[Any]] = ()  # (frame, symbol, posterior) of what is written
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A training line whose transcript may be wrong, as the trainer named it."""
+
+    line: str
+    loss: float  # nats per symbol
 
 
 def number(value: object) -> float | None:
@@ -126,6 +134,18 @@ def samples_of(check: CheckRecord) -> list[Sample]:
             )
         )
     return samples
+
+
+def suspects_of(epoch: EpochRecord) -> list[Suspect]:
+    """The lines that an epoch names; what is no line is passed over."""
+    suspects = []
+    for entry in epoch.details.get("suspects") or ():
+        if not isinstance(entry, Mapping):
+            continue
+        loss = number(entry.get("loss"))
+        if loss is not None:
+            suspects.append(Suspect(printable(str(entry.get("line") or "")), loss))
+    return suspects
 
 
 def verdict_of(check: CheckRecord) -> Verdict | None:

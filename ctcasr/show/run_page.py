@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from ctcasr.diagnose import verdict
-from ctcasr.records import CheckRecord, EventRecord, Record, StepRecord, read_records
+from ctcasr.records import CheckRecord, EpochRecord, EventRecord, Record, StepRecord, read_records
 from ctcasr.show.charts import Curve, Mark, Point, chart
 from ctcasr.show.curves import smoothed
 from ctcasr.show.page import Column, Section, facts, page, table, write_html
@@ -17,11 +17,13 @@ from ctcasr.show.page_samples import samples
 from ctcasr.show.page_verdicts import banner, history, verdicts_of
 from ctcasr.show.records import (
     FIRST_METRICS,
+    Suspect,
     final_course,
     metric_names,
     metrics_of,
     number,
     series,
+    suspects_of,
 )
 from ctcasr.show.run_view import RunView
 from ctcasr.show.units import (
@@ -56,6 +58,11 @@ _STEPS_WHY = (
     "A gradient norm that grows while the loss does not fall, or jumps by powers of ten, asks for "
     "a lower rate; steps usually are 1e-4 to 1e-2 of the weights."
 )
+_SUSPECTS_WHY = (
+    "Lines whose loss stood far out before the network knew any line by heart, the worst first: "
+    "read and hear them. <code>ctcasr audit</code> judges every line by a network that did not "
+    "learn it, and says what is wrong."
+)
 
 
 def write_page(run: Path | str) -> Path:
@@ -78,6 +85,7 @@ def write_page(run: Path | str) -> Path:
         _steps(course),
         samples(course.records),
         history(verdicts),
+        _suspects(course),
         _events(course),
     ]
     return write_html(folder / NAME, page(folder.resolve().name, head, sections))
@@ -251,6 +259,17 @@ def _steps(course: Course) -> Section:
         course.chart(ratios, ratio, log=True),
     ]
     return Section("Steps", _STEPS_WHY, "".join(charts))
+
+
+def _suspects(course: Course) -> Section:
+    """Lines whose loss stood out, from the last epoch that named any."""
+    suspects: list[Suspect] = []
+    for record in course.records:
+        if isinstance(record, EpochRecord):
+            suspects = suspects_of(record) or suspects
+    rows = [[escape(suspect.line), f"{suspect.loss:.2f}"] for suspect in suspects]
+    columns = [Column("line"), Column("nats a symbol", "r")]
+    return Section("Wrong transcripts?", _SUSPECTS_WHY, table(columns, rows))
 
 
 def _events(course: Course) -> Section:

@@ -13,6 +13,7 @@ from ctcasr.show.units import clock, count, percent, short
 from ctcasr.show.words import compare
 
 _LABEL = 12  # cells that the labels take
+_SUSPECTS = 5  # lines that are named
 
 
 def summary(view: RunView, width: int = 80) -> Table:
@@ -63,8 +64,19 @@ def _facts(view: RunView) -> list[tuple[str, Text]]:
         "last": _scores(view.check),
         "blank": _blank(view),
         "left out": left_out(view),
+        "suspects": _suspects(view),
     }
     return [(label, Text(text)) for label, text in facts.items() if text]
+
+
+def _suspects(view: RunView) -> str:
+    """Lines whose transcripts may be wrong; empty where none stands out."""
+    if not view.suspects:
+        return ""
+    named = ", ".join(suspect.line for suspect in view.suspects[:_SUSPECTS])
+    more = len(view.suspects) - _SUSPECTS
+    rest = f" and {more} more" if more > 0 else ""
+    return f"wrong transcripts? {named}{rest} (ctcasr audit tells more)"
 
 
 def _network(view: RunView) -> str:

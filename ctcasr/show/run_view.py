@@ -17,7 +17,7 @@ from ctcasr.records import (
     StartRecord,
     StepRecord,
 )
-from ctcasr.show.records import metrics_of, number, number_of, verdict_of
+from ctcasr.show.records import Suspect, metrics_of, number, number_of, suspects_of, verdict_of
 from ctcasr.show.trace import Trace
 
 RECENT = 50  # steps that the shown loss, gradient, speed and blank shares are means of
@@ -53,6 +53,7 @@ class RunView:
     verdict: Verdict | None = None
     event: EventRecord | None = None  # the last one
     left_out: dict[Reason, set[str]] = field(default_factory=dict)  # utterances named by events
+    suspects: list[Suspect] = field(default_factory=list)  # of the last epoch that named any
     skipped_steps: int = 0
     time_s: float = 0.0  # training time, resumed parts added up
     audio_s: float = 0.0  # audio heard in training
@@ -83,6 +84,7 @@ class RunView:
             self._add_check(record)
         elif isinstance(record, EpochRecord):
             self._plan(record)
+            self.suspects = suspects_of(record) or self.suspects
         elif isinstance(record, EventRecord):
             self._add_event(record)
 

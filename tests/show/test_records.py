@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from ctcasr.records import CheckRecord, StepRecord, record_from
+from ctcasr.records import CheckRecord, EpochRecord, StepRecord, record_from
 from ctcasr.show.records import (
+    Suspect,
     final_course,
     metrics_of,
     number,
     number_of,
     samples_of,
     series,
+    suspects_of,
     verdict_of,
 )
 
@@ -82,3 +84,10 @@ def test_samples_and_verdicts_of_anybody_do_no_harm():
     odd = CheckRecord(step=9, verdict={"causes": [3, {"slug": "x"}], "release_step": "soon"})
     verdict = verdict_of(odd)
     assert verdict is not None and verdict.release_step is None and verdict.causes[0].step == 9
+
+
+def test_suspects_are_read_and_what_is_none_is_passed_over() -> None:
+    told = [{"line": "a", "loss": 2.0}, "b", {"line": "c"}, {"line": "d", "loss": "NaN"}]
+    epoch = EpochRecord(step=1, details={"suspects": told})
+    assert suspects_of(epoch) == [Suspect("a", 2.0)]
+    assert suspects_of(EpochRecord(step=1)) == []

@@ -153,3 +153,14 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     assert not _Tags(write_page(tmp_path).read_text(encoding="utf-8")).open
     with pytest.raises(FileNotFoundError):
         write_page(tmp_path / "nowhere")
+
+
+def test_suspects_are_listed_and_escaped(tmp_path: Path) -> None:
+    folder = run(tmp_path)
+    epoch = {"kind": "epoch", "step": 100, "suspects": [{"line": "t.jsonl:3 (<b>)", "loss": 7.5}]}
+    with open(folder / "records.jsonl", "a", encoding="utf-8") as records:
+        records.write(json.dumps(epoch) + "\n")
+    page = write_page(folder).read_text(encoding="utf-8")
+    assert "Wrong transcripts?" in page and "t.jsonl:3 (&lt;b&gt;)" in page and "7.50" in page
+    (tmp_path / "other").mkdir()
+    assert "Wrong transcripts?" not in write_page(run(tmp_path / "other")).read_text("utf-8")

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from ctcasr.records import Record
+from ctcasr.records import EpochRecord, Record
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
 
@@ -39,3 +39,16 @@ def test_a_run_that_stopped_early_says_so(records: list[Record]) -> None:
 
 def test_nothing_known_is_no_error() -> None:
     assert "0 steps" in printed(RunView())
+
+
+def test_lines_that_stand_out_are_named_from_the_last_epoch_that_has_any() -> None:
+    lines = [{"line": f"train.jsonl:{number} (u)", "loss": 9.0 - number} for number in range(1, 8)]
+    epochs = [
+        EpochRecord(step=1, details={"suspects": [{"line": "early", "loss": 9.0}]}),
+        EpochRecord(step=2, details={"suspects": lines}),
+        EpochRecord(step=3, details={"suspects": []}),
+        EpochRecord(step=4),
+    ]
+    text = " ".join(printed(RunView.of(epochs), 200).split())
+    assert "train.jsonl:1 (u), train.jsonl:2 (u)" in text and "and 2 more" in text
+    assert "early" not in text and "train.jsonl:6" not in text
