@@ -11,6 +11,7 @@ from ctcasr.classify.classifier import Classifier
 from ctcasr.data import read_manifest
 from ctcasr.export.classify import Exported, export_classifier
 from ctcasr.export.recognise import export_recogniser
+from ctcasr.export.sherpa import export_for_sherpa
 from ctcasr.recognise.recogniser import Recogniser
 
 
@@ -18,7 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `ctcasr export`."""
     parser.add_argument("checkpoint")
     parser.add_argument(
-        "--to", required=True, choices=("onnx", "litert"), help="litert: classifiers only"
+        "--to",
+        required=True,
+        choices=("onnx", "sherpa-onnx", "litert"),
+        help="sherpa-onnx: recognisers only; litert: classifiers only",
     )
     parser.add_argument("--out", required=True, help="folder for the files and their report")
     parser.add_argument(
@@ -56,10 +60,15 @@ def _export_recogniser(arguments: argparse.Namespace) -> None:
     clips = read_manifest(arguments.test).utterances if arguments.test else ()
     size = Path(arguments.checkpoint).stat().st_size
     recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
+    if arguments.to == "sherpa-onnx":
+        print(export_for_sherpa(recogniser, Path(arguments.out), clips))
+        return
     print(export_recogniser(recogniser, arguments.to, Path(arguments.out), clips, size=size))
 
 
 def _export_classifiers(arguments: argparse.Namespace) -> None:
+    if arguments.to == "sherpa-onnx":
+        raise ValueError("expected a recogniser for --to sherpa-onnx; got a classifier")
     if not arguments.test:
         raise ValueError(
             "expected --test MANIFEST with clips that a classifier's exported files are run on"

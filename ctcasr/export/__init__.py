@@ -9,16 +9,19 @@ from ctcasr.export.recognise import (
     export_onnx_recogniser,
     export_recogniser,
 )
+from ctcasr.export.sherpa import ExportedForSherpa, export_for_sherpa
 
 __all__ = [
     "Artefact",
     "Exported",
+    "ExportedForSherpa",
     "ExportedRecogniser",
     "Latency",
     "Measured",
     "Runner",
     "Runtime",
     "export_classifier",
+    "export_for_sherpa",
     "export_onnx_recogniser",
     "export_recogniser",
     "measure",
