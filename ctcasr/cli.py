@@ -21,6 +21,7 @@ COMMANDS = {
     "transcribe": "write what is said in sound files",
     "evaluate": "error rates (or accuracy) of a checkpoint on a manifest",
     "enhance": "take the noise out of a sound file, or of every one in a folder",
+    "compare": "which of several systems is better? on result files of any scorer",
     "score-enhanced": "is enhanced speech understood better? on anybody's files",
     "card": "the system card: size, multiply-adds, latency, memory, training",
     "export": "a recogniser or a classifier for another runtime, run there and measured",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +24,9 @@ from ctcasr.show.scene_picture import pictures
 from ctcasr.show.score_files import scores, write_rows, write_scores
 from ctcasr.show.score_page import write_page
 from ctcasr.show.score_table import table
-from ctcasr.show.terminal import TextConsole
+from ctcasr.show.terminal import TextConsole, table_width
 
 REASONS = 5  # for which scenes were left out, that are told
-PIPE_WIDTH = 160  # columns of the table where no terminal says how many there are
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,7 @@ def score_enhanced(
     remarks += remarks_on_parts(dev_scenes, test_scenes)
     remarks += remarks_on_trial(trial.part(test_scenes))
     remarks += remarks_on_units(summary)
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    TextConsole(highlight=False, width=width).print(table(summary, trial, remarks))
+    TextConsole(highlight=False, width=table_width()).print(table(summary, trial, remarks))
     facts = {
         "scenes": str(path),
         "test_scenes": len(test_scenes),

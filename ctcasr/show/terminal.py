@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 from rich.console import Console
+
+PIPE_WIDTH = 160  # columns of a table where no terminal says how many there are
 
 
 class TextConsole(Console):
@@ -17,6 +20,11 @@ class TextConsole(Console):
             BrokenPipeError: always.
         """
         raise BrokenPipeError("nobody reads the output any more")
+
+
+def table_width() -> int | None:
+    """The width for tables: that of the terminal (None), or a wide one where there is none."""
+    return None if sys.stdout.isatty() else PIPE_WIDTH
 
 
 def printable(text: str, encoding: str = "utf-8") -> str:

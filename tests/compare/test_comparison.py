@@ -16,7 +16,7 @@ from ctcasr.compare.comparison import (
 )
 from ctcasr.compare.results import Answer, References, System, references_of
 
-WORDS = "bin lay place set blue green red white".split()
+WORDS = ["bin", "lay", "place", "set", "blue", "green", "red", "white"]
 
 
 def system(name: str, error_rate: float, utterances: int = 60, speakers: int = 3) -> System:
@@ -87,7 +87,7 @@ def test_units_are_speakers_from_twenty_on_or_what_is_asked_for() -> None:
     assert grouping_of(names, few).unit == "utterance"
     assert grouping_of(names, few, "noise").unit == "noise"
     assert grouping_of(names, many, "utterance").unit == "utterance"
-    with pytest.raises(ValueError, match="--block room: expected a field .* known are speaker"):
+    with pytest.raises(ValueError, match=r"--block room: expected a field .* known are speaker"):
         grouping_of(names, many, "room")
 
 

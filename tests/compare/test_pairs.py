@@ -1,4 +1,4 @@
-"""Every pair of systems: words, wins, NIST's tests beside them, and how many utterances it takes."""
+"""Every pair of systems: words, wins, NIST's tests, and how many utterances it takes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ctcasr.compare.pairs import (
 )
 from ctcasr.scoring.bootstrap import Difference
 
-WORDS = "bin lay place set blue green red white".split()
+WORDS = ["bin", "lay", "place", "set", "blue", "green", "red", "white"]
 
 
 def written(rng: np.random.Generator, utterances: int, error_rate: float) -> dict[str, Scored]:

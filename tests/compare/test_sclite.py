@@ -51,9 +51,7 @@ def test_trn_has_the_name_in_its_last_brackets(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"), [("no name", "its name"), ("{ a / b } (u_1)", "alternatives")]
 )
-def test_a_trn_that_is_none_is_told_with_its_line(
-    tmp_path: Path, text: str, message: str
-) -> None:
+def test_a_trn_that_is_none_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ValueError, match=f"a.trn:1: .*{message}"):
         list(read_trn(write(tmp_path, "a.trn", text)))
 
@@ -96,5 +94,5 @@ def test_seglst_is_read(tmp_path: Path) -> None:
 def test_times_that_are_none_are_told(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a.ctm:1: expected a time in seconds; got 'soon'"):
         list(read_ctm(write(tmp_path, "a.ctm", "rec A soon 1 word\n")))
-    with pytest.raises(ValueError, match="a.ctm:1: alternatives"):
+    with pytest.raises(ValueError, match=r"a.ctm:1: alternatives"):
         list(read_ctm(write(tmp_path, "a.ctm", "rec A 0 0 <ALT_BEGIN>\n")))

@@ -12,6 +12,9 @@ import pytest
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.compare.choice import Choice
+from ctcasr.compare.comparison import Comparison, compare_systems
+from ctcasr.compare.comparison import Setting as ComparisonSetting
+from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.compare.scene import Scene
 from ctcasr.compare.summary import Setting, Summary, summarise
 from ctcasr.compare.trial import Hearing, Quality, Trial
@@ -197,3 +200,18 @@ def summary(trial: Trial) -> Summary:
         draws=1000,
     )
     return summarise(trial, scenes, setting)
+
+
+@pytest.fixture
+def comparison() -> Comparison:
+    """Three systems on sixty utterances of two speakers; two of them are equal."""
+    systems = []
+    for name, wrong in (("good", 1), ("same", 1), ("poor & <bad>", 5)):
+        answers = []
+        for number in range(60):
+            said = [f"w{index}" for index in range(8)]
+            heard = ["x"] * (number % (wrong + 1)) + said[number % (wrong + 1) :]
+            fields = {"speaker": f"s{number % 2}"}
+            answers.append(Answer(f"u{number}", " ".join(heard), " ".join(said), fields))
+        systems.append(System.of(name, answers, Path(name), "jsonl"))
+    return compare_systems(systems, references_of(systems), ComparisonSetting(draws=1000), ["none"])

@@ -1,0 +1,188 @@
+"""`ctcasr compare`: which of several systems is better? On result files of any scorer."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctcasr.compare.comparison import (
+    UTTERANCE,
+    Comparison,
+    Setting,
+    compare_systems,
+)
+from ctcasr.compare.formats import Reader
+from ctcasr.compare.normalisers import DEFAULT, NONE
+from ctcasr.compare.results import Answer, System, references_of
+from ctcasr.scoring.bootstrap import DRAWS
+from ctcasr.show.comparison_files import write_comparison
+from ctcasr.show.comparison_page import write_comparison_page
+from ctcasr.show.comparison_table import comparison_table
+from ctcasr.show.terminal import TextConsole, table_width
+
+ROLES = ("id", "hypothesis", "reference", "system")
+_LABEL = re.compile(r"^([^=/\\]+)=(.+)$")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `ctcasr compare`."""
+    parser.add_argument(
+        "results",
+        nargs="+",
+        metavar="[NAME=]FILE",
+        help="results of a system: hypotheses.jsonl, NeMo manifest, id<TAB>text, Kaldi text, .trn, "
+        ".stm, .ctm, SegLST, versa's JSON lines, URGENT's rows, .csv, rows.csv of score-enhanced",
+    )
+    parser.add_argument(
+        "--reference",
+        metavar="FILE",
+        help="what was said, in any of these formats (default: in the files of results)",
+    )
+    parser.add_argument(
+        "--manifest", metavar="FILE", help="JSON lines or CSV with more fields of the utterances"
+    )
+    parser.add_argument("--out", required=True, help="folder for scores.json, tables and page.html")
+    parser.add_argument(
+        "--normaliser",
+        default=DEFAULT,
+        metavar="N",
+        help="none, ctcasr, whisper_basic, whisper_english, nemo_english or module:function "
+        f"(default {DEFAULT})",
+    )
+    parser.add_argument(
+        "--sensitivity",
+        default=NONE,
+        metavar="N,N",
+        help=f"normalisers whose ranking is told besides (default {NONE})",
+    )
+    parser.add_argument(
+        "--strata",
+        default="",
+        metavar="FIELD,FIELD",
+        help="fields by which rates are told (default: speaker, snr_db, noise and the like)",
+    )
+    parser.add_argument(
+        "--block",
+        default="",
+        metavar="FIELD",
+        help="field whose values are independent of each other, as speaker, noise or session "
+        f"(default: speakers from 20 on, else source, else {UTTERANCE})",
+    )
+    parser.add_argument(
+        "--columns",
+        default="",
+        metavar="ROLE=NAME,...",
+        help=f"names of the fields that hold {', '.join(ROLES)}",
+    )
+    parser.add_argument(
+        "--find",
+        type=float,
+        metavar="POINTS",
+        help="difference of WER: how many utterances would show it (default: that seen)",
+    )
+    parser.add_argument(
+        "--draws", type=int, default=DRAWS, help=f"of the bootstrap, 1000 or more (default {DRAWS})"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare, write, print; ValueError or OSError where something cannot be read."""
+    setting = Setting(
+        normaliser=arguments.normaliser,
+        block=arguments.block,
+        strata=listed(arguments.strata),
+        draws=arguments.draws,
+        seed=arguments.seed,
+    )
+    wanted = None if arguments.find is None else arguments.find / 100
+    compare(
+        arguments.results,
+        Path(arguments.out),
+        setting,
+        reference=arguments.reference,
+        manifest=arguments.manifest,
+        columns=columns_of(arguments.columns),
+        sensitivity=listed(arguments.sensitivity),
+        wanted=wanted,
+    )
+    return 0
+
+
+def compare(
+    results: Sequence[str],
+    out: Path,
+    setting: Setting | None = None,
+    *,
+    reference: str | None = None,
+    manifest: str | None = None,
+    columns: dict[str, str] | None = None,
+    sensitivity: Sequence[str] = (),
+    wanted: float | None = None,
+) -> Comparison:
+    """The whole comparison of [NAME=]FILE results: files in `out`; prints the tables.
+
+    Raises:
+        ValueError: for files that cannot be read or compared.
+    """
+    setting = setting or Setting()
+    reader = Reader(columns or {})
+    given: list[Answer] = []
+    if reference is not None:
+        given = reader.references(Path(reference))
+    if manifest is not None:
+        given += facts_alone(Reader().references(Path(manifest)), bool(given))
+    systems: list[System] = []
+    for place in results:
+        name, path = label_of(place)
+        systems += reader.systems(Path(path), name)
+    references = references_of(systems, given)
+    comparison = compare_systems(systems, references, setting, sensitivity)
+    TextConsole(highlight=False, width=table_width()).print(
+        comparison_table(comparison, setting, wanted)
+    )
+    paths = write_comparison(out, comparison, setting)
+    title = " against ".join(comparison.systems) if len(systems) < 4 else f"{len(systems)} systems"
+    page = write_comparison_page(out / "page.html", title, comparison, setting, wanted)
+    print(f"details: {', '.join(str(path) for path in (*paths, page))}")
+    return comparison
+
+
+def facts_alone(answers: Sequence[Answer], has_references: bool) -> list[Answer]:
+    """The fields of a manifest; its texts too where nothing else says what was said."""
+    if not has_references:
+        return list(answers)
+    return [Answer(answer.id, fields=answer.fields) for answer in answers]
+
+
+def label_of(place: str) -> tuple[str, str]:
+    """NAME and FILE of [NAME=]FILE.
+
+    Example:
+        >>> label_of("A=exp/a.trn"), label_of("exp/x=1/a.trn")
+        (('A', 'exp/a.trn'), ('', 'exp/x=1/a.trn'))
+    """
+    found = _LABEL.match(place)
+    return (found[1], found[2]) if found else ("", place)
+
+
+def listed(text: str) -> list[str]:
+    """Names with commas between."""
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def columns_of(text: str) -> dict[str, str]:
+    """Names of columns by role, from `id=uid,hypothesis=asr`.
+
+    Raises:
+        ValueError: for an unknown role.
+    """
+    columns = {}
+    for entry in listed(text):
+        role, _, name = entry.partition("=")
+        if role not in ROLES or not name:
+            raise ValueError(f"--columns: expected {' or '.join(ROLES)} = a name; got {entry!r}")
+        columns[role] = name
+    return columns
