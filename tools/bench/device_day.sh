@@ -11,9 +11,9 @@
 set -u
 PARTS="env smoke tests ctc steps grid"
 declare -A LIMITS=([env]=20 [smoke]=40 [tests]=70 [sanitizer]=70 [ctc]=50 [steps]=45
-    [grid]=70 [heads]=60 [rnn]=30 [ncu]=45 [gridfull]=400)
+    [grid]=70 [heads]=60 [rnn]=30 [ncu]=45 [gridfull]=400 [an4]=400)
 declare -A SHOWN=([env]=4 [smoke]=12 [tests]=30 [sanitizer]=24 [ctc]=16 [steps]=60
-    [grid]=8 [heads]=20 [rnn]=9 [ncu]=60 [gridfull]=24)
+    [grid]=8 [heads]=20 [rnn]=9 [ncu]=60 [gridfull]=24 [an4]=24)
 SECONDS_IN_ALL=600
 export PYTHON=${PYTHON:-python3}
 if [[ ${1:-} == -t ]]; then
@@ -23,6 +23,7 @@ fi
 export OUT=${OUT:-/tmp/device_day} DAY_DATA=${DAY_DATA:-.gpu/data}
 export PYTHONPATH=/tmp/site:. PYTHONUNBUFFERED=1 OMP_NUM_THREADS=${OMP_NUM_THREADS:-4}
 LOGS=$(mktemp -d)
+export LOGS
 mkdir -p "$OUT"
 : > "$OUT/summary.txt"
 
@@ -51,14 +52,18 @@ part() {
     local status=$?
     say "-- $name: status $status, $((SECONDS - started)) s of $limit"
     grep -v '^USDT\|profiler_start\|profiler_stop\|^$' "$LOGS/$name.log" \
-        | tail -n "${SHOWN[$name]}" | cut -c1-180 | tee -a "$OUT/summary.txt"
+        | tail -n "${SHOWN[$name]:-20}" | cut -c1-180 | tee -a "$OUT/summary.txt"
 }
 
-sanitize() {
+sanitize() {  # both tools at once; what Python takes to start is the most of it
+    for tool in memcheck racecheck; do
+        timeout -k 2 "$1" compute-sanitizer --tool $tool --print-limit 5 \
+            "$PYTHON" tools/bench/device_day.py small > "$LOGS/$tool.log" 2>&1 &
+    done
+    wait
     for tool in memcheck racecheck; do
         echo "== $tool"
-        timeout -k 2 45 compute-sanitizer --tool $tool --print-limit 5 \
-            "$PYTHON" tools/bench/device_day.py small 2>&1 | tail -9
+        tail -n 11 "$LOGS/$tool.log"
     done
 }
 
@@ -75,13 +80,13 @@ run_part() {
     shift 2
     case $name in
     tests)
-        part sanitizer "${LIMITS[sanitizer]}" bash -c sanitize > /dev/null &
+        part sanitizer "${LIMITS[sanitizer]}" bash -c "sanitize $((LIMITS[sanitizer] - 3))" > /dev/null &
         local sanitizer=$!
         part tests "$limit" bash -c run_tests
         wait $sanitizer
         ;;
     sanitizer)
-        part sanitizer "$limit" bash -c sanitize
+        part sanitizer "$limit" bash -c "sanitize $((limit - 3))"
         ;;
     ncu)
         part ncu "$limit" ncu --clock-control none --launch-count 6 \

@@ -1,0 +1,127 @@
+"""Trainings on a device by the recipe, in processes of their own, and what their records say."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _device import DATA, DEVICE, KERNELS_ARE_WRONG, OUT
+
+from ctcasr.records import CheckRecord, Record, StepRecord, read_records
+
+RUNS = Path(tempfile.gettempdir()) / "device_day_runs"
+RECIPE = Path(__file__).parents[2] / "recipes" / "recognise.py"
+KEPT = (".jsonl", ".json", ".toml", ".log")  # files of a run that are worth their bytes
+CHECKS = 10  # of a run that are printed
+LOG_LINES = 12  # of a run that failed
+
+
+def grid(budget: str = "25s") -> None:
+    """Train the default recogniser on GRID for so long, and score it."""
+    Run("grid", "grid_s1", "--budget", budget, "--check-every", "4").finish()
+
+
+def gridfull(epochs: str = "60", *seeds: str) -> None:
+    """GRID to convergence: by default three seeds in float32, and one in bfloat16."""
+    train_fully("grid_s1", epochs, seeds)
+
+
+def an4(epochs: str = "60", *seeds: str) -> None:
+    """The same with AN4: 74 speakers who spell."""
+    train_fully("an4", epochs, seeds)
+
+
+def train_fully(corpus: str, epochs: str, seeds: Sequence[str]) -> None:
+    """The first seed alone, in both types, which tells the time; then all others at once."""
+    first, *others = seeds or ("0", "1", "2")
+    flags = ("--epochs", epochs, "--seed")
+    Run(f"{corpus}-fp32-{first}", corpus, *flags, first).finish()
+    Run(f"{corpus}-bf16-{first}", corpus, *flags, first, "--bf16").finish()
+    runs = [Run(f"{corpus}-fp32-{seed}", corpus, *flags, seed) for seed in others]
+    for run in runs:
+        run.finish()
+
+
+class Run:
+    """One training, which begins at once."""
+
+    def __init__(self, name: str, corpus: str, *flags: str) -> None:
+        self.name = name
+        self.out = RUNS / name
+        self.log = RUNS / f"{name}.log"
+        shutil.rmtree(self.out, ignore_errors=True)
+        RUNS.mkdir(parents=True, exist_ok=True)
+        train = str(DATA / corpus / "train.jsonl")
+        valid = str(DATA / corpus / "valid.jsonl")
+        command = [sys.executable, str(RECIPE), "--train", train, "--valid", valid]
+        command += ["--out", str(self.out), "--device", DEVICE, *flags]
+        if KERNELS_ARE_WRONG.exists():
+            command += ["--ctc-backend", "torch"]
+        self.started = time.perf_counter()
+        with open(self.log, "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+    def finish(self) -> None:
+        """Wait for its end and print what came of it; where time is over, as much as there is."""
+        try:
+            self.process.wait()
+        finally:
+            spent_s = time.perf_counter() - self.started
+            print(f"{self.name}: status {self.process.poll()}, {spent_s:.1f} s in all")
+            self.print_log()
+            if (self.out / "records.jsonl").is_file():
+                print_records(read_records(self.out))
+            keep_runs()
+            sys.stdout.flush()
+
+    def print_log(self) -> None:
+        """The score; the end of the log where the run failed."""
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        shown = [line for line in lines if line.startswith("valid:")]
+        for line in shown or lines[-LOG_LINES:]:
+            print(f"  {line[:200]}")
+
+
+def print_records(records: Sequence[Record]) -> None:
+    """Pace, waiting for data, and checks of a run."""
+    taken = [record for record in records if isinstance(record, StepRecord)]
+    checks = [record for record in records if isinstance(record, CheckRecord)]
+    if not taken:
+        print("  no step was recorded")
+        return
+    count = sum_of(taken, "steps")
+    audio_s = sum_of(taken, "audio_s")
+    step_s = sum_of(taken, "step_s")
+    wait_s = sum_of(taken, "wait_s")
+    busy_s = step_s + wait_s
+    total_s = records[-1].time_s
+    print(f"  {count:.0f} steps of {1e3 * step_s / count:.2f} ms,", end=" ")
+    print(f"{audio_s / busy_s:.0f} audio-s/s in steps, {audio_s / total_s:.0f} over all,", end=" ")
+    print(f"waiting for data {100 * wait_s / busy_s:.1f} %,", end=" ")
+    print(f"checks, files and the rest {total_s - busy_s:.1f} s of {total_s:.1f} s")
+    stride = -(-len(checks) // CHECKS) or 1
+    shown = []
+    for check in checks[::-stride][::-1]:
+        shown.append(f"{check.time_s:.0f} s {100 * check.number('wer'):.1f} %")
+    print("  dev WER: " + ", ".join(shown))
+
+
+def sum_of(records: Sequence[StepRecord], name: str) -> float:
+    """Of a field; what a record does not tell counts as nothing."""
+    return sum(getattr(record, name) or 0.0 for record in records)
+
+
+def keep_runs() -> None:
+    """The records, logs and scores of all runs in one file under $OUT."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(OUT / "runs.tar.gz", "w:gz") as archive:
+        for path in sorted(RUNS.rglob("*")):
+            if path.suffix in KEPT:
+                archive.add(path, path.relative_to(RUNS))

@@ -1,0 +1,295 @@
+"""Optimiser steps on a device: time, memory, waits of the host, launches, the dearest kernels."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _device import DEVICE, ON_DEVICE, median_us, profiler, wait, work_us
+
+from ctcasr.batch import Batch, Utterance
+from ctcasr.classify import Classify
+from ctcasr.classify.model import build_classifier, classifier_to, read_classifier
+from ctcasr.enhance import Enhance, Listener, read_enhancer
+from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance.spec import enhancer_to
+from ctcasr.front import SpecAugment
+from ctcasr.recognise import Recognise, Recogniser, build, read_spec
+from ctcasr.recognise.spec import spec_to
+from ctcasr.seq import Seq
+from ctcasr.task import Task
+from ctcasr.text import Alphabet
+from ctcasr.train import TrainConfig
+from ctcasr.train.bf16 import Bf16Steps
+from ctcasr.train.schedule import make_optimiser
+from ctcasr.train.stepper import Stepper, StepResult
+
+ALPHABET = Alphabet.english38()
+RATE_HZ = 16000
+FRAME_RATE = 25  # of video
+LARGE = "default rnn=lstm layers=6 hidden=512"  # the network of the LibriSpeech recipe
+SENTENCE = "set white with p two soon"
+LONG_SENTENCE = "the cat sat on the mat " * 8
+CLASSES = 10
+LR = 1e-4
+CLIP = 10.0
+TIMED = 5 if ON_DEVICE else 1  # steps
+PROFILED = 2  # steps
+TABLE_ROWS = 22  # kernels that a profile names
+
+
+def steps() -> None:
+    """Steps of two networks, in float32 and bfloat16, and the kernels they are made of."""
+    rows = 16 if ON_DEVICE else 2
+    large = sounds(100, 16.0, LONG_SENTENCE) if ON_DEVICE else sounds(2, 2.0, "a")
+    for net, batch in (("default", sounds(rows, 3.0)), (LARGE, large)):
+        for bf16 in (False, True):
+            title = f"{net}, {len(batch)} rows, {'bf16' if bf16 else 'fp32'}"
+            words = net if ON_DEVICE else "default"
+            time_steps(title, recogniser(words), batch, bf16, profiled=True)
+
+
+def heads() -> None:
+    """Steps of enhancers, with a listener and with video, and of classifiers."""
+    rows = 8 if ON_DEVICE else 2
+    seconds = 3.0 if ON_DEVICE else 1.0
+    for net, is_listening in (("mask", False), ("mask", True), ("avse_lstm8", False)):
+        for bf16 in (False, True):
+            spec = read_enhancer(net)
+            batch = sounds(rows, seconds, clean=True, video=spec.sees)
+            task = Enhance(build_enhancer(spec), enhancer_to(spec), listener(is_listening), 1.0)
+            title = f"{net}, {rows} rows, listener {is_listening}, bf16 {bf16}"
+            time_steps(title, task, batch, bf16)
+    for net in ("kws_bcresnet", "googlenet_spec", "resnet_spec"):
+        for bf16 in (False, True):
+            task_of_net, batch = clips(net, 4 * rows)
+            time_steps(f"{net}, {4 * rows} clips, bf16 {bf16}", task_of_net, batch, bf16)
+
+
+# ---- tasks and batches
+
+
+def recogniser(net: str) -> Recognise:
+    """A fresh network and its task."""
+    torch.manual_seed(0)
+    spec = read_spec(net)
+    network = build(spec, ALPHABET.size)
+    return Recognise(network, ALPHABET, spec_to(spec), SpecAugment())
+
+
+def listener(wanted: bool) -> Listener | None:
+    """An untrained network that listens."""
+    if not wanted:
+        return None
+    heard = recogniser("default")
+    return Listener(Recogniser(heard.network.to(DEVICE), ALPHABET, heard.spec, {}))
+
+
+def sounds(
+    rows: int, seconds: float, text: str = SENTENCE, clean: bool = False, video: bool = False
+) -> Batch:
+    """Noise, the last row about 0.7 as long as the first, with a text that all of them say."""
+    tokens = ALPHABET.encode(text)
+    lengths = [round(RATE_HZ * seconds * (1 - 0.3 * row / rows)) for row in range(rows)]
+    utterances = [Utterance(Path(f"{row}.wav"), seconds, text) for row in range(rows)]
+    return Batch(
+        tuple(utterances),
+        hiss(lengths),
+        torch.tensor(tokens * rows),
+        (len(tokens),) * rows,
+        seeds=tuple(range(rows)),
+        clean=hiss(lengths) if clean else None,
+        video=mouths(lengths) if video else None,
+    )
+
+
+def hiss(lengths: Sequence[int], rate_hz: int = RATE_HZ) -> Seq:
+    """Samples of noise."""
+    return Seq.stack([0.1 * torch.randn(length) for length in lengths], Fraction(rate_hz))
+
+
+def mouths(lengths: Sequence[int]) -> Seq:
+    """Frames of noise beside so many samples."""
+    frames = []
+    for samples in lengths:
+        shape = (round(FRAME_RATE * samples / RATE_HZ), 128, 128)
+        frames.append(torch.randint(0, 255, shape, dtype=torch.uint8))
+    return Seq.stack(frames, FRAME_RATE)
+
+
+def clips(net: str, rows: int) -> tuple[Classify, Batch]:
+    """A classifier of ten classes, and as many clips of the length it takes."""
+    spec = read_classifier(net)
+    model = build_classifier(spec, CLASSES)
+    audio = hiss([spec.samples] * rows, spec.front.rate_hz)
+    if model.front.needs_statistics:
+        model.front.fit(iter([audio]))
+    names = [str(name) for name in range(CLASSES)]
+    batch = replace(sounds(rows, 1.0), audio=audio, labels=torch.arange(rows) % CLASSES)
+    return Classify(model, names, classifier_to(spec)), batch
+
+
+# ---- steps
+
+
+class Steps:
+    """Steps of one task on one batch, from the samples on the host on."""
+
+    def __init__(self, task: Task, batch: Batch, bf16: bool) -> None:
+        task.network.to(DEVICE).train()
+        optimiser = make_optimiser(TrainConfig(), task.parameters())
+        self.stepper = Stepper(Bf16Steps(task) if bf16 else task, optimiser, CLIP)
+        self.batch = batch.pin() if ON_DEVICE else batch
+        self.taken = 0
+
+    def take(self) -> StepResult:
+        """One step."""
+        self.taken += 1
+        result = self.stepper.take([self.batch.to(DEVICE)], step=self.taken, lr=LR)
+        assert result is not None
+        return result
+
+    def timed_ms(self) -> float:
+        """Milliseconds of a step, the device waited for at both ends."""
+        wait()
+        started = time.perf_counter()
+        self.take()
+        wait()
+        return 1e3 * (time.perf_counter() - started)
+
+    def median_ms(self, count: int) -> float:
+        """Of so many steps."""
+        return statistics.median(self.timed_ms() for _ in range(count))
+
+    def waits(self) -> list[str]:
+        """Files and lines of a step at which the host waits for the device."""
+        if not ON_DEVICE:
+            return []
+        torch.cuda.set_sync_debug_mode("warn")
+        try:
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
+                self.take()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        waits = [warning for warning in told if "synchron" in str(warning.message)]
+        return [f"{Path(warning.filename).name}:{warning.lineno}" for warning in waits]
+
+
+def time_steps(
+    title: str, task: Task, batch: Batch, bf16: bool = False, profiled: bool = False
+) -> None:
+    """Print how long steps take and what memory they need; a failure is printed too."""
+    if ON_DEVICE:
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        run = Steps(task, batch, bf16)
+        first_ms = run.timed_ms()
+        run.median_ms(2)  # warm
+        step_ms = run.median_ms(TIMED)
+        print(f"{title}: first {first_ms:.0f} ms, then {step_ms:.2f} ms a step,", end=" ")
+        print(f"{batch.audio.seconds / step_ms * 1e3:.0f} audio-s/s, {peak_gib():.2f} GiB")
+        print("  " + outcome(run.take()), flush=True)
+        if profiled:
+            print(f"  waits of a step: {run.waits()}")
+            print_profile(run, step_ms, TABLE_ROWS if not bf16 else 5)
+    except Exception as error:  # the next network may do better
+        print(f"{title}: FAILED {type(error).__name__}: {str(error)[:300]}", flush=True)
+        traceback.print_exc(limit=-3, file=sys.stdout)
+
+
+def peak_gib() -> float:
+    """The most memory that the device has given."""
+    return torch.cuda.max_memory_allocated() / 2**30 if ON_DEVICE else 0.0
+
+
+def outcome(result: StepResult) -> str:
+    """Whether a step went well, in words."""
+    words = [f"loss {result.loss:.4g}, gradient of length {result.grad_norm:.3g}"]
+    if result.problem:
+        words.append(str(result.problem))
+    if result.halved:
+        words.append(f"halved {result.halved} times, since memory ran out")
+    return ", ".join(words)
+
+
+def print_profile(run: Steps, step_ms: float, most: int) -> None:
+    """Launches of a step, how busy they keep the device, and the dearest kernels."""
+    with profiler() as found:
+        for _ in range(PROFILED):
+            run.take()
+        wait()
+    events = [event for event in found.key_averages() if work_us(event) > 0]
+    events.sort(key=work_us, reverse=True)
+    busy_ms = sum(work_us(event) for event in events) / PROFILED / 1e3
+    launches = sum(event.count for event in events) / PROFILED
+    print(f"  {launches:.0f} launches and copies a step, {busy_ms:.2f} ms of work,", end=" ")
+    print(f"busy {100 * busy_ms / step_ms:.0f} %")
+    for event in events[:most]:
+        spent_ms = work_us(event) / PROFILED / 1e3
+        print(f"  {spent_ms:8.3f} ms {event.count / PROFILED:6.0f} x {event.key[:100]}")
+    sys.stdout.flush()
+
+
+# ---- recurrent layers
+
+
+def rnn() -> None:
+    """Two directions of a layer: in turn, on two streams, packed; in three types."""
+    if not ON_DEVICE:
+        print("needs a device")
+        return
+    for shape in ((16, 75, 320, 128), (96, 400, 1024, 512)):
+        for dtype in (torch.float32, torch.float16, torch.bfloat16):
+            try:
+                print(shape, dtype, ", ".join(direction_times(shape, dtype)), flush=True)
+            except RuntimeError as error:
+                print(shape, dtype, "FAILED", str(error)[:200], flush=True)
+    layer = torch.nn.LSTM(64, 64).to(DEVICE)
+    with torch.autocast(DEVICE, torch.bfloat16):
+        output, _ = layer(torch.randn(5, 8, 64, device=DEVICE))
+    print(f"a cuDNN LSTM under autocast to bfloat16 gives {output.dtype}")
+
+
+def direction_times(shape: Sequence[int], dtype: torch.dtype) -> list[str]:
+    """Milliseconds, forward and backward, of each way to run both directions."""
+    rows, frames, features, hidden = shape
+    lengths = torch.tensor([frames - (row * frames // 4) // rows for row in range(rows)])
+    size = (rows, frames, features)
+    inputs = torch.randn(size, device=DEVICE, dtype=dtype, requires_grad=True)
+    forward = torch.nn.LSTM(features, hidden, batch_first=True).to(DEVICE, dtype)
+    backward = torch.nn.LSTM(features, hidden, batch_first=True).to(DEVICE, dtype)
+    both = torch.nn.LSTM(features, hidden, batch_first=True, bidirectional=True)
+    both.to(DEVICE, dtype)
+    side = torch.cuda.Stream()
+
+    def in_turn() -> None:
+        outputs = torch.cat([forward(inputs)[0], backward(inputs)[0]], 2)
+        outputs.float().square().mean().backward()
+
+    def side_by_side() -> None:
+        here = torch.cuda.current_stream()
+        side.wait_stream(here)
+        with torch.cuda.stream(side):
+            other = backward(inputs)[0]
+        mine = forward(inputs)[0]
+        here.wait_stream(side)
+        torch.cat((mine, other), 2).float().square().mean().backward()
+
+    def packed() -> None:
+        rows_packed = torch.nn.utils.rnn.pack_padded_sequence(inputs, lengths, batch_first=True)
+        both(rows_packed)[0].data.float().square().mean().backward()
+
+    ways: tuple[Callable[[], None], ...] = (in_turn, side_by_side, packed)
+    return [f"{way.__name__} {median_us(way, 7) / 1e3:.2f} ms" for way in ways]
