@@ -45,7 +45,7 @@ LR = 1e-4
 CLIP = 10.0
 TIMED = 5 if ON_DEVICE else 1  # steps
 PROFILED = 2  # steps
-TABLE_ROWS = 22  # kernels that a profile names
+TABLE_ROWS = 12  # kernels that a profile names
 
 
 def steps() -> None:
@@ -203,7 +203,7 @@ def time_steps(
         print("  " + outcome(run.take()), flush=True)
         if profiled:
             print(f"  waits of a step: {run.waits()}")
-            print_profile(run, step_ms, TABLE_ROWS if not bf16 else 5)
+            print_profile(run, step_ms, 4 if bf16 else TABLE_ROWS)
     except Exception as error:  # the next network may do better
         print(f"{title}: FAILED {type(error).__name__}: {str(error)[:300]}", flush=True)
         traceback.print_exc(limit=-3, file=sys.stdout)
@@ -238,7 +238,7 @@ def print_profile(run: Steps, step_ms: float, most: int) -> None:
     print(f"busy {100 * busy_ms / step_ms:.0f} %")
     for event in events[:most]:
         spent_ms = work_us(event) / PROFILED / 1e3
-        print(f"  {spent_ms:8.3f} ms {event.count / PROFILED:6.0f} x {event.key[:100]}")
+        print(f"  {spent_ms:8.3f} ms {event.count / PROFILED:6.0f} x {event.key[:90]}")
     sys.stdout.flush()
 
 
