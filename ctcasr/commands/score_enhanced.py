@@ -17,7 +17,7 @@ from ctcasr.compare.judges import load_judges
 from ctcasr.compare.memory import Memory
 from ctcasr.compare.remarks import remarks_on_parts, remarks_on_trial, remarks_on_units
 from ctcasr.compare.scene import Scene, dev_and_test, read_scenes
-from ctcasr.compare.summary import Setting, Summary, summarise
+from ctcasr.compare.summary import Setting, Summary, summarise, unit_of
 from ctcasr.compare.trial import SHARES, Design, Trial, hold_trial
 from ctcasr.scoring.bootstrap import DRAWS
 from ctcasr.show.scene_picture import pictures
@@ -40,6 +40,7 @@ class Options:
     draws: int = DRAWS
     seed: int = 0
     metrics: bool = True
+    block: str = ""  # field whose values are independent of each other
     pattern: str = ""  # how enhanced files are called, with {id} for the scene; "": as the scene
 
 
@@ -87,6 +88,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--draws", type=int, default=DRAWS, help=f"of the bootstrap, 1000 or more (default {DRAWS})"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the dev part and the bootstrap")
+    parser.add_argument(
+        "--block",
+        default="",
+        metavar="FIELD",
+        help="field of the scenes whose values are independent of each other, as noise or source "
+        "(default: speakers from 20 on, else source)",
+    )
     parser.add_argument("--no-metrics", action="store_true", help="error rates only")
 
 
@@ -97,6 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
         draws=arguments.draws,
         seed=arguments.seed,
         metrics=not arguments.no_metrics,
+        block=arguments.block,
         pattern=arguments.pattern,
     )
     with progress_bar("listening") as progress:
@@ -130,6 +139,7 @@ def score_enhanced(
     out.mkdir(parents=True, exist_ok=True)
     scenes, skipped = read_scenes(path)
     dev_scenes, test_scenes = dev_and_test(scenes, options.dev_share, options.seed)
+    unit_of(scenes, options.block)  # refused before hours of listening
     judges = load_judges(recognisers)
     folders = open_all(enhanced, scenes, out, options.pattern)
     remarks = remarks_on(judges, scenes, folders)
@@ -187,6 +197,7 @@ def listen(
         choices=choices,
         draws=options.draws,
         seed=options.seed,
+        block=options.block,
     )
     return trial, setting
 

@@ -127,7 +127,7 @@ class Reader:
     def _hypothesis(self, row: Row) -> object:
         if "hypothesis" in self.columns:
             return self._named(row, "hypothesis")
-        if row.values.get("status", "ok") not in ("", "ok"):  # of rows.csv: nothing was heard
+        if _is_no_result(row.values):
             return None
         known = _first(row.values, HYPOTHESES)
         if known is not None:
@@ -274,6 +274,11 @@ def _object(line: str, place: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ValueError(f"{place}: expected a JSON object; got {line[:40]!r}")
     return found
+
+
+def _is_no_result(values: Mapping[str, Any]) -> bool:
+    """Whether a line of rows.csv is of the dev part, or of a sound that was not heard."""
+    return values.get("status", "ok") not in ("", "ok") or values.get("part") == "dev"
 
 
 def _first(values: Mapping[str, Any], names: Iterable[str]) -> Any:

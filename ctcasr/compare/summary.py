@@ -105,6 +105,7 @@ class Setting:
     choices: Sequence[Choice] = field(default_factory=tuple)
     draws: int = DRAWS
     seed: int = 0
+    block: str = ""  # field whose values are independent of each other; "": speakers or sentences
 
     def conditions(self, judge: str) -> list[str]:
         """Those that a judge's rows are about, in order.
@@ -130,7 +131,7 @@ class Setting:
 def summarise(trial: Trial, test_scenes: Sequence[Scene], setting: Setting) -> Summary:
     """Rows of the test part, over all scenes and over those of each stratum."""
     tested = trial.part(test_scenes)
-    unit_name, unit = unit_of(test_scenes)
+    unit_name, unit = unit_of(test_scenes, setting.block)
     hearings = _by_cell(tested.hearings, setting)
     table = _Table(hearings, unit, setting)
     strata: dict[str, dict[str, list[Row]]] = {}
@@ -153,15 +154,34 @@ def summarise(trial: Trial, test_scenes: Sequence[Scene], setting: Setting) -> S
     )
 
 
-def unit_of(scenes: Iterable[Scene]) -> tuple[str, Unit]:
+def unit_of(scenes: Sequence[Scene], block: str = "") -> tuple[str, Unit]:
     """What is independent of what, and how it is called.
 
-    Speakers where there are at least 20 of them, else the sentences that were mixed.
+    The values of the field `block`; without one, speakers where there are at least 20 of them,
+    else the sentences that were mixed.
+
+    Raises:
+        ValueError: where a scene lacks the field.
     """
+    if block:
+        return block, _unit_by_field(scenes, block)
     speakers = {scene.speaker for scene in scenes}
     if None not in speakers and len(speakers) >= FEW_SPEAKERS:
         return "speaker", lambda scene: str(scene.speaker)
     return "sentence", lambda scene: scene.source
+
+
+def _unit_by_field(scenes: Sequence[Scene], block: str) -> Unit:
+    """The value of a stratum, or of any other field of a scene's line."""
+    units: dict[str, str] = {}
+    for scene in scenes:
+        value = scene.stratum(block) or scene.noisy.extra.get(block)
+        if value is None:
+            raise ValueError(
+                f"--block {block}: expected this field in every scene; {scene.id} has none"
+            )
+        units[scene.id] = str(value)
+    return lambda scene: units[scene.id]
 
 
 @dataclass(frozen=True)

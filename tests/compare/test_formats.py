@@ -110,10 +110,11 @@ def test_rows_of_score_enhanced_are_a_system_for_each_condition(tmp_path: Path) 
     head = "scene,part,recogniser,condition,status,reference,hypothesis,noise"
     lines = ["S1,test,R1,noisy,ok,the cat,a cat,rain", "S1,test,R1,mask,ok,the cat,the cat,rain"]
     lines.append("S2,test,R1,mask,missing,the cat,,rain")
+    lines.append("S3,dev,R1,mask,ok,the cat,the cat,rain")
     path = write(tmp_path, "rows.csv", head, *lines)
     systems = {system.name: system for system in Reader().systems(path)}
     assert set(systems) == {"R1: noisy", "R1: mask"}
-    assert list(systems["R1: mask"].answers) == ["S1"], "what was not heard is missing"
+    assert list(systems["R1: mask"].answers) == ["S1"], "without what was not heard, and the dev part"
 
 
 def test_a_ctm_is_cut_as_the_reference_is(tmp_path: Path) -> None:

@@ -108,3 +108,13 @@ def test_without_targets_there_is_no_clean_row() -> None:
 def test_speakers_are_the_units_where_there_are_twenty() -> None:
     assert unit_of(make_scenes(40, speakers=20))[0] == "speaker"
     assert unit_of(make_scenes(40, speakers=19))[0] == "sentence"
+
+
+def test_any_field_can_be_the_unit() -> None:
+    scenes = make_scenes(12, bins=4)
+    name, unit = unit_of(scenes, "snr")
+    assert name == "snr"
+    assert len({unit(scene) for scene in scenes}) == 4
+    assert len({unit_of(scenes, "source")[1](scene) for scene in scenes}) == 12
+    with pytest.raises(ValueError, match="--block room: expected this field in every scene"):
+        unit_of(scenes, "room")
