@@ -114,7 +114,8 @@ def test_rows_of_score_enhanced_are_a_system_for_each_condition(tmp_path: Path) 
     path = write(tmp_path, "rows.csv", head, *lines)
     systems = {system.name: system for system in Reader().systems(path)}
     assert set(systems) == {"R1: noisy", "R1: mask"}
-    assert list(systems["R1: mask"].answers) == ["S1"], "without what was not heard, and the dev part"
+    heard = list(systems["R1: mask"].answers)
+    assert heard == ["S1"], "without what was not heard, and without the dev part"
 
 
 def test_a_ctm_is_cut_as_the_reference_is(tmp_path: Path) -> None:
