@@ -31,15 +31,20 @@ CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch,
     const int chunks = chunks_of(row.frames), rank = BACKWARD ? warps - 1 - chain.warp : chain.warp;
     if (step < 0 || step >= chunks) return;
     const int chunk = BACKWARD ? chunks - 1 - step : step, frames = row.frames - chunk * CHUNK;
-    if (step + 1 < chunks) coming.fetch(row, BACKWARD ? chunk - 1 : chunk + 1);
     if (step > 0 && a.grad) chain.store(mark<Q>(a, scratch, BACKWARD, chunk), 32 * a.tile_warps);
     const int* edge = rank ? ring_record(ring, warps, step, rank - 1) : ring;
     int* record = ring_record(ring, warps, step, rank);
     const auto nobody = [](int) {};
+    const auto fetch_next = [&] {
+        // Whoever waits for a load waits for all that are under way. So the next ones are sent for when those of this
+        // chunk have come, and not by the compiler's order.
+        WARP_BARRIER();
+        if (step + 1 < chunks) coming.fetch(row, BACKWARD ? chunk - 1 : chunk + 1);
+    };
     if (frames >= CHUNK)
-        run_chunk<true>(chain, now, frames, edge, record, nobody, nobody, nobody);
+        run_chunk<true>(chain, now, frames, edge, record, fetch_next, nobody, nobody, nobody);
     else
-        run_chunk<false>(chain, now, frames, edge, record, nobody, nobody, nobody);
+        run_chunk<false>(chain, now, frames, edge, record, fetch_next, nobody, nobody, nobody);
     if (MANY && a.grad) {
         WARP_BARRIER();
         int* far = edge_record(a, scratch, BACKWARD, chunk, chain.warp);
@@ -157,7 +162,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, 
     const auto keep_levels = [&](int half) {
         if (half == 0) UNROLL for (int i = 0; i < TILES; ++i) levels[1][i] = alpha.exponent[i];
     };
-    run_chunk<FULL>(alpha, now, frames, into_alpha, unused, nobody, keep, keep_levels);
+    run_chunk<FULL>(alpha, now, frames, into_alpha, unused, [] {}, nobody, keep, keep_levels);
 
     Chain<Q, true, MANY> beta;
     beta.place(row, warp);
@@ -178,7 +183,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, 
                 every += label;
                 const int count = nearest(label);
                 labels += count;
-                add_atomic(counts + i * row.width + now.columns[j][lane], count);
+                add_atomic(counts + i * row.width + now.columns[1 + j][lane], count);
             }
             blanks[lane] = nearest(blank);
             all[lane] = labels + blanks[lane];
@@ -193,7 +198,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, 
     const auto next_shares = [&](int half) {
         if (half == 0) shares.build(levels[0], beta.exponent, total);
     };
-    run_chunk<FULL>(beta, now, frames, into_beta, unused, meet, nobody, next_shares);
+    run_chunk<FULL>(beta, now, frames, into_beta, unused, [] {}, meet, nobody, next_shares);
 }
 
 // Occupancies of one chunk, in the place of its probabilities. memory: sums [CHUNK], counts [CHUNK, width], and edges

@@ -162,24 +162,28 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
     }
 };
 
-// The emissions of one chunk for the labels of a lane.
+// The emissions of one chunk for the labels of a lane: row 0 is the blank, then the labels in order.
 template <int Q> struct Emissions {
-    Reg<int> columns[Q / 2];
+    Reg<int> columns[Q / 2 + 1];
     Reg<float> value[Q / 2 + 1][CHUNK];
 
     CODE void place(const TileRow& row, int warp) {
-        EACH_LANE(lane) UNROLL for (int j = 0; j < Q / 2; ++j) {
-            const int u = (warp * 32 + lane) * (Q / 2) + j;
-            columns[j][lane] = u < row.labels ? row.index[u] : 0;
+        EACH_LANE(lane) {
+            // Always 0. Did the compiler know, it would move the blank's emissions to registers that all lanes share,
+            // and wait there for the loads that are meant to arrive a chunk later.
+            columns[0][lane] = row.frames < 0 ? lane : 0;
+            UNROLL for (int j = 0; j < Q / 2; ++j) {
+                const int u = (warp * 32 + lane) * (Q / 2) + j;
+                columns[1 + j][lane] = u < row.labels ? row.index[u] : 0;
+            }
         }
     }
     CODE void fetch(const TileRow& row, int chunk) {
         const float* line = row.probabilities + (long long)chunk * row.width * CHUNK;
         EACH_LANE(lane) {
             UNROLL for (int j = 0; j <= Q / 2; ++j) {
-                const int column = j ? columns[j > 0 ? j - 1 : 0][lane] : 0;
                 float eight[CHUNK];
-                load_eight(line + column * CHUNK, eight);
+                load_eight(line + columns[j][lane] * CHUNK, eight);
                 UNROLL for (int i = 0; i < CHUNK; ++i) value[j][i][lane] = eight[i];
             }
         }
@@ -187,10 +191,11 @@ template <int Q> struct Emissions {
 };
 
 // Runs one chunk of frames, of which FULL says that all exist. `summed(i)` sees the states before the emissions of
-// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents. edge, record: [EDGE_WORDS].
-template <bool FULL, int Q, bool BACKWARD, bool MANY, class Summed, class Emitted, class Moved>
+// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun()` is called after the first
+// frame: there is nothing left to wait for then. edge, record: [EDGE_WORDS].
+template <bool FULL, int Q, bool BACKWARD, bool MANY, class Begun, class Summed, class Emitted, class Moved>
 CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, int frames, const int* edge, int* record,
-                    Summed summed, Emitted emitted, Moved moved) {
+                    Begun begun, Summed summed, Emitted emitted, Moved moved) {
     constexpr int EXIT = Chain<Q, BACKWARD, MANY>::EXIT;
     if (MANY)
         EACH_LANE(lane) if (lane == EXIT) record[EDGE_START] = chain.exponent[Q / TILE - 1][lane];
@@ -204,6 +209,7 @@ CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, in
             chain.emit(now.value, i);
             emitted(i);
         }
+        if (step == 0) begun();
         if (step % PERIOD == PERIOD - 1) {
             chain.move(edge, step / PERIOD, record);
             moved(step / PERIOD);
