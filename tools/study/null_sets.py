@@ -20,11 +20,9 @@ from ctcasr.compare.significance import decide_family
 from ctcasr.scoring.bootstrap import (
     FEW_SPEAKERS,
     UNDECIDED,
-    Floats,
     Paired,
     draw,
     interval,
-    unit_sums,
 )
 
 SPEAKERS = (1, 5, 30)
@@ -107,13 +105,12 @@ def simulated(
     other = rng.binomial(words, np.clip(hard + better, 0, 1)).astype(float)
     for errors in (base, other):
         errors += (rng.random(sentences) < loops) * rng.integers(*LOOP_WORDS, sentences)
-    units = speaker if speakers >= FEW_SPEAKERS else np.arange(sentences)
-    return Paired(*by_unit(units, base, other, words.astype(float)))
-
-
-def by_unit(units: np.ndarray, *columns: Floats) -> list[Floats]:
-    """Columns [N] summed over units."""
-    return unit_sums([str(unit) for unit in units], *(column.tolist() for column in columns))
+    weights = words.astype(float)
+    if speakers < FEW_SPEAKERS:
+        return Paired(base, other, weights)
+    return Paired(
+        np.bincount(speaker, base), np.bincount(speaker, other), np.bincount(speaker, weights)
+    )
 
 
 def has_word(pairs: list[Paired], seed: int) -> bool:
