@@ -108,9 +108,8 @@ def simulated(
     weights = words.astype(float)
     if speakers < FEW_SPEAKERS:
         return Paired(base, other, weights)
-    return Paired(
-        np.bincount(speaker, base), np.bincount(speaker, other), np.bincount(speaker, weights)
-    )
+    sums = [np.bincount(speaker, column).astype(float) for column in (base, other, weights)]
+    return Paired(*sums)
 
 
 def has_word(pairs: list[Paired], seed: int) -> bool:

@@ -1,0 +1,80 @@
+"""Published enhancers' outputs on VoiceBank-DEMAND as scenes and lists of files.
+
+python tools/study/voicebank_scenes.py $CTCASR_DATA/voicebank_enhanced --out voicebank
+
+writes OUT/SCENES.jsonl, with the noisy and clean file and the text of each utterance, OUT/noisy (a
+copy of the noisy files by the scenes' names, for other enhancers), and OUT/NAME.scp for each
+enhancer: `ctcasr score-enhanced OUT/SCENES.jsonl --enhanced NAME=OUT/NAME.scp ...`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+NOISY = "noisy"
+CLEAN = "clean"
+
+
+def main() -> None:
+    """Write the scenes and the lists."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("corpus", type=Path, help="folder with test.jsonl and valid.jsonl")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+    files: dict[str, dict[str, dict[str, Any]]] = {}  # scene -> condition -> line
+    for line in lines_of(arguments.corpus):
+        scene = f"{line['source']}-{line['utterance']}"
+        files.setdefault(scene, {})[line["condition"]] = line
+    write_scenes(arguments.out, arguments.corpus.resolve(), files)
+    write_lists(arguments.out, arguments.corpus.resolve(), files)
+
+
+def lines_of(corpus: Path) -> Iterator[dict[str, Any]]:
+    """The lines of both manifests."""
+    for name in ("test.jsonl", "valid.jsonl"):
+        for line in (corpus / name).read_text(encoding="utf-8").splitlines():
+            yield json.loads(line)
+
+
+def write_scenes(out: Path, corpus: Path, files: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """SCENES.jsonl, and the noisy files by the scenes' names."""
+    (out / NOISY).mkdir(parents=True, exist_ok=True)
+    scenes = []
+    for scene, by_condition in files.items():
+        noisy = by_condition[NOISY]
+        path = corpus / noisy["audio_filepath"]
+        place = out / NOISY / f"{scene}{path.suffix}"
+        shutil.copyfile(path, place)
+        line = {
+            "id": scene,
+            "audio_filepath": str(place.relative_to(out)),
+            "target_filepath": str(corpus / by_condition[CLEAN]["audio_filepath"]),
+            "text": noisy["text"],
+            "speaker": noisy["speaker"],
+            "source": noisy["utterance"],
+        }
+        scenes.append(json.dumps(line))
+    (out / "SCENES.jsonl").write_text("\n".join(scenes) + "\n", encoding="utf-8")
+    print(f"{out / 'SCENES.jsonl'}: {len(scenes)} scenes")
+
+
+def write_lists(out: Path, corpus: Path, files: dict[str, dict[str, dict[str, Any]]]) -> None:
+    """NAME.scp with the files of each enhancer."""
+    lists: dict[str, list[str]] = {}
+    for scene, by_condition in files.items():
+        for condition, line in by_condition.items():
+            if condition not in (NOISY, CLEAN):
+                path = corpus / line["audio_filepath"]
+                lists.setdefault(condition, []).append(f"{scene} {path}")
+    for name, entries in lists.items():
+        (out / f"{name}.scp").write_text("\n".join(entries) + "\n", encoding="utf-8")
+        print(f"{out / name}.scp: {len(entries)} files")
+
+
+if __name__ == "__main__":
+    main()
