@@ -174,6 +174,7 @@ class Batch:
     clean: Seq | None = None  # samples [B, N] of the speech alone, for enhancement
     video: Seq | None = None  # frames [B, T, H, W]
     labels: Tensor | None = None  # int64 [B], for classification
+    silent: tuple[bool, ...] = ()  # rows whose clean speech holds nothing; none: not known
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -202,6 +203,7 @@ class Batch:
             clean=_changed(self.clean, lambda seq: seq.rows(indices)),
             video=_changed(self.video, lambda seq: seq.rows(indices)),
             labels=labels,
+            silent=_chosen(self.silent, indices),
         )
 
     def to(self, device: torch.device | str) -> Batch:

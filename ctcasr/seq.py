@@ -5,9 +5,11 @@ Shape letters: B rows of a batch, T elements of the longest row, T_b those of ro
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,6 +86,38 @@ def to_device(tensor: Tensor, device: torch.device | str) -> Tensor:
     return tensor.to(device)
 
 
+class _TakeRows(torch.autograd.Function):
+    """Rows [P, ...] of data [N, ...] at places [P], none twice."""
+
+    @staticmethod
+    def forward(ctx: Any, data: Tensor, places: Tensor) -> Tensor:
+        ctx.count = data.shape[0]
+        ctx.save_for_backward(places)
+        return data.index_select(0, places)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        spread: Tensor = _SpreadRows.apply(grad, places, ctx.count)  # type: ignore[no-untyped-call]
+        return spread, None
+
+
+class _SpreadRows(torch.autograd.Function):
+    """Rows [P, ...] at places [P] of zeros [N, ...]; what `_TakeRows` took, put back."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, places: Tensor, count: int) -> Tensor:
+        ctx.save_for_backward(places)
+        spread = rows.new_zeros(count, *rows.shape[1:])
+        return spread.index_copy_(0, places, rows)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        (places,) = ctx.saved_tensors
+        taken: Tensor = _TakeRows.apply(grad.contiguous(), places)  # type: ignore[no-untyped-call]
+        return taken, None, None
+
+
 @dataclass(frozen=True, eq=False)
 class Seq:
     """A padded batch `data [B, T, ...]`, its true `lengths` as host integers, and its clock.
@@ -158,6 +192,41 @@ class Seq:
             steps = torch.arange(self.data.shape[1], device=self.device)
             self._cache["mask"] = steps[None, :] < self.device_lengths[:, None]
         return self._cache["mask"]
+
+    @property
+    def places(self) -> Tensor:
+        """Where real elements lie in `data.flatten(0, 1)`, int64 [P] on its device (made once)."""
+        if "places" not in self._cache:
+            # From the host's lengths: looking for them in the mask would wait for the device.
+            padded = self.data.shape[1]
+            *starts, count = itertools.accumulate(self.lengths, initial=0)
+            padding_before = [row * padded - start for row, start in enumerate(starts)]
+            shifts = to_device(torch.tensor(padding_before, dtype=torch.int64), self.device)
+            shift = shifts.repeat_interleave(self.device_lengths, output_size=count)
+            self._cache["places"] = torch.arange(count, device=self.device) + shift
+        return self._cache["places"]
+
+    def real(self) -> Tensor:
+        """The real elements alone, [P, ...], row after row.
+
+        Example:
+            >>> Seq.stack([torch.ones(1), torch.zeros(2)], rate=1).real()
+            tensor([1., 0., 0.])
+        """
+        elements = self.data.flatten(0, 1)
+        if self.full:
+            return elements
+        real: Tensor = _TakeRows.apply(elements, self.places)  # type: ignore[no-untyped-call]
+        return real
+
+    def with_real(self, elements: Tensor) -> Seq:
+        """Elements [P, ...], as `real` gives them, where they belong; zeros in the padding."""
+        rows, padded = self.data.shape[:2]
+        if not self.full:
+            elements = _SpreadRows.apply(  # type: ignore[no-untyped-call]
+                elements, self.places, rows * padded
+            )
+        return self.with_data(elements.unflatten(0, (rows, padded)))
 
     @property
     def full(self) -> bool:

@@ -117,6 +117,21 @@ def test_the_mask_is_true_on_real_elements(lengths: list[int]) -> None:
 
 
 @given(LENGTHS)
+def test_real_elements_alone_and_back(lengths: list[int]) -> None:
+    seq = sequence(lengths)
+    assert seq.places.tolist() == seq.mask.flatten().nonzero().flatten().tolist()
+    data = seq.data.clone().requires_grad_()
+    real = seq.with_data(data).real()
+    assert torch.equal(real, seq.data[seq.mask])
+    back = seq.with_data(torch.full_like(data, 7.0)).with_real(2 * real).data
+    assert torch.equal(back, 2 * seq.zero_padding().data)
+    if any(lengths):
+        back.sum().backward()
+        assert data.grad is not None
+        assert torch.equal(data.grad, 2.0 * seq.mask[:, :, None].expand_as(data))
+
+
+@given(LENGTHS)
 def test_zero_padding_touches_padding_only(lengths: list[int]) -> None:
     seq = sequence(lengths)
     dirty = seq.with_data(torch.where(seq.mask[..., None], seq.data, torch.nan))

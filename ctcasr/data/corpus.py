@@ -174,6 +174,7 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
     for item in readable:
         tokens += item.tokens
     rate = Fraction(rate_hz)
+    clean = _stacked([item.clean for item in readable], rate)
     return Batch(
         utterances=tuple(item.utterance for item in readable),
         audio=Seq.stack([item.samples for item in readable], rate),
@@ -181,10 +182,20 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
         target_lengths=tuple(len(item.tokens) for item in readable),
         skipped=skipped,
         seeds=tuple(item.seed for item in readable),
-        clean=_stacked([item.clean for item in readable], rate),
+        clean=clean,
         video=_stacked([item.video for item in readable], Fraction(VIDEO_HZ)),
         labels=_numbers([item.label for item in readable]),
+        silent=_silent_rows(clean),
     )
+
+
+def _silent_rows(clean: Seq | None) -> tuple[bool, ...]:
+    """Which rows of clean speech hold nothing; of none, none are known."""
+    if clean is None:
+        return ()
+    from ctcasr.scoring.distortion import silent  # brings jiwer, which takes a while to load
+
+    return tuple(silent(clean).tolist())
 
 
 def _stacked(parts: Sequence[Tensor | None], rate: Fraction) -> Seq | None:

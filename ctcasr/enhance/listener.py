@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss
-from ctcasr.seq import Seq
+from ctcasr.seq import Seq, to_device
 from ctcasr.text import Tokenizer
 
 
@@ -73,7 +74,7 @@ class Listener:
             zero_infinity=True,
         )
         tokens = [max(1, length) for length in batch.target_lengths]
-        return losses / losses.new_tensor(tokens)
+        return losses / to_device(torch.tensor(tokens, dtype=losses.dtype), losses.device)
 
 
 def still(model: nn.Module) -> None:

@@ -17,7 +17,7 @@ from ctcasr.enhance.model import EnhancerModel
 from ctcasr.enhance.spec import describe_enhancer, enhancer_from
 from ctcasr.records import Record
 from ctcasr.scoring.distortion import Distortions, si_sdr, silent
-from ctcasr.seq import Seq
+from ctcasr.seq import Seq, to_device
 from ctcasr.task import Gather, Loss, Score, alone, three_of
 
 BEST_DB = 30.0  # nothing is gained by more, so that easy scenes do not drown the others
@@ -65,10 +65,13 @@ class Enhance:
         """
         enhanced = self.network(batch.audio, batch.video)
         compared = self._compare(enhanced, batch)
-        is_silent = silent(clean_of(batch))
-        losses = compared.losses.masked_fill(is_silent, 0.0)
+        is_silent = silent_rows(batch)
+        losses = compared.losses
+        if any(is_silent):
+            quiet_rows = to_device(torch.tensor(is_silent), losses.device)
+            losses = losses.masked_fill(quiet_rows, 0.0)
         left_out = []
-        for utterance, quiet in zip(batch.utterances, is_silent.tolist(), strict=True):
+        for utterance, quiet in zip(batch.utterances, is_silent, strict=True):
             if quiet:
                 left_out.append(f"{utterance.full_name}: its target is silent")
         weight = len(batch) - len(left_out)
@@ -141,6 +144,11 @@ class Compared:
         if self.listener is not None:
             means["listener_loss"] = float(self.listener.detach().mean())
         return means
+
+
+def silent_rows(batch: Batch) -> tuple[bool, ...]:
+    """Which scenes have no speech, as the loader has seen; else, waits for the device."""
+    return batch.silent or tuple(silent(clean_of(batch)).tolist())
 
 
 def clean_of(batch: Batch) -> Seq:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,36 +12,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ctcasr.seq import Seq
 
 WorldSum = Callable[[Tensor], Tensor]  # the sum of a tensor over all processes, differentiable
-
-
-class _TakeRows(torch.autograd.Function):
-    """Rows [P, F] of data [N, F] at places [P], none twice."""
-
-    @staticmethod
-    def forward(ctx: Any, data: Tensor, places: Tensor) -> Tensor:
-        ctx.count = data.shape[0]
-        ctx.save_for_backward(places)
-        return data.index_select(0, places)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (places,) = ctx.saved_tensors
-        return _SpreadRows.apply(grad, places, ctx.count), None
-
-
-class _SpreadRows(torch.autograd.Function):
-    """Rows [P, F] at places [P] of zeros [N, F]; what `_TakeRows` took, put back."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor, places: Tensor, count: int) -> Tensor:
-        ctx.save_for_backward(places)
-        spread = rows.new_zeros(count, rows.shape[1])
-        return spread.index_copy_(0, places, rows)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (places,) = ctx.saved_tensors
-        return _TakeRows.apply(grad.contiguous(), places), None, None
 
 
 class SequenceBatchNorm(nn.Module):
@@ -78,8 +47,7 @@ class SequenceBatchNorm(nn.Module):
         has_variance = not alone or sum(x.lengths) > 1
         if not (self.training and has_variance):
             return self._normalise(x, self.running_mean, self.running_var)
-        same_type = x.data.dtype == self.running_mean.dtype
-        if alone and same_type and x.data.is_cpu:
+        if alone and self._can_fuse(x.data):
             return self._fused(x)
         x = x.zero_padding()
         mean, variance = self._measure(x)
@@ -93,20 +61,30 @@ class SequenceBatchNorm(nn.Module):
         normed = x.with_data(x.data * scale + shift)
         return normed.zero_padding()
 
+    def _can_fuse(self, data: Tensor) -> bool:
+        """Whether torch's fused BatchNorm can take the data."""
+        same_type = data.dtype == self.running_mean.dtype
+        # Autocast brings rounded data there; statistics and output stay single.
+        return (data.is_cpu and same_type) or data.is_cuda
+
     def _fused(self, x: Seq) -> Seq:
         """The same by torch's fused BatchNorm over the real frames laid side by side."""
-        frames = x.data.flatten(0, 1)
-        if x.full:
-            normed = self._batch_norm(frames)
-        else:
-            places = x.mask.flatten().nonzero()[:, 0]
-            real_frames = _TakeRows.apply(frames, places)
-            normed_real = self._batch_norm(real_frames)
-            normed = _SpreadRows.apply(normed_real, places, len(frames))
-        return x.with_data(normed.view(x.data.shape))
+        frames = x.real().to(self.running_mean.dtype)
+        if frames.is_cuda:
+            return x.with_real(self._batch_norm_as_picture(frames))
+        return x.with_real(self._batch_norm(frames))
+
+    def _batch_norm_as_picture(self, frames: Tensor) -> Tensor:
+        """The same of frames [P, F] as of a picture of P x 1 points, for cuDNN.
+
+        Its kernels for pictures spread the points over all processors, those for rows need not.
+        """
+        picture = frames[None, :, None].permute(0, 3, 1, 2)  # [1, F, P, 1], channels last
+        normed = self._batch_norm(picture).permute(0, 2, 3, 1)
+        return normed[0, :, 0]
 
     def _batch_norm(self, frames: Tensor) -> Tensor:
-        """Frames [P, F] normalised by their own statistics, which move the running ones."""
+        """Frames [P, F, ...] normalised by their own statistics, which move the running ones."""
         return functional.batch_norm(
             frames,
             self.running_mean,

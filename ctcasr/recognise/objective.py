@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,7 +33,7 @@ class Objected(NamedTuple):
 
     frames: tuple[int, ...]  # of logits, in each row
     losses: Tensor  # [B] nats; 0 for a row without an alignment
-    report: CtcReport  # of the lattice
+    report: Callable[[], CtcReport]  # of the lattice, made when it is asked for
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,13 @@ class Objective:
             return _ctc_without_logits(model, batch, augment, blank)
         logits = model(batch.audio, augment, batch.seeds)
         star = None if self.star is None else self.star.at(step)
-        losses, report = _ctc(model, logits, batch, blank, star)
+        losses, no_path, report = _ctc(model, logits, batch, blank, star)
         if self.consistency and augment is not None:
             other_seeds = tuple(seed ^ _OTHER_VIEW for seed in batch.seeds)
             other_logits = model(batch.audio, augment, other_seeds)
-            other_losses, _ = _ctc(model, other_logits, batch, blank, star)
+            other_losses, _, _ = _ctc(model, other_logits, batch, blank, star)
             apart = _divergence(logits, other_logits) + _divergence(other_logits, logits)
-            apart = apart.masked_fill(torch.isinf(report.nll), 0.0)
+            apart = apart.masked_fill(no_path, 0.0)
             losses = 0.5 * (losses + other_losses + self.consistency * apart)
         if self.entropy:
             entropy = alignment_entropy(
@@ -85,42 +86,46 @@ class Objective:
         return Objected(logits.lengths, losses, report)
 
 
-def _ctc(
-    model: SpeechModel, logits: Seq, batch: Batch, blank: int, star: Star | None
-) -> tuple[Tensor, CtcReport]:
+class _Lattice(NamedTuple):
+    """What came of one lattice."""
+
+    losses: Tensor  # [B] nats; 0 for a row without an alignment
+    no_path: Tensor  # [B], true for such a row
+    report: Callable[[], CtcReport]
+
+
+def _ctc(model: SpeechModel, logits: Seq, batch: Batch, blank: int, star: Star | None) -> _Lattice:
     """CTC losses [B], with the label priors that the model keeps."""
     prior = None
     prior_weight = 1.0
     if model.prior is not None:
         model.prior.observe(logits)
-        prior = model.prior.log
+        prior = model.prior.log.clone()
         prior_weight = model.prior.weight
-    lengths = (logits.lengths, batch.target_lengths)
-    if star is not None:
-        losses = ctc_loss(
-            logits.data,
-            batch.targets,
-            *lengths,
-            blank=blank,
-            reduction="none",
-            zero_infinity=True,
-            prior=prior,
-            prior_weight=prior_weight,
-            star=star,
-        )
-        # What is learnt from is told by the transcripts as they stand.
-        return losses, ctc_report(logits.data, batch.targets, *lengths, blank=blank)
-    return ctc_loss(
+    rows = (batch.targets, logits.lengths, batch.target_lengths)
+    nll = ctc_loss(
         logits.data,
-        batch.targets,
-        *lengths,
+        *rows,
         blank=blank,
         reduction="none",
-        zero_infinity=True,
         prior=prior,
         prior_weight=prior_weight,
-        return_report=True,
+        star=star,
     )
+    no_path = nll == torch.inf
+    scores = logits.data.detach()
+
+    @torch.no_grad()
+    def report() -> CtcReport:
+        # Of the transcripts as they stand, from a lattice of its own: few steps are asked.
+        if prior is None or star is not None:
+            return ctc_report(scores, *rows, blank=blank)
+        _, told = ctc_loss(
+            scores, *rows, blank=blank, prior=prior, prior_weight=prior_weight, return_report=True
+        )
+        return told
+
+    return _Lattice(nll.masked_fill(no_path, 0.0), no_path, report)
 
 
 def _ctc_without_logits(
@@ -150,7 +155,7 @@ def _ctc_without_logits(
         prior_weight=prior_weight,
         return_report=True,
     )
-    return Objected(hidden.lengths, losses, report)
+    return Objected(hidden.lengths, losses, lambda: report)
 
 
 def _divergence(student: Seq, teacher: Seq) -> Tensor:

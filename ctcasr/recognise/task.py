@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from ctcasr.batch import Batch
-from ctcasr.ctc import CtcReport, ctc_loss
+from ctcasr.ctc import ctc_loss
+from ctcasr.ctc.batch import CtcBatch
 from ctcasr.diagnose import verdict
 from ctcasr.diagnose.evidence import Evidence
 from ctcasr.front import SpecAugment
@@ -88,12 +89,14 @@ class Recognise:
         except ValueError as error:
             raise LossRefused(str(error), self.evidence.facts_of_refused(batch)) from error
         self.evidence.train_batch(batch, frames)
+        lattice = CtcBatch(batch.targets, frames, batch.target_lengths, blank)
         left_out = tuple(
-            f"{batch.utterances[row].full_name}: {infeasibility(report, row)}"
-            for row in report.infeasible
+            f"{batch.utterances[row].full_name}: {infeasibility(lattice, row)}"
+            for row, feasible in enumerate(lattice.feasible)
+            if not feasible
         )
         weight = len(batch) - len(left_out)
-        return Loss(losses.sum(), weight, losses.detach(), left_out, report.summary)
+        return Loss(losses.sum(), weight, losses.detach(), left_out, lambda: report().summary())
 
     def after_step(self, step: int, total: int) -> None:
         """Nothing."""
@@ -162,11 +165,11 @@ class Recognise:
         return Recogniser.payload(self.network, self.spec, self.tokenizer, self.notes)
 
 
-def infeasibility(report: CtcReport, row: int) -> str:
+def infeasibility(lattice: CtcBatch, row: int) -> str:
     """Why a row of a batch has no alignment, and what to do."""
-    frames = report.input_lengths[row]
-    labels = report.target_lengths[row]
-    repeats = frames - labels - report.slack[row]
+    frames = lattice.input_lengths[row]
+    labels = lattice.target_lengths[row]
+    repeats = lattice.repeats[row]
     with_repeats = f", {repeats} of them twice in a row" if repeats else ""
     return (
         f"{frames} frames cannot spell {labels} symbols{with_repeats}; "

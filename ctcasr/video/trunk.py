@@ -82,22 +82,20 @@ class VisualTrunk(nn.Module):
 
     def forward(self, video: Seq) -> Seq:
         """Features [B, T, F], not negative; zero where there is no frame."""
-        batch, steps = video.data.shape[:2]
         dtype = self.linear.weight.dtype
-        features = video.data.new_zeros((batch, steps, self.features), dtype=dtype)
         if not any(video.lengths):
-            return video.with_data(features)
+            shape = (*video.data.shape[:2], self.features)
+            return video.with_data(video.data.new_zeros(shape, dtype=dtype))
         frames = video.zero_padding().data.to(dtype) / _WHITE
         behind = _CONTEXT - self.before
         padded = functional.pad(frames, (0, 0, 0, 0, self.before, behind))
         maps = self.front(padded[:, None])  # [B, C, T, H, W]
-        pictures = maps.transpose(1, 2)[video.mask]  # real ones only
+        pictures = video.with_data(maps.transpose(1, 2)).real()
         pictures = self.front_norm(pictures).relu()
         pictures = self.stages(self.pool(pictures))
         averages = self.average(pictures).flatten(1)
         seen = self.linear(averages).relu()
-        features[video.mask] = seen.to(dtype)  # under autocast products have another type
-        return video.with_data(features)
+        return video.with_real(seen.to(dtype))  # under autocast products have another type
 
 
 class ToClock(nn.Module):

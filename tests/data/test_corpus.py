@@ -149,3 +149,16 @@ def test_bad_rate(utterances: list[Utterance]) -> None:
         Corpus(utterances, None, 0)
     with pytest.raises(AudioError):
         read_audio(Path("nowhere.wav"), 16000)
+
+
+def test_scenes_without_speech_are_known_when_the_batch_is_made() -> None:
+    items = []
+    for level in (0.0, 0.5):
+        samples = level * torch.sin(torch.arange(80.0))
+        utterance = Utterance(Path(f"{level}.wav"))
+        items.append(Item(utterance, samples + 0.1, [], 0, clean=samples))
+    scenes = collate(items, 8000)
+    assert scenes is not None and scenes.silent == (True, False)
+    assert scenes.rows([1]).silent == (False,)
+    without_clean = collate([Item(items[0].utterance, items[0].samples, [], 0)], 8000)
+    assert without_clean is not None and without_clean.silent == ()

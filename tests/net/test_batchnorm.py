@@ -72,6 +72,20 @@ def test_equals_torch_over_the_real_frames(lengths: tuple[int, ...], pad: float)
     assert torch.allclose(ours(x).data[x.mask], theirs(x.data[x.mask]), atol=1e-5)
 
 
+def test_one_picture_of_frames_is_normalised_as_the_frames_are() -> None:
+    norm = pair()[0]
+    frames = batch(40).data[0]
+    results = []
+    for normalise in (norm._batch_norm, norm._batch_norm_as_picture):
+        norm.zero_grad()
+        data = frames.clone().requires_grad_()
+        normed = normalise(data)
+        normed.backward(torch.linspace(-1, 1, normed.numel()).view_as(normed))
+        results.append((normed, data.grad, norm.weight.grad, norm.bias.grad))
+    for got, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-6, rtol=1e-6)
+
+
 def test_padding_may_hold_anything_even_nan() -> None:
     results = []
     for pad in (0.0, float("nan")):

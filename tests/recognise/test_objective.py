@@ -46,7 +46,7 @@ def test_alone_it_is_torchs_loss_and_zero_without_an_alignment() -> None:
         zero_infinity=True,
     )
     assert torch.allclose(losses, wanted, rtol=1e-5) and float(losses[2]) == 0.0
-    assert list(report.infeasible) == [2]
+    assert list(report().infeasible) == [2]
 
 
 def test_entropy_is_taken_off() -> None:
@@ -92,8 +92,8 @@ def test_a_star_forgives_and_falls_with_the_steps() -> None:
     _, first, report = cheaper(model, batch(), None, 0, step=0)
     _, last, _ = cheaper(model, batch(), None, 0, step=10)
     assert bool((last[:2] < first[:2]).all()) and bool((first[:2] < plain[:2]).all())
-    assert report.infeasible == told.infeasible and float(last[2]) == 0.0
-    assert torch.allclose(report.nll[:2], told.nll[:2], rtol=1e-4)
+    assert report().infeasible == told().infeasible and float(last[2]) == 0.0
+    assert torch.allclose(report().nll[:2], told().nll[:2], rtol=1e-4)
 
 
 @pytest.mark.parametrize("prior_weight", [0.0, 0.3])
@@ -109,7 +109,7 @@ def test_large_alphabets_give_the_same_without_logits(
         losses.sum().backward()
         gradients = [parameter.grad for parameter in model.parameters()]
         log_prior = None if model.prior is None else model.prior.log
-        results.append((frames, losses.detach(), report.summary(), gradients, log_prior))
+        results.append((frames, losses.detach(), report().summary(), gradients, log_prior))
     plain, lean = results
     assert lean[0] == plain[0]
     torch.testing.assert_close(lean[1], plain[1], rtol=1e-6, atol=1e-6)

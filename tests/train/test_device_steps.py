@@ -56,6 +56,7 @@ def a_batch(rate_hz: int, samples: int, step: int = 800, **more: Any) -> Batch:
         (len(tokens),) * ROWS,
         seeds=tuple(range(ROWS)),
         clean=audio.with_data(0.5 * audio.data),
+        silent=(False,) * ROWS,
         **more,
     )
 
