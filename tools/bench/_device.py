@@ -6,7 +6,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,19 @@ def _clock_us(run: Callable[[], Any]) -> float:
     started = time.perf_counter()
     run()
     return 1e6 * (time.perf_counter() - started)
+
+
+def named(figures: Mapping[str, float]) -> str:
+    """Figures in a line, each with its name.
+
+    Example:
+        >>> named({"ms a step": 12.345678, "GiB": 2})
+        'ms a step 12.35, GiB 2'
+    """
+    words = []
+    for name, figure in figures.items():
+        words.append(f"{name} {figure:.4g}")
+    return ", ".join(words)
 
 
 def profiler() -> torch.profiler.profile:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _device import DEVICE, KERNELS_ARE_WRONG, ON_DEVICE, median_us, profiler, wait, work_us
+from _device import DEVICE, KERNELS_ARE_WRONG, ON_DEVICE, median_us, named, profiler, wait, work_us
 
 from ctcasr.ctc import ctc_loss, native
 from ctcasr.ctc.backends import ForwardBackward
@@ -91,7 +91,8 @@ def noise(shape: Sequence[int]) -> Trial:
     logits = torch.randn(rows, frames, classes, device=DEVICE, generator=random)
     host_random = torch.Generator().manual_seed(0)
     targets = torch.randint(1, classes, (rows, labels), generator=host_random)
-    ctc_batch = prepare(logits, targets, [frames] * rows, [labels] * rows)
+    lengths = [frames] * rows
+    ctc_batch = prepare(logits, targets, lengths, [labels] * rows)
     return Trial(str(tuple(shape)), logits, ctc_batch)
 
 
@@ -133,8 +134,8 @@ def report_compilation() -> None:
     major, minor = torch.cuda.get_device_capability()
     started = time.perf_counter()
     code = nvrtc.binary(10 * major + minor)
-    spent_s = time.perf_counter() - started
-    print(f"NVRTC {nvrtc.version()}: {len(code)} bytes in {spent_s:.1f} s", flush=True)
+    figures = {"seconds": time.perf_counter() - started, "bytes": len(code)}
+    print("NVRTC", nvrtc.version(), named(figures), flush=True)
 
 
 def small() -> None:
@@ -151,7 +152,8 @@ def small() -> None:
 
 def one(*numbers: str) -> None:
     """One call of a shape, for a profiler."""
-    batch = noise([int(number) for number in numbers or map(str, SHAPES[1])])
+    shape = [int(number) for number in numbers]
+    batch = noise(shape or SHAPES[1])
     kernel()(batch.logits, batch.ctc_batch, True)
     wait()
 
@@ -168,8 +170,8 @@ def gradient_error(batch: Trial, truth_on: str = DEVICE) -> float:
     health = float(ours.health.max())
     fine = loss_off <= LOSS_LIMIT and health < HEALTH_LIMIT
     if not (fine and error <= LIMITS[batch.logits.dtype]):
-        found = f"gradient {error:.1e}, loss {loss_off:.1e}, health {health:.1e}"
-        print(f"WRONG: {batch.name}: {found}", flush=True)
+        found = {"gradient": error, "loss": loss_off, "health": health}
+        print(f"WRONG: {batch.name}: off by", named(found), flush=True)
     return error if fine else float("inf")
 
 
@@ -209,14 +211,19 @@ def report_front_door() -> None:
 
 def ctc() -> None:
     """Forward and backward: kernels alone, whole call, its host share; torch native, cuDNN."""
-    print("| " + " | ".join(COLUMNS) + " |")
-    print("|---" * len(COLUMNS) + "|", flush=True)
+    print_row(COLUMNS)
+    print_row(["---"] * len(COLUMNS))
     for shape in SHAPES:
-        print("| " + " | ".join(ctc_cells(noise(shape))) + " |", flush=True)
+        print_row(ctc_cells(noise(shape)))
         if ON_DEVICE:
             torch.cuda.empty_cache()
     for shape in SHAPES:
         print(shape, ", ".join(kernel_times(noise(shape))), flush=True)
+
+
+def print_row(cells: Sequence[str]) -> None:
+    """Of a Markdown table."""
+    print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def ctc_cells(batch: Trial) -> list[str]:
@@ -228,7 +235,8 @@ def ctc_cells(batch: Trial) -> list[str]:
         loss(batch, logits).backward()
 
     call_us = median_us(ours)
-    cells = [batch.name, graph_us(batch), f"{call_us:.0f}", f"{host_us(ours):.0f}"]
+    cells = [batch.name, graph_us(batch), f"{call_us:.0f}"]
+    cells.append(f"{host_us(ours):.0f}")
     for is_cudnn in (False, True):
         cells += peer_cells(batch, logits, is_cudnn, call_us)
     logits.grad = None
@@ -302,10 +310,11 @@ def peer(batch: Trial, logits: Tensor, is_cudnn: bool) -> Callable[[], None]:
 
 def error_of_rows(batch: Trial) -> float:
     """Largest absolute error of the gradient of the first rows."""
-    rows = slice(0, min(CHECKED_ROWS, len(batch.ctc_batch.target_lengths)))
+    rows = slice(0, CHECKED_ROWS)
+    whole = batch.ctc_batch
     few = batch.logits.detach()[rows]
-    lengths = batch.ctc_batch.input_lengths[rows], batch.ctc_batch.target_lengths[rows]
-    ctc_batch = prepare(few, batch.ctc_batch.padded()[rows], *lengths)
+    lengths = whole.input_lengths[rows], whole.target_lengths[rows]
+    ctc_batch = prepare(few, whole.padded()[rows], *lengths)
     ours = kernel()(few, ctc_batch, True)
     truth = native.forward_backward(few.double(), ctc_batch, True)
     assert ours.grad is not None and truth.grad is not None
@@ -323,6 +332,7 @@ def kernel_times(batch: Trial, calls: int = 5) -> list[str]:
         wait()
     times = []
     for event in found.key_averages():
-        if work_us(event):
-            times.append(f"{event.key[:40]} {work_us(event) / calls:.1f}")
+        spent_us = work_us(event) / calls
+        if spent_us:
+            times.append(f"{event.key[:40]} {spent_us:.1f}")
     return times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import subprocess
 import sys
@@ -12,13 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _device import DATA, DEVICE, KERNELS_ARE_WRONG, OUT
+from _device import DATA, DEVICE, KERNELS_ARE_WRONG, OUT, named
 
 from ctcasr.records import CheckRecord, Record, StepRecord, read_records
 
 RUNS = Path(tempfile.gettempdir()) / "device_day_runs"
 RECIPE = Path(__file__).parents[2] / "recipes" / "recognise.py"
 KEPT = (".jsonl", ".json", ".toml", ".log")  # files of a run that are worth their bytes
+SEEDS = ("0", "1", "2")
 CHECKS = 10  # of a run that are printed
 LOG_LINES = 12  # of a run that failed
 
@@ -40,11 +42,13 @@ def an4(epochs: str = "60", *seeds: str) -> None:
 
 def train_fully(corpus: str, epochs: str, seeds: Sequence[str]) -> None:
     """The first seed alone, in both types, which tells the time; then all others at once."""
-    first, *others = seeds or ("0", "1", "2")
+    first, *others = seeds or SEEDS
     flags = ("--epochs", epochs, "--seed")
     Run(f"{corpus}-fp32-{first}", corpus, *flags, first).finish()
     Run(f"{corpus}-bf16-{first}", corpus, *flags, first, "--bf16").finish()
-    runs = [Run(f"{corpus}-fp32-{seed}", corpus, *flags, seed) for seed in others]
+    runs = []
+    for seed in others:
+        runs.append(Run(f"{corpus}-fp32-{seed}", corpus, *flags, seed))
     for run in runs:
         run.finish()
 
@@ -58,15 +62,21 @@ class Run:
         self.log = RUNS / f"{name}.log"
         shutil.rmtree(self.out, ignore_errors=True)
         RUNS.mkdir(parents=True, exist_ok=True)
-        train = str(DATA / corpus / "train.jsonl")
-        valid = str(DATA / corpus / "valid.jsonl")
-        command = [sys.executable, str(RECIPE), "--train", train, "--valid", valid]
-        command += ["--out", str(self.out), "--device", DEVICE, *flags]
+        settings = {
+            "--train": DATA / corpus / "train.jsonl",
+            "--valid": DATA / corpus / "valid.jsonl",
+            "--out": self.out,
+            "--device": DEVICE,
+        }
         if KERNELS_ARE_WRONG.exists():
-            command += ["--ctc-backend", "torch"]
+            settings["--ctc-backend"] = "torch"
+        command = [sys.executable, str(RECIPE)]
+        for flag, value in settings.items():
+            command += [flag, str(value)]
+        command += flags
         self.started = time.perf_counter()
         with open(self.log, "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def finish(self) -> None:
         """Wait for its end and print what came of it; where time is over, as much as there is."""
@@ -74,7 +84,8 @@ class Run:
             self.process.wait()
         finally:
             spent_s = time.perf_counter() - self.started
-            print(f"{self.name}: status {self.process.poll()}, {spent_s:.1f} s in all")
+            status = self.process.poll()
+            print(f"{self.name}: status {status}, {spent_s:.1f} s in all")
             self.print_log()
             if (self.out / "records.jsonl").is_file():
                 print_records(read_records(self.out))
@@ -102,15 +113,22 @@ def print_records(records: Sequence[Record]) -> None:
     wait_s = sum_of(taken, "wait_s")
     busy_s = step_s + wait_s
     total_s = records[-1].time_s
-    print(f"  {count:.0f} steps of {1e3 * step_s / count:.2f} ms,", end=" ")
-    print(f"{audio_s / busy_s:.0f} audio-s/s in steps, {audio_s / total_s:.0f} over all,", end=" ")
-    print(f"waiting for data {100 * wait_s / busy_s:.1f} %,", end=" ")
-    print(f"checks, files and the rest {total_s - busy_s:.1f} s of {total_s:.1f} s")
-    stride = -(-len(checks) // CHECKS) or 1
-    shown = []
-    for check in checks[::-stride][::-1]:
-        shown.append(f"{check.time_s:.0f} s {100 * check.number('wer'):.1f} %")
-    print("  dev WER: " + ", ".join(shown))
+    figures = {
+        "steps": count,
+        "ms a step": 1e3 * step_s / count,
+        "audio-s/s in steps": audio_s / busy_s,
+        "over all": audio_s / total_s,
+        "waiting for data %": 100 * wait_s / busy_s,
+        "seconds in all": total_s,
+        "of them checks, files and the rest": total_s - busy_s,
+    }
+    print("  " + named(figures))
+    stride = max(1, math.ceil(len(checks) / CHECKS))
+    last_first = checks[::-stride]
+    rates = {}
+    for check in reversed(last_first):
+        rates[f"{check.time_s:.0f} s"] = 100 * check.number("wer")
+    print("  dev WER % at: " + named(rates))
 
 
 def sum_of(records: Sequence[StepRecord], name: str) -> float:

@@ -7,15 +7,17 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pack_padded_sequence
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _device import DEVICE, ON_DEVICE, median_us, profiler, wait, work_us
+from _device import DEVICE, ON_DEVICE, median_us, named, profiler, wait, work_us
 
 from ctcasr.batch import Batch, Utterance
 from ctcasr.classify import Classify
@@ -51,12 +53,13 @@ TABLE_ROWS = 12  # kernels that a profile names
 def steps() -> None:
     """Steps of two networks, in float32 and bfloat16, and the kernels they are made of."""
     rows = 16 if ON_DEVICE else 2
-    large = sounds(100, 16.0, LONG_SENTENCE) if ON_DEVICE else sounds(2, 2.0, "a")
-    for net, batch in (("default", sounds(rows, 3.0)), (LARGE, large)):
+    batches = {"default": sounds(rows, 3.0)}
+    if ON_DEVICE:
+        batches[LARGE] = sounds(100, 16.0, LONG_SENTENCE)
+    for net, batch in batches.items():
         for bf16 in (False, True):
-            title = f"{net}, {len(batch)} rows, {'bf16' if bf16 else 'fp32'}"
-            words = net if ON_DEVICE else "default"
-            time_steps(title, recogniser(words), batch, bf16, profiled=True)
+            title = f"{net}, {len(batch)} rows, bf16 {bf16}"
+            time_steps(title, recogniser(net), batch, bf16, profiled=True)
 
 
 def heads() -> None:
@@ -73,7 +76,8 @@ def heads() -> None:
     for net in ("kws_bcresnet", "googlenet_spec", "resnet_spec"):
         for bf16 in (False, True):
             task_of_net, batch = clips(net, 4 * rows)
-            time_steps(f"{net}, {4 * rows} clips, bf16 {bf16}", task_of_net, batch, bf16)
+            title = f"{net}, {len(batch)} clips, bf16 {bf16}"
+            time_steps(title, task_of_net, batch, bf16)
 
 
 # ---- tasks and batches
@@ -100,8 +104,12 @@ def sounds(
 ) -> Batch:
     """Noise, the last row about 0.7 as long as the first, with a text that all of them say."""
     tokens = ALPHABET.encode(text)
-    lengths = [round(RATE_HZ * seconds * (1 - 0.3 * row / rows)) for row in range(rows)]
-    utterances = [Utterance(Path(f"{row}.wav"), seconds, text) for row in range(rows)]
+    longest = RATE_HZ * seconds
+    lengths = []
+    utterances = []
+    for row in range(rows):
+        lengths.append(round(longest * (1 - 0.3 * row / rows)))
+        utterances.append(Utterance(Path(f"{row}.wav"), seconds, text))
     return Batch(
         tuple(utterances),
         hiss(lengths),
@@ -115,7 +123,8 @@ def sounds(
 
 def hiss(lengths: Sequence[int], rate_hz: int = RATE_HZ) -> Seq:
     """Samples of noise."""
-    return Seq.stack([0.1 * torch.randn(length) for length in lengths], Fraction(rate_hz))
+    samples = [0.1 * torch.randn(length) for length in lengths]
+    return Seq.stack(samples, Fraction(rate_hz))
 
 
 def mouths(lengths: Sequence[int]) -> Seq:
@@ -135,7 +144,8 @@ def clips(net: str, rows: int) -> tuple[Classify, Batch]:
     if model.front.needs_statistics:
         model.front.fit(iter([audio]))
     names = [str(name) for name in range(CLASSES)]
-    batch = replace(sounds(rows, 1.0), audio=audio, labels=torch.arange(rows) % CLASSES)
+    labels = torch.arange(rows) % CLASSES
+    batch = replace(sounds(rows, 1.0), audio=audio, labels=labels)
     return Classify(model, names, classifier_to(spec)), batch
 
 
@@ -155,7 +165,8 @@ class Steps:
     def take(self) -> StepResult:
         """One step."""
         self.taken += 1
-        result = self.stepper.take([self.batch.to(DEVICE)], step=self.taken, lr=LR)
+        batches = [self.batch.to(DEVICE)]
+        result = self.stepper.take(batches, step=self.taken, lr=LR)
         assert result is not None
         return result
 
@@ -182,8 +193,12 @@ class Steps:
                 self.take()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-        waits = [warning for warning in told if "synchron" in str(warning.message)]
-        return [f"{Path(warning.filename).name}:{warning.lineno}" for warning in waits]
+        places = []
+        for warning in told:
+            if "synchron" in str(warning.message):
+                name = Path(warning.filename).name
+                places.append(f"{name}:{warning.lineno}")
+        return places
 
 
 def time_steps(
@@ -198,14 +213,20 @@ def time_steps(
         first_ms = run.timed_ms()
         run.median_ms(2)  # warm
         step_ms = run.median_ms(TIMED)
-        print(f"{title}: first {first_ms:.0f} ms, then {step_ms:.2f} ms a step,", end=" ")
-        print(f"{batch.audio.seconds / step_ms * 1e3:.0f} audio-s/s, {peak_gib():.2f} GiB")
+        figures = {
+            "first ms": first_ms,
+            "ms a step": step_ms,
+            "audio-s/s": 1e3 * batch.audio.seconds / step_ms,
+            "GiB": peak_gib(),
+        }
+        print(f"{title}: {named(figures)}")
         print("  " + outcome(run.take()), flush=True)
         if profiled:
             print(f"  waits of a step: {run.waits()}")
             print_profile(run, step_ms, 4 if bf16 else TABLE_ROWS)
     except Exception as error:  # the next network may do better
-        print(f"{title}: FAILED {type(error).__name__}: {str(error)[:300]}", flush=True)
+        reason = str(error)[:300]
+        print(f"{title}: FAILED {type(error).__name__}: {reason}", flush=True)
         traceback.print_exc(limit=-3, file=sys.stdout)
 
 
@@ -216,12 +237,13 @@ def peak_gib() -> float:
 
 def outcome(result: StepResult) -> str:
     """Whether a step went well, in words."""
-    words = [f"loss {result.loss:.4g}, gradient of length {result.grad_norm:.3g}"]
-    if result.problem:
-        words.append(str(result.problem))
-    if result.halved:
-        words.append(f"halved {result.halved} times, since memory ran out")
-    return ", ".join(words)
+    figures = {
+        "loss": result.loss,
+        "length of the gradient": result.grad_norm,
+        "halved for want of memory": result.halved,
+    }
+    problem = result.problem or "no problem"
+    return f"{named(figures)}; {problem}"
 
 
 def print_profile(run: Steps, step_ms: float, most: int) -> None:
@@ -234,11 +256,16 @@ def print_profile(run: Steps, step_ms: float, most: int) -> None:
     events.sort(key=work_us, reverse=True)
     busy_ms = sum(work_us(event) for event in events) / PROFILED / 1e3
     launches = sum(event.count for event in events) / PROFILED
-    print(f"  {launches:.0f} launches and copies a step, {busy_ms:.2f} ms of work,", end=" ")
-    print(f"busy {100 * busy_ms / step_ms:.0f} %")
+    figures = {
+        "launches and copies a step": launches,
+        "ms of work": busy_ms,
+        "busy %": 100 * busy_ms / step_ms,
+    }
+    print("  " + named(figures))
     for event in events[:most]:
         spent_ms = work_us(event) / PROFILED / 1e3
-        print(f"  {spent_ms:8.3f} ms {event.count / PROFILED:6.0f} x {event.key[:90]}")
+        count = event.count / PROFILED
+        print(f"  {spent_ms:8.3f} ms {count:6.0f} x {event.key[:90]}")
     sys.stdout.flush()
 
 
@@ -253,7 +280,7 @@ def rnn() -> None:
     for shape in ((16, 75, 320, 128), (96, 400, 1024, 512)):
         for dtype in (torch.float32, torch.float16, torch.bfloat16):
             try:
-                print(shape, dtype, ", ".join(direction_times(shape, dtype)), flush=True)
+                print(shape, dtype, direction_times(shape, dtype), flush=True)
             except RuntimeError as error:
                 print(shape, dtype, "FAILED", str(error)[:200], flush=True)
     layer = torch.nn.LSTM(64, 64).to(DEVICE)
@@ -262,10 +289,10 @@ def rnn() -> None:
     print(f"a cuDNN LSTM under autocast to bfloat16 gives {output.dtype}")
 
 
-def direction_times(shape: Sequence[int], dtype: torch.dtype) -> list[str]:
+def direction_times(shape: Sequence[int], dtype: torch.dtype) -> str:
     """Milliseconds, forward and backward, of each way to run both directions."""
     rows, frames, features, hidden = shape
-    lengths = torch.tensor([frames - (row * frames // 4) // rows for row in range(rows)])
+    lengths = torch.linspace(frames, 0.75 * frames, rows).long()
     size = (rows, frames, features)
     inputs = torch.randn(size, device=DEVICE, dtype=dtype, requires_grad=True)
     forward = torch.nn.LSTM(features, hidden, batch_first=True).to(DEVICE, dtype)
@@ -274,22 +301,27 @@ def direction_times(shape: Sequence[int], dtype: torch.dtype) -> list[str]:
     both.to(DEVICE, dtype)
     side = torch.cuda.Stream()
 
-    def in_turn() -> None:
-        outputs = torch.cat([forward(inputs)[0], backward(inputs)[0]], 2)
+    def learn(outputs: Tensor) -> None:
         outputs.float().square().mean().backward()
+
+    def in_turn() -> None:
+        mine, _ = forward(inputs)
+        other, _ = backward(inputs)
+        learn(torch.cat((mine, other), 2))
 
     def side_by_side() -> None:
         here = torch.cuda.current_stream()
         side.wait_stream(here)
         with torch.cuda.stream(side):
-            other = backward(inputs)[0]
-        mine = forward(inputs)[0]
+            other, _ = backward(inputs)
+        mine, _ = forward(inputs)
         here.wait_stream(side)
-        torch.cat((mine, other), 2).float().square().mean().backward()
+        learn(torch.cat((mine, other), 2))
 
     def packed() -> None:
-        rows_packed = torch.nn.utils.rnn.pack_padded_sequence(inputs, lengths, batch_first=True)
-        both(rows_packed)[0].data.float().square().mean().backward()
+        rows_packed = pack_padded_sequence(inputs, lengths, batch_first=True)
+        outputs, _ = both(rows_packed)
+        learn(outputs.data)
 
-    ways: tuple[Callable[[], None], ...] = (in_turn, side_by_side, packed)
-    return [f"{way.__name__} {median_us(way, 7) / 1e3:.2f} ms" for way in ways]
+    ways = {"in turn": in_turn, "side by side": side_by_side, "packed": packed}
+    return named({f"{name} ms": median_us(way, 7) / 1e3 for name, way in ways.items()})
