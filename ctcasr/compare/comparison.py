@@ -414,13 +414,23 @@ def changes_of_order(rankings: Sequence[Ranking]) -> list[str]:
     remarks = []
     for ranking in rankings[1:]:
         first = rankings[0]
-        if ranking.order != first.order:
+        if _discordant(first.wer, ranking.wer):
             remarks.append(
                 f"the order changes with the rules: {' < '.join(ranking.order)} with "
                 f"{ranking.normaliser}, {ranking.averaging}; {' < '.join(first.order)} with "
                 f"{first.normaliser}, {first.averaging}"
             )
     return remarks
+
+
+def _discordant(rates: Mapping[str, float], other_rates: Mapping[str, float]) -> bool:
+    """Whether two systems change places; equal rates have no order."""
+    for first, second in combinations(rates, 2):
+        gap = rates[first] - rates[second]
+        other_gap = other_rates[first] - other_rates[second]
+        if gap * other_gap < 0:
+            return True
+    return False
 
 
 def remarks_on(whole: Group, references: References, scores: Scores) -> list[str]:

@@ -21,7 +21,7 @@ from ctcasr.show.comparison_cells import (
 from ctcasr.show.score_cells import difference_text
 
 _SYSTEM_COLUMNS = ("WER", "95 %", "S / D / I", "CER", "mean of utterances", "missing")
-_PAIR_COLUMNS = ("difference, 95 %", "wins / ties / losses", "MAPSSWE p", "sign p", "Wilcoxon p")
+_PAIR_COLUMNS = ("difference, 95 %", "won / tied / lost", "MAPSSWE", "sign", "Wilcoxon")
 
 
 def comparison_table(
@@ -58,15 +58,15 @@ def _systems(comparison: Comparison) -> Table:
 def _pairs(comparison: Comparison, wanted: float | None) -> Table:
     first = comparison.whole.pairs[0] if comparison.whole.pairs else None
     ranked = "" if first is None else f"; sign and Wilcoxon rank {first.rank_unit}s"
-    title = f"every pair: points of WER, second less first; p (corrected by Holm){ranked}"
+    title = f"every pair: points of WER, second less first; NIST's p (by Holm){ranked}"
     grid = Table(title=title, title_justify="left")
     grid.add_column("first")
     grid.add_column("second")
     for name in _PAIR_COLUMNS:
-        grid.add_column(name, justify="right")
+        grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("")
     grid.add_column("finds", justify="right")
-    grid.add_column("utterances needed", justify="right")
+    grid.add_column("needed", justify="right")
     for result in comparison.whole.pairs:
         grid.add_row(
             result.pair.first,

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from ctcasr.compare.comparison import (
+    Ranking,
     Setting,
+    changes_of_order,
     compare_systems,
     grouping_of,
     groups_of,
@@ -69,6 +71,14 @@ def test_a_change_of_order_by_the_rules_is_told() -> None:
     pooled, means = found.sensitivity
     assert pooled.order == ["A", "B"] and means.order == ["B", "A"]
     assert any("the order changes with the rules" in remark for remark in found.remarks)
+
+
+def test_equal_rates_have_no_order_that_could_change() -> None:
+    clear = Ranking("ctcasr", "pooled", {"B": 0.1, "A": 0.2, "C": 0.3})
+    equal = Ranking("none", "pooled", {"B": 1.0, "A": 1.0, "C": 1.0})
+    other = Ranking("whisper_basic", "pooled", {"B": 0.1, "A": 0.4, "C": 0.3})
+    assert changes_of_order([clear, equal]) == []
+    assert len(changes_of_order([clear, equal, other])) == 1
 
 
 def test_the_normaliser_decides_what_an_error_is() -> None:

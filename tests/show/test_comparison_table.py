@@ -15,6 +15,6 @@ def test_systems_pairs_and_rules_are_printed(comparison: Comparison) -> None:
     console = Console(file=written, width=200)
     console.print(comparison_table(comparison, Setting(draws=1000), wanted=0.01))
     text = written.getvalue()
-    for part in ("good", "poor & <bad>", "MAPSSWE p", "mean of utterances", "undecided", "pooled"):
+    for part in ("good", "poor & <bad>", "MAPSSWE", "mean of utterances", "undecided", "pooled"):
         assert part in text, part
     assert "paired bootstrap" in text
