@@ -171,4 +171,6 @@ template <int Q> CODE void exact_block(const Args& a, int index, int block_warps
         occupancy_block<Q>(a, index, segment, m, e);
         BARRIER();
     }
+    EACH_WARP(warp, block_warps)
+        for (int t = warp; t < frames; t += block_warps) IN_DTYPE(gradient_warp, a, index, t);
 }

@@ -19,6 +19,21 @@ template <int DTYPE> CODE void store(void* to, long long at, float value) {
     }
 }
 
+// Whether four neighbouring classes are one load: the logits' rows begin at multiples of 16 bytes.
+CODE bool in_fours(const Args& a) {
+    const bool aligned = reinterpret_cast<unsigned long long>(a.logits) % 16 == 0;
+    return a.dtype == FLOAT32 && aligned && (a.classes | a.stride_b | a.stride_t) % 4 == 0;
+}
+
+// Classes c to c + 3 of the frame that begins at `base`; minus infinity beyond the last.
+template <int DTYPE> CODE void load_classes(const Args& a, long long base, int c, bool fours, float (&x)[4]) {
+    if (DTYPE == FLOAT32 && fours) {
+        load_four(static_cast<const float*>(a.logits) + base + c, x);
+    } else {
+        UNROLL for (int k = 0; k < 4; ++k) x[k] = c + k < a.classes ? load<DTYPE>(a.logits, base + c + k) : -INFINITE;
+    }
+}
+
 // labels: [longest] in shared memory.
 CODE void prepare_block(const Args& a, int row, int* labels) {
     const int frames = int(a.lengths[row]), count = int(a.lengths[a.batch + row]);
@@ -103,6 +118,71 @@ CODE float difference(float x, float y, float& rest) {
     return rounded;
 }
 
+// The probability of one class: score less level, log of the sum and prior, each known to more than a float.
+template <int DTYPE>
+CODE float probability_of(const Args& a, float x, int c, float level, float high, float low, bool& fits) {
+    float first, second, third = 0.0f;
+    const float score = difference(x, level, first);
+    float normal = difference(score, high, second);
+    if (a.prior) {
+        const float prior = float(a.prior[c]);
+        normal = difference(normal, prior, third);
+        third -= float(a.prior[c] - double(prior));
+    }
+    return probability(normal, (first + second) + (third - low), fits);
+}
+
+constexpr int SMALL_ALPHABET = 128;
+constexpr int SHARERS = 32 / CHUNK;     // lanes that share a frame
+
+// Norms and probabilities of one chunk of frames, where the columns are all of few classes: SHARERS lanes take a frame.
+template <int DTYPE> CODE void small_score_warp(const Args& a, int row, int chunk) {
+    const int frames = min(int(a.lengths[row]) - chunk * CHUNK, CHUNK);
+    if (a.status[row] == BAD_LABEL || a.status[row] == NO_PATH || frames <= 0) return;
+    const long long base = row * a.stride_b + (long long)chunk * CHUNK * a.stride_t;
+    Reg<float> tops, sums;
+    EACH_LANE(lane) {
+        const long long from = base + min(lane % CHUNK, frames - 1) * a.stride_t;
+        float top = -INFINITE, sum = 0.0f;
+        for (int c = lane / CHUNK; c < a.classes; c += SHARERS) top = fmaxf(top, load<DTYPE>(a.logits, from + c));
+        const float level = top == -INFINITE ? 0.0f : top;
+        for (int c = lane / CHUNK; c < a.classes; c += SHARERS)
+            sum += exp2_fast((load<DTYPE>(a.logits, from + c) - level) * LOG2E);
+        tops[lane] = top;
+        sums[lane] = sum;
+    }
+    Reg<float> most = tops;
+    UNROLL for (int step = CHUNK; step < 32; step <<= 1) {
+        const Reg<float> other = exchange(most, step);
+        EACH_LANE(lane) most[lane] = fmaxf(most[lane], other[lane]);
+    }
+    EACH_LANE(lane) {
+        if (most[lane] == -INFINITE) most[lane] = 0.0f;
+        sums[lane] *= exp2_fast((tops[lane] - most[lane]) * LOG2E);
+    }
+    UNROLL for (int step = CHUNK; step < 32; step <<= 1) {
+        const Reg<float> other = exchange(sums, step);
+        EACH_LANE(lane) sums[lane] += other[lane];
+    }
+    float* line = a.probabilities + ((long long)row * a.chunks + chunk) * a.width * CHUNK;
+    EACH_LANE(lane) {
+        const int i = lane % CHUNK, t = chunk * CHUNK + i;
+        const bool fine = sums[lane] < INFINITE && (sums[lane] > 0.0f || !a.normalize);
+        const double width = a.normalize && fine ? log(double(sums[lane])) : 0.0;
+        const float high = float(width), low = float(width - double(high));
+        if (lane < frames) a.norms[(long long)row * a.frames + t] = {most[lane], as_int(high)};
+        bool fits = true;
+        const long long from = base + min(i, frames - 1) * a.stride_t;
+        for (int c = lane / CHUNK; c < a.classes; c += SHARERS) {
+            const int column = c == a.blank ? 0 : c < a.blank ? c + 1 : c;
+            const float x = load<DTYPE>(a.logits, from + c);
+            line[column * CHUNK + i] = probability_of<DTYPE>(a, x, c, most[lane], high, low, fits);
+        }
+        if (!fine) max_atomic(a.status + row, NOT_FINITE);
+        if (fine && !fits) max_atomic(a.status + row, FRAGILE);
+    }
+}
+
 // Norms and probabilities of one chunk of frames.
 template <int DTYPE> CODE void score_warp(const Args& a, int row, int chunk) {
     const int frames = min(int(a.lengths[row]) - chunk * CHUNK, CHUNK);
@@ -116,12 +196,18 @@ template <int DTYPE> CODE void score_warp(const Args& a, int row, int chunk) {
             tops[i][lane] = -INFINITE;
             sums[i][lane] = 0.0f;
         }
-        for (int c = lane; c < a.classes; c += 32) UNROLL for (int i = 0; i < CHUNK; ++i) {
-            const float x = load<DTYPE>(a.logits, bases[i] + c);
-            const float top = fmaxf(tops[i][lane], x);
-            const float level = top == -INFINITE ? 0.0f : top;
-            sums[i][lane] = sums[i][lane] * exp2_fast((tops[i][lane] - level) * LOG2E) + exp2_fast((x - level) * LOG2E);
-            tops[i][lane] = top;
+        const bool fours = in_fours(a);
+        for (int c = 4 * lane; c < a.classes; c += 128) {
+            float x[CHUNK][4];
+            UNROLL for (int i = 0; i < CHUNK; ++i) load_classes<DTYPE>(a, bases[i], c, fours, x[i]);
+            UNROLL for (int i = 0; i < CHUNK; ++i) {
+                const float most = fmaxf(fmaxf(x[i][0], x[i][1]), fmaxf(x[i][2], x[i][3]));
+                const float top = fmaxf(tops[i][lane], most), level = top == -INFINITE ? 0.0f : top;
+                float sum = sums[i][lane] * exp2_fast((tops[i][lane] - level) * LOG2E);
+                UNROLL for (int k = 0; k < 4; ++k) sum += exp2_fast((x[i][k] - level) * LOG2E);
+                sums[i][lane] = sum;
+                tops[i][lane] = top;
+            }
         }
     }
     float levels[CHUNK];
@@ -143,7 +229,7 @@ template <int DTYPE> CODE void score_warp(const Args& a, int row, int chunk) {
         if (lane < frames)
             a.norms[(long long)row * a.frames + chunk * CHUNK + lane] =
                 {levels[lane < CHUNK ? lane : 0], as_int(highs[lane])};
-        if (lane == 0 && !fine) a.status[row] = NOT_FINITE;
+        if (lane == 0 && !fine) max_atomic(a.status + row, NOT_FINITE);
     }
     const Table table(a, row);
     float* line = a.probabilities + ((long long)row * a.chunks + chunk) * a.width * CHUNK;
@@ -155,19 +241,12 @@ template <int DTYPE> CODE void score_warp(const Args& a, int row, int chunk) {
     bool fits = true;
     EACH_LANE(lane) for (int j = lane; j < *table.distinct; j += 32) {
         const int c = table.classes[j];
-        const double prior = a.prior ? a.prior[c] : 0.0;
-        const float prior_high = float(prior), prior_low = float(prior - double(prior_high));
         float values[CHUNK];
-        UNROLL for (int i = 0; i < CHUNK; ++i) {
-            float first, second, third;
-            const float score = difference(load<DTYPE>(a.logits, bases[i] + c), levels[i], first);
-            const float normal = difference(score, high[i], second);
-            const float seen = difference(normal, prior_high, third);
-            values[i] = probability(seen, (first + second) + (third - low[i] - prior_low), fits);
-        }
+        UNROLL for (int i = 0; i < CHUNK; ++i)
+            values[i] = probability_of<DTYPE>(a, load<DTYPE>(a.logits, bases[i] + c), c, levels[i], high[i], low[i], fits);
         store_eight(line + j * CHUNK, values);
     }
-    if (fine && !fits) a.status[row] = FRAGILE;
+    if (fine && !fits) max_atomic(a.status + row, FRAGILE);
 }
 
 template <int DTYPE> CODE void emission_warp(const Args& a, int row, int t) {
@@ -241,17 +320,57 @@ template <int DTYPE> CODE void gradient_warp(const Args& a, int row, int t) {
     }
 }
 
-// Calls work<DTYPE>(a, row, at) in the type of the logits.
-#define IN_DTYPE(work, a, row, at)                                   \
+// The gradient of one chunk of frames whose columns are few of many classes. taken: [classes] in shared memory, the
+// occupancy of each class, which is zero but for the columns.
+template <int DTYPE> CODE void wide_gradient_block(const Args& a, int row, int chunk, float* taken) {
+    const int begin = chunk * CHUNK, length = int(a.lengths[row]), status = a.status[row];
+    const Table table(a, row);
+    const bool fours = in_fours(a);
+    const int distinct = status == FINE ? *table.distinct : 0;
+    const float* occupancies = a.probabilities + ((long long)row * a.chunks + chunk) * a.width * CHUNK;
+    for (int c = THREAD_INDEX; c < a.classes; c += THREAD_COUNT) taken[c] = 0.0f;
+    for (int i = 0; i < CHUNK && begin + i < a.frames; ++i) {
+        const int t = begin + i;
+        const long long base = row * a.stride_b + t * a.stride_t, frame = (long long)row * a.frames + t;
+        const bool real = status == FINE && t < length;
+        const float fill = status == NOT_FINITE && t < length ? NOT_A_NUMBER : 0.0f;
+        const Pair norm = real ? a.norms[frame] : Pair{0.0f, 0};
+        BARRIER();
+        for (int j = THREAD_INDEX; real && j < distinct; j += THREAD_COUNT)
+            taken[table.classes[j]] = occupancies[j * CHUNK + i];
+        BARRIER();
+        for (int c = 4 * THREAD_INDEX; c < a.classes; c += 4 * THREAD_COUNT) {
+            float x[4];
+            if (real && a.normalize) load_classes<DTYPE>(a, base, c, fours, x);
+            UNROLL for (int k = 0; k < 4; ++k) {
+                const float score = a.normalize ? x[k] - norm.m - as_float(norm.e) : -INFINITE;
+                if (c + k < a.classes) x[k] = real ? exp2_fast(score * LOG2E) - taken[c + k] : fill;
+            }
+            const long long out = frame * a.classes + c;
+            if (DTYPE == FLOAT32 && fours) {
+                store_four(static_cast<float*>(a.grad) + out, x);
+            } else {
+                UNROLL for (int k = 0; k < 4; ++k) if (c + k < a.classes) store<DTYPE>(a.grad, out + k, x[k]);
+            }
+        }
+    }
+}
+
+// Calls work<DTYPE>(a, ...) in the type of the logits.
+#define IN_DTYPE(work, a, ...)                                       \
     do {                                                             \
-        if ((a).dtype == FLOAT32) work<FLOAT32>(a, row, at);         \
-        if ((a).dtype == FLOAT16) work<FLOAT16>(a, row, at);         \
-        if ((a).dtype == BFLOAT16) work<BFLOAT16>(a, row, at);       \
+        if ((a).dtype == FLOAT32) work<FLOAT32>(a, __VA_ARGS__);     \
+        if ((a).dtype == FLOAT16) work<FLOAT16>(a, __VA_ARGS__);     \
+        if ((a).dtype == BFLOAT16) work<BFLOAT16>(a, __VA_ARGS__);   \
     } while (false)
 
 CODE void score_warp(const Args& a, long long index) {
     if (index >= (long long)a.batch * a.chunks) return;
-    IN_DTYPE(score_warp, a, int(index / a.chunks), int(index % a.chunks));
+    const int row = int(index / a.chunks), chunk = int(index % a.chunks);
+    if (a.width == a.classes && a.classes <= SMALL_ALPHABET)
+        IN_DTYPE(small_score_warp, a, row, chunk);
+    else
+        IN_DTYPE(score_warp, a, row, chunk);
 }
 
 CODE void emission_warp(const Args& a, int row, int t) { IN_DTYPE(emission_warp, a, row, t); }
@@ -259,4 +378,8 @@ CODE void emission_warp(const Args& a, int row, int t) { IN_DTYPE(emission_warp,
 CODE void gradient_warp(const Args& a, long long frame) {
     const int row = int(frame / (a.chunks * CHUNK)), t = int(frame % (a.chunks * CHUNK));
     if (row < a.batch && t < a.frames) IN_DTYPE(gradient_warp, a, row, t);
+}
+
+CODE void wide_gradient_block(const Args& a, int index, float* taken) {
+    IN_DTYPE(wide_gradient_block, a, index / a.chunks, index % a.chunks, taken);
 }

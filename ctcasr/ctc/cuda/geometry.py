@@ -21,6 +21,9 @@ _LANES = 32  # of a warp
 _CHUNKS_PER_BLOCK = 4  # of `scores`, which gives each chunk of frames a warp
 _LEAST_FINISH_WARPS = 8
 _TILE = 4  # states that share an exponent on the fast road
+_MOST_SHARED_CLASSES = 8192  # whose occupancies lie in shared memory
+_MOST_CLASSES_OF_FEW_THREADS = 1024
+_SPAN = 4  # chunks that a block of `segments` works on
 _EDGE_WORDS = 16  # what a warp has to know of the warp before it, for one chunk
 _BYTES_OF_A_WORD = 4
 _ALIGNMENT = 256  # of the parts of the scratch memory
@@ -303,9 +306,17 @@ def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:
         launch(f"sweeps_{kernel}", rows, 2, tile_threads, _BYTES_OF_A_WORD * ring, args)
         if geometry.need_grad:
             counts = CHUNK * (geometry.width + 1) + 3 * geometry.tile_warps * _EDGE_WORDS
-            launch(f"segments_{kernel}", chunks, 1, tile_threads, _BYTES_OF_A_WORD * counts, args)
+            groups = rows * -(-geometry.chunks // _SPAN)
+            launch(f"segments_{kernel}", groups, 1, tile_threads, _BYTES_OF_A_WORD * counts, args)
     finish_threads = _LANES * max(geometry.warps, _LEAST_FINISH_WARPS)
     shared = BYTES_OF_A_STATE * geometry.keep * geometry.line if geometry.need_grad else 0
     launch(f"finish_{geometry.per_lane}", rows, 1, finish_threads, shared, args)
-    if geometry.need_grad and geometry.frames:
+    # Where the columns are all classes, `segments` and `finish` have written it.
+    is_written = geometry.width == geometry.classes and not geometry.exact
+    if not geometry.need_grad or not geometry.frames or is_written:
+        return
+    if geometry.classes <= _MOST_SHARED_CLASSES:
+        threads = 128 if geometry.classes <= _MOST_CLASSES_OF_FEW_THREADS else 256
+        launch("wide_gradient", chunks, 1, threads, _BYTES_OF_A_WORD * geometry.classes, args)
+    else:
         launch("gradient", chunks, 1, _LANES * CHUNK, 0, args)

@@ -12,14 +12,18 @@ CODE long long warp_of_grid() { return (long long)blockIdx.x * (blockDim.x / 32)
 
 KERNEL __launch_bounds__(128) scores(const Args a) { score_warp(a, warp_of_grid()); }
 KERNEL __launch_bounds__(256) gradient(const Args a) { gradient_warp(a, warp_of_grid()); }
+KERNEL __launch_bounds__(256) wide_gradient(const Args a) {
+    wide_gradient_block(a, blockIdx.x, reinterpret_cast<float*>(shared));
+}
 
 #define TILES(name, Q, many, threads)                                                                            \
     KERNEL __launch_bounds__(threads) sweeps_##name(const Args a) {                                              \
         if (blockIdx.y) sweep_block<Q, true, many>(a, blockIdx.x, shared);                                       \
         else sweep_block<Q, false, many>(a, blockIdx.x, shared);                                                 \
     }                                                                                                            \
-    KERNEL __launch_bounds__(threads) segments_##name(const Args a) {                                            \
-        segment_block<Q, many>(a, blockIdx.x / a.chunks, blockIdx.x % a.chunks, shared);                         \
+    KERNEL __launch_bounds__(threads, 384 / threads) segments_##name(const Args a) {                                           \
+        const int groups = (a.chunks + SPAN - 1) / SPAN;                                                         \
+        segment_block<Q, many>(a, blockIdx.x / groups, blockIdx.x % groups, shared);                             \
     }
 
 TILES(short, 4, false, 32)              // up to 63 labels in one warp

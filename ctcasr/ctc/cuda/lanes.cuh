@@ -43,6 +43,9 @@ CODE unsigned short float_to_half(float f) {
 template <class T> CODE Reg<T> shift_up(const Reg<T>& x) { return {__shfl_up_sync(0xffffffffu, x.value, 1)}; }
 template <class T> CODE Reg<T> shift_down(const Reg<T>& x) { return {__shfl_down_sync(0xffffffffu, x.value, 1)}; }
 template <class T> CODE T broadcast(const Reg<T>& x, int from) { return __shfl_sync(0xffffffffu, x.value, from); }
+template <class T> CODE Reg<T> exchange(const Reg<T>& x, int step) {     // with the lane whose number differs by a bit
+    return {__shfl_xor_sync(0xffffffffu, x.value, step)};
+}
 template <class T> CODE T sum_all(const Reg<T>& x) {
     T sum = x.value;
     UNROLL for (int step = 16; step; step >>= 1) sum += __shfl_xor_sync(0xffffffffu, sum, step);
@@ -65,6 +68,13 @@ CODE void load_eight(const float* from, float* to) {     // from a multiple of 3
     const float4 head = reinterpret_cast<const float4*>(from)[0], tail = reinterpret_cast<const float4*>(from)[1];
     to[0] = head.x; to[1] = head.y; to[2] = head.z; to[3] = head.w;
     to[4] = tail.x; to[5] = tail.y; to[6] = tail.z; to[7] = tail.w;
+}
+CODE void load_four(const float* from, float* to) {      // from a multiple of 16 bytes
+    const float4 four = *reinterpret_cast<const float4*>(from);
+    to[0] = four.x; to[1] = four.y; to[2] = four.z; to[3] = four.w;
+}
+CODE void store_four(float* to, const float* from) {
+    *reinterpret_cast<float4*>(to) = make_float4(from[0], from[1], from[2], from[3]);
 }
 CODE void store_eight(float* to, const float* from) {
     reinterpret_cast<float4*>(to)[0] = make_float4(from[0], from[1], from[2], from[3]);
@@ -121,6 +131,11 @@ template <class T> CODE Reg<T> shift_down(const Reg<T>& x) {
     return y;
 }
 template <class T> CODE T broadcast(const Reg<T>& x, int from) { return x[from]; }
+template <class T> CODE Reg<T> exchange(const Reg<T>& x, int step) {
+    Reg<T> y;
+    EACH_LANE(lane) y[lane] = x[lane ^ step];
+    return y;
+}
 template <class T> CODE T sum_all(Reg<T> x) {  // the same butterfly as on the device: the same bits
     for (int step = 16; step; step >>= 1) {
         Reg<T> y = x;
@@ -137,4 +152,6 @@ CODE int count_all(const Reg<int>& x) { return sum_all(x); }
 CODE int nearest(float x) { return x >= 2147483648.0f ? 2147483647 : int(std::nearbyint(x)); }
 CODE void load_eight(const float* from, float* to) { std::memcpy(to, from, 32); }
 CODE void store_eight(float* to, const float* from) { std::memcpy(to, from, 32); }
+CODE void load_four(const float* from, float* to) { std::memcpy(to, from, 16); }
+CODE void store_four(float* to, const float* from) { std::memcpy(to, from, 16); }
 #endif

@@ -1,15 +1,20 @@
 // The fast road over a whole batch: both chains of each row with marks on the way, then the occupancies of each chunk.
 #pragma once
+#include "frames.cuh"
 #include "tiles.cuh"
 
 constexpr float WHOLE = 1073741824.0f;  // occupancies are summed as whole numbers of 2^-30: the same bits in any order
 constexpr float TOO_MUCH = 1.5f;        // of a lane: whatever is so far above one does not fit the whole numbers
 
+constexpr int SPAN = 4;                 // chunks that one block of `segments` works on, alpha going on from one to the next
 constexpr int MOST_SHARE = 90;          // exponent of a factor: finite also where a tile is empty
 
 CODE int chunks_of(int frames) { return (frames + CHUNK - 1) / CHUNK; }
 
 template <int Q> CODE int tile_warps_of(int labels) { return (labels + 16 * Q) / (16 * Q); }  // of labels + 1 pairs
+
+// Sends a row to the exact road. Not by its status, which other blocks are reading at the same time.
+CODE void spoil(const Args& a, int index) { max_atomic(reinterpret_cast<int*>(a.health + index), as_int(INFINITE)); }
 
 template <int Q> CODE float* mark(const Args& a, const Scratch& scratch, bool backward, int slot) {
     return scratch.marks + ((long long)backward * (a.chunks + 1) + slot) * ((Q + 1 + Q / TILE) * 32 * a.tile_warps);
@@ -31,7 +36,8 @@ CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch,
     const int chunks = chunks_of(row.frames), rank = BACKWARD ? warps - 1 - chain.warp : chain.warp;
     if (step < 0 || step >= chunks) return;
     const int chunk = BACKWARD ? chunks - 1 - step : step, frames = row.frames - chunk * CHUNK;
-    if (step > 0 && a.grad) chain.store(mark<Q>(a, scratch, BACKWARD, chunk), 32 * a.tile_warps);
+    const bool kept = BACKWARD || chunk % SPAN == 0;
+    if (step > 0 && a.grad && kept) chain.store(mark<Q>(a, scratch, BACKWARD, chunk), 32 * a.tile_warps);
     const int* edge = rank ? ring_record(ring, warps, step, rank - 1) : ring;
     int* record = ring_record(ring, warps, step, rank);
     const auto nobody = [](int) {};
@@ -64,9 +70,10 @@ template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, 
     if (MANY)
         for (int i = THREAD_INDEX; i < EDGE_WORDS; i += THREAD_COUNT) ring[i] = nothing_enters(i);
     EACH_WARP(warp, warps) {
-        chains[warp].place(row, warp);
-        even[warp].place(row, warp);
-        odd[warp].place(row, warp);
+        Reg<int> columns[Q / 2 + 2];
+        find_columns<Q>(row, warp, columns);
+        chains[warp].place(row.labels, columns, warp);
+        even[warp].place(row, columns);
         even[warp].fetch(row, BACKWARD ? chunks - 1 : 0);
         odd[warp] = even[warp];
     }
@@ -89,7 +96,7 @@ template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, 
         if (BACKWARD && warp == 0)
             EACH_LANE(lane) if (lane == 0) {
                 const float sum = chain.outer[lane] + (row.labels ? chain.state[Q - 1][lane] : 0.0f);
-                if (!(sum > 0.0f && sum < INFINITE)) a.status[index] = FRAGILE;
+                if (!(sum > 0.0f && sum < INFINITE)) spoil(a, index);
                 a.totals[index] = emit({sum, chain.exponent[Q / TILE - 1][lane]}, {1.0f, 0});
             }
     }
@@ -127,11 +134,20 @@ template <int Q> struct Shares {
     }
 };
 
-// Occupancies of one chunk in one warp: alpha again from the mark before it, then beta from the mark after it against
-// it. counts: [CHUNK, width] and sums: [CHUNK] in shared memory, edges: [3, EDGE_WORDS] of the warp's own.
+// Where the count of a column and frame lies: neither frames of a column nor columns of a frame share a bank.
+CODE int cell(int column, int i) { return column * CHUNK + (i ^ ((column >> 2) & (CHUNK - 1))); }
+
+// What one warp of a segment keeps from chunk to chunk.
+template <int Q, bool MANY> struct Segment {
+    Reg<int> columns[Q / 2 + 2];
+    Chain<Q, false, MANY> alpha;
+};
+
+// Counts of one chunk in one warp: alpha again, then beta from the mark after it against it. counts: [width, CHUNK] by
+// cell(), sums: [CHUNK] in shared memory, edges: [3, EDGE_WORDS] of the warp's own.
 template <int Q, bool MANY, bool FULL>
-CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, int warp, int warps, int* counts,
-                       int* sums, int* edges) {
+CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own, int index, int chunk, int warp,
+                       int warps, int* counts, int* sums, int* edges) {
     constexpr int TILES = Q / TILE, LABELS = Q / 2;
     const Scratch scratch(a, index);
     const int frames = row.frames - chunk * CHUNK, stride = 32 * a.tile_warps;
@@ -140,6 +156,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, 
     if (MANY) {
         const int* from_below = edge_record(a, scratch, false, chunk, warp - 1);
         const int* from_above = edge_record(a, scratch, true, chunk, warp + 1);
+        WARP_BARRIER();
         EACH_LANE(lane) if (lane < EDGE_WORDS) {
             into_alpha[lane] = warp > 0 ? from_below[lane] : nothing_enters(lane);
             into_beta[lane] = warp + 1 < warps ? from_above[lane] : nothing_enters(lane);
@@ -147,14 +164,15 @@ CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, 
         WARP_BARRIER();
     }
     Emissions<Q> now;
-    now.place(row, warp);
+    now.place(row, own.columns);
     now.fetch(row, chunk);
+    Chain<Q, true, MANY> beta;
+    beta.place(row.labels, own.columns, warp);
+    if (chunk + 1 < chunks_of(row.frames)) beta.load(mark<Q>(a, scratch, true, chunk), stride, MANY ? into_beta[EDGE_START] : EMPTY);
     const auto nobody = [](int) {};
     Reg<float> alphas[CHUNK][Q];
     Reg<int> levels[2][TILES];          // exponents of the alphas, before and after the move
-    Chain<Q, false, MANY> alpha;
-    alpha.place(row, warp);
-    if (chunk > 0) alpha.load(mark<Q>(a, scratch, false, chunk), stride, into_alpha);
+    Chain<Q, false, MANY>& alpha = own.alpha;
     UNROLL for (int i = 0; i < TILES; ++i) levels[0][i] = alpha.exponent[i];
     const auto keep = [&](int i) {
         UNROLL for (int q = 0; q < Q; ++q) alphas[i][q] = alpha.state[q];
@@ -164,9 +182,6 @@ CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, 
     };
     run_chunk<FULL>(alpha, now, frames, into_alpha, unused, [] {}, nobody, keep, keep_levels);
 
-    Chain<Q, true, MANY> beta;
-    beta.place(row, warp);
-    if (chunk + 1 < chunks_of(row.frames)) beta.load(mark<Q>(a, scratch, true, chunk), stride, into_beta);
     Shares<Q> shares;
     shares.build(levels[1], beta.exponent, total);
     const auto meet = [&](int i) {
@@ -183,15 +198,15 @@ CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, 
                 every += label;
                 const int count = nearest(label);
                 labels += count;
-                add_atomic(counts + i * row.width + now.columns[1 + j][lane], count);
+                if (count) add_atomic(counts + cell(now.columns[1 + j][lane], i), count);
             }
             blanks[lane] = nearest(blank);
             all[lane] = labels + blanks[lane];
-            if (!(every + blank <= TOO_MUCH * WHOLE)) a.status[index] = FRAGILE;
+            if (!(every + blank <= TOO_MUCH * WHOLE)) spoil(a, index);
         }
         const int of_blank = count_all(blanks), of_all = count_all(all);
         EACH_LANE(lane) if (lane == 0) {
-            add_atomic(counts + i * row.width, of_blank);
+            add_atomic(counts + cell(0, i), of_blank);
             add_atomic(sums + i, of_all);
         }
     };
@@ -201,29 +216,89 @@ CODE void segment_warp(const Args& a, const TileRow& row, int index, int chunk, 
     run_chunk<FULL>(beta, now, frames, into_beta, unused, [] {}, meet, nobody, next_shares);
 }
 
-// Occupancies of one chunk, in the place of its probabilities. memory: sums [CHUNK], counts [CHUNK, width], and edges
-// [warps, 3, EDGE_WORDS] of MANY.
-template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, int chunk, int* memory) {
+// The gradient of one chunk of a row whose columns are all classes, from the counts.
+template <int DTYPE> CODE void write_gradient(const Args& a, int index, int chunk, const int* counts, const int* sums) {
+    const int begin = chunk * CHUNK, frames = min(int(a.lengths[index]) - begin, CHUNK), classes = a.classes;
+    const long long out = ((long long)index * a.frames + begin) * classes;
+    const float* line = a.probabilities + ((long long)index * a.chunks + chunk) * classes * CHUNK;
+    const bool known = a.normalize && !a.prior;         // the emissions are the softmax
+    int i = THREAD_INDEX / classes, c = THREAD_INDEX % classes;
+    for (int at = THREAD_INDEX; at < frames * classes; at += THREAD_COUNT) {
+        const int column = c == a.blank ? 0 : c < a.blank ? c + 1 : c;
+        float softmax = 0.0f;
+        if (known) softmax = line[column * CHUNK + i];
+        if (!known && a.normalize) {
+            const Pair norm = a.norms[(long long)index * a.frames + begin + i];
+            const long long from = index * a.stride_b + (begin + i) * a.stride_t + c;
+            softmax = exp2_fast((load<DTYPE>(a.logits, from) - norm.m - as_float(norm.e)) * LOG2E);
+        }
+        store<DTYPE>(a.grad, out + at, softmax - counts[cell(column, i)] * (1.0f / sums[i]));
+        for (c += THREAD_COUNT; c >= classes; c -= classes) ++i;
+    }
+}
+
+// The gradient of padding, and of a chunk of a row without a path or without finite scores.
+template <int DTYPE> CODE void fill_gradient(const Args& a, int index, int chunk) {
+    const int begin = chunk * CHUNK, length = int(a.lengths[index]);
+    const long long out = ((long long)index * a.frames + begin) * a.classes;
+    const bool computed = a.status[index] == FINE || a.status[index] == FRAGILE;
+    const int real = computed ? min(max(length - begin, 0), CHUNK) : 0;
+    const int last = min(a.frames - begin, CHUNK);
+    for (int at = real * a.classes + THREAD_INDEX; at < last * a.classes; at += THREAD_COUNT) {
+        const bool spoiled = a.status[index] == NOT_FINITE && begin + at / a.classes < length;
+        store<DTYPE>(a.grad, out + at, spoiled ? NOT_A_NUMBER : 0.0f);
+    }
+}
+
+CODE bool is_dense(const Args& a) { return a.width == a.classes; }
+
+// Occupancies of SPAN chunks in the place of their probabilities, or at once the gradient where the columns are all
+// classes. memory: sums [CHUNK], counts [width, CHUNK], and edges [warps, 3, EDGE_WORDS] of MANY.
+template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, int group, int* memory) {
     const TileRow row = tile_view(a, index);
-    const int frames = row.frames - chunk * CHUNK;
-    if (a.status[index] != FINE || frames <= 0) return;
     const int warps = MANY ? tile_warps_of<Q>(row.labels) : 1, cells = CHUNK * row.width;
+    const int chunks = a.status[index] == FINE ? chunks_of(row.frames) : 0;
     int *sums = memory, *counts = memory + CHUNK, *edges = counts + cells;
-    for (int i = THREAD_INDEX; i < CHUNK + cells; i += THREAD_COUNT) memory[i] = 0;
-    BARRIER();
-    EACH_WARP(warp, warps) {
-        int* own = edges + warp * 3 * EDGE_WORDS;
-        if (frames >= CHUNK)
-            segment_warp<Q, MANY, true>(a, row, index, chunk, warp, warps, counts, sums, own);
-        else
-            segment_warp<Q, MANY, false>(a, row, index, chunk, warp, warps, counts, sums, own);
+    PerWarp<Segment<Q, MANY>> segments;
+    const int first = group * SPAN, last = min(first + SPAN, a.chunks);
+    if (first < chunks)
+        EACH_WARP(warp, warps) {
+            Segment<Q, MANY>& own = segments[warp];
+            find_columns<Q>(row, warp, own.columns);
+            own.alpha.place(row.labels, own.columns, warp);
+            if (first > 0) {
+                const Scratch scratch(a, index);
+                const int entering = MANY && warp > 0 ? edge_record(a, scratch, false, first, warp - 1)[EDGE_START] : EMPTY;
+                own.alpha.load(mark<Q>(a, scratch, false, first), 32 * a.tile_warps, entering);
+            }
+        }
+    for (int chunk = first; chunk < last; ++chunk) {
+        if (is_dense(a)) IN_DTYPE(fill_gradient, a, index, chunk);
+        if (chunk >= chunks) continue;
+        const int frames = row.frames - chunk * CHUNK;
+        for (int i = THREAD_INDEX; i < CHUNK + cells; i += THREAD_COUNT) memory[i] = 0;
+        BARRIER();
+        EACH_WARP(warp, warps) {
+            int* own = edges + warp * 3 * EDGE_WORDS;
+            if (frames >= CHUNK)
+                segment_warp<Q, MANY, true>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own);
+            else
+                segment_warp<Q, MANY, false>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own);
+        }
+        BARRIER();
+        if (is_dense(a)) {
+            IN_DTYPE(write_gradient, a, index, chunk, counts, sums);
+        } else {
+            float* line = a.probabilities + ((long long)index * a.chunks + chunk) * cells;
+            for (int column = THREAD_INDEX; column < row.width; column += THREAD_COUNT) {
+                float shares[CHUNK];
+                UNROLL for (int i = 0; i < CHUNK; ++i)
+                    shares[i] = i < frames ? counts[cell(column, i)] * (1.0f / sums[i]) : 0.0f;
+                store_eight(line + column * CHUNK, shares);
+            }
+        }
+        for (int i = THREAD_INDEX; i < min(frames, CHUNK); i += THREAD_COUNT)
+            max_atomic(reinterpret_cast<int*>(a.health + index), as_int(float(fabs(sums[i] / WHOLE - 1.0f))));
+        BARRIER();
     }
-    BARRIER();
-    float* line = a.probabilities + ((long long)index * a.chunks + chunk) * cells;
-    for (int at = THREAD_INDEX; at < cells; at += THREAD_COUNT) {
-        const int column = at / CHUNK, i = at % CHUNK;
-        line[at] = i < frames ? counts[i * row.width + column] / float(sums[i]) : 0.0f;
-    }
-    for (int i = THREAD_INDEX; i < min(frames, CHUNK); i += THREAD_COUNT)
-        max_atomic(reinterpret_cast<int*>(a.health + index), as_int(float(fabs(sums[i] / WHOLE - 1.0f))));
 }

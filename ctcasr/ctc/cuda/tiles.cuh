@@ -43,19 +43,21 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
     // Position of the lane's j-th label along the chain.
     CODE int position(int lane, int j) const { return first_label(lane) + (BACKWARD ? LABELS - 1 - j : j); }
 
-    // Places the chain before its first frame: one virtual state with probability one.
-    CODE void place(const TileRow& row, int as_warp) {
+    // Places the chain before its first frame: one virtual state with probability one. `columns` are those of the
+    // lane's labels, between the label before and the one after.
+    CODE void place(int labels, const Reg<int> (&columns)[LABELS + 2], int as_warp) {
         warp = as_warp;
         EACH_LANE(lane) {
             UNROLL for (int j = 0; j < LABELS; ++j) {
                 const int u = position(lane, j), before = BACKWARD ? u + 1 : u - 1;
-                const bool inside = u < row.labels && before >= 0 && before < row.labels;
-                skip[j][lane] = inside && row.index[u] != row.index[before] ? 1.0f : 0.0f;
-                const int start = BACKWARD ? row.labels - 1 : 0;
+                const int at = 1 + (BACKWARD ? LABELS - 1 - j : j), other = BACKWARD ? at + 1 : at - 1;
+                const bool inside = u < labels && before >= 0 && before < labels;
+                skip[j][lane] = inside && columns[at][lane] != columns[other][lane] ? 1.0f : 0.0f;
+                const int start = BACKWARD ? labels - 1 : 0;
                 state[2 * j][lane] = u == start ? 1.0f : 0.0f;
                 state[2 * j + 1][lane] = 0.0f;
             }
-            outer[lane] = BACKWARD && first_label(lane) == row.labels ? 1.0f : 0.0f;
+            outer[lane] = BACKWARD && first_label(lane) == labels ? 1.0f : 0.0f;
             UNROLL for (int i = 0; i < TILES; ++i) {
                 exponent[i][lane] = 0;
                 bridge[i][lane] = 1.0f;
@@ -74,14 +76,14 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
                 mark[(Q + 1 + i) * stride + thread] = as_float(exponent[i][lane]);
         }
     }
-    CODE void load(const float* mark, int stride, const int* edge) {
+    CODE void load(const float* mark, int stride, int entering) {
         EACH_LANE(lane) {
             const int thread = warp * 32 + lane;
             UNROLL for (int q = 0; q < Q; ++q) state[q][lane] = mark[q * stride + thread];
             outer[lane] = mark[Q * stride + thread];
             UNROLL for (int i = 0; i < TILES; ++i) exponent[i][lane] = as_int(mark[(Q + 1 + i) * stride + thread]);
         }
-        build_bridges(MANY ? edge[EDGE_START] : EMPTY);
+        build_bridges(entering);
     }
 
     CODE Reg<float> along(const Reg<float>& x) const { return BACKWARD ? shift_down(x) : shift_up(x); }
@@ -162,20 +164,25 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
     }
 };
 
+// The columns of a lane's labels, between that of the label before and that of the one after.
+template <int Q> CODE void find_columns(const TileRow& row, int warp, Reg<int> (&columns)[Q / 2 + 2]) {
+    EACH_LANE(lane) UNROLL for (int j = 0; j < Q / 2 + 2; ++j) {
+        const int u = (warp * 32 + lane) * (Q / 2) + j - 1;
+        columns[j][lane] = u >= 0 && u < row.labels ? row.index[u] : 0;
+    }
+}
+
 // The emissions of one chunk for the labels of a lane: row 0 is the blank, then the labels in order.
 template <int Q> struct Emissions {
     Reg<int> columns[Q / 2 + 1];
     Reg<float> value[Q / 2 + 1][CHUNK];
 
-    CODE void place(const TileRow& row, int warp) {
+    CODE void place(const TileRow& row, const Reg<int> (&known)[Q / 2 + 2]) {
         EACH_LANE(lane) {
             // Always 0. Did the compiler know, it would move the blank's emissions to registers that all lanes share,
             // and wait there for the loads that are meant to arrive a chunk later.
             columns[0][lane] = row.frames < 0 ? lane : 0;
-            UNROLL for (int j = 0; j < Q / 2; ++j) {
-                const int u = (warp * 32 + lane) * (Q / 2) + j;
-                columns[1 + j][lane] = u < row.labels ? row.index[u] : 0;
-            }
+            UNROLL for (int j = 1; j <= Q / 2; ++j) columns[j][lane] = known[j][lane];
         }
     }
     CODE void fetch(const TileRow& row, int chunk) {

@@ -6,8 +6,9 @@
 
 template <int Q, bool MANY>
 static void tiles(const std::string& kernel, int x, int y, std::vector<int>& shared, const Args& a) {
+    const int groups = (a.chunks + SPAN - 1) / SPAN;
     for (int i = 0; i < x; ++i) {
-        if (kernel == "segments") segment_block<Q, MANY>(a, i / a.chunks, i % a.chunks, shared.data());
+        if (kernel == "segments") segment_block<Q, MANY>(a, i / groups, i % groups, shared.data());
         for (int direction = 0; direction < y && kernel == "sweeps"; ++direction)
             direction ? sweep_block<Q, true, MANY>(a, i, shared.data()) : sweep_block<Q, false, MANY>(a, i, shared.data());
     }
@@ -32,6 +33,8 @@ extern "C" void launch(const char* name, int x, int y, int threads, int shared, 
         if (kernel == "scores") score_warp(a, i);
         if (kernel == "gradient") gradient_warp(a, i);
     }
+    for (int i = 0; i < x && full == "wide_gradient"; ++i)
+        wide_gradient_block(a, i, reinterpret_cast<float*>(memory.data()));
     const std::string size = full.substr(full.find('_') + 1);
     if (size == "short") tiles<4, false>(kernel, x, y, memory, a);
     if (size == "one") tiles<8, false>(kernel, x, y, memory, a);
