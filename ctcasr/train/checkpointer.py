@@ -15,6 +15,7 @@ from ctcasr.train.meter import StepMeter
 from ctcasr.train.state import TrainState, rng_state, set_rng_state
 from ctcasr.train.world import World
 
+_HOW_IT_COMPUTES = ("fused", "foreach", "capturable")  # settings of torch's optimisers
 _SEED_STRIDE = 1_000_003  # a prime: seeds of ranks do not meet those of neighbouring seeds
 
 
@@ -81,7 +82,7 @@ class Checkpointer:
         refuse_another_network(saved, self.task.export(), path)
         training: Mapping[str, Any] = saved["training"]
         self.task.network.load_state_dict(saved["network"])
-        self.optimiser.load_state_dict(training["optimiser"])
+        self._restore_optimiser(training["optimiser"])
         self.state.restore(training["progress"])
         # What older versions did not write is collected anew.
         if "meter" in training:
@@ -90,6 +91,14 @@ class Checkpointer:
             self.task.load_state_dict(training["task"])
         self._restore_generators(training["rng"], seed)
         return training
+
+    def _restore_optimiser(self, saved: Mapping[str, Any]) -> None:
+        """Put back what the optimiser remembers; how it computes is this device's business."""
+        groups = []
+        for own, group in zip(self.optimiser.param_groups, saved["param_groups"], strict=True):
+            how = {name: own[name] for name in _HOW_IT_COMPUTES if name in own}
+            groups.append({**group, **how})
+        self.optimiser.load_state_dict({**saved, "param_groups": groups})
 
     def _restore_generators(self, saved: Any, seed: int) -> None:
         """Put this rank's random numbers back; a rank that there was not begins with its own."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 
 from ctcasr.records import StepRecord
 from ctcasr.train.line_losses import LineLosses
-from ctcasr.train.stepper import StepResult
+from ctcasr.train.stepper import Decision, StepResult, decisions
+from ctcasr.train.world import World
 
 Sum = torch.Tensor | float  # stays on the device until a record is written
 
@@ -43,10 +44,24 @@ class StepWindow:
         self.step_s += step_s
         self.wait_s += wait_s
         self.lr = lr
-        self.loss_sum = self.loss_sum + result.total
-        self.clip_scale_sum = self.clip_scale_sum + result.scale
-        self.norm = result.norm
         self.moved = result.moved
+        if result.undecided is None:
+            self.loss_sum = self.loss_sum + result.total
+            self.clip_scale_sum = self.clip_scale_sum + result.scale
+            self.norm = result.norm
+        else:
+            taken = result.undecided.taken
+            self.loss_sum = self.loss_sum + torch.where(taken, result.total, 0.0)
+            self.clip_scale_sum = self.clip_scale_sum + torch.where(taken, result.scale, 0.0)
+            self.norm = torch.where(taken, result.norm, self.norm)
+
+    def take_out(self, result: StepResult) -> None:
+        """Count a step no more that the device has not taken; its time was spent."""
+        self.steps -= 1
+        self.infeasible -= result.infeasible
+        self.halved -= result.halved
+        self.weight -= result.weight
+        self.audio_s -= result.audio_s
 
     @property
     def loss(self) -> float:
@@ -63,6 +78,7 @@ class StepMeter:
         self._epoch_loss_sum: Sum = 0.0
         self._epoch_weight = 0.0
         self._details: Callable[[], Mapping[str, float]] = dict  # what the task says of the last
+        self._undecided: list[StepResult] = []  # of which only the device knows if they were taken
 
     @property
     def steps(self) -> int:
@@ -76,6 +92,24 @@ class StepMeter:
             self.lines.add(batch, loss.rows)
         if result.last is not None:
             self._details = result.last.evidence
+        if result.undecided is not None:
+            self._undecided.append(replace(result, seen=(), last=None))
+
+    def settle(self, world: World) -> list[Decision]:
+        """What has become of the steps that were left to the device; waits for it.
+
+        Those that it has not taken count no more. Every process must ask.
+        """
+        results = self._undecided
+        self._undecided = []
+        undecided = [result.undecided for result in results if result.undecided is not None]
+        made = decisions(undecided, world)
+        for result, decision in zip(results, made, strict=True):
+            if decision.problem is not None:
+                self.window.take_out(result)
+        if made and made[-1].problem is not None:
+            self.window.moved = None  # by a step that was not taken
+        return made
 
     def record(self, *, step: int, time_s: float, epoch: int) -> StepRecord:
         """The record of the window, which begins anew."""

@@ -11,7 +11,7 @@ from ctcasr.records import EventRecord, Reason, Record, RecordFile
 from ctcasr.task import Batches, Factual, LossRefused, Task
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.state import TrainState
-from ctcasr.train.stepper import PROBLEMS, StepResult
+from ctcasr.train.stepper import PROBLEMS, Decision, StepResult
 from ctcasr.train.world import World
 
 FEW_UNREADABLE = 10  # utterances of an epoch that may always be unreadable, in a corpus of any size
@@ -110,15 +110,28 @@ class RunLog:
                     "a word; the step records count them (halved)",
                 )
             self.state.halved += result.halved
-        if result.problem is None:
-            self.state.bad_in_row = 0
-            return
-        self.state.bad_in_row += 1
-        what = PROBLEMS[result.problem]
-        names = ", ".join(result.suspects[:_FEW_SUSPECTS])
+        if result.undecided is None:
+            yield from self.decided([Decision(result.problem, result.suspects)])
+
+    def decided(self, made: Sequence[Decision]) -> Iterator[Record]:
+        """Tell which steps were not taken.
+
+        Raises:
+            TrainingError: where too many in a row were not.
+        """
+        for decision in made:
+            if decision.problem is None:
+                self.state.bad_in_row = 0
+            else:
+                self.state.bad_in_row += 1
+                yield from self._not_taken(decision.problem, decision.suspects)
+
+    def _not_taken(self, problem: Reason, suspects: Sequence[str]) -> Iterator[Record]:
+        what = PROBLEMS[problem]
+        names = ", ".join(suspects[:_FEW_SUSPECTS])
         facts = {"facts": self.task.facts()} if isinstance(self.task, Factual) else None
         message = f"{what} ({names})" if names else what
-        yield self.event(result.problem, message, result.suspects, facts)
+        yield self.event(problem, message, suspects, facts)
         if self.state.bad_in_row >= self.config.skips:
             raise self._too_many_skipped(what, names)
 

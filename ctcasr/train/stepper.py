@@ -9,6 +9,7 @@ import contextlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +34,26 @@ PROBLEMS = {
 """Why a step was not taken, in words for people."""
 
 
+Rows = Sequence[tuple[tuple[str, ...], Tensor | None]]
+"""Names of the utterances of each part of a step, and their losses [B]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Undecided:
+    """What the device decides about a step, for whoever asks later: nobody waits for it now."""
+
+    taken: Tensor  # bool: loss and gradient are finite
+    loss_is_finite: Tensor  # bool
+    rows: Rows  # of this process
+
+
+class Decision(NamedTuple):
+    """What has become of a step."""
+
+    problem: Reason | None = None  # why it was not taken
+    suspects: tuple[str, ...] = ()  # utterances that may have caused that
+
+
 @dataclass
 class StepResult:
     """What a step did, all processes together.
@@ -53,6 +74,7 @@ class StepResult:
     moved: Tensor | None = None  # length of the step over that of the matrices, if measured
     problem: Reason | None = None  # why the step was not taken
     suspects: tuple[str, ...] = ()  # utterances that may have caused the problem
+    undecided: Undecided | None = None  # where the device decides whether the step is taken
     seen: Sequence[tuple[Batch, Loss]] = ()  # of this process
 
     @property
@@ -130,6 +152,11 @@ class Stepper:
         self.parameters = [p for group in optimiser.param_groups for p in group["params"]]
 
     @property
+    def _device_decides(self) -> bool:
+        """Whether the optimiser takes the word of the device that it must not move."""
+        return all(group.get("fused") for group in self.optimiser.param_groups)
+
+    @property
     def world(self) -> World:
         """The processes that take each step."""
         return self.synced.world if self.synced else World()
@@ -139,7 +166,8 @@ class Stepper:
     ) -> StepResult | None:
         """Train on `batches` as one (None where this process has no share); None if all are empty.
 
-        A loss or gradient that is not finite moves nothing, and is the result's `problem`. A batch
+        A loss or gradient that is not finite moves nothing, and is the result's `problem`; with a
+        fused optimiser the device decides that, and `decisions` tells it when it is asked. A batch
         that does not fit into memory is halved, and the step begins anew. With `measure`, the
         length of the step is compared with that of the weights.
 
@@ -157,11 +185,18 @@ class Stepper:
             result.total = self.world.all_reduce_tensor(result.total.double())
         self.world.all_reduce_gradients(self.parameters)
         result.norm, result.scale = _scale_gradients(self.parameters, result.weight, self.clip)
+        rows = [(batch.ids, loss.rows) for batch, loss in sums.seen]
+        if self._device_decides:
+            loss_is_finite = torch.isfinite(result.total)
+            taken = torch.isfinite(result.norm) & loss_is_finite
+            result.undecided = Undecided(taken, loss_is_finite, rows)
+            result.moved = self._move(lr, measure, found_inf=(~taken).float())
+            return result
         # One wait for the device a step: whether to move must be known before moving.
         if not math.isfinite(float(result.norm) + float(result.total)):
             finite_loss = math.isfinite(float(result.total))
             result.problem = Reason.GRADIENT_NOT_FINITE if finite_loss else Reason.LOSS_NOT_FINITE
-            result.suspects = _suspects(sums.seen, self.world)
+            result.suspects = _suspects(rows, self.world)
             return result
         result.moved = self._move(lr, measure)
         return result
@@ -240,8 +275,13 @@ class Stepper:
             loss.sum.backward()
         return loss
 
-    def _move(self, lr: float, measure: bool) -> Tensor | None:
-        """Let the optimiser move; if measured, how far, over the length of the matrices moved."""
+    def _move(self, lr: float, measure: bool, found_inf: Tensor | None = None) -> Tensor | None:
+        """Let the optimiser move; if measured, how far, over the length of the matrices moved.
+
+        A fused one stays where it is if `found_inf` is 1.
+        """
+        if found_inf is not None:
+            self.optimiser.found_inf = found_inf  # type: ignore[attr-defined]
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         matrices = [p.detach() for p in self.parameters if p.dim() > 1] if measure else []
@@ -277,15 +317,30 @@ def _scale_gradients(
     return norm, factor
 
 
-def _suspects(seen: Sequence[tuple[Batch, Loss]], world: World) -> tuple[str, ...]:
+def decisions(undecided: Sequence[Undecided], world: World) -> list[Decision]:
+    """What the device has decided about steps: waits for it, once. Every process must ask."""
+    if not undecided:
+        return []
+    flags = [torch.stack([step.taken, step.loss_is_finite]) for step in undecided]
+    made = []
+    for step, (taken, loss_is_finite) in zip(undecided, torch.stack(flags).tolist(), strict=True):
+        if taken:
+            made.append(Decision())
+            continue
+        problem = Reason.GRADIENT_NOT_FINITE if loss_is_finite else Reason.LOSS_NOT_FINITE
+        made.append(Decision(problem, _suspects(step.rows, world)))
+    return made
+
+
+def _suspects(rows: Rows, world: World) -> tuple[str, ...]:
     """The utterances whose own loss is not finite; all of them where it cannot be told."""
     every: list[str] = []
     not_finite: list[str] = []
-    for batch, loss in seen:
-        every += batch.ids
-        if loss.rows is not None:
-            finite = torch.isfinite(loss.rows).tolist()
-            not_finite += [name for name, good in zip(batch.ids, finite, strict=True) if not good]
+    for ids, losses in rows:
+        every += ids
+        if losses is not None:
+            finite = torch.isfinite(losses).tolist()
+            not_finite += [name for name, good in zip(ids, finite, strict=True) if not good]
     everywhere = world.gather((not_finite, every))
     named = tuple(name for names, _ in everywhere for name in names)
     return named or tuple(name for _, names in everywhere for name in names)

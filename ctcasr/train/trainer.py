@@ -268,6 +268,7 @@ class _Run:
             # Behind the last step comes the check, which reads what no checkpoint holds: gradients.
             if state.batch < len(self.train):
                 yield from self._pause()
+        yield from self._settle()
         if state.step == state.epoch_start_step:
             raise self.log.nothing_trained(self.train)
         if self.meter.steps:
@@ -308,7 +309,20 @@ class _Run:
         self.task.after_step(state.step, state.epochs * self._steps_per_epoch)
         self.meter.add(result, rate, step_s=state.seconds - begun_s, wait_s=begun_s - asked_s)
         if self.meter.steps >= config.log_every:
+            yield from self._settle()
+        if self.meter.steps >= config.log_every:
             yield self._step_record()
+
+    def _settle(self) -> Iterator[Record]:
+        """Ask the device which of the last steps it has taken, and tell which it has not."""
+        asked_s = self.clock.now()
+        made = self.meter.settle(self.world)
+        if not made:
+            return
+        # The device has worked while the host was waiting.
+        self.meter.window.step_s += self.clock.now() - asked_s
+        self.state.step -= sum(decision.problem is not None for decision in made)
+        yield from self.log.decided(made)
 
     def _step_record(self) -> StepRecord:
         """The record of the steps since the last one."""
@@ -373,6 +387,8 @@ class _Run:
         """Between steps or epochs: save now and then; end if any of the processes was asked to."""
         due = self.world.rank == 0 and self.clock.since_save() >= self.config.save_every_s
         asked, save = self.world.all_reduce(bool(self.interrupt.asked), due)
+        if asked or save:
+            yield from self._settle()
         if asked:
             signal = self.interrupt.asked or "a signal to another process"
             record = self.log.event(

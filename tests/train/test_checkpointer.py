@@ -38,6 +38,25 @@ def test_everything_comes_back(toy: Any, make_batch: Any, tmp_path: Path) -> Non
     assert torch.equal(torch.get_rng_state(), generator)
 
 
+def test_an_optimiser_computes_as_its_device_wants_whoever_saved(
+    toy: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    writer, reader = made(toy(), tmp_path), made(toy(), tmp_path)
+    writer.task.step(make_batch("a"), 0).sum.backward()
+    writer.optimiser.step()
+    writer.save_last(named=[], order="")
+    reader.optimiser = torch.optim.AdamW(reader.task.parameters(), lr=0.5, fused=True)
+    reader.restore(seed=0)
+    (group,) = reader.optimiser.param_groups
+    assert group["fused"] and group["lr"] == 0.1
+    for task, optimiser in ((writer.task, writer.optimiser), (reader.task, reader.optimiser)):
+        task.network.zero_grad()
+        task.step(make_batch("b"), 1).sum.backward()
+        optimiser.step()
+    for a, b in zip(writer.task.parameters(), reader.task.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+
+
 def test_best_is_without_the_training_state_and_cannot_be_resumed(toy: Any, tmp_path: Path) -> None:
     writer = made(toy(), tmp_path)
     writer.save_best()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import pytest
 import torch
 
+from ctcasr.records import Reason
 from ctcasr.task import Loss
 from ctcasr.train.meter import StepMeter
-from ctcasr.train.stepper import StepResult
+from ctcasr.train.stepper import Decision, StepResult, Undecided
+from ctcasr.train.world import World
 
 
 def result(total: float, weight: float, evidence: Mapping[str, float] | None = None) -> StepResult:
@@ -62,3 +65,19 @@ def test_a_checkpoint_in_the_middle_changes_nothing() -> None:
     again = StepMeter()
     again.load_state_dict(first.state_dict())
     assert again.record(**at).details == {"blank_mass": 0.1}
+
+
+def test_a_step_that_the_device_has_not_taken_counts_no_more() -> None:
+    meter, without = StepMeter(), StepMeter()
+    for good in (True, False, True):
+        step = result(6.0 if good else math.nan, 2)
+        finite = torch.tensor(good)
+        step.undecided = Undecided(finite, finite, [(("u1", "u2"), None)])
+        meter.add(step, 0.1, step_s=1.0, wait_s=0.0)
+        if good:
+            without.add(result(6.0, 2), 0.1, step_s=1.5, wait_s=0.0)
+    made = meter.settle(World())
+    assert made == [Decision(), Decision(Reason.LOSS_NOT_FINITE, ("u1", "u2")), Decision()]
+    assert meter.settle(World()) == []
+    at = {"step": 2, "time_s": 0.0, "epoch": 0}
+    assert meter.record(**at) == without.record(**at) and meter.mean_loss == without.mean_loss

@@ -11,7 +11,8 @@ import torch
 from ctcasr.records import Reason
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.schedule import make_optimiser
-from ctcasr.train.stepper import Stepper, StepResult
+from ctcasr.train.stepper import Decision, Stepper, StepResult, decisions
+from ctcasr.train.world import World
 
 
 def take_step(
@@ -116,6 +117,32 @@ def test_what_is_not_finite_moves_nothing_and_is_named(
         and bool(torch.isfinite(weights(task)).all())
         and not torch.equal(weights(task), before)
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("nan loss", Reason.LOSS_NOT_FINITE), ("inf gradient", Reason.GRADIENT_NOT_FINITE)],
+)
+def test_the_device_may_decide_that_nothing_moves_and_is_asked_later(
+    text: str, problem: Reason, toy: Any, make_batch: Any
+) -> None:
+    taken, skipped = toy(), toy()
+    optimisers = [torch.optim.AdamW(t.parameters(), fused=True) for t in (taken, skipped)]
+    for task, optimiser in zip((taken, skipped), optimisers, strict=True):
+        take_step(task, optimiser, [make_batch("a", "b")], 0, 0.1, 1.0)
+    bad = take_step(skipped, optimisers[1], [make_batch("b", text, name="y")], 1, 0.1, 1.0)
+    assert bad is not None and bad.problem is None and bad.undecided is not None
+    results = [
+        take_step(task, optimiser, [make_batch("c", seed=2)], 2, 0.1, 1.0)
+        for task, optimiser in zip((taken, skipped), optimisers, strict=True)
+    ]
+    assert torch.equal(weights(taken), weights(skipped))  # moments and counts stayed too
+    assert results[1] is not None and results[1].undecided is not None
+    suspects = ("y1",) if text == "nan loss" else ("y0", "y1")
+    assert decisions([bad.undecided, results[1].undecided], World()) == [
+        Decision(problem, suspects),
+        Decision(),
+    ]
 
 
 def test_a_left_out_row_may_be_anything(toy: Any, make_batch: Any) -> None:

@@ -414,8 +414,20 @@ def test_a_budget_decides_the_epochs(toy: Any, fixed: Any, make_batch: Any, tmp_
 # what a run survives --------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["host", "device"])
+def decides(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who decides whether a step is taken: the host, or the optimiser where the gradient is."""
+    if request.param == "device":
+
+        def fused(config: TrainConfig, parameters: Any) -> torch.optim.Optimizer:
+            return torch.optim.AdamW(list(parameters), lr=config.lr, fused=True)
+
+        monkeypatch.setattr("ctcasr.train.trainer.make_optimiser", fused)
+    return str(request.param)
+
+
 def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(
-    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path, decides: str
 ) -> None:
     unread = make_batch("a", name="r")
     unread = type(unread)(**{**vars(unread), "skipped": (Skip("m.jsonl:7", "it is empty"),)})
@@ -454,7 +466,7 @@ def test_bad_rows_are_left_out_and_bad_steps_skipped_and_named_once(
 
 @pytest.mark.parametrize("text", ["nan loss", "inf gradient", "left out"])
 def test_many_bad_steps_in_a_row_end_training_with_an_error(
-    text: str, toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+    text: str, toy: Any, fixed: Any, make_batch: Any, tmp_path: Path, decides: str
 ) -> None:
     data = fixed([make_batch("a"), *[make_batch(text, name="bad") for _ in range(9)]])
     seen = []
@@ -469,7 +481,7 @@ def test_many_bad_steps_in_a_row_end_training_with_an_error(
 
 
 def test_good_steps_between_bad_ones_reset_the_count(
-    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path, decides: str
 ) -> None:
     data = fixed([make_batch("a"), make_batch("nan loss"), make_batch("nan loss")])
     records = list(
