@@ -7,10 +7,15 @@ import json
 import sys
 
 from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
-from ctcasr.data import AudioError
-from ctcasr.recognise import Hypothesis
+from ctcasr.commands.progress import progress_bar
+from ctcasr.data import AudioError, audio_info
+from ctcasr.recognise.decoder import Decoder
+from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.recognise.long import transcribe_long
+from ctcasr.recognise.protocols import Transcriber
 
 TIME_DIGITS = 3  # of word times in seconds: a frame has 10 ms or more
+LONG_S = 30.0  # from which on a recording is heard piece by piece
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint")
     parser.add_argument("audio", nargs="+")
     parser.add_argument("--json", action="store_true", help="an object per file, with word times")
+    parser.add_argument(
+        "--whole",
+        action="store_true",
+        help=f"hear each file as one (default: what lasts {LONG_S:g} s or more is cut where speech "
+        "pauses, which bounds memory and is what networks know that were trained on short clips)",
+    )
     add_decoder_flags(parser)
 
 
@@ -28,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     unreadable = 0
     for path in arguments.audio:
         try:
-            (hypothesis,) = recogniser.transcribe(path, decoder=decoder)
+            hypothesis = _heard(recogniser, path, decoder, arguments.whole)
         except AudioError as error:
             unreadable += 1
             print(f"ctcasr: {error}", file=sys.stderr)
@@ -40,6 +51,15 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             print(f"{path}\t{hypothesis.text}")
     return 1 if unreadable else 0
+
+
+def _heard(recogniser: Transcriber, path: str, decoder: Decoder | None, whole: bool) -> Hypothesis:
+    """What is said in a file, long or short."""
+    if whole or audio_info(path).duration_s < LONG_S:
+        (hypothesis,) = recogniser.transcribe(path, decoder=decoder)
+        return hypothesis
+    with progress_bar(f"transcribing {path}, seconds") as progress:
+        return transcribe_long(recogniser, path, decoder=decoder, progress=progress)
 
 
 def as_json(path: str, hypothesis: Hypothesis) -> str:

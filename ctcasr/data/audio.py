@@ -67,7 +67,7 @@ def audio_info(path: Path | str) -> AudioInfo:
     wave = plain_wave(path)
     if wave is not None:
         return AudioInfo(wave.rate_hz, wave.frames, 1)
-    with _opened(path) as file:
+    with open_sound(path) as file:
         return AudioInfo(file.samplerate, file.frames, file.channels)
 
 
@@ -132,7 +132,7 @@ def read_channels(
         AudioError: as `read_audio` does, but for what the samples hold.
     """
     name = _name_of(source)
-    with _opened(source) as file:
+    with open_sound(source) as file:
         native_hz = file.samplerate
         first, count = _part(name, file.frames, native_hz, offset_s, duration_s)
         frames = np.empty((0, file.channels), dtype=np.float32)
@@ -201,7 +201,7 @@ def _name_of(source: Source) -> str:
     return str(getattr(source, "name", "") or "an open file")
 
 
-def _opened(source: Path | BinaryIO) -> soundfile.SoundFile:
+def open_sound(source: Path | BinaryIO) -> soundfile.SoundFile:
     """The file for libsndfile; AudioError where it is none, or its header cannot be true."""
     name = _name_of(source)
     content: Path | bytes

@@ -65,6 +65,56 @@ class Resample:
         return cut.reshape(*outer, wanted)
 
 
+class StreamingResample:
+    """`Resample` of sound that comes piece by piece: the same samples, as soon as they are known.
+
+    Example:
+        >>> whole = torch.sin(torch.arange(4410) / 20)
+        >>> streaming = StreamingResample(44100, 16000)
+        >>> pieces = [streaming(piece) for piece in whole.split(1000)] + [streaming.finish()]
+        >>> torch.allclose(torch.cat(pieces), Resample(44100, 16000)(whole), atol=1e-6)
+        True
+    """
+
+    def __init__(self, from_hz: int, to_hz: int) -> None:
+        self._resample = Resample(from_hz, to_hz)
+        self._held = torch.zeros(self._resample.width)  # what later filters see
+        self._taken = 0  # samples in
+        self._given = 0  # samples out
+
+    def __call__(self, samples: Tensor) -> Tensor:
+        """The samples at the other rate that are known with samples [N] more."""
+        if self._resample.period_in == self._resample.period_out:
+            return samples
+        self._taken += samples.shape[0]
+        return self._filtered(samples)
+
+    def finish(self) -> Tensor:
+        """All that remain: behind the last sample is silence."""
+        if self._resample.period_in == self._resample.period_out:
+            return torch.zeros(0)
+        period_in = self._resample.period_in
+        wanted = -(-self._taken * self._resample.period_out // period_in)
+        silence = torch.zeros(2 * (self._resample.width + period_in))
+        return self._filtered(silence)[: wanted - self._given]
+
+    def _filtered(self, samples: Tensor) -> Tensor:
+        """Whole periods of what is held and of samples [N] behind it."""
+        held = torch.cat((self._held, samples))
+        taps = self._resample.filters.shape[2]
+        period_in = self._resample.period_in
+        periods = (held.shape[0] - taps) // period_in + 1
+        if periods < 1:
+            self._held = held
+            return samples.new_zeros(0)
+        seen = held[: (periods - 1) * period_in + taps]
+        filtered = functional.conv1d(seen[None, None], self._resample.filters, stride=period_in)
+        self._held = held[periods * period_in :].clone()
+        resampled = filtered[0].transpose(0, 1).flatten()
+        self._given += resampled.shape[0]
+        return resampled
+
+
 def _sinc_filters(period_in: int, period_out: int) -> tuple[Tensor, int]:
     """Filters [period_out, 1, taps], one for each sample of an output period, and their width.
 

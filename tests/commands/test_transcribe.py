@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from ctcasr.cli import main
 
@@ -53,3 +55,17 @@ def test_a_japanese_name_is_no_matter(
     recordings.with_name("a.wav").rename(name)
     assert main(["transcribe", str(recogniser), str(name), str(name)]) == 0
     assert str(name) in capsys.readouterr().out
+
+
+def test_what_lasts_long_is_heard_in_pieces_unless_it_is_to_be_heard_whole(
+    recogniser: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound, rate_hz = soundfile.read(recordings.with_name("a.wav"), dtype="float32")
+    long = recordings.with_name("long.wav")
+    repeats = int(31 * rate_hz / len(sound)) + 1
+    soundfile.write(long, np.concatenate([sound] * repeats), rate_hz)
+    assert main(["transcribe", str(recogniser), str(long), "--json"]) == 0
+    words = json.loads(capsys.readouterr().out)["words"]
+    starts = [word["start_s"] for word in words]
+    assert starts and starts == sorted(starts)
+    assert main(["transcribe", str(recogniser), str(long), "--whole"]) == 0

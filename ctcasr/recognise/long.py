@@ -1,0 +1,198 @@
+"""Long recordings: cut where speech pauses, heard piece by piece in bounded memory, joined again.
+
+A network knows what it was trained on: clips of some seconds. A piece ends in the middle of a
+pause. Where nobody pauses for too long, two pieces overlap, and each word is taken from the one on
+whose side of the cut its middle lies.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ctcasr.data.audio import audio_info
+from ctcasr.data.blocks import audio_blocks
+from ctcasr.recognise.decoder import Decoder
+from ctcasr.recognise.hypothesis import Hypothesis, Word
+from ctcasr.recognise.protocols import Transcriber
+from ctcasr.signal.pauses import INAUDIBLE_DB, find_cut, levels_db
+
+_BATCH_S = 60.0  # of pieces that are heard together
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """How long pieces may be, in seconds.
+
+    Raises:
+        ValueError: where they are out of order.
+    """
+
+    shortest_s: float = 2.0  # an earlier pause ends no piece
+    longest_s: float = 20.0  # without a pause until then it is cut anyway
+    overlap_s: float = 1.0  # heard on either side of a cut that lies in no pause
+
+    def __post_init__(self) -> None:
+        if not 0 < self.shortest_s < self.longest_s or not 0 <= self.overlap_s < self.shortest_s:
+            raise ValueError(
+                "expected 0 < shortest_s < longest_s and 0 <= overlap_s < shortest_s; got "
+                f"{self.shortest_s:g}, {self.longest_s:g} and {self.overlap_s:g}"
+            )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of a recording, with what is heard beside it."""
+
+    samples: Tensor  # [N], from `start_s` on
+    start_s: float
+    first_s: float  # words whose middle lies before this, or not before `end_s`, are others'
+    end_s: float
+
+    def own(self, words: Iterable[Word]) -> list[Word]:
+        """Those of the words of this piece that are its own, with their times in the recording."""
+        shifted = []
+        for word in words:
+            start_s = word.start_s + self.start_s
+            end_s = word.end_s + self.start_s
+            if self.first_s <= (start_s + end_s) / 2 < self.end_s:
+                shifted.append(Word(word.text, start_s, end_s))
+        return shifted
+
+
+def pieces_of(blocks: Iterable[Tensor], rate_hz: int, cutting: Cutting) -> Iterator[Piece]:
+    """The pieces of a recording that comes in blocks [N] at `rate_hz`, in order, without gaps.
+
+    Example:
+        >>> speech = torch.sin(torch.arange(16000 * 3) / 5)
+        >>> recording = torch.cat((speech, torch.zeros(16000), speech))
+        >>> [(piece.first_s, piece.end_s) for piece in pieces_of([recording], 16000, Cutting())]
+        [(-inf, 3.5), (3.5, inf)]
+    """
+    overlap = round(cutting.overlap_s * rate_hz)
+    longest = round(cutting.longest_s * rate_hz)
+    sound = _Held(iter(blocks))
+    first_s = -math.inf
+    while True:
+        sound.hold(longest + overlap)
+        ahead = sound.ahead
+        cut = find_cut(ahead, rate_hz, cutting.shortest_s, cutting.longest_s)
+        if ahead.shape[0] <= longest and not cut.in_pause:
+            yield Piece(sound.samples, sound.start / rate_hz, first_s, math.inf)
+            return
+        beside = 0 if cut.in_pause else overlap
+        start_s = sound.start / rate_hz
+        samples, end = sound.cut(cut.sample, beside)
+        yield Piece(samples, start_s, first_s, end / rate_hz)
+        first_s = end / rate_hz
+
+
+class _Held:
+    """As much of a recording as is looked at: `samples` from sample `start` of it on."""
+
+    def __init__(self, blocks: Iterator[Tensor]) -> None:
+        self._blocks = blocks
+        self.samples = torch.zeros(0)
+        self.start = 0
+        self._begin = 0  # of what was not cut off yet
+
+    @property
+    def ahead(self) -> Tensor:
+        """What was not cut off yet."""
+        return self.samples[self._begin - self.start :]
+
+    def hold(self, count: int) -> None:
+        """Take blocks until so many samples lie ahead, or there are no more."""
+        taken = [self.samples]
+        lacking = count - self.ahead.shape[0]
+        while lacking > 0:
+            block = next(self._blocks, None)
+            if block is None:
+                break
+            taken.append(block)
+            lacking -= block.shape[0]
+        self.samples = torch.cat(taken)
+
+    def cut(self, count: int, beside: int) -> tuple[Tensor, int]:
+        """All up to `count` samples ahead, and `beside` more; the place of the cut."""
+        end = self._begin + count
+        piece = self.samples[: end + beside - self.start]
+        next_start = max(self.start, end - beside)
+        self.samples = self.samples[next_start - self.start :].clone()
+        self.start = next_start
+        self._begin = end
+        return piece, end
+
+
+Progress = Callable[[int, int], None]
+"""How many seconds are done, of how many."""
+
+
+def transcribe_long(
+    recogniser: Transcriber,
+    path: Path | str,
+    *,
+    decoder: Decoder | None = None,
+    cutting: Cutting | None = None,
+    progress: Progress | None = None,
+) -> Hypothesis:
+    """What is said in a sound file of any length, with the times of its words.
+
+    Pieces are decoded each for itself; the score is the sum of theirs. Nothing is heard in pieces
+    without an audible sound.
+
+    Raises:
+        AudioError: for a bad file.
+    """
+    cutting = cutting or Cutting()
+    total_s = audio_info(path).duration_s
+    heard = _Joined(recogniser)
+    waiting: list[Piece] = []
+    waiting_s = 0.0
+    rate_hz = recogniser.rate_hz
+    for piece in pieces_of(audio_blocks(path, rate_hz), rate_hz, cutting):
+        if float(levels_db(piece.samples, rate_hz).max()) < INAUDIBLE_DB:
+            continue
+        waiting.append(piece)
+        waiting_s += piece.samples.shape[0] / rate_hz
+        if waiting_s >= _BATCH_S:
+            heard.hear(waiting, decoder)
+            if progress is not None:
+                progress(min(round(piece.end_s), round(total_s)), round(total_s))
+            waiting = []
+            waiting_s = 0.0
+    if waiting:
+        heard.hear(waiting, decoder)
+    return heard.hypothesis()
+
+
+class _Joined:
+    """Words of pieces, as they are heard."""
+
+    def __init__(self, recogniser: Transcriber) -> None:
+        self._recogniser = recogniser
+        self._words: list[Word] = []
+        self._score = 0.0
+
+    def hear(self, pieces: list[Piece], decoder: Decoder | None) -> None:
+        """Add what pieces say."""
+        hypotheses = self._recogniser.transcribe(
+            [piece.samples for piece in pieces],
+            self._recogniser.rate_hz,
+            batch_seconds=_BATCH_S,
+            decoder=decoder,
+        )
+        for piece, hypothesis in zip(pieces, hypotheses, strict=True):
+            self._words += piece.own(hypothesis.words)
+            self._score += hypothesis.score
+
+    def hypothesis(self) -> Hypothesis:
+        """All words so far; the tokens are those that spell them."""
+        text = " ".join(word.text for word in self._words)
+        tokens = self._recogniser.tokenizer.encode(text)
+        return Hypothesis(text, tuple(self._words), tuple(tokens), self._score)
