@@ -107,7 +107,10 @@ class CtcOutput(NamedTuple):
 
 def to_device(values: tuple[int, ...], device: torch.device) -> Tensor:
     """Host integers as an int64 tensor on a device, without waiting for it."""
-    on_host = torch.tensor(values, dtype=torch.int64)
+    return _sent(torch.tensor(values, dtype=torch.int64), device)
+
+
+def _sent(on_host: Tensor, device: torch.device) -> Tensor:
     if device.type == "cuda":
         return on_host.pin_memory().to(device, non_blocking=True)
     return on_host.to(device)
@@ -197,13 +200,16 @@ def check_lengths(lengths: Lengths, name: str, rows: int, most: int, what: str) 
                 f"{name} must be {rows} integers, got {lengths.dtype} {list(lengths.shape)}"
             )
         lengths = lengths.reshape(-1).tolist()
-    counts = tuple(int(length) for length in lengths)
-    if any(count != length for count, length in zip(counts, lengths, strict=True)):
+    given = tuple(lengths)
+    counts = tuple(map(int, given))
+    if counts != given:
         raise InputError(f"{name} must be integers, got {lengths}")
     if len(counts) != rows:
         raise InputError(
             f"{name} must hold one length for each of the {rows} rows, got {len(counts)}"
         )
+    if not counts or (min(counts) >= 0 and max(counts) <= most):
+        return counts
     for row, count in enumerate(counts):
         if not 0 <= count <= most:
             raise InputError(f"{name}: row {row} has length {count}, expected 0..{most} ({what})")
@@ -239,8 +245,13 @@ def _concatenate(targets: Tensor, lengths: tuple[int, ...]) -> Tensor:
         return targets.to(torch.int64).contiguous()
     if not lengths:
         return targets.new_zeros(0, dtype=torch.int64)
-    rows = [targets[row, :length] for row, length in enumerate(lengths)]
-    return torch.cat(rows).to(torch.int64)
+    width = targets.shape[1]
+    flat = targets.reshape(-1).to(torch.int64)
+    if min(lengths) == width:
+        return flat
+    inside = torch.arange(width) < torch.tensor(lengths)[:, None]
+    places = inside.reshape(-1).nonzero()[:, 0]
+    return flat.index_select(0, _sent(places, targets.device))
 
 
 def _check_labels(labels: Tensor, lengths: tuple[int, ...], blank: int, classes: int) -> None:

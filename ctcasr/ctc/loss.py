@@ -297,8 +297,11 @@ def reduced(nll: Tensor, target_lengths: tuple[int, ...], reduction: Reduction) 
         return nll.sum()
     rows = len(target_lengths)
     weights = [1 / (max(length, 1) * rows) for length in target_lengths]
-    if nll.is_cuda and not is_transformed(nll):
-        # As arguments of a kernel the weights need no copy that waits, and may be captured in a
-        # CUDA graph.
+    if nll.is_cuda and torch.cuda.is_current_stream_capturing():
+        # As arguments of a kernel the weights need no copy, which a CUDA graph would repeat from
+        # memory that is gone.
         return torch.stack(torch._foreach_mul(nll.unbind(), weights)).sum()
-    return (nll * torch.tensor(weights, dtype=nll.dtype, device=nll.device)).sum()
+    on_host = torch.tensor(weights, dtype=nll.dtype)
+    if nll.is_cuda:
+        on_host = on_host.pin_memory()
+    return (nll * on_host.to(nll.device, non_blocking=True)).sum()

@@ -61,7 +61,7 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
     with torch.cuda.device(logits.device):
         inputs = _on_device(ctc_batch, logits.device)
         nll, grad, health = run(
-            kernels(logits.device.index),
+            kernels(logits.device.index).on_current_stream(),
             logits,
             inputs.targets,
             inputs.lengths,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -27,7 +28,6 @@ _SPAN = 4  # chunks that a block of `segments` works on
 _EDGE_WORDS = 16  # what a warp has to know of the warp before it, for one chunk
 _BYTES_OF_A_WORD = 4
 _ALIGNMENT = 256  # of the parts of the scratch memory
-_PAIR = torch.int64  # one mantissa and one exponent
 
 _POINTERS = (
     "logits",
@@ -44,6 +44,7 @@ _POINTERS = (
     "totals",
     "scratch",
 )
+_PLACED = ("status", "totals", "table", "norms", "probabilities", "scratch")  # in the workspace
 _LONGS = ("stride_b", "stride_t", "scratch_bytes", "fast_edges", "exact_edges", "checkpoints")
 _INTEGERS = (
     "batch",
@@ -78,6 +79,10 @@ class Args(ctypes.Structure):
 
 # name, grid x, grid y, threads of a block, bytes of shared memory, arguments
 Launch = Callable[[str, int, int, int, int, Args], None]
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
 
 
 @dataclass(frozen=True)
@@ -190,9 +195,25 @@ class KernelGeometry:
         checkpoints = _aligned(BYTES_OF_A_STATE * 2 * self.slots * self.line)
         return max(fast, self.emission_bytes + self.edge_bytes + checkpoints)
 
-
-def _aligned(size: int) -> int:
-    return -(-size // _ALIGNMENT) * _ALIGNMENT
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where the parts of the workspace begin, in bytes, and where it ends."""
+        cells = self.chunks * self.width * CHUNK
+        sizes = {
+            "status": _BYTES_OF_A_WORD,  # [B]
+            "totals": BYTES_OF_A_STATE,  # [B]
+            "table": _BYTES_OF_A_WORD * self.table,  # [B, table]
+            "norms": BYTES_OF_A_STATE * self.frames,  # [B, T]
+            "probabilities": _BYTES_OF_A_WORD * cells,  # [B, chunks, width, CHUNK]
+            "scratch": self.scratch_bytes,  # [B, scratch_bytes]
+        }
+        places = {}
+        end = 0
+        for name, size in sizes.items():
+            places[name] = end
+            end += _aligned(self.batch * size)
+        places["end"] = end
+        return places
 
 
 @dataclass(frozen=True)
@@ -202,34 +223,19 @@ class Buffers:
     nll: Tensor  # float32 [B]
     grad: Tensor | None  # [B, T, C]
     health: Tensor  # float32 [B]
-    status: Tensor  # int32 [B]
-    table: Tensor  # int32 [B, geometry.table]
-    probabilities: Tensor  # float32 [B, chunks, width, CHUNK]
-    norms: Tensor  # pairs [B, T]
-    totals: Tensor  # pairs [B]
-    scratch: Tensor  # bytes [B, scratch_bytes]
+    workspace: Tensor  # bytes, see KernelGeometry.places
 
     @classmethod
     def allocate(cls, geometry: KernelGeometry, logits: Tensor) -> Buffers:
         """Uninitialised memory for a batch of logits [B, T, C]."""
-        rows = geometry.batch
         device = logits.device
         grad = None
         if geometry.need_grad:
             grad = torch.empty(logits.shape, dtype=logits.dtype, device=device)
-        probabilities_shape = (rows, geometry.chunks, geometry.width, CHUNK)
-        scratch_shape = (rows, geometry.scratch_bytes)
-        return cls(
-            nll=torch.empty(rows, device=device),
-            grad=grad,
-            health=torch.empty(rows, device=device),
-            status=torch.empty(rows, dtype=torch.int32, device=device),
-            table=torch.empty(rows, geometry.table, dtype=torch.int32, device=device),
-            probabilities=torch.empty(probabilities_shape, dtype=torch.float32, device=device),
-            norms=torch.empty(rows, geometry.frames, dtype=_PAIR, device=device),
-            totals=torch.empty(rows, dtype=_PAIR, device=device),
-            scratch=torch.empty(scratch_shape, dtype=torch.uint8, device=device),
-        )
+        nll, health = torch.empty(2, geometry.batch, dtype=torch.float32, device=device)
+        size = geometry.places["end"]
+        workspace = torch.empty(size, dtype=torch.uint8, device=device)
+        return cls(nll, grad, health, workspace)
 
 
 def run(
@@ -248,20 +254,19 @@ def run(
     `lengths` int64 [3, B]: frames, labels and where the labels of each row begin in `targets`.
     All tensors lie on the device of the logits; nothing waits for it.
     """
+    if geometry.batch == 0:
+        empty = torch.empty(0, dtype=torch.float32, device=logits.device)
+        grad = torch.empty_like(logits) if geometry.need_grad else None
+        return empty, grad, empty
     buffers = Buffers.allocate(geometry, logits)
-    tensors = {
-        "logits": logits,
-        "lengths": lengths,
-        "targets": targets,
-        "prior": prior,
-        **vars(buffers),
-    }
-    addresses = {}
-    for name in _POINTERS:
-        tensor = tensors[name]
-        addresses[name] = None if tensor is None else tensor.data_ptr()
     args = Args(
-        **addresses,
+        logits=logits.data_ptr(),
+        grad=_address(buffers.grad),
+        lengths=lengths.data_ptr(),
+        targets=targets.data_ptr(),
+        prior=_address(prior),
+        nll=buffers.nll.data_ptr(),
+        health=buffers.health.data_ptr(),
         prior_floor=prior_floor,
         stride_b=logits.stride(0),
         stride_t=logits.stride(1),
@@ -286,9 +291,15 @@ def run(
         exact=geometry.exact,
         unused=0,
     )
-    if geometry.batch:
-        _launch_all(launch, geometry, args)
+    workspace = buffers.workspace.data_ptr()
+    for name in _PLACED:
+        setattr(args, name, workspace + geometry.places[name])
+    _launch_all(launch, geometry, args)
     return buffers.nll, buffers.grad, buffers.health
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
 
 
 def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:

@@ -9,7 +9,7 @@ from functools import cache
 import torch
 
 from ctcasr.ctc.cuda import nvrtc
-from ctcasr.ctc.cuda.geometry import BYTES_OF_A_STATE, SHARED_STATES, Args
+from ctcasr.ctc.cuda.geometry import BYTES_OF_A_STATE, SHARED_STATES, Args, Launch
 from ctcasr.ctc.errors import KernelError
 
 _OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
@@ -30,10 +30,7 @@ def driver() -> ctypes.CDLL:
 
 
 class Kernels:
-    """The kernels of one device, in the context and on the stream of torch.
-
-    Called with a name, the grid, threads, bytes of shared memory and the arguments.
-    """
+    """The kernels of one device, in the context of torch."""
 
     def __init__(self, device: int) -> None:
         major, minor = torch.cuda.get_device_capability(device)
@@ -66,18 +63,23 @@ class Kernels:
         self._functions[name] = function
         return function
 
-    def __call__(
-        self, name: str, grid_x: int, grid_y: int, threads: int, shared: int, args: Args
-    ) -> None:
+    def on_current_stream(self) -> Launch:
+        """What launches a kernel on the stream that torch has now, given its name and geometry."""
         self._enter()
         stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-        parameters = (ctypes.c_void_p * 1)(ctypes.addressof(args))
-        grid = (grid_x, grid_y, 1)
-        block = (threads, 1, 1)
-        code = driver().cuLaunchKernel(
-            self._function(name), *grid, *block, shared, stream, parameters, None
-        )
-        _check(code, f"launch {name}")
+        launch_kernel = driver().cuLaunchKernel
+
+        def launch(
+            name: str, grid_x: int, grid_y: int, threads: int, shared: int, args: Args
+        ) -> None:
+            function = self._function(name)
+            grid = (grid_x, grid_y, 1)
+            block = (threads, 1, 1)
+            parameters = (ctypes.c_void_p * 1)(ctypes.addressof(args))
+            code = launch_kernel(function, *grid, *block, shared, stream, parameters, None)
+            _check(code, f"launch {name}")
+
+        return launch
 
 
 @cache

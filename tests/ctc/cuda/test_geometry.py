@@ -285,7 +285,7 @@ def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monke
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=7))
     logits, ctc_batch = draw(labels, 2, labels + 50, 40, labels)
     lengths, _, _ = host_inputs(ctc_batch)
-    launch = launch_module.Kernels(0)
+    launch = launch_module.Kernels(0).on_current_stream()
     rows = CtcOutput(
         *run(
             launch,
@@ -300,5 +300,5 @@ def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monke
         )
     )
     assert all(torch.equal(a, b) for a, b in zip(rows, twin(logits, ctc_batch), strict=True))
-    with pytest.raises(RuntimeError, match="launch chains_8: error 1, refused by the twin"):
-        launch("chains_8", 1, 1, 1024, 0, Args())
+    with pytest.raises(RuntimeError, match="launch sweeps_many: error 1, refused by the twin"):
+        launch("sweeps_many", 1, 1, 1024, 0, Args())

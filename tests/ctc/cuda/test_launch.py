@@ -57,7 +57,7 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_kernel_is_found_once_and_launched_each_time(kernels: Any) -> None:
     made = kernels()
     for _ in range(3):
-        made("prepare", 2, 1, 256, 0, Args())
+        made.on_current_stream()("prepare", 2, 1, 256, 0, Args())
     assert made.driver.called.count("cuModuleGetFunction") == 1
     assert made.driver.called.count("cuLaunchKernel") == 3
 
@@ -67,7 +67,7 @@ def test_what_does_not_load_or_launch_is_a_kernel_error(kernels: Any) -> None:
         kernels("cuModuleLoadData", 200)
     made = kernels("cuLaunchKernel", 701)
     with pytest.raises(KernelError, match="launch prepare: error 701"):
-        made("prepare", 2, 1, 256, 0, Args())
+        made.on_current_stream()("prepare", 2, 1, 256, 0, Args())
 
 
 def test_memory_that_runs_out_is_no_fault_of_the_kernel(kernels: Any) -> None:
