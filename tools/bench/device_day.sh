@@ -10,7 +10,7 @@
 # are missing there, .gpu/data the corpora. Without a device the Python parts run small on the CPU.
 set -u
 PARTS="env smoke tests ctc steps grid"
-declare -A LIMITS=([env]=20 [smoke]=40 [tests]=70 [sanitizer]=70 [ctc]=50 [steps]=45
+declare -A LIMITS=([env]=20 [smoke]=60 [tests]=70 [sanitizer]=70 [ctc]=50 [steps]=45
     [grid]=70 [heads]=60 [rnn]=30 [ncu]=45 [gridfull]=400 [an4]=400)
 declare -A SHOWN=([env]=4 [smoke]=12 [tests]=30 [sanitizer]=24 [ctc]=16 [steps]=60
     [grid]=8 [heads]=20 [rnn]=9 [ncu]=60 [gridfull]=24 [an4]=24)
