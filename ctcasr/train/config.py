@@ -57,6 +57,11 @@ class TrainConfig:
     accumulate: int = option(1, "batches per optimiser step")
     seed: int = option(0, "of everything random")
     check_every: int = option(1, "epochs between checks on the dev part")
+    check_share: float = option(
+        -1.0,
+        "share of the time that checks may take: where they take more, some are left out; "
+        "1: none is; -1: 0.2 on CUDA, 1 on a CPU",
+    )
     patience: int = option(0, "checks without a better one before stopping early; 0: never")
     skips: int = option(20, "unusable steps in a row before training stops")
     unreadable: float = option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,9 +23,10 @@ from ctcasr.records import (
     StepRecord,
 )
 from ctcasr.task import Batches, LossRefused, Task
+from ctcasr.train.ahead import BatchesAhead
 from ctcasr.train.bf16 import Bf16Steps
 from ctcasr.train.checkpointer import Checkpointer, seed_rank
-from ctcasr.train.clock import Clock
+from ctcasr.train.clock import CheckClock, Clock
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.estimate import Pace, measure_pace
 from ctcasr.train.folder import RunLock, clear, refuse_used
@@ -40,6 +42,7 @@ from ctcasr.train.synced_step import SyncedStep, find_dummy_batch
 from ctcasr.train.world import World, pick_device
 
 _ALONE = World()
+_CHECK_SHARE = 0.2  # of the time, on a device whose epochs may be shorter than a check
 _CHECK_COST = 0.4  # of a second of audio in a check, in seconds of audio trained on
 
 
@@ -94,6 +97,10 @@ def _refuse_impossible(config: TrainConfig) -> None:
     for name, count in counts.items():
         if count < 1:
             raise ValueError(f"{name}: expected at least 1; got {count}")
+    if config.check_share != -1 and not 0 < config.check_share <= 1:
+        raise ValueError(
+            f"check_share: expected above 0 and at most 1, or -1; got {config.check_share}"
+        )
     if not (math.isfinite(config.lr) and config.lr >= 0):
         raise ValueError(f"lr: expected a rate of 0 or more; got {config.lr}")
 
@@ -137,6 +144,8 @@ class _Run:
         self.checkpointer = Checkpointer(out, task, self.optimiser, self.state, self.meter, world)
         self.log = RunLog(task, config, self.state, world)
         self.lock = RunLock(out)
+        self._upcoming: BatchesAhead | None = None  # of the next epoch, already on their way
+        self._check_clock = CheckClock(self._check_share)
         self._order: tuple[int, str] | None = None  # epoch, and the hash of its batches
 
     def records(self, resume: bool) -> Iterator[Record]:
@@ -160,6 +169,8 @@ class _Run:
             yield self.log.refused(refusal)
             raise self.log.cannot_go_on(refusal) from refusal
         finally:
+            if self._upcoming is not None:
+                self._upcoming.close()
             self.log.close()
             self.lock.release()
 
@@ -262,12 +273,13 @@ class _Run:
             state.epoch_start_step = state.step
         self.task.network.train()
         self.clock.start(state.seconds)
-        stream = self.train.epoch(state.epoch, state.batch)
-        while state.batch < len(self.train):
-            yield from self._step(stream)
-            # Behind the last step comes the check, which reads what no checkpoint holds: gradients.
-            if state.batch < len(self.train):
-                yield from self._pause()
+        with contextlib.closing(self._batches()) as batches:
+            while state.batch < len(self.train):
+                yield from self._step(batches)
+                # Behind the last step comes the check, which reads what no checkpoint holds:
+                # gradients.
+                if state.batch < len(self.train):
+                    yield from self._pause()
         yield from self._settle()
         if state.step == state.epoch_start_step:
             raise self.log.nothing_trained(self.train)
@@ -279,19 +291,33 @@ class _Run:
         state.epoch += 1
         state.batch = 0
         self._fit_into_budget()
-        if self.dev is not None and self._check_is_due:
+        self._read_ahead()
+        if self.dev is not None and self._check_is_due():
             yield self._check(self.dev)
             yield from self.log.name_unreadable(self.dev)
             self._fit_into_budget()
         yield self._end_epoch(train_loss, line_losses)
+
+    def _batches(self) -> BatchesAhead:
+        """The rest of the epoch that is going on, on the device."""
+        upcoming = self._upcoming
+        self._upcoming = None
+        if upcoming is not None:
+            return upcoming
+        stream = self.train.epoch(self.state.epoch, self.state.batch)
+        return BatchesAhead(stream, self.device, starts_workers=True)
+
+    def _read_ahead(self) -> None:
+        """Let the next epoch's first batches come while the device is busy with a check."""
+        if self.device.type == "cuda" and self._goes_on:
+            self._upcoming = BatchesAhead(self.train.epoch(self.state.epoch), self.device)
 
     def _step(self, stream: Iterator[Batch | None]) -> Iterator[Record]:
         """One optimiser step on the next batches, and what is to be told of it."""
         state = self.state
         config = self.config
         asked_s = self.clock.now()
-        group = list(itertools.islice(stream, config.accumulate))
-        batches = [None if batch is None else batch.to(self.device) for batch in group]
+        batches = list(itertools.islice(stream, config.accumulate))
         begun_s = self.clock.now()
         rate = learning_rate(config, state.done, state.checks)
         ends_epoch = state.batch + config.accumulate >= len(self.train)
@@ -299,7 +325,7 @@ class _Run:
         result = self.stepper.take(
             batches, step=state.step, lr=rate, measure=ends_window or ends_epoch
         )
-        state.batch += len(group) or config.accumulate
+        state.batch += len(batches) or config.accumulate
         state.done = min(1.0, state.done + (1 - state.done) / max(1, self._steps_left + 1))
         state.seconds = self.clock.now()
         yield from self.log.after_step(result, self.train)
@@ -330,11 +356,14 @@ class _Run:
 
     def _check(self, dev: Batches) -> Record:
         """Score on the dev part, each process on its share; keep the network if it is the best."""
-        batches = (batch.to(self.device) for batch in dev.epoch(0) if batch is not None)
-        score = self.task.check(batches, self.world.gather)
+        begun_s = self.clock.now()
+        with contextlib.closing(BatchesAhead(dev.epoch(0), self.device)) as batches:
+            present = (batch for batch in batches if batch is not None)
+            score = self.task.check(present, self.world.gather)
         best = self.state.note_check(score.key)
         if best:
             self.checkpointer.save_best()
+        self._check_clock.checked(begun_s, self.clock.now())
         metrics = dict(score.metrics)
         unjudged = CheckRecord(
             **self.log.stamp(),
@@ -378,9 +407,10 @@ class _Run:
                 details=self._suspects(train_loss, line_losses),
             )
         )
-        self._save()
-        if self.dev is None:
-            self.checkpointer.save_best()
+        if self._save_is_due():
+            self._save()
+            if self.dev is None:
+                self.checkpointer.save_best()
         return record
 
     def _pause(self) -> Iterator[Record]:
@@ -425,11 +455,27 @@ class _Run:
         """Whether so many checks in a row brought nothing better that training stops early."""
         return 0 < self.config.patience <= self.state.since_best
 
-    @property
     def _check_is_due(self) -> bool:
-        """Whether the epoch that has just ended is to be checked."""
+        """Whether the epoch that has just ended is to be checked: rank 0's clock decides."""
         state = self.state
-        return state.epoch % self.config.check_every == 0 or state.epoch >= state.epochs
+        if state.epoch >= state.epochs:
+            return True
+        due = state.epoch % self.config.check_every == 0
+        return due and self.world.broadcast_object(self._check_clock.allows(self.clock.now()))
+
+    @property
+    def _check_share(self) -> float:
+        """The share of the time that checks may take."""
+        if self.config.check_share > 0:
+            return self.config.check_share
+        return _CHECK_SHARE if self.device.type == "cuda" else 1.0
+
+    def _save_is_due(self) -> bool:
+        """Whether last.pt is written at the end of an epoch: not of each that takes a moment."""
+        if self.device.type != "cuda" or not self._goes_on:
+            return True
+        old = self.clock.since_save() >= self.config.save_every_s
+        return self.world.broadcast_object(old)
 
     def _expected_epoch_s(self, pace: Pace) -> float:
         """Seconds that an epoch will take with its share of the checks; 0 where it is not known."""
