@@ -6,9 +6,9 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from types import ModuleType
 
+import ctcasr
 from ctcasr.run_cli import run_cli
 
 # Each command is the module of its name in ctcasr/commands, with add_arguments(parser) and
@@ -16,6 +16,7 @@ from ctcasr.run_cli import run_cli
 COMMANDS = {
     "prepare": "a corpus to manifests: grid, librispeech, csv, scenes, pack, segment and others",
     "doctor": "what is wrong with a corpus before training, and a page about a run after it",
+    "audit": "which transcripts are wrong, and in what way",
     "train": "run a recipe",
     "runs": "a page that compares all runs below a folder",
     "transcribe": "write what is said in sound files",
@@ -51,7 +52,7 @@ def _run(chosen: str | None, words: list[str]) -> int:
         prog="ctcasr",
         description="Train CTC speech recognisers and understand what the training does.",
     )
-    version = f"ctcasr {metadata.version('ctcasr')}"
+    version = f"ctcasr {ctcasr.__version__}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in [chosen] if chosen else COMMANDS:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import ctcasr
 from ctcasr.batch import Utterance
 from ctcasr.data.provenance import provenance_of
 from ctcasr.train.config import TrainConfig
@@ -34,7 +34,7 @@ def run_notes(
     """
     notes: dict[str, Any] = {
         "recipe": recipe,
-        "version": importlib.metadata.version("ctcasr"),
+        "version": ctcasr.__version__,
         "settings": to_toml(settings),
         "manifests": manifest_hashes(settings),
         "heard": provenance_of(list(heard)),
