@@ -5,6 +5,9 @@ Shape letters: B utterances, T frames, F features, H hidden units.
 
 from __future__ import annotations
 
+FUT
+import sys
+
 import torch
 from torch import Tensor, nn
 
@@ -68,12 +71,32 @@ class RecurrentLayer(nn.Module):
         """The same by torch's layers, wherever torch runs and in whatever it is written to."""
         # Padded rows and a backward pass over rows reversed by their own lengths give what packed
         # sequences give, and cuDNN's and oneDNN's fused layers serve padded input best.
-        outputs = self.forwards(x.data)[0]
-        if self.backwards is not None:
+        if self.backwards is None:
+            outputs = self.forwards(x.data)[0]
+        elif x.data.is_cuda:
+            outputs = torch.cat(self._side_by_side(x, self.backwards), dim=2)
+        else:
             turned = _reversal(x)
-            reversed_outputs = self.backwards(_gather(x.data, turned))[0]
-            outputs = torch.cat((outputs, _gather(reversed_outputs, turned)), dim=2)
+            outputs = torch.cat(
+                (self.forwards(x.data)[0], _run_turned(self.backwards, x.data, turned)), dim=2
+            )
         return x.with_data(outputs).zero_padding()
+
+    def _side_by_side(self, x: Seq, backwards: nn.RNNBase) -> tuple[Tensor, Tensor]:
+        """Both directions at once: step follows step, so that each leaves most of a GPU idle."""
+        own_stream = torch.cuda.current_stream(x.device)
+        other_stream = _second_stream(x.device)
+        turned = _reversal(x)
+        other_stream.wait_stream(own_stream)
+        with torch.cuda.stream(other_stream):
+            from_behind = _run_turned(backwards, x.data, turned)
+        from_the_front = self.forwards(x.data)[0]
+        own_stream.wait_stream(other_stream)
+        # The memory of what the other stream reads, also on the way back, is its own no sooner.
+        for tensor in (x.data, turned):
+            tensor.record_stream(other_stream)
+        from_behind.record_stream(own_stream)
+        return from_the_front, from_behind
 
     @property
     def _directions(self) -> list[nn.RNNBase]:
@@ -84,6 +107,10 @@ class RecurrentLayer(nn.Module):
     def _can_compile(self, x: Seq) -> bool:
         """Whether the compiled loops can take it and nobody looks at torch's layers themselves."""
         if self.forwards.hidden_size % _UNITS or torch.is_autocast_enabled("cpu"):
+            return False
+        if self.kind == "lstm" and not (torch.is_grad_enabled() or "numba" in sys.modules):
+            # Forwards alone oneDNN is as fast: numba, which takes a third of a second to load and
+            # 100 MB, is not worth it. Numbers differ by rounding.
             return False
         if not all(_is_plain(tensor) for tensor in (x.data, *self.parameters())):
             return False
@@ -154,9 +181,43 @@ def _reversal(x: Seq) -> Tensor:
     return torch.where(x.mask, from_end, steps)
 
 
+def _run_turned(rnn: nn.RNNBase, data: Tensor, turned: Tensor) -> Tensor:
+    """Outputs [B, T, H] of an RNN that reads rows [B, T, F] from their ends."""
+    outputs: Tensor = rnn(_turn(data, turned))[0]
+    return _turn(outputs, turned)
+
+
+def _turn(data: Tensor, turned: Tensor) -> Tensor:
+    """Rows of data [B, T, F] turned around by the index [B, T] of `_reversal`."""
+    if not data.requires_grad:  # tracers see torch's own operator
+        return _gather(data, turned)
+    result: Tensor = _Turn.apply(data, turned)
+    return result
+
+
+class _Turn(torch.autograd.Function):
+    """Turning rows around, which is undone by the same: torch would go back by atomic additions."""
+
+    @staticmethod
+    def forward(ctx: Any, data: Tensor, turned: Tensor) -> Tensor:
+        ctx.save_for_backward(turned)
+        return _gather(data, turned)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (turned,) = ctx.saved_tensors
+        return _turn(grad, turned), None
+
+
 def _gather(data: Tensor, index: Tensor) -> Tensor:
     """Frames of data [B, T, F] at an index [B, T]."""
     return data.gather(1, index[:, :, None].expand(-1, -1, data.shape[2]))
+
+
+@cache
+def _second_stream(device: torch.device) -> torch.cuda.Stream:
+    """The stream of the direction that comes from behind."""
+    return torch.cuda.Stream(device)
 
 
 def _initialise(rnn: nn.RNNBase, kind: str) -> None:

@@ -22,7 +22,7 @@ from ctcasr.recognise.hypothesis import Hypothesis, Word
 from ctcasr.recognise.protocols import Transcriber
 from ctcasr.signal.pauses import INAUDIBLE_DB, find_cut, levels_db
 
-_BATCH_S = 60.0  # of pieces that are heard together
+_BATCH_S = 20.0  # of pieces that are heard together
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 DRAWS = 10_000
 FEWEST_DRAWS = 1000  # fewer cannot tell the ends of a 95 % interval
@@ -141,6 +140,8 @@ def interval(drawn: Floats, units: int, level: float) -> Bounds:
     """
     if units < 2:
         return (-math.inf, math.inf)
+    from scipy.special import ndtr, stdtrit  # takes as long to load as half of this library
+
     quantile_of_t = float(stdtrit(units - 1, 1 - level / 2))
     tail = float(ndtr(-math.sqrt(units / (units - 1)) * quantile_of_t))
     low, high = np.quantile(drawn, (tail, 1 - tail))
@@ -243,6 +244,8 @@ def _p_value(drawn: Floats, units: int) -> float:
     """
     if units < 2:
         return 1.0
+    from scipy.special import ndtri, stdtr  # takes as long to load as half of this library
+
     beyond = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     share = min(0.5, (beyond + 1) / (len(drawn) + 1))
     quantile_of_t = -float(ndtri(share)) / math.sqrt(units / (units - 1))
@@ -257,5 +260,7 @@ def _resolvable(drawn: Floats, level: float, units: int) -> float | None:
     standard_error = float(drawn.std())
     if standard_error == 0 or units < 2:
         return None
+    from scipy.special import ndtri, stdtrit  # takes as long to load as half of this library
+
     widened = math.sqrt(units / (units - 1)) * float(stdtrit(units - 1, 1 - level / 2))
     return (widened + float(ndtri(POWER))) * standard_error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,16 @@ def test_what_lasts_long_is_heard_in_pieces_unless_it_is_to_be_heard_whole(
     starts = [word["start_s"] for word in words]
     assert starts and starts == sorted(starts)
     assert main(["transcribe", str(recogniser), str(long), "--whole"]) == 0
+
+
+def test_a_short_file_waits_for_no_compiler_and_no_statistics(
+    recogniser: Path, recordings: Path
+) -> None:
+    file = recordings.with_name("a.wav")
+    code = (
+        "import sys; from ctcasr.cli import main; "
+        f"status = main(['transcribe', {str(recogniser)!r}, {str(file)!r}]); "
+        "print(status, sorted({'numba', 'scipy', 'jiwer', 'matplotlib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
