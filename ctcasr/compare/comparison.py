@@ -41,6 +41,8 @@ BINS = 4
 SPEAKER = "speaker"
 SOURCE = "source"
 UTTERANCE = "utterance"
+POOLED = "pooled"  # all errors over all words
+MEANS = "mean of utterances"  # of their own rates
 
 Scores = Mapping[str, Mapping[str, Scored]]  # system -> utterance
 
@@ -106,7 +108,7 @@ class Ranking:
     """All systems under one normaliser and one way of averaging, best first."""
 
     normaliser: str
-    averaging: str  # "pooled" or "mean of utterances"
+    averaging: str  # POOLED or MEANS
     wer: Mapping[str, float]
 
     @property
@@ -406,7 +408,7 @@ def rankings_of(scores: Scores, name: str) -> list[Ranking]:
             return []
         pooled[system] = sum(rate.errors for rate in rates) / total
         means[system] = mean(rate.rate_or(0.0) for rate in rates)
-    return [Ranking(name, "pooled", pooled), Ranking(name, "mean of utterances", means)]
+    return [Ranking(name, POOLED, pooled), Ranking(name, MEANS, means)]
 
 
 def changes_of_order(rankings: Sequence[Ranking]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from ctcasr.compare.comparison import Comparison, Group, Setting
+from ctcasr.compare.comparison import POOLED, Comparison, Group, Setting
 from ctcasr.compare.pairs import PairResult
 from ctcasr.show.comparison_cells import (
     counts_text,
@@ -185,8 +185,8 @@ def _rules_chart(comparison: Comparison) -> str:
         conditions.append(Condition(system, estimates, number))
     names = []
     for ranking in comparison.sensitivity:
-        names.append(f"{ranking.normaliser}, {ranking.averaging.split(' ')[0]}")
-    return interval_chart(names, conditions, title="WER by the rules of scoring")
+        names.append(ranking.normaliser if ranking.averaging == POOLED else "its mean")
+    return interval_chart(names, conditions, title="WER by the rules of scoring", joined=False)
 
 
 def _strata(comparison: Comparison, wanted: float | None) -> list[Section]:

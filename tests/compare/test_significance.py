@@ -12,6 +12,7 @@ from ctcasr.compare.significance import (
     sign_flip_p,
 )
 from ctcasr.scoring.bootstrap import Paired
+from tools.study.null_sets import shares
 
 
 def simulated(
@@ -68,6 +69,17 @@ def test_nothing_real_has_a_word_simulated(units: int, loops: float) -> None:
             "undecided"
         )
     assert wrong / sets <= 0.055
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sentences", [30, 70, 200, 1000])
+@pytest.mark.parametrize("speakers", [1, 5, 30])
+def test_words_and_intervals_hold_what_they_promise(sentences: int, speakers: int) -> None:
+    found = shares(sentences, speakers, sets=2000)
+    assert found.alone <= 5.5
+    assert found.family is None or found.family <= 5.5
+    assert found.loops <= 5.5
+    assert 93.5 <= found.covered <= 96.5
 
 
 def test_sign_flips_are_exact_for_few_units() -> None:
