@@ -45,10 +45,15 @@ class SeenCalls:
         """Whether a dev part has been scored since it was last taken."""
         return bool(self._dev_calls)
 
+    @property
+    def wants_dev(self) -> bool:
+        """Whether rows of a dev part are looked at: not where there are enough since last taken."""
+        return sum(map(len, self._dev_calls)) < DEV_ROWS
+
     def add_dev(self, rows: SeenRows) -> None:
         """A loss without a gradient."""
         self.has_dev_part = True
-        if sum(map(len, self._dev_calls)) < DEV_ROWS:
+        if self.wants_dev:
             self._dev_calls.append(rows.first(DEV_ROWS).on_host())
 
     @property

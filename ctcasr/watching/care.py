@@ -7,8 +7,11 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+
+GENEROUS_S = 1.0  # of looking, until which the first looks are made whatever their share
 
 
 @contextmanager
@@ -49,6 +52,11 @@ class Care:
         return self._spent_s < self.share * passed_s
 
     @property
+    def is_generous(self) -> bool:
+        """Whether the first few looks are made, whatever share of a short training they take."""
+        return self._spent_s < GENEROUS_S
+
+    @property
     def looking(self) -> bool:
         """Whether this thread is looking now: losses that it computes are the watch's own."""
         return bool(getattr(self._thread, "looking", False))
@@ -67,19 +75,24 @@ class Care:
         finally:
             self._thread.looking = before
 
-    def guarded(self, look: Callable[[], None]) -> None:
-        """Look: no error gets out, and no graph is made."""
+    def guarded(self, look: Callable[..., None], *args: Any) -> None:
+        """Call `look` with these arguments: no error gets out, and no graph is made."""
         if self.broken or self.looking:
             return
         began_s = time.perf_counter()
         counts = self._first_look_over
+        gradients = torch.is_grad_enabled()
+        # Not by context managers: this stands in the way of every step.
+        self._thread.looking = True
+        torch.set_grad_enabled(False)
         try:
-            with self.own_losses(), torch.no_grad():
-                look()
+            look(*args)
         except Exception as error:
             self.broken = True
             failure = f"the watch has failed and looks no more ({error!r}); training goes on"
             warnings.warn(f"ctcasr: {failure}", stacklevel=3)
         finally:
+            torch.set_grad_enabled(gradients)
+            self._thread.looking = False
             if counts:
                 self._spent_s += time.perf_counter() - began_s

@@ -17,6 +17,7 @@ from ctcasr.watching.loss_call import SeenRows, edit_distance
 
 TARGETS_KEPT = 2048  # rows whose targets the deaf model may be fitted on
 TARGETS_FITTED = 384  # and how many it is fitted on
+CELLS_FITTED = 2_000_000  # frames times labels of them: what fitting may cost
 FALLS_FAST = 0.8  # of the loss at the last check: below it, learning goes on
 ROUNDING = 1e-3  # by which a probability may be below zero
 LIKELY = 0.7  # mean probability of the best symbol of what was surely a softmax
@@ -85,6 +86,16 @@ def errors_of(
     return errors
 
 
+def written_differs(rows: SeenRows, decoder_blank: int) -> float:
+    """Share of the rows that a decoder with another blank reads otherwise."""
+    best_paths = greedy(rows.scores.float(), rows.input_lengths, rows.blank)
+    other_paths = greedy(rows.scores.float(), rows.input_lengths, decoder_blank)
+    differing = 0
+    for path, other in zip(best_paths, other_paths, strict=True):
+        differing += path.tokens != other.tokens
+    return differing / max(len(rows), 1)
+
+
 def mean_nll(rows: SeenRows) -> float:
     """Mean loss in nats of the rows that have an alignment; NaN where none has."""
     losses = ctc_loss(
@@ -124,15 +135,22 @@ def holds_probabilities(rows: SeenRows) -> bool:
 class RowEvidence:
     """Evidence from rows of scores; keeps the targets of training to fit the deaf model on."""
 
-    def __init__(self, decode: Decode | None = None) -> None:
+    def __init__(self, decode: Decode | None = None, decoder_blank: int | None = None) -> None:
         self.decode = decode
+        self.decoder_blank = decoder_blank  # the blank that the decoder drops, where it is known
         self._targets: list[Tensor] = []
         self._frames: list[int] = []
         self._deaf: DeafModel | None = None
+        self._held_probabilities = False  # as far as could be seen at the last look
+
+    @property
+    def wants_targets(self) -> bool:
+        """Whether the deaf model needs more targets."""
+        return self._deaf is None and len(self._targets) < TARGETS_KEPT
 
     def learn_targets(self, rows: SeenRows) -> None:
         """Targets of a training call, for the deaf model."""
-        if self._deaf is not None or len(self._targets) >= TARGETS_KEPT:
+        if not self.wants_targets:
             return
         self._targets.extend(rows.targets)
         self._frames.extend(rows.input_lengths)
@@ -145,6 +163,8 @@ class RowEvidence:
         As long as the loss falls fast (from `earlier_nll`), missing symbols are on their way: no
         lower blank is tried.
         """
+        if not len(rows):
+            return {"rows": 0, "nll": math.nan, "cer": math.nan, "wer": math.nan}
         errors = errors_of(rows, self.decode)
         wrong_pairs = rolled(
             rows.scores,
@@ -153,7 +173,7 @@ class RowEvidence:
             rows.target_lengths,
             blank=rows.blank,
         )
-        count = max(len(rows), 1)
+        count = len(rows)
         frames = sum(rows.input_lengths) / count
         empty = [labels for labels in rows.targets if not len(labels)]
         evidence: dict[str, Any] = {
@@ -163,6 +183,7 @@ class RowEvidence:
             "own": wrong_pairs.own,
             "other": wrong_pairs.other,
             "pairs": wrong_pairs.pairs,
+            "gap_error": wrong_pairs.error,
             "cer": errors.cer,
             "wer": errors.wer,
             "deletions": errors.deletions / max(errors.labels, 1),
@@ -172,8 +193,13 @@ class RowEvidence:
             "empty": len(empty) / count,
         }
         evidence.update(output_stats(rows.scores, rows.input_lengths))
-        if holds_probabilities(rows):
+        if self.decoder_blank is not None and self.decoder_blank != rows.blank:
+            evidence["written_differs"] = written_differs(rows, self.decoder_blank)
+        # Small scores may look so once, by chance.
+        looks_so = holds_probabilities(rows)
+        if looks_so and self._held_probabilities:
             evidence["already_softmax"] = 1.0
+        self._held_probabilities = looks_so
         if not try_penalties or evidence["nll"] < FALLS_FAST * earlier_nll:
             return evidence
         for nats in BLANK_PENALTIES:
@@ -193,7 +219,10 @@ class RowEvidence:
     def _fitted(self, classes: int, blank: int) -> DeafModel | None:
         """The deaf model of the targets kept; None where no row has an alignment."""
         # Spread over all that was seen: an epoch may come sorted.
-        stride = math.ceil(len(self._targets) / TARGETS_FITTED)
+        cells = 0
+        for labels, row_frames in zip(self._targets, self._frames, strict=True):
+            cells += max(len(labels), 1) * row_frames
+        stride = math.ceil(max(len(self._targets) / TARGETS_FITTED, cells / CELLS_FITTED))
         targets = self._targets[::stride]
         frames = tuple(self._frames[::stride])
         lengths = tuple(len(labels) for labels in targets)

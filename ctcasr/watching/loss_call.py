@@ -14,8 +14,6 @@ from ctcasr.ctc import ctc_loss
 from ctcasr.ctc.observers import LossCall
 from ctcasr.watching.seams import LossArguments
 
-NORMALISED_WITHIN = 1e-2  # nats by which a frame's probabilities may miss one (half precision)
-
 
 @dataclass(frozen=True)
 class SeenRows:
@@ -57,13 +55,21 @@ class SeenRows:
         scores = self.scores.to("cpu", torch.float32, copy=True)
         return SeenRows(scores, self.input_lengths, self.targets, self.blank)
 
-    def normalised_share(self) -> float:
-        """Share of the real frames whose scores are log-probabilities; NaN without frames."""
-        frames = torch.arange(self.scores.shape[1]) < torch.tensor(self.input_lengths)[:, None]
-        totals = self.scores.float().logsumexp(2)[frames.to(self.scores.device)]
-        if not totals.numel():
-            return float("nan")
-        return float((totals.abs() < NORMALISED_WITHIN).float().mean())
+    def sound(self) -> SeenRows:
+        """The rows that have a loss: each of their labels has a score, and is not the blank."""
+        sound = []
+        for row, labels in enumerate(self.targets):
+            in_range = bool(((labels >= 0) & (labels < self.classes)).all())
+            if in_range and not bool((labels == self.blank).any()):
+                sound.append(row)
+        if len(sound) == len(self):
+            return self
+        return SeenRows(
+            self.scores[sound],
+            tuple(self.input_lengths[row] for row in sound),
+            tuple(self.targets[row] for row in sound),
+            self.blank,
+        )
 
 
 def rows_of(call: LossCall) -> SeenRows:

@@ -40,10 +40,7 @@ class ParameterSample:
     @torch.no_grad()
     def of(parameters: Iterable[nn.Parameter]) -> ParameterSample:
         """The sample of these parameters."""
-        values = {}
-        for parameter in parameters:
-            values[id(parameter)] = sampled(parameter)
-        return ParameterSample(values)
+        return ParameterSample({id(values): sampled(values).clone() for values in parameters})
 
     @torch.no_grad()
     def unmoved(self, parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
@@ -58,43 +55,54 @@ class ParameterSample:
     @torch.no_grad()
     def update_ratio(self, parameters: Iterable[nn.Parameter]) -> float:
         """Length of the way since the sample over that of the weights [matrices]; NaN without."""
-        moved = 0.0
-        weights = 0.0
+        befores = []
+        nows = []
+        scales = []  # each sampled value stands for so many
         for parameter in parameters:
             before = self.values.get(id(parameter))
-            if before is None or parameter.dim() < 2:
+            if before is None or parameter.dim() < 2 or not len(before):
                 continue
-            now = sampled(parameter)
-            values_per_sample = parameter.numel() / max(now.numel(), 1)
-            moved += values_per_sample * squared_length(now - before)
-            weights += values_per_sample * squared_length(before)
+            befores.append(before)
+            nows.append(sampled(parameter))
+            scales.append(parameter.numel() / len(before))
+        if not befores:
+            return math.nan
+        moves = list(torch._foreach_sub(nows, befores))
+        moved = squared_lengths(moves, scales)
+        weights = squared_lengths(befores, scales)
         if not weights:
             return math.nan
         return math.sqrt(moved / weights)
 
 
-def squared_length(values: Tensor) -> float:
-    """Sum of the squares, in float32."""
-    return float(values.float().square().sum())
+def squared_lengths(tensors: list[Tensor], scales: list[float]) -> float:
+    """Sum of the squares of all values, those of a tensor times its scale."""
+    norms = torch._foreach_norm(tensors, dtype=torch.float32)
+    device = norms[0].device
+    host_norms = torch.stack([norm.to(device) for norm in norms]).tolist()
+    total = 0.0
+    for scale, norm in zip(scales, host_norms, strict=True):
+        total += scale * norm**2
+    return total
 
 
 def sampled(parameter: Tensor) -> Tensor:
-    """At most `SAMPLED` values [n] of a parameter, evenly spread, in memory of their own."""
+    """At most `SAMPLED` values [n] of a parameter, evenly spread; a view where it can be one."""
     values = parameter.detach().reshape(-1)
-    stride = max(1, math.ceil(values.numel() / SAMPLED))
-    return values[::stride].clone()
+    stride = math.ceil(len(values) / SAMPLED)
+    return values[:: max(stride, 1)]
 
 
 def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
     """Euclidean norm of all dense gradients together; NaN where there is none."""
-    squares = []
+    gradients = []
     for parameter in parameters:
         gradient = parameter.grad
         if gradient is not None and not gradient.is_sparse:
-            squares.append(squared_length(gradient.detach()))
-    if not squares:
+            gradients.append(gradient.detach())
+    if not gradients:
         return math.nan
-    return math.sqrt(sum(squares))
+    return float(nn.utils.get_total_norm(gradients))
 
 
 def parameters_of(optimiser: Optimizer) -> list[nn.Parameter]:
@@ -102,9 +110,9 @@ def parameters_of(optimiser: Optimizer) -> list[nn.Parameter]:
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 
 
-def at_once(look: Callable[[], None]) -> None:
+def at_once(look: Callable[..., None], *args: Any) -> None:
     """Look without a guard."""
-    look()
+    look(*args)
 
 
 @dataclass
@@ -121,7 +129,7 @@ class OptimiserWatch:
 
     measure: Callable[[], bool]
     stepped: Callable[[Optimizer, StepSigns], None]
-    guard: Callable[[Callable[[], None]], None] = at_once
+    guard: Callable[..., None] = at_once
     _steps: dict[int, StepInProgress] = field(default_factory=dict)  # by id of the optimiser
     _clipping: tuple[Tensor, float] | None = None  # norm before clipping, largest norm allowed
     _handles: list[RemovableHandle] = field(default_factory=list)
@@ -144,10 +152,10 @@ class OptimiserWatch:
         self._clipping = (total_norm.detach(), max_norm)
 
     def _before_step(self, optimiser: Optimizer, args: Any, kwargs: Any) -> None:
-        self.guard(lambda: self._see_before(optimiser))
+        self.guard(self._see_before, optimiser)
 
     def _after_step(self, optimiser: Optimizer, args: Any, kwargs: Any) -> None:
-        self.guard(lambda: self._see_after(optimiser))
+        self.guard(self._see_after, optimiser)
 
     def _see_before(self, optimiser: Optimizer) -> None:
         rates = [float(group["lr"]) for group in optimiser.param_groups if "lr" in group]
@@ -175,23 +183,3 @@ class OptimiserWatch:
         if step.before is not None:
             step.signs.update_ratio = step.before.update_ratio(parameters_of(optimiser))
         self.stepped(optimiser, step.signs)
-
-
-def parameters_behind(loss: Tensor) -> list[nn.Parameter]:
-    """The leaves that a loss's gradient flows into, by walking its graph.
-
-    What hides behind a custom function (checkpointing) is not found.
-    """
-    waiting = [loss.grad_fn]
-    visited: set[Any] = set()
-    leaves: dict[int, nn.Parameter] = {}
-    while waiting:
-        node = waiting.pop()
-        if node is None or node in visited:
-            continue
-        visited.add(node)
-        variable = getattr(node, "variable", None)
-        if isinstance(variable, nn.Parameter):
-            leaves[id(variable)] = variable
-        waiting.extend(following for following, _ in node.next_functions)
-    return list(leaves.values())

@@ -28,8 +28,10 @@ from ctcasr.records import (
 from ctcasr.watching.calls import SeenCalls
 from ctcasr.watching.care import Care, drawing_nothing
 from ctcasr.watching.evidence import Decode, RowEvidence
+from ctcasr.watching.facts import CallFacts, ScoreSums, score_sums
+from ctcasr.watching.inputs import InputWatch
 from ctcasr.watching.loss_call import SeenRows, exact_loss, rows_of
-from ctcasr.watching.optimisers import OptimiserWatch, StepSigns, parameters_of
+from ctcasr.watching.optimisers import OptimiserWatch, StepSigns
 from ctcasr.watching.parameters import ParameterWatch
 from ctcasr.watching.seams import (
     LossArguments,
@@ -38,20 +40,31 @@ from ctcasr.watching.seams import (
     scaled_steps_seen,
 )
 from ctcasr.watching.window import Window, report_of
-from ctcasr.watching.words import NOT_LOOKED_AT, Say, Teller, for_a_stranger, say_on_stderr
+from ctcasr.watching.words import (
+    NOT_LOOKED_AT,
+    NOT_LOOKED_AT_BY_HOOK,
+    Say,
+    Teller,
+    for_a_stranger,
+    say_on_stderr,
+)
 
-SHARE = 0.02  # of the time, at most, that goes by looking
-LOG_EVERY = 5  # steps that one step record sums up
-FIRST_CHECK = 20  # steps before the first check of a loop that has no dev part
+PARTS = ("train", "dev")
+SHARE = 0.01  # of the time, at most, that goes by looking
+LOG_EVERY = 5  # steps, at least, that one step record sums up
+RECORDS_KEPT = 200  # step records of a run, about: later ones sum up more steps
+FREE_STEPS = 50  # that are measured, and
 FREE_CHECKS = 5  # that are made even where they take more than their share of the time
+FIRST_CHECK = 20  # steps before the first check of a loop that has no dev part
 CHECK_GROWTH = 1.25  # later checks of such a loop come at so many times the steps of the last one
 
 
 class Watch:
     """Sees every CTC loss and every optimiser step between `start` and `stop`; changes none.
 
-    Costs at most about 2 % of the time: cheap numbers of every step, the lattice of as many losses
-    as that leaves room for. Never raises into the loop: a failure of its own is one warning.
+    Costs about 1 % of the time, and the first few looks: cheap numbers of every step, lattices and
+    checks as often as that leaves room for. Never raises into the loop: a failure of its own is one
+    warning.
     """
 
     def __init__(
@@ -60,20 +73,24 @@ class Watch:
         model: nn.Module | None = None,
         decode: Decode | Any | None = None,
         replace_loss: bool = False,
+        features: nn.Module | None = None,
         say: Say | None = say_on_stderr,
         share: float = SHARE,
     ) -> None:
         self.out = None if out is None else Path(out)
-        self.model = model
         self.replace_loss = replace_loss
         self.verdict: Verdict | None = None
         self.file = RecordFile(None)
-        self.evidence = RowEvidence(_decoder(decode))
+        self.evidence = RowEvidence(_decoder(decode), getattr(decode, "pad_token_id", None))
         self.step = 0
         self._care = Care(share)
         self._calls = SeenCalls()
+        unknown_label = getattr(decode, "unk_token_id", None)
+        self._facts = {part: CallFacts(unknown_label) for part in PARTS}
+        self._inputs = None if features is None else InputWatch(features)
+        self._score_sums: ScoreSums | None = None
         self._parameters = ParameterWatch(model)
-        self._optimisers = OptimiserWatch(self._measure_step, self._see_step, self._care.guarded)
+        self._optimisers = OptimiserWatch(self._measures_step, self._see_step, self._care.guarded)
         self._teller = Teller(say)
         self._window = Window()
         self._seams = ExitStack()
@@ -100,6 +117,9 @@ class Watch:
         self._seams.enter_context(clipping_seen(self._optimisers.clipped))
         self._seams.enter_context(scaled_steps_seen(self._scaled_step_left_out))
         self._optimisers.start()
+        self._parameters.start()
+        if self._inputs is not None:
+            self._inputs.start()
         self._write(StartRecord(step=0, schema=SCHEMA, threads=torch.get_num_threads()))
         return self
 
@@ -110,6 +130,9 @@ class Watch:
         self._running = False
         self._seams.close()
         self._optimisers.stop()
+        self._parameters.stop()
+        if self._inputs is not None:
+            self._inputs.stop()
         self._care.guarded(self._last_look)
         self.file.close()
         if self.out is not None:
@@ -127,7 +150,7 @@ class Watch:
     ) -> None:
         if error is not None and self._running:
             message = str(error)
-            self._care.guarded(lambda: self._event(Reason.LOSS_FAILED, message))
+            self._care.guarded(self._event, Reason.LOSS_FAILED, message)
         self.stop()
 
     # what the seams tell ------------------------------------------------------------------------
@@ -139,7 +162,7 @@ class Watch:
         return loss
 
     def _observe_own_loss(self, loss: Tensor, call: LossCall) -> None:
-        self._care.guarded(lambda: self._see_loss(loss, call))
+        self._care.guarded(self._see_loss, loss, call)
 
     def _exact(self, loss: Tensor, arguments: LossArguments) -> Tensor:
         """Our loss of the same arguments; torch's where ours refuses them."""
@@ -153,45 +176,77 @@ class Watch:
 
     def _see_loss(self, loss: Tensor, call: LossCall) -> None:
         self._calls.count += 1
-        in_training_mode = self.model is None or self.model.training
-        if loss.requires_grad and in_training_mode:
+        if loss.requires_grad and self._parameters.network.training:
             self._see_training_loss(loss, call)
+        elif self._calls.wants_dev:
+            rows = rows_of(call)
+            self._calls.add_dev(rows)
+            self._count("dev", rows)
         else:
-            self._calls.add_dev(rows_of(call))
+            self._calls.has_dev_part = True
 
     def _see_training_loss(self, loss: Tensor, call: LossCall) -> None:
-        if self._calls.dev_is_waiting:  # a dev part has just been scored
-            self._check()
         looks = self._looks_now()
-        if not (looks or self._measure_step() or self._calls.some_wait):
+        if self._calls.dev_is_waiting:  # a dev part has just been scored
+            self._parameters.look_at_units(loss, call.log_probs.shape[0])
+            looks = self._check() or looks
+        copies = looks or self._measures_step() or self._calls.some_wait
+        if not (copies or self._counts_now()):
             self._calls.add_pending(None, loss)
             return
         rows = rows_of(call)
-        self._calls.add_pending(rows, loss)
+        self._calls.add_pending(rows if copies else None, loss)
+        self._count("train", rows)
+        self.evidence.learn_targets(rows.sound())
         if looks:
-            self.evidence.learn_targets(rows)
             self._parameters.learn_from(loss)
-            self._look_at_lattice(rows)
+            if self._check_is_due:
+                self._parameters.look_at_units(loss, call.log_probs.shape[0])
+            self._score_sums = score_sums(call, rows) or self._score_sums
+            self._look_at_lattice(rows, getattr(call, "zero_infinity", False))
             self._care.first_look_is_over()
+
+    def _count(self, part: str, rows: SeenRows) -> None:
+        """Take the rows of a call into the facts of a part."""
+        if not self._facts[part].complete:
+            self._facts[part].add(rows)
+        if self._inputs is not None:
+            self._inputs.add_to(part, rows.input_lengths, rows.classes)
 
     def _looks_now(self) -> bool:
         """Whether this training loss is looked at: as often as its share of the time allows."""
         first = not self._parameters.behind_loss
-        check_is_due = not self._calls.has_dev_part and self.step + 1 >= self._next_check
-        return first or (check_is_due and self._may_check) or self._care.may_look
+        return first or self._check_is_due or self._care.may_look
 
-    def _look_at_lattice(self, rows: SeenRows) -> None:
+    def _counts_now(self) -> bool:
+        """Whether the targets of this training loss are looked at: all of the first epoch."""
+        return self.evidence.wants_targets and self._may_look_at_first
+
+    @property
+    def _check_is_due(self) -> bool:
+        """Whether training rows are looked at behind the next step."""
+        is_time = not self._calls.has_dev_part and self.step + 1 >= self._next_check
+        return is_time and self._may_check
+
+    def _look_at_lattice(self, rows: SeenRows, zero_infinity: bool) -> None:
         """Take the report of a training call into the step record that is being made."""
+        sound = rows.sound()
+        if not len(sound):
+            return
         with drawing_nothing():
-            finite = self._window.add_lattice(report_of(rows))
+            finite = self._window.add_lattice(report_of(sound), zero_infinity)
         if not finite:
             self._event(Reason.LOSS_NOT_FINITE, "loss is not finite")
 
-    def _measure_step(self) -> bool:
-        return self._window.steps + 1 >= LOG_EVERY
+    def _measures_step(self) -> bool:
+        """Whether the step that comes next is measured: the last of a step record."""
+        return self._window_is_full(self._window.steps + 1) and self._may_look_at_first
+
+    def _window_is_full(self, steps: int) -> bool:
+        return steps >= max(LOG_EVERY, self.step // RECORDS_KEPT)
 
     def _see_step(self, optimiser: Optimizer, signs: StepSigns) -> None:
-        if not self._parameters.take_step(parameters_of(optimiser)):
+        if not self._parameters.take_step(optimiser):
             return
         self._calls.settle()
         if self._calls.dev_is_waiting:  # scored before this step, without no_grad
@@ -201,7 +256,7 @@ class Watch:
         if signs.grad_norm is not None and not math.isfinite(signs.grad_norm):
             message = "a step was taken with a gradient that is not finite"
             self._event(Reason.GRADIENT_NOT_FINITE, message)
-        if self._window.steps >= LOG_EVERY:
+        if self._window_is_full(self._window.steps):
             self._write(self._window.record(self.step))
             self._window = self._window.following()
         if not self._calls.has_dev_part and self.step >= self._next_check:
@@ -210,46 +265,58 @@ class Watch:
 
     def _scaled_step_left_out(self) -> None:
         message = "GradScaler left a step out: its gradients were not finite"
-        self._care.guarded(lambda: self._event(Reason.GRADIENT_NOT_FINITE, message))
+        self._care.guarded(self._event, Reason.GRADIENT_NOT_FINITE, message)
 
     # records ------------------------------------------------------------------------------------
 
-    def _check(self, is_last: bool = False) -> None:
-        """Look closely: at the dev part if there was one, else at training rows kept back."""
+    def _check(self, is_last: bool = False) -> bool:
+        """Look closely: at the dev part if there was one, else at training rows kept back.
+
+        False where there is no time to, or nothing to look at.
+        """
         dev_rows = self._calls.take_dev()
         if not (is_last or self._may_check):
-            return
+            return False
         self._next_check = max(self.step + FIRST_CHECK, round(CHECK_GROWTH * self.step))
         if dev_rows is None and self._calls.training_rows is None:
-            return
+            return False
         with drawing_nothing():
             record = self._check_record(dev_rows, self._calls.training_rows)
-            self.verdict = for_a_stranger(verdict([*self.file.history, record]))
+            history: list[Record] = [*self.file.history, record]
+            if is_last:
+                history.append(self._finished())
+            self.verdict = for_a_stranger(verdict(history))
         self._checked_at = self.step
         self._checks += 1
         self._write(replace(record, verdict=self.verdict.as_json()))
         self._teller.tell(self.verdict, self._last_nll)
+        return True
 
     @property
     def _may_check(self) -> bool:
         """Whether a check leaves the loop its time; the first few are worth it anyway."""
-        return self._checks < FREE_CHECKS or self._care.may_look
+        is_free = self._checks < FREE_CHECKS and self._care.is_generous
+        return is_free or self._care.may_look
+
+    @property
+    def _may_look_at_first(self) -> bool:
+        """The same for what is looked at in every step at first."""
+        is_free = self.step < FREE_STEPS and self._care.is_generous
+        return is_free or self._care.may_look
 
     def _check_record(self, dev_rows: SeenRows | None, train_rows: SeenRows | None) -> CheckRecord:
         """The record of a check of the dev part, or of training rows where there is none."""
         rows = dev_rows or train_rows
         assert rows is not None
-        dev = self.evidence.of(rows, self._last_nll)
+        sound = rows.sound()
+        dev = self.evidence.of(sound, self._last_nll)
         self._last_nll = dev["nll"]
-        evidence: dict[str, Any] = {
-            "dev": dev,
-            "parameters": self._parameters.evidence(self.step),
-            "unmeasured": NOT_LOOKED_AT,
-        }
-        if dev_rows is None:
-            evidence["train"] = dev
-        elif train_rows is not None:
-            evidence["train"] = self.evidence.of(train_rows, try_penalties=False)
+        train = dev
+        if dev_rows is not None:
+            train = {}
+            if train_rows is not None:
+                train = self.evidence.of(train_rows.sound(), try_penalties=False)
+        evidence = self._evidence_around(dev, train)
         metrics = {"cer": dev["cer"], "utterances": len(rows)}
         if not math.isnan(dev["wer"]):
             metrics["wer"] = dev["wer"]
@@ -260,17 +327,46 @@ class Watch:
             time_s=self._care.seconds,
             loss=dev["nll"],
             metrics=metrics,
-            report=dict(report_of(rows).summary()),
+            report=dict(report_of(sound).summary()) if len(sound) else {},
             evidence=evidence,
         )
+
+    def _evidence_around(self, dev: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+        """Evidence of both parts, with all that calls, graph, network and inputs have shown."""
+        train = {
+            **train,
+            "batch": self._facts["train"].batch_size,
+            "normed": self._parameters.network.norm_layers,
+            "dead": self._parameters.dead,
+        }
+        unmeasured = NOT_LOOKED_AT
+        if self._inputs is not None:
+            unmeasured = NOT_LOOKED_AT_BY_HOOK
+            dev = {**dev, **self._inputs.facts["dev"].as_json()}
+            train = {**train, **self._inputs.facts["train"].as_json()}
+        corpus = {part: facts.as_json() for part, facts in self._facts.items() if facts.rows}
+        evidence: dict[str, Any] = {
+            "dev": dev,
+            "train": train,
+            "corpus": corpus,
+            "parameters": self._parameters.evidence(self.step),
+            "unmeasured": unmeasured,
+        }
+        if self._score_sums is not None:
+            evidence["scores"] = self._score_sums.as_json()
+        return evidence
 
     def _last_look(self) -> None:
         self._calls.settle()
         moved_on = self.step > self._checked_at
         if self._calls.dev_is_waiting or (moved_on and not self._calls.has_dev_part):
             self._check(is_last=True)
+        self._write(self._finished())
+
+    def _finished(self) -> EventRecord:
         message = f"{self.step} optimiser steps watched, {self._calls.count} CTC losses seen"
-        self._event(Reason.FINISHED, message)
+        seconds = self._care.seconds
+        return EventRecord(step=self.step, time_s=seconds, reason=Reason.FINISHED, message=message)
 
     def _event(self, reason: Reason, message: str) -> None:
         seconds = self._care.seconds
@@ -285,15 +381,17 @@ def watch(
     model: nn.Module | None = None,
     decode: Decode | Any | None = None,
     replace_loss: bool = False,
+    features: nn.Module | None = None,
     say: Say | None = say_on_stderr,
 ) -> Watch:
     """Watch any PyTorch training loop that computes a CTC loss, and tell why it does not learn.
 
     Args:
         out: folder for records.jsonl and doctor.html; nothing is written without it.
-        model: the network, for names of parameters, and to tell evaluation from training.
+        model: the network; else it is found by its calls before the first training loss.
         decode: from labels to text (a function, or a tokenizer with `decode`), for CER and WER.
         replace_loss: hand on the exact, deterministic loss of this library instead of torch's.
+        features: a module that samples [B, N] or features [B, T, ...] go into, to look at them.
         say: called with a sentence for each verdict; None: silence.
 
     Example:
@@ -304,7 +402,7 @@ def watch(
         >>> session.verdict.state
         'plateau: wait'
     """
-    return Watch(out, model, decode, replace_loss, say)
+    return Watch(out, model, decode, replace_loss, features, say)
 
 
 def _decoder(decode: Decode | Any | None) -> Decode | None:

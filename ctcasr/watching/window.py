@@ -33,15 +33,19 @@ class Window:
     steps: int = 0
     loss_sum: float = 0.0  # of the mean losses of calls, in nats
     looked_at: int = 0  # loss calls whose lattice was computed
-    infeasible: int = 0  # rows without an alignment
+    infeasible: int = 0  # rows without an alignment that are in no mean
     details: dict[str, float] = field(default_factory=dict)
     signs: StepSigns | None = None
 
-    def add_lattice(self, report: CtcReport) -> bool:
-        """Take in the report of a training call; False where a loss is not finite."""
+    def add_lattice(self, report: CtcReport, zero_infinity: bool = False) -> bool:
+        """Take in the report of a training call; False where a loss is not finite.
+
+        With `zero_infinity` rows without an alignment are in the mean, as zeros.
+        """
         feasible = report.nll[~report.nll.isposinf()]
         self.looked_at += 1
-        self.infeasible += len(report.infeasible)
+        if not zero_infinity:
+            self.infeasible += len(report.infeasible)
         self.details = dict(report.summary())
         if len(feasible):
             self.loss_sum += float(feasible.mean())
@@ -55,9 +59,15 @@ class Window:
     def record(self, step: int) -> StepRecord:
         """All of it as a record."""
         signs = self.signs or StepSigns(lr=math.nan)
+        details = dict(self.details)
+        no_path = details.pop("infeasible", None)  # by the name that records have for it
         loss = None
+        infeasible = None
         if self.looked_at:
             loss = self.loss_sum / self.looked_at
+            infeasible = self.infeasible
+        else:
+            no_path = None
         return StepRecord(
             step=step,
             steps=self.steps,
@@ -67,8 +77,9 @@ class Window:
             clip_scale=signs.clip_scale,
             update_ratio=signs.update_ratio,
             step_s=time.perf_counter() - self.started_s,
-            infeasible=self.infeasible,
-            details=self.details,
+            infeasible=infeasible,
+            no_path=None if no_path is None else int(no_path),
+            details=details,
         )
 
     def following(self) -> Window:

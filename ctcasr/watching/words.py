@@ -13,6 +13,11 @@ BLIND_AFTER = 100  # optimiser steps without a loss after which the watch says t
 NOT_LOOKED_AT = {"what goes into the network": "samples and features do not pass a loss"}
 """What no hook on a loss can see, told by a verdict as `unmeasured`."""
 
+NOT_LOOKED_AT_BY_HOOK = {
+    "voices, sample rates and augmentation": "samples and features were seen as they pass a module"
+}
+"""The same where a hook sees what goes into a module."""
+
 CURES = {
     "zero-infinity-hides-rows": "zero_infinity=True counts rows without an alignment as 0: make "
     "more frames (a smaller stride), or leave these rows out of the batch.",
@@ -20,6 +25,15 @@ CURES = {
     "input_lengths are divided once too often.",
     "softmax-as-logits": "torch's ctc_loss takes log_softmax(dim=-1) of the logits, once: "
     "neither softmax nor both; a model of transformers takes it itself.",
+    "scores-not-normalised": "Hand in log_probs.log_softmax(dim=-1), over the symbols, taken from "
+    "scores [..., C]: torch's ctc_loss does not normalise.",
+    "labels-out-of-range": "torch's ctc_loss reads beyond the scores without a word: as many "
+    "outputs as symbols and a blank, and true target_lengths where targets are padded with -1.",
+    "target-lengths-count-padding": "target_lengths are the numbers of labels of each row, not the "
+    "width of the padded tensor (transformers: pad labels with -100).",
+    "input-lengths-wrong": "input_lengths are the frames of each row behind the last stride, not "
+    "the width of the padded batch (transformers: hand on attention_mask).",
+    "batch-of-one": "Larger batches (accumulated gradients do not help BatchNorm), or LayerNorm.",
     "frozen-parameters": "Hand them to your optimiser (optimizer = ...(model.parameters())), or "
     "set requires_grad; ignore this if you freeze them on purpose.",
     "gradient-clipped": "A larger norm: max_norm of clip_grad_norm_ (transformers and SpeechBrain "

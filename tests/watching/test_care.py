@@ -55,3 +55,17 @@ def test_the_first_look_is_free() -> None:
     care = Care(1e-9)
     care.guarded(care.first_look_is_over)
     assert care.may_look
+
+
+def test_the_first_looks_are_made_until_they_take_a_second() -> None:
+    care = Care(1e-9)
+    care.first_look_is_over()
+    care.guarded(lambda: None)
+    assert care.is_generous and not care.may_look
+
+
+def test_gradients_are_off_within_a_look_and_on_again_behind_it() -> None:
+    care = Care(0.01)
+    looks: list[bool] = []
+    care.guarded(lambda value: looks.append(value or torch.is_grad_enabled()), False)
+    assert looks == [False] and torch.is_grad_enabled()

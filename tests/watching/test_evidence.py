@@ -93,5 +93,18 @@ def test_a_softmax_before_the_log_softmax_is_found() -> None:
         assert not holds_probabilities(rows)
     twice = SeenRows(rows.scores.exp().log_softmax(2), rows.input_lengths, rows.targets, 0)
     assert holds_probabilities(twice)
-    assert RowEvidence().of(twice)["already_softmax"] == 1.0
+    evidence = RowEvidence()
+    assert evidence.of(twice)["already_softmax"] == 0.0  # once may be chance
+    assert evidence.of(twice)["already_softmax"] == 1.0
     assert holds_probabilities(SeenRows(rows.scores.exp(), (5, 5), rows.targets, 0))
+
+
+def test_a_decoder_that_drops_another_symbol_reads_otherwise() -> None:
+    rows = spelled([1, 2], [3, 4])
+    assert "written_differs" not in RowEvidence(decoder_blank=0).of(rows)
+    assert RowEvidence(decoder_blank=4).of(rows)["written_differs"] == 1.0
+
+
+def test_no_rows_have_no_loss_and_are_no_error() -> None:
+    rows = spelled([1, 2]).first(0)
+    assert math.isnan(RowEvidence().of(rows)["nll"])

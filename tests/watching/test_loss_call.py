@@ -58,11 +58,12 @@ def test_a_copy_on_the_host_does_not_follow_the_loop() -> None:
     assert torch.equal(rows.scores, before)
 
 
-def test_log_probabilities_are_told_from_logits() -> None:
-    arguments = LossArguments(LOG_PROBS, PADDED, (6, 5), (2, 1))
-    assert rows_of(arguments).normalised_share() == 1.0
-    logits = LossArguments(LOG_PROBS + 1, PADDED, (6, 5), (2, 1))
-    assert rows_of(logits).normalised_share() == 0.0
+def test_rows_with_the_blank_or_without_a_score_for_a_label_are_left_out() -> None:
+    targets = torch.tensor([[1, 2], [2, 0]])
+    rows = rows_of(LossArguments(LOG_PROBS, targets, (6, 5), (2, 2)))
+    assert [labels.tolist() for labels in rows.sound().targets] == [[1, 2]]
+    assert rows.sound().input_lengths == (6,)
+    assert len(rows_of(LossArguments(LOG_PROBS, targets + 99, (6, 5), (2, 2))).sound()) == 0
 
 
 @given(LABELS, LABELS)

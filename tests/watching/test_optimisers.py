@@ -14,7 +14,6 @@ from ctcasr.watching.optimisers import (
     ParameterSample,
     StepSigns,
     gradient_norm,
-    parameters_behind,
 )
 from ctcasr.watching.seams import clipping_seen
 
@@ -91,13 +90,3 @@ def test_the_gradient_norm_is_that_of_all_gradients_together() -> None:
     parameters[2].grad = torch.tensor([4.0])
     assert gradient_norm(parameters) == 5.0
     assert math.isnan(gradient_norm(parameters[1:2]))
-
-
-def test_the_parameters_behind_a_loss_are_found_in_its_graph() -> None:
-    model = network()
-    unused = nn.Linear(2, 2)
-    loss = model(torch.ones(1, 4)).sum()
-    found = {id(p) for p in parameters_behind(loss)}
-    assert found == {id(p) for p in model.parameters()}
-    assert not found & {id(p) for p in unused.parameters()}
-    assert parameters_behind(loss.detach()) == []

@@ -19,7 +19,7 @@ def stepped(model: nn.Module, watch: ParameterWatch, trained: list[nn.Parameter]
     watch.learn_from(loss)
     loss.backward()
     optimiser.step()
-    assert watch.take_step(trained)
+    assert watch.take_step(optimiser)
 
 
 def test_what_no_optimiser_knows_is_named_by_the_model() -> None:
@@ -42,7 +42,7 @@ def test_the_steps_of_another_network_are_not_of_this_loss() -> None:
     model = network()
     watch = ParameterWatch()
     watch.learn_from(model(torch.ones(1, 4)).sum())
-    assert not watch.take_step(list(network().parameters()))
+    assert not watch.take_step(torch.optim.SGD(network().parameters(), lr=0.1))
     assert watch.evidence(step=1)["frozen"] == 0.0  # no step was taken
 
 
@@ -53,3 +53,24 @@ def test_a_gradient_of_zeros_is_none() -> None:
     assert not has_gradient(parameter)
     parameter.grad[1] = 1.0
     assert has_gradient(parameter)
+
+
+def test_a_network_that_nobody_named_is_found_by_its_calls() -> None:
+    body = nn.Linear(4, 8)
+    head = nn.Linear(8, 2)
+    body.requires_grad_(False)
+    watch = ParameterWatch()
+    watch.start()
+    nn.Linear(1, 1)(torch.ones(1, 1))  # of somebody else
+    loss = head(body(torch.ones(1, 4))).square().sum()
+    watch.learn_from(loss)
+    watch.stop()
+    loss.backward()
+    optimiser = torch.optim.SGD([*body.parameters(), *head.parameters()], lr=0.1)
+    optimiser.step()
+    assert watch.take_step(optimiser)
+    assert watch.network.modules == [body, head]
+    evidence = watch.evidence(step=1)
+    assert evidence["asleep_names"] == ["Linear.weight", "Linear.bias"]
+    assert evidence["asleep"] == (4 * 8 + 8) / (4 * 8 + 8 + 8 * 2 + 2)
+    assert evidence["frozen"] == 0.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -39,12 +39,30 @@ FONT = (
 class Fault:
     """What is wrong in a loop; as it stands, nothing is."""
 
-    lr: float = 1e-2
-    head_forgotten: bool = False  # the last layer is not handed to the optimiser
-    probabilities: bool = False  # softmax where log_softmax belongs
-    few_frames: bool = False  # fewer than the targets need
-    max_norm: float = 10.0  # gradients are clipped to it
+    # what goes in
+    not_finite: bool = False  # a NaN in every other row
+    silent: bool = False  # nothing but zeros goes in
     empty_targets: bool = False
+    shuffled: bool = False  # texts of training belong to other rows
+    # what the loss is told
+    few_frames: bool = False  # fewer than the targets need
+    zero_infinity: bool = True
+    full_lengths: bool = False  # all rows are told to be as long as their batch
+    padding: int | None = None  # label that fills up targets, and is counted
+    labels_from: int = 1  # the label of the first digit; the blank is 0
+    probabilities: bool = False  # softmax where log_softmax belongs
+    logits: bool = False  # neither
+    over_time: bool = False  # log_softmax over the wrong axis
+    scale: float = 1.0  # of the scores
+    blank_bonus: float = 0.0  # nats, in evaluation
+    # what is trained, and how
+    lr: float = 1e-2
+    max_norm: float = 10.0  # gradients are clipped to it
+    head_forgotten: bool = False  # the last layer is not handed to the optimiser
+    frozen: bool = False  # all but the last layer asks for no gradient
+    dead: bool = False  # ReLUs that are zero always
+    batch_norm: bool = False
+    dropout: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +74,7 @@ class Run:
     evaluate: bool = True
     seed: int = 0
     rows: int = 8  # of a training batch
+    distinct: int = 0  # training batches, seen again and again; 0: others at every step
     units: int = 24  # width of the network
     accumulate: int = 1  # batches of an optimiser step, in the frameworks
     bfloat16: bool = False  # mixed precision, in the frameworks
@@ -89,15 +108,30 @@ def digit_strings(count: int, draw: torch.Generator) -> list[list[int]]:
 def labelled(inputs: list[Tensor], strings: list[list[int]], fault: Fault) -> Digits:
     """Padded inputs and the labels of the strings."""
     pad = nn.utils.rnn.pad_sequence
-    labels = [torch.tensor(digits) + 1 for digits in strings]
+    labels = [torch.tensor(digits) + fault.labels_from for digits in strings]
     lengths = [len(digits) for digits in strings]
+    targets = pad(labels, batch_first=True, padding_value=fault.padding or 0)
+    if fault.padding is not None:
+        targets = nn.functional.pad(targets, (0, 2), value=fault.padding)
+        lengths = [targets.shape[1]] * len(lengths)
     if fault.empty_targets:
         lengths = [0] * len(lengths)
+    padded = pad(inputs, batch_first=True)
+    if fault.silent:
+        padded = torch.zeros_like(padded)
+    if fault.not_finite:
+        padded[::2, 3] = torch.nan
+    input_lengths = torch.tensor([len(row) for row in inputs])
+    return Digits(padded, input_lengths, targets, torch.tensor(lengths))
+
+
+def with_shuffled_texts(digits: Digits) -> Digits:
+    """Every row has the text of the next one."""
     return Digits(
-        pad(inputs, batch_first=True),
-        torch.tensor([len(row) for row in inputs]),
-        pad(labels, batch_first=True),
-        torch.tensor(lengths),
+        digits.inputs,
+        digits.input_lengths,
+        digits.targets.roll(1, 0),
+        digits.target_lengths.roll(1, 0),
     )
 
 
@@ -145,25 +179,57 @@ def tones(count: int, draw: torch.Generator, fault: Fault) -> Digits:
     return labelled(inputs, strings, fault)
 
 
+class Spoilt(nn.Module):
+    """What a fault makes of the last layer's output, before any softmax."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__()
+        self.fault = fault
+
+    def forward(self, logits: Tensor) -> Tensor:
+        """Logits [B, T, C]."""
+        logits = logits * self.fault.scale
+        if self.fault.blank_bonus and not self.training:
+            bonus = torch.zeros(logits.shape[2])
+            bonus[0] = self.fault.blank_bonus
+            logits = logits + bonus
+        return logits
+
+
+def as_scores(logits: Tensor, fault: Fault) -> Tensor:
+    """What the loss is handed of logits [B, T, C]."""
+    if fault.logits:
+        return logits
+    if fault.probabilities:
+        return logits.softmax(2)
+    return logits.log_softmax(1 if fault.over_time else 2)
+
+
 class Reader(nn.Module):
     """Optional conv over columns, BiLSTM, and log-probabilities [B, T, 7]."""
 
     def __init__(self, fault: Fault, conv: bool = False, units: int = 24) -> None:
         super().__init__()
         self.fault = fault
-        self.conv = nn.Conv1d(FEATURES, FEATURES, 3, padding=1) if conv else None
+        with_conv = conv or fault.dead or fault.batch_norm
+        self.conv = nn.Conv1d(FEATURES, FEATURES, 3, padding=1) if with_conv else None
+        self.norm = nn.BatchNorm1d(FEATURES) if fault.batch_norm else nn.Identity()
         self.rnn = nn.LSTM(FEATURES, units, bidirectional=True, batch_first=True)
+        self.dropout = nn.Dropout(fault.dropout)
         self.head = nn.Linear(2 * units, SYMBOLS)
+        self.spoilt = Spoilt(fault)
+        if fault.dead and self.conv is not None:
+            nn.init.constant_(self.conv.bias, -50.0)  # type: ignore[arg-type]
+        if fault.frozen:
+            self.rnn.requires_grad_(False)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Scores of inputs [B, T, F]."""
         if self.conv is not None:
-            inputs = self.conv(inputs.transpose(1, 2)).relu().transpose(1, 2)
+            inputs = self.norm(self.conv(inputs.transpose(1, 2))).relu().transpose(1, 2)
         states, _ = self.rnn(inputs)
-        scores: Tensor = self.head(states)
-        if self.fault.probabilities:
-            return scores.softmax(2)
-        return scores.log_softmax(2)
+        logits = self.spoilt(self.head(self.dropout(states)))
+        return as_scores(logits, self.fault)
 
     def trained(self) -> list[nn.Parameter]:
         """What the optimiser is given."""
@@ -177,6 +243,8 @@ def frames_for_loss(digits: Digits, fault: Fault) -> Tensor:
     """Frames that the loss is told of."""
     if fault.few_frames:
         return digits.input_lengths // CELL - 1
+    if fault.full_lengths:
+        return torch.full_like(digits.input_lengths, digits.inputs.shape[1])
     return digits.input_lengths
 
 
@@ -187,7 +255,7 @@ def loss_of(scores: Tensor, digits: Digits, fault: Fault) -> Tensor:
         digits.targets,
         frames_for_loss(digits, fault),
         digits.target_lengths,
-        zero_infinity=True,
+        zero_infinity=fault.zero_infinity,
     )
 
 
@@ -200,9 +268,13 @@ def own_loop(run: Run, data: Draw = spectra, conv: bool = False) -> nn.Module:
     draw = torch.Generator().manual_seed(run.seed + 1)
     model = Reader(run.fault, conv, run.units)
     optimiser = torch.optim.Adam(model.trained(), lr=run.fault.lr)
+    prepared = batches(data, run, run.distinct, run.rows, run.seed + 1, is_training=True)
     with run.watched:
         for step in range(1, run.steps + 1):
-            batch = data(run.rows, draw, run.fault)
+            if prepared:
+                batch = prepared[step % len(prepared)]
+            else:
+                batch = training_batch(data, run, draw)
             loss = loss_of(model(batch.inputs), batch, run.fault)
             optimiser.zero_grad()
             loss.backward()
@@ -222,10 +294,22 @@ def ocr_loop(run: Run) -> nn.Module:
     return own_loop(run, pictures, conv=True)
 
 
-def batches(data: Draw, run: Run, count: int, rows: int, seed: int) -> list[Digits]:
+def training_batch(data: Draw, run: Run, draw: torch.Generator) -> Digits:
+    """A batch to train on, with or without its own texts."""
+    batch = data(run.rows, draw, run.fault)
+    return with_shuffled_texts(batch) if run.fault.shuffled else batch
+
+
+def batches(
+    data: Draw, run: Run, count: int, rows: int, seed: int, is_training: bool = False
+) -> list[Digits]:
     """The same batches for every framework."""
     draw = torch.Generator().manual_seed(seed)
-    return [data(rows, draw, run.fault) for _ in range(count)]
+    if not is_training:
+        return [data(rows, draw, run.fault) for _ in range(count)]
+    distinct = run.distinct or count
+    prepared = [training_batch(data, run, draw) for _ in range(distinct)]
+    return [prepared[number % distinct] for number in range(count)]
 
 
 def as_loader(prepared: list[Digits]) -> DataLoader[Digits]:
@@ -254,7 +338,7 @@ def lightning_parts(run: Run) -> dict[str, Any]:
     torch.manual_seed(run.seed)
     module = Module()
     count = run.steps * run.accumulate
-    train = as_loader(batches(spectra, run, count, run.rows, run.seed + 1))
+    train = as_loader(batches(spectra, run, count, run.rows, run.seed + 1, is_training=True))
     held_out = as_loader(batches(spectra, run, 1, 32, run.seed + 2))
     trainer = lightning.Trainer(
         max_steps=run.steps,
@@ -289,10 +373,8 @@ def speechbrain_parts(run: Run) -> dict[str, Any]:
 
     class Ours(Brain):  # type: ignore[misc]
         def compute_forward(self, batch: Digits, stage: Stage) -> Tensor:
-            scores: Tensor = self.modules.head(self.modules.net(batch.inputs))
-            if run.fault.probabilities:
-                return scores.softmax(2)
-            return scores.log_softmax(2)
+            logits = self.modules.head(self.modules.net(batch.inputs))
+            return as_scores(self.modules.spoilt(logits), run.fault)
 
         def compute_objectives(self, scores: Tensor, batch: Digits, stage: Stage) -> Tensor:
             frames = frames_for_loss(batch, run.fault) / scores.shape[1]
@@ -317,10 +399,16 @@ def speechbrain_parts(run: Run) -> dict[str, Any]:
         rnn_bidirectional=True,
         dnn_blocks=1,
         dnn_neurons=2 * run.units,
-        dropout=0.0,
+        dropout=run.fault.dropout,
     )
+    if run.fault.frozen:
+        net.requires_grad_(False)
     brain = Ours(
-        modules={"net": net, "head": nn.Linear(2 * run.units, SYMBOLS)},
+        modules={
+            "net": net,
+            "head": nn.Linear(2 * run.units, SYMBOLS),
+            "spoilt": Spoilt(run.fault),
+        },
         opt_class=lambda parameters: torch.optim.Adam(parameters, lr=run.fault.lr),
         run_opts={
             "device": "cpu",
@@ -330,7 +418,7 @@ def speechbrain_parts(run: Run) -> dict[str, Any]:
         },
     )
     epochs = max(1, run.steps * run.accumulate // 20)
-    train = as_loader(batches(spectra, run, 20, run.rows, run.seed + 1))
+    train = as_loader(batches(spectra, run, 20, run.rows, run.seed + 1, is_training=True))
     held_out = None
     if run.evaluate:
         held_out = as_loader(batches(spectra, run, 1, 32, run.seed + 2))
@@ -350,7 +438,8 @@ def transformers_parts(run: Run, folder: str) -> dict[str, Any]:
     """The `trainer` of transformers with a tiny Wav2Vec2ForCTC that knows nothing: `model`."""
     from transformers import Trainer, TrainingArguments, Wav2Vec2Config, Wav2Vec2ForCTC
 
-    strides = (40, 4) if run.fault.few_frames else (5, 4)
+    fault = run.fault
+    strides = (40, 4) if fault.few_frames else (5, 4)
     config = Wav2Vec2Config(
         vocab_size=SYMBOLS,
         hidden_size=run.units // 24 * 32,
@@ -366,12 +455,13 @@ def transformers_parts(run: Run, folder: str) -> dict[str, Any]:
         num_conv_pos_embedding_groups=2,
         mask_time_prob=0.0,
         layerdrop=0.0,
-        final_dropout=0.0,
-        hidden_dropout=0.0,
+        final_dropout=fault.dropout,
+        hidden_dropout=fault.dropout,
         attention_dropout=0.0,
+        feat_proj_dropout=fault.dropout,
         pad_token_id=0,
         ctc_loss_reduction="mean",
-        ctc_zero_infinity=True,
+        ctc_zero_infinity=fault.zero_infinity,
     )
     torch.manual_seed(run.seed)
     model = Wav2Vec2ForCTC(config)
@@ -379,9 +469,14 @@ def transformers_parts(run: Run, folder: str) -> dict[str, Any]:
     if run.fault.head_forgotten:
         body = torch.optim.AdamW(model.wav2vec2.parameters(), lr=run.fault.lr)
         optimisers = (body, None)
-    if run.fault.probabilities:
-        model.lm_head = nn.Sequential(model.lm_head, nn.Softmax(dim=-1))
-    train = examples(run, 20 * run.rows, run.seed + 1)
+    if fault.frozen:
+        model.wav2vec2.requires_grad_(False)
+    last: list[nn.Module] = [model.lm_head, Spoilt(fault)]
+    if fault.probabilities:
+        last.append(nn.Softmax(dim=-1))
+    if len(last) > 2 or fault.scale != 1.0 or fault.blank_bonus:
+        model.lm_head = nn.Sequential(*last)
+    train = examples(run, (run.distinct or 20) * run.rows, run.seed + 1, fault.shuffled)
     held_out = examples(run, 32, run.seed + 2)
     arguments = TrainingArguments(
         output_dir=folder,
@@ -407,7 +502,7 @@ def transformers_parts(run: Run, folder: str) -> dict[str, Any]:
         args=arguments,
         train_dataset=train,
         eval_dataset=held_out,
-        data_collator=collate,
+        data_collator=lambda rows: collate(rows, fault),
         optimizers=optimisers,
     )
     return {"trainer": trainer, "model": model}
@@ -423,9 +518,12 @@ def transformers_loop(run: Run) -> nn.Module:
     return model
 
 
-def examples(run: Run, count: int, seed: int) -> list[dict[str, Tensor]]:
+def examples(run: Run, count: int, seed: int, shuffled: bool = False) -> list[dict[str, Tensor]]:
     """Tones and labels, one dict an utterance, as transformers wants them."""
-    digits = tones(count, torch.Generator().manual_seed(seed), run.fault)
+    plain = replace(run.fault, padding=None)  # its collator pads
+    digits = tones(count, torch.Generator().manual_seed(seed), plain)
+    if shuffled:
+        digits = with_shuffled_texts(digits)
     rows = []
     for row in range(count):
         rows.append(
@@ -437,17 +535,21 @@ def examples(run: Run, count: int, seed: int) -> list[dict[str, Tensor]]:
     return rows
 
 
-def collate(rows: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+def collate(rows: list[dict[str, Tensor]], fault: Fault) -> dict[str, Tensor]:
     """A batch, padded; -100 where there is no label."""
     pad = nn.utils.rnn.pad_sequence
     sounds = [row["input_values"] for row in rows]
     labels = [row["labels"] for row in rows]
     masks = [torch.ones(len(sound), dtype=torch.long) for sound in sounds]
-    return {
+    no_label = -100 if fault.padding is None else fault.padding
+    batch = {
         "input_values": pad(sounds, batch_first=True),
         "attention_mask": pad(masks, batch_first=True),
-        "labels": pad(labels, batch_first=True, padding_value=-100),
+        "labels": pad(labels, batch_first=True, padding_value=no_label),
     }
+    if fault.full_lengths:
+        del batch["attention_mask"]
+    return batch
 
 
 LOOPS: dict[str, Callable[[Run], nn.Module]] = {

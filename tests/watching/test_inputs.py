@@ -1,0 +1,68 @@
+"""What goes into a module is looked at by a hook, which changes nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ctcasr.watching.inputs import InputFacts, InputWatch, constant_rows, padded_rows
+
+DRAW = torch.Generator().manual_seed(0)
+
+
+def noise(*shape: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=DRAW)
+
+
+def test_silence_offsets_and_broken_samples_are_counted() -> None:
+    samples = noise(4, 100)
+    samples[0] = 0.0
+    samples[1] = 0.3
+    samples[2, 5] = torch.nan
+    facts = InputFacts()
+    facts.add(samples, None, (10, 10, 10, 10))
+    shares = facts.as_json()
+    assert shares["silent"] == shares["constant"] == shares["not_finite"] == 0.25
+    assert shares["wrong_lengths"] == 0.0
+
+
+def test_features_that_do_not_change_are_counted_along_any_axis() -> None:
+    features = noise(3, 20, 5)
+    features[0] = features[0, :1]
+    features[1] = features[1, :, :1]
+    assert constant_rows(features) == 2
+    assert "silent" not in InputFacts().as_json()
+
+
+def test_lengths_that_reach_into_padding_are_counted() -> None:
+    features = noise(3, 40, 5)
+    features[1, 20:] = 0.0
+    assert padded_rows(features, (40, 40, 40)) == 1
+    assert padded_rows(features, (40, 20, 40)) == 0
+    assert padded_rows(features, (10, 10, 10)) == 1  # behind a stride of four
+    assert padded_rows(features, (10, 5, 10)) == 0
+
+
+def test_a_hook_keeps_what_it_saw_last_for_one_loss() -> None:
+    layer = nn.Linear(5, 2)
+    watch = InputWatch(layer)
+    watch.start()
+    layer(noise(3, 40, 5))
+    watch.add_to("train", (40, 40, 40), classes=2)
+    watch.add_to("dev", (40, 40, 40), classes=2)
+    assert watch.facts["train"].rows == 3 and watch.facts["dev"].rows == 0
+    watch.stop()
+    layer(noise(3, 40, 5))
+    watch.add_to("dev", (40, 40, 40), classes=2)
+    assert watch.facts["dev"].rows == 0
+
+
+def test_scores_of_a_deaf_network_are_no_constant_features() -> None:
+    model = nn.Sequential(nn.Flatten(1), nn.Linear(8, 3), nn.Unflatten(1, (1, 3)))
+    nn.init.zeros_(model[1].weight)
+    watch = InputWatch(model)
+    watch.start()
+    model(noise(2, 8))
+    watch.add_to("train", (1, 1), classes=3)
+    watch.stop()
+    assert watch.facts["train"].as_json()["features_constant"] == 0.0
