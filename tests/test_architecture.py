@@ -20,7 +20,7 @@ LEVELS = {
     3: ["specs"],
     4: ["diagnose"],
     5: ["recognise", "enhance", "classify", "train"],
-    6: ["doctor", "compare", "card", "export", "corpora"],
+    6: ["doctor", "audit", "compare", "card", "export", "corpora"],
     7: ["show"],
     8: ["commands", "watching"],
     9: ["run_cli", "cli"],

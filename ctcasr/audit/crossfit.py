@@ -1,0 +1,169 @@
+"""Recognisers for the audit, trained on the corpus itself so that none judges what it learnt."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ctcasr.audit.heard import Heard, listen
+from ctcasr.batch import Batch, Skip, Utterance
+from ctcasr.ctc import StarSchedule
+from ctcasr.data import Corpus, Loader
+from ctcasr.recognise import Objective, Recognise
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.records import EpochRecord, Record, StartRecord
+from ctcasr.task import Loss
+from ctcasr.text import Tokenizer
+from ctcasr.train import TrainConfig, fit
+from ctcasr.train.line_losses import LineLosses
+
+STAR = "2.4:-1,0.4"  # costs of leaving a label and a gap, in nats (docs/audit.md)
+FEWEST = 40  # lines, below which nothing can be learnt from half of them
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the recognisers of the audit are trained."""
+
+    net: str = "default"
+    star: str = STAR
+    folds: int = 2
+    epochs: int = 30
+    budget: str = ""  # of all folds together, as "15m"; empty: by epochs
+    batch_size: int = 8
+    seed: int = 0
+    device: str = "auto"
+
+
+@dataclass
+class CrossFitted:
+    """What the recognisers hear, each in the lines that it did not learn."""
+
+    heard: list[Heard] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    # Nats per symbol in each epoch of the training that learnt the line, by its name.
+    dynamics: dict[str, list[float]] = field(default_factory=dict)
+
+
+def folds_of(lines: int, folds: int, seed: int) -> list[list[int]]:
+    """Indices of the lines of each fold, at random.
+
+    Example:
+        >>> sorted(index for fold in folds_of(5, 2, seed=0) for index in fold)
+        [0, 1, 2, 3, 4]
+    """
+    order = np.random.default_rng([seed, lines]).permutation(lines)
+    return [sorted(order[fold::folds].tolist()) for fold in range(folds)]
+
+
+def cross_fit(
+    utterances: Sequence[Utterance],
+    tokenizer: Tokenizer,
+    training: Training,
+    tell: Callable[[str, Record], None] = lambda fold, record: None,
+) -> CrossFitted:
+    """Train a recogniser on all folds but one, listen to that one, and so on.
+
+    Raises:
+        ValueError: for fewer lines than can be learnt from, or fewer than two folds.
+        TrainingError: where a training cannot go on.
+    """
+    if training.folds < 2 or len(utterances) < FEWEST:
+        raise ValueError(
+            f"expected two folds or more of at least {FEWEST} lines together; got "
+            f"{training.folds} folds of {len(utterances)} lines; audit fewer lines by a checkpoint"
+        )
+    result = CrossFitted()
+    heard: dict[str, Heard] = {}
+    for number, judged in enumerate(folds_of(len(utterances), training.folds, training.seed)):
+        outside = set(judged)
+        learnt = [line for index, line in enumerate(utterances) if index not in outside]
+        name = f"fold {number + 1} of {training.folds}"
+        task = _task(tokenizer, training)
+        for record in _train(task, learnt, training, number):
+            tell(name, record)
+            if isinstance(record, EpochRecord):
+                task.end_epoch()
+        for line, losses in task.dynamics.items():
+            result.dynamics.setdefault(line, []).extend(losses)
+        recogniser = Recogniser(task.network, tokenizer, task.spec, {})
+        of_fold, skipped = listen(recogniser, [utterances[index] for index in judged])
+        heard.update({line.utterance.full_name: line for line in of_fold})
+        result.skipped += skipped
+    for utterance in utterances:
+        if utterance.full_name in heard:
+            result.heard.append(heard[utterance.full_name])
+    return result
+
+
+class _Remembering(Recognise):
+    """Keeps the loss of every line in every epoch: when was it learnt, if ever?"""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.lines = LineLosses()
+        self.dynamics: dict[str, list[float]] = {}
+
+    def step(self, batch: Batch, step: int) -> Loss:
+        """As any recogniser."""
+        loss = super().step(batch, step)
+        self.lines.add(batch, loss.rows)
+        return loss
+
+    def end_epoch(self) -> None:
+        """Note down the epoch's losses."""
+        for line, loss in self.lines.told().items():
+            self.dynamics.setdefault(line, []).append(loss)
+        self.lines.clear()
+
+
+def _task(tokenizer: Tokenizer, training: Training) -> _Remembering:
+    torch.manual_seed(training.seed)
+    spec = read_spec(training.net)
+    return _Remembering(build(spec, tokenizer.size), tokenizer, spec_to(spec))
+
+
+def _train(
+    task: _Remembering, learnt: Sequence[Utterance], training: Training, number: int
+) -> Iterator[Record]:
+    """The records of one fold's training; its run folder is thrown away."""
+    rate_hz = task.network.rate_hz
+    seed = training.seed + number
+    loader = Loader(
+        Corpus(learnt, task.tokenizer, rate_hz),
+        batch_size=training.batch_size,
+        order="sortagrad",
+        seed=seed,
+    )
+    config = TrainConfig(epochs=training.epochs, seed=seed, device=training.device)
+    if training.budget:
+        config = replace(config, budget=_part_of(training.budget, training.folds))
+    if training.star:
+        schedule = StarSchedule.parse(training.star, config.epochs * len(loader))
+        task.objective = Objective(star=schedule)
+    with tempfile.TemporaryDirectory() as folder:
+        for record in fit(task, loader, None, out=Path(folder), config=config):
+            if training.budget and training.star:
+                task.objective = _stretched(training, record) or task.objective
+            yield record
+
+
+def _stretched(training: Training, record: Record) -> Objective | None:
+    """With a time budget the number of steps is known only as training goes on."""
+    if not isinstance(record, StartRecord | EpochRecord) or not record.steps:
+        return None
+    return Objective(star=StarSchedule.parse(training.star, record.steps))
+
+
+def _part_of(budget: str, folds: int) -> str:
+    """The budget of one fold."""
+    seconds = TrainConfig(budget=budget).budget_s or 0.0
+    return f"{max(seconds / folds, 1.0):.0f}s"

@@ -1,0 +1,374 @@
+"""What is wrong with each line: the kinds weighed against each other, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import logsumexp
+
+from ctcasr.audit.heard import Heard
+from ctcasr.audit.scorer import Spelling, log_likelihoods
+from ctcasr.audit.slots import SlotTable, Vocabulary, slots_of, tables, text_of
+from ctcasr.audit.textnoise import (
+    TextNoise,
+    Texts,
+    TextTable,
+    fit_bonus,
+    fit_swaps,
+    partners,
+    text_table,
+)
+from ctcasr.audit.wordnoise import Floats, Posteriors, SlotArrays, WordNoise
+
+RIGHT = "right"
+SWAPPED = "swapped"  # the text belongs to another recording
+SUBSTITUTED = "substituted"  # a word is another one
+MISSING = "missing"  # words were said and are not written
+SUPERFLUOUS = "superfluous"  # words are written and were not said
+CUT = "cut"  # the recording ends, or begins, within the text
+NO_SPEECH = "no-speech"  # nothing that is written is heard
+KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH)
+
+_SURE_SWAP = 0.95  # of a line that is so surely swapped, no single words are judged
+_MOST_CHANGES = 6  # times that a line's text is corrected and judged anew
+_FEWEST_CUT = 3  # characters that a cut recording lacks
+_LEAST_KEPT = 0.3  # of the text: of less it cannot be said that it is the right one
+_ROUNDS = 20
+_FEW = 0.1
+_OF_MANY = 20.0
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class WordVerdict:
+    """One word, or one gap between words, with the posterior that it is wrong."""
+
+    place: int  # of the word among the words of the text; of a gap: of the word behind it
+    written: str  # empty: a gap
+    wrong: float
+    kind: str
+    suggestion: str  # the word that fits best there; empty: nothing
+
+
+@dataclass(frozen=True, eq=False)
+class LineVerdict:
+    """One line: the posterior that it is wrong, of what kind, and what it should be."""
+
+    heard: Heard
+    wrong: float
+    kinds: Mapping[str, float]  # posteriors; they sum to 1
+    words: tuple[WordVerdict, ...]  # of all words and gaps
+    suggestion: str  # the likeliest text
+    partner: str  # of a swap: the text that fits best among the others
+    partner_share: float  # of all other texts' fit, that of the partner
+    nats_per_symbol: float
+
+    @property
+    def kind(self) -> str:
+        """The likeliest kind; of a line that is probably wrong, the likeliest that is not right."""
+        wrong = {kind: share for kind, share in self.kinds.items() if kind != RIGHT}
+        if self.wrong < 0.5:
+            return RIGHT
+        return max(wrong, key=lambda kind: wrong[kind])
+
+
+@dataclass(eq=False)
+class _Line:
+    """A line while it is judged."""
+
+    heard: Heard
+    texts: TextTable
+    context: list[str] = field(default_factory=list)  # slots as they are believed to be
+    slots: list[SlotTable] = field(default_factory=list)
+    words: list[WordVerdict] = field(default_factory=list)
+
+    @property
+    def written(self) -> list[str]:
+        return slots_of(self.heard.words)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdicts of all lines, and the shares of errors that were fitted."""
+
+    lines: tuple[LineVerdict, ...]
+    words: WordNoise
+    texts: TextNoise
+    bonus: float  # nats that a symbol is worth
+
+
+def judge(
+    heard: Sequence[Heard],
+    spelling: Spelling,
+    progress: Progress = lambda done, total: None,
+) -> Judged:
+    """Judge all lines of a manifest.
+
+    Words are judged in the context of what the other words should be: a line's text is corrected
+    and judged anew, up to six times.
+    """
+    texts = Texts.of([line.text for line in heard])
+    vocabulary = Vocabulary.of(texts.texts)
+    steps = _Steps(progress, 3 * len(heard))
+    lines: list[_Line] = []
+    for one in heard:
+        lines.append(_Line(one, text_table(one, texts, spelling)))
+        steps.take()
+    spelling = Spelling(spelling.tokenizer, fit_bonus([line.texts for line in lines]))
+    for line in lines:
+        line.texts = line.texts.with_bonus(spelling.bonus)
+    swaps = fit_swaps([line.texts for line in lines], [line.texts.own for line in lines])
+    single = [line for line in lines if not _surely_swapped(line, swaps)]
+    for line in single:
+        line.context = line.written
+        line.slots = tables(line.heard, line.written, line.context, vocabulary, spelling)
+        steps.take()
+    noise = _packed(single, vocabulary).fit()
+    for line in single:
+        _correct(line, noise, vocabulary, spelling)
+        steps.take()
+    packed = _packed(single, vocabulary)
+    noise = packed.fit()
+    _note_words(single, packed.posteriors(noise), noise, vocabulary)
+    prices = _Prices(noise, vocabulary, swaps.trust)
+    evidence = [_evidence(line, prices, spelling) for line in lines]
+    swaps = fit_swaps([line.texts for line in lines], [one.own_nats for one in evidence])
+    verdicts = _verdicts(lines, evidence, swaps, texts, spelling.bonus)
+    steps.finish()
+    return Judged(tuple(verdicts), noise, swaps, spelling.bonus)
+
+
+@dataclass
+class _Steps:
+    """Tells how far the judging is."""
+
+    progress: Progress
+    total: int
+    done: int = 0
+
+    def take(self) -> None:
+        """One more."""
+        self.done += 1
+        self.progress(self.done, self.total)
+
+    def finish(self) -> None:
+        """All of them."""
+        self.progress(self.total, self.total)
+
+
+def _packed(lines: Sequence[_Line], vocabulary: Vocabulary) -> SlotArrays:
+    return SlotArrays([slot for line in lines for slot in line.slots], vocabulary)
+
+
+def _note_words(
+    lines: Sequence[_Line], posteriors: Posteriors, noise: WordNoise, vocabulary: Vocabulary
+) -> None:
+    """Give each line the verdicts of its words."""
+    row = 0
+    for line in lines:
+        for place, slot in enumerate(line.slots):
+            another = posteriors.another[row, : len(slot.nats)]
+            nothing = float(posteriors.nothing[row])
+            line.words.append(_word_verdict(place, slot, another, nothing, vocabulary))
+            row += 1
+
+
+def _surely_swapped(line: _Line, swaps: TextNoise) -> bool:
+    odds = swaps.log_odds(line.texts, line.texts.own)
+    return bool(1 / (1 + np.exp(-odds)) > _SURE_SWAP)
+
+
+def _correct(line: _Line, noise: WordNoise, vocabulary: Vocabulary, spelling: Spelling) -> None:
+    """Change the context to what is likelier, one slot at a time, and judge it anew.
+
+    Several at once would be wrong: what one superfluous word costs, the removal of each of its
+    neighbours gains as well.
+    """
+    for _ in range(_MOST_CHANGES):
+        best_gain = 0.0
+        best_place = -1
+        best_word = ""
+        for place, slot in enumerate(line.slots):
+            word, gain = _best(slot, noise, vocabulary, line.context[place])
+            if gain > best_gain:
+                best_gain = gain
+                best_place = place
+                best_word = word
+        if best_place < 0:
+            return
+        line.context[best_place] = best_word
+        line.slots = tables(line.heard, line.written, line.context, vocabulary, spelling)
+
+
+def _best(
+    slot: SlotTable, noise: WordNoise, vocabulary: Vocabulary, present: str
+) -> tuple[str, float]:
+    """The likeliest content of a slot, and what it gains over the present one."""
+    scores: dict[str, float] = {}
+    nothing = noise.trust * slot.nothing
+    scores[""] = nothing + float(
+        np.log1p(-noise.missing) if slot.gap else np.log(noise.superfluous)
+    )
+    another = np.log(noise.missing if slot.gap else noise.substituted)
+    for number, fit in zip(slot.words, noise.fits(slot), strict=True):
+        word = vocabulary.words[number]
+        if word == slot.written:
+            prior = np.log1p(-noise.substituted - noise.superfluous)
+        else:
+            prior = another + vocabulary.log_shares[number]
+        scores[word] = float(fit + prior)
+    best = max(scores, key=lambda word: scores[word])
+    return best, scores[best] - scores.get(present, -np.inf)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What is known of a line before the shares of its kinds are fitted, in log weights."""
+
+    words: tuple[WordVerdict, ...]
+    own_nats: float  # with its own text, or what that is corrected to, at its price
+    log_right: float  # that no word is wrong, of all ways in which the text is the line's own
+    part_nats: Floats  # with beginnings and ends of the text
+    silent_nats: float  # with no text at all
+    cut_text: str
+    suggestion: str
+
+
+@dataclass(frozen=True)
+class _Prices:
+    """What the changes of a line's text cost."""
+
+    noise: WordNoise
+    vocabulary: Vocabulary
+    trust: float  # in nats of a whole line
+
+    def __call__(self, line: _Line) -> float:
+        """Log prior of the changes that were made to a line."""
+        noise = self.noise
+        price = 0.0
+        for written, believed in zip(line.written, line.context, strict=bool(line.context)):
+            if written == believed:
+                continue
+            if not believed:
+                price += np.log(noise.superfluous)
+                continue
+            share = noise.substituted if written else noise.missing
+            number = self.vocabulary.words.index(believed)
+            price += np.log(share) + self.vocabulary.log_shares[number]
+        return float(price)
+
+
+def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
+    text = line.heard.text
+    log_right = float(sum(np.log1p(-min(word.wrong, 1 - 1e-9)) for word in line.words))
+    corrected = text_of(line.context) if line.context else text
+    parts = _parts(text)
+    nats = log_likelihoods(line.heard, [text, corrected, "", *parts], spelling)
+    trust = prices.trust
+    trusted = np.logaddexp(trust * nats[0], trust * nats[1] + prices(line))
+    return _Evidence(
+        words=tuple(line.words),
+        own_nats=float(trusted / trust),
+        log_right=log_right,
+        part_nats=nats[3:],
+        silent_nats=float(nats[2]),
+        cut_text=parts[int(np.argmax(nats[3:]))] if parts else text,
+        suggestion=corrected,
+    )
+
+
+def _parts(text: str) -> list[str]:
+    """Beginnings of a text, within words too, and its ends from each word on."""
+    least = round(_LEAST_KEPT * len(text))
+    beginnings = [text[:end].strip() for end in range(least, len(text) - _FEWEST_CUT + 1)]
+    words = text.split()
+    ends = [" ".join(words[start:]) for start in range(1, len(words))]
+    long_ends = [end for end in ends if len(end) >= least]
+    return [part for part in dict.fromkeys([*beginnings, *long_ends]) if part]
+
+
+def _word_verdict(
+    place: int, slot: SlotTable, another: Floats, nothing: float, vocabulary: Vocabulary
+) -> WordVerdict:
+    """The verdict on one slot, of posteriors of its candidates and of nothing."""
+    of_words = float(another.sum())
+    kind = MISSING if slot.gap else SUBSTITUTED
+    suggestion = ""
+    if not slot.gap and nothing > of_words:
+        kind = SUPERFLUOUS
+    elif len(another):
+        suggestion = vocabulary.words[slot.words[int(np.argmax(another))]]
+    wrong = min(of_words + nothing, 1.0)
+    return WordVerdict(place // 2, slot.written, wrong, kind, suggestion)
+
+
+def _verdicts(
+    lines: Sequence[_Line],
+    evidence: Sequence[_Evidence],
+    swaps: TextNoise,
+    texts: Texts,
+    bonus: float,
+) -> list[LineVerdict]:
+    """Verdicts, with the shares of cut and silent lines fitted to all."""
+    cut = 0.01
+    silent = 0.01
+    posteriors: list[dict[str, float]] = []
+    for _ in range(_ROUNDS):
+        posteriors = []
+        for line, known in zip(lines, evidence, strict=True):
+            posteriors.append(_kinds(line, known, swaps, cut, silent))
+        cut = _share([kinds[CUT] for kinds in posteriors])
+        silent = _share([kinds[NO_SPEECH] for kinds in posteriors])
+    verdicts = []
+    for line, known, kinds in zip(lines, evidence, posteriors, strict=True):
+        found = partners(line.texts, swaps.trust)
+        partner = texts.texts[found[0][0]] if found else ""
+        symbols = line.texts.own_symbols
+        likeliest = max(kinds, key=lambda kind: kinds[kind])
+        suggestions = {SWAPPED: partner, CUT: known.cut_text, NO_SPEECH: ""}
+        verdicts.append(
+            LineVerdict(
+                line.heard,
+                1 - kinds[RIGHT],
+                kinds,
+                known.words,
+                suggestions.get(likeliest, known.suggestion),
+                partner,
+                found[0][1] if found else 0.0,
+                (bonus * symbols - line.texts.own) / max(symbols, 1),
+            )
+        )
+    return verdicts
+
+
+def _kinds(
+    line: _Line, known: _Evidence, swaps: TextNoise, cut: float, silent: float
+) -> dict[str, float]:
+    """Posteriors of the kinds of a line; its own text has weight 1 in all its ways."""
+    right = float(np.exp(known.log_right))
+    weights = {
+        RIGHT: known.log_right,
+        SWAPPED: swaps.log_odds(line.texts, known.own_nats),
+        CUT: -np.inf,
+        NO_SPEECH: np.log(silent) + swaps.trust * (known.silent_nats - known.own_nats),
+    }
+    if len(known.part_nats):
+        fits = swaps.trust * (known.part_nats - known.own_nats)
+        weights[CUT] = np.log(cut / len(fits)) + logsumexp(fits)
+    by_kind = dict.fromkeys((SUBSTITUTED, MISSING, SUPERFLUOUS), 0.0)
+    for word in known.words:
+        by_kind[word.kind] += word.wrong
+    total = sum(by_kind.values())
+    for kind, mass in by_kind.items():
+        share = (1 - right) * mass / total if total > 0 else 0.0
+        weights[kind] = float(np.log(share)) if share > 0 else -np.inf
+    sum_of_all = logsumexp(list(weights.values()))
+    return {kind: float(np.exp(weights[kind] - sum_of_all)) for kind in KINDS}
+
+
+def _share(posteriors: Sequence[float]) -> float:
+    share = (sum(posteriors) + _FEW) / (len(posteriors) + _OF_MANY)
+    return min(max(share, 1e-5), 0.5)

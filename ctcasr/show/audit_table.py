@@ -1,0 +1,51 @@
+"""An audit as a table for people."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ctcasr.audit import Audit
+from ctcasr.audit.result import line_number
+from ctcasr.show.terminal import printable
+from ctcasr.show.units import percent
+
+_ROWS = 20
+
+
+def audit_table(audit: Audit) -> RenderableType:
+    """How many lines are wrong, and the surest of them."""
+    expected, least, most = audit.expected
+    head = Text(audit.manifest, style="bold")
+    head.append(
+        f"\n{len(audit.lines)} lines; expected to be wrong {expected:.0f} "
+        f"({least:.0f} to {most:.0f}), suspected {len(audit.suspects)}",
+        style="not bold",
+    )
+    if audit.skipped:
+        head.append(f"; {len(audit.skipped)} could not be judged", style="not bold")
+    parts: list[RenderableType] = [head]
+    if audit.suspects:
+        parts.append(_suspects(audit))
+    if len(audit.suspects) > _ROWS:
+        parts.append(Text(f"and {len(audit.suspects) - _ROWS} more", style="dim"))
+    return Group(*parts)
+
+
+def _suspects(audit: Audit) -> Table:
+    grid = Table(expand=True)
+    grid.add_column("line", justify="right", no_wrap=True)
+    grid.add_column("wrong", justify="right", no_wrap=True)
+    grid.add_column("how", no_wrap=True)
+    grid.add_column("written", ratio=1)
+    grid.add_column("rather", ratio=1)
+    for line in audit.suspects[:_ROWS]:
+        grid.add_row(
+            str(line_number(line.heard.utterance)),
+            percent(line.wrong),
+            line.kind,
+            Text(printable(line.heard.text)),
+            Text(printable(line.suggestion)),
+        )
+    return grid

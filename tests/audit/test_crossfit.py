@@ -1,0 +1,61 @@
+"""Cross-fitting: every line is judged once, by a network that did not learn it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from ctcasr.audit import Training, cross_fit
+from ctcasr.audit.crossfit import folds_of
+from ctcasr.batch import Utterance
+from ctcasr.records import EpochRecord
+from ctcasr.text import Alphabet
+from tests.recognise.helpers import noise
+
+SMALL = "default conv=[] layers=1 hidden=4 front.rate_hz=8000"
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory: pytest.TempPathFactory) -> list[Utterance]:
+    folder: Path = tmp_path_factory.mktemp("corpus")
+    made = []
+    for number in range(40):
+        path = folder / f"u{number}.wav"
+        soundfile.write(path, noise(3200, seed=number).numpy(), 8000)
+        made.append(Utterance(path, 0.4, "ab" if number % 2 else "c", where=f"m.jsonl:{number}"))
+    return made
+
+
+def test_folds_are_disjoint_and_even():
+    folds = folds_of(11, 3, seed=1)
+    assert sorted(index for fold in folds for index in fold) == list(range(11))
+    assert {len(fold) for fold in folds} == {3, 4}
+    assert folds != folds_of(11, 3, seed=2)
+
+
+def test_no_line_is_judged_by_a_network_that_learnt_it(lines):
+    told = []
+    training = Training(net=SMALL, epochs=2, device="cpu", folds=2)
+    result = cross_fit(lines, Alphabet("abc "), training, lambda *told_of: told.append(told_of))
+    assert [one.utterance for one in result.heard] == lines
+    assert result.skipped == []
+    epochs = [record for _, record in told if isinstance(record, EpochRecord)]
+    assert len(epochs) == 4 and {fold for fold, _ in told} == {"fold 1 of 2", "fold 2 of 2"}
+    # With two folds each line is learnt in one of the two trainings: a loss for each of its epochs.
+    assert {line.full_name for line in lines} == set(result.dynamics)
+    assert {len(losses) for losses in result.dynamics.values()} == {2}
+
+
+def test_a_budget_is_shared_among_the_folds(lines):
+    training = Training(net=SMALL, budget="2s", device="cpu")
+    result = cross_fit(lines, Alphabet("abc "), training)
+    assert len(result.heard) == 40
+
+
+def test_too_little_is_refused(lines):
+    with pytest.raises(ValueError, match="audit fewer lines by a checkpoint"):
+        cross_fit(lines[:39], Alphabet("abc "), Training())
+    with pytest.raises(ValueError, match="two folds"):
+        cross_fit(lines, Alphabet("abc "), Training(folds=1))

@@ -1,0 +1,69 @@
+"""Lines whose errors are known: each is named, and so is what it should be."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctcasr.audit import KINDS, judge
+
+
+def test_each_kind_is_named_with_its_cure(corpus_of, spelling):
+    right = [line.text for line in corpus_of({})]
+    wrong = {
+        5: (right[4], right[8]),
+        9: (right[8], right[4]),
+        12: ("bin blue two red now", "bin blue one red now"),
+        20: ("set green two soon", "set green please two soon"),
+        28: ("lay white two red again", "lay white red again"),
+        36: ("place red", "place red two again please"),
+        44: ("", "bin green one two soon"),
+    }
+    judged = judge(corpus_of(wrong), spelling)
+    line = {number: judged.lines[number - 1] for number in wrong}
+    kinds = {number: verdict.kind for number, verdict in line.items()}
+    assert kinds == {
+        5: "swapped",
+        9: "swapped",
+        12: "substituted",
+        20: "superfluous",
+        28: "missing",
+        36: "cut",
+        44: "no-speech",
+    }
+    for number, (said, _) in wrong.items():
+        assert line[number].suggestion == said
+    assert line[5].partner == right[4]
+    others = [verdict for number, verdict in enumerate(judged.lines, 1) if number not in wrong]
+    assert not [verdict.heard.text for verdict in others if verdict.wrong >= 0.5]
+    assert sum(verdict.wrong for verdict in judged.lines) == pytest.approx(len(wrong), abs=2)
+
+
+def test_the_wrong_word_is_named(corpus_of, spelling):
+    judged = judge(corpus_of({12: ("bin blue two red now", "bin blue one red now")}), spelling)
+    words = [word for word in judged.lines[11].words if word.written]
+    surest = max(words, key=lambda word: word.wrong)
+    assert (surest.written, surest.kind, surest.suggestion) == ("one", "substituted", "two")
+    assert surest.place == 2
+
+
+def test_two_errors_in_one_line_are_both_found(corpus_of, spelling):
+    judged = judge(corpus_of({7: ("bin blue two red now", "bin white two red again")}), spelling)
+    verdict = judged.lines[6]
+    assert verdict.suggestion == "bin blue two red now"
+    doubtful = [word.written for word in verdict.words if word.wrong > 0.5]
+    assert doubtful == ["white", "again"]
+
+
+def test_posteriors_are_shares(corpus_of, spelling):
+    told = []
+    judged = judge(corpus_of({}), spelling, lambda done, total: told.append((done, total)))
+    for verdict in judged.lines:
+        assert set(verdict.kinds) == set(KINDS)
+        assert sum(verdict.kinds.values()) == pytest.approx(1)
+        assert 0 <= verdict.wrong <= 1
+    assert told[-1][0] == told[-1][1]
+
+
+def test_a_text_that_does_not_fit_its_recording_breaks_nothing(corpus_of, spelling):
+    judged = judge(corpus_of({3: ("red", "please again " * 6 + "now")}), spelling)
+    assert judged.lines[2].wrong > 0.5

@@ -1,0 +1,59 @@
+"""`ctcasr audit`: files, exit status, errors as sentences."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from ctcasr import checkpoint
+from ctcasr.cli import main
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import spec_to
+from tests.recognise.helpers import ALPHABET, RATE, SMALL, network, noise
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    rows = []
+    for number in range(12):
+        soundfile.write(tmp_path / f"u{number}.wav", noise(3200, seed=number).numpy(), RATE)
+        rows.append(
+            json.dumps({"audio_filepath": f"u{number}.wav", "text": "ab c ba"[number % 4 :]})
+        )
+    (tmp_path / "m.jsonl").write_text("\n".join(rows), encoding="utf-8")
+    checkpoint.save(
+        tmp_path / "best.pt", Recogniser.payload(network(), spec_to(SMALL), ALPHABET, {})
+    )
+    return tmp_path
+
+
+def test_a_checkpoint_audits_and_writes(corpus, capsys):
+    out = corpus / "audit"
+    arguments = ["audit", str(corpus / "m.jsonl"), "--checkpoint", str(corpus / "best.pt")]
+    status = main([*arguments, "--out", str(out), "--fix", "--json"])
+    summary = json.loads(capsys.readouterr().out)
+    assert status == (1 if summary["hurts"] else 0)
+    assert summary["lines"] == 12
+    assert {path.name for path in out.iterdir()} == {
+        "audit.jsonl",
+        "clean.jsonl",
+        "fixed.jsonl",
+        "audit.html",
+    }
+    assert main([*arguments, "--out", str(out)]) == status
+    assert "expected to be wrong" in capsys.readouterr().out
+
+
+def test_nothing_to_audit_is_a_sentence(corpus, capsys):
+    assert main(["audit", str(corpus / "none.jsonl"), "--out", str(corpus / "a")]) == 1
+    assert "expected a manifest" in capsys.readouterr().err
+    assert main(["audit", str(corpus / "m.jsonl"), "--out", str(corpus / "a")]) == 1
+    assert "by a checkpoint" in capsys.readouterr().err
+
+
+def test_a_checkpoint_is_not_trained(corpus):
+    with pytest.raises(SystemExit):
+        main(["audit", "m.jsonl", "--checkpoint", "c.pt", "--budget", "5m", "--out", "a"])
