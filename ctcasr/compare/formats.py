@@ -30,6 +30,7 @@ SYSTEMS = ("system", "condition")  # columns that tell several systems of one fi
 JUDGES = ("recogniser",)
 VERSA_HYPOTHESIS = "_hyp_text"  # versa's fields: whisper_hyp_text, owsm_hyp_text, ...
 NOT_STRATA = {"score", "duration", "offset", "words", "reason", "status", "oddities", "lag", "gain"}
+USED = {*IDS, *HYPOTHESES, *REFERENCES, *SOUNDS, *SYSTEMS, *JUDGES, *NOT_STRATA}
 LONGEST_FIELD = 64  # characters of a stratum's name
 
 Columns = Mapping[str, str]  # role -> name of the column: id, hypothesis, reference, system
@@ -81,11 +82,12 @@ class Reader:
         if kind == "text":
             return read_text(path)
         pieces = list(TIMED[kind](path))
-        if kind == "ctm" and not self.segments:
-            return whole_recordings(pieces)
-        if self.segments and {piece.id for piece in pieces} != {own.id for own in self.segments}:
-            return put_into(self.segments, pieces)
-        return answers_of(pieces)
+        if not self.segments:
+            return whole_recordings(pieces) if kind == "ctm" else answers_of(pieces)
+        own_names = {segment.id for segment in self.segments}
+        if {piece.id for piece in pieces} == own_names:
+            return answers_of(pieces)
+        return put_into(self.segments, pieces)
 
     def _systems_of_rows(self, path: Path, name: str, kind: str) -> list[System]:
         by_system: dict[str, list[Answer]] = {}
@@ -195,12 +197,10 @@ def kind_of(path: Path) -> str:
 
 def read_text(path: Path) -> Iterator[Answer]:
     """`name<TAB>text`, or Kaldi's `name text`; a name alone is an empty hypothesis."""
-    text = path.read_text(encoding="utf-8-sig")
-    for line in text.splitlines():
-        if line.strip():
-            separator = "\t" if "\t" in line else None
-            parts = line.strip("\n").split(separator, 1)
-            yield Answer(parts[0].strip(), parts[1].strip() if len(parts) > 1 else "")
+    for _, line in _lines(path):
+        separator = "\t" if "\t" in line else " "
+        name, _, text = line.partition(separator)
+        yield Answer(name.strip(), text.strip())
 
 
 def read_jsonl(path: Path) -> Iterator[Row]:
@@ -291,12 +291,13 @@ def _first(values: Mapping[str, Any], names: Iterable[str]) -> Any:
 
 def _strata(values: Mapping[str, Any]) -> dict[str, str]:
     """Fields by which utterances may be grouped: short, and no texts or counts of ours."""
-    used = {*IDS, *HYPOTHESES, *REFERENCES, *SOUNDS, *SYSTEMS, *JUDGES, *NOT_STRATA}
     strata = {}
     for name, value in values.items():
-        if name in used or isinstance(value, dict | list) or value in (None, ""):
+        if name in USED or isinstance(value, dict | list) or value is None:
             continue
-        text = f"{value:g}" if isinstance(value, float) else str(value)
-        if len(text) <= LONGEST_FIELD:
+        text = str(value)
+        if isinstance(value, float):
+            text = f"{value:g}"
+        if 0 < len(text) <= LONGEST_FIELD:
             strata[name] = text
     return strata

@@ -43,18 +43,22 @@ def panel_of(summary: Summary) -> Panel:
             if row.condition == condition and row.errors.words.rate is not None:
                 strength.setdefault(row.judge, row.errors.words.rate)
     judges = sorted(strength, key=lambda judge: (strength[judge], judge))
-    mixtures = {choice.condition for choice in summary.choices if choice.is_mixture}
+    others = {CLEAN, NOISY}
+    others.update(choice.condition for choice in summary.choices if choice.is_mixture)
     effects: dict[str, list[Effect]] = {}
-    for judge in judges:
-        for row in summary.rows:
-            is_enhancer = row.condition not in (CLEAN, NOISY, *mixtures)
-            if row.judge == judge and is_enhancer and row.against is not None:
-                effects.setdefault(row.condition, []).append(Effect(judge, row.against))
+    for row in summary.rows:
+        if row.condition in others or row.against is None or row.judge not in strength:
+            continue
+        effect = Effect(row.judge, row.against)
+        effects.setdefault(row.condition, []).append(effect)
+    for of_enhancer in effects.values():
+        of_enhancer.sort(key=lambda effect: judges.index(effect.judge))
     return Panel(judges, strength, effects)
 
 
 def _turn(effects: Sequence[Effect]) -> str:
     """A sentence about judges from the strongest on."""
+    words = [effect.difference.word for effect in effects]
     harmed = [effect.judge for effect in effects if effect.difference.word == HARMS]
     helped = [effect.judge for effect in effects if effect.difference.word == HELPS]
     if not harmed and not helped:
@@ -63,15 +67,8 @@ def _turn(effects: Sequence[Effect]) -> str:
         return f"helps {', '.join(helped)}; harms none that is decided"
     if not helped:
         return f"harms {', '.join(harmed)}; helps none that is decided"
-    order = [effect.judge for effect in effects]
-    last_harmed = max(order.index(judge) for judge in harmed)
-    first_helped = min(order.index(judge) for judge in helped)
-    if last_harmed < first_helped:
-        return (
-            f"harms {', '.join(harmed)} and helps {', '.join(helped)}: the sign turns between "
-            f"{order[last_harmed]} and {order[first_helped]}"
-        )
-    return (
-        f"harms {', '.join(harmed)} and helps {', '.join(helped)}: the sign does not follow the "
-        "strength on clean speech"
-    )
+    both = f"harms {', '.join(harmed)} and helps {', '.join(helped)}"
+    first_helped = words.index(HELPS)
+    if HARMS in words[first_helped:]:
+        return f"{both}: the sign does not follow the strength on clean speech"
+    return f"{both}: the sign turns between {harmed[-1]} and {helped[0]}"

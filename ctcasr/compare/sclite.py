@@ -39,6 +39,16 @@ class Timed:
         speaker = f"-{self.speaker}" if self.speaker else ""
         return f"{self.session}{speaker}-{self.start_s:.2f}-{self.end_s:.2f}"
 
+    def distance(self, segment: Timed) -> tuple[float, bool, float]:
+        """From a segment: seconds outside of it, another speaker, seconds from its middle."""
+        outside_s = 0.0
+        if self.middle_s < segment.start_s:
+            outside_s = segment.start_s - self.middle_s
+        elif self.middle_s > segment.end_s:
+            outside_s = self.middle_s - segment.end_s
+        is_stranger = self.speaker not in ("", segment.speaker)
+        return outside_s, is_stranger, abs(segment.middle_s - self.middle_s)
+
 
 def read_trn(path: Path) -> Iterator[Answer]:
     """`text (speaker-utterance)`, a line for each.
@@ -51,11 +61,14 @@ def read_trn(path: Path) -> Iterator[Answer]:
         if found is None:
             raise ValueError(f"{place}: expected a text and (its name) at the end; got {line!r}")
         text = found[1]
+        name = found[2]
         if "{" in text:
             raise ValueError(f"{place}: alternatives ({{ a / b }}) are not offered; write one")
-        speaker = _SPEAKER.split(found[2])[0]
-        fields = {"speaker": speaker} if speaker != found[2] else {}
-        yield Answer(found[2], text, fields=fields)
+        speaker = _SPEAKER.split(name)[0]
+        fields = {}
+        if speaker != name:
+            fields["speaker"] = speaker
+        yield Answer(name, text, fields=fields)
 
 
 def read_stm(path: Path) -> Iterator[Timed]:
@@ -65,18 +78,26 @@ def read_stm(path: Path) -> Iterator[Timed]:
         ValueError: for a line that is none.
     """
     for place, line in _lines(path):
-        parts = line.split(None, 5)
-        if len(parts) < 5:
+        columns = line.split(None, 5)
+        if len(columns) < 5:
             raise ValueError(f"{place}: expected recording, channel, speaker, start, end, text")
-        text = parts[5] if len(parts) > 5 else ""
+        recording, channel, speaker, start, end = columns[:5]
+        text = "".join(columns[5:])
+        label = ""
         labels = _LABELS.match(text)
-        label = labels[0] if labels else ""
-        text = text[len(label) :].strip()
-        if text == _IGNORED.lower() or text == _IGNORED:
+        if labels is not None:
+            label = labels[0]
+            text = text.removeprefix(label).strip()
+        if text.upper() == _IGNORED:
             continue
-        start_s = _seconds(parts[3], place)
-        end_s = _seconds(parts[4], place)
-        yield Timed(f"{parts[0]}-{parts[1]}", parts[2], start_s, end_s, text, label.strip("<>"))
+        yield Timed(
+            session=f"{recording}-{channel}",
+            speaker=speaker,
+            start_s=_seconds(start, place),
+            end_s=_seconds(end, place),
+            text=text,
+            label=label.strip("<>"),
+        )
 
 
 def read_ctm(path: Path) -> Iterator[Timed]:
@@ -86,14 +107,21 @@ def read_ctm(path: Path) -> Iterator[Timed]:
         ValueError: for a line that is none, or with alternatives.
     """
     for place, line in _lines(path):
-        parts = line.split()
-        if len(parts) < 5:
+        columns = line.split()
+        if len(columns) < 5:
             raise ValueError(f"{place}: expected recording, channel, start, duration, word")
-        if parts[4].startswith("<ALT"):
+        recording, channel, start, duration, word = columns[:5]
+        if word.startswith("<ALT"):
             raise ValueError(f"{place}: alternatives (<ALT>) are not offered; write one")
-        start_s = _seconds(parts[2], place)
-        end_s = start_s + _seconds(parts[3], place)
-        yield Timed(f"{parts[0]}-{parts[1]}", "", start_s, end_s, parts[4])
+        start_s = _seconds(start, place)
+        end_s = start_s + _seconds(duration, place)
+        yield Timed(
+            session=f"{recording}-{channel}",
+            speaker="",
+            start_s=start_s,
+            end_s=end_s,
+            text=word,
+        )
 
 
 def read_seglst(path: Path) -> Iterator[Timed]:
@@ -129,11 +157,12 @@ def answers_of(pieces: Iterable[Timed]) -> Iterator[Answer]:
 
 def whole_recordings(words: Sequence[Timed]) -> Iterator[Answer]:
     """Words of each recording as one utterance, where nobody says where segments are."""
-    for session in dict.fromkeys(word.session for word in words):
-        of_session = [word for word in words if word.session == session]
-        of_session.sort(key=lambda word: word.start_s)
-        text = " ".join(word.text for word in of_session)
-        yield Answer(session.rpartition("-")[0] or session, text)
+    by_session: dict[str, list[Timed]] = {}
+    for word in words:
+        by_session.setdefault(word.session, []).append(word)
+    for session, of_session in by_session.items():
+        recording, _, _ = session.rpartition("-")  # the channel goes
+        yield Answer(recording or session, _in_order(of_session))
 
 
 def put_into(segments: Sequence[Timed], pieces: Iterable[Timed]) -> Iterator[Answer]:
@@ -142,24 +171,23 @@ def put_into(segments: Sequence[Timed], pieces: Iterable[Timed]) -> Iterator[Ans
     Each goes where its middle lies, of several segments to that of its own speaker; one outside
     of all goes to the nearest of its recording. Segments that get nothing have empty hypotheses.
     """
-    by_session: dict[str, list[int]] = {}
-    for index, segment in enumerate(segments):
-        by_session.setdefault(segment.session, []).append(index)
-    texts: list[list[Timed]] = [[] for _ in segments]
+    by_session: dict[str, list[Timed]] = {}
+    for segment in segments:
+        by_session.setdefault(segment.session, []).append(segment)
+    inside: dict[str, list[Timed]] = {segment.id: [] for segment in segments}
     for piece in pieces:
-        own = by_session.get(piece.session, [])
-        if own:
-            texts[min(own, key=lambda index: _distance(segments[index], piece))].append(piece)
-    for segment, inside in zip(segments, texts, strict=True):
-        inside.sort(key=lambda piece: piece.start_s)
-        yield Answer(segment.id, " ".join(piece.text for piece in inside))
+        candidates = by_session.get(piece.session, [])
+        if candidates:
+            nearest = min(candidates, key=piece.distance)
+            inside[nearest.id].append(piece)
+    for name, of_segment in inside.items():
+        yield Answer(name, _in_order(of_segment))
 
 
-def _distance(segment: Timed, piece: Timed) -> tuple[float, bool, float]:
-    """How far a piece is from a segment: seconds outside, another speaker, seconds off middle."""
-    outside_s = max(segment.start_s - piece.middle_s, piece.middle_s - segment.end_s, 0.0)
-    stranger = bool(piece.speaker) and piece.speaker != segment.speaker
-    return outside_s, stranger, abs(segment.middle_s - piece.middle_s)
+def _in_order(pieces: Sequence[Timed]) -> str:
+    """The texts of pieces, by their beginnings."""
+    ordered = sorted(pieces, key=lambda piece: piece.start_s)
+    return " ".join(piece.text for piece in ordered)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
