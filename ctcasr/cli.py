@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 import ctcasr
+from ctcasr.kernels.governor import settle_waiting
 from ctcasr.run_cli import run_cli
 
 # Each command is the module of its name in ctcasr/commands, with add_arguments(parser) and
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     What a user can mend is told in a sentence, not in a traceback. SystemExit for --help,
     --version and flags that do not exist, as argparse does.
     """
+    if argv is None:  # a process of our own, which has not loaded torch yet
+        settle_waiting()
     words = list(sys.argv[1:] if argv is None else argv)
     chosen = words[0] if words and words[0] in COMMANDS else None
     return run_cli(lambda: _run(chosen, words))

@@ -43,6 +43,7 @@ class Reason(StrEnum):
     PLAN_CHANGED = "plan-changed"  # so many epochs are planned now, and no longer as many as before
     NO_BEST = "no-best"  # no check had a score, so that best.pt is the last network
     LOSS_FAILED = "loss-failed"  # the loss refused its arguments; training ended
+    THREADS_CHANGED = "threads-changed"  # others came to this machine, or went
     OTHER = "other"  # of an older run, or of somebody else's
 
 

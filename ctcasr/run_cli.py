@@ -101,6 +101,7 @@ def _refuse_other_kernel(backend: str, device: str) -> None:
 
 def _train(recipe: str, settings: RunSettings, parts: Parts, world: World) -> None:
     """The road itself."""
+    from ctcasr.kernels.governor import governor_of_torch
     from ctcasr.show import watch
     from ctcasr.train import fit, measure_pace, pick_device, run_notes, write_settings
     from ctcasr.train.parts import begin_network, choose_workers, resumes
@@ -121,6 +122,7 @@ def _train(recipe: str, settings: RunSettings, parts: Parts, world: World) -> No
         resume=resume,
         world=world,
         pace=pace,
+        governor=governor_of_torch() if world.size == 1 else None,
     )
     for count, _ in enumerate(watch(records)):
         if count == 0:  # the run has begun: a folder that was refused keeps the settings it has

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ctcasr.batch import Batch
+from ctcasr.kernels.governor import Governor
 from ctcasr.records import (
     SCHEMA,
     CheckRecord,
@@ -56,6 +57,7 @@ def fit(
     resume: bool = False,
     world: World = _ALONE,
     pace: Pace | None = None,
+    governor: Governor | None = None,
 ) -> Iterator[Record]:
     """Train `task` and yield a Record of all that happens.
 
@@ -64,7 +66,8 @@ def fit(
     stopped, to the bit. With a `world` of several processes, each calls this with loaders of its
     own share of both parts: they take every step and make every check together, as one process
     would. Rank 0 has the files and yields the records, the others none. The `pace` is measured here
-    unless it is given.
+    unless it is given. A `governor` gives threads up while others are at work on the machine: sums
+    over another number of threads differ by rounding.
 
     Raises:
         TrainingError: where training cannot go on: `config.skips` unusable steps in a row, too many
@@ -81,7 +84,7 @@ def fit(
             "start it without torchrun"
         )
     _refuse_impossible(config)
-    records = _Run(task, train, dev, Path(out), config, world, pace).records(resume)
+    records = _Run(task, train, dev, Path(out), config, world, pace, governor).records(resume)
     return records if world.rank == 0 else _without_records(records)
 
 
@@ -124,6 +127,7 @@ class _Run:
         config: TrainConfig,
         world: World,
         pace: Pace | None,
+        governor: Governor | None = None,
     ) -> None:
         self.task = task
         self.train = train
@@ -132,6 +136,7 @@ class _Run:
         self.config = config
         self.world = world
         self.pace = pace
+        self.governor = governor
         self.device = pick_device(config.device)
         task.network.to(self.device)
         self.optimiser = make_optimiser(config, task.parameters())
@@ -338,6 +343,15 @@ class _Run:
             yield from self._settle()
         if self.meter.steps >= config.log_every:
             yield self._step_record()
+            yield from self._govern_threads()
+
+    def _govern_threads(self) -> Iterator[Record]:
+        """As many threads as others leave cores on this machine, and a word where that changes."""
+        change = None
+        if self.governor is not None and self.device.type == "cpu":
+            change = self.governor.look()
+        if change is not None:
+            yield self.log.event(Reason.THREADS_CHANGED, str(change))
 
     def _settle(self) -> Iterator[Record]:
         """Ask the device which of the last steps it has taken, and tell which it has not."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import itertools
 import json
 import math
 import os
@@ -23,6 +24,8 @@ from ctcasr.batch import Skip
 from ctcasr.checkpoint import CheckpointError
 from ctcasr.data import Corpus, Loader
 from ctcasr.front import FrontSpec
+from ctcasr.kernels.cores import CpuTimes
+from ctcasr.kernels.governor import Governor
 from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import spec_to
@@ -956,3 +959,18 @@ def test_numbers_that_no_training_can_have_are_refused_by_name(
     config = replace(TrainConfig(), **{name: value})
     with pytest.raises(ValueError, match=sentence):
         fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=config)
+
+
+def test_threads_that_change_are_told(recogniser_parts: Parts, tmp_path: Path) -> None:
+    applied: list[int] = []
+    looks = (CpuTimes(2.0 * look, 2.0 * look * 9, 2.0 * look) for look in itertools.count())
+    governor = Governor(2, applied.append, looks.__next__)
+    task, train, dev = recogniser_parts()
+    list(fit(task, train, dev, out=tmp_path / "run", config=PLAN, governor=governor))
+    records = read_records(tmp_path / "run" / "records.jsonl")
+    told = [
+        record
+        for record in records
+        if isinstance(record, EventRecord) and record.reason == Reason.THREADS_CHANGED
+    ]
+    assert applied == [1] and len(told) == 1 and "1 thread" in told[0].message
