@@ -8,6 +8,7 @@ from ctcasr.diagnose.cause import LIKELY, PAIR, Cause
 from ctcasr.diagnose.history import RunHistory
 
 _CHECKS = 3  # the last ones, that must agree
+_MANY_CHECKS = 10  # from which on a run that nobody planned was no short trial
 _AS_DEAF = 0.97  # of the deaf model's loss
 _NEAR_DEAF = 2.0  # times it: what needs no listening has been learnt once
 _NO_LONGER_FALLS = 0.98  # of the lowest loss before
@@ -41,7 +42,7 @@ def shuffled_transcripts(history: RunHistory) -> Cause | None:
             f"the training loss is {history.loss_since_check:.1f} nats, the dev loss "
             f"{losses[-1]:.1f} and no longer falling: texts are learnt by heart"
         )
-    elif history.done > 0.5:
+    elif history.done > 0.5 and (history.is_planned or len(losses) >= _MANY_CHECKS):
         course = f"{history.done:.0%} of the training has passed"
     else:
         return None
@@ -73,7 +74,9 @@ def model_too_large(history: RunHistory) -> Cause | None:
     """The training part is known by heart and nothing else understood, or dev gets worse."""
     train_cer = history.evidence("train", "cer")
     dev_cer = history.evidence("dev", "cer")
-    known_by_heart = train_cer < _KNOWN_CER and dev_cer > _MOST_WRONG_CER
+    penalised = [history.evidence("dev", f"cer_blank_minus_{nats}") for nats in _PENALTIES]
+    blank_explains = min(penalised) < _MUCH_WRONG_CER
+    known_by_heart = train_cer < _KNOWN_CER and dev_cer > _MOST_WRONG_CER and not blank_explains
     gets_worse = _gets_worse(history)
     if not (gets_worse or known_by_heart):
         return None

@@ -101,9 +101,14 @@ class RunHistory:
 
         A run that was never planned, as one that is only watched, has done all once it is finished.
         """
-        if self.start is None or not as_number(self.start.steps) > 0:
+        if self.start is None or not self.is_planned:
             return 1.0 if self.events_of(Reason.FINISHED) else 0.0
         return min(1.0, self.step / as_number(self.start.steps))
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether it is known how many steps were to be taken."""
+        return self.start is not None and as_number(self.start.steps) > 0
 
     def events_of(self, *reasons: Reason) -> list[EventRecord]:
         """The events that were written for one of these reasons."""

@@ -41,3 +41,16 @@ def test_deletions_that_a_blank_penalty_mends_are_peaky() -> None:
             report={"blank_excess": 0.1},
         )
     )
+
+
+def test_what_a_lower_blank_mends_is_no_model_too_large() -> None:
+    mended = {"cer_blank_minus_2": 0.8, "cer_blank_minus_5": 0.1}
+    assert not slugs(run_records([0.9] * 4, [8.0] * 4, train={"cer": 0.05}, dev=mended))
+
+
+def test_a_short_run_that_nobody_planned_is_not_called_shuffled_at_its_end() -> None:
+    finished = {"kind": "event", "step": 60, "reason": "finished"}
+    records = run_records([1.0] * 6, [10.0] * 6)[1:]  # without the plan
+    assert not slugs([*records, finished])
+    records = run_records([1.0] * 12, [10.0] * 12)[1:]
+    assert slugs([*records, finished | {"step": 120}]) == ["transcripts-shuffled"]
