@@ -24,6 +24,11 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = (*LETTERS, "one", "two", "three")
 SETS = ((5, 12, 0.15, 0.15), (12, 5, 0.15, 0.2), (9, 8, 0.12, 0.15), (20, 10, 0.2, 0.18))
 OPERATIONS = re.compile(r"(?:^|:)([CSDI]),")
+VERBOSE = re.compile(
+    r"# segs: (?P<segments>\d+).*mean: (?P<mean>[-\d.]+)\) "
+    r"\(std dev: (?P<deviation>[-\d.]+)\) \(Z Stat: (?P<z>[-\d.]+)"
+)
+ABBREVIATIONS = {"mapsswe": "MP", "sign": "SI", "wilc": "WI"}
 UNIFIED = r"\|\s+{}\s+\|\|.*?([<\d.]+)\s+\**\s*\|\|"
 
 
@@ -111,24 +116,26 @@ def sc_stats(programs: Path, folder: Path) -> dict[str, float | str]:
     sgml = ""
     for system in ("first", "second"):
         sgml += (folder / f"{system}.sgml").read_text(encoding="utf-8")
-    head = [str(programs / "sc_stats"), "-p", "-r", "none", "-O", "."]
-    for flags in (["-t", "mapsswe", "-v", "-n", "v"], ["-t", "mapsswe", "-u", "-n", "m"]):
-        subprocess.run([*head, *flags], cwd=folder, input=sgml, text=True, capture_output=True)
-    for test in ("sign", "wilc"):
-        flags = ["-t", test, "-u", "-n", test]
-        subprocess.run([*head, *flags], cwd=folder, input=sgml, text=True, capture_output=True)
-    verbose = (folder / "v.stats.mapsswe").read_text(encoding="utf-8")
-    pattern = r"# segs: (\d+).*mean: ([-\d.]+)\) \(std dev: ([-\d.]+)\) \(Z Stat: ([-\d.]+)"
-    found = re.search(pattern, verbose)
+    run_sc_stats(programs, folder, sgml, ["-t", "mapsswe", "-v", "-n", "verbose"])
+    verbose = (folder / "verbose.stats.mapsswe").read_text(encoding="utf-8")
+    found = VERBOSE.search(verbose)
     assert found is not None, verbose
     numbers: dict[str, float | str] = {}
-    for name, text in zip(("segments", "mean", "deviation", "z"), found.groups(), strict=True):
+    for name, text in found.groupdict().items():
         numbers[name] = float(text)
-    for name, file, row in (("mapsswe", "m", "MP"), ("sign", "sign", "SI"), ("wilc", "wilc", "WI")):
-        unified = (folder / f"{file}.stats.unified").read_text(encoding="utf-8")
-        p = re.search(UNIFIED.format(row), unified)
-        numbers[name] = p[1] if p else "?"
+    for test, abbreviation in ABBREVIATIONS.items():
+        run_sc_stats(programs, folder, sgml, ["-t", test, "-u", "-n", test])
+        unified = (folder / f"{test}.stats.unified").read_text(encoding="utf-8")
+        p = re.search(UNIFIED.format(abbreviation), unified)
+        assert p is not None, unified
+        numbers[test] = p[1]
     return numbers
+
+
+def run_sc_stats(programs: Path, folder: Path, sgml: str, flags: list[str]) -> None:
+    """Its reports are files in the folder."""
+    command = [str(programs / "sc_stats"), "-p", "-r", "none", "-O", ".", *flags]
+    subprocess.run(command, cwd=folder, input=sgml, text=True, capture_output=True)
 
 
 def ours(alignments: Alignments) -> dict[str, float | str]:
@@ -139,15 +146,18 @@ def ours(alignments: Alignments) -> dict[str, float | str]:
     for one, other in zip(first, second, strict=True):
         found += segments(one, other)
     test = matched_pairs(found)
-    rates = (percent(alignments.speakers, first), percent(alignments.speakers, second))
+    first_rates = percent(alignments.speakers, first)
+    second_rates = percent(alignments.speakers, second)
+    sign = sign_test(first_rates, second_rates)
+    wilcoxon = wilcoxon_test(first_rates, second_rates)
     return {
         "segments": test.segments,
         "mean": round(test.mean, 3),
         "deviation": round(test.deviation, 3),
         "z": round(test.z, 3),
         "mapsswe": f"{test.p:.3f}",
-        "sign": f"{sign_test(*rates).p:.3f}",
-        "wilc": f"{wilcoxon_test(*rates).p:.3f}",
+        "sign": f"{sign.p:.3f}",
+        "wilc": f"{wilcoxon.p:.3f}",
     }
 
 
