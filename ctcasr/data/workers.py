@@ -13,6 +13,7 @@ from ctcasr.data.cache import SampleCache
 from ctcasr.data.corpus import Corpus
 
 _SMALL = 0.05  # of a step: so much waiting is cheaper than another process
+_FEW_S = 0.3  # of reading tell whether decoding takes longer than a step
 _SPARE = 1.5  # files differ, and a step shall not wait for the slowest
 _BYTES_A_SAMPLE = 4
 _USUAL_CORES = 2  # where the machine does not tell
@@ -29,13 +30,15 @@ def measure_workers(
     """Processes that read batches of `batch_size` faster than a step of `step_s` needs them.
 
     0: this process can. Reads some utterances for about `budget_s`. 0 also where the decoded
-    corpus fits its cache, without a transform.
+    corpus fits its cache, without a transform, and a batch is read no slower than learnt from.
     """
     decoded_bytes = _BYTES_A_SAMPLE * corpus.seconds * corpus.rate_hz * len(corpus.speeds)
-    if corpus.transform is None and decoded_bytes <= corpus.cache.budget_bytes:
-        return 0
+    is_cached = corpus.transform is None and decoded_bytes <= corpus.cache.budget_bytes
+    if is_cached:
+        budget_s = min(budget_s, _FEW_S)
     processes = batch_size * item_seconds(corpus, budget_s) / step_s
-    if processes <= _SMALL:
+    # What is decoded once may take as long as a step; on a fast device it would take many.
+    if processes <= (1.0 if is_cached else _SMALL):
         return 0
     free_cores = (cores or os.cpu_count() or _USUAL_CORES) - 1
     return min(math.ceil(_SPARE * processes), max(1, free_cores))

@@ -24,6 +24,9 @@ SILENCE = 1e-20
 # turn rounding into clicks.
 _LEAST_WEIGHT = 1e-3
 
+# cuFFT makes a plan for each number of frames, and keeps it: batches of like lengths share theirs.
+_CUDA_FRAMES = 16
+
 
 class Spectrogram(nn.Module):
     """Linear spectrogram of samples [B, N] as frames [B, T, n_fft // 2 + 1].
@@ -106,8 +109,12 @@ class Spectrogram(nn.Module):
             )
         # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the
         # same alone and in a batch.
-        padded = functional.pad(data, (self.framing.before, self.framing.after))
-        return samples.framed(self.unpadded(padded), self.framing)
+        behind = self.framing.after
+        if data.is_cuda:
+            behind += _lacking(data.shape[1], _CUDA_FRAMES * self.hop)
+        padded = functional.pad(data, (self.framing.before, behind))
+        frames = self.framing.count(data.shape[1])
+        return samples.framed(self.unpadded(padded)[:, :frames], self.framing)
 
     def unpadded(self, samples: Tensor) -> Tensor:
         """Transform, complex [B, T, n_fft // 2 + 1], of the whole windows in samples [B, N]."""
@@ -131,7 +138,11 @@ class Spectrogram(nn.Module):
         before_window = (self.n_fft - self.win) // 2
         after_window = self.n_fft - self.win - before_window
         window = functional.pad(self.window, (before_window, after_window))
-        frames = torch.fft.irfft(spectrum.zero_padding().data, self.n_fft) * window
+        data = spectrum.zero_padding().data
+        steps = data.shape[1]
+        if data.is_cuda:
+            data = functional.pad(data, (0, 0, 0, _lacking(steps, _CUDA_FRAMES)))
+        frames = torch.fft.irfft(data, self.n_fft)[:, :steps] * window
         weights = (spectrum.mask[:, :, None] * window.square()).to(frames.dtype)
         weight = self._overlap_add(weights).clamp(min=_LEAST_WEIGHT)
         data = self._overlap_add(frames) / weight
@@ -260,3 +271,13 @@ class Mel(Spectrogram):
         """Features [B, T, bands] of a transform."""
         frames = self.raw(spectrum)
         return self.compress(frames.with_data(frames.data @ self.filters))
+
+
+def _lacking(count: int, multiple: int) -> int:
+    """How many more make it a multiple.
+
+    Example:
+        >>> _lacking(100, 16), _lacking(96, 16)
+        (12, 0)
+    """
+    return -count % multiple

@@ -5,8 +5,9 @@ Shape letters: B utterances, T frames, F features, H hidden units.
 
 from __future__ import annotations
 
-FUT
 import sys
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn

@@ -16,9 +16,12 @@ def slow(samples: Tensor, generator: torch.Generator, utterance: Utterance) -> T
     return samples
 
 
-def test_a_corpus_that_fits_its_cache_needs_none(utterances: list[Utterance]) -> None:
+def test_a_corpus_that_fits_its_cache_needs_none_unless_steps_outrun_the_decoder(
+    utterances: list[Utterance],
+) -> None:
     corpus = Corpus(utterances, None, 16000)
-    assert measure_workers(corpus, batch_size=16, step_s=1e-9) == 0
+    assert measure_workers(corpus, batch_size=16, step_s=100.0, budget_s=0.02) == 0
+    assert measure_workers(corpus, batch_size=16, step_s=1e-9, cores=5, budget_s=0.02) == 4
 
 
 def test_long_steps_need_none_and_short_ones_all_cores_but_one(

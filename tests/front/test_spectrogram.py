@@ -10,6 +10,7 @@ import torch
 
 from ctcasr.front import Mel, Spectrogram
 from ctcasr.seq import Seq
+from tests.fixtures.pretended_cuda import pretended_cuda
 
 RATE = 8000
 
@@ -135,3 +136,34 @@ def test_digital_silence_has_a_finite_gradient() -> None:
             Seq(row, (800,), Fraction(RATE))
         ).data.sum().backward()
         assert row.grad is not None and bool(torch.isfinite(row.grad).all())
+
+
+def test_on_cuda_batches_of_like_lengths_share_a_transform() -> None:
+    spectrogram = Spectrogram(16000)
+    lengths = (16000, 16100, 17000, 20000)
+    frames = {}
+    shapes = set()
+    with pretended_cuda() as device:
+        window = spectrogram.window.to("cuda")
+        spectrogram.window = window
+        for length in lengths:
+            samples = Seq.stack([torch.zeros(length)], 16000).to("cuda")
+            noted = device.fresh()
+            spectrum = spectrogram.transform(samples)
+            frames[length] = spectrum.data.shape[1]
+            shapes |= noted.transforms
+            assert spectrogram.inverse(spectrum, samples).data.shape == (1, length)
+    assert frames == {length: length // 160 + 1 for length in lengths}
+    assert len(shapes) == 2
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_sees_what_a_cpu_sees() -> None:
+    spectrogram = Spectrogram(16000)
+    samples = Seq.stack([torch.randn(16100), torch.randn(9000)], 16000)
+    wanted = spectrogram.transform(samples)
+    spectrum = spectrogram.cuda().transform(samples.to("cuda"))
+    torch.testing.assert_close(spectrum.data.cpu(), wanted.data, atol=1e-4, rtol=1e-4)
+    back = spectrogram.inverse(spectrum, samples.to("cuda"))
+    torch.testing.assert_close(back.data.cpu(), samples.data, atol=1e-4, rtol=1e-4)

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ctcasr.net import RecurrentLayer, RecurrentStack, SequenceBatchNorm
+from ctcasr.net.rnn import _reversal, _run_turned, _turn
 from ctcasr.seq import Seq
 
 KINDS = {"gru": nn.GRU, "lstm": nn.LSTM, "rnn": nn.RNN}
@@ -111,3 +112,38 @@ def test_unknown_words_raise() -> None:
         RecurrentLayer("gro", 5, 4, True)
     with pytest.raises(ValueError, match=r"'every', 'input' or 'none'.*'some'"):
         RecurrentStack("gru", 5, 4, 1, norm="some")
+
+
+def test_turning_rows_around_is_undone_by_itself_also_backwards() -> None:
+    x = batch(4, 2)
+    data = x.data.double().requires_grad_()
+    turned = _reversal(x)
+    assert torch.equal(_turn(_turn(data, turned), turned), data)
+    assert torch.equal(_turn(data, turned)[1, :2], data[1, :2].flip(0))
+    assert torch.autograd.gradcheck(lambda values: _turn(values, turned), data)
+    assert torch.autograd.gradgradcheck(lambda values: _turn(values, turned).square(), data)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_directions_at_once_give_what_one_after_the_other_gives(kind: str) -> None:
+    torch.manual_seed(3)
+    layer = RecurrentLayer(kind, 64, 64, True).cuda()
+    x = batch(*[200 - 3 * row for row in range(16)], features=64).to("cuda")
+    wanted: list[torch.Tensor] = []
+    for _ in range(20):  # memory that was given away too early would show now and then
+        data = x.data.clone().requires_grad_()
+        layer.zero_grad()
+        rows = x.with_data(data * 1.0)
+        outputs = layer(rows).data
+        outputs.square().sum().backward()
+        found = [outputs.detach(), data.grad, *[p.grad for p in layer.parameters()]]
+        wanted = wanted or [tensor.clone() for tensor in found]
+        assert all(map(torch.equal, found, wanted))
+    turned = _reversal(x)
+    assert layer.backwards is not None
+    alone = torch.cat(
+        (layer.forwards(x.data)[0], _run_turned(layer.backwards, x.data, turned)), dim=2
+    )
+    assert torch.equal(x.with_data(alone).zero_padding().data, wanted[0])
