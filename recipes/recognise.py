@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from ctcasr.batch import Utterance
+from ctcasr.ctc import StarSchedule
 from ctcasr.data import AudioError, Corpus, Loader, read_manifest, read_sounds
 from ctcasr.data.plan import Order
 from ctcasr.front import Augment, SpecAugment
@@ -81,6 +82,9 @@ class Settings(RunSettings):
         "CR-CTC: two augmented copies of each batch must agree, with this weight (0.2); "
         "twice the time",
     )
+    star: str = option(
+        "", "nats that leaving a wrong transcript costs: LABEL,GAP, each one number or FIRST:LAST"
+    )
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -124,13 +128,14 @@ def prepare(s: Settings, world: World) -> Parts:
         seed=s.seed,
         **world.share,
     )
+    star = StarSchedule.parse(s.star, s.epochs * len(train_loader)) if s.star else None
     task = Recognise(
         build(spec, tokenizer.size),
         tokenizer,
         spec_to(spec),
         augmentation(s, spec.front.rate_hz),
         round(s.augment_from * len(train_loader)),
-        Objective(s.consistency),
+        Objective(s.consistency, star=star),
     )
     sounds = read_manifests(s.noise, s.rooms)
     return Parts(task, train_loader, dev_loader, recordings=[*train, *dev, *sounds])
