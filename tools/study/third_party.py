@@ -140,7 +140,7 @@ def rnnoise(samples: Samples, rate_hz: int) -> Samples:
     def process(frame: Samples) -> Samples:
         given = np.ascontiguousarray(LOUDEST * frame)
         made = np.zeros_like(given)
-        package.lib.rnnoise_process_frame(state, _pointer(given), _pointer(made))
+        package.lib.rnnoise_process_frame(state, _pointer(made), _pointer(given))
         return made / np.float32(LOUDEST)
 
     enhanced = by_frames(at_rate(samples, rate_hz, FULL_BAND_HZ), package.FRAME_SIZE, process)
