@@ -1,0 +1,172 @@
+"""Time and memory of a loss without logits beside projection and `ctc_loss`, both with backward.
+
+    python tools/bench/linear.py --threads 2 --pairs 7 --markdown
+    python tools/bench/linear.py --shapes 8,1500,32000,120 --pairs 1 --only linear
+
+Interleaved pairs; a ratio is the median over rounds of our seconds by those of the plain way, with
+its 95 % bootstrap interval. Memory is the highest point of one call in a process of its own beyond
+what was there before: in all, and without the gradients of frames, weight and bias, which either
+way has to give. Differences are relative to the largest gradient of the plain way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _pairs import interleaved, ratio
+from ctc import CLEAR, Shape, processor, resident_bytes
+
+from ctcasr.ctc import ctc_loss, ctc_loss_linear
+
+SHAPES = ("32,400,500,60", "16,2000,5000,200", "8,1500,32000,120")
+WARM_UP = Shape(2, 20, 300, 3)
+MIB = 2**20
+
+
+class Problem(NamedTuple):
+    """Leaves that want gradients, and what is said in each row."""
+
+    leaves: tuple[Tensor, Tensor, Tensor]  # hidden [B, T, D], weight [C, D], bias [C]
+    targets: Tensor
+    frames: list[int]
+    labels: list[int]
+
+    @staticmethod
+    def random(shape: Shape, width: int) -> Problem:
+        """Of noise."""
+        generator = torch.Generator().manual_seed(0)
+        hidden = torch.randn(shape.batch, shape.frames, width, generator=generator)
+        weight = torch.randn(shape.classes, width, generator=generator) / width**0.5
+        size = (shape.batch, shape.labels)
+        targets = torch.randint(1, shape.classes, size, generator=generator)
+        leaves = (hidden, weight, torch.zeros(shape.classes))
+        for leaf in leaves:
+            leaf.requires_grad_()
+        rows = shape.batch
+        return Problem(leaves, targets, [shape.frames] * rows, [shape.labels] * rows)
+
+    def forget(self) -> None:
+        """No gradients any more."""
+        for leaf in self.leaves:
+            leaf.grad = None
+
+    def gradients(self) -> list[Tensor]:
+        """Those of all leaves."""
+        return [leaf.grad for leaf in self.leaves if leaf.grad is not None]
+
+
+def plain(problem: Problem) -> Tensor:
+    """Projection, then the loss of the logits."""
+    hidden, weight, bias = problem.leaves
+    logits = F.linear(hidden, weight, bias)
+    loss = ctc_loss(logits, problem.targets, problem.frames, problem.labels, reduction="sum")
+    loss.backward()
+    return loss.detach()
+
+
+def linear(problem: Problem) -> Tensor:
+    """All in one."""
+    loss = ctc_loss_linear(
+        *problem.leaves, problem.targets, problem.frames, problem.labels, reduction="sum"
+    )
+    loss.backward()
+    return loss.detach()
+
+
+WAYS: dict[str, Callable[[Problem], Tensor]] = {"plain": plain, "linear": linear}
+
+
+def peak_bytes(name: str, shape: Shape, width: int, threads: int) -> tuple[float, float]:
+    """Extra memory at the highest point of one call, and what of it are the gradients."""
+    torch.set_num_threads(threads)
+    WAYS[name](Problem.random(WARM_UP, width))
+    problem = Problem.random(shape, width)
+    before = resident_bytes("VmRSS")
+    CLEAR.write_text("5")  # resets the high-water mark
+    WAYS[name](problem)
+    extra = resident_bytes("VmHWM") - before
+    gradients = sum(gradient.nbytes for gradient in problem.gradients())
+    return float(extra), float(gradients)
+
+
+def seconds_of(name: str, problem: Problem) -> float:
+    """One call."""
+    problem.forget()
+    started = time.perf_counter()
+    WAYS[name](problem)
+    return time.perf_counter() - started
+
+
+def difference(problem: Problem) -> float:
+    """The largest difference of gradients, relative to the largest of each leaf."""
+    problem.forget()
+    plain(problem)
+    wanted = [gradient.clone() for gradient in problem.gradients()]
+    problem.forget()
+    linear(problem)
+    worst = 0.0
+    for one, other in zip(wanted, problem.gradients(), strict=True):
+        worst = max(worst, float((one - other).abs().max() / one.abs().max()))
+    return worst
+
+
+def measure(shape: Shape, arguments: argparse.Namespace) -> list[list[str]]:
+    """The cells of each way."""
+    names = [arguments.only] if arguments.only else list(WAYS)
+    problem = Problem.random(shape, arguments.width)
+    for name in names:
+        seconds_of(name, problem)  # compiles, allocates
+    ways = {name: lambda name=name: seconds_of(name, problem) for name in names}
+    seconds = interleaved(ways, arguments.pairs)
+    rows = []
+    for name in names:
+        with multiprocessing.get_context("spawn").Pool(1) as fresh:
+            wanted = (name, shape, arguments.width, arguments.threads)
+            extra, gradients = fresh.apply(peak_bytes, wanted)
+        compared = ["", ""]
+        if name == "linear" and len(names) == len(WAYS):
+            times = ratio(seconds["linear"], seconds["plain"])
+            compared = [str(times), f"{difference(problem):.0e}"]
+        cells = [str(tuple(shape)), name, f"{statistics.median(seconds[name]):.2f}", *compared]
+        rows.append([*cells, f"{extra / MIB:.0f}", f"{(extra - gradients) / MIB:.0f}"])
+    return rows
+
+
+def main() -> None:
+    """Print a table of every shape."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--shapes", nargs="+", default=SHAPES, metavar="B,T,C,S")
+    parser.add_argument("--width", type=int, default=512, help="D, inputs of the last layer")
+    parser.add_argument("--pairs", type=int, default=7, help="interleaved runs of both")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--only", choices=tuple(WAYS), help="one way alone")
+    parser.add_argument("--markdown", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    head = ["(B, T, C, S)", "", "s", "times plain", "difference"]
+    head += ["extra MiB", "without gradients"]
+    print(f"{processor()}, {arguments.threads} threads, D = {arguments.width}\n")
+    if arguments.markdown:
+        print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for text in arguments.shapes:
+        for cells in measure(Shape.parse(text), arguments):
+            row = f"| {' | '.join(cells)} |" if arguments.markdown else "  ".join(cells)
+            print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
