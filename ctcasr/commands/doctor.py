@@ -9,12 +9,15 @@ from pathlib import Path
 
 import torch
 
+from ctcasr.audit import Training, audit_by_training
 from ctcasr.commands.progress import progress_bar
 from ctcasr.data import read_manifest
 from ctcasr.doctor.examination import Examination, examine
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec
+from ctcasr.show.audit_page import write_audit_page
+from ctcasr.show.audit_table import audit_table
 from ctcasr.show.findings_table import table
 from ctcasr.show.run_page import write_page
 from ctcasr.show.terminal import TextConsole
@@ -66,6 +69,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=int, metavar="N", help="files read at once (default: one per core)"
     )
+    parser.add_argument(
+        "--audit",
+        metavar="TIME",
+        help="judge the transcripts too, by networks that are trained for so long, as 15m",
+    )
+    parser.add_argument(
+        "--audit-out", default="audit", metavar="DIR", help="where that is written (default: audit)"
+    )
     parser.add_argument("--json", action="store_true", help="findings as JSON")
 
 
@@ -84,7 +95,25 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps(findings, ensure_ascii=False, allow_nan=False, indent=1))
     else:
         TextConsole(highlight=False).print(table(examination))
-    return 1 if examination.hurts else 0
+    transcripts_hurt = bool(arguments.audit) and audit_transcripts(arguments)
+    return 1 if examination.hurts or transcripts_hurt else 0
+
+
+def audit_transcripts(arguments: argparse.Namespace) -> bool:
+    """Whether so many transcripts are wrong that training would be hurt; writes what was found."""
+    audit = audit_by_training(
+        arguments.manifest,
+        Training(net=arguments.net, budget=arguments.audit),
+        text=arguments.text,
+        digits=arguments.digits,
+    )
+    out = Path(arguments.audit_out)
+    audit.write(out)
+    page = write_audit_page(audit, out)
+    if not arguments.json:
+        TextConsole(highlight=False).print(audit_table(audit))
+        print(page)
+    return audit.hurts
 
 
 def examine_corpus(arguments: argparse.Namespace) -> Examination:

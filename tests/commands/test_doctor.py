@@ -81,3 +81,8 @@ def test_every_slug_is_explained_in_the_manual() -> None:
     root = Path(__file__).resolve().parents[2]
     manual = (root / "docs" / "doctor.md").read_text(encoding="utf-8")
     assert not {slug for slug in SLUGS if f"`{slug}`" not in manual}
+
+
+def test_the_audit_needs_enough_lines_and_says_so(healthy: Make, capsys: Any) -> None:
+    assert main(["doctor", str(healthy(12).write()), "--audit", "5s"]) == 1
+    assert "lines together" in capsys.readouterr().err
