@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ Observer = Callable[[Tensor, LossCall], None]
 """Called with a loss and what it was computed from; it changes neither."""
 
 observers: list[Observer] = []
+_silence = threading.local()
 
 
 @contextmanager
@@ -43,8 +45,34 @@ def observed(observer: Observer) -> Iterator[None]:
         >>> rows
         [2]
     """
-    observers.append(observer)
+
+    def observe(loss: Tensor, call: LossCall) -> None:
+        if not getattr(_silence, "kept", False):
+            observer(loss, call)
+
+    observers.append(observe)
     try:
         yield
     finally:
-        observers.remove(observer)
+        observers.remove(observe)
+
+
+@contextmanager
+def unobserved() -> Iterator[None]:
+    """Within, nobody is told of this thread's losses: they measure, and are no part of a training.
+
+    Example:
+        >>> import torch
+        >>> from ctcasr.ctc import ctc_loss
+        >>> losses = []
+        >>> with observed(lambda loss, call: losses.append(loss)), unobserved():
+        ...     loss = ctc_loss(torch.zeros(2, 3, 2), torch.tensor([[1], [1]]), [3, 3], [1, 1])
+        >>> losses
+        []
+    """
+    before = getattr(_silence, "kept", False)
+    _silence.kept = True
+    try:
+        yield
+    finally:
+        _silence.kept = before

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import CTCLoss, ctc_loss, functional
-from ctcasr.ctc.observers import LossCall, observed, observers
+from ctcasr.ctc.observers import LossCall, observed, observers, unobserved
 
 LOGITS = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
 TARGETS = torch.tensor([[1, 2], [3, 0]])
@@ -60,3 +60,13 @@ def test_a_transform_of_torch_func_tells_nobody() -> None:
     with observed(lambda loss, call: calls.append(call)):
         torch.func.grad(WAYS["ctc_loss"])(LOGITS)
     assert calls == []
+
+
+def test_nobody_is_told_of_losses_that_only_measure() -> None:
+    seen: list[Tensor] = []
+    scores = torch.zeros(1, 4, 3)
+    with observed(lambda loss, call: seen.append(loss)):
+        with unobserved(), unobserved():
+            ctc_loss(scores, torch.tensor([[1]]), [4], [1])
+        ctc_loss(scores, torch.tensor([[1]]), [4], [1])
+    assert len(seen) == 1
