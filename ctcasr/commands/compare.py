@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -77,6 +78,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"names of the fields that hold {', '.join(ROLES)}",
     )
     parser.add_argument(
+        "--only",
+        default="",
+        metavar="NAME,NAME",
+        help="systems of files that hold several, as 'R1: *': each more is in the family of tests",
+    )
+    parser.add_argument(
+        "--without", default="", metavar="NAME,NAME", help="systems to leave out, as '*: clean'"
+    )
+    parser.add_argument(
         "--find",
         type=float,
         metavar="POINTS",
@@ -106,6 +116,8 @@ def run(arguments: argparse.Namespace) -> int:
         manifest=arguments.manifest,
         columns=columns_of(arguments.columns),
         sensitivity=listed(arguments.sensitivity),
+        only=listed(arguments.only),
+        without=listed(arguments.without),
         wanted=wanted,
     )
     return 0
@@ -120,6 +132,8 @@ def compare(
     manifest: str | None = None,
     columns: dict[str, str] | None = None,
     sensitivity: Sequence[str] = (),
+    only: Sequence[str] = (),
+    without: Sequence[str] = (),
     wanted: float | None = None,
 ) -> Comparison:
     """The whole comparison of [NAME=]FILE results: files in `out`; prints the tables.
@@ -138,6 +152,7 @@ def compare(
     for place in results:
         name, path = label_of(place)
         systems += reader.systems(Path(path), name)
+    systems = chosen_systems(systems, only, without)
     references = references_of(systems, given)
     comparison = compare_systems(systems, references, setting, sensitivity)
     TextConsole(highlight=False, width=table_width()).print(
@@ -148,6 +163,39 @@ def compare(
     page = write_comparison_page(out / "page.html", title, comparison, setting, wanted)
     print(f"details: {', '.join(str(path) for path in (*paths, page))}")
     return comparison
+
+
+def chosen_systems(
+    systems: Sequence[System], only: Sequence[str], without: Sequence[str]
+) -> list[System]:
+    """Those whose names a pattern of `only` fits (all without one) and none of `without`.
+
+    Raises:
+        ValueError: for a pattern that fits none.
+    """
+    names = [system.name for system in systems]
+    for pattern in (*only, *without):
+        if not fnmatch.filter(names, pattern):
+            raise ValueError(
+                f"expected the name of a system, or a pattern of names; {pattern!r} is none of "
+                f"{', '.join(names)}"
+            )
+    chosen = []
+    for system in systems:
+        is_wanted = not only or fits(system.name, only)
+        if is_wanted and not fits(system.name, without):
+            chosen.append(system)
+    return chosen
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a name is one of some patterns, where * stands for anything.
+
+    Example:
+        >>> fits("R1: clean", ["*: clean"]), fits("R1: noisy", ["*: clean"])
+        (True, False)
+    """
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def facts_alone(answers: Sequence[Answer], has_references: bool) -> list[Answer]:

@@ -213,7 +213,11 @@ def grouping_of(utterances: Sequence[str], references: References, block: str = 
     by_itself = {utterance: utterance for utterance in utterances}
     speakers = _values(utterances, references, SPEAKER)
     sources = _values(utterances, references, SOURCE)
-    rank_unit, ranked = (SPEAKER, speakers) if speakers else (UTTERANCE, by_itself)
+    rank_unit = UTTERANCE
+    ranked = by_itself
+    if len(set(speakers.values())) > 1:  # of one speaker no test of ranks can tell anything
+        rank_unit = SPEAKER
+        ranked = speakers
     if block == UTTERANCE:
         return Grouping(UTTERANCE, by_itself, rank_unit, ranked)
     if block:

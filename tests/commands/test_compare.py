@@ -72,6 +72,8 @@ def test_a_manifest_brings_strata_and_blocks(results: Path) -> None:
     ("flags", "message"),
     [
         (["--normaliser", "nobody"], "normaliser: expected none, ctcasr"),
+        (["--without", "C"], "'C' is none of"),
+        (["--only", "good"], "at least two systems"),
         (["--block", "room"], "--block room: expected a field"),
         (["--columns", "text=x"], "--columns: expected id or"),
         (["--draws", "10"], "draws: expected at least 1000"),
@@ -89,3 +91,20 @@ def test_what_is_wrong_is_told_in_a_sentence(
 def test_names_of_systems_and_columns() -> None:
     assert label_of("Whisper tiny=a/b.trn") == ("Whisper tiny", "a/b.trn")
     assert columns_of("id=uid, hypothesis=asr") == {"id": "uid", "hypothesis": "asr"}
+
+
+def test_enhancers_are_compared_with_each_other_by_rows_of_score_enhanced(tmp_path: Path) -> None:
+    lines = ["scene,part,recogniser,condition,status,reference,hypothesis,noise"]
+    heard = {"clean": "one two", "noisy": "x x", "mask": "one x"}
+    for number in range(30):
+        for judge in ("R1", "R2"):
+            for condition, text in heard.items():
+                lines.append(f"S{number},test,{judge},{condition},ok,one two,{text},n{number % 3}")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    flags = ["--only", "R1: *", "--without", "*: clean", "--draws", "1000"]
+    assert main(["compare", str(rows), "--out", str(tmp_path / "out"), *flags]) == 0
+    found = json.loads((tmp_path / "out" / "scores.json").read_text(encoding="utf-8"))
+    (pair,) = found["pairs"]
+    assert (pair["first"], pair["second"], pair["better"]) == ("R1: noisy", "R1: mask", "R1: mask")
+    assert set(found["strata"]) == {"noise"}

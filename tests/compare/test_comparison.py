@@ -96,6 +96,8 @@ def test_units_are_speakers_from_twenty_on_or_what_is_asked_for() -> None:
     assert grouping_of(names, many).unit == "speaker"
     assert grouping_of(names, few).unit == "utterance"
     assert grouping_of(names, few, "noise").unit == "noise"
+    assert grouping_of(names, many).rank_unit == "speaker"
+    assert grouping_of(names, few).rank_unit == "utterance", "one speaker has no ranks"
     assert grouping_of(names, many, "utterance").unit == "utterance"
     with pytest.raises(ValueError, match=r"--block room: expected a field .* known are speaker"):
         grouping_of(names, many, "room")
