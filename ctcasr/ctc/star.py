@@ -57,7 +57,7 @@ class Star:
         ...     logits, torch.tensor([[1, 2]]), *lengths, star=star, return_report=True
         ... )
         >>> [round(float(share), 2) for share in report.label_star[0]]     # of its frames
-        [0.0, 0.89]
+        [0.11, 0.92]
     """
 
     label_cost: Cost = math.inf

@@ -13,7 +13,14 @@ from ctcasr.ctc.batch import CtcBatch, CtcOutput, to_device
 from ctcasr.ctc.reference import frame_padding
 from ctcasr.ctc.report import CtcReport, from_output
 from ctcasr.ctc.star import NEVER, Star, of_rows
-from ctcasr.ctc.star_words import costs_of_words, emissions_of, log_partition, word_lattice
+from ctcasr.ctc.star_words import (
+    WordLattice,
+    costs_of_words,
+    emissions_of,
+    log_partition,
+    with_words,
+    word_lattice,
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +46,10 @@ class StarReport(CtcReport):
     def summary(self) -> dict[str, float]:
         """As of every report, and label_star: the mean of the labels' shares."""
         plain = super().summary()
-        labels = torch.cat([row.double() for row in self.label_star]) if self.label_star else None
-        known = labels is not None and labels.numel() > 0
-        plain["label_star"] = float(labels.nanmean()) if known else 0.0  # type: ignore[union-attr]
+        plain["label_star"] = 0.0
+        rows = [row.double() for row in self.label_star if row.numel()]
+        if rows:
+            plain["label_star"] = float(torch.cat(rows).nanmean())
         return plain
 
     def cpu(self) -> StarReport:
@@ -76,40 +84,92 @@ def report_of(
     posterior of a state; by a word's cost, which gives that of leaving the word.
     """
     device = scores.device
-    rows = len(ctc_batch.target_lengths)
-    words = star.words if star.bypasses_words else None
+    words = None
+    if star.bypasses_words:
+        words = star.words
     states = word_lattice(ctc_batch, words).to(device)
-    few = emissions_of(scores.detach(), log_probs.detach(), stars.detach(), ctc_batch)
+    seen = _differentiated(scores, log_probs, stars, ctc_batch, star, states)
+    label_star, gap_star = _star_shares(seen.gamma, scores, stars, ctc_batch, star)
+    plain = _plain_report(seen, scores, log_probs, ctc_batch)
+    columns = _plain_columns(plain)
+    columns["entropy"] = seen.entropy.to(plain.nll.dtype)
+    word_counts = [0] * len(ctc_batch.target_lengths)
+    if words is not None:
+        word_counts = _word_counts(words)
+    label_counts = ctc_batch.target_lengths
+    gap_counts = [count + 1 for count in label_counts]
+    return StarReport(
+        **columns,
+        label_star=_cut(label_star, label_counts),
+        gap_star=_cut(gap_star, gap_counts),
+        word_star=_cut(seen.left, word_counts),
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the derivatives of ln Z say."""
+
+    total: Tensor  # [B] ln Z
+    no_path: Tensor  # [B]
+    gamma: Tensor  # [B, T, S] posteriors of blanks and labels
+    left: Tensor  # [B, W] posteriors of leaving words
+    entropy: Tensor  # [B] nats; NaN where there is no path
+
+
+def _differentiated(
+    scores: Tensor,
+    log_probs: Tensor,
+    stars: Tensor,
+    ctc_batch: CtcBatch,
+    star: Star,
+    states: WordLattice,
+) -> _Seen:
+    """ln Z and its derivatives: by an emission and by the cost of a word."""
+    device = scores.device
+    rows = len(ctc_batch.target_lengths)
+    few = emissions_of(
+        scores.detach(),
+        log_probs.detach(),
+        stars.detach(),
+        ctc_batch,
+    )
     costs = costs_of_words(star, rows, states.words, device).detach().clone()
     lengths = to_device(ctc_batch.input_lengths, device)
     with torch.enable_grad():
         few.requires_grad_()
         costs.requires_grad_()
-        word_columns = few[..., -1:].expand(-1, -1, states.words)
-        emissions = torch.cat([few[..., :-1], word_columns], 2)
+        emissions = with_words(few, states.words)
         total = log_partition(emissions, lengths, states, costs)
         occupancy, by_cost = torch.autograd.grad(
-            total.sum(), (few, costs), materialize_grads=True, allow_unused=True
+            total.sum(),
+            (few, costs),
+            materialize_grads=True,
+            allow_unused=True,
         )
-    no_path = total.detach() < -NEVER / 2
-    gamma = occupancy.masked_fill(no_path[:, None, None], 0.0)
-    label_star, gap_star = _star_shares(gamma[..., :-1], scores, stars, ctc_batch, star)
-    plain = _plain_report(gamma, scores, log_probs, ctc_batch, total.detach(), no_path)
-    columns = _plain_columns(plain)
+    total = total.detach()
+    no_path = total < -NEVER / 2
+    visited = occupancy.masked_fill(no_path[:, None, None], 0.0)
     # ln P(path) is the sum of its emissions less its costs; its mean is minus the entropy.
-    emitted = (gamma * few.detach()).sum((1, 2))
+    emitted = (visited * few.detach()).sum((1, 2))
     paid = (-by_cost * costs.detach()).sum(1)
-    entropy = (total.detach() - emitted + paid).clamp_min(0.0).to(plain.nll.dtype)
-    columns["entropy"] = entropy.masked_fill(no_path, torch.nan)
-    word_counts = [0] * rows
-    if words is not None:
-        word_counts = [int(numbers.max()) + 1 if len(numbers) else 0 for numbers in words]
-    return StarReport(
-        **columns,
-        label_star=_cut(label_star, ctc_batch.target_lengths),
-        gap_star=_cut(gap_star, [count + 1 for count in ctc_batch.target_lengths]),
-        word_star=_cut(-by_cost, word_counts),
+    entropy = (total - emitted + paid).clamp_min(0.0)
+    return _Seen(
+        total=total,
+        no_path=no_path,
+        gamma=visited[..., :-1],
+        left=-by_cost,
+        entropy=entropy.masked_fill(no_path, torch.nan),
     )
+
+
+def _word_counts(words: Tensor) -> list[int]:
+    """Words of each row."""
+    counts = []
+    for numbers in words:
+        highest = int(numbers.max()) if numbers.numel() else -1
+        counts.append(highest + 1)
+    return counts
 
 
 def _cut(padded: Tensor, counts: Iterable[int]) -> tuple[Tensor, ...]:
@@ -128,30 +188,43 @@ def _star_shares(
     precise = stars.detach().double()
     beside_labels = precise - of_rows(star.label_cost, precise)[:, None]
     beside_blanks = precise - of_rows(star.gap_cost, precise)[:, None]
-    of_label = (beside_labels[..., None] - label_scores).nan_to_num(0.0).exp()
-    of_blank = (beside_blanks - blank_scores).nan_to_num(0.0).exp()
+    share_of_label = _share(beside_labels[..., None], label_scores)
+    share_of_blank = _share(beside_blanks[..., None], blank_scores[..., None])
     in_label = gamma[..., 1::2]
-    starred = (in_label * of_label).sum(1)
-    gap_star = (gamma[..., 0::2] * of_blank[..., None]).sum(1)
+    in_gap = gamma[..., 0::2]
+    starred = (in_label * share_of_label).sum(1)
+    gap_star = (in_gap * share_of_blank).sum(1)
     return starred / in_label.sum(1), gap_star
 
 
-def _plain_report(
-    gamma: Tensor,
-    scores: Tensor,
-    log_probs: Tensor,
-    ctc_batch: CtcBatch,
-    total: Tensor,
-    no_path: Tensor,
-) -> CtcReport:
+def _share(part: Tensor, whole: Tensor) -> Tensor:
+    """The share that a part has of what is emitted, of the logarithms of both."""
+    difference = part - whole
+    return difference.nan_to_num(0.0).exp()
+
+
+def _plain_report(seen: _Seen, scores: Tensor, log_probs: Tensor, ctc_batch: CtcBatch) -> CtcReport:
     """What every report tells; the blank's occupancy is that of its states, star and all."""
-    occupancy = torch.zeros_like(scores, dtype=torch.float64)
-    classes = torch.full(gamma.shape[::2], ctc_batch.blank, device=scores.device)
+    rows, _, states = seen.gamma.shape
+    classes = torch.full(
+        (rows, states),
+        ctc_batch.blank,
+        device=scores.device,
+    )
     classes[:, 1:-1:2] = ctc_batch.padded().to(scores.device)
-    occupancy.scatter_add_(2, classes[:, None].expand_as(gamma), gamma)
+    class_of_state = classes[:, None].expand_as(seen.gamma)
+    occupancy = torch.zeros_like(scores, dtype=torch.float64)
+    occupancy.scatter_add_(2, class_of_state, seen.gamma)
     padding = frame_padding(scores, ctc_batch)
-    spread = ((gamma.sum(2) - 1).abs() * ~padding).amax(1) if gamma.shape[1] else total * 0
-    nll = (-total).masked_fill(no_path, torch.inf).to(scores.dtype)
-    grad = -occupancy.masked_fill(padding[..., None], 0.0).to(scores.dtype)
-    output = CtcOutput(nll, grad, spread.masked_fill(no_path, 0.0).float())
+    spread = torch.zeros_like(seen.total)
+    if seen.gamma.shape[1]:
+        astray = (occupancy.sum(2) - 1).abs()
+        spread = astray.masked_fill(padding, 0.0).amax(1)
+    nll = (-seen.total).masked_fill(seen.no_path, torch.inf)
+    grad = -occupancy.masked_fill(padding[..., None], 0.0)
+    output = CtcOutput(
+        nll.to(scores.dtype),
+        grad.to(scores.dtype),
+        spread.masked_fill(seen.no_path, 0.0).float(),
+    )
     return from_output(log_probs.detach(), ctc_batch, output)

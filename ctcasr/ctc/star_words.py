@@ -9,6 +9,7 @@ label j + 1. Autograd differentiates the recursion, which gives the posteriors o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,51 +49,93 @@ def word_lattice(ctc_batch: CtcBatch, words: Tensor | None) -> WordLattice:
     Raises:
         InputError: words that are not numbered as the labels are.
     """
+    spans = []
+    for row in range(len(ctc_batch.target_lengths)):
+        spans.append(_spans(ctc_batch, words, row))
+    most_words = max((len(of_row) for of_row in spans), default=0)
+    states = _chain(ctc_batch, most_words)
+    chain = states.sources.shape[1] - most_words
+    for row, of_row in enumerate(spans):
+        last_blank = 2 * ctc_batch.target_lengths[row]
+        last_label = max(last_blank - 1, 0)
+        states.ends[row, last_label : last_blank + 1] = True
+        for word, span in enumerate(of_row):
+            state = chain + word
+            states.entries[row, state, 1:] = True
+            states.starts[row, state] = span.first == 0
+            states.ends[row, state] = span.behind == last_blank
+            _join(states.sources[row], state, span, chain)
+            if word and span.first == of_row[word - 1].last + 1:
+                states.sources[row, state, 3] = state - 1
+    return states
+
+
+class _Span(NamedTuple):
+    """The labels of a word, and the blanks beside them."""
+
+    first: int
+    last: int
+
+    @property
+    def before(self) -> int:
+        """State of the blank before the word."""
+        return 2 * self.first
+
+    @property
+    def behind(self) -> int:
+        """State of the blank behind the word."""
+        return 2 * self.last + 2
+
+
+def _chain(ctc_batch: CtcBatch, words: int) -> WordLattice:
+    """Blanks and labels connected as in plain CTC, and the states of words connected with nothing.
+
+    The ends are left to be marked.
+    """
     labels = ctc_batch.padded()
     rows, width = labels.shape
     chain = 2 * width + 1
-    spans = [_spans(ctc_batch, words, row) for row in range(rows)]
-    most_words = max((len(of_row) for of_row in spans), default=0)
-    states = chain + most_words
-    sources = torch.full((rows, states, _ROADS), states, dtype=torch.int64)
+    states = chain + words
+    nowhere = states
+    sources = torch.full(
+        (rows, states, _ROADS),
+        nowhere,
+        dtype=torch.int64,
+    )
     sources[:, :, 0] = torch.arange(states)
     sources[:, 1:chain, 1] = torch.arange(chain - 1)
     differs = labels[:, 1:] != labels[:, :-1]
-    below = torch.arange(1, chain - 2, 2).expand(rows, -1)
-    sources[:, 3:chain:2, 2] = torch.where(differs, below, states)
-    entries = torch.zeros((rows, states, _ROADS), dtype=torch.bool)
+    label_before = torch.arange(1, chain - 2, 2)
+    sources[:, 3:chain:2, 2] = torch.where(
+        differs,
+        label_before.expand(rows, -1),
+        nowhere,
+    )
     starts = torch.zeros((rows, states), dtype=torch.bool)
     starts[:, : min(2, chain)] = True
-    ends = torch.zeros((rows, states), dtype=torch.bool)
-    for row, of_row in enumerate(spans):
-        last = 2 * ctc_batch.target_lengths[row]
-        ends[row, max(last - 1, 0) : last + 1] = True
-        for word, (first_label, last_label) in enumerate(of_row):
-            state = chain + word
-            _join(sources[row], state, first_label, last_label, chain)
-            entries[row, state, 1:] = True
-            starts[row, state] = first_label == 0
-            ends[row, state] = 2 * (last_label + 1) == last
-        for word in range(1, len(of_row)):
-            if of_row[word][0] == of_row[word - 1][1] + 1:
-                sources[row, chain + word, 3] = chain + word - 1
-    return WordLattice(sources, entries, starts, ends, most_words)
+    return WordLattice(
+        sources=sources,
+        entries=torch.zeros((rows, states, _ROADS), dtype=torch.bool),
+        starts=starts,
+        ends=torch.zeros((rows, states), dtype=torch.bool),
+        words=words,
+    )
 
 
-def _join(sources: Tensor, state: int, first_label: int, last_label: int, chain: int) -> None:
+def _join(sources: Tensor, state: int, span: _Span, chain: int) -> None:
     """Connect the state of a word with the chain of its row."""
-    before = 2 * first_label  # the blank
-    sources[state, 1] = before
-    if before > 0:
-        sources[state, 2] = before - 1
-    behind = 2 * (last_label + 1)
-    sources[behind, 3] = state
-    if behind + 1 < chain:
-        sources[behind + 1, 3] = state
+    sources[state, 1] = span.before
+    if span.before > 0:
+        label_before = span.before - 1
+        sources[state, 2] = label_before
+    sources[span.behind, 3] = state
+    label_behind = span.behind + 1
+    if label_behind < chain:
+        sources[label_behind, 3] = state
 
 
-def _spans(ctc_batch: CtcBatch, words: Tensor | None, row: int) -> list[tuple[int, int]]:
-    """First and last label of each word of a row."""
+def _spans(ctc_batch: CtcBatch, words: Tensor | None, row: int) -> list[_Span]:
+    """The labels of each word of a row."""
     if words is None:
         return []
     count = ctc_batch.target_lengths[row]
@@ -101,19 +144,21 @@ def _spans(ctc_batch: CtcBatch, words: Tensor | None, row: int) -> list[tuple[in
             f"words: expected a number for each of the {count} labels of row {row}; "
             f"got {list(words.shape)}"
         )
-    spans: list[tuple[int, int]] = []
-    before = -1
+    spans: list[_Span] = []
+    word_before = -1
     for place, word in enumerate(words[row, :count].tolist()):
-        if word == len(spans) and word >= 0:
-            spans.append((place, place))
+        begins = word == len(spans)
+        goes_on = word == word_before and word >= 0
+        if begins:
+            spans.append(_Span(place, place))
+        elif goes_on:
+            spans[word] = _Span(spans[word].first, place)
         elif word >= 0:
-            if word != len(spans) - 1 or before != word:
-                raise InputError(
-                    f"words: expected 0, 1, 2, ... in row {row}, the labels of a word side by "
-                    f"side; got {word} at label {place}"
-                )
-            spans[word] = (spans[word][0], place)
-        before = word
+            raise InputError(
+                f"words: expected 0, 1, 2, ... in row {row}, the labels of a word side by "
+                f"side; got {word} at label {place}"
+            )
+        word_before = word
     return spans
 
 
@@ -123,22 +168,31 @@ def log_partition(
     """ln Z [B] of emissions [B, T, S + W] in float64; word_costs [B, W]."""
     rows, frames, width = emissions.shape
     nowhere = emissions.new_full((rows, 1), -NEVER)
-    no_cost = emissions.new_zeros((rows, width - states.words))
-    cost_of_state = torch.cat([no_cost, word_costs], 1)
-    toll = torch.where(states.entries, -cost_of_state[..., None], 0.0)
-    arriving = torch.where(states.starts, -cost_of_state, -NEVER)
-    alpha = torch.full_like(emissions[:, 0], -NEVER) if frames else arriving
+    chain = width - states.words
+    no_cost = emissions.new_zeros((rows, chain))
+    costs = torch.cat([no_cost, word_costs], 1)
+    toll = torch.where(states.entries, -costs[..., None], 0.0)
+    first = torch.where(states.starts, -costs, -NEVER)
     flat_sources = states.sources.reshape(rows, -1)
+    alpha = torch.full_like(first, -NEVER)
     for frame in range(frames):
+        arriving = first
         if frame:
             known = torch.cat([alpha, nowhere], 1)
-            roads = known.gather(1, flat_sources).view(rows, width, _ROADS)
-            arriving = (roads + toll).logsumexp(2)
+            roads = known.gather(1, flat_sources)
+            tolled = roads.view(rows, width, _ROADS) + toll
+            arriving = tolled.logsumexp(2)
         running = (frame < lengths)[:, None]
-        alpha = torch.where(running, arriving + emissions[:, frame], alpha)
-    total = torch.where(states.ends, alpha, -NEVER).logsumexp(1)
+        emitted = arriving + emissions[:, frame]
+        alpha = torch.where(running, emitted, alpha)
+    at_ends = torch.where(states.ends, alpha, -NEVER)
+    # Without a frame only the empty text has a path.
     no_frame = torch.where(states.ends[:, 0], 0.0, -NEVER)
-    return torch.where(lengths == 0, no_frame, total)
+    return torch.where(
+        lengths == 0,
+        no_frame,
+        at_ends.logsumexp(1),
+    )
 
 
 def emissions_of(scores: Tensor, log_probs: Tensor, stars: Tensor, ctc_batch: CtcBatch) -> Tensor:
@@ -177,9 +231,18 @@ def loss_of_words(
     device = scores.device
     states = word_lattice(ctc_batch, star.words).to(device)
     few = emissions_of(scores, log_probs, stars, ctc_batch)
-    emissions = torch.cat([few[..., :-1], few[..., -1:].expand(-1, -1, states.words)], 2)
-    costs = costs_of_words(star, len(ctc_batch.target_lengths), states.words, device)
+    emissions = with_words(few, states.words)
+    rows = len(ctc_batch.target_lengths)
+    costs = costs_of_words(star, rows, states.words, device)
     lengths = to_device(ctc_batch.input_lengths, device)
     total = log_partition(emissions, lengths, states, costs)
     no_path = total < -NEVER / 2
-    return (-total).masked_fill(no_path, torch.inf).to(scores.dtype)
+    nll = (-total).masked_fill(no_path, torch.inf)
+    return nll.to(scores.dtype)
+
+
+def with_words(few: Tensor, words: int) -> Tensor:
+    """Emissions [B, T, S + W] of those of blanks, labels and any word [B, T, S + 1]."""
+    chain = few[..., :-1]
+    anything = few[..., -1:]
+    return torch.cat([chain, anything.expand(-1, -1, words)], 2)
