@@ -22,7 +22,7 @@ from ctcasr.recognise.hypothesis import Hypothesis, Word
 from ctcasr.recognise.protocols import Transcriber
 from ctcasr.signal.pauses import INAUDIBLE_DB, find_cut, levels_db
 
-_BATCH_S = 20.0  # of pieces that are heard together
+_BATCH_S = 1.0  # of pieces that are heard together: on a CPU more of them cost only memory
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def transcribe_long(
         if waiting_s >= _BATCH_S:
             heard.hear(waiting, decoder)
             if progress is not None:
-                progress(min(round(piece.end_s), round(total_s)), round(total_s))
+                progress(round(min(piece.end_s, total_s)), round(total_s))
             waiting = []
             waiting_s = 0.0
     if waiting:
