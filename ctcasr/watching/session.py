@@ -99,6 +99,7 @@ class Watch:
         self._checked_at = -1  # the step of the last check
         self._checks = 0
         self._last_nll = math.nan  # at the last check
+        self._least_cer = math.inf  # at any check
 
     # a session ----------------------------------------------------------------------------------
 
@@ -257,7 +258,7 @@ class Watch:
             message = "a step was taken with a gradient that is not finite"
             self._event(Reason.GRADIENT_NOT_FINITE, message)
         if self._window_is_full(self._window.steps):
-            self._write(self._window.record(self.step))
+            self._write(self._window.record(self.step, self._care.seconds))
             self._window = self._window.following()
         if not self._calls.has_dev_part and self.step >= self._next_check:
             self._check()
@@ -326,10 +327,18 @@ class Watch:
             step=self.step,
             time_s=self._care.seconds,
             loss=dev["nll"],
+            best=self._is_best(dev["cer"]),
             metrics=metrics,
             report=dict(report_of(sound).summary()) if len(sound) else {},
             evidence=evidence,
         )
+
+    def _is_best(self, cer: float) -> bool:
+        """Whether fewer errors were made than at any check before."""
+        is_best = cer < self._least_cer
+        if is_best:
+            self._least_cer = cer
+        return is_best
 
     def _evidence_around(self, dev: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
         """Evidence of both parts, with all that calls, graph, network and inputs have shown."""

@@ -56,7 +56,7 @@ class Window:
         self.steps += 1
         self.signs = signs
 
-    def record(self, step: int) -> StepRecord:
+    def record(self, step: int, time_s: float) -> StepRecord:
         """All of it as a record."""
         signs = self.signs or StepSigns(lr=math.nan)
         details = dict(self.details)
@@ -70,6 +70,7 @@ class Window:
             no_path = None
         return StepRecord(
             step=step,
+            time_s=time_s,
             steps=self.steps,
             loss=loss,
             lr=signs.lr,

@@ -134,6 +134,11 @@ def test_a_run_folder_is_left_as_by_our_own_trainer(tmp_path: Path) -> None:
     checks = [record for record in records if isinstance(record, CheckRecord)]
     assert sum(record.steps or 0 for record in steps) == 60
     assert [check.step for check in checks] == [15, 30, 45, 60]
+    assert [check.metrics["cer"] for check in checks if check.best][-1] == min(
+        check.metrics["cer"] for check in checks
+    )
+    times_s = [record.time_s for record in records]
+    assert times_s == sorted(times_s)
     assert all(check.verdict is not None for check in checks)
     for line in (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines():
         json.loads(line)

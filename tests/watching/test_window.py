@@ -23,7 +23,7 @@ def test_losses_are_means_over_calls_and_rows_without_a_path_are_counted_apart()
     for targets in ([[1], [2]], [[1, 2, 3], [1] * 9]):
         assert window.add_lattice(report_of(rows(targets)))
     window.add_step(StepSigns(lr=0.1, grad_norm=2.0))
-    record = window.record(step=7)
+    record = window.record(step=7, time_s=1.0)
     losses = [float(report_of(rows(targets)).nll[0]) for targets in ([[1]], [[1, 2, 3]])]
     assert record.loss == pytest.approx(sum(losses) / 2)
     assert (record.step, record.steps, record.infeasible) == (7, 1, 1)
@@ -41,7 +41,7 @@ def test_steps_that_nobody_looked_at_have_no_loss_but_the_last_lattice() -> None
     window.add_lattice(report_of(rows([[1]])))
     following = window.following()
     following.add_step(StepSigns(lr=0.1))
-    record = following.record(step=1)
+    record = following.record(step=1, time_s=1.0)
     assert record.loss is None
     assert record.no_path is record.infeasible is None
     assert record.details["rows"] == window.details["rows"] == 1

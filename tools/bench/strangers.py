@@ -3,10 +3,13 @@
 A loop of one's own, a toy of reading (OCR), Lightning's Trainer, SpeechBrain's Brain and the
 Trainer of transformers. Each trains a small network on made-up digit strings for a second or two;
 each takes the same faults. The line that a user adds is `with session:`.
+
+python tools/bench/strangers.py ocr --steps 600 --out runs/ocr     # one of them, watched
 """
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -16,6 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+
+from ctcasr.watching.session import Watch
 
 DIGITS = 6
 SYMBOLS = DIGITS + 1  # the blank is 0
@@ -560,3 +565,27 @@ LOOPS: dict[str, Callable[[Run], nn.Module]] = {
     "transformers": transformers_loop,
 }
 """By name; those with a framework's name need it installed."""
+
+
+def main() -> None:
+    """Train one of them, watched closely; its page is written into `--out`."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("loop", choices=sorted(LOOPS))
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--out", help="folder of the records and the page")
+    parser.add_argument("--share", type=float, default=0.2, help="of the time, to look")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    session = Watch(out=arguments.out, decode=as_words, share=arguments.share)
+    LOOPS[arguments.loop](Run(steps=arguments.steps, session=session))
+
+
+def as_words(labels: Any) -> str:
+    """Digits as words of one letter."""
+    return " ".join(str(label - 1) for label in labels)
+
+
+if __name__ == "__main__":
+    main()
