@@ -70,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar="C",
         help="[NAME=] and CHECKPOINT (.pt, .onnx; several with commas: an ensemble), "
-        "module:function, file.py:function, 'command:PROGRAM ARGUMENTS' or "
+        "phones:LEXICON,CHECKPOINT, module:function, file.py:function, "
+        "'command:PROGRAM ARGUMENTS' or "
         "bundle:TORCHAUDIO_BUNDLE; may be given several times",
     )
     parser.add_argument(

@@ -12,6 +12,8 @@ from ctcasr.compare.command_judge import PREFIX, CommandJudge
 from ctcasr.compare.function_judge import FunctionJudge
 from ctcasr.compare.judge import Judge, JudgeError
 from ctcasr.compare.own_judge import OwnJudge
+from ctcasr.compare.phone_judge import PREFIX as PHONES
+from ctcasr.compare.phone_judge import PhoneJudge
 
 OWN = (".pt", ".onnx")
 _LABEL = re.compile(r"^([^=:/\\]*)=(.*)$", re.DOTALL)  # of a command, too, which may hold "="
@@ -21,7 +23,8 @@ def load_judge(name: str) -> Judge:
     """[NAME=] before a recogniser.
 
     That is the path of a checkpoint or of an ONNX file, several with commas between (an ensemble),
-    `module:function`, `file.py:function`, `command:PROGRAM ARGUMENTS` or `bundle:X`.
+    `phones:LEXICON,CHECKPOINT`, `module:function`, `file.py:function`,
+    `command:PROGRAM ARGUMENTS` or `bundle:X`.
 
     Raises:
         JudgeError: where there is none, or it may not judge.
@@ -29,6 +32,8 @@ def load_judge(name: str) -> Judge:
     label, target = _label(name)
     if target.startswith(PREFIX):
         return CommandJudge.load(target, label)
+    if target.startswith(PHONES):
+        return PhoneJudge.load(target, label)
     if target.startswith("bundle:"):
         bundle = BundleJudge(target)
         bundle.name = label or target
