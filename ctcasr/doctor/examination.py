@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ctcasr.data import Manifest, read_manifest
-from ctcasr.doctor import frames, leaks, sound, texts
+from ctcasr.doctor import frames, leaks, sound, texts, unlike, wording
 from ctcasr.doctor.finding import Finding, lines_of, plural
 from ctcasr.doctor.frames import Slack
 from ctcasr.doctor.listen import Sound, listen
@@ -76,7 +76,8 @@ def examine(
     if against is not None:
         other = read_manifest(against, strict=False)
         total += len(other)
-    listener = _Listener(model, sample, workers or os.cpu_count() or 1, total, progress)
+    workers = workers or os.cpu_count() or 1
+    listener = _Listener(model, sample, workers, total, progress, fingerprints=other is not None)
     sounds = listener.listen(corpus)
     budgets = frames.frame_budgets(sounds, model, tokenizer)
     findings = _findings(corpus, sounds, budgets, model.front.extract.rate_hz, tokenizer)
@@ -118,6 +119,8 @@ def _findings(
         *sound.doubles(sounds, texts.road(tokenizer)),
         *frames.too_few_frames(budgets),
         *frames.in_pace(budgets, tokenizer, rate_hz),
+        *unlike.unlike_others(sounds),
+        *wording.odd_wording(sounds, texts.road(tokenizer)),
     ]
 
 
@@ -130,6 +133,7 @@ class _Listener:
     workers: int
     total: int
     progress: Progress
+    fingerprints: bool
     done: int = 0
 
     def listen(self, corpus: Manifest) -> list[Sound]:
@@ -140,7 +144,8 @@ class _Listener:
         order = np.random.default_rng(0).permutation(len(corpus))
         whole = set(order[:wanted].tolist())
         sounds = []
-        for sound_of_line in listen(corpus.utterances, self.model, whole, self.workers):
+        heard = listen(corpus.utterances, self.model, whole, self.workers, self.fingerprints)
+        for sound_of_line in heard:
             sounds.append(sound_of_line)
             self.done += 1
             self.progress(self.done, self.total)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ctcasr.batch import Utterance
 from ctcasr.doctor.finding import Finding, lines_of, plural
+from ctcasr.doctor.fingerprint import Fingerprint, FingerprintIndex
 from ctcasr.doctor.listen import Sound
 from ctcasr.doctor.sound import SILENT
 from ctcasr.doctor.texts import closed_grammar
@@ -52,16 +53,19 @@ def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]
     for pair in files:
         known.update(utterance.where for utterance in pair.train + pair.valid)
     copies = []
-    for pair in _shared(train, valid, _content):
-        if not known.issuperset(utterance.where for utterance in pair.train + pair.valid):
+    for pair in [*_shared(train, valid, _content), *_alike(train, valid)]:
+        places = {utterance.where for utterance in pair.train + pair.valid}
+        if not known.issuperset(places):
             copies.append(pair)
+            known |= places
     if copies:
         findings.append(
             Finding(
                 "shared-audio",
                 "error",
-                f"{plural(len(copies), 'recording')} of train are in valid under another name: "
-                f"{copies[0].train[0].id} = {copies[0].valid[0].id}",
+                f"{plural(len(copies), 'recording')} of train are in valid under another name (its "
+                f"level, format, rate or ends may differ): {copies[0].train[0].id} = "
+                f"{copies[0].valid[0].id}",
                 "delete them from one of the two",
                 _lines(copies),
                 {"count": len(copies), "against_lines": _lines_of_valid(copies)},
@@ -78,6 +82,22 @@ def _content(sound: Sound) -> Hashable:
     if sound.signal is None or sound.signal.peak < SILENT:
         return None
     return sound.signal.digest
+
+
+def _alike(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Shared]:
+    """Recordings of valid that sound like one of train, by their fingerprints."""
+    index = FingerprintIndex([_fingerprint(sound) for sound in train])
+    pairs = []
+    for sound in valid:
+        own = _fingerprint(sound)
+        original = None if own is None else index.copy_of(own)
+        if original is not None:
+            pairs.append(Shared((train[original].utterance,), (sound.utterance,)))
+    return pairs
+
+
+def _fingerprint(sound: Sound) -> Fingerprint | None:
+    return None if sound.signal is None else sound.signal.fingerprint
 
 
 def _speakers(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]:

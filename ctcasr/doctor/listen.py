@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +18,9 @@ from ctcasr.batch import Utterance
 from ctcasr.data import AudioError, AudioInfo, audio_info, read_audio, resample
 from ctcasr.data.audio import read_channels
 from ctcasr.data.samples import CancelledChannels, NotFinite
+from ctcasr.doctor import speech
+from ctcasr.doctor.fingerprint import RATE_HZ, Fingerprint, fingerprint
+from ctcasr.doctor.speech import SpeechStats
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Seq
 
@@ -44,6 +47,8 @@ class SignalStats:
     kept: float  # power of the channels' mean over the mean power of the channels; 1 with one
     digest: bytes  # of the samples: equal where the sound is the same, whatever its name
     changing: Samples | None  # [F] bool: features that change over time; None: too few frames
+    speech: SpeechStats | None = None  # None: too short to tell
+    fingerprint: Fingerprint | None = None  # None: not asked for, or too short
 
 
 @dataclass(frozen=True)
@@ -66,21 +71,28 @@ class _Trouble(NamedTuple):
 
 
 def listen(
-    utterances: Sequence[Utterance], model: SpeechModel, whole: set[int], workers: int
+    utterances: Sequence[Utterance],
+    model: SpeechModel,
+    whole: set[int],
+    workers: int,
+    fingerprints: bool = False,
 ) -> Iterator[Sound]:
     """A Sound for each utterance, in order.
 
-    Those whose index is in `whole` are decoded, of the others the headers are read.
+    Those whose index is in `whole` are decoded, of the others the headers are read. With
+    `fingerprints`, what is decoded has one, by which copies are found.
     """
     # Threads, since decoding, resampling and Fourier transforms release the lock.
     with ThreadPoolExecutor(max(1, workers)) as pool:
         step = max(1, workers) * _AHEAD
         for start in range(0, len(utterances), step):
             part = range(start, min(len(utterances), start + step))
-            yield from pool.map(lambda i: _sound(utterances[i], model, i in whole), part)
+            yield from pool.map(
+                lambda i: _sound(utterances[i], model, i in whole, fingerprints), part
+            )
 
 
-def _sound(utterance: Utterance, model: SpeechModel, whole: bool) -> Sound:
+def _sound(utterance: Utterance, model: SpeechModel, whole: bool, fingerprints: bool) -> Sound:
     """The Sound of one utterance."""
     path = utterance.audio_filepath
     rate_hz = model.front.extract.rate_hz
@@ -102,6 +114,9 @@ def _sound(utterance: Utterance, model: SpeechModel, whole: bool) -> Sound:
             trouble = _Trouble(slugs.get(type(error), "unreadable-file"), str(error))
         return Sound(utterance, info, 0, None, trouble.slug, trouble.reason)
     signal = measure(own, resampled, utterance, info, model)
+    if fingerprints:
+        low = resample(own, info.rate_hz, RATE_HZ, str(path))
+        signal = replace(signal, fingerprint=fingerprint(low))
     return Sound(utterance, info, resampled.shape[0], signal)
 
 
@@ -151,7 +166,18 @@ def measure(
         kept=1.0 if info.channels == 1 else _kept_power(utterance, rms),
         digest=hashlib.blake2b(wave.tobytes(), digest_size=16).digest(),
         changing=_changing_features(resampled, model),
+        speech=_speech(own, resampled, info, model),
     )
+
+
+def _speech(
+    own: Tensor, resampled: Tensor, info: AudioInfo, model: SpeechModel
+) -> SpeechStats | None:
+    """What samples [N] sound like, at the rate that all are compared at."""
+    samples = resampled
+    if model.front.extract.rate_hz != speech.RATE_HZ:
+        samples = resample(own, info.rate_hz, speech.RATE_HZ, "")
+    return speech.speech_stats(samples, own)
 
 
 def flat_share(wave: Samples, peak: float) -> float:

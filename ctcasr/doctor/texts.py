@@ -29,6 +29,7 @@ _FEW = 0.001  # of the texts: a case so rare is a name, not a way of writing
 _LEAST_DOMINANT = 5
 _DOMINANT = 0.5
 _DOMINANT_IN_RUNNING_TEXT = 0.02
+_TIMES_THE_NEXT = 3  # in a closed grammar, in which the next frequent text is said about as often
 
 
 class Grammar(NamedTuple):
@@ -299,7 +300,8 @@ def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fin
         return []
     findings = []
     top_text, top_count = counts.most_common(1)[0]
-    if _is_dominant(top_count, len(texts), grammar):
+    next_count = counts.most_common(2)[-1][1]
+    if _is_dominant(top_count, next_count, len(texts), grammar):
         findings.append(
             Finding(
                 "dominant-text",
@@ -330,9 +332,12 @@ def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fin
     return findings
 
 
-def _is_dominant(count: int, total: int, grammar: Grammar | None) -> bool:
-    """Whether one text is said so often that it may be a default."""
-    share = _DOMINANT_IN_RUNNING_TEXT if grammar is None else _DOMINANT
+def _is_dominant(count: int, next_count: int, total: int, grammar: Grammar | None) -> bool:
+    """Whether one text is said so often, by itself or beside the next, that it may be a default."""
+    stands_out = count > _TIMES_THE_NEXT * next_count
+    share = _DOMINANT
+    if grammar is None or stands_out:
+        share = _DOMINANT_IN_RUNNING_TEXT
     return count >= _LEAST_DOMINANT and count > share * total
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ctcasr.doctor import Examination, Finding, examine
+from ctcasr.doctor.unlike import COMPARISONS
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.text import Alphabet
 
@@ -90,7 +91,8 @@ def test_every_planted_defect_is_found_by_its_line(
     assert {slug: slugs[slug].lines for slug in planted if slug in slugs} == {
         s: tuple(sorted(at)) for s, at in planted.items()
     }
-    assert set(slugs) == {*planted, "several-channels"}, "nothing that was not planted"
+    others = set(slugs) - COMPARISONS - {"odd-letters", "odd-syllables", "text-twice"}
+    assert others == {*planted, "several-channels"}, "nothing that was not planted"
     assert result.hurts
 
 
@@ -228,7 +230,11 @@ def test_public_corpora_can_be_trained_on(
     slugs: set[str],
 ) -> None:
     result = examine(data_root / train, model, tokenizer, against=data_root / valid)
-    assert set(found(result)) == slugs and not result.hurts
+    told = found(result)
+    wording = {"odd-letters", "odd-syllables"}
+    assert set(told) - COMPARISONS - wording == slugs and not result.hurts
+    for slug in COMPARISONS & set(told):
+        assert len(told[slug].lines) < 0.15 * result.lines, slug
 
 
 def test_two_short_digits_have_no_alignment_at_stride_four(
