@@ -266,3 +266,30 @@ def test_a_scaler_and_half_precision_are_no_trouble() -> None:
     assert session.step == 40
     assert all(record.grad_norm is not None and record.grad_norm < 1e3 for record in steps)
     assert session.verdict is not None and session.verdict.causes == ()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "slug"),
+    [
+        (lambda pictures: pictures * 0, "features-constant"),
+        (lambda pictures: pictures.masked_fill(pictures > 1.5, torch.nan), "features-not-finite"),
+        (lambda pictures: pictures, ""),
+    ],
+)
+def test_a_hook_looks_at_what_goes_in(spoil: Callable[[Tensor], Tensor], slug: str) -> None:
+    torch.manual_seed(0)
+    model = Reader()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    draw = torch.Generator().manual_seed(1)
+    session = watch(say=None, features=model.rnn)
+    with session:
+        for _ in range(45):
+            pictures, labels, frames, sizes = strings_of_digits(8, draw)
+            loss = nn.functional.ctc_loss(model(spoil(pictures)), labels, frames, sizes)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    assert session.verdict is not None and not session._care.broken
+    assert [cause.slug for cause in session.verdict.causes][:1] == [slug][: len(slug)]
+    assert "augmentation" in session.verdict.unmeasured[0]
+    assert not model.rnn._forward_hooks
