@@ -109,35 +109,54 @@ class SlotArrays:
         there; where more are seen, each is believed in that much less.
         """
         raw = self._raw(noise)
-        chance = (
-            np.exp(self.log_shares) * np.where(self.gap, noise.missing, noise.substituted)[:, None]
-        )
-        seen = np.bincount(self._places.ravel(), raw.another.ravel(), len(self._pairs))
-        expected = np.bincount(self._places.ravel(), chance.ravel(), len(self._pairs))
-        belief = _belief(seen, expected)
-        size = len(self.vocabulary.words) + 1
-        seen_nothing = np.bincount(self.written, raw.nothing, size)
-        expected_nothing = noise.superfluous * np.bincount(self.written, minlength=size)
-        belief_nothing = _belief(seen_nothing, expected_nothing)
+        of_pairs = self._belief_in_pairs(raw.another, noise)
+        of_nothing = self._belief_in_nothing(raw.nothing, noise)
         return Posteriors(
-            raw.another * belief[self._places],
-            raw.nothing * belief_nothing[self.written],
+            another=raw.another * of_pairs[self._places],
+            nothing=raw.nothing * of_nothing[self.written],
         )
+
+    def _belief_in_pairs(self, another: Floats, noise: WordNoise) -> Floats:
+        """Of each pair of a written and another word."""
+        share = self._share_of_errors(noise)
+        chance = np.exp(self.log_shares) * share[:, None]
+        pairs = self._places.ravel()
+        count = len(self._pairs)
+        seen = np.bincount(pairs, another.ravel(), count)
+        expected = np.bincount(pairs, chance.ravel(), count)
+        return _belief(seen, expected)
+
+    def _belief_in_nothing(self, nothing: Floats, noise: WordNoise) -> Floats:
+        """Of each written word that nobody said; the last is that of gaps."""
+        size = len(self.vocabulary.words) + 1
+        seen = np.bincount(self.written, nothing, size)
+        slots = np.bincount(self.written, minlength=size)
+        return _belief(seen, noise.superfluous * slots)
+
+    def _share_of_errors(self, noise: WordNoise) -> Floats:
+        """How many slots of a slot's kind truly hold another word [slots]."""
+        return np.where(self.gap, noise.missing, noise.substituted)
 
     def _log_weights(self, noise: WordNoise) -> tuple[Floats, Floats, Floats]:
         """Of as written [slots], of each candidate instead [slots, candidates], of nothing."""
         fits = noise.trust * self.nats + noise.bias[self.words]
         nothing = noise.trust * self.nothing
-        own = np.where(self.own, fits, -np.inf).max(1, initial=-np.inf)
+        fit_of_own = np.where(self.own, fits, -np.inf).max(1, initial=-np.inf)
+        word_is_right = np.log1p(-noise.substituted - noise.superfluous)
+        gap_is_right = np.log1p(-noise.missing)
         right = np.where(
             self.gap,
-            np.log1p(-noise.missing) + nothing,
-            np.log1p(-noise.substituted - noise.superfluous) + own,
+            gap_is_right + nothing,
+            word_is_right + fit_of_own,
         )
-        prior = np.log(np.where(self.gap, noise.missing, noise.substituted))
-        another = np.where(self.own, -np.inf, prior[:, None] + fits + self.log_shares)
-        instead = np.where(self.gap, -np.inf, np.log(noise.superfluous) + nothing)
-        return right, another, instead
+        prior = np.log(self._share_of_errors(noise))
+        another = prior[:, None] + fits + self.log_shares
+        superfluous = np.log(noise.superfluous) + nothing
+        return (
+            right,
+            np.where(self.own, -np.inf, another),
+            np.where(self.gap, -np.inf, superfluous),
+        )
 
     def _raw(self, noise: WordNoise) -> Posteriors:
         """Posteriors by the network alone."""

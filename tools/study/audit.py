@@ -134,6 +134,9 @@ def score(judged: Judged, fitted: CrossFitted, truths: Sequence[Truth]) -> dict[
         scores["partner_named"] = round(float(np.mean(named)), 4)
     word_posteriors, word_wrong, gap_posteriors, gap_wrong = [], [], [], []
     for verdict, truth in pairs:
+        if not verdict.words:  # surely swapped: no word was judged by itself
+            word_posteriors += [verdict.wrong] * len(truth.wrong)
+            word_wrong += [bool(reason) for reason in truth.wrong]
         for word in verdict.words:
             if word.written:
                 word_posteriors.append(word.wrong)
