@@ -51,8 +51,9 @@ class CallFacts:
         self.calls += 1
         self.rows += len(rows)
         self.batch_sizes[len(rows)] += 1
-        self.widths.add(rows.scores.shape[1])
-        self.full_rows += sum(length == rows.scores.shape[1] for length in rows.input_lengths)
+        width = rows.scores.shape[1]
+        self.widths.add(width)
+        self.full_rows += rows.input_lengths.count(width)
         padding = padding_of(rows)
         for labels in rows.targets:
             self._add_labels(labels.tolist(), rows, padding)
@@ -61,7 +62,8 @@ class CallFacts:
         self.labels += len(labels)
         if len(self.distinct) < LEAST_DISTINCT:
             self.distinct.add(tuple(labels))
-        self.uncovered += labels.count(-1 if self.unknown_label is None else self.unknown_label)
+        if self.unknown_label is not None:
+            self.uncovered += labels.count(self.unknown_label)
         if not labels:
             self.empty += 1
             return

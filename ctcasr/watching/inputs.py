@@ -29,6 +29,7 @@ class InputFacts:
     features_constant: int = 0
     wrong_lengths: int = 0  # rows that are told frames in which nothing is but padding
     has_samples: bool = False
+    widths: set[int] = field(default_factory=set)  # of the batches, in samples or frames
     levels_db: list[float] = field(default_factory=list)
 
     def add(self, inputs: Tensor, features: Tensor | None, lengths: Sequence[int]) -> None:
@@ -37,7 +38,8 @@ class InputFacts:
             return
         values = inputs.detach().float().cpu()
         self.rows += len(values)
-        self.not_finite += int((~values.isfinite()).flatten(1).any(1).sum())
+        broken = ~values.isfinite().flatten(1).all(1)
+        self.not_finite += int(broken.sum())
         values = values.nan_to_num(0.0, 0.0, 0.0)
         if is_samples(values):
             self.has_samples = True
@@ -47,14 +49,17 @@ class InputFacts:
         if features is not None and features.dim() >= 3:
             self.features_constant += constant_rows(features.detach().float().cpu())
         self.wrong_lengths += padded_rows(values, lengths)
+        self.widths.add(values.shape[-1] if is_samples(values) else values.shape[1])
 
     def _add_samples(self, samples: Tensor) -> None:
         """Samples [B, N]."""
         power = samples.square().mean(1)
         silent = power < SILENT
+        constant = ~silent & (samples.var(1) < SILENT)
+        levels_db = 10 * power.clamp_min(SILENT).log10()
         self.silent += int(silent.sum())
-        self.constant += int((~silent & (samples.var(1) < SILENT)).sum())
-        self.levels_db.extend((10 * power.clamp_min(SILENT).log10()).tolist())
+        self.constant += int(constant.sum())
+        self.levels_db.extend(levels_db.tolist())
 
     def as_json(self) -> dict[str, float]:
         """Shares of the rows, by the names that the causes know."""
@@ -63,8 +68,10 @@ class InputFacts:
         shares = {
             "not_finite": self.not_finite / self.rows,
             "features_constant": self.features_constant / self.rows,
-            "wrong_lengths": self.wrong_lengths / self.rows,
         }
+        # Where all batches are equally wide, silence at the end may belong to the recordings.
+        if len(self.widths) > 1:
+            shares["wrong_lengths"] = self.wrong_lengths / self.rows
         if self.has_samples:
             shares["silent"] = self.silent / self.rows
             shares["constant"] = self.constant / self.rows
@@ -94,15 +101,21 @@ def padded_rows(inputs: Tensor, lengths: Sequence[int]) -> int:
     """
     if len(lengths) != len(inputs) or len(inputs) < 2:
         return 0
-    by_time = inputs.flatten(1)[:, :, None] if is_samples(inputs) else inputs.flatten(2)
+    if is_samples(inputs):
+        by_time = inputs.flatten(1).unsqueeze(2)
+    else:
+        by_time = inputs.flatten(2)
     times = by_time.shape[1]
-    changes = (by_time != by_time[:, -1:]).any(2)  # [B, T]: unlike the last
+    last = by_time[:, -1:]
+    changes = (by_time != last).any(2)  # [B, T]
     places = torch.arange(1, times + 1)
-    real = (changes * places).amax(1).tolist()  # up to where anything is
+    real_times = (changes * places).amax(1)  # up to where anything is
     wrong = 0
-    for row, length in enumerate(lengths):
-        expected = TOLD_TOO_LONG * real[row] / times * max(lengths) + LEAST_FRAMES
-        wrong += real[row] > 0 and length > expected
+    for length, real in zip(lengths, real_times.tolist(), strict=True):
+        share = TOLD_TOO_LONG * real / times
+        expected = share * max(lengths) + LEAST_FRAMES
+        if real > 0 and length > expected:
+            wrong += 1
     return wrong
 
 
