@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -33,6 +34,7 @@ KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH)
 
 _SURE_SWAP = 0.95  # of a line that is so surely swapped, no single words are judged
 _MOST_CHANGES = 6  # times that a line's text is corrected and judged anew
+_SUREST = 1 - 1e-9  # posterior that a word may have
 _FEWEST_CUT = 3  # characters that a cut recording lacks
 _LEAST_KEPT = 0.3  # of the text: of less it cannot be said that it is the right one
 _ROUNDS = 20
@@ -262,32 +264,55 @@ class _Prices:
 
 
 def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
+    """What is known of a line whose words have been judged."""
     text = line.heard.text
-    log_right = float(sum(np.log1p(-min(word.wrong, 1 - 1e-9)) for word in line.words))
-    corrected = text_of(line.context) if line.context else text
+    corrected = text
+    if line.context:
+        corrected = text_of(line.context)
     parts = _parts(text)
-    nats = log_likelihoods(line.heard, [text, corrected, "", *parts], spelling)
-    trust = prices.trust
-    trusted = np.logaddexp(trust * nats[0], trust * nats[1] + prices(line))
+    asked = [text, corrected, "", *parts]
+    nats = log_likelihoods(line.heard, asked, spelling)
+    written_nats = prices.trust * nats[0]
+    corrected_nats = prices.trust * nats[1] + prices(line)
+    own = np.logaddexp(written_nats, corrected_nats)
+    part_nats = nats[3:]
+    cut_text = text
+    if parts:
+        cut_text = parts[int(np.argmax(part_nats))]
     return _Evidence(
         words=tuple(line.words),
-        own_nats=float(trusted / trust),
-        log_right=log_right,
-        part_nats=nats[3:],
+        own_nats=float(own / prices.trust),
+        log_right=_log_all_right(line.words),
+        part_nats=part_nats,
         silent_nats=float(nats[2]),
-        cut_text=parts[int(np.argmax(nats[3:]))] if parts else text,
+        cut_text=cut_text,
         suggestion=corrected,
     )
+
+
+def _log_all_right(words: Sequence[WordVerdict]) -> float:
+    """ln P(no word is wrong), of words that are wrong independently of each other."""
+    total = 0.0
+    for word in words:
+        total += math.log1p(-min(word.wrong, _SUREST))
+    return total
 
 
 def _parts(text: str) -> list[str]:
     """Beginnings of a text, within words too, and its ends from each word on."""
     least = round(_LEAST_KEPT * len(text))
-    beginnings = [text[:end].strip() for end in range(least, len(text) - _FEWEST_CUT + 1)]
+    most = len(text) - _FEWEST_CUT
+    parts = []
+    for end in range(least, most + 1):
+        parts.append(text[:end].strip())
     words = text.split()
-    ends = [" ".join(words[start:]) for start in range(1, len(words))]
-    long_ends = [end for end in ends if len(end) >= least]
-    return [part for part in dict.fromkeys([*beginnings, *long_ends]) if part]
+    for start in range(1, len(words)):
+        end_of_text = " ".join(words[start:])
+        if len(end_of_text) >= least:
+            parts.append(end_of_text)
+    distinct = dict.fromkeys(parts)
+    distinct.pop("", None)
+    return list(distinct)
 
 
 def _word_verdict(
@@ -325,23 +350,37 @@ def _verdicts(
     verdicts = []
     for line, known, kinds in zip(lines, evidence, posteriors, strict=True):
         found = partners(line.texts, swaps.trust)
-        partner = texts.texts[found[0][0]] if found else ""
+        partner = ""
+        partner_share = 0.0
+        if found:
+            number, partner_share = found[0]
+            partner = texts.texts[number]
         symbols = line.texts.own_symbols
-        likeliest = max(kinds, key=lambda kind: kinds[kind])
-        suggestions = {SWAPPED: partner, CUT: known.cut_text, NO_SPEECH: ""}
-        verdicts.append(
-            LineVerdict(
-                line.heard,
-                1 - kinds[RIGHT],
-                kinds,
-                known.words,
-                suggestions.get(likeliest, known.suggestion),
-                partner,
-                found[0][1] if found else 0.0,
-                (bonus * symbols - line.texts.own) / max(symbols, 1),
-            )
+        nats = line.texts.own - bonus * symbols
+        verdict = LineVerdict(
+            heard=line.heard,
+            wrong=1 - kinds[RIGHT],
+            kinds=kinds,
+            words=known.words,
+            suggestion=_suggestion(kinds, known, partner),
+            partner=partner,
+            partner_share=partner_share,
+            nats_per_symbol=-nats / max(symbols, 1),
         )
+        verdicts.append(verdict)
     return verdicts
+
+
+def _suggestion(kinds: Mapping[str, float], known: _Evidence, partner: str) -> str:
+    """The text that the likeliest kind asks for."""
+    likeliest = max(kinds, key=lambda kind: kinds[kind])
+    if likeliest == SWAPPED:
+        return partner
+    if likeliest == CUT:
+        return known.cut_text
+    if likeliest == NO_SPEECH:
+        return ""
+    return known.suggestion
 
 
 def _kinds(
