@@ -71,20 +71,28 @@ class SequenceBatchNorm(nn.Module):
         """The same by torch's fused BatchNorm over the real frames laid side by side."""
         frames = x.real().to(self.running_mean.dtype)
         if frames.is_cuda:
-            return x.with_real(self._batch_norm_as_picture(frames))
+            return x.with_real(self._batch_norm_on_cuda(frames))
         return x.with_real(self._batch_norm(frames))
 
-    def _batch_norm_as_picture(self, frames: Tensor) -> Tensor:
-        """The same of frames [P, F] as of a picture of P x 1 points, for cuDNN.
+    def _batch_norm_on_cuda(self, frames: Tensor) -> Tensor:
+        """The same of frames [P, F] by torch's own kernel.
 
-        Its kernels for pictures spread the points over all processors, those for rows need not.
+        It shares the frames out among all processors; cuDNN's for rows takes features one by one.
         """
-        picture = frames[None, :, None].permute(0, 3, 1, 2)  # [1, F, P, 1], channels last
-        normed = self._batch_norm(picture).permute(0, 2, 3, 1)
-        return normed[0, :, 0]
+        normed: Tensor = torch.native_batch_norm(
+            frames,
+            self.weight,
+            self.bias,
+            self.running_mean,
+            self.running_var,
+            True,
+            self.momentum,
+            self.eps,
+        )[0]
+        return normed
 
     def _batch_norm(self, frames: Tensor) -> Tensor:
-        """Frames [P, F, ...] normalised by their own statistics, which move the running ones."""
+        """Frames [P, F] normalised by their own statistics, which move the running ones."""
         return functional.batch_norm(
             frames,
             self.running_mean,

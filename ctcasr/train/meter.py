@@ -53,7 +53,10 @@ class StepWindow:
             taken = result.undecided.taken
             self.loss_sum = self.loss_sum + torch.where(taken, result.total, 0.0)
             self.clip_scale_sum = self.clip_scale_sum + torch.where(taken, result.scale, 0.0)
-            self.norm = torch.where(taken, result.norm, self.norm)
+            before = self.norm
+            if isinstance(before, torch.Tensor):  # that of a checkpoint lies on the host
+                before = before.to(result.norm.device)
+            self.norm = torch.where(taken, result.norm, before)
 
     def take_out(self, result: StepResult) -> None:
         """Count a step no more that the device has not taken; its time was spent."""

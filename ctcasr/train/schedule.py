@@ -32,14 +32,15 @@ def make_optimiser(
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    # On CUDA one kernel moves all, unless the device has found that it must not.
+    # On CUDA one kernel moves all, unless the device has found that it must not. (torch's for SGD
+    # would then begin with a momentum that nobody has written.)
     fused = all(p.is_cuda for p in parameters) or None
     if config.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
     if config.optimiser == "adam":
         return torch.optim.Adam(groups, lr=config.lr, fused=fused)
     if config.optimiser == "sgd":
-        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True, fused=fused)
+        return torch.optim.SGD(groups, lr=config.lr, momentum=0.9, nesterov=True)
     if config.optimiser == "rmsprop":
         return torch.optim.RMSprop(groups, lr=config.lr)
     raise ValueError(f"optimiser: expected adamw, adam, sgd or rmsprop; got {config.optimiser!r}")

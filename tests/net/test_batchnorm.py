@@ -72,16 +72,17 @@ def test_equals_torch_over_the_real_frames(lengths: tuple[int, ...], pad: float)
     assert torch.allclose(ours(x).data[x.mask], theirs(x.data[x.mask]), atol=1e-5)
 
 
-def test_one_picture_of_frames_is_normalised_as_the_frames_are() -> None:
-    norm = pair()[0]
+def test_torchs_own_kernel_gives_the_same() -> None:
     frames = batch(40).data[0]
     results = []
-    for normalise in (norm._batch_norm, norm._batch_norm_as_picture):
-        norm.zero_grad()
+    for name in ("_batch_norm", "_batch_norm_on_cuda"):
+        norm = pair()[0]
+        normalise = getattr(norm, name)
         data = frames.clone().requires_grad_()
         normed = normalise(data)
         normed.backward(torch.linspace(-1, 1, normed.numel()).view_as(normed))
-        results.append((normed, data.grad, norm.weight.grad, norm.bias.grad))
+        gradients = (data.grad, norm.weight.grad, norm.bias.grad)
+        results.append((normed, *gradients, norm.running_mean, norm.running_var))
     for got, wanted in zip(*results, strict=True):
         torch.testing.assert_close(got, wanted, atol=1e-6, rtol=1e-6)
 
@@ -260,3 +261,19 @@ def test_torch_norms_are_shared_too(shape: tuple[int, ...]) -> None:
         )
     alone = normalise_over_all(whole.eval(), meeting.world_sum, x)  # type: ignore[arg-type]
     assert torch.equal(alone, whole(x))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_cuda_normalises_as_a_cpu_does() -> None:
+    results = []
+    for device in ("cpu", "cuda"):
+        norm = pair()[0].to(device)
+        x = batch(900, 400, 7).to(device)
+        data = x.data.clone().requires_grad_()
+        out = norm(x.with_data(data)).data
+        out.backward(torch.linspace(-1, 1, out.numel(), device=device).view_as(out))
+        found = (out, data.grad, norm.weight.grad, norm.bias.grad, norm.running_var)
+        results.append([tensor.detach().cpu() for tensor in found if tensor is not None])
+    for got, wanted in zip(*results, strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
