@@ -126,8 +126,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--settle", type=float, default=10.0)
     parser.add_argument("--ways", nargs="+", default=[way.name for way in WAYS])
-    for hidden in ("--child", "--governed", "--settled"):
-        parser.add_argument(hidden, action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--child", action="store_true", help="take the steps of one run")
+    parser.add_argument("--governed", action="store_true", help="in a child: threads follow")
+    parser.add_argument("--settled", action="store_true", help="in a child: waiting as of `ctcasr`")
     arguments = parser.parse_args()
     if arguments.child:
         child(arguments)
