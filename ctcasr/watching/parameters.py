@@ -12,6 +12,7 @@ from ctcasr.watching.found import Network, NetworkFinder
 from ctcasr.watching.graph import dead_shares, parameters_behind
 from ctcasr.watching.optimisers import ParameterSample, parameters_of
 
+GRADIENT_FLOOR = 1e-8  # below which optimisers as Adam do not follow
 NAMED = 3  # parameters that are named where a cause tells of some
 
 
@@ -131,7 +132,8 @@ class ParameterWatch:
 
 
 def has_gradient(parameter: nn.Parameter) -> bool:
-    """Whether a gradient is there that is not zero everywhere."""
-    if parameter.grad is None:
+    """Whether a gradient is there by which a parameter might move."""
+    if parameter.grad is None or not parameter.grad.numel():
         return False
-    return bool((parameter.grad != 0).any())
+    largest = parameter.grad.abs().amax()
+    return bool(largest > GRADIENT_FLOOR)

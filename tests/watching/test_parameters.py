@@ -51,6 +51,8 @@ def test_a_gradient_of_zeros_is_none() -> None:
     assert not has_gradient(parameter)
     parameter.grad = torch.zeros(2)
     assert not has_gradient(parameter)
+    parameter.grad[1] = 1e-12  # clipped to nothing
+    assert not has_gradient(parameter)
     parameter.grad[1] = 1.0
     assert has_gradient(parameter)
 
