@@ -4,7 +4,8 @@ python tools/bench/watch.py                          # a loop of one's own
 python tools/bench/watch.py --loop transformers      # its Trainer (needs transformers, accelerate)
 
 Each pair is the same training twice, in CPU seconds; its epochs are long enough for a step to take
-the milliseconds that steps of small networks take. The first pair, which compiles, is left out.
+the milliseconds that steps of small networks take. A short pair before, which compiles, is left
+out.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from strangers import LOOPS, Fault, Run
 from ctcasr.watching.session import watch
 
 DRAWS = 10_000  # of the bootstrap
+WARM_UP = 30  # steps
 RATES = {"transformers": 2e-3}  # that its network learns at
 
 
@@ -41,8 +43,9 @@ def main() -> None:
     for pair in range(arguments.pairs + 1):
         watched_first = bool(pair % 2)
         seconds = {}
+        steps = arguments.steps if pair else WARM_UP
         for is_watched in (watched_first, not watched_first):
-            seconds[is_watched] = trained_s(arguments, is_watched)
+            seconds[is_watched] = trained_s(arguments, steps, is_watched)
         cost = 100 * (seconds[True] / seconds[False] - 1)
         print(f"pair {pair}: {seconds[True]:.2f} s with, {seconds[False]:.2f} s without", end="")
         print(f": {cost:+.2f} %", flush=True)
@@ -57,12 +60,12 @@ def main() -> None:
     )
 
 
-def trained_s(arguments: argparse.Namespace, is_watched: bool) -> float:
+def trained_s(arguments: argparse.Namespace, steps: int, is_watched: bool) -> float:
     """CPU seconds of one training."""
     fault = Fault(lr=RATES.get(arguments.loop, Fault().lr))
     run = Run(
         fault=fault,
-        steps=arguments.steps,
+        steps=steps,
         rows=arguments.rows,
         units=arguments.units,
         session=watch(say=None) if is_watched else nullcontext(),
