@@ -15,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 
-from ctcasr.audit import CrossFitted, Heard, Training, cross_fit, judge
+from ctcasr.audit import CrossFitted, Heard, LineVerdict, Training, cross_fit, judge
+from ctcasr.audit.result import SUSPECTED, line_number
 from ctcasr.audit.scorer import Spelling
 from ctcasr.audit.verdicts import Judged
 from ctcasr.batch import Utterance
@@ -106,52 +108,97 @@ def restored(
     return CrossFitted(heard, dynamics=kept["dynamics"])
 
 
+@dataclass
+class Marks:
+    """Posteriors, and whether what they are of is truly wrong."""
+
+    posteriors: list[float] = field(default_factory=list)
+    wrong: list[bool] = field(default_factory=list)
+
+    def add(self, posterior: float, wrong: bool) -> None:
+        """One more."""
+        self.posteriors.append(posterior)
+        self.wrong.append(wrong)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The posteriors as an array."""
+        return np.array(self.posteriors, dtype=np.float64)
+
+    @property
+    def truth(self) -> np.ndarray:
+        """What is wrong, as an array."""
+        return np.array(self.wrong, dtype=bool)
+
+
 def score(judged: Judged, fitted: CrossFitted, truths: Sequence[Truth]) -> dict[str, Any]:
     """Separation, precision, partners, kinds and calibration, of lines and of words."""
-    truth_of = {f"{truth.line}": truth for truth in truths}
     pairs = []
     for verdict in judged.lines:
-        number = verdict.heard.utterance.where.rpartition(":")[2]
-        pairs.append((verdict, truth_of[number]))
-    wrong = np.array([truth.kind != "right" for _, truth in pairs])
-    posteriors = np.array([verdict.wrong for verdict, _ in pairs])
-    nats = np.array([verdict.nats_per_symbol for verdict, _ in pairs])
+        number = line_number(verdict.heard.utterance)
+        pairs.append((verdict, truths[number - 1]))
+    noise = judged.words
+    shares = [
+        noise.substituted,
+        noise.superfluous,
+        noise.missing,
+        judged.texts.swapped,
+    ]
+    return {
+        **score_lines(pairs),
+        "baseline": baseline(fitted, truths),
+        "confusion": confusion(pairs),
+        **score_words(pairs),
+        "fitted": [round(share, 4) for share in shares],
+        "trust": [noise.trust, judged.texts.trust, judged.bonus],
+    }
+
+
+def score_lines(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, Any]:
+    """How well wrong lines are told from right ones, and how often a swap's partner is named."""
+    lines = Marks()
+    losses = Marks()
+    partners = []
+    for verdict, truth in pairs:
+        wrong = truth.kind != "right"
+        lines.add(verdict.wrong, wrong)
+        losses.add(verdict.nats_per_symbol, wrong)
+        if truth.kind == "swapped":
+            partners.append(verdict.partner == truth_text(truth))
+    suspected = lines.values >= SUSPECTED
     scores: dict[str, Any] = {
         "lines": len(pairs),
-        "wrong": int(wrong.sum()),
-        "suspected": int((posteriors >= 0.5).sum()),
-        "expected": round(float(posteriors.sum()), 1),
-        "line_auc": area(posteriors, wrong),
-        "precision_at_n": precision_at(posteriors, wrong),
-        "auc_crossfit_loss": area(nats, wrong),
-        "baseline": baseline(fitted, truths),
-        "calibration": calibration(posteriors, wrong),
-        "confusion": confusion(pairs),
+        "wrong": int(lines.truth.sum()),
+        "suspected": int(suspected.sum()),
+        "expected": round(float(lines.values.sum()), 1),
+        "line_auc": area(lines.values, lines.truth),
+        "precision_at_n": precision_at(lines.values, lines.truth),
+        "auc_crossfit_loss": area(losses.values, losses.truth),
+        "calibration": calibration(lines.values, lines.truth),
     }
-    swapped = [(verdict, truth) for verdict, truth in pairs if truth.kind == "swapped"]
-    if swapped:
-        named = [verdict.partner == truth_text(truth) for verdict, truth in swapped]
-        scores["partner_named"] = round(float(np.mean(named)), 4)
-    word_posteriors, word_wrong, gap_posteriors, gap_wrong = [], [], [], []
+    if partners:
+        scores["partner_named"] = round(float(np.mean(partners)), 4)
+    return scores
+
+
+def score_words(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, Any]:
+    """The same of words, and of gaps in which words are missing."""
+    words = Marks()
+    gaps = Marks()
     for verdict, truth in pairs:
         if not verdict.words:  # surely swapped: no word was judged by itself
-            word_posteriors += [verdict.wrong] * len(truth.wrong)
-            word_wrong += [bool(reason) for reason in truth.wrong]
+            for reason in truth.wrong:
+                words.add(verdict.wrong, bool(reason))
         for word in verdict.words:
             if word.written:
-                word_posteriors.append(word.wrong)
-                word_wrong.append(bool(truth.wrong[word.place]))
+                words.add(word.wrong, bool(truth.wrong[word.place]))
             else:
-                gap_posteriors.append(word.wrong)
-                gap_wrong.append(word.place in truth.missing)
-    scores["word_auc"] = area(np.array(word_posteriors), np.array(word_wrong))
-    scores["gap_auc"] = area(np.array(gap_posteriors), np.array(gap_wrong))
-    scores["word_calibration"] = calibration(np.array(word_posteriors), np.array(word_wrong))
-    noise = judged.words
-    shares = (noise.substituted, noise.superfluous, noise.missing, judged.texts.swapped)
-    scores["fitted"] = [round(share, 4) for share in shares]
-    scores["trust"] = [noise.trust, judged.texts.trust, judged.bonus]
-    return scores
+                gaps.add(word.wrong, word.place in truth.missing)
+    return {
+        "word_auc": area(words.values, words.truth),
+        "gap_auc": area(gaps.values, gaps.truth),
+        "word_calibration": calibration(words.values, words.truth),
+    }
 
 
 def truth_text(truth: Truth) -> str:
@@ -160,19 +207,15 @@ def truth_text(truth: Truth) -> str:
 
 
 def area(values: np.ndarray, positive: np.ndarray) -> float | None:
-    """Area under the ROC curve: how often a wrong one ranks above a right one."""
+    """Area under the ROC curve: how often a wrong one ranks above a right one; ties count half."""
     if not positive.any() or positive.all():
         return None
-    order = np.argsort(values, kind="stable")
-    sorted_values = values[order]
-    ranks = np.empty(len(values))
-    ranks[order] = np.arange(1, len(values) + 1)
-    for value in np.unique(sorted_values):
-        tied = values == value
-        ranks[tied] = ranks[tied].mean()
+    ranks = rankdata(values)
     hits = int(positive.sum())
     misses = len(values) - hits
-    return round(float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * misses)), 4)
+    least = hits * (hits + 1) / 2
+    above = float(ranks[positive].sum()) - least
+    return round(above / (hits * misses), 4)
 
 
 def precision_at(values: np.ndarray, positive: np.ndarray) -> float | None:
@@ -195,7 +238,7 @@ def calibration(values: np.ndarray, positive: np.ndarray) -> dict[str, list[floa
     return bins
 
 
-def confusion(pairs: Sequence[tuple[Any, Truth]]) -> dict[str, dict[str, int]]:
+def confusion(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, dict[str, int]]:
     """What lines of each true kind were called."""
     table: dict[str, Counter[str]] = {}
     for verdict, truth in pairs:
