@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from ctcasr.ctc._cpu_frame import load_frame, scale, sum_exp
 from ctcasr.kernels.jit import Array, Function, Number, cached, take_next
 from ctcasr.kernels.pool import kernel_pool
 
+if TYPE_CHECKING:
+    from ctcasr.ctc.projection import FramePlaces
+
 _TAKEN = 8  # frames that a thread takes at once
 _LANES = 16  # a frame is padded to whole vectors
 
@@ -21,18 +24,10 @@ _lock = threading.RLock()
 _compiled: set[torch.dtype] = set()
 
 
-class ChunkPlaces(NamedTuple):
-    """Where each of n frames of a chunk belongs, int64 [n], and how much its row weighs [n]."""
-
-    rows: Tensor
-    places: Tensor  # in the arrays by row and frame, flat
-    weights: Tensor  # float64
-
-
 def softmax_chunk(
     logits: Tensor,
     classes: Tensor,
-    chunk: ChunkPlaces,
+    chunk: FramePlaces,
     columns: Tensor,
     blank_probs: Tensor,
     best: Tensor,

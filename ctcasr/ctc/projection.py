@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import add
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,6 +52,20 @@ class Walked:
     weight: Tensor | None = None  # [C, D]
     bias: Tensor | None = None  # [C]
     report: CtcReport | None = None
+
+    @staticmethod
+    def empty(projection: Projection, wanted: Wanted) -> Walked:
+        """Zeros, for as much as is wanted, to be added to."""
+        precision = projection.precision
+        hidden = projection.hidden
+        walked = Walked(hidden.new_zeros(len(hidden), dtype=precision))
+        if wanted.hidden:
+            walked.hidden = torch.zeros_like(hidden, dtype=precision)
+        if wanted.weight:
+            walked.weight = torch.zeros_like(projection.weight, dtype=precision)
+        if wanted.bias:
+            walked.bias = torch.zeros_like(projection.bias, dtype=precision)
+        return walked
 
 
 @dataclass(frozen=True)
@@ -156,6 +171,22 @@ def _group(ctc_batch: CtcBatch, start: int, end: int) -> RowGroup:
     return RowGroup(start, columns.input_lengths, torch.from_numpy(classes), columns)
 
 
+class FramePlaces(NamedTuple):
+    """Where each of n frames belongs, int64 [n], and how much its row weighs, float64 [n]."""
+
+    rows: Tensor
+    places: Tensor  # in the arrays by row and frame, flat
+    weights: Tensor
+
+    def to(self, device: torch.device) -> FramePlaces:
+        """The same on a device."""
+        return FramePlaces(*(column.to(device) for column in self))
+
+    def part(self, chunk: slice) -> FramePlaces:
+        """Of some of the frames."""
+        return FramePlaces(*(column[chunk] for column in self))
+
+
 class _Columns:
     """What the lattice and the report see of the frames of a group, by row and frame."""
 
@@ -180,26 +211,35 @@ class _Columns:
         scores = self.scores.view(*self.shape, self.classes.shape[1])
         return scores if self.prior is None else scores.sub_(self.prior[:, None])
 
-    def take(
-        self, logits: Tensor, rows: Tensor, places: Tensor, weights: Tensor, need_best: bool
-    ) -> None:
+    def take(self, logits: Tensor, places: FramePlaces, need_best: bool) -> None:
         """Note a chunk of logits [n, C], which become their softmax times the rows' weights."""
         if logits.device.type == "cpu" and _has_numba():
-            from ctcasr.ctc._cpu_projection import ChunkPlaces, softmax_chunk
+            from ctcasr.ctc._cpu_projection import softmax_chunk
 
-            chunk = ChunkPlaces(rows, places, weights)
             softmax_chunk(
-                logits, self.classes, chunk, self.scores, self.blank_probs, self.best, need_best
+                logits, self.classes, places, self.scores, self.blank_probs, self.best, need_best
             )
             return
         norm = logits.logsumexp(1, keepdim=True)
-        named = logits.gather(1, self.classes[rows]).to(self.scores.dtype)
-        log_probs = named - norm.to(self.scores.dtype)
-        self.scores[places] = log_probs
-        self.blank_probs[places] = log_probs[:, 0].exp()
+        named = logits.gather(1, self.classes[places.rows])
+        log_probs = named.to(self.scores.dtype) - norm
+        self.scores[places.places] = log_probs
+        self.blank_probs[places.places] = log_probs[:, 0].exp()
         if need_best:
-            self.best[places] = logits.argmax(1)
-        logits.sub_(norm).exp_().mul_(weights.to(logits.dtype)[:, None])
+            self.best[places.places] = logits.argmax(1)
+        probs = logits.sub_(norm).exp_()
+        probs *= places.weights.to(logits.dtype)[:, None]
+
+    def facts(self, scores: Tensor, output: CtcOutput) -> FrameFacts:
+        """What the report wants to know of each frame, of the lattice's scores and output."""
+        assert output.grad is not None
+        finite_scores = scores.clamp_min(torch.finfo(scores.dtype).min)  # 0 * -inf is 0 here
+        return FrameFacts(
+            best=self.best.view(self.shape),
+            blank_probs=self.blank_probs.view(self.shape),
+            blank_occupancy=-output.grad[..., 0],
+            expected_scores=-(output.grad * finite_scores).sum(2),
+        )
 
 
 def _has_numba() -> bool:
@@ -227,102 +267,87 @@ class Walk:
         self.row_weights = row_weights
         self.run = run
         self.wanted = wanted
-        precision = projection.precision
-        self.walked = Walked(projection.hidden.new_zeros(len(projection.hidden), dtype=precision))
-        if wanted.hidden:
-            self.walked.hidden = torch.zeros_like(projection.hidden, dtype=precision)
-        if wanted.weight:
-            self.walked.weight = torch.zeros_like(projection.weight, dtype=precision)
-        if wanted.bias:
-            self.walked.bias = torch.zeros_like(projection.bias, dtype=precision)
+        self.walked = Walked.empty(projection, wanted)
 
     def __call__(self) -> Walked:
         """Losses, gradients and report of all rows."""
+        walked = self.walked
+        wanted = self.wanted
         reports = []
         for group in row_groups(self.ctc_batch, self.projection.hidden.device):
             packed = group.packed(self.projection.hidden)
             columns = self._project(group, packed)
-            seen = columns.seen()
-            need_occupancy = self.wanted.gradient or self.wanted.report
-            output = self.run(seen, group.ctc_batch, need_occupancy)
-            self.walked.nll[group.start : group.end] = output.nll.to(self.walked.nll.dtype)
-            if self.wanted.gradient:
-                self._take_occupancies(group, packed, output)
-            if self.wanted.report:
-                reports.append(self._report(columns, seen, group, output))
-        if self.wanted.report:
+            scores = columns.seen()
+            output = self.run(scores, group.ctc_batch, wanted.gradient or wanted.report)
+            walked.nll[group.start : group.end] = output.nll.to(walked.nll.dtype)
+            if wanted.gradient:
+                self._take_occupancies(group, packed, columns, output)
+            if wanted.report:
+                rows = self.ctc_batch.rows(group.start, group.end)
+                facts = columns.facts(scores, output)
+                reports.append(report_of_frames(facts, rows, output))
+        if wanted.report:
             whole = replace(reduce(add, reports), batches=(self.ctc_batch,))
-            self.walked.report = whole.rounded(self.walked.nll.dtype)
-        return self.walked
+            walked.report = whole.rounded(walked.nll.dtype)
+        return walked
 
     def _project(self, group: RowGroup, packed: Tensor) -> _Columns:
         """Columns of a group's frames [n, D]; adds what the softmax has to do with gradients."""
         columns = _Columns(group, self.projection, self.ctc_batch)
-        device = packed.device
-        rows = group.rows.to(device)
-        places = group.places.to(device)
-        weights = self.row_weights[group.start : group.end][group.rows].to(device)
+        group_weights = self.row_weights[group.start : group.end]
+        places = FramePlaces(group.rows, group.places, group_weights[group.rows])
+        on_device = places.to(packed.device)
         frames = self.projection.frames_of_a_chunk
         for begin in range(0, packed.shape[0], frames):
             chunk = slice(begin, begin + frames)
             logits = self.projection.logits(packed[chunk])
-            columns.take(logits, rows[chunk], places[chunk], weights[chunk], self.wanted.report)
+            columns.take(logits, on_device.part(chunk), self.wanted.report)
             if self.wanted.gradient:
                 self._take_softmax(logits, group, packed, chunk)
         return columns
 
     def _take_softmax(self, softmax: Tensor, group: RowGroup, packed: Tensor, chunk: slice) -> None:
         """Add to the gradients what comes of the weighted softmax [n, C] of a chunk."""
+        walked = self.walked
         rounded = softmax.to(packed.dtype)
-        if self.walked.hidden is not None:
-            _scatter_rows(self.walked.hidden, group, chunk, rounded @ self.projection.weight)
-        if self.walked.weight is not None:
-            _add_product(self.walked.weight, rounded.t(), packed[chunk])
-        if self.walked.bias is not None:
-            self.walked.bias += softmax.sum(0)
+        if walked.hidden is not None:
+            product = rounded @ self.projection.weight
+            _scatter_rows(walked.hidden, group, chunk, product)
+        if walked.weight is not None:
+            _add_product(walked.weight, rounded.t(), packed[chunk])
+        if walked.bias is not None:
+            walked.bias += softmax.sum(0)
 
-    def _take_occupancies(self, group: RowGroup, packed: Tensor, output: CtcOutput) -> None:
+    def _take_occupancies(
+        self, group: RowGroup, packed: Tensor, columns: _Columns, output: CtcOutput
+    ) -> None:
         """Take off the gradients what comes of the occupancies of a group's rows."""
         assert output.grad is not None
-        begin = 0
-        for row, length in enumerate(group.lengths):
-            frames = packed[begin : begin + length]
-            begin += length
-            weight = float(self.row_weights[group.start + row])
-            slope = (output.grad[row, :length] * weight).to(self.walked.nll.dtype)
+        walked = self.walked
+        frames_of_rows = packed.split(group.lengths)
+        for row, frames in enumerate(frames_of_rows):
+            number = group.start + row
+            length = frames.shape[0]
+            weighted = output.grad[row, :length] * float(self.row_weights[number])
+            slope = weighted.to(walked.nll.dtype)
             rounded = slope.to(packed.dtype)
-            classes = group.classes[row].to(packed.device)
-            if self.walked.hidden is not None:
-                share = rounded @ self.projection.weight[classes]
-                self.walked.hidden[group.start + row, :length] += share
-            if self.walked.weight is not None:
-                product = (rounded.t() @ frames).to(self.walked.weight.dtype)
-                self.walked.weight.index_add_(0, classes, product)
-            if self.walked.bias is not None:
-                self.walked.bias.index_add_(0, classes, slope.sum(0))
-
-    def _report(
-        self, columns: _Columns, seen: Tensor, group: RowGroup, output: CtcOutput
-    ) -> CtcReport:
-        """The report of one group."""
-        assert output.grad is not None
-        finite_scores = seen.clamp_min(torch.finfo(seen.dtype).min)  # 0 * -inf is 0 here
-        facts = FrameFacts(
-            best=columns.best.view(columns.shape),
-            blank_probs=columns.blank_probs.view(columns.shape),
-            blank_occupancy=-output.grad[..., 0],
-            expected_scores=-(output.grad * finite_scores).sum(2),
-        )
-        rows = self.ctc_batch.rows(group.start, group.end)
-        return report_of_frames(facts, rows, output)
+            classes = columns.classes[row]
+            if walked.hidden is not None:
+                walked.hidden[number, :length] += rounded @ self.projection.weight[classes]
+            if walked.weight is not None:
+                product = rounded.t() @ frames
+                walked.weight.index_add_(0, classes, product.to(walked.weight.dtype))
+            if walked.bias is not None:
+                walked.bias.index_add_(0, classes, slope.sum(0))
 
 
 def _scatter_rows(padded: Tensor, group: RowGroup, chunk: slice, values: Tensor) -> None:
     """Write the values of a chunk of a group's frames to their rows of padded [B, T, D]."""
     begin = 0
+    chunk_end = chunk.start + values.shape[0]
     for row, length in enumerate(group.lengths):
         first = max(chunk.start, begin)
-        last = min(chunk.start + values.shape[0], begin + length)
+        last = min(chunk_end, begin + length)
         if first < last:
             source = values[first - chunk.start : last - chunk.start]
             padded[group.start + row, first - begin : last - begin] = source
