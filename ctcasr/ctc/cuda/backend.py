@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
 from typing import NamedTuple
 
 import torch
@@ -20,7 +20,7 @@ if torch.cuda.is_available():
     nvrtc.library()
 
 _MOST_RECENT = 8  # copies that are kept
-_recent: OrderedDict[tuple[torch.device, bytes], tuple[Tensor, int]] = OrderedDict()  # with stream
+_recent: deque[tuple[Tensor, Tensor]] = deque(maxlen=_MOST_RECENT)  # on the host and there
 _captured: list[Tensor] = []  # read by the replays of CUDA graphs
 
 
@@ -105,21 +105,15 @@ def _on_device(ctc_batch: CtcBatch, device: torch.device) -> DeviceInputs:
 
 def _copy(packed: Tensor, device: torch.device) -> Tensor:
     """`packed` on the device. Recent copies stay: a graph captures what its warm-up has copied."""
-    key = (device, packed.numpy().tobytes())
-    copy, stream = _recent.get(key, (None, 0))
     if torch.cuda.is_current_stream_capturing():
-        if copy is None:
-            raise RuntimeError(
-                "CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they "
-                "lie on the host) once before the capture, as torch's warm-up does"
-            )
-        _captured.append(copy)
-        return copy
-    current = torch.cuda.current_stream(device).cuda_stream
-    if copy is None or stream != current:
-        copy = packed.pin_memory().to(device, non_blocking=True)
-        _recent[key] = (copy, current)
-        if len(_recent) > _MOST_RECENT:
-            _recent.popitem(last=False)
-    _recent.move_to_end(key)
+        for host, copy in _recent:
+            if copy.device == device and torch.equal(host, packed):
+                _captured.append(copy)
+                return copy
+        raise RuntimeError(
+            "CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they "
+            "lie on the host) once before the capture, as torch's warm-up does"
+        )
+    copy = packed.pin_memory().to(device, non_blocking=True)
+    _recent.append((packed, copy))
     return copy

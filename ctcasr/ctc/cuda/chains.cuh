@@ -172,5 +172,5 @@ template <int Q> CODE void exact_block(const Args& a, int index, int block_warps
         BARRIER();
     }
     EACH_WARP(warp, block_warps)
-        for (int t = warp; t < frames; t += block_warps) IN_DTYPE(gradient_warp, a, index, t);
+        for (int t = warp; t < frames; t += block_warps) gradient_warp(a, index, t);
 }

@@ -12,7 +12,7 @@ template <int Q> CODE void finish_block(const Args& a, int index, int block_warp
     const bool sound = a.status[index] == FINE && frames > 0;
     float health = a.health[index];
     if (sound && !a.exact && !a.grad) {
-        const Pair z = a.totals[index], y = a.tile == 8 ? forward_total<8>(a, index) : forward_total<4>(a, index);
+        const Pair z = a.totals[index], y = forward_total(a, index);
         health = fabs(y.m / z.m * power_of_two(limited(y.e - z.e)) - 1.0f);
     }
     const bool fits = !a.exact && a.status[index] != FRAGILE && health <= most_spread(frames);

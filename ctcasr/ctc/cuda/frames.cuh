@@ -132,7 +132,6 @@ CODE float probability_of(const Args& a, float x, int c, float level, float high
     return probability(normal, (first + second) + (third - low), fits);
 }
 
-constexpr int SMALL_ALPHABET = 128;
 constexpr int SHARERS = 32 / CHUNK;     // lanes that share a frame
 
 // Norms and probabilities of one chunk of frames, where the columns are all of few classes: SHARERS lanes take a frame.
@@ -367,17 +366,21 @@ template <int DTYPE> CODE void wide_gradient_block(const Args& a, int row, int c
 CODE void score_warp(const Args& a, long long index) {
     if (index >= (long long)a.batch * a.chunks) return;
     const int row = int(index / a.chunks), chunk = int(index % a.chunks);
-    if (a.width == a.classes && a.classes <= SMALL_ALPHABET)
-        IN_DTYPE(small_score_warp, a, row, chunk);
-    else
-        IN_DTYPE(score_warp, a, row, chunk);
+    IN_DTYPE(score_warp, a, row, chunk);
 }
 
-CODE void emission_warp(const Args& a, int row, int t) { IN_DTYPE(emission_warp, a, row, t); }
+CODE void small_score_warp(const Args& a, long long index) {
+    if (index >= (long long)a.batch * a.chunks) return;
+    IN_DTYPE(small_score_warp, a, int(index / a.chunks), int(index % a.chunks));
+}
+
+CALLED void emission_warp(const Args& a, int row, int t) { IN_DTYPE(emission_warp, a, row, t); }
+
+CALLED void gradient_warp(const Args& a, int row, int t) { IN_DTYPE(gradient_warp, a, row, t); }
 
 CODE void gradient_warp(const Args& a, long long frame) {
     const int row = int(frame / (a.chunks * CHUNK)), t = int(frame % (a.chunks * CHUNK));
-    if (row < a.batch && t < a.frames) IN_DTYPE(gradient_warp, a, row, t);
+    if (row < a.batch && t < a.frames) gradient_warp(a, row, t);
 }
 
 CODE void wide_gradient_block(const Args& a, int index, float* taken) {

@@ -22,6 +22,7 @@ _LANES = 32  # of a warp
 _CHUNKS_PER_BLOCK = 4  # of `scores`, which gives each chunk of frames a warp
 _LEAST_FINISH_WARPS = 8
 _TILE = 4  # states that share an exponent on the fast road
+_MOST_SMALL_CLASSES = 128  # of `small_scores`
 _MOST_SHARED_CLASSES = 8192  # whose occupancies lie in shared memory
 _MOST_CLASSES_OF_FEW_THREADS = 1024
 _SPAN = 4  # chunks that a block of `segments` works on
@@ -99,41 +100,56 @@ class KernelGeometry:
     need_grad: bool
     exact: bool = False
 
-    @property
+    @cached_property
     def chunks(self) -> int:
         """Chunks of frames of one row."""
         return -(-self.frames // CHUNK)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """Emission columns of a row: the blank and each different label, or all classes."""
         return min(self.classes, self.longest + 1)
 
-    @property
+    @cached_property
     def table(self) -> int:
         """Integers in a row of the table of labels (struct Table of batch.cuh)."""
         return 2 * self.width + 3 * self.longest + 3
 
     # The fast road: a lane holds tiles of states.
 
-    @property
+    @cached_property
     def tile_states(self) -> int:
-        """States a lane holds: a row that fits in one warp of few states is the sooner done."""
-        return 4 if 2 * (self.longest + 1) <= 4 * _LANES else 8
+        """States a lane holds: few where that makes a frame short, many before a second warp."""
+        for states in (4, 8, 16):
+            if 2 * (self.longest + 1) <= states * _LANES:
+                return states
+        return 8
 
-    @property
+    @cached_property
     def tile_warps(self) -> int:
         """Warps of a block, which works on one row in one direction."""
         return -(-2 * (self.longest + 1) // (_LANES * self.tile_states))
 
     @property
     def tile_kernel(self) -> str:
-        """Which of the kernels takes rows of so many warps."""
-        if self.tile_warps == 1:
-            return "short" if self.tile_states == _TILE else "one"
-        return "few" if self.tile_warps <= 4 else "many"
+        """Which of the kernels takes such rows."""
+        if self.tile_warps > 1:
+            return "many"
+        return {4: "short", 8: "one", 16: "long"}[self.tile_states]
 
     @property
+    def counts(self) -> int:
+        """Words of shared memory of a block of `segments`."""
+        kept = CHUNK * self.tile_states * _LANES if self.tile_warps == 1 else 0
+        edges = 3 * self.tile_warps * _EDGE_WORDS
+        return kept + CHUNK + (CHUNK + 1) * self.width + edges
+
+    @property
+    def takes_exact_road(self) -> bool:
+        """Whether all rows do: asked for, or the counts of so many columns do not fit."""
+        return self.exact or _BYTES_OF_A_WORD * self.counts > BYTES_OF_A_STATE * SHARED_STATES
+
+    @cached_property
     def mark_bytes(self) -> int:
         """The marks of one row: one before each chunk in each direction, and the last states."""
         lines = self.tile_states + 1 + self.tile_states // _TILE
@@ -142,29 +158,29 @@ class KernelGeometry:
 
     # The exact road: each state has an exponent of its own.
 
-    @property
+    @cached_property
     def states(self) -> int:
         """Of the longest target's lattice."""
         return 2 * self.longest + 1
 
-    @property
+    @cached_property
     def per_lane(self) -> int:
         """States a lane holds, Q: few while the warps of a block have a scheduler each."""
         if self.states <= 256:
             return 2
         return 4 if self.states <= 2048 else 8
 
-    @property
+    @cached_property
     def warps(self) -> int:
         """Of a block, which works on one row."""
         return -(-self.states // (_LANES * self.per_lane))
 
-    @property
+    @cached_property
     def line(self) -> int:
         """States of one row, with padding."""
         return _LANES * self.per_lane * self.warps
 
-    @property
+    @cached_property
     def keep(self) -> int:
         """Frames between checkpoints, a power of two; all of them if only the loss is asked for."""
         if not self.need_grad:
@@ -172,22 +188,22 @@ class KernelGeometry:
         fitting = min(SHARED_STATES // self.line, 32)
         return 1 << (fitting.bit_length() - 1)
 
-    @property
+    @cached_property
     def slots(self) -> int:
         """Checkpoints of one row and direction."""
         return -(-self.frames // self.keep) + 1
 
-    @property
+    @cached_property
     def emission_bytes(self) -> int:
         """The emissions of one row."""
         return _aligned(BYTES_OF_A_STATE * self.frames * self.width)
 
-    @property
+    @cached_property
     def edge_bytes(self) -> int:
         """What the warps of one row hand on."""
         return _aligned(BYTES_OF_A_STATE * 2 * self.frames * self.warps)
 
-    @property
+    @cached_property
     def scratch_bytes(self) -> int:
         """Of one row: the parts of both roads share it, since the fast one is done by then."""
         edges = 2 * self.chunks * self.tile_warps * _EDGE_WORDS * _BYTES_OF_A_WORD
@@ -288,7 +304,7 @@ def run(
         slots=geometry.slots,
         normalize=normalize,
         dtype=DTYPES[logits.dtype],
-        exact=geometry.exact,
+        exact=geometry.takes_exact_road,
         unused=0,
     )
     workspace = buffers.workspace.data_ptr()
@@ -309,21 +325,23 @@ def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:
     launch("prepare", rows, 1, 256, _BYTES_OF_A_WORD * geometry.longest, args)
     if geometry.frames:
         blocks = -(-chunks // _CHUNKS_PER_BLOCK)
-        launch("scores", blocks, 1, _LANES * _CHUNKS_PER_BLOCK, 0, args)
+        is_small = geometry.width == geometry.classes <= _MOST_SMALL_CLASSES
+        scores = "small_scores" if is_small else "scores"
+        launch(scores, blocks, 1, _LANES * _CHUNKS_PER_BLOCK, 0, args)
     tile_threads = _LANES * geometry.tile_warps
-    if geometry.frames and not geometry.exact:
+    if geometry.frames and not geometry.takes_exact_road:
         kernel = geometry.tile_kernel
         ring = (2 * geometry.tile_warps + 1) * _EDGE_WORDS
         launch(f"sweeps_{kernel}", rows, 2, tile_threads, _BYTES_OF_A_WORD * ring, args)
         if geometry.need_grad:
-            counts = CHUNK * (geometry.width + 1) + 3 * geometry.tile_warps * _EDGE_WORDS
             groups = rows * -(-geometry.chunks // _SPAN)
-            launch(f"segments_{kernel}", groups, 1, tile_threads, _BYTES_OF_A_WORD * counts, args)
+            shared = _BYTES_OF_A_WORD * geometry.counts
+            launch(f"segments_{kernel}", groups, 1, tile_threads, shared, args)
     finish_threads = _LANES * max(geometry.warps, _LEAST_FINISH_WARPS)
     shared = BYTES_OF_A_STATE * geometry.keep * geometry.line if geometry.need_grad else 0
     launch(f"finish_{geometry.per_lane}", rows, 1, finish_threads, shared, args)
     # Where the columns are all classes, `segments` and `finish` have written it.
-    is_written = geometry.width == geometry.classes and not geometry.exact
+    is_written = geometry.width == geometry.classes and not geometry.takes_exact_road
     if not geometry.need_grad or not geometry.frames or is_written:
         return
     if geometry.classes <= _MOST_SHARED_CLASSES:

@@ -7,6 +7,7 @@
 
 #ifdef __CUDACC__
 #define CODE __device__ __forceinline__
+#define CALLED __device__ __noinline__  // once in the program: it is long, and seldom run
 #define UNROLL _Pragma("unroll")
 #define EACH_LANE(lane) if (const int lane = threadIdx.x & 31; true)
 // The shuffle tells the compiler that all lanes know the same warp: no shuffle inside need ask who is there.
@@ -63,7 +64,13 @@ CODE int count_all(const Reg<int>& x) {  // the sum of whole numbers
     return sum_all(x);
 #endif
 }
+CODE bool any_lane(const Reg<bool>& x) { return __any_sync(0xffffffffu, x.value); }
 CODE int nearest(float x) { return __float2int_rn(x); }
+using SharedCell = unsigned;            // where an int lies in shared memory
+CODE SharedCell shared_cell(int* from) { return unsigned(__cvta_generic_to_shared(from)); }
+CODE void count_up(SharedCell from, int at, int what) {
+    asm volatile("red.shared.add.u32 [%0], %1;" :: "r"(from + 4 * at), "r"(what) : "memory");
+}
 CODE void load_eight(const float* from, float* to) {     // from a multiple of 32 bytes
     const float4 head = reinterpret_cast<const float4*>(from)[0], tail = reinterpret_cast<const float4*>(from)[1];
     to[0] = head.x; to[1] = head.y; to[2] = head.z; to[3] = head.w;
@@ -90,6 +97,7 @@ using std::log2;
 using std::rint;
 inline bool reverse_warps = false;  // the order of the warps inside a phase must not matter: tests run both
 #define CODE inline
+#define CALLED inline
 #define UNROLL
 #define EACH_LANE(lane) for (int lane = 0; lane < 32; ++lane)
 #define EACH_WARP(warp, count) \
@@ -149,6 +157,14 @@ CODE float max_all(const Reg<float>& x) {
     return top;
 }
 CODE int count_all(const Reg<int>& x) { return sum_all(x); }
+CODE bool any_lane(const Reg<bool>& x) {
+    bool any = false;
+    EACH_LANE(lane) any |= x[lane];
+    return any;
+}
+using SharedCell = int*;
+CODE SharedCell shared_cell(int* from) { return from; }
+CODE void count_up(SharedCell from, int at, int what) { from[at] += what; }
 CODE int nearest(float x) { return x >= 2147483648.0f ? 2147483647 : int(std::nearbyint(x)); }
 CODE void load_eight(const float* from, float* to) { std::memcpy(to, from, 32); }
 CODE void store_eight(float* to, const float* from) { std::memcpy(to, from, 32); }

@@ -29,28 +29,29 @@ CODE int* ring_record(int* ring, int warps, int step, int rank) {
     return ring + (1 + (step & 1) * warps + rank) * EDGE_WORDS;
 }
 
-// What a warp of a sweep does in one phase: its next chunk, from emissions that are here, while the next ones come.
+// What a warp of a sweep does in one phase: its next chunk, while the emissions of the next half chunk come.
 template <int Q, bool BACKWARD, bool MANY>
 CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch, Chain<Q, BACKWARD, MANY>& chain,
-                      const Emissions<Q>& now, Emissions<Q>& coming, int warps, int step, int* ring) {
+                      Emissions<Q>& emissions, int warps, int step, int* ring) {
     const int chunks = chunks_of(row.frames), rank = BACKWARD ? warps - 1 - chain.warp : chain.warp;
-    if (step < 0 || step >= chunks) return;
+    if (MANY && (step < 0 || step >= chunks)) return;
     const int chunk = BACKWARD ? chunks - 1 - step : step, frames = row.frames - chunk * CHUNK;
     const bool kept = BACKWARD || chunk % SPAN == 0;
     if (step > 0 && a.grad && kept) chain.store(mark<Q>(a, scratch, BACKWARD, chunk), 32 * a.tile_warps);
     const int* edge = rank ? ring_record(ring, warps, step, rank - 1) : ring;
     int* record = ring_record(ring, warps, step, rank);
     const auto nobody = [](int) {};
-    const auto fetch_next = [&] {
-        // Whoever waits for a load waits for all that are under way. So the next ones are sent for when those of this
-        // chunk have come, and not by the compiler's order.
+    // Whoever waits for a load waits for all that are under way. So the next ones are sent for when those before them
+    // have come, and not by the compiler's order: a half chunk ahead.
+    const auto fetch_ahead = [&](int half) {
         WARP_BARRIER();
-        if (step + 1 < chunks) coming.fetch(row, BACKWARD ? chunk - 1 : chunk + 1);
+        if (half == 0) emissions.fetch(row, chunk, BACKWARD ? 0 : 1);
+        if (half == 1 && step + 1 < chunks) emissions.fetch(row, BACKWARD ? chunk - 1 : chunk + 1, BACKWARD ? 1 : 0);
     };
     if (frames >= CHUNK)
-        run_chunk<true>(chain, now, frames, edge, record, fetch_next, nobody, nobody, nobody);
+        run_chunk<true>(chain, emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
     else
-        run_chunk<false>(chain, now, frames, edge, record, fetch_next, nobody, nobody, nobody);
+        run_chunk<false>(chain, emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
     if (MANY && a.grad) {
         WARP_BARRIER();
         int* far = edge_record(a, scratch, BACKWARD, chunk, chain.warp);
@@ -66,27 +67,21 @@ template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, 
     const Scratch scratch(a, index);
     const int warps = MANY ? tile_warps_of<Q>(row.labels) : 1, chunks = chunks_of(row.frames);
     PerWarp<Chain<Q, BACKWARD, MANY>> chains;
-    PerWarp<Emissions<Q>> even, odd;    // of the phases
+    PerWarp<Emissions<Q>> emissions;
     if (MANY)
         for (int i = THREAD_INDEX; i < EDGE_WORDS; i += THREAD_COUNT) ring[i] = nothing_enters(i);
     EACH_WARP(warp, warps) {
         Reg<int> columns[Q / 2 + 2];
         find_columns<Q>(row, warp, columns);
         chains[warp].place(row.labels, columns, warp);
-        even[warp].place(row, columns);
-        even[warp].fetch(row, BACKWARD ? chunks - 1 : 0);
-        odd[warp] = even[warp];
+        emissions[warp].place(row, columns);
+        emissions[warp].fetch(row, BACKWARD ? chunks - 1 : 0, BACKWARD ? 1 : 0);
     }
-    BARRIER();
-    for (int phase = 0; phase < chunks + warps - 1; phase += 2) {
+    if (MANY) BARRIER();
+    for (int phase = 0; phase < chunks + warps - 1; ++phase) {
         EACH_WARP(warp, warps) {
             const int step = phase - (BACKWARD ? warps - 1 - warp : warp);
-            sweep_phase<Q, BACKWARD, MANY>(a, row, scratch, chains[warp], even[warp], odd[warp], warps, step, ring);
-        }
-        if (MANY) BARRIER();
-        EACH_WARP(warp, warps) {
-            const int step = phase + 1 - (BACKWARD ? warps - 1 - warp : warp);
-            sweep_phase<Q, BACKWARD, MANY>(a, row, scratch, chains[warp], odd[warp], even[warp], warps, step, ring);
+            sweep_phase<Q, BACKWARD, MANY>(a, row, scratch, chains[warp], emissions[warp], warps, step, ring);
         }
         if (MANY) BARRIER();
     }
@@ -103,15 +98,14 @@ template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, 
 }
 
 // Probability of the row by the forward sweep: its last two states.
-template <int Q> CODE Pair forward_total(const Args& a, int index) {
+CODE Pair forward_total(const Args& a, int index) {
     const TileRow row = tile_view(a, index);
-    const float* line = mark<Q>(a, Scratch(a, index), false, a.chunks);
-    const int stride = 32 * a.tile_warps, last = 2 * row.labels;
+    const int q = a.tile, stride = 32 * a.tile_warps, last = 2 * row.labels;
+    const float* line = Scratch(a, index).marks + (long long)a.chunks * ((q + 1 + q / TILE) * stride);
     Pair sum{0.0f, EMPTY};
     for (int s = max(last - 1, 0); s <= last; ++s) {
-        const int thread = s / Q, q = s % Q;
-        const float m = line[q * stride + thread];
-        const int e = as_int(line[(Q + 1 + q / TILE) * stride + thread]);
+        const float m = line[s % q * stride + s / q];
+        const int e = as_int(line[(q + 1 + s % q / TILE) * stride + s / q]);
         if (m > 0.0f) sum = add(sum, emit({m, e}, {1.0f, 0}));
     }
     return emit(sum, {1.0f, 0});
@@ -134,8 +128,41 @@ template <int Q> struct Shares {
     }
 };
 
-// Where the count of a column and frame lies: neither frames of a column nor columns of a frame share a bank.
-CODE int cell(int column, int i) { return column * CHUNK + (i ^ ((column >> 2) & (CHUNK - 1))); }
+constexpr int COUNTS = CHUNK + 1;       // ints from column to column: columns of a frame lie in different banks
+
+CODE int cell(int column, int i) { return column * COUNTS + i; }
+
+// Alphas of one chunk until beta comes: in registers of MANY warps, else in shared memory.
+template <int Q, bool MANY> struct Alphas {
+    Reg<float> value[CHUNK][Q];
+    CODE Alphas(float*) {}
+    CODE void keep(int i, const Reg<float> (&state)[Q]) {
+        UNROLL for (int q = 0; q < Q; ++q) value[i][q] = state[q];
+    }
+    CODE void recall(int i, Reg<float> (&state)[Q]) const {
+        UNROLL for (int q = 0; q < Q; ++q) state[q] = value[i][q];
+    }
+};
+
+template <int Q> struct Alphas<Q, false> {
+    float* memory;                      // [CHUNK, Q / 4, 32, 4]
+    CODE Alphas(float* from) : memory(from) {}
+    CODE float* place(int i, int four, int lane) const { return memory + ((i * (Q / 4) + four) * 32 + lane) * 4; }
+    CODE void keep(int i, const Reg<float> (&state)[Q]) {
+        EACH_LANE(lane) UNROLL for (int four = 0; four < Q / 4; ++four) {
+            float x[4];
+            UNROLL for (int k = 0; k < 4; ++k) x[k] = state[four * 4 + k][lane];
+            store_four(place(i, four, lane), x);
+        }
+    }
+    CODE void recall(int i, Reg<float> (&state)[Q]) const {
+        EACH_LANE(lane) UNROLL for (int four = 0; four < Q / 4; ++four) {
+            float x[4];
+            load_four(place(i, four, lane), x);
+            UNROLL for (int k = 0; k < 4; ++k) state[four * 4 + k][lane] = x[k];
+        }
+    }
+};
 
 // What one warp of a segment keeps from chunk to chunk.
 template <int Q, bool MANY> struct Segment {
@@ -143,11 +170,11 @@ template <int Q, bool MANY> struct Segment {
     Chain<Q, false, MANY> alpha;
 };
 
-// Counts of one chunk in one warp: alpha again, then beta from the mark after it against it. counts: [width, CHUNK] by
-// cell(), sums: [CHUNK] in shared memory, edges: [3, EDGE_WORDS] of the warp's own.
+// Counts of one chunk in one warp: alpha again, then beta from the mark after it against it. counts: [width, COUNTS],
+// sums: [CHUNK] in shared memory, edges: [3, EDGE_WORDS] of the warp's own, kept: for Alphas.
 template <int Q, bool MANY, bool FULL>
 CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own, int index, int chunk, int warp,
-                       int warps, int* counts, int* sums, int* edges) {
+                       int warps, int* counts, int* sums, int* edges, float* kept) {
     constexpr int TILES = Q / TILE, LABELS = Q / 2;
     const Scratch scratch(a, index);
     const int frames = row.frames - chunk * CHUNK, stride = 32 * a.tile_warps;
@@ -165,55 +192,73 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
     }
     Emissions<Q> now;
     now.place(row, own.columns);
-    now.fetch(row, chunk);
+    now.fetch(row, chunk, 0);
+    now.fetch(row, chunk, 1);
     Chain<Q, true, MANY> beta;
     beta.place(row.labels, own.columns, warp);
     if (chunk + 1 < chunks_of(row.frames)) beta.load(mark<Q>(a, scratch, true, chunk), stride, MANY ? into_beta[EDGE_START] : EMPTY);
     const auto nobody = [](int) {};
-    Reg<float> alphas[CHUNK][Q];
+    Alphas<Q, MANY> alphas(kept);
     Reg<int> levels[2][TILES];          // exponents of the alphas, before and after the move
     Chain<Q, false, MANY>& alpha = own.alpha;
     UNROLL for (int i = 0; i < TILES; ++i) levels[0][i] = alpha.exponent[i];
-    const auto keep = [&](int i) {
-        UNROLL for (int q = 0; q < Q; ++q) alphas[i][q] = alpha.state[q];
-    };
+    const auto keep = [&](int i) { alphas.keep(i, alpha.state); };
     const auto keep_levels = [&](int half) {
         if (half == 0) UNROLL for (int i = 0; i < TILES; ++i) levels[1][i] = alpha.exponent[i];
     };
-    run_chunk<FULL>(alpha, now, frames, into_alpha, unused, [] {}, nobody, keep, keep_levels);
+    run_chunk<FULL>(alpha, now, frames, into_alpha, unused, nobody, nobody, keep, keep_levels);
 
     Shares<Q> shares;
     shares.build(levels[1], beta.exponent, total);
+    Reg<SharedCell> cells[LABELS];
+    EACH_LANE(lane) UNROLL for (int j = 0; j < LABELS; ++j)
+        cells[j][lane] = shared_cell(counts + cell(now.columns[1 + j][lane], 0));
+    const SharedCell blank_cell = shared_cell(counts), sum_cell = shared_cell(sums);
+    Reg<bool> broken;
+    EACH_LANE(lane) broken[lane] = false;
     const auto meet = [&](int i) {
-        Reg<int> all, blanks;
+        Reg<float> state[Q], labels[LABELS], blank;
+        Reg<bool> some;
+        alphas.recall(i, state);
         EACH_LANE(lane) {
-            float blank = 0.0f, every = 0.0f;
-            int labels = 0;
+            float every = 0.0f, blanks = 0.0f;
             UNROLL for (int j = 0; j < LABELS; ++j) {
                 const float beta_blank = j ? beta.state[j > 0 ? 2 * (LABELS - j) : 0][lane] : beta.outer[lane];
                 const float share = j % 2 || j == 0 ? shares.same[j / 2][lane] : shares.beside[j / 2][lane];
-                blank += alphas[i][2 * j][lane] * beta_blank * share;
+                blanks += state[2 * j][lane] * beta_blank * share;
                 const float beta_label = beta.state[2 * (LABELS - 1 - j) + 1][lane];
-                const float label = alphas[i][2 * j + 1][lane] * beta_label * shares.same[j / 2][lane];
-                every += label;
-                const int count = nearest(label);
-                labels += count;
-                if (count) add_atomic(counts + cell(now.columns[1 + j][lane], i), count);
+                labels[j][lane] = state[2 * j + 1][lane] * beta_label * shares.same[j / 2][lane];
+                every += labels[j][lane];
             }
-            blanks[lane] = nearest(blank);
-            all[lane] = labels + blanks[lane];
-            if (!(every + blank <= TOO_MUCH * WHOLE)) spoil(a, index);
+            blank[lane] = blanks;
+            every += blanks;
+            some[lane] = every >= 0.5f;     // else each of them is rounded to nothing
+            broken[lane] = broken[lane] || !(every <= TOO_MUCH * WHOLE);
         }
-        const int of_blank = count_all(blanks), of_all = count_all(all);
+        if (!any_lane(some)) return;
+        Reg<int> all, blank_count;
+        EACH_LANE(lane) {
+            int counted[LABELS], sum = 0;
+            UNROLL for (int j = 0; j < LABELS; ++j) {
+                counted[j] = nearest(labels[j][lane]);
+                sum += counted[j];
+            }
+            if (sum)
+                UNROLL for (int j = 0; j < LABELS; ++j) count_up(cells[j][lane], i, counted[j]);
+            blank_count[lane] = nearest(blank[lane]);
+            all[lane] = sum + blank_count[lane];
+        }
+        const int of_blank = count_all(blank_count), of_all = count_all(all);
         EACH_LANE(lane) if (lane == 0) {
-            add_atomic(counts + cell(0, i), of_blank);
-            add_atomic(sums + i, of_all);
+            count_up(blank_cell, i, of_blank);
+            count_up(sum_cell, i, of_all);
         }
     };
     const auto next_shares = [&](int half) {
         if (half == 0) shares.build(levels[0], beta.exponent, total);
     };
-    run_chunk<FULL>(beta, now, frames, into_beta, unused, [] {}, meet, nobody, next_shares);
+    run_chunk<FULL>(beta, now, frames, into_beta, unused, nobody, meet, nobody, next_shares);
+    if (any_lane(broken)) spoil(a, index);
 }
 
 // The gradient of one chunk of a row whose columns are all classes, from the counts.
@@ -250,15 +295,22 @@ template <int DTYPE> CODE void fill_gradient(const Args& a, int index, int chunk
     }
 }
 
+CALLED void write_gradient(const Args& a, int index, int chunk, const int* counts, const int* sums) {
+    IN_DTYPE(write_gradient, a, index, chunk, counts, sums);
+}
+
+CALLED void fill_gradient(const Args& a, int index, int chunk) { IN_DTYPE(fill_gradient, a, index, chunk); }
+
 CODE bool is_dense(const Args& a) { return a.width == a.classes; }
 
 // Occupancies of SPAN chunks in the place of their probabilities, or at once the gradient where the columns are all
-// classes. memory: sums [CHUNK], counts [width, CHUNK], and edges [warps, 3, EDGE_WORDS] of MANY.
+// classes. memory: kept [CHUNK, Q, 32] of one warp, sums [CHUNK], counts [width, COUNTS], edges [warps, 3, EDGE_WORDS].
 template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, int group, int* memory) {
     const TileRow row = tile_view(a, index);
-    const int warps = MANY ? tile_warps_of<Q>(row.labels) : 1, cells = CHUNK * row.width;
+    const int warps = MANY ? tile_warps_of<Q>(row.labels) : 1, cells = COUNTS * row.width;
     const int chunks = a.status[index] == FINE ? chunks_of(row.frames) : 0;
-    int *sums = memory, *counts = memory + CHUNK, *edges = counts + cells;
+    float* kept = reinterpret_cast<float*>(memory);
+    int *sums = memory + (MANY ? 0 : CHUNK * Q * 32), *counts = sums + CHUNK, *edges = counts + cells;
     PerWarp<Segment<Q, MANY>> segments;
     const int first = group * SPAN, last = min(first + SPAN, a.chunks);
     if (first < chunks)
@@ -273,23 +325,23 @@ template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, in
             }
         }
     for (int chunk = first; chunk < last; ++chunk) {
-        if (is_dense(a)) IN_DTYPE(fill_gradient, a, index, chunk);
+        if (is_dense(a) && (chunk >= chunks || row.frames - chunk * CHUNK < CHUNK)) fill_gradient(a, index, chunk);
         if (chunk >= chunks) continue;
         const int frames = row.frames - chunk * CHUNK;
-        for (int i = THREAD_INDEX; i < CHUNK + cells; i += THREAD_COUNT) memory[i] = 0;
+        for (int i = THREAD_INDEX; i < CHUNK + cells; i += THREAD_COUNT) sums[i] = 0;
         BARRIER();
         EACH_WARP(warp, warps) {
             int* own = edges + warp * 3 * EDGE_WORDS;
             if (frames >= CHUNK)
-                segment_warp<Q, MANY, true>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own);
+                segment_warp<Q, MANY, true>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own, kept);
             else
-                segment_warp<Q, MANY, false>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own);
+                segment_warp<Q, MANY, false>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own, kept);
         }
         BARRIER();
         if (is_dense(a)) {
-            IN_DTYPE(write_gradient, a, index, chunk, counts, sums);
+            write_gradient(a, index, chunk, counts, sums);
         } else {
-            float* line = a.probabilities + ((long long)index * a.chunks + chunk) * cells;
+            float* line = a.probabilities + ((long long)index * a.chunks + chunk) * row.width * CHUNK;
             for (int column = THREAD_INDEX; column < row.width; column += THREAD_COUNT) {
                 float shares[CHUNK];
                 UNROLL for (int i = 0; i < CHUNK; ++i)

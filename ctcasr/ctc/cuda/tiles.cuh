@@ -185,21 +185,21 @@ template <int Q> struct Emissions {
             UNROLL for (int j = 1; j <= Q / 2; ++j) columns[j][lane] = known[j][lane];
         }
     }
-    CODE void fetch(const TileRow& row, int chunk) {
-        const float* line = row.probabilities + (long long)chunk * row.width * CHUNK;
+    CODE void fetch(const TileRow& row, int chunk, int half) {
+        const float* line = row.probabilities + (long long)chunk * row.width * CHUNK + half * PERIOD;
         EACH_LANE(lane) {
             UNROLL for (int j = 0; j <= Q / 2; ++j) {
-                float eight[CHUNK];
-                load_eight(line + columns[j][lane] * CHUNK, eight);
-                UNROLL for (int i = 0; i < CHUNK; ++i) value[j][i][lane] = eight[i];
+                float four[PERIOD];
+                load_four(line + columns[j][lane] * CHUNK, four);
+                UNROLL for (int i = 0; i < PERIOD; ++i) value[j][half * PERIOD + i][lane] = four[i];
             }
         }
     }
 };
 
 // Runs one chunk of frames, of which FULL says that all exist. `summed(i)` sees the states before the emissions of
-// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun()` is called after the first
-// frame: there is nothing left to wait for then. edge, record: [EDGE_WORDS].
+// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun(half)` is called when the first
+// frame of a half is done. edge, record: [EDGE_WORDS].
 template <bool FULL, int Q, bool BACKWARD, bool MANY, class Begun, class Summed, class Emitted, class Moved>
 CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, int frames, const int* edge, int* record,
                     Begun begun, Summed summed, Emitted emitted, Moved moved) {
@@ -216,7 +216,7 @@ CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, in
             chain.emit(now.value, i);
             emitted(i);
         }
-        if (step == 0) begun();
+        if (step % PERIOD == 0) begun(step / PERIOD);
         if (step % PERIOD == PERIOD - 1) {
             chain.move(edge, step / PERIOD, record);
             moved(step / PERIOD);

@@ -31,6 +31,7 @@ extern "C" void launch(const char* name, int x, int y, int threads, int shared, 
         for (int row = 0; row < x; ++row) prepare_block(a, row, memory.data());
     for (long long i = 0; i < (long long)x * (threads / 32); ++i) {
         if (kernel == "scores") score_warp(a, i);
+        if (full == "small_scores") small_score_warp(a, i);
         if (kernel == "gradient") gradient_warp(a, i);
     }
     for (int i = 0; i < x && full == "wide_gradient"; ++i)
@@ -38,7 +39,8 @@ extern "C" void launch(const char* name, int x, int y, int threads, int shared, 
     const std::string size = full.substr(full.find('_') + 1);
     if (size == "short") tiles<4, false>(kernel, x, y, memory, a);
     if (size == "one") tiles<8, false>(kernel, x, y, memory, a);
-    if (size == "few" || size == "many") tiles<8, true>(kernel, x, y, memory, a);
+    if (size == "long") tiles<16, false>(kernel, x, y, memory, a);
+    if (size == "many") tiles<8, true>(kernel, x, y, memory, a);
     if (full == "finish_2") finish<2>(x, threads, memory, a);
     if (full == "finish_4") finish<4>(x, threads, memory, a);
     if (full == "finish_8") finish<8>(x, threads, memory, a);
@@ -60,7 +62,7 @@ int cuLaunchKernel(void* function, unsigned x, unsigned y, unsigned z, unsigned 
                    unsigned shared, void* stream, void** parameters, void** extra) {
     const std::string& name = *static_cast<std::string*>(function);
     const std::string size = name.substr(name.find('_') + 1);
-    const unsigned most = size == "short" || size == "one" ? 32 : size == "few" || size == "scores" ? 128
+    const unsigned most = size == "short" || size == "one" || size == "long" ? 32 : size == "scores" ? 128
                         : size == "prepare" || size == "gradient" ? 256 : 512;  // __launch_bounds__
     if (!x || !y || z != 1 || ty != 1 || tz != 1 || threads > most || threads % 32 || extra) return 1;
     if (shared > unsigned(granted) || stream != reinterpret_cast<void*>(7)) return 2;
