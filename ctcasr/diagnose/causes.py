@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ctcasr.diagnose import course_causes, data_causes, model_causes, training_causes
+from ctcasr.diagnose import (
+    course_causes,
+    data_causes,
+    model_causes,
+    step_causes,
+    text_causes,
+    training_causes,
+)
 from ctcasr.diagnose.cause import Cause
 from ctcasr.diagnose.history import RunHistory
 
@@ -17,6 +24,10 @@ CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     data_causes.labels_shifted,
     data_causes.padding_counted,
     data_causes.outside_alphabet,
+    text_causes.dominant_text,
+    text_causes.contradictory,
+    text_causes.swapped,
+    data_causes.some_at_another_rate,
     # what the loss is told
     model_causes.input_lengths_wrong,
     model_causes.zero_infinity,
@@ -28,6 +39,8 @@ CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     model_causes.scores_too_small,
     # what is trained, and how
     training_causes.frozen_parameters,
+    step_causes.wrong_sign,
+    step_causes.weight_decay_too_strong,
     training_causes.clipped_to_nothing,
     training_causes.rate_zero,
     training_causes.rate_too_low,

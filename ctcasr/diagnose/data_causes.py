@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from statistics import median
 
-from ctcasr.diagnose.cause import LIKELY, STRONG, Cause
+from ctcasr.diagnose.cause import FACT, LIKELY, Cause
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.share import NOTHING, Share, largest_share, share_of
-from ctcasr.records import EventRecord, Reason
+from ctcasr.records import EventRecord, Reason, as_number
 
 # Shares of utterances from which on a defect hurts:
 _MOST = 0.5
@@ -24,10 +25,17 @@ _HIGH_VOICE_HZ = 250  # too high together with more symbols a second than people
 _HURRIED = 22
 _PITCH_RATIO = 1.8  # between training and dev part: one of them is read at another rate
 _PACE_RATIO = 1.5  # of symbols a second, then
+_LEAST_PACE_RATIO = 1.3  # where nothing is understood
+_OCTAVES_APART = 0.6  # in pitch and in pace, both in one direction,
+_UNLIKE_ROWS = 5  # of so many rows at least,
+_UNLIKE_SHARE = 0.2  # and of such a share
+_TIMES_AGAINST = 5  # more than those that differ in opposite directions
+_HEARD_ROWS = 8  # with a voice, without which parts are not compared
 _LISTENED = 16  # recordings, in which there is a voice if there are voices
 _LEVELS_APART_DB = 15.0  # medians of training and dev part
 _KNOWN = 0.7  # of the dev part's loss, that training utterances have
 _TONE = 0.02  # spread of the pitch: what is steadier is a hum and no voice
+_NO_PITCH = 2.0  # what jumps about more than that is noise
 
 _FLOOR_CURE = "Take the logarithm above a floor, and look for NaN in the samples."
 _ALPHABET_CURE = "Use the texts' own case and characters in the alphabet"
@@ -176,6 +184,49 @@ def outside_alphabet(history: RunHistory) -> Cause | None:
     )
 
 
+def some_at_another_rate(history: RunHistory) -> Cause | None:
+    """Some training recordings are faster and higher, or slower and lower, than the dev part."""
+    train = _voices(history, "train")
+    dev = _voices(history, "dev")
+    if len(dev) < _HEARD_ROWS or len(train) < _HEARD_ROWS:
+        return None
+    pitch = median(voice[0] for voice in dev)
+    pace = median(voice[1] for voice in dev)
+    together = 0
+    against = 0  # higher and slower: other people, and chance, are as often this as that
+    for row_pitch, row_pace in train:
+        higher = row_pitch - pitch
+        faster = row_pace - pace
+        if min(abs(higher), abs(faster)) > _OCTAVES_APART:
+            together += higher * faster > 0
+            against += higher * faster < 0
+    share = Share(together, len(train))
+    by_chance = together < _TIMES_AGAINST * against
+    if share.count < _UNLIKE_ROWS or share.value < _UNLIKE_SHARE or by_chance:
+        return None
+    return Cause(
+        "wrong-sample-rate",
+        f"Of the training recordings listened to, {share} are both higher in pitch and faster (or "
+        f"lower and slower) than those of the dev part, whose medians are {100 * 2**pitch:.0f} Hz "
+        f"and {2**pace:.0f} symbols per second of sound.",
+        "Compare the rate in the files' headers with the rate at which they were recorded, file by "
+        "file.",
+        history.step,
+        FACT - 0.01,
+    )
+
+
+def _voices(history: RunHistory, part: str) -> set[tuple[float, float]]:
+    """Octaves over 100 Hz, and the logarithm of the pace, of each row with a voice, once each."""
+    pitches_hz = history.raw(part, "row_pitches_hz") or ()
+    paces = history.raw(part, "row_paces") or ()
+    voices = set()
+    for pitch_hz, pace in zip(pitches_hz, paces, strict=False):
+        if as_number(pitch_hz) > 0 and as_number(pace) > 0:
+            voices.add((math.log2(as_number(pitch_hz) / 100), math.log2(as_number(pace))))
+    return voices
+
+
 def wrong_sample_rate(history: RunHistory) -> Cause | None:
     """Speech that is too fast and high, or too slow and low, or that differs so between parts."""
     waiting = not history.learnt
@@ -193,7 +244,7 @@ def wrong_sample_rate(history: RunHistory) -> Cause | None:
         "Compare the rate in the files' headers with the rate at which they were recorded, and "
         "listen to one.",
         history.step,
-        STRONG if waiting and len(facts) > 1 else LIKELY,
+        FACT - 0.01 if waiting and len(facts) > 1 else LIKELY,
     )
 
 
@@ -236,17 +287,17 @@ def _impossible_voice(history: RunHistory, part: str) -> list[str]:
 def _speeds_differ(history: RunHistory, waiting: bool) -> list[str]:
     """What is said where one part is read faster than the other.
 
-    Voices of another pitch may be other people, where the dev part is understood; voices of another
-    pitch and pace are not.
+    Voices of another pitch may be other people; voices of another pitch and pace are not.
     """
     train_hz = history.evidence("train", "pitch_hz")
     dev_hz = history.evidence("dev", "pitch_hz")
     pitch_ratio = train_hz / max(dev_hz, 1.0)
     pace_ratio = _symbols_per_s(history, "train") / max(_symbols_per_s(history, "dev"), 1e-3)
-    differ = pitch_ratio > _PITCH_RATIO or pitch_ratio < 1 / _PITCH_RATIO
-    faster = pitch_ratio > _PITCH_RATIO and pace_ratio > _PACE_RATIO
-    slower = pitch_ratio < 1 / _PITCH_RATIO and pace_ratio < 1 / _PACE_RATIO
-    if not (faster or slower or (differ and waiting)):
+    least_pace = _LEAST_PACE_RATIO if waiting else _PACE_RATIO
+    faster = pitch_ratio > _PITCH_RATIO and pace_ratio > least_pace
+    slower = pitch_ratio < 1 / _PITCH_RATIO and pace_ratio < 1 / least_pace
+    few = len(history.raw("train", "row_pitches_hz") or [0] * _HEARD_ROWS) < _HEARD_ROWS
+    if few or not (faster or slower):
         return []
     return [
         f"the median pitch is {train_hz:.0f} Hz in training and {dev_hz:.0f} Hz in the dev part"
@@ -270,7 +321,8 @@ def no_voice(history: RunHistory) -> Cause | None:
         return None
     for part in ("train", "dev"):
         unvoiced = math.isnan(history.evidence(part, "pitch_hz"))
-        tone = history.evidence(part, "pitch_spread") < _TONE
+        spread = history.evidence(part, "pitch_spread")
+        tone = spread < _TONE or spread > _NO_PITCH
         silent = history.evidence(part, "silent") >= _SILENT
         if not (unvoiced or tone) or silent:
             return None

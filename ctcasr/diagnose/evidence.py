@@ -34,6 +34,7 @@ from ctcasr.text import Tokenizer
 _DEV_ROWS = 64  # of the dev part that are looked at: their logits are there anyway
 _TRAIN_ROWS = 8  # of training: each costs two forward passes
 _LEAST_TRAIN_ROWS = 4
+_VOICES = 16  # rows of training that are listened to at a check
 _TRAINED_A_ROW = 40  # utterances trained on for one looked at: looking costs less than 3 %
 _REASON = 160  # characters of an error that are told
 
@@ -139,10 +140,14 @@ class Evidence:
     def collect(self) -> dict[str, Any]:
         """All evidence since the last check, by part; the network must be in evaluation mode.
 
-        `parameters`; `dev` and `train` where seen; `corpus`: counts over all rows; `classes`; and
-        `unmeasured` where a look has failed.
+        `parameters`; `dev` and `train` where seen; `corpus`: counts over all rows; `classes` and
+        `blank`; and `unmeasured` where a look has failed.
         """
-        evidence: dict[str, Any] = {"classes": self.tokenizer.size, "corpus": self.facts()}
+        evidence: dict[str, Any] = {
+            "classes": self.tokenizer.size,
+            "blank": self.tokenizer.blank,
+            "corpus": self.facts(),
+        }
         now: dict[str, str] = {}
         with self.looking_at("the parameters"):
             now = fingerprints(self.network)
@@ -225,7 +230,8 @@ class Evidence:
             if features is not None:
                 part |= asdict(features)
         with self.looking_at("the voices"):
-            self.voices["train"].add(batch.audio, batch.target_lengths)
+            more = last_batch.rows(range(min(len(last_batch), _VOICES)))
+            self.voices["train"].add(more.audio, more.target_lengths)
             part |= asdict(self.voices["train"].stats())
         with self.looking_at("the targets"):
             part |= target_stats(batch, self.tokenizer).as_json()

@@ -32,7 +32,7 @@ class CorpusFacts:
     rows: int = 0
     wrong_lengths: int = 0  # whose logits have not the frames that the network makes of the audio
     targets: TargetStats = field(default_factory=TargetStats)
-    first_row: str = ""  # when it is seen again, an epoch has passed
+    seen: set[str] = field(default_factory=set)  # once one of them comes again, all were counted
     complete: bool = False
     # Counted where the samples lie, so that nobody waits for a device: silent, constant, NaN.
     _signal: Tensor | None = None
@@ -50,10 +50,11 @@ class CorpusFacts:
     ) -> None:
         """Look at a batch whose logits had so many frames; at none once an epoch has passed."""
         names = [utterance.full_name for utterance in batch.utterances]
-        self.complete = self.complete or self.first_row in names
-        if self.complete or not names:
+        if self.complete or not self.seen.isdisjoint(names):
+            self.complete = True
+            self.seen = set()
             return
-        self.first_row = self.first_row or names[0]
+        self.seen.update(names)
         self.rows += len(batch)
         self.targets.merge(target_stats(batch, tokenizer))
         self._remember(batch)
@@ -102,7 +103,7 @@ class CorpusFacts:
             "rows": self.rows,
             "wrong_lengths": self.wrong_lengths,
             "targets": asdict(self.targets),
-            "first_row": self.first_row,
+            "seen": sorted(self.seen),
             "complete": self.complete,
             "signal": None if self._signal is None else self._signal.tolist(),
             "contradicted": self.contradicted,
@@ -117,7 +118,7 @@ class CorpusFacts:
             rows=int(state["rows"]),
             wrong_lengths=int(state["wrong_lengths"]),
             targets=TargetStats(**state["targets"]),
-            first_row=state["first_row"],
+            seen=set(state.get("seen", ())),  # absent in an older file
             complete=bool(state["complete"]),
         )
         facts._contradicted = int(state.get("contradicted", 0))  # absent in an older file

@@ -10,14 +10,19 @@ from ctcasr.diagnose.share import Share, largest_share, share_of
 from ctcasr.records import EventRecord, Reason, as_number
 
 _SOME_ROWS = 0.05  # share of rows from which on a defect hurts
+_FEW_ROWS = 0.015  # that are worth naming, where there are
+_LEAST_ROWS = 3  # of them
 _MOST_ROWS = 0.5
 _ALL_ROWS = 0.99
+_HARDLY_SAID = 0.02  # share of the labels
 _PROBABILITIES = 0.95  # share of frames that sum to one
 _FIFTH = 0.2  # of the planned steps
 _CHECKS = 3
 _FAR_ABOVE_DEAF = 2.0  # times the deaf model's loss
 _UNSURE = 0.7  # mean probability of the likeliest symbol; in runs that learn soon 80 % and more
 _USUAL_STEP = 3e-3  # length of a step over that of the weights
+_FAR_TOO_FAST = 0.1  # length of a step over that of the weights
+_FEW_CHECKS = 2
 _DEAD = 0.9  # share of units of a layer that are always zero
 _MODE_GAP = 0.05  # relative difference of features between training and evaluation mode
 
@@ -86,7 +91,10 @@ def stride_too_large(history: RunHistory) -> Cause | None:
         which = "Not one row of a batch has"
     else:
         share = max(known, key=lambda share: share.value, default=Share(0, 0))
-        if share.value < _SOME_ROWS:
+        named = _named_rows(history)
+        if share.value < _SOME_ROWS and named.value >= _FEW_ROWS and named.count >= _LEAST_ROWS:
+            share = named
+        elif share.value < _SOME_ROWS:
             return None
         much = "most" if share.value > _MOST_ROWS else "some"
         which = f"{share} rows ({much}) do not have"
@@ -96,7 +104,14 @@ def stride_too_large(history: RunHistory) -> Cause | None:
         f"one for a blank between each two equal ones (T < U + R).{example}",
         "Use a smaller stride, a shorter hop, or larger units of text.",
         history.step,
+        FACT - 0.02,  # may be what another rate comes to
     )
+
+
+def _named_rows(history: RunHistory) -> Share:
+    """The training rows without an alignment that were named, of those counted."""
+    named = sum(len(event.ids) for event in history.events_of(Reason.INFEASIBLE))
+    return Share(named, share_of(history, "train", "empty").total)
 
 
 def _example(events: list[EventRecord]) -> str:
@@ -131,7 +146,7 @@ def blank_mismatch(history: RunHistory) -> Cause | None:
         )
     share = history.evidence("dev", "written_differs")
     if not share > _MOST_ROWS:
-        return None
+        return _another_blank_wins(history)
     return Cause(
         "blank-mismatch",
         f"{share:.0%} of the hypotheses differ from the best path read with the blank of the loss: "
@@ -141,17 +156,52 @@ def blank_mismatch(history: RunHistory) -> Cause | None:
     )
 
 
+def _another_blank_wins(history: RunHistory) -> Cause | None:
+    """A symbol that texts hardly hold has the frames that belong to the blank."""
+    blank = history.evidence("blank")
+    for check in (-1, -2):
+        best = history.evidence("dev", "best_class", check=check)
+        frames = history.evidence("dev", "best_class_frames", check=check)
+        labels = history.evidence("dev", "best_class_labels", check=check)
+        wins = frames > _MOST_ROWS and labels < _HARDLY_SAID and best != blank
+        if not wins or math.isnan(blank):
+            return None
+    return Cause(
+        "blank-mismatch",
+        f"Symbol {best:.0f} is the likeliest in {frames:.0%} of the frames and {labels:.1%} of the "
+        f"labels: it is trained as the blank, and the decoder's blank is {blank:.0f}.",
+        "Give the loss and the decoder the same blank index.",
+        history.step,
+        STRONG + 0.05,
+    )
+
+
 def softmax_as_logits(history: RunHistory) -> Cause | None:
     """Probabilities were handed in where logits belong."""
     share = history.evidence("dev", "already_softmax")
     if not share > _PROBABILITIES:
-        return None
+        return _sigmoid_as_logits(history)
     return Cause(
         "softmax-as-logits",
         f"In {share:.0%} of the frames the scores are positive and sum to one: they are "
         "probabilities, of which the loss takes the softmax once more; no symbol can then get more "
         f"than {history.evidence('dev', 'top_probability'):.0%} on average.",
         "Hand in the output of the last linear layer, without softmax.",
+        history.step,
+    )
+
+
+def _sigmoid_as_logits(history: RunHistory) -> Cause | None:
+    """Every score lies between 0 and 1, so that no symbol can win by much."""
+    share = history.evidence("dev", "between_0_and_1")
+    if not share > _PROBABILITIES:
+        return None
+    return Cause(
+        "softmax-as-logits",
+        f"In {share:.0%} of the frames all scores lie between 0 and 1 (a sigmoid, or "
+        "probabilities): after the loss's softmax no symbol can get more than "
+        f"{history.evidence('dev', 'top_probability'):.0%} on average.",
+        "Hand in the output of the last linear layer, without sigmoid or softmax.",
         history.step,
     )
 
@@ -201,6 +251,10 @@ def dead_units(history: RunHistory) -> Cause | None:
     worst = max((share for share in dead if not math.isnan(share)), default=0.0)
     if worst < _DEAD or history.learnt:
         return None
+    # Steps that were far too long kill units: then they are the cause.
+    too_fast = history.highest("update_ratio") > _FAR_TOO_FAST
+    if too_fast and len(history.checks) < _FEW_CHECKS:
+        return None
     layer = dead.index(worst) + 1
     return Cause(
         "dead-relu",
@@ -208,7 +262,7 @@ def dead_units(history: RunHistory) -> Cause | None:
         f"looked at; the gradient norm is {history.recent('grad_norm', 0.1):.2g}.",
         "BatchNorm before each fully connected layer, a lower learning rate, fewer layers.",
         history.step,
-        STRONG + 0.05,
+        LIKELY if too_fast else STRONG + 0.05,
     )
 
 

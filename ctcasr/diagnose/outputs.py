@@ -16,9 +16,9 @@ def output_stats(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, fl
 
     finite: share of the frames whose scores all are. already_softmax: share of the frames that hold
     probabilities. between_0_and_1: share of the frames all of whose scores are. lowest and highest:
-    mean over frames of the extreme scores. top_probability: the mean probability of the best class. spread_utterances and
-    spread_frames: sum over classes of the variance of probabilities, between rows at the same
-    relative position, and within rows.
+    mean over frames of the extreme scores. top_probability: the mean probability of the best class.
+    spread_utterances and spread_frames: sum over classes of the variance of probabilities, between
+    rows at the same relative position, and within rows.
 
     Example:
         >>> stats = output_stats(torch.zeros(2, 3, 4), (3, 2))

@@ -19,6 +19,7 @@ _FAST = 0.05
 _FAR_TOO_FAST = 0.1
 
 _FEW_PARAMETERS = 0.01  # share of the parameters
+_CUT_OFF = 5e-4  # share of the parameters: a small conv has few of a network's
 _CLIPPED = 0.01  # what clipping multiplies gradients by, from which on it decides the step
 _CLIPPED_TO_NOTHING = 1e-3
 _STANDS_STILL = 0.9  # of the first check's loss: nothing has come of training
@@ -54,6 +55,16 @@ def frozen_parameters(history: RunHistory) -> Cause | None:
             f"{left:.0%} of the parameters receive a gradient but have not moved since the last "
             f"check, while others have: {_names(history, 'left_names')}.",
             "Hand them to the optimiser.",
+            history.step,
+        )
+    cut_off = history.evidence("parameters", "cut_off")
+    if cut_off > _CUT_OFF:
+        return Cause(
+            "frozen-parameters",
+            f"{cut_off:.1%} of the parameters have never received a gradient, while others have: "
+            f"{_names(history, 'cut_off_names')}.",
+            "Look for detach(), no_grad() or .data between them and the loss, or for parts that "
+            "are not used.",
             history.step,
         )
     # Somebody else's network may be frozen on purpose: no trouble once it learns.

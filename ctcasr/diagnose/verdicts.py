@@ -18,7 +18,7 @@ __all__ = ["Cause", "Verdict", "verdict"]
 # Beside a cause of this confidence, suspicions that are so much less sure are not worth telling:
 _CERTAIN = 0.9
 _LESS_SURE = 0.2
-_STAYS = 3  # checks that a cause is remembered, the last one among them
+_STAYS = 12  # checks that a cause is remembered, the last one among them
 
 # The estimate of the release:
 _SPELLS = 0.85  # of the deaf model's loss: where runs begin to spell
@@ -97,30 +97,31 @@ def causes_of(history: RunHistory) -> tuple[Cause, ...]:
     """The causes that a history shows, the surest first; equally sure ones as in CAUSES.
 
     What was likely at one of the last checks does not go with the next, as long as nothing is
-    understood: a cause stays until three checks in a row have not shown it.
+    understood: a cause stays until a dozen checks in a row have not shown it.
     """
-    causes = _shown(history)
+    ranked = _shown(history)
     if not history.spells:
         last = len(history.checks) - 1
         for check in range(last - 1, max(-1, last - _STAYS), -1):
-            slugs = {cause.slug for cause in causes}
-            for cause in _shown(history.until(check)):
+            slugs = {cause.slug for _, cause in ranked}
+            for place, cause in _shown(history.until(check)):
                 if cause.slug not in slugs and cause.confidence >= LIKELY:
-                    causes.append(cause)
-    causes.sort(key=lambda cause: -cause.confidence)
+                    ranked.append((place, cause))
+    ranked.sort(key=lambda entry: (-entry[1].confidence, entry[0]))
+    causes = [cause for _, cause in ranked]
     if causes and causes[0].confidence >= _CERTAIN:
         causes = [cause for cause in causes if cause.confidence >= _CERTAIN - _LESS_SURE]
     return tuple(causes)
 
 
-def _shown(history: RunHistory) -> list[Cause]:
-    """The causes that a history shows now, in the order of CAUSES."""
-    causes = []
-    for find in CAUSES:
+def _shown(history: RunHistory) -> list[tuple[int, Cause]]:
+    """The causes that a history shows now, each with its place in CAUSES."""
+    shown = []
+    for place, find in enumerate(CAUSES):
         cause = find(history)
         if cause is not None:
-            causes.append(cause)
-    return causes
+            shown.append((place, cause))
+    return shown
 
 
 def estimated_release(history: RunHistory) -> int | None:

@@ -23,7 +23,13 @@ PLATEAU = [1.0, 1.0]
         ("target-lengths-count-padding", {"train": {"padded": 0.5}}),
         ("transcripts-outside-alphabet", {"train": {"outside_alphabet": 0.3}}),
         ("wrong-sample-rate", {"train": {"pitch_hz": 400.0, "active_s": 1.0, "labels": 10}}),
-        ("wrong-sample-rate", {"train": {"pitch_hz": 120.0}, "dev": {"pitch_hz": 250.0}}),
+        (
+            "wrong-sample-rate",
+            {
+                "train": {"pitch_hz": 120.0, "active_s": 1.0, "labels": 8},
+                "dev": {"pitch_hz": 250.0, "active_s": 1.0, "labels": 16},
+            },
+        ),
         ("audio-silent", {"corpus": {"train": {"rows": 300, "silent": 90}}}),
         ("audio-silent", {"corpus": {"train": {"rows": 300, "constant": 90, "silent": 0}}}),
         ("features-not-finite", {"corpus": {"train": {"rows": 300, "not_finite": 1}}}),
@@ -58,6 +64,28 @@ def test_events_of_older_runs_are_understood() -> None:
 def test_a_hum_is_no_voice_read_at_another_rate() -> None:
     hum = {"pitch_hz": 50.0, "pitch_spread": 0.0, "active_s": 1.0, "labels": 15.0}
     assert not verdict(run_records(PLATEAU, train=hum, dev=hum)).causes
+
+
+def test_some_recordings_at_another_rate() -> None:
+    usual = {
+        "row_pitches_hz": [100.0 + n for n in range(20)],
+        "row_paces": [12.0 + n / 9 for n in range(20)],
+    }
+    half = {
+        "row_pitches_hz": [(1 + n % 2) * (100.0 + n) for n in range(20)],
+        "row_paces": [(1 + n % 2) * (12.0 + n / 9) for n in range(20)],
+    }
+    causes = verdict(run_records(PLATEAU, train=half, dev=usual)).causes
+    assert [cause.slug for cause in causes] == ["wrong-sample-rate"]
+    assert "10 of 20" in causes[0].evidence
+    others = half | {"row_paces": usual["row_paces"]}
+    assert not verdict(run_records(PLATEAU, train=others, dev=usual)).causes
+
+
+def test_noise_has_a_pitch_that_jumps_about() -> None:
+    noise = {"pitch_hz": 70.0, "pitch_spread": 3.5, "rows": 40.0}
+    causes = verdict(run_records(PLATEAU, train=noise, dev=noise)).causes
+    assert causes[0].slug == "audio-without-voice"
 
 
 def test_other_voices_are_another_rate_only_if_their_pace_agrees() -> None:

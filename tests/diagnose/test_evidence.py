@@ -88,7 +88,7 @@ def test_an_untrained_network_hears_nothing_and_stands_still(
     evidence: Callable[[], Evidence], batch: Callable[..., Batch]
 ) -> None:
     numbers = train_and_check(evidence(), [batch(0), batch(1)], batch(9))
-    assert set(numbers) == {"classes", "corpus", "parameters", "dev", "train"}
+    assert set(numbers) == {"classes", "blank", "corpus", "parameters", "dev", "train"}
     assert numbers["parameters"]["still"] == 1.0 and numbers["parameters"]["frozen"] == 0.0
     assert numbers["dev"]["rows"] == 4 and numbers["train"]["batch"] == 4
     assert numbers["train"]["wrong_lengths"] == 0.0 and numbers["train"]["silent"] == 0.0
@@ -99,7 +99,8 @@ def test_before_training_there_is_only_what_was_seen(
     evidence: Callable[[], Evidence], batch: Callable[..., Batch]
 ) -> None:
     numbers = evidence().collect()
-    assert set(numbers) == {"classes", "corpus", "parameters"} and numbers["corpus"] == {}
+    assert set(numbers) == {"classes", "blank", "corpus", "parameters"}
+    assert numbers["corpus"] == {}
 
 
 @pytest.mark.parametrize("stop_after", range(4))

@@ -18,6 +18,7 @@ PLATEAU = [1.0, 1.0]
         ("frozen-parameters", {"parameters": {"frozen": 0.5, "frozen_names": ["a.weight"]}}),
         ("frozen-parameters", {"parameters": {"left": 0.5, "left_names": ["a.weight"]}}),
         ("frozen-parameters", {"parameters": {"asleep": 0.5, "asleep_names": ["a.weight"]}}),
+        ("frozen-parameters", {"parameters": {"cut_off": 0.005, "cut_off_names": ["conv.weight"]}}),
         ("gradient-clipped", {"step": {"clip_scale": 1e-6, "update_ratio": 1e-7}}),
         ("learning-rate-zero", {"step": {"lr": 0.0, "update_ratio": 0.0}}),
         ("learning-rate-too-low", {"step": {"lr": 1e-7, "update_ratio": 1e-6}, "total": 400}),

@@ -1,0 +1,582 @@
+"""The kinds of defects that are planted, each with the cause that has to be named first."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from trial import Item, Trial
+
+from ctcasr.batch import Batch
+from ctcasr.ctc import ctc_loss, greedy
+from ctcasr.front import SpecAugment
+from ctcasr.recognise import Recognise
+from ctcasr.recognise.model import SpeechModel
+from ctcasr.seq import Seq
+from ctcasr.specs import NetSpec
+from ctcasr.task import Loss, LossRefused
+from ctcasr.text import Alphabet
+
+Plant = Callable[[Trial, Any], None]
+LEARNT = ("fsdd", "grid", "commands")  # what these small networks learn in so short a time
+SEVERAL = ("fsdd", "grid", "an4", "libri")  # texts of several words
+RELATIVE = ("default",)  # hears levels relative to the utterance
+ABSOLUTE = ("streaming",)  # normalises by the statistics of the training part
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of defect: its name, causes that are right, and how it gets into a training."""
+
+    name: str
+    slugs: tuple[str, ...]
+    plant: Plant
+    values: Sequence[Any] = (None,)
+    count: int = 2
+    corpora: Sequence[str] = ()  # none: all of them
+    networks: Sequence[str] = ()
+
+
+KINDS: list[Kind] = []
+
+
+def kind(
+    name: str,
+    *slugs: str,
+    values: Sequence[Any] = (None,),
+    count: int = 2,
+    corpora: Sequence[str] = (),
+    networks: Sequence[str] = (),
+) -> Callable[[Plant], Plant]:
+    """Enter a kind under a name."""
+
+    def enter(plant: Plant) -> Plant:
+        KINDS.append(Kind(name, slugs, plant, values, count, corpora, networks))
+        return plant
+
+    return enter
+
+
+# what goes in -------------------------------------------------------------------------------------
+
+
+def both(trial: Trial, change: Callable[[int, Item], Item]) -> None:
+    """Change every item of both parts."""
+    trial.train = [change(place, item) for place, item in enumerate(trial.train)]
+    trial.dev = [change(place, item) for place, item in enumerate(trial.dev)]
+
+
+def some(
+    items: Sequence[Item], share: float, change: Callable[[Item], Item], seed: int
+) -> list[Item]:
+    """Change a share of the items, drawn by a seed."""
+    draw = torch.Generator().manual_seed(seed)
+    drawn = torch.rand(len(items), generator=draw) < share
+    return [change(item) if hit else item for item, hit in zip(items, drawn.tolist(), strict=True)]
+
+
+def at_rate(samples: Tensor, factor: float) -> Tensor:
+    """Samples [N] read `factor` times too fast."""
+    size = max(2, round(len(samples) / factor))
+    return nn.functional.interpolate(samples[None, None], size, mode="linear")[0, 0]
+
+
+@kind("silence", "audio-silent", values=(0.3, 0.5, 1.0), count=4)
+def _(trial: Trial, value: float) -> None:
+    def silent(item: Item) -> Item:
+        return replace(item, samples=0 * item.samples)
+
+    trial.train = some(trial.train, value, silent, trial.seed)
+
+
+@kind("one constant value", "audio-silent", values=(0.2, 0.4))
+def _(trial: Trial, value: float) -> None:
+    def constant(item: Item) -> Item:
+        return replace(item, samples=torch.full_like(item.samples, 0.2))
+
+    trial.train = some(trial.train, value, constant, trial.seed)
+
+
+@kind("hum only", "audio-without-voice", values=(50, 100, 150), count=4)
+def _(trial: Trial, value: float) -> None:
+    def hum(place: int, item: Item) -> Item:
+        draw = torch.Generator().manual_seed(place)
+        noise = 1e-3 * torch.randn(len(item.samples), generator=draw)
+        angles = 2 * torch.pi * value * torch.arange(len(item.samples)) / 16000 + place
+        return replace(item, samples=0.1 * angles.sin() + 0.03 * (3 * angles).sin() + noise)
+
+    both(trial, hum)
+
+
+@kind("noise only", "audio-without-voice", values=("white", "brown", "crackle"), count=4)
+def _(trial: Trial, value: str) -> None:
+    def noise(place: int, item: Item) -> Item:
+        draw = torch.Generator().manual_seed(place)
+        samples = torch.randn(len(item.samples), generator=draw)
+        if value == "brown":
+            samples = samples.cumsum(0)
+            samples = samples - nn.functional.avg_pool1d(samples[None], 801, 1, 400)[0]
+        if value == "crackle":
+            samples = samples * (torch.rand(len(samples), generator=draw) < 0.01)
+        return replace(item, samples=0.05 * samples / samples.std())
+
+    both(trial, noise)
+
+
+@kind("NaN", "features-not-finite", values=(0.03, 0.1, 0.3))
+def _(trial: Trial, value: float) -> None:
+    def spoil(item: Item) -> Item:
+        samples = item.samples.clone()
+        samples[len(samples) // 2] = torch.nan
+        return replace(item, samples=samples)
+
+    trial.train = some(trial.train, value, spoil, trial.seed)
+
+
+@kind("half at another rate", "wrong-sample-rate", values=(0.5, 2.0, 3.0), count=4)
+def _(trial: Trial, value: float) -> None:
+    trial.train = some(
+        trial.train,
+        0.5,
+        lambda item: replace(item, samples=at_rate(item.samples, value)),
+        trial.seed,
+    )
+
+
+@kind("all at another rate", "wrong-sample-rate", values=(3.0, 0.33))
+def _(trial: Trial, value: float) -> None:
+    both(trial, lambda place, item: replace(item, samples=at_rate(item.samples, value)))
+
+
+@kind("dev at another rate", "wrong-sample-rate", values=(2.0, 0.5, 3.0), count=4)
+def _(trial: Trial, value: float) -> None:
+    trial.dev = [replace(item, samples=at_rate(item.samples, value)) for item in trial.dev]
+
+
+@kind(
+    "dev quieter", "dev-unlike-train", values=(30, 40), count=4, corpora=LEARNT, networks=ABSOLUTE
+)
+def _(trial: Trial, value: float) -> None:
+    factor = 10 ** (-value / 20)
+    trial.dev = [replace(item, samples=factor * item.samples) for item in trial.dev]
+
+
+# texts and targets --------------------------------------------------------------------------------
+
+
+def dealt(items: Sequence[Item], seed: int, share: float = 1.0) -> list[Item]:
+    """A share of the texts dealt out anew among their recordings."""
+    draw = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(items), generator=draw).tolist()
+    moved = order[: round(share * len(items))]
+    result = list(items)
+    for place, other in zip(moved, moved[1:] + moved[:1], strict=True):
+        result[place] = replace(items[place], text=items[other].text)
+    return result
+
+
+@kind("texts shuffled", "transcripts-shuffled", count=6)
+def _(trial: Trial, value: None) -> None:
+    trial.train = dealt(trial.train, trial.seed)
+    if trial.seed % 2:
+        trial.dev = dealt(trial.dev, trial.seed)
+
+
+@kind("half shuffled", "transcripts-shuffled", values=(0.4, 0.5), count=4, corpora=LEARNT)
+def _(trial: Trial, value: float) -> None:
+    trial.train = dealt(trial.train, trial.seed, value)
+
+
+@kind("half contradicted", "contradictory-transcripts", values=(0.3, 0.5), count=4)
+def _(trial: Trial, value: float) -> None:
+    count = round(value * len(trial.train))
+    copies = []
+    for item, other in zip(trial.train[:count], trial.train[1 : count + 1], strict=True):
+        copies.append(Item(item.name + "-copy", other.text, item.samples))
+    trial.train = [*trial.train, *copies]
+
+
+@kind("targets sorted", "transcripts-shuffled", count=4, corpora=SEVERAL)
+def _(trial: Trial, value: None) -> None:
+    def sort(batch: Batch) -> Batch:
+        rows = sorted(batch.targets.split(list(batch.target_lengths)), key=len)
+        lengths = tuple(len(row) for row in rows)
+        return dataclasses.replace(batch, targets=torch.cat(rows), target_lengths=lengths)
+
+    trial.batches = lambda batches: [sort(batch) for batch in batches]
+
+
+@kind("one text for all", "dominant-text", values=("train", "both"), count=4)
+def _(trial: Trial, value: str) -> None:
+    text = trial.train[0].text
+    trial.train = [replace(item, text=text) for item in trial.train]
+    if value == "both":
+        trial.dev = [replace(item, text=text) for item in trial.dev]
+
+
+@kind("greek texts", "transcripts-outside-alphabet", values=(0.3, 0.1, 0.6), count=4)
+def _(trial: Trial, value: float) -> None:
+    greek = str.maketrans(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+        "\u0391\u0392\u0393\u0394\u0395\u0396\u0397\u0398\u0399\u039a\u039b\u039c\u039d\u039e\u039f\u03a0\u03a1\u03a3\u03a4\u03a5\u03a6\u03a7\u03a8\u03a9\u0391\u0392",
+    )
+    trial.train = some(
+        trial.train,
+        value,
+        lambda item: replace(item, text=item.text.upper().translate(greek)),
+        trial.seed,
+    )
+
+
+@kind("empty texts", "empty-transcripts", values=(0.1, 0.5))
+def _(trial: Trial, value: float) -> None:
+    trial.train = some(trial.train, value, lambda item: replace(item, text=""), trial.seed)
+
+
+class Shifted(Alphabet):
+    """Labels one too large."""
+
+    def encode(self, text: str) -> list[int]:
+        return [label + 1 for label in super().encode(text)]
+
+
+class LessOne(Alphabet):
+    """Labels one too small: the first symbol is the blank."""
+
+    def encode(self, text: str) -> list[int]:
+        return [label - 1 for label in super().encode(text)]
+
+
+_SYMBOLS = " abcdefghijklmnopqrstuvwxyz0123456789'"
+
+
+@kind("labels plus one", "labels-shifted")
+def _(trial: Trial, value: None) -> None:
+    trial.alphabet = Shifted(_SYMBOLS)
+
+
+@kind("labels minus one", "labels-shifted", count=4)
+def _(trial: Trial, value: None) -> None:
+    trial.alphabet = LessOne(_SYMBOLS)
+
+
+@kind("padding counted", "target-lengths-count-padding", values=(0, 1, 5), count=4)
+def _(trial: Trial, value: int) -> None:
+    def pad(batch: Batch) -> Batch:
+        width = max(batch.target_lengths) + 2
+        rows = []
+        for row in batch.targets.split(list(batch.target_lengths)):
+            rows.append(torch.cat([row, row.new_full((width - len(row),), value)]))
+        lengths = (width,) * len(batch)
+        return dataclasses.replace(batch, targets=torch.cat(rows), target_lengths=lengths)
+
+    trial.batches = lambda batches: [pad(batch) for batch in batches]
+
+
+# the network and what the loss is told ------------------------------------------------------------
+
+
+class Changed(SpeechModel):
+    """A model with something done to its scores; `change` and `value` are set by the planting."""
+
+    change: Callable[[SpeechModel, Seq], Seq]
+
+    def forward(
+        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+    ) -> Seq:
+        return self.change(super().forward(samples, augment, seeds))
+
+
+def scores(trial: Trial, change: Callable[[SpeechModel, Seq], Seq]) -> None:
+    """Change what the network hands to the loss."""
+
+    def enter(model: SpeechModel) -> SpeechModel:
+        model.__class__ = type("Changed", (Changed,), {"change": change})
+        return model
+
+    trial.network = enter
+
+
+@kind("scores divided", "scores-too-small", values=(30, 100, 1000), count=4)
+def _(trial: Trial, value: float) -> None:
+    scores(trial, lambda model, out: out.with_data(out.data / value))
+
+
+@kind("softmax as logits", "softmax-as-logits")
+def _(trial: Trial, value: None) -> None:
+    scores(trial, lambda model, out: out.with_data(out.data.softmax(2)))
+
+
+@kind("sigmoid as logits", "softmax-as-logits", count=4)
+def _(trial: Trial, value: None) -> None:
+    scores(trial, lambda model, out: out.with_data(out.data.sigmoid()))
+
+
+@kind(
+    "padded lengths", "input-lengths-wrong", values=("training", "both"), count=4, corpora=SEVERAL
+)
+def _(trial: Trial, value: str) -> None:
+    def all_frames(model: SpeechModel, out: Seq) -> Seq:
+        if value == "training" and not model.training:
+            return out
+        return Seq(out.data, (out.data.shape[1],) * len(out), out.rate)
+
+    scores(trial, all_frames)
+
+
+class LossBlank(Recognise):
+    """The loss has another blank than the decoder."""
+
+    other = 37
+
+    def step(self, batch: Batch, step: int) -> Loss:
+        logits = self.network(batch.audio, None, batch.seeds)
+        try:
+            losses, report = ctc_loss(
+                logits.data,
+                batch.targets,
+                logits.lengths,
+                batch.target_lengths,
+                blank=self.other,
+                reduction="none",
+                zero_infinity=True,
+                return_report=True,
+            )
+        except ValueError as error:
+            raise LossRefused(str(error), self.evidence.facts_of_refused(batch)) from error
+        self.evidence.train_batch(batch, logits.lengths)
+        return Loss(losses.sum(), len(batch), losses.detach(), (), report.summary)
+
+
+@kind("another blank in the loss", "blank-mismatch", values=(36, 37, 30), count=4)
+def _(trial: Trial, value: int) -> None:
+    trial.task = type("LossBlank", (LossBlank,), {"other": value})
+
+
+class DecoderBlank(Recognise):
+    """The decoder has another blank than the loss."""
+
+    def write(self, logits: Seq) -> list[str]:
+        last = logits.data.shape[2] - 1
+        texts = []
+        for path in greedy(logits.data, logits.lengths, last):
+            texts.append("".join(chr(97 + token % 26) for token in path.tokens))
+        return texts
+
+
+@kind("another blank in the decoder", "blank-mismatch")
+def _(trial: Trial, value: None) -> None:
+    trial.task = DecoderBlank
+
+
+def strided(spec: NetSpec, times: int) -> NetSpec:
+    """A spec whose features come `times` less often."""
+    front = replace(spec.front, hop_s=times * spec.front.hop_s)
+    front = replace(front, window_s=max(front.window_s, front.hop_s))
+    return replace(spec, front=replace(front, n_fft=2048 if front.window_s > 0.032 else 512))
+
+
+@kind(
+    "stride costs rows",
+    "stride-too-large",
+    values=(1, 2, 3),
+    count=4,
+    corpora=("fsdd", "an4", "grid"),
+)
+def _(trial: Trial, value: int) -> None:
+    """Texts so long (or sounds so short) that a few to many rows have no alignment."""
+    share = (0.03, 0.06, 0.3)[value - 1]
+
+    def hurry(item: Item) -> Item:
+        return replace(item, samples=item.samples[: max(1600, round(len(item.text) * 16000 / 60))])
+
+    trial.train = some(trial.train, share, hurry, trial.seed)
+
+
+@kind("stride costs most rows", "stride-too-large", corpora=("grid", "libri", "an4"))
+def _(trial: Trial, value: None) -> None:
+    trial.spec = strided(trial.spec, 6)
+
+
+class ZeroInfinity(Recognise):
+    """Rows without a path count."""
+
+    def step(self, batch: Batch, step: int) -> Loss:
+        loss = super().step(batch, step)
+        return Loss(loss.sum, len(batch), loss.rows, (), loss.evidence)
+
+
+@kind("zero_infinity", "zero-infinity-hides-rows", corpora=("grid", "libri"))
+def _(trial: Trial, value: None) -> None:
+    trial.spec = strided(trial.spec, 5)
+    trial.task = ZeroInfinity
+
+
+@kind(
+    "detached behind the conv",
+    "frozen-parameters",
+    count=4,
+    networks=("small", "default", "bilstm", "streaming"),
+)
+def _(trial: Trial, value: None) -> None:
+    def detach(model: SpeechModel) -> SpeechModel:
+        conv = model.body.conv
+        conv.register_forward_hook(lambda module, inputs, out: out.with_data(out.data.detach()))
+        return model
+
+    trial.network = detach
+
+
+@kind("frozen layers", "frozen-parameters")
+def _(trial: Trial, value: None) -> None:
+    def freeze(model: SpeechModel) -> SpeechModel:
+        model.body.rnn.requires_grad_(False)
+        return model
+
+    trial.network = freeze
+
+
+class HeadOnly(Recognise):
+    """The optimiser is given the last layer only."""
+
+    def parameters(self) -> Any:
+        return self.network.body.head.parameters()
+
+
+@kind("missing from the optimiser", "frozen-parameters")
+def _(trial: Trial, value: None) -> None:
+    trial.task = HeadOnly
+
+
+@kind("dead ReLU", "dead-relu", networks=("bigru", "bilstm"))
+def _(trial: Trial, value: None) -> None:
+    def kill(model: SpeechModel) -> SpeechModel:
+        for module in model.body.head.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.constant_(module.bias, -60.0)
+                break
+        return model
+
+    trial.network = kill
+
+
+@kind("batch of one", "batch-of-one", networks=("default", "small", "streaming"))
+def _(trial: Trial, value: None) -> None:
+    trial.batch_size = 1
+    trial.train = trial.train[:40]
+    trial.dev = trial.dev[:24]
+
+
+@kind("corpus statistics missing", "normalisation-statistics", networks=ABSOLUTE)
+def _(trial: Trial, value: None) -> None:
+    def pretend(model: SpeechModel) -> SpeechModel:
+        model.front.norm.mean.zero_()
+        model.front.norm.matrix.fill_(1.0)
+        return model
+
+    trial.network = pretend
+
+
+class OnlyInTraining(nn.Module):
+    """Normalises in training only."""
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, features: Seq) -> Seq:
+        return self.norm(features) if self.training else features
+
+
+@kind("normalised in training only", "normalisation-differs", networks=("small", "bigru", "bilstm"))
+def _(trial: Trial, value: None) -> None:
+    def change(model: SpeechModel) -> SpeechModel:
+        model.front.norm = OnlyInTraining(model.front.norm)
+        return model
+
+    trial.network = change
+
+
+# how it is trained --------------------------------------------------------------------------------
+
+
+@kind("rate too high", "learning-rate-too-high", values=(30, 100, 300), count=6)
+def _(trial: Trial, value: float) -> None:
+    trial.lr *= value
+
+
+@kind("rate too low", "learning-rate-too-low", values=(1e-5, 3e-5, 3e-6), count=6)
+def _(trial: Trial, value: float) -> None:
+    trial.lr = value
+
+
+@kind("rate zero", "learning-rate-zero")
+def _(trial: Trial, value: None) -> None:
+    trial.lr = 0.0
+
+
+@kind("clipped", "gradient-clipped", values=(1e-6, 1e-4), count=4)
+def _(trial: Trial, value: float) -> None:
+    trial.config |= {"clip": value, "optimiser": "sgd", "weight_decay": 0.0}
+
+
+@kind("dropout", "dropout-too-strong", values=(0.6, 0.8), count=4, networks=("default", "small"))
+def _(trial: Trial, value: float) -> None:
+    trial.spec = replace(trial.spec, dropout=value, layers=2)
+
+
+@kind("SpecAugment", "specaugment-too-strong", values=(0.7, 1.0))
+def _(trial: Trial, value: float) -> None:
+    trial.options = {"augment": SpecAugment(6, value, 8, value)}
+
+
+class Ascent(Recognise):
+    """The loss has the wrong sign."""
+
+    def step(self, batch: Batch, step: int) -> Loss:
+        loss = super().step(batch, step)
+        return Loss(-loss.sum, loss.weight, loss.rows, loss.left_out, loss.evidence)
+
+
+class HiddenAscent(Recognise):
+    """The gradient has the wrong sign, and the loss that is told has the right one."""
+
+    def step(self, batch: Batch, step: int) -> Loss:
+        loss = super().step(batch, step)
+        turned = 2 * loss.sum.detach() - loss.sum
+        return Loss(turned, loss.weight, loss.rows, loss.left_out, loss.evidence)
+
+
+@kind("wrong sign", "loss-wrong-sign", values=("loss", "gradient"), count=4)
+def _(trial: Trial, value: str) -> None:
+    trial.task = Ascent if value == "loss" else HiddenAscent
+
+
+@kind("weight decay", "weight-decay-too-strong", values=(10.0, 30.0, 100.0), count=4)
+def _(trial: Trial, value: float) -> None:
+    trial.config |= {"weight_decay": value}
+
+
+# what only the course tells -----------------------------------------------------------------------
+
+
+@kind("too little data", "model-too-large", values=(16, 24), corpora=LEARNT)
+def _(trial: Trial, value: int) -> None:
+    trial.train = trial.train[:value]
+    trial.batch_size = 8
+    trial.epochs = 60
+    trial.config |= {"check_every": 3}
+
+
+@kind("blank preferred", "over-peaky", values=(5.0, 8.0), corpora=LEARNT)
+def _(trial: Trial, value: float) -> None:
+    def prefer(model: SpeechModel, out: Seq) -> Seq:
+        bonus = torch.zeros(out.data.shape[2])
+        bonus[0] = 0.0 if model.training else value
+        return out.with_data(out.data + bonus)
+
+    scores(trial, prefer)
