@@ -24,8 +24,10 @@ from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.seq import Seq
 from ctcasr.task import Task
 from ctcasr.text import Alphabet
-from ctcasr.train import TrainConfig
+from ctcasr.train import Pace, TrainConfig, fit
 from ctcasr.train.bf16 import Bf16Steps
+from ctcasr.train.checkpointer import Checkpointer
+from ctcasr.train.clock import CheckClock
 from ctcasr.train.meter import StepMeter
 from ctcasr.train.schedule import make_optimiser
 from ctcasr.train.stepper import Decision, Stepper
@@ -33,6 +35,7 @@ from ctcasr.train.world import World
 from tests.fixtures.pretended_cuda import Noted, pretended_cuda
 
 ALPHABET = Alphabet.english38()
+END = ("check", "epoch", "event")  # of a run
 ROWS = 3
 
 
@@ -133,7 +136,9 @@ def second_step(case: Case, bf16: bool = False) -> Noted:
     return noted
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", ["recognise", "recognise, GRU", "enhance, listener and video", "classify"]
+)
 def test_nothing_of_a_bfloat16_step_is_float16(name: str) -> None:
     noted = second_step(CASES[name](), bf16=True)
     assert torch.float16 not in noted.types
@@ -192,3 +197,27 @@ def test_sound_is_copied_while_the_host_goes_on() -> None:
     with pretended_cuda() as device:
         case.batch.to("cuda")
     assert len(device.noted.copies) == 3 and not device.noted.waits
+
+
+def test_a_whole_run_goes_through_and_its_checks_leave_time_to_train(
+    recogniser_parts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What has no values cannot be written down.
+    monkeypatch.setattr(Checkpointer, "save_last", lambda *_, **__: None)
+    monkeypatch.setattr(CheckClock, "allows", lambda *_: False)
+    task, train, dev = recogniser_parts()
+    config = TrainConfig(epochs=3, device="cuda", log_every=3)
+    waits = []
+    records = []
+    with pretended_cuda() as device:
+        for record in fit(task, train, dev, out=tmp_path, config=config, pace=Pace()):
+            records.append(record)
+            if record.kind == "step":
+                waits.append(len(device.noted.waits))
+            device.fresh()
+    kinds = [record.kind for record in records]
+    steps_per_epoch = ["step", "step"]  # of three batches and of one
+    assert kinds == ["start", *2 * [*steps_per_epoch, "epoch"], *steps_per_epoch, *END]
+    # The first batch is looked at once. All others wait for records alone, whatever the steps.
+    assert max(waits[1:]) <= 6
+    assert (tmp_path / "best.pt").is_file()
