@@ -294,11 +294,15 @@ class _Linear(torch.autograd.Function):
             kept = False
         else:
             kept = bool(torch._C._autograd._get_current_graph_task_keep_graph())
-        parameters = ((stored.hidden, hidden), (stored.weight, weight), (stored.bias, bias))
-        gradients = []
-        for gradient, like in parameters:
-            gradients.append(_scaled(gradient, factor, like.dtype, kept))
-        return (*gradients, None)
+        gradients = (
+            _scaled(stored.hidden, factor, hidden.dtype, kept),
+            _scaled(stored.weight, factor, weight.dtype, kept),
+            _scaled(stored.bias, factor, bias.dtype, kept),
+            None,
+        )
+        if not kept:  # whoever takes them shall find nobody else at them, and make no copies
+            stored.hidden = stored.weight = stored.bias = None
+        return gradients
 
 
 def common_factor(outer: Tensor, row_weights: Tensor, live: Tensor) -> float | None:

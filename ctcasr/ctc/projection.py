@@ -23,7 +23,7 @@ from ctcasr.ctc.backends import ForwardBackward
 from ctcasr.ctc.batch import CtcBatch, CtcOutput
 from ctcasr.ctc.report import CtcReport, FrameFacts, report_of_frames
 
-_CHUNK_BYTES = {"cpu": 16 << 20, "cuda": 256 << 20}  # of logits; larger ones are no faster
+_CHUNK_BYTES = {"cpu": 8 << 20, "cuda": 256 << 20}  # of logits; larger ones are no faster
 _FEWEST_FRAMES = 64  # in a chunk: fewer make slow products
 _FRAMES_OF_A_THREAD = 2048  # in a group of rows whose lattices are computed together
 
