@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ctcasr.ctc.batch import Lengths, check_blank, check_lengths, prepare
+from ctcasr.ctc.batch import Lengths, check_blank, check_lengths, prepare, to_device
 from ctcasr.ctc.errors import InputError
 
 if TYPE_CHECKING:
@@ -158,7 +158,9 @@ def of_rows(cost: Cost, like: Tensor) -> Tensor:
     Raises:
         InputError: not one for each row.
     """
-    given = torch.as_tensor(cost).to(like)
+    if not isinstance(cost, Tensor):
+        return like.new_full((like.shape[0],), min(cost, NEVER))  # nothing waits for a device
+    given = cost.to(like)
     if given.dim() == 1 and given.shape[0] != like.shape[0]:
         raise InputError(
             f"costs of the star: expected one for each of the {like.shape[0]} rows; "
@@ -222,7 +224,10 @@ def log_probs_and_stars(
         )
     check_blank(blank, logits.shape[2])
     precise = logits.float() if logits.dtype.itemsize < torch.float32.itemsize else logits
-    lengths = torch.as_tensor(input_lengths).to(logits.device)
+    if isinstance(input_lengths, Tensor):
+        lengths = input_lengths.to(logits.device)
+    else:
+        lengths = to_device(tuple(input_lengths), logits.device)
     padding = torch.arange(logits.shape[1], device=logits.device) >= lengths[:, None]
     # Padding is replaced before the softmax: a NaN there reaches neither the loss nor a gradient.
     log_probs = precise.masked_fill(padding[..., None], 0.0)
