@@ -44,6 +44,13 @@ def verdict_text(result: PairResult) -> str:
     return f"{result.better} better" if result.better else "undecided"
 
 
+def side_text(result: PairResult) -> str:
+    """The same where names are too long: first or second."""
+    if not result.better:
+        return "undecided"
+    return "first better" if result.better == result.pair.first else "second better"
+
+
 def wins_text(result: PairResult) -> str:
     """Utterances that the first, neither and the second has with fewer errors."""
     return f"{result.wins.first} / {result.wins.ties} / {result.wins.second}"

@@ -14,8 +14,8 @@ from ctcasr.show.comparison_cells import (
     nist_text,
     rate_text,
     resolvable_text,
+    side_text,
     statement,
-    verdict_text,
     wins_text,
 )
 from ctcasr.show.score_cells import difference_text
@@ -76,7 +76,7 @@ def _pairs(comparison: Comparison, wanted: float | None) -> Table:
             nist_text(result, "mapsswe"),
             nist_text(result, "sign"),
             nist_text(result, "wilcoxon"),
-            Text(verdict_text(result), "bold" if result.better else "yellow"),
+            Text(side_text(result), "bold" if result.better else "yellow"),
             resolvable_text(result),
             needed_text(result, wanted),
         )

@@ -53,7 +53,7 @@ def test_files_of_different_tools_are_compared(
     assert pair["ranked"] == "speaker", "the speakers stand in the names of the .trn"
     written = {path.name for path in (results / "out").iterdir()}
     assert written == {"scores.json", "utterances.csv", "pairs.csv", "table.tex", "page.html"}
-    assert "A better" in capsys.readouterr().out
+    assert "first better" in capsys.readouterr().out
 
 
 def test_a_manifest_brings_strata_and_blocks(results: Path) -> None:
