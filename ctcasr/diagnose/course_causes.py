@@ -12,6 +12,7 @@ _MANY_CHECKS = 10  # from which on a run that nobody planned was no short trial
 _AS_DEAF = 0.97  # of the deaf model's loss
 _NEAR_DEAF = 2.0  # times it: what needs no listening has been learnt once
 _NO_LONGER_FALLS = 0.98  # of the lowest loss before
+_BEGINS = 1.5  # standard errors that the wrong audio costs, on average
 _BY_HEART = 0.85  # training loss over dev loss
 _TRAIN_BY_HEART = 0.7  # of the deaf model's loss on training utterances
 
@@ -60,6 +61,9 @@ def shuffled_transcripts(history: RunHistory) -> Cause | None:
 def _stays_deaf(history: RunHistory) -> bool:
     """Whether the last checks have the deaf model's loss and do not care for the audio."""
     if len(history.checks) <= _CHECKS or history.learnt:
+        return False
+    errors = [history.beyond_chance(check=check) for check in range(-_CHECKS, 0)]
+    if sum(errors) > _CHECKS * _BEGINS:  # a little more at every check: it begins to listen
         return False
     over_deaf = [history.over_deaf(check=check) for check in range(len(history.checks))]
     if not min(over_deaf) < _NEAR_DEAF:

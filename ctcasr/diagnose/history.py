@@ -226,10 +226,7 @@ class RunHistory:
         hearing = []
         for check in range(len(self.checks)):
             share = self.listens(check=check)
-            gap = self.evidence("dev", "other", check=check) - self.evidence(
-                "dev", "own", check=check
-            )
-            by_chance = gap <= _SURE * self.evidence("dev", "gap_error", check=check)
+            by_chance = self.beyond_chance(check=check) <= _SURE
             useless = self.over_deaf(check=check) > _FAR_ABOVE_DEAF
             hearing.append(not (share <= HEARS or by_chance or useless))
         return hearing
@@ -298,6 +295,15 @@ class RunHistory:
         if deaf == 0:
             return math.nan
         return own / deaf
+
+    def beyond_chance(self, part: str = "dev", check: int = -1) -> float:
+        """Standard errors by which the wrong audio costs more; NaN where that is not known."""
+        own = self.evidence(part, "own", check=check)
+        other = self.evidence(part, "other", check=check)
+        error = self.evidence(part, "gap_error", check=check)
+        if error <= 0:
+            return math.inf if other > own else 0.0
+        return (other - own) / error
 
     def listens(self, part: str = "dev", check: int = -1) -> float:
         """Share of the loss that the wrong audio adds: near 0 for a model that does not listen."""

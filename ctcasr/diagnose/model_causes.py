@@ -129,7 +129,7 @@ def labels_out_of_range(history: RunHistory) -> Cause | None:
     return Cause(
         "labels-out-of-range",
         f"{share} rows have labels below zero, or as large as the number of scores or larger.",
-        "As many outputs as symbols and a blank; pass true target lengths where targets are padded.",
+        "As many outputs as symbols and a blank; true target lengths where targets are padded.",
         history.step,
     )
 
@@ -141,7 +141,7 @@ def blank_mismatch(history: RunHistory) -> Cause | None:
         return Cause(
             "blank-mismatch",
             f"{holding} targets hold the blank of the loss as a label: no path spells it.",
-            "Number the symbols so that none is the blank, or give the loss the index that is none.",
+            "Number the symbols so that none is the blank, or give the loss an index of none.",
             history.step,
         )
     share = history.evidence("dev", "written_differs")

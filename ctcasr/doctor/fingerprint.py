@@ -101,7 +101,15 @@ def _compared(first: Fingerprint, second: Fingerprint, shift: int) -> tuple[floa
 
 
 class FingerprintIndex:
-    """Recordings by their frames, to find which one another is a copy of."""
+    """Recordings by their frames, to find which one another is a copy of.
+
+    Example:
+        >>> draw = torch.Generator().manual_seed(0)
+        >>> sounds = [torch.randn(8000, generator=draw) for _ in range(3)]
+        >>> index = FingerprintIndex([fingerprint(sound) for sound in sounds])
+        >>> index.copy_of(fingerprint(0.1 * sounds[2][500:]))
+        2
+    """
 
     def __init__(self, fingerprints: Sequence[Fingerprint | None]) -> None:
         self.fingerprints = fingerprints

@@ -65,6 +65,13 @@ def speech_stats(samples: Tensor, own: Tensor) -> SpeechStats | None:
     """Numbers about samples [N] at RATE_HZ; `own` are the same as they lie in the file.
 
     None where they are too short, or silent.
+
+    Example:
+        >>> seconds = torch.arange(2 * RATE_HZ) / RATE_HZ
+        >>> whistle = 0.1 * torch.sin(2 * torch.pi * 1000 * seconds)
+        >>> stats = speech_stats(whistle, whistle)
+        >>> round(stats.tone_s, 1), stats.zeros, stats.clicks
+        (2.0, 0.0, 0.0)
     """
     if len(samples) < _FRAME + _LEAST_FRAMES * _HOP or not float(samples.abs().max()) > 0:
         return None

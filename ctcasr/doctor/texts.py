@@ -300,8 +300,7 @@ def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fin
         return []
     findings = []
     top_text, top_count = counts.most_common(1)[0]
-    next_count = counts.most_common(2)[-1][1]
-    if _is_dominant(top_count, next_count, len(texts), grammar):
+    if _is_dominant(counts, grammar):
         findings.append(
             Finding(
                 "dominant-text",
@@ -332,13 +331,21 @@ def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fin
     return findings
 
 
-def _is_dominant(count: int, next_count: int, total: int, grammar: Grammar | None) -> bool:
-    """Whether one text is said so often, by itself or beside the next, that it may be a default."""
-    stands_out = count > _TIMES_THE_NEXT * next_count
+def _is_dominant(counts: Counter[str], grammar: Grammar | None) -> bool:
+    """Whether the most frequent text is said so often that it may be a default.
+
+    In a closed grammar, where texts come again, it must be said far more often than the next, or
+    have words that nobody else says.
+    """
+    (text, count), *others = counts.most_common()
+    own_words = set(text.split())
+    other_words = {word for other, _ in others for word in other.split()}
+    next_count = others[0][1] if others else 0
+    of_its_own = len(own_words) > 1 and own_words.isdisjoint(other_words)
     share = _DOMINANT
-    if grammar is None or stands_out:
+    if grammar is None or of_its_own or count > _TIMES_THE_NEXT * next_count:
         share = _DOMINANT_IN_RUNNING_TEXT
-    return count >= _LEAST_DOMINANT and count > share * total
+    return count >= _LEAST_DOMINANT and count > share * counts.total()
 
 
 def _lines_with(

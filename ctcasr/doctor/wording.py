@@ -36,7 +36,11 @@ Normalise = Callable[[str], str]
 
 
 def odd_wording(sounds: Sequence[Sound], normalise: Normalise) -> list[Finding]:
-    """Texts that are unlike the others, or unlike what can be heard."""
+    """Texts that are unlike the others, or unlike what can be heard.
+
+    Said twice at once; spelt as no other; in a closed grammar, words where no other text has them;
+    far more or fewer syllables than can be heard. Of fewer than twenty texts nothing is said.
+    """
     spoken = []
     texts = []
     for sound in sounds:

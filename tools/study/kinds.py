@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from string import ascii_uppercase
 from typing import Any
 
 import torch
@@ -87,6 +88,8 @@ def at_rate(samples: Tensor, factor: float) -> Tensor:
 
 @kind("silence", "audio-silent", values=(0.3, 0.5, 1.0), count=4)
 def _(trial: Trial, value: float) -> None:
+    """Recordings of zeros."""
+
     def silent(item: Item) -> Item:
         return replace(item, samples=0 * item.samples)
 
@@ -95,6 +98,8 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("one constant value", "audio-silent", values=(0.2, 0.4))
 def _(trial: Trial, value: float) -> None:
+    """Recordings of an offset and nothing else."""
+
     def constant(item: Item) -> Item:
         return replace(item, samples=torch.full_like(item.samples, 0.2))
 
@@ -103,6 +108,8 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("hum only", "audio-without-voice", values=(50, 100, 150), count=4)
 def _(trial: Trial, value: float) -> None:
+    """A hum and its third harmonic in place of every recording."""
+
     def hum(place: int, item: Item) -> Item:
         draw = torch.Generator().manual_seed(place)
         noise = 1e-3 * torch.randn(len(item.samples), generator=draw)
@@ -114,6 +121,8 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("noise only", "audio-without-voice", values=("white", "brown", "crackle"), count=4)
 def _(trial: Trial, value: str) -> None:
+    """Noise of a kind in place of every recording."""
+
     def noise(place: int, item: Item) -> Item:
         draw = torch.Generator().manual_seed(place)
         samples = torch.randn(len(item.samples), generator=draw)
@@ -129,6 +138,8 @@ def _(trial: Trial, value: str) -> None:
 
 @kind("NaN", "features-not-finite", values=(0.03, 0.1, 0.3))
 def _(trial: Trial, value: float) -> None:
+    """One sample of a recording is no number."""
+
     def spoil(item: Item) -> Item:
         samples = item.samples.clone()
         samples[len(samples) // 2] = torch.nan
@@ -139,6 +150,7 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("half at another rate", "wrong-sample-rate", values=(0.5, 2.0, 3.0), count=4)
 def _(trial: Trial, value: float) -> None:
+    """Half of the training part is read so many times too fast."""
     trial.train = some(
         trial.train,
         0.5,
@@ -149,11 +161,13 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("all at another rate", "wrong-sample-rate", values=(3.0, 0.33))
 def _(trial: Trial, value: float) -> None:
+    """Everything is read so many times too fast."""
     both(trial, lambda place, item: replace(item, samples=at_rate(item.samples, value)))
 
 
 @kind("dev at another rate", "wrong-sample-rate", values=(2.0, 0.5, 3.0), count=4)
 def _(trial: Trial, value: float) -> None:
+    """The dev part alone is read so many times too fast."""
     trial.dev = [replace(item, samples=at_rate(item.samples, value)) for item in trial.dev]
 
 
@@ -161,6 +175,7 @@ def _(trial: Trial, value: float) -> None:
     "dev quieter", "dev-unlike-train", values=(30, 40), count=4, corpora=LEARNT, networks=ABSOLUTE
 )
 def _(trial: Trial, value: float) -> None:
+    """The dev part is so many decibels quieter."""
     factor = 10 ** (-value / 20)
     trial.dev = [replace(item, samples=factor * item.samples) for item in trial.dev]
 
@@ -188,11 +203,13 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("half shuffled", "transcripts-shuffled", values=(0.4, 0.5), count=4, corpora=LEARNT)
 def _(trial: Trial, value: float) -> None:
+    """Every training recording has another's text; in half of the runs, dev's too."""
     trial.train = dealt(trial.train, trial.seed, value)
 
 
 @kind("half contradicted", "contradictory-transcripts", values=(0.3, 0.5), count=4)
 def _(trial: Trial, value: float) -> None:
+    """A share of the recordings are there again with another's text."""
     count = round(value * len(trial.train))
     copies = []
     for item, other in zip(trial.train[:count], trial.train[1 : count + 1], strict=True):
@@ -212,6 +229,7 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("one text for all", "dominant-text", values=("train", "both"), count=4)
 def _(trial: Trial, value: str) -> None:
+    """The collate sorts targets by length, and nothing else with them."""
     text = trial.train[0].text
     trial.train = [replace(item, text=text) for item in trial.train]
     if value == "both":
@@ -220,10 +238,9 @@ def _(trial: Trial, value: str) -> None:
 
 @kind("greek texts", "transcripts-outside-alphabet", values=(0.3, 0.1, 0.6), count=4)
 def _(trial: Trial, value: float) -> None:
-    greek = str.maketrans(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        "\u0391\u0392\u0393\u0394\u0395\u0396\u0397\u0398\u0399\u039a\u039b\u039c\u039d\u039e\u039f\u03a0\u03a1\u03a3\u03a4\u03a5\u03a6\u03a7\u03a8\u03a9\u0391\u0392",
-    )
+    """A share of the texts are in letters that the alphabet does not have."""
+    alpha = ord("\u0391")
+    greek = {ord(letter): alpha + place % 16 for place, letter in enumerate(ascii_uppercase)}
     trial.train = some(
         trial.train,
         value,
@@ -234,6 +251,7 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("empty texts", "empty-transcripts", values=(0.1, 0.5))
 def _(trial: Trial, value: float) -> None:
+    """A share of the texts are lost."""
     trial.train = some(trial.train, value, lambda item: replace(item, text=""), trial.seed)
 
 
@@ -266,6 +284,8 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("padding counted", "target-lengths-count-padding", values=(0, 1, 5), count=4)
 def _(trial: Trial, value: int) -> None:
+    """Labels are numbered from 2."""
+
     def pad(batch: Batch) -> Batch:
         width = max(batch.target_lengths) + 2
         rows = []
@@ -281,9 +301,11 @@ def _(trial: Trial, value: int) -> None:
 
 
 class Changed(SpeechModel):
-    """A model with something done to its scores; `change` and `value` are set by the planting."""
+    """A model with something done to its scores; `change` is set by the planting."""
 
-    change: Callable[[SpeechModel, Seq], Seq]
+    def change(self, out: Seq) -> Seq:
+        """What is handed to the loss."""
+        return out
 
     def forward(
         self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
@@ -303,6 +325,7 @@ def scores(trial: Trial, change: Callable[[SpeechModel, Seq], Seq]) -> None:
 
 @kind("scores divided", "scores-too-small", values=(30, 100, 1000), count=4)
 def _(trial: Trial, value: float) -> None:
+    """Scores are divided before the loss."""
     scores(trial, lambda model, out: out.with_data(out.data / value))
 
 
@@ -320,6 +343,8 @@ def _(trial: Trial, value: None) -> None:
     "padded lengths", "input-lengths-wrong", values=("training", "both"), count=4, corpora=SEVERAL
 )
 def _(trial: Trial, value: str) -> None:
+    """The loss takes the softmax of probabilities."""
+
     def all_frames(model: SpeechModel, out: Seq) -> Seq:
         if value == "training" and not model.training:
             return out
@@ -354,6 +379,7 @@ class LossBlank(Recognise):
 
 @kind("another blank in the loss", "blank-mismatch", values=(36, 37, 30), count=4)
 def _(trial: Trial, value: int) -> None:
+    """The loss takes a symbol that no text has as its blank."""
     trial.task = type("LossBlank", (LossBlank,), {"other": value})
 
 
@@ -474,8 +500,9 @@ def _(trial: Trial, value: None) -> None:
 @kind("corpus statistics missing", "normalisation-statistics", networks=ABSOLUTE)
 def _(trial: Trial, value: None) -> None:
     def pretend(model: SpeechModel) -> SpeechModel:
-        model.front.norm.mean.zero_()
-        model.front.norm.matrix.fill_(1.0)
+        statistics = dict(model.front.norm.named_buffers())
+        statistics["mean"].zero_()
+        statistics["matrix"].fill_(1.0)
         return model
 
     trial.network = pretend
@@ -506,11 +533,13 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("rate too high", "learning-rate-too-high", values=(30, 100, 300), count=6)
 def _(trial: Trial, value: float) -> None:
+    """Features come six times less often."""
     trial.lr *= value
 
 
 @kind("rate too low", "learning-rate-too-low", values=(1e-5, 3e-5, 3e-6), count=6)
 def _(trial: Trial, value: float) -> None:
+    """A learning rate at which nothing moves in so few steps."""
     trial.lr = value
 
 
@@ -521,16 +550,19 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("clipped", "gradient-clipped", values=(1e-6, 1e-4), count=4)
 def _(trial: Trial, value: float) -> None:
+    """A learning rate of zero."""
     trial.config |= {"clip": value, "optimiser": "sgd", "weight_decay": 0.0}
 
 
 @kind("dropout", "dropout-too-strong", values=(0.6, 0.8), count=4, networks=("default", "small"))
 def _(trial: Trial, value: float) -> None:
+    """Dropout between two layers."""
     trial.spec = replace(trial.spec, dropout=value, layers=2)
 
 
 @kind("SpecAugment", "specaugment-too-strong", values=(0.7, 1.0))
 def _(trial: Trial, value: float) -> None:
+    """Six masks over the bands and eight over time, each so wide."""
     trial.options = {"augment": SpecAugment(6, value, 8, value)}
 
 
@@ -553,11 +585,13 @@ class HiddenAscent(Recognise):
 
 @kind("wrong sign", "loss-wrong-sign", values=("loss", "gradient"), count=4)
 def _(trial: Trial, value: str) -> None:
+    """Steps go uphill; the loss that is told says so, or not."""
     trial.task = Ascent if value == "loss" else HiddenAscent
 
 
 @kind("weight decay", "weight-decay-too-strong", values=(10.0, 30.0, 100.0), count=4)
 def _(trial: Trial, value: float) -> None:
+    """Decoupled weight decay far above the usual 0.01."""
     trial.config |= {"weight_decay": value}
 
 
@@ -566,6 +600,7 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("too little data", "model-too-large", values=(16, 24), corpora=LEARNT)
 def _(trial: Trial, value: int) -> None:
+    """So few utterances that they are known by heart at once."""
     trial.train = trial.train[:value]
     trial.batch_size = 8
     trial.epochs = 60
@@ -574,6 +609,8 @@ def _(trial: Trial, value: int) -> None:
 
 @kind("blank preferred", "over-peaky", values=(5.0, 8.0), corpora=LEARNT)
 def _(trial: Trial, value: float) -> None:
+    """Evaluation adds to the blank's score."""
+
     def prefer(model: SpeechModel, out: Seq) -> Seq:
         bonus = torch.zeros(out.data.shape[2])
         bonus[0] = 0.0 if model.training else value

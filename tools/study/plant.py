@@ -114,7 +114,7 @@ class Course:
     @staticmethod
     def of(records: Sequence[Record]) -> Course:
         """The course of a run by its records."""
-        words = []
+        words: list[str] = []
         done = []
         for end, record in enumerate(records, start=1):
             last = end == len(records)

@@ -161,7 +161,7 @@ def _read(manifest: Path, source: Source, rows: int) -> tuple[Item, ...]:
     by_speaker: dict[str, list[Utterance]] = {}
     for line in chosen:
         by_speaker.setdefault(line.speaker or "", []).append(line)
-    items = []
+    items: list[Item] = []
     for speaker, own in by_speaker.items():
         order = torch.randperm(len(own), generator=draw).tolist()
         while order:
@@ -180,11 +180,16 @@ class FixedBatches:
     def __init__(self, batches: Sequence[Batch], skipped: Sequence[Skip], shuffle: bool) -> None:
         self.batches = list(batches)
         self.skipped = tuple(skipped)
-        self.unread = tuple(skip.where for skip in skipped)
+        self.unread = tuple(skipped)
         self.shuffle = shuffle
 
     def __len__(self) -> int:
         return len(self.batches)
+
+    @property
+    def utterances(self) -> int:
+        """In an epoch."""
+        return sum(len(batch) for batch in self.batches) + len(self.skipped)
 
     @property
     def seconds(self) -> float:
