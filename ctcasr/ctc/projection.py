@@ -23,7 +23,10 @@ from ctcasr.ctc.backends import ForwardBackward
 from ctcasr.ctc.batch import CtcBatch, CtcOutput
 from ctcasr.ctc.report import CtcReport, FrameFacts, report_of_frames
 
-_CHUNK_BYTES = {"cpu": 8 << 20, "cuda": 256 << 20}  # of logits; larger ones are no faster
+_CHUNK_BYTES = {
+    "cpu": 4 << 20,
+    "cuda": 256 << 20,
+}  # of logits: few, where all is memory; enough for a GPU
 _FEWEST_FRAMES = 64  # in a chunk: fewer make slow products
 _FRAMES_OF_A_THREAD = 2048  # in a group of rows whose lattices are computed together
 
@@ -127,7 +130,9 @@ class RowGroup:
         return torch.cat(places)
 
     def packed(self, padded: Tensor) -> Tensor:
-        """The frames [n, D] of this group's rows of [B, T, D]."""
+        """The frames [n, D] of this group's rows of [B, T, D]; a view, where that goes."""
+        if min(self.lengths) == padded.shape[1]:
+            return padded[self.start : self.end].flatten(0, 1)
         rows = [padded[self.start + row, :length] for row, length in enumerate(self.lengths)]
         return rows[0] if len(rows) == 1 else torch.cat(rows)
 
