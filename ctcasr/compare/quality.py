@@ -70,14 +70,9 @@ def summarise_sound(qualities: Sequence[Quality]) -> dict[str, SoundSummary]:
 
 def _summary(qualities: Sequence[Quality], noisy_scores: Mapping[str, Scores]) -> SoundSummary:
     """One condition; gains are over the noisy scores of the same scenes."""
-    lost = lagged = rescaled = odd = 0
     values: dict[str, list[float]] = {}
     gains: dict[str, list[float]] = {}
     for quality in qualities:
-        lost += quality.status != OK
-        lagged += quality.lag != 0
-        rescaled += quality.gain != 1.0
-        odd += bool(quality.oddities)
         noisy = noisy_scores.get(quality.scene.id, {})
         for metric, value in quality.scores.items():
             values.setdefault(metric, []).append(value)
@@ -86,12 +81,26 @@ def _summary(qualities: Sequence[Quality], noisy_scores: Mapping[str, Scores]) -
     metrics = {}
     for metric, of_metric in values.items():
         metrics[metric] = _metric(of_metric, gains.get(metric))
-    return SoundSummary(len(qualities), lost, lagged, rescaled, odd, metrics)
+    return SoundSummary(
+        scenes=len(qualities),
+        lost=sum(quality.status != OK for quality in qualities),
+        lagged=sum(quality.lag != 0 for quality in qualities),
+        rescaled=sum(quality.gain != 1.0 for quality in qualities),
+        odd=sum(bool(quality.oddities) for quality in qualities),
+        metrics=metrics,
+    )
 
 
 def _metric(values: Sequence[float], gains: Sequence[float] | None) -> MetricSummary:
-    gain_median = None if gains is None else median(gains)
-    return MetricSummary(mean(values), median(values), len(values), gain_median)
+    gain_median = None
+    if gains is not None:
+        gain_median = median(gains)
+    return MetricSummary(
+        mean=mean(values),
+        median=median(values),
+        scenes=len(values),
+        gain_median=gain_median,
+    )
 
 
 def metric_failures(qualities: Sequence[Quality]) -> dict[str, dict[str, int]]:

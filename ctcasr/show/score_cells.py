@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ctcasr.compare.enhanced import CLEAN
 from ctcasr.compare.quality import MetricSummary, SoundSummary
+from ctcasr.compare.significance import FEWEST_UNITS
 from ctcasr.compare.summary import Row, Summary
 from ctcasr.scoring.bootstrap import Difference
 from ctcasr.show.units import UNKNOWN, percent
@@ -83,8 +84,12 @@ def word_differences(summary: Summary) -> list[Difference]:
 
 
 def resolvable_of(differences: Sequence[Difference]) -> list[float]:
-    """The smallest differences that can be found, where units differ at all."""
-    return [found.resolvable for found in differences if found.resolvable]
+    """The smallest differences that can be found, of pairs that may have a word at all."""
+    resolvable = []
+    for found in differences:
+        if found.resolvable and found.units >= FEWEST_UNITS:
+            resolvable.append(found.resolvable)
+    return resolvable
 
 
 def measured(sound: Mapping[str, SoundSummary], titles: Mapping[str, str]) -> dict[str, str]:
