@@ -45,6 +45,7 @@ POOLED = "pooled"  # all errors over all words
 MEANS = "mean of utterances"  # of their own rates
 
 Scores = Mapping[str, Mapping[str, Scored]]  # system -> utterance
+Rates = Mapping[str, float]  # by system, shares of 1
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Ranking:
 
     normaliser: str
     averaging: str  # POOLED or MEANS
-    wer: Mapping[str, float]
+    wer: Rates
 
     @property
     def order(self) -> list[str]:
@@ -321,12 +322,9 @@ class _Table:
         scored = {}
         for group, utterances in members.items():
             for first, second in combinations(self.scores, 2):
-                common = self._common(first, second, utterances)
-                if common:
-                    scored[Pair(group, first, second)] = (
-                        {utterance: self.scores[first][utterance] for utterance in common},
-                        {utterance: self.scores[second][utterance] for utterance in common},
-                    )
+                both = self._both(first, second, utterances)
+                if both[0]:
+                    scored[Pair(group, first, second)] = both
         results = decide_pairs(scored, self.grouping, self.setting.draws, self.setting.seed)
         groups = {}
         for group, utterances in members.items():
@@ -335,10 +333,19 @@ class _Table:
             groups[group] = Group(rows, pairs)
         return groups
 
-    def _common(self, first: str, second: str, utterances: Sequence[str]) -> list[str]:
-        of_first = self.scores[first]
-        of_second = self.scores[second]
-        return [name for name in utterances if name in of_first and name in of_second]
+    def _both(
+        self, first: str, second: str, utterances: Sequence[str]
+    ) -> tuple[dict[str, Scored], dict[str, Scored]]:
+        """The same utterances of two systems, those that both have."""
+        of_first = {}
+        of_second = {}
+        for utterance in utterances:
+            scored = self.scores[first].get(utterance)
+            other = self.scores[second].get(utterance)
+            if scored is not None and other is not None:
+                of_first[utterance] = scored
+                of_second[utterance] = other
+        return of_first, of_second
 
     def row(self, system: str, utterances: Sequence[str]) -> SystemRow:
         """One system over some utterances."""
@@ -359,6 +366,7 @@ class _Table:
             own_rates.append(scored.errors.words.rate_or(math.nan))
             loops += scored.is_loop
         all_words = errors.words.total + missing_words
+        wrong_words = errors.words.errors + missing_words
         return SystemRow(
             system=system,
             errors=errors,
@@ -367,9 +375,7 @@ class _Table:
             mean_wer=mean(own_rates) if own_rates else None,
             loops=loops,
             missing=missing,
-            wer_missing_as_deletions=(
-                (errors.words.errors + missing_words) / all_words if all_words else None
-            ),
+            wer_missing_as_deletions=wrong_words / all_words if all_words else None,
         )
 
     def _words(self, utterance: str) -> int:
@@ -384,20 +390,25 @@ class _Table:
         if not utterances:
             return (-math.inf, math.inf)
         units = [self.grouping.unit_of[utterance] for utterance in utterances]
-        counts = [self.scores[system][utterance].errors.words for utterance in utterances]
-        errors, words = unit_sums(
-            units, [count.errors for count in counts], [count.total for count in counts]
-        )
+        errors, words = unit_sums(units, *self._counts(system, utterances))
         drawn = draw(Paired(0 * errors, errors, words), self.setting.draws, self.setting.seed)
         return interval(drawn, len(errors), LEVEL)
 
     def _kaldi(self, system: str, utterances: Sequence[str]) -> BootCI | None:
         if not utterances:
             return None
-        counts = [self.scores[system][utterance].errors.words for utterance in utterances]
-        errors = np.array([count.errors for count in counts], float)
-        words = np.array([count.total for count in counts], float)
-        return bootci(errors, words, self.setting.draws, self.setting.seed)
+        errors, words = self._counts(system, utterances)
+        return bootci(np.array(errors), np.array(words), self.setting.draws, self.setting.seed)
+
+    def _counts(self, system: str, utterances: Sequence[str]) -> tuple[list[float], list[float]]:
+        """Word errors and words of each utterance of a system."""
+        errors = []
+        words = []
+        for utterance in utterances:
+            tally = self.scores[system][utterance].errors.words
+            errors.append(float(tally.errors))
+            words.append(float(tally.total))
+        return errors, words
 
 
 def rankings_of(scores: Scores, name: str) -> list[Ranking]:
@@ -429,7 +440,7 @@ def changes_of_order(rankings: Sequence[Ranking]) -> list[str]:
     return remarks
 
 
-def _discordant(rates: Mapping[str, float], other_rates: Mapping[str, float]) -> bool:
+def _discordant(rates: Rates, other_rates: Rates) -> bool:
     """Whether two systems change places; equal rates have no order."""
     for first, second in combinations(rates, 2):
         gap = rates[first] - rates[second]

@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+Line = dict[str, Any]
+Files = dict[str, dict[str, Line]]  # scene -> condition -> line
+
 NOISY = "noisy"
 CLEAN = "clean"
 
@@ -26,34 +29,36 @@ def main() -> None:
     parser.add_argument("corpus", type=Path, help="folder with test.jsonl and valid.jsonl")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    files: dict[str, dict[str, dict[str, Any]]] = {}  # scene -> condition -> line
+    files: Files = {}
     for line in lines_of(arguments.corpus):
         scene = f"{line['source']}-{line['utterance']}"
         files.setdefault(scene, {})[line["condition"]] = line
-    write_scenes(arguments.out, arguments.corpus.resolve(), files)
-    write_lists(arguments.out, arguments.corpus.resolve(), files)
+    corpus = arguments.corpus.resolve()
+    write_scenes(arguments.out, corpus, files)
+    write_lists(arguments.out, corpus, files)
 
 
-def lines_of(corpus: Path) -> Iterator[dict[str, Any]]:
+def lines_of(corpus: Path) -> Iterator[Line]:
     """The lines of both manifests."""
     for name in ("test.jsonl", "valid.jsonl"):
         for line in (corpus / name).read_text(encoding="utf-8").splitlines():
             yield json.loads(line)
 
 
-def write_scenes(out: Path, corpus: Path, files: dict[str, dict[str, dict[str, Any]]]) -> None:
+def write_scenes(out: Path, corpus: Path, files: Files) -> None:
     """SCENES.jsonl, and the noisy files by the scenes' names."""
     (out / NOISY).mkdir(parents=True, exist_ok=True)
     scenes = []
     for scene, by_condition in files.items():
         noisy = by_condition[NOISY]
+        clean = by_condition[CLEAN]
         path = corpus / noisy["audio_filepath"]
         place = out / NOISY / f"{scene}{path.suffix}"
         shutil.copyfile(path, place)
         line = {
             "id": scene,
             "audio_filepath": str(place.relative_to(out)),
-            "target_filepath": str(corpus / by_condition[CLEAN]["audio_filepath"]),
+            "target_filepath": str(corpus / clean["audio_filepath"]),
             "text": noisy["text"],
             "speaker": noisy["speaker"],
             "source": noisy["utterance"],
@@ -63,7 +68,7 @@ def write_scenes(out: Path, corpus: Path, files: dict[str, dict[str, dict[str, A
     print(f"{out / 'SCENES.jsonl'}: {len(scenes)} scenes")
 
 
-def write_lists(out: Path, corpus: Path, files: dict[str, dict[str, dict[str, Any]]]) -> None:
+def write_lists(out: Path, corpus: Path, files: Files) -> None:
     """NAME.scp with the files of each enhancer."""
     lists: dict[str, list[str]] = {}
     for scene, by_condition in files.items():
