@@ -12,6 +12,7 @@ _MANY_CHECKS = 10  # from which on a run that nobody planned was no short trial
 _AS_DEAF = 0.97  # of the deaf model's loss
 _NEAR_DEAF = 2.0  # times it: what needs no listening has been learnt once
 _NO_LONGER_FALLS = 0.98  # of the lowest loss before
+_FEWEST_STEPS = 150  # what has trained for less may just not have begun to listen
 _BEGINS = 1.5  # standard errors that the wrong audio costs, on average
 _BY_HEART = 0.85  # training loss over dev loss
 _TRAIN_BY_HEART = 0.7  # of the deaf model's loss on training utterances
@@ -43,7 +44,11 @@ def shuffled_transcripts(history: RunHistory) -> Cause | None:
             f"the training loss is {history.loss_since_check:.1f} nats, the dev loss "
             f"{losses[-1]:.1f} and no longer falling: texts are learnt by heart"
         )
-    elif history.done > 0.5 and (history.is_planned or len(losses) >= _MANY_CHECKS):
+    elif (
+        history.done > 0.5
+        and history.step >= _FEWEST_STEPS
+        and (history.is_planned or len(losses) >= _MANY_CHECKS)
+    ):
         course = f"{history.done:.0%} of the training has passed"
     else:
         return None

@@ -52,5 +52,5 @@ def test_a_short_run_that_nobody_planned_is_not_called_shuffled_at_its_end() -> 
     finished = {"kind": "event", "step": 60, "reason": "finished"}
     records = run_records([1.0] * 6, [10.0] * 6)[1:]  # without the plan
     assert not slugs([*records, finished])
-    records = run_records([1.0] * 12, [10.0] * 12)[1:]
-    assert slugs([*records, finished | {"step": 120}]) == ["transcripts-shuffled"]
+    records = run_records([1.0] * 18, [10.0] * 18)[1:]
+    assert slugs([*records, finished | {"step": 180}]) == ["transcripts-shuffled"]

@@ -86,9 +86,10 @@ def test_what_is_understood_needs_no_old_causes() -> None:
 
 def test_a_deaf_network_that_guesses_is_not_said_to_learn() -> None:
     deaf = {"own": 11.0, "other": 11.2, "gap_error": 0.4}
-    found = verdict(run_records([0.7] * 8, [12.0, 11.5] + [11.0] * 6, dev=deaf, total=1000))
+    losses = [12.0, 11.5] + [11.0] * 14
+    found = verdict(run_records([0.7] * 16, losses, dev=deaf, total=1000))
     assert found.state == "plateau: wait" and found.estimated
-    late = verdict(run_records([0.7] * 8, [12.0, 11.5] + [11.0] * 6, dev=deaf))
+    late = verdict(run_records([0.7] * 16, losses, dev=deaf))
     assert [cause.slug for cause in late.causes] == ["transcripts-shuffled"]
 
 

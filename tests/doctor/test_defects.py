@@ -45,4 +45,5 @@ def test_most_kinds_of_defects_are_found(
         manifest, planted = write_spoilt(tmp_path / str(number), lines, spoil, 7)
         if not names(examine(manifest, model, tokenizer), clean, planted):
             missed.append(kind)
+    print(f"{corpus}: {len(DEFECTS) - len(missed)} of {len(DEFECTS)}; missed {missed}")
     assert len(DEFECTS) - len(missed) >= FOUND, missed

@@ -403,7 +403,7 @@ def strided(spec: NetSpec, times: int) -> NetSpec:
     """A spec whose features come `times` less often."""
     front = replace(spec.front, hop_s=times * spec.front.hop_s)
     front = replace(front, window_s=max(front.window_s, front.hop_s))
-    return replace(spec, front=replace(front, n_fft=2048 if front.window_s > 0.032 else 512))
+    return replace(spec, front=replace(front, n_fft=4096 if front.window_s > 0.032 else 512))
 
 
 @kind(
