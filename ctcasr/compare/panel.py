@@ -59,16 +59,27 @@ def panel_of(summary: Summary) -> Panel:
 def _turn(effects: Sequence[Effect]) -> str:
     """A sentence about judges from the strongest on."""
     words = [effect.difference.word for effect in effects]
-    harmed = [effect.judge for effect in effects if effect.difference.word == HARMS]
-    helped = [effect.judge for effect in effects if effect.difference.word == HELPS]
+    harmed = _judges_of(effects, HARMS)
+    helped = _judges_of(effects, HELPS)
+    all_harmed = ", ".join(harmed)
+    all_helped = ", ".join(helped)
     if not harmed and not helped:
         return "undecided for every recogniser"
     if not harmed:
-        return f"helps {', '.join(helped)}; harms none that is decided"
+        return f"helps {all_helped}; harms none that is decided"
     if not helped:
-        return f"harms {', '.join(harmed)}; helps none that is decided"
-    both = f"harms {', '.join(harmed)} and helps {', '.join(helped)}"
+        return f"harms {all_harmed}; helps none that is decided"
+    both = f"harms {all_harmed} and helps {all_helped}"
     first_helped = words.index(HELPS)
     if HARMS in words[first_helped:]:
         return f"{both}: the sign does not follow the strength on clean speech"
     return f"{both}: the sign turns between {harmed[-1]} and {helped[0]}"
+
+
+def _judges_of(effects: Sequence[Effect], word: str) -> list[str]:
+    """The judges of which an enhancer has this word."""
+    judges = []
+    for effect in effects:
+        if effect.difference.word == word:
+            judges.append(effect.judge)
+    return judges

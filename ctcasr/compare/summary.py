@@ -31,6 +31,7 @@ from ctcasr.scoring.errors import ErrorRates, ErrorTally
 WHOLE = "all"  # the group of all scenes
 Sound = dict[str, SoundSummary]  # by condition
 PlainSound = dict[str, dict[str, float | int]]
+StrataSound = dict[str, dict[str, Sound]]  # kind -> stratum
 Unit = Callable[[Scene], str]  # the independent unit that a scene belongs to
 
 
@@ -67,6 +68,9 @@ class Row:
     own_listener: bool = False  # the enhancer was trained to please this judge
 
 
+StrataRows = dict[str, dict[str, list[Row]]]  # kind -> stratum -> rows
+
+
 @dataclass(frozen=True)
 class Summary:
     """All rows, overall and by stratum; the sound of each condition."""
@@ -74,11 +78,11 @@ class Summary:
     unit: str  # "speaker" or "sentence": what the bootstrap draws
     units: int
     rows: list[Row]
-    strata: dict[str, dict[str, list[Row]]]  # kind -> stratum -> rows
+    strata: StrataRows
     choices: list[Choice]
     sound: Sound
     failures: dict[str, dict[str, int]]  # metric -> reason -> count
-    strata_sound: dict[str, dict[str, Sound]]  # kind -> stratum
+    strata_sound: StrataSound
 
     def sound_as_json(self) -> PlainSound:
         """Condition -> plain data of its SoundSummary."""
@@ -134,8 +138,8 @@ def summarise(trial: Trial, test_scenes: Sequence[Scene], setting: Setting) -> S
     unit_name, unit = unit_of(test_scenes, setting.block)
     hearings = _by_cell(tested.hearings, setting)
     table = _Table(hearings, unit, setting)
-    strata: dict[str, dict[str, list[Row]]] = {}
-    strata_sound: dict[str, dict[str, Sound]] = {}
+    strata: StrataRows = {}
+    strata_sound: StrataSound = {}
     for kind in STRATA:
         members = _members(test_scenes, kind)
         if members:
