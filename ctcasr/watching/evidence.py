@@ -16,7 +16,7 @@ from ctcasr.scoring import ErrorRates
 from ctcasr.watching.loss_call import SeenRows, edit_distance
 
 TARGETS_KEPT = 2048  # rows whose targets the deaf model may be fitted on
-TARGETS_FITTED = 384  # and how many it is fitted on
+TARGETS_FITTED = 256  # and how many it is fitted on
 CELLS_FITTED = 2_000_000  # frames times labels of them: what fitting may cost
 FALLS_FAST = 0.8  # of the loss at the last check: below it, learning goes on
 ROUNDING = 1e-3  # by which a probability may be below zero

@@ -53,8 +53,10 @@ PARTS = ("train", "dev")
 SHARE = 0.01  # of the time, at most, that goes by looking
 LOG_EVERY = 5  # steps, at least, that one step record sums up
 RECORDS_KEPT = 200  # step records of a run, about: later ones sum up more steps
-FREE_STEPS = 50  # that are measured, and
-FREE_CHECKS = 5  # that are made even where they take more than their share of the time
+# What is looked at even where it takes more than its share of the time:
+FREE_STEPS = 50
+FREE_ROWS = 256  # their targets
+FREE_CHECKS = 5
 FIRST_CHECK = 20  # steps before the first check of a loop that has no dev part
 CHECK_GROWTH = 1.25  # later checks of such a loop come at so many times the steps of the last one
 
@@ -217,11 +219,13 @@ class Watch:
     def _looks_now(self) -> bool:
         """Whether this training loss is looked at: as often as its share of the time allows."""
         first = not self._parameters.behind_loss
-        return first or self._check_is_due or self._care.may_look
+        at_first = self.step < FREE_STEPS and self._measures_step()  # one for each step record
+        return first or at_first or self._check_is_due or self._care.may_look
 
     def _counts_now(self) -> bool:
-        """Whether the targets of this training loss are looked at: all of the first epoch."""
-        return self.evidence.wants_targets and self._may_look_at_first
+        """Whether the targets of this training loss are looked at, though its scores are not."""
+        is_free = self._facts["train"].rows < FREE_ROWS and self._care.is_generous
+        return self.evidence.wants_targets and (is_free or self._care.may_look)
 
     @property
     def _check_is_due(self) -> bool:
@@ -241,7 +245,9 @@ class Watch:
 
     def _measures_step(self) -> bool:
         """Whether the step that comes next is measured: the last of a step record."""
-        return self._window_is_full(self._window.steps + 1) and self._may_look_at_first
+        is_free = self.step < FREE_STEPS and self._care.is_generous
+        may_measure = is_free or self._care.may_look
+        return may_measure and self._window_is_full(self._window.steps + 1)
 
     def _window_is_full(self, steps: int) -> bool:
         return steps >= max(LOG_EVERY, self.step // RECORDS_KEPT)
@@ -295,14 +301,13 @@ class Watch:
 
     @property
     def _may_check(self) -> bool:
-        """Whether a check leaves the loop its time; the first few are worth it anyway."""
-        is_free = self._checks < FREE_CHECKS and self._care.is_generous
-        return is_free or self._care.may_look
+        """Whether a check leaves the loop its time; the first few are worth it anyway.
 
-    @property
-    def _may_look_at_first(self) -> bool:
-        """The same for what is looked at in every step at first."""
-        is_free = self.step < FREE_STEPS and self._care.is_generous
+        What is scored before any step, as by Lightning, tells nothing of training.
+        """
+        if not self.step:
+            return False
+        is_free = self._checks < FREE_CHECKS and self._care.is_generous
         return is_free or self._care.may_look
 
     def _check_record(self, dev_rows: SeenRows | None, train_rows: SeenRows | None) -> CheckRecord:
