@@ -100,9 +100,7 @@ def test_tables_by_the_names_of_their_columns(tmp_path: Path, delimiter: str) ->
     answers = read(path, id="file_id", reference="truth", hypothesis="asr")
     assert texts(answers) == EXPECTED
     assert answers["u1"].fields["noise"] == "rain"
-    with pytest.raises(
-        ValueError, match=r"expected a column uid \(--columns id=uid\); got"
-    ):
+    with pytest.raises(ValueError, match=r"expected a column uid \(--columns id=uid\); got"):
         read(path, id="uid")
 
 
