@@ -34,6 +34,7 @@ KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH)
 
 _SURE_SWAP = 0.95  # of a line that is so surely swapped, no single words are judged
 _MOST_CHANGES = 6  # times that a line's text is corrected and judged anew
+_PROBABLY = 0.5  # posterior from which on a line or a word is taken for wrong
 _SUREST = 1 - 1e-9  # posterior that a word may have
 _FEWEST_CUT = 3  # characters that a cut recording lacks
 _LEAST_KEPT = 0.3  # of the text: of less it cannot be said that it is the right one
@@ -72,7 +73,7 @@ class LineVerdict:
     def kind(self) -> str:
         """The likeliest kind; of a line that is probably wrong, the likeliest that is not right."""
         wrong = {kind: share for kind, share in self.kinds.items() if kind != RIGHT}
-        if self.wrong < 0.5:
+        if self.wrong < _PROBABLY:
             return RIGHT
         return max(wrong, key=lambda kind: wrong[kind])
 
@@ -286,8 +287,17 @@ def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
         part_nats=part_nats,
         silent_nats=float(nats[2]),
         cut_text=cut_text,
-        suggestion=corrected,
+        suggestion=_believed_text(line) if line.words else text,
     )
+
+
+def _believed_text(line: _Line) -> str:
+    """The text with what fits better wherever a word or a gap is probably wrong."""
+    slots = line.written
+    for place, word in enumerate(line.words):
+        if word.wrong >= _PROBABLY:
+            slots[place] = word.suggestion
+    return text_of(slots)
 
 
 def _log_all_right(words: Sequence[WordVerdict]) -> float:

@@ -10,8 +10,8 @@ With q the shares of words and f(v) = e^(b nats(v) + d(v)) the fit of a candidat
 
 and of a gap   nothing: (1 - m) f(nothing),   missing: m sum over words v of q(v) f(v).
 The shares s, i and m are fitted by expectation maximisation; d, the words that the network likes
-too little, so that as much of each word is believed to be said as is written; b, which says how far
-the network's confidence can be trusted, by the likelihood of what is written.
+too little (and nothing), so that as much of each is believed to be said as is written; b, which
+says how far the network's confidence can be trusted, by the likelihood of what is written.
 
 A network mishears. Wrong transcripts are not told from that by one line, but by all: errors of
 transcripts fall on pairs (written, said) as chance has it, and those of a network on few pairs.
@@ -37,6 +37,7 @@ _ROUNDS = 15
 _FEW = 0.1  # errors that are believed in before anything was seen, of ...
 _OF_MANY = 40.0  # ... so many slots
 _MOST_BIAS = 6.0  # nats
+_MOST_SILENCE = 20.0  # nats
 _NO_WORD = 5.0  # times that a word is said before its bias is its own
 _ONCE = 1.0  # a pair that is seen once is no habit
 
@@ -50,10 +51,15 @@ class WordNoise:
     missing: float = 0.02
     trust: float = 0.5
     bias: Floats = field(default_factory=lambda: np.zeros(0))  # d [V] of the words
+    silence: float = 0.0  # d of nothing
 
     def fits(self, slot: SlotTable) -> Floats:
         """b nats + d of each candidate of a slot."""
         return self.trust * slot.nats + self.bias[slot.words]
+
+    def fit_of_nothing(self, slot: SlotTable) -> float:
+        """The same of nothing in the slot."""
+        return self.trust * slot.nothing + self.silence
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +99,7 @@ class SlotArrays:
         best = WordNoise(bias=np.zeros(len(self.vocabulary.words)))
         best_likelihood = -np.inf
         for trust in TRUSTS:
-            noise = replace(best, trust=trust, substituted=0.05, superfluous=0.02, missing=0.02)
+            noise = WordNoise(trust=trust, bias=best.bias, silence=best.silence)
             for _ in range(_ROUNDS):
                 noise = self._improved(noise)
             likelihood = self._likelihood(noise)
@@ -140,7 +146,7 @@ class SlotArrays:
     def _log_weights(self, noise: WordNoise) -> tuple[Floats, Floats, Floats]:
         """Of as written [slots], of each candidate instead [slots, candidates], of nothing."""
         fits = noise.trust * self.nats + noise.bias[self.words]
-        nothing = noise.trust * self.nothing
+        nothing = noise.trust * self.nothing + noise.silence
         fit_of_own = np.where(self.own, fits, -np.inf).max(1, initial=-np.inf)
         word_is_right = np.log1p(-noise.substituted - noise.superfluous)
         gap_is_right = np.log1p(-noise.missing)
@@ -175,24 +181,40 @@ class SlotArrays:
         said += np.bincount(self.written[is_word], right[is_word], size)
         written = np.bincount(self.written[is_word], minlength=size)
         step = np.log((written + _NO_WORD) / (said + _NO_WORD))
+        empty = np.exp(self._log_empty(noise))
+        quieter = np.log(self.gap.sum() / max(float(empty.sum()), 1.0))
         return replace(
             noise,
             substituted=_share(is_another[is_word]),
             superfluous=_share(found.nothing[is_word]),
             missing=_share(is_another[self.gap]),
             bias=np.clip(noise.bias + step, -_MOST_BIAS, _MOST_BIAS),
+            silence=float(np.clip(noise.silence + quieter, -_MOST_SILENCE, _MOST_SILENCE)),
         )
 
+    def _log_words(self) -> tuple[float, float]:
+        """ln of the share of slots that hold a word, and of those that hold nothing."""
+        words = float((~self.gap).mean())
+        return float(np.log(words)), float(np.log1p(-words))
+
+    def _log_empty(self, noise: WordNoise) -> Floats:
+        """ln of the posterior that a slot is empty, whatever is written in it [slots]."""
+        log_word, log_gap = self._log_words()
+        fits = noise.trust * self.nats + noise.bias[self.words] + self.log_shares
+        word = log_word + logsumexp(fits, axis=1)
+        nothing = log_gap + noise.trust * self.nothing + noise.silence
+        return nothing - np.logaddexp(word, nothing)
+
     def _likelihood(self, noise: WordNoise) -> float:
-        """Of what is written, among all words that could be."""
+        """Of what is written in all slots, among all that could be."""
         right, another, nothing = self._log_weights(noise)
         written = logsumexp(np.column_stack([right, another, nothing]), axis=1)
-        fits = noise.trust * self.nats + noise.bias[self.words] + self.log_shares
-        could_be = np.logaddexp(
-            np.log1p(-noise.superfluous) + logsumexp(fits, axis=1),
-            np.log(noise.superfluous) + noise.trust * self.nothing,
-        )
-        return float((written - could_be)[~self.gap].sum())
+        log_word, log_gap = self._log_words()
+        # What is written, against all that could be: by way of how likely nothing is.
+        fit_of_nothing = noise.trust * self.nothing + noise.silence
+        could_be = log_gap + fit_of_nothing - self._log_empty(noise)
+        prior = np.where(self.gap, log_gap, log_word)
+        return float((prior + written - could_be).sum())
 
 
 def _belief(seen: NDArray[Any], expected: NDArray[Any]) -> Floats:

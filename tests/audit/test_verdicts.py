@@ -17,6 +17,8 @@ def test_each_kind_is_named_with_its_cure(corpus_of, spelling):
         28: ("lay white two red again", "lay white red again"),
         36: ("place red", "place red two again please"),
         44: ("", "bin green one two soon"),
+        50: ("set green two soon now", "set green two soon bin"),
+        55: ("lay white one two again", "lay white red two again"),
     }
     judged = judge(corpus_of(wrong), spelling)
     line = {number: judged.lines[number - 1] for number in wrong}
@@ -29,6 +31,8 @@ def test_each_kind_is_named_with_its_cure(corpus_of, spelling):
         28: "missing",
         36: "cut",
         44: "no-speech",
+        50: "substituted",
+        55: "substituted",
     }
     for number, (said, _) in wrong.items():
         assert line[number].suggestion == said

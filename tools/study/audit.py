@@ -2,6 +2,7 @@
 
 python tools/study/audit.py MANIFEST --swap 0.3 --epochs 20 --keep FILE     train, judge, score
 python tools/study/audit.py MANIFEST --swap 0.3 --heard FILE                judge and score anew
+python tools/study/audit.py MANIFEST --swap 0.3 --checkpoint C              by a given recogniser
 
 The truth never reaches the audit. With --keep, what the recognisers heard is kept, so that judging
 can be repeated in seconds.
@@ -25,12 +26,13 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 
-from ctcasr.audit import CrossFitted, Heard, LineVerdict, Training, cross_fit, judge
+from ctcasr.audit import CrossFitted, Heard, LineVerdict, Training, cross_fit, judge, listen
 from ctcasr.audit.result import SUSPECTED, line_number
 from ctcasr.audit.scorer import Spelling
 from ctcasr.audit.verdicts import Judged
 from ctcasr.batch import Utterance
 from ctcasr.data import read_manifest
+from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.text import Tokenizer, make_tokenizer
 from tools.study.mislabel import Shares, Truth, plant
 
@@ -46,6 +48,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--net", default="default")
     parser.add_argument("--star", default=Training().star)
+    parser.add_argument("--checkpoint", help="a recogniser that did not learn the manifest")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--heard", type=Path)
     arguments = parser.parse_args()
@@ -56,6 +59,10 @@ def main() -> None:
     begun_s = time.process_time()
     if arguments.heard:
         fitted = restored(torch.load(arguments.heard, weights_only=True), planted, tokenizer)
+    elif arguments.checkpoint:
+        recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
+        tokenizer = recogniser.tokenizer
+        fitted = CrossFitted(*listen(recogniser, planted))
     else:
         training = Training(
             net=arguments.net,
