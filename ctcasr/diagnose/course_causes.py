@@ -14,6 +14,7 @@ _NEAR_DEAF = 2.0  # times it: what needs no listening has been learnt once
 _NO_LONGER_FALLS = 0.98  # of the lowest loss before
 _FEWEST_STEPS = 150  # what has trained for less may just not have begun to listen
 _BEGINS = 1.5  # standard errors that the wrong audio costs, on average
+_STANDS_STILL = 0.99  # of it, where nothing else tells
 _BY_HEART = 0.85  # training loss over dev loss
 _TRAIN_BY_HEART = 0.7  # of the deaf model's loss on training utterances
 
@@ -33,8 +34,11 @@ def shuffled_transcripts(history: RunHistory) -> Cause | None:
     if not _stays_deaf(history):
         return None
     losses = history.losses
-    if not min(losses[-_CHECKS:]) > _NO_LONGER_FALLS * min(losses[:-_CHECKS]):
+    lowest_now = min(losses[-_CHECKS:])
+    lowest_before = min(losses[:-_CHECKS])
+    if not lowest_now > _NO_LONGER_FALLS * lowest_before:
         return None
+    stands_still = lowest_now > _STANDS_STILL * lowest_before
     by_heart = (
         history.loss_since_check < _BY_HEART * losses[-1]
         or history.over_deaf("train") < _TRAIN_BY_HEART
@@ -45,7 +49,8 @@ def shuffled_transcripts(history: RunHistory) -> Cause | None:
             f"{losses[-1]:.1f} and no longer falling: texts are learnt by heart"
         )
     elif (
-        history.done > 0.5
+        stands_still
+        and history.done > 0.5
         and history.step >= _FEWEST_STEPS
         and (history.is_planned or len(losses) >= _MANY_CHECKS)
     ):

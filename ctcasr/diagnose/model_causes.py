@@ -18,6 +18,7 @@ _HARDLY_SAID = 0.02  # share of the labels
 _PROBABILITIES = 0.95  # share of frames that sum to one
 _FIFTH = 0.2  # of the planned steps
 _CHECKS = 3
+_FEWEST_STEPS = 40  # what has trained for less may just not have come so far
 _FAR_ABOVE_DEAF = 2.0  # times the deaf model's loss
 _UNSURE = 0.7  # mean probability of the likeliest symbol; in runs that learn soon 80 % and more
 _USUAL_STEP = 3e-3  # length of a step over that of the weights
@@ -224,7 +225,9 @@ def scores_not_normalised(history: RunHistory) -> Cause | None:
 
 def scores_too_small(history: RunHistory) -> Cause | None:
     """Scores that hardly differ, though the weights move as they should: something divides them."""
-    if history.done < _FIFTH or len(history.checks) <= _CHECKS or history.learnt:
+    if history.done < _FIFTH or history.step < _FEWEST_STEPS or history.learnt:
+        return None
+    if len(history.checks) <= _CHECKS:
         return None
     for check in range(-_CHECKS, 0):
         if not history.over_deaf(check=check) > _FAR_ABOVE_DEAF:
