@@ -197,9 +197,8 @@ def test_workers_follow_the_ratio_of_reading_to_step(corpus: Corpus) -> None:
 
 
 def test_no_workers_for_what_fits_in_memory(utterances: list[Utterance]) -> None:
-    assert (
-        measure_workers(Corpus(utterances, ENGLISH, 16000), batch_size=4, step_s=1e-9, cores=8) == 0
-    )
+    cached = Corpus(utterances, ENGLISH, 16000)
+    assert measure_workers(cached, batch_size=4, step_s=100.0, cores=8, budget_s=0.05) == 0
     small = Corpus(utterances, ENGLISH, 16000, cache_bytes=100)
     assert measure_workers(small, batch_size=4, step_s=1e-9, cores=8, budget_s=0.05) == 7
 

@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import torch
@@ -47,7 +48,7 @@ def norm_times(rows: int, frames: int, features: int) -> str:
     norm = SequenceBatchNorm(features).to(DEVICE)
     lengths = tuple(round(frames * (1 - 0.5 * row / rows)) for row in range(rows))
     data = torch.randn((rows, frames, features), device=DEVICE, requires_grad=True)
-    x = Seq(data, lengths, 100).zero_padding()  # type: ignore[arg-type]
+    x = Seq(data, lengths, Fraction(100)).zero_padding()
 
     def elementwise(given: Seq) -> Tensor:
         return norm._normalise(given, *norm._measure(given)).data
@@ -74,7 +75,8 @@ def transform_times() -> str:
     again: list[float] = []
     for number in range(LENGTHS):
         shape = (16, 3 * RATE_HZ + 170 * number)
-        samples = Seq(torch.randn(shape, device=DEVICE), shape[1:] * shape[0], RATE_HZ)  # type: ignore[arg-type]
+        noise = torch.randn(shape, device=DEVICE)
+        samples = Seq(noise, shape[1:] * shape[0], Fraction(RATE_HZ))
         for times in (first, again):
             wait()
             begun = time.perf_counter()
