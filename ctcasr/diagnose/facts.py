@@ -70,7 +70,8 @@ class CorpusFacts:
             return
         targets = batch.targets.cpu().split(list(batch.target_lengths))
         digests = [hash(tuple(row.tolist())) for row in targets]
-        self.texts.update(digests)
+        said = [digest for digest, row in zip(digests, targets, strict=True) if len(row)]
+        self.texts.update(said)
         self._pending.append((sound_digests(batch.audio), digests))
 
     @property
