@@ -49,20 +49,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version()
+        return import_module("ctcasr.kernels.installed").installed_version()
     if name not in _HOME:
         raise AttributeError(f"module 'ctcasr' has no attribute {name!r}")
     return getattr(import_module(_HOME[name]), name)
-
-
-def _version() -> str:
-    """The version that is installed; a checkout that is only on the path has none."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("ctcasr")
-    except metadata.PackageNotFoundError:
-        return "not installed"
 
 
 def __dir__() -> list[str]:

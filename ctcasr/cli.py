@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-import ctcasr
 from ctcasr.kernels.governor import settle_waiting
+from ctcasr.kernels.installed import installed_version
 from ctcasr.run_cli import run_cli
 
 # Each command is the module of its name in ctcasr/commands, with add_arguments(parser) and
@@ -55,7 +55,7 @@ def _run(chosen: str | None, words: list[str]) -> int:
         prog="ctcasr",
         description="Train CTC speech recognisers and understand what the training does.",
     )
-    version = f"ctcasr {ctcasr.__version__}"
+    version = f"ctcasr {installed_version()}"
     parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in [chosen] if chosen else COMMANDS:

@@ -71,15 +71,3 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
-
-
-def test_a_checkout_that_is_only_on_the_path_has_a_version_too(monkeypatch):
-    from importlib import metadata
-
-    import ctcasr
-
-    def missing(name: str) -> str:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "version", missing)
-    assert ctcasr.__version__ == "not installed"

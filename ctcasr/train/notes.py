@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import ctcasr
 from ctcasr.batch import Utterance
 from ctcasr.data.provenance import provenance_of
+from ctcasr.kernels.installed import installed_version
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.settings import to_toml
 
@@ -34,7 +34,7 @@ def run_notes(
     """
     notes: dict[str, Any] = {
         "recipe": recipe,
-        "version": ctcasr.__version__,
+        "version": installed_version(),
         "settings": to_toml(settings),
         "manifests": manifest_hashes(settings),
         "heard": provenance_of(list(heard)),

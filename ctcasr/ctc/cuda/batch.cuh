@@ -21,8 +21,8 @@ struct Args {                           // mirrored field by field by geometry.p
     double prior_floor;                 // the smallest value of the prior
     long long stride_b, stride_t;       // of the logits, in elements
     long long scratch_bytes, fast_edges, exact_edges, checkpoints;  // of one row, and where its parts begin
-    int batch, frames, classes, blank, longest, width, chunks, tile, tile_warps, warps, keep, slots, normalize, dtype, exact;
-    int unused;
+    int batch, frames, classes, blank, longest, width, chunks, tile, tile_warps, warps, keep, slots, normalize, dtype;
+    int exact, span;                    // chunks that one block of `segments` works on, alpha going on from one to the next
 };
 
 // FRAGILE: the fast road cannot hold an emission of this row, or has lost something; see finish.

@@ -25,7 +25,8 @@ _TILE = 4  # states that share an exponent on the fast road
 _MOST_SMALL_CLASSES = 128  # of `small_scores`
 _MOST_SHARED_CLASSES = 8192  # whose occupancies lie in shared memory
 _MOST_CLASSES_OF_FEW_THREADS = 1024
-_SPAN = 4  # chunks that a block of `segments` works on
+_MOST_SPAN = 4
+_ENOUGH_BLOCKS = 4096  # of `segments`: some for each scheduler of the largest devices
 _EDGE_WORDS = 16  # what a warp has to know of the warp before it, for one chunk
 _BYTES_OF_A_WORD = 4
 _ALIGNMENT = 256  # of the parts of the scratch memory
@@ -63,7 +64,7 @@ _INTEGERS = (
     "normalize",
     "dtype",
     "exact",
-    "unused",
+    "span",
 )
 
 
@@ -136,6 +137,12 @@ class KernelGeometry:
         if self.tile_warps > 1:
             return "many"
         return {4: "short", 8: "one", 16: "long"}[self.tile_states]
+
+    @cached_property
+    def span(self) -> int:
+        """Chunks that a block of `segments` works on: few while there are blocks to fill."""
+        spare = self.batch * self.chunks // _ENOUGH_BLOCKS
+        return min(1 << max(spare.bit_length() - 1, 0), _MOST_SPAN)  # a power of two
 
     @property
     def counts(self) -> int:
@@ -305,7 +312,7 @@ def run(
         normalize=normalize,
         dtype=DTYPES[logits.dtype],
         exact=geometry.takes_exact_road,
-        unused=0,
+        span=geometry.span,
     )
     workspace = buffers.workspace.data_ptr()
     for name in _PLACED:
@@ -334,7 +341,7 @@ def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:
         ring = (2 * geometry.tile_warps + 1) * _EDGE_WORDS
         launch(f"sweeps_{kernel}", rows, 2, tile_threads, _BYTES_OF_A_WORD * ring, args)
         if geometry.need_grad:
-            groups = rows * -(-geometry.chunks // _SPAN)
+            groups = rows * -(-geometry.chunks // geometry.span)
             shared = _BYTES_OF_A_WORD * geometry.counts
             launch(f"segments_{kernel}", groups, 1, tile_threads, shared, args)
     finish_threads = _LANES * max(geometry.warps, _LEAST_FINISH_WARPS)

@@ -13,6 +13,8 @@ from ctcasr.ctc.cuda.geometry import BYTES_OF_A_STATE, SHARED_STATES, Args, Laun
 from ctcasr.ctc.errors import KernelError
 
 _OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
+# After the kernels of frames, which are part 1.
+_PARTS = ("_short", "_one", "_long", "_many", "finish_2", "finish_4", "finish_8")
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
@@ -34,27 +36,34 @@ class Kernels:
 
     def __init__(self, device: int) -> None:
         major, minor = torch.cuda.get_device_capability(device)
-        self._code = nvrtc.binary(10 * major + minor)
+        self._capability = 10 * major + minor
         self._context = ctypes.c_void_p()
-        self._module = ctypes.c_void_p()
+        self._modules: dict[int, ctypes.c_void_p] = {}
         self._functions: dict[str, ctypes.c_void_p] = {}
         code = driver().cuDevicePrimaryCtxRetain(ctypes.byref(self._context), device)
         _check(code, "retain torch's context")
-        self._enter()
-        code = driver().cuModuleLoadData(ctypes.byref(self._module), self._code)
-        _check(code, "load the CTC kernels")
 
     def _enter(self) -> None:
         # A thread that has not called the runtime yet (torch's allocator may answer without it)
         # has no context.
         _check(driver().cuCtxSetCurrent(self._context), "enter torch's context")
 
+    def _module(self, part: int) -> ctypes.c_void_p:
+        if part not in self._modules:
+            binary = nvrtc.binary(self._capability, (f"PART={part}",))
+            module = ctypes.c_void_p()
+            code = driver().cuModuleLoadData(ctypes.byref(module), binary)
+            _check(code, "load the CTC kernels")
+            self._modules[part] = module
+        return self._modules[part]
+
     def _function(self, name: str) -> ctypes.c_void_p:
         if name in self._functions:
             return self._functions[name]
         function = ctypes.c_void_p()
         pointer = ctypes.byref(function)
-        code = driver().cuModuleGetFunction(pointer, self._module, name.encode())
+        module = self._module(part_of(name))
+        code = driver().cuModuleGetFunction(pointer, module, name.encode())
         _check(code, f"find {name}")
         if name.startswith(("finish", "segments")):
             shared = BYTES_OF_A_STATE * SHARED_STATES
@@ -80,6 +89,19 @@ class Kernels:
             _check(code, f"launch {name}")
 
         return launch
+
+
+def part_of(kernel: str) -> int:
+    """The part of kernels.cu that holds a kernel: what one batch needs is compiled, and no more.
+
+    Example:
+        >>> part_of("scores"), part_of("sweeps_long"), part_of("finish_4")
+        (1, 4, 7)
+    """
+    for part, suffix in enumerate(_PARTS, start=2):
+        if kernel.endswith(suffix):
+            return part
+    return 1
 
 
 @cache

@@ -6,7 +6,8 @@
 constexpr float WHOLE = 1073741824.0f;  // occupancies are summed as whole numbers of 2^-30: the same bits in any order
 constexpr float TOO_MUCH = 1.5f;        // of a lane: whatever is so far above one does not fit the whole numbers
 
-constexpr int SPAN = 4;                 // chunks that one block of `segments` works on, alpha going on from one to the next
+constexpr int LINE = 32;                // floats of a cache line
+constexpr int DISTANCE = 3;             // chunks from the one that a sweep works on to the one that it asks for
 constexpr int MOST_SHARE = 90;          // exponent of a factor: finite also where a tile is empty
 
 CODE int chunks_of(int frames) { return (frames + CHUNK - 1) / CHUNK; }
@@ -29,32 +30,54 @@ CODE int* ring_record(int* ring, int warps, int step, int rank) {
     return ring + (1 + (step & 1) * warps + rank) * EDGE_WORDS;
 }
 
+// What a warp of a sweep carries from chunk to chunk.
+template <int Q, bool BACKWARD, bool MANY> struct Sweep {
+    Chain<Q, BACKWARD, MANY> chain;
+    Emissions<Q> emissions;
+    Reg<const float*> ahead;            // of what is brought near: a line for each lane
+    float* mark;
+};
+
 // What a warp of a sweep does in one phase: its next chunk, while the emissions of the next half chunk come.
 template <int Q, bool BACKWARD, bool MANY>
-CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch, Chain<Q, BACKWARD, MANY>& chain,
-                      Emissions<Q>& emissions, int warps, int step, int* ring) {
-    const int chunks = chunks_of(row.frames), rank = BACKWARD ? warps - 1 - chain.warp : chain.warp;
+CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch, Sweep<Q, BACKWARD, MANY>& sweep,
+                      int chunks, int warps, int step, int* ring) {
+    constexpr int SIGN = BACKWARD ? -1 : 1;
     if (MANY && (step < 0 || step >= chunks)) return;
+    const int rank = BACKWARD ? warps - 1 - sweep.chain.warp : sweep.chain.warp;
     const int chunk = BACKWARD ? chunks - 1 - step : step, frames = row.frames - chunk * CHUNK;
-    const bool kept = BACKWARD || chunk % SPAN == 0;
-    if (step > 0 && a.grad && kept) chain.store(mark<Q>(a, scratch, BACKWARD, chunk), 32 * a.tile_warps);
+    const int cells = row.width * CHUNK, stride = MANY ? 32 * a.tile_warps : 32;
+    if (step + DISTANCE < chunks)
+        EACH_LANE(lane) {
+            if (lane * LINE < cells) prefetch(sweep.ahead[lane]);
+            if (cells > 32 * LINE)
+                for (int at = (32 + lane) * LINE; at < cells; at += 32 * LINE) prefetch(sweep.ahead[lane] + at);
+            sweep.ahead[lane] += SIGN * cells;
+        }
+    if (step > 0 && a.grad && (BACKWARD || (chunk & (a.span - 1)) == 0)) sweep.chain.store(sweep.mark, stride);
+    sweep.mark += SIGN * (Q + 1 + Q / TILE) * stride;
     const int* edge = rank ? ring_record(ring, warps, step, rank - 1) : ring;
     int* record = ring_record(ring, warps, step, rank);
     const auto nobody = [](int) {};
     // Whoever waits for a load waits for all that are under way. So the next ones are sent for when those before them
-    // have come, and not by the compiler's order: a half chunk ahead.
+    // have come, between two barriers: the compiler would move them to where they are used.
     const auto fetch_ahead = [&](int half) {
         WARP_BARRIER();
-        if (half == 0) emissions.fetch(row, chunk, BACKWARD ? 0 : 1);
-        if (half == 1 && step + 1 < chunks) emissions.fetch(row, BACKWARD ? chunk - 1 : chunk + 1, BACKWARD ? 1 : 0);
+        if (half == 0) {
+            sweep.emissions.fetch(BACKWARD ? 0 : 1);
+            sweep.emissions.advance(SIGN * cells);
+        } else if (step + 1 < chunks) {
+            sweep.emissions.fetch(BACKWARD ? 1 : 0);
+        }
+        WARP_BARRIER();
     };
     if (frames >= CHUNK)
-        run_chunk<true>(chain, emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
+        run_chunk<true>(sweep.chain, sweep.emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
     else
-        run_chunk<false>(chain, emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
+        run_chunk<false>(sweep.chain, sweep.emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
     if (MANY && a.grad) {
         WARP_BARRIER();
-        int* far = edge_record(a, scratch, BACKWARD, chunk, chain.warp);
+        int* far = edge_record(a, scratch, BACKWARD, chunk, sweep.chain.warp);
         EACH_LANE(lane) if (lane < EDGE_WORDS) far[lane] = record[lane];
     }
 }
@@ -66,27 +89,30 @@ template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, 
     if (a.status[index] != FINE || row.frames == 0) return;
     const Scratch scratch(a, index);
     const int warps = MANY ? tile_warps_of<Q>(row.labels) : 1, chunks = chunks_of(row.frames);
-    PerWarp<Chain<Q, BACKWARD, MANY>> chains;
-    PerWarp<Emissions<Q>> emissions;
+    PerWarp<Sweep<Q, BACKWARD, MANY>> sweeps;
     if (MANY)
         for (int i = THREAD_INDEX; i < EDGE_WORDS; i += THREAD_COUNT) ring[i] = nothing_enters(i);
     EACH_WARP(warp, warps) {
+        Sweep<Q, BACKWARD, MANY>& sweep = sweeps[warp];
+        const int chunk = BACKWARD ? chunks - 1 : 0, ahead = BACKWARD ? chunk - DISTANCE : DISTANCE;
         Reg<int> columns[Q / 2 + 2];
         find_columns<Q>(row, warp, columns);
-        chains[warp].place(row.labels, columns, warp);
-        emissions[warp].place(row, columns);
-        emissions[warp].fetch(row, BACKWARD ? chunks - 1 : 0, BACKWARD ? 1 : 0);
+        sweep.chain.place(row.labels, columns, warp);
+        sweep.emissions.place(row, columns, chunk);
+        sweep.emissions.fetch(BACKWARD ? 1 : 0);
+        EACH_LANE(lane) sweep.ahead[lane] = row.probabilities + (long long)ahead * row.width * CHUNK + lane * LINE;
+        sweep.mark = mark<Q>(a, scratch, BACKWARD, chunk);
     }
     if (MANY) BARRIER();
     for (int phase = 0; phase < chunks + warps - 1; ++phase) {
         EACH_WARP(warp, warps) {
             const int step = phase - (BACKWARD ? warps - 1 - warp : warp);
-            sweep_phase<Q, BACKWARD, MANY>(a, row, scratch, chains[warp], emissions[warp], warps, step, ring);
+            sweep_phase<Q, BACKWARD, MANY>(a, row, scratch, sweeps[warp], chunks, warps, step, ring);
         }
         if (MANY) BARRIER();
     }
     EACH_WARP(warp, warps) {
-        const Chain<Q, BACKWARD, MANY>& chain = chains[warp];
+        const Chain<Q, BACKWARD, MANY>& chain = sweeps[warp].chain;
         if (!BACKWARD) chain.store(mark<Q>(a, scratch, false, a.chunks), 32 * a.tile_warps);
         if (BACKWARD && warp == 0)
             EACH_LANE(lane) if (lane == 0) {
@@ -191,9 +217,9 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
         WARP_BARRIER();
     }
     Emissions<Q> now;
-    now.place(row, own.columns);
-    now.fetch(row, chunk, 0);
-    now.fetch(row, chunk, 1);
+    now.place(row, own.columns, chunk);
+    now.fetch(0);
+    now.fetch(1);
     Chain<Q, true, MANY> beta;
     beta.place(row.labels, own.columns, warp);
     if (chunk + 1 < chunks_of(row.frames)) beta.load(mark<Q>(a, scratch, true, chunk), stride, MANY ? into_beta[EDGE_START] : EMPTY);
@@ -212,7 +238,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
     shares.build(levels[1], beta.exponent, total);
     Reg<SharedCell> cells[LABELS];
     EACH_LANE(lane) UNROLL for (int j = 0; j < LABELS; ++j)
-        cells[j][lane] = shared_cell(counts + cell(now.columns[1 + j][lane], 0));
+        cells[j][lane] = shared_cell(counts + cell(own.columns[1 + j][lane], 0));
     const SharedCell blank_cell = shared_cell(counts), sum_cell = shared_cell(sums);
     Reg<bool> broken;
     EACH_LANE(lane) broken[lane] = false;
@@ -303,7 +329,7 @@ CALLED void fill_gradient(const Args& a, int index, int chunk) { IN_DTYPE(fill_g
 
 CODE bool is_dense(const Args& a) { return a.width == a.classes; }
 
-// Occupancies of SPAN chunks in the place of their probabilities, or at once the gradient where the columns are all
+// Occupancies of `span` chunks in the place of their probabilities, or at once the gradient where the columns are all
 // classes. memory: kept [CHUNK, Q, 32] of one warp, sums [CHUNK], counts [width, COUNTS], edges [warps, 3, EDGE_WORDS].
 template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, int group, int* memory) {
     const TileRow row = tile_view(a, index);
@@ -312,7 +338,7 @@ template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, in
     float* kept = reinterpret_cast<float*>(memory);
     int *sums = memory + (MANY ? 0 : CHUNK * Q * 32), *counts = sums + CHUNK, *edges = counts + cells;
     PerWarp<Segment<Q, MANY>> segments;
-    const int first = group * SPAN, last = min(first + SPAN, a.chunks);
+    const int first = group * a.span, last = min(first + a.span, a.chunks);
     if (first < chunks)
         EACH_WARP(warp, warps) {
             Segment<Q, MANY>& own = segments[warp];

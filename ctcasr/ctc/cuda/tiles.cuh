@@ -174,23 +174,26 @@ template <int Q> CODE void find_columns(const TileRow& row, int warp, Reg<int> (
 
 // The emissions of one chunk for the labels of a lane: row 0 is the blank, then the labels in order.
 template <int Q> struct Emissions {
-    Reg<int> columns[Q / 2 + 1];
+    Reg<const float*> from[Q / 2 + 1];  // where those of the next chunk lie
     Reg<float> value[Q / 2 + 1][CHUNK];
 
-    CODE void place(const TileRow& row, const Reg<int> (&known)[Q / 2 + 2]) {
+    CODE void place(const TileRow& row, const Reg<int> (&columns)[Q / 2 + 2], int chunk) {
+        const float* line = row.probabilities + (long long)chunk * row.width * CHUNK;
         EACH_LANE(lane) {
             // Always 0. Did the compiler know, it would move the blank's emissions to registers that all lanes share,
-            // and wait there for the loads that are meant to arrive a chunk later.
-            columns[0][lane] = row.frames < 0 ? lane : 0;
-            UNROLL for (int j = 1; j <= Q / 2; ++j) columns[j][lane] = known[j][lane];
+            // and wait there for the loads that are meant to arrive later.
+            from[0][lane] = line + (row.frames < 0 ? lane : 0);
+            UNROLL for (int j = 1; j <= Q / 2; ++j) from[j][lane] = line + columns[j][lane] * CHUNK;
         }
     }
-    CODE void fetch(const TileRow& row, int chunk, int half) {
-        const float* line = row.probabilities + (long long)chunk * row.width * CHUNK + half * PERIOD;
+    CODE void advance(int cells) {
+        EACH_LANE(lane) UNROLL for (int j = 0; j <= Q / 2; ++j) from[j][lane] += cells;
+    }
+    CODE void fetch(int half) {
         EACH_LANE(lane) {
             UNROLL for (int j = 0; j <= Q / 2; ++j) {
                 float four[PERIOD];
-                load_four(line + columns[j][lane] * CHUNK, four);
+                load_four(from[j][lane] + half * PERIOD, four);
                 UNROLL for (int i = 0; i < PERIOD; ++i) value[j][half * PERIOD + i][lane] = four[i];
             }
         }
@@ -198,8 +201,8 @@ template <int Q> struct Emissions {
 };
 
 // Runs one chunk of frames, of which FULL says that all exist. `summed(i)` sees the states before the emissions of
-// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun(half)` is called when the first
-// frame of a half is done. edge, record: [EDGE_WORDS].
+// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun(half)` is called when two frames
+// of a half are done. edge, record: [EDGE_WORDS].
 template <bool FULL, int Q, bool BACKWARD, bool MANY, class Begun, class Summed, class Emitted, class Moved>
 CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, int frames, const int* edge, int* record,
                     Begun begun, Summed summed, Emitted emitted, Moved moved) {
@@ -216,7 +219,7 @@ CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, in
             chain.emit(now.value, i);
             emitted(i);
         }
-        if (step % PERIOD == 0) begun(step / PERIOD);
+        if (step % PERIOD == 1) begun(step / PERIOD);
         if (step % PERIOD == PERIOD - 1) {
             chain.move(edge, step / PERIOD, record);
             moved(step / PERIOD);

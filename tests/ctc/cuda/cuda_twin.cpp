@@ -6,7 +6,7 @@
 
 template <int Q, bool MANY>
 static void tiles(const std::string& kernel, int x, int y, std::vector<int>& shared, const Args& a) {
-    const int groups = (a.chunks + SPAN - 1) / SPAN;
+    const int groups = (a.chunks + a.span - 1) / a.span;
     for (int i = 0; i < x; ++i) {
         if (kernel == "segments") segment_block<Q, MANY>(a, i / groups, i % groups, shared.data());
         for (int direction = 0; direction < y && kernel == "sweeps"; ++direction)

@@ -280,7 +280,7 @@ def test_nan_and_impossible_rows(twin):
 @pytest.mark.parametrize("labels", [20, 200, 1100])
 def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monkeypatch):
     monkeypatch.setattr(launch_module, "driver", lambda: library)
-    monkeypatch.setattr(nvrtc, "binary", lambda capability: b"\x7fELF%d" % capability)
+    monkeypatch.setattr(nvrtc, "binary", lambda capability, defines: b"\x7fELF%d" % capability)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=7))
     logits, ctc_batch = draw(labels, 2, labels + 50, 40, labels)

@@ -42,7 +42,7 @@ def kernels(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     stream = SimpleNamespace(cuda_stream=7)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: stream)
-    monkeypatch.setattr(launch.nvrtc, "binary", lambda capability: b"code")
+    monkeypatch.setattr(launch.nvrtc, "binary", lambda capability, defines: b"code")
 
     def make(failing: str = "", code: int = 0) -> launch.Kernels:
         driver = Driver(failing, code)
@@ -64,7 +64,7 @@ def test_a_kernel_is_found_once_and_launched_each_time(kernels: Any) -> None:
 
 def test_what_does_not_load_or_launch_is_a_kernel_error(kernels: Any) -> None:
     with pytest.raises(KernelError, match="load the CTC kernels: error 200, device kernel image"):
-        kernels("cuModuleLoadData", 200)
+        kernels("cuModuleLoadData", 200).on_current_stream()("prepare", 2, 1, 256, 0, Args())
     made = kernels("cuLaunchKernel", 701)
     with pytest.raises(KernelError, match="launch prepare: error 701"):
         made.on_current_stream()("prepare", 2, 1, 256, 0, Args())
@@ -72,5 +72,5 @@ def test_what_does_not_load_or_launch_is_a_kernel_error(kernels: Any) -> None:
 
 def test_memory_that_runs_out_is_no_fault_of_the_kernel(kernels: Any) -> None:
     with pytest.raises(RuntimeError, match="error 2, out of memory") as caught:
-        kernels("cuModuleLoadData", 2)
+        kernels("cuModuleLoadData", 2).on_current_stream()("prepare", 2, 1, 256, 0, Args())
     assert not isinstance(caught.value, KernelError) and out_of_memory(caught.value)

@@ -9,6 +9,7 @@ import torch
 
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.geometry import KernelGeometry, run
+from ctcasr.ctc.cuda.launch import part_of
 from ctcasr.ctc.errors import KernelError
 
 
@@ -29,25 +30,33 @@ def launched() -> set[str]:
 
     for labels in (3, 100, 200, 800, 1500):
         for need_grad in (False, True):
-            logits = torch.zeros(1, 2, 4)
-            targets = torch.ones(labels, dtype=torch.int64)
-            lengths = torch.tensor([2, labels, 0])
-            geometry = KernelGeometry(1, 2, 4, labels, need_grad)
-            run(note, logits, targets, lengths, geometry, 0, None, 0.0, True)
+            for classes in (4, 1600, 9000):
+                logits = torch.zeros(1, 2, classes)
+                targets = torch.ones(labels, dtype=torch.int64)
+                lengths = torch.tensor([2, labels, 0])
+                geometry = KernelGeometry(1, 2, classes, labels, need_grad)
+                run(note, logits, targets, lengths, geometry, 0, None, 0.0, True)
     return names
 
 
 @pytest.mark.parametrize("capability", [80, 90])
 def test_compiles_for(capability, tmp_path, monkeypatch):
-    code = nvrtc.binary(capability, folder=tmp_path)
+    part = ("PART=2",)
+    code = nvrtc.binary(capability, part, folder=tmp_path)
     assert code.startswith(b"\x7fELF")
-    for kernel in launched():
-        assert f".text.{kernel}".encode() in code
     monkeypatch.setattr(
         nvrtc, "compile_program", lambda *_, **__: pytest.fail("compiled a second time")
     )
-    assert nvrtc.binary(capability, folder=tmp_path) == code
+    assert nvrtc.binary(capability, part, folder=tmp_path) == code
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [75, 90])
+def test_every_kernel_lies_in_the_part_that_it_is_looked_for_in(capability, tmp_path):
+    for kernel in sorted(launched()):
+        code = nvrtc.binary(capability, (f"PART={part_of(kernel)}",), folder=tmp_path)
+        assert f".text.{kernel}".encode() in code
 
 
 def test_a_newer_device_gets_ptx(tmp_path, monkeypatch):
