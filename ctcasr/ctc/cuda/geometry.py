@@ -255,7 +255,9 @@ class Buffers:
         grad = None
         if geometry.need_grad:
             grad = torch.empty(logits.shape, dtype=logits.dtype, device=device)
-        nll, health = torch.empty(2, geometry.batch, dtype=torch.float32, device=device)
+        # Each in memory of its own: an operator of torch may not return two views of one tensor.
+        nll = torch.empty(geometry.batch, dtype=torch.float32, device=device)
+        health = torch.empty_like(nll)
         size = geometry.places["end"]
         workspace = torch.empty(size, dtype=torch.uint8, device=device)
         return cls(nll, grad, health, workspace)
@@ -280,7 +282,7 @@ def run(
     if geometry.batch == 0:
         empty = torch.empty(0, dtype=torch.float32, device=logits.device)
         grad = torch.empty_like(logits) if geometry.need_grad else None
-        return empty, grad, empty
+        return empty, grad, torch.empty_like(empty)
     buffers = Buffers.allocate(geometry, logits)
     args = Args(
         logits=logits.data_ptr(),

@@ -283,6 +283,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
     const auto next_shares = [&](int half) {
         if (half == 0) shares.build(levels[0], beta.exponent, total);
     };
+    WARP_BARRIER();                     // both chains write what nobody reads to the same place
     run_chunk<FULL>(beta, now, frames, into_beta, unused, nobody, meet, nobody, next_shares);
     if (any_lane(broken)) spoil(a, index);
 }
