@@ -74,6 +74,7 @@ run_tests() {
         -p no:cacheprovider --durations=5 --tb=short
 }
 export -f sanitize run_tests
+export LOGS
 
 run_part() {
     local name=$1 limit=$2
