@@ -34,8 +34,11 @@ Floats = NDArray[np.float64]
 
 TRUSTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 _ROUNDS = 15
-_FEW = 0.1  # errors that are believed in before anything was seen, of ...
-_OF_MANY = 40.0  # ... so many slots
+# Errors that are believed in before anything was seen, of so many slots: no share becomes 0.
+_PRIOR_ERRORS = 0.1
+_PRIOR_SLOTS = 40.0
+_SMALLEST_SHARE = 1e-5
+_LARGEST_SHARE = 0.49  # more, and "wrong" would be the usual state of a word
 _MOST_BIAS = 6.0  # nats
 _MOST_SILENCE = 20.0  # nats
 _NO_WORD = 5.0  # times that a word is said before its bias is its own
@@ -70,27 +73,54 @@ class Posteriors:
     nothing: Floats  # [slots] that nothing was said where a word is written
 
 
+@dataclass(frozen=True, eq=False)
+class _LogWeights:
+    """What each explanation of a slot weighs, in nats; -inf where the slot has no such one."""
+
+    right: Floats  # [slots] as written
+    another: Floats  # [slots, candidates] another word instead
+    nothing: Floats  # [slots] nothing instead of a word
+
+    def total(self) -> Floats:
+        """Of all explanations together [slots]."""
+        columns = np.column_stack([self.right, self.another, self.nothing])
+        total: Floats = logsumexp(columns, axis=1)
+        return total
+
+
 class SlotArrays:
-    """The tables of a corpus side by side, so that fitting is arithmetic of arrays."""
+    """The tables of a corpus side by side, so that fitting is arithmetic of arrays.
+
+    V words in the vocabulary, S slots, K candidates in the slot that has most; a slot with fewer is
+    filled up with candidates of -inf nats.
+    """
 
     def __init__(self, slots: Sequence[SlotTable], vocabulary: Vocabulary) -> None:
-        width = max((len(slot.nats) for slot in slots), default=0)
-        count = len(vocabulary.words)
         self.vocabulary = vocabulary
-        self.nats = np.full((len(slots), width), -np.inf)
-        self.words = np.zeros((len(slots), width), dtype=np.int64)
-        self.nothing = np.array([slot.nothing for slot in slots])
-        self.written = np.full(len(slots), count, dtype=np.int64)  # count: a gap
+        slot_count = len(slots)
+        widest = max((len(slot.nats) for slot in slots), default=0)
+        gap_number = len(vocabulary.words)  # stands for "a gap" among the numbers of words
         number_of = {word: number for number, word in enumerate(vocabulary.words)}
+
+        self.nats = np.full((slot_count, widest), -np.inf)  # [S, K]
+        self.words = np.zeros((slot_count, widest), dtype=np.int64)  # [S, K]
+        self.nothing = np.array([slot.nothing for slot in slots])  # [S]
+        self.written = np.full(slot_count, gap_number, dtype=np.int64)  # [S]
         for row, slot in enumerate(slots):
-            self.nats[row, : len(slot.nats)] = slot.nats
-            self.words[row, : len(slot.nats)] = slot.words
+            candidates = len(slot.nats)
+            self.nats[row, :candidates] = slot.nats
+            self.words[row, :candidates] = slot.words
             if not slot.gap:
                 self.written[row] = number_of[slot.written]
-        self.gap = self.written == count
-        self.own = (self.words == self.written[:, None]) & np.isfinite(self.nats)
-        self.log_shares = vocabulary.log_shares[self.words]
-        pairs = self.written[:, None] * (count + 1) + self.words
+
+        self.gap = self.written == gap_number  # [S]
+        is_candidate = np.isfinite(self.nats)
+        is_written = self.words == self.written[:, None]
+        self.own = is_written & is_candidate  # [S, K] the candidate that is what is written
+        self.log_shares = vocabulary.log_shares[self.words]  # [S, K]
+
+        # A number for each pair (written, said), and where it stands among those that occur.
+        pairs = self.written[:, None] * (gap_number + 1) + self.words
         self._pairs, places = np.unique(pairs, return_inverse=True)
         self._places = places.reshape(pairs.shape)
 
@@ -115,115 +145,146 @@ class SlotArrays:
         there; where more are seen, each is believed in that much less.
         """
         raw = self._raw(noise)
-        of_pairs = self._belief_in_pairs(raw.another, noise)
-        of_nothing = self._belief_in_nothing(raw.nothing, noise)
+        belief_in_pairs = self._belief_in_pairs(raw.another, noise)
+        belief_in_nothing = self._belief_in_nothing(raw.nothing, noise)
         return Posteriors(
-            another=raw.another * of_pairs[self._places],
-            nothing=raw.nothing * of_nothing[self.written],
+            another=raw.another * belief_in_pairs[self._places],
+            nothing=raw.nothing * belief_in_nothing[self.written],
         )
 
     def _belief_in_pairs(self, another: Floats, noise: WordNoise) -> Floats:
         """Of each pair of a written and another word."""
-        share = self._share_of_errors(noise)
-        chance = np.exp(self.log_shares) * share[:, None]
+        share_of_errors = self._share_of_errors(noise)
+        by_chance = np.exp(self.log_shares) * share_of_errors[:, None]
         pairs = self._places.ravel()
-        count = len(self._pairs)
-        seen = np.bincount(pairs, another.ravel(), count)
-        expected = np.bincount(pairs, chance.ravel(), count)
+        pair_count = len(self._pairs)
+        seen = np.bincount(pairs, another.ravel(), pair_count)
+        expected = np.bincount(pairs, by_chance.ravel(), pair_count)
         return _belief(seen, expected)
 
     def _belief_in_nothing(self, nothing: Floats, noise: WordNoise) -> Floats:
         """Of each written word that nobody said; the last is that of gaps."""
-        size = len(self.vocabulary.words) + 1
-        seen = np.bincount(self.written, nothing, size)
-        slots = np.bincount(self.written, minlength=size)
-        return _belief(seen, noise.superfluous * slots)
+        numbers = len(self.vocabulary.words) + 1
+        seen = np.bincount(self.written, nothing, numbers)
+        slots = np.bincount(self.written, minlength=numbers)
+        expected = noise.superfluous * slots
+        return _belief(seen, expected)
 
     def _share_of_errors(self, noise: WordNoise) -> Floats:
-        """How many slots of a slot's kind truly hold another word [slots]."""
+        """How many slots of a slot's kind truly hold another word [S]."""
         return np.where(self.gap, noise.missing, noise.substituted)
 
-    def _log_weights(self, noise: WordNoise) -> tuple[Floats, Floats, Floats]:
-        """Of as written [slots], of each candidate instead [slots, candidates], of nothing."""
-        fits = noise.trust * self.nats + noise.bias[self.words]
-        nothing = noise.trust * self.nothing + noise.silence
-        fit_of_own = np.where(self.own, fits, -np.inf).max(1, initial=-np.inf)
-        word_is_right = np.log1p(-noise.substituted - noise.superfluous)
-        gap_is_right = np.log1p(-noise.missing)
-        right = np.where(
-            self.gap,
-            gap_is_right + nothing,
-            word_is_right + fit_of_own,
-        )
-        prior = np.log(self._share_of_errors(noise))
-        another = prior[:, None] + fits + self.log_shares
-        superfluous = np.log(noise.superfluous) + nothing
-        return (
-            right,
-            np.where(self.own, -np.inf, another),
-            np.where(self.gap, -np.inf, superfluous),
+    def _fits(self, noise: WordNoise) -> Floats:
+        """ln f of every candidate [S, K]."""
+        return noise.trust * self.nats + noise.bias[self.words]
+
+    def _fit_of_nothing(self, noise: WordNoise) -> Floats:
+        """ln f of nothing in every slot [S]."""
+        return noise.trust * self.nothing + noise.silence
+
+    def _log_weights(self, noise: WordNoise) -> _LogWeights:
+        """The three lines of the module's model, of every slot."""
+        fits = self._fits(noise)
+        fit_of_nothing = self._fit_of_nothing(noise)
+        own_fits = np.where(self.own, fits, -np.inf)
+        fit_of_written = own_fits.max(1, initial=-np.inf)
+
+        log_word_right = np.log1p(-noise.substituted - noise.superfluous)
+        log_gap_right = np.log1p(-noise.missing)
+        right_word = log_word_right + fit_of_written
+        right_gap = log_gap_right + fit_of_nothing
+
+        log_error = np.log(self._share_of_errors(noise))
+        another = log_error[:, None] + fits + self.log_shares
+        superfluous = np.log(noise.superfluous) + fit_of_nothing
+        return _LogWeights(
+            right=np.where(self.gap, right_gap, right_word),
+            another=np.where(self.own, -np.inf, another),
+            nothing=np.where(self.gap, -np.inf, superfluous),
         )
 
     def _raw(self, noise: WordNoise) -> Posteriors:
         """Posteriors by the network alone."""
-        right, another, nothing = self._log_weights(noise)
-        total = logsumexp(np.column_stack([right, another, nothing]), axis=1)
-        return Posteriors(np.exp(another - total[:, None]), np.exp(nothing - total))
+        weights = self._log_weights(noise)
+        total = weights.total()
+        return Posteriors(
+            another=np.exp(weights.another - total[:, None]),
+            nothing=np.exp(weights.nothing - total),
+        )
 
     def _improved(self, noise: WordNoise) -> WordNoise:
         """One round of expectation maximisation."""
-        found = self._raw(noise)
-        is_another = found.another.sum(1)
+        believed = self._raw(noise)
+        another = believed.another.sum(1)
+        right = 1 - another - believed.nothing
         is_word = ~self.gap
-        size = len(self.vocabulary.words)
-        right = 1 - is_another - found.nothing
-        said = np.bincount(self.words[is_word].ravel(), found.another[is_word].ravel(), size)
-        said += np.bincount(self.written[is_word], right[is_word], size)
-        written = np.bincount(self.written[is_word], minlength=size)
-        step = np.log((written + _NO_WORD) / (said + _NO_WORD))
-        empty = np.exp(self._log_empty(noise))
-        quieter = np.log(self.gap.sum() / max(float(empty.sum()), 1.0))
+        words = len(self.vocabulary.words)
+
+        # As much of each word should be believed to be said as is written.
+        written_words = self.written[is_word]
+        candidates = self.words[is_word].ravel()
+        believed_candidates = believed.another[is_word].ravel()
+        said = np.bincount(candidates, believed_candidates, words)
+        said += np.bincount(written_words, right[is_word], words)
+        written = np.bincount(written_words, minlength=words)
+        louder = np.log((written + _NO_WORD) / (said + _NO_WORD))
+        bias = noise.bias + louder
+
+        # And as many slots should be believed to be empty as are gaps.
+        gaps = self.gap.sum()
+        believed_empty = float(np.exp(self._log_empty(noise)).sum())
+        quieter = np.log(gaps / max(believed_empty, 1.0))
+        silence = np.clip(noise.silence + quieter, -_MOST_SILENCE, _MOST_SILENCE)
         return replace(
             noise,
-            substituted=_share(is_another[is_word]),
-            superfluous=_share(found.nothing[is_word]),
-            missing=_share(is_another[self.gap]),
-            bias=np.clip(noise.bias + step, -_MOST_BIAS, _MOST_BIAS),
-            silence=float(np.clip(noise.silence + quieter, -_MOST_SILENCE, _MOST_SILENCE)),
+            substituted=_share(another[is_word]),
+            superfluous=_share(believed.nothing[is_word]),
+            missing=_share(another[self.gap]),
+            bias=np.clip(bias, -_MOST_BIAS, _MOST_BIAS),
+            silence=float(silence),
         )
 
     def _log_words(self) -> tuple[float, float]:
         """ln of the share of slots that hold a word, and of those that hold nothing."""
         words = float((~self.gap).mean())
-        return float(np.log(words)), float(np.log1p(-words))
+        log_word = float(np.log(words))
+        log_gap = float(np.log1p(-words))
+        return log_word, log_gap
 
     def _log_empty(self, noise: WordNoise) -> Floats:
-        """ln of the posterior that a slot is empty, whatever is written in it [slots]."""
+        """ln of the posterior that a slot is empty, whatever is written in it [S]."""
         log_word, log_gap = self._log_words()
-        fits = noise.trust * self.nats + noise.bias[self.words] + self.log_shares
-        word = log_word + logsumexp(fits, axis=1)
-        nothing = log_gap + noise.trust * self.nothing + noise.silence
-        return nothing - np.logaddexp(word, nothing)
+        weights = self._fits(noise) + self.log_shares
+        any_word = log_word + logsumexp(weights, axis=1)
+        nothing = log_gap + self._fit_of_nothing(noise)
+        return nothing - np.logaddexp(any_word, nothing)
 
     def _likelihood(self, noise: WordNoise) -> float:
-        """Of what is written in all slots, among all that could be."""
-        right, another, nothing = self._log_weights(noise)
-        written = logsumexp(np.column_stack([right, another, nothing]), axis=1)
+        """ln likelihood of what is written in all slots, among all that could be.
+
+        The sum over all that could be is not computed anew: it is the weight of nothing over the
+        posterior of nothing.
+        """
         log_word, log_gap = self._log_words()
-        # What is written, against all that could be: by way of how likely nothing is.
-        fit_of_nothing = noise.trust * self.nothing + noise.silence
-        could_be = log_gap + fit_of_nothing - self._log_empty(noise)
+        written = self._log_weights(noise).total()
+        weight_of_nothing = log_gap + self._fit_of_nothing(noise)
+        all_that_could_be = weight_of_nothing - self._log_empty(noise)
         prior = np.where(self.gap, log_gap, log_word)
-        return float((prior + written - could_be).sum())
+        log_likelihoods = prior + written - all_that_could_be
+        return float(log_likelihoods.sum())
 
 
 def _belief(seen: NDArray[Any], expected: NDArray[Any]) -> Floats:
     """The share of what is seen that chance explains, at one deviation above its mean."""
-    by_chance = expected + np.sqrt(expected) + _ONCE
-    return np.minimum(by_chance / np.maximum(seen, by_chance), 1.0)
+    deviation = np.sqrt(expected)
+    by_chance = expected + deviation + _ONCE
+    explained = by_chance / np.maximum(seen, by_chance)
+    return np.minimum(explained, 1.0)
 
 
 def _share(posteriors: Floats) -> float:
     """Mean posterior, drawn a little towards few errors; never 0 nor more than nearly half."""
-    share = (float(posteriors.sum()) + _FEW) / (len(posteriors) + _OF_MANY)
-    return min(max(share, 1e-5), 0.49)
+    errors = float(posteriors.sum()) + _PRIOR_ERRORS
+    slots = len(posteriors) + _PRIOR_SLOTS
+    share = errors / slots
+    return min(max(share, _SMALLEST_SHARE), _LARGEST_SHARE)
