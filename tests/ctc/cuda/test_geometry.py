@@ -69,6 +69,7 @@ def twin(library: ctypes.CDLL) -> Twin:
         need_grad: bool = True,
         reverse: bool = False,
         longest: int | None = None,
+        exact: bool = False,
     ) -> CtcOutput:
         longest = max(ctc_batch.target_lengths, default=0) if longest is None else longest
         lengths, prior, floor = host_inputs(ctc_batch)
@@ -78,7 +79,7 @@ def twin(library: ctypes.CDLL) -> Twin:
                 logits,
                 ctc_batch.targets,
                 torch.tensor(lengths, dtype=torch.int64),
-                KernelGeometry(*logits.shape, longest, need_grad),
+                KernelGeometry(*logits.shape, longest, need_grad, exact),
                 ctc_batch.blank,
                 prior if prior.numel() else None,
                 floor,
@@ -184,6 +185,65 @@ def test_order_of_the_warps_does_not_matter(twin, labels):
     )
     for ours in (two, again):
         assert all(torch.equal(a, b) for a, b in zip(one, ours, strict=True))
+
+
+@pytest.mark.parametrize("labels", [0, 7, 63, 64, 127, 128, 255, 256, 600])
+@pytest.mark.parametrize("scale", [1.0, 4.0])
+def test_both_roads_lead_to_the_same_loss_and_gradient(twin, labels, scale):
+    frames = 3 * labels + 21
+    logits, ctc_batch = draw(labels, 2, frames, 38, labels, scale)
+    fast = twin(logits, ctc_batch)
+    exact = twin(logits, ctc_batch, exact=True)
+    torch.testing.assert_close(fast.nll, exact.nll, rtol=3e-7, atol=1e-5)
+    assert (fast.grad - exact.grad).abs().max() <= 2e-6
+
+
+@pytest.mark.parametrize("labels", [20, 100, 200, 400])
+@pytest.mark.parametrize("classes", [38, 500])
+def test_rows_that_do_not_fit_take_the_exact_road_alone(twin, labels, classes):
+    logits, ctc_batch = draw(labels, 3, labels + 90, classes, labels)
+    sound = twin(logits, ctc_batch)
+    logits[1] *= 40  # below what a float can hold
+    mixed = twin(logits, ctc_batch)
+    exact = twin(logits, ctc_batch, exact=True)
+    assert torch.equal(mixed.nll[1], exact.nll[1]) and torch.equal(mixed.grad[1], exact.grad[1])
+    for row in (0, 2):
+        assert torch.equal(mixed.nll[row], sound.nll[row])
+        assert torch.equal(mixed.grad[row], sound.grad[row])
+    compare(mixed, logits, ctc_batch, 2e-6)
+    alone = twin(logits, ctc_batch, need_grad=False)
+    torch.testing.assert_close(alone.nll, mixed.nll, rtol=3e-7, atol=1e-5)
+
+
+def test_mass_that_a_tile_has_lost_is_noticed(twin):
+    # Blanks first, then the labels all at once: early on every label lies far below its neighbours.
+    frames, labels = 60, 28
+    logits = torch.full((1, frames, 38), -80.0)
+    targets = torch.arange(1, labels + 1)[None]
+    logits[0, : frames - labels, 0] = 0.0
+    for label in range(labels):
+        logits[0, frames - labels + label, label + 1] = 0.0
+    ctc_batch = prepare(logits, targets, [frames], [labels])
+    compare(twin(logits, ctc_batch), logits, ctc_batch, 2e-6)
+
+
+@pytest.mark.parametrize("frames", [*range(1, 18), 31, 32, 33, 64, 65])
+def test_every_end_of_a_chunk(twin, frames):
+    logits, ctc_batch = draw(frames, 2, frames, 6, min(frames, 3))
+    compare(twin(logits, ctc_batch), logits, ctc_batch, 2e-6)
+
+
+def test_more_classes_than_shared_memory_holds(twin):
+    logits, ctc_batch = draw(12, 2, 20, 9001, 6)
+    compare(twin(logits, ctc_batch), logits, ctc_batch, 2e-6)
+
+
+def test_outputs_have_memory_of_their_own(twin):
+    for rows in (0, 2):
+        logits, ctc_batch = draw(13, rows, 9, 5, 2)
+        ours = twin(logits, ctc_batch)
+        places = {output.untyped_storage().data_ptr() for output in (ours.nll, ours.health)}
+        assert rows == 0 or len(places) == 2
 
 
 def test_neighbours_in_the_batch_do_not_matter(twin):
