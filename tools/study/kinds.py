@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from trial import Item, Trial
+from trial import RATE_HZ, Item, Trial
 
 from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss, greedy
@@ -56,7 +56,16 @@ def kind(
     """Enter a kind under a name."""
 
     def enter(plant: Plant) -> Plant:
-        KINDS.append(Kind(name, slugs, plant, values, count, corpora, networks))
+        entered = Kind(
+            name=name,
+            slugs=slugs,
+            plant=plant,
+            values=values,
+            count=count,
+            corpora=corpora,
+            networks=networks,
+        )
+        KINDS.append(entered)
         return plant
 
     return enter
@@ -75,15 +84,27 @@ def some(
     items: Sequence[Item], share: float, change: Callable[[Item], Item], seed: int
 ) -> list[Item]:
     """Change a share of the items, drawn by a seed."""
-    draw = torch.Generator().manual_seed(seed)
-    drawn = torch.rand(len(items), generator=draw) < share
-    return [change(item) if hit else item for item, hit in zip(items, drawn.tolist(), strict=True)]
+    generator = torch.Generator().manual_seed(seed)
+    chances = torch.rand(len(items), generator=generator)
+    is_drawn = (chances < share).tolist()
+    result = list(items)
+    for place, item in enumerate(items):
+        if is_drawn[place]:
+            result[place] = change(item)
+    return result
 
 
 def at_rate(samples: Tensor, factor: float) -> Tensor:
     """Samples [N] read `factor` times too fast."""
     size = max(2, round(len(samples) / factor))
-    return nn.functional.interpolate(samples[None, None], size, mode="linear")[0, 0]
+    batch = samples[None, None]  # [1, 1, N]
+    resampled = nn.functional.interpolate(batch, size, mode="linear")
+    return resampled[0, 0]
+
+
+def item_at_rate(item: Item, factor: float) -> Item:
+    """An item whose recording is read `factor` times too fast."""
+    return replace(item, samples=at_rate(item.samples, factor))
 
 
 @kind("silence", "audio-silent", values=(0.3, 0.5, 1.0), count=4)
@@ -111,10 +132,15 @@ def _(trial: Trial, value: float) -> None:
     """A hum and its third harmonic in place of every recording."""
 
     def hum(place: int, item: Item) -> Item:
-        draw = torch.Generator().manual_seed(place)
-        noise = 1e-3 * torch.randn(len(item.samples), generator=draw)
-        angles = 2 * torch.pi * value * torch.arange(len(item.samples)) / 16000 + place
-        return replace(item, samples=0.1 * angles.sin() + 0.03 * (3 * angles).sin() + noise)
+        length = len(item.samples)
+        generator = torch.Generator().manual_seed(place)
+        noise = torch.randn(length, generator=generator)
+        seconds = torch.arange(length) / RATE_HZ
+        angles = 2 * torch.pi * value * seconds + place
+        fundamental = angles.sin()
+        third_harmonic = (3 * angles).sin()
+        samples = 0.1 * fundamental + 0.03 * third_harmonic + 1e-3 * noise
+        return replace(item, samples=samples)
 
     both(trial, hum)
 
@@ -124,14 +150,17 @@ def _(trial: Trial, value: str) -> None:
     """Noise of a kind in place of every recording."""
 
     def noise(place: int, item: Item) -> Item:
-        draw = torch.Generator().manual_seed(place)
-        samples = torch.randn(len(item.samples), generator=draw)
+        generator = torch.Generator().manual_seed(place)
+        samples = torch.randn(len(item.samples), generator=generator)
         if value == "brown":
             samples = samples.cumsum(0)
-            samples = samples - nn.functional.avg_pool1d(samples[None], 801, 1, 400)[0]
+            drift = nn.functional.avg_pool1d(samples[None], 801, stride=1, padding=400)[0]
+            samples = samples - drift
         if value == "crackle":
-            samples = samples * (torch.rand(len(samples), generator=draw) < 0.01)
-        return replace(item, samples=0.05 * samples / samples.std())
+            chances = torch.rand(len(samples), generator=generator)
+            samples = samples * (chances < 0.01)
+        samples = samples / samples.std()
+        return replace(item, samples=0.05 * samples)
 
     both(trial, noise)
 
@@ -142,7 +171,8 @@ def _(trial: Trial, value: float) -> None:
 
     def spoil(item: Item) -> Item:
         samples = item.samples.clone()
-        samples[len(samples) // 2] = torch.nan
+        middle = len(samples) // 2
+        samples[middle] = torch.nan
         return replace(item, samples=samples)
 
     trial.train = some(trial.train, value, spoil, trial.seed)
@@ -154,7 +184,7 @@ def _(trial: Trial, value: float) -> None:
     trial.train = some(
         trial.train,
         0.5,
-        lambda item: replace(item, samples=at_rate(item.samples, value)),
+        lambda item: item_at_rate(item, value),
         trial.seed,
     )
 
@@ -162,17 +192,22 @@ def _(trial: Trial, value: float) -> None:
 @kind("all at another rate", "wrong-sample-rate", values=(3.0, 0.33))
 def _(trial: Trial, value: float) -> None:
     """Everything is read so many times too fast."""
-    both(trial, lambda place, item: replace(item, samples=at_rate(item.samples, value)))
+    both(trial, lambda place, item: item_at_rate(item, value))
 
 
 @kind("dev at another rate", "wrong-sample-rate", values=(2.0, 0.5, 3.0), count=4)
 def _(trial: Trial, value: float) -> None:
     """The dev part alone is read so many times too fast."""
-    trial.dev = [replace(item, samples=at_rate(item.samples, value)) for item in trial.dev]
+    trial.dev = [item_at_rate(item, value) for item in trial.dev]
 
 
 @kind(
-    "dev quieter", "dev-unlike-train", values=(30, 40), count=4, corpora=LEARNT, networks=ABSOLUTE
+    "dev quieter",
+    "dev-unlike-train",
+    values=(30, 40),
+    count=4,
+    corpora=LEARNT,
+    networks=ABSOLUTE,
 )
 def _(trial: Trial, value: float) -> None:
     """The dev part is so many decibels quieter."""
@@ -184,18 +219,22 @@ def _(trial: Trial, value: float) -> None:
 
 
 def dealt(items: Sequence[Item], seed: int, share: float = 1.0) -> list[Item]:
-    """A share of the texts dealt out anew among their recordings."""
-    draw = torch.Generator().manual_seed(seed)
-    order = torch.randperm(len(items), generator=draw).tolist()
-    moved = order[: round(share * len(items))]
+    """A share of the texts dealt out anew among their recordings: each gets the next one's."""
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(items), generator=generator).tolist()
+    count = round(share * len(items))
+    receivers = order[:count]
+    givers = receivers[1:] + receivers[:1]
     result = list(items)
-    for place, other in zip(moved, moved[1:] + moved[:1], strict=True):
-        result[place] = replace(items[place], text=items[other].text)
+    for receiver, giver in zip(receivers, givers, strict=True):
+        text = items[giver].text
+        result[receiver] = replace(items[receiver], text=text)
     return result
 
 
 @kind("texts shuffled", "transcripts-shuffled", count=6)
 def _(trial: Trial, value: None) -> None:
+    """Every training recording has another's text; in half of the runs, dev's too."""
     trial.train = dealt(trial.train, trial.seed)
     if trial.seed % 2:
         trial.dev = dealt(trial.dev, trial.seed)
@@ -203,7 +242,7 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("half shuffled", "transcripts-shuffled", values=(0.4, 0.5), count=4, corpora=LEARNT)
 def _(trial: Trial, value: float) -> None:
-    """Every training recording has another's text; in half of the runs, dev's too."""
+    """A share of the training recordings have another's text."""
     trial.train = dealt(trial.train, trial.seed, value)
 
 
@@ -211,25 +250,34 @@ def _(trial: Trial, value: float) -> None:
 def _(trial: Trial, value: float) -> None:
     """A share of the recordings are there again with another's text."""
     count = round(value * len(trial.train))
+    copied = trial.train[:count]
+    others = trial.train[1 : count + 1]
     copies = []
-    for item, other in zip(trial.train[:count], trial.train[1 : count + 1], strict=True):
-        copies.append(Item(item.name + "-copy", other.text, item.samples))
+    for item, other in zip(copied, others, strict=True):
+        copy = Item(item.name + "-copy", other.text, item.samples)
+        copies.append(copy)
     trial.train = [*trial.train, *copies]
 
 
 @kind("targets sorted", "transcripts-shuffled", count=4, corpora=SEVERAL)
 def _(trial: Trial, value: None) -> None:
+    """The collate sorts targets by length, and nothing else with them."""
+
     def sort(batch: Batch) -> Batch:
-        rows = sorted(batch.targets.split(list(batch.target_lengths)), key=len)
-        lengths = tuple(len(row) for row in rows)
-        return dataclasses.replace(batch, targets=torch.cat(rows), target_lengths=lengths)
+        rows = batch.targets.split(list(batch.target_lengths))
+        shortest_first = sorted(rows, key=len)
+        return dataclasses.replace(
+            batch,
+            targets=torch.cat(shortest_first),
+            target_lengths=tuple(len(row) for row in shortest_first),
+        )
 
     trial.batches = lambda batches: [sort(batch) for batch in batches]
 
 
 @kind("one text for all", "dominant-text", values=("train", "both"), count=4)
 def _(trial: Trial, value: str) -> None:
-    """The collate sorts targets by length, and nothing else with them."""
+    """All have the text of the first, in the training part or in both."""
     text = trial.train[0].text
     trial.train = [replace(item, text=text) for item in trial.train]
     if value == "both":
@@ -240,19 +288,25 @@ def _(trial: Trial, value: str) -> None:
 def _(trial: Trial, value: float) -> None:
     """A share of the texts are in letters that the alphabet does not have."""
     alpha = ord("\u0391")
-    greek = {ord(letter): alpha + place % 16 for place, letter in enumerate(ascii_uppercase)}
-    trial.train = some(
-        trial.train,
-        value,
-        lambda item: replace(item, text=item.text.upper().translate(greek)),
-        trial.seed,
-    )
+    greek_of = {}
+    for place, letter in enumerate(ascii_uppercase):
+        greek_of[ord(letter)] = alpha + place % 16
+
+    def in_greek(item: Item) -> Item:
+        text = item.text.upper()
+        return replace(item, text=text.translate(greek_of))
+
+    trial.train = some(trial.train, value, in_greek, trial.seed)
 
 
 @kind("empty texts", "empty-transcripts", values=(0.1, 0.5))
 def _(trial: Trial, value: float) -> None:
     """A share of the texts are lost."""
-    trial.train = some(trial.train, value, lambda item: replace(item, text=""), trial.seed)
+
+    def without_text(item: Item) -> Item:
+        return replace(item, text="")
+
+    trial.train = some(trial.train, value, without_text, trial.seed)
 
 
 class Shifted(Alphabet):
@@ -274,25 +328,32 @@ _SYMBOLS = " abcdefghijklmnopqrstuvwxyz0123456789'"
 
 @kind("labels plus one", "labels-shifted")
 def _(trial: Trial, value: None) -> None:
+    """Labels are numbered from 2."""
     trial.alphabet = Shifted(_SYMBOLS)
 
 
 @kind("labels minus one", "labels-shifted", count=4)
 def _(trial: Trial, value: None) -> None:
+    """Labels are numbered from 0, which is the blank's number."""
     trial.alphabet = LessOne(_SYMBOLS)
 
 
 @kind("padding counted", "target-lengths-count-padding", values=(0, 1, 5), count=4)
 def _(trial: Trial, value: int) -> None:
-    """Labels are numbered from 2."""
+    """Every target is as long as the longest: what it is padded with counts as labels."""
 
     def pad(batch: Batch) -> Batch:
         width = max(batch.target_lengths) + 2
         rows = []
-        for row in batch.targets.split(list(batch.target_lengths)):
-            rows.append(torch.cat([row, row.new_full((width - len(row),), value)]))
-        lengths = (width,) * len(batch)
-        return dataclasses.replace(batch, targets=torch.cat(rows), target_lengths=lengths)
+        for labels in batch.targets.split(list(batch.target_lengths)):
+            missing = width - len(labels)
+            padding = labels.new_full((missing,), value)
+            rows.append(torch.cat([labels, padding]))
+        return dataclasses.replace(
+            batch,
+            targets=torch.cat(rows),
+            target_lengths=(width,) * len(batch),
+        )
 
     trial.batches = lambda batches: [pad(batch) for batch in batches]
 
@@ -317,7 +378,8 @@ def scores(trial: Trial, change: Callable[[SpeechModel, Seq], Seq]) -> None:
     """Change what the network hands to the loss."""
 
     def enter(model: SpeechModel) -> SpeechModel:
-        model.__class__ = type("Changed", (Changed,), {"change": change})
+        changed = type("Changed", (Changed,), {"change": change})
+        model.__class__ = changed
         return model
 
     trial.network = enter
@@ -331,24 +393,32 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("softmax as logits", "softmax-as-logits")
 def _(trial: Trial, value: None) -> None:
+    """The loss takes the softmax of probabilities."""
     scores(trial, lambda model, out: out.with_data(out.data.softmax(2)))
 
 
 @kind("sigmoid as logits", "softmax-as-logits", count=4)
 def _(trial: Trial, value: None) -> None:
+    """The loss takes the softmax of the sigmoid of scores."""
     scores(trial, lambda model, out: out.with_data(out.data.sigmoid()))
 
 
 @kind(
-    "padded lengths", "input-lengths-wrong", values=("training", "both"), count=4, corpora=SEVERAL
+    "padded lengths",
+    "input-lengths-wrong",
+    values=("training", "both"),
+    count=4,
+    corpora=SEVERAL,
 )
 def _(trial: Trial, value: str) -> None:
-    """The loss takes the softmax of probabilities."""
+    """The loss is told that every row is as long as the longest one of its batch."""
 
     def all_frames(model: SpeechModel, out: Seq) -> Seq:
         if value == "training" and not model.training:
             return out
-        return Seq(out.data, (out.data.shape[1],) * len(out), out.rate)
+        padded_frames = out.data.shape[1]
+        lengths = (padded_frames,) * len(out)
+        return Seq(out.data, lengths, out.rate)
 
     scores(trial, all_frames)
 
@@ -387,23 +457,29 @@ class DecoderBlank(Recognise):
     """The decoder has another blank than the loss."""
 
     def write(self, logits: Seq) -> list[str]:
-        last = logits.data.shape[2] - 1
+        last_symbol = logits.data.shape[2] - 1
         texts = []
-        for path in greedy(logits.data, logits.lengths, last):
-            texts.append("".join(chr(97 + token % 26) for token in path.tokens))
+        for path in greedy(logits.data, logits.lengths, blank=last_symbol):
+            letters = [chr(ord("a") + token % 26) for token in path.tokens]
+            texts.append("".join(letters))
         return texts
 
 
 @kind("another blank in the decoder", "blank-mismatch")
 def _(trial: Trial, value: None) -> None:
+    """The decoder takes the last symbol as its blank."""
     trial.task = DecoderBlank
 
 
 def strided(spec: NetSpec, times: int) -> NetSpec:
     """A spec whose features come `times` less often."""
-    front = replace(spec.front, hop_s=times * spec.front.hop_s)
-    front = replace(front, window_s=max(front.window_s, front.hop_s))
-    return replace(spec, front=replace(front, n_fft=4096 if front.window_s > 0.032 else 512))
+    hop_s = times * spec.front.hop_s
+    window_s = max(spec.front.window_s, hop_s)  # no sample is to fall between two windows
+    n_fft = 512
+    if window_s > n_fft / RATE_HZ:
+        n_fft = 4096
+    front = replace(spec.front, hop_s=hop_s, window_s=window_s, n_fft=n_fft)
+    return replace(spec, front=front)
 
 
 @kind(
@@ -418,13 +494,16 @@ def _(trial: Trial, value: int) -> None:
     share = (0.03, 0.06, 0.3)[value - 1]
 
     def hurry(item: Item) -> Item:
-        return replace(item, samples=item.samples[: max(1600, round(len(item.text) * 16000 / 60))])
+        seconds = len(item.text) / 60  # 60 characters a second: nobody speaks so fast
+        kept_samples = max(RATE_HZ // 10, round(seconds * RATE_HZ))
+        return replace(item, samples=item.samples[:kept_samples])
 
     trial.train = some(trial.train, share, hurry, trial.seed)
 
 
 @kind("stride costs most rows", "stride-too-large", corpora=("grid", "libri", "an4"))
 def _(trial: Trial, value: None) -> None:
+    """Features come six times less often."""
     trial.spec = strided(trial.spec, 6)
 
 
@@ -438,6 +517,7 @@ class ZeroInfinity(Recognise):
 
 @kind("zero_infinity", "zero-infinity-hides-rows", corpora=("grid", "libri"))
 def _(trial: Trial, value: None) -> None:
+    """Most rows have no alignment, and the mean loss counts them as zeros."""
     trial.spec = strided(trial.spec, 5)
     trial.task = ZeroInfinity
 
@@ -449,9 +529,13 @@ def _(trial: Trial, value: None) -> None:
     networks=("small", "default", "bilstm", "streaming"),
 )
 def _(trial: Trial, value: None) -> None:
+    """No gradient reaches the convolutions."""
+
+    def without_gradient(module: nn.Module, inputs: Any, out: Seq) -> Seq:
+        return out.with_data(out.data.detach())
+
     def detach(model: SpeechModel) -> SpeechModel:
-        conv = model.body.conv
-        conv.register_forward_hook(lambda module, inputs, out: out.with_data(out.data.detach()))
+        model.body.conv.register_forward_hook(without_gradient)
         return model
 
     trial.network = detach
@@ -459,6 +543,8 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("frozen layers", "frozen-parameters")
 def _(trial: Trial, value: None) -> None:
+    """The recurrent layers take no gradient."""
+
     def freeze(model: SpeechModel) -> SpeechModel:
         model.body.rnn.requires_grad_(False)
         return model
@@ -475,11 +561,14 @@ class HeadOnly(Recognise):
 
 @kind("missing from the optimiser", "frozen-parameters")
 def _(trial: Trial, value: None) -> None:
+    """All layers but the last are forgotten."""
     trial.task = HeadOnly
 
 
 @kind("dead ReLU", "dead-relu", networks=("bigru", "bilstm"))
 def _(trial: Trial, value: None) -> None:
+    """A bias so far below zero that no unit of the layer ever lets anything through."""
+
     def kill(model: SpeechModel) -> SpeechModel:
         for module in model.body.head.modules():
             if isinstance(module, nn.Linear):
@@ -492,6 +581,7 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("batch of one", "batch-of-one", networks=("default", "small", "streaming"))
 def _(trial: Trial, value: None) -> None:
+    """One utterance a step."""
     trial.batch_size = 1
     trial.train = trial.train[:40]
     trial.dev = trial.dev[:24]
@@ -499,6 +589,8 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("corpus statistics missing", "normalisation-statistics", networks=ABSOLUTE)
 def _(trial: Trial, value: None) -> None:
+    """The statistics say mean 0 and variance 1, as if they had not been measured."""
+
     def pretend(model: SpeechModel) -> SpeechModel:
         statistics = dict(model.front.norm.named_buffers())
         statistics["mean"].zero_()
@@ -516,11 +608,16 @@ class OnlyInTraining(nn.Module):
         self.norm = norm
 
     def forward(self, features: Seq) -> Seq:
-        return self.norm(features) if self.training else features
+        if self.training:
+            normalised: Seq = self.norm(features)
+            return normalised
+        return features
 
 
 @kind("normalised in training only", "normalisation-differs", networks=("small", "bigru", "bilstm"))
 def _(trial: Trial, value: None) -> None:
+    """Evaluation hears features that are not normalised."""
+
     def change(model: SpeechModel) -> SpeechModel:
         model.front.norm = OnlyInTraining(model.front.norm)
         return model
@@ -533,7 +630,7 @@ def _(trial: Trial, value: None) -> None:
 
 @kind("rate too high", "learning-rate-too-high", values=(30, 100, 300), count=6)
 def _(trial: Trial, value: float) -> None:
-    """Features come six times less often."""
+    """A learning rate many times the usual one."""
     trial.lr *= value
 
 
@@ -545,16 +642,27 @@ def _(trial: Trial, value: float) -> None:
 
 @kind("rate zero", "learning-rate-zero")
 def _(trial: Trial, value: None) -> None:
+    """A learning rate of zero."""
     trial.lr = 0.0
 
 
 @kind("clipped", "gradient-clipped", values=(1e-6, 1e-4), count=4)
 def _(trial: Trial, value: float) -> None:
-    """A learning rate of zero."""
-    trial.config |= {"clip": value, "optimiser": "sgd", "weight_decay": 0.0}
+    """Gradients are clipped to so small a norm that plain SGD does not move."""
+    trial.config |= {
+        "clip": value,
+        "optimiser": "sgd",
+        "weight_decay": 0.0,
+    }
 
 
-@kind("dropout", "dropout-too-strong", values=(0.6, 0.8), count=4, networks=("default", "small"))
+@kind(
+    "dropout",
+    "dropout-too-strong",
+    values=(0.6, 0.8),
+    count=4,
+    networks=("default", "small"),
+)
 def _(trial: Trial, value: float) -> None:
     """Dropout between two layers."""
     trial.spec = replace(trial.spec, dropout=value, layers=2)
@@ -571,7 +679,7 @@ class Ascent(Recognise):
 
     def step(self, batch: Batch, step: int) -> Loss:
         loss = super().step(batch, step)
-        return Loss(-loss.sum, loss.weight, loss.rows, loss.left_out, loss.evidence)
+        return dataclasses.replace(loss, sum=-loss.sum)
 
 
 class HiddenAscent(Recognise):
@@ -579,14 +687,15 @@ class HiddenAscent(Recognise):
 
     def step(self, batch: Batch, step: int) -> Loss:
         loss = super().step(batch, step)
-        turned = 2 * loss.sum.detach() - loss.sum
-        return Loss(turned, loss.weight, loss.rows, loss.left_out, loss.evidence)
+        same_value = 2 * loss.sum.detach() - loss.sum
+        return dataclasses.replace(loss, sum=same_value)
 
 
 @kind("wrong sign", "loss-wrong-sign", values=("loss", "gradient"), count=4)
 def _(trial: Trial, value: str) -> None:
     """Steps go uphill; the loss that is told says so, or not."""
-    trial.task = Ascent if value == "loss" else HiddenAscent
+    task_of = {"loss": Ascent, "gradient": HiddenAscent}
+    trial.task = task_of[value]
 
 
 @kind("weight decay", "weight-decay-too-strong", values=(10.0, 30.0, 100.0), count=4)
@@ -612,8 +721,10 @@ def _(trial: Trial, value: float) -> None:
     """Evaluation adds to the blank's score."""
 
     def prefer(model: SpeechModel, out: Seq) -> Seq:
+        if model.training:
+            return out
         bonus = torch.zeros(out.data.shape[2])
-        bonus[0] = 0.0 if model.training else value
+        bonus[0] = value
         return out.with_data(out.data + bonus)
 
     scores(trial, prefer)
