@@ -135,8 +135,8 @@ def _(trial: Trial, value: float) -> None:
         length = len(item.samples)
         generator = torch.Generator().manual_seed(place)
         noise = torch.randn(length, generator=generator)
-        seconds = torch.arange(length) / RATE_HZ
-        angles = 2 * torch.pi * value * seconds + place
+        places = torch.arange(length)
+        angles = 2 * torch.pi * value * places / RATE_HZ + place
         fundamental = angles.sin()
         third_harmonic = (3 * angles).sin()
         samples = 0.1 * fundamental + 0.03 * third_harmonic + 1e-3 * noise
