@@ -22,7 +22,6 @@ from ctcasr.scoring.rank_tests import sign_test, wilcoxon_test
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 WORDS = (*LETTERS, "one", "two", "three")
-SETS = ((5, 12, 0.15, 0.15), (12, 5, 0.15, 0.2), (9, 8, 0.12, 0.15), (20, 10, 0.2, 0.18))
 OPERATIONS = re.compile(r"(?:^|:)([CSDI]),")
 VERBOSE = re.compile(
     r"# segs: (?P<segments>\d+).*mean: (?P<mean>[-\d.]+)\) "
@@ -30,6 +29,25 @@ VERBOSE = re.compile(
 )
 ABBREVIATIONS = {"mapsswe": "MP", "sign": "SI", "wilc": "WI"}
 UNIFIED = r"\|\s+{}\s+\|\|.*?([<\d.]+)\s+\**\s*\|\|"
+
+
+@dataclass(frozen=True)
+class RandomSet:
+    """How large a set of random texts is, and what share of words two systems get wrong."""
+
+    speakers: int
+    sentences: int  # of each speaker
+    first: float
+    second: float
+
+
+SETS = (
+    RandomSet(speakers=5, sentences=12, first=0.15, second=0.15),
+    RandomSet(speakers=12, sentences=5, first=0.15, second=0.2),
+    RandomSet(speakers=9, sentences=8, first=0.12, second=0.15),
+    RandomSet(speakers=20, sentences=10, first=0.2, second=0.18),
+)
+SYSTEMS = ("first", "second")
 
 
 @dataclass
@@ -48,87 +66,119 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()
     kept = []
-    for seed, (speakers, sentences, first_share, second_share) in enumerate(SETS):
+    for seed, random_set in enumerate(SETS):
         with tempfile.TemporaryDirectory() as folder:
-            write_texts(Path(folder), seed, speakers, sentences, (first_share, second_share))
+            write_texts(Path(folder), seed, random_set)
             alignments = align(arguments.bin, Path(folder))
-            theirs = sc_stats(arguments.bin, Path(folder))
-        print(f"{speakers} speakers, {sentences} sentences each")
-        print(f"  sc_stats {theirs}")
-        print(f"  ctcasr   {ours(alignments)}")
-        kept.append({"alignments": vars(alignments), "sc_stats": theirs})
+            their_numbers = sc_stats(arguments.bin, Path(folder))
+        our_numbers = ours(alignments)
+        print(f"{random_set.speakers} speakers, {random_set.sentences} sentences each")
+        print(f"  sc_stats {their_numbers}")
+        print(f"  ctcasr   {our_numbers}")
+        kept.append({"alignments": vars(alignments), "sc_stats": their_numbers})
     if arguments.keep:
-        arguments.keep.write_text(json.dumps(kept, indent=0) + "\n", encoding="utf-8")
+        text = json.dumps(kept, indent=0)
+        arguments.keep.write_text(text + "\n", encoding="utf-8")
 
 
-def write_texts(
-    folder: Path, seed: int, speakers: int, sentences: int, shares: tuple[float, float]
-) -> None:
+def write_texts(folder: Path, seed: int, random_set: RandomSet) -> None:
     """ref.trn, first.trn and second.trn with random errors."""
-    rng = random.Random(seed)
+    generator = random.Random(seed)
     lines: dict[str, list[str]] = {"ref": [], "first": [], "second": []}
-    for speaker in range(speakers):
-        for sentence in range(sentences):
-            words = [rng.choice(WORDS) for _ in range(rng.randint(4, 14))]
+    for speaker in range(random_set.speakers):
+        for sentence in range(random_set.sentences):
             name = f"(s{speaker:02d}_{sentence:03d})"
-            lines["ref"].append(f"{' '.join(words)} {name}")
-            for system, share in zip(("first", "second"), shares, strict=True):
-                lines[system].append(f"{' '.join(with_errors(rng, words, share))} {name}")
-    for system, own in lines.items():
-        (folder / f"{system}.trn").write_text("\n".join(own) + "\n", encoding="utf-8")
+            words = random_words(generator)
+            lines["ref"].append(trn_line(words, name))
+            first = with_errors(generator, words, random_set.first)
+            lines["first"].append(trn_line(first, name))
+            second = with_errors(generator, words, random_set.second)
+            lines["second"].append(trn_line(second, name))
+    for system, own_lines in lines.items():
+        path = folder / f"{system}.trn"
+        path.write_text("\n".join(own_lines) + "\n", encoding="utf-8")
 
 
-def with_errors(rng: random.Random, words: list[str], share: float) -> list[str]:
+def random_words(generator: random.Random) -> list[str]:
+    """The words of one sentence."""
+    count = generator.randint(4, 14)
+    return [generator.choice(WORDS) for _ in range(count)]
+
+
+def trn_line(words: list[str], name: str) -> str:
+    """A line of sclite's trn format: the words, then the name of the utterance.
+
+    Example:
+        >>> trn_line(["one", "two"], "(s00_001)")
+        'one two (s00_001)'
+    """
+    return f"{' '.join(words)} {name}"
+
+
+def with_errors(generator: random.Random, words: list[str], share: float) -> list[str]:
     """Three substitutions for each deletion and insertion."""
+    substituted = 0.6 * share
+    substituted_or_deleted = 0.8 * share
+    inserted = 0.2 * share
     changed = []
     for word in words:
-        dice = rng.random()
-        if dice < 0.6 * share:
-            changed.append(rng.choice(WORDS))
-        elif dice >= 0.8 * share:
+        chance = generator.random()
+        if chance < substituted:
+            changed.append(generator.choice(WORDS))
+        elif chance >= substituted_or_deleted:
             changed.append(word)
-        if rng.random() < 0.2 * share:
-            changed.append(rng.choice(WORDS))
+        if generator.random() < inserted:
+            changed.append(generator.choice(WORDS))
     return changed
 
 
 def align(programs: Path, folder: Path) -> Alignments:
     """sclite's alignments of both systems; first.sgml and second.sgml stay in the folder."""
-    alignments = Alignments()
-    for system in ("first", "second"):
+    for system in SYSTEMS:
         command = [str(programs / "sclite"), "-r", "ref.trn", "trn", "-h", f"{system}.trn", "trn"]
         command += ["-i", "spu_id", "-o", "sgml", "-O", ".", "-n", system]
         subprocess.run(command, cwd=folder, capture_output=True, check=True)
-        speaker = ""
-        for line in (folder / f"{system}.sgml").read_text(encoding="utf-8").splitlines():
-            found = re.match(r'<SPEAKER id="(.*)">', line)
-            if found:
-                speaker = found[1]
-            if line[:2] in ("C,", "S,", "D,", "I,"):
-                getattr(alignments, system).append("".join(OPERATIONS.findall(line)))
-                if system == "first":
-                    alignments.speakers.append(speaker)
-    return alignments
+    first = read_sgml(folder / "first.sgml")
+    second = read_sgml(folder / "second.sgml")
+    return Alignments(
+        speakers=[speaker for speaker, _ in first],
+        first=[operations for _, operations in first],
+        second=[operations for _, operations in second],
+    )
+
+
+def read_sgml(path: Path) -> list[tuple[str, str]]:
+    """(Speaker, operations) of each utterance in a report of sclite."""
+    utterances = []
+    speaker = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        heading = re.match(r'<SPEAKER id="(.*)">', line)
+        if heading:
+            speaker = heading[1]
+        if line[:2] in ("C,", "S,", "D,", "I,"):
+            operations = "".join(OPERATIONS.findall(line))
+            utterances.append((speaker, operations))
+    return utterances
 
 
 def sc_stats(programs: Path, folder: Path) -> dict[str, float | str]:
     """What sc_stats prints: MAPSSWE's numbers, and p of three tests."""
     sgml = ""
-    for system in ("first", "second"):
+    for system in SYSTEMS:
         sgml += (folder / f"{system}.sgml").read_text(encoding="utf-8")
     run_sc_stats(programs, folder, sgml, ["-t", "mapsswe", "-v", "-n", "verbose"])
     verbose = (folder / "verbose.stats.mapsswe").read_text(encoding="utf-8")
-    found = VERBOSE.search(verbose)
-    assert found is not None, verbose
+    mapsswe = VERBOSE.search(verbose)
+    assert mapsswe is not None, verbose
     numbers: dict[str, float | str] = {}
-    for name, text in found.groupdict().items():
-        numbers[name] = float(text)
+    for name, number in mapsswe.groupdict().items():
+        numbers[name] = float(number)
     for test, abbreviation in ABBREVIATIONS.items():
         run_sc_stats(programs, folder, sgml, ["-t", test, "-u", "-n", test])
         unified = (folder / f"{test}.stats.unified").read_text(encoding="utf-8")
-        p = re.search(UNIFIED.format(abbreviation), unified)
-        assert p is not None, unified
-        numbers[test] = p[1]
+        p_value = re.search(UNIFIED.format(abbreviation), unified)
+        assert p_value is not None, unified
+        numbers[test] = p_value[1]
     return numbers
 
 
@@ -142,20 +192,20 @@ def ours(alignments: Alignments) -> dict[str, float | str]:
     """The same numbers by ctcasr."""
     first = [words_of(operations) for operations in alignments.first]
     second = [words_of(operations) for operations in alignments.second]
-    found = []
-    for one, other in zip(first, second, strict=True):
-        found += segments(one, other)
-    test = matched_pairs(found)
+    all_segments = []
+    for of_first, of_second in zip(first, second, strict=True):
+        all_segments += segments(of_first, of_second)
+    mapsswe = matched_pairs(all_segments)
     first_rates = percent(alignments.speakers, first)
     second_rates = percent(alignments.speakers, second)
     sign = sign_test(first_rates, second_rates)
     wilcoxon = wilcoxon_test(first_rates, second_rates)
     return {
-        "segments": test.segments,
-        "mean": round(test.mean, 3),
-        "deviation": round(test.deviation, 3),
-        "z": round(test.z, 3),
-        "mapsswe": f"{test.p:.3f}",
+        "segments": mapsswe.segments,
+        "mean": round(mapsswe.mean, 3),
+        "deviation": round(mapsswe.deviation, 3),
+        "z": round(mapsswe.z, 3),
+        "mapsswe": f"{mapsswe.p:.3f}",
         "sign": f"{sign.p:.3f}",
         "wilc": f"{wilcoxon.p:.3f}",
     }
@@ -181,12 +231,12 @@ def words_of(operations: str) -> AlignedWords:
 
 def percent(speakers: list[str], aligned: list[AlignedWords]) -> list[float]:
     """Word error rates of the speakers, in %."""
-    rates = []
-    for speaker in sorted(set(speakers)):
-        own = [one for name, one in zip(speakers, aligned, strict=True) if name == speaker]
-        words = sum(len(one.correct) for one in own)
-        rates.append(100 * sum(one.errors for one in own) / words)
-    return rates
+    words = dict.fromkeys(sorted(set(speakers)), 0)
+    errors = dict.fromkeys(words, 0)
+    for speaker, utterance in zip(speakers, aligned, strict=True):
+        words[speaker] += len(utterance.correct)
+        errors[speaker] += utterance.errors
+    return [100 * errors[speaker] / words[speaker] for speaker in words]
 
 
 if __name__ == "__main__":
