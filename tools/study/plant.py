@@ -16,6 +16,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from ctcasr.records import Record, record_from
 from ctcasr.train import option, parse, required
 
 _THIRD = 1 / 3
+_LEARNING = ("learning", "converged")
+_NO_CAUSE = (*_LEARNING, "plateau: wait")  # states of a run, and no cause of anything
 DEAF = ("hum only", "noise only", "texts shuffled", "scores divided", "one text for all")
 _PATIENCE_S = 330.0  # of one process; what is left is trained by the next
 
@@ -69,7 +72,7 @@ def train(settings: Settings) -> None:
         if time.monotonic() - began > settings.patience:
             return
         claim.touch()
-        start = time.monotonic()
+        training_began = time.monotonic()
         try:
             with tempfile.TemporaryDirectory() as run:
                 records = train_trial(trial_of(planting), Path(run))
@@ -79,7 +82,8 @@ def train(settings: Settings) -> None:
             continue
         store(path, records)
         claim.unlink()
-        print(f"{planting.name}: {time.monotonic() - start:.1f} s", flush=True)
+        seconds = time.monotonic() - training_began
+        print(f"{planting.name}: {seconds:.1f} s", flush=True)
 
 
 def records_path(folder: Path, planting: Planting) -> Path:
@@ -91,16 +95,19 @@ def store(path: Path, records: Sequence[dict[str, Any]]) -> None:
     """Records without their verdicts, one a line."""
     lines = []
     for record in records:
-        kept = {name: value for name, value in record.items() if name != "verdict"}
-        lines.append(json.dumps(kept))
-    part = path.with_suffix(".part")
-    part.write_bytes(gzip.compress("\n".join(lines).encode()))
-    part.rename(path)
+        without_verdict = dict(record)
+        without_verdict.pop("verdict", None)
+        lines.append(json.dumps(without_verdict))
+    text = "\n".join(lines)
+    unfinished = path.with_suffix(".part")
+    unfinished.write_bytes(gzip.compress(text.encode()))
+    unfinished.rename(path)
 
 
 def load(path: Path) -> list[Record]:
     """The records of a planting."""
-    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    text = gzip.decompress(path.read_bytes()).decode()
+    lines = text.splitlines()
     return [record_from(json.loads(line)) for line in lines]
 
 
@@ -115,15 +122,21 @@ class Course:
     def of(records: Sequence[Record]) -> Course:
         """The course of a run by its records."""
         words: list[str] = []
-        done = []
+        done: list[float] = []
+
+        def look_at(so_far: Sequence[Record]) -> None:
+            verdict_now = verdict(so_far)
+            word = verdict_now.state
+            if verdict_now.causes:
+                word = verdict_now.causes[0].slug
+            words.append(word)
+            done.append(RunHistory.of(so_far).done)
+
         for end, record in enumerate(records, start=1):
-            last = end == len(records)
-            if record.kind != "check" and not (last and not words):
-                continue
-            verdict_now = verdict(records[:end])
-            causes = verdict_now.causes
-            words.append(causes[0].slug if causes else verdict_now.state)
-            done.append(RunHistory.of(records[:end]).done)
+            if record.kind == "check":
+                look_at(records[:end])
+        if records and not words:  # a run that broke before its first check
+            look_at(records)
         return Course(tuple(words), tuple(done))
 
 
@@ -141,72 +154,115 @@ class Judgement:
     @staticmethod
     def of(course: Course, slugs: Sequence[str]) -> Judgement:
         """Judge a course by the causes that are right."""
-        states = ("learning", "converged")
-        causes = [w for w in course.words if w not in (*states, "plateau: wait")]
-        learning = any(word in states for word in course.words)
+        learning = any(word in _LEARNING for word in course.words)
+        causes = [word for word in course.words if word not in _NO_CAUSE]
         if not causes:
-            return Judgement(False, False, False, 1.0, learning, course.words[-1])
-        first = course.words.index(causes[0])
-        right = causes[0] in slugs
-        steady = right and all(word in slugs for word in course.words[first:])
-        at = course.done[first]
-        return Judgement(right, steady, right and at <= _THIRD, at, learning, causes[0])
+            return Judgement(
+                named=False,
+                steady=False,
+                early=False,
+                at=1.0,
+                learning=learning,
+                instead=course.words[-1],
+            )
+        first_cause = causes[0]
+        first_check = course.words.index(first_cause)
+        from_then_on = course.words[first_check:]
+        at = course.done[first_check]
+        named = first_cause in slugs
+        return Judgement(
+            named=named,
+            steady=named and all(word in slugs for word in from_then_on),
+            early=named and at <= _THIRD,
+            at=at,
+            learning=learning,
+            instead=first_cause,
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """A planting that was trained, and what came of it."""
+
+    planting: Planting
+    judgement: Judgement
+    course: Course
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many of several plantings were named, stay named and are named early."""
+
+    plantings: int
+    named: int
+    steady: int
+    early: int
+
+    @staticmethod
+    def of(rows: Sequence[Row]) -> Counts:
+        """Counts of rows."""
+        judgements = [row.judgement for row in rows]
+        return Counts(
+            plantings=len(judgements),
+            named=sum(judgement.named for judgement in judgements),
+            steady=sum(judgement.steady for judgement in judgements),
+            early=sum(judgement.early for judgement in judgements),
+        )
 
 
 def judge(settings: Settings) -> None:
     """Print the table of one half."""
     assert settings.half in HALVES, settings.half
     folder = Path(settings.out)
-    rows: list[tuple[Planting, Judgement, Course]] = []
-    missing = 0
-    for planting in plan():
+    plantings = [planting for planting in plan() if planting.half == settings.half]
+    rows: list[Row] = []
+    for planting in plantings:
         path = records_path(folder, planting)
-        if planting.half != settings.half:
-            continue
-        if not path.exists():
-            missing += 1
-            continue
-        course = Course.of(load(path))
-        rows.append((planting, Judgement.of(course, planting.slugs), course))
-    by_kind: dict[str, list[tuple[Planting, Judgement, Course]]] = {}
+        if path.exists():
+            course = Course.of(load(path))
+            judgement = Judgement.of(course, planting.slugs)
+            rows.append(Row(planting, judgement, course))
+    _print_table(rows)
+    _print_totals(rows, missing=len(plantings) - len(rows))
+    if settings.verbose:
+        for row in rows:
+            words = " ".join(_short(row.course))
+            print(f"{row.planting.name:70} {words}")
+
+
+def _print_table(rows: Sequence[Row]) -> None:
+    """A line for each kind of defect."""
+    by_kind: dict[str, list[Row]] = {}
     for row in rows:
-        by_kind.setdefault(row[0].kind, []).append(row)
+        by_kind.setdefault(row.planting.kind, []).append(row)
     print("| planted | named first | steady | by a third | instead |")
     print("| --- | --- | --- | --- | --- |")
     for kind, group in by_kind.items():
         if kind == "healthy":
             continue
-        count = len(group)
-        named = sum(judgement.named for _, judgement, _ in group)
-        steady = sum(judgement.steady for _, judgement, _ in group)
-        early = sum(judgement.early for _, judgement, _ in group)
-        wrong = Counter(judgement.instead for _, judgement, _ in group if not judgement.named)
-        listed = ", ".join(f"{word} {n}" for word, n in wrong.items())
-        print(f"| {kind} | {named} of {count} | {steady} | {early} | {listed} |")
-    _print_totals(rows, missing)
-    if settings.verbose:
-        for planting, _, course in rows:
-            print(f"{planting.name:70} {' '.join(_short(course))}")
-
-
-def _print_totals(rows: Sequence[tuple[Planting, Judgement, Course]], missing: int) -> None:
-    """The sums below the table."""
-    planted = [row for row in rows if row[0].slugs]
-    healthy = [row for row in rows if not row[0].slugs]
-    named = [row for row in planted if row[1].named]
-    steady = sum(row[1].steady for row in named)
-    early = sum(row[1].early for row in named)
-    deaf = [row for row in planted if row[0].kind in DEAF]
-    deaf_learning = sum(row[1].learning for row in deaf)
-    alarms = 0
-    for _, _, course in healthy:
-        alarms += any(
-            word not in ("learning", "converged", "plateau: wait") for word in course.words
+        counts = Counts.of(group)
+        instead = Counter(row.judgement.instead for row in group if not row.judgement.named)
+        listed = ", ".join(f"{word} {count}" for word, count in instead.items())
+        print(
+            f"| {kind} | {counts.named} of {counts.plantings} | {counts.steady} | "
+            f"{counts.early} | {listed} |"
         )
+
+
+def _print_totals(rows: Sequence[Row], missing: int) -> None:
+    """The sums below the table."""
+    planted = [row for row in rows if row.planting.slugs]
+    counts = Counts.of(planted)
+    healthy = [row for row in rows if not row.planting.slugs]
+    alarms = 0
+    for row in healthy:
+        alarms += any(word not in _NO_CAUSE for word in row.course.words)
     print(
-        f"| **all** | **{len(named)} of {len(planted)}** | {steady} | {early} | "
-        f"healthy: {alarms} alarms in {len(healthy)} |"
+        f"| **all** | **{counts.named} of {counts.plantings}** | {counts.steady} | "
+        f"{counts.early} | healthy: {alarms} alarms in {len(healthy)} |"
     )
+    deaf = [row for row in planted if row.planting.kind in DEAF]
+    deaf_learning = sum(row.judgement.learning for row in deaf)
     print(f"{deaf_learning} of {len(deaf)} runs that can hear nothing were ever said to learn")
     if missing:
         print(f"{missing} are not trained yet")
@@ -214,14 +270,11 @@ def _print_totals(rows: Sequence[tuple[Planting, Judgement, Course]], missing: i
 
 def _short(course: Course) -> list[str]:
     """The course, equal words in a row told once."""
-    words: list[str] = []
-    count = 0
-    for place, word in enumerate(course.words):
-        count += 1
-        if place + 1 == len(course.words) or course.words[place + 1] != word:
-            words.append(f"{count}x{word}")
-            count = 0
-    return words
+    shortened = []
+    for word, equal_words in groupby(course.words):
+        count = len(list(equal_words))
+        shortened.append(f"{count}x{word}")
+    return shortened
 
 
 if __name__ == "__main__":
