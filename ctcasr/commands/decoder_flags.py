@@ -78,8 +78,10 @@ def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
     return Recogniser.load(arguments.checkpoint)
 
 
-def decoder_from(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Decoder | None:
-    """What the flags ask for; None for greedy.
+def decoder_from(
+    arguments: argparse.Namespace, tokenizer: Tokenizer, nbest: int = 1
+) -> Decoder | None:
+    """What the flags ask for, with up to `nbest` hypotheses of each utterance; None for greedy.
 
     ValueError where flags want --beam, or a file cannot be read.
     """
@@ -104,7 +106,7 @@ def decoder_from(arguments: argparse.Namespace, tokenizer: Tokenizer) -> Decoder
         lexicon=lexicon_from(arguments.lexicon, model, tokenizer),
         hotwords=hotwords,
         hotword_bonus=arguments.hotword_bonus,
-        nbest=NBEST if arguments.ensemble else 1,
+        nbest=max(nbest, NBEST) if arguments.ensemble else nbest,
         skip_blank=arguments.skip_blank,
     )
 

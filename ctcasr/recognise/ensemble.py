@@ -26,8 +26,9 @@ class Ensemble(Transcribing):
 
     The mean is that of log p(text | sound). What a decoder's language model, lexicon or hotwords
     added to a hypothesis is kept. Posteriors are not averaged frame by frame: trainings differ in
-    where they place their spikes, and members may differ in their strides. Word times are those
-    of the member that found the hypothesis. A member is a checkpoint or an ONNX file.
+    where they place their spikes, and members may differ in their strides. Times and confidences
+    of words are those of the member that found the hypothesis. A member is a checkpoint or an
+    ONNX file.
 
     Example:
         >>> from ctcasr.recognise.model import build
@@ -91,8 +92,12 @@ class Ensemble(Transcribing):
 
     def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
         """Hypotheses of samples [B, N]: greedy, or by a decoder; ranked by all members."""
-        rows = self._ranked_rows(self.member_logits(samples), decoder)
-        return [self._hypothesis(row) for row in rows]
+        member_logits = self.member_logits(samples)
+        hypotheses = []
+        for row, candidates in enumerate(self._ranked_rows(member_logits, decoder)):
+            row_logits = [logits.data[row, : logits.lengths[row]] for logits in member_logits]
+            hypotheses.append(self._hypothesis(candidates, row_logits))
+        return hypotheses
 
     def _ranked_rows(
         self, member_logits: Sequence[Seq], decoder: Decoder | None
@@ -110,13 +115,17 @@ class Ensemble(Transcribing):
             ranked.append(candidates)
         return ranked
 
-    def _hypothesis(self, candidates: Sequence[Candidate]) -> Hypothesis:
+    def _hypothesis(
+        self, candidates: Sequence[Candidate], row_logits: Sequence[Tensor]
+    ) -> Hypothesis:
+        """Candidates, best first; `row_logits` are those [T, symbols] of each member."""
         if not candidates:
             return hypothesis_of(self.tokenizer, [], self.members[0].frame_s)
         hypotheses = []
         for candidate in candidates:
             frame_s = self.members[candidate.member].frame_s
-            hypotheses.append(hypothesis_of(self.tokenizer, [candidate.decoded], frame_s))
+            logits = row_logits[candidate.member]
+            hypotheses.append(hypothesis_of(self.tokenizer, [candidate.decoded], frame_s, logits))
         return replace(hypotheses[0], others=tuple(hypotheses[1:]))
 
 

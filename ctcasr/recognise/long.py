@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -61,7 +61,7 @@ class Piece:
             start_s = word.start_s + self.start_s
             end_s = word.end_s + self.start_s
             if self.first_s <= (start_s + end_s) / 2 < self.end_s:
-                shifted.append(Word(word.text, start_s, end_s))
+                shifted.append(replace(word, start_s=start_s, end_s=end_s))
         return shifted
 
 
@@ -143,8 +143,8 @@ def transcribe_long(
 ) -> Hypothesis:
     """What is said in a sound file of any length, with the times of its words.
 
-    Pieces are decoded each for itself; the score is the sum of theirs. Nothing is heard in pieces
-    without an audible sound.
+    Pieces are decoded each for itself; the score is the sum of theirs, and the next best
+    hypotheses are those of the highest sums. Nothing is heard in pieces without an audible sound.
 
     Raises:
         AudioError: for a bad file.
@@ -171,13 +171,31 @@ def transcribe_long(
     return heard.hypothesis()
 
 
+@dataclass(frozen=True)
+class _Course:
+    """One way through all pieces so far: the last words of it, and the sums of its scores."""
+
+    before: _Course | None
+    own: tuple[Word, ...]
+    score: float
+    bonus: float
+
+    def words(self) -> tuple[Word, ...]:
+        """All its words."""
+        parts = []
+        course: _Course | None = self
+        while course is not None:
+            parts.append(course.own)
+            course = course.before
+        return tuple(word for part in reversed(parts) for word in part)
+
+
 class _Joined:
-    """Words of pieces, as they are heard."""
+    """What pieces say, as they are heard: the best courses through them, best first."""
 
     def __init__(self, recogniser: Transcriber) -> None:
         self._recogniser = recogniser
-        self._words: list[Word] = []
-        self._score = 0.0
+        self._courses = [_Course(None, (), 0.0, 0.0)]
 
     def hear(self, pieces: list[Piece], decoder: Decoder | None) -> None:
         """Add what pieces say."""
@@ -188,11 +206,39 @@ class _Joined:
             decoder=decoder,
         )
         for piece, hypothesis in zip(pieces, hypotheses, strict=True):
-            self._words += piece.own(hypothesis.words)
-            self._score += hypothesis.score
+            self._add(piece, hypothesis)
+
+    def _add(self, piece: Piece, hypothesis: Hypothesis) -> None:
+        """The best of all courses with each of the hypotheses of one more piece."""
+        choices = [hypothesis, *hypothesis.others]
+        count = max(len(choices), len(self._courses))
+        longer = []
+        known_texts = set()
+        for choice in choices:
+            own = tuple(piece.own(choice.words))
+            text = tuple(word.text for word in own)
+            if text in known_texts:  # they differ only in words of the neighbours
+                continue
+            known_texts.add(text)
+            for course in self._courses:
+                score = course.score + choice.score
+                longer.append(_Course(course, own, score, course.bonus + choice.bonus))
+        # Stable: of equal sums the one of the better choices stays in front.
+        longer.sort(key=lambda course: -(course.score + course.bonus))
+        self._courses = longer[:count]
 
     def hypothesis(self) -> Hypothesis:
-        """All words so far; the tokens are those that spell them."""
-        text = " ".join(word.text for word in self._words)
-        tokens = self._recogniser.tokenizer.encode(text)
-        return Hypothesis(text, tuple(self._words), tuple(tokens), self._score)
+        """The best course, with the others beside it, each text once."""
+        by_text: dict[str, Hypothesis] = {}
+        for course in self._courses:
+            hypothesis = self._hypothesis(course)
+            by_text.setdefault(hypothesis.text, hypothesis)
+        best, *others = by_text.values()
+        return replace(best, others=tuple(others))
+
+    def _hypothesis(self, course: _Course) -> Hypothesis:
+        """The tokens are those that spell the words."""
+        words = course.words()
+        text = " ".join(word.text for word in words)
+        tokens = tuple(self._recogniser.tokenizer.encode(text))
+        return Hypothesis(text, words, tokens, course.score, bonus=course.bonus)

@@ -79,7 +79,11 @@ class TranscribingLogits(Transcribing):
         """Hypotheses of samples [B, N]: greedy, or by a decoder."""
         logits = penalised_logits(self, samples, self.blank_penalty)
         rows = decoded_rows(logits, self.tokenizer.blank, decoder)
-        return [hypothesis_of(self.tokenizer, row, self.frame_s) for row in rows]
+        hypotheses = []
+        for row, frames, decoded in zip(logits.data, logits.lengths, rows, strict=True):
+            hypothesis = hypothesis_of(self.tokenizer, decoded, self.frame_s, row[:frames])
+            hypotheses.append(hypothesis)
+        return hypotheses
 
 
 def penalised_logits(source: LogitsSource, samples: Seq, blank_penalty: float) -> Seq:

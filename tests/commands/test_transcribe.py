@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,10 @@ import pytest
 import soundfile
 
 from ctcasr.cli import main
+from ctcasr.commands.transcribe import ENDINGS
+from ctcasr.compare.sclite import read_ctm
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_a_line_for_each_file_in_order(
@@ -31,14 +36,110 @@ def test_json_has_words_with_times(
     file = str(recordings.with_name("a.wav"))
     assert main(["transcribe", str(recogniser), file, "--json"]) == 0
     line = json.loads(capsys.readouterr().out)
-    assert line["audio_filepath"] == file and set(line) == {
-        "audio_filepath",
-        "text",
-        "score",
-        "words",
-    }
+    assert line["audio_filepath"] == file and line["duration"] == 1.0
+    assert line["alternatives"] == []
     assert " ".join(word["word"] for word in line["words"]) == line["text"]
     assert all(0 <= word["start_s"] < word["end_s"] <= 1.1 for word in line["words"])
+    assert all(0 < word["confidence"] <= 1 for word in line["words"])
+
+
+def test_the_keys_of_json_are_those_that_the_document_explains(
+    recogniser: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (ROOT / "docs" / "transcripts.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    file = str(recordings.with_name("a.wav"))
+    flags = ["--format", "json", "--beam", "4", "--nbest", "3"]
+    assert main(["transcribe", str(recogniser), file, *flags]) == 0
+    line = json.loads(capsys.readouterr().out)
+    assert len(line["alternatives"]) == 2
+    written = set(line)
+    for hypothesis in [line, *line["alternatives"]]:
+        written |= set(hypothesis) | set(hypothesis["words"][0])
+    assert written == explained
+    totals = [entry["score"] + entry["bonus"] for entry in [line, *line["alternatives"]]]
+    assert totals == sorted(totals, reverse=True)
+
+
+READERS = {
+    "text": lambda text: text.split(),
+    "json": lambda text: [word["word"] for word in json.loads(text)["words"]],
+    "srt": lambda text: [line for block in text.split("\n\n") for line in words_of_cue(block, 2)],
+    "vtt": lambda text: [
+        word
+        for block in text.removeprefix("WEBVTT\n\n").split("\n\n")
+        for word in words_of_cue(re.sub(r"<[\d:.]+>", "", block), 1)
+    ],
+    "ctm": lambda text: [line.split()[4] for line in text.splitlines()],
+    "textgrid": lambda text: re.findall(r'text = "(.+)"', text),
+}
+
+
+def words_of_cue(block: str, heading: int) -> list[str]:
+    return " ".join(block.splitlines()[heading:]).split()
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_every_format_has_the_same_words(
+    name: str, recogniser: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(recordings.with_name(f"{stem}.wav")) for stem in "ab"]
+    expected = []
+    for file in files:
+        assert main(["transcribe", str(recogniser), file]) == 0
+        expected.append(capsys.readouterr().out.split())
+    assert main(["transcribe", str(recogniser), files[0], "--format", name]) == 0
+    assert READERS[name](capsys.readouterr().out) == expected[0] != []
+    out = recordings.with_name("texts")
+    flags = ["--format", name, "--out", str(out)]
+    assert main(["transcribe", str(recogniser), *files, *flags]) == 0
+    written = [out / f"{stem}{ENDINGS[name]}" for stem in "ab"]
+    assert capsys.readouterr().out.split() == [str(path) for path in written]
+    texts = [path.read_bytes().decode("utf-8") for path in written]
+    assert [READERS[name](text) for text in texts] == expected
+    assert all("\r" not in text for text in texts)
+
+
+def test_the_ending_of_out_chooses_the_format(
+    recogniser: Path, recordings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(recordings.with_name(f"{stem}.wav")) for stem in "ab"]
+    out = recordings.with_name("both.ctm")
+    assert main(["transcribe", str(recogniser), *files, "--out", str(out)]) == 0
+    assert {timed.session for timed in read_ctm(out)} == {"a-1", "b-1"}
+    grid = recordings.with_name("a.TEXTGRID")
+    assert main(["transcribe", str(recogniser), files[0], "--out", str(grid)]) == 0
+    assert grid.read_text("utf-8").startswith('File type = "ooTextFile"')
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--out", "a.doc"], "expected --format with it"),
+        (["--out", "folder"], "expected --format with it"),
+        (["--format", "srt"], "expected --out FOLDER"),
+        (["--out", "both.srt"], "expected --out FOLDER"),
+        (["--json", "--format", "srt"], "expected no other format"),
+        (["--cue-words", "1"], "expected --format srt or vtt"),
+        (["--cue-words", "0", "--out", "a.srt"], "expected 1 or more"),
+        (["--nbest", "3", "--json"], "--beam N with it"),
+        (["--nbest", "0"], "expected 1 or more"),
+        (["x/a.wav", "--format", "ctm"], "names that differ"),
+    ],
+)
+def test_a_wish_that_cannot_be_followed_is_a_sentence_before_anything_is_read(
+    flags: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["transcribe", "no-such.pt", "a.wav", "b.wav", *flags]) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_nothing_is_written_where_nothing_could_be_read(
+    recogniser: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a.srt"
+    assert main(["transcribe", str(recogniser), "gone.wav", "--out", str(out)]) == 1
+    assert not out.exists() and "gone.wav" in capsys.readouterr().err
 
 
 def test_the_others_are_written_where_one_cannot_be_read(

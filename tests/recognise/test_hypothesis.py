@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
-from ctcasr.ctc import Decoded
-from ctcasr.recognise.hypothesis import hypothesis_of, words_of
+from ctcasr.ctc import Decoded, greedy
+from ctcasr.recognise.hypothesis import hypothesis_of, token_confidences, words_of
 from ctcasr.text import Alphabet
 
 ABC = Alphabet("abc ")
@@ -42,3 +43,28 @@ def test_the_others_travel_with_the_best() -> None:
 def test_no_hypothesis_is_silence_that_nothing_is_less_likely_than() -> None:
     nothing = hypothesis_of(ABC, [], 0.1)
     assert (nothing.text, nothing.words, nothing.score) == ("", (), -math.inf)
+
+
+def test_a_word_is_as_certain_as_its_least_certain_symbol() -> None:
+    probabilities = torch.tensor(
+        [
+            [0.1, 0.8, 0.1, 0.0, 0.0],  # a
+            [0.1, 0.1, 0.6, 0.2, 0.0],  # b
+            [0.1, 0.0, 0.7, 0.2, 0.0],  # b
+            [0.1, 0.0, 0.0, 0.0, 0.9],  # the space
+            [0.5, 0.0, 0.1, 0.4, 0.0],
+            [0.4, 0.0, 0.1, 0.5, 0.0],  # c
+        ]
+    )
+    logits = probabilities.clamp_min(1e-9).log() + torch.arange(6.0)[:, None]
+    (decoded,) = greedy(logits[None], [6])
+    assert token_confidences(logits, decoded) == pytest.approx([0.8, 0.7, 0.9, 0.5])
+    words = hypothesis_of(ABC, [decoded, decoded], 0.1, logits)
+    assert [word.confidence for word in words.words] == pytest.approx([0.7, 0.5])
+    assert words.others[0].words == words.words
+
+
+def test_without_logits_nobody_knows_how_certain_words_are() -> None:
+    (word,) = words_of(ABC, [1, 2], frames(2), 0.1)
+    assert word.confidence is None
+    assert token_confidences(torch.zeros(3, 4), Decoded((), (), 0.0)) == []

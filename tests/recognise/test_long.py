@@ -106,3 +106,27 @@ def test_a_word_belongs_to_the_side_of_its_middle() -> None:
 def test_lengths_out_of_order_are_refused() -> None:
     with pytest.raises(ValueError, match="shortest_s < longest_s"):
         Cutting(shortest_s=5.0, longest_s=4.0)
+
+
+class Doubting(Ticking):
+    """Of each piece it is surest of the first hypothesis; the second is less likely by a nat."""
+
+    def transcribe(self, audio: Sequence[Tensor], *_: object, **__: object) -> list[Hypothesis]:
+        hypotheses = []
+        for samples in audio:
+            half_s = samples.shape[0] / RATE / 2
+            best, other = [(Word(text, half_s, half_s + 0.01, 0.5),) for text in ("a", "aa")]
+            others = (Hypothesis("aa", other, (), -2.5, bonus=0.5),)
+            hypotheses.append(Hypothesis("a", best, (), -1.0, others))
+        return hypotheses
+
+
+def test_the_next_best_of_a_long_recording_are_the_highest_sums(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", joined(3).numpy(), RATE)
+    hypothesis = transcribe_long(Doubting(), tmp_path / "long.wav")
+    pieces = len(hypothesis.words)
+    assert pieces > 1 and hypothesis.text == " ".join(["a"] * pieces)
+    assert {word.confidence for word in hypothesis.words} == {0.5}
+    (other,) = hypothesis.others
+    assert sorted(other.text.split()) == ["a"] * (pieces - 1) + ["aa"]
+    assert other.score + other.bonus == hypothesis.score - 1.0
