@@ -30,7 +30,7 @@ class CtcBatch:
     input_lengths: tuple[int, ...]
     target_lengths: tuple[int, ...]
     blank: int
-    prior: Tensor | None = None  # float64 [C] on the host, already multiplied by prior_weight
+    prior: Tensor | None = None  # float64 [C], times prior_weight; where the labels are left
     normalize: bool = True  # False: scores are taken as given, without log_softmax
     checked: bool = True
 
@@ -162,7 +162,7 @@ def prepare(
         frame_counts,
         label_counts,
         blank,
-        _weighted_prior(prior, prior_weight, classes),
+        _weighted_prior(prior, prior_weight, classes, logits.device if on_device else None),
         normalize,
         checked=not left_there,
     )
@@ -271,14 +271,21 @@ def _check_labels(labels: Tensor, lengths: tuple[int, ...], blank: int, classes:
     )
 
 
-def _weighted_prior(prior: Tensor | None, weight: float, classes: int) -> Tensor | None:
-    """Log-probabilities [C] times their weight, float64 on the host."""
+def _weighted_prior(
+    prior: Tensor | None, weight: float, classes: int, left_on: torch.device | None
+) -> Tensor | None:
+    """Log-probabilities [C] times their weight, float64 on the host.
+
+    On the CUDA device `left_on` they stay, and are not looked at: that would wait for it.
+    """
     if prior is None:
         return None
     if prior.dim() != 1 or prior.numel() != classes:
         raise InputError(
             f"prior must hold {classes} log-probabilities [C], got {list(prior.shape)}"
         )
+    if prior.is_cuda and prior.device == left_on:
+        return prior.detach().to(torch.float64) * float(weight)
     weighted = prior.detach().to("cpu", torch.float64) * float(weight)
     wrong = ~weighted.isfinite()
     if bool(wrong.any()):

@@ -166,9 +166,7 @@ MOST_LAUNCHES = {
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_waits_for_nothing_and_launches_no_more_than_it_did(name: str) -> None:
     noted = second_step(CASES[name]())
-    # Label priors go to the host and back.
-    most_waits = 1 if name == "recognise, priors" else 0
-    assert len(noted.waits) <= most_waits, noted.waits
+    assert not noted.waits, noted.waits
     assert sum(noted.launches.values()) <= MOST_LAUNCHES[name], noted.launches
 
 

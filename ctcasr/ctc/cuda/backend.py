@@ -24,21 +24,12 @@ _recent: deque[tuple[Tensor, Tensor]] = deque(maxlen=_MOST_RECENT)  # on the hos
 _captured: list[Tensor] = []  # read by the replays of CUDA graphs
 
 
-class HostInputs(NamedTuple):
-    """What the kernels need of a batch besides logits and targets."""
+class Inputs(NamedTuple):
+    """What the kernels need of a batch besides logits."""
 
-    lengths: list[int]  # [3 B] frames, labels and starts of the rows
-    prior: Tensor  # float64 [C] less its smallest value, or [0] without one
-    prior_floor: float  # that smallest value
-
-
-class DeviceInputs(NamedTuple):
-    """The same on the device, with the targets."""
-
-    lengths: Tensor
-    targets: Tensor
-    prior: Tensor | None
-    prior_floor: float
+    lengths: Tensor  # int64 [3 B] frames, labels and starts of the rows
+    targets: Tensor  # int64 [sum of the labels]
+    prior: Tensor | None  # float64 [C + 1]: less its smallest value, and that value
 
 
 def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
@@ -68,39 +59,41 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
             KernelGeometry(rows, frames, classes, longest, need_grad),
             ctc_batch.blank,
             inputs.prior,
-            inputs.prior_floor,
             ctc_batch.normalize,
         )
     return CtcOutput(nll, grad, health)
 
 
-def host_inputs(ctc_batch: CtcBatch) -> HostInputs:
-    """Lengths and prior of a batch as the kernels take them."""
+def inputs_of(ctc_batch: CtcBatch) -> Inputs:
+    """Lengths, labels and prior of a batch as the kernels take them, each where it is."""
     starts = ctc_batch.offsets[:-1]
     lengths = [*ctc_batch.input_lengths, *ctc_batch.target_lengths, *starts]
-    if ctc_batch.prior is None:
-        return HostInputs(lengths, torch.zeros(0, dtype=torch.float64), 0.0)
-    # Less the smallest value, so that no emission exceeds one and exponents only fall.
-    floor = float(ctc_batch.prior.min())
-    return HostInputs(lengths, ctc_batch.prior - floor, floor)
+    prior = ctc_batch.prior
+    if prior is not None:
+        # Less the smallest value, so that no emission exceeds one and exponents only fall.
+        floor = prior.min()
+        prior = torch.cat([prior - floor, floor[None]])
+    return Inputs(torch.tensor(lengths, dtype=torch.int64), ctc_batch.targets, prior)
 
 
-def _on_device(ctc_batch: CtcBatch, device: torch.device) -> DeviceInputs:
-    """One copy takes lengths, labels (unless they are there) and the prior's bits to the device."""
-    inputs = host_inputs(ctc_batch)
-    labels = ctc_batch.targets
-    if ctc_batch.targets.is_cuda:
-        labels = torch.zeros(0, dtype=torch.int64)
-    lengths = torch.tensor(inputs.lengths, dtype=torch.int64)
-    packed = torch.cat([lengths, labels, inputs.prior.view(torch.int64)])
-    sizes = [lengths.numel(), labels.numel(), inputs.prior.numel()]
-    lengths, labels, prior = _copy(packed, device).split(sizes)
-    return DeviceInputs(
-        lengths,
-        ctc_batch.targets if ctc_batch.targets.is_cuda else labels,
-        prior.view(torch.float64) if prior.numel() else None,
-        inputs.prior_floor,
-    )
+def _on_device(ctc_batch: CtcBatch, device: torch.device) -> Inputs:
+    """One copy takes what is not there yet to the device: lengths, labels and the prior's bits."""
+    inputs = inputs_of(ctc_batch)
+    lengths = inputs.lengths
+    labels = inputs.targets
+    prior = inputs.prior
+    parts = [lengths]
+    if not labels.is_cuda:
+        parts.append(labels)
+    if prior is not None and not prior.is_cuda:
+        parts.append(prior.view(torch.int64))
+    copies = list(_copy(torch.cat(parts), device).split([part.numel() for part in parts]))
+    lengths = copies.pop(0)
+    if not labels.is_cuda:
+        labels = copies.pop(0)
+    if prior is not None and not prior.is_cuda:
+        prior = copies.pop(0).view(torch.float64)
+    return Inputs(lengths, labels, prior)
 
 
 def _copy(packed: Tensor, device: torch.device) -> Tensor:

@@ -9,7 +9,7 @@ struct Args {                           // mirrored field by field by geometry.p
     void* grad;                         // [B, T, C] contiguous, or null
     const long long* lengths;           // [3, B] frames, labels, start in `targets`: checked on the host
     const long long* targets;           // row after row
-    const double* prior;                // [C] less its smallest value, or null
+    const double* prior;                // [C + 1] less its smallest value, and that value; or null
     float* nll;                         // [B]
     float* health;                      // [B]
     int* status;                        // [B] one of Status
@@ -18,7 +18,6 @@ struct Args {                           // mirrored field by field by geometry.p
     Pair* norms;                        // [B, T] largest logit, bits of the log of the sum beside it
     Pair* totals;                       // [B] probability of the row, from the backward sweep
     char* scratch;                      // [B, scratch_bytes] see Scratch
-    double prior_floor;                 // the smallest value of the prior
     long long stride_b, stride_t;       // of the logits, in elements
     long long scratch_bytes, fast_edges, exact_edges, checkpoints;  // of one row, and where its parts begin
     int batch, frames, classes, blank, longest, width, chunks, tile, tile_warps, warps, keep, slots, normalize, dtype;

@@ -60,7 +60,7 @@ CODE void settle_warp(const Args& a, int index, Pair total, float health) {
             if (!a.normalize)
                 for (int t = lane; t < frames; t += 32) levels[lane] += a.norms[(long long)index * a.frames + t].m;
         }
-        const double level = sum_all(levels) - frames * a.prior_floor;
+        const double level = sum_all(levels) - (a.prior ? frames * a.prior[a.classes] : 0.0);
         nll = float(-(log2(double(total.m)) + total.e) * LN2 - level);
         if (total.e < HOPELESS) status = NO_PATH;
     }

@@ -73,7 +73,6 @@ class Args(ctypes.Structure):
 
     _fields_ = [
         *[(name, ctypes.c_void_p) for name in _POINTERS],
-        ("prior_floor", ctypes.c_double),
         *[(name, ctypes.c_longlong) for name in _LONGS],
         *[(name, ctypes.c_int) for name in _INTEGERS],
     ]
@@ -271,13 +270,13 @@ def run(
     geometry: KernelGeometry,
     blank: int,
     prior: Tensor | None,
-    prior_floor: float,
     normalize: bool,
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Loss [B], gradient [B, T, C] and health [B] of logits whose classes lie side by side.
 
     `lengths` int64 [3, B]: frames, labels and where the labels of each row begin in `targets`.
-    All tensors lie on the device of the logits; nothing waits for it.
+    `prior` float64 [C + 1]: less its smallest value, and that value. All tensors lie on the device
+    of the logits; nothing waits for it.
     """
     if geometry.batch == 0:
         empty = torch.empty(0, dtype=torch.float32, device=logits.device)
@@ -292,7 +291,6 @@ def run(
         prior=_address(prior),
         nll=buffers.nll.data_ptr(),
         health=buffers.health.data_ptr(),
-        prior_floor=prior_floor,
         stride_b=logits.stride(0),
         stride_t=logits.stride(1),
         scratch_bytes=geometry.scratch_bytes,

@@ -22,7 +22,7 @@ from ctcasr.ctc import reference
 from ctcasr.ctc.batch import CtcBatch, CtcOutput, prepare
 from ctcasr.ctc.cuda import launch as launch_module
 from ctcasr.ctc.cuda import nvrtc
-from ctcasr.ctc.cuda.backend import host_inputs
+from ctcasr.ctc.cuda.backend import inputs_of
 from ctcasr.ctc.cuda.geometry import Args, KernelGeometry, Launch, run
 
 KERNELS = Path(plan_module.__file__).parent
@@ -72,17 +72,16 @@ def twin(library: ctypes.CDLL) -> Twin:
         exact: bool = False,
     ) -> CtcOutput:
         longest = max(ctc_batch.target_lengths, default=0) if longest is None else longest
-        lengths, prior, floor = host_inputs(ctc_batch)
+        inputs = inputs_of(ctc_batch)
         return CtcOutput(
             *run(
                 launcher(reverse),
                 logits,
-                ctc_batch.targets,
-                torch.tensor(lengths, dtype=torch.int64),
+                inputs.targets,
+                inputs.lengths,
                 KernelGeometry(*logits.shape, longest, need_grad, exact),
                 ctc_batch.blank,
-                prior if prior.numel() else None,
-                floor,
+                inputs.prior,
                 ctc_batch.normalize,
             )
         )
@@ -344,18 +343,17 @@ def test_launches_ask_the_driver_for_what_it_grants(twin, library, labels, monke
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: SimpleNamespace(cuda_stream=7))
     logits, ctc_batch = draw(labels, 2, labels + 50, 40, labels)
-    lengths, _, _ = host_inputs(ctc_batch)
+    inputs = inputs_of(ctc_batch)
     launch = launch_module.Kernels(0).on_current_stream()
     rows = CtcOutput(
         *run(
             launch,
             logits,
             ctc_batch.targets,
-            torch.tensor(lengths),
+            inputs.lengths,
             KernelGeometry(*logits.shape, labels, True),
             0,
             None,
-            0.0,
             True,
         )
     )

@@ -35,7 +35,7 @@ def launched() -> set[str]:
                 targets = torch.ones(labels, dtype=torch.int64)
                 lengths = torch.tensor([2, labels, 0])
                 geometry = KernelGeometry(1, 2, classes, labels, need_grad)
-                run(note, logits, targets, lengths, geometry, 0, None, 0.0, True)
+                run(note, logits, targets, lengths, geometry, 0, None, True)
     return names
 
 
