@@ -15,6 +15,7 @@ RATE_HZ = 16000  # of the samples that are looked at
 
 _FRAME = 512  # samples, 32 ms
 _HOP = 256
+_HOP_S = _HOP / RATE_HZ
 _LEAST_FRAMES = 12
 _EDGES_HZ = (60, 150, 300, 500, 800, 1200, 1800, 2600, 3400, 4200, 5500, 7500)
 _ACTIVE = 1e-3  # of the loudest frames' power: somebody speaks
@@ -22,6 +23,11 @@ _VOICE_LAGS = (RATE_HZ // 400, RATE_HZ // 60)  # of the pitches of voices
 _VOICED = 0.5  # autocorrelation, from which on a frame has a pitch
 _TONE_SHARE = 0.9  # of a frame's power in three neighbouring bins: a whistle, and no vowel
 _TONE_FROM = 16  # first bin of a tone, 500 Hz: below, a voice's own fundamental may stand out
+_NOWHERE = -9  # a place that is beside no bin
+_NUCLEUS = 3.0  # dB by which a syllable stands out
+_NUCLEI_RANGE = 30.0  # dB below the loudest in which syllables are looked for,
+_ATTACK_RANGE = 50.0  # in which rises and falls are,
+_BANDS_RANGE = 60.0  # and that a band may lie below the highest
 _ECHO_LAGS = (RATE_HZ // 25, RATE_HZ)  # 40 ms to 1 s
 _HUM_BINS = 13  # below 400 Hz
 _CLICK = 0.25  # of the peak
@@ -73,80 +79,117 @@ def speech_stats(samples: Tensor, own: Tensor) -> SpeechStats | None:
         >>> round(stats.tone_s, 1), stats.zeros, stats.clicks
         (2.0, 0.0, 0.0)
     """
-    if len(samples) < _FRAME + _LEAST_FRAMES * _HOP or not float(samples.abs().max()) > 0:
+    shortest = _FRAME + _LEAST_FRAMES * _HOP
+    if len(samples) < shortest:
         return None
-    frames = samples.float().unfold(0, _FRAME, _HOP)
+    samples = samples.float()
+    if not float(samples.abs().max()) > 0:  # NaN is no sound either
+        return None
+    frames = samples.unfold(0, _FRAME, _HOP)
     frames = frames - frames.mean(1, keepdim=True)
-    power = torch.fft.rfft(frames * torch.hann_window(_FRAME)).abs().square()
+    power = _power(frames, _FRAME)
     energy = power.sum(1)
     loudest = float(energy.quantile(0.95))
     active = energy > _ACTIVE * loudest
-    if not active.any() or loudest <= 0:
+    if loudest <= 0 or not active.any():
         return None
-    speaking = active.nonzero()[:, 0]
-    levels = 10 * (energy + _FLOOR).log10()
+
+    active_frames = active.nonzero()[:, 0]
+    first_active = float(active_frames[0])
+    frames_behind = float(len(active) - 1 - active_frames[-1])
+    spectrum = power[active].mean(0)
+    levels = _decibels(energy)
+    dynamics = levels.quantile(0.9) - levels.quantile(0.1)
     pitch, voiced = _pitch(frames[active])
-    spoken = power[active].mean(0)
-    hop_s = _HOP / RATE_HZ
-    echo, echo_s = _echo(samples.float())
+    echo, echo_s = _echo(samples)
+    wave = own.numpy()
+    seconds = len(samples) / RATE_HZ
     return SpeechStats(
-        level=10 * math.log10(loudest / _FRAME**2 + _FLOOR),
-        dynamics=float(levels.quantile(0.9) - levels.quantile(0.1)),
+        level=_decibels_of(loudest / _FRAME**2),
+        dynamics=float(dynamics),
         voiced=voiced,
         pitch=pitch,
         pauses=1 - float(active.float().mean()),
-        front=float(speaking[0]) * hop_s,
-        back=float(len(active) - 1 - speaking[-1]) * hop_s,
-        active_s=float(active.sum()) * hop_s,
+        front=first_active * _HOP_S,
+        back=frames_behind * _HOP_S,
+        active_s=float(active.sum()) * _HOP_S,
         nuclei=_nuclei(levels),
         attack=_attack(levels),
-        flatness=_flatness(spoken),
-        bands=_bands(spoken),
+        flatness=_flatness(spectrum),
+        bands=_bands(spectrum),
         hum=_hum(power),
-        tone_s=_tone_s(power, active) * hop_s,
+        tone_s=_tone_frames(power, active) * _HOP_S,
         echo=echo,
         echo_s=echo_s,
-        zeros=_zero_share(own.numpy()),
-        step=_smallest_step(own.numpy()),
-        clicks=_clicks(samples.float()) * RATE_HZ / len(samples),
-        seconds=len(samples) / RATE_HZ,
+        zeros=_zero_share(wave),
+        step=_smallest_step(wave),
+        clicks=_clicks(samples) * RATE_HZ / len(samples),
+        seconds=seconds,
     )
 
 
+def _power(frames: Tensor, size: int) -> Tensor:
+    """Power spectra [T, size / 2 + 1] of windowed frames [T, N]."""
+    windowed = frames * torch.hann_window(_FRAME)
+    return torch.fft.rfft(windowed, size).abs().square()
+
+
+def _decibels(power: Tensor) -> Tensor:
+    """Of powers of any shape; 100 dB below 1 at the least."""
+    return 10 * (power + _FLOOR).log10()
+
+
+def _decibels_of(power: float) -> float:
+    """The same of one power."""
+    return 10 * math.log10(power + _FLOOR)
+
+
 def _pitch(frames: Tensor) -> tuple[float, float]:
-    """Median pitch of frames [F, N], in octaves over 100 Hz, and the share that have one."""
-    spectrum = torch.fft.rfft(frames * torch.hann_window(_FRAME), 2 * _FRAME).abs().square()
-    correlation = torch.fft.irfft(spectrum)[:, : _VOICE_LAGS[1]]
-    window = torch.hann_window(_FRAME)
-    decay = torch.fft.irfft(torch.fft.rfft(window, 2 * _FRAME).abs().square())[: _VOICE_LAGS[1]]
-    correlation = correlation / correlation[:, :1].clamp_min(_FLOOR) / (decay / decay[0])
-    inside = correlation[:, _VOICE_LAGS[0] - 1 :]
-    peaks = torch.nn.functional.max_pool1d(inside[:, None], 3, 1)[:, 0] == inside[:, 1:-1]
-    best, lags = inside[:, 1:-1].masked_fill(~peaks, 0.0).max(1)
-    voiced = best > _VOICED
+    """Median pitch of frames [F, N], in octaves over 100 Hz, and the share that have one.
+
+    By the highest peak of the autocorrelation, freed of the window's own (P. Boersma, "Accurate
+    short-term analysis of the fundamental frequency", 1993).
+    """
+    shortest_lag, longest_lag = _VOICE_LAGS
+    spectrum = _power(frames, 2 * _FRAME)
+    correlation = torch.fft.irfft(spectrum)[:, :longest_lag]
+    window_spectrum = torch.fft.rfft(torch.hann_window(_FRAME), 2 * _FRAME).abs().square()
+    of_window = torch.fft.irfft(window_spectrum)[:longest_lag]
+    energy = correlation[:, :1].clamp_min(_FLOOR)
+    correlation = correlation / energy / (of_window / of_window[0])
+
+    with_neighbours = correlation[:, shortest_lag - 1 :]
+    candidates = with_neighbours[:, 1:-1]
+    highest_of_three = torch.nn.functional.max_pool1d(with_neighbours[:, None], 3, 1)[:, 0]
+    is_peak = highest_of_three == candidates
+    heights, places = candidates.masked_fill(~is_peak, 0.0).max(1)
+    voiced = heights > _VOICED
     if not voiced.any():
         return math.nan, 0.0
-    pitches_hz = RATE_HZ / (lags[voiced] + _VOICE_LAGS[0]).float()
-    return float((pitches_hz / 100).log2().median()), float(voiced.float().mean())
+    lags = (places[voiced] + shortest_lag).float()
+    pitches_hz = RATE_HZ / lags
+    octaves = (pitches_hz / 100).log2()
+    return float(octaves.median()), float(voiced.float().mean())
 
 
 def _nuclei(levels: Tensor) -> float:
     """Peaks of the smoothed level [T] that stand out by 3 dB: about one a syllable."""
     smooth = torch.nn.functional.avg_pool1d(levels[None], 3, 1, 1)[0].numpy()
-    floor = smooth.max() - 30
+    floor = smooth.max() - _NUCLEI_RANGE
     count = 0
-    lowest = highest = smooth[0]
+    lowest = smooth[0]
+    highest = smooth[0]
     rising = True
     for level in np.maximum(smooth, floor):
         if rising:
             highest = max(highest, level)
-            if level < highest - 3:
+            if level < highest - _NUCLEUS:
                 count += 1
                 rising = False
                 lowest = level
         else:
             lowest = min(lowest, level)
-            if level > lowest + 3:
+            if level > lowest + _NUCLEUS:
                 rising = True
                 highest = level
     return float(count + rising)
@@ -154,17 +197,22 @@ def _nuclei(levels: Tensor) -> float:
 
 def _attack(levels: Tensor) -> float:
     """Skewness of the changes of level [T] from frame to frame, 50 dB below the loudest at most."""
-    changes = levels.clamp_min(float(levels.max()) - 50).diff()
-    spread = float(changes.square().mean())
-    if spread < _FLOOR:
+    floor = float(levels.max()) - _ATTACK_RANGE
+    changes = levels.clamp_min(floor).diff()
+    variance = float(changes.square().mean())
+    if variance < _FLOOR:
         return 0.0
-    return float((changes**3).mean()) / spread**1.5
+    third_moment = float((changes**3).mean())
+    return third_moment / variance**1.5
 
 
 def _flatness(spectrum: Tensor) -> float:
     """Geometric over arithmetic mean of a power spectrum [F], in dB."""
-    inside = spectrum[3:-3] + _FLOOR * float(spectrum.max())
-    return 10 * float(inside.log10().mean() - inside.mean().log10())
+    floor = _FLOOR * float(spectrum.max())
+    inside = spectrum[3:-3] + floor
+    log_geometric = inside.log10().mean()
+    log_arithmetic = inside.mean().log10()
+    return 10 * float(log_geometric - log_arithmetic)
 
 
 def _bands(spectrum: Tensor) -> tuple[float, ...]:
@@ -172,33 +220,41 @@ def _bands(spectrum: Tensor) -> tuple[float, ...]:
     edges = [round(hz * _FRAME / RATE_HZ) for hz in _EDGES_HZ]
     levels = []
     for low, high in pairwise(edges):
-        levels.append(10 * math.log10(float(spectrum[low:high].mean()) + _FLOOR))
-    top = max(levels)
-    levels = [max(level, top - 60) for level in levels]
-    mean = sum(levels) / len(levels)
-    return tuple(level - mean for level in levels)
+        mean_power = float(spectrum[low:high].mean())
+        levels.append(_decibels_of(mean_power))
+    floor = max(levels) - _BANDS_RANGE
+    levels = [max(level, floor) for level in levels]
+    mean_level = sum(levels) / len(levels)
+    return tuple(level - mean_level for level in levels)
 
 
 def _hum(power: Tensor) -> float:
     """The strongest line below 400 Hz in the quiet of a power spectrogram [T, F], in dB."""
-    near = power[:, 1 : 4 * _HUM_BINS]
-    quiet = 10 * (near.kthvalue(max(1, len(near) // 10), dim=0).values + _FLOOR).log10()
-    low = quiet[:_HUM_BINS]
-    around = quiet.median()
-    return float(low.max() - around)
+    around = power[:, 1 : 4 * _HUM_BINS]
+    quiet_tenth = max(1, len(around) // 10)
+    quiet = around.kthvalue(quiet_tenth, dim=0).values
+    levels = _decibels(quiet)
+    strongest = levels[:_HUM_BINS].max()
+    return float(strongest - levels.median())
 
 
-def _tone_s(power: Tensor, active: Tensor) -> float:
+def _tone_frames(power: Tensor, active: Tensor) -> float:
     """The longest run of frames of a power spectrogram [T, F] with most power in one place."""
-    three = torch.nn.functional.avg_pool1d(power[:, None], 3, 1, 1)[:, 0] * 3
-    top, places = three[:, _TONE_FROM:].max(1)
-    pure = (top > _TONE_SHARE * power.sum(1)) & active
-    longest = run = 0
-    before = -9
-    for is_pure, place in zip(pure.tolist(), places.tolist(), strict=True):
-        run = run + 1 if is_pure and abs(place - before) <= 1 else int(is_pure)
-        before = place if is_pure else -9
-        longest = max(longest, run)
+    three_bins = torch.nn.functional.avg_pool1d(power[:, None], 3, 1, 1)[:, 0] * 3
+    highest, places = three_bins[:, _TONE_FROM:].max(1)
+    is_pure = (highest > _TONE_SHARE * power.sum(1)) & active
+    longest = 0
+    length = 0
+    before = _NOWHERE
+    for pure, place in zip(is_pure.tolist(), places.tolist(), strict=True):
+        if not pure:
+            length = 0
+            before = _NOWHERE
+            continue
+        goes_on = abs(place - before) <= 1
+        length = length + 1 if goes_on else 1
+        before = place
+        longest = max(longest, length)
     return float(longest)
 
 
@@ -208,26 +264,31 @@ def _echo(samples: Tensor) -> tuple[float, float]:
     spectrum = torch.fft.rfft(samples, size)
     power = spectrum.abs().square()
     smooth = _running_mean(power, max(1, size // 320))
-    whitened = power / (smooth + 1e-6 * smooth.max()).clamp_min(_FLOOR)
-    correlation = torch.fft.irfft(whitened)
-    last = min(_ECHO_LAGS[1], int(0.6 * len(samples)))
-    part = correlation[_ECHO_LAGS[0] : last]
-    if len(part) < 100:
+    floored = (smooth + 1e-6 * smooth.max()).clamp_min(_FLOOR)
+    correlation = torch.fft.irfft(power / floored)
+
+    shortest_lag, longest_lag = _ECHO_LAGS
+    end = min(longest_lag, int(0.6 * len(samples)))
+    echoes = correlation[shortest_lag:end]
+    if len(echoes) < 100:
         return 0.0, 0.0
-    spread = 1.4826 * part.abs().median()
-    top, place = part.max(0)
-    return float(top / spread.clamp_min(_FLOOR)), (int(place) + _ECHO_LAGS[0]) / RATE_HZ
+    deviation = 1.4826 * echoes.abs().median()  # of a normal distribution, by its median
+    highest, place = echoes.max(0)
+    lag = int(place) + shortest_lag
+    return float(highest / deviation.clamp_min(_FLOOR)), lag / RATE_HZ
 
 
 def _clicks(samples: Tensor) -> float:
     """Single samples of [N] that are far from their neighbours, which are near each other."""
-    apart = (samples[1:-1] - (samples[:-2] + samples[2:]) / 2).abs()
-    far = apart > _CLICK * samples.abs().max()
+    neighbours = (samples[:-2] + samples[2:]) / 2
+    apart = (samples[1:-1] - neighbours).abs()
+    is_far = apart > _CLICK * samples.abs().max()
     # A sample that stands out makes its own neighbours stand out by half: those do not count.
     around = 2 * _CLICK_REACH * _running_mean(apart, _CLICK_REACH)
     around = around - apart - _shifted(apart, 1) - _shifted(apart, -1)
-    rare = apart > _CLICK_OVER_USUAL * around / (2 * _CLICK_REACH - 3)
-    return float((far & rare).sum())
+    is_rare = apart > _CLICK_OVER_USUAL * around / (2 * _CLICK_REACH - 3)
+    clicks = is_far & is_rare
+    return float(clicks.sum())
 
 
 def _shifted(values: Tensor, places: int) -> Tensor:
@@ -244,16 +305,20 @@ def _running_mean(values: Tensor, reach: int) -> Tensor:
     """Means of values [N] over `reach` neighbours on either side."""
     sums = torch.nn.functional.pad(values.double().cumsum(0), (1, 0))
     places = torch.arange(len(values))
-    first = (places - reach).clamp_min(0)
-    last = (places + reach + 1).clamp_max(len(values))
-    return ((sums[last] - sums[first]) / (last - first)).float()
+    starts = (places - reach).clamp_min(0)
+    ends = (places + reach + 1).clamp_max(len(values))
+    window_sums = sums[ends] - sums[starts]
+    return (window_sums / (ends - starts)).float()
 
 
 def _zero_share(wave: Samples) -> float:
     """Share of the samples that lie in long runs of zeros."""
-    changes = np.flatnonzero(np.diff(np.concatenate([[1], wave != 0, [1]]).astype(np.int8)))
-    runs = changes[1::2] - changes[::2]
-    return float(runs[runs >= _ZERO_RUN].sum()) / len(wave)
+    is_sound = wave != 0
+    framed = np.concatenate([[1], is_sound, [1]]).astype(np.int8)
+    changes = np.flatnonzero(np.diff(framed))  # a run begins, a run ends, ...
+    run_lengths = changes[1::2] - changes[::2]
+    long_runs = run_lengths[run_lengths >= _ZERO_RUN]
+    return float(long_runs.sum()) / len(wave)
 
 
 def _smallest_step(wave: Samples) -> float:
@@ -261,4 +326,7 @@ def _smallest_step(wave: Samples) -> float:
     if len(wave) < _LEAST_VALUES:
         return 0.0
     values = np.unique(np.round(wave * 32768.0))
-    return float(np.diff(values).min()) if len(values) > 2 else 0.0
+    if len(values) <= 2:
+        return 0.0
+    steps = np.diff(values)
+    return float(steps.min())
