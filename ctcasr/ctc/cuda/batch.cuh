@@ -1,6 +1,6 @@
 // The batch as the kernels see it. Their order: prepare (per row), scores (per chunk of frames), sweeps (per row and
-// direction), segments (per chunk: occupancies), finish (per row: the loss, and rows whose numbers did not fit), gradient
-// (per chunk).
+// direction), segments (per chunk: occupancies), finish (per row: the loss, and rows whose numbers did not fit),
+// gradient (per chunk).
 #pragma once
 #include "lattice.cuh"
 
@@ -21,7 +21,8 @@ struct Args {                           // mirrored field by field by geometry.p
     long long stride_b, stride_t;       // of the logits, in elements
     long long scratch_bytes, fast_edges, exact_edges, checkpoints;  // of one row, and where its parts begin
     int batch, frames, classes, blank, longest, width, chunks, tile, tile_warps, warps, keep, slots, normalize, dtype;
-    int exact, span;                    // chunks that one block of `segments` works on, alpha going on from one to the next
+    int exact;                          // whether all rows take the exact road
+    int span;                           // chunks that one block of `segments` works on, a power of two
 };
 
 // FRAGILE: the fast road cannot hold an emission of this row, or has lost something; see finish.

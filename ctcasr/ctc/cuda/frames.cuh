@@ -242,7 +242,8 @@ template <int DTYPE> CODE void score_warp(const Args& a, int row, int chunk) {
         const int c = table.classes[j];
         float values[CHUNK];
         UNROLL for (int i = 0; i < CHUNK; ++i)
-            values[i] = probability_of<DTYPE>(a, load<DTYPE>(a.logits, bases[i] + c), c, levels[i], high[i], low[i], fits);
+            values[i] = probability_of<DTYPE>(a, load<DTYPE>(a.logits, bases[i] + c), c, levels[i], high[i], low[i],
+                                              fits);
         store_eight(line + j * CHUNK, values);
     }
     if (fine && !fits) max_atomic(a.status + row, FRAGILE);
@@ -285,7 +286,8 @@ template <int DTYPE> CODE void emission_warp(const Args& a, int row, int t) {
         for (int j = lane; j < *table.distinct; j += 32) {
             const int c = table.classes[j];
             const double score = double(load<DTYPE>(a.logits, base + c)) - level - width;
-            Scratch(a, row).emissions[(long long)t * a.width + j] = emission((score - (a.prior ? a.prior[c] : 0.0)) * (1.0 / LN2));
+            const double seen = score - (a.prior ? a.prior[c] : 0.0);
+            Scratch(a, row).emissions[(long long)t * a.width + j] = emission(seen * (1.0 / LN2));
         }
     }
 }

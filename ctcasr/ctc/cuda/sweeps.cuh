@@ -222,7 +222,8 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
     now.fetch(1);
     Chain<Q, true, MANY> beta;
     beta.place(row.labels, own.columns, warp);
-    if (chunk + 1 < chunks_of(row.frames)) beta.load(mark<Q>(a, scratch, true, chunk), stride, MANY ? into_beta[EDGE_START] : EMPTY);
+    const int entering = MANY ? into_beta[EDGE_START] : EMPTY;
+    if (chunk + 1 < chunks_of(row.frames)) beta.load(mark<Q>(a, scratch, true, chunk), stride, entering);
     const auto nobody = [](int) {};
     Alphas<Q, MANY> alphas(kept);
     Reg<int> levels[2][TILES];          // exponents of the alphas, before and after the move
@@ -347,7 +348,8 @@ template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, in
             own.alpha.place(row.labels, own.columns, warp);
             if (first > 0) {
                 const Scratch scratch(a, index);
-                const int entering = MANY && warp > 0 ? edge_record(a, scratch, false, first, warp - 1)[EDGE_START] : EMPTY;
+                int entering = EMPTY;
+                if (MANY && warp > 0) entering = edge_record(a, scratch, false, first, warp - 1)[EDGE_START];
                 own.alpha.load(mark<Q>(a, scratch, false, first), 32 * a.tile_warps, entering);
             }
         }
@@ -362,7 +364,8 @@ template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, in
             if (frames >= CHUNK)
                 segment_warp<Q, MANY, true>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own, kept);
             else
-                segment_warp<Q, MANY, false>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own, kept);
+                segment_warp<Q, MANY, false>(a, row, segments[warp], index, chunk, warp, warps, counts, sums, own,
+                                             kept);
         }
         BARRIER();
         if (is_dense(a)) {

@@ -201,8 +201,8 @@ template <int Q> struct Emissions {
 };
 
 // Runs one chunk of frames, of which FULL says that all exist. `summed(i)` sees the states before the emissions of
-// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun(half)` is called when two frames
-// of a half are done. edge, record: [EDGE_WORDS].
+// frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun(half)` is called when two
+// frames of a half are done. edge, record: [EDGE_WORDS].
 template <bool FULL, int Q, bool BACKWARD, bool MANY, class Begun, class Summed, class Emitted, class Moved>
 CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, int frames, const int* edge, int* record,
                     Begun begun, Summed summed, Emitted emitted, Moved moved) {
