@@ -22,7 +22,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from plantings import HALVES, Planting, plan, trial_of
+from plantings import HALVES, SEED, Planting, plan, trial_of
 from trial import train_trial
 
 from ctcasr.diagnose import verdict
@@ -45,6 +45,8 @@ class Settings:
     first: int = option(0, "number of the first planting")
     last: int = option(10_000, "number behind the last planting")
     half: str = option("tuning", "tuning or held-out")
+    kind: str = option("", "only plantings whose kind has this in its name")
+    seed: int = option(SEED, "another draws other values, corpora and networks")
     patience: float = option(_PATIENCE_S, "seconds after which no further training begins")
     verbose: bool = option(False, "tell every check")
 
@@ -64,7 +66,9 @@ def train(settings: Settings) -> None:
     began = time.monotonic()
     folder = Path(settings.out)
     folder.mkdir(parents=True, exist_ok=True)
-    for planting in plan()[settings.first : settings.last]:
+    for planting in plan(settings.seed)[settings.first : settings.last]:
+        if settings.kind not in planting.kind:
+            continue
         path = records_path(folder, planting)
         claim = path.with_suffix(".claimed")
         if path.exists() or claim.exists():
@@ -214,7 +218,10 @@ def judge(settings: Settings) -> None:
     """Print the table of one half."""
     assert settings.half in HALVES, settings.half
     folder = Path(settings.out)
-    plantings = [planting for planting in plan() if planting.half == settings.half]
+    plantings = []
+    for planting in plan(settings.seed):
+        if planting.half == settings.half and settings.kind in planting.kind:
+            plantings.append(planting)
     rows: list[Row] = []
     for planting in plantings:
         path = records_path(folder, planting)
