@@ -25,19 +25,23 @@ from ctcasr.audit.wordnoise import TRUSTS
 
 _ALL_TEXTS = 1000  # so many are tried as a whole, of more the nearest to what was heard
 _NEAREST = 200
-_ROUNDS = 30
-_FEW = 0.1
-_OF_MANY = 20.0
+_ROUNDS = 30  # of expectation maximisation
+_FIRST_SHARE = 0.05
+# Swaps that are believed in before anything was seen, of so many lines: the share is never 0.
+_PRIOR_SWAPS = 0.1
+_PRIOR_LINES = 20.0
+_SMALLEST_SHARE = 1e-5
+_LARGEST_SHARE = 0.9
 _AS_GOOD = 2.0  # nats of the whole manifest that speak for nothing
 BONUSES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # nats that a symbol may be worth
 
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """The distinct texts of a manifest, and how many lines have each."""
+    """The distinct texts of a manifest, N of them, and how many lines have each."""
 
     texts: tuple[str, ...]
-    log_shares: NDArray[np.float64]
+    log_shares: NDArray[np.float64]  # ln n(t) [N]
 
     @staticmethod
     def of(texts: Sequence[str]) -> Texts:
@@ -56,22 +60,23 @@ class Texts:
         """Which texts are worth trying for a line; all of a small manifest."""
         if len(self.texts) <= _ALL_TEXTS:
             return list(range(len(self.texts)))
-        far = [Levenshtein.normalized_distance(text, hypothesis) for text in self.texts]
-        nearest = set(np.argsort(far, kind="stable")[:_NEAREST].tolist())
+        distances = [Levenshtein.normalized_distance(text, hypothesis) for text in self.texts]
+        nearest_first = np.argsort(distances, kind="stable")
+        nearest = set(nearest_first[:_NEAREST].tolist())
         nearest.add(self.texts.index(own))
         return sorted(nearest)
 
 
 @dataclass(frozen=True, eq=False)
 class TextTable:
-    """Nats of one recording with its own text, and with each of the others."""
+    """Nats of one recording with its own text, and with each of K others."""
 
-    own: float
+    own: float  # nats
     own_log_share: float
-    others: NDArray[np.int64]  # numbers of the texts
-    nats: NDArray[np.float64]
-    log_shares: NDArray[np.float64]
-    symbols: NDArray[np.int64]  # of the others
+    others: NDArray[np.int64]  # [K] numbers of the texts
+    nats: NDArray[np.float64]  # [K]
+    log_shares: NDArray[np.float64]  # [K]
+    symbols: NDArray[np.int64]  # [K] lengths of the others
     own_symbols: int
 
     def with_bonus(self, bonus: float) -> TextTable:
@@ -86,18 +91,21 @@ class TextTable:
 def text_table(heard: Heard, texts: Texts, spelling: Spelling) -> TextTable:
     """The table of one line."""
     near = texts.near(heard.hypothesis, heard.text)
-    nats = log_likelihoods(heard, [texts.texts[number] for number in near], spelling)
+    tried = [texts.texts[number] for number in near]
+    nats = log_likelihoods(heard, tried, spelling)
     numbers = np.array(near, dtype=np.int64)
-    symbols = np.array([len(spelling(texts.texts[number])) for number in near], dtype=np.int64)
-    own = numbers == texts.texts.index(heard.text)
+    symbols = np.array([len(spelling(text)) for text in tried], dtype=np.int64)
+    log_shares = texts.log_shares[numbers]
+    own = tried.index(heard.text)
+    is_other = np.arange(len(tried)) != own
     return TextTable(
-        own=float(nats[own][0]),
-        own_log_share=float(texts.log_shares[numbers[own]][0]),
-        others=numbers[~own],
-        nats=nats[~own],
-        log_shares=texts.log_shares[numbers[~own]],
-        symbols=symbols[~own],
-        own_symbols=int(symbols[own][0]),
+        own=float(nats[own]),
+        own_log_share=float(log_shares[own]),
+        others=numbers[is_other],
+        nats=nats[is_other],
+        log_shares=log_shares[is_other],
+        symbols=symbols[is_other],
+        own_symbols=int(symbols[own]),
     )
 
 
@@ -112,8 +120,9 @@ class TextNoise:
         """That a text is another's against that it is the line's own, of `own` nats."""
         fit_own = table.own_log_share + self.trust * own
         fit_all = np.logaddexp(fit_own, _total(table, self.trust))
+        of_itself = np.log1p(-self.swapped) + fit_own - fit_all
         of_another = np.log(self.swapped) + table.own_log_share
-        return float(of_another - np.log1p(-self.swapped) - (fit_own - fit_all))
+        return float(of_another - of_itself)
 
 
 def partners(table: TextTable, trust: float, most: int = 3) -> list[tuple[int, float]]:
@@ -130,8 +139,12 @@ def partners(table: TextTable, trust: float, most: int = 3) -> list[tuple[int, f
         return []
     scores = trust * table.nats + table.log_shares
     shares = np.exp(scores - logsumexp(scores))
-    best = np.argsort(-shares, kind="stable")[:most]
-    return [(int(table.others[place]), float(shares[place])) for place in best]
+    best_first = np.argsort(-shares, kind="stable")
+    best = []
+    for place in best_first[:most]:
+        number = int(table.others[place])
+        best.append((number, float(shares[place])))
+    return best
 
 
 def _total(table: TextTable, trust: float) -> float:
@@ -145,39 +158,48 @@ def fit_bonus(tables: Sequence[TextTable]) -> float:
     """What a symbol is worth: the least bonus under which the texts are about likeliest."""
     likelihoods = {}
     for bonus in BONUSES:
-        worth = [table.with_bonus(bonus) for table in tables]
-        own = [table.own for table in worth]
-        likelihoods[bonus] = max(_fit(worth, own, trust)[1] for trust in TRUSTS)
+        with_bonus = [table.with_bonus(bonus) for table in tables]
+        own = [table.own for table in with_bonus]
+        fits = [_fit(with_bonus, own, trust) for trust in TRUSTS]
+        likelihoods[bonus] = max(fit.log_likelihood for fit in fits)
     enough = max(likelihoods.values()) - _AS_GOOD
-    return min(bonus for bonus, likelihood in likelihoods.items() if likelihood >= enough)
+    good = [bonus for bonus, likelihood in likelihoods.items() if likelihood >= enough]
+    return min(good)
 
 
 def fit_swaps(tables: Sequence[TextTable], own: Sequence[float]) -> TextNoise:
     """The share and the trust under which the written texts are likeliest; `own` nats of each."""
-    best = TextNoise()
-    best_likelihood = -np.inf
+    best = _Fit(TextNoise(), -np.inf)
     for trust in TRUSTS:
-        noise, likelihood = _fit(tables, own, trust)
-        if likelihood > best_likelihood:
-            best = noise
-            best_likelihood = likelihood
-    return best
+        fit = _fit(tables, own, trust)
+        if fit.log_likelihood > best.log_likelihood:
+            best = fit
+    return best.noise
 
 
-def _fit(
-    tables: Sequence[TextTable], own: Sequence[float], trust: float
-) -> tuple[TextNoise, float]:
-    """The share of swaps at a trust, and the log-likelihood of the written texts."""
-    own_shares = np.array([table.own_log_share for table in tables])
-    fit_own = own_shares + trust * np.array(own)
-    all_others = np.array([_total(table, trust) for table in tables])
-    log_right = fit_own - np.logaddexp(fit_own, all_others)
-    share = 0.05
+@dataclass(frozen=True)
+class _Fit:
+    """A model of swaps, and how likely it makes what is written."""
+
+    noise: TextNoise
+    log_likelihood: float
+
+
+def _fit(tables: Sequence[TextTable], own: Sequence[float], trust: float) -> _Fit:
+    """The likeliest share of swaps at a trust."""
+    log_shares = np.array([table.own_log_share for table in tables])
+    fits_own = log_shares + trust * np.array(own)
+    fits_others = np.array([_total(table, trust) for table in tables])
+    log_right = fits_own - np.logaddexp(fits_own, fits_others)
+    share = _FIRST_SHARE
     for _ in range(_ROUNDS):
         right = np.log1p(-share) + log_right
-        other = np.log(share) + own_shares
-        posteriors = np.exp(other - np.logaddexp(right, other))
-        share = (float(posteriors.sum()) + _FEW) / (len(tables) + _OF_MANY)
-        share = min(max(share, 1e-5), 0.9)
-    likelihood = np.logaddexp(np.log1p(-share) + log_right, np.log(share) + own_shares).sum()
-    return TextNoise(share, trust), float(likelihood)
+        swapped = np.log(share) + log_shares
+        posteriors = np.exp(swapped - np.logaddexp(right, swapped))
+        swaps = float(posteriors.sum()) + _PRIOR_SWAPS
+        share = swaps / (len(tables) + _PRIOR_LINES)
+        share = min(max(share, _SMALLEST_SHARE), _LARGEST_SHARE)
+    right = np.log1p(-share) + log_right
+    swapped = np.log(share) + log_shares
+    log_likelihoods_of_lines = np.logaddexp(right, swapped)
+    return _Fit(TextNoise(share, trust), float(log_likelihoods_of_lines.sum()))
