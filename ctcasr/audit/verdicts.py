@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from ctcasr.audit.heard import Heard
 from ctcasr.audit.scorer import Spelling, log_likelihoods
-from ctcasr.audit.slots import SlotTable, Vocabulary, slots_of, tables, text_of
+from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary, slots_of, tables, text_of
 from ctcasr.audit.textnoise import (
     TextNoise,
     Texts,
@@ -38,9 +38,13 @@ _PROBABLY = 0.5  # posterior from which on a line or a word is taken for wrong
 _SUREST = 1 - 1e-9  # posterior that a word may have
 _FEWEST_CUT = 3  # characters that a cut recording lacks
 _LEAST_KEPT = 0.3  # of the text: of less it cannot be said that it is the right one
-_ROUNDS = 20
-_FEW = 0.1
-_OF_MANY = 20.0
+_ROUNDS = 20  # in which the shares of cut and silent lines are fitted
+_FIRST_SHARE = 0.01
+# Such lines that are believed in before anything was seen, of so many.
+_PRIOR_LINES = 0.1
+_PRIOR_OF = 20.0
+_SMALLEST_SHARE = 1e-5
+_LARGEST_SHARE = 0.5
 
 Progress = Callable[[int, int], None]
 
@@ -116,14 +120,20 @@ def judge(
     texts = Texts.of([line.text for line in heard])
     vocabulary = Vocabulary.of(texts.texts)
     steps = _Steps(progress, 3 * len(heard))
+
+    # Every recording against all texts: what a symbol is worth, and who has whose text.
     lines: list[_Line] = []
-    for one in heard:
-        lines.append(_Line(one, text_table(one, texts, spelling)))
+    for heard_line in heard:
+        table = text_table(heard_line, texts, spelling)
+        lines.append(_Line(heard_line, table))
         steps.take()
     spelling = Spelling(spelling.tokenizer, fit_bonus([line.texts for line in lines]))
     for line in lines:
         line.texts = line.texts.with_bonus(spelling.bonus)
-    swaps = fit_swaps([line.texts for line in lines], [line.texts.own for line in lines])
+    text_tables = [line.texts for line in lines]
+    swaps = fit_swaps(text_tables, [table.own for table in text_tables])
+
+    # Words of the lines that have their own text, before and after these were corrected.
     single = [line for line in lines if not _surely_swapped(line, swaps)]
     for line in single:
         line.context = line.written
@@ -135,10 +145,12 @@ def judge(
         steps.take()
     packed = _packed(single, vocabulary)
     noise = packed.fit()
-    _note_words(single, packed.posteriors(noise), noise, vocabulary)
+    _note_words(single, packed.posteriors(noise), vocabulary)
+
+    # Lines as a whole: a text with a wrong word is no longer taken for another's.
     prices = _Prices(noise, vocabulary, swaps.trust)
     evidence = [_evidence(line, prices, spelling) for line in lines]
-    swaps = fit_swaps([line.texts for line in lines], [one.own_nats for one in evidence])
+    swaps = fit_swaps(text_tables, [known.own_nats for known in evidence])
     verdicts = _verdicts(lines, evidence, swaps, texts, spelling.bonus)
     steps.finish()
     return Judged(tuple(verdicts), noise, swaps, spelling.bonus)
@@ -163,25 +175,29 @@ class _Steps:
 
 
 def _packed(lines: Sequence[_Line], vocabulary: Vocabulary) -> SlotArrays:
-    return SlotArrays([slot for line in lines for slot in line.slots], vocabulary)
+    """The slots of all lines, one line after the other."""
+    slots: list[SlotTable] = []
+    for line in lines:
+        slots += line.slots
+    return SlotArrays(slots, vocabulary)
 
 
-def _note_words(
-    lines: Sequence[_Line], posteriors: Posteriors, noise: WordNoise, vocabulary: Vocabulary
-) -> None:
+def _note_words(lines: Sequence[_Line], posteriors: Posteriors, vocabulary: Vocabulary) -> None:
     """Give each line the verdicts of its words."""
     row = 0
     for line in lines:
         for place, slot in enumerate(line.slots):
             another = posteriors.another[row, : len(slot.nats)]
             nothing = float(posteriors.nothing[row])
-            line.words.append(_word_verdict(place, slot, another, nothing, vocabulary))
+            verdict = _word_verdict(place, slot, another, nothing, vocabulary)
+            line.words.append(verdict)
             row += 1
 
 
 def _surely_swapped(line: _Line, swaps: TextNoise) -> bool:
-    odds = swaps.log_odds(line.texts, line.texts.own)
-    return bool(1 / (1 + np.exp(-odds)) > _SURE_SWAP)
+    log_odds = swaps.log_odds(line.texts, line.texts.own)
+    posterior = 1 / (1 + np.exp(-log_odds))
+    return bool(posterior > _SURE_SWAP)
 
 
 def _correct(line: _Line, noise: WordNoise, vocabulary: Vocabulary, spelling: Spelling) -> None:
@@ -210,21 +226,24 @@ def _best(
     slot: SlotTable, noise: WordNoise, vocabulary: Vocabulary, present: str
 ) -> tuple[str, float]:
     """The likeliest content of a slot, and what it gains over the present one."""
-    scores: dict[str, float] = {}
-    nothing = noise.trust * slot.nothing
-    scores[""] = nothing + float(
-        np.log1p(-noise.missing) if slot.gap else np.log(noise.superfluous)
-    )
-    another = np.log(noise.missing if slot.gap else noise.substituted)
+    if slot.gap:
+        log_nothing = np.log1p(-noise.missing)
+        log_another = np.log(noise.missing)
+    else:
+        log_nothing = np.log(noise.superfluous)
+        log_another = np.log(noise.substituted)
+    log_right = np.log1p(-noise.substituted - noise.superfluous)
+
+    scores = {NOTHING: float(noise.trust * slot.nothing + log_nothing)}
     for number, fit in zip(slot.words, noise.fits(slot), strict=True):
         word = vocabulary.words[number]
+        prior = log_another + vocabulary.log_shares[number]
         if word == slot.written:
-            prior = np.log1p(-noise.substituted - noise.superfluous)
-        else:
-            prior = another + vocabulary.log_shares[number]
+            prior = log_right
         scores[word] = float(fit + prior)
     best = max(scores, key=lambda word: scores[word])
-    return best, scores[best] - scores.get(present, -np.inf)
+    gain = scores[best] - scores.get(present, -np.inf)
+    return best, gain
 
 
 @dataclass(frozen=True)
@@ -252,7 +271,9 @@ class _Prices:
         """Log prior of the changes that were made to a line."""
         noise = self.noise
         price = 0.0
-        for written, believed in zip(line.written, line.context, strict=bool(line.context)):
+        if not line.context:  # its words were not judged, so none was changed
+            return price
+        for written, believed in zip(line.written, line.context, strict=True):
             if written == believed:
                 continue
             if not believed:
@@ -304,7 +325,8 @@ def _log_all_right(words: Sequence[WordVerdict]) -> float:
     """ln P(no word is wrong), of words that are wrong independently of each other."""
     total = 0.0
     for word in words:
-        total += math.log1p(-min(word.wrong, _SUREST))
+        wrong = min(word.wrong, _SUREST)
+        total += math.log1p(-wrong)
     return total
 
 
@@ -331,13 +353,19 @@ def _word_verdict(
     """The verdict on one slot, of posteriors of its candidates and of nothing."""
     of_words = float(another.sum())
     kind = MISSING if slot.gap else SUBSTITUTED
-    suggestion = ""
+    suggestion = NOTHING
     if not slot.gap and nothing > of_words:
         kind = SUPERFLUOUS
     elif len(another):
-        suggestion = vocabulary.words[slot.words[int(np.argmax(another))]]
-    wrong = min(of_words + nothing, 1.0)
-    return WordVerdict(place // 2, slot.written, wrong, kind, suggestion)
+        likeliest = slot.words[int(np.argmax(another))]
+        suggestion = vocabulary.words[likeliest]
+    return WordVerdict(
+        place=place // 2,
+        written=slot.written,
+        wrong=min(of_words + nothing, 1.0),
+        kind=kind,
+        suggestion=suggestion,
+    )
 
 
 def _verdicts(
@@ -348,22 +376,23 @@ def _verdicts(
     bonus: float,
 ) -> list[LineVerdict]:
     """Verdicts, with the shares of cut and silent lines fitted to all."""
-    cut = 0.01
-    silent = 0.01
+    cut_share = _FIRST_SHARE
+    silent_share = _FIRST_SHARE
     posteriors: list[dict[str, float]] = []
     for _ in range(_ROUNDS):
         posteriors = []
         for line, known in zip(lines, evidence, strict=True):
-            posteriors.append(_kinds(line, known, swaps, cut, silent))
-        cut = _share([kinds[CUT] for kinds in posteriors])
-        silent = _share([kinds[NO_SPEECH] for kinds in posteriors])
+            kinds = _kinds(line, known, swaps, cut_share, silent_share)
+            posteriors.append(kinds)
+        cut_share = _share([kinds[CUT] for kinds in posteriors])
+        silent_share = _share([kinds[NO_SPEECH] for kinds in posteriors])
     verdicts = []
     for line, known, kinds in zip(lines, evidence, posteriors, strict=True):
-        found = partners(line.texts, swaps.trust)
         partner = ""
         partner_share = 0.0
-        if found:
-            number, partner_share = found[0]
+        best_partners = partners(line.texts, swaps.trust, most=1)
+        if best_partners:
+            number, partner_share = best_partners[0]
             partner = texts.texts[number]
         symbols = line.texts.own_symbols
         nats = line.texts.own - bonus * symbols
@@ -394,30 +423,43 @@ def _suggestion(kinds: Mapping[str, float], known: _Evidence, partner: str) -> s
 
 
 def _kinds(
-    line: _Line, known: _Evidence, swaps: TextNoise, cut: float, silent: float
+    line: _Line, known: _Evidence, swaps: TextNoise, cut_share: float, silent_share: float
 ) -> dict[str, float]:
     """Posteriors of the kinds of a line; its own text has weight 1 in all its ways."""
-    right = float(np.exp(known.log_right))
-    weights = {
+    fit_of_silence = swaps.trust * (known.silent_nats - known.own_nats)
+    log_weights = {
         RIGHT: known.log_right,
         SWAPPED: swaps.log_odds(line.texts, known.own_nats),
         CUT: -np.inf,
-        NO_SPEECH: np.log(silent) + swaps.trust * (known.silent_nats - known.own_nats),
+        NO_SPEECH: np.log(silent_share) + fit_of_silence,
     }
     if len(known.part_nats):
         fits = swaps.trust * (known.part_nats - known.own_nats)
-        weights[CUT] = np.log(cut / len(fits)) + logsumexp(fits)
+        share_of_each = cut_share / len(fits)
+        log_weights[CUT] = np.log(share_of_each) + logsumexp(fits)
+    for kind, share in _kinds_of_words(known).items():
+        log_weights[kind] = float(np.log(share)) if share > 0 else -np.inf
+    log_total = logsumexp(list(log_weights.values()))
+    posteriors = {}
+    for kind in KINDS:
+        posteriors[kind] = float(np.exp(log_weights[kind] - log_total))
+    return posteriors
+
+
+def _kinds_of_words(known: _Evidence) -> dict[str, float]:
+    """How the probability that some word is wrong is shared among the kinds of wrong words."""
     by_kind = dict.fromkeys((SUBSTITUTED, MISSING, SUPERFLUOUS), 0.0)
     for word in known.words:
         by_kind[word.kind] += word.wrong
     total = sum(by_kind.values())
-    for kind, mass in by_kind.items():
-        share = (1 - right) * mass / total if total > 0 else 0.0
-        weights[kind] = float(np.log(share)) if share > 0 else -np.inf
-    sum_of_all = logsumexp(list(weights.values()))
-    return {kind: float(np.exp(weights[kind] - sum_of_all)) for kind in KINDS}
+    if total <= 0:
+        return by_kind
+    any_wrong = 1 - float(np.exp(known.log_right))
+    return {kind: any_wrong * mass / total for kind, mass in by_kind.items()}
 
 
 def _share(posteriors: Sequence[float]) -> float:
-    share = (sum(posteriors) + _FEW) / (len(posteriors) + _OF_MANY)
-    return min(max(share, 1e-5), 0.5)
+    """Mean posterior, drawn a little towards few such lines; never 0 nor more than half."""
+    lines = sum(posteriors) + _PRIOR_LINES
+    share = lines / (len(posteriors) + _PRIOR_OF)
+    return min(max(share, _SMALLEST_SHARE), _LARGEST_SHARE)
