@@ -14,20 +14,45 @@ from ctcasr.run_cli import run_cli
 
 # Each command is the module of its name in ctcasr/commands, with add_arguments(parser) and
 # run(arguments) -> exit status.
-COMMANDS = {
-    "prepare": "a corpus to manifests: grid, librispeech, csv, scenes, pack, segment and others",
-    "doctor": "what is wrong with a corpus before training, and a page about a run after it",
-    "audit": "which transcripts are wrong, and in what way",
-    "train": "run a recipe",
-    "runs": "a page that compares all runs below a folder",
-    "transcribe": "write what is said in sound files",
-    "evaluate": "error rates (or accuracy) of a checkpoint on a manifest",
-    "enhance": "take the noise out of a sound file, or of every one in a folder",
-    "compare": "which of several systems is better? on result files of any scorer",
-    "score-enhanced": "is enhanced speech understood better? on anybody's files",
-    "card": "the system card: size, multiply-adds, latency, memory, training",
-    "export": "a recogniser or a classifier for another runtime, run there and measured",
-    "tensorboard": "write the records of a run as TensorBoard event files",
+GROUPS = {
+    "recordings": {
+        "prepare": "a corpus to manifests: grid, librispeech, csv, scenes, pack, segment, others",
+        "doctor": "what is wrong with a corpus before training; a page about a run after it",
+        "audit": "which transcripts are wrong, and in what way",
+    },
+    "training": {
+        "train": "run a recipe",
+        "runs": "a page that compares all runs below a folder",
+        "tensorboard": "write the records of a run as TensorBoard event files",
+    },
+    "what was trained": {
+        "transcribe": "write what is said in sound files: text, subtitles, times of words",
+        "evaluate": "error rates (or accuracy) of a checkpoint on a manifest",
+        "enhance": "take the noise out of a sound file, or of every one in a folder",
+        "export": "a recogniser or a classifier for another runtime, run there and measured",
+        "card": "the system card: size, multiply-adds, latency, memory, training",
+    },
+    "which is better": {
+        "compare": "which of several systems is better? on result files of any scorer",
+        "score-enhanced": "is enhanced speech understood better? on anybody's files",
+    },
+}
+COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
+EXAMPLES = {
+    "prepare": "prepare grid ~/grid --out data/grid",
+    "doctor": "doctor train.jsonl --against valid.jsonl",
+    "audit": "audit train.jsonl --budget 15m --out audit",
+    "train": "train recognise --train train.jsonl --valid valid.jsonl --out runs/mine --budget 30m",
+    "runs": "runs runs",
+    "tensorboard": "tensorboard runs/mine",
+    "transcribe": "transcribe runs/mine/best.pt talk.flac --out talk.srt",
+    "evaluate": "evaluate runs/mine/best.pt valid.jsonl --out runs/mine/valid --beam 16",
+    "enhance": "enhance runs/enhancer/best.pt noisy.wav clean.wav",
+    "export": "export runs/mine/best.pt --to onnx --out runs/mine/onnx",
+    "card": "card runs/mine/best.pt",
+    "compare": "compare runs/a/valid/hypotheses.jsonl runs/b/valid/hypotheses.jsonl --out ab",
+    "score-enhanced": "score-enhanced scenes.jsonl --enhanced enhanced "
+    "--recogniser runs/mine/best.pt --out scores",
 }
 HAND_ON = ("train", "prepare")  # what stands behind their NAME is for the recipe or the corpus
 
@@ -50,18 +75,83 @@ def load_command(name: str) -> ModuleType:
     return importlib.import_module("ctcasr.commands." + name.replace("-", "_"))
 
 
-def _run(chosen: str | None, words: list[str]) -> int:
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser of `ctcasr`; only a command that is chosen is loaded and has flags.
+
+    Example:
+        >>> build_parser("runs").parse_args(["runs", "here"]).folder.name
+        'here'
+    """
     parser = argparse.ArgumentParser(
         prog="ctcasr",
-        description="Train CTC speech recognisers and understand what the training does.",
+        description="Train CTC speech recognisers and understand what the training does.\n"
+        + _listed_commands(),
+        epilog="ctcasr COMMAND --help tells more, with an example.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     version = f"ctcasr {installed_version()}"
     parser.add_argument("--version", action="version", version=version)
+    parser.add_argument(
+        "--completion",
+        action=_PrintCompletion,
+        choices=("bash", "zsh"),
+        help="print a script by which the shell completes commands and flags with Tab",
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in [chosen] if chosen else COMMANDS:
-        command = commands.add_parser(name, help=COMMANDS[name])
+        command = commands.add_parser(name, description=_sentence(COMMANDS[name]))
         if chosen:
             load_command(name).add_arguments(command)
+            command.formatter_class = argparse.RawDescriptionHelpFormatter
+            before = f"{command.epilog}\n\n" if command.epilog else ""
+            command.epilog = f"{before}example:\n  ctcasr {EXAMPLES[name]}"
+    return parser
+
+
+class _PrintCompletion(argparse.Action):
+    """Prints the script and ends, as --version does."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: object, values: object, *_: object
+    ) -> None:
+        from ctcasr.commands.completion import completion_script
+        from ctcasr.commands.prepare import CORPORA
+
+        recipes = load_command("train")
+        parsers: dict[str, argparse.ArgumentParser] = {}
+        for name in COMMANDS:
+            parsers[name] = argparse.ArgumentParser()
+            load_command(name).add_arguments(parsers[name])
+        for name in recipes.recipe_names():
+            if settings := getattr(recipes.load_recipe(name), "Settings", None):
+                parsers[f"train {name}"] = _settings_parser(settings)
+        names = {"train": recipes.recipe_names(), "prepare": list(CORPORA)}
+        print(completion_script(str(values), parsers, names), end="")
+        parser.exit()
+
+
+def _settings_parser(settings: type) -> argparse.ArgumentParser:
+    from ctcasr.train.settings import settings_parser
+
+    return settings_parser(settings)
+
+
+def _listed_commands() -> str:
+    """All commands under the headings of their groups."""
+    lines = []
+    for heading, commands in GROUPS.items():
+        lines += ["", f"{heading}:"]
+        lines += [f"  {name:15s} {text}" for name, text in commands.items()]
+    return "\n".join(lines)
+
+
+def _sentence(text: str) -> str:
+    """The text, as a sentence."""
+    return text[0].upper() + text[1:] + ("" if text.endswith("?") else ".")
+
+
+def _run(chosen: str | None, words: list[str]) -> int:
+    parser = build_parser(chosen)
     if chosen in HAND_ON:
         arguments = parser.parse_args(words[:2])
         arguments.flags = words[2:]

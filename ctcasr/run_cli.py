@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from ctcasr.train import RunSettings, World
     from ctcasr.train.parts import Parts
 
-FAILED = 1  # the exit statuses; 2 is argparse's, for flags that do not exist
+# The exit statuses, which docs/cli.md explains.
+DONE = 0
+FAILED = 1
+WRONG_CALL = 2  # argparse's, for flags that do not exist
 INTERRUPTED = 130  # as shells say of a program that Ctrl-C has ended
 PIPE_CLOSED = 141  # as shells say of a program whose reader has gone: `... | head`
 
@@ -30,17 +33,17 @@ def run_cli(work: Callable[[], int | None]) -> int:
     """
     allow_any_text()
     try:
-        status = work() or 0
+        status = work() or DONE
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
         return INTERRUPTED
-    except (ValueError, OSError, ImportError, RuntimeError) as error:
+    except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return PIPE_CLOSED
         if os.environ.get("CTCASR_TRACEBACK"):
             raise
-        print(f"ctcasr: {error}", file=sys.stderr)
+        print(f"ctcasr: {str(error) or 'out of memory'}", file=sys.stderr)
         return FAILED
 
 

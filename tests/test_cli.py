@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ctcasr.cli import COMMANDS, load_command, main
+from ctcasr.cli import COMMANDS, EXAMPLES, GROUPS, HAND_ON, build_parser, load_command, main
+from ctcasr.run_cli import DONE, FAILED, INTERRUPTED, PIPE_CLOSED, WRONG_CALL
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,7 +23,7 @@ def test_every_command_is_a_module_with_arguments_and_a_run(name: str) -> None:
 
 
 def test_every_module_is_a_command_or_shared_by_some() -> None:
-    shared = {"__init__", "decoder_flags", "progress"}
+    shared = {"__init__", "completion", "decoder_flags", "progress"}
     modules = {path.stem for path in (ROOT / "ctcasr" / "commands").glob("*.py")} - shared
     assert modules == {name.replace("-", "_") for name in COMMANDS}
 
@@ -71,3 +73,41 @@ def test_help_loads_nothing_heavy(words: list[str]) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_help_lists_every_command_under_a_heading(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"\n  {name} " not in text] == []
+    assert [heading for heading in GROUPS if f"\n{heading}:\n" not in text] == []
+    assert max(len(line) for line in text.splitlines()) <= 100
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_of_a_command_is_a_call_of_it(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    assert f"ctcasr {EXAMPLES[name]}" in capsys.readouterr().out
+    words = shlex.split(EXAMPLES[name])
+    if name in HAND_ON:
+        words = words[:2]
+    assert build_parser(name).parse_args(words).command == name
+
+
+def test_completion_knows_the_flags_of_commands_and_recipes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--completion", "bash"])
+    assert stop.value.code == 0
+    script = capsys.readouterr().out
+    assert "--cue-words" in script and '"train recognise")' in script and "--dev-share" in script
+
+
+def test_the_document_has_every_exit_status() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    statuses = {int(status) for status in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    assert statuses == {DONE, FAILED, WRONG_CALL, INTERRUPTED, PIPE_CLOSED}

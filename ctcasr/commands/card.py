@@ -26,21 +26,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="own",
         help="count multiply-adds as another tool does",
     )
-    parser.add_argument(
+    measured = parser.add_argument_group("what is measured")
+    measured.add_argument(
         "--clip-s", type=float, default=3.0, help="seconds of the clip (default: 3)"
     )
-    parser.add_argument("--samples", type=int, help="samples of the clip, instead of seconds")
-    parser.add_argument("--frames", type=int, help="frames of video (default: 25 a second)")
-    parser.add_argument(
+    measured.add_argument("--samples", type=int, help="samples of the clip, instead of seconds")
+    measured.add_argument("--frames", type=int, help="frames of video (default: 25 a second)")
+    measured.add_argument(
         "--runs", type=int, default=20, help="timed runs (default: 20, at most 20 s)"
     )
-    parser.add_argument("--threads", type=int, default=1, help="threads on a CPU (default: 1)")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument(
+    measured.add_argument("--threads", type=int, default=1, help="threads on a CPU (default: 1)")
+    measured.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    told = parser.add_argument_group("what is told besides")
+    told.add_argument(
         "--run", metavar="DIR", type=Path, help="run directory (default: that of the checkpoint)"
     )
-    parser.add_argument("--team", default="")
-    parser.add_argument("--contact", default="")
+    told.add_argument("--team", default="", help="who answers for it")
+    told.add_argument("--contact", default="", help="and where")
 
 
 def run(arguments: argparse.Namespace) -> int:

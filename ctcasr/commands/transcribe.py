@@ -55,13 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"hear each file as one (default: what lasts {LONG_S:g} s or more is cut where speech "
         "pauses, which bounds memory and is what networks know that were trained on short clips)",
     )
-    parser.add_argument(
+    form = parser.add_argument_group("what is written")
+    form.add_argument(
         "--cue-words",
         type=int,
         metavar="N",
         help="at most N words in a subtitle (1: every word has its own)",
     )
-    parser.add_argument(
+    form.add_argument(
         "--nbest",
         type=int,
         default=1,

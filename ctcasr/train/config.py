@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,46 @@ from ctcasr.ctc.backends import BackendChoice
 
 SCHEDULES = ("onecycle", "cosine", "linear", "exponential", "plateau", "drop", "constant", "range")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}  # of the units of a time budget
+
+# The flags that --help tells first, and the headings of those that are rarely touched; a recipe's
+# own flags stand between.
+USUAL = (
+    "train",
+    "valid",
+    "out",
+    "net",
+    "text",
+    "budget",
+    "epochs",
+    "batch_size",
+    "lr",
+    "resume",
+    "overwrite",
+    "device",
+    "seed",
+)
+RARE = {
+    "optimiser and learning rate": (
+        "optimiser",
+        "weight_decay",
+        "schedule",
+        "warmup",
+        "floor",
+        "decay",
+        "decay_after",
+        "clip",
+        "accumulate",
+    ),
+    "checks, and when to stop": (
+        "check_every",
+        "check_share",
+        "patience",
+        "skips",
+        "unreadable",
+    ),
+    "files of the run": ("init", "auto_resume", "save_every_s", "log_every"),
+    "the machine": ("workers", "bf16", "ctc_backend"),
+}
 
 
 def option(default: Any, text: str) -> Any:
@@ -92,11 +133,12 @@ class TrainConfig:
             return None
         number, unit = self.budget[:-1], _SECONDS.get(self.budget[-1])
         try:
-            return float(self.budget) if unit is None else float(number) * unit
+            seconds = float(self.budget) if unit is None else float(number) * unit
         except ValueError:
-            raise ValueError(
-                f"budget: expected a time as 90s, 30m or 8h; got {self.budget!r}"
-            ) from None
+            seconds = math.nan
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"budget: expected a time as 90s, 30m or 8h; got {self.budget!r}")
+        return seconds
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ import argparse
 import dataclasses
 import difflib
 import json
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ctcasr.kernels.atomic import write_text
+from ctcasr.train.config import RARE, USUAL
 
 S = TypeVar("S")
 
@@ -26,14 +28,7 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
         >>> parse(TrainConfig, ["--epochs", "3", "--schedule", "cosine"]).epochs
         3
     """
-    description = (kind.__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser(prog=prog, description=description, allow_abbrev=False)
-    parser.add_argument(
-        "--from", dest="from_", metavar="SETTINGS.TOML", help="read settings from this file first"
-    )
-    hints = get_type_hints(kind)
-    for entry in _fields(kind):
-        _add_flag(parser, entry, hints[entry.name])
+    parser = settings_parser(kind, prog)
     given = vars(parser.parse_args(argv))
     source = given.pop("from_")
     values: dict[str, Any] = {}
@@ -53,6 +48,64 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     return kind(**values)
 
 
+def settings_parser(kind: type[Any], prog: str | None = None) -> argparse.ArgumentParser:
+    """The flags of dataclass `kind`: the usual ones first, then its own, then the others by theme.
+
+    At the end stands an example: the command in the docstring of its module (`python ...`).
+
+    Example:
+        >>> from ctcasr.train.config import TrainConfig
+        >>> text = settings_parser(TrainConfig).format_help()
+        >>> text.index("--epochs") < text.index("--weight-decay")
+        True
+    """
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        usage=" ".join(["%(prog)s", *_required_flags(kind), "[FLAGS]"]),
+        description=(kind.__doc__ or "").partition("\n")[0],
+        epilog=_example_of(kind),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    hints = get_type_hints(kind)
+    by_name = {entry.name: entry for entry in _fields(kind)}
+    elsewhere = {*USUAL, *(name for names in RARE.values() for name in names)}
+    own = tuple(name for name in by_name if name not in elsewhere)
+    for heading, names in {"usual": USUAL, "of this recipe": own, **RARE}.items():
+        group = parser.add_argument_group(heading)
+        for name in names:
+            if name in by_name:
+                _add_flag(group, by_name[name], hints[name])
+        if names is USUAL:
+            group.add_argument(
+                "--from",
+                dest="from_",
+                metavar="SETTINGS.TOML",
+                help="read settings from this file first",
+            )
+    return parser
+
+
+def _required_flags(kind: type[Any]) -> list[str]:
+    """Flags without a default, as usage shows them."""
+    required = [entry.name for entry in _fields(kind) if entry.default is dataclasses.MISSING]
+    return [f"{flag_of(name)} {name.upper()}" for name in required]
+
+
+def _example_of(kind: type[Any]) -> str | None:
+    """The first command in the docstring of the module that defines the settings."""
+    text = sys.modules[kind.__module__].__doc__ or ""
+    command: list[str] = []
+    for line in text.splitlines():
+        if command or line.startswith(("python ", "torchrun ")):
+            command.append(line)
+            if not line.endswith("\\"):
+                break
+    if not command:
+        return None
+    return "example:\n" + "\n".join(f"  {line}" for line in command)
+
+
 def flag_of(name: str) -> str:
     """The flag of a setting.
 
@@ -67,7 +120,7 @@ def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(kind)
 
 
-def _add_flag(parser: argparse.ArgumentParser, entry: dataclasses.Field[Any], kind: Any) -> None:
+def _add_flag(parser: argparse._ActionsContainer, entry: dataclasses.Field[Any], kind: Any) -> None:
     """The flag of one field; without it, the value stays that of the file or the default."""
     text = entry.metadata.get("help", "")
     if entry.default is not dataclasses.MISSING and entry.default != "":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.train import TrainConfig, option, parse, to_toml
-from ctcasr.train.settings import check
+from ctcasr.train import RunSettings, TrainConfig, option, parse, required, to_toml
+from ctcasr.train.config import RARE, USUAL
+from ctcasr.train.settings import check, settings_parser
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,14 @@ class Settings:
     rate: float = option(0.5, "how fast")
     name: str = option("x", "what")
     masks: bool = option(True, "whether")
+
+
+@dataclass(frozen=True)
+class RecipeSettings(RunSettings):
+    """Settings of a recipe."""
+
+    needed: str = required("what to learn from")
+    rate: float = option(0.5, "how fast")
 
 
 def test_defaults_then_file_then_flags(tmp_path: Path) -> None:
@@ -153,3 +163,26 @@ def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
     config = TrainConfig(lr=1e-6, budget="8h", warmup=1, schedule="cosine", clip=0.0)
     (tmp_path / "s.toml").write_text(to_toml(config), encoding="utf-8")
     assert parse(TrainConfig, ["--from", str(tmp_path / "s.toml")]) == config
+
+
+def test_help_tells_what_is_usual_first_then_the_recipes_own_and_ends_with_an_example() -> None:
+    text = settings_parser(RecipeSettings, "mine").format_help()
+    flags = ["--out", "--epochs", "--from", "--rate", "--weight-decay", "--workers"]
+    places = [text.index(f"\n  {flag}") for flag in flags]
+    assert places == sorted(places)
+    assert text.startswith("usage: mine --needed NEEDED [FLAGS]")
+    headings = ["usual:", "of this recipe:", "optimiser and learning rate:", "the machine:"]
+    assert all(f"\n{heading}\n" in text for heading in headings)
+
+
+def test_every_flag_has_one_heading() -> None:
+    headed = [*USUAL, *(name for names in RARE.values() for name in names)]
+    assert len(set(headed)) == len(headed)
+    assert {entry.name for entry in fields(RunSettings)} <= set(headed)
+
+
+def test_the_example_is_the_command_of_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules[__name__]
+    monkeypatch.setattr(module, "__doc__", "A recipe.\n\npython a.py --x \\\n    --y\n\nmore")
+    text = settings_parser(RecipeSettings).format_help()
+    assert text.endswith("example:\n  python a.py --x \\\n      --y\n")
