@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -68,6 +69,29 @@ def test_prior_and_raw_scores(normalize):
     compare(logits, ctc_batch)
 
 
+def test_a_prior_on_the_device_stays_there():
+    logits, on_host = draw(2, 8, 200, 20, 40, prior=torch.randn(20).log_softmax(0))
+    there = dataclasses.replace(on_host, prior=on_host.prior.cuda())
+    first = forward_backward(logits, on_host, True)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        second = forward_backward(logits, there, True)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+def test_rows_that_do_not_fit_leave_their_neighbours_alone():
+    logits, ctc_batch = draw(17, 4, 300, 38, 100)
+    sound = forward_backward(logits, ctc_batch, True)
+    logits[1] *= 40
+    mixed = forward_backward(logits, ctc_batch, True)
+    for row in (0, 2, 3):
+        assert torch.equal(mixed.nll[row], sound.nll[row])
+        assert torch.equal(mixed.grad[row], sound.grad[row])
+    compare(logits, ctc_batch)
+
+
 def test_many_frames():
     logits, ctc_batch = draw(3, 2, 20000, 12, 100)
     compare(logits, ctc_batch, 5e-6)
@@ -84,7 +108,7 @@ def test_half_precision_logits_are_computed_in_float32(dtype):
 def test_same_bits_twice():
     logits, ctc_batch = draw(5, 64, 1000, 38, 200)
     first = forward_backward(logits, ctc_batch, True)
-    for _ in range(5):
+    for _ in range(100):
         again = forward_backward(logits, ctc_batch, True)
         assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
 
