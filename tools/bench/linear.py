@@ -17,7 +17,8 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,15 @@ from ctc import CLEAR, Shape, processor, resident_bytes
 from ctcasr.ctc import ctc_loss, ctc_loss_linear
 
 SHAPES = ("32,400,500,60", "16,2000,5000,200", "8,1500,32000,120")
+COLUMNS = (
+    "(B, T, C, S)",
+    "",
+    "s",
+    "times plain",
+    "difference",
+    "extra MiB",
+    "without gradients",
+)
 WARM_UP = Shape(2, 20, 300, 3)
 MIB = 2**20
 
@@ -40,23 +50,33 @@ class Problem(NamedTuple):
     """Leaves that want gradients, and what is said in each row."""
 
     leaves: tuple[Tensor, Tensor, Tensor]  # hidden [B, T, D], weight [C, D], bias [C]
-    targets: Tensor
-    frames: list[int]
-    labels: list[int]
+    targets: Tensor  # [B, S]
+    frames: list[int]  # [B]
+    labels: list[int]  # [B]
 
     @staticmethod
     def random(shape: Shape, width: int) -> Problem:
-        """Of noise."""
+        """Of noise; full rows of `width` inputs a frame."""
+        rows = shape.batch
         generator = torch.Generator().manual_seed(0)
-        hidden = torch.randn(shape.batch, shape.frames, width, generator=generator)
+        hidden = torch.randn(rows, shape.frames, width, generator=generator)
         weight = torch.randn(shape.classes, width, generator=generator) / width**0.5
-        size = (shape.batch, shape.labels)
-        targets = torch.randint(1, shape.classes, size, generator=generator)
-        leaves = (hidden, weight, torch.zeros(shape.classes))
+        bias = torch.zeros(shape.classes)
+        targets = torch.randint(
+            low=1,
+            high=shape.classes,
+            size=(rows, shape.labels),
+            generator=generator,
+        )
+        leaves = (hidden, weight, bias)
         for leaf in leaves:
             leaf.requires_grad_()
-        rows = shape.batch
-        return Problem(leaves, targets, [shape.frames] * rows, [shape.labels] * rows)
+        return Problem(
+            leaves,
+            targets,
+            frames=[shape.frames] * rows,
+            labels=[shape.labels] * rows,
+        )
 
     def forget(self) -> None:
         """No gradients any more."""
@@ -72,7 +92,13 @@ def plain(problem: Problem) -> Tensor:
     """Projection, then the loss of the logits."""
     hidden, weight, bias = problem.leaves
     logits = F.linear(hidden, weight, bias)
-    loss = ctc_loss(logits, problem.targets, problem.frames, problem.labels, reduction="sum")
+    loss = ctc_loss(
+        logits,
+        problem.targets,
+        problem.frames,
+        problem.labels,
+        reduction="sum",
+    )
     loss.backward()
     return loss.detach()
 
@@ -80,7 +106,11 @@ def plain(problem: Problem) -> Tensor:
 def linear(problem: Problem) -> Tensor:
     """All in one."""
     loss = ctc_loss_linear(
-        *problem.leaves, problem.targets, problem.frames, problem.labels, reduction="sum"
+        *problem.leaves,
+        problem.targets,
+        problem.frames,
+        problem.labels,
+        reduction="sum",
     )
     loss.backward()
     return loss.detach()
@@ -91,20 +121,38 @@ CLOCKS: dict[str, Callable[[], float]] = {
     "wall": time.perf_counter,
     "processor": time.process_time,
 }
-WAYS: dict[str, Callable[[Problem], Tensor]] = {"plain": plain, "linear": linear}
+WAYS: dict[str, Callable[[Problem], Tensor]] = {
+    "plain": plain,
+    "linear": linear,
+}
 
 
-def peak_bytes(name: str, shape: Shape, width: int, threads: int) -> tuple[float, float]:
-    """Extra memory at the highest point of one call, and what of it are the gradients."""
+class Memory(NamedTuple):
+    """Bytes beyond what was there before a call, at its highest point."""
+
+    extra: float
+    gradients: float  # of these, what either way has to give
+
+
+def memory_of(name: str, shape: Shape, width: int, threads: int) -> Memory:
+    """Of one call, in a process of its own: what was freed before would be reused unseen."""
+    wanted = (name, shape, width, threads)
+    with multiprocessing.get_context("spawn").Pool(1) as fresh_process:
+        return fresh_process.apply(peak_bytes, wanted)
+
+
+def peak_bytes(name: str, shape: Shape, width: int, threads: int) -> Memory:
+    """Memory of one call in this process."""
+    run = WAYS[name]
     torch.set_num_threads(threads)
-    WAYS[name](Problem.random(WARM_UP, width))
+    run(Problem.random(WARM_UP, width))
     problem = Problem.random(shape, width)
     before = resident_bytes("VmRSS")
     CLEAR.write_text("5")  # resets the high-water mark
-    WAYS[name](problem)
-    extra = resident_bytes("VmHWM") - before
+    run(problem)
+    highest = resident_bytes("VmHWM")
     gradients = sum(gradient.nbytes for gradient in problem.gradients())
-    return float(extra), float(gradients)
+    return Memory(extra=float(highest - before), gradients=float(gradients))
 
 
 def seconds_of(name: str, problem: Problem, clock: Callable[[], float]) -> float:
@@ -119,13 +167,15 @@ def difference(problem: Problem) -> float:
     """The largest difference of gradients, relative to the largest of each leaf."""
     problem.forget()
     plain(problem)
-    wanted = [gradient.clone() for gradient in problem.gradients()]
+    truth = [gradient.clone() for gradient in problem.gradients()]
     problem.forget()
     linear(problem)
-    worst = 0.0
-    for one, other in zip(wanted, problem.gradients(), strict=True):
-        worst = max(worst, float((one - other).abs().max() / one.abs().max()))
-    return worst
+    largest = 0.0
+    for expected, computed in zip(truth, problem.gradients(), strict=True):
+        error = (expected - computed).abs().max()
+        relative = error / expected.abs().max()
+        largest = max(largest, float(relative))
+    return largest
 
 
 def measure(shape: Shape, arguments: argparse.Namespace) -> list[list[str]]:
@@ -133,21 +183,29 @@ def measure(shape: Shape, arguments: argparse.Namespace) -> list[list[str]]:
     names = [arguments.only] if arguments.only else list(WAYS)
     problem = Problem.random(shape, arguments.width)
     clock = CLOCKS[arguments.clock]
+    runs = {}
     for name in names:
         seconds_of(name, problem, clock)  # compiles, allocates
-    ways = {name: lambda name=name: seconds_of(name, problem, clock) for name in names}
-    seconds = interleaved(ways, arguments.pairs)
+        runs[name] = partial(seconds_of, name, problem, clock)
+    seconds = interleaved(runs, arguments.pairs)
     rows = []
     for name in names:
-        with multiprocessing.get_context("spawn").Pool(1) as fresh:
-            wanted = (name, shape, arguments.width, arguments.threads)
-            extra, gradients = fresh.apply(peak_bytes, wanted)
-        compared = ["", ""]
+        memory = memory_of(name, shape, arguments.width, arguments.threads)
+        times_plain = ""
+        relative_error = ""
         if name == "linear" and len(names) == len(WAYS):
-            times = ratio(seconds["linear"], seconds["plain"])
-            compared = [str(times), f"{difference(problem):.0e}"]
-        cells = [str(tuple(shape)), name, f"{statistics.median(seconds[name]):.2f}", *compared]
-        rows.append([*cells, f"{extra / MIB:.0f}", f"{(extra - gradients) / MIB:.0f}"])
+            times_plain = str(ratio(seconds["linear"], seconds["plain"]))
+            relative_error = f"{difference(problem):.0e}"
+        cells = [
+            str(tuple(shape)),
+            name,
+            f"{statistics.median(seconds[name]):.2f}",
+            times_plain,
+            relative_error,
+            f"{memory.extra / MIB:.0f}",
+            f"{(memory.extra - memory.gradients) / MIB:.0f}",
+        ]
+        rows.append(cells)
     return rows
 
 
@@ -165,16 +223,22 @@ def main() -> None:
     parser.add_argument("--markdown", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    head = ["(B, T, C, S)", "", "s", "times plain", "difference"]
-    head += ["extra MiB", "without gradients"]
     load = os.getloadavg()[0]
     print(f"{processor()}, {arguments.threads} threads, load {load:.1f}, D = {arguments.width}\n")
     if arguments.markdown:
-        print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+        print_cells(COLUMNS, markdown=True)
+        print("|" + "---|" * len(COLUMNS))
     for text in arguments.shapes:
         for cells in measure(Shape.parse(text), arguments):
-            row = f"| {' | '.join(cells)} |" if arguments.markdown else "  ".join(cells)
-            print(row, flush=True)
+            print_cells(cells, arguments.markdown)
+
+
+def print_cells(cells: Sequence[str], markdown: bool) -> None:
+    """A row of the table."""
+    if markdown:
+        print("| " + " | ".join(cells) + " |", flush=True)
+    else:
+        print("  ".join(cells), flush=True)
 
 
 if __name__ == "__main__":
