@@ -36,9 +36,36 @@ from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.text import Tokenizer, make_tokenizer
 from tools.study.mislabel import Shares, Truth, plant
 
+BINS = ((0.0, 0.1), (0.1, 0.5), (0.5, 0.8), (0.8, 0.95), (0.95, 1.01))  # of posteriors
+
 
 def main() -> None:
     """Plant, audit, score; a line of JSON."""
+    arguments = parsed()
+    shares = Shares(**{name: getattr(arguments, name) for name in asdict(Shares())})
+    lines = read_manifest(arguments.manifest).utterances
+    planted, truths = plant(lines, shares, arguments.seed)
+    begun_s = time.process_time()
+    fitted, tokenizer = heard_by(arguments, planted)
+    heard_s = time.process_time()
+    judged = judge(fitted.heard, Spelling(tokenizer))
+    judged_s = time.process_time()
+    scores = score(judged, fitted, truths)
+    planted_shares = {name: value for name, value in asdict(shares).items() if value}
+    line = {
+        "manifest": Path(arguments.manifest).parent.name,
+        **planted_shares,
+        "seed": arguments.seed,
+        "epochs": arguments.epochs,
+        "trained_s": round(heard_s - begun_s),
+        "judged_s": round(judged_s - heard_s),
+        **scores,
+    }
+    print(json.dumps(line), flush=True)
+
+
+def parsed() -> argparse.Namespace:
+    """The flags."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("manifest")
     for name in asdict(Shares()):
@@ -51,45 +78,33 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="a recogniser that did not learn the manifest")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--heard", type=Path)
-    arguments = parser.parse_args()
-    shares = Shares(**{name: getattr(arguments, name) for name in asdict(Shares())})
-    lines = read_manifest(arguments.manifest).utterances
-    planted, truths = plant(lines, shares, arguments.seed)
-    tokenizer = make_tokenizer("english38", [])
-    begun_s = time.process_time()
-    if arguments.heard:
-        fitted = restored(torch.load(arguments.heard, weights_only=True), planted, tokenizer)
-    elif arguments.checkpoint:
+    return parser.parse_args()
+
+
+def heard_by(
+    arguments: argparse.Namespace, planted: Sequence[Utterance]
+) -> tuple[CrossFitted, Tokenizer]:
+    """What is heard in each line: as it was kept, by a checkpoint, or by new recognisers."""
+    if arguments.checkpoint and not arguments.heard:
         recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
-        tokenizer = recogniser.tokenizer
-        fitted = CrossFitted(*listen(recogniser, planted))
-    else:
-        training = Training(
-            net=arguments.net,
-            star=arguments.star,
-            epochs=arguments.epochs,
-            batch_size=arguments.batch_size,
-            seed=arguments.seed,
-            device="cpu",
-        )
-        fitted = cross_fit(planted, tokenizer, training)
-        if arguments.keep:
-            torch.save(plain(fitted), arguments.keep)
-    trained_s = time.process_time() - begun_s
-    judged = judge(fitted.heard, Spelling(tokenizer))
-    judged_s = time.process_time() - begun_s - trained_s
-    scores = score(judged, fitted, truths)
-    told = {name: value for name, value in asdict(shares).items() if value}
-    line = {
-        "manifest": Path(arguments.manifest).parent.name,
-        **told,
-        "seed": arguments.seed,
-        "epochs": arguments.epochs,
-        "trained_s": round(trained_s),
-        "judged_s": round(judged_s),
-        **scores,
-    }
-    print(json.dumps(line), flush=True)
+        heard, skipped = listen(recogniser, planted)
+        return CrossFitted(heard, skipped), recogniser.tokenizer
+    tokenizer = make_tokenizer("english38", [])
+    if arguments.heard:
+        kept = torch.load(arguments.heard, weights_only=True)
+        return restored(kept, planted, tokenizer), tokenizer
+    training = Training(
+        net=arguments.net,
+        star=arguments.star,
+        epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        seed=arguments.seed,
+        device="cpu",
+    )
+    fitted = cross_fit(planted, tokenizer, training)
+    if arguments.keep:
+        torch.save(plain(fitted), arguments.keep)
+    return fitted, tokenizer
 
 
 def plain(fitted: CrossFitted) -> dict[str, Any]:
@@ -109,9 +124,11 @@ def restored(
     by_name = {line.full_name: line for line in planted}
     heard = []
     rows = zip(kept["names"], kept["log_probs"], kept["hypotheses"], strict=True)
-    for name, log_probs, hypothesis in rows:
-        text = tokenizer.reference(by_name[name].text or "").text
-        heard.append(Heard(by_name[name], text, log_probs.float().log_softmax(1), hypothesis))
+    for name, rounded, hypothesis in rows:
+        utterance = by_name[name]
+        text = tokenizer.reference(utterance.text or "").text
+        log_probs = rounded.float().log_softmax(1)  # so that half precision sums to 1 again
+        heard.append(Heard(utterance, text, log_probs, hypothesis))
     return CrossFitted(heard, dynamics=kept["dynamics"])
 
 
@@ -230,18 +247,23 @@ def precision_at(values: np.ndarray, positive: np.ndarray) -> float | None:
     count = int(positive.sum())
     if not count:
         return None
-    return round(float(positive[np.argsort(-values, kind="stable")[:count]].mean()), 4)
+    highest_first = np.argsort(-values, kind="stable")
+    chosen = positive[highest_first[:count]]
+    return round(float(chosen.mean()), 4)
 
 
 def calibration(values: np.ndarray, positive: np.ndarray) -> dict[str, list[float]]:
     """Of bins of posteriors: how many, their mean, and the share that is wrong."""
     bins = {}
-    for low, high in ((0.0, 0.1), (0.1, 0.5), (0.5, 0.8), (0.8, 0.95), (0.95, 1.01)):
+    for low, high in BINS:
         inside = (values >= low) & (values < high)
-        if inside.any():
-            mean = round(float(values[inside].mean()), 3)
-            share = round(float(positive[inside].mean()), 3)
-            bins[f"{low:g}-{min(high, 1):g}"] = [int(inside.sum()), mean, share]
+        if not inside.any():
+            continue
+        count = int(inside.sum())
+        mean = float(values[inside].mean())
+        share = float(positive[inside].mean())
+        name = f"{low:g}-{min(high, 1):g}"
+        bins[name] = [count, round(mean, 3), round(share, 3)]
     return bins
 
 
@@ -249,27 +271,36 @@ def confusion(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, dict[str,
     """What lines of each true kind were called."""
     table: dict[str, Counter[str]] = {}
     for verdict, truth in pairs:
-        kind = truth.kind
-        if kind == "words":
-            parts = sorted({reason for reason in truth.wrong if reason})
-            parts += ["missing"] if truth.missing else []
-            kind = parts[0] if len(parts) == 1 else "several"
-        table.setdefault(kind, Counter())[verdict.kind] += 1
+        called = table.setdefault(true_kind(truth), Counter())
+        called[verdict.kind] += 1
     return {kind: dict(counts) for kind, counts in sorted(table.items())}
+
+
+def true_kind(truth: Truth) -> str:
+    """The kind of a line; of one with wrong words theirs, or "several"."""
+    if truth.kind != "words":
+        return truth.kind
+    kinds = {reason for reason in truth.wrong if reason}
+    if truth.missing:
+        kinds.add("missing")
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "several"
 
 
 def baseline(fitted: CrossFitted, truths: Sequence[Truth]) -> dict[str, float | None]:
     """Area by plain loss per symbol of the models that learn the lines: best epoch and last."""
-    wrong_by_line = {str(truth.line): truth.kind != "right" for truth in truths}
-    names = sorted(fitted.dynamics)
-    if not names:
-        return {}
-    wrong = np.array([wrong_by_line[name.split(" ")[0].rpartition(":")[2]] for name in names])
-    epochs = min(len(fitted.dynamics[name]) for name in names)
+    is_wrong = {str(truth.line): truth.kind != "right" for truth in truths}
+    wrong = []
+    losses = []
+    for name in sorted(fitted.dynamics):
+        place = name.split(" ")[0]  # FILE:LINE
+        line = place.rpartition(":")[2]
+        wrong.append(is_wrong[line])
+        losses.append(fitted.dynamics[name])
     areas = []
-    for epoch in range(epochs):
-        losses = np.array([fitted.dynamics[name][epoch] for name in names])
-        areas.append(area(losses, wrong) or 0.0)
+    for of_epoch in zip(*losses, strict=False):  # lines may have been learnt for fewer epochs
+        areas.append(area(np.array(of_epoch), np.array(wrong)) or 0.0)
     if not areas:
         return {}
     best = int(np.argmax(areas))
