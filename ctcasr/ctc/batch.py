@@ -162,7 +162,7 @@ def prepare(
         frame_counts,
         label_counts,
         blank,
-        _weighted_prior(prior, prior_weight, classes, logits.device if on_device else None),
+        weighted_prior(prior, prior_weight, classes, logits.device if on_device else None),
         normalize,
         checked=not left_there,
     )
@@ -271,7 +271,7 @@ def _check_labels(labels: Tensor, lengths: tuple[int, ...], blank: int, classes:
     )
 
 
-def _weighted_prior(
+def weighted_prior(
     prior: Tensor | None, weight: float, classes: int, left_on: torch.device | None
 ) -> Tensor | None:
     """Log-probabilities [C] times their weight, float64 on the host.

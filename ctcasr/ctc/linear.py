@@ -170,6 +170,14 @@ def _check_shapes(hidden: Tensor, weight: Tensor, bias: Tensor | None) -> None:
         )
     if bias is not None and tuple(bias.shape) != (weight.shape[0],):
         raise InputError(f"bias must be [{weight.shape[0]}], got {list(bias.shape)}")
+    for name, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is None:
+            continue
+        if tensor.device != hidden.device or not tensor.is_floating_point():
+            raise InputError(
+                f"{name} must be a floating point tensor on {hidden.device}, as hidden is; "
+                f"got {tensor.dtype} on {tensor.device}"
+            )
 
 
 def _checked_batch(
@@ -281,6 +289,12 @@ class _Linear(torch.autograd.Function):
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # create_graph
             raise RuntimeError(NO_SECOND)
+        if is_transformed(outer):
+            raise RuntimeError(
+                "ctc_loss_linear has no gradients of several outer ones at once (vectorize=True, "
+                "is_grads_batched=True): take them one by one, or call ctc_loss(hidden @ weight.T "
+                "+ bias, ...)"
+            )
         hidden, weight, bias = ctx.saved_tensors
         call: _Call = ctx.call
         stored: Walked = ctx.stored

@@ -15,13 +15,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ctcasr.ctc.batch import Lengths, check_blank, check_lengths, prepare, to_device
+from ctcasr.ctc.batch import (
+    Lengths,
+    check_blank,
+    check_lengths,
+    prepare,
+    to_device,
+    weighted_prior,
+)
 from ctcasr.ctc.errors import InputError
+from ctcasr.ctc.transforms import is_transformed
 
 if TYPE_CHECKING:
     from ctcasr.ctc.loss import LossOptions
@@ -31,6 +40,7 @@ Cost = float | Tensor
 """Nats: one for the whole batch, or one for each row [B]."""
 
 NEVER = 1e30  # nats; a cost or a score that stays finite, so that its derivative is 0 and not NaN
+_MOST = 1e4  # nats that a star may earn in a frame; beside more float32 would keep no scores
 _FAINT = -1e4  # nats; what is less likely adds nothing to the star
 
 
@@ -67,12 +77,19 @@ class Star:
 
     def __post_init__(self) -> None:
         for name in ("label_cost", "gap_cost", "word_cost"):
-            cost = torch.as_tensor(getattr(self, name))
+            given = getattr(self, name)
+            if not isinstance(given, Tensor | Real):
+                raise InputError(f"{name}: expected a number of nats, or a tensor; got {given!r}")
+            cost = torch.as_tensor(given)
             most_dimensions = 2 if name == "word_cost" else 1
             if cost.dim() > most_dimensions:
                 raise InputError(f"{name}: expected one number, or one for each row; got {cost}")
-            if not cost.is_cuda and bool(cost.isnan().any()):
-                raise InputError(f"{name}: expected nats; got {cost}")
+            if cost.is_cuda or is_transformed(cost):  # a look would wait, or cannot be had
+                continue
+            if not bool((cost >= -_MOST).all()):
+                raise InputError(
+                    f"{name}: expected nats, {-_MOST:g} or more (inf: never); got {cost}"
+                )
         if self.words is None and not _is_never(self.word_cost):
             raise InputError("word_cost: expected `words` with it, the number of each label's word")
 
@@ -127,10 +144,12 @@ class StarSchedule:
                 ends = [float(number) for number in part.split(":")]
             except ValueError:
                 ends = []
-            if len(ends) not in (1, 2) or any(math.isnan(end) for end in ends):
+            unusable = [end for end in ends if math.isnan(end) or end < -_MOST]
+            goes_nowhere = math.inf in ends and ends[0] != ends[-1]  # no line leads to infinity
+            if len(ends) not in (1, 2) or unusable or goes_nowhere:
                 raise InputError(
-                    f"costs of the star: expected LABEL,GAP in nats, each a number or FIRST:LAST; "
-                    f"got {text!r}"
+                    f"costs of the star: expected LABEL,GAP in nats, each a number, inf or "
+                    f"FIRST:LAST (finite); got {text!r}"
                 )
             pairs.append((ends[0], ends[-1]))
         if len(pairs) != 2:
@@ -191,6 +210,8 @@ def word_numbers(targets: Tensor, target_lengths: Lengths, separator: int) -> Te
         >>> word_numbers(torch.tensor([[5, 6, 1, 7]]), [4], separator=1)
         tensor([[ 0,  0, -1,  1]])
     """
+    if targets.dim() != 2:
+        raise InputError(f"targets: expected padded ones [B, S]; got {list(targets.shape)}")
     rows, width = targets.shape
     counts = check_lengths(target_lengths, "target_lengths", rows, width, "columns of targets")
     numbers = torch.full((rows, width), -1, dtype=torch.int64)
@@ -223,11 +244,10 @@ def log_probs_and_stars(
             f"got {logits.dtype} {list(logits.shape)}"
         )
     check_blank(blank, logits.shape[2])
+    rows, frames, _ = logits.shape
+    counts = check_lengths(input_lengths, "input_lengths", rows, frames, "frames of the logits")
     precise = logits.float() if logits.dtype.itemsize < torch.float32.itemsize else logits
-    if isinstance(input_lengths, Tensor):
-        lengths = input_lengths.to(logits.device)
-    else:
-        lengths = to_device(tuple(input_lengths), logits.device)
+    lengths = to_device(counts, logits.device)
     padding = torch.arange(logits.shape[1], device=logits.device) >= lengths[:, None]
     # Padding is replaced before the softmax: a NaN there reaches neither the loss nor a gradient.
     log_probs = precise.masked_fill(padding[..., None], 0.0)
@@ -258,11 +278,18 @@ def loss_with_star(
 
     star = options.star
     assert star is not None
+    if return_report and is_transformed(logits):
+        raise RuntimeError(
+            "a StarReport cannot be made inside torch.func: ask for it outside of the transform"
+        )
     log_probs, stars = log_probs_and_stars(
         logits, input_lengths, options.blank, normalize=options.normalize
     )
     if options.prior is not None:
-        log_probs = log_probs - options.prior.to(log_probs) * options.prior_weight
+        classes = log_probs.shape[2]
+        prior = weighted_prior(options.prior, options.prior_weight, classes, logits.device)
+        assert prior is not None
+        log_probs = log_probs - prior.to(log_probs)
     scores = star.scores(log_probs, options.blank, stars)
     plain = replace(options, star=None, normalize=False, prior=None)
     if star.bypasses_words:

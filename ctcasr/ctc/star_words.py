@@ -105,7 +105,7 @@ def _chain(ctc_batch: CtcBatch, words: int) -> WordLattice:
     sources[:, :, 0] = torch.arange(states)
     sources[:, 1:chain, 1] = torch.arange(chain - 1)
     differs = labels[:, 1:] != labels[:, :-1]
-    label_before = torch.arange(1, chain - 2, 2)
+    label_before = torch.arange(1, max(chain - 2, 1), 2)
     sources[:, 3:chain:2, 2] = torch.where(
         differs,
         label_before.expand(rows, -1),
@@ -139,10 +139,11 @@ def _spans(ctc_batch: CtcBatch, words: Tensor | None, row: int) -> list[_Span]:
     if words is None:
         return []
     count = ctc_batch.target_lengths[row]
-    if words.dim() != 2 or words.shape[0] <= row or words.shape[1] < count:
+    fits = words.dim() == 2 and words.shape[0] > row and words.shape[1] >= count
+    if not fits or words.is_floating_point():
         raise InputError(
-            f"words: expected a number for each of the {count} labels of row {row}; "
-            f"got {list(words.shape)}"
+            f"words: expected a whole number for each of the {count} labels of row {row}; "
+            f"got {words.dtype} {list(words.shape)}"
         )
     spans: list[_Span] = []
     word_before = -1

@@ -227,3 +227,22 @@ def test_posterior_sums_count_real_frames() -> None:
     posteriors = F.linear(hidden, weight, bias).softmax(2)
     wanted = sum(posteriors[row, :length].sum(0) for row, length in enumerate(FRAMES))
     torch.testing.assert_close(sums, wanted)
+
+
+def test_several_outer_gradients_at_once_are_refused_by_name():
+    hidden = torch.randn(2, 5, 3, requires_grad=True)
+    layer = torch.nn.Linear(3, 4)
+    targets = torch.tensor([[1, 2], [3, 3]])
+    losses = ctc_loss_linear(
+        hidden, layer.weight, layer.bias, targets, [5, 5], [2, 2], reduction="none"
+    )
+    with pytest.raises(RuntimeError, match="one by one"):
+        torch.autograd.grad(losses, hidden, torch.eye(2), is_grads_batched=True)
+
+
+@pytest.mark.parametrize("wrong", ["meta", "integer"])
+def test_operands_that_do_not_belong_together_are_refused(wrong):
+    weight = torch.randn(4, 3)
+    weight = weight.to("meta") if wrong == "meta" else weight.long()
+    with pytest.raises(InputError, match="weight must be a floating point tensor on cpu"):
+        ctc_loss_linear(torch.randn(1, 5, 3), weight, None, torch.tensor([[1]]), [5], [1])

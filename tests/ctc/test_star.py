@@ -8,7 +8,15 @@ import math
 import pytest
 import torch
 
-from ctcasr.ctc import InputError, Star, StarSchedule, ctc_loss, star_scores, word_numbers
+from ctcasr.ctc import (
+    InputError,
+    Star,
+    StarSchedule,
+    ctc_loss,
+    forced_align,
+    star_scores,
+    word_numbers,
+)
 
 TARGETS = [[], [1], [1, 1], [2, 1, 2], [1, 1, 2]]
 COSTS = [(0.7, math.inf), (math.inf, 1.3), (0.4, 1.1), (-1.0, 0.0)]
@@ -188,3 +196,84 @@ def test_costs_go_in_a_line_and_stay_at_the_last():
 def test_costs_in_words_are_checked(text):
     with pytest.raises(InputError, match="costs of the star"):
         StarSchedule.parse(text, steps=1)
+
+
+@pytest.mark.parametrize("cost", [-math.inf, math.nan, -1e30, torch.tensor([1.0, -math.inf])])
+def test_costs_that_no_score_stands_beside_are_refused(cost):
+    for name in ("label_cost", "gap_cost"):
+        with pytest.raises(InputError, match=f"{name}: expected nats"):
+            Star(**{name: cost})
+
+
+@pytest.mark.parametrize("text", ["inf:1,0", "1,0:inf", "-inf,1", "1,nan", "1:2:3,0"])
+def test_a_schedule_that_leads_nowhere_is_refused_before_the_first_step(text):
+    with pytest.raises(InputError, match="costs of the star"):
+        StarSchedule.parse(text, steps=10)
+    assert StarSchedule.parse("inf:inf,inf", steps=10).at(5).gap_cost == math.inf
+
+
+@pytest.mark.parametrize("lengths", [[3], [3, 3, 3], [3, 9], [-1, 3], torch.tensor([3.0, 3.0])])
+def test_lengths_are_checked_before_they_are_used(lengths):
+    targets = torch.tensor([[1], [2]])
+    for call in (ctc_loss, forced_align):
+        with pytest.raises(InputError, match="input_lengths"):
+            call(torch.zeros(2, 3, 4), targets, lengths, [1, 1], star=Star(1.0))
+
+
+def test_vmap_may_go_over_costs():
+    logits = torch.randn(2, 5, 4, generator=torch.Generator().manual_seed(0))
+    targets = torch.tensor([[1, 2], [3, 3]])
+
+    def loss(cost):
+        return ctc_loss(logits, targets, [5, 4], [2, 2], star=Star(label_cost=cost))
+
+    costs = torch.tensor([0.5, 2.0])
+    expected = torch.stack([loss(cost) for cost in costs])
+    torch.testing.assert_close(torch.vmap(loss)(costs), expected)
+
+
+@pytest.mark.parametrize("lengths", [([4, 4], [0, 0]), ([0, 0], [0, 0])])
+def test_a_report_of_rows_without_labels(lengths):
+    frames, labels = lengths
+    logits = some_logits(0, rows=2, frames=4)
+    words = torch.zeros(2, 0, dtype=torch.int64)
+    for star in (Star(1.0, 0.5), Star(1.0, 0.5, word_cost=1.0, words=words)):
+        loss, report = ctc_loss(
+            logits,
+            torch.zeros(2, 0, dtype=torch.int64),
+            frames,
+            labels,
+            star=star,
+            reduction="none",
+            return_report=True,
+        )
+        torch.testing.assert_close(report.nll, loss)
+        assert [len(row) for row in report.gap_star] == [1, 1]
+        assert [len(row) for row in report.label_star] == [0, 0]
+
+
+def test_a_prior_is_checked_as_without_a_star():
+    logits, targets = some_logits(0), torch.tensor([[1]])
+    for prior in (torch.zeros(9), torch.full((4,), math.nan)):
+        with pytest.raises(InputError, match="prior must"):
+            ctc_loss(logits, targets, [5], [1], star=Star(1.0), prior=prior)
+
+
+def test_a_report_inside_a_transform_is_refused_by_name():
+    logits, targets = some_logits(0), torch.tensor([[1]])
+    with pytest.raises(RuntimeError, match="StarReport cannot be made inside"):
+        torch.func.grad(
+            lambda scores: ctc_loss(scores, targets, [5], [1], star=Star(1.0), return_report=True)[
+                0
+            ]
+        )(logits)
+
+
+def test_what_is_no_cost_and_no_word_number_is_told():
+    with pytest.raises(InputError, match="label_cost: expected a number"):
+        Star(label_cost=[1.0, 2.0])
+    with pytest.raises(InputError, match="expected padded ones"):
+        word_numbers(torch.tensor([1, 2]), [2], separator=1)
+    star = Star(word_cost=1.0, words=torch.zeros(1, 1))
+    with pytest.raises(InputError, match="words: expected a whole number"):
+        ctc_loss(some_logits(0), torch.tensor([[1]]), [5], [1], star=star)
