@@ -18,7 +18,7 @@ from ctcasr.compare.formats import Reader
 from ctcasr.compare.normalisers import DEFAULT, NONE
 from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.scoring.bootstrap import DRAWS
-from ctcasr.show.comparison_files import write_comparison
+from ctcasr.show.comparison_files import PAGE, refuse_folder, write_comparison
 from ctcasr.show.comparison_page import write_comparison_page
 from ctcasr.show.comparison_table import comparison_table
 from ctcasr.show.terminal import TextConsole, table_width
@@ -45,61 +45,66 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--manifest", metavar="FILE", help="JSON lines or CSV with more fields of the utterances"
     )
     parser.add_argument("--out", required=True, help="folder for scores.json, tables and page.html")
-    parser.add_argument(
+    texts = parser.add_argument_group("texts")
+    texts.add_argument(
         "--normaliser",
         default=DEFAULT,
         metavar="N",
         help="none, ctcasr, whisper_basic, whisper_english, nemo_english or module:function "
         f"(default {DEFAULT})",
     )
-    parser.add_argument(
+    texts.add_argument(
         "--sensitivity",
         default=NONE,
         metavar="N,N",
         help=f"normalisers whose ranking is told besides (default {NONE})",
     )
-    parser.add_argument(
+    fields = parser.add_argument_group("fields and systems")
+    fields.add_argument(
         "--strata",
         default="",
         metavar="FIELD,FIELD",
         help="fields by which rates are told (default: speaker, snr_db, noise and the like)",
     )
-    parser.add_argument(
+    fields.add_argument(
         "--block",
         default="",
         metavar="FIELD",
         help="field whose values are independent of each other, as speaker, noise or session "
         f"(default: speakers from 20 on, else source, else {UTTERANCE})",
     )
-    parser.add_argument(
+    fields.add_argument(
         "--columns",
         default="",
         metavar="ROLE=NAME,...",
         help=f"names of the fields that hold {', '.join(ROLES)}",
     )
-    parser.add_argument(
+    fields.add_argument(
         "--only",
         default="",
         metavar="NAME,NAME",
         help="systems of files that hold several, as 'R1: *': each more is in the family of tests",
     )
-    parser.add_argument(
+    fields.add_argument(
         "--without", default="", metavar="NAME,NAME", help="systems to leave out, as '*: clean'"
     )
-    parser.add_argument(
+    statistics = parser.add_argument_group("statistics")
+    statistics.add_argument(
         "--find",
         type=float,
         metavar="POINTS",
-        help="difference of WER: how many utterances would show it (default: that seen)",
+        help="difference of WER in points: how many utterances would show it (default: that seen)",
     )
-    parser.add_argument(
+    statistics.add_argument(
         "--draws", type=int, default=DRAWS, help=f"of the bootstrap, 1000 or more (default {DRAWS})"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    statistics.add_argument("--seed", type=int, default=0, help="of the bootstrap")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Compare, write, print; ValueError or OSError where something cannot be read."""
+    if arguments.find is not None and not 0 < arguments.find <= 100:
+        raise ValueError(f"--find: expected points of WER, more than 0; got {arguments.find:g}")
     setting = Setting(
         normaliser=arguments.normaliser,
         block=arguments.block,
@@ -142,6 +147,9 @@ def compare(
         ValueError: for files that cannot be read or compared.
     """
     setting = setting or Setting()
+    inputs = [label_of(place)[1] for place in results]
+    inputs += [place for place in (reference, manifest) if place is not None]
+    refuse_folder(out, [Path(place) for place in inputs])
     reader = Reader(columns or {})
     given: list[Answer] = []
     if reference is not None:
@@ -160,7 +168,7 @@ def compare(
     )
     paths = write_comparison(out, comparison, setting)
     title = " against ".join(comparison.systems) if len(systems) < 4 else f"{len(systems)} systems"
-    page = write_comparison_page(out / "page.html", title, comparison, setting, wanted)
+    page = write_comparison_page(out / PAGE, title, comparison, setting, wanted)
     print(f"details: {', '.join(str(path) for path in (*paths, page))}")
     return comparison
 

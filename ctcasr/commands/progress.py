@@ -22,7 +22,13 @@ def progress_bar(title: str) -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield Lines(title)
         return
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    plain_title = title.replace("{", "{{").replace("}", "}}")  # the name of a file may hold some
+    columns = (
+        TextColumn(plain_title, markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
 

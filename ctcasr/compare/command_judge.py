@@ -87,7 +87,7 @@ class CommandJudge:
     def _texts(self, output: str, paths: Sequence[str]) -> list[str]:
         """The text of each path, in any order."""
         text_of: dict[str, str] = {}
-        for line in output.splitlines():
+        for line in output.split("\n"):
             path, tab, text = line.partition("\t")
             if not tab:
                 if line.strip() in paths:

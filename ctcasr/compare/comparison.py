@@ -20,7 +20,7 @@ from ctcasr.compare.pairs import (
     Scored,
     decide_pairs,
 )
-from ctcasr.compare.results import References, System
+from ctcasr.compare.results import NAMED, References, System
 from ctcasr.scoring.bootci import BootCI, bootci
 from ctcasr.scoring.bootstrap import (
     DRAWS,
@@ -193,7 +193,11 @@ def compare_systems(
         strata=strata,
         sensitivity=rankings,
         scores=scores,
-        remarks=[*remarks_on(whole, references, scores), *changes_of_order(rankings)],
+        remarks=[
+            *remarks_on(whole, references, scores),
+            *remarks_on_coverage(systems, references, scores),
+            *changes_of_order(rankings),
+        ],
     )
 
 
@@ -293,10 +297,14 @@ def _numbers(values: Mapping[str, str]) -> dict[str, float]:
 
 
 def _bins(numbers: Mapping[str, float]) -> dict[str, str]:
-    """Names of bins with about as many utterances each."""
-    edges = np.quantile(list(numbers.values()), np.linspace(0, 1, BINS + 1))
+    """Names of bins with about as many utterances each; what is infinite has one of its own."""
+    finite = [number for number in numbers.values() if math.isfinite(number)]
+    edges = np.quantile(finite or [0.0], np.linspace(0, 1, BINS + 1))
     names = {}
     for utterance, number in numbers.items():
+        if not math.isfinite(number):
+            names[utterance] = str(number)
+            continue
         index = min(int(np.searchsorted(edges, number, side="right")) - 1, BINS - 1)
         names[utterance] = f"{edges[index]:.3g} to {edges[index + 1]:.3g}"
     return names
@@ -304,9 +312,10 @@ def _bins(numbers: Mapping[str, float]) -> dict[str, str]:
 
 def _natural(name: str) -> tuple[float, str]:
     try:
-        return float(name.split(" ")[0]), name
+        number = float(name.split(" ")[0])
     except ValueError:
         return 0.0, name
+    return (0.0 if math.isnan(number) else number), name
 
 
 @dataclass(frozen=True)
@@ -473,3 +482,39 @@ def remarks_on(whole: Group, references: References, scores: Scores) -> list[str
         if empty:
             remarks.append(f"{system}: {empty} hypotheses are empty")
     return remarks
+
+
+def remarks_on_coverage(
+    systems: Sequence[System], references: References, scores: Scores
+) -> list[str]:
+    """What is in no rate: results without a reference, references without a result or a word."""
+    remarks = []
+    answered: set[str] = set()
+    scored: set[str] = set()
+    for system in systems:
+        answered.update(system.answers)
+        scored.update(scores[system.name])
+        strays = [name for name in system.answers if name not in references.texts]
+        if strays:
+            remarks.append(
+                f"{system.name}: {len(strays)} of {len(system.answers)} results have no reference "
+                f"and are in no rate ({_names(strays)})"
+            )
+    unanswered = [name for name in references.texts if name not in answered]
+    if unanswered:
+        remarks.append(
+            f"{len(unanswered)} of {len(references.texts)} references have no result of any "
+            f"system and are in no rate ({_names(unanswered)})"
+        )
+    wordless = [name for name in references.texts if name in answered and name not in scored]
+    if wordless:
+        remarks.append(
+            f"{len(wordless)} references hold no word as they are scored; what was written for "
+            f"them is in no rate ({_names(wordless)})"
+        )
+    return remarks
+
+
+def _names(names: Sequence[str]) -> str:
+    dots = " ..." if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + dots

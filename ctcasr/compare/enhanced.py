@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ctcasr.compare.alignment import UNLIKE, Aligned, align
+from ctcasr.compare.results import lines_of
 from ctcasr.compare.scene import Scene, Sound
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
@@ -185,13 +186,11 @@ def read_scp(path: Path) -> dict[str, list[Path]]:
         ValueError: for a line that is none.
     """
     files: dict[str, list[Path]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        name, _, place = line.strip().partition(" ")
-        if not place.strip():
-            raise ValueError(f"{path}:{number}: expected a name and a path; got {line!r}")
-        file = Path(place.strip())
+    for place, line in lines_of(path):
+        name, _, sound = line.strip().partition(" ")
+        if not sound.strip():
+            raise ValueError(f"{place}: expected a name and a path; got {line!r}")
+        file = Path(sound.strip())
         beside = path.parent / file
         files.setdefault(name, []).append(beside if beside.is_file() else file)
     return files

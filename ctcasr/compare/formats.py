@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import csv
+import io
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ctcasr.compare.results import Answer, System
+from ctcasr.compare.results import Answer, System, lines_of, refuse_doubles, text_of
 from ctcasr.compare.sclite import (
     Timed,
     answers_of,
@@ -71,10 +73,13 @@ class Reader:
         kind = kind_of(path)
         if kind in TIMED:
             self.segments = list(TIMED[kind](path))
-            return list(answers_of(self.segments))
-        if kind in NAMED_FIELDS:
-            return [self._answer(row) for row in NAMED_FIELDS[kind](path)]
-        return list(self._plain(path, kind))
+            answers = list(answers_of(self.segments))
+        elif kind in NAMED_FIELDS:
+            answers = [self._answer(row) for row in NAMED_FIELDS[kind](path)]
+        else:
+            answers = list(self._plain(path, kind))
+        refuse_doubles(path, answers)
+        return answers
 
     def _plain(self, path: Path, kind: str) -> Iterable[Answer]:
         if kind == "trn":
@@ -121,8 +126,8 @@ class Reader:
             reference = _first(row.values, [name for name in REFERENCES if name != taken])
         return Answer(
             id=self._id(row),
-            hypothesis=None if hypothesis is None else str(hypothesis),
-            reference=None if reference is None else str(reference),
+            hypothesis=_text(hypothesis, row, "hypothesis"),
+            reference=_text(reference, row, "reference"),
             fields=_strata(row.values),
         )
 
@@ -183,8 +188,7 @@ def kind_of(path: Path) -> str:
     ending = path.suffix.lower()
     if ending in (".trn", ".stm", ".ctm", ".csv"):
         return ending[1:]
-    with path.open(encoding="utf-8-sig") as file:
-        first = next((line.strip() for line in file if line.strip()), "")
+    first = next((line.strip() for _, line in lines_of(path)), "")
     if not first:
         raise ValueError(f"{path}: expected results; the file is empty")
     if first.startswith("["):
@@ -197,7 +201,7 @@ def kind_of(path: Path) -> str:
 
 def read_text(path: Path) -> Iterator[Answer]:
     """`name<TAB>text`, or Kaldi's `name text`; a name alone is an empty hypothesis."""
-    for _, line in _lines(path):
+    for _, line in lines_of(path):
         separator = "\t" if "\t" in line else " "
         name, _, text = line.partition(separator)
         yield Answer(name.strip(), text.strip())
@@ -205,29 +209,50 @@ def read_text(path: Path) -> Iterator[Answer]:
 
 def read_jsonl(path: Path) -> Iterator[Row]:
     """Objects, one a line; versa also writes them as Python does."""
-    for place, line in _lines(path):
+    for place, line in lines_of(path):
         yield Row(place, _object(line, place))
 
 
 def read_urgent(path: Path) -> Iterator[Row]:
     """`uid {json}`, a line for each, as URGENT's scripts write WER.scp."""
-    for place, line in _lines(path):
+    for place, line in lines_of(path):
         uid, _, rest = line.partition(" ")
         yield Row(place, {**_object(rest.strip(), place), "id": uid})
 
 
 def read_csv(path: Path) -> Iterator[Row]:
-    """A table with the names of its columns in the first line; by commas, semicolons or tabs."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        head = file.readline()
-        file.seek(0)
-        delimiter = max(",;\t", key=head.count)
-        table = csv.DictReader(file, delimiter=delimiter)
-        for number, values in enumerate(table, start=2):
-            place = f"{path}:{number}"
+    """A table with the names of its columns in the first line; by commas, semicolons or tabs.
+
+    Raises:
+        ValueError: for a line that is none of the table, or two columns of one name.
+    """
+    lines = io.StringIO(text_of(path), newline="")
+    head = lines.readline()
+    lines.seek(0)
+    delimiter = max(",;\t", key=head.count)
+    table = csv.DictReader(lines, delimiter=delimiter, strict=True)  # a quote left open is told
+    names = _column_names(table, path)
+    try:
+        for values in table:
+            place = f"{path}:{table.line_num}"
             if None in values or None in values.values():
-                raise ValueError(f"{place}: expected {len(table.fieldnames or ())} columns")
+                raise ValueError(f"{place}: expected {len(names)} columns")
             yield Row(place, values)
+    except csv.Error as error:
+        place = f"{path}, behind line {table.line_num}"
+        raise ValueError(f"{place}: expected a table; {error}") from error
+
+
+def _column_names(table: csv.DictReader[str], path: Path) -> Sequence[str]:
+    """The names in the first line of a table; ValueError where one stands there twice."""
+    try:
+        names = table.fieldnames or ()
+    except csv.Error as error:
+        raise ValueError(f"{path}:1: expected names of columns; {error}") from error
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{path}:1: expected each column once; {', '.join(twice)} twice")
+    return names
 
 
 TIMED: dict[str, Callable[[Path], Iterator[Timed]]] = {
@@ -255,22 +280,17 @@ def own_name(path: Path) -> str:
     return path.stem
 
 
-def _lines(path: Path) -> Iterator[tuple[str, str]]:
-    text = path.read_text(encoding="utf-8-sig")
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield f"{path}:{number}", line.strip()
-
-
 def _object(line: str, place: str) -> dict[str, Any]:
     """A JSON object, or a dict as Python prints it."""
     try:
         found = json.loads(line)
-    except json.JSONDecodeError:
+    except ValueError:
         try:
-            found = ast.literal_eval(line)
-        except (ValueError, SyntaxError):
+            found = ast.literal_eval(line.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
             found = None
+    except RecursionError:
+        found = None
     if not isinstance(found, dict):
         raise ValueError(f"{place}: expected a JSON object; got {line[:40]!r}")
     return found
@@ -279,6 +299,22 @@ def _object(line: str, place: str) -> dict[str, Any]:
 def _is_no_result(values: Mapping[str, Any]) -> bool:
     """Whether a line of rows.csv is of the dev part, or of a sound that was not heard."""
     return values.get("status", "ok") not in ("", "ok") or values.get("part") == "dev"
+
+
+def _text(value: object, row: Row, role: str) -> str | None:
+    """A text of a field, or None where it is null; a number is its digits.
+
+    Raises:
+        ValueError: for what is no text: a list, a missing value of a table that became NaN.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return str(value)
+    raise ValueError(
+        f"{row.place}: expected a text as {role}; got {str(value)[:40]} "
+        f"(--columns {role}=NAME names another field)"
+    )
 
 
 def _first(values: Mapping[str, Any], names: Iterable[str]) -> Any:

@@ -89,7 +89,7 @@ def _read(path: Path) -> dict[str, Any]:
     """The entries of a file; empty without one."""
     entries: dict[str, Any] = {}
     if path.is_file():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8").split("\n"):
             try:
                 key, value = json.loads(line)
             except ValueError:  # the last line of an interrupted run

@@ -43,9 +43,29 @@ def _single_spaces(function: Normalise) -> Normalise:
     return lambda text: " ".join(function(text).split())
 
 
+def _checked(name: str, function: Callable[[str], Any]) -> Normalise:
+    """Somebody's function, whose faults are told with its name and the text."""
+
+    def normalise(text: str) -> str:
+        try:
+            made = function(text)
+        except Exception as error:  # what a function of others raises is theirs to choose
+            raise ValueError(
+                f"normaliser {name}: raised {type(error).__name__} ({error}) at {text[:40]!r}"
+            ) from error
+        if not isinstance(made, str):
+            raise ValueError(
+                f"normaliser {name}: expected a text; it made {type(made).__name__} of "
+                f"{text[:40]!r}"
+            )
+        return made
+
+    return normalise
+
+
 def _of_module(name: str) -> Normalise:
     try:
-        return import_function(name, "normaliser")
+        return _checked(name, import_function(name, "normaliser"))
     except JudgeError as error:
         raise ValueError(str(error)) from error
 

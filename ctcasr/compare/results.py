@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -72,6 +72,42 @@ class References:
         for fields in self.fields.values():
             names.update(dict.fromkeys(fields))
         return list(names)
+
+
+def lines_of(path: Path) -> Iterator[tuple[str, str]]:
+    """The lines of a file that are not empty, each with its place; their ends are taken off.
+
+    A line ends at a line feed: texts hold line separators of Unicode, too.
+
+    Raises:
+        ValueError: where it is no UTF-8.
+    """
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
+        if line.strip():
+            yield f"{path}:{number}", line.strip(" \r")
+
+
+def text_of(path: Path) -> str:
+    """What a file holds.
+
+    Raises:
+        ValueError: where it is no UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected UTF-8; {error}") from error
+
+
+def refuse_doubles(path: Path, answers: Iterable[Answer]) -> None:
+    """ValueError for an utterance that a file of references has twice, and not alike."""
+    known: dict[str, Answer] = {}
+    for answer in answers:
+        first = known.setdefault(answer.id, answer)
+        if (first.text, first.fields) != (answer.text, answer.fields):
+            raise ValueError(
+                f"{path}: expected each utterance once; {answer.id} occurs twice, and not alike"
+            )
 
 
 def references_of(systems: Iterable[System], given: Iterable[Answer] = ()) -> References:

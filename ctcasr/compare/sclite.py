@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctcasr.compare.results import Answer
+from ctcasr.compare.results import Answer, lines_of, text_of
 
 _COMMENT = ";;"
 _IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
@@ -130,7 +131,10 @@ def read_seglst(path: Path) -> Iterator[Timed]:
     Raises:
         ValueError: where it is none.
     """
-    segments = json.loads(path.read_text(encoding="utf-8-sig"))
+    try:
+        segments = json.loads(text_of(path))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: expected a JSON list of segments (SegLST); {error}") from error
     for number, segment in enumerate(segments, start=1):
         place = f"{path}, segment {number}"
         if not isinstance(segment, dict) or "words" not in segment or "session_id" not in segment:
@@ -170,18 +174,31 @@ def put_into(segments: Sequence[Timed], pieces: Iterable[Timed]) -> Iterator[Ans
 
     Each goes where its middle lies, of several segments to that of its own speaker; one outside
     of all goes to the nearest of its recording. Segments that get nothing have empty hypotheses.
+    What is of a recording without segments stays whole.
+
+    Raises:
+        ValueError: where no piece is of a recording that has segments.
     """
     by_session: dict[str, list[Timed]] = {}
     for segment in segments:
         by_session.setdefault(segment.session, []).append(segment)
     inside: dict[str, list[Timed]] = {segment.id: [] for segment in segments}
+    strangers: list[Timed] = []
     for piece in pieces:
         candidates = by_session.get(piece.session, [])
-        if candidates:
-            nearest = min(candidates, key=piece.distance)
-            inside[nearest.id].append(piece)
+        if not candidates:
+            strangers.append(piece)
+            continue
+        nearest = min(candidates, key=piece.distance)
+        inside[nearest.id].append(piece)
+    if strangers and not any(inside.values()):
+        raise ValueError(
+            f"{strangers[0].session}: expected a recording and channel of the reference, as "
+            f"{segments[0].session}; no line is of one"
+        )
     for name, of_segment in inside.items():
         yield Answer(name, _in_order(of_segment))
+    yield from whole_recordings(strangers)
 
 
 def _in_order(pieces: Sequence[Timed]) -> str:
@@ -192,14 +209,16 @@ def _in_order(pieces: Sequence[Timed]) -> str:
 
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """Lines that are neither empty nor comments, each with its place."""
-    text = path.read_text(encoding="utf-8-sig")
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip() and not line.startswith(_COMMENT):
-            yield f"{path}:{number}", line.strip()
+    for place, line in lines_of(path):
+        if not line.startswith(_COMMENT):
+            yield place, line.strip()
 
 
 def _seconds(value: object, place: str) -> float:
     try:
-        return float(str(value))
+        seconds = float(str(value))
     except ValueError:
-        raise ValueError(f"{place}: expected a time in seconds; got {value!r}") from None
+        seconds = math.nan
+    if not math.isfinite(seconds):
+        raise ValueError(f"{place}: expected a time in seconds; got {value!r}")
+    return seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from ctcasr.compare.comparison import Comparison, Group, Scores, Setting, System
 from ctcasr.compare.pairs import NIST_TESTS, PairResult
 from ctcasr.show.comparison_cells import counts_text, interval_text, rate_text, statement
 
+FILES = ("scores.json", "utterances.csv", "pairs.csv", "table.tex")
+PAGE = "page.html"
 _TEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -77,12 +80,40 @@ def comparison_as_json(comparison: Comparison, setting: Setting) -> dict[str, An
     }
 
 
+def refuse_folder(out: Path, inputs: Sequence[Path]) -> None:
+    """Nothing that is read, and no scores of another command, are written over.
+
+    Raises:
+        ValueError: where `out` is no folder, or holds any of these.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out}: expected a folder for the comparison; it is a file")
+    written = {(out / name).resolve() for name in (*FILES, PAGE)}
+    for path in inputs:
+        if path.resolve() in written:
+            raise ValueError(f"{path}: would be written over; give another folder as --out")
+    scores = out / FILES[0]
+    if scores.is_file() and not _is_comparison(scores):
+        raise ValueError(
+            f"{scores}: holds what another command has scored; give another folder as --out"
+        )
+
+
+def _is_comparison(scores: Path) -> bool:
+    """Whether a comparison wrote these scores."""
+    try:
+        found = json.loads(scores.read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(found, dict) and "sensitivity" in found
+
+
 def write_comparison(out: Path, comparison: Comparison, setting: Setting) -> list[Path]:
     """scores.json, utterances.csv, pairs.csv and table.tex in `out`; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     plain = comparison_as_json(comparison, setting)
     text = json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False)
-    paths = [out / name for name in ("scores.json", "utterances.csv", "pairs.csv", "table.tex")]
+    paths = [out / name for name in FILES]
     paths[0].write_text(text + "\n", encoding="utf-8")
     _write_utterances(paths[1], comparison.scores)
     _write_pairs(paths[2], comparison)

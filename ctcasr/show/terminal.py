@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 
@@ -11,7 +11,13 @@ PIPE_WIDTH = 160  # columns of a table where no terminal says how many there are
 
 
 class TextConsole(Console):
-    """A console that tells of a closed pipe as files do, instead of leaving the program."""
+    """A console that tells of a closed pipe as files do, instead of leaving the program.
+
+    Brackets and colons in the names of users are no markup.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"markup": False, "emoji": False, **options})
 
     def on_broken_pipe(self) -> NoReturn:
         """Hand on the error that rich would turn into SystemExit.

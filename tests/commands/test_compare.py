@@ -108,3 +108,61 @@ def test_enhancers_are_compared_with_each_other_by_rows_of_score_enhanced(tmp_pa
     (pair,) = found["pairs"]
     assert (pair["first"], pair["second"], pair["better"]) == ("R1: noisy", "R1: mask", "R1: mask")
     assert set(found["strata"]) == {"noise"}
+
+
+def test_what_is_in_no_rate_is_counted_and_named(results: Path) -> None:
+    references = (results / "ref").read_text("utf-8")
+    references = references.replace("\ns1_01\t", "\ns1_01\t... !\nlost\t")
+    (results / "ref").write_text(references + "nobody\twas here\n", encoding="utf-8")
+    with (results / "bad.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"id": "stray", "hypothesis": "bin"}) + "\n")
+    remarks = compare(results)["remarks"]
+    assert "B: 1 of 41 results have no reference and are in no rate (stray)" in remarks
+    assert any("2 of 42 references have no result of any system" in one for one in remarks)
+    assert any("1 references hold no word as they are scored" in one for one in remarks)
+
+
+def test_an_infinite_snr_is_a_group_of_its_own(results: Path) -> None:
+    lines = []
+    for number, line in enumerate((results / "ref").read_text("utf-8").splitlines()):
+        snr_db: object = "inf" if number % 5 == 0 else number
+        lines.append(json.dumps({"id": line.split("\t")[0], "snr_db": snr_db}))
+    (results / "m.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    groups = compare(results, "--manifest", str(results / "m.jsonl"))["strata"]["snr_db"]
+    sizes = {name: group["pairs"][0]["utterances"] for name, group in groups.items()}
+    assert sizes.pop("inf") == 8 and sum(sizes.values()) == 32 and len(sizes) == 4
+
+
+def test_nothing_that_was_there_is_written_over(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compare(results)
+    compare(results)  # its own files are
+    out = results / "out"
+    files = [f"A={results / 'good.trn'}", f"B={out / 'utterances.csv'}", "--out", str(out)]
+    assert main(["compare", *files]) == 1
+    assert "would be written over" in capsys.readouterr().err
+    (out / "scores.json").write_text('{"wer": 0.1}', encoding="utf-8")
+    files[1] = f"B={results / 'bad.jsonl'}"
+    assert main(["compare", *files, "--reference", str(results / "ref")]) == 1
+    assert "holds what another command has scored" in capsys.readouterr().err
+    assert (out / "scores.json").read_text("utf-8") == '{"wer": 0.1}'
+
+
+@pytest.mark.parametrize("points", ["nan", "0", "-1", "inf"])
+def test_points_to_find_are_some(
+    results: Path, capsys: pytest.CaptureFixture[str], points: str
+) -> None:
+    files = [str(results / "good.trn"), str(results / "bad.jsonl"), "--out", str(results / "out")]
+    assert main(["compare", *files, f"--find={points}"]) == 1
+    assert "--find: expected points of WER" in capsys.readouterr().err
+
+
+def test_brackets_and_colons_in_names_are_no_markup(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [f"[bold]={results / 'good.trn'}", f":cat:={results / 'bad.jsonl'}"]
+    more = ["--reference", str(results / "ref"), "--out", str(results / "out")]
+    assert main(["compare", *files, *more]) == 0
+    printed = capsys.readouterr().out
+    assert "[bold]" in printed and ":cat:" in printed

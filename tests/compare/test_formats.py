@@ -155,3 +155,61 @@ def test_meeteval_writes_seglst_and_stm_that_are_read(tmp_path: Path) -> None:
         answers = Reader().references(tmp_path / name)
         assert [answer.text for answer in answers] == ["the cat", "sat down"]
         assert [answer.fields["speaker"] for answer in answers] == ["x", "y"]
+
+
+def test_what_is_no_utf8_is_told_with_its_file(tmp_path: Path) -> None:
+    for name, content in (("latin.txt", b"u1\tcaf\xe9\n"), ("wide.csv", "id,x\n".encode("utf-16"))):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=rf"{name}: expected UTF-8"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_line_ends_at_a_line_feed_and_texts_hold_separators(tmp_path: Path, end: str) -> None:
+    text = "the\u2028 bat\x85 sat"
+    line = json.dumps({"id": "u1", "hypothesis": text}, ensure_ascii=False)
+    for name, content in (("a.jsonl", line), ("a.txt", f"u1\t{text}"), ("a.trn", f"{text} (u1)")):
+        path = tmp_path / name
+        path.write_bytes(b"\xef\xbb\xbf" + (content + end).encode())
+        (answer,) = read(path).values()
+        assert (answer.hypothesis or "").split() == ["the", "bat", "sat"]
+
+
+def test_an_empty_hypothesis_of_a_name_with_spaces(tmp_path: Path) -> None:
+    answers = read(write(tmp_path, "text", "my file\t", "other file\tthe bat"))
+    assert texts(answers) == {"my file": (None, ""), "other file": (None, "the bat")}
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "[1]", '{"a": 1}'])
+def test_what_is_no_text_is_no_hypothesis(tmp_path: Path, value: str) -> None:
+    path = write(tmp_path, "a.jsonl", '{"id": "u1", "hypothesis": ' + value + "}")
+    with pytest.raises(ValueError, match=r"a.jsonl:1: expected a text as hypothesis"):
+        read(path)
+
+
+def test_tables_that_are_none_are_told(tmp_path: Path) -> None:
+    twice = write(tmp_path, "twice.csv", "id,hypothesis,hypothesis", "u1,a,b")
+    with pytest.raises(ValueError, match="hypothesis twice"):
+        read(twice)
+    long = write(tmp_path, "long.csv", "id,hypothesis", "u0,a", "u1," + "a " * 80_000)
+    with pytest.raises(ValueError, match=r"long.csv, behind line 2: expected a table"):
+        read(long)
+    quote = write(tmp_path, "quote.csv", "id,hypothesis", 'u1,"a', "u2,b")
+    with pytest.raises(ValueError, match=r"quote.csv, behind line 1: expected a table"):
+        read(quote)
+
+
+def test_lines_that_are_too_deep_or_too_long_are_told(tmp_path: Path) -> None:
+    for name, line in (("deep", '{"a":' + "[" * 100_000), ("long", '{"a":' + "1" * 5000 + "}")):
+        with pytest.raises(ValueError, match=rf"{name}:1: expected a JSON object"):
+            read(write(tmp_path, name, line))
+    with pytest.raises(ValueError, match=r"list.json: expected a JSON list of segments"):
+        read(write(tmp_path, "list.json", "[1,"))
+
+
+def test_a_file_of_references_has_each_utterance_once(tmp_path: Path) -> None:
+    alike = write(tmp_path, "alike", "u1\tthe cat", "u1\tthe cat")
+    assert {answer.text for answer in Reader().references(alike)} == {"the cat"}
+    path = write(tmp_path, "ref", "u1\tthe cat", "u1\tsat down")
+    with pytest.raises(ValueError, match="u1 occurs twice, and not alike"):
+        Reader().references(path)

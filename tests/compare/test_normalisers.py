@@ -35,3 +35,14 @@ def test_anybodys_function_is_found_by_its_file(tmp_path: Path) -> None:
 def test_a_name_that_is_none_is_told(name: str) -> None:
     with pytest.raises(ValueError, match="normaliser"):
         normaliser(name)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [("return None", "it made NoneType"), ("raise KeyError(1)", "raised KeyError")],
+)
+def test_faults_of_a_function_are_told_with_its_name(tmp_path: Path, body: str, told: str) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(f"def normalise(text):\n    {body}\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=f"mine.py:normalise.*{told}.*'a b'"):
+        normaliser(f"{path}:normalise")("a b")

@@ -96,3 +96,22 @@ def test_times_that_are_none_are_told(tmp_path: Path) -> None:
         list(read_ctm(write(tmp_path, "a.ctm", "rec A soon 1 word\n")))
     with pytest.raises(ValueError, match=r"a.ctm:1: alternatives"):
         list(read_ctm(write(tmp_path, "a.ctm", "rec A 0 0 <ALT_BEGIN>\n")))
+
+
+def test_words_of_a_recording_without_segments_are_not_lost() -> None:
+    segment = Timed("rec-A", "x", 0.0, 1.0, "the cat")
+    inside = Timed("rec-A", "", 0.1, 0.2, "the")
+    outside = Timed("rec-B", "", 0.1, 0.2, "cat")
+    answers = {answer.id: answer.hypothesis for answer in put_into([segment], [inside, outside])}
+    assert answers == {segment.id: "the", "rec": "cat"}
+    with pytest.raises(
+        ValueError, match="rec-B: expected a recording and channel of the reference"
+    ):
+        list(put_into([segment], [outside]))
+
+
+def test_times_are_finite(tmp_path: Path) -> None:
+    path = tmp_path / "a.ctm"
+    path.write_text("rec A nan 0.1 the\n", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a.ctm:1: expected a time in seconds; got 'nan'"):
+        list(read_ctm(path))
