@@ -82,7 +82,9 @@ class Projection:
     @property
     def precision(self) -> torch.dtype:
         """Of losses and sums: float64 for float64, else float32."""
-        return torch.float64 if self.hidden.dtype == torch.float64 else torch.float32
+        if self.hidden.dtype == torch.float64:
+            return torch.float64
+        return torch.float32
 
     @property
     def frames_of_a_chunk(self) -> int:
@@ -119,61 +121,77 @@ class RowGroup:
     def rows(self) -> Tensor:
         """The row of each frame, counted from the first of the group: int64 [n]."""
         lengths = torch.tensor(self.lengths)
-        return torch.repeat_interleave(torch.arange(len(self.lengths)), lengths)
+        numbers = torch.arange(len(self.lengths))
+        return torch.repeat_interleave(numbers, lengths)
 
     @cached_property
     def places(self) -> Tensor:
         """The place of each frame where each row has as many as the longest: int64 [n]."""
-        places = [
-            torch.arange(length) + row * self.longest for row, length in enumerate(self.lengths)
-        ]
+        places = []
+        for row, length in enumerate(self.lengths):
+            start = row * self.longest
+            places.append(torch.arange(start, start + length))
         return torch.cat(places)
 
     def packed(self, padded: Tensor) -> Tensor:
         """The frames [n, D] of this group's rows of [B, T, D]; a view, where that goes."""
+        own_rows = padded[self.start : self.end]
         if min(self.lengths) == padded.shape[1]:
-            return padded[self.start : self.end].flatten(0, 1)
-        rows = [padded[self.start + row, :length] for row, length in enumerate(self.lengths)]
-        return rows[0] if len(rows) == 1 else torch.cat(rows)
+            return own_rows.flatten(0, 1)
+        rows = []
+        for row, length in zip(own_rows.unbind(0), self.lengths, strict=True):
+            rows.append(row[:length])
+        if len(rows) == 1:
+            return rows[0]
+        return torch.cat(rows)
 
 
 def row_groups(ctc_batch: CtcBatch, device: torch.device) -> Iterator[RowGroup]:
     """A checked batch in groups of neighbouring rows, small where the kernel has few threads."""
-    most = sum(ctc_batch.input_lengths)
+    lengths = ctc_batch.input_lengths
+    most_frames = sum(lengths)
     if device.type == "cpu":
-        most = _FRAMES_OF_A_THREAD * torch.get_num_threads()
+        most_frames = _FRAMES_OF_A_THREAD * torch.get_num_threads()
     start = 0
     frames = 0
-    for row, length in enumerate(ctc_batch.input_lengths):
-        if row > start and frames + length > most:
+    for row, length in enumerate(lengths):
+        is_full = frames + length > most_frames
+        if is_full and row > start:
             yield _group(ctc_batch, start, row)
             start = row
             frames = 0
         frames += length
-    if start < len(ctc_batch.input_lengths):
-        yield _group(ctc_batch, start, len(ctc_batch.input_lengths))
+    if start < len(lengths):
+        yield _group(ctc_batch, start, len(lengths))
 
 
 def _group(ctc_batch: CtcBatch, start: int, end: int) -> RowGroup:
     """Rows start..end, their labels numbered by the columns that the lattice will see."""
-    named = []
-    numbered = []
+    labels_of_rows = []
+    columns_of_rows = []
     for row in range(start, end):
-        distinct, places = np.unique(ctc_batch.row(row).numpy(), return_inverse=True)
-        named.append(distinct)
-        numbered.append(places.reshape(-1) + 1)
-    width = 1 + max(len(distinct) for distinct in named)
+        labels = ctc_batch.row(row).numpy()
+        distinct, places = np.unique(labels, return_inverse=True)
+        labels_of_rows.append(distinct)
+        columns_of_rows.append(places.reshape(-1) + 1)  # behind the blank's
+    width = 1 + max(len(distinct) for distinct in labels_of_rows)
     classes = np.full((end - start, width), ctc_batch.blank, dtype=np.int64)
-    for row, distinct in enumerate(named):
+    for row, distinct in enumerate(labels_of_rows):
         classes[row, 1 : 1 + len(distinct)] = distinct
-    columns = replace(
+    targets = np.concatenate(columns_of_rows).astype(np.int64)
+    seen_by_lattice = replace(
         ctc_batch.rows(start, end),
-        targets=torch.from_numpy(np.concatenate(numbered).astype(np.int64)),
+        targets=torch.from_numpy(targets),
         blank=0,
         prior=None,
         normalize=False,
     )
-    return RowGroup(start, columns.input_lengths, torch.from_numpy(classes), columns)
+    return RowGroup(
+        start,
+        lengths=seen_by_lattice.input_lengths,
+        classes=torch.from_numpy(classes),
+        ctc_batch=seen_by_lattice,
+    )
 
 
 class FramePlaces(NamedTuple):
@@ -199,9 +217,9 @@ class _Columns:
         device = projection.hidden.device
         rows, width = group.classes.shape
         places = rows * group.longest
-        # On the host there is room and time for float64; CUDA kernels take float32.
-        exact = device.type == "cpu" or projection.precision == torch.float64
-        precision = torch.float64 if exact else torch.float32
+        precision = projection.precision
+        if device.type == "cpu":  # room and time for float64; CUDA kernels take float32
+            precision = torch.float64
         self.shape = (rows, group.longest)
         self.scores = torch.zeros(places, width, dtype=precision, device=device)
         self.blank_probs = torch.zeros(places, dtype=precision, device=device)
@@ -214,7 +232,9 @@ class _Columns:
     def seen(self) -> Tensor:
         """The scores of the lattice [R, T, N]: log-probabilities less the prior."""
         scores = self.scores.view(*self.shape, self.classes.shape[1])
-        return scores if self.prior is None else scores.sub_(self.prior[:, None])
+        if self.prior is None:
+            return scores
+        return scores.sub_(self.prior[:, None])
 
     def take(self, logits: Tensor, places: FramePlaces, need_best: bool) -> None:
         """Note a chunk of logits [n, C], which become their softmax times the rows' weights."""
@@ -222,28 +242,38 @@ class _Columns:
             from ctcasr.ctc._cpu_projection import softmax_chunk
 
             softmax_chunk(
-                logits, self.classes, places, self.scores, self.blank_probs, self.best, need_best
+                logits,
+                self.classes,
+                places,
+                self.scores,
+                self.blank_probs,
+                self.best,
+                need_best,
             )
             return
         norm = logits.logsumexp(1, keepdim=True)
-        named = logits.gather(1, self.classes[places.rows])
-        log_probs = named.to(self.scores.dtype) - norm
+        classes = self.classes[places.rows]
+        of_classes = logits.gather(1, classes).to(self.scores.dtype)
+        log_probs = of_classes - norm
         self.scores[places.places] = log_probs
         self.blank_probs[places.places] = log_probs[:, 0].exp()
         if need_best:
             self.best[places.places] = logits.argmax(1)
-        probs = logits.sub_(norm).exp_()
-        probs *= places.weights.to(logits.dtype)[:, None]
+        weights = places.weights.to(logits.dtype)
+        probs = logits.sub_(norm).exp_()  # in place: the caller goes on with them
+        probs *= weights[:, None]
 
     def facts(self, scores: Tensor, output: CtcOutput) -> FrameFacts:
         """What the report wants to know of each frame, of the lattice's scores and output."""
         assert output.grad is not None
-        finite_scores = scores.clamp_min(torch.finfo(scores.dtype).min)  # 0 * -inf is 0 here
+        least = torch.finfo(scores.dtype).min
+        finite_scores = scores.clamp_min(least)  # 0 * -inf is 0 here
+        slopes = (output.grad * finite_scores).sum(2)  # the gradient is minus the occupancy
         return FrameFacts(
             best=self.best.view(self.shape),
             blank_probs=self.blank_probs.view(self.shape),
             blank_occupancy=-output.grad[..., 0],
-            expected_scores=-(output.grad * finite_scores).sum(2),
+            expected_scores=-slopes,
         )
 
 
@@ -278,22 +308,26 @@ class Walk:
         """Losses, gradients and report of all rows."""
         walked = self.walked
         wanted = self.wanted
+        need_occupancy = wanted.gradient or wanted.report
+        hidden = self.projection.hidden
         reports = []
-        for group in row_groups(self.ctc_batch, self.projection.hidden.device):
-            packed = group.packed(self.projection.hidden)
+        for group in row_groups(self.ctc_batch, hidden.device):
+            packed = group.packed(hidden)
             columns = self._project(group, packed)
             scores = columns.seen()
-            output = self.run(scores, group.ctc_batch, wanted.gradient or wanted.report)
-            walked.nll[group.start : group.end] = output.nll.to(walked.nll.dtype)
+            output = self.run(scores, group.ctc_batch, need_occupancy)
+            rows = slice(group.start, group.end)
+            walked.nll[rows] = output.nll.to(walked.nll.dtype)
             if wanted.gradient:
                 self._take_occupancies(group, packed, columns, output)
             if wanted.report:
-                rows = self.ctc_batch.rows(group.start, group.end)
+                group_batch = self.ctc_batch.rows(group.start, group.end)
                 facts = columns.facts(scores, output)
-                reports.append(report_of_frames(facts, rows, output))
+                reports.append(report_of_frames(facts, group_batch, output))
         if wanted.report:
-            whole = replace(reduce(add, reports), batches=(self.ctc_batch,))
-            walked.report = whole.rounded(walked.nll.dtype)
+            added_up = reduce(add, reports)
+            report = replace(added_up, batches=(self.ctc_batch,))
+            walked.report = report.rounded(walked.nll.dtype)
         return walked
 
     def _project(self, group: RowGroup, packed: Tensor) -> _Columns:
@@ -333,12 +367,14 @@ class Walk:
         for row, frames in enumerate(frames_of_rows):
             number = group.start + row
             length = frames.shape[0]
-            weighted = output.grad[row, :length] * float(self.row_weights[number])
+            row_weight = float(self.row_weights[number])
+            weighted = output.grad[row, :length] * row_weight
             slope = weighted.to(walked.nll.dtype)
             rounded = slope.to(packed.dtype)
             classes = columns.classes[row]
             if walked.hidden is not None:
-                walked.hidden[number, :length] += rounded @ self.projection.weight[classes]
+                own_weights = self.projection.weight[classes]
+                walked.hidden[number, :length] += rounded @ own_weights
             if walked.weight is not None:
                 product = rounded.t() @ frames
                 walked.weight.index_add_(0, classes, product.to(walked.weight.dtype))
@@ -348,15 +384,17 @@ class Walk:
 
 def _scatter_rows(padded: Tensor, group: RowGroup, chunk: slice, values: Tensor) -> None:
     """Write the values of a chunk of a group's frames to their rows of padded [B, T, D]."""
-    begin = 0
+    row_start = 0  # places among the frames of the group, which lie behind each other
     chunk_end = chunk.start + values.shape[0]
     for row, length in enumerate(group.lengths):
-        first = max(chunk.start, begin)
-        last = min(chunk_end, begin + length)
-        if first < last:
-            source = values[first - chunk.start : last - chunk.start]
-            padded[group.start + row, first - begin : last - begin] = source
-        begin += length
+        row_end = row_start + length
+        start = max(chunk.start, row_start)
+        end = min(chunk_end, row_end)
+        if start < end:
+            of_chunk = slice(start - chunk.start, end - chunk.start)
+            of_row = slice(start - row_start, end - row_start)
+            padded[group.start + row, of_row] = values[of_chunk]
+        row_start = row_end
 
 
 def _add_product(total: Tensor, left: Tensor, right: Tensor) -> None:
