@@ -17,6 +17,7 @@ CORPORA = {
     "kaldi": "a Kaldi data folder",
     "librispeech": "LibriSpeech",
     "sounds": "ESC-50, UrbanSound8K, or one folder for each class",
+    "spoken": "no corpus at hand? sentences that eSpeak NG says, to try everything with",
     "speech-commands": "Speech Commands, 12 or 35 classes",
     "voicebank": "VoiceBank-DEMAND, as scenes",
     "pack": "a manifest's many small files into a few large ones",
