@@ -76,11 +76,13 @@ def cross_fit(
         ValueError: for fewer lines than can be learnt from, or fewer than two folds.
         TrainingError: where a training cannot go on.
     """
-    if training.folds < 2 or len(utterances) < FEWEST:
+    if not 2 <= training.folds <= len(utterances) or len(utterances) < FEWEST:
         raise ValueError(
             f"expected two folds or more of at least {FEWEST} lines together; got "
             f"{training.folds} folds of {len(utterances)} lines; audit fewer lines by a checkpoint"
         )
+    if training.epochs < 1:
+        raise ValueError(f"epochs: expected 1 or more; got {training.epochs}")
     result = CrossFitted()
     heard: dict[str, Heard] = {}
     for number, judged in enumerate(folds_of(len(utterances), training.folds, training.seed)):

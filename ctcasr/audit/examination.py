@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ctcasr.audit.crossfit import CrossFitted, Training, cross_fit
-from ctcasr.audit.heard import listen
+from ctcasr.audit.heard import listen, unjudgeable
 from ctcasr.audit.result import Audit
 from ctcasr.audit.scorer import Spelling
 from ctcasr.audit.verdicts import Progress, judge
+from ctcasr.batch import Skip
 from ctcasr.data import read_manifest
+from ctcasr.data.names import where_of
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.records import Record
 from ctcasr.text import make_tokenizer
@@ -37,9 +39,16 @@ def audit_by_training(
     """
     lines = read_manifest(manifest, strict=False)
     tokenizer = make_tokenizer(text, [line.text or "" for line in lines], digits=digits)
-    with_text = [line for line in lines if (line.text or "").strip()]
+    with_text = []
+    skipped = []
+    for line in lines:
+        reason = unjudgeable(line, tokenizer)
+        if reason:
+            skipped.append(Skip(where_of(line), reason))
+        else:
+            with_text.append(line)
     fitted = cross_fit(with_text, tokenizer, training, tell)
-    fitted.skipped += lines.skipped
+    fitted.skipped += [*skipped, *lines.skipped]
     return _judged(str(manifest), fitted, Spelling(tokenizer), progress)
 
 
@@ -65,11 +74,10 @@ def audit_by_checkpoint(
 
 
 def _judged(manifest: str, fitted: CrossFitted, spelling: Spelling, progress: Progress) -> Audit:
-    judgeable = [line for line in fitted.heard if line.text]
-    if not judgeable:
+    if not fitted.heard:
         first = f"; the first that was left out: {fitted.skipped[0]}" if fitted.skipped else ""
         raise ValueError(
             f"{manifest}: expected lines with sound and text; none can be judged{first}"
         )
-    judged = judge(judgeable, spelling, progress)
+    judged = judge(fitted.heard, spelling, progress)
     return Audit.of(manifest, judged, fitted.skipped, fitted.dynamics)

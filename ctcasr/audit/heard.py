@@ -15,8 +15,10 @@ from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.samples import greedy_texts, spikes_of
 from ctcasr.recognise.transcribing import batches_by_length
 from ctcasr.seq import Seq
+from ctcasr.text import Tokenizer
 
 _BATCH_S = 120.0  # seconds of padded sound in a batch
+_NOT_FINITE = "expected scores; the network gives NaN: take another one, or train it longer"
 _AT_ONCE = 256  # lines that are read before they are sorted by length
 
 
@@ -55,14 +57,35 @@ def listen(
                 skipped.append(Skip(where_of(utterance), str(error)))
                 continue
             readable.append(utterance)
-        heard += _listen_to(recogniser, readable, clips)
+        for line in _listen_to(recogniser, readable, clips):
+            if bool(line.log_probs.isnan().any()):
+                skipped.append(Skip(where_of(line.utterance), _NOT_FINITE))
+                continue
+            heard.append(line)
     return heard, skipped
+
+
+def unjudgeable(utterance: Utterance, tokenizer: Tokenizer) -> str:
+    """Why a line has no text to judge; "" where it has one.
+
+    Example:
+        >>> from ctcasr.text import Alphabet
+        >>> unjudgeable(Utterance("a.wav", text="..."), Alphabet(" ab"))
+        "expected a text that the alphabet can write; got '...'"
+    """
+    text = (utterance.text or "").strip()
+    if not text:
+        return "expected a text to judge; the line has none"
+    if not tokenizer.reference(text).text:
+        return f"expected a text that the alphabet can write; got {text[:40]!r}"
+    return ""
 
 
 def _samples(recogniser: Recogniser, utterance: Utterance) -> Tensor:
     """Samples [N]; AudioError where there is nothing to judge."""
-    if not (utterance.text or "").strip():
-        raise AudioError("expected a text to judge; the line has none")
+    reason = unjudgeable(utterance, recogniser.tokenizer)
+    if reason:
+        raise AudioError(reason)
     samples = read_audio(utterance, recogniser.rate_hz)
     if recogniser.model.frames(samples.shape[0]) < 1:
         raise AudioError("expected sound for one frame of the network or more; it is shorter")

@@ -12,6 +12,7 @@ from typing import Any
 from ctcasr.audit.verdicts import RIGHT, SWAPPED, Judged, LineVerdict
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import write_manifest
+from ctcasr.data.skipped import skips_as_json
 from ctcasr.kernels.atomic import write_text
 
 SUSPECTED = 0.5  # posterior from which on a line is suspected
@@ -91,6 +92,7 @@ class Audit:
             "interval": [round(least, 1), round(most, 1)],
             "shares": {name: round(share, 5) for name, share in self.shares.items()},
             "hurts": self.hurts,
+            "skipped_lines": skips_as_json(self.skipped),
         }
 
     def plain_line(self, line: LineVerdict) -> dict[str, Any]:

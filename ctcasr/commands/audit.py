@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 
 from ctcasr.audit import Audit, Training, audit_by_checkpoint, audit_by_training
+from ctcasr.audit.result import AUDIT, CLEAN, FIXED
 from ctcasr.commands.progress import progress_bar
 from ctcasr.records import EpochRecord, Record
-from ctcasr.show.audit_page import write_audit_page
+from ctcasr.show.audit_page import NAME, write_audit_page
 from ctcasr.show.audit_table import audit_table
 from ctcasr.show.terminal import TextConsole
 from ctcasr.train import pick_device
@@ -58,8 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     ValueError or OSError for nothing to audit, TrainingError where it cannot be trained.
     """
-    audit = make_audit(arguments)
     out = Path(arguments.out)
+    refuse_out(out, Path(arguments.manifest))  # before anything is trained
+    audit = make_audit(arguments)
     paths = audit.write(out, fix=arguments.fix)
     paths.append(write_audit_page(audit, out))
     if arguments.json:
@@ -68,6 +71,21 @@ def run(arguments: argparse.Namespace) -> int:
         TextConsole(highlight=False).print(audit_table(audit))
         print("\n".join(str(path) for path in paths))
     return 1 if audit.hurts else 0
+
+
+def refuse_out(out: Path, manifest: Path) -> None:
+    """The folder is made, and does not hold the manifest under a name that is written.
+
+    Raises:
+        ValueError: where the manifest would be written over.
+        OSError: where nothing can be written.
+    """
+    written = [(out / name).resolve() for name in (AUDIT, CLEAN, FIXED, NAME)]
+    if manifest.resolve() in written:
+        raise ValueError(f"--out {out}: expected another folder; {manifest} would be written over")
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out):
+        pass
 
 
 def make_audit(arguments: argparse.Namespace) -> Audit:
@@ -80,10 +98,13 @@ def make_audit(arguments: argparse.Namespace) -> Audit:
                 device=str(pick_device(arguments.device)),
                 progress=progress,
             )
+    epochs = Training().epochs
+    if arguments.epochs is not None:
+        epochs = arguments.epochs
     training = Training(
         net=arguments.net,
         folds=arguments.folds,
-        epochs=arguments.epochs or Training().epochs,
+        epochs=epochs,
         budget=arguments.budget,
         seed=arguments.seed,
         device=arguments.device,

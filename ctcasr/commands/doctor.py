@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ctcasr.audit import Training, audit_by_training
+from ctcasr.commands.audit import refuse_out
 from ctcasr.commands.progress import progress_bar
 from ctcasr.data import read_manifest
 from ctcasr.doctor.examination import Examination, examine
@@ -22,6 +23,7 @@ from ctcasr.show.findings_table import table
 from ctcasr.show.run_page import write_page
 from ctcasr.show.terminal import TextConsole
 from ctcasr.text import Tokenizer, make_tokenizer
+from ctcasr.train import TrainConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="VALID",
         help="the manifest that will be scored: what does it share with the first?",
     )
-    net = parser.add_mutually_exclusive_group()
+    assumed = parser.add_argument_group("how it will be trained")
+    net = assumed.add_mutually_exclusive_group()
     net.add_argument(
         "--net",
         default="default",
@@ -47,16 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     net.add_argument(
         "--checkpoint", metavar="C", help="a checkpoint, whose network and alphabet are taken"
     )
-    parser.add_argument(
+    assumed.add_argument(
         "--text", default="english38", help="english38, english29 or pieces:N (default: english38)"
     )
-    parser.add_argument(
+    assumed.add_argument(
         "--digits",
         default="keep",
         choices=("keep", "spell"),
         help="keep digits, or spell them as words, as training will (default: keep)",
     )
-    how_much = parser.add_mutually_exclusive_group()
+    reading = parser.add_argument_group("how much is heard")
+    how_much = reading.add_mutually_exclusive_group()
     how_much.add_argument(
         "--all-audio", action="store_true", help="decode every file (the default up to 20 hours)"
     )
@@ -66,15 +70,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="decode N files, and read only the headers of the others",
     )
-    parser.add_argument(
+    reading.add_argument(
         "--workers", type=int, metavar="N", help="files read at once (default: one per core)"
     )
-    parser.add_argument(
+    audit = parser.add_argument_group("transcripts")
+    audit.add_argument(
         "--audit",
         metavar="TIME",
         help="judge the transcripts too, by networks that are trained for so long, as 15m",
     )
-    parser.add_argument(
+    audit.add_argument(
         "--audit-out", default="audit", metavar="DIR", help="where that is written (default: audit)"
     )
     parser.add_argument("--json", action="store_true", help="findings as JSON")
@@ -86,6 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("expected a manifest to examine, or --run DIR; got neither")
     if arguments.manifest is not None and arguments.run is not None:
         raise ValueError("expected a manifest to examine, or --run DIR; got both")
+    if arguments.audit is not None:
+        refuse_audit(arguments)
     if arguments.run is not None:
         print(write_page(Path(arguments.run)))
         return 0
@@ -97,6 +104,25 @@ def run(arguments: argparse.Namespace) -> int:
         TextConsole(highlight=False).print(table(examination))
     transcripts_hurt = bool(arguments.audit) and audit_transcripts(arguments)
     return 1 if examination.hurts or transcripts_hurt else 0
+
+
+def refuse_audit(arguments: argparse.Namespace) -> None:
+    """What cannot be audited is told before anything is read.
+
+    Raises:
+        ValueError: for a run or a checkpoint, a time that is none, or a manifest in its place.
+        OSError: where nothing can be written.
+    """
+    if arguments.run is not None:
+        raise ValueError("--audit is about a manifest, before training; got --run")
+    if arguments.checkpoint:
+        raise ValueError(
+            "--audit trains networks of its own; by a checkpoint: "
+            f"ctcasr audit {arguments.manifest} --checkpoint {arguments.checkpoint}"
+        )
+    if TrainConfig(budget=arguments.audit).budget_s is None:
+        raise ValueError(f"--audit: expected a time, as 15m; got {arguments.audit!r}")
+    refuse_out(Path(arguments.audit_out), Path(arguments.manifest))
 
 
 def audit_transcripts(arguments: argparse.Namespace) -> bool:

@@ -24,7 +24,12 @@ def audit_table(audit: Audit) -> RenderableType:
         style="not bold",
     )
     if audit.skipped:
-        head.append(f"; {len(audit.skipped)} could not be judged", style="not bold")
+        first = audit.skipped[0]
+        head.append(
+            f"; {len(audit.skipped)} could not be judged and are in no file "
+            f"({printable(first.where)}: {printable(first.reason)})",
+            style="not bold",
+        )
     parts: list[RenderableType] = [head]
     if audit.suspects:
         parts.append(_suspects(audit))

@@ -52,3 +52,10 @@ def test_what_cannot_be_judged_is_named(recogniser, tmp_path):
     assert [one.utterance.where for one in heard] == ["m.jsonl:1"]
     assert [skip.where for skip in skipped] == ["m.jsonl:2", "m.jsonl:3", "m.jsonl:4", "m.jsonl:5"]
     assert "expected a text" in skipped[1].reason
+
+
+def test_a_network_that_gives_nan_judges_nothing(recogniser, tmp_path):
+    with torch.no_grad():
+        next(iter(recogniser.model.parameters())).fill_(torch.nan)
+    heard, skipped = listen(recogniser, [line(tmp_path, "1", 9000, "a")])
+    assert heard == [] and "NaN" in skipped[0].reason

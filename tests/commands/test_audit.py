@@ -57,3 +57,47 @@ def test_nothing_to_audit_is_a_sentence(corpus, capsys):
 def test_a_checkpoint_is_not_trained(corpus):
     with pytest.raises(SystemExit):
         main(["audit", "m.jsonl", "--checkpoint", "c.pt", "--budget", "5m", "--out", "a"])
+
+
+def test_the_manifest_is_never_written_over(corpus, capsys):
+    (corpus / "m.jsonl").rename(corpus / "clean.jsonl")
+    before = (corpus / "clean.jsonl").read_bytes()
+    arguments = ["audit", str(corpus / "clean.jsonl"), "--checkpoint", str(corpus / "best.pt")]
+    assert main([*arguments, "--out", str(corpus)]) == 1
+    assert "would be written over" in capsys.readouterr().err
+    assert (corpus / "clean.jsonl").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_any_work(corpus, capsys):
+    (corpus / "taken").write_text("a file")
+    arguments = ["audit", str(corpus / "m.jsonl"), "--checkpoint", str(corpus / "no.pt")]
+    assert main([*arguments, "--out", str(corpus / "taken")]) == 1
+    assert "taken" in capsys.readouterr().err
+
+
+def test_lines_that_the_alphabet_cannot_write_are_named(corpus, capsys):
+    with (corpus / "m.jsonl").open("a") as file:
+        file.write('\n{"audio_filepath": "u0.wav", "text": "?!"}')
+    arguments = ["audit", str(corpus / "m.jsonl"), "--checkpoint", str(corpus / "best.pt")]
+    main([*arguments, "--out", str(corpus / "a"), "--json"])
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["lines"] == 12 and summary["skipped"] == 1
+    assert "alphabet can write; got '?!'" in summary["skipped_lines"][0]["reason"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_shortest_corpora(corpus, capsys, count):
+    rows = (corpus / "m.jsonl").read_text().splitlines()[:count]
+    (corpus / "m.jsonl").write_text("\n".join(rows))
+    arguments = ["audit", str(corpus / "m.jsonl"), "--checkpoint", str(corpus / "best.pt")]
+    main([*arguments, "--out", str(corpus / "a"), "--fix", "--json"])
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["lines"] == count and 0 <= summary["expected"] <= count
+
+
+@pytest.mark.parametrize("flags", [["--epochs", "0"], ["--budget", "0s"], ["--budget=-5m"]])
+def test_training_for_no_time_is_refused(corpus, capsys, flags):
+    rows = (corpus / "m.jsonl").read_text().splitlines() * 4
+    (corpus / "m.jsonl").write_text("\n".join(rows))
+    assert main(["audit", str(corpus / "m.jsonl"), "--out", str(corpus / "a"), *flags]) == 1
+    assert "expected" in capsys.readouterr().err

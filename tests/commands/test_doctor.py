@@ -86,3 +86,18 @@ def test_every_slug_is_explained_in_the_manual() -> None:
 def test_the_audit_needs_enough_lines_and_says_so(healthy: Make, capsys: Any) -> None:
     assert main(["doctor", str(healthy(12).write()), "--audit", "5s"]) == 1
     assert "lines together" in capsys.readouterr().err
+
+
+def test_what_cannot_be_audited_is_told_before_anything_is_read(
+    healthy: Make, capsys: Any, tmp_path: Path
+) -> None:
+    manifest = str(healthy(3).write())
+    for flags, told in (
+        (["--audit", "soon"], "expected a time"),
+        (["--audit", ""], "expected a time"),
+        (["--audit", "0s"], "expected a time"),
+        (["--audit", "5s", "--checkpoint", "c.pt"], "networks of its own"),
+    ):
+        assert main(["doctor", manifest, *flags, "--audit-out", str(tmp_path / "a")]) == 1
+        printed = capsys.readouterr()
+        assert told in printed.err and printed.out == ""
