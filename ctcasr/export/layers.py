@@ -20,7 +20,11 @@ from ctcasr.seq import Framing
 
 # torch keeps gates as input, forget, cell, output (LSTM) and reset, update, new (GRU);
 # ONNX as i, o, f, c and z, r, h.
-_GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN_TANH": (0,)}
+_GATES = {
+    "LSTM": (0, 3, 1, 2),
+    "GRU": (1, 0, 2),
+    "RNN_TANH": (0,),
+}
 _NEVER_LOUDEST = -1e9  # dB, in the padding
 _VARIANCE_FLOOR = 1e-5  # of `UtteranceNorm`
 
@@ -39,7 +43,8 @@ class Padded:
 
     def counts(self) -> Value:
         """Real frames of each row, at least 1, as floats [B, 1, 1]."""
-        return self.lengths.at_least(1).unsqueeze(1, 2).floats()
+        lengths = self.lengths.at_least(1)
+        return lengths.unsqueeze(1, 2).floats()
 
 
 def speech(model: SpeechModel, samples: Value, lengths: Value) -> tuple[Value, Value]:
@@ -52,8 +57,10 @@ def speech(model: SpeechModel, samples: Value, lengths: Value) -> tuple[Value, V
         data = lookahead(model.body.lookahead, replace(frames, data=data))
     data = head(model.body, data)
     if model.prior is not None:
-        data = data - model.prior.weight * model.prior.log
-    return data.graph("LogSoftmax", data, axis=-1), frames.lengths
+        log_prior = model.prior.weight * model.prior.log
+        data = data - log_prior
+    log_probs = data.graph("LogSoftmax", data, axis=-1)
+    return log_probs, frames.lengths
 
 
 # The front-end
@@ -61,7 +68,8 @@ def speech(model: SpeechModel, samples: Value, lengths: Value) -> tuple[Value, V
 
 def features(extract: Spectrogram, samples: Value, lengths: Value) -> Padded:
     """Spectrogram or mel features [B, T, F] of samples [B, N]."""
-    level = power(extract, windows(extract, samples, lengths))
+    pieces = windows(extract, samples, lengths)
+    level = power(extract, pieces)
     if extract.power != 2.0:
         level = level.sqrt()
     if isinstance(extract, Mel):
@@ -81,12 +89,14 @@ def features(extract: Spectrogram, samples: Value, lengths: Value) -> Padded:
 def windows(extract: Spectrogram, samples: Value, lengths: Value) -> Value:
     """Pieces [B, T, win] of samples [B, N] that the transform looks at."""
     graph = samples.graph
-    clean = samples.where(mask_of(samples, lengths), 0.0)
-    frames = count(extract.framing, graph("Shape", samples, start=1))
+    framing = extract.framing
+    is_sample = mask_of(samples, lengths)
+    clean = samples.where(is_sample, 0.0)
+    padded_size = graph("Shape", samples, start=1)
+    frames = count(framing, padded_size)
     numbers = graph("Range", 0, graph("Squeeze", frames), 1)
     starts = numbers * extract.hop
-    before = extract.framing.before
-    padded = graph("Pad", clean, [0, before, 0, extract.framing.after])
+    padded = graph("Pad", clean, [0, framing.before, 0, framing.after])
     places = starts.unsqueeze(1) + inside(extract)
     return graph("Gather", padded, places, axis=1)
 
@@ -95,7 +105,13 @@ def power(extract: Spectrogram, pieces: Value) -> Value:
     """Power [B, T, bins] of pieces [B, T, win]: a product with the windowed cosines and sines."""
     parts = pieces @ windowed_waves(extract)
     squares = parts * parts
-    real, imaginary = parts.graph.several("Split", squares, outputs=2, axis=2, num_outputs=2)
+    real, imaginary = parts.graph.several(
+        "Split",
+        squares,
+        outputs=2,
+        axis=2,
+        num_outputs=2,
+    )
     return real + imaginary
 
 
@@ -109,9 +125,11 @@ def windowed_waves(extract: Spectrogram) -> np.ndarray[Any, Any]:
     """Cosines and negative sines [win, 2 bins] of the transform, times the window."""
     places = inside(extract)
     bins = np.arange(extract.n_fft // 2 + 1)
-    turns = np.outer(places, bins) % extract.n_fft
+    turns = np.outer(places, bins) % extract.n_fft  # so that the angles stay small and exact
     angles = 2 * np.pi * turns / extract.n_fft
-    waves = np.concatenate((np.cos(angles), -np.sin(angles)), 1)
+    cosines = np.cos(angles)
+    sines = -np.sin(angles)
+    waves = np.concatenate((cosines, sines), 1)
     window = extract.window.double().cpu().numpy()
     return window[:, None] * waves
 
@@ -119,16 +137,21 @@ def windowed_waves(extract: Spectrogram) -> np.ndarray[Any, Any]:
 def mean_level(extract: Spectrogram, frames: Padded) -> Value:
     """Mean power or amplitude [B, 1, 1] of the real frames of [B, T, F]; never zero."""
     total = frames.zeroed().sum(1, 2)
-    mean = total / (frames.counts() * float(extract.bins))
-    return mean.at_least(SILENCE ** (extract.power / 2))
+    points = frames.counts() * float(extract.bins)
+    mean = total / points
+    silence = SILENCE ** (extract.power / 2)
+    return mean.at_least(silence)
 
 
 def below_loudest(extract: Spectrogram, frames: Padded) -> Padded:
     """Decibels [B, T, F] below the loudest point of the clip, no lower than the range."""
-    decibels = frames.data * (20 / (extract.power * math.log(10)))
-    known = decibels.where(frames.mask.unsqueeze(2), _NEVER_LOUDEST)
-    relative = decibels - known.max(1, 2)
-    return replace(frames, data=relative.at_least(-extract.range_db))
+    decibels_of_log = 20 / (extract.power * math.log(10))
+    decibels = frames.data * decibels_of_log
+    is_real = frames.mask.unsqueeze(2)
+    candidates = decibels.where(is_real, _NEVER_LOUDEST)
+    relative = decibels - candidates.max(1, 2)
+    floored = relative.at_least(-extract.range_db)
+    return replace(frames, data=floored)
 
 
 def normalised(norm: nn.Module, frames: Padded) -> Padded:
@@ -136,13 +159,18 @@ def normalised(norm: nn.Module, frames: Padded) -> Padded:
     if isinstance(norm, UtteranceNorm):
         return by_utterance(frames)
     if isinstance(norm, CorpusNorm):
-        centred = frames.data - norm.mean
-        if norm.whitening:
-            scaled = centred @ norm.matrix
-        else:
-            scaled = centred * norm.matrix
-        return replace(frames, data=masked(scaled, frames.mask))
+        return by_corpus(norm, frames)
     return frames
+
+
+def by_corpus(norm: CorpusNorm, frames: Padded) -> Padded:
+    """Features [B, T, F] by a mean, and by a deviation each or a whitening matrix."""
+    centred = frames.data - norm.mean
+    if norm.whitening:
+        scaled = centred @ norm.matrix
+    else:
+        scaled = centred * norm.matrix
+    return replace(frames, data=masked(scaled, frames.mask))
 
 
 def by_utterance(frames: Padded) -> Padded:
@@ -174,19 +202,24 @@ def conv_stack(body: AcousticModel, frames: Padded) -> Padded:
 def conv(layer: ConvLayer, frames: Padded) -> Padded:
     """Conv layer on [B, C, T, F], with BatchNorm inside its weights."""
     scale, shift = scale_of(layer.norm)
-    time, bins = (int(size) for size in layer.conv.padding)
+    weight = layer.conv.weight * scale[:, None, None, None]
+    in_time, in_frequency = (int(size) for size in layer.conv.padding)
     data = frames.data.graph(
         "Conv",
         frames.data,
-        layer.conv.weight * scale[:, None, None, None],
+        weight,
         shift,
         strides=list(layer.conv.stride),
-        pads=[time, bins, time, bins],
+        pads=[in_time, in_frequency, in_time, in_frequency],
     )
     lengths = count(layer.framing, frames.lengths)
     mask = mask_of(data, lengths, axis=2)
     active = activation(layer.activation, data)
-    return Padded(masked(active, mask, (1, 3)), lengths, mask)
+    return Padded(
+        data=masked(active, mask, axes=(1, 3)),
+        lengths=lengths,
+        mask=mask,
+    )
 
 
 def recurrent_stack(body: AcousticModel, frames: Padded) -> Value:
@@ -195,30 +228,36 @@ def recurrent_stack(body: AcousticModel, frames: Padded) -> Value:
     steps = frames.data.transpose(1, 0, 2)
     lengths = frames.lengths.short_integers()
     for norm, layer in zip(body.rnn.norms, layers, strict=True):
-        steps = recurrent(layer, batchnorm(norm, steps), lengths)
+        steps = batchnorm(norm, steps)
+        steps = recurrent(layer, steps, lengths)
     return steps.transpose(1, 0, 2)
 
 
 def recurrent(layer: RecurrentLayer, steps: Value, lengths: Value) -> Value:
     """RNN layer on [T, B, F]; ONNX turns each row around by its own length, as the module does."""
-    rnns = [rnn for rnn in (layer.forwards, layer.backwards) if rnn is not None]
-    kind = rnns[0].mode
-    biases = (stacked_gates(rnns, "bias_ih"), stacked_gates(rnns, "bias_hh"))
-    more = {}
+    rnns: list[nn.RNNBase] = [layer.forwards]
+    direction = "forward"
+    if layer.backwards is not None:
+        rnns.append(layer.backwards)
+        direction = "bidirectional"
+    kind = layer.forwards.mode
+    attributes = {}
     if kind == "GRU":
-        more["linear_before_reset"] = 1  # as torch computes
-    out = steps.graph(
+        attributes["linear_before_reset"] = 1  # as torch computes
+    input_biases = stacked_gates(rnns, "bias_ih")
+    hidden_biases = stacked_gates(rnns, "bias_hh")
+    outputs = steps.graph(
         kind.removesuffix("_TANH"),
         steps,
         stacked_gates(rnns, "weight_ih"),
         stacked_gates(rnns, "weight_hh"),
-        torch.cat(biases, 1),
+        torch.cat((input_biases, hidden_biases), 1),
         lengths,
-        hidden_size=rnns[0].hidden_size,
-        direction="bidirectional" if len(rnns) == 2 else "forward",
-        **more,
+        hidden_size=layer.forwards.hidden_size,
+        direction=direction,
+        **attributes,
     )  # [T, directions, B, H]
-    by_row = out.transpose(0, 2, 1, 3)
+    by_row = outputs.transpose(0, 2, 1, 3)
     return by_row.reshape(0, 0, -1)
 
 
@@ -226,24 +265,24 @@ def stacked_gates(rnns: Sequence[nn.RNNBase], name: str) -> Tensor:
     """A weight or bias [directions, gates, ...] of the RNNs, its gates in ONNX's order."""
     directions = []
     for rnn in rnns:
-        whole = rnn.get_parameter(f"{name}_l0").detach()
-        parts = whole.split(rnn.hidden_size)
-        gates = [parts[gate] for gate in _GATES[rnn.mode]]
-        directions.append(torch.cat(gates))
+        parameter = rnn.get_parameter(f"{name}_l0").detach()
+        of_gates = parameter.split(rnn.hidden_size)
+        in_order = [of_gates[gate] for gate in _GATES[rnn.mode]]
+        directions.append(torch.cat(in_order))
     return torch.stack(directions)
 
 
 def lookahead(layer: Lookahead, frames: Padded) -> Value:
     """Look-ahead convolution on [B, T, F]."""
-    rows = frames.zeroed().transpose(0, 2, 1)
-    out = rows.graph(
+    by_feature = frames.zeroed().transpose(0, 2, 1)
+    convolved = by_feature.graph(
         "Conv",
-        rows,
+        by_feature,
         layer.conv.weight,
         group=layer.conv.groups,
         pads=[0, layer.framing.after],
     )
-    return out.transpose(0, 2, 1)
+    return convolved.transpose(0, 2, 1)
 
 
 def head(body: AcousticModel, data: Value) -> Value:
@@ -252,8 +291,9 @@ def head(body: AcousticModel, data: Value) -> Value:
     for index, (norm, linear) in enumerate(zip(body.head.norms, layers, strict=True)):
         if index > 0:
             data = activation(body.head.activation, data)
-        product = batchnorm(norm, data) @ linear.weight.T
-        data = product + linear.bias
+        data = batchnorm(norm, data)
+        data = data @ linear.weight.T
+        data = data + linear.bias
     return data
 
 
@@ -292,7 +332,8 @@ def count(framing: Framing, lengths: Value) -> Value:
     Division of integers rounds towards zero here, so nothing negative is divided.
     """
     padding = framing.before + framing.after
-    room = lengths + (padding - framing.size + framing.hop)
+    extra = padding - framing.size + framing.hop
+    room = lengths + extra
     frames = room.at_least(0) / framing.hop
     is_something = lengths.graph("Greater", lengths, 0)
     return frames * is_something.integers()
@@ -301,8 +342,9 @@ def count(framing: Framing, lengths: Value) -> Value:
 def mask_of(data: Value, lengths: Value, axis: int = 1) -> Value:
     """True on real elements, [B, T], where T is the size of `axis`."""
     graph = data.graph
-    steps = graph("Range", 0, graph("Squeeze", data.size(axis)), 1)
-    return graph("Less", steps.unsqueeze(0), lengths.unsqueeze(1))
+    size = graph("Squeeze", data.size(axis))
+    places = graph("Range", 0, size, 1)
+    return graph("Less", places.unsqueeze(0), lengths.unsqueeze(1))
 
 
 def masked(data: Value, mask: Value, axes: Sequence[int] = (2,)) -> Value:
