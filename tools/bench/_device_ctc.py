@@ -20,7 +20,7 @@ from _device import DEVICE, KERNELS_ARE_WRONG, ON_DEVICE, median_us, named, prof
 
 from ctcasr.ctc import ctc_loss, native
 from ctcasr.ctc.backends import ForwardBackward
-from ctcasr.ctc.batch import CtcBatch, prepare
+from ctcasr.ctc.batch import CtcBatch, CtcOutput, prepare
 
 SHAPES: tuple[tuple[int, ...], ...] = (  # rows, frames, classes and labels of a batch
     (32, 400, 38, 60),
@@ -77,12 +77,16 @@ def kernel() -> ForwardBackward:
 
 def trial(labels: int, classes: int, dtype: torch.dtype, scale: float = 1.0) -> Trial:
     """Three rows, of which the first has all of the labels."""
-    random = torch.Generator().manual_seed(labels + classes)
+    generator = torch.Generator().manual_seed(labels + classes)
     frames = labels + labels // 8 + 25
-    logits = scale * torch.randn(3, frames, classes, generator=random)
-    targets = torch.randint(1, classes, (3, labels), generator=random)
-    lengths = [labels, labels // 2, labels // 3]
-    ctc_batch = prepare(logits, targets, [frames] * 3, lengths)
+    logits = scale * torch.randn(3, frames, classes, generator=generator)
+    targets = torch.randint(1, classes, (3, labels), generator=generator)
+    ctc_batch = prepare(
+        logits,
+        targets,
+        input_lengths=[frames] * 3,
+        target_lengths=[labels, labels // 2, labels // 3],
+    )
     name = f"{labels} labels, {classes} classes, {dtype}, scale {scale:g}"
     return Trial(name, logits.to(DEVICE, dtype), ctc_batch)
 
@@ -90,20 +94,29 @@ def trial(labels: int, classes: int, dtype: torch.dtype, scale: float = 1.0) -> 
 def noise(shape: Sequence[int]) -> Trial:
     """Full rows of random logits."""
     rows, frames, classes, labels = shape
-    random = torch.Generator(DEVICE).manual_seed(0)
-    logits = torch.randn(rows, frames, classes, device=DEVICE, generator=random)
-    host_random = torch.Generator().manual_seed(0)
-    targets = torch.randint(1, classes, (rows, labels), generator=host_random)
-    lengths = [frames] * rows
-    ctc_batch = prepare(logits, targets, lengths, [labels] * rows)
+    generator = torch.Generator(DEVICE).manual_seed(0)
+    logits = torch.randn(rows, frames, classes, device=DEVICE, generator=generator)
+    host_generator = torch.Generator().manual_seed(0)
+    targets = torch.randint(1, classes, (rows, labels), generator=host_generator)
+    ctc_batch = prepare(
+        logits,
+        targets,
+        input_lengths=[frames] * rows,
+        target_lengths=[labels] * rows,
+    )
     return Trial(str(tuple(shape)), logits, ctc_batch)
 
 
 def loss(batch: Trial, logits: Tensor) -> Tensor:
     """Of the whole batch, through the front door."""
     ctc_batch = batch.ctc_batch
-    lengths = ctc_batch.input_lengths, ctc_batch.target_lengths
-    return ctc_loss(logits, ctc_batch.targets, *lengths, reduction="sum")
+    return ctc_loss(
+        logits,
+        ctc_batch.targets,
+        ctc_batch.input_lengths,
+        ctc_batch.target_lengths,
+        reduction="sum",
+    )
 
 
 # ---- right or wrong
@@ -117,9 +130,10 @@ def smoke() -> None:
     for dtype, limit in LIMITS.items():
         worst = 0.0
         for labels, classes, scale in itertools.product(WIDTHS, CLASSES, SCALES):
-            error = gradient_error(trial(labels, classes, dtype, scale))
+            batch = trial(labels, classes, dtype, scale)
+            error = gradient_error(batch)
             worst = max(worst, error)
-            wrong += not error <= limit
+            wrong += not error <= limit  # so that NaN is wrong
         print(f"largest gradient error in {dtype}: {worst:.1e}", flush=True)
     different = count_different(noise(SHAPES[1]))
     print(f"{different} of {SAME_BITS} repeats differ in a bit")
@@ -137,7 +151,11 @@ def report_compilation() -> None:
     major, minor = torch.cuda.get_device_capability()
     started = time.perf_counter()
     code = nvrtc.binary(10 * major + minor)
-    figures = {"seconds": time.perf_counter() - started, "bytes": len(code)}
+    spent_s = time.perf_counter() - started
+    figures = {
+        "seconds": spent_s,
+        "bytes": len(code),
+    }
     print("NVRTC", nvrtc.version(), named(figures), flush=True)
 
 
@@ -169,30 +187,40 @@ def gradient_error(batch: Trial, truth_on: str = DEVICE) -> float:
     assert ours.grad is not None and truth.grad is not None
     error = difference(ours.grad.to(truth_on), truth.grad)
     sizes = truth.nll.clamp_min(1)
-    loss_off = difference(ours.nll.to(truth_on) / sizes, truth.nll / sizes)
+    our_nll = ours.nll.to(truth_on)
+    loss_error = difference(our_nll / sizes, truth.nll / sizes)
     health = float(ours.health.max())
-    fine = loss_off <= LOSS_LIMIT and health < HEALTH_LIMIT
-    if not (fine and error <= LIMITS[batch.logits.dtype]):
-        found = {"gradient": error, "loss": loss_off, "health": health}
-        print(f"WRONG: {batch.name}: off by", named(found), flush=True)
-    return error if fine else float("inf")
+    is_fine = loss_error <= LOSS_LIMIT and health < HEALTH_LIMIT
+    if not (is_fine and error <= LIMITS[batch.logits.dtype]):
+        errors = {
+            "gradient": error,
+            "loss": loss_error,
+            "health": health,
+        }
+        print(f"WRONG: {batch.name}: off by", named(errors), flush=True)
+    if not is_fine:
+        return float("inf")
+    return error
 
 
 def difference(ours: Tensor, truth: Tensor) -> float:
     """Largest absolute difference."""
-    return float((ours.double() - truth).abs().max())
+    differences = ours.double() - truth
+    return float(differences.abs().max())
 
 
 def count_different(batch: Trial) -> int:
     """Repeats of one batch whose loss or gradient is not bit for bit the first one's."""
-    first = kernel()(batch.logits, batch.ctc_batch, True)
+    run = kernel()
+    first = run(batch.logits, batch.ctc_batch, True)
     assert first.grad is not None
     different = 0
     for _ in range(SAME_BITS):
-        again = kernel()(batch.logits, batch.ctc_batch, True)
+        again = run(batch.logits, batch.ctc_batch, True)
         assert again.grad is not None
         same_loss = torch.equal(first.nll, again.nll)
-        different += not (same_loss and torch.equal(first.grad, again.grad))
+        same_gradient = torch.equal(first.grad, again.grad)
+        different += not (same_loss and same_gradient)
     return different
 
 
@@ -237,7 +265,12 @@ def ctc_cells(batch: Trial) -> list[str]:
         logits.grad = None
         loss(batch, logits).backward()
 
-    cells = [batch.name, graph_us(batch), f"{median_us(ours):.0f}", f"{host_us(ours):.0f}"]
+    cells = [
+        batch.name,
+        graph_us(batch),
+        f"{median_us(ours):.0f}",
+        f"{host_us(ours):.0f}",
+    ]
     own_us = device_us(ours)
     cells.append(f"{own_us:.0f}")
     for is_cudnn in (False, True):
@@ -251,21 +284,26 @@ def graph_us(batch: Trial) -> str:
     """Microseconds of the kernels in a CUDA graph: nothing of the host is in them."""
     logits = batch.logits.detach()
     run = kernel()
+
+    def ours() -> CtcOutput:
+        return run(logits, batch.ctc_batch, True)
+
     if not ON_DEVICE:
-        return f"{median_us(lambda: run(logits, batch.ctc_batch, True)):.1f}"
+        return f"{median_us(ours):.1f}"
     try:
         stream = torch.cuda.Stream()
         with torch.cuda.stream(stream):
-            run(logits, batch.ctc_batch, True)
+            ours()  # compiled and loaded outside of the graph
         wait()
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, stream=stream):
-            rows = run(logits, batch.ctc_batch, True)
+            output = ours()
         replay_us = median_us(graph.replay)
-        del rows, graph
+        del output, graph
         return f"{replay_us:.1f}"
     except RuntimeError as error:
-        return f"no graph: {str(error)[:60]}"
+        reason = str(error)[:60]
+        return f"no graph: {reason}"
 
 
 def host_us(run: Callable[[], Any], calls: int = 10) -> float:
@@ -282,11 +320,12 @@ def host_us(run: Callable[[], Any], calls: int = 10) -> float:
 def device_us(run: Callable[[], Any], calls: int = 3) -> float:
     """Microseconds that the device works for one call, copies too, whatever the host needs."""
     run()
-    with profiler() as found:
+    with profiler() as profile:
         for _ in range(calls):
             run()
         wait()
-    return sum(work_us(event) for event in found.key_averages()) / calls
+    total_us = sum(work_us(event) for event in profile.key_averages())
+    return total_us / calls
 
 
 def peer_cells(batch: Trial, logits: Tensor, is_cudnn: bool, own_us: float) -> list[str]:
@@ -296,29 +335,35 @@ def peer_cells(batch: Trial, logits: Tensor, is_cudnn: bool, own_us: float) -> l
     try:
         run = peer(batch, logits, is_cudnn)
         call_us = median_us(run, 7)
-        work = device_us(run)
+        peer_us = device_us(run)
     except RuntimeError as error:
         return [str(error)[:40], "", ""]
-    return [f"{call_us:.0f}", f"{work:.0f}", f"{work / own_us:.1f}"]
+    return [
+        f"{call_us:.0f}",
+        f"{peer_us:.0f}",
+        f"{peer_us / own_us:.1f}",
+    ]
 
 
 def peer(batch: Trial, logits: Tensor, is_cudnn: bool) -> Callable[[], None]:
     """torch's own loss; cuDNN takes concatenated int32 targets and lengths on the host."""
     ctc_batch = batch.ctc_batch
     rows = len(ctc_batch.target_lengths)
-    targets = ctc_batch.targets.int()
-    kind = torch.int32
-    if not is_cudnn:
+    if is_cudnn:
+        integer = torch.int32
+        targets = ctc_batch.targets.int()
+    else:
+        integer = torch.int64
         targets = ctc_batch.targets.reshape(rows, -1).to(DEVICE)
-        kind = torch.int64
-    frames = torch.tensor(ctc_batch.input_lengths, dtype=kind)
-    labels = torch.tensor(ctc_batch.target_lengths, dtype=kind)
+    frames = torch.tensor(ctc_batch.input_lengths, dtype=integer)
+    labels = torch.tensor(ctc_batch.target_lengths, dtype=integer)
 
     def run() -> None:
         logits.grad = None
         with torch.backends.cudnn.flags(enabled=is_cudnn):
             log_probs = logits.log_softmax(-1).transpose(0, 1)
-            F.ctc_loss(log_probs, targets, frames, labels, reduction="sum").backward()
+            total = F.ctc_loss(log_probs, targets, frames, labels, reduction="sum")
+            total.backward()
 
     return run
 
@@ -327,11 +372,15 @@ def error_of_rows(batch: Trial) -> float:
     """Largest absolute error of the gradient of the first rows."""
     rows = slice(0, CHECKED_ROWS)
     whole = batch.ctc_batch
-    few = batch.logits.detach()[rows]
-    lengths = whole.input_lengths[rows], whole.target_lengths[rows]
-    ctc_batch = prepare(few, whole.padded()[rows], *lengths)
-    ours = kernel()(few, ctc_batch, True)
-    truth = native.forward_backward(few.double(), ctc_batch, True)
+    logits = batch.logits.detach()[rows]
+    ctc_batch = prepare(
+        logits,
+        whole.padded()[rows],
+        whole.input_lengths[rows],
+        whole.target_lengths[rows],
+    )
+    ours = kernel()(logits, ctc_batch, True)
+    truth = native.forward_backward(logits.double(), ctc_batch, True)
     assert ours.grad is not None and truth.grad is not None
     return difference(ours.grad, truth.grad)
 
@@ -341,12 +390,12 @@ def kernel_times(batch: Trial, calls: int = 5) -> list[str]:
     run = kernel()
     for _ in range(2):
         run(batch.logits, batch.ctc_batch, True)
-    with profiler() as found:
+    with profiler() as profile:
         for _ in range(calls):
             run(batch.logits, batch.ctc_batch, True)
         wait()
     times = []
-    for event in found.key_averages():
+    for event in profile.key_averages():
         spent_us = work_us(event) / calls
         if spent_us:
             times.append(f"{event.key[:40]} {spent_us:.1f}")
