@@ -52,10 +52,13 @@ TABLE_ROWS = 12  # kernels that a profile names
 
 def steps() -> None:
     """Steps of two networks, in float32 and bfloat16, and the kernels they are made of."""
-    rows = 16 if ON_DEVICE else 2
-    batches = {"default": sounds(rows, 3.0)}
     if ON_DEVICE:
-        batches[LARGE] = sounds(100, 16.0, LONG_SENTENCE)
+        batches = {
+            "default": sounds(16, 3.0),
+            LARGE: sounds(100, 16.0, LONG_SENTENCE),
+        }
+    else:
+        batches = {"default": sounds(2, 3.0)}
     for net, batch in batches.items():
         for bf16 in (False, True):
             title = f"{net}, {len(batch)} rows, bf16 {bf16}"
@@ -70,7 +73,12 @@ def heads() -> None:
         for bf16 in (False, True):
             spec = read_enhancer(net)
             batch = sounds(rows, seconds, clean=True, video=spec.sees)
-            task = Enhance(build_enhancer(spec), enhancer_to(spec), listener(is_listening), 1.0)
+            task = Enhance(
+                build_enhancer(spec),
+                enhancer_to(spec),
+                listener(is_listening),
+                1.0,
+            )
             title = f"{net}, {rows} rows, listener {is_listening}, bf16 {bf16}"
             time_steps(title, task, batch, bf16)
     for net in ("kws_bcresnet", "googlenet_spec", "resnet_spec"):
@@ -95,8 +103,9 @@ def listener(wanted: bool) -> Listener | None:
     """An untrained network that listens."""
     if not wanted:
         return None
-    heard = recogniser("default")
-    return Listener(Recogniser(heard.network.to(DEVICE), ALPHABET, heard.spec, {}))
+    task = recogniser("default")
+    network = task.network.to(DEVICE)
+    return Listener(Recogniser(network, ALPHABET, task.spec, {}))
 
 
 def sounds(
@@ -108,17 +117,21 @@ def sounds(
     lengths = []
     utterances = []
     for row in range(rows):
-        lengths.append(round(longest * (1 - 0.3 * row / rows)))
+        shorter_by = 0.3 * row / rows
+        lengths.append(round(longest * (1 - shorter_by)))
         utterances.append(Utterance(Path(f"{row}.wav"), seconds, text))
-    return Batch(
+    batch = Batch(
         tuple(utterances),
-        hiss(lengths),
-        torch.tensor(tokens * rows),
-        (len(tokens),) * rows,
+        audio=hiss(lengths),
+        targets=torch.tensor(tokens * rows),
+        target_lengths=(len(tokens),) * rows,
         seeds=tuple(range(rows)),
-        clean=hiss(lengths) if clean else None,
-        video=mouths(lengths) if video else None,
     )
+    if clean:
+        batch = replace(batch, clean=hiss(lengths))
+    if video:
+        batch = replace(batch, video=mouths(lengths))
+    return batch
 
 
 def hiss(lengths: Sequence[int], rate_hz: int = RATE_HZ) -> Seq:
@@ -131,7 +144,8 @@ def mouths(lengths: Sequence[int]) -> Seq:
     """Frames of noise beside so many samples."""
     frames = []
     for samples in lengths:
-        shape = (round(FRAME_RATE * samples / RATE_HZ), 128, 128)
+        seconds = samples / RATE_HZ
+        shape = (round(FRAME_RATE * seconds), 128, 128)
         frames.append(torch.randint(0, 255, shape, dtype=torch.uint8))
     return Seq.stack(frames, FRAME_RATE)
 
@@ -188,13 +202,13 @@ class Steps:
             return []
         torch.cuda.set_sync_debug_mode("warn")
         try:
-            with warnings.catch_warnings(record=True) as told:
+            with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 self.take()
         finally:
             torch.cuda.set_sync_debug_mode("default")
         places = []
-        for warning in told:
+        for warning in caught:
             if "synchron" in str(warning.message):
                 name = Path(warning.filename).name
                 places.append(f"{name}:{warning.lineno}")
@@ -232,7 +246,9 @@ def time_steps(
 
 def peak_gib() -> float:
     """The most memory that the device has given."""
-    return torch.cuda.max_memory_allocated() / 2**30 if ON_DEVICE else 0.0
+    if not ON_DEVICE:
+        return 0.0
+    return torch.cuda.max_memory_allocated() / 2**30
 
 
 def outcome(result: StepResult) -> str:
@@ -248,13 +264,14 @@ def outcome(result: StepResult) -> str:
 
 def print_profile(run: Steps, step_ms: float, most: int) -> None:
     """Launches of a step, how busy they keep the device, and the dearest kernels."""
-    with profiler() as found:
+    with profiler() as profile:
         for _ in range(PROFILED):
             run.take()
         wait()
-    events = [event for event in found.key_averages() if work_us(event) > 0]
+    events = [event for event in profile.key_averages() if work_us(event) > 0]
     events.sort(key=work_us, reverse=True)
-    busy_ms = sum(work_us(event) for event in events) / PROFILED / 1e3
+    total_us = sum(work_us(event) for event in events)
+    busy_ms = total_us / PROFILED / 1e3
     launches = sum(event.count for event in events) / PROFILED
     figures = {
         "launches and copies a step": launches,
@@ -295,33 +312,40 @@ def direction_times(shape: Sequence[int], dtype: torch.dtype) -> str:
     lengths = torch.linspace(frames, 0.75 * frames, rows).long()
     size = (rows, frames, features)
     inputs = torch.randn(size, device=DEVICE, dtype=dtype, requires_grad=True)
-    forward = torch.nn.LSTM(features, hidden, batch_first=True).to(DEVICE, dtype)
-    backward = torch.nn.LSTM(features, hidden, batch_first=True).to(DEVICE, dtype)
-    both = torch.nn.LSTM(features, hidden, batch_first=True, bidirectional=True)
-    both.to(DEVICE, dtype)
-    side = torch.cuda.Stream()
+    forward = torch.nn.LSTM(features, hidden, batch_first=True)
+    forward.to(DEVICE, dtype)
+    backward = torch.nn.LSTM(features, hidden, batch_first=True)
+    backward.to(DEVICE, dtype)
+    bidirectional = torch.nn.LSTM(features, hidden, batch_first=True, bidirectional=True)
+    bidirectional.to(DEVICE, dtype)
+    side_stream = torch.cuda.Stream()
 
     def learn(outputs: Tensor) -> None:
-        outputs.float().square().mean().backward()
+        loss = outputs.float().square().mean()
+        loss.backward()
 
     def in_turn() -> None:
-        mine, _ = forward(inputs)
-        other, _ = backward(inputs)
-        learn(torch.cat((mine, other), 2))
+        forwards, _ = forward(inputs)
+        backwards, _ = backward(inputs)
+        learn(torch.cat((forwards, backwards), 2))
 
     def side_by_side() -> None:
-        here = torch.cuda.current_stream()
-        side.wait_stream(here)
-        with torch.cuda.stream(side):
-            other, _ = backward(inputs)
-        mine, _ = forward(inputs)
-        here.wait_stream(side)
-        learn(torch.cat((mine, other), 2))
+        own_stream = torch.cuda.current_stream()
+        side_stream.wait_stream(own_stream)
+        with torch.cuda.stream(side_stream):
+            backwards, _ = backward(inputs)
+        forwards, _ = forward(inputs)
+        own_stream.wait_stream(side_stream)
+        learn(torch.cat((forwards, backwards), 2))
 
     def packed() -> None:
-        rows_packed = pack_padded_sequence(inputs, lengths, batch_first=True)
-        outputs, _ = both(rows_packed)
+        packed_inputs = pack_padded_sequence(inputs, lengths, batch_first=True)
+        outputs, _ = bidirectional(packed_inputs)
         learn(outputs.data)
 
-    ways = {"in turn": in_turn, "side by side": side_by_side, "packed": packed}
-    return named({f"{name} ms": median_us(way, 7) / 1e3 for name, way in ways.items()})
+    times = {
+        "in turn ms": median_us(in_turn, 7) / 1e3,
+        "side by side ms": median_us(side_by_side, 7) / 1e3,
+        "packed ms": median_us(packed, 7) / 1e3,
+    }
+    return named(times)
