@@ -48,7 +48,8 @@ def train_fully(corpus: str, epochs: str, seeds: Sequence[str]) -> None:
     Run(f"{corpus}-bf16-{first}", corpus, *flags, first, "--bf16").finish()
     runs = []
     for seed in others:
-        runs.append(Run(f"{corpus}-fp32-{seed}", corpus, *flags, seed))
+        run = Run(f"{corpus}-fp32-{seed}", corpus, *flags, seed)
+        runs.append(run)
     for run in runs:
         run.finish()
 
@@ -83,34 +84,40 @@ class Run:
         try:
             self.process.wait()
         finally:
-            spent_s = time.perf_counter() - self.started
-            status = self.process.poll()
-            print(f"{self.name}: status {status}, {spent_s:.1f} s in all")
-            self.print_log()
-            if (self.out / "records.jsonl").is_file():
-                print_records(read_records(self.out))
+            self.report()
             keep_runs()
-            sys.stdout.flush()
+
+    def report(self) -> None:
+        """Print what there is of it."""
+        spent_s = time.perf_counter() - self.started
+        status = self.process.poll()
+        print(f"{self.name}: status {status}, {spent_s:.1f} s in all")
+        self.print_log()
+        if (self.out / "records.jsonl").is_file():
+            records = read_records(self.out)
+            print_records(records)
+        sys.stdout.flush()
 
     def print_log(self) -> None:
         """The score; the end of the log where the run failed."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        shown = [line for line in lines if line.startswith("valid:")]
-        for line in shown or lines[-LOG_LINES:]:
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        lines = text.splitlines()
+        scores = [line for line in lines if line.startswith("valid:")]
+        for line in scores or lines[-LOG_LINES:]:
             print(f"  {line[:200]}")
 
 
 def print_records(records: Sequence[Record]) -> None:
     """Pace, waiting for data, and checks of a run."""
-    taken = [record for record in records if isinstance(record, StepRecord)]
+    steps = [record for record in records if isinstance(record, StepRecord)]
     checks = [record for record in records if isinstance(record, CheckRecord)]
-    if not taken:
+    if not steps:
         print("  no step was recorded")
         return
-    count = sum_of(taken, "steps")
-    audio_s = sum_of(taken, "audio_s")
-    step_s = sum_of(taken, "step_s")
-    wait_s = sum_of(taken, "wait_s")
+    count = sum_of(steps, "steps")
+    audio_s = sum_of(steps, "audio_s")
+    step_s = sum_of(steps, "step_s")
+    wait_s = sum_of(steps, "wait_s")
     busy_s = step_s + wait_s
     total_s = records[-1].time_s
     figures = {
@@ -123,12 +130,18 @@ def print_records(records: Sequence[Record]) -> None:
         "of them checks, files and the rest": total_s - busy_s,
     }
     print("  " + named(figures))
+    print("  dev WER % at: " + named(rates_of(checks)))
+
+
+def rates_of(checks: Sequence[CheckRecord]) -> dict[str, float]:
+    """Word error rates in % of a few checks, the last one among them, by their time."""
     stride = max(1, math.ceil(len(checks) / CHECKS))
     last_first = checks[::-stride]
     rates = {}
     for check in reversed(last_first):
-        rates[f"{check.time_s:.0f} s"] = 100 * check.number("wer")
-    print("  dev WER % at: " + named(rates))
+        moment = f"{check.time_s:.0f} s"
+        rates[moment] = 100 * check.number("wer")
+    return rates
 
 
 def sum_of(records: Sequence[StepRecord], name: str) -> float:
@@ -142,4 +155,5 @@ def keep_runs() -> None:
     with tarfile.open(OUT / "runs.tar.gz", "w:gz") as archive:
         for path in sorted(RUNS.rglob("*")):
             if path.suffix in KEPT:
-                archive.add(path, path.relative_to(RUNS))
+                name = path.relative_to(RUNS)
+                archive.add(path, name)
