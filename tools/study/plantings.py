@@ -37,7 +37,8 @@ class Planting:
     def name(self) -> str:
         """A name for files."""
         value = "" if self.value is None else f"_{self.value}"
-        return f"{self.number:03}_{self.kind}{value}_{self.corpus}_{self.network}".replace(" ", "-")
+        name = f"{self.number:03}_{self.kind}{value}_{self.corpus}_{self.network}"
+        return name.replace(" ", "-")
 
 
 def plan(seed: int = SEED) -> list[Planting]:
@@ -48,55 +49,60 @@ def plan(seed: int = SEED) -> list[Planting]:
         >>> {planting.half for planting in plantings} == set(HALVES)
         True
     """
-    draw = random.Random(seed)
-    drawn = []
+    generator = random.Random(seed)
+    plantings = []
     for kind in KINDS:
-        drawn.extend(_of_kind(kind, draw))
+        plantings.extend(_of_kind(kind, generator))
     for copy in range(HEALTHY):
-        drawn.append(_healthy(copy, draw))
-    drawn.sort(key=lambda planting: planting.number)
-    return [dataclasses.replace(planting, number=n) for n, planting in enumerate(drawn)]
+        plantings.append(_healthy(copy, generator))
+    # The first copy of every kind comes first, so that a part of the plan has all kinds in it.
+    plantings.sort(key=lambda planting: planting.number)
+    numbered = []
+    for number, planting in enumerate(plantings):
+        numbered.append(dataclasses.replace(planting, number=number))
+    return numbered
 
 
-def _of_kind(kind: Kind, draw: random.Random) -> list[Planting]:
+def _of_kind(kind: Kind, generator: random.Random) -> list[Planting]:
     """The plantings of one kind: no corpus and no value twice, as long as there are others."""
-    corpora = _shuffled(kind.corpora or tuple(CORPORA), draw)
-    networks = _shuffled(kind.networks or tuple(NETWORKS), draw)
-    values = _shuffled(kind.values, draw)
+    corpora = _shuffled(kind.corpora or tuple(CORPORA), generator)
+    networks = _shuffled(kind.networks or tuple(NETWORKS), generator)
+    values = _shuffled(kind.values, generator)
     plantings = []
     for copy in range(kind.count):
-        plantings.append(
-            Planting(
-                copy,
-                kind.name,
-                kind.slugs,
-                corpora[copy % len(corpora)],
-                networks[copy % len(networks)],
-                values[copy % len(values)],
-                draw.randrange(1000),
-                HALVES[copy % 2],
-            )
+        planting = Planting(
+            number=copy,
+            kind=kind.name,
+            slugs=kind.slugs,
+            corpus=corpora[copy % len(corpora)],
+            network=networks[copy % len(networks)],
+            value=values[copy % len(values)],
+            seed=generator.randrange(1000),
+            half=HALVES[copy % 2],
         )
+        plantings.append(planting)
     return plantings
 
 
-def _healthy(copy: int, draw: random.Random) -> Planting:
+def _healthy(copy: int, generator: random.Random) -> Planting:
+    """A training without a defect; all corpora in turn, each in both halves."""
     corpora = tuple(CORPORA)
     networks = tuple(NETWORKS)
     return Planting(
-        copy // 8,
-        "healthy",
-        (),
-        corpora[copy // 2 % len(corpora)],
-        networks[draw.randrange(len(networks))],
-        None,
-        draw.randrange(1000),
-        HALVES[copy % 2],
+        number=copy // 8,
+        kind="healthy",
+        slugs=(),
+        corpus=corpora[copy // 2 % len(corpora)],
+        network=networks[generator.randrange(len(networks))],
+        value=None,
+        seed=generator.randrange(1000),
+        half=HALVES[copy % 2],
     )
 
 
-def _shuffled(values: Sequence[Any], draw: random.Random) -> list[Any]:
-    return draw.sample(list(values), len(values))
+def _shuffled(values: Sequence[Any], generator: random.Random) -> list[Any]:
+    """All of them in a random order."""
+    return generator.sample(list(values), len(values))
 
 
 def trial_of(planting: Planting) -> Trial:
