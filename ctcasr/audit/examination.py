@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ctcasr.audit.crossfit import CrossFitted, Training, cross_fit
@@ -47,6 +47,8 @@ def audit_by_training(
             skipped.append(Skip(where_of(line), reason))
         else:
             with_text.append(line)
+    if not with_text:
+        raise _nothing(str(manifest), [*skipped, *lines.skipped])
     fitted = cross_fit(with_text, tokenizer, training, tell)
     fitted.skipped += [*skipped, *lines.skipped]
     return _judged(str(manifest), fitted, Spelling(tokenizer), progress)
@@ -75,9 +77,14 @@ def audit_by_checkpoint(
 
 def _judged(manifest: str, fitted: CrossFitted, spelling: Spelling, progress: Progress) -> Audit:
     if not fitted.heard:
-        first = f"; the first that was left out: {fitted.skipped[0]}" if fitted.skipped else ""
-        raise ValueError(
-            f"{manifest}: expected lines with sound and text; none can be judged{first}"
-        )
+        raise _nothing(manifest, fitted.skipped)
     judged = judge(fitted.heard, spelling, progress)
     return Audit.of(manifest, judged, fitted.skipped, fitted.dynamics)
+
+
+def _nothing(manifest: str, skipped: Sequence[Skip]) -> ValueError:
+    """Why there is nothing to judge."""
+    first = ""
+    if skipped:
+        first = f"; the first that was left out: {skipped[0].where}: {skipped[0].reason}"
+    return ValueError(f"{manifest}: expected lines with sound and text; none can be judged{first}")

@@ -17,6 +17,9 @@ from ctcasr.show.audit_table import audit_table
 from ctcasr.show.terminal import TextConsole
 from ctcasr.train import pick_device
 
+# Flags of networks that are trained, with their defaults.
+_OF_TRAINING = {"folds": 2, "net": "default", "text": "english38", "digits": "keep", "seed": 0}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `ctcasr audit`."""
@@ -90,7 +93,12 @@ def refuse_out(out: Path, manifest: Path) -> None:
 
 def make_audit(arguments: argparse.Namespace) -> Audit:
     """What the flags ask for, with a bar on a terminal."""
+    if arguments.seed < 0:
+        raise ValueError(f"--seed: expected 0 or more; got {arguments.seed}")
     if arguments.checkpoint:
+        for name, default in _OF_TRAINING.items():
+            if getattr(arguments, name) != default:
+                raise ValueError(f"--{name} is for networks that are trained; got --checkpoint")
         with progress_bar("judging") as progress:
             return audit_by_checkpoint(
                 arguments.manifest,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ctcasr.audit import Training, audit_by_training
+from ctcasr.audit import Audit, Training, audit_by_training
 from ctcasr.commands.audit import refuse_out
 from ctcasr.commands.progress import progress_bar
 from ctcasr.data import read_manifest
@@ -97,13 +97,19 @@ def run(arguments: argparse.Namespace) -> int:
         print(write_page(Path(arguments.run)))
         return 0
     examination = examine_corpus(arguments)
-    if arguments.json:
-        findings = examination.as_json()
-        print(json.dumps(findings, ensure_ascii=False, allow_nan=False, indent=1))
-    else:
+    if not arguments.json:
         TextConsole(highlight=False).print(table(examination))
-    transcripts_hurt = bool(arguments.audit) and audit_transcripts(arguments)
-    return 1 if examination.hurts or transcripts_hurt else 0
+    findings = examination.as_json()
+    hurts = examination.hurts
+    try:
+        if arguments.audit is not None:
+            audit = audit_transcripts(arguments)
+            findings["audit"] = audit.summary()
+            hurts = hurts or audit.hurts
+    finally:  # what was found by then is told, whatever stops the audit
+        if arguments.json:
+            print(json.dumps(findings, ensure_ascii=False, allow_nan=False, indent=1))
+    return 1 if hurts else 0
 
 
 def refuse_audit(arguments: argparse.Namespace) -> None:
@@ -125,8 +131,8 @@ def refuse_audit(arguments: argparse.Namespace) -> None:
     refuse_out(Path(arguments.audit_out), Path(arguments.manifest))
 
 
-def audit_transcripts(arguments: argparse.Namespace) -> bool:
-    """Whether so many transcripts are wrong that training would be hurt; writes what was found."""
+def audit_transcripts(arguments: argparse.Namespace) -> Audit:
+    """The audit of the manifest, written and, unless JSON was asked for, printed."""
     audit = audit_by_training(
         arguments.manifest,
         Training(net=arguments.net, budget=arguments.audit),
@@ -139,7 +145,7 @@ def audit_transcripts(arguments: argparse.Namespace) -> bool:
     if not arguments.json:
         TextConsole(highlight=False).print(audit_table(audit))
         print(page)
-    return audit.hurts
+    return audit
 
 
 def examine_corpus(arguments: argparse.Namespace) -> Examination:

@@ -101,3 +101,18 @@ def test_training_for_no_time_is_refused(corpus, capsys, flags):
     (corpus / "m.jsonl").write_text("\n".join(rows))
     assert main(["audit", str(corpus / "m.jsonl"), "--out", str(corpus / "a"), *flags]) == 1
     assert "expected" in capsys.readouterr().err
+
+
+def test_flags_that_a_checkpoint_does_not_heed_are_refused(corpus, capsys):
+    arguments = ["audit", str(corpus / "m.jsonl"), "--checkpoint", str(corpus / "best.pt")]
+    for flag, value in (("--folds", "3"), ("--text", "pieces:50"), ("--seed", "1")):
+        assert main([*arguments, "--out", str(corpus / "a"), flag, value]) == 1
+        assert f"{flag} is for networks that are trained" in capsys.readouterr().err
+
+
+def test_no_line_with_a_text_is_told_before_training(corpus, capsys):
+    rows = ['{"audio_filepath": "u0.wav", "text": "?!"}'] * 41
+    (corpus / "m.jsonl").write_text("\n".join(rows))
+    assert main(["audit", str(corpus / "m.jsonl"), "--out", str(corpus / "a")]) == 1
+    told = capsys.readouterr().err
+    assert "none can be judged" in told and "m.jsonl:1: expected a text that the alphabet" in told

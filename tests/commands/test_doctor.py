@@ -83,8 +83,11 @@ def test_every_slug_is_explained_in_the_manual() -> None:
     assert not {slug for slug in SLUGS if f"`{slug}`" not in manual}
 
 
-def test_the_audit_needs_enough_lines_and_says_so(healthy: Make, capsys: Any) -> None:
-    assert main(["doctor", str(healthy(12).write()), "--audit", "5s"]) == 1
+def test_the_audit_needs_enough_lines_and_says_so(
+    healthy: Make, capsys: Any, tmp_path: Path
+) -> None:
+    out = ["--audit-out", str(tmp_path / "audit")]
+    assert main(["doctor", str(healthy(12).write()), "--audit", "5s", *out]) == 1
     assert "lines together" in capsys.readouterr().err
 
 
@@ -101,3 +104,13 @@ def test_what_cannot_be_audited_is_told_before_anything_is_read(
         assert main(["doctor", manifest, *flags, "--audit-out", str(tmp_path / "a")]) == 1
         printed = capsys.readouterr()
         assert told in printed.err and printed.out == ""
+
+
+def test_json_has_what_was_found_before_the_audit_stopped(
+    healthy: Make, capsys: Any, tmp_path: Path
+) -> None:
+    out = ["--audit-out", str(tmp_path / "audit")]
+    assert main(["doctor", str(healthy(12).write()), "--audit", "5s", "--json", *out]) == 1
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["hurts"] is False
+    assert "by a checkpoint" in printed.err
