@@ -36,10 +36,13 @@ NEVER = float("-inf")
 
 def nll(logits: Tensor, ctc_batch: CtcBatch) -> Tensor:
     """Loss of each row [B] in float64, of logits [B, T, C]; autograd differentiates it at will."""
-    emissions, skip = lattice(scores(logits, ctc_batch), ctc_batch)
+    seen = scores(logits, ctc_batch)
+    emissions, skip = lattice(seen, ctc_batch)
+    alphas = _alphas(emissions, skip, ctc_batch)
+    log_z = _log_z(alphas[-1], ctc_batch)
     # Zero; keeps the graph where there is nothing to differentiate.
     no_frames = emissions[:, :0].sum((1, 2))
-    return no_frames - _log_z(_alphas(emissions, skip, ctc_batch)[-1], ctc_batch)
+    return no_frames - log_z
 
 
 def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
@@ -49,16 +52,27 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
         gamma, health = posterior(logits, ctc_batch)
         grad = None
         if need_grad:
-            occupancy = torch.zeros(logits.shape, dtype=torch.float64, device=logits.device)
-            classes = _state_classes(ctc_batch, logits.device)
-            occupancy.scatter_add_(2, classes[:, None].expand_as(gamma), gamma)
-            grad = -occupancy
-            if ctc_batch.normalize:
-                grad = scores(logits, ctc_batch, prior=False).exp() - occupancy
+            grad = _gradient(logits, ctc_batch, gamma)
             dead = frame_padding(logits, ctc_batch) | loss.isinf()[:, None]
             grad = grad.masked_fill(dead[..., None], 0.0).to(logits.dtype)
     precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    return CtcOutput(loss.to(precision), grad, health.to(torch.float32))
+    return CtcOutput(
+        nll=loss.to(precision),
+        grad=grad,
+        health=health.to(torch.float32),
+    )
+
+
+def _gradient(logits: Tensor, ctc_batch: CtcBatch, gamma: Tensor) -> Tensor:
+    """d loss / d logits [B, T, C] in float64, by posteriors of states [B, T, S]."""
+    classes = _state_classes(ctc_batch, logits.device)
+    class_of_state = classes[:, None].expand_as(gamma)
+    occupancy = torch.zeros(logits.shape, dtype=torch.float64, device=logits.device)
+    occupancy.scatter_add_(2, class_of_state, gamma)
+    if not ctc_batch.normalize:
+        return -occupancy
+    softmax = scores(logits, ctc_batch, prior=False).exp()
+    return softmax - occupancy
 
 
 def posterior(logits: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
@@ -67,16 +81,19 @@ def posterior(logits: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
     Gamma is zero on padding and on infeasible rows.
     """
     with torch.no_grad():
-        emissions, skip = lattice(scores(logits, ctc_batch), ctc_batch)
+        seen = scores(logits, ctc_batch)
+        emissions, skip = lattice(seen, ctc_batch)
         alphas = _alphas(emissions, skip, ctc_batch)
         betas = _betas(emissions, skip, ctc_batch)
         log_z = _log_z(alphas[-1], ctc_batch)
         if not betas:
             return torch.zeros_like(emissions), torch.zeros_like(log_z)
-        joint = torch.stack(alphas[1:], 1) + torch.stack(betas, 1)
+        log_joint = torch.stack(alphas[1:], 1) + torch.stack(betas, 1)
+        log_gamma = log_joint - log_z[:, None, None]
         live = ~frame_padding(logits, ctc_batch) & log_z.isfinite()[:, None]
-        gamma = (joint - log_z[:, None, None]).exp().masked_fill(~live[..., None], 0.0)
-        spread = ((gamma.sum(2) - 1).abs() * live).amax(1)
+        gamma = log_gamma.exp().masked_fill(~live[..., None], 0.0)
+        off_by = (gamma.sum(2) - 1).abs()
+        spread = (off_by * live).amax(1)
         return gamma, spread
 
 
@@ -95,7 +112,8 @@ def scores(logits: Tensor, ctc_batch: CtcBatch, prior: bool = True) -> Tensor:
 def frame_padding(logits: Tensor, ctc_batch: CtcBatch) -> Tensor:
     """True on the frames behind each row's input length [B, T]."""
     lengths = to_device(ctc_batch.input_lengths, logits.device)
-    return torch.arange(logits.shape[1], device=logits.device) >= lengths[:, None]
+    frames = torch.arange(logits.shape[1], device=logits.device)
+    return frames >= lengths[:, None]
 
 
 def _state_classes(ctc_batch: CtcBatch, device: torch.device) -> Tensor:
@@ -110,9 +128,13 @@ def _state_classes(ctc_batch: CtcBatch, device: torch.device) -> Tensor:
 def lattice(seen: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
     """Scores per state [B, T, S], and where a path may come from two states below [B, S]."""
     classes = _state_classes(ctc_batch, seen.device)
+    labels = classes[:, 3::2]  # from the second on
+    labels_before = classes[:, 1:-2:2]
     skip = torch.zeros_like(classes, dtype=torch.bool)
-    skip[:, 3::2] = classes[:, 3::2] != classes[:, 1:-2:2]
-    emissions = seen.gather(2, classes[:, None].expand(-1, seen.shape[1], -1))
+    skip[:, 3::2] = labels != labels_before
+    frames = seen.shape[1]
+    class_of_state = classes[:, None].expand(-1, frames, -1)
+    emissions = seen.gather(2, class_of_state)
     return emissions, skip
 
 
@@ -132,8 +154,9 @@ def _alphas(emissions: Tensor, skip: Tensor, ctc_batch: CtcBatch) -> list[Tensor
             stepping = _shift_up(before, 1)
             skipping = _shift_up(before, 2).masked_fill(~skip, NEVER)
             arriving = _logsumexp(before, stepping, skipping)
+        alpha = arriving + emissions[:, frame]
         running = (frame < lengths)[:, None]
-        alphas.append(torch.where(running, arriving + emissions[:, frame], before))
+        alphas.append(torch.where(running, alpha, before))
     return alphas
 
 
@@ -144,17 +167,19 @@ def _betas(emissions: Tensor, skip: Tensor, ctc_batch: CtcBatch) -> list[Tensor]
     """
     rows, frames, states = emissions.shape
     lengths = to_device(ctc_batch.input_lengths, emissions.device)
-    last = 2 * to_device(ctc_batch.target_lengths, emissions.device)[:, None]
+    last_blank = 2 * to_device(ctc_batch.target_lengths, emissions.device)[:, None]
+    last_label = last_blank - 1
     state = torch.arange(states, device=emissions.device)
-    final = emissions.new_zeros(rows, states)
-    final = final.masked_fill((state != last) & (state != last - 1), NEVER)
+    ends_no_path = (state != last_blank) & (state != last_label)
+    final = emissions.new_zeros(rows, states).masked_fill(ends_no_path, NEVER)
     betas = [final] * frames
     for frame in range(frames - 2, -1, -1):
-        after = betas[frame + 1] + emissions[:, frame + 1]
-        stepping = _shift_down(after, 1)
-        skipping = _shift_down(after.masked_fill(~skip, NEVER), 2)
-        leaving = _logsumexp(after, stepping, skipping)
-        running = (frame + 1 < lengths)[:, None]
+        after = frame + 1
+        staying = betas[after] + emissions[:, after]
+        stepping = _shift_down(staying, 1)
+        skipping = _shift_down(staying.masked_fill(~skip, NEVER), 2)
+        leaving = _logsumexp(staying, stepping, skipping)
+        running = (after < lengths)[:, None]
         betas[frame] = torch.where(running, leaving, final)
     return betas
 
@@ -164,12 +189,14 @@ def _log_z(alpha: Tensor, ctc_batch: CtcBatch) -> Tensor:
 
     Without a frame only the empty target has a path.
     """
-    last = 2 * to_device(ctc_batch.target_lengths, alpha.device)[:, None]
-    blank = alpha.gather(1, last)[:, 0]
-    label = alpha.gather(1, (last - 1).clamp_min(0))[:, 0]
-    no_label = last[:, 0] == 0
-    total = _logsumexp(blank, label.masked_fill(no_label, NEVER))
+    last_blank = 2 * to_device(ctc_batch.target_lengths, alpha.device)[:, None]
+    last_label = (last_blank - 1).clamp_min(0)
+    no_label = last_blank[:, 0] == 0
     no_frame = to_device(ctc_batch.input_lengths, alpha.device) == 0
+    through_blank = alpha.gather(1, last_blank)[:, 0]
+    through_label = alpha.gather(1, last_label)[:, 0]
+    through_label = through_label.masked_fill(no_label, NEVER)
+    total = _logsumexp(through_blank, through_label)
     return total.masked_fill(no_frame & no_label, 0.0)
 
 
@@ -177,21 +204,24 @@ def _shift_up(values: Tensor, places: int) -> Tensor:
     """Move states [B, S] up; what enters below has probability zero."""
     rows, states = values.shape
     entering = values.new_full((rows, min(places, states)), NEVER)
-    return torch.cat([entering, values[:, : max(states - places, 0)]], 1)
+    staying = values[:, : max(states - places, 0)]
+    return torch.cat([entering, staying], 1)
 
 
 def _shift_down(values: Tensor, places: int) -> Tensor:
     """Move states [B, S] down; what enters above has probability zero."""
     rows, states = values.shape
     entering = values.new_full((rows, min(places, states)), NEVER)
-    return torch.cat([values[:, places:], entering], 1)
+    staying = values[:, places:]
+    return torch.cat([staying, entering], 1)
 
 
 def _logsumexp(*terms: Tensor) -> Tensor:
     """As torch.logsumexp, but with zero derivatives of every order where all terms are -inf."""
     stacked = torch.stack(terms)
-    top = stacked.detach().amax(0)
-    top = top.masked_fill(top == NEVER, 0.0)
-    total = (stacked - top).exp().sum(0)
+    largest = stacked.detach().amax(0)
+    largest = largest.masked_fill(largest == NEVER, 0.0)
+    total = (stacked - largest).exp().sum(0)
     empty = total == 0
-    return (total.masked_fill(empty, 1.0).log() + top).masked_fill(empty, NEVER)
+    log_total = total.masked_fill(empty, 1.0).log()
+    return (log_total + largest).masked_fill(empty, NEVER)
