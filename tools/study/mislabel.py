@@ -61,73 +61,87 @@ def plant(
         >>> all(lines[truth.partner - 1].text == line.text for truth, line in zip(truths, planted))
         True
     """
-    draw = Random(seed)
+    generator = Random(seed)
     vocabulary = _vocabulary(utterances)
-    swapped = _ring(utterances, shares.swap, draw)
+    partners = _ring(utterances, shares.swap, generator)
     planted: list[Utterance] = []
     truths: list[Truth] = []
     for index, utterance in enumerate(utterances):
-        text = utterance.text or ""
-        truth = Truth(index + 1, text=text, wrong=[""] * len(text.split()))
-        line = utterance
-        if index in swapped:
-            line = line.with_text(utterances[swapped[index]].text)
+        words = words_of(utterance)
+        truth = Truth(
+            line=index + 1,
+            text=utterance.text or "",
+            wrong=[""] * len(words),
+        )
+        if index in partners:
+            partner = utterances[partners[index]]
+            line = utterance.with_text(partner.text)
             truth.kind = "swapped"
-            truth.partner = swapped[index] + 1
-            truth.wrong = ["swapped"] * len((line.text or "").split())
-        elif draw.random() < shares.cut and (line.duration or 0) > 0:
-            keep = 1 - draw.uniform(*_CUT_SHARES)
-            line = replace(line, duration=round((line.duration or 0) * keep, 4))
+            truth.partner = partners[index] + 1
+            truth.wrong = ["swapped"] * len(words_of(partner))
+        elif generator.random() < shares.cut and utterance.duration:
+            kept_share = 1 - generator.uniform(*_CUT_SHARES)
+            kept_s = round(utterance.duration * kept_share, 4)
+            line = replace(utterance, duration=kept_s)
             truth.kind = "cut"
         else:
-            line = line.with_text(_spoil(text.split(), shares, vocabulary, draw, truth))
+            text = _spoil(words, shares, vocabulary, generator, truth)
+            line = utterance.with_text(text)
         planted.append(line)
         truths.append(truth)
     return planted, truths
+
+
+def words_of(utterance: Utterance) -> list[str]:
+    """The words of its text; none where it has no text."""
+    return (utterance.text or "").split()
 
 
 def _vocabulary(utterances: Sequence[Utterance]) -> list[str]:
     """Every word as often as it occurs, so that one drawn of it is as frequent as in the texts."""
     words: list[str] = []
     for utterance in utterances:
-        words += (utterance.text or "").split()
+        words += words_of(utterance)
     return words
 
 
-def _ring(utterances: Sequence[Utterance], share: float, draw: Random) -> dict[int, int]:
+def _ring(utterances: Sequence[Utterance], share: float, generator: Random) -> dict[int, int]:
     """Lines that take the text of the next in a ring, in which neighbours differ."""
     count = round(share * len(utterances))
-    chosen = draw.sample(range(len(utterances)), count)
+    texts = [utterance.text for utterance in utterances]
     ring: list[int] = []
-    for index in chosen:
-        if not ring or utterances[index].text != utterances[ring[-1]].text:
+    for index in generator.sample(range(len(texts)), count):
+        if not ring or texts[index] != texts[ring[-1]]:
             ring.append(index)
-    while len(ring) > 1 and utterances[ring[0]].text == utterances[ring[-1]].text:
+    while len(ring) > 1 and texts[ring[0]] == texts[ring[-1]]:
         ring.pop()
     if len(ring) < 2:
         return {}
-    return dict(zip(ring, [*ring[1:], ring[0]], strict=True))
+    next_in_ring = [*ring[1:], ring[0]]
+    return dict(zip(ring, next_in_ring, strict=True))
 
 
 def _spoil(
-    words: list[str], shares: Shares, vocabulary: list[str], draw: Random, truth: Truth
+    words: list[str], shares: Shares, vocabulary: list[str], generator: Random, truth: Truth
 ) -> str:
     """The text with wrong words; at least one word stays."""
+    substituted_or_deleted = shares.substitute + shares.delete
     written: list[str] = []
     wrong: list[str] = []
     for place, word in enumerate(words):
-        chance = draw.random()
-        last = place == len(words) - 1
+        chance = generator.random()
+        is_last = place == len(words) - 1
+        may_be_deleted = bool(written) or not is_last
         if chance < shares.substitute:
-            written.append(_another(word, vocabulary, draw))
+            written.append(_another(word, vocabulary, generator))
             wrong.append("substituted")
-        elif chance < shares.substitute + shares.delete and (written or not last):
+        elif chance < substituted_or_deleted and may_be_deleted:
             truth.missing.append(len(written))
         else:
             written.append(word)
             wrong.append("")
-        if draw.random() < shares.insert:
-            written.append(draw.choice(vocabulary))
+        if generator.random() < shares.insert:
+            written.append(generator.choice(vocabulary))
             wrong.append("inserted")
     if any(wrong) or truth.missing:
         truth.kind = "words"
@@ -135,14 +149,14 @@ def _spoil(
     return " ".join(written)
 
 
-def _another(word: str, vocabulary: list[str], draw: Random) -> str:
+def _another(word: str, vocabulary: list[str], generator: Random) -> str:
     """A word that is not this one, where there is any."""
     if len(set(vocabulary)) < 2:
         return word
-    while True:
-        drawn = draw.choice(vocabulary)
-        if drawn != word:
-            return drawn
+    drawn = word
+    while drawn == word:
+        drawn = generator.choice(vocabulary)
+    return drawn
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -159,9 +173,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     utterances = read_manifest(arguments.manifest).utterances
     planted, truths = plant(utterances, shares, arguments.seed)
     write_manifest(arguments.out, planted)
-    lines = [json.dumps(asdict(truth), ensure_ascii=False) + "\n" for truth in truths]
+    lines = []
+    for truth in truths:
+        plain = json.dumps(asdict(truth), ensure_ascii=False)
+        lines.append(plain + "\n")
     arguments.truth.write_text("".join(lines), encoding="utf-8")
-    print(dict(Counter(truth.kind for truth in truths)))
+    kinds = Counter(truth.kind for truth in truths)
+    print(dict(kinds))
 
 
 if __name__ == "__main__":
