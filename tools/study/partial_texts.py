@@ -12,19 +12,35 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ctcasr.batch import Utterance
 from ctcasr.ctc import Star, forced_align
 from ctcasr.data import read_audio, read_manifest
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.seq import Seq
 
-PARTS = {"without the first two": (2, 0), "without the last two": (0, 2), "without both": (2, 2)}
+PARTS = {  # words that are taken out in front and behind
+    "without the first two": (2, 0),
+    "without the last two": (0, 2),
+    "without both": (2, 2),
+}
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One recording: its scores, its words, and when each of them begins, in seconds."""
+
+    logits: Tensor  # [1, T, C]
+    words: list[str]
+    starts: list[float]
 
 
 def main() -> None:
@@ -35,46 +51,55 @@ def main() -> None:
     parser.add_argument("--gap", type=float, nargs="+", default=[-3.0, -1.0, 0.4, 2.0])
     arguments = parser.parse_args()
     recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
-    heard = []
+    recordings = []
     for utterance in read_manifest(arguments.manifest):
-        samples = read_audio(utterance, recogniser.rate_hz)
-        with torch.no_grad():
-            logits = recogniser.logits(Seq.stack([samples], recogniser.rate_hz)).data
-        heard.append((logits, recogniser.tokenizer.reference(utterance.text or "").text.split()))
+        recordings.append(spoken(recogniser, utterance))
     for name, (first, last) in PARTS.items():
-        for gap in [None, *arguments.gap]:
-            distances = []
-            for logits, words in heard:
-                whole = starts(recogniser, logits, words, None)
-                star = None if gap is None else Star(gap_cost=gap)
-                kept = words[first : len(words) - last]
-                part = starts(recogniser, logits, kept, star)
-                expected = whole[first : len(words) - last]
-                distances += np.abs(np.array(part) - np.array(expected)).tolist()
+        for gap_cost in [None, *arguments.gap]:
+            star = None if gap_cost is None else Star(gap_cost=gap_cost)
+            distances: list[float] = []
+            for recording in recordings:
+                kept = slice(first, len(recording.words) - last)
+                part = starts(recogniser, recording.logits, recording.words[kept], star)
+                differences = np.array(part) - np.array(recording.starts[kept])
+                distances += np.abs(differences).tolist()
+            median_s = float(np.median(distances))
+            p90_s = float(np.quantile(distances, 0.9))
             line = {
                 "part": name,
-                "gap_cost": gap,
+                "gap_cost": gap_cost,
                 "words": len(distances),
-                "median_ms": round(1000 * float(np.median(distances))),
-                "p90_ms": round(1000 * float(np.quantile(distances, 0.9))),
+                "median_ms": round(1000 * median_s),
+                "p90_ms": round(1000 * p90_s),
             }
             print(json.dumps(line), flush=True)
 
 
+def spoken(recogniser: Recogniser, utterance: Utterance) -> Spoken:
+    """A recording with its whole text aligned."""
+    samples = read_audio(utterance, recogniser.rate_hz)
+    with torch.no_grad():
+        scores = recogniser.logits(Seq.stack([samples], recogniser.rate_hz))
+    reference = recogniser.tokenizer.reference(utterance.text or "")
+    words = reference.text.split()
+    return Spoken(scores.data, words, starts(recogniser, scores.data, words, None))
+
+
 def starts(
-    recogniser: Recogniser, logits: torch.Tensor, words: list[str], star: Star | None
+    recogniser: Recogniser, logits: Tensor, words: list[str], star: Star | None
 ) -> list[float]:
     """Seconds at which the words begin."""
     labels = recogniser.tokenizer.encode(" ".join(words))
     targets = torch.tensor([labels])
     frames = logits.shape[1]
     (alignment,) = forced_align(logits, targets, [frames], [len(labels)], star=star)
-    begins = []
+    seconds = []
     place = 0
     for word in words:
-        begins.append(alignment.tokens[place].start * recogniser.frame_s)
+        first_token = alignment.tokens[place]
+        seconds.append(first_token.start * recogniser.frame_s)
         place += len(recogniser.tokenizer.encode(word)) + 1  # and the space
-    return begins
+    return seconds
 
 
 if __name__ == "__main__":
