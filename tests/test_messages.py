@@ -43,6 +43,8 @@ FOREIGN = {
     "master-addr",
 }
 
+FLAG_CLASSES = {"Shares"}  # of whose fields a tool makes its flags (tools/study/mislabel.py)
+
 
 def trees() -> Iterator[tuple[Path, ast.Module]]:
     for path in FILES:
@@ -73,6 +75,10 @@ def flags_of(node: ast.AST) -> Iterator[str]:
         for argument in node.args:
             if isinstance(argument, ast.Constant) and str(argument.value).startswith("--"):
                 yield argument.value[2:]
+    if isinstance(node, ast.ClassDef) and node.name in FLAG_CLASSES:
+        for entry in node.body:
+            if isinstance(entry, ast.AnnAssign) and isinstance(entry.target, ast.Name):
+                yield entry.target.id
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
         call = node.value
         if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("option", "required"):

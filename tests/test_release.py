@@ -60,7 +60,9 @@ def test_programs_of_the_readme_exist(line: str) -> None:
 
 def test_links_of_the_readme_lead_somewhere() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text) + re.findall(r'src="([^":]+)"', text)
+    assert len(links) > 20
+    for link in links:
         assert (ROOT / link).exists(), link
 
 
