@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from ctcasr.doctor.texts import closed_grammar
 
 _LEAST_LINES = 20
 _LEAST_USES = 6  # of a word elsewhere, from which on its places are known
-_MOSTLY = 0.6  # of the words
+_MOSTLY = 0.6  # of the words, or of a word's uses
+_MOST_PLACES = 8  # of a word of a fixed grammar
 _NORMAL = 1.4826
 _LONGEST_WORD = 18  # letters
 _LEAST_TWICE = 2  # words that are said again at once
@@ -33,6 +35,7 @@ _VOWELS = frozenset("aeiouyAEIOUY")
 
 Values = np.ndarray[Any, Any]
 Normalise = Callable[[str], str]
+Places = Counter[tuple[int, int]]  # how often a word is in a place of a text of so many words
 
 
 def odd_wording(sounds: Sequence[Sound], normalise: Normalise) -> list[Finding]:
@@ -66,7 +69,8 @@ def _twice(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[Findin
     for utterance, text in zip(utterances, texts, strict=True):
         words = text.split()
         half = len(words) // 2
-        if half >= _LEAST_TWICE and len(words) % 2 == 0 and words[:half] == words[half:]:
+        is_again = words[:half] == words[half:]
+        if is_again and half >= _LEAST_TWICE:
             twice.append(utterance)
     if not twice:
         return []
@@ -84,35 +88,18 @@ def _twice(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[Findin
 
 def _odd_letters(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[Finding]:
     """Texts whose letters follow each other as in no other: misspelt, backwards, no spaces."""
-    pairs: Counter[tuple[str, str]] = Counter()
-    firsts: Counter[str] = Counter()
-    own_pairs = []
-    for text in texts:
-        own = Counter(zip(f" {text}", f"{text} ", strict=True))
-        own_pairs.append(own)
-        pairs.update(own)
-        for (first, _), count in own.items():
-            firsts[first] += count
-    letters = len(firsts) + 1
-    costs = []
-    unseen = []  # kinds of pairs that no other text has
-    for own in own_pairs:
-        unseen.append(sum(pairs[pair] == count for pair, count in own.items()))
-        own_firsts: Counter[str] = Counter()
-        for (first, _), count in own.items():
-            own_firsts[first] += count
-        nats = 0.0
-        for pair, count in own.items():  # by what all others write
-            seen = pairs[pair] - count + _UNSEEN
-            total = firsts[pair[0]] - own_firsts[pair[0]] + _UNSEEN * letters
-            nats -= count * math.log(seen / total)
-        costs.append(nats / sum(own.values()))
+    spellings = [LetterPairs.of(text) for text in texts]
+    together = LetterPairs()
+    for spelling in spellings:
+        together.add(spelling)
+    costs = [spelling.nats_a_letter(together) for spelling in spellings]
     away = np.array(costs) - np.median(costs)
-    deviation = max(_NORMAL * float(np.median(np.abs(away))), _LEAST_NATS / 2)
+    deviation = max(_robust_deviation(away), _LEAST_NATS / 2)
     odd = []
     for place, utterance in enumerate(utterances):
-        strange = away[place] > _ODD_LETTERS * deviation or unseen[place] >= _LEAST_UNSEEN
-        if strange or _is_long_word(texts[place]):
+        is_costly = away[place] > _ODD_LETTERS * deviation
+        is_foreign = spellings[place].own_alone(together) >= _LEAST_UNSEEN
+        if is_costly or is_foreign or _is_long_word(texts[place]):
             odd.append(utterance)
     if not odd:
         return []
@@ -128,9 +115,56 @@ def _odd_letters(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[
     ]
 
 
+@dataclass
+class LetterPairs:
+    """How often a letter follows another, and how often each is the first of a pair.
+
+    Example:
+        >>> LetterPairs.of("aab").pairs[("a", "b")]
+        1
+    """
+
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    firsts: Counter[str] = field(default_factory=Counter)
+
+    @staticmethod
+    def of(text: str) -> LetterPairs:
+        """Those of one text, which begins and ends with a space."""
+        spelling = LetterPairs(Counter(zip(f" {text}", f"{text} ", strict=True)))
+        for (first, _), count in spelling.pairs.items():
+            spelling.firsts[first] += count
+        return spelling
+
+    def add(self, other: LetterPairs) -> None:
+        """Count those of another text too."""
+        self.pairs.update(other.pairs)
+        self.firsts.update(other.firsts)
+
+    def nats_a_letter(self, together: LetterPairs) -> float:
+        """What the text costs by what all others write."""
+        letters = len(together.firsts) + 1
+        nats = 0.0
+        for pair, count in self.pairs.items():
+            first = pair[0]
+            of_pair = together.pairs[pair] - count + _UNSEEN
+            of_first = together.firsts[first] - self.firsts[first] + _UNSEEN * letters
+            nats -= count * math.log(of_pair / of_first)
+        return nats / sum(self.pairs.values())
+
+    def own_alone(self, together: LetterPairs) -> int:
+        """How many kinds of pairs no other text has."""
+        return sum(together.pairs[pair] == count for pair, count in self.pairs.items())
+
+
+def _robust_deviation(away: Values) -> float:
+    """Standard deviation of values around 0, by the median of their distances."""
+    return _NORMAL * float(np.median(np.abs(away)))
+
+
 def _is_long_word(text: str) -> bool:
     """Whether there is a word as long as none is: spaces were lost."""
-    return max(len(word) for word in text.split()) >= _LONGEST_WORD
+    longest = max(len(word) for word in text.split())
+    return longest >= _LONGEST_WORD
 
 
 def _odd_places(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[Finding]:
@@ -138,23 +172,14 @@ def _odd_places(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[F
     if closed_grammar(texts) is None:
         return []
     rows = [text.split() for text in texts]
-    places: dict[str, Counter[tuple[int, int]]] = defaultdict(Counter)
+    places: dict[str, Places] = defaultdict(Counter)
     for words in rows:
         for place, word in enumerate(words):
             places[word][place, len(words)] += 1
     odd = []
     for utterance, words in zip(utterances, rows, strict=True):
-        unknown = sum(places[word].total() == words.count(word) for word in words)
-        if unknown > _MOSTLY * len(words):
+        if _is_unknown(words, places) or _is_misplaced(words, places):
             odd.append(utterance)
-            continue
-        for place, word in enumerate(words):
-            known = places[word]
-            elsewhere = known.total() - known[place, len(words)]
-            alone = known[place, len(words)] <= 1
-            if alone and elsewhere >= _LEAST_USES and len(known) <= _settled(known):
-                odd.append(utterance)
-                break
     if not odd:
         return []
     return [
@@ -170,10 +195,27 @@ def _odd_places(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[F
     ]
 
 
-def _settled(known: Counter[tuple[int, int]]) -> int:
-    """How many places a word of a fixed grammar may have: few, and most of its uses in one."""
-    top = known.most_common(1)[0][1]
-    return 8 if top > 0.6 * known.total() else 0
+def _is_unknown(words: Sequence[str], places: Mapping[str, Places]) -> bool:
+    """Whether most words are in no other text."""
+    unknown = sum(places[word].total() == words.count(word) for word in words)
+    return unknown > _MOSTLY * len(words)
+
+
+def _is_misplaced(words: Sequence[str], places: Mapping[str, Places]) -> bool:
+    """Whether a word that has its places elsewhere is where no other text has it."""
+    for place, word in enumerate(words):
+        known = places[word]
+        here = known[place, len(words)]
+        elsewhere = known.total() - here
+        if here <= 1 and elsewhere >= _LEAST_USES and _is_settled(known):
+            return True
+    return False
+
+
+def _is_settled(known: Places) -> bool:
+    """Whether a word has its place in a fixed grammar: few places, and most of its uses in one."""
+    (_, most_uses), *_ = known.most_common(1)
+    return most_uses > _MOSTLY * known.total() and len(known) <= _MOST_PLACES
 
 
 def _odd_syllables(spoken: Sequence[Sound], texts: Sequence[str]) -> list[Finding]:
@@ -194,7 +236,7 @@ def _odd_syllables(spoken: Sequence[Sound], texts: Sequence[str]) -> list[Findin
     expected = _fitted(written, active_s, nuclei)
     away = np.log(np.maximum(written, 1)) - np.log(expected)
     away = away - np.median(away)
-    deviation = max(_NORMAL * float(np.median(np.abs(away))), _LEAST_RATIO)
+    deviation = max(_robust_deviation(away), _LEAST_RATIO)
     odd = []
     for place, sound in enumerate(heard):
         if abs(away[place]) > _ODD_SYLLABLES * deviation:
