@@ -41,6 +41,16 @@ FOREIGN = {
     "rdzv-endpoint",
     "rdzv-id",
     "master-addr",
+    # Chromium's, which tools/pictures.py calls.
+    "headless",
+    "no-sandbox",
+    "disable-gpu",
+    "hide-scrollbars",
+    "user-data-dir",
+    "window-size",
+    "blink-settings",
+    "virtual-time-budget",
+    "screenshot",
 }
 
 FLAG_CLASSES = {"Shares"}  # of whose fields a tool makes its flags (tools/study/mislabel.py)
