@@ -60,7 +60,7 @@ class LineLosses:
             losses = torch.cat([row.float() for row in self._rows]).tolist()
         by_line = {}
         for name, symbols, loss in zip(self._names, self._symbols, losses, strict=True):
-            if loss > 0 and math.isfinite(loss):
+            if loss != 0 and math.isfinite(loss):  # with a star, losses may be negative
                 by_line[name] = loss / max(symbols, 1)
         return by_line
 

@@ -89,9 +89,11 @@ def constant_rows(features: Tensor) -> int:
     finite = features.nan_to_num(0.0, 0.0, 0.0)
     if finite.dim() > 3:
         finite = finite.flatten(3).mean(3)
-    along_first = finite.std(1).mean(1) < CONSTANT
-    along_second = finite.std(2).mean(1) < CONSTANT
-    return int((along_first | along_second).sum())
+    constant = torch.zeros(len(finite), dtype=torch.bool)
+    for axis, other in ((1, 2), (2, 1)):
+        if finite.shape[axis] > 1:  # what has one value does not change, and need not
+            constant |= finite.std(axis, keepdim=True).mean(other).squeeze(1) < CONSTANT
+    return int(constant.sum())
 
 
 def padded_rows(inputs: Tensor, lengths: Sequence[int]) -> int:

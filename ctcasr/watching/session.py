@@ -79,6 +79,9 @@ class Watch:
         say: Say | None = say_on_stderr,
         share: float = SHARE,
     ) -> None:
+        for name, module in (("model", model), ("features", features)):
+            if module is not None and not isinstance(module, nn.Module):
+                raise ValueError(f"{name}: expected a torch.nn.Module; got {type(module).__name__}")
         self.out = None if out is None else Path(out)
         self.replace_loss = replace_loss
         self.verdict: Verdict | None = None
@@ -110,6 +113,16 @@ class Watch:
         if self._running:
             raise RuntimeError("expected a watch that does not run; this one was started before")
         self._running = True
+        try:
+            self._begin()
+        except BaseException:  # a watch that has not begun leaves nothing behind in torch
+            self._running = False
+            self._let_go()
+            raise
+        return self
+
+    def _begin(self) -> None:
+        """Open the file and take hold of losses, optimisers and modules."""
         self._care.begin()
         self._window = Window()
         if self.out is not None:
@@ -124,18 +137,21 @@ class Watch:
         if self._inputs is not None:
             self._inputs.start()
         self._write(StartRecord(step=0, schema=SCHEMA, threads=torch.get_num_threads()))
-        return self
+
+    def _let_go(self) -> None:
+        """Give back what `_begin` took hold of."""
+        self._seams.close()
+        self._optimisers.stop()
+        self._parameters.stop()
+        if self._inputs is not None:
+            self._inputs.stop()
 
     def stop(self) -> Verdict | None:
         """End, after a last check; writes doctor.html into `out`, and returns the last verdict."""
         if not self._running:
             return self.verdict
         self._running = False
-        self._seams.close()
-        self._optimisers.stop()
-        self._parameters.stop()
-        if self._inputs is not None:
-            self._inputs.stop()
+        self._let_go()
         self._care.guarded(self._last_look)
         self.file.close()
         if self.out is not None:

@@ -82,3 +82,9 @@ def test_fit_tells_of_them_from_the_second_epoch_on(recogniser_parts, tmp_path) 
     assert told == [False, True, True, True, True, False, False]
     again = [record for record in read_records(tmp_path) if isinstance(record, EpochRecord)]
     assert [record.details for record in again] == [record.details for record in epochs]
+
+
+def test_losses_below_zero_are_told_and_rows_without_alignment_are_not() -> None:
+    losses = LineLosses()
+    losses.add_rows(["a", "b", "c"], [2, 4, 1], torch.tensor([-3.0, 0.0, torch.inf]))
+    assert losses.told() == {"a": -1.5}

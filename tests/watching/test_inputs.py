@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -68,3 +69,10 @@ def test_scores_of_a_deaf_network_are_no_constant_features() -> None:
     watch.add_to("train", (1, 1), classes=3)
     watch.stop()
     assert watch.facts["train"].as_json()["features_constant"] == 0.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_axis_of_one_value_is_no_constant() -> None:
+    assert constant_rows(torch.randn(3, 1, 4)) == 0
+    assert constant_rows(torch.randn(3, 4, 1)) == 0
+    assert constant_rows(torch.zeros(3, 4, 1)) == 3

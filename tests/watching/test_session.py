@@ -293,3 +293,27 @@ def test_a_hook_looks_at_what_goes_in(spoil: Callable[[Tensor], Tensor], slug: s
     assert [cause.slug for cause in session.verdict.causes][:1] == [slug][: len(slug)]
     assert "augmentation" in session.verdict.unmeasured[0]
     assert not model.rnn._forward_hooks
+
+
+def test_a_watch_that_cannot_begin_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="features: expected a torch"):
+        watch(features="encoder", say=None)  # type: ignore[arg-type]
+    taken = tmp_path / "taken"
+    taken.write_text("a file", encoding="utf-8")
+    before = (nn.functional.ctc_loss, torch.ctc_loss, nn.Module.__call__)
+    session = watch(out=taken, say=None)
+    with pytest.raises(OSError, match="taken"):
+        session.start()
+    assert (nn.functional.ctc_loss, torch.ctc_loss, nn.Module.__call__) == before
+    taken.unlink()
+    with session:  # it can begin once the place is free
+        assert nn.functional.ctc_loss is not before[0] or torch.ctc_loss is not before[1]
+
+
+def test_a_hook_that_fails_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = nn.Linear(2, 2)
+    monkeypatch.setattr(module, "register_forward_hook", None)
+    before = (nn.functional.ctc_loss, torch.ctc_loss)
+    with pytest.raises(TypeError):
+        watch(features=module, say=None).start()
+    assert (nn.functional.ctc_loss, torch.ctc_loss) == before
