@@ -91,6 +91,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("expected a manifest to examine, or --run DIR; got neither")
     if arguments.manifest is not None and arguments.run is not None:
         raise ValueError("expected a manifest to examine, or --run DIR; got both")
+    for name, least in (("sample", 0), ("workers", 1)):
+        number = getattr(arguments, name)
+        if number is not None and number < least:
+            raise ValueError(f"--{name}: expected {least} or more; got {number}")
     if arguments.audit is not None:
         refuse_audit(arguments)
     if arguments.run is not None:

@@ -114,3 +114,9 @@ def test_json_has_what_was_found_before_the_audit_stopped(
     printed = capsys.readouterr()
     assert json.loads(printed.out)["hurts"] is False
     assert "by a checkpoint" in printed.err
+
+
+@pytest.mark.parametrize("flags", [["--sample", "-1"], ["--workers", "0"]])
+def test_less_than_nothing_is_refused(healthy: Make, capsys: Any, flags: list[str]) -> None:
+    assert main(["doctor", str(healthy(3).write()), *flags]) == 1
+    assert f"{flags[0]}: expected" in capsys.readouterr().err
