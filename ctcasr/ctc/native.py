@@ -22,56 +22,64 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
     """Loss, gradient and health of each row of logits [B, T, C] on any device."""
     ctc_batch = checked(ctc_batch, logits.shape[2])
     # Torch has CTC (and some devices have float64) on CPU and CUDA only: others visit the host.
-    device = logits.device if logits.device.type == "cuda" else torch.device("cpu")
-    output = _run(logits.detach().to(device), ctc_batch, need_grad)
+    device = logits.device
+    computing = device if device.type == "cuda" else torch.device("cpu")
+    output = _run(logits.detach().to(computing), ctc_batch, need_grad)
     precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
+    nll = output.nll.to(precision)
+    health = output.health.to(torch.float32)
     grad = output.grad
     if grad is not None:
-        grad = grad.to(logits.dtype).to(logits.device)
+        grad = grad.to(logits.dtype).to(device)
     return CtcOutput(
-        output.nll.to(precision).to(logits.device),
-        grad,
-        output.health.to(torch.float32).to(logits.device),
+        nll=nll.to(device),
+        grad=grad,
+        health=health.to(device),
     )
 
 
 def _run(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
+    """The same in float64, on a device that torch's operators know."""
     rows, frames, _ = logits.shape
     if rows == 0 or frames == 0:
         return _without_frames(logits, ctc_batch, need_grad)
     padding = frame_padding(logits, ctc_batch)
     seen = scores(logits, ctc_batch)
     level = seen.logsumexp(2).masked_fill(padding, 0.0)
-    plain = (seen - level[..., None]).transpose(0, 1)
+    normalised = seen - level[..., None]
+    by_frame = normalised.transpose(0, 1)
     # The operators below `F.ctc_loss`: autograd cannot be asked inside a transform of torch.func.
-    arguments = (
+    spoken = (
         ctc_batch.targets.to(logits.device),
         ctc_batch.input_lengths,
         ctc_batch.target_lengths,
     )
-    loss, alpha = _forward(plain, *arguments, ctc_batch.blank)
+    loss, alpha = _forward(by_frame, *spoken, ctc_batch.blank)
     nll = loss - level.sum(1)
     if not need_grad:
         return CtcOutput(nll, None, torch.zeros(rows, device=logits.device))
 
-    slope = _backward(torch.ones_like(loss), plain, *arguments, loss, alpha, ctc_batch.blank)
+    ones = torch.ones_like(loss)
+    slope = _backward(ones, by_frame, *spoken, loss, alpha, ctc_batch.blank)
     slope = slope.transpose(0, 1)  # normalised scores less occupancy
-    live = ~(padding | loss.isinf()[:, None])
-    error = slope.sum(2).abs().masked_fill(~live, 0.0)
-    health = error.nan_to_num(torch.inf).amax(1)
+    dead = padding | loss.isinf()[:, None]
+    off_by = slope.sum(2).abs().masked_fill(dead, 0.0)
+    health = off_by.nan_to_num(torch.inf).amax(1)
     grad = slope
     if ctc_batch.prior is not None or not ctc_batch.normalize:
-        occupancy = plain.transpose(0, 1).exp() - slope
+        occupancy = normalised.exp() - slope
         grad = -occupancy
         if ctc_batch.normalize:
-            grad = scores(logits, ctc_batch, prior=False).exp() - occupancy
-    grad = torch.where(live[..., None], grad, 0.0).contiguous()
+            softmax = scores(logits, ctc_batch, prior=False).exp()
+            grad = softmax - occupancy
+    grad = torch.where(dead[..., None], 0.0, grad).contiguous()
     return CtcOutput(nll, grad, health)
 
 
 def _without_frames(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
     """Of logits [B, 0, C] or [0, T, C], which torch refuses: only the empty target has a path."""
-    silent = torch.tensor(ctc_batch.target_lengths, device=logits.device) == 0
+    says_something = torch.tensor(ctc_batch.target_lengths, device=logits.device) > 0
     zeros = torch.zeros(logits.shape[0], dtype=torch.float64, device=logits.device)
+    nll = zeros.masked_fill(says_something, torch.inf)
     grad = torch.zeros_like(logits) if need_grad else None
-    return CtcOutput(zeros.masked_fill(~silent, torch.inf), grad, zeros)
+    return CtcOutput(nll, grad, zeros)
