@@ -51,49 +51,63 @@ def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:
     check_blank(blank, classes)
     if rows == 0 or frames == 0:
         return [Decoded((), (), 0.0)] * rows
-    best, scores = _best_path(logits, frame_counts, blank)
-    changes = torch.ones(rows, frames + 1, dtype=torch.bool, device=logits.device)
-    changes[:, 1:frames] = best[:, 1:] != best[:, :-1]
-    # Labels, run boundaries and scores travel together: one wait for the device instead of three.
-    score_bits = scores.view(torch.int32)[:, None]
-    packed = torch.cat([best, changes, score_bits], 1).to(torch.int32).cpu()
-    best, changes, score_bits = packed.split([frames, frames + 1, 1], 1)
-
+    path = _best_path(logits, frame_counts, blank).on_host()
     tokens: list[list[int]] = [[] for _ in range(rows)]
     spans: list[list[tuple[int, int]]] = [[] for _ in range(rows)]
-    for row, label, start, end in _runs(best, changes.bool()):
+    for row, label, start, end in _runs(path.labels, path.boundaries):
         if label != blank:
             tokens[row].append(label)
             spans[row].append((start, end))
     decoded = []
-    row_scores = score_bits.contiguous().view(torch.float32)[:, 0].tolist()
-    for row, score in enumerate(row_scores):
-        decoded.append(Decoded(tuple(tokens[row]), tuple(spans[row]), score))
+    for row, score in enumerate(path.scores.tolist()):
+        hypothesis = Decoded(tuple(tokens[row]), tuple(spans[row]), score)
+        decoded.append(hypothesis)
     return decoded
 
 
-def _best_path(logits: Tensor, lengths: tuple[int, ...], blank: int) -> tuple[Tensor, Tensor]:
-    """Best class of each frame [B, T] (blank in the padding), log-probability of the path [B]."""
+class _BestPath(NamedTuple):
+    """The best class of every frame."""
+
+    labels: Tensor  # [B, T], the blank in the padding
+    boundaries: Tensor  # bool [B, T + 1]: a run of equal labels begins, or the row ends
+    scores: Tensor  # float32 [B], nats
+
+    def on_host(self) -> _BestPath:
+        """The same in one transfer: one wait for the device instead of three."""
+        frames = self.labels.shape[1]
+        score_bits = self.scores.view(torch.int32)[:, None]
+        columns = torch.cat([self.labels, self.boundaries, score_bits], 1)
+        packed = columns.to(torch.int32).cpu()
+        labels, boundaries, score_bits = packed.split([frames, frames + 1, 1], 1)
+        scores = score_bits.contiguous().view(torch.float32)
+        return _BestPath(labels, boundaries.bool(), scores[:, 0])
+
+
+def _best_path(logits: Tensor, lengths: tuple[int, ...], blank: int) -> _BestPath:
+    """The best path of logits [B, T, C], on their device."""
     logits = logits.detach().float()
-    frame = torch.arange(logits.shape[1], device=logits.device)
+    rows, frames, _ = logits.shape
+    frame = torch.arange(frames, device=logits.device)
     padding = frame >= to_device(lengths, logits.device)[:, None]
-    top, best = logits.max(2)
-    log_probs = (top - logits.logsumexp(2)).masked_fill(padding, 0.0)
-    return best.masked_fill(padding, blank), log_probs.sum(1)
+    highest, labels = logits.max(2)
+    labels = labels.masked_fill(padding, blank)
+    log_probs = highest - logits.logsumexp(2)
+    log_probs = log_probs.masked_fill(padding, 0.0)
+    boundaries = torch.ones(rows, frames + 1, dtype=torch.bool, device=logits.device)
+    boundaries[:, 1:frames] = labels[:, 1:] != labels[:, :-1]
+    return _BestPath(labels, boundaries, scores=log_probs.sum(1))
 
 
-def _runs(labels: Tensor, changes: Tensor) -> list[list[int]]:
-    """[row, label, first frame, one past the last] of every run of equal labels [B, T].
-
-    changes [B, T + 1] are true where a run begins or the row ends.
-    """
-    row, boundary = changes.nonzero().unbind(1)
+def _runs(labels: Tensor, boundaries: Tensor) -> list[list[int]]:
+    """[row, label, first frame, one past the last] of every run of equal labels [B, T]."""
+    boundary_rows, places = boundaries.nonzero().unbind(1)
     # Neighbouring boundaries of one row enclose a run.
-    same_row = row[1:] == row[:-1]
-    row = row[:-1][same_row]
-    start = boundary[:-1][same_row]
-    end = boundary[1:][same_row]
-    runs: list[list[int]] = torch.stack([row, labels[row, start], start, end], 1).tolist()
+    enclose_run = boundary_rows[1:] == boundary_rows[:-1]
+    rows = boundary_rows[:-1][enclose_run]
+    starts = places[:-1][enclose_run]
+    ends = places[1:][enclose_run]
+    columns = [rows, labels[rows, starts], starts, ends]
+    runs: list[list[int]] = torch.stack(columns, 1).tolist()
     return runs
 
 
