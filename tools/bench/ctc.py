@@ -75,16 +75,43 @@ class Batch(NamedTuple):
     @staticmethod
     def random(shape: Shape, device: str) -> Batch:
         """Of noise."""
+        rows = shape.batch
         generator = torch.Generator().manual_seed(0)
-        logits = torch.randn(*shape[:3], generator=generator).to(device).requires_grad_()
-        size = (shape.batch, shape.labels)
-        targets = torch.randint(1, shape.classes, size, generator=generator)
-        return Batch(logits, targets, [shape.frames] * shape.batch, [shape.labels] * shape.batch)
+        logits = torch.randn(rows, shape.frames, shape.classes, generator=generator)
+        targets = torch.randint(
+            low=1,
+            high=shape.classes,
+            size=(rows, shape.labels),
+            generator=generator,
+        )
+        return Batch(
+            logits.to(device).requires_grad_(),
+            targets,
+            frames=[shape.frames] * rows,
+            labels=[shape.labels] * rows,
+        )
+
+    def row(self, number: int) -> Batch:
+        """One row, exact and on the host."""
+        one = slice(number, number + 1)
+        logits = self.logits[one].detach().double().cpu()
+        return Batch(
+            logits.requires_grad_(),
+            self.targets[one],
+            frames=self.frames[one],
+            labels=self.labels[one],
+        )
 
 
 def ours(batch: Batch) -> None:
     """The loss of this library."""
-    loss = ctc_loss(batch.logits, batch.targets, batch.frames, batch.labels, reduction="sum")
+    loss = ctc_loss(
+        batch.logits,
+        batch.targets,
+        batch.frames,
+        batch.labels,
+        reduction="sum",
+    )
     loss.backward()
 
 
@@ -95,7 +122,8 @@ def native(batch: Batch) -> None:
     frames = torch.tensor(batch.frames)
     labels = torch.tensor(batch.labels)
     with torch.backends.cudnn.flags(enabled=False):
-        F.ctc_loss(log_probs, targets, frames, labels, reduction="sum").backward()
+        loss = F.ctc_loss(log_probs, targets, frames, labels, reduction="sum")
+        loss.backward()
 
 
 def cudnn(batch: Batch) -> None:
@@ -107,11 +135,16 @@ def cudnn(batch: Batch) -> None:
     targets = batch.targets.flatten().int()
     frames = torch.tensor(batch.frames, dtype=torch.int32)
     labels = torch.tensor(batch.labels, dtype=torch.int32)
-    F.ctc_loss(log_probs, targets, frames, labels, reduction="sum").backward()
+    loss = F.ctc_loss(log_probs, targets, frames, labels, reduction="sum")
+    loss.backward()
 
 
 Run = Callable[[Batch], None]
-PEERS: dict[str, Run] = {"ours": ours, "torch": native, "cuDNN": cudnn}
+PEERS: dict[str, Run] = {
+    "ours": ours,
+    "torch": native,
+    "cuDNN": cudnn,
+}
 
 
 def seconds_of(run: Run, batch: Batch) -> float:
@@ -167,15 +200,14 @@ def gradient_error(run: Run, batch: Batch) -> float:
     batch.logits.grad = None
     run(batch)
     assert batch.logits.grad is not None
-    worst = 0.0
-    for row in range(len(batch.frames)):
-        one = slice(row, row + 1)
-        exact = batch.logits[one].detach().double().cpu().requires_grad_()
-        native(Batch(exact, batch.targets[one], batch.frames[:1], batch.labels[:1]))
-        assert exact.grad is not None
-        difference = batch.logits.grad[one].cpu() - exact.grad
-        worst = max(worst, float(difference.abs().max()))
-    return worst
+    largest = 0.0
+    for number, gradient in enumerate(batch.logits.grad):
+        exact = batch.row(number)
+        native(exact)
+        assert exact.logits.grad is not None
+        difference = gradient.cpu() - exact.logits.grad[0]
+        largest = max(largest, float(difference.abs().max()))
+    return largest
 
 
 def resident_bytes(name: str) -> int:
@@ -217,15 +249,18 @@ def measure(shape: Shape, device: str, pairs: int, threads: int) -> Iterator[lis
         PEERS[name](batch)  # compiles, allocates
     times: dict[str, list[float]] = {name: [] for name in names}
     for pair in range(pairs):
-        for name in names if pair % 2 else names[::-1]:
+        order = names if pair % 2 else names[::-1]
+        for name in order:
             times[name].append(seconds_of(PEERS[name], batch))
-    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
-        peaks = {}
+    peaks = {}
+    with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as fresh_process:
         for name in names:
-            peaks[name] = fresh.apply(peak_bytes, (name, shape, device, threads))
+            wanted = (name, shape, device, threads)
+            peaks[name] = fresh_process.apply(peak_bytes, wanted)
     for name in names:
         median_s = statistics.median(times[name])
-        traffic = 2 * batch.logits.numel() * batch.logits.element_size() / median_s / 1e9
+        read_and_written = 2 * batch.logits.nbytes
+        traffic = read_and_written / median_s / 1e9
         cells = [
             str(tuple(shape)),
             name,
