@@ -50,7 +50,9 @@ class Metrics:
             if not all(math.isfinite(value) for value in values):
                 raise ValueError(f"not finite: {values}")
         except Exception as error:  # third parties raise what they like; the trial goes on
-            self.failed.update(dict.fromkeys(names, f"{type(error).__name__}: {error}"))
+            reason = f"{type(error).__name__}: {error}"
+            for name in names:
+                self.failed[name] = reason
         else:
             self.scores.update(zip(names, values, strict=True))
 
@@ -88,14 +90,26 @@ def si_sdr(estimate: Tensor, reference: Tensor) -> float:
         >>> round(si_sdr(3 * (tone + 0.1 * noise), tone))
         20
     """
-    estimate = estimate.double() - estimate.double().mean()
-    reference = reference.double() - reference.double().mean()
-    power = float(reference.square().sum())
+    estimate = _centred(estimate)
+    reference = _centred(reference)
+    power = float(_power(reference))
     if power == 0:
         raise ValueError("expected a reference with sound; it is silent")
-    target = float((estimate * reference).sum()) / power * reference
+    product = float((estimate * reference).sum())
+    target = product / power * reference
     distortion = estimate - target
-    return _ratio_db(target.square().sum(), distortion.square().sum())
+    return _ratio_db(_power(target), _power(distortion))
+
+
+def _centred(samples: Tensor) -> Tensor:
+    """Samples [N] in double precision, without their mean."""
+    samples = samples.double()
+    return samples - samples.mean()
+
+
+def _power(samples: Tensor) -> Tensor:
+    """Sum of squares of samples [N]."""
+    return samples.square().sum()
 
 
 def split(estimate: Tensor, clean: Tensor, interferer: Tensor, taps: int = TAPS) -> Split:
@@ -113,25 +127,30 @@ def split(estimate: Tensor, clean: Tensor, interferer: Tensor, taps: int = TAPS)
         raise ValueError("expected speech and an interferer with sound; one of them is silent")
     target = _projected(estimate, [clean], taps)
     natural = _projected(estimate, [clean, interferer], taps)
-    whole = torch.nn.functional.pad(estimate, (0, natural.shape[0] - estimate.shape[0]))
+    longer_by = natural.shape[0] - estimate.shape[0]
+    whole = torch.nn.functional.pad(estimate, (0, longer_by))
     noise = natural - target
     artifacts = whole - natural
-    target_power = target.square().sum()
+    target_power = _power(target)
     return Split(
-        sdr_db=_ratio_db(target_power, (noise + artifacts).square().sum()),
-        snr_db=_ratio_db(target_power, noise.square().sum()),
-        sar_db=_ratio_db(natural.square().sum(), artifacts.square().sum()),
+        sdr_db=_ratio_db(target_power, _power(noise + artifacts)),
+        snr_db=_ratio_db(target_power, _power(noise)),
+        sar_db=_ratio_db(_power(natural), _power(artifacts)),
     )
 
 
 def _pesq(estimate: Tensor, clean: Tensor, rate_hz: int) -> float:
     """Wide-band PESQ from 16 kHz on, else narrow-band."""
     pesq: Any = _extra("pesq")
-    wide = rate_hz >= WIDE_HZ
-    pesq_hz = WIDE_HZ if wide else NARROW_HZ
+    pesq_hz = NARROW_HZ
+    band = "nb"
+    if rate_hz >= WIDE_HZ:
+        pesq_hz = WIDE_HZ
+        band = "wb"
     reference = resample(clean.float(), rate_hz, pesq_hz).numpy()
     degraded = resample(estimate.float(), rate_hz, pesq_hz).numpy()
-    return float(pesq.pesq(pesq_hz, reference, degraded, "wb" if wide else "nb"))
+    score = pesq.pesq(pesq_hz, reference, degraded, band)
+    return float(score)
 
 
 def _stoi(estimate: Tensor, clean: Tensor, rate_hz: int) -> tuple[float, float]:
@@ -166,11 +185,14 @@ def _projected(signal: Tensor, sources: list[Tensor], taps: int) -> Tensor:
     for spectrum in spectra:
         correlation = torch.fft.irfft(spectrum.conj() * signal_spectrum, size)
         sides.append(correlation[:taps])
-    gram = gram + RIDGE * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
-    filters = torch.linalg.solve(gram, torch.cat(sides)).reshape(len(sources), taps)
+    identity = torch.eye(len(gram), dtype=gram.dtype)
+    gram = gram + RIDGE * gram.diagonal().mean() * identity
+    solution = torch.linalg.solve(gram, torch.cat(sides))
+    filters = solution.reshape(len(sources), taps)
     projection = torch.zeros_like(signal_spectrum)
     for spectrum, taps_of_source in zip(spectra, filters, strict=True):
-        projection = projection + spectrum * torch.fft.rfft(taps_of_source, size)
+        response = torch.fft.rfft(taps_of_source, size)
+        projection = projection + spectrum * response
     return torch.fft.irfft(projection, size)[:length]
 
 
