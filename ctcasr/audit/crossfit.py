@@ -61,7 +61,11 @@ def folds_of(lines: int, folds: int, seed: int) -> list[list[int]]:
         [0, 1, 2, 3, 4]
     """
     order = np.random.default_rng([seed, lines]).permutation(lines)
-    return [sorted(order[fold::folds].tolist()) for fold in range(folds)]
+    indices = []
+    for fold in range(folds):
+        of_fold = order[fold::folds].tolist()
+        indices.append(sorted(of_fold))
+    return indices
 
 
 def cross_fit(
@@ -84,9 +88,11 @@ def cross_fit(
     if training.epochs < 1:
         raise ValueError(f"epochs: expected 1 or more; got {training.epochs}")
     result = CrossFitted()
-    heard: dict[str, Heard] = {}
-    for number, judged in enumerate(folds_of(len(utterances), training.folds, training.seed)):
-        outside = set(judged)
+    heard_by_name: dict[str, Heard] = {}
+    folds = folds_of(len(utterances), training.folds, training.seed)
+    for number, indices in enumerate(folds):
+        judged = [utterances[index] for index in indices]
+        outside = set(indices)
         learnt = [line for index, line in enumerate(utterances) if index not in outside]
         name = f"fold {number + 1} of {training.folds}"
         task = _task(tokenizer, training)
@@ -94,15 +100,16 @@ def cross_fit(
             tell(name, record)
             if isinstance(record, EpochRecord):
                 task.end_epoch()
-        for line, losses in task.dynamics.items():
-            result.dynamics.setdefault(line, []).extend(losses)
+        for line_name, losses in task.dynamics.items():
+            result.dynamics.setdefault(line_name, []).extend(losses)
         recogniser = Recogniser(task.network, tokenizer, task.spec, {})
-        of_fold, skipped = listen(recogniser, [utterances[index] for index in judged])
-        heard.update({line.utterance.full_name: line for line in of_fold})
+        heard, skipped = listen(recogniser, judged)
         result.skipped += skipped
-    for utterance in utterances:
-        if utterance.full_name in heard:
-            result.heard.append(heard[utterance.full_name])
+        for line in heard:
+            heard_by_name[line.utterance.full_name] = line
+    for utterance in utterances:  # in their order again
+        if utterance.full_name in heard_by_name:
+            result.heard.append(heard_by_name[utterance.full_name])
     return result
 
 
@@ -130,7 +137,8 @@ class _Remembering(Recognise):
 def _task(tokenizer: Tokenizer, training: Training) -> _Remembering:
     torch.manual_seed(training.seed)
     spec = read_spec(training.net)
-    return _Remembering(build(spec, tokenizer.size), tokenizer, spec_to(spec))
+    network = build(spec, tokenizer.size)
+    return _Remembering(network, tokenizer, spec_to(spec))
 
 
 def _train(
@@ -149,7 +157,8 @@ def _train(
     if training.budget:
         config = replace(config, budget=_part_of(training.budget, training.folds))
     if training.star:
-        schedule = StarSchedule.parse(training.star, config.epochs * len(loader))
+        planned_steps = config.epochs * len(loader)
+        schedule = StarSchedule.parse(training.star, planned_steps)
         task.objective = Objective(star=schedule)
     with tempfile.TemporaryDirectory() as folder:
         for record in fit(task, loader, None, out=Path(folder), config=config):
