@@ -34,8 +34,9 @@ def interleaved(ways: Mapping[str, Run], rounds: int) -> dict[str, list[float]]:
         if number % 2:
             names.reverse()
         for name in names:
-            seconds[name].append(ways[name]())
-            progress = f"\rround {number + 1}: {name} {seconds[name][-1]:.2f} s "
+            spent_s = ways[name]()
+            seconds[name].append(spent_s)
+            progress = f"\rround {number + 1}: {name} {spent_s:.2f} s "
             print(progress, end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     return seconds
@@ -45,7 +46,9 @@ def ratio(above: Sequence[float], below: Sequence[float], draws: int = DRAWS) ->
     """Ratio of the medians of paired runs; its interval is over pairs."""
     pairs = np.array([above, below])
     runs = pairs.shape[1]
-    drawn = np.random.default_rng(0).integers(0, runs, (draws, runs))
+    generator = np.random.default_rng(0)
+    drawn = generator.integers(0, runs, (draws, runs))
     medians_above, medians_below = np.median(pairs[:, drawn], axis=2)
     low, high = np.quantile(medians_above / medians_below, [0.025, 0.975])
-    return Ratio(statistics.median(above) / statistics.median(below), float(low), float(high))
+    middle = statistics.median(above) / statistics.median(below)
+    return Ratio(middle, float(low), float(high))
