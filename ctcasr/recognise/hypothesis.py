@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 import torch
@@ -23,7 +23,9 @@ class Word:
     text: str
     start_s: float
     end_s: float
-    confidence: float | None = None  # 0..1, of its least certain symbol; None: not computed
+    # 0..1, of its least certain symbol; None: not computed, as in streams. Two roads that write the
+    # same word at the same time agree, whatever the last digit of this.
+    confidence: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
