@@ -53,7 +53,9 @@ def train_ngram(
     counts = _adjusted_counts(sentences, order)
     if not sentences:
         raise ValueError("expected at least one sentence to train on; got none")
-    vocabulary = {ngram[0] for ngram in counts[0]} | set(words) | {UNKNOWN}
+    unigrams = counts[0]
+    vocabulary = {UNKNOWN, *words}
+    vocabulary.update(word for (word,) in unigrams)
     vocabulary.discard(BEGIN)
 
     estimate = _Estimate(vocabulary)
@@ -86,14 +88,16 @@ class _Estimate:
             context = ngram[:-1]
             shorter = self.probability[ngram[1:]]
             seen_share = contexts.discounted_share(context, count)
-            self.probability[ngram] = seen_share + contexts.weights[context] * shorter
+            backed_off = contexts.weights[context] * shorter
+            self.probability[ngram] = seen_share + backed_off
 
     def grams(self) -> dict[Gram, tuple[float, float]]:
         """log10 probability and log10 back-off weight of every n-gram."""
         table = {}
         for ngram, probability in self.probability.items():
             if ngram:
-                table[ngram] = (math.log10(probability), self._log10_back_off(ngram))
+                log10_probability = math.log10(probability)
+                table[ngram] = (log10_probability, self._log10_back_off(ngram))
         table[(BEGIN,)] = (_NEVER, self._log10_back_off((BEGIN,)))
         return table
 
@@ -135,7 +139,8 @@ class _Contexts:
         """Share of a count in its context's, less the discount; 0 for what was not seen."""
         if count == 0:
             return 0.0
-        return (count - self._discount_of(count)) / self.totals[context]
+        kept = count - self._discount_of(count)
+        return kept / self.totals[context]
 
     def _discount_of(self, count: int) -> float:
         kind = min(count, len(self.discount))
@@ -188,10 +193,13 @@ def _estimated_discount(counts: Iterable[int]) -> Discount | None:
     times = Counter(counts)
     if 0 in (times[1], times[2], times[3], times[4]):
         return None
-    y = times[1] / (times[1] + 2 * times[2])
-    first = 1 - 2 * y * times[2] / times[1]
-    second = 2 - 3 * y * times[3] / times[2]
-    third = 3 - 4 * y * times[4] / times[3]
-    if min(first, second, third) < 0 or first > 1 or second > 2 or third > 3:
-        return None
+    share_of_ones = times[1] / (times[1] + 2 * times[2])  # Y
+    discounts = []
+    for count in (1, 2, 3):
+        ratio = times[count + 1] / times[count]
+        discount = count - (count + 1) * share_of_ones * ratio
+        if not 0 <= discount <= count:
+            return None
+        discounts.append(discount)
+    first, second, third = discounts
     return first, second, third
