@@ -103,13 +103,14 @@ def export_for_sherpa(
         ImportError: names what to install.
     """
     refuse_what_sherpa_cannot_feed(recogniser)
-    plain = _write_graph(recogniser, out / f"{name}.onnx")
-    small = quantise(plain, out / f"{name}.int8.onnx")
-    tokens = out / _TOKENS
-    write_text(tokens, tokens_text(recogniser.tokenizer))
+    symbols = tokens_text(recogniser.tokenizer)
     clips = TestClips.read(recogniser, test)
     if test:
         refuse_nothing(clips.skipped, len(clips.samples))
+    plain = _write_graph(recogniser, out / f"{name}.onnx")
+    small = quantise(plain, out / f"{name}.int8.onnx")
+    tokens = out / _TOKENS
+    write_text(tokens, symbols)
     version = _installed_version()
     results = []
     for file in (plain, small):
@@ -146,18 +147,29 @@ def refuse_what_sherpa_cannot_feed(recogniser: Recogniser) -> None:
 def tokens_text(tokenizer: Tokenizer) -> str:
     """Lines "symbol number", as sherpa-onnx reads them.
 
+    Raises:
+        ValueError: where two symbols would be written alike.
+
     Example:
         >>> from ctcasr.text import Alphabet
         >>> tokens_text(Alphabet(" ab")).splitlines()
         ['<blk> 0', '\u2581 1', 'a 2', 'b 3']
     """
     lines = []
+    numbers: dict[str, int] = {}
     for number in range(tokenizer.size):
         symbol = tokenizer.symbol(number)
         if number == tokenizer.blank:
             symbol = _BLANK
         elif symbol.startswith("_"):
             symbol = _WORD_MARK + symbol.removeprefix("_")
+        first = numbers.setdefault(symbol, number)
+        if first != number:
+            raise ValueError(
+                f"sherpa-onnx takes {_WORD_MARK} (and _, which it is written for) for a space; "
+                f"symbols {first} and {number} of this recogniser would both be {symbol!r}: train "
+                "one whose alphabet lacks that letter"
+            )
         lines.append(f"{symbol} {number}\n")
     return "".join(lines)
 

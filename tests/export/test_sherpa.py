@@ -99,3 +99,9 @@ def test_sherpa_itself_writes_the_same(tmp_path: Path) -> None:
     clips = [Utterance(tmp_path / "noise.wav", text="abc")]
     exported = export_for_sherpa(recogniser(), tmp_path, clips)
     assert exported.results[0].same_text == 1
+
+
+@pytest.mark.parametrize("letter", ["_", "\u2581"])
+def test_a_letter_that_would_be_read_as_a_space_is_refused(letter: str) -> None:
+    with pytest.raises(ValueError, match=r"symbols \d+ and \d+ of this recogniser"):
+        tokens_text(Alphabet(f" ab{letter}"))
