@@ -31,14 +31,17 @@ def levels_db(samples: Tensor, rate_hz: int) -> Tensor:
     """Level of samples [N] in dB re full scale, each 10 ms, over 0.2 s around: [N / step]."""
     step = max(1, round(_STEP_S * rate_hz))
     steps = samples.shape[0] // step
-    power = samples[: steps * step].view(steps, step).square().mean(1)
+    pieces = samples[: steps * step].view(steps, step)
+    power = pieces.square().mean(1)
     around = round(_SMOOTHED_S / _STEP_S) // 2
-    padded = torch.nn.functional.pad(power[None, None], (around, around), mode="constant")
-    counted = torch.nn.functional.pad(torch.ones(1, 1, steps), (around, around))
     window = 2 * around + 1
-    sums = torch.nn.functional.avg_pool1d(padded, window, stride=1)
-    counts = torch.nn.functional.avg_pool1d(counted, window, stride=1)
-    return 10 * (sums / counts)[0, 0].clamp_min(_LOWEST).log10()
+    padded = torch.nn.functional.pad(power[None, None], (around, around))
+    is_there = torch.nn.functional.pad(torch.ones(1, 1, steps), (around, around))
+    means = torch.nn.functional.avg_pool1d(padded, window, stride=1)
+    # At the ends a window holds less than its size: its mean is of what is there.
+    shares = torch.nn.functional.avg_pool1d(is_there, window, stride=1)
+    smooth = (means / shares)[0, 0]
+    return 10 * smooth.clamp_min(_LOWEST).log10()
 
 
 def find_cut(samples: Tensor, rate_hz: int, shortest_s: float, longest_s: float) -> Cut:
@@ -54,16 +57,20 @@ def find_cut(samples: Tensor, rate_hz: int, shortest_s: float, longest_s: float)
         (True, 3.5)
     """
     step = max(1, round(_STEP_S * rate_hz))
-    levels = levels_db(samples[: round(longest_s * rate_hz)], rate_hz)
+    last_sample = round(longest_s * rate_hz)
+    levels = levels_db(samples[:last_sample], rate_hz)
     first = min(round(shortest_s / _STEP_S), levels.shape[0] - 1)
     loudest = float(levels.quantile(_LOUDEST))
-    background = max(float(levels.quantile(_QUIETEST)), loudest - _MOST_RANGE_DB)
-    if loudest - background >= _LEAST_RANGE_DB:
-        is_quiet = levels < background + _DEPTH * (loudest - background)
+    quietest_db = float(levels.quantile(_QUIETEST))
+    background = max(quietest_db, loudest - _MOST_RANGE_DB)
+    range_db = loudest - background
+    if range_db >= _LEAST_RANGE_DB:
+        is_quiet = levels < background + _DEPTH * range_db
         pause = _best_pause(is_quiet, first)
         if pause is not None:
             start, end = pause
-            return Cut((start + end) // 2 * step, True)
+            middle = (start + end) // 2
+            return Cut(middle * step, True)
     quietest = first + int(levels[first:].argmin())
     return Cut(quietest * step, False)
 
