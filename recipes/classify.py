@@ -26,6 +26,7 @@ from ctcasr.run_cli import run_cli, run_training
 from ctcasr.scoring.confusion import Confusion, PooledAccuracy, pooled
 from ctcasr.show import draw_classes
 from ctcasr.train import Parts, RunSettings, option, parse, read_manifests, saved_run
+from ctcasr.train.settings import read_numbers
 from ctcasr.train.world import World, pick_device
 
 
@@ -128,7 +129,7 @@ def prepare(s: Settings, fold: data.Fold, world: World) -> Parts:
     if s.augment:
         noises = data.read_noises(Path(s.noise), rate_hz) if s.noise else ()
         jitter = data.Jitter(spec.samples, s.pad, noises=noises)
-        speeds = [float(speed) for speed in s.speeds.split(",")]
+        speeds = read_numbers("speeds", s.speeds)
         corpus = data.Corpus(train_lines, None, rate_hz, jitter, speeds, labels=labels)
     train_loader = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed, **world.share)
     dev_loader = None

@@ -32,6 +32,7 @@ from ctcasr.train import (
     parse,
     pick_device,
     read_manifests,
+    read_numbers,
     read_split,
     required,
     saved_run,
@@ -106,7 +107,7 @@ def prepare(s: Settings, world: World) -> Parts:
 
     spec = read_spec(s.net) if s.net else NET
     rate_hz = spec.front.rate_hz
-    speeds = [float(speed) for speed in s.speeds.split(",")]
+    speeds = read_numbers("speeds", s.speeds)
     train_loader = Loader(
         Corpus(train, tokenizer, rate_hz, speeds=speeds),
         batch_seconds=s.batch_seconds,

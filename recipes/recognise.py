@@ -33,6 +33,7 @@ from ctcasr.train import (
     parse,
     pick_device,
     read_manifests,
+    read_numbers,
     read_split,
     required,
     saved_run,
@@ -111,7 +112,7 @@ def prepare(s: Settings, world: World) -> Parts:
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
 
     spec = read_spec(s.net)
-    speeds = [float(speed) for speed in s.speeds.split(",")]
+    speeds = read_numbers("speeds", s.speeds)
     train_loader = Loader(
         Corpus(train, tokenizer, spec.front.rate_hz, speeds=speeds),
         batch_size=s.batch_size or None,

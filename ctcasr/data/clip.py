@@ -122,7 +122,10 @@ def read_noises(folder: Path, rate_hz: int) -> tuple[Tensor, ...]:
 
     Raises:
         AudioError: for a file that cannot be used.
+        ValueError: where there is no such folder.
     """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: expected a folder of recordings of noise; found none there")
     paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SOUND_FILES]
     return tuple(read_audio(path, rate_hz) for path in paths)
 

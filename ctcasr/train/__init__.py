@@ -8,7 +8,7 @@ from ctcasr.train.notes import run_notes
 from ctcasr.train.parts import Parts, read_manifests, read_split
 from ctcasr.train.resuming import saved_run
 from ctcasr.train.run_log import TrainingError
-from ctcasr.train.settings import parse, to_toml, write_settings
+from ctcasr.train.settings import parse, read_numbers, to_toml, write_settings
 from ctcasr.train.trainer import fit
 from ctcasr.train.world import World, pick_device
 
@@ -27,6 +27,7 @@ __all__ = [
     "parse",
     "pick_device",
     "read_manifests",
+    "read_numbers",
     "read_split",
     "required",
     "run_notes",

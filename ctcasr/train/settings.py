@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import difflib
 import json
+import math
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -114,6 +115,28 @@ def flag_of(name: str) -> str:
         '--batch-size'
     """
     return "--" + name.replace("_", "-")
+
+
+def read_numbers(name: str, text: str) -> list[float]:
+    """The numbers of a setting that lists them with commas between, all above zero.
+
+    Raises:
+        ValueError: that names the flag, for what is no such list.
+
+    Example:
+        >>> read_numbers("speeds", "0.9,1")
+        [0.9, 1.0]
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or not all(0 < number < math.inf for number in numbers):
+        raise ValueError(
+            f"{flag_of(name)}: expected numbers above 0 with commas between, as 0.9,1,1.1; "
+            f"got {text!r}"
+        )
+    return numbers
 
 
 def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:

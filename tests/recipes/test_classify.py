@@ -19,6 +19,7 @@ from ctcasr.commands.train import load_recipe
 from ctcasr.data import LeakError
 from ctcasr.net.prune import sparsity
 from ctcasr.records import read_records
+from ctcasr.run_cli import FAILED, run_cli
 
 NET = """
 clip_s = 0.3
@@ -417,3 +418,27 @@ def test_the_command_line_exports_runs_and_compares(
     )
     suffix = "onnx" if to == "onnx" else "tflite"
     assert len(list(tmp_path.glob(f"classifier*.{suffix}"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--speeds", "fast"], "--speeds: expected numbers above 0"),
+        (["--noise", "nowhere"], "nowhere: expected a folder of recordings of noise"),
+        (["--net", "nonsense"], "expected a preset"),
+        (["--train", "gone.jsonl"], "gone.jsonl: expected a manifest"),
+    ],
+)
+def test_what_the_recipe_cannot_follow_is_a_sentence(
+    flags: list[str],
+    sentence: str,
+    clips: Path,
+    tmp_path: Path,
+    classify: ModuleType,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["--train", str(clips / "train.jsonl"), "--valid", str(clips / "valid.jsonl")]
+    words += ["--out", str(tmp_path), *flags]
+    assert run_cli(lambda: classify.main(words)) == FAILED
+    error = capsys.readouterr().err
+    assert error.startswith("ctcasr: ") and sentence in error

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ctcasr.train import RunSettings, TrainConfig, option, parse, required, to_toml
 from ctcasr.train.config import RARE, USUAL
-from ctcasr.train.settings import check, settings_parser
+from ctcasr.train.settings import check, read_numbers, settings_parser
 
 
 @dataclass(frozen=True)
@@ -186,3 +186,9 @@ def test_the_example_is_the_command_of_the_module(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(module, "__doc__", "A recipe.\n\npython a.py --x \\\n    --y\n\nmore")
     text = settings_parser(RecipeSettings).format_help()
     assert text.endswith("example:\n  python a.py --x \\\n      --y\n")
+
+
+@pytest.mark.parametrize("text", ["fast", "", "1,,2", "0", "-1", "nan", "inf"])
+def test_a_list_that_is_none_names_its_flag(text: str) -> None:
+    with pytest.raises(ValueError, match="--speeds: expected numbers above 0"):
+        read_numbers("speeds", text)
