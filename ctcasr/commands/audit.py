@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 
 from ctcasr.audit import Audit, Training, audit_by_checkpoint, audit_by_training
 from ctcasr.audit.result import AUDIT, CLEAN, FIXED
+from ctcasr.commands.out_folder import prepare_out
 from ctcasr.commands.progress import progress_bar
 from ctcasr.records import EpochRecord, Record
 from ctcasr.show.audit_page import NAME, write_audit_page
@@ -17,6 +17,7 @@ from ctcasr.show.audit_table import audit_table
 from ctcasr.show.terminal import TextConsole
 from ctcasr.train import pick_device
 
+WRITTEN = (AUDIT, CLEAN, FIXED, NAME)
 # Flags of networks that are trained, with their defaults.
 _OF_TRAINING = {"folds": 2, "net": "default", "text": "english38", "digits": "keep", "seed": 0}
 
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     ValueError or OSError for nothing to audit, TrainingError where it cannot be trained.
     """
     out = Path(arguments.out)
-    refuse_out(out, Path(arguments.manifest))  # before anything is trained
+    prepare_out(out, WRITTEN, [arguments.manifest])
     audit = make_audit(arguments)
     paths = audit.write(out, fix=arguments.fix)
     paths.append(write_audit_page(audit, out))
@@ -74,21 +75,6 @@ def run(arguments: argparse.Namespace) -> int:
         TextConsole(highlight=False).print(audit_table(audit))
         print("\n".join(str(path) for path in paths))
     return 1 if audit.hurts else 0
-
-
-def refuse_out(out: Path, manifest: Path) -> None:
-    """The folder is made, and does not hold the manifest under a name that is written.
-
-    Raises:
-        ValueError: where the manifest would be written over.
-        OSError: where nothing can be written.
-    """
-    written = [(out / name).resolve() for name in (AUDIT, CLEAN, FIXED, NAME)]
-    if manifest.resolve() in written:
-        raise ValueError(f"--out {out}: expected another folder; {manifest} would be written over")
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=out):
-        pass
 
 
 def make_audit(arguments: argparse.Namespace) -> Audit:

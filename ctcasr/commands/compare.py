@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from ctcasr.commands.out_folder import prepare_out
 from ctcasr.compare.comparison import (
     UTTERANCE,
     Comparison,
@@ -18,7 +19,7 @@ from ctcasr.compare.formats import Reader
 from ctcasr.compare.normalisers import DEFAULT, NONE
 from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.scoring.bootstrap import DRAWS
-from ctcasr.show.comparison_files import PAGE, refuse_folder, write_comparison
+from ctcasr.show.comparison_files import FILES, PAGE, write_comparison
 from ctcasr.show.comparison_page import write_comparison_page
 from ctcasr.show.comparison_table import comparison_table
 from ctcasr.show.terminal import TextConsole, table_width
@@ -151,7 +152,7 @@ def compare(
     setting = setting or Setting()
     inputs = [label_of(place)[1] for place in results]
     inputs += [place for place in (reference, manifest) if place is not None]
-    refuse_folder(out, [Path(place) for place in inputs])
+    prepare_out(out, (*FILES, PAGE), inputs, "compare")
     reader = Reader(columns or {})
     given: list[Answer] = []
     if reference is not None:

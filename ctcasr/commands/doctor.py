@@ -10,7 +10,8 @@ from pathlib import Path
 import torch
 
 from ctcasr.audit import Audit, Training, audit_by_training
-from ctcasr.commands.audit import refuse_out
+from ctcasr.commands.audit import WRITTEN
+from ctcasr.commands.out_folder import prepare_out
 from ctcasr.commands.progress import progress_bar
 from ctcasr.data import read_manifest
 from ctcasr.doctor.examination import Examination, examine
@@ -132,7 +133,7 @@ def refuse_audit(arguments: argparse.Namespace) -> None:
         )
     if TrainConfig(budget=arguments.audit).budget_s is None:
         raise ValueError(f"--audit: expected a time, as 15m; got {arguments.audit!r}")
-    refuse_out(Path(arguments.audit_out), Path(arguments.manifest))
+    prepare_out(Path(arguments.audit_out), WRITTEN, [arguments.manifest])
 
 
 def audit_transcripts(arguments: argparse.Namespace) -> Audit:

@@ -8,9 +8,11 @@ from pathlib import Path
 from ctcasr import checkpoint
 from ctcasr.classify import Classifier, evaluate_classes
 from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
+from ctcasr.commands.out_folder import SCORES, prepare_out
 from ctcasr.data import read_manifest
 from ctcasr.recognise import Evaluation, evaluate
 
+WRITTEN = (SCORES, "hypotheses.jsonl", "alignments.txt", "predictions.jsonl")
 MOST_CONFUSIONS = 5  # that are printed; scores.json has more
 
 
@@ -29,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     ValueError or OSError where something cannot be read, or where nothing was left to score.
     """
+    prepare_out(Path(arguments.out), WRITTEN, [arguments.manifest], "evaluate")
     manifest = read_manifest(arguments.manifest)
     if is_classifier(arguments.checkpoint):
         classifier = Classifier.load(arguments.checkpoint)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ctcasr.commands.out_folder import prepare_out
 from ctcasr.commands.progress import progress_bar
 from ctcasr.compare.choice import Choice, choose_shares
 from ctcasr.compare.eligibility import examine_judge
@@ -137,7 +138,7 @@ def score_enhanced(
     options = options or Options()
     if not 0 <= options.dev_share < 1:
         raise ValueError(f"--dev-share: expected within 0..1; got {options.dev_share}")
-    out.mkdir(parents=True, exist_ok=True)
+    prepare_out(out, ("scores.json", "rows.csv", "page.html"), [path], "score-enhanced")
     scenes, skipped = read_scenes(path)
     dev_scenes, test_scenes = dev_and_test(scenes, options.dev_share, options.seed)
     unit_of(scenes, options.block)  # refused before hours of listening

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,34 +77,6 @@ def comparison_as_json(comparison: Comparison, setting: Setting) -> dict[str, An
         "sensitivity": sensitivity,
         "remarks": comparison.remarks,
     }
-
-
-def refuse_folder(out: Path, inputs: Sequence[Path]) -> None:
-    """Nothing that is read, and no scores of another command, are written over.
-
-    Raises:
-        ValueError: where `out` is no folder, or holds any of these.
-    """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: expected a folder for the comparison; it is a file")
-    written = {(out / name).resolve() for name in (*FILES, PAGE)}
-    for path in inputs:
-        if path.resolve() in written:
-            raise ValueError(f"{path}: would be written over; give another folder as --out")
-    scores = out / FILES[0]
-    if scores.is_file() and not _is_comparison(scores):
-        raise ValueError(
-            f"{scores}: holds what another command has scored; give another folder as --out"
-        )
-
-
-def _is_comparison(scores: Path) -> bool:
-    """Whether a comparison wrote these scores."""
-    try:
-        found = json.loads(scores.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return isinstance(found, dict) and "sensitivity" in found
 
 
 def write_comparison(out: Path, comparison: Comparison, setting: Setting) -> list[Path]:

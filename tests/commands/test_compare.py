@@ -145,7 +145,7 @@ def test_nothing_that_was_there_is_written_over(
     (out / "scores.json").write_text('{"wer": 0.1}', encoding="utf-8")
     files[1] = f"B={results / 'bad.jsonl'}"
     assert main(["compare", *files, "--reference", str(results / "ref")]) == 1
-    assert "holds what another command has scored" in capsys.readouterr().err
+    assert "holds what ctcasr evaluate has scored" in capsys.readouterr().err
     assert (out / "scores.json").read_text("utf-8") == '{"wer": 0.1}'
 
 
