@@ -174,7 +174,7 @@ def log_partition(
     costs = torch.cat([no_cost, word_costs], 1)
     toll = torch.where(states.entries, -costs[..., None], 0.0)
     first = torch.where(states.starts, -costs, -NEVER)
-    flat_sources = states.sources.reshape(rows, -1)
+    flat_sources = states.sources.flatten(1)
     alpha = torch.full_like(first, -NEVER)
     for frame in range(frames):
         arriving = first

@@ -277,3 +277,9 @@ def test_what_is_no_cost_and_no_word_number_is_told():
     star = Star(word_cost=1.0, words=torch.zeros(1, 1))
     with pytest.raises(InputError, match="words: expected a whole number"):
         ctc_loss(some_logits(0), torch.tensor([[1]]), [5], [1], star=star)
+
+
+def test_a_report_of_no_rows():
+    nothing = torch.zeros(0, 0, dtype=torch.int64)
+    _, report = ctc_loss(torch.zeros(0, 4, 3), nothing, [], [], star=Star(1.0), return_report=True)
+    assert report.label_star == () and report.summary()["rows"] == 0
