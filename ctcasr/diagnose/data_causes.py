@@ -28,7 +28,8 @@ _PACE_RATIO = 1.5  # of symbols a second, then
 _LEAST_PACE_RATIO = 1.3  # where nothing is understood
 _OCTAVES_APART = 0.6  # in pitch and in pace, both in one direction,
 _UNLIKE_ROWS = 5  # of so many rows at least,
-_UNLIKE_SHARE = 0.33  # and of such a share: healthy corpora have up to 0.23, half of one 0.43
+_UNLIKE_SHARE = 0.27  # and of such a share: healthy corpora have up to 0.23, half of one 0.28 on
+_UNLIKE_HEARD = 24  # of so many at least: of the first few, who speaks decides
 _TIMES_AGAINST = 5  # more than those that differ in opposite directions
 _HEARD_ROWS = 8  # with a voice, without which parts are not compared
 _LISTENED = 16  # recordings, in which there is a voice if there are voices
@@ -188,7 +189,7 @@ def some_at_another_rate(history: RunHistory) -> Cause | None:
     """Some training recordings are faster and higher, or slower and lower, than the dev part."""
     train = _voices(history, "train")
     dev = _voices(history, "dev")
-    if len(dev) < _HEARD_ROWS or len(train) < _HEARD_ROWS:
+    if len(dev) < _HEARD_ROWS or len(train) < _UNLIKE_HEARD:
         return None
     pitch = median(voice[0] for voice in dev)
     pace = median(voice[1] for voice in dev)

@@ -68,12 +68,12 @@ def test_a_hum_is_no_voice_read_at_another_rate() -> None:
 
 def test_some_recordings_at_another_rate() -> None:
     usual = {
-        "row_pitches_hz": [100.0 + n for n in range(20)],
-        "row_paces": [12.0 + n / 9 for n in range(20)],
+        "row_pitches_hz": [100.0 + n for n in range(40)],
+        "row_paces": [12.0 + n / 9 for n in range(40)],
     }
     half = {
-        "row_pitches_hz": [(1 + n % 2) * (100.0 + n) for n in range(20)],
-        "row_paces": [(1 + n % 2) * (12.0 + n / 9) for n in range(20)],
+        "row_pitches_hz": [(1 + n % 2) * (100.0 + n) for n in range(40)],
+        "row_paces": [(1 + n % 2) * (12.0 + n / 9) for n in range(40)],
     }
     causes = verdict(run_records(PLATEAU, train=half, dev=usual)).causes
     assert [cause.slug for cause in causes] == ["wrong-sample-rate"]
