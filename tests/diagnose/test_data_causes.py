@@ -77,7 +77,7 @@ def test_some_recordings_at_another_rate() -> None:
     }
     causes = verdict(run_records(PLATEAU, train=half, dev=usual)).causes
     assert [cause.slug for cause in causes] == ["wrong-sample-rate"]
-    assert "10 of 20" in causes[0].evidence
+    assert "20 of 40" in causes[0].evidence
     others = half | {"row_paces": usual["row_paces"]}
     assert not verdict(run_records(PLATEAU, train=others, dev=usual)).causes
 
