@@ -115,5 +115,7 @@ def test_large_alphabets_give_the_same_without_logits(
     torch.testing.assert_close(lean[1], plain[1], rtol=1e-6, atol=1e-6)
     assert lean[2] == pytest.approx(plain[2], rel=1e-4, abs=1e-4)
     torch.testing.assert_close(lean[4], plain[4])
+    # Sums in another order, and behind BatchNorm differences of large sums: beside the largest.
+    largest = max(float(gradient.abs().max()) for gradient in plain[3])
     for got, wanted in zip(lean[3], plain[3], strict=True):
-        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-7 * largest)
