@@ -107,10 +107,11 @@ class CtcOutput(NamedTuple):
 
 def to_device(values: tuple[int, ...], device: torch.device) -> Tensor:
     """Host integers as an int64 tensor on a device, without waiting for it."""
-    return _sent(torch.tensor(values, dtype=torch.int64), device)
+    return sent(torch.tensor(values, dtype=torch.int64), device)
 
 
-def _sent(on_host: Tensor, device: torch.device) -> Tensor:
+def sent(on_host: Tensor, device: torch.device) -> Tensor:
+    """A host tensor on a device, without waiting for it."""
     if device.type == "cuda":
         return on_host.pin_memory().to(device, non_blocking=True)
     return on_host.to(device)
@@ -251,7 +252,7 @@ def _concatenate(targets: Tensor, lengths: tuple[int, ...]) -> Tensor:
         return flat
     inside = torch.arange(width) < torch.tensor(lengths)[:, None]
     places = inside.reshape(-1).nonzero()[:, 0]
-    return flat.index_select(0, _sent(places, targets.device))
+    return flat.index_select(0, sent(places, targets.device))
 
 
 def _check_labels(labels: Tensor, lengths: tuple[int, ...], blank: int, classes: int) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ctcasr.ctc import reference
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.batch import CtcBatch, Lengths, prepare
+from ctcasr.ctc.batch import CtcBatch, Lengths, prepare, sent
 from ctcasr.ctc.derivative import computed, tied
 from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.observers import LossCall, observers
@@ -301,7 +301,4 @@ def reduced(nll: Tensor, target_lengths: tuple[int, ...], reduction: Reduction) 
         # As arguments of a kernel the weights need no copy, which a CUDA graph would repeat from
         # memory that is gone.
         return torch.stack(torch._foreach_mul(nll.unbind(), weights)).sum()
-    on_host = torch.tensor(weights, dtype=nll.dtype)
-    if nll.is_cuda:
-        on_host = on_host.pin_memory()
-    return (nll * on_host.to(nll.device, non_blocking=True)).sum()
+    return (nll * sent(torch.tensor(weights, dtype=nll.dtype), nll.device)).sum()

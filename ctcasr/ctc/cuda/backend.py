@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import native
-from ctcasr.ctc.batch import CtcBatch, CtcOutput, checked
+from ctcasr.ctc.batch import CtcBatch, CtcOutput, checked, sent
 from ctcasr.ctc.cuda import nvrtc
 from ctcasr.ctc.cuda.geometry import DTYPES, MOST_LABELS, KernelGeometry, run
 from ctcasr.ctc.cuda.launch import driver, kernels
@@ -107,6 +107,6 @@ def _copy(packed: Tensor, device: torch.device) -> Tensor:
             "CTC loss in a CUDA graph: run this batch (same lengths, and same targets if they "
             "lie on the host) once before the capture, as torch's warm-up does"
         )
-    copy = packed.pin_memory().to(device, non_blocking=True)
+    copy = sent(packed, device)
     _recent.append((packed, copy))
     return copy

@@ -75,6 +75,17 @@ CODE Row view(const Args& a, int row, bool backward) {
             a.width, backward};
 }
 
+// Whether each class has an emission column, so that labels need no search for the different ones.
+CODE bool is_dense(const Args& a) { return a.width == a.classes; }
+
+// The column of a class where each has one: the blank first, then the others in order.
+CODE int column_of(const Args& a, int c) { return c == a.blank ? 0 : c < a.blank ? c + 1 : c; }
+
+// Probabilities of one chunk of a row, later its occupancies: [width, CHUNK].
+CODE float* cells_of(const Args& a, int row, int chunk) {
+    return a.probabilities + ((long long)row * a.chunks + chunk) * a.width * CHUNK;
+}
+
 struct TileRow {                        // one utterance on the fast road
     int frames, labels;                 // T, U
     const int* index;                   // [U] column of each label among the emissions; column 0 is the blank
@@ -84,5 +95,5 @@ struct TileRow {                        // one utterance on the fast road
 
 CODE TileRow tile_view(const Args& a, int row) {
     return {int(a.lengths[row]), int(a.lengths[a.batch + row]), Table(a, row).index,
-            a.probabilities + (long long)row * a.chunks * a.width * CHUNK, a.width};
+            cells_of(a, row, 0), a.width};
 }

@@ -129,8 +129,7 @@ template <int Q> CODE void occupancy_block(const Args& a, int index, int segment
                         if (place * Q + q < states) (q & 1 ? others : blanks)[lane] += gamma[q * stride + place];
             }
             const float blank = sum_all(blanks), sum = blank + sum_all(others);
-            float* line =
-                a.probabilities + ((long long)index * a.chunks + t / CHUNK) * a.width * CHUNK + t % CHUNK;
+            float* line = cells_of(a, index, t / CHUNK) + t % CHUNK;
             EACH_LANE(lane) {
                 if (lane == 0) {
                     line[0] = blank / sum;

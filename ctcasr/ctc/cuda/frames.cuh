@@ -39,7 +39,7 @@ CODE void prepare_block(const Args& a, int row, int* labels) {
     const int frames = int(a.lengths[row]), count = int(a.lengths[a.batch + row]);
     const Table table(a, row);
     const long long* targets = a.targets + a.lengths[2 * a.batch + row];
-    const bool dense = a.width == a.classes;            // a column for each class: no search for the different labels
+    const bool dense = is_dense(a);
     if (THREAD_INDEX == 0) {
         a.status[row] = FINE;
         a.health[row] = 0.0f;
@@ -58,7 +58,7 @@ CODE void prepare_block(const Args& a, int row, int* labels) {
     for (int u = THREAD_INDEX; u < count; u += THREAD_COUNT) {
         if (u > 0 && labels[u - 1] == labels[u]) add_atomic(table.repeats, 1);
         if (dense) {
-            table.index[u] = labels[u] < a.blank ? labels[u] + 1 : labels[u];
+            table.index[u] = column_of(a, labels[u]);
             continue;
         }
         int first = 1;
@@ -163,7 +163,7 @@ template <int DTYPE> CODE void small_score_warp(const Args& a, int row, int chun
         const Reg<float> other = exchange(sums, step);
         EACH_LANE(lane) sums[lane] += other[lane];
     }
-    float* line = a.probabilities + ((long long)row * a.chunks + chunk) * a.width * CHUNK;
+    float* line = cells_of(a, row, chunk);
     EACH_LANE(lane) {
         const int i = lane % CHUNK, t = chunk * CHUNK + i;
         const bool fine = sums[lane] < INFINITE && (sums[lane] > 0.0f || !a.normalize);
@@ -173,9 +173,8 @@ template <int DTYPE> CODE void small_score_warp(const Args& a, int row, int chun
         bool fits = true;
         const long long from = base + min(i, frames - 1) * a.stride_t;
         for (int c = lane / CHUNK; c < a.classes; c += SHARERS) {
-            const int column = c == a.blank ? 0 : c < a.blank ? c + 1 : c;
             const float x = load<DTYPE>(a.logits, from + c);
-            line[column * CHUNK + i] = probability_of<DTYPE>(a, x, c, most[lane], high, low, fits);
+            line[column_of(a, c) * CHUNK + i] = probability_of<DTYPE>(a, x, c, most[lane], high, low, fits);
         }
         if (!fine) max_atomic(a.status + row, NOT_FINITE);
         if (fine && !fits) max_atomic(a.status + row, FRAGILE);
@@ -231,7 +230,7 @@ template <int DTYPE> CODE void score_warp(const Args& a, int row, int chunk) {
         if (lane == 0 && !fine) max_atomic(a.status + row, NOT_FINITE);
     }
     const Table table(a, row);
-    float* line = a.probabilities + ((long long)row * a.chunks + chunk) * a.width * CHUNK;
+    float* line = cells_of(a, row, chunk);
     float high[CHUNK], low[CHUNK];
     UNROLL for (int i = 0; i < CHUNK; ++i) {
         high[i] = broadcast(highs, i);
@@ -312,8 +311,7 @@ template <int DTYPE> CODE void gradient_warp(const Args& a, int row, int t) {
     }
     WARP_BARRIER();                     // the classes of the row are written again, less their occupancy
     const Table table(a, row);
-    const float* occupancies =
-        a.probabilities + ((long long)row * a.chunks + t / CHUNK) * a.width * CHUNK + t % CHUNK;
+    const float* occupancies = cells_of(a, row, t / CHUNK) + t % CHUNK;
     EACH_LANE(lane) for (int j = lane; j < *table.distinct; j += 32) {
         const int c = table.classes[j];
         const float x = a.normalize ? load<DTYPE>(a.logits, base + c) - level - width : -INFINITE;
@@ -328,7 +326,7 @@ template <int DTYPE> CODE void wide_gradient_block(const Args& a, int row, int c
     const Table table(a, row);
     const bool fours = in_fours(a);
     const int distinct = status == FINE ? *table.distinct : 0;
-    const float* occupancies = a.probabilities + ((long long)row * a.chunks + chunk) * a.width * CHUNK;
+    const float* occupancies = cells_of(a, row, chunk);
     for (int c = THREAD_INDEX; c < a.classes; c += THREAD_COUNT) taken[c] = 0.0f;
     for (int i = 0; i < CHUNK && begin + i < a.frames; ++i) {
         const int t = begin + i;

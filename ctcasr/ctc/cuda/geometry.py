@@ -115,6 +115,11 @@ class KernelGeometry:
         """Integers in a row of the table of labels (struct Table of batch.cuh)."""
         return 2 * self.width + 3 * self.longest + 3
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether each class has an emission column."""
+        return self.width == self.classes
+
     # The fast road: a lane holds tiles of states.
 
     @cached_property
@@ -332,7 +337,7 @@ def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:
     launch("prepare", rows, 1, 256, _BYTES_OF_A_WORD * geometry.longest, args)
     if geometry.frames:
         blocks = -(-chunks // _CHUNKS_PER_BLOCK)
-        is_small = geometry.width == geometry.classes <= _MOST_SMALL_CLASSES
+        is_small = geometry.is_dense and geometry.classes <= _MOST_SMALL_CLASSES
         scores = "small_scores" if is_small else "scores"
         launch(scores, blocks, 1, _LANES * _CHUNKS_PER_BLOCK, 0, args)
     tile_threads = _LANES * geometry.tile_warps
@@ -348,7 +353,7 @@ def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:
     shared = BYTES_OF_A_STATE * geometry.keep * geometry.line if geometry.need_grad else 0
     launch(f"finish_{geometry.per_lane}", rows, 1, finish_threads, shared, args)
     # Where the columns are all classes, `segments` and `finish` have written it.
-    is_written = geometry.width == geometry.classes and not geometry.takes_exact_road
+    is_written = geometry.is_dense and not geometry.takes_exact_road
     if not geometry.need_grad or not geometry.frames or is_written:
         return
     if geometry.classes <= _MOST_SHARED_CLASSES:

@@ -71,11 +71,6 @@ CODE SharedCell shared_cell(int* from) { return unsigned(__cvta_generic_to_share
 CODE void count_up(SharedCell from, int at, int what) {
     asm volatile("red.shared.add.u32 [%0], %1;" :: "r"(from + 4 * at), "r"(what) : "memory");
 }
-CODE void load_eight(const float* from, float* to) {     // from a multiple of 32 bytes
-    const float4 head = reinterpret_cast<const float4*>(from)[0], tail = reinterpret_cast<const float4*>(from)[1];
-    to[0] = head.x; to[1] = head.y; to[2] = head.z; to[3] = head.w;
-    to[4] = tail.x; to[5] = tail.y; to[6] = tail.z; to[7] = tail.w;
-}
 // Brings memory that is read soon into the nearest cache.
 CODE void prefetch(const float* from) { asm volatile("prefetch.global.L1 [%0];" :: "l"(from)); }
 CODE void load_four(const float* from, float* to) {      // from a multiple of 16 bytes
@@ -168,7 +163,6 @@ using SharedCell = int*;
 CODE SharedCell shared_cell(int* from) { return from; }
 CODE void count_up(SharedCell from, int at, int what) { from[at] += what; }
 CODE int nearest(float x) { return x >= 2147483648.0f ? 2147483647 : int(std::nearbyint(x)); }
-CODE void load_eight(const float* from, float* to) { std::memcpy(to, from, 32); }
 CODE void store_eight(float* to, const float* from) { std::memcpy(to, from, 32); }
 CODE void prefetch(const float*) {}
 CODE void load_four(const float* from, float* to) { std::memcpy(to, from, 16); }

@@ -293,11 +293,11 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
 template <int DTYPE> CODE void write_gradient(const Args& a, int index, int chunk, const int* counts, const int* sums) {
     const int begin = chunk * CHUNK, frames = min(int(a.lengths[index]) - begin, CHUNK), classes = a.classes;
     const long long out = ((long long)index * a.frames + begin) * classes;
-    const float* line = a.probabilities + ((long long)index * a.chunks + chunk) * classes * CHUNK;
+    const float* line = cells_of(a, index, chunk);
     const bool known = a.normalize && !a.prior;         // the emissions are the softmax
     int i = THREAD_INDEX / classes, c = THREAD_INDEX % classes;
     for (int at = THREAD_INDEX; at < frames * classes; at += THREAD_COUNT) {
-        const int column = c == a.blank ? 0 : c < a.blank ? c + 1 : c;
+        const int column = column_of(a, c);
         float softmax = 0.0f;
         if (known) softmax = line[column * CHUNK + i];
         if (!known && a.normalize) {
@@ -328,8 +328,6 @@ CALLED void write_gradient(const Args& a, int index, int chunk, const int* count
 }
 
 CALLED void fill_gradient(const Args& a, int index, int chunk) { IN_DTYPE(fill_gradient, a, index, chunk); }
-
-CODE bool is_dense(const Args& a) { return a.width == a.classes; }
 
 // Occupancies of `span` chunks in the place of their probabilities, or at once the gradient where the columns are all
 // classes. memory: kept [CHUNK, Q, 32] of one warp, sums [CHUNK], counts [width, COUNTS], edges [warps, 3, EDGE_WORDS].
@@ -371,7 +369,7 @@ template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, in
         if (is_dense(a)) {
             write_gradient(a, index, chunk, counts, sums);
         } else {
-            float* line = a.probabilities + ((long long)index * a.chunks + chunk) * row.width * CHUNK;
+            float* line = cells_of(a, index, chunk);
             for (int column = THREAD_INDEX; column < row.width; column += THREAD_COUNT) {
                 float shares[CHUNK];
                 UNROLL for (int i = 0; i < CHUNK; ++i)
