@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ctcasr.batch import Utterance
 from ctcasr.data import read_manifest, write_manifest
-from tools.study.mislabel import Shares, main, plant
+from tools.study.mislabel import Shares, Sounds, main, plant
 
 WORDS = "bin lay place set blue green red white".split()  # noqa: SIM905
 LINES = [
@@ -53,6 +55,43 @@ def test_cut_recordings_are_shorter_and_keep_their_text():
     for line, truth in zip(planted, truths, strict=True):
         assert line.text == truth.text
         assert (line.duration < 2.0) == (truth.kind == "cut")
+
+
+def test_other_recordings_stand_under_the_texts():
+    noise = Utterance(Path("noise.wav"), 60.0)
+    german = Utterance(Path("german.wav"), 3.0)
+    lines = [replace(line, speaker=f"s{number % 3}") for number, line in enumerate(LINES)]
+    shares = Shares(silent=0.1, foreign=0.1, take=0.1)
+    planted, truths = plant(lines, shares, 4, Sounds([noise], [german]))
+    counts = Counter(truth.kind for truth in truths)
+    assert counts == {"right": 140, "no-speech": 20, "foreign": 20, "take": 20}
+    for line, truth, before in zip(planted, truths, lines, strict=True):
+        assert (line.text, line.speaker) == (before.text, before.speaker)
+        if truth.kind == "take":
+            said_by = lines[int(line.audio_filepath.stem[1:])]
+            assert said_by.text == before.text and said_by.speaker != before.speaker
+        elif truth.kind == "no-speech":
+            assert line.audio_filepath == noise.audio_filepath and line.duration == 2.0
+            assert 0 <= line.offset <= 58.0 and truth.wrong == ["no-speech"] * 3
+        elif truth.kind == "foreign":
+            assert line.audio_filepath == german.audio_filepath and line.duration == 3.0
+
+
+def test_letters_that_sound_alike_are_exchanged():
+    lines = [Utterance(Path(f"a{number}.wav"), 1.0, "SAY S AND M") for number in range(100)]
+    planted, truths = plant(lines, Shares(alike=0.3), 5)
+    for line, truth in zip(planted, truths, strict=True):
+        assert line.text.split()[1] == ("F" if truth.wrong[1] else "S")
+        assert line.text.split()[3] == ("N" if truth.wrong[3] else "M")
+        assert set(truth.wrong) <= {"", "alike"} and not truth.wrong[0]
+    exchanged = sum(truth.wrong.count("alike") for truth in truths)
+    assert exchanged == pytest.approx(60, abs=20)
+
+
+def test_recordings_must_be_given():
+    for shares in (Shares(silent=0.1), Shares(foreign=0.1)):
+        with pytest.raises(ValueError, match="MANIFEST"):
+            plant(LINES, shares, 0)
 
 
 def test_the_same_seed_plants_the_same_and_the_files_say_so(tmp_path, capsys):

@@ -34,7 +34,7 @@ from ctcasr.batch import Utterance
 from ctcasr.data import read_manifest
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.text import Tokenizer, make_tokenizer
-from tools.study.mislabel import Shares, Truth, plant
+from tools.study.mislabel import ALIKE, Shares, Truth, add_sounds, plant, sounds_of
 
 BINS = ((0.0, 0.1), (0.1, 0.5), (0.5, 0.8), (0.8, 0.95), (0.95, 1.01))  # of posteriors
 
@@ -44,7 +44,7 @@ def main() -> None:
     arguments = parsed()
     shares = Shares(**{name: getattr(arguments, name) for name in asdict(Shares())})
     lines = read_manifest(arguments.manifest).utterances
-    planted, truths = plant(lines, shares, arguments.seed)
+    planted, truths = plant(lines, shares, arguments.seed, sounds_of(arguments))
     begun_s = time.process_time()
     fitted, tokenizer = heard_by(arguments, planted)
     heard_s = time.process_time()
@@ -70,6 +70,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("manifest")
     for name in asdict(Shares()):
         parser.add_argument(f"--{name}", type=float, default=0.0, metavar="SHARE")
+    add_sounds(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--batch-size", type=int, default=8)
@@ -206,23 +207,31 @@ def score_lines(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, Any]:
 
 
 def score_words(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, Any]:
-    """The same of words, and of gaps in which words are missing."""
+    """The same of words, of gaps in which words are missing, and of letters that sound alike."""
     words = Marks()
     gaps = Marks()
+    alike = Marks()
     for verdict, truth in pairs:
         if not verdict.words:  # surely swapped: no word was judged by itself
             for reason in truth.wrong:
                 words.add(verdict.wrong, bool(reason))
         for word in verdict.words:
-            if word.written:
-                words.add(word.wrong, bool(truth.wrong[word.place]))
-            else:
+            if not word.written:
                 gaps.add(word.wrong, word.place in truth.missing)
-    return {
+                continue
+            reason = truth.wrong[word.place]
+            if reason != "alike":
+                words.add(word.wrong, bool(reason))
+            if word.written.upper() in ALIKE and reason in ("", "alike"):
+                alike.add(word.wrong, bool(reason))
+    scores: dict[str, Any] = {
         "word_auc": area(words.values, words.truth),
         "gap_auc": area(gaps.values, gaps.truth),
         "word_calibration": calibration(words.values, words.truth),
     }
+    if alike.truth.any():
+        scores["alike"] = [int(alike.truth.sum()), area(alike.values, alike.truth)]
+    return scores
 
 
 def truth_text(truth: Truth) -> str:
