@@ -181,18 +181,20 @@ def listen(
     options: Options,
     progress: Callable[[int, int], None],
 ) -> tuple[Trial, Setting]:
-    """The dev part first, under every share; of the test part only the shares that were chosen."""
-    total = len(dev_scenes) + len(test_scenes)
+    """The dev part first, under every share; of the test part the share that was chosen."""
     memory = Memory(out)
     names = [folder.name for folder in folders]
     dev_design = Design(folders, judges, dict.fromkeys(names, SHARES), metrics=False)
-    trial = hold_trial(dev_scenes, dev_design, lambda done: progress(done, total), memory)
+    plain_design = Design(folders, judges, metrics=options.metrics)
+    steps = Steps(progress)
+    steps.plan(dev_design.sounds(len(dev_scenes)) + plain_design.sounds(len(test_scenes)))
+    trial = hold_trial(dev_scenes, dev_design, steps.add, memory)
     choices = choose_shares(trial, dev_scenes, names, SHARES)
-    test_design = Design(folders, judges, chosen_shares(choices), options.metrics)
-    before = len(dev_scenes)
-    trial += hold_trial(
-        test_scenes, test_design, lambda done: progress(before + done, total), memory
+    test_design = Design(
+        folders, judges, chosen_shares(choices), options.metrics, chosen_mixtures(choices)
     )
+    steps.plan(dev_design.sounds(len(dev_scenes)) + test_design.sounds(len(test_scenes)))
+    trial += hold_trial(test_scenes, test_design, steps.add, memory)
     setting = Setting(
         listeners={folder.name: folder.listener for folder in folders},
         judges={judge.name: judge.fingerprint for judge in judges},
@@ -204,6 +206,24 @@ def listen(
     return trial, setting
 
 
+@dataclass
+class Steps:
+    """Sounds that are prepared and heard: a judge may take an hour for those of few scenes."""
+
+    progress: Callable[[int, int], None]
+    done: int = 0
+    total: int = 0
+
+    def plan(self, total: int) -> None:
+        """So many in all."""
+        self.total = total
+
+    def add(self, sounds: int) -> None:
+        """So many more are done."""
+        self.done += sounds
+        self.progress(self.done, self.total)
+
+
 def chosen_shares(choices: Sequence[Choice]) -> dict[str, list[float]]:
     """By enhancer, those that any judge chose; 0 and 1 are no mixtures, and heard anyway."""
     shares: dict[str, list[float]] = {}
@@ -212,6 +232,15 @@ def chosen_shares(choices: Sequence[Choice]) -> dict[str, list[float]]:
         if choice.is_mixture and choice.share not in of_enhancer:
             of_enhancer.append(choice.share)
     return shares
+
+
+def chosen_mixtures(choices: Sequence[Choice]) -> dict[str, list[str]]:
+    """By judge, the mixtures that it chose: it hears those of no other."""
+    mixtures: dict[str, list[str]] = {}
+    for choice in choices:
+        if choice.is_mixture:
+            mixtures.setdefault(choice.judge, []).append(choice.condition)
+    return mixtures
 
 
 def refuse_silence(trial: Trial, path: Path) -> None:

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from ctcasr.compare.choice import Choice
 from ctcasr.compare.enhanced import CLEAN, MISSING, NOISY
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.quality import SoundSummary, metric_failures, summarise_sound
 from ctcasr.compare.scene import STRATA, Scene
 from ctcasr.compare.significance import Tested, decide_family
-from ctcasr.compare.trial import Hearing, Quality, Trial
+from ctcasr.compare.trial import Quality, Trial
 from ctcasr.scoring.bootstrap import (
     DRAWS,
     FEW_SPEAKERS,

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ctcasr.compare.enhanced import CLEAN, NOISY, EnhancedFolder
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.scene import Scene, read_sound
-from ctcasr.compare.trial import Hearing
 from ctcasr.data import AudioError
 from ctcasr.show.curves import new_figure
 

@@ -9,8 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.summary import Row, Summary
-from ctcasr.compare.trial import Hearing, Quality, Trial
+from ctcasr.compare.trial import Quality, Trial
 
 _SCENE = ("source", "speaker", "snr_db", "interferer", "noise")
 _COUNTS = ("words", "substitutions", "deletions", "insertions")

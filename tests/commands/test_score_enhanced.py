@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from ctcasr.cli import main
+from ctcasr.commands.score_enhanced import Options, score_enhanced
 
 Make = Callable[..., Path]
 Score = Callable[..., dict[str, Any]]
@@ -314,3 +315,22 @@ def test_what_a_third_party_heard_is_remembered(
     heard = (tmp_path / "score" / "heard.jsonl").read_bytes()
     assert score(scenes, [enhanced(scenes)], [listener]) == first and heard
     assert (tmp_path / "score" / "heard.jsonl").read_bytes() == heard
+
+
+def test_progress_ends_at_its_total_with_a_dev_part(
+    world: Make, enhanced: Make, listener: str, tmp_path: Path
+) -> None:
+    scenes = world(12)
+    reports: list[tuple[int, int]] = []
+    score_enhanced(
+        scenes,
+        [str(enhanced(scenes, "target"))],
+        [listener, f"other={listener}"],
+        tmp_path / "out",
+        Options(dev_share=0.5, draws=1000, metrics=False),
+        lambda done, total: reports.append((done, total)),
+    )
+    done = [report[0] for report in reports]
+    assert done == sorted(done)
+    assert reports[-1][0] == reports[-1][1]
+    assert all(report[0] <= report[1] for report in reports)

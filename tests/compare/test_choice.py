@@ -8,8 +8,9 @@ import pytest
 
 from ctcasr.batch import Utterance
 from ctcasr.compare.choice import Choice, choose_shares
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.scene import Scene, scene_of
-from ctcasr.compare.trial import Hearing, Trial, added
+from ctcasr.compare.trial import Trial, added
 from ctcasr.scoring.errors import ErrorRates
 
 

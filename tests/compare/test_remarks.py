@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from ctcasr.batch import Utterance
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.remarks import remarks_on_parts, remarks_on_trial, remarks_on_units
 from ctcasr.compare.scene import Scene, scene_of
 from ctcasr.compare.summary import Setting, summarise
-from ctcasr.compare.trial import Hearing, Trial
+from ctcasr.compare.trial import Trial
 from ctcasr.scoring.errors import ErrorRates
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from ctcasr.batch import Utterance
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.scene import Scene, scene_of
 from ctcasr.compare.summary import Setting, Summary, summarise, unit_of
-from ctcasr.compare.trial import Hearing, Trial
+from ctcasr.compare.trial import Trial
 from ctcasr.scoring.errors import ErrorRates
 
 WORDS = ["one", "two", "three", "four", "five", "six"]

@@ -57,6 +57,32 @@ def test_an_enhancer_is_heard_with_its_own_shares_alone(world: Make, enhanced: M
     assert conditions == {"noisy", "clean", "a", "b", added("a", 0.2)}
 
 
+def test_a_judge_hears_the_mixtures_that_it_chose_alone(world: Make, enhanced: Make) -> None:
+    path = world(2)
+    folder = EnhancedFolder.open(enhanced(path), "e")
+    judges = [Recorder(), Recorder()]
+    judges[1].name = "other"
+    mixtures = {"recorder": [added("e", 0.2)], "other": [added("e", 0.8)]}
+    design = Design([folder], judges, {"e": (0.2, 0.8)}, metrics=False, mixtures=mixtures)
+    told: list[int] = []
+    trial = hold_trial(read_scenes(path)[0], design, told.append)
+    assert sum(told) == design.sounds(2) == 2 * (5 + 4 + 4)
+    for judge in judges:
+        heard = {one.condition for one in trial.hearings if one.judge == judge.name}
+        assert heard == {"noisy", "clean", "e", *mixtures[judge.name]}
+
+
+def test_scenes_that_cannot_be_read_are_told_as_done(world: Make, enhanced: Make) -> None:
+    path = world(3)
+    folder = EnhancedFolder.open(enhanced(path), "e")
+    (path.parent / "S001_target.wav").unlink()
+    design = Design([folder], [Recorder()], metrics=False)
+    told: list[int] = []
+    trial = hold_trial(read_scenes(path)[0], design, told.append)
+    assert len(trial.skipped) == 1
+    assert sum(told) == design.sounds(3)
+
+
 def test_what_is_beyond_full_scale_makes_the_whole_scene_quieter(
     world: Make, enhanced: Make
 ) -> None:

@@ -14,10 +14,11 @@ from ctcasr.batch import Skip, Utterance
 from ctcasr.compare.choice import Choice
 from ctcasr.compare.comparison import Comparison, compare_systems
 from ctcasr.compare.comparison import Setting as ComparisonSetting
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.compare.scene import Scene
 from ctcasr.compare.summary import Setting, Summary, summarise
-from ctcasr.compare.trial import Hearing, Quality, Trial
+from ctcasr.compare.trial import Quality, Trial
 from ctcasr.records import Record, record_from
 from ctcasr.scoring.errors import ErrorRates
 

@@ -12,8 +12,8 @@ import soundfile
 
 from ctcasr.batch import Utterance
 from ctcasr.compare.enhanced import EnhancedFolder
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.scene import Scene
-from ctcasr.compare.trial import Hearing
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.show.scene_picture import pictures
 
