@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rapidfuzz.distance import Levenshtein
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 BOUNDING_WORDS = 2  # correct words of both systems that end a segment
+SMALLEST_P = 1e-300  # keeps z finite
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,9 @@ def segments(
 def matched_pairs(found: Iterable[Segment]) -> MatchedPairs:
     """The normal test on the differences of all segments; p is 1 where no segment differs.
 
+    Where all differ alike there is no spread to judge by: p is then that of the sign test over the
+    segments, 2 / 2^N (sc_stats prints z 0, p 1 and no difference; the formula would say p 0).
+
     Example:
         >>> round(matched_pairs([Segment(2, 0), Segment(1, 0), Segment(1, 1), Segment(3, 1)]).z, 2)
         2.61
@@ -134,7 +138,8 @@ def matched_pairs(found: Iterable[Segment]) -> MatchedPairs:
     squares = sum((difference - mean) ** 2 for difference in differences)
     deviation = math.sqrt(squares / (count - 1))
     if deviation == 0:
-        z = math.copysign(math.inf, mean) if mean else 0.0
-    else:
-        z = mean / (deviation / math.sqrt(count))
+        p_of_signs = max(2.0 ** (1 - count), SMALLEST_P) if mean else 1.0
+        z = float(ndtri(p_of_signs / 2))  # of a normal test with this p
+        return MatchedPairs(count, mean, 0.0, math.copysign(z, mean), p_of_signs)
+    z = mean / (deviation / math.sqrt(count))
     return MatchedPairs(count, mean, deviation, z, 2 * float(ndtr(-abs(z))))

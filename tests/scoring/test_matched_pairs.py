@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest, norm
 
 from ctcasr.scoring.errors import word_errors
 from ctcasr.scoring.matched_pairs import (
@@ -79,4 +81,16 @@ def test_nothing_to_compare_is_no_difference() -> None:
     assert matched_pairs([]).p == 1.0
     assert matched_pairs([Segment(3, 0)]).p == 1.0
     assert matched_pairs([Segment(1, 1), Segment(2, 2)]).p == 1.0
-    assert matched_pairs([Segment(1, 0)] * 5).p == 0.0
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 12])
+@pytest.mark.parametrize(("first", "second"), [(1, 0), (0, 2), (3, 1)])
+def test_segments_that_all_differ_alike_have_the_p_of_the_sign_test(
+    count: int, first: int, second: int
+) -> None:
+    found = matched_pairs([Segment(first, second)] * count)
+    assert found.p == pytest.approx(binomtest(0, count).pvalue)
+    assert (found.mean, found.deviation) == (first - second, 0.0)
+    assert found.z * found.mean > 0
+    assert 2 * norm.sf(abs(found.z)) == pytest.approx(found.p)
+    assert math.isfinite(matched_pairs([Segment(first, second)] * 5000).z)

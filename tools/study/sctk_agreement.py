@@ -48,6 +48,7 @@ SETS = (
     RandomSet(speakers=20, sentences=10, first=0.2, second=0.18),
 )
 SYSTEMS = ("first", "second")
+EQUAL_SENTENCES = 12
 
 
 @dataclass
@@ -69,16 +70,43 @@ def main() -> None:
     for seed, random_set in enumerate(SETS):
         with tempfile.TemporaryDirectory() as folder:
             write_texts(Path(folder), seed, random_set)
-            alignments = align(arguments.bin, Path(folder))
-            their_numbers = sc_stats(arguments.bin, Path(folder))
-        our_numbers = ours(alignments)
+            alignments, their_numbers = theirs(arguments.bin, Path(folder))
         print(f"{random_set.speakers} speakers, {random_set.sentences} sentences each")
-        print(f"  sc_stats {their_numbers}")
-        print(f"  ctcasr   {our_numbers}")
+        print_both(alignments, their_numbers)
         kept.append({"alignments": vars(alignments), "sc_stats": their_numbers})
+    with tempfile.TemporaryDirectory() as folder:
+        write_equal_differences(Path(folder))
+        alignments, their_numbers = theirs(arguments.bin, Path(folder))
+    print(f"{EQUAL_SENTENCES} sentences, each with a word that the first system alone has wrong")
+    print_both(alignments, their_numbers)
     if arguments.keep:
         text = json.dumps(kept, indent=0)
         arguments.keep.write_text(text + "\n", encoding="utf-8")
+
+
+def theirs(programs: Path, folder: Path) -> tuple[Alignments, dict[str, float | str]]:
+    """Alignments by sclite of the texts in a folder, and what sc_stats says of them."""
+    alignments = align(programs, folder)
+    return alignments, sc_stats(programs, folder)
+
+
+def print_both(alignments: Alignments, their_numbers: dict[str, float | str]) -> None:
+    """The numbers of both programs."""
+    print(f"  sc_stats {their_numbers}")
+    print(f"  ctcasr   {ours(alignments)}")
+
+
+def write_equal_differences(folder: Path) -> None:
+    """ref.trn, first.trn and second.trn: all segments differ alike."""
+    words = list(LETTERS[:8])
+    wrong_words = [*words[:3], "one", *words[4:]]
+    lines: dict[str, list[str]] = {"ref": [], "first": [], "second": []}
+    for sentence in range(EQUAL_SENTENCES):
+        name = f"(s{sentence % 4:02d}_{sentence:03d})"
+        lines["ref"].append(trn_line(words, name))
+        lines["first"].append(trn_line(wrong_words, name))
+        lines["second"].append(trn_line(words, name))
+    write_trn(folder, lines)
 
 
 def write_texts(folder: Path, seed: int, random_set: RandomSet) -> None:
@@ -94,6 +122,11 @@ def write_texts(folder: Path, seed: int, random_set: RandomSet) -> None:
             lines["first"].append(trn_line(first, name))
             second = with_errors(generator, words, random_set.second)
             lines["second"].append(trn_line(second, name))
+    write_trn(folder, lines)
+
+
+def write_trn(folder: Path, lines: dict[str, list[str]]) -> None:
+    """A file of trn lines for each system, and for the reference."""
     for system, own_lines in lines.items():
         path = folder / f"{system}.trn"
         path.write_text("\n".join(own_lines) + "\n", encoding="utf-8")
