@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ctcasr.compare.judge import Judge
-from ctcasr.compare.metrics import Metrics, measure
+from ctcasr.compare.metrics import DNSMOS, Metrics, has_dnsmos, measure
 
 HEARD = "heard.jsonl"
 MEASURED = "metrics.jsonl"
@@ -64,13 +64,17 @@ class Memory:
         self._append(HEARD, new)
 
     def measure(
-        self, samples: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz: int
+        self, samples: Tensor, clean: Tensor | None, interferer: Tensor | None, rate_hz: int
     ) -> Metrics:
-        """`metrics.measure`, once for the same sounds; what failed is tried again."""
-        sounds = [samples, clean] if interferer is None else [samples, clean, interferer]
+        """`metrics.measure`, once for the same sounds.
+
+        What failed is tried again, and so is what lacks a metric that can be had by now.
+        """
+        sounds = [sound for sound in (samples, clean, interferer) if sound is not None]
         key = f"{rate_hz}:" + ":".join(sound_key(sound).hex() for sound in sounds)
-        if key in self.measured:
-            return Metrics(scores=dict(self.measured[key]))
+        known = self.measured.get(key)
+        if known is not None and (DNSMOS[0] in known or not has_dnsmos()):
+            return Metrics(scores=dict(known))
         metrics = measure(samples, clean, interferer, rate_hz)
         if not metrics.failed:
             self.measured[key] = metrics.scores

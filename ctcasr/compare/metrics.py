@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import math
 import warnings
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from ctcasr.data import resample
 TAPS = 512  # allowed filter of the projection, as in BSS-eval (Vincent et al. 2006)
 LIMIT_DB = 100.0  # ratios beyond it say nothing but "perfect" or "nothing"
 RIDGE = 1e-10  # of the mean diagonal: keeps sources without some frequencies solvable
-WIDE_HZ = 16000  # of wide-band PESQ (ITU-T P.862.2)
+WIDE_HZ = 16000  # of wide-band PESQ (ITU-T P.862.2), and of DNSMOS
 NARROW_HZ = 8000  # of narrow-band PESQ (ITU-T P.862)
+# Opinions of the whole, the speech and the background (P.835), and of the whole again (P.808).
+DNSMOS = ("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak", "dnsmos_p808")
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,19 @@ class Metrics:
             self.scores.update(zip(names, values, strict=True))
 
 
-def measure(estimate: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz: int) -> Metrics:
+def measure(
+    estimate: Tensor, clean: Tensor | None, interferer: Tensor | None, rate_hz: int
+) -> Metrics:
     """All metrics of `estimate` [N] at `rate_hz` that can be had.
 
-    si_sdr_db; split_sdr_db, split_snr_db and split_sar_db; pesq; stoi and estoi.
+    si_sdr_db; split_sdr_db, split_snr_db and split_sar_db; pesq; stoi and estoi; and where
+    speechmos is installed, those of DNSMOS, which alone need no `clean` [N].
     """
     metrics = Metrics()
+    if has_dnsmos():
+        metrics.attempt(DNSMOS, lambda: _dnsmos(estimate, rate_hz))
+    if clean is None:
+        return metrics
     metrics.attempt(("si_sdr_db",), lambda: (si_sdr(estimate, clean),))
     if interferer is not None:
 
@@ -74,6 +84,11 @@ def measure(estimate: Tensor, clean: Tensor, interferer: Tensor | None, rate_hz:
     metrics.attempt(("pesq",), lambda: (_pesq(estimate, clean, rate_hz),))
     metrics.attempt(("stoi", "estoi"), lambda: _stoi(estimate, clean, rate_hz))
     return metrics
+
+
+def has_dnsmos() -> bool:
+    """Whether the package is there that holds the networks of DNSMOS."""
+    return importlib.util.find_spec("speechmos") is not None
 
 
 def si_sdr(estimate: Tensor, reference: Tensor) -> float:
@@ -161,6 +176,19 @@ def _stoi(estimate: Tensor, clean: Tensor, rate_hz: int) -> tuple[float, float]:
     stoi = pystoi.stoi(reference, degraded, rate_hz, extended=False)
     estoi = pystoi.stoi(reference, degraded, rate_hz, extended=True)
     return float(stoi), float(estoi)
+
+
+def _dnsmos(estimate: Tensor, rate_hz: int) -> tuple[float, ...]:
+    """DNSMOS: what listeners would say by a network (Reddy et al. 2022, arXiv 2110.01763).
+
+    It repeats what is shorter than 9 s. Sounds beyond full scale, which it refuses, are made
+    quieter.
+    """
+    dnsmos: Any = importlib.import_module("speechmos.dnsmos")
+    samples = resample(estimate.float(), rate_hz, WIDE_HZ)
+    samples = samples / samples.abs().max().clamp(min=1.0)
+    opinions = dnsmos.run(samples.numpy(), WIDE_HZ)
+    return tuple(float(opinions[f"{name.removeprefix('dnsmos_')}_mos"]) for name in DNSMOS)
 
 
 def _extra(name: str) -> Any:

@@ -22,8 +22,10 @@ SECONDS_AT_ONCE = 600.0  # of scenes whose sound is in memory together
 FULL_SCALE = 1.0  # beyond it some judges clip, and some wrap around
 USUAL_SCENE_S = 10.0  # length of a scene whose line does not tell
 
+COMPARING = "what compares with clean speech"  # the metrics that a scene without it lacks
+
 # samples, clean, interferer [N] and their rate -> metrics
-Measure = Callable[[Tensor, Tensor, Tensor | None, int], Metrics]
+Measure = Callable[[Tensor, Tensor | None, Tensor | None, int], Metrics]
 
 
 @dataclass(frozen=True)
@@ -207,10 +209,11 @@ def _measured(
     scene: Scene, sound: Sound, condition: str, samples: Tensor, measure: Measure | None
 ) -> Quality:
     metrics = Metrics()
-    if measure is not None and sound.clean is None:
-        metrics.failed["all"] = "no clean target to compare with"
-    elif measure is not None and sound.clean is not None:
+    if measure is not None:
         metrics = measure(samples, sound.clean, sound.noise, sound.rate_hz)
+        if sound.clean is None:
+            reason = "no clean target to compare with"
+            metrics = replace(metrics, failed={**metrics.failed, COMPARING: reason})
     return Quality(scene, condition, OK, scores=metrics.scores, failed=metrics.failed)
 
 

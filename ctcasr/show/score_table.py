@@ -30,6 +30,7 @@ _METRICS = {
     "pesq": "PESQ",
     "stoi": "STOI",
     "estoi": "ESTOI",
+    "dnsmos_ovrl": "DNSMOS",
     "split_snr_db": "noise left: SNR dB",
     "split_sar_db": "artifacts: SAR dB",
 }

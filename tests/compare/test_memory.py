@@ -51,3 +51,16 @@ def test_metrics_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(calls) == 2
     memory.measure(samples, clean, samples, 8000)
     assert len(calls) == 3
+
+
+def test_a_metric_that_can_be_had_by_now_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memories, "measure", lambda *sounds: Metrics({"si_sdr_db": 3.5}))
+    monkeypatch.setattr(memories, "has_dnsmos", lambda: False)
+    samples = torch.ones(8)
+    Memory(tmp_path).measure(samples, None, None, 8000)
+    monkeypatch.setattr(memories, "measure", lambda *sounds: Metrics({"dnsmos_ovrl": 3.0}))
+    assert "dnsmos_ovrl" not in Memory(tmp_path).measure(samples, None, None, 8000).scores
+    monkeypatch.setattr(memories, "has_dnsmos", lambda: True)
+    assert "dnsmos_ovrl" in Memory(tmp_path).measure(samples, None, None, 8000).scores

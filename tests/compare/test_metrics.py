@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from ctcasr.compare import measure, si_sdr, split
+from ctcasr.compare.metrics import DNSMOS, has_dnsmos
 
 
 def noise(seed: int, count: int = 8000) -> torch.Tensor:
@@ -47,7 +54,7 @@ def test_what_cannot_be_measured_says_why() -> None:
     scores, failed = metrics.scores, metrics.failed
     assert "si_sdr_db" not in scores and "silent" in failed["si_sdr_db"]
     assert "silent" in failed["split_sar_db"]
-    assert set(scores) | set(failed) == {
+    assert (set(scores) | set(failed)) - set(DNSMOS) == {
         "si_sdr_db",
         "split_sdr_db",
         "split_snr_db",
@@ -69,3 +76,49 @@ def test_pesq_of_the_speech_itself_is_at_the_top() -> None:
     pytest.importorskip("pesq", reason="the extra `metrics` is not installed")
     metrics = measure(noise(0, 24000).float(), noise(0, 24000).float(), None, 8000)
     assert metrics.scores.get("pesq", 0) > 4.4, metrics.failed
+
+
+@pytest.fixture
+def pretended_dnsmos(monkeypatch: pytest.MonkeyPatch) -> list[NDArray]:
+    """A module in the place of speechmos.dnsmos; what it was given."""
+    given: list[NDArray] = []
+
+    def run(samples: NDArray, rate_hz: int) -> dict[str, float]:
+        assert rate_hz == 16000 and np.abs(samples).max() <= 1
+        given.append(samples)
+        return {"ovrl_mos": 3.0, "sig_mos": 3.5, "bak_mos": 4.0, "p808_mos": 3.2}
+
+    package = ModuleType("speechmos")
+    package.__spec__ = ModuleSpec("speechmos", None)
+    module = ModuleType("speechmos.dnsmos")
+    module.run = run  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "speechmos", package)
+    monkeypatch.setitem(sys.modules, "speechmos.dnsmos", module)
+    return given
+
+
+def test_dnsmos_needs_no_clean_speech(pretended_dnsmos: list[NDArray]) -> None:
+    assert has_dnsmos()
+    loud = 2 * noise(0).float()
+    metrics = measure(loud, None, None, 8000)
+    assert set(metrics.scores) == set(DNSMOS) and not metrics.failed
+    assert metrics.scores["dnsmos_bak"] == 4.0
+    assert len(pretended_dnsmos[0]) == 16000
+    with_clean = measure(loud, noise(0).float(), None, 8000)
+    assert set(DNSMOS) < set(with_clean.scores)
+
+
+def test_without_the_package_nothing_is_said_of_dnsmos(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "speechmos", None)
+    metrics = measure(noise(0).float(), None, None, 8000)
+    assert not metrics.scores and not metrics.failed
+
+
+def test_dnsmos_hears_more_background_in_noise() -> None:
+    pytest.importorskip("speechmos", reason="the extra `dnsmos` is not installed")
+    times = torch.arange(3 * 16000) / 16000
+    voice = 0.1 * torch.sin(2 * torch.pi * 200 * times) * (torch.sin(8 * times) > 0)
+    quiet = measure(voice, None, None, 16000).scores
+    noisy = measure(voice + 0.05 * noise(1, 48000).float(), None, None, 16000).scores
+    assert all(1 <= quiet[name] <= 5 for name in DNSMOS)
+    assert noisy["dnsmos_bak"] < quiet["dnsmos_bak"]
