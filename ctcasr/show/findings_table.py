@@ -22,7 +22,7 @@ def table(result: Examination) -> RenderableType:
     name = Text(result.manifest, style="bold")
     parts: list[RenderableType] = [name, _facts(result)]
     if result.findings:
-        parts.append(_findings(result))
+        parts += [Text(), _findings(result)]
     parts.append(_conclusion(result))
     return Group(*parts)
 
@@ -67,18 +67,18 @@ class _Span:
 
 
 def _findings(result: Examination) -> Table:
-    grid = Table(show_lines=True, expand=True)
-    grid.add_column("finding", no_wrap=True)
-    grid.add_column("what", ratio=4)
-    grid.add_column("lines", ratio=1)
-    grid.add_column("what to do", ratio=3)
+    """A block for each finding, legible at any width: what, on which lines, what to do."""
+    grid = Table.grid(padding=(0, 2, 1, 0), collapse_padding=True)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
     for finding in result.findings:
-        name = Text(finding.severity, style=_STYLES[finding.severity])
-        name.append(f"\n{finding.slug}", style="default not bold")
-        message = Text(finding.message)
-        lines = Text(ranges(finding.lines), style="dim")
-        cure = Text(finding.cure)
-        grid.add_row(name, message, lines, cure)
+        severity = Text(finding.severity, style=_STYLES[finding.severity])
+        told = Text(finding.slug, style="bold")
+        if finding.lines:
+            told.append(f"  lines {ranges(finding.lines)}", style="not bold dim")
+        told.append(f"\n{finding.message}", style="not bold")
+        told.append(f"\nto do: {finding.cure}", style="not bold cyan")
+        grid.add_row(severity, told)
     return grid
 
 

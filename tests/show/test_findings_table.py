@@ -53,6 +53,16 @@ def test_the_conclusion_follows_from_the_worst(findings: tuple[Finding, ...], wo
         assert "3-5, 9" in text and "lower the gain" in text
 
 
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_word_is_broken_at_any_width(width: int) -> None:
+    long = "some lines are quieter than the others of the same speaker by far"
+    result = replace(NOTHING, findings=(replace(finding("note"), message=long, cure=long),))
+    page = io.StringIO()
+    Console(file=page, width=width, color_system=None).print(table(result))
+    assert set(long.split()) <= set(page.getvalue().split())
+    assert max(len(line) for line in page.getvalue().splitlines()) <= width
+
+
 def test_a_sample_is_told() -> None:
     assert "listened to 50 of 1200" in printed(replace(NOTHING, listened=50))
 
