@@ -79,6 +79,12 @@ class TextTable:
     symbols: NDArray[np.int64]  # [K] lengths of the others
     own_symbols: int
 
+    @property
+    def nats_per_symbol(self) -> NDArray[np.float64]:
+        """Of the others [K]."""
+        per_symbol: NDArray[np.float64] = self.nats / self.symbols.clip(1)
+        return per_symbol
+
     def with_bonus(self, bonus: float) -> TextTable:
         """The same with so many nats for each symbol."""
         return replace(

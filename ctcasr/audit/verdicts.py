@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import logsumexp
 
+from ctcasr.audit.foreign import Fits
 from ctcasr.audit.heard import Heard
 from ctcasr.audit.scorer import Spelling, log_likelihoods
 from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary, slots_of, tables, text_of
@@ -30,7 +31,8 @@ MISSING = "missing"  # words were said and are not written
 SUPERFLUOUS = "superfluous"  # words are written and were not said
 CUT = "cut"  # the recording ends, or begins, within the text
 NO_SPEECH = "no-speech"  # nothing that is written is heard
-KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH)
+FOREIGN = "foreign"  # the recording fits no text of the manifest
+KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH, FOREIGN)
 
 _SURE_SWAP = 0.95  # of a line that is so surely swapped, no single words are judged
 _MOST_CHANGES = 6  # times that a line's text is corrected and judged anew
@@ -255,6 +257,7 @@ class _Evidence:
     log_right: float  # that no word is wrong, of all ways in which the text is the line's own
     part_nats: Floats  # with beginnings and ends of the text
     silent_nats: float  # with no text at all
+    best_fit: float  # nats a symbol of the text that fits best, of all that were tried
     cut_text: str
     suggestion: str
 
@@ -292,23 +295,29 @@ def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
     if line.context:
         corrected = text_of(line.context)
     parts = _parts(text)
-    asked = [text, corrected, "", *parts]
+    believed = text
+    if line.words:
+        believed = _believed_text(line)
+    asked = [text, corrected, "", believed, *parts]
     nats = log_likelihoods(line.heard, asked, spelling)
     written_nats = prices.trust * nats[0]
     corrected_nats = prices.trust * nats[1] + prices(line)
     own = np.logaddexp(written_nats, corrected_nats)
-    part_nats = nats[3:]
+    part_nats = nats[4:]
     cut_text = text
     if parts:
         cut_text = parts[int(np.argmax(part_nats))]
+    symbols = np.array([len(spelling(asked_text)) for asked_text in asked])
+    fits = np.concatenate([nats / symbols.clip(1), line.texts.nats_per_symbol])
     return _Evidence(
         words=tuple(line.words),
         own_nats=float(own / prices.trust),
         log_right=_log_all_right(line.words),
         part_nats=part_nats,
         silent_nats=float(nats[2]),
+        best_fit=float(fits.max()),
         cut_text=cut_text,
-        suggestion=_believed_text(line) if line.words else text,
+        suggestion=believed,
     )
 
 
@@ -375,17 +384,17 @@ def _verdicts(
     texts: Texts,
     bonus: float,
 ) -> list[LineVerdict]:
-    """Verdicts, with the shares of cut and silent lines fitted to all."""
-    cut_share = _FIRST_SHARE
-    silent_share = _FIRST_SHARE
+    """Verdicts, with the shares of cut, silent and foreign lines fitted to all."""
+    fits = Fits.of([known.best_fit for known in evidence])
+    shares = dict.fromkeys((CUT, NO_SPEECH, FOREIGN), _FIRST_SHARE)
     posteriors: list[dict[str, float]] = []
     for _ in range(_ROUNDS):
         posteriors = []
         for line, known in zip(lines, evidence, strict=True):
-            kinds = _kinds(line, known, swaps, cut_share, silent_share)
+            kinds = _kinds(line, known, swaps, fits, shares)
             posteriors.append(kinds)
-        cut_share = _share([kinds[CUT] for kinds in posteriors])
-        silent_share = _share([kinds[NO_SPEECH] for kinds in posteriors])
+        for kind in shares:
+            shares[kind] = _share([kinds[kind] for kinds in posteriors])
     verdicts = []
     for line, known, kinds in zip(lines, evidence, posteriors, strict=True):
         partner = ""
@@ -417,26 +426,34 @@ def _suggestion(kinds: Mapping[str, float], known: _Evidence, partner: str) -> s
         return partner
     if likeliest == CUT:
         return known.cut_text
-    if likeliest == NO_SPEECH:
+    if likeliest in (NO_SPEECH, FOREIGN):
         return ""
     return known.suggestion
 
 
 def _kinds(
-    line: _Line, known: _Evidence, swaps: TextNoise, cut_share: float, silent_share: float
+    line: _Line,
+    known: _Evidence,
+    swaps: TextNoise,
+    fits: Fits,
+    shares: Mapping[str, float],
 ) -> dict[str, float]:
     """Posteriors of the kinds of a line; its own text has weight 1 in all its ways."""
     fit_of_silence = swaps.trust * (known.silent_nats - known.own_nats)
+    swapped = swaps.log_odds(line.texts, known.own_nats)
+    # The text of a foreign recording is any of the manifest's, as that of a swapped line.
+    foreign_for_swapped = np.log(shares[FOREIGN]) - np.log(swaps.swapped)
     log_weights = {
         RIGHT: known.log_right,
-        SWAPPED: swaps.log_odds(line.texts, known.own_nats),
+        SWAPPED: swapped,
         CUT: -np.inf,
-        NO_SPEECH: np.log(silent_share) + fit_of_silence,
+        NO_SPEECH: np.log(shares[NO_SPEECH]) + fit_of_silence,
+        FOREIGN: swapped + foreign_for_swapped + fits.log_ratio(known.best_fit),
     }
     if len(known.part_nats):
-        fits = swaps.trust * (known.part_nats - known.own_nats)
-        share_of_each = cut_share / len(fits)
-        log_weights[CUT] = np.log(share_of_each) + logsumexp(fits)
+        fits_of_parts = swaps.trust * (known.part_nats - known.own_nats)
+        share_of_each = shares[CUT] / len(fits_of_parts)
+        log_weights[CUT] = np.log(share_of_each) + logsumexp(fits_of_parts)
     for kind, share in _kinds_of_words(known).items():
         log_weights[kind] = float(np.log(share)) if share > 0 else -np.inf
     log_total = logsumexp(list(log_weights.values()))

@@ -42,6 +42,21 @@ def test_each_kind_is_named_with_its_cure(corpus_of, spelling):
     assert sum(verdict.wrong for verdict in judged.lines) == pytest.approx(len(wrong), abs=2)
 
 
+def test_recordings_that_no_text_fits_are_foreign(corpus_of, spelling):
+    said = {11: "xqzvj kwyfg hjvzx", 31: "zzgfk vwxyj qqhkv", 41: "kjxwv fgzqh yyvkw"}
+    right = [line.text for line in corpus_of({})]
+    judged = judge(
+        corpus_of({line: (sound, right[line - 1]) for line, sound in said.items()}), spelling
+    )
+    called = {line.heard.utterance.name: line for line in judged.lines if line.wrong >= 0.5}
+    assert {name: line.kind for name, line in called.items()} == {
+        "u11": "foreign",
+        "u31": "foreign",
+        "u41": "foreign",
+    }
+    assert {line.suggestion for line in called.values()} == {""}
+
+
 def test_the_wrong_word_is_named(corpus_of, spelling):
     judged = judge(corpus_of({12: ("bin blue two red now", "bin blue one red now")}), spelling)
     words = [word for word in judged.lines[11].words if word.written]

@@ -1,0 +1,51 @@
+"""Which recordings fit no text of the manifest: another language, music, a channel of its own.
+
+How well the best of all texts fits is much the same for every recording whose text is somewhere in
+the manifest, whether it stands in the right line or not. A fit far below says that none does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+_TO_DEVIATION = 1.4826  # a normal distribution's deviation over its median absolute one
+_LEAST_DEVIATION = 0.05  # nats a symbol
+_REACH = 20.0  # deviations below the median over which foreign recordings lie evenly
+_AT_MIDDLE = 0.375  # density of Student's t of four degrees of freedom there
+_TAIL = 2.5  # its exponent
+_MOST = 12.0  # nats that a fit may say: the model of it is coarse
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Nats a symbol of the text that fits best: their middle, and how far they spread.
+
+    Example:
+        >>> fits = Fits.of([-0.5, -0.4, -0.6, -0.5, -0.45])
+        >>> fits.log_ratio(-0.5) < 0 < fits.log_ratio(-3.0)
+        True
+    """
+
+    middle: float
+    deviation: float
+
+    @staticmethod
+    def of(nats_per_symbol: Sequence[float]) -> Fits:
+        """Of all lines, most of which are not foreign."""
+        middle = median(nats_per_symbol)
+        distances = [abs(nats - middle) for nats in nats_per_symbol]
+        deviation = _TO_DEVIATION * median(distances)
+        return Fits(middle, max(deviation, _LEAST_DEVIATION))
+
+    def log_ratio(self, nats_per_symbol: float) -> float:
+        """ln of how much likelier such a fit is of a foreign recording than of another one."""
+        below = (self.middle - nats_per_symbol) / self.deviation
+        if below <= 0:
+            return -_MOST
+        # Fits have longer tails than a normal distribution.
+        log_known = math.log(_AT_MIDDLE) - _TAIL * math.log1p(below * below / 4)
+        log_foreign = -math.log(_REACH)
+        return min(log_foreign - log_known, _MOST)
