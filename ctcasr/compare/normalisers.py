@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import logging
+import os
 from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from ctcasr.compare.function_judge import import_function
@@ -91,13 +95,26 @@ def _whisper_english() -> Normalise:
 def _nemo_english() -> Normalise:
     place = "nemo_text_processing.text_normalization.normalize"
     module = _needed(place, "pip install nemo_text_processing")
-    normalizer = module.Normalizer(input_case="cased", lang="en")
+    logging.getLogger("NeMo-text-processing").setLevel(logging.WARNING)  # a line for each "$"
+    folder = _grammar_folder()
+    normalizer = module.Normalizer(input_case="cased", lang="en", cache_dir=folder)
 
     def normalise(text: str) -> str:
         spoken = normalizer.normalize(text, punct_post_process=True)
         return plain_words(spoken).text
 
     return normalise
+
+
+def _grammar_folder() -> str | None:
+    """Where NeMo keeps its compiled grammars, which takes a minute; None where nothing can be."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(cache) / "ctcasr" / f"nemo_text_processing-{version('nemo_text_processing')}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return str(folder)
 
 
 def _needed(module: str, install: str) -> Any:

@@ -25,6 +25,14 @@ def test_whispers_normalisers_fold_spellings_and_numbers() -> None:
     assert normaliser("whisper_basic")(TEXT) == "mr smith s colour 25 dollars"
 
 
+def test_nemos_normaliser_speaks_numbers_out() -> None:
+    pytest.importorskip("nemo_text_processing", reason="nemo_text_processing is not installed")
+    normalise = normaliser("nemo_english")
+    assert normalise("Dr. Smith paid $20.50 at 10:30!") == (
+        "doctor smith paid twenty dollars fifty cents at ten thirty"
+    )
+
+
 def test_anybodys_function_is_found_by_its_file(tmp_path: Path) -> None:
     module = tmp_path / "mine.py"
     module.write_text("def shout(text):\n    return '  ' + text.upper()\n", encoding="utf-8")
