@@ -54,9 +54,7 @@ class Settings(RunSettings):
     dev_share: float = option(0.1, "share of train that is held out")
     out: str = option("runs/recognise", "folder of the run")
     net: str = option(
-        "default",
-        "a preset, or a spec as a .toml file; words behind change it: "
-        "'default hidden=256 front.norm=pca'",
+        "default", "a preset, or a spec as a .toml file; words behind change it: 'default layers=4'"
     )
     text: str = option(
         "english38",
@@ -64,25 +62,24 @@ class Settings(RunSettings):
     )
     strict: bool = option(False, "refuse characters outside the alphabet instead of reporting them")
     digits: Digits = option("keep", "keep digits, or spell them as words")
-    batch_size: int = option(
-        16, "utterances in a batch, all processes together; 0: only batch_seconds decides"
-    )
-    batch_seconds: float = option(
-        0.0, "seconds of padded sound in a batch, all processes together; 0: no limit"
-    )
+    batch_size: int = option(16, "utterances in a batch, all processes together; 0: any number")
+    batch_seconds: float = option(0.0, "seconds of padded sound in a batch likewise; 0: any number")
     order: Order = option(
         "sortagrad", "sortagrad (first epoch from short to long), shuffle or sorted"
     )
     augment: bool = option(True, "SpecAugment")
+    masks: str = option(
+        "2,0.05,2,0.15", "of SpecAugment: masks over time, their widest share, and over frequency"
+    )
+    warp: float = option(0.0, "largest relative change of the length of the vocal tract (0.1)")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
     noise: str = option("", "manifest of noises, heard with half of the utterances at 0 to 20 dB")
     rooms: str = option("", "manifest of room responses, heard with a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
     consistency: float = option(
-        0.0,
-        "CR-CTC: two augmented copies of each batch must agree, with this weight (0.2); "
-        "twice the time",
+        0.0, "CR-CTC: two augmented copies must agree, with this weight (0.2); twice the time"
     )
+    consistency_ramp: float = option(0.0, "epochs in which that weight rises from nothing")
     star: str = option(
         "", "nats that leaving a wrong transcript costs: LABEL,GAP, each one number or FIRST:LAST"
     )
@@ -130,13 +127,14 @@ def prepare(s: Settings, world: World) -> Parts:
         **world.share,
     )
     star = StarSchedule.parse(s.star, s.epochs * len(train_loader)) if s.star else None
+    ramp = round(s.consistency_ramp * len(train_loader))
     task = Recognise(
         build(spec, tokenizer.size),
         tokenizer,
         spec_to(spec),
         augmentation(s, spec.front.rate_hz),
         round(s.augment_from * len(train_loader)),
-        Objective(s.consistency, star=star),
+        Objective(s.consistency, star=star, consistency_steps=ramp),
     )
     sounds = read_manifests(s.noise, s.rooms)
     return Parts(task, train_loader, dev_loader, recordings=[*train, *dev, *sounds])
@@ -151,7 +149,7 @@ def report_texts(lines: Sequence[Utterance], tokenizer: Tokenizer) -> None:
 
 def augmentation(s: Settings, rate_hz: int) -> Augment | SpecAugment | None:
     """What is done to features, and to recordings where noises or rooms are given."""
-    masks = SpecAugment() if s.augment else None
+    masks = SpecAugment.parse(s.masks, s.warp) if s.augment else None
     if not s.noise and not s.rooms:
         return masks
     return Augment(read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz), masks=masks)

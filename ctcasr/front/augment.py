@@ -114,6 +114,7 @@ class Augment(SpecAugment):
             masks.time_width,
             masks.freq_masks,
             masks.freq_width,
+            masks.warp,
         )
         lowest_db, highest_db = snr_db
         shares_fit = 0 <= noise_share <= 1 and 0 <= rir_share <= 1

@@ -58,15 +58,15 @@ class FrontEnd(nn.Module):
     ) -> Seq:
         """Features [B, T, F] of samples [B, N].
 
-        With `augment`, of sound that it changed, and masked after normalisation, where zero is the
-        mean.
+        With `augment`, of sound that it changed, with warped frequencies, and masked after
+        normalisation, where zero is the mean.
         """
         with torch.autocast(samples.device.type, enabled=False):
             if augment is None:
                 return self._features(samples)
-            features = self._features(augment.sound(samples, seeds))
+            features = self._features(augment.sound(samples, seeds), augment.warps(seeds))
         return augment(features, seeds)
 
-    def _features(self, samples: Seq) -> Seq:
-        features: Seq = self.norm(self.extract(samples))
+    def _features(self, samples: Seq, warps: Sequence[float] = ()) -> Seq:
+        features: Seq = self.norm(self.extract(samples, warps))
         return features

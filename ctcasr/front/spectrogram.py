@@ -6,6 +6,7 @@ Shape letters: B utterances, N samples, T frames, F bins or bands.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctcasr.front.mel import mel_filters
+from ctcasr.front.warp import warp_frequencies
 from ctcasr.seq import Framing, Seq
 
 # Power below which nothing is heard: about what rounding to 16 bits leaves in one bin. It keeps the
@@ -172,7 +174,11 @@ class Spectrogram(nn.Module):
 
     def features(self, spectrum: Seq) -> Seq:
         """Features [B, T, F] of a transform."""
-        return self.compress(self.raw(spectrum))
+        return self.compress(self.bands(self.raw(spectrum)))
+
+    def bands(self, frames: Seq) -> Seq:
+        """What is made of the bins [B, T, n_fft // 2 + 1] before compression: nothing here."""
+        return frames
 
     def compress(self, frames: Seq) -> Seq:
         """Frames [B, T, F] on a logarithmic scale above a floor, or as they are.
@@ -208,9 +214,12 @@ class Spectrogram(nn.Module):
         mean = total / (frame_counts * frames.data.shape[2])
         return mean.clamp(min=SILENCE ** (self.power / 2))
 
-    def forward(self, samples: Seq) -> Seq:
-        """Features [B, T, F] of samples [B, N]."""
-        return self.features(self.transform(samples))
+    def forward(self, samples: Seq, warps: Sequence[float] = ()) -> Seq:
+        """Features [B, T, F] of samples [B, N]; of each row with its frequencies times a warp."""
+        frames = self.raw(self.transform(samples))
+        if warps:
+            frames = warp_frequencies(frames, warps)
+        return self.compress(self.bands(frames))
 
     @property
     def rate(self) -> Fraction:
@@ -267,10 +276,9 @@ class Mel(Spectrogram):
         self.register_buffer("filters", filters, persistent=False)
         self.bins = bands
 
-    def features(self, spectrum: Seq) -> Seq:
-        """Features [B, T, bands] of a transform."""
-        frames = self.raw(spectrum)
-        return self.compress(frames.with_data(frames.data @ self.filters))
+    def bands(self, frames: Seq) -> Seq:
+        """Mel bands [B, T, bands] of bins [B, T, n_fft // 2 + 1]."""
+        return frames.with_data(frames.data @ self.filters)
 
 
 def _lacking(count: int, multiple: int) -> int:

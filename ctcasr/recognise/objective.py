@@ -20,8 +20,7 @@ from ctcasr.ctc import (
     ctc_report,
     posterior_sums,
 )
-from ctcasr.front import SpecAugment
-from ctcasr.recognise.model import SpeechModel
+from ctcasr.recognise.model import Augmentation, SpeechModel
 from ctcasr.seq import Seq
 
 _OTHER_VIEW = 0x5DEECE66D  # makes the seeds of the second masked copy
@@ -41,13 +40,15 @@ class Objective:
     """CTC, with what may be added.
 
     `consistency` weighs the divergence of two masked copies that must agree (CR-CTC,
-    arXiv 2410.05101), `entropy` the entropy of the alignment, which is taken off the loss. With a
-    `star`, transcripts may be left where they are wrong (OTC, arXiv 2309.15796).
+    arXiv 2410.05101); it rises to that over the first `consistency_steps`. `entropy` weighs the
+    entropy of the alignment, which is taken off the loss. With a `star`, transcripts may be left
+    where they are wrong (OTC, arXiv 2309.15796).
     """
 
     consistency: float = 0.0
     entropy: float = 0.0
     star: StarSchedule | None = None
+    consistency_steps: int = 0
 
     @property
     def _is_plain(self) -> bool:
@@ -58,7 +59,7 @@ class Objective:
         self,
         model: SpeechModel,
         batch: Batch,
-        augment: SpecAugment | None,
+        augment: Augmentation | None,
         blank: int,
         step: int = 0,
     ) -> Objected:
@@ -77,13 +78,19 @@ class Objective:
             other_losses, _, _ = _ctc(model, other_logits, batch, blank, star)
             apart = _divergence(logits, other_logits) + _divergence(other_logits, logits)
             apart = apart.masked_fill(no_path, 0.0)
-            losses = 0.5 * (losses + other_losses + self.consistency * apart)
+            losses = 0.5 * (losses + other_losses + self._consistency_at(step) * apart)
         if self.entropy:
             entropy = alignment_entropy(
                 logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank
             )
             losses = losses - self.entropy * entropy
         return Objected(logits.lengths, losses, report)
+
+    def _consistency_at(self, step: int) -> float:
+        """The weight of agreement at an optimiser step."""
+        if step >= self.consistency_steps:
+            return self.consistency
+        return self.consistency * step / self.consistency_steps
 
 
 class _Lattice(NamedTuple):
@@ -129,7 +136,7 @@ def _ctc(model: SpeechModel, logits: Seq, batch: Batch, blank: int, star: Star |
 
 
 def _ctc_without_logits(
-    model: SpeechModel, batch: Batch, augment: SpecAugment | None, blank: int
+    model: SpeechModel, batch: Batch, augment: Augmentation | None, blank: int
 ) -> Objected:
     """The same losses by way of the last layer's inputs [B, T, D]."""
     hidden = model.hidden(batch.audio, augment, batch.seeds)

@@ -39,6 +39,7 @@ RARE = {
         "decay_after",
         "clip",
         "accumulate",
+        "average",
     ),
     "checks, and when to stop": (
         "check_every",
@@ -96,6 +97,11 @@ class TrainConfig:
         10.0, "largest norm of the gradient (of the mean loss per utterance); 0: no clipping"
     )
     accumulate: int = option(1, "batches per optimiser step")
+    average: float = option(
+        0.0,
+        "decay of a running average of the weights, which is checked and becomes best.pt (0.99); "
+        "0: none",
+    )
     seed: int = option(0, "of everything random")
     check_every: int = option(1, "epochs between checks on the dev part")
     check_share: float = option(

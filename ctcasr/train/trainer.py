@@ -25,6 +25,7 @@ from ctcasr.records import (
 )
 from ctcasr.task import Batches, LossRefused, Task
 from ctcasr.train.ahead import BatchesAhead
+from ctcasr.train.average import WeightAverage
 from ctcasr.train.bf16 import Bf16Steps
 from ctcasr.train.checkpointer import Checkpointer, seed_rank
 from ctcasr.train.clock import CheckClock, Clock
@@ -142,6 +143,7 @@ class _Run:
         self.optimiser = make_optimiser(config, task.parameters())
         steps = Bf16Steps(task) if config.bf16 else task
         self.stepper = Stepper(steps, self.optimiser, config.clip)
+        self.average = WeightAverage(task.network, config.average) if config.average else None
         self.state = TrainState(epochs=config.epochs)
         self.meter = StepMeter()
         self.clock = Clock()
@@ -187,15 +189,27 @@ class _Run:
         if resume:
             saved = self.checkpointer.restore(self.config.seed)
             self.log.named = set(saved["named"])
+            self._resume_average(saved)
         else:
             if self.world.rank == 0:
                 refuse_used(self.out, self.config.overwrite)
                 clear(self.out)
             seed_rank(self.config.seed, self.world)
         self.world.broadcast_module(self.task.network)
+        if self.average is not None and saved is None:
+            self.average.begin()
         if self.world.rank == 0:
             self.log.open(self.out / "records.jsonl")
         return saved
+
+    def _resume_average(self, saved: Mapping[str, Any]) -> None:
+        """Go on with the average of last.pt; one that was not kept begins with the weights."""
+        if self.average is None:
+            return
+        if "average" in saved:
+            self.average.load_state_dict(saved["average"])
+        else:
+            self.average.begin()
 
     def _begin(self, saved: Mapping[str, Any] | None) -> Record:
         """Measure and plan; say what is about to happen, with the time and memory it will take."""
@@ -262,7 +276,7 @@ class _Run:
                 f"{self.config.patience}); best.pt is that of the best check",
             )
         if self.dev is not None and self.state.best is None:
-            self.checkpointer.save_best()
+            self._save_best()
             yield self.log.event(
                 Reason.NO_BEST, "no check gave a score; best.pt is the network as it is now"
             )
@@ -338,6 +352,8 @@ class _Run:
             return
         state.step += 1
         self.task.after_step(state.step, state.epochs * self._steps_per_epoch)
+        if self.average is not None:
+            self.average.update()
         self.meter.add(result, rate, step_s=state.seconds - begun_s, wait_s=begun_s - asked_s)
         if self.meter.steps >= config.log_every:
             yield from self._settle()
@@ -373,10 +389,11 @@ class _Run:
         begun_s = self.clock.now()
         with contextlib.closing(BatchesAhead(dev.epoch(0), self.device)) as batches:
             present = (batch for batch in batches if batch is not None)
-            score = self.task.check(present, self.world.gather)
+            with self._averaged():
+                score = self.task.check(present, self.world.gather)
         best = self.state.note_check(score.key)
         if best:
-            self.checkpointer.save_best()
+            self._save_best()
         self._check_clock.checked(begun_s, self.clock.now())
         metrics = dict(score.metrics)
         unjudged = CheckRecord(
@@ -424,7 +441,7 @@ class _Run:
         if self._save_is_due():
             self._save()
             if self.dev is None:
-                self.checkpointer.save_best()
+                self._save_best()
         return record
 
     def _pause(self) -> Iterator[Record]:
@@ -444,6 +461,15 @@ class _Run:
             raise KeyboardInterrupt
         if save:
             self._save()
+
+    def _averaged(self) -> contextlib.AbstractContextManager[None]:
+        """The network with its average in place, if one is kept."""
+        return contextlib.nullcontext() if self.average is None else self.average.in_use()
+
+    def _save_best(self) -> None:
+        """Write best.pt: the network as checks see it."""
+        with self._averaged():
+            self.checkpointer.save_best()
 
     # small parts ----------------------------------------------------------------------------------
 
@@ -555,6 +581,9 @@ class _Run:
         self.clock.saved()
         self.lock.touch()
         self.state.records = len(self.log.history)
+        more: dict[str, Any] = {}
+        if self.average is not None:
+            more["average"] = self.average.state_dict()
         self.checkpointer.save_last(
-            named=sorted(self.log.named), order=self._epoch_order, length=self._length
+            named=sorted(self.log.named), order=self._epoch_order, length=self._length, **more
         )

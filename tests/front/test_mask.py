@@ -101,3 +101,34 @@ def test_the_front_end_masks_only_when_it_is_asked_to() -> None:
     plain, masked = front(audio), front(audio, SpecAugment(freq_masks=2, freq_width=1.0), (4,))
     hidden = masked.data == 0
     assert bool(hidden.any()) and torch.equal(masked.data[~hidden], plain.data[~hidden])
+
+
+def test_a_text_of_four_numbers_is_masks() -> None:
+    masks = SpecAugment.parse("3,0.1,0,0.2", warp=0.1)
+    assert (masks.time_masks, masks.time_width, masks.freq_masks, masks.freq_width) == (
+        3,
+        0.1,
+        0,
+        0.2,
+    )
+    assert masks.warp == 0.1
+
+
+@pytest.mark.parametrize("text", ["", "2,0.05,2", "a,b,c,d", "2.5,0.05,2,0.15", "2,0.05,2,7"])
+def test_a_text_that_is_none_says_what_was_expected(text: str) -> None:
+    with pytest.raises(ValueError, match=r"as 2,0\.05,2,0\.15; got"):
+        SpecAugment.parse(text)
+
+
+def test_frequencies_are_warped_where_it_is_asked_for_and_masks_stay_the_same() -> None:
+    front = FrontEnd(Spectrogram(8000, n_fft=78, window_s=0.008), UtteranceNorm())
+    audio = Seq.stack([torch.randn(8000, generator=torch.Generator().manual_seed(0))], 8000)
+    plain, warped = front(audio, SpecAugment(), (4,)), front(audio, SpecAugment(warp=0.2), (4,))
+    assert torch.equal(plain.data == 0, warped.data == 0)
+    assert not torch.equal(plain.data, warped.data)
+    assert SpecAugment().warps((4, 5)) == () and len(SpecAugment(warp=0.2).warps((4, 5))) == 2
+
+
+def test_a_warp_that_no_talker_has_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"warp: expected a share within 0\.\.0\.5; got 2"):
+        SpecAugment(warp=2)

@@ -70,6 +70,20 @@ def test_consistency_needs_masks_and_is_no_reward() -> None:
     assert bool((strong[:2] > weak[:2]).all()) and float(strong[2]) == 0.0
 
 
+def test_consistency_rises_from_nothing_over_its_steps() -> None:
+    model = network()
+
+    def losses(step: int) -> torch.Tensor:
+        objective = Objective(consistency=0.5, consistency_steps=10)
+        return objective(model, batch(), MASKS, 0, step)[1]
+
+    _, full, _ = Objective(consistency=0.5)(model, batch(), MASKS, 0)
+    added = losses(5) - losses(0)
+    assert torch.equal(losses(10), full) and torch.equal(losses(99), full)
+    assert bool((added[:2] > 0).all())
+    torch.testing.assert_close(2 * added, losses(10) - losses(0), rtol=1e-3, atol=1e-4)
+
+
 STARRED = Objective(star=StarSchedule.parse("2,0.5", steps=1))
 
 

@@ -322,6 +322,35 @@ def test_without_a_dev_part_the_last_network_is_the_best(
     )
 
 
+def test_the_average_of_the_weights_is_checked_and_kept_and_training_does_not_feel_it(
+    recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    plain = uninterrupted(whole, recogniser_parts)
+    run(recogniser_parts, tmp_path, replace(PLAN, average=0.9))
+    last, plain_last = (checkpoint.load(out / "last.pt") for out in (tmp_path, plain))
+    assert same(last["network"], plain_last["network"])
+    averaged = last["training"]["average"]
+    assert averaged["steps"] == last["training"]["progress"]["step"]
+    best = checkpoint.load(tmp_path / "best.pt")["network"]
+    assert not same(best, checkpoint.load(plain / "best.pt")["network"])
+    lines = [check["loss"] for check in records_of(tmp_path, "check")]
+    assert lines != [check["loss"] for check in records_of(plain, "check")]
+
+
+def test_an_average_goes_on_where_a_run_was_stopped(
+    recogniser_parts: Parts, tmp_path: Path
+) -> None:
+    config = replace(PLAN, average=0.9)
+    run(recogniser_parts, tmp_path / "whole", config)
+    records = fit(*recogniser_parts(), out=tmp_path / "parts", config=config)
+    with pytest.raises(KeyboardInterrupt):
+        for record in records:
+            if record.kind == "epoch":
+                signal.raise_signal(signal.SIGINT)
+    run(recogniser_parts, tmp_path / "parts", config, resume=True)
+    equal_runs(tmp_path / "whole", tmp_path / "parts")
+
+
 def test_early_stop(toy: Any, fixed: Any, make_batch: Any, tmp_path: Path) -> None:
     scores = iter([5.0, 4.0, 4.5, 4.0, 3.0, 9.0, 9.0, 9.0])
     task = toy()
