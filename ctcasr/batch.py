@@ -165,7 +165,7 @@ class Batch:
     """
 
     utterances: tuple[Utterance, ...]
-    audio: Seq  # samples [B, N]
+    audio: Seq  # samples [B, N]; for a lip reader frames [B, T, H, W]
     targets: Tensor  # int64 [sum S], concatenated row after row, on the host
     target_lengths: tuple[int, ...]
     skipped: tuple[Skip, ...] = ()  # what should have been here but could not be read

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ctcasr.front import FrontSpec
+from ctcasr.video import LipSpec
+
+LIPS = "lips"  # the kind of front-end that reads lips instead of sound
 
 T = TypeVar("T")
 
@@ -52,14 +55,17 @@ class NetSpec:
     # Probability that the untrained network gives to the blank; None: as it comes.
     blank_start: float | None = None
     prior_weight: float = 0.0  # of running label priors, in the loss and in decoding
+    lips: LipSpec = field(default_factory=LipSpec)  # of a front-end of the kind "lips"
+
+    @property
+    def sees(self) -> bool:
+        """True where lips are read, not sound."""
+        return self.front.kind == LIPS
 
 
 def describe(spec: NetSpec) -> str:
     """The spec in one line, for people: "mel 80, 2 conv (stride 4), 3 x BiLSTM 128, FC"."""
-    size = spec.front.n_fft // 2 + 1
-    if spec.front.kind == "mel":
-        size = spec.front.bands
-    parts = [f"{spec.front.kind} {size}"]
+    parts = [_describe_front(spec)]
     if spec.conv:
         strides = [conv.stride[0] for conv in spec.conv]
         stride = math.prod(strides)
@@ -74,6 +80,16 @@ def describe(spec: NetSpec) -> str:
     sizes = [str(size) for size in spec.fc]
     parts.append("-".join(["FC", *sizes]))
     return ", ".join(parts)
+
+
+def _describe_front(spec: NetSpec) -> str:
+    """The front-end in a few words."""
+    if spec.sees:
+        lips = spec.lips
+        return f"lips {lips.height} x {lips.width}, {len(lips.channels)} conv to {lips.features}"
+    if spec.front.kind == "mel":
+        return f"mel {spec.front.bands}"
+    return f"{spec.front.kind} {spec.front.n_fft // 2 + 1}"
 
 
 def resolve_spec(

@@ -11,7 +11,7 @@ from torch import nn
 
 from ctcasr.front import Mel, Spectrogram, Unnormalised, UtteranceNorm
 from ctcasr.net import CumulativeNorm, Dropout, GlobalNorm, LabelPrior, Product, SequenceBatchNorm
-from ctcasr.video import ToClock
+from ctcasr.video import FrameNorm, ToClock
 
 Shape = tuple[int, ...]
 Modules = tuple[type[nn.Module], ...]
@@ -252,6 +252,7 @@ SHAPES: Modules = (
 )
 OURS: Modules = (
     Dropout,
+    FrameNorm,
     Product,
     ToClock,
     UtteranceNorm,

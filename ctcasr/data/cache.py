@@ -14,6 +14,8 @@ _GIBIBYTE = 1 << 30
 class SampleCache:
     """Samples [N] float32 by key, up to `budget_bytes`; 16-bit sound stays 16 bits.
 
+    Pictures [T, H, W] uint8 stay as they are.
+
     Pickled empty: each process fills its own.
 
     Example:
@@ -36,7 +38,7 @@ class SampleCache:
         stored = self._stored.get(key)
         if stored is None:
             return None
-        if stored.dtype == torch.float32:
+        if stored.dtype != torch.int16:
             return stored.clone()
         return stored.to(torch.float32).div_(_FULL_SCALE)
 
@@ -44,10 +46,7 @@ class SampleCache:
         """Store a copy, unless the budget is spent."""
         if key in self._stored or self.used_bytes >= self.budget_bytes:
             return
-        scaled = samples * _FULL_SCALE
-        stored = scaled.clamp(-_FULL_SCALE, _FULL_SCALE - 1).to(torch.int16)
-        if not torch.equal(stored.to(torch.float32), scaled):
-            stored = samples.clone()
+        stored = _packed(samples)
         size = stored.numel() * stored.element_size()
         if self.used_bytes + size <= self.budget_bytes:
             self._stored[key] = stored
@@ -60,3 +59,13 @@ class SampleCache:
         self.budget_bytes = state["budget_bytes"]
         self.used_bytes = 0
         self._stored = {}
+
+
+def _packed(samples: Tensor) -> Tensor:
+    """A copy, of float32 in 16 bits where these hold it to the bit."""
+    if samples.dtype == torch.float32:
+        scaled = samples * _FULL_SCALE
+        packed = scaled.clamp(-_FULL_SCALE, _FULL_SCALE - 1).to(torch.int16)
+        if torch.equal(packed.to(torch.float32), scaled):
+            return packed
+    return samples.clone()

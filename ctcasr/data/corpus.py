@@ -23,6 +23,7 @@ VIDEO_HZ = 25  # whoever reads frames brings them to this rate
 _SLOWEST = 0.5
 _FASTEST = 2.0
 Transform = Callable[[Tensor, torch.Generator, Utterance], Tensor]
+Read = Callable[[Utterance, float], Tensor]  # what is read of it [T, ...], at a speed
 
 
 class Encoder(Protocol):
@@ -33,7 +34,10 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Item:
-    """One utterance as samples [N] and the tokens of its text; `seed` keys all that is random."""
+    """One utterance as samples [N] and the tokens of its text; `seed` keys all that is random.
+
+    For a lip reader the samples are frames [T, H, W].
+    """
 
     utterance: Utterance
     samples: Tensor
@@ -49,9 +53,10 @@ class Corpus:
 
     `transform(samples [N], generator, utterance)` changes the samples; its generator depends on
     seed, epoch and index alone. With `speeds`, one of them is drawn each time and the recording
-    played that much faster (Ko et al. 2015), pitch included. Without a tokenizer the tokens are
-    empty. With `labels` (number of each class), utterances of other classes are skipped. Decoded
-    samples stay in memory up to `cache_bytes`.
+    played that much faster (Ko et al. 2015), pitch included. `read(utterance, speed)` gives what is
+    read instead of sound, at `rate_hz` (a ValueError of it is a reason to skip). Without a
+    tokenizer the tokens are empty. With `labels` (number of each class), utterances of other
+    classes are skipped. Decoded samples stay in memory up to `cache_bytes`.
 
     Raises:
         ValueError: for a rate below 1, or speeds outside 0.5..2.
@@ -66,6 +71,7 @@ class Corpus:
         speeds: Sequence[float] = (1.0,),
         cache_bytes: int = 1 << 30,
         labels: Mapping[str, int] | None = None,
+        read: Read | None = None,
     ) -> None:
         if rate_hz < 1:
             raise ValueError(f"rate_hz: expected a rate above 0; got {rate_hz}")
@@ -78,6 +84,7 @@ class Corpus:
         self.tokenizer = tokenizer
         self.rate_hz = rate_hz
         self.transform = transform
+        self.read = read
         self.labels = labels
         self.speeds = tuple(speeds)
         self.cache = SampleCache(cache_bytes)
@@ -132,11 +139,20 @@ class Corpus:
         """The recording at one speed, from memory where it was read before."""
         samples = self.cache.get((index, speed))
         if samples is None:
-            samples = read_audio(self.utterances[index], self.rate_hz)
-            samples = resample(samples, round(self.rate_hz * speed), self.rate_hz)
+            samples = self._read(self.utterances[index], speed)
             if get_worker_info() is None:  # worker processes would each fill a cache of their own
                 self.cache.put((index, speed), samples)
         return samples
+
+    def _read(self, utterance: Utterance, speed: float) -> Tensor:
+        """What is read of an utterance, played at a speed."""
+        if self.read is None:
+            samples = read_audio(utterance, self.rate_hz)
+            return resample(samples, round(self.rate_hz * speed), self.rate_hz)
+        try:
+            return self.read(utterance, speed)
+        except ValueError as error:
+            raise _Unusable(str(error)) from error
 
     @cached_property
     def durations(self) -> tuple[float, ...]:

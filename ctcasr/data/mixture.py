@@ -18,7 +18,9 @@ from ctcasr.data.mixing import Mixture, mix
 from ctcasr.data.names import where_of
 
 T = TypeVar("T")
-Frames = Callable[[Utterance], Tensor]  # [T, H, W] at VIDEO_HZ, [0, H, W] where there is none
+# [T, H, W] at VIDEO_HZ of an utterance, or [T, F] of what was seen; none are [0, ...]. The seed
+# is of all that is random about it.
+Frames = Callable[[Utterance, int], Tensor]
 
 # Keeps what is drawn here apart from what masks or transforms draw (2^64 by the golden ratio).
 _OWN_DRAW = 0x9E3779B97F4A7C15 >> 1
@@ -30,7 +32,7 @@ _MOST_APART_S = 0.01  # lengths of a scene and its target
 class Interferers:
     """What may sound beside the speech: utterances by class, and the SNR in dB that is drawn."""
 
-    kind: str  # "noise" or "talker"
+    kind: str  # "noise", "talker" or "own"
     classes: Mapping[str, Sequence[Utterance]]  # a class is drawn first, then one of its recordings
     low_db: float
     high_db: float
@@ -51,14 +53,45 @@ class Interferers:
         speakers = [utterance.speaker or utterance.id for utterance in utterances]
         return Interferers("talker", _grouped(utterances, speakers), low_db, high_db)
 
+    @staticmethod
+    def own(
+        utterances: Sequence[Utterance], low_db: float = -15.0, high_db: float = 5.0
+    ) -> Interferers:
+        """The talker's own voice with another sentence."""
+        talkers = Interferers.talkers(utterances, low_db, high_db)
+        return replace(talkers, kind="own")
+
+    def classes_beside(self, utterance: Utterance) -> list[str]:
+        """The classes that may sound beside an utterance; ValueError for none."""
+        classes = sorted(self.classes)
+        if self.kind == "own":
+            classes = [name for name in classes if name == utterance.speaker]
+        if not classes:
+            raise ValueError(
+                f"expected another sentence of {utterance.speaker}, to be heard beside the "
+                "talker; there is none"
+            )
+        return classes
+
+    def beside(self, utterance: Utterance, class_name: str) -> list[Utterance]:
+        """The recordings of a class but the utterance itself; ValueError for none."""
+        others = []
+        for recording in self.classes[class_name]:
+            same_file = recording.audio_filepath == utterance.audio_filepath
+            if not (same_file and recording.offset == utterance.offset):
+                others.append(recording)
+        if not others:
+            raise ValueError(f"expected a recording of {class_name} other than the speech itself")
+        return others
+
 
 class MixtureCorpus(Corpus):
     """Speech in which an interferer is mixed anew in each epoch.
 
     All that is drawn depends on seed, epoch and index alone: the kind first, then the class, the
     recording, the place in it and the SNR. A share `room_share` sounds in one of `rooms`. The
-    speech is played at one of `speeds` as `Corpus` does; `frames(utterance)` gives its video, for
-    a speed of 1 only.
+    speech is played at one of `speeds` as `Corpus` does; `frames(utterance, seed)` gives its video,
+    for a speed of 1 only. No utterance is heard beside itself.
 
     Raises:
         ValueError: for no interferers, a share outside 0..1, or speeds beside video.
@@ -99,15 +132,16 @@ class MixtureCorpus(Corpus):
             return item
         draw = torch.Generator().manual_seed(item.seed ^ _OWN_DRAW)
         try:
-            mixture = self._mixture(item.samples, draw)
+            mixture = self._mixture(item, draw)
         except ValueError as error:  # AudioError too
             return Skip(where_of(item.utterance), str(error))
         return seen(replace(item, samples=mixture.noisy, clean=mixture.clean), self.frames)
 
-    def _mixture(self, speech: Tensor, draw: torch.Generator) -> Mixture:
+    def _mixture(self, item: Item, draw: torch.Generator) -> Mixture:
+        speech = item.samples
         kind = _one_of(self.interferers, draw)
-        class_name = _one_of(sorted(kind.classes), draw)
-        source = self._recording(_one_of(kind.classes[class_name], draw))
+        class_name = _one_of(kind.classes_beside(item.utterance), draw)
+        source = self._recording(_one_of(kind.beside(item.utterance, class_name), draw))
         interferer = _sounding_part(source, speech.shape[0], draw)
         snr_db = kind.low_db + (kind.high_db - kind.low_db) * _uniform(draw)
         rir = None
@@ -170,7 +204,7 @@ def seen(item: Item, frames: Frames | None) -> Item:
     """The item with its video."""
     if frames is None:
         return item
-    return replace(item, video=frames(item.utterance))
+    return replace(item, video=frames(item.utterance, item.seed))
 
 
 def _sounding_part(source: Tensor, length: int, draw: torch.Generator) -> Tensor:

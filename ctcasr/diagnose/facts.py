@@ -130,6 +130,19 @@ class CorpusFacts:
         return facts
 
 
+def levels(audio: Seq) -> Seq:
+    """Samples [B, N] float32 of samples; of pictures [B, T, H, W] the sum of each.
+
+    Example:
+        >>> levels(Seq.stack([torch.ones(2, 3, 4, dtype=torch.uint8)], 25)).data.tolist()
+        [[12.0, 12.0]]
+    """
+    data = audio.data.float()
+    if data.dim() > 2:
+        data = data.flatten(2).sum(2)
+    return audio.with_data(data)
+
+
 def sound_digests(audio: Seq) -> Tensor:
     """A digest of each row of samples [B, N], to the bit and whatever the padding; 0: silent.
 
@@ -139,7 +152,8 @@ def sound_digests(audio: Seq) -> Tensor:
         >>> bool(first == second), int(silent)
         (True, 0)
     """
-    samples = audio.data.float() + 0.0  # of the two zeros, one
+    audio = levels(audio)
+    samples = audio.data + 0.0  # of the two zeros, one
     bits = samples.masked_fill(~audio.mask, 0.0).view(torch.int32).to(torch.int64)
     places = torch.arange(1, bits.shape[1] + 1, device=bits.device) * _ODD
     return (bits * places).sum(1)
@@ -153,7 +167,8 @@ def signal_faults(audio: Seq) -> Tensor:
         >>> signal_faults(Seq.stack([dc, 0 * dc, torch.nan * dc], 16000)).tolist()
         [1, 1, 1]
     """
-    samples = audio.data.float()
+    audio = levels(audio)
+    samples = audio.data
     counts = audio.device_lengths.clamp_min(1)
     finite = (samples.isfinite() | ~audio.mask).all(1)
     real = samples.masked_fill(~audio.mask, 0.0)

@@ -3,6 +3,7 @@
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import enhance_files, enhance_tree
 from ctcasr.enhance.listener import Listener
+from ctcasr.enhance.seen import SeenOnce
 from ctcasr.enhance.spec import read_enhancer
 from ctcasr.enhance.task import Enhance
 
@@ -10,6 +11,7 @@ __all__ = [
     "Enhance",
     "Enhancer",
     "Listener",
+    "SeenOnce",
     "enhance_files",
     "enhance_tree",
     "read_enhancer",

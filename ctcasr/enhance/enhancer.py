@@ -18,6 +18,7 @@ from ctcasr.data.sound import Sound, native_samples
 from ctcasr.enhance.model import EnhancerModel, build_enhancer
 from ctcasr.enhance.spec import enhancer_from, enhancer_to
 from ctcasr.seq import Seq
+from ctcasr.video import Mouths
 from ctcasr.video.frames import RATE_HZ as VIDEO_HZ
 
 
@@ -84,7 +85,12 @@ class Enhancer:
     @property
     def video(self) -> str:
         """How the network was shown its videos, and is when it is used: one of VIDEO_MODES."""
-        return enhancer_from(self.spec).dualpath.video
+        return enhancer_from(self.spec).video
+
+    @property
+    def pictures(self) -> Mouths | None:
+        """What is cut out of its videos; None: they are shown whole."""
+        return enhancer_from(self.spec).pictures
 
     @property
     def name(self) -> EnhancerName:
@@ -107,8 +113,9 @@ class Enhancer:
     ) -> Tensor:
         """Samples [N] of the speech in a file, or in samples at `rate_hz`, which these need.
 
-        As long, at the same rate. Channels are averaged. `video` are grey frames [T, 128, 128],
-        25 a second. Raises AudioError for a bad file, and for samples that cannot be sound.
+        As long, at the same rate. Channels are averaged. `video` are grey frames [T, H, W], 25 a
+        second, as `VideoReader(pictures=enhancer.pictures)` gives them. Raises AudioError for a bad
+        file, and for samples that cannot be sound.
         """
         noisy, native_hz = native_samples(audio, rate_hz)
         inside = resample(noisy, native_hz, self.rate_hz)

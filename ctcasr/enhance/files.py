@@ -165,14 +165,18 @@ def written_as(target: Path) -> Path:
     return target.with_suffix(".wav")
 
 
-def enhanced(enhancer: Enhancer | Path | str, jobs: Jobs) -> Iterator[Path | Skip]:
+def enhanced(
+    enhancer: Enhancer | Path | str, jobs: Jobs, reader: VideoReader | None = None
+) -> Iterator[Path | Skip]:
     """Enhance one after the other; yields what was written, and what could not be read.
+
+    Videos are shown by `reader`, by default as the network was trained to see them.
 
     A sidecar in each folder tells that its files were enhanced, and by whom.
     """
     if not isinstance(enhancer, Enhancer):
         enhancer = Enhancer.load(enhancer)
-    reader = VideoReader(mode=enhancer.video)
+    reader = reader or VideoReader(mode=enhancer.video, pictures=enhancer.pictures)
     name = enhancer.name
     for job in jobs.jobs:
         utterance = job.utterance

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ctcasr.enhance.spec import DualPathSpec, EnhanceSpec
+from ctcasr.enhance.spec import AvMaskSpec, DualPathSpec, EnhanceSpec
 from ctcasr.front import FrontEnd, Mel, Spectrogram, build_extract, build_norm
 from ctcasr.net import (
     AcousticModel,
@@ -21,15 +21,17 @@ from ctcasr.net import (
 )
 from ctcasr.seq import Seq
 from ctcasr.specs import NetSpec
-from ctcasr.video import ToClock, VisualTrunk
+from ctcasr.video import LipFront, LipTrunk, ToClock, VisualTrunk
 
+SEEN_DIMS = 3  # of what was seen before, [B, T, F]; pictures have one more
 _LEAST_WEIGHT = 1e-8  # of a bin in all bands, so that nothing is divided by zero
 
 
 class EnhancerModel(nn.Module):
     """Samples [B, N] to samples [B, N] of the speech in them.
 
-    `video` [B, T, H, W], 0..255, where the network `sees`.
+    Where the network `sees`, `video` is grey frames [B, T, H, W], 0..255, or [B, T, F], what `see`
+    made of them before.
     """
 
     rate_hz: int
@@ -37,6 +39,10 @@ class EnhancerModel(nn.Module):
 
     def forward(self, samples: Seq, video: Seq | None = None) -> Seq:
         """Enhanced samples, as long as the given ones."""
+        raise NotImplementedError
+
+    def see(self, video: Seq) -> Seq:
+        """What the network sees in frames [B, T, H, W]: features [B, T, F]."""
         raise NotImplementedError
 
     def _checked(self, samples: Seq) -> Seq:
@@ -68,7 +74,7 @@ class MaskEnhancer(EnhancerModel):
         """Enhanced samples [B, N]; video is not looked at."""
         samples = self._checked(samples)
         spectrum = self.analyse(samples)
-        mask = self.mask(self.features(spectrum))
+        mask = self.mask(self.beside(self.features(spectrum), video))
         return self.synthesise(spectrum, mask, samples)
 
     def analyse(self, samples: Seq) -> Seq:
@@ -84,6 +90,10 @@ class MaskEnhancer(EnhancerModel):
         features: Seq = self.front.norm(self.front.extract.features(spectrum))
         return features
 
+    def beside(self, features: Seq, video: Seq | None) -> Seq:
+        """Features [B, T, F] with what is seen beside them: nothing here."""
+        return features
+
     def mask(self, features: Seq) -> Seq:
         """Gains of 0..1 for each bin, [B, T, bins]."""
         gains = self.body(features).data.sigmoid()
@@ -95,6 +105,41 @@ class MaskEnhancer(EnhancerModel):
         """Samples [B, N] of the transform times its mask."""
         masked = spectrum.with_data(self.gains(spectrum.data, mask.data))
         return self.front.extract.inverse(masked, samples)
+
+
+class AvMaskEnhancer(MaskEnhancer):
+    """A mask by what is heard and by the lips, which are held on the clock of what is heard."""
+
+    sees = True
+
+    def __init__(
+        self, front: FrontEnd, body: AcousticModel, lips: LipFront, trunk: LipTrunk, clock: ToClock
+    ) -> None:
+        super().__init__(front, body)
+        self.lips = lips
+        self.trunk = trunk
+        self.clock = clock
+
+    def see(self, video: Seq) -> Seq:
+        """What lips look like in frames [B, T, H, W]: features [B, T, F]."""
+        features: Seq = self.trunk(self.lips(video))
+        return features
+
+    def beside(self, features: Seq, video: Seq | None) -> Seq:
+        """Features [B, T, F'] with what is seen behind them; zeros where nothing is."""
+        return _with_seen(features, video, self, self.clock, self.trunk.features)
+
+
+def _with_seen(
+    frames: Seq, video: Seq | None, model: EnhancerModel, clock: ToClock, width: int
+) -> Seq:
+    """Frames [B, T, F], with what the model sees [B, T, width] behind them; zeros without video."""
+    if video is None:
+        visual = frames.data.new_zeros((*frames.data.shape[:2], width))
+    else:
+        seen = video if video.data.dim() == SEEN_DIMS else model.see(video)
+        visual = clock(seen, frames).data
+    return frames.with_data(torch.cat((frames.data, visual), dim=2))
 
 
 def _spread(extract: Spectrogram) -> Tensor:
@@ -144,11 +189,13 @@ class DualPathEnhancer(EnhancerModel):
         """Frames [B, T, filters], with visual features behind them."""
         if self.trunk is None:
             return frames
-        if video is None:
-            visual = frames.data.new_zeros((*frames.data.shape[:2], self.trunk.features))
-        else:
-            visual = self.clock(self.trunk(video), frames).data
-        return frames.with_data(torch.cat((frames.data, visual), dim=2))
+        return _with_seen(frames, video, self, self.clock, self.trunk.features)
+
+    def see(self, video: Seq) -> Seq:
+        """What the trunk sees in frames [B, T, H, W]: features [B, T, F]."""
+        assert self.trunk is not None
+        features: Seq = self.trunk(video)
+        return features
 
 
 def build_enhancer(spec: EnhanceSpec) -> EnhancerModel:
@@ -162,10 +209,32 @@ def build_enhancer(spec: EnhanceSpec) -> EnhancerModel:
     """
     if spec.network == "mask":
         return _mask(spec.mask)
+    if spec.network == "av_mask":
+        return _av_mask(spec.av_mask)
     return _dualpath(spec.dualpath)
 
 
 def _mask(spec: NetSpec) -> MaskEnhancer:
+    return MaskEnhancer(*_front_and_body(spec))
+
+
+def _av_mask(spec: AvMaskSpec) -> AvMaskEnhancer:
+    causal = not spec.mask.bidirectional
+    if causal and not spec.lips.causal:
+        raise ValueError(
+            "av_mask: expected lips.causal = true beside mask.bidirectional = false, which waits "
+            "for nothing; got false"
+        )
+    return AvMaskEnhancer(
+        *_front_and_body(spec.mask, spec.lips.features),
+        LipFront(spec.lips),
+        LipTrunk(spec.lips),
+        ToClock(causal),
+    )
+
+
+def _front_and_body(spec: NetSpec, seen: int = 0) -> tuple[FrontEnd, AcousticModel]:
+    """What hears, and what makes gains of that and of so many features that are seen."""
     if spec.conv or spec.front.range_db or not spec.front.centred:
         raise ValueError(
             "an enhancer of kind 'mask' needs a frame of its mask for each frame of a centred "
@@ -174,7 +243,7 @@ def _mask(spec: NetSpec) -> MaskEnhancer:
     extract = build_extract(spec.front)
     rnn = RecurrentStack(
         spec.rnn,
-        extract.bins,
+        extract.bins + seen,
         spec.hidden,
         spec.layers,
         spec.bidirectional,
@@ -182,10 +251,8 @@ def _mask(spec: NetSpec) -> MaskEnhancer:
         spec.dropout,
     )
     head = Head(rnn.features, spec.fc, extract.bins, spec.fc_norm, spec.clip)
-    return MaskEnhancer(
-        FrontEnd(extract, build_norm(spec.front, extract.bins)),
-        AcousticModel(ConvStack([], extract.bins), rnn, head),
-    )
+    front = FrontEnd(extract, build_norm(spec.front, extract.bins))
+    return front, AcousticModel(ConvStack([], extract.bins + seen), rnn, head)
 
 
 def _dualpath(spec: DualPathSpec) -> DualPathEnhancer:

@@ -9,8 +9,11 @@ from typing import Any
 
 from ctcasr.front import FrontSpec
 from ctcasr.specs import NetSpec, describe, from_plain, resolve_spec, to_plain
+from ctcasr.video import LipSpec, Mouths
 
-VIDEO_MODES = ("fixed", "as_published", "zeroed")  # how `ctcasr.video.VideoReader` shows frames
+# How `ctcasr.video.VideoReader` shows frames to a network that is trained.
+VIDEO_MODES = ("fixed", "as_published", "zeroed", "shuffled")
+NETWORKS = ("mask", "av_mask", "dualpath")
 
 
 @dataclass(frozen=True)
@@ -31,33 +34,63 @@ class DualPathSpec:
 
 
 @dataclass(frozen=True)
+class AvMaskSpec:
+    """A mask by what is heard and by the lips: `mask` as ever, with what `lips` see beside it."""
+
+    mask: NetSpec = field(default_factory=NetSpec)
+    lips: LipSpec = field(default_factory=LipSpec)
+    video: str = "fixed"  # one of VIDEO_MODES: how its videos are shown to it
+
+
+@dataclass(frozen=True)
 class EnhanceSpec:
     """An enhancer, as plain data that TOML and a checkpoint can hold."""
 
-    network: str = "mask"  # "mask": on a spectrogram; "dualpath": in the time domain
+    # "mask": on a spectrogram; "av_mask": with lips; "dualpath": in the time domain
+    network: str = "mask"
     mask: NetSpec = field(default_factory=NetSpec)  # of "mask": front-end, RNN layers, head
     dualpath: DualPathSpec = field(default_factory=DualPathSpec)  # of "dualpath"
+    av_mask: AvMaskSpec = field(default_factory=AvMaskSpec)  # of "av_mask"
 
     @property
     def rate_hz(self) -> int:
         """The sample rate inside."""
         if self.network == "mask":
             return self.mask.front.rate_hz
+        if self.network == "av_mask":
+            return self.av_mask.mask.front.rate_hz
         return self.dualpath.rate_hz
 
     @property
     def sees(self) -> bool:
         """True where video is used."""
-        return self.network == "dualpath" and self.dualpath.convs > 0
+        reads_pictures = self.network == "dualpath" and self.dualpath.convs > 0
+        return reads_pictures or self.network == "av_mask"
+
+    @property
+    def video(self) -> str:
+        """How its videos are shown to it: one of VIDEO_MODES."""
+        if self.network == "av_mask":
+            return self.av_mask.video
+        return self.dualpath.video
+
+    @property
+    def pictures(self) -> Mouths | None:
+        """What is cut out of its videos; None: they are shown whole."""
+        if self.network == "av_mask":
+            return Mouths.of(self.av_mask.lips)
+        return None
 
     def with_video(self, mode: str) -> EnhanceSpec:
         """The same, with videos shown in another of the VIDEO_MODES; ValueError for no such mode.
 
         Example:
-            >>> read_enhancer("avse_lstm8").with_video("zeroed").dualpath.video
+            >>> read_enhancer("avse_lstm8").with_video("zeroed").video
             'zeroed'
         """
         _check_video(mode, "video")
+        if self.network == "av_mask":
+            return replace(self, av_mask=replace(self.av_mask, video=mode))
         return replace(self, dualpath=replace(self.dualpath, video=mode))
 
 
@@ -73,6 +106,12 @@ _TINY = NetSpec(
 )
 
 
+_AV = AvMaskSpec(replace(_MASK, hidden=128), LipSpec())
+_AV_CAUSAL = AvMaskSpec(
+    replace(_MASK, hidden=192, bidirectional=False), replace(LipSpec(), causal=True)
+)
+
+
 def _dual(convs: int, causal: bool = False) -> EnhanceSpec:
     return EnhanceSpec("dualpath", dualpath=DualPathSpec(convs=convs, causal=causal))
 
@@ -81,6 +120,8 @@ ENHANCERS: dict[str, EnhanceSpec] = {
     "mask": EnhanceSpec(mask=_MASK),
     "mask_causal": EnhanceSpec(mask=replace(_MASK, hidden=256, bidirectional=False)),
     "mask_tiny": EnhanceSpec(mask=_TINY),
+    "av_mask": EnhanceSpec("av_mask", av_mask=_AV),
+    "av_mask_causal": EnhanceSpec("av_mask", av_mask=_AV_CAUSAL),
     "avse_lstm12": _dual(2),
     "avse_lstm8": _dual(1),
     "avse_lstm8_causal": _dual(1, causal=True),
@@ -110,9 +151,10 @@ def enhancer_to(spec: EnhanceSpec) -> dict[str, Any]:
 def enhancer_from(data: Mapping[str, Any], where: str = "spec") -> EnhanceSpec:
     """A spec from plain data; an unknown key raises ValueError that names the nearest field."""
     spec: EnhanceSpec = from_plain(EnhanceSpec, data, where)
-    if spec.network not in ("mask", "dualpath"):
-        raise ValueError(f"{where}.network: expected 'mask' or 'dualpath'; got {spec.network!r}")
-    _check_video(spec.dualpath.video, f"{where}.dualpath.video")
+    if spec.network not in NETWORKS:
+        known = ", ".join(repr(name) for name in NETWORKS)
+        raise ValueError(f"{where}.network: expected one of {known}; got {spec.network!r}")
+    _check_video(spec.video, f"{where}.{spec.network}.video")
     return spec
 
 
@@ -130,6 +172,10 @@ def describe_enhancer(spec: EnhanceSpec) -> str:
     """
     if spec.network == "mask":
         return f"mask on {describe(spec.mask)}"
+    if spec.network == "av_mask":
+        lips = spec.av_mask.lips
+        seen = f"{len(lips.channels)} conv to {lips.features}"
+        return f"mask on {describe(spec.av_mask.mask)}, lips {lips.height} x {lips.width} by {seen}"
     path = spec.dualpath
     causal = "causal " if path.causal else ""
     video = ""

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import nn
 
-from ctcasr.net.conv import ConvStack
 from ctcasr.net.head import Head
 from ctcasr.net.lookahead import Lookahead
 from ctcasr.net.rnn import RecurrentStack
 from ctcasr.seq import Framing, Seq
+
+
+class Convolutions(Protocol):
+    """What stands in front of the recurrent layers: a `ConvStack`, or a network that sees."""
+
+    @property
+    def framings(self) -> tuple[Framing, ...]:
+        """What is done to the frame clock, stage by stage."""
+        ...
+
+    def __call__(self, features: Seq) -> Seq:
+        """Frames [B, T', F'] of features [B, T, ...]."""
+        ...
 
 
 class AcousticModel(nn.Module):
@@ -18,6 +32,7 @@ class AcousticModel(nn.Module):
 
     Example:
         >>> import torch
+        >>> from ctcasr.net import ConvStack
         >>> rnn = RecurrentStack("gru", features=40, hidden=8, layers=1)
         >>> model = AcousticModel(ConvStack([], bins=40), rnn, Head(16, [], symbols=30))
         >>> model(Seq.stack([torch.zeros(50, 40)], rate=100)).data.shape
@@ -25,7 +40,11 @@ class AcousticModel(nn.Module):
     """
 
     def __init__(
-        self, conv: ConvStack, rnn: RecurrentStack, head: Head, lookahead: Lookahead | None = None
+        self,
+        conv: Convolutions,
+        rnn: RecurrentStack,
+        head: Head,
+        lookahead: Lookahead | None = None,
     ) -> None:
         super().__init__()
         self.conv = conv

@@ -177,8 +177,22 @@ class Reading:
         reference = self.recogniser.tokenizer.reference(text)
         if text.strip() and not reference.text:
             raise AudioError(f"expected a text that the alphabet can write; got {text!r}")
-        samples = read_audio(utterance, self.recogniser.rate_hz)
+        samples = _read_of(self.recogniser, utterance)
         return ReadClip(utterance, self.taken_out.add(reference), samples)
+
+
+def _read_of(recogniser: Transcriber, utterance: Utterance) -> Tensor:
+    """What a recogniser reads of a manifest line."""
+    if isinstance(recogniser, Recogniser):
+        return recogniser.read(utterance)
+    return read_audio(utterance, recogniser.rate_hz)
+
+
+def _drawn(features: Tensor) -> Tensor:
+    """Features [T, F] as they are drawn; of pictures [T, H, W] the rows' means: nobody is shown."""
+    if features.dim() > 2:
+        return features.mean(2)
+    return features
 
 
 class UtteranceView(TypedDict):
@@ -198,13 +212,13 @@ class UtteranceView(TypedDict):
 def examine(recogniser: Recogniser, utterance: Utterance) -> UtteranceView:
     """What a picture of one utterance shows; raises AudioError where it cannot be read."""
     tokenizer = recogniser.tokenizer
-    clip = read_audio(utterance, recogniser.rate_hz)
+    clip = recogniser.read(utterance)
     samples = Seq.stack([clip], recogniser.rate_hz).to(recogniser.device)
     features = recogniser.model.front(samples)
     logits = recogniser.logits(samples)
     (decoded,) = greedy(logits.data, logits.lengths, tokenizer.blank)
     return {
-        "features": features.row(0).cpu().numpy(),
+        "features": _drawn(features.row(0)).cpu().numpy(),
         "posteriors": logits.row(0).float().softmax(-1).cpu().numpy(),
         "symbols": [tokenizer.symbol(index) for index in range(tokenizer.size)],
         "feature_s": float(1 / features.rate),

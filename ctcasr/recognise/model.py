@@ -24,13 +24,19 @@ from ctcasr.net import (
 )
 from ctcasr.seq import Framing, Seq
 from ctcasr.specs import NetSpec
+from ctcasr.video import LipAugment, LipFront, LipTrunk
+
+Augmentation = SpecAugment | LipAugment  # of what is heard, of what is seen
 
 
 class SpeechModel(nn.Module):
-    """Front-end and acoustic model: samples [B, N] to logits [B, T, symbols]."""
+    """Front-end and acoustic model: samples [B, N] to logits [B, T, symbols].
+
+    A lip reader takes grey frames [B, T, H, W], 0..255, wherever others take samples.
+    """
 
     def __init__(
-        self, front: FrontEnd, body: AcousticModel, prior: LabelPrior | None = None
+        self, front: FrontEnd | LipFront, body: AcousticModel, prior: LabelPrior | None = None
     ) -> None:
         super().__init__()
         self.front = front
@@ -39,8 +45,15 @@ class SpeechModel(nn.Module):
 
     @property
     def rate_hz(self) -> int:
-        """The sample rate inside."""
+        """The sample rate inside; of a lip reader, frames of video a second."""
+        if isinstance(self.front, LipFront):
+            return self.front.rate_hz
         return self.front.extract.rate_hz
+
+    @property
+    def sees(self) -> bool:
+        """True where it reads lips, not sound."""
+        return isinstance(self.front, LipFront)
 
     @property
     def symbols(self) -> int:
@@ -78,7 +91,7 @@ class SpeechModel(nn.Module):
         return (self.framing.size - self.framing.before) / self.rate_hz
 
     def forward(
-        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+        self, samples: Seq, augment: Augmentation | None = None, seeds: tuple[int, ...] = ()
     ) -> Seq:
         """Logits [B, T, symbols] of samples [B, N]; in evaluation with label priors taken off."""
         logits = self.body(self.front(samples, augment, seeds))
@@ -87,7 +100,7 @@ class SpeechModel(nn.Module):
         return self.prior(logits)
 
     def hidden(
-        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+        self, samples: Seq, augment: Augmentation | None = None, seeds: tuple[int, ...] = ()
     ) -> Seq:
         """What the last layer sees [B, T, D] of samples [B, N]: for a loss without logits."""
         return self.body.hidden(self.front(samples, augment, seeds))
@@ -103,9 +116,28 @@ def build(spec: NetSpec, symbols: int) -> SpeechModel:
         >>> model(Seq.stack([torch.zeros(16000)], 16000)).data.shape
         torch.Size([1, 101, 38])
     """
+    if spec.sees:
+        return _lip_reader(spec, symbols)
     extract = build_extract(spec.front)
     front = FrontEnd(extract, build_norm(spec.front, extract.bins))
     conv = _conv(spec, extract.bins)
+    return SpeechModel(front, _body(spec, conv, symbols), _prior(spec, symbols))
+
+
+def _lip_reader(spec: NetSpec, symbols: int) -> SpeechModel:
+    """A network that reads lips."""
+    if spec.conv or spec.front.rate_hz != LipFront.rate_hz:
+        raise ValueError(
+            f"a front-end of the kind 'lips' has {LipFront.rate_hz} frames a second and its own "
+            f"convolutions (lips.channels): expected front.rate_hz = {LipFront.rate_hz} and no "
+            f"conv; got {spec.front.rate_hz} and {len(spec.conv)} layers"
+        )
+    body = _body(spec, LipTrunk(spec.lips), symbols)
+    return SpeechModel(LipFront(spec.lips), body, _prior(spec, symbols))
+
+
+def _body(spec: NetSpec, conv: ConvStack | LipTrunk, symbols: int) -> AcousticModel:
+    """What follows the front-end."""
     rnn = RecurrentStack(
         spec.rnn,
         conv.features,
@@ -121,10 +153,14 @@ def build(spec: NetSpec, symbols: int) -> SpeechModel:
     head = Head(rnn.features, spec.fc, symbols, spec.fc_norm, spec.clip)
     if spec.blank_start is not None:
         head.start_blank(spec.blank_start)
-    prior = None
-    if spec.prior_weight:
-        prior = LabelPrior(symbols, spec.prior_weight)
-    return SpeechModel(front, AcousticModel(conv, rnn, head, lookahead), prior)
+    return AcousticModel(conv, rnn, head, lookahead)
+
+
+def _prior(spec: NetSpec, symbols: int) -> LabelPrior | None:
+    """Running label priors, where they are asked for."""
+    if not spec.prior_weight:
+        return None
+    return LabelPrior(symbols, spec.prior_weight)
 
 
 def _conv(spec: NetSpec, bins: int) -> ConvStack:

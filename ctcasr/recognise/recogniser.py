@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ctcasr import checkpoint
+from ctcasr.batch import Utterance
+from ctcasr.data.sound import Sound
 from ctcasr.recognise.decoder import check_width
 from ctcasr.recognise.hypothesis import Hypothesis, Word
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.onnx import OnnxRecogniser
 from ctcasr.recognise.onnx_metadata import KIND
+from ctcasr.recognise.reading import lips_of, read_clip
 from ctcasr.recognise.spec import spec_from
 from ctcasr.recognise.stream import Stream
 from ctcasr.recognise.transcribing import TranscribingLogits
@@ -109,6 +113,16 @@ class Recogniser(TranscribingLogits):
         Differentiable, so that enhancement can learn from it.
         """
         return self.model(samples)
+
+    def clips(self, audio: Sound | Sequence[Sound], rate_hz: int | None) -> Iterator[Tensor]:
+        """Samples [N] of each sound; of a lip reader frames [T, H, W] uint8 of each video."""
+        if self.model.sees:
+            return lips_of(audio, spec_from(self.spec).lips)
+        return super().clips(audio, rate_hz)
+
+    def read(self, utterance: Utterance) -> Tensor:
+        """What the network reads of a manifest line; AudioError where it cannot be read."""
+        return read_clip(spec_from(self.spec), utterance, self.rate_hz)
 
     def stream(self) -> Stream:
         """Recognition of one utterance as it is heard, piece by piece.

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctcasr.front import FrontSpec
-from ctcasr.specs import ConvSpec, NetSpec, from_plain, resolve_spec, to_plain
+from ctcasr.specs import LIPS, ConvSpec, NetSpec, from_plain, resolve_spec, to_plain
+from ctcasr.video.frames import RATE_HZ as VIDEO_HZ
 
 _THREE_CONVS = (
     ConvSpec(32, (5, 5), (2, 2)),
@@ -66,6 +67,14 @@ PRESETS: dict[str, NetSpec] = {
         lookahead=8,
         dropout=0.2,
     ),
+    # Reads lips instead of sound: a frame of logits for each frame of video.
+    "lips": NetSpec(
+        FrontSpec(rate_hz=VIDEO_HZ, kind=LIPS),
+        rnn="gru",
+        layers=2,
+        hidden=128,
+        dropout=0.3,
+    ),
     **_report_presets(),
 }
 
@@ -83,8 +92,11 @@ def read_spec(name: str) -> NetSpec:
 
 
 def spec_to(spec: NetSpec) -> dict[str, Any]:
-    """The spec as plain data, without what is None."""
-    return to_plain(dataclasses.asdict(spec))
+    """The spec as plain data, without what is None, and of lips where they are read."""
+    data: dict[str, Any] = to_plain(dataclasses.asdict(spec))
+    if not spec.sees:
+        del data["lips"]
+    return data
 
 
 def spec_from(data: Mapping[str, Any], where: str = "spec") -> NetSpec:

@@ -16,12 +16,13 @@ from torch import Tensor
 
 from ctcasr.ctc import greedy, penalised
 from ctcasr.data.samples import as_samples
-from ctcasr.front import UtteranceNorm
-from ctcasr.net import ConvLayer
+from ctcasr.front import FrontEnd, UtteranceNorm
+from ctcasr.net import ConvLayer, ConvStack
 from ctcasr.recognise.hypothesis import Hypothesis, Word, words_of
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import IDENTITY, Framing, Seq
 from ctcasr.text import Tokenizer
+from ctcasr.video import LipFront
 
 
 def obstacles(model: SpeechModel) -> list[str]:
@@ -29,6 +30,8 @@ def obstacles(model: SpeechModel) -> list[str]:
 
     Each with what to change in its spec; empty: it can stream.
     """
+    if isinstance(model.front, LipFront):
+        return ["it reads lips, frame by frame from a file: sound alone is heard in pieces"]
     reasons = []
     layers: Any = model.body.rnn.layers
     if any(layer.backwards is not None for layer in layers):
@@ -106,7 +109,9 @@ class LogitsStream:
                 "Train one that can: python recipes/recognise.py --net streaming"
             )
         self.model = model
-        layers: Any = model.body.conv.layers
+        conv = model.body.conv
+        assert isinstance(conv, ConvStack)
+        layers: Any = conv.layers
         lookahead = model.body.lookahead
         self._states: list[Any] = [None] * len(model.body.rnn.layers)
         self._stages = [Stage(model.front.framing, self._features)]
@@ -128,9 +133,11 @@ class LogitsStream:
         return data[0]
 
     def _features(self, samples: Tensor) -> Tensor:
-        extract = self.model.front.extract
+        front = self.model.front
+        assert isinstance(front, FrontEnd)
+        extract = front.extract
         spectrum = _seq(extract.unpadded(samples))
-        features: Seq = self.model.front.norm(extract.features(spectrum))
+        features: Seq = front.norm(extract.features(spectrum))
         return features.data
 
     def _recurrent(self, data: Tensor) -> Tensor:

@@ -14,10 +14,9 @@ from ctcasr.ctc import ctc_loss
 from ctcasr.ctc.batch import CtcBatch
 from ctcasr.diagnose import verdict
 from ctcasr.diagnose.evidence import Evidence
-from ctcasr.front import SpecAugment
 from ctcasr.recognise.check_tally import CheckTally
 from ctcasr.recognise.decoder import check_width
-from ctcasr.recognise.model import SpeechModel
+from ctcasr.recognise.model import Augmentation, SpeechModel
 from ctcasr.recognise.objective import Objective
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.samples import greedy_texts
@@ -41,7 +40,7 @@ class Recognise:
         model: SpeechModel,
         tokenizer: Tokenizer,
         spec: Mapping[str, Any],
-        augment: SpecAugment | None = None,
+        augment: Augmentation | None = None,
         augment_from: int = 0,
         objective: Objective | None = None,
         blank_penalty: float = 0.0,

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import torch
+from torch import Tensor
 
 from ctcasr.ctc import penalised
 from ctcasr.data.sound import Sound, clips_of
@@ -31,6 +32,10 @@ class Transcribing(ABC):
     def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
         """Hypotheses of samples [B, N]: greedy, or by a decoder."""
 
+    def clips(self, audio: Sound | Sequence[Sound], rate_hz: int | None) -> Iterator[Tensor]:
+        """What the network reads of each sound: samples [N] at `rate_hz` of its own."""
+        return clips_of(audio, rate_hz, self.rate_hz)
+
     def transcribe(
         self,
         audio: Sound | Sequence[Sound],
@@ -44,7 +49,7 @@ class Transcribing(ABC):
         Greedy, or by a `decoder` (`ctcasr.recognise.decoder.beam_decoder`).
         Raises AudioError for a bad file, and for samples that cannot be sound.
         """
-        clips = list(clips_of(audio, rate_hz, self.rate_hz))
+        clips = list(self.clips(audio, rate_hz))
         seconds = [clip.shape[0] / self.rate_hz for clip in clips]
         hypotheses: dict[int, Hypothesis] = {}
         for indices in batches_by_length(seconds, batch_seconds):

@@ -98,7 +98,8 @@ def _time_step(steps: Steps, batch: Batch, device: torch.device) -> float | None
 
 def padded_seconds(batch: Batch) -> float:
     """Seconds of sound in a batch, padding included."""
-    return batch.audio.data.numel() / float(batch.audio.rate)
+    rows, elements = batch.audio.data.shape[:2]
+    return rows * elements / float(batch.audio.rate)
 
 
 def memory_bytes(device: torch.device) -> int | None:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import zlib
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -22,13 +25,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RATE_HZ = 25
-MODES = ("fixed", "as_published", "zeroed")
+# How videos are shown; "late:S" too, S seconds behind the sound (negative: before it).
+MODES = ("fixed", "as_published", "zeroed", "shuffled", "frozen")
+LATE = "late:"
 _LEVELS = 256  # of grey
 _NEARLY = 1e-6  # frames: a duration that is whole but for rounding needs no further frame
 
 
 class VideoError(ValueError):
     """A video that cannot be used; says which, and why."""
+
+
+class Pictures(Protocol):
+    """What is cut out of a video: grey pictures of one shape."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        ...
+
+    def read(self, path: Path) -> Tensor:
+        """Frames [T, H, W] uint8 of a file; VideoError where it cannot be used."""
+        ...
+
+
+@dataclass(frozen=True)
+class WholePictures:
+    """Square pictures of all that a video shows, each with its histogram equalised."""
+
+    size: int = 128
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return (self.size, self.size)
+
+    def read(self, path: Path) -> Tensor:
+        """Frames [T, size, size] uint8 of a file."""
+        return read_frames(path, self.size)
 
 
 def read_frames(path: Path | str, size: int = 128, equalise: bool = True) -> Tensor:
@@ -40,17 +74,19 @@ def read_frames(path: Path | str, size: int = 128, equalise: bool = True) -> Ten
         VideoError: where the file is missing, no video, or holds no frame.
         ImportError: where PyAV is not installed.
     """
-    path = Path(path)
-    grey = _decoded(path, size)
-    if not grey:
-        raise VideoError(f"{path}: expected frames; the video has none")
+    grey = decoded(Path(path), (size, size))
     if equalise:
         grey = [equalised(frame) for frame in grey]
     return torch.from_numpy(np.stack(grey))
 
 
-def _decoded(path: Path, size: int) -> list[NDArray[np.uint8]]:
-    """Grey frames [size, size] as the file has them."""
+def decoded(path: Path, shape: tuple[int, int] | None = None) -> list[NDArray[np.uint8]]:
+    """Grey frames [H, W] as the file has them; with a `shape` (rows, columns), resized.
+
+    Raises:
+        VideoError: where the file is missing, no video, or holds no frame.
+        ImportError: where PyAV is not installed.
+    """
     try:
         import av
     except ImportError as error:
@@ -64,9 +100,13 @@ def _decoded(path: Path, size: int) -> list[NDArray[np.uint8]]:
                 raise VideoError(f"{path}: expected a stream of video; the file has none")
             # GRID's headers often carry a wrong rate: frames are counted, not timed.
             for frame in container.decode(video=0):
-                frames.append(frame.reformat(width=size, height=size, format="gray").to_ndarray())
+                rows, columns = shape or (frame.height, frame.width)
+                grey = frame.reformat(width=columns, height=rows, format="gray")
+                frames.append(grey.to_ndarray())
     except (av.error.FFmpegError, OSError) as error:
         raise VideoError(f"{path}: expected a video that FFmpeg reads; {error}") from error
+    if not frames:
+        raise VideoError(f"{path}: expected frames; the video has none")
     return frames
 
 
@@ -91,16 +131,18 @@ def equalised(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 class VideoReader:
-    """`reader(utterance)` gives frames [T, size, size] uint8 for its seconds.
+    """`reader(utterance)` gives frames [T, H, W] uint8 for its seconds.
 
-    [0, size, size] where it has no video that can be read. Decoded once into `cache`, a folder, if
-    there is one. `mode`: "fixed"; "as_published" (every frame but the last is zero, as in the code
-    of the challenge's baseline); "zeroed" (no video at all). `counts` tells of how many utterances
-    the video was used, absent, shorter or longer than the sound, `reasons` why those that were
-    named could not be read.
+    [0, H, W] where it has no video that can be read. Frames are `pictures`, by default 128 x 128
+    of all that is shown; decoded once into `cache`, a folder, if there is one. `mode`: "fixed";
+    "as_published" (every frame but the last is zero, as in the code of the challenge's baseline);
+    "zeroed" (no video at all); "shuffled" (the lips of another utterance, one of `others`);
+    "frozen" (the first frame, over and over); "late:S" (S seconds behind the sound). `counts`
+    tells of how many utterances the video was used, absent, shorter or longer than the sound,
+    `reasons` why those that were named could not be read.
 
     Raises:
-        ValueError: for another mode.
+        ValueError: for another mode, and for "shuffled" without others.
 
     Example:
         >>> reader = VideoReader(size=96)
@@ -109,15 +151,23 @@ class VideoReader:
     """
 
     def __init__(
-        self, cache: Path | str | None = None, size: int = 128, mode: str = "fixed"
+        self,
+        cache: Path | str | None = None,
+        size: int = 128,
+        mode: str = "fixed",
+        pictures: Pictures | None = None,
+        others: Sequence[Utterance] = (),
     ) -> None:
-        if mode not in MODES:
-            raise ValueError(
-                f"video mode: expected 'fixed', 'as_published' or 'zeroed'; got {mode!r}"
-            )
+        self.late_frames = _late_frames(mode)
         self.cache = Path(cache) if cache else None
-        self.size = size
+        self.pictures = pictures or WholePictures(size)
         self.mode = mode
+        self.others = sorted({line.video_filepath for line in others if line.video_filepath})
+        if mode == "shuffled" and len(self.others) < 2:
+            raise ValueError(
+                "video mode 'shuffled': expected at least two utterances with a video; got "
+                f"{len(self.others)}"
+            )
         self._kinds: dict[str, str] = {}
         self.reasons: dict[str, str] = {}
 
@@ -126,24 +176,38 @@ class VideoReader:
         """Utterances by what there was to see: used, absent, shorter, longer."""
         return Counter(self._kinds.values())
 
-    def __call__(self, utterance: Utterance) -> Tensor:
-        """Frames for the seconds of an utterance."""
+    def __call__(self, utterance: Utterance, seed: int = 0) -> Tensor:
+        """Frames [T, H, W] for the seconds of an utterance; nothing is drawn, whatever the seed."""
         if self.mode == "zeroed" or utterance.video_filepath is None:
             return self._absent(utterance)
+        path = utterance.video_filepath
+        if self.mode == "shuffled":
+            path = self._another(utterance, path)
         try:
-            frames = self._frames(utterance.video_filepath)
+            frames = self._frames(path)
         except VideoError as error:
             self.reasons[utterance.id] = str(error)
             return self._absent(utterance)
         frames = self._fitted(frames, utterance)
+        return self._shown(frames)
+
+    def _shown(self, frames: Tensor) -> Tensor:
+        """Frames [T, H, W] in the way that the mode names."""
         if self.mode == "as_published":
             return torch.cat((torch.zeros_like(frames[:-1]), frames[-1:]))
-        return frames
+        if self.mode == "frozen":
+            return frames[:1].expand_as(frames)
+        return shifted(frames, self.late_frames)
+
+    def _another(self, utterance: Utterance, own: Path) -> Path:
+        """The video of another utterance, always the same one."""
+        others = [path for path in self.others if path != own]
+        return others[zlib.crc32(utterance.id.encode()) % len(others)]
 
     def _absent(self, utterance: Utterance) -> Tensor:
         """No frames, counted."""
         self._kinds[utterance.id] = "absent"
-        return torch.zeros((0, self.size, self.size), dtype=torch.uint8)
+        return torch.zeros((0, *self.pictures.shape), dtype=torch.uint8)
 
     def _fitted(self, frames: Tensor, utterance: Utterance) -> Tensor:
         """The frames between the utterance's first and last second.
@@ -166,21 +230,52 @@ class VideoReader:
     def _frames(self, path: Path) -> Tensor:
         """All frames of a file, from the cache where they are there."""
         if self.cache is None:
-            return read_frames(path, self.size)
-        cached = self.cache / f"{path.stem}-{_key(path, self.size)}.npy"
+            return self.pictures.read(path)
+        cached = self.cache / f"{path.stem}-{_key(path, self.pictures)}.npy"
         if not cached.is_file():
             with (
                 replacing(cached, durable=False, shared=True) as part,
                 open(part, "wb") as file,
             ):
-                np.save(file, read_frames(path, self.size).numpy())
+                np.save(file, self.pictures.read(path).numpy())
         return torch.from_numpy(np.load(cached))
 
 
-def _key(path: Path, size: int) -> str:
+def shifted(frames: Tensor, late: int) -> Tensor:
+    """Frames [T, ...] shown so many frames later; the first one is held until then.
+
+    Negative: earlier, with the last one held at the end.
+
+    Example:
+        >>> frames = torch.tensor([1, 2, 3])
+        >>> shifted(frames, 1).tolist(), shifted(frames, -1).tolist()
+        ([1, 1, 2], [2, 3, 3])
+    """
+    count = frames.shape[0]
+    if not late or not count:
+        return frames
+    places = (torch.arange(count) - late).clamp(0, count - 1)
+    return frames[places]
+
+
+def _late_frames(mode: str) -> int:
+    """How many frames a mode is late; ValueError for one that is none."""
+    if mode in MODES:
+        return 0
+    try:
+        return round(float(mode.removeprefix(LATE)) * RATE_HZ)
+    except ValueError:
+        known = ", ".join(repr(name) for name in MODES)
+        raise ValueError(f"video mode: expected {known} or '{LATE}SECONDS'; got {mode!r}") from None
+
+
+def _key(path: Path, pictures: Pictures) -> str:
     """Changes with the file and with how it is read."""
     if not path.is_file():
         raise VideoError(f"{path}: expected a video; there is no such file")
     stat = path.stat()
-    identity = (path.resolve(), stat.st_size, stat.st_mtime_ns, size)
+    how: object = pictures
+    if isinstance(pictures, WholePictures):
+        how = pictures.size  # as folders of earlier runs name them
+    identity = (path.resolve(), stat.st_size, stat.st_mtime_ns, how)
     return hashlib.sha256(repr(identity).encode()).hexdigest()[:12]

@@ -66,7 +66,9 @@ def test_snr_is_within_what_was_asked_for(corpus: MixtureCorpus) -> None:
 
 
 def test_a_batch_holds_the_clean_speech_and_video(corpus: MixtureCorpus) -> None:
-    corpus.frames = lambda u: torch.zeros((3 if u.where == "s1" else 0, 4, 4), dtype=torch.uint8)
+    corpus.frames = lambda u, seed: torch.zeros(
+        (3 if u.where == "s1" else 0, 4, 4), dtype=torch.uint8
+    )
     (batch,) = Loader(corpus, batch_size=4, order="manifest").epoch(0)
     assert batch is not None and batch.clean is not None and batch.video is not None
     assert batch.clean.lengths == batch.audio.lengths == (4000, 4100, 4200, 4300)
@@ -116,7 +118,7 @@ def test_speech_of_another_speed_is_as_long_as_its_mixture(tmp_path: Path) -> No
             None,
             RATE,
             kinds,
-            frames=lambda u: torch.zeros(1, 4, 4),
+            frames=lambda u, seed: torch.zeros(1, 4, 4),
             speeds=(0.8, 1.0),
         )
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 import torch
 
-from ctcasr.enhance.model import DualPathEnhancer, EnhancerModel, MaskEnhancer, build_enhancer
+from ctcasr.enhance.model import (
+    AvMaskEnhancer,
+    DualPathEnhancer,
+    EnhancerModel,
+    MaskEnhancer,
+    build_enhancer,
+)
 from ctcasr.enhance.spec import ENHANCERS, EnhanceSpec, read_enhancer
 from ctcasr.recognise.spec import PRESETS
 from ctcasr.seq import Seq
@@ -27,8 +35,9 @@ def sight(model: EnhancerModel, *lengths: int) -> Seq | None:
     if not model.sees:
         return None
     draw = torch.Generator().manual_seed(2)
+    shape = (28, 40) if isinstance(model, AvMaskEnhancer) else (32, 32)
     return Seq.stack(
-        [torch.randint(0, 256, (n, 32, 32), generator=draw, dtype=torch.uint8) for n in lengths], 25
+        [torch.randint(0, 256, (n, *shape), generator=draw, dtype=torch.uint8) for n in lengths], 25
     )
 
 
@@ -91,17 +100,21 @@ def test_causal_networks_do_not_know_the_future(name: str) -> None:
 
 
 def test_a_causal_network_sees_no_later_frame_and_the_other_one_does() -> None:
-    for name, blind in (("avse_lstm8_causal", True), ("avse_lstm8", False)):
+    causal = {"avse_lstm8_causal": True, "avse_lstm8": False}
+    causal |= {"av_mask_causal": True, "av_mask": False}
+    for name, blind in causal.items():
         model = made(name)
+        # The window (or the filter) that holds a sample is all that is waited for.
+        window = model.front.extract.n_fft if isinstance(model, MaskEnhancer) else 16
         x, seen = sound(6400), sight(model, 10)
         assert seen is not None
         changed = seen.data.clone()
         changed[:, 6:] = 255 - changed[:, 6:]
         with torch.no_grad():
             before, after = model(x, seen).data, model(x, seen.with_data(changed)).data
-        start = 6 * 640 - 16
+        start = 6 * 640 - window
         assert torch.allclose(before[:, :start], after[:, :start], atol=1e-6) == blind
-        assert not torch.allclose(before[:, start + 16 :], after[:, start + 16 :], atol=1e-6)
+        assert not torch.allclose(before[:, 6 * 640 :], after[:, 6 * 640 :], atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["mask", "dualpath"])
@@ -149,3 +162,41 @@ def test_a_mask_needs_every_frame() -> None:
     spec = EnhanceSpec(mask=PRESETS["default"])
     with pytest.raises(ValueError, match="no conv layers"):
         build_enhancer(spec)
+
+
+@pytest.mark.parametrize(
+    ("name", "most_parameters"), [("av_mask", 1_500_000), ("av_mask_causal", 1_500_000)]
+)
+def test_the_mask_that_sees_is_small(name: str, most_parameters: int) -> None:
+    assert size(made(name)) <= most_parameters
+
+
+def test_what_was_seen_before_is_as_good_as_the_pictures() -> None:
+    model = made("av_mask")
+    samples = sound(3000, 2000)
+    pictures = sight(model, 5, 3)
+    assert pictures is not None
+    with torch.no_grad():
+        seen = model.see(pictures)
+        torch.testing.assert_close(model(samples, seen).data, model(samples, pictures).data)
+
+
+def test_absent_lips_are_zeros_and_present_ones_change_what_is_heard() -> None:
+    model = made("av_mask")
+    samples = sound(8000)
+    nothing = Seq(torch.zeros(1, 0, 28, 40, dtype=torch.uint8), (0,), Fraction(25))
+    with torch.no_grad():
+        deaf = model(samples).data
+        assert torch.equal(model(samples, nothing).data, deaf)
+        assert not torch.allclose(model(samples, sight(model, 12)).data, deaf, atol=1e-6)
+
+
+def test_lips_that_end_early_are_held() -> None:
+    model = made("av_mask")
+    samples = sound(16000)
+    whole = sight(model, 25)
+    assert whole is not None
+    with torch.no_grad():
+        short = model(samples, model.see(whole).rows([0]))
+        held = Seq(model.see(whole).data[:, :10], (10,), Fraction(25))
+        assert model(samples, held).data.shape == short.data.shape

@@ -26,5 +26,5 @@ def test_mistakes_name_what_is_near() -> None:
         read_enhancer("avse_lstm9")
     with pytest.raises(ValueError, match="did you mean 'chunk'"):
         enhancer_from({"network": "dualpath", "dualpath": {"chunks": 100}})
-    with pytest.raises(ValueError, match="'mask' or 'dualpath'"):
+    with pytest.raises(ValueError, match="one of 'mask', 'av_mask', 'dualpath'"):
         enhancer_from({"network": "unet"})

@@ -101,6 +101,25 @@ def test_modes(film: Path) -> None:
         VideoReader(mode="other")
 
 
+def test_videos_are_shown_late_frozen_and_of_others(film: Path, tmp_path: Path) -> None:
+    line = Utterance(Path("a.wav"), 0.4, video_filepath=film)
+    fixed = VideoReader(size=16)(line)
+    late = VideoReader(size=16, mode="late:0.12")(line)
+    assert torch.equal(late[3:], fixed[:-3]) and torch.equal(late[0], fixed[0])
+    early = VideoReader(size=16, mode="late:-0.08")(line)
+    assert torch.equal(early[:-2], fixed[2:]) and torch.equal(early[-1], fixed[-1])
+    frozen = VideoReader(size=16, mode="frozen")(line)
+    assert torch.equal(frozen, fixed[:1].expand_as(fixed))
+    other = tmp_path / "other.mp4"
+    other.write_bytes(film.read_bytes())
+    stranger = Utterance(Path("b.wav"), 0.4, video_filepath=other)
+    shuffled = VideoReader(size=16, mode="shuffled", others=[line, stranger])
+    film.unlink()  # the other's video is shown, and the own one is not even looked for
+    assert torch.equal(shuffled(line), fixed)
+    with pytest.raises(ValueError, match="at least two"):
+        VideoReader(mode="shuffled", others=[line])
+
+
 def test_grid_has_75_frames(data_root: Path) -> None:
     folder = data_root / "grid_s1"
     line = Utterance.from_json(

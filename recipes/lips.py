@@ -1,0 +1,106 @@
+"""Train a lip reader by CTC: like recipes/recognise.py, of the mouths in the manifest's videos.
+
+python recipes/lips.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/lips
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Found beside this file, run as a script and run by `ctcasr train`.
+sys.path.append(str(Path(__file__).parent))
+
+import recognise
+import torch
+
+from ctcasr.data import Corpus, Loader
+from ctcasr.recognise import Objective, Recognise
+from ctcasr.recognise.model import build
+from ctcasr.recognise.reading import reader_of
+from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.run_cli import run_cli, run_training
+from ctcasr.text import make_tokenizer
+from ctcasr.train import Parts, World, option, parse, read_numbers, read_split, saved_run
+from ctcasr.video import LipAugment
+
+
+@dataclass(frozen=True)
+class Settings(recognise.Settings):
+    """Train a lip reader from scratch."""
+
+    net: str = option(
+        "lips", "a preset that sees, or a spec as a .toml file; words behind change it"
+    )
+    out: str = option("runs/lips", "folder of the run")
+    mouths: str = option("", "folder for the mouths that were cut out; empty: in --out")
+    shift: int = option(2, "pixels by which a clip is moved at most, both ways")
+    flip: bool = option(True, "mirror half of the clips")
+    light: float = option(0.3, "how far levels of grey are bent; 0: not at all")
+    drop: float = option(0.05, "share of the frames that show the frame before instead")
+    time_masks: int = option(3, "spans of time that are hidden in a clip")
+    mask_s: float = option(0.3, "longest of them in seconds")
+    augment: bool = option(True, "all of these changes")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train, select, score."""
+    s = parse(Settings, argv, prog="lips")
+    if not read_spec(s.net).sees:
+        raise ValueError(f"net: expected a network that sees (lips); got {s.net!r}")
+    with World.joined(s.device) as world:
+        parts = prepare(s, world)
+        run_training("lips", s, parts, world)
+    if world.rank == 0:
+        assert parts.dev is not None
+        recognise.report(s, parts.dev.corpus.utterances[: recognise.DRAWN])
+
+
+def prepare(s: Settings, world: World) -> Parts:
+    """The task, the clips to learn from, and those that select."""
+    saved_run(s, world)  # refuses a folder that holds another run
+    torch.manual_seed(s.seed)
+    train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
+    tokenizer = make_tokenizer(s.text, [line.text or "" for line in train], s.strict, s.digits)
+    recognise.report_texts([*train, *dev], tokenizer)
+    print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
+
+    spec = read_spec(s.net)
+    speeds = read_numbers("speeds", s.speeds)
+    read = reader_of(spec, s.mouths or Path(s.out) / "mouths")
+    rate_hz = spec.front.rate_hz
+    how: dict[str, Any] = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}
+    train_loader = Loader(
+        Corpus(train, tokenizer, rate_hz, speeds=speeds, read=read),
+        batch_size=s.batch_size or None,
+        order=s.order,
+        **how,
+    )
+    dev_loader = Loader(
+        Corpus(dev, tokenizer, rate_hz, read=read),
+        batch_size=2 * s.batch_size or None,
+        order="sorted",
+        **how,
+    )
+    task = Recognise(
+        build(spec, tokenizer.size),
+        tokenizer,
+        spec_to(spec),
+        augmentation(s),
+        round(s.augment_from * len(train_loader)),
+        Objective(s.consistency),
+    )
+    return Parts(task, train_loader, dev_loader, recordings=[*train, *dev])
+
+
+def augmentation(s: Settings) -> LipAugment | None:
+    """What is done to the clips."""
+    if not s.augment:
+        return None
+    return LipAugment(s.shift, s.flip, s.light, s.drop, s.time_masks, s.mask_s)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_cli(main))
