@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ctcasr.audit.voice import Floats, voice_of
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, read_audio
 from ctcasr.data.names import where_of
@@ -33,6 +34,7 @@ class Heard:
     # (Frame, symbol, posterior) of what is heard, for pictures.
     spikes: tuple[tuple[int, str, float], ...] = ()
     blank: tuple[float, ...] = ()  # posterior of the blank in each frame
+    voice: Floats | None = None  # how the speaker sounds
 
     @property
     def words(self) -> list[str]:
@@ -113,5 +115,6 @@ def _listen_to(
                 hypotheses[row],
                 tuple(spikes_of(posteriors, tokenizer)),
                 tuple(posteriors[:, tokenizer.blank].tolist()),
+                voice_of(clips[index], recogniser.rate_hz),
             )
     return [heard[index] for index in range(len(clips))]

@@ -13,6 +13,7 @@ from ctcasr.audit.foreign import Fits
 from ctcasr.audit.heard import Heard
 from ctcasr.audit.scorer import Spelling, log_likelihoods
 from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary, slots_of, tables, text_of
+from ctcasr.audit.speakers import other_speaker
 from ctcasr.audit.textnoise import (
     TextNoise,
     Texts,
@@ -32,7 +33,8 @@ SUPERFLUOUS = "superfluous"  # words are written and were not said
 CUT = "cut"  # the recording ends, or begins, within the text
 NO_SPEECH = "no-speech"  # nothing that is written is heard
 FOREIGN = "foreign"  # the recording fits no text of the manifest
-KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH, FOREIGN)
+SPEAKER = "speaker"  # the text may be right, but another one speaks than the manifest says
+KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH, FOREIGN, SPEAKER)
 
 _SURE_SWAP = 0.95  # of a line that is so surely swapped, no single words are judged
 _MOST_CHANGES = 6  # times that a line's text is corrected and judged anew
@@ -90,6 +92,7 @@ class _Line:
 
     heard: Heard
     texts: TextTable
+    other_speaker: float = -math.inf  # ln odds that another one speaks
     context: list[str] = field(default_factory=list)  # slots as they are believed to be
     slots: list[SlotTable] = field(default_factory=list)
     words: list[WordVerdict] = field(default_factory=list)
@@ -125,9 +128,13 @@ def judge(
 
     # Every recording against all texts: what a symbol is worth, and who has whose text.
     lines: list[_Line] = []
-    for heard_line in heard:
+    voices = other_speaker(
+        [line.voice for line in heard],
+        [line.utterance.speaker for line in heard],
+    )
+    for heard_line, other in zip(heard, voices, strict=True):
         table = text_table(heard_line, texts, spelling)
-        lines.append(_Line(heard_line, table))
+        lines.append(_Line(heard_line, table, other))
         steps.take()
     spelling = Spelling(spelling.tokenizer, fit_bonus([line.texts for line in lines]))
     for line in lines:
@@ -444,7 +451,8 @@ def _kinds(
     # The text of a foreign recording is any of the manifest's, as that of a swapped line.
     foreign_for_swapped = np.log(shares[FOREIGN]) - np.log(swaps.swapped)
     log_weights = {
-        RIGHT: known.log_right,
+        RIGHT: known.log_right - np.logaddexp(0.0, line.other_speaker),
+        SPEAKER: known.log_right - np.logaddexp(0.0, -line.other_speaker),
         SWAPPED: swapped,
         CUT: -np.inf,
         NO_SPEECH: np.log(shares[NO_SPEECH]) + fit_of_silence,

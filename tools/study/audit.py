@@ -114,8 +114,14 @@ def plain(fitted: CrossFitted) -> dict[str, Any]:
         "log_probs": [line.log_probs.half() for line in fitted.heard],
         "hypotheses": [line.hypothesis for line in fitted.heard],
         "names": [line.utterance.full_name for line in fitted.heard],
+        "voices": [plain_voice(line.voice) for line in fitted.heard],
         "dynamics": fitted.dynamics,
     }
+
+
+def plain_voice(voice: np.ndarray | None) -> list[float]:
+    """A voice as numbers; none where none was heard."""
+    return [] if voice is None else voice.tolist()
 
 
 def restored(
@@ -124,12 +130,14 @@ def restored(
     """What `plain` kept."""
     by_name = {line.full_name: line for line in planted}
     heard = []
-    rows = zip(kept["names"], kept["log_probs"], kept["hypotheses"], strict=True)
-    for name, rounded, hypothesis in rows:
+    columns = ("names", "log_probs", "hypotheses", "voices")
+    rows = zip(*(kept[column] for column in columns), strict=True)
+    for name, rounded, hypothesis, numbers in rows:
         utterance = by_name[name]
         text = tokenizer.reference(utterance.text or "").text
         log_probs = rounded.float().log_softmax(1)  # so that half precision sums to 1 again
-        heard.append(Heard(utterance, text, log_probs, hypothesis))
+        voice = np.array(numbers) if numbers else None
+        heard.append(Heard(utterance, text, log_probs, hypothesis, voice=voice))
     return CrossFitted(heard, dynamics=kept["dynamics"])
 
 
