@@ -19,7 +19,7 @@ from torch import Tensor
 from ctcasr.ctc._memory import fresh
 from ctcasr.ctc.backends import ForwardBackward
 from ctcasr.ctc.batch import CtcBatch, CtcOutput
-from ctcasr.ctc.transforms import has_tangent, is_transformed
+from ctcasr.ctc.transforms import applied, has_tangent, is_transformed
 
 NO_SECOND = (
     "ctc_loss: this backend has no second derivatives with respect to the logits; use "
@@ -44,11 +44,9 @@ def tied(logits: Tensor, output: CtcOutput, time_first: bool = False) -> Tensor:
     of torch's loss can: outer gradients [B] to the gradient of the logits.
     """
     assert output.grad is not None
-    anchor = _Anchor.apply(logits)  # type: ignore[no-untyped-call]
+    anchor = applied(_Anchor, logits)
     grad = output.grad.to(logits.dtype)
-    nll: Tensor = _Stored.apply(  # type: ignore[no-untyped-call]
-        logits, output.nll, grad, anchor, time_first
-    )
+    nll: Tensor = applied(_Stored, logits, output.nll, grad, anchor, time_first)
     return nll
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
@@ -23,6 +25,17 @@ def has_tangent(tensor: Tensor) -> bool:
     if forward_ad._current_level < 0:
         return False
     return forward_ad.unpack_dual(tensor).tangent is not None
+
+
+def applied(function: type[torch.autograd.Function], *inputs: Any) -> Any:
+    """`function.apply(*inputs)`, with no default left out.
+
+    Torch's own looks for defaults in every call, which takes as long as a short row.
+    """
+    if torch._C._are_functorch_transforms_active() or torch.compiler.is_compiling():
+        return function.apply(*inputs)  # type: ignore[no-untyped-call]
+    inputs = torch._functorch.utils.unwrap_dead_wrappers(inputs)
+    return super(torch.autograd.Function, function).apply(*inputs)  # type: ignore[misc]
 
 
 def plain(tensor: Tensor, name: str) -> Tensor:
