@@ -58,7 +58,8 @@ class Settings(RunSettings):
     )
     text: str = option(
         "english38",
-        "english38, english29, or pieces:N (SentencePiece with N units learnt from train)",
+        "english38, english29, pieces:N (N SentencePieces learnt from train), or words:N (words "
+        "that train says N times or more as symbols, the others by their characters)",
     )
     strict: bool = option(False, "refuse characters outside the alphabet instead of reporting them")
     digits: Digits = option("keep", "keep digits, or spell them as words")

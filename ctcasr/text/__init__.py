@@ -14,6 +14,7 @@ from ctcasr.text.pieces import Pieces
 from ctcasr.text.reference import Reference, TakenOut, plain_words, references
 from ctcasr.text.tokenizer import Tokenizer, UncoveredText, tokenizer_from_state
 from ctcasr.text.vocabulary import UnfitModel, fit_vocabulary, refuse_unfit
+from ctcasr.text.whole_words import WholeWords
 
 __all__ = [
     "Alphabet",
@@ -29,6 +30,7 @@ __all__ = [
     "Tokenizer",
     "UncoveredText",
     "UnfitModel",
+    "WholeWords",
     "Words",
     "find_marks",
     "fit_vocabulary",

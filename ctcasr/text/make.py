@@ -8,12 +8,13 @@ from typing import cast
 from ctcasr.text.alphabet import Alphabet
 from ctcasr.text.pieces import Pieces
 from ctcasr.text.tokenizer import Digits, Tokenizer
+from ctcasr.text.whole_words import WholeWords
 
 
 def make_tokenizer(
     name: str, texts: Iterable[str] = (), strict: bool = False, digits: str = "keep"
 ) -> Tokenizer:
-    """The tokenizer "english38", "english29" or "pieces:N", which is learnt from `texts`.
+    """The tokenizer "english38", "english29", "pieces:N" or "words:N"; those learn from `texts`.
 
     Raises:
         ValueError: for another name, a rule other than "keep" and "spell", or pieces that cannot
@@ -31,6 +32,9 @@ def make_tokenizer(
     kind, _, size = name.partition(":")
     if kind == "pieces" and size.isdecimal():
         return Pieces.train(texts, int(size), Alphabet.english38(strict, rule))
+    if kind == "words" and size.isdecimal():
+        return WholeWords.learn(texts, int(size), Alphabet.english38(strict, rule))
     raise ValueError(
-        f"text: expected english38, english29 or pieces:N (as pieces:200); got {name!r}"
+        "text: expected english38, english29, pieces:N (as pieces:200) or words:N (as words:20); "
+        f"got {name!r}"
     )

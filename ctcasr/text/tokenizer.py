@@ -90,12 +90,16 @@ def tokenizer_from_state(state: Mapping[str, Any]) -> Tokenizer:
     """
     from ctcasr.text.alphabet import Alphabet
     from ctcasr.text.pieces import Pieces
+    from ctcasr.text.whole_words import WholeWords
 
     kind = state.get("kind")
     if kind == "alphabet":
         return Alphabet.from_state(state)
     if kind == "pieces":
         return Pieces.from_state(state)
+    if kind == "words":
+        return WholeWords.from_state(state)
     raise ValueError(
-        f"tokenizer: expected kind 'alphabet' or 'pieces'; got {kind!r}; is it of a newer version?"
+        f"tokenizer: expected kind 'alphabet', 'pieces' or 'words'; got {kind!r}; is it of a newer "
+        "version?"
     )
