@@ -7,7 +7,7 @@ python recipes/enhance.py --train TRAIN.jsonl --noise NOISE.jsonl --valid SCENES
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,8 @@ from ctcasr.data import (
 )
 from ctcasr.data.mixture import Frames
 from ctcasr.data.provenance import fingerprint
-from ctcasr.enhance import Enhance, Listener
-from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance import Enhance, Eyes, Listener
+from ctcasr.enhance.model import EnhancerModel, build_enhancer
 from ctcasr.enhance.spec import EnhanceSpec, enhancer_to, read_enhancer
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.run_cli import run_cli, run_training
@@ -51,12 +51,9 @@ class Settings(RunSettings):
 
     train: str = option("", "manifest of clean speech, or of scenes (lines with target_filepath)")
     valid: str = option("", "scenes to score once, at the end (lines with target_filepath)")
-    noise: str = option(
-        "",
-        "manifests of noises with labels, with commas between; "
-        "the labels named by --unseen are left out",
-    )
+    noise: str = option("", "manifests of noises with labels but those that --unseen names")
     talkers: str = option("", "manifest of other talkers, to compete with the speech")
+    own: str = option("", "manifest of sentences, to compete with others of the same talker")
     rooms: str = option("", "manifest of room responses, in which half of the scenes are heard")
     unseen: str = option("", "labels of noises that are kept for the score, with commas between")
     dev: str = option(
@@ -67,9 +64,7 @@ class Settings(RunSettings):
     net: str = option("mask", "a preset, or a spec as a .toml file")
     batch_size: int = option(16, "scenes in a batch, all processes together")
     listener: str = option(
-        "",
-        "checkpoint of a recogniser whose CTC loss is learnt from too; "
-        "it must not judge the result",
+        "", "checkpoint of a recogniser whose CTC loss is learnt from too; it must not judge"
     )
     listening: float = option(
         1.0, "weight of the listener's loss (nats per token) against SI-SDR (dB)"
@@ -78,24 +73,27 @@ class Settings(RunSettings):
     lr: float = option(1e-3, "highest learning rate")
 
 
+Show = Callable[[EnhancerModel], Eyes]
+
+
 @dataclass(frozen=True)
 class Scenes:
-    """How the scenes of a run are made, and what the network sees of them."""
+    """How the scenes of a run are made."""
 
     settings: Settings
     spec: EnhanceSpec
     listener: Listener | None = None
-    frames: Frames | None = None
+    show: Show = Eyes.closed
 
-    def corpus(self, lines: Sequence[Utterance]) -> Corpus:
-        """Scenes as they lie, or mixed anew in each epoch."""
+    def corpus(self, lines: Sequence[Utterance], frames: Frames | None = None) -> Corpus:
+        """Scenes as they lie, or mixed anew in each epoch, with `frames` of their videos."""
         tokenizer = self.listener.tokenizer if self.listener else None
         rate_hz = self.spec.rate_hz
         if all("target_filepath" in line.extra for line in lines):
-            return SceneCorpus(lines, tokenizer, rate_hz, self.frames)
+            return SceneCorpus(lines, tokenizer, rate_hz, frames)
         kinds = interferers(self.settings)
         rooms = read_sounds(self.settings.rooms, rate_hz)
-        return MixtureCorpus(lines, tokenizer, rate_hz, kinds, rooms, frames=self.frames)
+        return MixtureCorpus(lines, tokenizer, rate_hz, kinds, rooms, frames=frames)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -104,12 +102,12 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def run(
-    s: Settings, frames: Frames | None = None, video: str = "fixed", recipe: str = "enhance"
+    s: Settings, show: Show = Eyes.closed, video: str = "fixed", recipe: str = "enhance"
 ) -> None:
-    """Train, select, score; with `frames` the network sees, in the way that `video` names."""
+    """Train, select, score; `show` tells what the network sees, in the way that `video` names."""
     spec = read_enhancer(s.net).with_video(video)
     listener = Listener(Recogniser.load_checkpoint(s.listener)) if s.listener else None
-    scenes = Scenes(s, spec, listener, frames)
+    scenes = Scenes(s, spec, listener, show)
     with World.joined(s.device) as world:
         parts, task = prepare(scenes, world)
         run_training(recipe, s, parts, world)
@@ -125,9 +123,10 @@ def prepare(scenes: Scenes, world: World) -> tuple[Parts, Enhance]:
     train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
     how: dict[str, Any] = {"batch_size": s.batch_size, "seed": s.seed, **world.share}
-    train_loader = Loader(scenes.corpus(train), **how)
-    dev_loader = Loader(scenes.corpus(dev), order="sorted", **how)
     model = build_enhancer(scenes.spec)
+    eyes = scenes.show(model)
+    train_loader = Loader(scenes.corpus(train, eyes.learning), **how)
+    dev_loader = Loader(scenes.corpus(dev, eyes.scoring), order="sorted", **how)
     task = Enhance(model, enhancer_to(scenes.spec), scenes.listener, s.listening)
     listener = fingerprint(s.listener) if s.listener else None
     notes = {"utterances": len(train), "listener": listener}
@@ -143,6 +142,8 @@ def interferers(s: Settings) -> list[Interferers]:
         kinds.append(Interferers.noises(noises))
     if s.talkers:
         kinds.append(Interferers.talkers(read_manifests(s.talkers)))
+    if s.own:
+        kinds.append(Interferers.own(read_manifests(s.own)))
     return kinds
 
 
@@ -158,7 +159,7 @@ def report(scenes: Scenes, task: Enhance) -> None:
         return
     load_compatible(task.network, Path(s.out) / "best.pt")
     lines = read_manifest(s.valid).utterances
-    corpus = SceneCorpus(lines, None, scenes.spec.rate_hz, scenes.frames)
+    corpus = SceneCorpus(lines, None, scenes.spec.rate_hz, scenes.show(task.network).scoring)
     loader = Loader(corpus, batch_size=s.batch_size, order="sorted")
     device = next(iter(task.parameters())).device
     task.listening = 0.0

@@ -3,7 +3,7 @@
 What is the video worth?
 
 python recipes/enhance_av.py --train TRAIN.jsonl --noise NOISE.jsonl --valid SCENES.jsonl \\
-    --video fixed --out runs/seen
+    --lips runs/lips/best.pt --video fixed --out runs/seen
 python recipes/enhance_av.py ... --video zeroed --out runs/unseen
 """
 
@@ -18,10 +18,13 @@ sys.path.append(str(Path(__file__).parent))
 
 import enhance
 
+from ctcasr.data.mixture import Frames
+from ctcasr.enhance import Eyes, SeenOnce, load_trunk
+from ctcasr.enhance.model import EnhancerModel
 from ctcasr.enhance.spec import read_enhancer
 from ctcasr.run_cli import run_cli
-from ctcasr.train import option, parse
-from ctcasr.video import VideoReader
+from ctcasr.train import option, parse, read_manifests
+from ctcasr.video import Spoilt, VideoReader
 
 FEW = 5  # videos that could not be used, named at the end
 
@@ -31,11 +34,20 @@ class Settings(enhance.Settings):
     """Train an audio-visual speech enhancer."""
 
     net: str = option(
-        "avse_lstm8", "avse_lstm8, avse_lstm12, avse_lstm8_causal, or a spec as a .toml file"
+        "av_mask",
+        "av_mask, av_mask_causal, avse_lstm8, avse_lstm12, ..., or a spec as a .toml file",
     )
     video: str = option(
         "fixed",
-        "fixed; as_published (every frame but the last is zero); zeroed (the network sees nothing)",
+        "fixed; as_published (every frame but the last is zero); zeroed (the network sees "
+        "nothing); shuffled (the lips of another utterance)",
+    )
+    lips: str = option("", "checkpoint of a lip reader (recipes/lips.py), whose trunk is taken")
+    frozen: bool = option(
+        False, "do not train the trunk: what it sees is computed once for each clip"
+    )
+    spoil: bool = option(
+        False, "while learning, some videos are missing, end early, stand still or are late"
     )
     cache: str = option("", "folder for decoded frames; empty: in --out")
     out: str = option("runs/enhance_av", "folder of the run")
@@ -51,13 +63,32 @@ class Settings(enhance.Settings):
 def main(argv: list[str] | None = None) -> None:
     """Train, select, score; then tell what was seen."""
     s = parse(Settings, argv, prog="enhance_av")
-    if not read_enhancer(s.net).sees:
+    spec = read_enhancer(s.net)
+    if not spec.sees:
         raise ValueError(
-            "net: expected a network that sees (avse_lstm8, avse_lstm12, ...); "
+            "net: expected a network that sees (av_mask, avse_lstm8, ...); "
             f"got {s.net!r}: use recipes/enhance.py"
         )
-    reader = VideoReader(s.cache or Path(s.out) / "frames", mode=s.video)
-    enhance.run(s, reader, s.video, recipe="enhance_av")
+    if s.frozen and not (s.lips or s.init):
+        raise ValueError(
+            "frozen: expected a trunk that has learnt to see, --lips of a lip reader or --init of "
+            "an enhancer; got neither"
+        )
+    reader = VideoReader(
+        s.cache or Path(s.out) / "frames",
+        mode=s.video,
+        pictures=spec.pictures,
+        others=read_manifests(s.train, s.dev) if s.video == "shuffled" else (),
+    )
+
+    def show(model: EnhancerModel) -> Eyes:
+        """What the network is shown, once its trunk is there."""
+        if s.lips:
+            load_trunk(model, s.lips)
+        frames: Frames = SeenOnce(reader, model) if s.frozen else reader
+        return Eyes(Spoilt(frames) if s.spoil else frames, frames)
+
+    enhance.run(s, show, s.video, recipe="enhance_av")
     kinds = [f"{kind} {count}" for kind, count in sorted(reader.counts.items())]
     print("video:", ", ".join(kinds) or "nothing was read")
     for name, reason in list(reader.reasons.items())[:FEW]:

@@ -14,7 +14,7 @@ from ctcasr.data import Manifest, read_manifest
 from ctcasr.doctor import frames, leaks, sound, texts, unlike, wording
 from ctcasr.doctor.finding import Finding, lines_of, plural
 from ctcasr.doctor.frames import Slack
-from ctcasr.doctor.listen import Sound, listen
+from ctcasr.doctor.listen import Sound, heard_hz, listen
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.text import Tokenizer
 
@@ -80,7 +80,7 @@ def examine(
     listener = _Listener(model, sample, workers, total, progress, fingerprints=other is not None)
     sounds = listener.listen(corpus)
     budgets = frames.frame_budgets(sounds, model, tokenizer)
-    findings = _findings(corpus, sounds, budgets, model.front.extract.rate_hz, tokenizer)
+    findings = _findings(corpus, sounds, budgets, model, tokenizer)
     if other is not None:
         other_sounds = listener.listen(other)
         findings.extend(leaks.between(sounds, other_sounds, texts.road(tokenizer)))
@@ -93,7 +93,7 @@ def examine(
         lines=len(corpus) + len(corpus.skipped),
         utterances=len(corpus),
         listened=sum(sound.signal is not None for sound in sounds),
-        seconds=usable_samples / model.front.extract.rate_hz,
+        seconds=usable_samples / model.rate_hz,
         speakers=len(speakers),
         frame_s=model.frame_s,
         slack=frames.distribution(budgets),
@@ -105,7 +105,7 @@ def _findings(
     corpus: Manifest,
     sounds: list[Sound],
     budgets: list[frames.FrameBudget],
-    rate_hz: int,
+    model: SpeechModel,
     tokenizer: Tokenizer,
 ) -> list[Finding]:
     """All findings within one manifest."""
@@ -114,11 +114,11 @@ def _findings(
         *sound.in_files(sounds),
         *texts.in_texts(corpus.utterances, tokenizer),
         *sound.in_durations(sounds),
-        *sound.in_formats(sounds, rate_hz),
+        *sound.in_formats(sounds, heard_hz(model)),
         *sound.in_signals(sounds),
         *sound.doubles(sounds, texts.road(tokenizer)),
         *frames.too_few_frames(budgets),
-        *frames.in_pace(budgets, tokenizer, rate_hz),
+        *frames.in_pace(budgets, tokenizer, model.rate_hz),
         *unlike.unlike_others(sounds),
         *wording.odd_wording(sounds, texts.road(tokenizer)),
     ]

@@ -19,6 +19,7 @@ SLUGS = frozenset(
         "missing-file",
         "empty-file",
         "unreadable-file",
+        "no-video",
         "not-finite",
         "duration-beyond-file",
         "duration-short-of-file",

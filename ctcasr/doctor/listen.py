@@ -21,8 +21,12 @@ from ctcasr.data.samples import CancelledChannels, NotFinite
 from ctcasr.doctor import speech
 from ctcasr.doctor.fingerprint import RATE_HZ, Fingerprint, fingerprint
 from ctcasr.doctor.speech import SpeechStats
+from ctcasr.front import FrontSpec
 from ctcasr.recognise.model import SpeechModel
+from ctcasr.recognise.reading import read_clip
 from ctcasr.seq import Seq
+from ctcasr.specs import LIPS, NetSpec
+from ctcasr.video import LipFront
 
 Samples = np.ndarray[Any, Any]
 
@@ -57,7 +61,7 @@ class Sound:
 
     utterance: Utterance
     info: AudioInfo | None = None
-    samples: int = 0  # of the utterance, at the network's rate
+    samples: int = 0  # of the utterance, at the network's rate; of a lip reader, frames of video
     signal: SignalStats | None = None
     trouble: str = ""  # slug of what is wrong with the file; empty: it can be used
     reason: str = ""
@@ -95,14 +99,14 @@ def listen(
 def _sound(utterance: Utterance, model: SpeechModel, whole: bool, fingerprints: bool) -> Sound:
     """The Sound of one utterance."""
     path = utterance.audio_filepath
-    rate_hz = model.front.extract.rate_hz
+    rate_hz = heard_hz(model)
     try:
         info = audio_info(path)
     except AudioError as error:
         return Sound(utterance, trouble=_file_trouble(path), reason=str(error))
     if not whole:
         trouble = _reaches_beyond(utterance, info)
-        samples = _samples_by_header(utterance, info, rate_hz)
+        samples = _samples_by_header(utterance, info, model.rate_hz)
         return Sound(utterance, info, samples, None, trouble.slug, trouble.reason)
     try:
         own = read_audio(utterance, info.rate_hz)
@@ -117,7 +121,18 @@ def _sound(utterance: Utterance, model: SpeechModel, whole: bool, fingerprints: 
     if fingerprints:
         low = resample(own, info.rate_hz, RATE_HZ, str(path))
         signal = replace(signal, fingerprint=fingerprint(low))
-    return Sound(utterance, info, resampled.shape[0], signal)
+    samples = resampled.shape[0]
+    if model.sees:
+        try:
+            samples = len(read_clip(NetSpec(FrontSpec(kind=LIPS)), utterance, model.rate_hz))
+        except AudioError as error:
+            return Sound(utterance, info, 0, signal, "no-video", str(error))
+    return Sound(utterance, info, samples, signal)
+
+
+def heard_hz(model: SpeechModel) -> int:
+    """The rate at which sound is listened to: the network's, where it hears."""
+    return speech.RATE_HZ if model.sees else model.rate_hz
 
 
 def _file_trouble(path: Path) -> str:
@@ -175,7 +190,7 @@ def _speech(
 ) -> SpeechStats | None:
     """What samples [N] sound like, at the rate that all are compared at."""
     samples = resampled
-    if model.front.extract.rate_hz != speech.RATE_HZ:
+    if heard_hz(model) != speech.RATE_HZ:
         samples = resample(own, info.rate_hz, speech.RATE_HZ, "")
     return speech.speech_stats(samples, own)
 
@@ -210,7 +225,12 @@ def _kept_power(utterance: Utterance, rms: float) -> float:
 
 @torch.no_grad()
 def _changing_features(samples: Tensor, model: SpeechModel) -> Samples | None:
-    """[F] bool: which features of samples [N] change over time; None where frames are too few."""
+    """[F] bool: which features of samples [N] change over time; None where frames are too few.
+
+    And None of a network that sees.
+    """
+    if isinstance(model.front, LipFront):
+        return None
     extract = model.front.extract
     features = extract(Seq.stack([samples], Fraction(extract.rate_hz)))
     inside = features.row(0)[_EDGE_FRAMES:-_EDGE_FRAMES]

@@ -48,6 +48,11 @@ _FILE_TROUBLES = (
         "convert the files again, or delete the lines",
     ),
     _FileTrouble(
+        "no-video",
+        "have no video that can be read, which a lip reader learns from",
+        "correct video_filepath, or delete the lines",
+    ),
+    _FileTrouble(
         "not-finite",
         "have samples that are NaN or infinite",
         "convert the files again; a division by a peak of 0 writes such samples",

@@ -1,15 +1,68 @@
-"""What a network sees, computed once for each clip: a step costs little more than hearing alone."""
+"""What a network sees: by a trunk that a lip reader has trained, once for each clip.
+
+A step then costs little more than hearing alone.
+"""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
+import torch
+from torch import Tensor, nn
+
+from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.enhance.model import EnhancerModel
 from ctcasr.seq import Seq
 from ctcasr.video import VideoReader
 from ctcasr.video.frames import RATE_HZ
+
+Frames = Callable[[Utterance, int], Tensor]  # [T, ...] of an utterance and its seed
+
+_LIP_READER = "recogniser"  # the kind of its checkpoints
+_ITS_TRUNK = "body.conv."  # names of its trunk's tensors begin with this
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """What a network is shown: while it learns, and where it is scored; None: nothing."""
+
+    learning: Frames | None = None
+    scoring: Frames | None = None
+
+    @staticmethod
+    def closed(model: EnhancerModel) -> Eyes:
+        """What a network that only hears is shown."""
+        return Eyes()
+
+
+def load_trunk(model: EnhancerModel, path: Path | str) -> None:
+    """Let an enhancer see with the trunk of a lip reader's checkpoint.
+
+    Raises:
+        CheckpointError: where it is no recogniser's.
+        ValueError: where the recogniser has another trunk, or none.
+    """
+    trunk = getattr(model, "trunk", None)
+    assert isinstance(trunk, nn.Module), "only networks that see have a trunk to load"
+    saved = checkpoint.load_kind(path, _LIP_READER)["network"]
+    tensors = {}
+    for name, tensor in saved.items():
+        if name.startswith(_ITS_TRUNK):
+            tensors[name.removeprefix(_ITS_TRUNK)] = tensor
+    own = {name: tuple(tensor.shape) for name, tensor in trunk.state_dict().items()}
+    theirs = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if own != theirs:
+        different = sorted(set(own.items()) ^ set(theirs.items()))
+        name, shape = different[0]
+        raise ValueError(
+            f"{path}: expected the checkpoint of a lip reader with the trunk of this network; "
+            f"{len(different)} tensors differ, the first is {name} {list(shape)}: train one by "
+            "recipes/lips.py with the same lips.* of its spec"
+        )
+    trunk.load_state_dict(tensors)
 
 
 class SeenOnce:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 import soundfile
 
 from ctcasr.batch import Utterance
+from ctcasr.data import read_manifest
 from ctcasr.doctor.listen import Sound, flat_share, listen
-from ctcasr.recognise.model import SpeechModel
+from ctcasr.recognise.model import SpeechModel, build
+from ctcasr.recognise.spec import read_spec
 
 Make = Callable[..., Any]
 
@@ -76,3 +79,15 @@ def test_flat_tops_are_runs_at_the_peak_on_one_side() -> None:
     assert flat_share(np.clip(3 * sine, -1, 1), 1.0) > 0.7
     assert flat_share(np.array([1.0, -1.0] * 50), 1.0) == 0.0
     assert flat_share(0.01 * np.ones(9), 0.01) == 0.0  # too quiet to tell
+
+
+def test_a_lip_reader_counts_frames_of_video_and_misses_absent_ones(data_root: Path) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed (the extra `video`)")
+    lips = build(read_spec("lips hidden=8 layers=1"), 38)
+    (line,) = read_manifest(data_root / "grid_s1" / "valid.jsonl").utterances[:1]
+    blind = replace(line, video_filepath=None)
+    seen, unseen = listen([line, blind], lips, {0, 1}, 1)
+    assert seen.samples == 75 and not seen.trouble and seen.signal is not None
+    assert unseen.trouble == "no-video" and "video" in unseen.reason
+    (by_header,) = listen([line], lips, set(), 1)
+    assert by_header.samples == 75

@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from ctcasr import checkpoint
 from ctcasr.enhance.enhancer import Enhancer
 
 RATE = 16000
@@ -130,3 +132,47 @@ def test_a_dev_manifest_and_several_manifests_of_noise(folder: Path) -> None:
     lines = enhance.read_manifest(folder / "train.jsonl").utterances
     corpus = enhance.Scenes(settings, enhance.read_enhancer("mask_tiny")).corpus(lines)
     assert [sorted(kind.classes) for kind in corpus.interferers] == [["noise0", "other0"]]
+
+
+def test_the_own_voice_competes_with_another_sentence_only(folder: Path) -> None:
+    import enhance
+
+    lines = []
+    for line in (folder / "train.jsonl").read_text().splitlines():
+        lines.append(json.dumps({**json.loads(line), "speaker": "s1"}))
+    (folder / "own.jsonl").write_text("\n".join(lines) + "\n")
+    settings = enhance.Settings(train=str(folder / "own.jsonl"), own=str(folder / "own.jsonl"))
+    utterances = enhance.read_manifests(settings.train)
+    corpus = enhance.Scenes(settings, enhance.read_enhancer("mask_tiny")).corpus(utterances)
+    for index in range(len(utterances)):
+        item = corpus[index]
+        interferer = item.samples - item.clean
+        likeness = np.corrcoef(interferer.numpy(), item.clean.numpy())[0, 1]
+        assert abs(likeness) < 0.9, "an utterance is heard beside itself"
+
+
+def test_a_mask_that_sees_takes_the_trunk_of_a_lip_reader(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import enhance_av
+
+    from ctcasr.recognise.model import build
+    from ctcasr.recognise.recogniser import Recogniser
+    from ctcasr.recognise.spec import read_spec, spec_to
+    from ctcasr.text import Alphabet
+
+    spec = read_spec("lips layers=1 hidden=8")
+    alphabet = Alphabet.english38()
+    lip_reader = build(spec, alphabet.size)
+    checkpoint.save(folder / "lips.pt", Recogniser.payload(lip_reader, spec_to(spec), alphabet, {}))
+    how = flags(folder, "av_mask av_mask.mask.hidden=32", "--lips", str(folder / "lips.pt"))
+    enhance_av.main([*how, "--frozen", "--spoil"])
+    enhancer = Enhancer.load(folder / "run" / "best.pt")
+    for name, tensor in lip_reader.body.conv.state_dict().items():
+        assert torch.equal(enhancer.model.trunk.state_dict()[name], tensor), name
+    assert "absent" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="a trunk that has learnt to see"):
+        enhance_av.main([*flags(folder, "av_mask"), "--frozen", "--out", str(folder / "other")])
+    other = ["--lips", str(folder / "lips.pt"), "--out", str(folder / "other")]
+    with pytest.raises(ValueError, match="the trunk of this network"):
+        enhance_av.main([*flags(folder, "av_mask av_mask.lips.features=64"), *other])
