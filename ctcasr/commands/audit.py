@@ -11,6 +11,7 @@ from ctcasr.audit import Audit, Training, audit_by_checkpoint, audit_by_training
 from ctcasr.audit.result import AUDIT, CLEAN, FIXED
 from ctcasr.commands.out_folder import prepare_out
 from ctcasr.commands.progress import progress_bar
+from ctcasr.commands.text_flags import add_text_flags
 from ctcasr.records import EpochRecord, Record
 from ctcasr.show.audit_page import NAME, write_audit_page
 from ctcasr.show.audit_table import audit_table
@@ -42,15 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--net", default="default", metavar="SPEC", help="preset or .toml that is trained"
     )
-    parser.add_argument(
-        "--text", default="english38", help="english38, english29 or pieces:N (default: english38)"
-    )
-    parser.add_argument(
-        "--digits",
-        default="keep",
-        choices=("keep", "spell"),
-        help="keep digits, or spell them as words (default: keep)",
-    )
+    add_text_flags(parser)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: auto)")
     parser.add_argument(

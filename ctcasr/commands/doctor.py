@@ -13,6 +13,7 @@ from ctcasr.audit import Audit, Training, audit_by_training
 from ctcasr.commands.audit import WRITTEN
 from ctcasr.commands.out_folder import prepare_out
 from ctcasr.commands.progress import progress_bar
+from ctcasr.commands.text_flags import add_text_flags
 from ctcasr.data import read_manifest
 from ctcasr.doctor.examination import Examination, examine
 from ctcasr.recognise.model import SpeechModel, build
@@ -51,15 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     net.add_argument(
         "--checkpoint", metavar="C", help="a checkpoint, whose network and alphabet are taken"
     )
-    assumed.add_argument(
-        "--text", default="english38", help="english38, english29 or pieces:N (default: english38)"
-    )
-    assumed.add_argument(
-        "--digits",
-        default="keep",
-        choices=("keep", "spell"),
-        help="keep digits, or spell them as words, as training will (default: keep)",
-    )
+    add_text_flags(assumed)
     reading = parser.add_argument_group("how much is heard")
     how_much = reading.add_mutually_exclusive_group()
     how_much.add_argument(
