@@ -27,6 +27,7 @@ CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     text_causes.dominant_text,
     text_causes.contradictory,
     text_causes.swapped,
+    text_causes.unpaired,
     data_causes.some_at_another_rate,
     # what the loss is told
     model_causes.input_lengths_wrong,
@@ -59,4 +60,5 @@ CAUSES: tuple[Callable[[RunHistory], Cause | None], ...] = (
     course_causes.shuffled_transcripts,
     course_causes.model_too_large,
     course_causes.over_peaky,
+    course_causes.blank_preferred,
 )

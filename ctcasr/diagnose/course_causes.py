@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ctcasr.diagnose.cause import LIKELY, PAIR, Cause
+from ctcasr.diagnose.cause import LIKELY, PAIR, STRONG, Cause
 from ctcasr.diagnose.history import RunHistory
+from ctcasr.diagnose.text_causes import belongs_together
 
 _CHECKS = 3  # the last ones, that must agree
 _MANY_CHECKS = 10  # from which on a run that nobody planned was no short trial
@@ -27,11 +28,15 @@ _KNOWN_CER = 0.15
 _UNDERSTOOD = 0.9  # of the deaf model's loss
 _DELETED = 0.1  # share of the characters
 _PENALTIES = (2, 5)  # nats off the blank that evidence tries
+_LOSS_PENALTIES = (2, 5, 8)
+_MANY_PEAKY = 4  # checks
+_ADDS_MUCH = 1.5  # times the loss that training has
+_CLOSED = 0.8  # of the difference
 
 
 def shuffled_transcripts(history: RunHistory) -> Cause | None:
     """The texts belong to other recordings: learnt are their habits, or training texts by heart."""
-    if not _stays_deaf(history):
+    if not _stays_deaf(history) or belongs_together(history):
         return None
     losses = history.losses
     lowest_now = min(losses[-_CHECKS:])
@@ -137,24 +142,83 @@ def over_peaky(history: RunHistory) -> Cause | None:
     """Much is understood, but the blank wins frames that belong to symbols."""
     if history.release is None and history.leaving is None:
         return None
-    cer = history.evidence("dev", "cer")
-    deleted = history.evidence("dev", "deletions")
-    inserted = history.evidence("dev", "insertions")
-    trials = []
-    for nats in _PENALTIES:
-        trials.append((history.evidence("dev", f"cer_blank_minus_{nats}"), nats))
-    penalised_cer, nats = min(trials)
-    deletes_most = deleted > _DELETED and deleted > 0.6 * cer and deleted > 5 * inserted
-    penalty_helps = penalised_cer < 0.75 * cer
-    excess = history.report("blank_excess")
-    if not (history.over_deaf() < _UNDERSTOOD and deletes_most and penalty_helps and excess > 0.01):
+    # While the plateau is left, everything is deleted first: once is nothing.
+    much = all(_deletes_much(history, check) for check in (-2, -1))
+    always = all(_deletes_always(history, check) for check in range(-_MANY_PEAKY, 0))
+    if not (much or always) or not history.over_deaf() < _UNDERSTOOD:
         return None
+    cer = history.evidence("dev", "cer")
+    penalised_cer, nats = _penalised(history)
     return Cause(
         "over-peaky",
-        f"{deleted:.0%} of the characters are deleted and {inserted:.0%} inserted; with the blank "
-        f"{nats} nats lower, CER falls from {cer:.0%} to {penalised_cer:.0%} (the blank has "
-        f"{excess:+.1%} more of the frames than the targets ask for).",
-        "A blank penalty at decoding; label priors in training; a shorter stride.",
+        f"{history.evidence('dev', 'deletions'):.0%} of the characters are deleted and "
+        f"{history.evidence('dev', 'insertions'):.0%} inserted; with the blank {nats} nats lower, "
+        f"CER falls from {cer:.0%} to {penalised_cer:.0%} (the blank has "
+        f"{history.report('blank_excess'):+.1%} more of the frames than the targets ask for).",
+        "A blank penalty at decoding; label priors in training; a shorter stride; nothing that "
+        "evaluation adds to the blank.",
         history.step,
         LIKELY,
     )
+
+
+def _penalised(history: RunHistory, check: int = -1) -> tuple[float, int]:
+    """The lowest CER with a lower blank, and by how many nats."""
+    trials = []
+    for nats in _PENALTIES:
+        cer = history.evidence("dev", f"cer_blank_minus_{nats}", check=check)
+        trials.append((cer, nats))
+    return min(trials)
+
+
+def _deletes_much(history: RunHistory, check: int) -> bool:
+    """Whether most errors of a check are deletions, and a lower blank mends a quarter of them."""
+    cer = history.evidence("dev", "cer", check=check)
+    deleted = history.evidence("dev", "deletions", check=check)
+    inserted = history.evidence("dev", "insertions", check=check)
+    deletes_most = deleted > _DELETED and deleted > 0.6 * cer and deleted > 5 * inserted
+    penalty_helps = _penalised(history, check)[0] < 0.75 * cer
+    return deletes_most and penalty_helps and history.report("blank_excess", check) > 0.01
+
+
+def _deletes_always(history: RunHistory, check: int) -> bool:
+    """Whether a check deletes more than it inserts, with the blank above what targets ask for."""
+    cer = history.evidence("dev", "cer", check=check)
+    deleted = history.evidence("dev", "deletions", check=check)
+    inserted = history.evidence("dev", "insertions", check=check)
+    penalty_helps = _penalised(history, check)[0] < 0.92 * cer
+    excess = history.report("blank_excess", check)
+    return deleted > 3 * inserted and penalty_helps and excess > 0.005
+
+
+def blank_preferred(history: RunHistory) -> Cause | None:
+    """Evaluation adds to the blank: with a lower one it has the loss that training has."""
+    shares = [_gap_closed(history, check) for check in (-2, -1)]
+    if not min(shares) > _CLOSED:
+        return None
+    return Cause(
+        "over-peaky",
+        f"On the same training utterances the loss is {history.evidence('train', 'nll_few'):.1f} "
+        "nats in evaluation and "
+        f"{history.evidence('train', 'nll_batch_statistics'):.1f} as in training; with a lower "
+        f"blank alone evaluation comes back by {shares[-1]:.0%} of the difference: something "
+        "prefers the blank there.",
+        "Look for a bonus, a prior or a bias that evaluation adds to the blank.",
+        history.step,
+        STRONG + 0.05,
+    )
+
+
+def _gap_closed(history: RunHistory, check: int) -> float:
+    """How much of the loss that evaluation adds goes with a lower blank; 0 where it adds little."""
+    in_evaluation = history.evidence("train", "nll_few", check=check)
+    as_in_training = history.evidence("train", "nll_batch_statistics", check=check)
+    if not in_evaluation > _ADDS_MUCH * as_in_training:
+        return 0.0
+    losses = []
+    for nats in _LOSS_PENALTIES:
+        losses.append(history.evidence("train", f"nll_few_blank_minus_{nats}", check=check))
+    lowest = min(losses)
+    if math.isnan(lowest):
+        return 0.0
+    return (in_evaluation - lowest) / (in_evaluation - as_in_training)

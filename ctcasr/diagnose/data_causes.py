@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from statistics import median
 
 from ctcasr.diagnose.cause import FACT, LIKELY, Cause
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.share import NOTHING, Share, largest_share, share_of
-from ctcasr.records import EventRecord, Reason, as_number
+from ctcasr.records import EventRecord, Reason
 
 # Shares of utterances from which on a defect hurts:
 _MOST = 0.5
@@ -23,20 +22,22 @@ _LOWEST_VOICE_HZ = 60
 _HIGHEST_VOICE_HZ = 300
 _HIGH_VOICE_HZ = 250  # too high together with more symbols a second than people speak:
 _HURRIED = 22
-_PITCH_RATIO = 1.8  # between training and dev part: one of them is read at another rate
-_PACE_RATIO = 1.5  # of symbols a second, then
-_LEAST_PACE_RATIO = 1.3  # where nothing is understood
-_OCTAVES_APART = 0.6  # in pitch and in pace, both in one direction,
-_UNLIKE_ROWS = 5  # of so many rows at least,
-_UNLIKE_SHARE = 0.27  # and of such a share: healthy corpora have up to 0.23, half of one 0.28 on
-_UNLIKE_HEARD = 24  # of so many at least: of the first few, who speaks decides
-_TIMES_AGAINST = 5  # more than those that differ in opposite directions
+_BOTH_RATIOS = 2.8  # of pitch and of symbols a second, multiplied: 4 where one part is read twice
+_LEAST_RATIO = 1.5  # too fast; of each at least,
+_LEAST_RATIO_WAITING = 1.3  # where nothing is understood
+_UNLIKE_OCTAVES = 0.3  # shared by pitch and duration: six corpora have 0.2 or less, half of one at
+_UNLIKE_ERRORS = 2.9  # twice or half the rate 0.4 and more
+_SAME_MEASURE = 0.35  # octaves of pitch for one of duration; recordings that are cut short have 0.2
+_UNLIKE_HEARD = 24  # recordings with a voice: of the first few, who speaks decides
 _HEARD_ROWS = 8  # with a voice, without which parts are not compared
+_LOW_VOICE_HZ = 85  # too low together with fewer symbols a second than people speak:
+_DRAWLED = 8
 _LISTENED = 16  # recordings, in which there is a voice if there are voices
 _LEVELS_APART_DB = 15.0  # medians of training and dev part
 _KNOWN = 0.7  # of the dev part's loss, that training utterances have
 _TONE = 0.02  # spread of the pitch: what is steadier is a hum and no voice
-_NO_PITCH = 2.0  # what jumps about more than that is noise
+_NO_PITCH = 2.0  # spread of what is no pitch but noise
+_JUMPS = 0.22  # octaves from frame to frame: voices glide by 0.13 at most, noise jumps by 0.3
 
 _FLOOR_CURE = "Take the logarithm above a floor, and look for NaN in the samples."
 _ALPHABET_CURE = "Use the texts' own case and characters in the alphabet"
@@ -186,46 +187,29 @@ def outside_alphabet(history: RunHistory) -> Cause | None:
 
 
 def some_at_another_rate(history: RunHistory) -> Cause | None:
-    """Some training recordings are faster and higher, or slower and lower, than the dev part."""
-    train = _voices(history, "train")
-    dev = _voices(history, "dev")
-    if len(dev) < _HEARD_ROWS or len(train) < _UNLIKE_HEARD:
-        return None
-    pitch = median(voice[0] for voice in dev)
-    pace = median(voice[1] for voice in dev)
-    together = 0
-    against = 0  # higher and slower: other people, and chance, are as often this as that
-    for row_pitch, row_pace in train:
-        higher = row_pitch - pitch
-        faster = row_pace - pace
-        if min(abs(higher), abs(faster)) > _OCTAVES_APART:
-            together += higher * faster > 0
-            against += higher * faster < 0
-    share = Share(together, len(train))
-    by_chance = together < _TIMES_AGAINST * against
-    if share.count < _UNLIKE_ROWS or share.value < _UNLIKE_SHARE or by_chance:
+    """Some training recordings are read at another rate: shorter and higher, or longer and lower.
+
+    Unlike another share of men or a hurried speaker, that moves pitch and duration together.
+    """
+    rows = history.evidence("train", "rate_rows")
+    octaves = history.evidence("train", "rate_octaves")
+    errors = history.evidence("train", "rate_errors")
+    same_measure = history.evidence("train", "rate_measure") > _SAME_MEASURE
+    enough = rows >= _UNLIKE_HEARD and errors > _UNLIKE_ERRORS
+    if not (enough and octaves > _UNLIKE_OCTAVES and same_measure) or not has_voice(
+        history, "train"
+    ):
         return None
     return Cause(
         "wrong-sample-rate",
-        f"Of the training recordings listened to, {share} are both higher in pitch and faster (or "
-        f"lower and slower) than those of the dev part, whose medians are {100 * 2**pitch:.0f} Hz "
-        f"and {2**pace:.0f} symbols per second of sound.",
+        f"Among the {rows:.0f} training recordings listened to, those of higher pitch are shorter "
+        f"in the same measure: pitch and duration share {octaves:.2f} octaves ({errors:.0f} "
+        "standard errors from none), which people's voices do not.",
         "Compare the rate in the files' headers with the rate at which they were recorded, file by "
         "file.",
         history.step,
         FACT - 0.01,
     )
-
-
-def _voices(history: RunHistory, part: str) -> set[tuple[float, float]]:
-    """Octaves over 100 Hz, and the logarithm of the pace, of each row with a voice, once each."""
-    pitches_hz = history.raw(part, "row_pitches_hz") or ()
-    paces = history.raw(part, "row_paces") or ()
-    voices = set()
-    for pitch_hz, pace in zip(pitches_hz, paces, strict=False):
-        if as_number(pitch_hz) > 0 and as_number(pace) > 0:
-            voices.add((math.log2(as_number(pitch_hz) / 100), math.log2(as_number(pace))))
-    return voices
 
 
 def wrong_sample_rate(history: RunHistory) -> Cause | None:
@@ -234,6 +218,7 @@ def wrong_sample_rate(history: RunHistory) -> Cause | None:
     facts = []
     for part in ("train", "dev"):
         facts.extend(_impossible_voice(history, part))
+    both = len(facts) > 1
     if not facts:
         facts.extend(_speeds_differ(history, waiting))
     if not facts:
@@ -245,7 +230,7 @@ def wrong_sample_rate(history: RunHistory) -> Cause | None:
         "Compare the rate in the files' headers with the rate at which they were recorded, and "
         "listen to one.",
         history.step,
-        FACT - 0.01 if waiting and len(facts) > 1 else LIKELY,
+        FACT - 0.01 if both else LIKELY,
     )
 
 
@@ -274,10 +259,13 @@ def _impossible_voice(history: RunHistory, part: str) -> list[str]:
     """What is said where a part's voices are none that people have."""
     pitch_hz = history.evidence(part, "pitch_hz")
     symbols_per_s = _symbols_per_s(history, part)
-    if history.evidence(part, "pitch_spread") < _TONE:
+    if not has_voice(history, part):
         return []
+    too_high = pitch_hz > _HIGHEST_VOICE_HZ
+    too_low = pitch_hz < _LOWEST_VOICE_HZ
     high_and_hurried = pitch_hz > _HIGH_VOICE_HZ and symbols_per_s > _HURRIED
-    if not (pitch_hz > _HIGHEST_VOICE_HZ or pitch_hz < _LOWEST_VOICE_HZ or high_and_hurried):
+    low_and_drawled = pitch_hz < _LOW_VOICE_HZ and symbols_per_s < _DRAWLED
+    if not (too_high or too_low or high_and_hurried or low_and_drawled):
         return []
     return [
         f"the median pitch of the {part} part is {pitch_hz:.0f} Hz (grown-up voices have 60 to "
@@ -294,10 +282,11 @@ def _speeds_differ(history: RunHistory, waiting: bool) -> list[str]:
     dev_hz = history.evidence("dev", "pitch_hz")
     pitch_ratio = train_hz / max(dev_hz, 1.0)
     pace_ratio = _symbols_per_s(history, "train") / max(_symbols_per_s(history, "dev"), 1e-3)
-    least_pace = _LEAST_PACE_RATIO if waiting else _PACE_RATIO
-    faster = pitch_ratio > _PITCH_RATIO and pace_ratio > least_pace
-    slower = pitch_ratio < 1 / _PITCH_RATIO and pace_ratio < 1 / least_pace
-    few = len(history.raw("train", "row_pitches_hz") or [0] * _HEARD_ROWS) < _HEARD_ROWS
+    least = _LEAST_RATIO_WAITING if waiting else _LEAST_RATIO
+    faster = min(pitch_ratio, pace_ratio) > least and pitch_ratio * pace_ratio > _BOTH_RATIOS
+    slower = max(pitch_ratio, pace_ratio) < 1 / least
+    slower = slower and pitch_ratio * pace_ratio < 1 / _BOTH_RATIOS
+    few = history.evidence("train", "voices") < _HEARD_ROWS
     if few or not (faster or slower):
         return []
     return [
@@ -314,18 +303,22 @@ def _symbols_per_s(history: RunHistory, part: str) -> float:
     return history.evidence(part, "labels") / active_s
 
 
+def has_voice(history: RunHistory, part: str) -> bool:
+    """Whether what was listened to in a part may be voices: not noise, nor a steady tone."""
+    pitch_hz = history.evidence(part, "pitch_hz")
+    spread = history.evidence(part, "pitch_spread")
+    jumps = history.evidence(part, "pitch_jumps")
+    return not (math.isnan(pitch_hz) or spread < _TONE or spread > _NO_PITCH or jumps > _JUMPS)
+
+
 def no_voice(history: RunHistory) -> Cause | None:
     """Noise or a hum, but nobody's voice, in every recording that was listened to."""
-    if history.learnt or len(history.checks) < 2:
-        return None
-    if not history.evidence("dev", "rows") >= _LISTENED or history.raw("dev", "pitch_hz") is None:
+    if history.learnt or not history.evidence("dev", "rows") >= _LISTENED:
         return None
     for part in ("train", "dev"):
-        unvoiced = math.isnan(history.evidence(part, "pitch_hz"))
-        spread = history.evidence(part, "pitch_spread")
-        tone = spread < _TONE or spread > _NO_PITCH
         silent = history.evidence(part, "silent") >= _SILENT
-        if not (unvoiced or tone) or silent:
+        unheard = history.raw(part, "pitch_hz") is None
+        if has_voice(history, part) or silent or unheard:
             return None
     return Cause(
         "audio-without-voice",

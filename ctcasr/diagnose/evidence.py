@@ -16,6 +16,7 @@ from torch import nn
 from ctcasr.batch import Batch, Utterance
 from ctcasr.diagnose.facts import CorpusFacts
 from ctcasr.diagnose.outputs import best_class_counts, output_stats
+from ctcasr.diagnose.pairing import PairingTally, against_dev
 from ctcasr.diagnose.probe import (
     Activations,
     batch_statistics,
@@ -24,7 +25,14 @@ from ctcasr.diagnose.probe import (
     parameter_stats,
     weights_size,
 )
-from ctcasr.diagnose.scores import Read, mean_nll, penalised_cers, score_stats
+from ctcasr.diagnose.scores import (
+    Read,
+    mean_nll,
+    penalised_cers,
+    penalised_nlls,
+    score_stats,
+    unsaid_class,
+)
 from ctcasr.diagnose.targets import TargetStats, target_stats
 from ctcasr.diagnose.voice import VoiceTally
 from ctcasr.diagnose.yardstick import DeafYardstick
@@ -34,7 +42,7 @@ from ctcasr.text import Tokenizer
 _DEV_ROWS = 64  # of the dev part that are looked at: their logits are there anyway
 _TRAIN_ROWS = 8  # of training: each costs two forward passes
 _LEAST_TRAIN_ROWS = 4
-_VOICES = 16  # rows of training that are listened to at a check
+_FEWEST_HEARD = 64  # recordings that are listened to, even where the first epoch is past
 _TRAINED_A_ROW = 40  # utterances trained on for one looked at: looking costs less than 3 %
 _REASON = 160  # characters of an error that are told
 
@@ -78,9 +86,10 @@ class Evidence:
         self.blank_penalty = blank_penalty
         self.read = read
         self.deaf = DeafYardstick(tokenizer.size, tokenizer.blank)
-        # Facts and voices add up from check to check:
+        # Facts, voices and pairs add up from batch to batch:
         self.corpus = {"train": CorpusFacts(), "dev": CorpusFacts()}
         self.voices = {"train": VoiceTally(), "dev": VoiceTally()}
+        self.pairing = {"train": PairingTally(), "dev": PairingTally()}
         self.unmeasured: dict[str, str] = {}  # what could not be looked at, and why
         self._before: dict[str, str] = {}  # fingerprints of the parameters at the last check
         self._first_size = 0.0  # length of the weights before the first step
@@ -89,6 +98,7 @@ class Evidence:
         self._trained_on = 0  # utterances since the last check
         self._dev: list[_DevBatch] = []
         self._dev_seen: set[str] = set()  # whose voices are known
+        self._unsaid_class = -1  # a class that is written though no label holds it
 
     @contextmanager
     def looking_at(self, what: str) -> Iterator[None]:
@@ -112,6 +122,9 @@ class Evidence:
             self._trained_on += len(batch)
             self.deaf.remember(batch, lengths)
             self._count("train", batch, lengths)
+        heard = self.voices["train"].rows.entries
+        if not self.corpus["train"].complete or len(heard) < _FEWEST_HEARD:
+            self._listen("train", batch)
 
     @torch.no_grad()
     def dev_batch(self, batch: Batch, logits: Seq, hypotheses: Sequence[str]) -> None:
@@ -125,6 +138,15 @@ class Evidence:
         """Count facts of a batch, once for each utterance."""
         frames_of = getattr(self.network, "frames", None)
         self.corpus[part].add(batch, lengths, frames_of, self.tokenizer)
+
+    def _listen(self, part: str, batch: Batch) -> None:
+        """Remember what some recordings of a batch sound like, and what is said to be in them."""
+        if batch.audio.data.dim() != 2:  # pictures of lips have no voice
+            return
+        with self.looking_at("the voices"):
+            self.voices[part].add(batch.audio, batch.target_lengths)
+        with self.looking_at("what belongs together"):
+            self.pairing[part].add(batch)
 
     def facts(self) -> dict[str, Any]:
         """Counts of defects so far, `train` and `dev`, for an event that ends training."""
@@ -177,11 +199,12 @@ class Evidence:
             targets.merge(target_stats(dev.batch, self.tokenizer))
             if not self._dev_seen.issuperset(dev.batch.ids):
                 self._dev_seen.update(dev.batch.ids)
-                self.voices["dev"].add(dev.batch.audio, dev.batch.target_lengths)
+                self._listen("dev", dev.batch)
         return {
             **weighted_means(parts),
             **self._best_class(),
             **asdict(self.voices["dev"].stats()),
+            **asdict(self.pairing["dev"].stats()),
             **targets.as_json(),
         }
 
@@ -189,6 +212,7 @@ class Evidence:
         """The class that is likeliest most often, in the dev part: its share of frames, of labels.
 
         `best_class` is its index; `best_class_frames` and `best_class_labels` are the shares.
+        `unsaid_class` is the likeliest of those that no label is, but for the blank.
         """
         frames = torch.zeros(self.tokenizer.size, dtype=torch.int64)
         labels = torch.zeros(self.tokenizer.size, dtype=torch.int64)
@@ -197,7 +221,9 @@ class Evidence:
             targets = dev.batch.targets.cpu().clamp(0, self.tokenizer.size - 1)
             labels += targets.bincount(minlength=self.tokenizer.size)
         best_class = int(frames.argmax())
+        self._unsaid_class = unsaid_class(frames, labels, self.tokenizer.blank)
         return {
+            "unsaid_class": self._unsaid_class,
             "best_class": best_class,
             "best_class_frames": float(frames[best_class] / frames.sum().clamp_min(1)),
             "best_class_labels": float(labels[best_class] / labels.sum().clamp_min(1)),
@@ -229,13 +255,19 @@ class Evidence:
             features = feature_stats(self.network, few)
             if features is not None:
                 part |= asdict(features)
-        with self.looking_at("the voices"):
-            more = last_batch.rows(range(min(len(last_batch), _VOICES)))
-            self.voices["train"].add(more.audio, more.target_lengths)
-            part |= asdict(self.voices["train"].stats())
+        part |= asdict(self.voices["train"].stats())
+        with self.looking_at("what belongs together"):
+            part |= self._pairing()
         with self.looking_at("the targets"):
             part |= target_stats(batch, self.tokenizer).as_json()
         return part
+
+    def _pairing(self) -> PartEvidence:
+        """Whether training texts go with their recordings, by themselves and beside dev's."""
+        train = self.pairing["train"]
+        dev = self.pairing["dev"]
+        beside_dev = against_dev(train.rows.entries, dev.rows.entries)
+        return asdict(train.stats()) | asdict(beside_dev)
 
     def _in_evaluation(self, batch: Batch, few: Batch) -> PartEvidence:
         """Scores of training rows, and the loss of the first few of them."""
@@ -243,11 +275,15 @@ class Evidence:
             logits = self.network(batch.audio)
         hypotheses = self.read(logits, self.blank_penalty())
         few_logits = logits.rows(range(len(few)))
-        return {
+        scores = {
             **self._scores(batch, logits, hypotheses),
             "dead": activations.dead_shares(logits.lengths),
             "nll_few": mean_nll(few, few_logits, self.tokenizer.blank),
+            **penalised_nlls(few, few_logits, self.tokenizer.blank),
         }
+        if self._unsaid_class >= 0:
+            scores["nll_few_unsaid_blank"] = mean_nll(few, few_logits, self._unsaid_class)
+        return scores
 
     def _by_batch_statistics(self, few: Batch) -> PartEvidence:
         """The loss of the same few rows, normalised as in training."""
@@ -270,8 +306,8 @@ class Evidence:
     def state_dict(self) -> dict[str, Any]:
         """All that the next checks need to say what they would have said without a stop.
 
-        Plain data and tensors: `deaf`, `corpus`, `voices`, `dev_seen`, `unmeasured`, `before`,
-        `first_size`, `trained_on`, `last_size` and `last_batch`.
+        Plain data and tensors: `deaf`, `corpus`, `voices`, `pairing`, `dev_seen`, `unmeasured`,
+        `before`, `first_size`, `trained_on`, `last_size` and `last_batch`.
         """
         last_batch = None
         if self._last_batch is not None:
@@ -283,6 +319,7 @@ class Evidence:
             "deaf": self.deaf.state_dict(),
             "corpus": corpus,
             "voices": voices,
+            "pairing": {part: tally.state_dict() for part, tally in self.pairing.items()},
             "dev_seen": sorted(self._dev_seen),
             "unmeasured": dict(self.unmeasured),
             "before": self._before,
@@ -299,6 +336,8 @@ class Evidence:
         for part in ("train", "dev"):
             self.corpus[part] = CorpusFacts.from_state(state["corpus"][part], device)
             self.voices[part] = VoiceTally.from_state(state["voices"][part])
+            pairing = state.get("pairing", {})  # absent in an older file
+            self.pairing[part] = PairingTally.from_state(pairing.get(part, {}))
         self._dev_seen = set(state["dev_seen"])
         self.unmeasured = dict(state["unmeasured"])
         self._before = dict(state["before"])

@@ -143,6 +143,18 @@ class RunHistory:
         known = [value for value in values if not math.isnan(value)]
         return sum(known) if known else math.nan
 
+    @cached_property
+    def path(self) -> float:
+        """How far the weights have gone, in lengths of their own: the steps' lengths added up."""
+        length = 0.0
+        last_step = 0
+        for record in self.steps:
+            ratio = step_number(record, "update_ratio")
+            if math.isfinite(ratio):
+                length += ratio * (record.step - last_step)
+            last_step = record.step
+        return length
+
     @property
     def loss_since_check(self) -> float:
         """Mean training loss between the last two checks, in nats."""
@@ -281,9 +293,11 @@ class RunHistory:
                 facts = event.details["facts"]
         return facts if isinstance(facts, Mapping) else {}
 
-    def report(self, name: str) -> float:
-        """A number of the last check's CtcReport; NaN where it is not there."""
-        report = self.checks[-1].report if self.checks else None
+    def report(self, name: str, check: int = -1) -> float:
+        """A number of a check's CtcReport; NaN where it is not there."""
+        if not -len(self.checks) <= check < len(self.checks):
+            return math.nan
+        report = self.checks[check].report
         if not isinstance(report, Mapping):
             return math.nan
         return as_number(report.get(name))

@@ -15,12 +15,18 @@ _LEAST_ROWS = 3  # of them
 _MOST_ROWS = 0.5
 _ALL_ROWS = 0.99
 _HARDLY_SAID = 0.02  # share of the labels
+_CHEAPER = 0.6  # of the loss with the tokenizer's blank
+_SURE = 0.3  # probability: an untrained network prefers any symbol by a hair
 _PROBABILITIES = 0.95  # share of frames that sum to one
 _FIFTH = 0.2  # of the planned steps
 _CHECKS = 3
 _FEWEST_STEPS = 40  # what has trained for less may just not have come so far
 _FAR_ABOVE_DEAF = 2.0  # times the deaf model's loss
 _UNSURE = 0.7  # mean probability of the likeliest symbol; in runs that learn soon 80 % and more
+_SHORT_PATH = 0.1  # lengths of their own that the weights have gone
+_ALIKE = 1.5  # spread of the scores over that path: healthy runs have 5 and more
+_SHRUNK = 0.8  # of the weights' first length: then they go far and nowhere
+_MASKED = 0.6  # share of the features
 _USUAL_STEP = 3e-3  # length of a step over that of the weights
 _FAR_TOO_FAST = 0.1  # length of a step over that of the weights
 _FEW_CHECKS = 2
@@ -35,6 +41,7 @@ _SMALL_DEVIATION = 0.1
 # Loss with running statistics over that with statistics of the batch:
 _LOSES = 1.15
 _LOSES_MUCH = 1.5
+_LITTLE_CER = 0.3
 _HEARS = 0.7  # of the deaf model's loss: something has been learnt
 
 
@@ -105,8 +112,14 @@ def stride_too_large(history: RunHistory) -> Cause | None:
         f"one for a blank between each two equal ones (T < U + R).{example}",
         "Use a smaller stride, a shorter hop, or larger units of text.",
         history.step,
-        FACT - 0.02,  # may be what another rate comes to
+        # May be what another rate comes to, above all where one part alone lacks frames.
+        LIKELY - 0.05 if _dev_alone(dev, train) else FACT - 0.02,
     )
+
+
+def _dev_alone(dev: Share, train: Share) -> bool:
+    """Whether rows of the dev part lack frames, and of the training part none."""
+    return dev.count > 0 and train.total > 0 and train.count == 0
 
 
 def _named_rows(history: RunHistory) -> Share:
@@ -158,22 +171,57 @@ def blank_mismatch(history: RunHistory) -> Cause | None:
 
 
 def _another_blank_wins(history: RunHistory) -> Cause | None:
-    """A symbol that texts hardly hold has the frames that belong to the blank."""
+    """A symbol that texts hardly hold has the frames that belong to the blank.
+
+    Steps that were far too long leave any symbol there: then they are the cause.
+    """
     blank = history.evidence("blank")
+    if math.isnan(blank) or history.highest("update_ratio") > _FAR_TOO_FAST:
+        return None
+    other, evidence = _unsaid_as_blank(history)
+    if other < 0:
+        other, evidence = _unsaid_wins(history)
+    if other < 0:
+        return None
+    return Cause(
+        "blank-mismatch",
+        f"{evidence}: symbol {other:.0f} is trained as the blank, and the decoder's blank is "
+        f"{blank:.0f}.",
+        "Give the loss and the decoder the same blank index.",
+        history.step,
+        STRONG + 0.05,
+    )
+
+
+def _unsaid_as_blank(history: RunHistory) -> tuple[float, str]:
+    """A symbol with which as the blank training utterances cost far less; -1 without one."""
+    ratios = []
+    for check in (-1, -2):
+        own = history.evidence("train", "nll_few", check=check)
+        other = history.evidence("train", "nll_few_unsaid_blank", check=check)
+        ratios.append(other / own if own > 0 else math.nan)
+    unsaid = history.evidence("dev", "unsaid_class")
+    if not (max(ratios) < _CHEAPER and unsaid == history.evidence("dev", "unsaid_class", check=-2)):
+        return -1, ""
+    return unsaid, (
+        f"With symbol {unsaid:.0f} for the blank, the same training utterances cost "
+        f"{ratios[0]:.2f} times as much"
+    )
+
+
+def _unsaid_wins(history: RunHistory) -> tuple[float, str]:
+    """A symbol that is hardly in the labels and likeliest in most frames; -1 without one."""
     for check in (-1, -2):
         best = history.evidence("dev", "best_class", check=check)
         frames = history.evidence("dev", "best_class_frames", check=check)
         labels = history.evidence("dev", "best_class_labels", check=check)
-        wins = frames > _MOST_ROWS and labels < _HARDLY_SAID and best != blank
-        if not wins or math.isnan(blank):
-            return None
-    return Cause(
-        "blank-mismatch",
+        sure = history.evidence("dev", "top_probability", check=check) > _SURE
+        wins = frames > _MOST_ROWS and labels < _HARDLY_SAID and sure
+        if not wins or best == history.evidence("blank"):
+            return -1, ""
+    return best, (
         f"Symbol {best:.0f} is the likeliest in {frames:.0%} of the frames and {labels:.1%} of the "
-        f"labels: it is trained as the blank, and the decoder's blank is {blank:.0f}.",
-        "Give the loss and the decoder the same blank index.",
-        history.step,
-        STRONG + 0.05,
+        "labels"
     )
 
 
@@ -225,26 +273,49 @@ def scores_not_normalised(history: RunHistory) -> Cause | None:
 
 def scores_too_small(history: RunHistory) -> Cause | None:
     """Scores that hardly differ, though the weights move as they should: something divides them."""
-    if history.done < _FIFTH or history.step < _FEWEST_STEPS or history.learnt:
+    if history.learnt or not history.over_deaf("train") > _FAR_ABOVE_DEAF:
         return None
-    if len(history.checks) <= _CHECKS:
-        return None
-    for check in range(-_CHECKS, 0):
-        if not history.over_deaf(check=check) > _FAR_ABOVE_DEAF:
-            return None
-    top_probability = history.evidence("dev", "top_probability")
-    top_ratio = history.highest("update_ratio")
-    if not (top_probability < _UNSURE and top_ratio > _USUAL_STEP):
+    evidence = _scores_stay_alike(history) or _never_sure(history)
+    if not evidence:
         return None
     return Cause(
         "scores-too-small",
-        f"The likeliest symbol has {top_probability:.0%} on average and the loss is still "
-        f"{history.over_deaf():.1f} times that of a model that hears nothing, though steps change "
-        f"the weights by up to {top_ratio:.1g} of their length: the scores hardly differ.",
+        f"{evidence}: the scores hardly differ.",
         "Look for a scale, a temperature or a mean between the last layer and the loss, and hand "
         "its output in as it is.",
         history.step,
         LIKELY,
+    )
+
+
+def _scores_stay_alike(history: RunHistory) -> str:
+    """What is said where weights have gone far and the scores of a frame are still alike."""
+    spread = history.evidence("dev", "highest") - history.evidence("dev", "lowest")
+    shrunk = history.evidence("parameters", "grown") < _SHRUNK
+    hidden = history.evidence("masked") > _MASKED
+    if shrunk or hidden or not (history.path > _SHORT_PATH and spread < _ALIKE * history.path):
+        return ""
+    return (
+        f"The scores of a frame lie within {spread:.2f} of each other on average, though the "
+        f"weights have gone {history.path:.2f} of their length (usual: five times that and more)"
+    )
+
+
+def _never_sure(history: RunHistory) -> str:
+    """What is said where no symbol is ever likely, check after check."""
+    if history.done < _FIFTH or history.step < _FEWEST_STEPS or len(history.checks) <= _CHECKS:
+        return ""
+    for check in range(-_CHECKS, 0):
+        if not history.over_deaf(check=check) > _FAR_ABOVE_DEAF:
+            return ""
+    top_probability = history.evidence("dev", "top_probability")
+    top_ratio = history.highest("update_ratio")
+    if not (top_probability < _UNSURE and top_ratio > _USUAL_STEP):
+        return ""
+    return (
+        f"The likeliest symbol has {top_probability:.0%} on average and the loss is still "
+        f"{history.over_deaf():.1f} times that of a model that hears nothing, though steps change "
+        f"the weights by up to {top_ratio:.1g} of their length"
     )
 
 
@@ -274,10 +345,10 @@ def batch_of_one(history: RunHistory) -> Cause | None:
     batch_size = history.evidence("train", "batch")
     norm_layers = history.evidence("train", "normed")
     ratio = _statistics_ratio(history)
-    hurts = ratio > _LOSES or not history.learnt
+    hurts = ratio > _LOSES or not history.learnt or history.cer > _LITTLE_CER
     if not (batch_size == 1 and norm_layers > 0 and hurts):
         return None
-    consequence = "nothing has been learnt yet"
+    consequence = f"CER is {history.cer:.0%}"
     if not math.isnan(ratio):
         consequence = (
             f"with running statistics the loss on the same utterance is {ratio:.2f} times that "

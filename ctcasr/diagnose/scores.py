@@ -19,6 +19,8 @@ from ctcasr.text import Tokenizer
 
 _KNOWN = 0.5  # of the deaf model's loss
 _PENALTIES = (2, 5)  # nats that the blank is lowered by, on trial
+_LOSS_PENALTIES = (2, 5, 8)  # the same, for the loss
+_HARDLY_SAID = 0.02  # of the labels: a class that no text holds
 
 Read = Callable[[Seq, float], list[str]]
 """Logits [B, T, C], and nats to take off the blank, to hypotheses."""
@@ -133,6 +135,36 @@ def penalised_cers(
         errors = error_rates(batch, read(logits, nats), tokenizer)
         cers[f"cer_blank_minus_{nats}"] = errors.chars.rate_or(math.nan)
     return cers
+
+
+def penalised_nlls(batch: Batch, logits: Seq, blank: int) -> dict[str, float]:
+    """Mean loss in nats with the blank made less likely, `nll_few_blank_minus_N` for N nats.
+
+    What training has fitted is no better with another blank score; where it is much better,
+    evaluation adds something to it.
+    """
+    means = {}
+    for nats in _LOSS_PENALTIES:
+        penalised = logits.data.detach().clone()
+        penalised[..., blank] -= nats
+        means[f"nll_few_blank_minus_{nats}"] = mean_nll(batch, logits.with_data(penalised), blank)
+    return means
+
+
+def unsaid_class(frames: Tensor, labels: Tensor, blank: int) -> int:
+    """The class likeliest most often among those that labels hardly hold, but for the blank.
+
+    `frames` and `labels` are counts [C]; -1 where there is none.
+
+    Example:
+        >>> import torch
+        >>> unsaid_class(torch.tensor([5, 3, 9, 7]), torch.tensor([0, 9, 90, 0]), blank=0)
+        3
+    """
+    hardly_said = labels <= _HARDLY_SAID * labels.sum()
+    hardly_said[blank] = False
+    candidates = frames.masked_fill(~hardly_said, 0)
+    return int(candidates.argmax()) if int(candidates.max()) > 0 else -1
 
 
 def _wrong_lengths(network: nn.Module, batch: Batch, logits: Seq) -> int:

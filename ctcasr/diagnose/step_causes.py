@@ -10,11 +10,13 @@ from ctcasr.diagnose.history import RunHistory, step_number
 
 _SURE = 0.96  # above what steps too long are told with: a loss that rises looks like them
 _OPPOSITE = 0.3  # by which the loss told and the loss of the lattice may differ, but for the sign
-_LEAST_RECORDS = 6
+_LEAST_RECORDS = 4
+_FEW_RECORDS = 6  # of fewer, every one has to rise
 _MOSTLY = 0.85  # of the records have a higher loss than the one before
 _RISEN = 3.0  # times the first loss
 _ABOVE_CHANCE = 2.0  # times the loss of equal chances for all symbols
-_SHRUNK = 0.3  # of the weights' length before the first step
+_SHRUNK = 0.6  # of the weights' length before the first step
+_FAR_TOO_FAST = 0.1  # length of a step over that of the weights
 
 
 def wrong_sign(history: RunHistory) -> Cause | None:
@@ -31,9 +33,12 @@ def wrong_sign(history: RunHistory) -> Cause | None:
             history.step,
         )
     costs = _nats_a_frame(history)
-    if len(costs) < _LEAST_RECORDS:
+    too_fast = history.highest("update_ratio") > _FAR_TOO_FAST  # which makes any loss rise
+    if len(costs) < _LEAST_RECORDS or too_fast:
         return None
     rises = sum(later > earlier for earlier, later in pairwise(costs))
+    if len(costs) < _FEW_RECORDS and rises < len(costs) - 1:
+        return None
     chance = math.log(max(history.evidence("classes"), 2))
     far_above = costs[-1] > _RISEN * costs[0] and costs[-1] > _ABOVE_CHANCE * chance
     if not (far_above and rises >= _MOSTLY * (len(costs) - 1)):
@@ -47,6 +52,16 @@ def wrong_sign(history: RunHistory) -> Cause | None:
         history.step,
         _SURE,
     )
+
+
+def rises_without_a_break(history: RunHistory) -> bool:
+    """Whether every record so far tells a higher loss than the one before, and there are few.
+
+    Uphill steps look so; whether it is that, some more records will tell.
+    """
+    costs = _nats_a_frame(history)
+    rises = all(later > earlier for earlier, later in pairwise(costs))
+    return 2 <= len(costs) < _FEW_RECORDS and rises
 
 
 def _nats_a_frame(history: RunHistory) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ctcasr.diagnose.cause import STRONG, Cause
 from ctcasr.diagnose.history import RunHistory, step_number
 from ctcasr.diagnose.share import largest_share
+from ctcasr.diagnose.step_causes import rises_without_a_break
 from ctcasr.records import Reason, StepRecord
 
 # Length of a step over the length of the weights; usual are 1e-4 to 1e-2.
@@ -29,10 +30,10 @@ _BROKEN_STEPS = 3
 _HIDDEN = 0.6  # share of features masked
 _DROPPED = 0.55  # share of units
 _LITTLE_CER = 0.3
-_THIRD = 1 / 3  # of the planned steps
 _FIFTH = 0.2
 _FAR_ABOVE_DEAF = 2.0  # times the deaf model's loss
 _WORSE = 1.1  # than equal chances for all symbols
+_SHRINKS = 0.9  # of the weights' first length
 
 
 def frozen_parameters(history: RunHistory) -> Cause | None:
@@ -197,6 +198,11 @@ def _too_fast(history: RunHistory) -> str | None:
         first = broken[0].step
         return f"{len(broken)} steps were not finite, the first at step {first}; {step}."
     top_ratio = history.highest("update_ratio")
+    # Weights grow by steps that are too long; where they shrink, decay does it. And a loss that
+    # rises without a break goes uphill, unless steps are far too long.
+    shrinks = history.evidence("parameters", "grown") < _SHRINKS
+    if top_ratio <= _FAR_TOO_FAST and (shrinks or rises_without_a_break(history)):
+        return None
     if top_ratio > _FAR_TOO_FAST and len(history.checks) >= 2 and history.over_deaf() > 1:
         return (
             f"Steps have changed the weights by up to {top_ratio:.1g} of their length (usual: 1e-4 "
@@ -246,7 +252,7 @@ def augment_too_strong(history: RunHistory) -> Cause | None:
 def dropout_too_strong(history: RunHistory) -> Cause | None:
     """Dropout takes away most of what the layers hand on."""
     share = history.evidence("parameters", "dropout")
-    little = history.cer > _LITTLE_CER and history.done > _THIRD
+    little = history.cer > _LITTLE_CER
     if not share > _DROPPED or (history.learnt and not little):
         return None
     what = "little has been learnt" if history.learnt else "nothing has been learnt yet"

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ctcasr.diagnose.rates import RateRow, rate_stats
+from ctcasr.diagnose.thinned import Thinned
 from ctcasr.seq import Seq
 
 _SILENT = 1e-4  # root mean square below which nothing is heard (-80 dB of full scale)
 _LEAST_VOICED = 10  # voiced frames that a median pitch is worth telling of
 _LEAST_VOICED_IN_ROW = 4
-_TOLD = 96  # rows whose pitch and pace are told
-_MOST_ROWS = 256  # whose voices are remembered
+_MOST_ROWS = 128  # whose voices are remembered
 
 # Frames of the pitch analysis:
 _FRAME_S = 0.05
@@ -37,22 +39,53 @@ class VoiceStats:
 
     `silent` is the share of silent rows; `pitch_hz` the median over voiced frames (NaN if few);
     `pitch_spread` the middle half of the pitches over their median: nearly 0 for a tone or a hum,
-    which is no voice; `active_s` seconds a row within 30 dB of its loudest frame; `level_db` the
-    median level of the rows that are not silent, in dB of full scale (NaN without any).
+    which is no voice; `pitch_jumps` the median step from frame to frame in octaves: voices glide,
+    noise jumps; `active_s` seconds a row within 30 dB of its loudest frame; `level_db` the median
+    level of the rows that are not silent, in dB of full scale (NaN without any); and the fields of
+    `RateStats`.
     """
 
     silent: float
     pitch_hz: float
     pitch_spread: float
+    pitch_jumps: float
     active_s: float
     level_db: float
-    row_pitches_hz: tuple[float, ...] = ()
-    row_paces: tuple[float, ...] = ()
+    voices: int  # rows with a voice
+    rate_rows: int
+    rate_octaves: float
+    rate_errors: float
+    rate_measure: float
+
+
+@dataclass(frozen=True)
+class RowVoice:
+    """What one recording sounds like; `level_db` is -inf of silence and NaN of no numbers."""
+
+    pitches_hz: tuple[float, ...]
+    active_s: float
+    seconds: float
+    level_db: float
+    labels: int
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing can be heard."""
+        return self.level_db == -math.inf
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether enough frames of it are voiced."""
+        return len(self.pitches_hz) >= _LEAST_VOICED_IN_ROW
+
+    def jumps(self) -> list[float]:
+        """Steps of the pitch from voiced frame to voiced frame, in octaves."""
+        return [abs(math.log2(later / earlier)) for earlier, later in pairwise(self.pitches_hz)]
 
 
 @dataclass
 class VoiceTally:
-    """Takes in recordings and remembers what they sound like.
+    """Takes in recordings and remembers what some of them sound like, spread over all that come.
 
     Example:
         >>> hum = 0.1 * torch.sin(torch.arange(16000) * 2 * torch.pi * 200 / 16000)
@@ -63,70 +96,88 @@ class VoiceTally:
         (0.5, 200, 0.0, 0.5)
     """
 
-    rows: int = 0
-    silent: int = 0
-    active_s: float = 0.0
-    pitches_hz: list[float] = field(default_factory=list)
-    levels_db: list[float] = field(default_factory=list)
-    # Of each row with a voice whose labels were told: its median pitch, and labels a second.
-    row_pitches_hz: list[float] = field(default_factory=list)
-    row_paces: list[float] = field(default_factory=list)
+    rows: Thinned[RowVoice] = field(default_factory=lambda: Thinned(_MOST_ROWS))
 
     def add(self, audio: Seq, labels: Sequence[int] = ()) -> None:
-        """Listen to samples [B, N] with so many labels; once enough rows were heard, to no more."""
+        """Listen to some of samples [B, N] with so many labels; pictures have no voice."""
+        if audio.data.dim() > 2:
+            return
         rate_hz = float(audio.rate)
         for row in range(len(audio)):
-            if self.rows >= _MOST_ROWS:
-                return
-            row_labels = labels[row] if labels else 0
-            self._add_row(audio.row(row).float(), rate_hz, row_labels)
-
-    def _add_row(self, samples: Tensor, rate_hz: float, labels: int) -> None:
-        self.rows += 1
-        effective = float(samples.square().mean().sqrt())
-        if effective < _SILENT:
-            self.silent += 1
-            return
-        voice = _voice(samples, rate_hz)
-        self.pitches_hz.extend(voice.pitches_hz)
-        self.active_s += voice.active_s
-        if labels and len(voice.pitches_hz) >= _LEAST_VOICED_IN_ROW:
-            self.row_pitches_hz.append(round(median(voice.pitches_hz), 1))
-            self.row_paces.append(round(labels / max(voice.active_s, _HOP_S), 2))
-        if effective > 0:  # and a number
-            self.levels_db.append(20 * math.log10(effective))
+            if self.rows.wants():
+                row_labels = labels[row] if labels else 0
+                self.rows.keep(row_voice(audio.row(row).float(), rate_hz, row_labels))
 
     def stats(self) -> VoiceStats:
         """What was heard so far."""
-        rows = max(self.rows, 1)
+        rows = self.rows.entries
+        count = max(len(rows), 1)
+        pitches_hz = [pitch_hz for row in rows for pitch_hz in row.pitches_hz]
+        jumps = [jump for row in rows for jump in row.jumps()]
+        levels_db = [row.level_db for row in rows if math.isfinite(row.level_db)]
         pitch_hz = math.nan
         pitch_spread = math.nan
-        level_db = math.nan
-        if len(self.pitches_hz) >= _LEAST_VOICED:
-            pitches = torch.tensor(self.pitches_hz)
+        if len(pitches_hz) >= _LEAST_VOICED:
+            pitches = torch.tensor(pitches_hz)
             pitch_hz = float(pitches.median())
             middle_half = pitches.quantile(0.75) - pitches.quantile(0.25)
             pitch_spread = float(middle_half) / pitch_hz
-        if self.levels_db:
-            level_db = median(self.levels_db)
         return VoiceStats(
-            row_pitches_hz=tuple(self.row_pitches_hz[:_TOLD]),
-            row_paces=tuple(self.row_paces[:_TOLD]),
-            silent=self.silent / rows,
+            silent=sum(row.is_silent for row in rows) / count,
             pitch_hz=pitch_hz,
             pitch_spread=pitch_spread,
-            active_s=self.active_s / rows,
-            level_db=level_db,
+            pitch_jumps=median(jumps) if len(jumps) >= _LEAST_VOICED else math.nan,
+            active_s=sum(row.active_s for row in rows) / count,
+            level_db=median(levels_db) if levels_db else math.nan,
+            voices=sum(row.has_voice for row in rows),
+            **asdict(rate_stats(_rate_rows(rows))),
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """All fields, as plain data."""
-        return asdict(self)
+        """All rows, as plain data."""
+        entries = [asdict(row) for row in self.rows.entries]
+        return {"every": self.rows.every, "offered": self.rows.offered, "entries": entries}
 
     @staticmethod
     def from_state(state: Mapping[str, Any]) -> VoiceTally:
-        """The tally that `state_dict` tells of."""
-        return VoiceTally(**state)
+        """The tally that `state_dict` tells of; an empty one of an older file."""
+        tally = VoiceTally()
+        if "entries" not in state:
+            return tally
+        tally.rows.every = int(state["every"])
+        tally.rows.offered = int(state["offered"])
+        for entry in state["entries"]:
+            pitches_hz = tuple(entry["pitches_hz"])
+            tally.rows.entries.append(RowVoice(**{**entry, "pitches_hz": pitches_hz}))
+        return tally
+
+
+def _rate_rows(rows: Sequence[RowVoice]) -> list[RateRow]:
+    """The rows with a voice whose labels are known."""
+    rate_rows = []
+    for row in rows:
+        if row.has_voice and row.labels:
+            pitch_hz = median(row.pitches_hz)
+            rate_rows.append(RateRow(pitch_hz, row.active_s, row.seconds, row.labels))
+    return rate_rows
+
+
+def row_voice(samples: Tensor, rate_hz: float, labels: int = 0) -> RowVoice:
+    """What samples [N] sound like.
+
+    Example:
+        >>> row_voice(torch.zeros(16000), 16000).is_silent
+        True
+    """
+    seconds = len(samples) / rate_hz
+    effective = float(samples.square().mean().sqrt())
+    if effective < _SILENT:
+        return RowVoice((), 0.0, seconds, -math.inf, labels)
+    if not math.isfinite(effective):
+        return RowVoice((), 0.0, seconds, math.nan, labels)
+    voice = _voice(samples, rate_hz)
+    level_db = 20 * math.log10(effective)
+    return RowVoice(tuple(voice.pitches_hz), voice.active_s, seconds, level_db, labels)
 
 
 def voice_stats(audio: Seq) -> VoiceStats:

@@ -54,3 +54,26 @@ def test_a_short_run_that_nobody_planned_is_not_called_shuffled_at_its_end() -> 
     assert not slugs([*records, finished])
     records = run_records([1.0] * 18, [10.0] * 18)[1:]
     assert slugs([*records, finished | {"step": 180}]) == ["transcripts-shuffled"]
+
+
+def test_evaluation_that_adds_to_the_blank() -> None:
+    train = {"nll_few": 33.0, "nll_batch_statistics": 11.0, "deaf": 10.0}
+    mended = train | {f"nll_few_blank_minus_{nats}": 30.0 - 2.3 * nats for nats in (2, 5, 8)}
+    assert slugs(run_records([1.0] * 3, train=mended)) == ["over-peaky"]
+    assert "over-peaky" not in slugs(run_records([1.0], train=mended))  # once is nothing
+    as_bad = train | {f"nll_few_blank_minus_{nats}": 40.0 for nats in (2, 5, 8)}
+    assert "over-peaky" not in slugs(run_records([1.0] * 3, train=as_bad))
+
+
+def test_a_blank_that_is_always_a_little_too_likely() -> None:
+    dev = {
+        "cer": 0.3,
+        "nll": 4.0,
+        "deletions": 0.2,
+        "insertions": 0.02,
+        "cer_blank_minus_2": 0.28,
+        "cer_blank_minus_5": 0.25,
+    }
+    records = run_records([0.3] * 5, dev=dev, report={"blank_excess": 0.012})
+    assert slugs(records) == ["over-peaky"]
+    assert not slugs(run_records([0.3] * 5, dev=dev, report={"blank_excess": 0.001}))

@@ -67,25 +67,30 @@ def test_a_hum_is_no_voice_read_at_another_rate() -> None:
 
 
 def test_some_recordings_at_another_rate() -> None:
-    usual = {
-        "row_pitches_hz": [100.0 + n for n in range(40)],
-        "row_paces": [12.0 + n / 9 for n in range(40)],
-    }
-    half = {
-        "row_pitches_hz": [(1 + n % 2) * (100.0 + n) for n in range(40)],
-        "row_paces": [(1 + n % 2) * (12.0 + n / 9) for n in range(40)],
-    }
-    causes = verdict(run_records(PLATEAU, train=half, dev=usual)).causes
+    voice = {"pitch_hz": 150.0, "pitch_spread": 0.3, "pitch_jumps": 0.05}
+    half = voice | {"rate_rows": 80, "rate_octaves": 0.5, "rate_errors": 8.0, "rate_measure": 0.8}
+    causes = verdict(run_records(PLATEAU, train=half)).causes
     assert [cause.slug for cause in causes] == ["wrong-sample-rate"]
-    assert "20 of 40" in causes[0].evidence
-    others = half | {"row_paces": usual["row_paces"]}
-    assert not verdict(run_records(PLATEAU, train=others, dev=usual)).causes
+    assert "0.50 octaves" in causes[0].evidence
+    others = ({"rate_octaves": 0.2}, {"rate_errors": 2.0}, {"rate_rows": 20}, {"rate_measure": 0.2})
+    for people in others:
+        assert not verdict(run_records(PLATEAU, train=half | people)).causes
+
+
+def test_slow_and_low_is_another_rate_and_one_of_both_is_a_voice() -> None:
+    slow = {"pitch_hz": 72.0, "pitch_spread": 0.4, "active_s": 10.0, "labels": 55.0}
+    causes = verdict(run_records(PLATEAU, train=slow, dev=slow)).causes
+    assert [cause.slug for cause in causes] == ["wrong-sample-rate"]
+    deep = slow | {"labels": 130.0}
+    assert not verdict(run_records(PLATEAU, train=deep, dev=deep)).causes
 
 
 def test_noise_has_a_pitch_that_jumps_about() -> None:
     noise = {"pitch_hz": 70.0, "pitch_spread": 3.5, "rows": 40.0}
-    causes = verdict(run_records(PLATEAU, train=noise, dev=noise)).causes
-    assert causes[0].slug == "audio-without-voice"
+    crackle = {"pitch_hz": 50.0, "pitch_spread": 0.4, "pitch_jumps": 0.3, "rows": 40.0}
+    for part in (noise, crackle):
+        causes = verdict(run_records(PLATEAU, train=part, dev=part)).causes
+        assert [cause.slug for cause in causes] == ["audio-without-voice"]
 
 
 def test_other_voices_are_another_rate_only_if_their_pace_agrees() -> None:

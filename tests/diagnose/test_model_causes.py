@@ -52,6 +52,39 @@ def test_scores_that_hardly_differ_though_steps_are_usual_are_too_small() -> Non
     assert not verdict(sharp).causes
 
 
+def test_scores_alike_though_the_weights_have_gone_far_are_too_small_from_the_first_check_on() -> (
+    None
+):
+    def slugs(highest: float, **changes: Any) -> list[str]:
+        dev = {"highest": highest, "lowest": 0.0}
+        far = {"train": {"nll": 40.0, "deaf": 10.0}, "step": {"update_ratio": 0.02}}
+        return [
+            c.slug for c in verdict(run_records([1.0], [40.0], dev=dev, **far | changes)).causes
+        ]
+
+    assert slugs(0.2) == ["scores-too-small"]
+    assert not slugs(2.0)
+    assert not slugs(0.2, parameters={"grown": 0.7})
+
+
+def test_a_symbol_with_which_as_the_blank_utterances_cost_less_is_trained_as_one() -> None:
+    def slugs(cost: float, **step: float) -> list[str]:
+        train = {"nll_few": 400.0, "nll_few_unsaid_blank": cost}
+        records = run_records(PLATEAU, train=train, dev={"unsaid_class": 7}, blank=0, step=step)
+        return [cause.slug for cause in verdict(records).causes]
+
+    assert slugs(30.0) == ["blank-mismatch"]
+    assert not slugs(390.0)
+    assert "blank-mismatch" not in slugs(30.0, update_ratio=0.3)
+
+
+def test_rows_of_the_dev_part_alone_may_lack_frames_for_another_reason() -> None:
+    both = run_records(PLATEAU, report={"infeasible": 6}, step={"no_path": 2, "infeasible": 2})
+    assert verdict(both).causes[0].confidence > 0.9
+    alone = run_records(PLATEAU, report={"infeasible": 6})
+    assert verdict(alone).causes[0].confidence < 0.7
+
+
 def test_rows_that_were_left_out_hide_nothing() -> None:
     slugs = [
         c.slug for c in verdict(run_records(PLATEAU, step={"no_path": 1, "infeasible": 1})).causes

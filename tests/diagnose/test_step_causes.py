@@ -29,6 +29,9 @@ def test_a_loss_that_only_rises_is_another_thing_than_one_that_jumps() -> None:
 
     rising = course([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0])
     assert slugs(rising)[0] == "loss-wrong-sign"
+    for record in rising:
+        record.update(update_ratio=0.3)
+    assert "loss-wrong-sign" not in slugs(rising)  # steps so long make any loss rise
     assert "loss-wrong-sign" not in slugs(course([1.0, 8.0, 4.0, 16.0, 2.0, 32.0, 8.0]))
 
 

@@ -57,11 +57,23 @@ def test_one_step_far_too_long_is_remembered_while_nothing_is_learnt() -> None:
     assert not verdict(learnt).causes
 
 
-def test_much_dropout_is_told_where_little_is_learnt_after_a_third() -> None:
+def test_much_dropout_is_told_as_long_as_little_is_learnt() -> None:
     dropout = {"dropout": 0.6}
-    assert not verdict(run_records([1.0, 0.5, 0.4], total=400, parameters=dropout)).causes
     slugs = [c.slug for c in verdict(run_records([1.0, 0.5, 0.4], parameters=dropout)).causes]
     assert slugs == ["dropout-too-strong"]
+    assert not verdict(run_records([1.0, 0.5, 0.4, 0.2], parameters=dropout)).causes
+
+
+def test_shrinking_weights_and_a_loss_that_only_rises_are_not_told_as_a_high_rate() -> None:
+    long_steps = {"update_ratio": 0.07, "loss": 90.0, "nll": 900.0, "rows": 10.0, "frames": 100.0}
+    told = run_records([1.0] * 4, step=long_steps)
+    assert [c.slug for c in verdict(told).causes] == ["learning-rate-too-high"]
+    shrinking = run_records([1.0] * 4, step=long_steps, parameters={"grown": 0.7})
+    assert not verdict(shrinking).causes
+    rising = run_records([1.0] * 3, step=long_steps)
+    for number, record in enumerate(r for r in rising if r["kind"] == "step"):
+        record["nll"] = 900.0 * 2**number
+    assert not verdict(rising).causes
 
 
 def test_warm_up_and_the_end_of_a_schedule_are_no_low_rate() -> None:
