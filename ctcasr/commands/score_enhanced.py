@@ -13,10 +13,15 @@ from ctcasr.commands.progress import progress_bar
 from ctcasr.compare.choice import Choice, choose_shares
 from ctcasr.compare.eligibility import examine_judge
 from ctcasr.compare.enhanced import EnhancedFolder, open_all
-from ctcasr.compare.judge import Judge
+from ctcasr.compare.judge import Judge, JudgeError
 from ctcasr.compare.judges import load_judges
 from ctcasr.compare.memory import Memory
-from ctcasr.compare.remarks import remarks_on_parts, remarks_on_trial, remarks_on_units
+from ctcasr.compare.remarks import (
+    failed_judges,
+    remarks_on_parts,
+    remarks_on_trial,
+    remarks_on_units,
+)
 from ctcasr.compare.scene import Scene, dev_and_test, read_scenes
 from ctcasr.compare.summary import Setting, Summary, summarise, unit_of
 from ctcasr.compare.trial import SHARES, Design, Trial, hold_trial
@@ -244,7 +249,10 @@ def chosen_mixtures(choices: Sequence[Choice]) -> dict[str, list[str]]:
 
 
 def refuse_silence(trial: Trial, path: Path) -> None:
-    """ValueError where no scene that shall be scored could be heard."""
+    """ValueError where no scene that shall be scored could be heard, or a judge failed at all."""
+    failed = failed_judges(trial)
+    if failed:
+        raise JudgeError("; ".join(failed))
     if trial.hearings:
         return
     reasons = [f"\n  {skip.where}: {skip.reason}" for skip in trial.skipped[:REASONS]]

@@ -21,6 +21,7 @@ from ctcasr.compare.pairs import (
     decide_pairs,
 )
 from ctcasr.compare.results import NAMED, References, System
+from ctcasr.compare.significance import FEWEST_UNITS
 from ctcasr.scoring.bootci import BootCI, bootci
 from ctcasr.scoring.bootstrap import (
     DRAWS,
@@ -100,8 +101,8 @@ class Comparison:
 
     @property
     def family(self) -> int:
-        """How many pairs Holm's correction is about."""
-        return len(self.whole.pairs)
+        """How many pairs Holm's correction is about: those of enough units for a word."""
+        return sum(pair.tested.difference.units >= FEWEST_UNITS for pair in self.whole.pairs)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from ctcasr.compare.enhanced import EnhancedFolder
 from ctcasr.compare.judge import Judge, JudgeError
@@ -38,9 +37,8 @@ def examine_judge(
 
 
 def _refuse_trained_on(judge: Judge, folder: EnhancedFolder) -> None:
-    known: list[Path] = []
-    for paths in folder.files.values():
-        known.extend(path for path in paths if fingerprint(path) in judge.heard)
+    files = dict.fromkeys(path for paths in folder.files.values() for path in paths)
+    known = [path for path in files if fingerprint(path) in judge.heard]
     if known:
         raise JudgeError(
             f"{judge.name}: expected a recogniser that was never trained on enhanced speech; it "

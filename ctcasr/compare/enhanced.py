@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ctcasr.compare.alignment import UNLIKE, Aligned, align
 from ctcasr.compare.results import lines_of
-from ctcasr.compare.scene import Scene, Sound
+from ctcasr.compare.scene import Scene, Sound, path_ends
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
 from ctcasr.data.provenance import enhanced_by
@@ -61,7 +61,7 @@ class EnhancedFolder:
     name: str
     folder: Path
     sidecar: Mapping[str, Any] = field(default_factory=dict)  # what lies beside files of ours
-    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)  # by stem
+    files: Mapping[str, Sequence[Path]] = field(default_factory=dict)  # by stem, and place inside
     pattern: str = ""
 
     @staticmethod
@@ -85,7 +85,9 @@ class EnhancedFolder:
         files: dict[str, list[Path]] = {}
         for path in sorted(folder.rglob("*")):
             if path.suffix.lower() in SUFFIXES:
-                files.setdefault(path.stem, []).append(path)
+                inside = path.relative_to(folder).with_suffix("").as_posix()
+                for own_name in sorted({path.stem, inside}):
+                    files.setdefault(own_name, []).append(path)
         if not files:
             kinds = ", ".join(SUFFIXES)
             raise ValueError(f"{folder}: expected enhanced files ({kinds}); found none")
@@ -99,15 +101,16 @@ class EnhancedFolder:
 
     def find(self, scene: Scene) -> Sequence[Path]:
         """Files of the first name under which there are any."""
-        stem = scene.noisy.audio_filepath.stem
-        short = stem
-        for ending in MIXTURE_ENDINGS:
-            short = short.removesuffix(ending)
-        own = (scene.id, scene.noisy.file_name, stem)
-        names = [*own, f"{short}_enhanced", short, f"{stem}_enhanced"]
+        own = [scene.id, scene.noisy.file_name]
+        if "/" not in scene.id:  # several scenes have that name otherwise
+            own.append(scene.noisy.audio_filepath.stem)
+        own = list(dict.fromkeys(own))
+        short = list(dict.fromkeys(_shortened(name) for name in own))
+        names = [*own, *(f"{name}_enhanced" for name in short), *short]
+        names += [f"{name}_enhanced" for name in own]
         if self.pattern:
             pattern = stem_of(self.pattern)
-            names = [pattern.replace(ID, name) for name in (*own, short)]
+            names = [pattern.replace(ID, name) for name in (*own, *short)]
         for name in names:
             if name in self.files:
                 return self.files[name]
@@ -140,6 +143,13 @@ class EnhancedFolder:
             return Enhanced(None, UNREADABLE, str(error), path=path)
         aligned = align(sound.noisy, samples, sound.rate_hz, sound.clean)
         return Enhanced(aligned, OK, "", _oddities(info, samples, sound, aligned), path)
+
+
+def _shortened(name: str) -> str:
+    """The name of a mixture without what says that it is one."""
+    for ending in MIXTURE_ENDINGS:
+        name = name.removesuffix(ending)
+    return name
 
 
 def _oddities(info: AudioInfo, samples: Tensor, sound: Sound, aligned: Aligned) -> tuple[str, ...]:
@@ -240,19 +250,7 @@ def own_names(paths: Sequence[Path]) -> list[str]:
     for path in paths:
         is_file = path.is_file() or path.suffix == ".pt"
         folders.append(path.parent if is_file else path)
-    names = []
-    for folder in folders:
-        parts = folder.parts or (".",)
-        size = 1
-        while size < len(parts) and _alike(folders, parts[-size:]) > 1:
-            size += 1
-        names.append("/".join(parts[-size:]))
-    return names
-
-
-def _alike(folders: Sequence[Path], ending: tuple[str, ...]) -> int:
-    """How many paths end so."""
-    return sum(folder.parts[-len(ending) :] == ending for folder in folders)
+    return path_ends(folders)
 
 
 def refuse_same_names(names: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from ctcasr.compare.significance import Tested, decide_family
+from ctcasr.compare.significance import FEWEST_UNITS, Tested, decide_family
 from ctcasr.scoring.bootci import improvement
 from ctcasr.scoring.bootstrap import (
     DRAWS,
@@ -200,14 +200,20 @@ def _percent(error_sums: Floats, word_sums: Floats) -> list[float]:
 
 
 def _with_corrections(results: Mapping[Pair, PairResult]) -> dict[Pair, PairResult]:
-    """The results with NIST's tests corrected, each test over the whole family."""
-    pairs = list(results)
-    corrected: dict[Pair, dict[str, float]] = {pair: {} for pair in pairs}
+    """The results with NIST's tests corrected, each test over the whole family.
+
+    Pairs of too few units are in no family, as in `decide_family`; their p becomes 1.
+    """
+    pairs = []
+    for pair, result in results.items():
+        if result.tested.difference.units >= FEWEST_UNITS:
+            pairs.append(pair)
+    corrected = {pair: dict.fromkeys(NIST_TESTS, 1.0) for pair in results}
     for test in NIST_TESTS:
         p_values = [getattr(results[pair], test).p for pair in pairs]
         for pair, p in zip(pairs, holm_p(p_values), strict=True):
             corrected[pair][test] = p
-    return {pair: replace(results[pair], corrected=corrected[pair]) for pair in pairs}
+    return {pair: replace(results[pair], corrected=corrected[pair]) for pair in results}
 
 
 def holm_p(p_values: Sequence[float]) -> list[float]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 
 from ctcasr.compare.alignment import LONGEST_LAG_S, UNLIKE
 from ctcasr.compare.enhanced import OK
+from ctcasr.compare.hearing import FAILED, Hearing
 from ctcasr.compare.scene import Scene
 from ctcasr.compare.significance import FEWEST_UNITS
 from ctcasr.compare.summary import Summary
@@ -18,7 +20,8 @@ NAMED = 3
 
 def remarks_on_trial(trial: Trial) -> list[str]:
     """Sentences about the sounds and the hypotheses of a trial."""
-    return [*_delays(trial), *_strangers(trial), *_levels(trial), *_loops(trial)]
+    remarks = [*_lost_files(trial), *_delays(trial), *_strangers(trial), *_levels(trial)]
+    return [*remarks, *_failures(trial), *_loops(trial)]
 
 
 def remarks_on_parts(dev_scenes: Sequence[Scene], test_scenes: Sequence[Scene]) -> list[str]:
@@ -53,6 +56,54 @@ def _by_condition(trial: Trial) -> dict[str, list[Quality]]:
     return qualities
 
 
+def _lost_files(trial: Trial) -> Iterator[str]:
+    """Enhanced files that are not there or cannot be read, with the reason for the first."""
+    lost: dict[str, list[Quality]] = {}
+    scenes: Counter[str] = Counter()
+    for quality in trial.qualities:
+        scenes[quality.condition] += 1
+        if quality.status != OK:
+            lost.setdefault(quality.condition, []).append(quality)
+    for condition, qualities in lost.items():
+        yield (
+            f"{condition}: {len(qualities)} of {scenes[condition]} files are missing or cannot be "
+            f"read ({qualities[0].reason}); differences are on the scenes that are there"
+        )
+
+
+def _failures(trial: Trial) -> Iterator[str]:
+    """Sounds at which a recogniser raised, with what it said first."""
+    failed: dict[str, list[Hearing]] = {}
+    sounds: Counter[str] = Counter()
+    for hearing in trial.hearings:
+        if hearing.status in (OK, FAILED):
+            sounds[hearing.judge] += 1
+        if hearing.status == FAILED:
+            failed.setdefault(hearing.judge, []).append(hearing)
+    for judge, hearings in failed.items():
+        yield (
+            f"{judge}: failed at {len(hearings)} of {sounds[judge]} sounds "
+            f"(first {_what(hearings[0])})"
+        )
+
+
+def failed_judges(trial: Trial) -> list[str]:
+    """Sentences about recognisers that wrote nothing for any sound, with what they said first."""
+    heard = {hearing.judge for hearing in trial.hearings if hearing.errors is not None}
+    sentences: dict[str, str] = {}
+    for hearing in trial.hearings:
+        if hearing.judge not in heard and hearing.status == FAILED:
+            sentence = f"expected texts; it failed at every sound (first {_what(hearing)})"
+            sentences.setdefault(hearing.judge, f"{hearing.judge}: {sentence}")
+    return list(sentences.values())
+
+
+def _what(hearing: Hearing) -> str:
+    """Which sound it was, and what the recogniser said."""
+    reason = hearing.reason.removeprefix(f"{hearing.judge}: ")
+    return f"{hearing.scene.id} {hearing.condition}: {reason}"
+
+
 def _delays(trial: Trial) -> Iterator[str]:
     for condition, qualities in _by_condition(trial).items():
         far_s = [quality.lag_s for quality in qualities if abs(quality.lag_s) > LONGEST_LAG_S]
@@ -78,9 +129,10 @@ def _strangers(trial: Trial) -> Iterator[str]:
 
 def _levels(trial: Trial) -> Iterator[str]:
     if trial.quieter:
+        scenes = "1 scene was" if len(trial.quieter) == 1 else f"{len(trial.quieter)} scenes were"
         yield (
-            f"{len(trial.quieter)} scenes were made quieter, all of their conditions alike, "
-            "because one of them would have been beyond full scale"
+            f"{scenes} made quieter, all conditions of a scene alike, because one of them would "
+            "have been beyond full scale"
         )
 
 

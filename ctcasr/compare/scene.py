@@ -69,6 +69,7 @@ def read_scenes(path: Path | str) -> tuple[list[Scene], list[Skip]]:
         ValueError: where no line can be scored, or two scenes share a name.
     """
     manifest = read_manifest(path, strict=False)
+    utterances: list[Utterance] = []
     scenes: list[Scene] = []
     skipped = list(manifest.skipped)
     line_of: dict[str, str] = {}
@@ -77,7 +78,9 @@ def read_scenes(path: Path | str) -> tuple[list[Scene], list[Skip]]:
             reason = "expected a text to compare with; the line has none"
             skipped.append(Skip(utterance.where, reason))
             continue
-        utterance = replace(utterance, name="")  # enhanced files have the name of the noisy one
+        # Enhanced files have the name of the noisy one.
+        utterances.append(replace(utterance, name=""))
+    for utterance in told_apart(utterances):
         scene = scene_of(utterance)
         if scene.id in line_of:
             raise ValueError(
@@ -93,6 +96,49 @@ def read_scenes(path: Path | str) -> tuple[list[Scene], list[Skip]]:
             f"({skipped[0].reason})"
         )
     return scenes, skipped
+
+
+def told_apart(utterances: Sequence[Utterance]) -> list[Utterance]:
+    """Noisy files of one name in several folders get so much of their paths as tells them apart.
+
+    They are a/001 and b/001 then, as their enhanced files are, in folders within that of the
+    enhancer.
+    """
+    paths_of: dict[str, list[Path]] = {}
+    for utterance in utterances:
+        if not utterance.extra.get("id"):
+            paths_of.setdefault(utterance.id, []).append(utterance.audio_filepath)
+    named = []
+    for utterance in utterances:
+        paths = [] if utterance.extra.get("id") else paths_of[utterance.id]
+        if len(set(paths)) > 1:
+            ends = dict(zip(paths, path_ends(paths), strict=True))
+            name = Path(ends[utterance.audio_filepath]).with_suffix("").as_posix()
+            utterance = replace(utterance, name=name)
+        named.append(utterance)
+    return named
+
+
+def path_ends(paths: Sequence[Path]) -> list[str]:
+    """The last parts of each path, as many as tell it apart from the others.
+
+    Example:
+        >>> path_ends([Path("a/x/out"), Path("a/y/out"), Path("runs/mine")])
+        ['x/out', 'y/out', 'mine']
+    """
+    ends = []
+    for path in paths:
+        parts = path.parts or (".",)
+        size = 1
+        while size < len(parts) and _alike(paths, parts[-size:]) > 1:
+            size += 1
+        ends.append("/".join(parts[-size:]))
+    return ends
+
+
+def _alike(paths: Sequence[Path], ending: tuple[str, ...]) -> int:
+    """How many paths end so."""
+    return sum(path.parts[-len(ending) :] == ending for path in paths)
 
 
 def scene_of(utterance: Utterance) -> Scene:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -68,10 +69,19 @@ def difference_text(difference: Difference | None) -> str:
     """
     if difference is None:
         return ""
+    if not math.isfinite(difference.difference):  # no scene that both have
+        return UNKNOWN
     low, high = difference.interval
     points = f"{100 * difference.difference:+.2f}"
+    if not math.isfinite(low) or not math.isfinite(high):  # one unit tells nothing of others
+        return points
     ends = f"{100 * low:+.2f}, {100 * high:+.2f}"
     return f"{points} [{ends}]"
+
+
+def family_size(differences: Sequence[Difference]) -> int:
+    """How many tests Holm's correction is about: those of enough units for a word."""
+    return sum(difference.units >= FEWEST_UNITS for difference in differences)
 
 
 def word_differences(summary: Summary) -> list[Difference]:

@@ -16,6 +16,7 @@ from ctcasr.scoring.bootstrap import HARMS, HELPS, UNDECIDED
 from ctcasr.show.score_cells import (
     FIXED,
     failure_texts,
+    family_size,
     measured,
     resolvable_of,
     row_cells,
@@ -134,9 +135,10 @@ def _notes(summary: Summary, trial: Trial) -> list[str]:
             "smallest true difference that this set finds in 4 of 5 cases: "
             f"{100 * min(resolvable):.2f} to {100 * max(resolvable):.2f} points of WER"
         )
-    if len(differences) > 1:
+    tests = family_size(differences)
+    if tests > 1:
         notes.append(
-            f"the words are by intervals that Holm's correction for {len(differences)} tests "
+            f"the words are by intervals that Holm's correction for {tests} tests "
             "widens, and by sign flips, which must agree; the intervals shown are the 95 % ones"
         )
     for skip in trial.skipped[:_SKIPPED]:

@@ -334,3 +334,17 @@ def test_progress_ends_at_its_total_with_a_dev_part(
     assert done == sorted(done)
     assert reports[-1][0] == reports[-1][1]
     assert all(report[0] <= report[1] for report in reports)
+
+
+def test_a_judge_that_hears_nothing_is_status_1_and_says_why(
+    world: Make, enhanced: Make, listener: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.py").write_text(
+        "def listen(sounds, rate_hz):\n    raise RuntimeError('no model')\n", encoding="utf-8"
+    )
+    scenes = world(4)
+    command = ["score-enhanced", str(scenes), "--enhanced", str(enhanced(scenes)), "--out"]
+    command += [str(tmp_path / "o"), "--dev-share", "0", "--no-metrics", "--recogniser", listener]
+    assert main([*command, "--recogniser", f"J={tmp_path / 'broken.py'}:listen"]) == 1
+    told = "J: expected texts; it failed at every sound (first S000_mixed noisy: RuntimeError: no"
+    assert told in capsys.readouterr().err

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
+from ctcasr.batch import Utterance
 from ctcasr.compare.enhanced import EnhancedFolder, open_all, own_names
-from ctcasr.compare.scene import read_scenes, read_sound
+from ctcasr.compare.scene import read_scenes, read_sound, scene_of
 
 Make = Callable[..., Path]
 
@@ -80,6 +82,25 @@ def test_equal_names_get_more_of_their_paths(world: Make, enhanced: Make, tmp_pa
     assert own_names([Path("out"), Path("out")]) == ["out", "out"]
     with pytest.raises(ValueError, match="noisy twice"):
         open_all([f"noisy={tmp_path / 'a/out'}"], scenes, tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["_mixed", "_enhanced", ""])
+def test_scenes_of_equal_names_are_found_in_folders_like_theirs(
+    tmp_path: Path, ending: str
+) -> None:
+    utterances = [
+        Utterance(Path(f"noisy/{speaker}/001_mixed.wav"), text="one", name=f"{speaker}/001_mixed")
+        for speaker in ("p1", "p2")
+    ]
+    first, second = [scene_of(utterance) for utterance in utterances]
+    folder = tmp_path / "out" / "p1"
+    folder.mkdir(parents=True)
+    soundfile.write(folder / f"001{ending}.wav", np.zeros(80), 8000)
+    found = EnhancedFolder.open(tmp_path / "out")
+    assert list(found.find(first)) == [folder / f"001{ending}.wav"]
+    assert not found.find(second)  # the other one's file is no substitute
+    with_pattern = EnhancedFolder.open(tmp_path / "out", pattern=f"{{id}}{ending}.wav")
+    assert bool(with_pattern.find(first)) and not with_pattern.find(second)
 
 
 def test_a_wrong_file_is_an_oddity(world: Make, enhanced: Make) -> None:

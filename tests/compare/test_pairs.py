@@ -74,6 +74,22 @@ def test_p_of_each_test_is_corrected_over_the_family() -> None:
     assert max(holm_p(raw)) >= max(raw)
 
 
+def test_pairs_of_few_utterances_correct_no_other() -> None:
+    rng = np.random.default_rng(4)
+    good = written(rng, 60, 0.1)
+    bad = written(rng, 60, 0.3)
+    few = {name: bad[name] for name in list(bad)[:5]}
+    by_itself = {name: name for name in good}
+    grouping = Grouping("utterance", by_itself, "utterance", by_itself)
+    whole = {Pair("all", "good", "bad"): (good, bad)}
+    short = {Pair("all", "good", "few"): ({name: good[name] for name in few}, few)}
+    (alone,) = decide_pairs(whole, grouping, 2000).values()
+    with_it, of_few = decide_pairs({**whole, **short}, grouping, 2000).values()
+    assert with_it.corrected == alone.corrected
+    assert with_it.better == alone.better == "good"
+    assert not of_few.better and set(of_few.corrected.values()) == {1.0}
+
+
 def test_no_utterance_no_correction() -> None:
     assert holm_p([]) == []
     assert holm_p([0.5, 0.9]) == [1.0, 1.0]

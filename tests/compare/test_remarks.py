@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from ctcasr.batch import Utterance
-from ctcasr.compare.hearing import Hearing
-from ctcasr.compare.remarks import remarks_on_parts, remarks_on_trial, remarks_on_units
+from ctcasr.compare.hearing import FAILED, Hearing
+from ctcasr.compare.remarks import (
+    failed_judges,
+    remarks_on_parts,
+    remarks_on_trial,
+    remarks_on_units,
+)
 from ctcasr.compare.scene import Scene, scene_of
 from ctcasr.compare.summary import Setting, summarise
-from ctcasr.compare.trial import Trial
+from ctcasr.compare.trial import Quality, Trial
 from ctcasr.scoring.errors import ErrorRates
 
 
@@ -42,3 +47,26 @@ def test_few_units_are_told() -> None:
     summary = summarise(Trial(hearings), test, setting)
     (remark,) = remarks_on_units(summary)
     assert "j, e: no word, for only 4 sentences can be compared" in remark
+
+
+def lost(scene: Scene, judge: str, condition: str = "noisy") -> Hearing:
+    return Hearing(scene, judge, condition, FAILED, f"{judge}: RuntimeError: no model")
+
+
+def test_a_judge_that_fails_is_told_with_what_it_said() -> None:
+    first, second = scenes(2)
+    trial = Trial([hearing(first, "noisy", "one two"), lost(second, "j"), lost(first, "k")])
+    told = remarks_on_trial(trial)
+    assert told == [
+        "j: failed at 1 of 2 sounds (first s1 noisy: RuntimeError: no model)",
+        "k: failed at 1 of 1 sounds (first s0 noisy: RuntimeError: no model)",
+    ]
+    (sentence,) = failed_judges(trial)
+    assert sentence.startswith("k: expected texts; it failed at every sound (first s0 noisy")
+
+
+def test_files_that_are_not_there_are_told_with_the_first_reason() -> None:
+    first, second = scenes(2)
+    missing = Quality(second, "e", "missing", "no file for s1 in out")
+    (told,) = remarks_on_trial(Trial([], [Quality(first, "e", "ok"), missing]))
+    assert "e: 1 of 2 files are missing or cannot be read (no file for s1 in out)" in told

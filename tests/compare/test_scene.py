@@ -41,6 +41,29 @@ def test_an_id_names_a_scene_and_two_alike_are_refused(world: Make) -> None:
         read_scenes(path)
 
 
+def test_equal_names_in_two_folders_are_told_apart_by_their_paths(world: Make) -> None:
+    path = world(4)
+    for folder in ("a", "b"):
+        (path.parent / folder).mkdir()
+
+    def change(number: int, line: dict[str, object]) -> None:
+        place = f"{'ab'[number % 2]}/{number // 2:03d}_mixed.wav"
+        (path.parent / str(line["audio_filepath"])).rename(path.parent / place)
+        line["audio_filepath"] = place
+
+    rewrite(path, change)
+    scenes, _ = read_scenes(path)
+    assert [scene.id for scene in scenes] == [
+        "a/000_mixed",
+        "b/000_mixed",
+        "a/001_mixed",
+        "b/001_mixed",
+    ]
+    rewrite(path, lambda number, line: line.update(audio_filepath="a/000_mixed.wav"))
+    with pytest.raises(ValueError, match="both called 000_mixed"):
+        read_scenes(path)
+
+
 def test_lines_without_a_text_are_left_out_and_told(world: Make) -> None:
     path = world(4)
     rewrite(path, lambda number, line: line.pop("text") if number == 1 else None)

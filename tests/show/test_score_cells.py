@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from ctcasr.compare.summary import Summary
 from ctcasr.show.score_cells import (
+    difference_text,
     failure_texts,
+    family_size,
     measured,
     resolvable_of,
     row_cells,
@@ -32,6 +35,14 @@ def test_the_clean_sound_is_no_test(summary: Summary) -> None:
     assert len(word_differences(summary)) == 2
     none = [replace(found, resolvable=None) for found in word_differences(summary)]
     assert resolvable_of(none) == []
+
+
+def test_what_has_no_interval_has_none(summary: Summary) -> None:
+    (found, _) = word_differences(summary)
+    one_unit = replace(found, difference=0.25, interval=(-math.inf, math.inf), units=1)
+    assert difference_text(one_unit) == "+25.00"
+    assert difference_text(replace(one_unit, difference=math.nan, units=0)) == "-"
+    assert family_size([found, one_unit]) == 1
 
 
 def test_the_sound_tells_what_was_measured(summary: Summary) -> None:
