@@ -27,7 +27,7 @@ from ctcasr.classify.model import (
 )
 from ctcasr.ctc import greedy
 from ctcasr.enhance.enhancer import Enhancer
-from ctcasr.enhance.model import EnhancerModel, MaskEnhancer, build_enhancer
+from ctcasr.enhance.model import AvMaskEnhancer, EnhancerModel, MaskEnhancer, build_enhancer
 from ctcasr.enhance.spec import (
     ENHANCERS,
     describe_enhancer,
@@ -42,6 +42,7 @@ from ctcasr.recognise.spec import PRESETS, read_spec, spec_from, spec_to
 from ctcasr.seq import Seq
 from ctcasr.specs import describe
 from ctcasr.text import Alphabet
+from ctcasr.video import LipFront
 from ctcasr.video.frames import RATE_HZ as VIDEO_HZ
 
 RECOGNISER = Recogniser.KIND
@@ -76,16 +77,24 @@ class Subject:
         return None
 
     def clip(self, samples: int, frames: int | None = None) -> tuple[Seq, ...]:
-        """Inputs of one clip: noise [1, N], and for a network that sees frames [1, T, 128, 128]."""
+        """Inputs of one clip: noise [1, N], and for a network that sees frames [1, T, H, W] too.
+
+        Of a lip reader `samples` are frames, which it sees alone.
+        """
         random = torch.Generator().manual_seed(0)
         device = next(self.model.parameters()).device
+        if isinstance(self.model, SpeechModel) and isinstance(self.model.front, LipFront):
+            shape = (samples, *self.model.front.size)
+            pixels = torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
+            return (Seq.stack([pixels], VIDEO_HZ).to(device),)
         noise = NOISE_LEVEL * torch.randn(samples, generator=random)
         audio = Seq.stack([noise], self.rate_hz).to(device)
         if not isinstance(self.model, EnhancerModel) or not self.model.sees:
             return (audio,)
         if frames is None:
             frames = -(-samples * VIDEO_HZ // self.rate_hz)
-        pixels = torch.randint(0, 256, (frames, *FACE), generator=random, dtype=torch.uint8)
+        size = self.model.lips.size if isinstance(self.model, AvMaskEnhancer) else FACE
+        pixels = torch.randint(0, 256, (frames, *size), generator=random, dtype=torch.uint8)
         return audio, Seq.stack([pixels], VIDEO_HZ).to(device)
 
     def stages(self, clip: tuple[Seq, ...]) -> list[Stage]:
@@ -104,14 +113,14 @@ class Subject:
         if isinstance(model, SoundClassifier):
             return [("features", lambda _: model.features(audio)), ("network", model.body)]
         if isinstance(model, MaskEnhancer):
-            return _mask_stages(model, audio)
+            return _mask_stages(model, *clip)
         return [("network", lambda _: model(*clip))]
 
 
-def _mask_stages(model: MaskEnhancer, audio: Seq) -> list[Stage]:
+def _mask_stages(model: MaskEnhancer, audio: Seq, video: Seq | None = None) -> list[Stage]:
     def analyse(_: Any) -> tuple[Seq, Seq]:
         spectrum = model.analyse(audio)
-        return spectrum, model.features(spectrum)
+        return spectrum, model.beside(model.features(spectrum), video)
 
     def mask(analysed: tuple[Seq, Seq]) -> tuple[Seq, Seq]:
         spectrum, features = analysed

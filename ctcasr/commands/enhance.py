@@ -1,4 +1,4 @@
-"""`ctcasr enhance`: a sound file or a folder of them, without the noise."""
+"""`ctcasr enhance`: a sound file, a folder of them or a manifest, without the noise."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import sys
 from pathlib import Path
 
 from ctcasr.batch import Skip
+from ctcasr.data import read_manifest
 from ctcasr.enhance.enhancer import Enhancer
-from ctcasr.enhance.files import enhanced, named, plan_tree
+from ctcasr.enhance.files import Jobs, enhanced, named, plan_lines, plan_tree
+from ctcasr.video import VideoReader
+from ctcasr.video.frames import LATE, MODES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `ctcasr enhance`."""
     parser.add_argument("checkpoint")
-    parser.add_argument("source", metavar="IN", help="a sound file, or a folder of them")
+    parser.add_argument(
+        "source", metavar="IN", help="a sound file, a folder of them, or a manifest (.jsonl)"
+    )
     parser.add_argument("out", metavar="OUT", help="a sound file, or a folder")
     parser.add_argument(
         "--video",
@@ -22,16 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="video of the speaker, or a folder with videos of the same names",
     )
+    parser.add_argument(
+        "--show",
+        metavar="MODE",
+        help=f"videos otherwise than in training: {', '.join(MODES)}, or {LATE}SECONDS",
+    )
     parser.add_argument("--device", default="cpu")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Enhance and count; 1 where some files could not be read."""
-    plan = plan_tree(Path(arguments.source), Path(arguments.out), arguments.video)
+    plan = plan_of(arguments)
     enhancer = Enhancer.load(arguments.checkpoint, arguments.device)
+    reader = reader_of(enhancer, plan, arguments.show)
     written = 0
     unreadable = 0
-    for outcome in enhanced(enhancer, plan):
+    for outcome in enhanced(enhancer, plan, reader):
         if isinstance(outcome, Skip):
             unreadable += 1
             print(f"ctcasr: {outcome.reason}", file=sys.stderr)
@@ -42,3 +53,32 @@ def run(arguments: argparse.Namespace) -> int:
         ignored = f", {len(plan.ignored)} ignored (no sound: {named(plan.ignored)})"
     print(f"{written} files enhanced, {unreadable} could not be read{ignored}: {arguments.out}")
     return 1 if unreadable else 0
+
+
+def plan_of(arguments: argparse.Namespace) -> Jobs:
+    """What is to be done, before anything is read or written.
+
+    Raises:
+        ValueError: where nothing can be done, or something would be written twice.
+    """
+    source = Path(arguments.source)
+    out = Path(arguments.out)
+    if source.suffix != ".jsonl":
+        return plan_tree(source, out, arguments.video)
+    if arguments.video is not None:
+        raise ValueError("--video: expected none beside a manifest, whose lines name their videos")
+    return plan_lines(read_manifest(source).utterances, out)
+
+
+def reader_of(enhancer: Enhancer, plan: Jobs, show: str | None) -> VideoReader | None:
+    """Who shows videos otherwise than in training; None: as in training.
+
+    Raises:
+        ValueError: for a network that sees nothing, or no such way.
+    """
+    if show is None:
+        return None
+    if not enhancer.model.sees:
+        raise ValueError(f"--show {show}: expected a network that sees; this one only hears")
+    utterances = [job.utterance for job in plan.jobs]
+    return VideoReader(mode=show, pictures=enhancer.pictures, others=utterances)

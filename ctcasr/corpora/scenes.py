@@ -33,7 +33,10 @@ from ctcasr.data.mixing import Mixture, mix
 from ctcasr.data.provenance import fingerprint
 
 NOISE = "noise"
+BABBLE = "babble"  # many talkers at once, as recorded
 TALKER = "talker"  # the AVSE challenge calls a talker "speech"
+OWN = "own"  # the talker's own voice, with another sentence
+VOICES = (TALKER, OWN)
 ALL_SEEN = ["all"]
 SNR_DIGITS = 2
 SCALE_DIGITS = 6
@@ -44,7 +47,7 @@ Line = dict[str, Any]
 class Kind:
     """What may be heard beside the speech: recordings by class, and the range of the SNR, in dB."""
 
-    name: str  # NOISE or TALKER
+    name: str  # NOISE, BABBLE, TALKER or OWN
     classes: Mapping[str, Sequence[Utterance]]
     low_db: float
     high_db: float
@@ -63,8 +66,8 @@ class Drawn:
 
     @property
     def noise(self) -> str:
-        """The class of what is heard; all talkers are one."""
-        return TALKER if self.kind.name == TALKER else self.label
+        """The class of what is heard; all talkers are one, and so is the own voice."""
+        return self.kind.name if self.kind.name in VOICES else self.label
 
 
 @dataclass(frozen=True)
@@ -84,21 +87,16 @@ class Sources:
     room_share: float = 0.0
 
 
-def draw_scene(seed: int, number: int, sources: Sources, speaker: str | None) -> Drawn:
+def draw_scene(seed: int, number: int, sources: Sources, utterance: Utterance) -> Drawn:
     """The interferer of scene `number`: kind, then class, recording, place, SNR and room.
 
     Raises:
-        ValueError: where there is no talker but the speaker himself.
+        ValueError: where there is no talker but the speaker, or of him no other sentence.
     """
     dice = random.Random(f"{seed}:{number}")
     kind = dice.choice(sources.kinds)
-    labels = sorted(kind.classes)
-    if kind.name == TALKER:
-        labels = [label for label in labels if label != speaker]
-    if not labels:
-        raise ValueError(f"expected a competing talker other than {speaker}; there is none")
-    label = dice.choice(labels)
-    recording = dice.choice(kind.classes[label])
+    label = dice.choice(_labels_beside(kind, utterance))
+    recording = dice.choice(_recordings_beside(kind, label, utterance))
     place = dice.random()
     level = dice.random()
     snr_db = kind.low_db + (kind.high_db - kind.low_db) * level
@@ -106,6 +104,30 @@ def draw_scene(seed: int, number: int, sources: Sources, speaker: str | None) ->
     if sources.rirs and dice.random() < sources.room_share:
         rir = dice.choice(sources.rirs)
     return Drawn(kind, label, recording, place, round(snr_db, SNR_DIGITS), rir)
+
+
+def _labels_beside(kind: Kind, utterance: Utterance) -> list[str]:
+    """The classes that may be heard beside an utterance."""
+    labels = sorted(kind.classes)
+    if kind.name == TALKER:
+        labels = [label for label in labels if label != utterance.speaker]
+    if kind.name == OWN:
+        labels = [label for label in labels if label == utterance.speaker]
+    if not labels:
+        whom = "a competing talker other than" if kind.name == TALKER else "another sentence of"
+        raise ValueError(f"expected {whom} {utterance.speaker}; there is none")
+    return labels
+
+
+def _recordings_beside(kind: Kind, label: str, utterance: Utterance) -> Sequence[Utterance]:
+    """The recordings of a class; of the own voice those with another text."""
+    recordings = kind.classes[label]
+    if kind.name != OWN:
+        return recordings
+    others = [recording for recording in recordings if recording.text != utterance.text]
+    if not others:
+        raise ValueError(f"expected a sentence of {label} with another text; there is none")
+    return others
 
 
 def render(utterance: Utterance, drawn: Drawn, rate_hz: int) -> Rendered:
@@ -173,7 +195,7 @@ def make_scenes(arguments: argparse.Namespace) -> int:
     for number, utterance in enumerate(speech_of(arguments), start=1):
         name = f"S{first_number + number - 1:05d}"
         try:
-            drawn = draw_scene(arguments.seed, number, sources, utterance.speaker)
+            drawn = draw_scene(arguments.seed, number, sources, utterance)
             rendered = render(utterance, drawn, arguments.rate_hz)
         except ValueError as error:  # AudioError too
             print(f"left out: {name} ({utterance.where}): {error}", file=sys.stderr)
@@ -191,14 +213,19 @@ def make_scenes(arguments: argparse.Namespace) -> int:
 
 
 def read_sources(arguments: argparse.Namespace) -> Sources:
-    """Noises, talkers and rooms; ValueError where there is neither of the first two."""
+    """Noises, babble, talkers, the own voice and rooms; ValueError where nothing is heard."""
     noises = read_kind(NOISE, "label", arguments.noise, arguments.noise_snr_db)
     if noises is not None:
         noises = only_classes(noises, arguments.labels, arguments.not_labels)
     talkers = read_kind(TALKER, "speaker", arguments.talkers, arguments.talker_snr_db)
-    kinds = [kind for kind in (noises, talkers) if kind is not None]
+    babble = read_kind(BABBLE, "label", arguments.babble, arguments.talker_snr_db)
+    own = read_kind(OWN, "speaker", arguments.own, arguments.talker_snr_db)
+    kinds = [kind for kind in (noises, talkers, babble, own) if kind is not None]
     if not kinds:
-        raise ValueError("expected --noise or --talkers, something to be heard beside the speech")
+        raise ValueError(
+            "expected --noise, --babble, --talkers or --own, something to be heard beside the "
+            "speech"
+        )
     rirs = read_manifest(arguments.rooms).utterances if arguments.rooms else ()
     return Sources(kinds, rirs, arguments.room_share)
 
@@ -296,7 +323,7 @@ def avse_scene(
         "duration": samples,
         "target": {"name": utterance.id, "time_start": 0, "time_end": samples},
         "interferer": {
-            "type": "speech" if drawn.kind.name == TALKER else "noise",
+            "type": "speech" if drawn.kind.name in VOICES else "noise",
             "name": drawn.recording.id,
             "offset": rendered.offset,
             "time_start": 0,
@@ -332,6 +359,18 @@ def command_line() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         help="manifests of competing talkers; `speaker` is the class",
+    )
+    parser.add_argument(
+        "--own",
+        nargs="+",
+        default=[],
+        help="manifests of sentences that compete with others of the same `speaker`",
+    )
+    parser.add_argument(
+        "--babble",
+        nargs="+",
+        default=[],
+        help="manifests of many talkers at once, at the SNR of talkers",
     )
     parser.add_argument("--labels", nargs="+", help="only these classes of noise")
     parser.add_argument("--not-labels", nargs="+", help="all classes of noise but these")

@@ -74,8 +74,13 @@ def enhance_files(
     The name is the one that tells them apart. Returns what was written, and what could not be
     read. Raises ValueError where two utterances have one name.
     """
+    return list(enhanced(enhancer, plan_lines(utterances, folder)))
+
+
+def plan_lines(utterances: Sequence[Utterance], folder: Path) -> Jobs:
+    """What `enhance_files` would do; ValueError where two utterances have one name."""
     jobs = [Job(utterance, folder / f"{utterance.file_name}.wav") for utterance in utterances]
-    return list(enhanced(enhancer, Jobs(jobs)))
+    return Jobs(jobs)
 
 
 def enhance_tree(

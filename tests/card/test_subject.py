@@ -11,7 +11,13 @@ from ctcasr.card.subject import CLASSIFIER, ENHANCER, RECOGNISER
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("default", RECOGNISER), ("kws_cnn", CLASSIFIER), ("mask_tiny", ENHANCER)],
+    [
+        ("default", RECOGNISER),
+        ("lips", RECOGNISER),
+        ("kws_cnn", CLASSIFIER),
+        ("mask_tiny", ENHANCER),
+        ("av_mask", ENHANCER),
+    ],
 )
 def test_stages_give_what_the_network_gives(name: str, kind: str) -> None:
     subject = find_subject(name)
@@ -35,3 +41,7 @@ def test_what_sees_gets_frames() -> None:
     audio, frames = find_subject("avse_lstm8").clip(16000)
     assert frames.data.shape[2:] == (128, 128) and frames.lengths[0] == 25
     assert audio.lengths == (16000,)
+    _, mouths = find_subject("av_mask").clip(16000)
+    assert mouths.data.shape == (1, 25, 28, 40)
+    (lips,) = find_subject("lips").clip(75)
+    assert lips.data.shape == (1, 75, 28, 40)

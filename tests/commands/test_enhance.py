@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,18 @@ def test_nothing_to_enhance_is_a_sentence(
 ) -> None:
     assert main(["enhance", str(enhancer), str(tmp_path / "none"), str(tmp_path / "o")]) == 1
     assert "none" in capsys.readouterr().err
+
+
+def test_a_manifest_is_enhanced_under_its_names(
+    enhancer: Path, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [json.dumps({"audio_filepath": f"{name}.wav"}) for name in "ab"]
+    (tmp_path / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    manifest = str(tmp_path / "lines.jsonl")
+    out = str(tmp_path / "out")
+    assert main(["enhance", str(enhancer), manifest, out]) == 0
+    assert {path.name for path in (tmp_path / "out").glob("*.wav")} == {"a.wav", "b.wav"}
+    assert main(["enhance", str(enhancer), manifest, out, "--show", "shuffled"]) == 1
+    assert "only hears" in capsys.readouterr().err
+    assert main(["enhance", str(enhancer), manifest, out, "--video", str(tmp_path)]) == 1
+    assert "name their videos" in capsys.readouterr().err

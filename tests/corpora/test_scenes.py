@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from ctcasr.batch import Utterance
 from ctcasr.cli import main
 from ctcasr.compare import read_scenes
 from ctcasr.corpora import scenes as scene_lists
 from ctcasr.data.provenance import fingerprint
 from tests.fixtures.scene_lists import make
+
+SPEAKER = Utterance(Path("a.wav"), speaker="s1")
 
 
 def test_the_same_seed_makes_the_same_scenes(sources: Path) -> None:
@@ -54,7 +57,7 @@ def test_files_add_up_at_the_listed_snr(sources: Path) -> None:
 def test_every_class_is_drawn_alike_however_many_recordings_it_has(sources: Path) -> None:
     scenes = scene_lists
     kind = scenes.read_kind("noise", "label", [str(sources / "noise.jsonl")], (-10, 10))
-    drawn = [scenes.draw_scene(0, n, scenes.Sources([kind]), "s1") for n in range(3000)]
+    drawn = [scenes.draw_scene(0, n, scenes.Sources([kind]), SPEAKER) for n in range(3000)]
     counts = {label: sum(d.label == label for d in drawn) for label in ("rain", "wind", "tap")}
     assert all(abs(count - 1000) < 110 for count in counts.values()), (
         counts
@@ -70,6 +73,35 @@ def test_nobody_talks_against_himself_and_short_talkers_begin_anew(sources: Path
         -15 <= line["snr_db"] <= 5 and line["noise"] == line["interferer"] == "talker"
         for line in lines
     )
+
+
+def test_the_own_voice_competes_with_other_words_only(sources: Path) -> None:
+    draw = np.random.default_rng(3)
+    lines = []
+    for number, text in enumerate(("one", "two", "two")):
+        soundfile.write(sources / f"own{number}.wav", 0.1 * draw.standard_normal(8000), 16000)
+        line = {"audio_filepath": f"own{number}.wav", "speaker": "s9", "text": text}
+        lines.append(json.dumps({**line, "duration": 0.5}))
+    (sources / "own.jsonl").write_text("\n".join(lines) + "\n")
+    manifest = str(sources / "own.jsonl")
+    scene_lists.main(
+        ["--speech", manifest, "--own", manifest, "--copies", "9", "--out", str(sources / "o")]
+    )
+    made = [json.loads(line) for line in (sources / "o" / "SCENES.jsonl").open()]
+    assert len(made) == 27
+    heard = {(line["source"], line["interferer_source"]) for line in made}
+    pairs = {("own0", "own1"), ("own0", "own2"), ("own1", "own0"), ("own2", "own0")}
+    assert heard == pairs
+    assert {line["interferer"] for line in made} == {line["noise"] for line in made} == {"own"}
+    listed = json.loads((sources / "o" / "scenes.json").read_text())
+    assert {scene["interferer"]["type"] for scene in listed} == {"speech"}
+
+
+def test_babble_is_a_kind_of_its_own_at_the_snr_of_talkers(sources: Path) -> None:
+    lines = make(sources, "a", "--babble", str(sources / "noise.jsonl"))
+    assert {line["interferer"] for line in lines} == {"babble"}
+    assert {line["noise"] for line in lines} <= {"rain", "wind", "tap"}
+    assert all(-15 <= line["snr_db"] <= 5 for line in lines)
 
 
 def test_seen_classes_videos_and_the_list_of_the_challenge(sources: Path) -> None:
@@ -106,7 +138,7 @@ def test_what_is_not_there_is_told(sources: Path, capsys: pytest.CaptureFixture[
         str(sources / "a"),
     ]
     assert main(base) == 1
-    assert "--noise or --talkers" in capsys.readouterr().err
+    assert "--talkers or --own" in capsys.readouterr().err
     assert main([*base, "--noise", str(sources / "noise.jsonl"), "--labels", "snow"]) == 1
     assert "snow" in capsys.readouterr().err
 
