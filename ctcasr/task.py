@@ -31,6 +31,13 @@ class Loss:
     left_out: tuple[str, ...] = ()  # utterances in neither sum nor weight, with the reason
     # Scalars for the records; called only when one is written.
     evidence: Callable[[], Mapping[str, float]] = dict
+    # [B] of the transcripts as they stand, where the objective's are of others (a star); else None.
+    as_written: Tensor | None = None
+
+    @property
+    def of_lines(self) -> Tensor | None:
+        """[B] what tells how well each line's transcript fits; None where nothing does."""
+        return self.rows if self.as_written is None else self.as_written
 
 
 @dataclass(frozen=True)

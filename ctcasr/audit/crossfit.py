@@ -124,7 +124,7 @@ class _Remembering(Recognise):
     def step(self, batch: Batch, step: int) -> Loss:
         """As any recogniser."""
         loss = super().step(batch, step)
-        self.lines.add(batch, loss.rows)
+        self.lines.add(batch, loss.of_lines)
         return loss
 
     def end_epoch(self) -> None:

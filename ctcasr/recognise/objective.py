@@ -33,6 +33,8 @@ class Objected(NamedTuple):
     frames: tuple[int, ...]  # of logits, in each row
     losses: Tensor  # [B] nats; 0 for a row without an alignment
     report: Callable[[], CtcReport]  # of the lattice, made when it is asked for
+    # [B] nats of the transcripts as they stand, where `losses` are those of others; else None.
+    as_written: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class Objective:
         logits = model(batch.audio, augment, batch.seeds)
         star = None if self.star is None else self.star.at(step)
         losses, no_path, report = _ctc(model, logits, batch, blank, star)
+        as_written = None
+        if star is not None:
+            as_written = _as_written(logits, batch, blank)
         if self.consistency and augment is not None:
             other_seeds = tuple(seed ^ _OTHER_VIEW for seed in batch.seeds)
             other_logits = model(batch.audio, augment, other_seeds)
@@ -84,7 +89,7 @@ class Objective:
                 logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank
             )
             losses = losses - self.entropy * entropy
-        return Objected(logits.lengths, losses, report)
+        return Objected(logits.lengths, losses, report, as_written)
 
     def _consistency_at(self, step: int) -> float:
         """The weight of agreement at an optimiser step."""
@@ -133,6 +138,20 @@ def _ctc(model: SpeechModel, logits: Seq, batch: Batch, blank: int, star: Star |
         return told
 
     return _Lattice(nll.masked_fill(no_path, 0.0), no_path, report)
+
+
+@torch.no_grad()
+def _as_written(logits: Seq, batch: Batch, blank: int) -> Tensor:
+    """CTC losses [B] that leave nothing of the transcripts; 0 where there is no path."""
+    return ctc_loss(
+        logits.data.detach(),
+        batch.targets,
+        logits.lengths,
+        batch.target_lengths,
+        blank=blank,
+        reduction="none",
+        zero_infinity=True,
+    )
 
 
 def _ctc_without_logits(

@@ -84,9 +84,12 @@ class Recognise:
             augment = None
         blank = self.tokenizer.blank
         try:
-            frames, losses, report = self.objective(self.network, batch, augment, blank, step)
+            objected = self.objective(self.network, batch, augment, blank, step)
         except ValueError as error:
             raise LossRefused(str(error), self.evidence.facts_of_refused(batch)) from error
+        frames = objected.frames
+        losses = objected.losses
+        report = objected.report
         self.evidence.train_batch(batch, frames)
         lattice = CtcBatch(batch.targets, frames, batch.target_lengths, blank)
         left_out = tuple(
@@ -95,7 +98,14 @@ class Recognise:
             if not feasible
         )
         weight = len(batch) - len(left_out)
-        return Loss(losses.sum(), weight, losses.detach(), left_out, lambda: report().summary())
+        return Loss(
+            losses.sum(),
+            weight,
+            losses.detach(),
+            left_out,
+            lambda: report().summary(),
+            as_written=objected.as_written,
+        )
 
     def after_step(self, step: int, total: int) -> None:
         """Nothing."""

@@ -64,6 +64,17 @@ class LineLosses:
                 by_line[name] = loss / max(symbols, 1)
         return by_line
 
+    def mean(self) -> float:
+        """Mean loss of a line in nats, as a dev part's is told; NaN without lines.
+
+        Waits for the device.
+        """
+        if not self._rows:
+            return math.nan
+        losses = torch.cat([row.float() for row in self._rows])
+        feasible = losses.isfinite() & (losses != 0)
+        return float(losses[feasible].mean())
+
     def clear(self) -> None:
         """Forget the epoch."""
         self._names.clear()

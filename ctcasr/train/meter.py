@@ -92,7 +92,7 @@ class StepMeter:
         """Take in one optimiser step."""
         self.window.add(result, lr, step_s, wait_s)
         for batch, loss in result.seen:
-            self.lines.add(batch, loss.rows)
+            self.lines.add(batch, loss.of_lines)
         if result.last is not None:
             self._details = result.last.evidence
         if result.undecided is not None:

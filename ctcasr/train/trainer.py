@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -306,6 +307,7 @@ class _Run:
             yield self._step_record()
         train_loss = self.meter.mean_loss
         line_losses = self.meter.lines.told()
+        mean_of_lines = self.meter.lines.mean()
         self.meter.begin_epoch()
         state.epoch += 1
         state.batch = 0
@@ -315,7 +317,8 @@ class _Run:
             yield self._check(self.dev)
             yield from self.log.name_unreadable(self.dev)
             self._fit_into_budget()
-        yield self._end_epoch(train_loss, line_losses)
+        suspected = self._suspects(mean_of_lines, line_losses)
+        yield self._end_epoch(train_loss, suspected)
 
     def _batches(self) -> BatchesAhead:
         """The rest of the epoch that is going on, on the device."""
@@ -412,17 +415,18 @@ class _Run:
         return self.log.write(replace(unjudged, verdict=verdict))
 
     def _suspects(
-        self, train_loss: float, line_losses: Mapping[str, float]
+        self, mean_of_lines: float, line_losses: Mapping[str, float]
     ) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-        """Lines whose loss stands out, where it tells; of all processes."""
-        if not tells(self.state.epoch, train_loss, self.log.history):
+        """Lines whose loss stands out, where it tells; of all processes, which must all ask."""
+        means = [mean for mean in self.world.gather(mean_of_lines) if not math.isnan(mean)]
+        if not means or not tells(self.state.epoch, fmean(means), self.log.history):
             return {}
         everywhere: dict[str, float] = {}
         for of_rank in self.world.gather(line_losses):
             everywhere.update(of_rank)
         return {"suspects": suspects(everywhere)}
 
-    def _end_epoch(self, train_loss: float, line_losses: Mapping[str, float]) -> Record:
+    def _end_epoch(self, train_loss: float, details: Mapping[str, Any]) -> Record:
         """Tell of the epoch, and save."""
         state = self.state
         state.seconds = self.clock.now()
@@ -435,7 +439,7 @@ class _Run:
                 train_loss=train_loss,
                 epochs=state.epochs,
                 steps=state.epochs * self._steps_per_epoch,
-                details=self._suspects(train_loss, line_losses),
+                details=details,
             )
         )
         if self._save_is_due():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
 
 from ctcasr.batch import Batch, Utterance
+from ctcasr.ctc import StarSchedule
+from ctcasr.recognise import Objective
 from ctcasr.records import CheckRecord, EpochRecord, read_records
 from ctcasr.seq import Seq
 from ctcasr.train import TrainConfig, fit
@@ -29,8 +32,9 @@ def test_losses_are_those_of_a_symbol_and_impossible_lines_have_none() -> None:
     losses.add(batch("1", "2", "3", symbols=4), torch.tensor([8.0, 0.0, torch.inf]))
     losses.add(batch("4", symbols=2), torch.tensor([1.0]))
     assert losses.told() == {"m.jsonl:1 (1)": 2.0, "m.jsonl:4 (4)": 0.5}
+    assert losses.mean() == 4.5  # of the lines that have an alignment
     losses.clear()
-    assert losses.told() == {}
+    assert losses.told() == {} and math.isnan(losses.mean())
 
 
 def test_a_batch_without_symbols_or_rows_tells_nothing() -> None:
@@ -88,3 +92,17 @@ def test_losses_below_zero_are_told_and_rows_without_alignment_are_not() -> None
     losses = LineLosses()
     losses.add_rows(["a", "b", "c"], [2, 4, 1], torch.tensor([-3.0, 0.0, torch.inf]))
     assert losses.told() == {"a": -1.5}
+
+
+def test_with_a_star_they_are_those_of_the_transcripts_as_they_stand(
+    recogniser_parts,
+) -> None:
+    task, train, _ = recogniser_parts()
+    batch = next(iter(train.epoch(0)))
+    assert batch is not None
+    task.network.eval()  # without dropout
+    plain = task.step(batch, 0)
+    task.objective = Objective(star=StarSchedule.parse("-2,-2", steps=1))
+    starred = task.step(batch, 0)
+    assert plain.of_lines is plain.rows and not torch.allclose(starred.rows, plain.rows)
+    assert torch.allclose(starred.of_lines, plain.rows, rtol=1e-4)
