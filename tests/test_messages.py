@@ -41,6 +41,11 @@ FOREIGN = {
     "rdzv-endpoint",
     "rdzv-id",
     "master-addr",
+    "no-deps",
+    # Of deepspeech.pytorch, beside ours in docs/coming_from.md.
+    "spec-augment",
+    "noise-dir",
+    "speed-volume-perturb",
     # Chromium's, which tools/pictures.py calls.
     "headless",
     "no-sandbox",

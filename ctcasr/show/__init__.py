@@ -10,6 +10,7 @@ from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
 from ctcasr.show.runs_page import write_runs_page
 from ctcasr.show.tensorboard import write_events
+from ctcasr.show.wandb import write_wandb
 
 __all__ = [
     "RunView",
@@ -23,4 +24,5 @@ __all__ = [
     "write_events",
     "write_page",
     "write_runs_page",
+    "write_wandb",
 ]

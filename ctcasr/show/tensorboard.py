@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from ctcasr.kernels.atomic import replacing
-from ctcasr.records import (
-    CheckRecord,
-    EpochRecord,
-    EventRecord,
-    Record,
-    StepRecord,
-    read_records,
-)
-from ctcasr.show.records import final_course, number, samples_of, verdict_of
-
-# How TensorBoard groups the curves:
-_FOLDERS: dict[type[Record], str] = {StepRecord: "train", CheckRecord: "dev", EpochRecord: "epoch"}
-_NO_CURVES = ("time_s", "step")
+from ctcasr.records import Record, read_records
+from ctcasr.show.logged import numbers_of, texts_of
+from ctcasr.show.records import final_course
 
 
 def write_events(run: Path | str, out: Path | str | None = None) -> Path:
@@ -69,45 +59,8 @@ def _write(writer: Any, records: Iterable[Record], ended_s: float) -> None:
     started_s = ended_s - max((record.time_s for record in records), default=0.0)
     for record in records:
         wall_s = started_s + record.time_s
-        for name, value in _numbers(record):
+        for name, value in numbers_of(record):
             writer.add_scalar(name, value, record.step, wall_s)
-        for name, text in _texts(record):
+        for name, text in texts_of(record):
             writer.add_text(name, text, record.step, wall_s)
     writer.close()
-
-
-def _numbers(record: Record) -> Iterator[tuple[str, float]]:
-    """Names and values of the curves that a record is a point of.
-
-    Those of its parts ("report", "evidence") have the part's name first.
-    """
-    folder = _FOLDERS.get(type(record))
-    if folder is None:
-        return
-    for name, value in record.as_json().items():
-        if name in _NO_CURVES:
-            continue
-        if isinstance(value, Mapping):
-            for inner, entry in value.items():
-                if number(entry) is not None:
-                    yield f"{folder}/{name}/{inner}", float(entry)
-        elif number(value) is not None:
-            yield f"{folder}/{name}", float(value)
-
-
-def _texts(record: Record) -> Iterator[tuple[str, str]]:
-    """What a record says in words: events, the verdict, what was heard."""
-    if isinstance(record, EventRecord):
-        yield f"event/{record.reason}", record.message
-    if isinstance(record, CheckRecord):
-        verdict = verdict_of(record)
-        if verdict is not None:
-            causes = []
-            for cause in verdict.causes:
-                causes.append(f"{cause.slug}: {cause.evidence} Cure: {cause.cure}")
-            yield "verdict", ". ".join([verdict.state, "; ".join(causes)]).removesuffix(". ")
-        heard = []
-        for sample in samples_of(record):
-            heard.append(f"said: {sample.reference}  \nheard: {sample.hypothesis}")
-        if heard:
-            yield "heard", "\n\n".join(heard)

@@ -1,0 +1,161 @@
+"""The reference of every flag, from the parsers themselves."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable, Iterable, Sequence
+from unittest.mock import patch
+
+from ctcasr.cli import COMMANDS, GROUPS, HAND_ON, build_parser
+from ctcasr.commands.prepare import CORPORA
+from ctcasr.commands.train import load_recipe, recipe_names
+
+
+class Parsed(Exception):
+    """Carries the parser of a program that was about to read its command line, and the words."""
+
+    def __init__(self, parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+        super().__init__(parser.prog)
+        self.parser = parser
+        self.words = list(words)
+
+
+def about_to_parse(main: Callable[[list[str]], object], words: list[str]) -> Parsed:
+    """The parser that a program builds inside its main(words), and the words that it would read.
+
+    Raises:
+        ValueError: for one that reads no command line by argparse.
+    """
+
+    def stop(
+        parser: argparse.ArgumentParser, args: Sequence[str] | None = None, *_: object
+    ) -> None:
+        raise Parsed(parser, words if args is None else args)
+
+    with patch.object(argparse.ArgumentParser, "parse_args", stop):
+        try:
+            main(words)
+        except Parsed as caught:
+            return caught
+    raise ValueError(f"expected {main} to read its command line by argparse")
+
+
+def flag_pages() -> dict[str, str]:
+    """Address -> Markdown of the pages of flags: commands, corpora, recipes."""
+    return {
+        "reference/commands.md": _commands(),
+        "reference/corpora.md": _corpora(),
+        "reference/recipes.md": _recipes(),
+    }
+
+
+def _commands() -> str:
+    lines = [
+        "# Flags of the commands",
+        "",
+        "Made from the parsers; `ctcasr COMMAND --help` says it.",
+    ]
+    for heading, commands in GROUPS.items():
+        lines += ["", f"## {heading[0].upper()}{heading[1:]}"]
+        for name in commands:
+            parser = command_parser(name)
+            lines += _section(f"ctcasr {name}", COMMANDS[name], parser)
+            if name in HAND_ON:
+                page = "corpora.md" if name == "prepare" else "recipes.md"
+                lines += ["", f"What stands behind the name: [all flags]({page})."]
+    return "\n".join(lines) + "\n"
+
+
+def command_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of one command."""
+    for action in build_parser(name)._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            parser: argparse.ArgumentParser = action.choices[name]
+            return parser
+    raise AssertionError("the program has commands")
+
+
+def _corpora() -> str:
+    lines = ["# Flags of the corpora", "", "`ctcasr prepare CORPUS`, made from the parsers."]
+    for name, what in CORPORA.items():
+        lines += _section(f"ctcasr prepare {name}", what, corpus_parser(name), level=2)
+    return "\n".join(lines) + "\n"
+
+
+def corpus_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of `ctcasr prepare NAME`."""
+    module = importlib.import_module("ctcasr.corpora." + name.replace("-", "_"))
+    return about_to_parse(module.main, []).parser
+
+
+def _recipes() -> str:
+    lines = ["# Flags of the recipes", ""]
+    lines.append("`ctcasr train RECIPE` or `python recipes/RECIPE.py`, made from the parsers.")
+    for name in recipe_names():
+        module = load_recipe(name)
+        what = (module.__doc__ or "").partition("\n")[0]
+        if name == "demo":
+            lines += ["", "## ctcasr train demo", "", what, ""]
+            lines.append("Its flags are those of [recognise](#ctcasr-train-recognise).")
+        else:
+            lines += _section(f"ctcasr train {name}", what, recipe_parser(name), level=2)
+    return "\n".join(lines) + "\n"
+
+
+def recipe_parser(name: str) -> argparse.ArgumentParser:
+    """The parser of a recipe; the demo takes the flags of `recognise`."""
+    main = load_recipe("recognise" if name == "demo" else name).main
+    return about_to_parse(main, []).parser
+
+
+def _section(
+    title: str, what: str, parser: argparse.ArgumentParser, level: int = 3
+) -> Iterable[str]:
+    """A program: what it does, and a table of flags for each of its groups."""
+    what = what[0].upper() + what[1:]
+    lines = ["", f"{'#' * level} {title}", "", what if what.endswith(("?", ".")) else f"{what}."]
+    formatter = parser._get_formatter()
+    shown = "nothing yet"
+    for group in parser._action_groups:
+        actions = [action for action in group._group_actions if action.dest != "help"]
+        heading = "" if group.title in ("positional arguments", "options") else group.title or ""
+        if actions and heading != shown:
+            lines += ["", f"*{heading}*"] if heading else []
+            lines += ["", "| flag | default | what |", "| --- | --- | --- |"]
+            shown = heading
+        for action in actions:
+            what = formatter._expand_help(action) if action.help else ""
+            lines.append(_row(action, what))
+    return lines
+
+
+def _row(action: argparse.Action, what: str) -> str:
+    names = ", ".join(f"`{name}`" for name in action.option_strings)
+    value = _value_name(action)
+    if not action.option_strings:
+        names = f"`{value}`"
+    elif value:
+        names += f" `{value}`"
+    return f"| {_cell(names)} | {_cell(_default(action))} | {_cell(what)} |"
+
+
+def _value_name(action: argparse.Action) -> str:
+    """What stands behind a flag."""
+    if action.nargs == 0:
+        return ""
+    if action.choices:
+        return "|".join(str(choice) for choice in action.choices)
+    name = action.metavar or action.dest.upper()
+    return name if isinstance(name, str) else " ".join(name)
+
+
+def _default(action: argparse.Action) -> str:
+    default = action.default
+    if default in (None, "", argparse.SUPPRESS) or isinstance(default, bool):
+        return ""
+    return f"`{default}`"
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "&#124;").replace("<", "&lt;")
