@@ -1,0 +1,94 @@
+"""`ctcasr offset`: are the pictures of a clip in time with its sound?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from ctcasr.batch import Utterance
+from ctcasr.data import AudioError, read_manifest
+from ctcasr.recognise.offset import MOST_S, WARN_S, Offset, Pair
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.show.terminal import TextConsole
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of `ctcasr offset`."""
+    parser.add_argument(
+        "source", metavar="IN", help="a sound file (with --video), or a manifest with videos"
+    )
+    parser.add_argument("--video", metavar="V", type=Path, help="video of the mouth of a file")
+    parser.add_argument(
+        "--recogniser", required=True, metavar="C", help="checkpoint that hears (recipes/recognise)"
+    )
+    parser.add_argument(
+        "--lips", required=True, metavar="C", help="checkpoint that reads lips (recipes/lips)"
+    )
+    parser.add_argument(
+        "--in-time",
+        metavar="MANIFEST",
+        help="clips that are in time: the median of their offsets counts as 0",
+    )
+    parser.add_argument("--json", action="store_true", help="plain data, a line for each clip")
+    parser.add_argument("--device", default="cpu")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Estimate and warn; 1 where a clip is late or could not be read."""
+    pair = Pair(
+        Recogniser.load_checkpoint(arguments.recogniser, arguments.device),
+        Recogniser.load_checkpoint(arguments.lips, arguments.device),
+    )
+    utterances = utterances_of(arguments)
+    if arguments.in_time:
+        pair.set_right(read_manifest(arguments.in_time).utterances)
+        print(f"in time: {1000 * pair.bias_s:+.0f} ms between the two networks", file=sys.stderr)
+    console = TextConsole(highlight=False)
+    worst = 0
+    for utterance in utterances:
+        try:
+            offset = pair.offset(utterance)
+        except AudioError as error:
+            print(f"ctcasr: {utterance.full_name}: {error}", file=sys.stderr)
+            worst = 1
+            continue
+        if offset.is_late:
+            worst = 1
+        if arguments.json:
+            print(json.dumps({"id": utterance.id, **asdict(offset), "is_late": offset.is_late}))
+        else:
+            console.print(sentence(utterance, offset))
+    return worst
+
+
+def utterances_of(arguments: argparse.Namespace) -> Sequence[Utterance]:
+    """The clips that are asked about.
+
+    Raises:
+        ValueError: for a file without --video, and a manifest with it.
+    """
+    source = Path(arguments.source)
+    is_manifest = source.suffix == ".jsonl"
+    if is_manifest == (arguments.video is not None):
+        raise ValueError(
+            "expected a manifest, whose lines name their videos, or a sound file and --video; got "
+            f"{source} {'with' if arguments.video else 'without'} --video"
+        )
+    if is_manifest:
+        return read_manifest(source).utterances
+    return [Utterance(source, video_filepath=arguments.video)]
+
+
+def sentence(utterance: Utterance, offset: Offset) -> str:
+    """One clip, for people."""
+    milliseconds = round(1000 * offset.seconds)
+    where = f"{utterance.id}: {abs(milliseconds)} ms"
+    side = "behind" if milliseconds >= 0 else "before"
+    text = f"{where}, the picture {side} the sound (resemblance {offset.resemblance:.2f})"
+    if offset.is_late:
+        text += f": WARNING, {1000 * WARN_S:.0f} ms or more; looked for up to {MOST_S:g} s"
+    return text
