@@ -49,15 +49,14 @@ _COLUMNS = (
     Column("WER", "r"),
     Column("CER", "r"),
     Column("S / D / I", "r"),
-    Column("against noisy, points [95 %]", "r"),
+    Column("against noisy [95 %]", "r"),
     Column(""),
     Column("resolves", "r"),
-    Column("empty", "r"),
-    Column("lost", "r"),
+    Column("empty / lost", "r"),
 )
 
 _RATES_WHY = (
-    "Words wrong, against the same scenes unprocessed. The word comes from the interval of the "
+    "Words wrong, against the same scenes unprocessed (in points). The word comes from the interval of the "
     "difference (corrected by Holm where several are tested): <b>helps</b> where all of it lies "
     "below zero, <b>harms</b> above, else undecided. Drawn are {unit}s, since scenes of one "
     "{unit} are not independent."
@@ -131,8 +130,7 @@ def _rates(rows: Sequence[Row]) -> str:
                 cells.against,
                 f'<span class="{cells.word}">{cells.word}</span>',
                 cells.resolvable,
-                cells.empty,
-                cells.lost,
+                f"{cells.empty} / {cells.lost}",
             ]
         )
     return table(_COLUMNS, lines)
