@@ -56,10 +56,10 @@ _COLUMNS = (
 )
 
 _RATES_WHY = (
-    "Words wrong, against the same scenes unprocessed (in points). The word comes from the interval of the "
-    "difference (corrected by Holm where several are tested): <b>helps</b> where all of it lies "
-    "below zero, <b>harms</b> above, else undecided. Drawn are {unit}s, since scenes of one "
-    "{unit} are not independent."
+    "Words wrong, against the same scenes unprocessed (in points). The word comes from the "
+    "interval of the difference (corrected by Holm where several are tested): <b>helps</b> where "
+    "all of it lies below zero, <b>harms</b> above, else undecided. Drawn are {unit}s, since "
+    "scenes of one {unit} are not independent."
 )
 _PANEL_WHY = (
     "Difference of WER to noisy in points with 95 % intervals, by the recogniser; in brackets its "
