@@ -86,7 +86,8 @@ def _describe_front(spec: NetSpec) -> str:
     """The front-end in a few words."""
     if spec.sees:
         lips = spec.lips
-        return f"lips {lips.height} x {lips.width}, {len(lips.channels)} conv to {lips.features}"
+        convs = 4 * lips.convs or len(lips.channels)
+        return f"lips {lips.height} x {lips.width}, {convs} conv to {lips.features}"
     if spec.front.kind == "mel":
         return f"mel {spec.front.bands}"
     return f"{spec.front.kind} {spec.front.n_fft // 2 + 1}"

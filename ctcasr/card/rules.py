@@ -11,7 +11,7 @@ from torch import nn
 
 from ctcasr.front import Mel, Spectrogram, Unnormalised, UtteranceNorm
 from ctcasr.net import CumulativeNorm, Dropout, GlobalNorm, LabelPrior, Product, SequenceBatchNorm
-from ctcasr.video import FrameNorm, ToClock
+from ctcasr.video import FrameNorm, RawFrames, ToClock
 
 Shape = tuple[int, ...]
 Modules = tuple[type[nn.Module], ...]
@@ -253,6 +253,7 @@ SHAPES: Modules = (
 OURS: Modules = (
     Dropout,
     FrameNorm,
+    RawFrames,
     Product,
     ToClock,
     UtteranceNorm,

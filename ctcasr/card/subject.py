@@ -27,7 +27,7 @@ from ctcasr.classify.model import (
 )
 from ctcasr.ctc import greedy
 from ctcasr.enhance.enhancer import Enhancer
-from ctcasr.enhance.model import AvMaskEnhancer, EnhancerModel, MaskEnhancer, build_enhancer
+from ctcasr.enhance.model import EnhancerModel, MaskEnhancer, build_enhancer
 from ctcasr.enhance.spec import (
     ENHANCERS,
     describe_enhancer,
@@ -93,7 +93,8 @@ class Subject:
             return (audio,)
         if frames is None:
             frames = -(-samples * VIDEO_HZ // self.rate_hz)
-        size = self.model.lips.size if isinstance(self.model, AvMaskEnhancer) else FACE
+        pictures = enhancer_from(self.spec).pictures
+        size = FACE if pictures is None else pictures.shape
         pixels = torch.randint(0, 256, (frames, *size), generator=random, dtype=torch.uint8)
         return audio, Seq.stack([pixels], VIDEO_HZ).to(device)
 

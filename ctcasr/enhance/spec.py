@@ -31,6 +31,8 @@ class DualPathSpec:
     seen: int = 256  # visual features
     causal: bool = False
     video: str = "fixed"  # one of VIDEO_MODES: how its videos are shown to it
+    # "whole": 128 x 128 of all that is shown, as published; "mouth": as small as a lip reader's.
+    pictures: str = "whole"
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class EnhanceSpec:
         """What is cut out of its videos; None: they are shown whole."""
         if self.network == "av_mask":
             return Mouths.of(self.av_mask.lips)
+        if self.dualpath.pictures == "mouth":
+            return Mouths.of(LipSpec())
         return None
 
     def with_video(self, mode: str) -> EnhanceSpec:
@@ -155,6 +159,16 @@ def enhancer_from(data: Mapping[str, Any], where: str = "spec") -> EnhanceSpec:
         known = ", ".join(repr(name) for name in NETWORKS)
         raise ValueError(f"{where}.network: expected one of {known}; got {spec.network!r}")
     _check_video(spec.video, f"{where}.{spec.network}.video")
+    if spec.dualpath.pictures not in ("whole", "mouth"):
+        raise ValueError(
+            f"{where}.dualpath.pictures: expected 'whole' or 'mouth'; got "
+            f"{spec.dualpath.pictures!r}"
+        )
+    if spec.av_mask.lips.convs:
+        raise ValueError(
+            f"{where}.av_mask.lips.convs: expected 0, a trunk of its own; the published one is "
+            "that of the network 'dualpath'"
+        )
     return spec
 
 

@@ -24,7 +24,7 @@ from ctcasr.net import (
 )
 from ctcasr.seq import Framing, Seq
 from ctcasr.specs import NetSpec
-from ctcasr.video import LipAugment, LipFront, LipTrunk
+from ctcasr.video import LipAugment, LipFront, LipTrunk, VisualTrunk
 
 Augmentation = SpecAugment | LipAugment  # of what is heard, of what is seen
 
@@ -132,11 +132,16 @@ def _lip_reader(spec: NetSpec, symbols: int) -> SpeechModel:
             f"convolutions (lips.channels): expected front.rate_hz = {LipFront.rate_hz} and no "
             f"conv; got {spec.front.rate_hz} and {len(spec.conv)} layers"
         )
-    body = _body(spec, LipTrunk(spec.lips), symbols)
+    trunk: LipTrunk | VisualTrunk
+    if spec.lips.convs:
+        trunk = VisualTrunk(spec.lips.convs, spec.lips.features, spec.lips.causal)
+    else:
+        trunk = LipTrunk(spec.lips)
+    body = _body(spec, trunk, symbols)
     return SpeechModel(LipFront(spec.lips), body, _prior(spec, symbols))
 
 
-def _body(spec: NetSpec, conv: ConvStack | LipTrunk, symbols: int) -> AcousticModel:
+def _body(spec: NetSpec, conv: ConvStack | LipTrunk | VisualTrunk, symbols: int) -> AcousticModel:
     """What follows the front-end."""
     rnn = RecurrentStack(
         spec.rnn,

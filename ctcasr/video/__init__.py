@@ -2,7 +2,7 @@
 
 from ctcasr.video.frames import VideoError, VideoReader, read_frames
 from ctcasr.video.jitter import LipAugment
-from ctcasr.video.lips import FrameNorm, LipFront, LipSpec, LipTrunk
+from ctcasr.video.lips import FrameNorm, LipFront, LipSpec, LipTrunk, RawFrames
 from ctcasr.video.mouth import LipReader, Mouths
 from ctcasr.video.spoil import Spoilt
 from ctcasr.video.trunk import ToClock, VisualTrunk
@@ -15,6 +15,7 @@ __all__ = [
     "LipSpec",
     "LipTrunk",
     "Mouths",
+    "RawFrames",
     "Spoilt",
     "ToClock",
     "VideoError",

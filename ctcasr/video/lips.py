@@ -34,6 +34,9 @@ class LipSpec:
     context: int = 5  # frames that each is seen with, itself among them
     dropout: float = 0.3
     causal: bool = False  # no later frame is looked at
+    # 3 x 3 convolutions per stage of the published trunk (avse_lstm8: 1, avse_lstm12: 2), which
+    # then sees instead of `channels` and `context`; 0: none.
+    convs: int = 0
 
 
 class FrameNorm(nn.Module):
@@ -54,6 +57,14 @@ class FrameNorm(nn.Module):
         return frames.with_data(normed).zero_padding()
 
 
+class RawFrames(nn.Module):
+    """Every frame as it is, 0..255, for a trunk that scales for itself."""
+
+    def forward(self, frames: Seq) -> Seq:
+        """Frames [B, T, H, W] float32; padding is zero."""
+        return frames.with_data(frames.data.to(torch.float32)).zero_padding()
+
+
 class LipFront(nn.Module):
     """The front-end of a lip reader: grey frames in, normalised (and in training changed) ones out.
 
@@ -71,7 +82,7 @@ class LipFront(nn.Module):
     def __init__(self, spec: LipSpec) -> None:
         super().__init__()
         self.size = (spec.height, spec.width)
-        self.norm = FrameNorm()
+        self.norm: nn.Module = RawFrames() if spec.convs else FrameNorm()
 
     def forward(
         self, frames: Seq, augment: LipAugment | None = None, seeds: Sequence[int] = ()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ctcasr.seq import Seq
+from ctcasr.seq import Framing, Seq
 
 _CONTEXT = 4  # frames that each frame is seen with, before and behind it
 _STAGE_CHANNELS = (64, 64, 128, 256, 512)
@@ -64,6 +64,7 @@ class VisualTrunk(nn.Module):
         super().__init__()
         self.features = features
         self.before = _CONTEXT if causal else _CONTEXT // 2
+        self.framings = (Framing(_CONTEXT + 1, 1, self.before, _CONTEXT - self.before),)
         self.front = nn.Conv3d(
             1,
             _STAGE_CHANNELS[0],

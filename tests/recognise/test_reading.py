@@ -9,6 +9,8 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.data import AudioError, read_manifest
+from ctcasr.enhance.model import DualPathEnhancer, build_enhancer
+from ctcasr.enhance.spec import read_enhancer
 from ctcasr.recognise import evaluate
 from ctcasr.recognise.evaluation import examine
 from ctcasr.recognise.model import build
@@ -16,6 +18,7 @@ from ctcasr.recognise.reading import lips_of, read_clip, reader_of
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_from, spec_to
 from ctcasr.recognise.stream import obstacles
+from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
 from ctcasr.video import LipReader
 
@@ -72,3 +75,20 @@ def test_real_lips_are_scored_as_sound_is(data_root: Path) -> None:
     assert "video" in result.skipped[0].reason
     drawn = examine(recogniser, lines[0])
     assert drawn["features"].shape == (75, 28)  # rows' means: no face
+
+
+def test_the_published_trunk_reads_lips_too() -> None:
+    spec = read_spec("lips hidden=8 layers=1 lips.convs=1 lips.features=256")
+    recogniser = Recogniser(build(spec, 38), Alphabet.english38(), spec_to(spec), {})
+    trunk = recogniser.model.body.conv
+    published = build_enhancer(read_enhancer("avse_lstm8")).eval()
+    assert isinstance(published, DualPathEnhancer) and published.trunk is not None
+    theirs = {name: tensor.shape for name, tensor in published.trunk.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in trunk.state_dict().items()} == theirs
+    clip = torch.randint(0, 256, (30, 28, 40), dtype=torch.uint8)
+    with torch.no_grad():
+        seen = published.see(Seq.stack([clip], 25))
+        published.trunk.load_state_dict(trunk.state_dict())
+        read = trunk(recogniser.model.front(Seq.stack([clip], 25)))
+        torch.testing.assert_close(published.see(Seq.stack([clip], 25)).data, read.data)
+    assert not torch.equal(seen.data, read.data)
