@@ -43,7 +43,6 @@ class PairedRow:
     codes: Tensor
     active_s: float
     labels: int
-    text: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,6 @@ class PairingStats:
     `paired_rows` were looked at. `paired` is how many standard deviations their kernels agree more
     than those of texts dealt out anew; `paired_lengths` the same of the correlation of durations
     and numbers of labels, whose logarithms have the deviations `active_spread` and `label_spread`.
-    `words_said` is how often each word is said on average: of words that come once, likeness of
-    sounds tells nothing.
     """
 
     paired_rows: int
@@ -62,7 +59,6 @@ class PairingStats:
     paired_lengths: float
     active_spread: float
     label_spread: float
-    words_said: float
 
 
 @dataclass(frozen=True)
@@ -107,9 +103,8 @@ class PairingTally:
                 samples = batch.audio.row(row).float().cpu()
                 sound, active_s = sound_shape(samples, float(batch.audio.rate))
                 if active_s > 0:  # something can be heard
-                    text = batch.utterances[row].text or ""
                     shape = label_shape(labels)
-                    self.rows.keep(PairedRow(sound, shape, active_s, len(labels), text))
+                    self.rows.keep(PairedRow(sound, shape, active_s, len(labels)))
 
     def stats(self) -> PairingStats:
         """How well what was remembered goes together."""
@@ -127,7 +122,6 @@ class PairingTally:
             "codes": [row.codes for row in entries],
             "active_s": [row.active_s for row in entries],
             "labels": [row.labels for row in entries],
-            "texts": [row.text for row in entries],
         }
 
     @staticmethod
@@ -138,7 +132,7 @@ class PairingTally:
             return tally
         tally.rows.every = int(state["every"])
         tally.rows.offered = int(state["offered"])
-        names = ("sounds", "codes", "active_s", "labels", "texts")
+        names = ("sounds", "codes", "active_s", "labels")
         for sound, codes, *rest in zip(*(state[name] for name in names), strict=True):
             tally.rows.entries.append(PairedRow(sound.cpu(), codes.cpu(), *rest))
         return tally
@@ -219,7 +213,7 @@ def label_shape(labels: Tensor) -> Tensor:
 def pairing_stats(rows: Sequence[PairedRow]) -> PairingStats:
     """How well sounds and texts of rows go together."""
     if len(rows) < _FEWEST_ROWS:
-        return PairingStats(len(rows), *[math.nan] * 5)
+        return PairingStats(len(rows), *[math.nan] * 4)
     active = torch.tensor([row.active_s for row in rows]).log()
     labels = torch.tensor([float(row.labels) for row in rows]).log()
     return PairingStats(
@@ -228,14 +222,7 @@ def pairing_stats(rows: Sequence[PairedRow]) -> PairingStats:
         paired_lengths=_correlation_beyond_chance(active, labels),
         active_spread=float(active.std()),
         label_spread=float(labels.std()),
-        words_said=_words_said([row.text for row in rows]),
     )
-
-
-def _words_said(texts: Sequence[str]) -> float:
-    """How often each word of texts is said on average; NaN without any."""
-    words = " ".join(texts).split()
-    return len(words) / len(set(words)) if words else math.nan
 
 
 def _kernels(rows: Sequence[PairedRow], among: int | None = None) -> tuple[Tensor, Tensor]:

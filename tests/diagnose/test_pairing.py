@@ -40,8 +40,7 @@ def rows_of(count: int, seed: int, length: int | None = None) -> list[PairedRow]
         size = length or int(torch.randint(1, 7, (), generator=draw))
         labels = torch.randint(1, 6, (size,), generator=draw)
         sound, active_s = sound_shape(spoken(labels.tolist(), draw), RATE_HZ)
-        text = " ".join("abcdef"[label] for label in labels)
-        rows.append(PairedRow(sound, label_shape(labels), active_s, size, text))
+        rows.append(PairedRow(sound, label_shape(labels), active_s, size))
     return rows
 
 
@@ -51,9 +50,7 @@ def dealt(rows: Sequence[PairedRow], share: float = 1.0) -> list[PairedRow]:
     givers = [*rows[1:count], rows[0]]
     result = list(rows)
     for place, giver in enumerate(givers):
-        result[place] = dataclasses.replace(
-            rows[place], codes=giver.codes, labels=giver.labels, text=giver.text
-        )
+        result[place] = dataclasses.replace(rows[place], codes=giver.codes, labels=giver.labels)
     return result
 
 

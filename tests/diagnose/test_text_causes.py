@@ -26,8 +26,8 @@ def test_counts_over_all_rows_decide(slug: str, count: str, few: int) -> None:
 
 
 VOICE = {"pitch_hz": 150.0, "pitch_spread": 0.3, "pitch_jumps": 0.05}
-LENGTHS = {"paired_rows": 40, "label_spread": 0.7, "active_spread": 0.6, "words_said": 1.2}
-SOUNDS = {"paired_rows": 160, "label_spread": 0.1, "active_spread": 0.1, "words_said": 9.0}
+LENGTHS = {"paired_rows": 40, "label_spread": 0.7, "active_spread": 0.6, "labels": 120}
+SOUNDS = {"paired_rows": 160, "label_spread": 0.1, "active_spread": 0.1, "labels": 12}
 
 
 @pytest.mark.parametrize("tells", [LENGTHS, SOUNDS])
@@ -42,8 +42,8 @@ def test_texts_that_do_not_go_with_their_recordings_are_shuffled(tells: dict[str
     assert not slugs(0.5, -1.0, pitch_jumps=0.4)  # noise goes with no text
 
 
-def test_long_words_that_come_once_tell_nothing_by_their_sounds() -> None:
-    part = VOICE | SOUNDS | {"words_said": 1.1, "paired": 0.0, "paired_lengths": 0.0}
+def test_sentences_tell_nothing_by_their_sounds() -> None:
+    part = VOICE | SOUNDS | {"labels": 90, "paired": 0.0, "paired_lengths": 0.0}
     assert not verdict(run_records([1.0, 1.0], train=part)).causes
 
 
