@@ -42,6 +42,7 @@ FOREIGN = {
     "rdzv-id",
     "master-addr",
     "no-deps",
+    "outdir",
     # Of deepspeech.pytorch, beside ours in docs/coming_from.md.
     "spec-augment",
     "noise-dir",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +15,9 @@ import tools.pages.root_files
 from ctcasr.cli import COMMANDS
 from ctcasr.commands.prepare import CORPORA
 from ctcasr.commands.train import recipe_names
+from tools.fresh_install import declared_versions, interpreter_of
 from tools.pages.flags import command_parser, corpus_parser, flag_pages, recipe_parser
+from tools.pages.links import wrong_links
 from tools.pages.mathematics import with_mathematics
 from tools.pages.public_names import name_pages, public_names
 from tools.pages.root_files import PAGES, with_site_links
@@ -104,3 +107,21 @@ def test_formulas_of_pages_have_both_ends() -> None:
     for path in (ROOT / "docs").rglob("*.md"):
         text = path.read_text(encoding="utf-8")
         assert len(re.findall(r"\$`", text)) == len(re.findall(r"\$`[^`]+`\$", text)), path
+
+
+def test_dead_links_are_found(tmp_path: Path) -> None:
+    links = ["b.html#here", "b.html#nowhere", "c.html", "https://x.org/y"]
+    page = "".join(f'<a href="{link}">x</a>' for link in links) + '<img src="https://x.org/p.png">'
+    (tmp_path / "a.html").write_text(page, encoding="utf-8")
+    (tmp_path / "b.html").write_text('<h1 id="here">x</h1>', encoding="utf-8")
+    assert sorted(wrong_links(tmp_path)) == [
+        "a.html: b.html#nowhere: no such place in the page",
+        "a.html: c.html: no such file",
+        "a.html: https://x.org/p.png: loaded from elsewhere",
+    ]
+
+
+def test_pythons_that_are_declared_are_tried() -> None:
+    assert declared_versions()[0] == "3.11" and len(declared_versions()) >= 3
+    running = f"{sys.version_info.major}.{sys.version_info.minor}"
+    assert interpreter_of(running) and interpreter_of("3.999") is None
