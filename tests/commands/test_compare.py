@@ -56,6 +56,18 @@ def test_files_of_different_tools_are_compared(
     assert "first better" in capsys.readouterr().out
 
 
+def test_the_utterances_that_are_written_give_the_same_numbers(results: Path) -> None:
+    first = compare(results)
+    written = results / "out" / "utterances.csv"
+    again = results / "again"
+    command = ["compare", str(written), "--out", str(again), "--draws", "1000"]
+    assert main([*command, "--normaliser", "none"]) == 0
+    second = json.loads((again / "scores.json").read_text("utf-8"))
+    assert [row["wer"] for row in second["systems"]] == [row["wer"] for row in first["systems"]]
+    for name in ("difference", "interval_95", "better"):
+        assert second["pairs"][0][name] == first["pairs"][0][name]
+
+
 def test_a_manifest_brings_strata_and_blocks(results: Path) -> None:
     lines = []
     for number in range(40):
