@@ -19,7 +19,7 @@ from ctcasr.seq import Seq
 _SILENT = 1e-4  # root mean square below which nothing is heard (-80 dB of full scale)
 _LEAST_VOICED = 10  # voiced frames that a median pitch is worth telling of
 _LEAST_VOICED_IN_ROW = 4
-_MOST_ROWS = 128  # whose voices are remembered
+_MOST_ROWS = 256  # whose voices are remembered
 
 # Frames of the pitch analysis:
 _FRAME_S = 0.05
