@@ -95,7 +95,7 @@ class Design:
         """The mixtures that a judge does not hear."""
         if self.mixtures is None:
             return set()
-        all_mixtures = set()
+        all_mixtures: set[str] = set()
         for enhancer, shares in self.shares.items():
             all_mixtures.update(added(enhancer, share) for share in shares)
         return all_mixtures.difference(self.mixtures.get(judge.name, ()))
