@@ -215,9 +215,9 @@ def _unsaid_wins(history: RunHistory) -> tuple[float, str]:
         best = history.evidence("dev", "best_class", check=check)
         frames = history.evidence("dev", "best_class_frames", check=check)
         labels = history.evidence("dev", "best_class_labels", check=check)
-        sure = history.evidence("dev", "top_probability", check=check) > _SURE
-        wins = frames > _MOST_ROWS and labels < _HARDLY_SAID and sure
-        if not wins or best == history.evidence("blank"):
+        unsure = history.evidence("dev", "top_probability", check=check) <= _SURE
+        wins = frames > _MOST_ROWS and labels < _HARDLY_SAID
+        if not wins or unsure or best == history.evidence("blank"):
             return -1, ""
     return best, (
         f"Symbol {best:.0f} is the likeliest in {frames:.0%} of the frames and {labels:.1%} of the "
@@ -273,7 +273,8 @@ def scores_not_normalised(history: RunHistory) -> Cause | None:
 
 def scores_too_small(history: RunHistory) -> Cause | None:
     """Scores that hardly differ, though the weights move as they should: something divides them."""
-    if history.learnt or not history.over_deaf("train") > _FAR_ABOVE_DEAF:
+    # Where training utterances cost little, the dev part is another one.
+    if history.learnt or history.over_deaf("train") <= _FAR_ABOVE_DEAF:
         return None
     evidence = _scores_stay_alike(history) or _never_sure(history)
     if not evidence:
@@ -293,7 +294,9 @@ def _scores_stay_alike(history: RunHistory) -> str:
     spread = history.evidence("dev", "highest") - history.evidence("dev", "lowest")
     shrunk = history.evidence("parameters", "grown") < _SHRUNK
     hidden = history.evidence("masked") > _MASKED
-    if shrunk or hidden or not (history.path > _SHORT_PATH and spread < _ALIKE * history.path):
+    alike = history.path > _SHORT_PATH and spread < _ALIKE * history.path
+    useless = history.over_deaf() > _FAR_ABOVE_DEAF
+    if shrunk or hidden or not (alike and useless):
         return ""
     return (
         f"The scores of a frame lie within {spread:.2f} of each other on average, though the "
