@@ -17,8 +17,9 @@ from ctcasr.ctc import StarSchedule
 from ctcasr.data import Corpus, Loader
 from ctcasr.recognise import Objective, Recognise
 from ctcasr.recognise.model import build
+from ctcasr.recognise.reading import reader_of
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.recognise.spec import read_spec, spec_from, spec_to
 from ctcasr.records import EpochRecord, Record, StartRecord
 from ctcasr.task import Loss
 from ctcasr.text import Tokenizer
@@ -148,7 +149,7 @@ def _train(
     rate_hz = task.network.rate_hz
     seed = training.seed + number
     loader = Loader(
-        Corpus(learnt, task.tokenizer, rate_hz),
+        Corpus(learnt, task.tokenizer, rate_hz, read=reader_of(spec_from(task.spec))),
         batch_size=training.batch_size,
         order="sortagrad",
         seed=seed,

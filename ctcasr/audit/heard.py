@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ctcasr.audit.voice import Floats, voice_of
 from ctcasr.batch import Skip, Utterance
-from ctcasr.data import AudioError, read_audio
+from ctcasr.data import AudioError
 from ctcasr.data.names import where_of
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.samples import greedy_texts, spikes_of
@@ -88,7 +88,7 @@ def _samples(recogniser: Recogniser, utterance: Utterance) -> Tensor:
     reason = unjudgeable(utterance, recogniser.tokenizer)
     if reason:
         raise AudioError(reason)
-    samples = read_audio(utterance, recogniser.rate_hz)
+    samples = recogniser.read(utterance)
     if recogniser.model.frames(samples.shape[0]) < 1:
         raise AudioError("expected sound for one frame of the network or more; it is shorter")
     return samples

@@ -33,7 +33,7 @@ def voice_of(samples: Tensor, rate_hz: int) -> Floats | None:
         True
     """
     window = round(_WINDOW_S * rate_hz)
-    if len(samples) < window:
+    if samples.dim() > 1 or len(samples) < window:  # pictures have no voice
         return None
     frames = samples.float().unfold(0, window, round(_HOP_S * rate_hz))
     power = torch.fft.rfft(frames * torch.hann_window(window)).abs().square()

@@ -17,6 +17,7 @@ from ctcasr.recognise.decoder import Decoder
 from ctcasr.recognise.hypothesis import Hypothesis
 from ctcasr.recognise.long import transcribe_long
 from ctcasr.recognise.protocols import Transcriber
+from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.subtitles import to_srt, to_vtt
 from ctcasr.recognise.word_times import to_ctm, to_json, to_textgrid
 
@@ -162,6 +163,10 @@ def _heard(
     recogniser: Transcriber, path: str, decoder: Decoder | None, whole: bool
 ) -> tuple[Hypothesis, float]:
     """What is said in a file, long or short, and how many seconds it has."""
+    if isinstance(recogniser, Recogniser) and recogniser.model.sees:
+        (frames,) = recogniser.clips(path, None)
+        (hypothesis,) = recogniser.transcribe(frames, decoder=decoder)
+        return hypothesis, len(frames) / recogniser.rate_hz
     duration_s = audio_info(path).duration_s
     if whole or duration_s < LONG_S:
         (hypothesis,) = recogniser.transcribe(path, decoder=decoder)

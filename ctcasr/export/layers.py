@@ -17,6 +17,7 @@ from ctcasr.front.spectrogram import SILENCE
 from ctcasr.net import AcousticModel, ConvLayer, Lookahead, RecurrentLayer, SequenceBatchNorm
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import Framing
+from ctcasr.video import LipFront
 
 # torch keeps gates as input, forget, cell, output (LSTM) and reset, update, new (GRU);
 # ONNX as i, o, f, c and z, r, h.
@@ -48,9 +49,16 @@ class Padded:
 
 
 def speech(model: SpeechModel, samples: Value, lengths: Value) -> tuple[Value, Value]:
-    """Log-posteriors [B, T, C] and their lengths [B] of samples [B, N] with lengths [B]."""
-    frames = features(model.front.extract, samples, lengths)
-    frames = normalised(model.front.norm, frames)
+    """Log-posteriors [B, T, C] and their lengths [B] of samples [B, N] with lengths [B].
+
+    Raises:
+        ValueError: for a lip reader.
+    """
+    front = model.front
+    if isinstance(front, LipFront):
+        raise ValueError("expected a recogniser that hears; one that reads lips is not exported")
+    frames = features(front.extract, samples, lengths)
+    frames = normalised(front.norm, frames)
     frames = conv_stack(model.body, frames)
     data = recurrent_stack(model.body, frames)
     if model.body.lookahead is not None:
@@ -189,7 +197,8 @@ def by_utterance(frames: Padded) -> Padded:
 
 def conv_stack(body: AcousticModel, frames: Padded) -> Padded:
     """Conv layers on [B, T, F], if any, to [B, T', C F']."""
-    layers: Any = body.conv.layers
+    stack: Any = body.conv
+    layers = stack.layers
     if not layers:
         return frames
     frames = replace(frames, data=frames.data.unsqueeze(1))

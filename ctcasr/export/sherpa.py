@@ -25,6 +25,7 @@ from ctcasr.kernels.atomic import write_text
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.text import Tokenizer
+from ctcasr.video import LipFront
 
 RATE_HZ = 16000  # of the samples that the loader hands on
 FRAME_S = 0.02  # for which the loader takes each step of the output, whatever the network
@@ -128,13 +129,15 @@ def export_for_sherpa(
 
 def refuse_what_sherpa_cannot_feed(recogniser: Recogniser) -> None:
     """ValueError where the front-end wants another sample rate, or the gain of the samples."""
-    extract = recogniser.model.front.extract
+    front = recogniser.model.front
+    if isinstance(front, LipFront):
+        raise ValueError("sherpa-onnx hands on sound; expected a recogniser that hears")
     if recogniser.rate_hz != RATE_HZ:
         raise ValueError(
             f"sherpa-onnx hands on samples at {RATE_HZ} Hz; this network wants "
             f"{recogniser.rate_hz} Hz: train one with front.rate_hz={RATE_HZ}"
         )
-    if not extract.floor_db:
+    if not front.extract.floor_db:
         raise ValueError(
             "sherpa-onnx brings samples to variance 1 before it hands them on; expected features "
             "that do not depend on the gain: train a network with front.floor_db=65, which "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
+from ctcasr import checkpoint
+from ctcasr.audit.heard import listen
 from ctcasr.batch import Utterance
+from ctcasr.cli import main
 from ctcasr.data import AudioError, read_manifest
 from ctcasr.enhance.model import DualPathEnhancer, build_enhancer
 from ctcasr.enhance.spec import read_enhancer
@@ -92,3 +96,18 @@ def test_the_published_trunk_reads_lips_too() -> None:
         read = trunk(recogniser.model.front(Seq.stack([clip], 25)))
         torch.testing.assert_close(published.see(Seq.stack([clip], 25)).data, read.data)
     assert not torch.equal(seen.data, read.data)
+
+
+def test_lips_are_transcribed_audited_and_not_exported(
+    data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recogniser = lip_reader()
+    payload = Recogniser.payload(recogniser.model, recogniser.spec, recogniser.tokenizer, {})
+    saved = str(checkpoint.save(tmp_path / "lips.pt", payload))
+    line = read_manifest(data_root / "grid_s1" / "valid.jsonl").utterances[0]
+    assert main(["transcribe", saved, str(line.video_filepath), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["duration"] == pytest.approx(3.0)
+    heard, skipped = listen(recogniser, [line])
+    assert len(heard) == 1 and not skipped
+    assert main(["export", saved, "--to", "onnx", "--out", str(tmp_path / "onnx")]) == 1
+    assert "reads lips" in capsys.readouterr().err
