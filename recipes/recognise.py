@@ -21,6 +21,7 @@ from ctcasr.recognise import Objective, Recognise, evaluate, examine
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.recognise.word_models_fit import add_word_models
 from ctcasr.run_cli import run_cli, run_training
 from ctcasr.show import draw_run, draw_utterance
 from ctcasr.text import Tokenizer, make_tokenizer, measure_coverage, tokenizer_from_state
@@ -94,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
         run_training("recognise", s, parts, world)
     if world.rank == 0:
         assert parts.dev is not None
-        report(s, parts.dev.corpus.utterances[:DRAWN])
+        report(s, parts.train.corpus.utterances, parts.dev.corpus.utterances)
 
 
 def prepare(s: Settings, world: World) -> Parts:
@@ -156,14 +157,14 @@ def augmentation(s: Settings, rate_hz: int) -> Augment | SpecAugment | None:
     return Augment(read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz), masks=masks)
 
 
-def report(s: Settings, drawn: Sequence[Utterance]) -> None:
-    """Pictures of the run and of some utterances, and the score on the valid part."""
+def report(s: Settings, train: Sequence[Utterance], dev: Sequence[Utterance]) -> None:
+    """Times and confidences of words, pictures, and the score on the valid part."""
     out = Path(s.out)
-    print(f"checkpoint: {out / 'best.pt'}")
+    print(f"checkpoint: {out / 'best.pt'}; {add_word_models(out / 'best.pt', train, dev)}")
     best = Recogniser.load_checkpoint(out / "best.pt", pick_device(s.device))
     try:
         pictures = draw_run(out)
-        for utterance in drawn:
+        for utterance in dev[:DRAWN]:
             picture = out / "plots" / f"{utterance.file_name}.png"
             pictures.append(draw_utterance(picture, **examine(best, utterance)))
         print("plots:", *pictures)

@@ -106,6 +106,7 @@ def export_onnx_recogniser(recogniser: Recogniser, path: Path) -> Path:
         rate_hz=recogniser.rate_hz,
         hop=model.framing.hop,
         least=max(1, front.size - front.before - front.after),
+        word_models=recogniser.word_models,
     )
     graph.save(
         path,

@@ -96,7 +96,7 @@ class Ensemble(Transcribing):
         hypotheses = []
         for row, candidates in enumerate(self._ranked_rows(member_logits, decoder)):
             row_logits = [logits.data[row, : logits.lengths[row]] for logits in member_logits]
-            hypotheses.append(self._hypothesis(candidates, row_logits))
+            hypotheses.append(self._hypothesis(candidates, row_logits, samples.row(row)))
         return hypotheses
 
     def _ranked_rows(
@@ -116,16 +116,20 @@ class Ensemble(Transcribing):
         return ranked
 
     def _hypothesis(
-        self, candidates: Sequence[Candidate], row_logits: Sequence[Tensor]
+        self, candidates: Sequence[Candidate], row_logits: Sequence[Tensor], samples: Tensor
     ) -> Hypothesis:
-        """Candidates, best first; `row_logits` are those [T, symbols] of each member."""
+        """Candidates, best first; `row_logits` are those [T, symbols] of each member.
+
+        Samples are [N].
+        """
         if not candidates:
             return hypothesis_of(self.tokenizer, [], self.members[0].frame_s)
         hypotheses = []
         for candidate in candidates:
-            frame_s = self.members[candidate.member].frame_s
+            member = self.members[candidate.member]
             logits = row_logits[candidate.member]
-            hypotheses.append(hypothesis_of(self.tokenizer, [candidate.decoded], frame_s, logits))
+            found = hypothesis_of(self.tokenizer, [candidate.decoded], member.frame_s, logits)
+            hypotheses.append(member.word_models.applied(samples, found))
         return replace(hypotheses[0], others=tuple(hypotheses[1:]))
 
 

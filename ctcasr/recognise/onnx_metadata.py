@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ctcasr.checkpoint import CheckpointError
+from ctcasr.recognise.word_models import WordModels
 from ctcasr.text import Tokenizer, tokenizer_from_state
 
 KIND = "recogniser"  # of checkpoints and of ONNX files
 KEY = "ctcasr"
+WORD_MODELS = "word_models"  # what was learnt about words, where something was
 FORMAT = 1
 
 
@@ -27,6 +29,7 @@ class OnnxMetadata:
     rate_hz: int
     hop: int  # samples from one frame of logits to the next
     least: int  # samples that the longest clip of a batch must have: one window
+    word_models: WordModels = field(default_factory=WordModels)
 
     def to_properties(self) -> dict[str, str]:
         """The metadata as the file holds them; bytes (of pieces) travel as base64."""
@@ -39,6 +42,7 @@ class OnnxMetadata:
             "rate_hz": self.rate_hz,
             "hop": self.hop,
             "least": self.least,
+            WORD_MODELS: self.word_models.to_state(),
         }
         return {KEY: json.dumps(data, default=_to_base64)}
 
@@ -64,6 +68,7 @@ class OnnxMetadata:
             rate_hz=int(data["rate_hz"]),
             hop=int(data["hop"]),
             least=int(data["least"]),
+            word_models=WordModels.from_state(data.get(WORD_MODELS, {})),
         )
 
 

@@ -18,6 +18,7 @@ from ctcasr.data.sound import Sound
 from ctcasr.recognise.decoder import Decoder
 from ctcasr.recognise.hypothesis import Hypothesis
 from ctcasr.recognise.stream import Stream
+from ctcasr.recognise.word_models import WordModels
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 
@@ -60,6 +61,8 @@ class Transcriber(Reader, Protocol):
 @runtime_checkable
 class LogitsSource(Reader, Protocol):
     """Scores symbols frame by frame: what an ensemble needs of its members."""
+
+    word_models: WordModels  # when words are said, how sure they are
 
     @property
     def frame_s(self) -> float:

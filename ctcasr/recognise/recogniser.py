@@ -16,11 +16,12 @@ from ctcasr.recognise.decoder import check_width
 from ctcasr.recognise.hypothesis import Hypothesis, Word
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.onnx import OnnxRecogniser
-from ctcasr.recognise.onnx_metadata import KIND
+from ctcasr.recognise.onnx_metadata import KIND, WORD_MODELS
 from ctcasr.recognise.reading import lips_of, read_clip
 from ctcasr.recognise.spec import spec_from
 from ctcasr.recognise.stream import Stream
 from ctcasr.recognise.transcribing import TranscribingLogits
+from ctcasr.recognise.word_models import WordModels
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer, tokenizer_from_state
 
@@ -50,6 +51,7 @@ class Recogniser(TranscribingLogits):
         tokenizer: Tokenizer,
         spec: Mapping[str, Any],
         notes: Mapping[str, Any],
+        word_models: WordModels | None = None,
     ) -> None:
         """Raises ValueError where the network has not one output for each symbol."""
         check_width(model.symbols, tokenizer)
@@ -58,6 +60,7 @@ class Recogniser(TranscribingLogits):
         self.spec = spec
         self.notes = notes
         self.blank_penalty = 0.0
+        self.word_models = word_models or WordModels()
 
     @staticmethod
     def payload(
@@ -90,7 +93,10 @@ class Recogniser(TranscribingLogits):
         tokenizer = tokenizer_from_state(payload["tokenizer"])
         model = build(spec_from(payload["spec"]), tokenizer.size)
         model.load_state_dict(payload["network"])
-        return Recogniser(model.to(device), tokenizer, payload["spec"], payload["notes"])
+        word_models = WordModels.from_state(payload.get(WORD_MODELS, {}))
+        return Recogniser(
+            model.to(device), tokenizer, payload["spec"], payload["notes"], word_models
+        )
 
     @property
     def rate_hz(self) -> int:

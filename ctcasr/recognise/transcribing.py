@@ -13,6 +13,7 @@ from ctcasr.data.sound import Sound, clips_of
 from ctcasr.recognise.decoder import Decoder, decoded_rows
 from ctcasr.recognise.hypothesis import Hypothesis, Word, hypothesis_of, words_of
 from ctcasr.recognise.protocols import LogitsSource
+from ctcasr.recognise.word_models import WordModels
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 
@@ -61,6 +62,8 @@ class Transcribing(ABC):
 class TranscribingLogits(Transcribing):
     """`transcribe` for whoever gives logits."""
 
+    word_models: WordModels
+
     @property
     @abstractmethod
     def frame_s(self) -> float:
@@ -85,9 +88,9 @@ class TranscribingLogits(Transcribing):
         logits = penalised_logits(self, samples, self.blank_penalty)
         rows = decoded_rows(logits, self.tokenizer.blank, decoder)
         hypotheses = []
-        for row, frames, decoded in zip(logits.data, logits.lengths, rows, strict=True):
-            hypothesis = hypothesis_of(self.tokenizer, decoded, self.frame_s, row[:frames])
-            hypotheses.append(hypothesis)
+        for row, decoded in enumerate(rows):
+            hypothesis = hypothesis_of(self.tokenizer, decoded, self.frame_s, logits.row(row))
+            hypotheses.append(self.word_models.applied(samples.row(row), hypothesis))
         return hypotheses
 
 

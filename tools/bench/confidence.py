@@ -1,4 +1,4 @@
-"""How well the confidences of words tell right words from wrong ones.
+"""How well the confidences of words tell right words from wrong ones, and whether they are shares.
 
 python tools/bench/confidence.py runs/mine/best.pt valid.jsonl
 """
@@ -9,13 +9,13 @@ import argparse
 from collections.abc import Sequence
 from itertools import pairwise
 
-import jiwer
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from ctcasr.data import read_manifest
-from ctcasr.recognise import Hypothesis, Recogniser, evaluate
+from ctcasr.recognise import Recogniser, evaluate
+from ctcasr.recognise.confidence import calibration_error, right_words
 
 BINS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
 
@@ -36,19 +36,6 @@ def main() -> None:
     report(np.array(confidences), np.array(correct))
 
 
-def right_words(reference: str, hypothesis: Hypothesis) -> list[bool]:
-    """Of each word of a hypothesis, whether the best alignment has it in the reference."""
-    right = [False] * len(hypothesis.words)
-    if not right or not reference:
-        return right
-    text = " ".join(word.text for word in hypothesis.words)
-    for chunk in jiwer.process_words(reference, text).alignments[0]:
-        if chunk.type == "equal":
-            for index in range(chunk.hyp_start_idx, chunk.hyp_end_idx):
-                right[index] = True
-    return right
-
-
 def area(confidences: Sequence[float], correct: Sequence[bool]) -> float:
     """Share of pairs of a right and a wrong word in which the right one is surer; ties are half."""
     truth = np.asarray(correct)
@@ -64,6 +51,7 @@ def report(confidences: NDArray[np.float64], correct: NDArray[np.bool_]) -> None
     print(f"{len(correct)} words, {wrong} wrong")
     if 0 < wrong < len(correct):
         print(f"area under the curve: {area(confidences.tolist(), correct.tolist()):.3f}")
+    print(f"expected calibration error: {calibration_error(confidences, correct):.3f}")
     for low, high in pairwise(BINS):
         inside = (confidences > low) & (confidences <= high)
         if inside.any():

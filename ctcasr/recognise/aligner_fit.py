@@ -1,0 +1,173 @@
+"""How the aligner of words learns from recordings and their texts, without any times.
+
+Each text begins as evenly spread over what is loud; then by turns the states are fitted to their
+frames, and the frames put anew into the best path of states (Viterbi training). From the fifth
+round on frames are seen through a linear discriminant analysis of the states (Haeb-Umbach and Ney
+1992). States of rare words lean on their letters, and letters on speech as a whole (maximum a
+posteriori: Gauvain and Lee 1994). Silence has several Gaussians, or it would lose frames to words.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ctcasr.batch import Utterance
+from ctcasr.data import AudioError, read_audio
+from ctcasr.recognise.aligner import (
+    ANYTHING,
+    SILENCE_COLUMN,
+    Gaussians,
+    Sentence,
+    WordAligner,
+    state_count,
+    unit_of,
+)
+from ctcasr.recognise.aligner_features import AlignerFeatures, Array, Heard, slopes
+from ctcasr.recognise.aligner_gaussians import discriminants, silence_of, sounds_of
+from ctcasr.text import Tokenizer
+
+MOST_S = 2400.0  # seconds of sound that are learnt from; more say little that is new
+OFTEN = 20  # times that a word is said which gets states of its own
+_MOST_WORDS = 500  # with states of their own
+ROUNDS = 10
+_GUARDED = 4  # rounds in which words stay near what is loud, and no discriminants are known
+_MARGIN = 10  # frames around it
+_OUTSIDE = -30.0  # nats of words beyond that
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One utterance: what is heard of it, and its words."""
+
+    heard: Heard
+    words: tuple[str, ...]
+
+
+def learn_aligner(
+    utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_hz: int
+) -> WordAligner | None:
+    """An aligner from recordings and texts; None where nothing can be learnt from them.
+
+    What cannot be read, or has no text, is left out. Of many hours some, evenly chosen, are heard.
+    """
+    features = AlignerFeatures(rate_hz)
+    spoken = []
+    for utterance in _enough(utterances):
+        words = tokenizer.reference(utterance.text or "").text.split()
+        try:
+            samples = read_audio(utterance, rate_hz)
+        except AudioError:
+            continue
+        if words and samples.shape[0]:
+            spoken.append(Spoken(features(samples), tuple(words)))
+    return fit_aligner(spoken, rate_hz)
+
+
+def _enough(utterances: Sequence[Utterance]) -> Sequence[Utterance]:
+    """Every n-th utterance, so that about MOST_S seconds come together."""
+    total_s = 0.0
+    for utterance in utterances:
+        total_s += utterance.duration or 0.0
+    return utterances[:: max(1, round(total_s / MOST_S))]
+
+
+def spoken_of(clips: Iterable[tuple[Tensor, Sequence[str]]], rate_hz: int) -> list[Spoken]:
+    """What is heard of samples [N] with their words."""
+    features = AlignerFeatures(rate_hz)
+    return [Spoken(features(samples), tuple(words)) for samples, words in clips]
+
+
+def fit_aligner(spoken: Sequence[Spoken], rate_hz: int) -> WordAligner | None:
+    """An aligner of utterances; None where none of them has room for its words."""
+    units = units_of(spoken)
+    aligner = _beginning(spoken, units, rate_hz)
+    usable = []
+    labels = []
+    for utterance in spoken:
+        spread = _evenly_spread(aligner.sentence(utterance.words), utterance.heard)
+        if spread is not None:
+            usable.append(utterance)
+            labels.append(spread)
+    if not usable:
+        return None
+    spliced = np.concatenate([utterance.heard.spliced for utterance in usable])
+    projection = slopes()
+    for round_number in range(ROUNDS):
+        columns = np.concatenate(labels)
+        if round_number >= _GUARDED:
+            projection = discriminants(spliced, columns, len(units) + 1)
+        aligner = _fitted(spliced, columns, projection, units, rate_hz)
+        guarded = round_number < _GUARDED
+        for place, utterance in enumerate(usable):
+            found = _aligned(aligner, utterance, guarded)
+            if found is not None:
+                labels[place] = found
+    return _fitted(spliced, np.concatenate(labels), projection, units, rate_hz)
+
+
+def units_of(spoken: Sequence[Spoken]) -> tuple[str, ...]:
+    """ANYTHING, the letters, and the states of words that are said often or have one letter."""
+    counts: Counter[str] = Counter()
+    for utterance in spoken:
+        counts.update(utterance.words)
+    letters = sorted({letter for word in counts for letter in word})
+    units = [ANYTHING, *letters]
+    for word, count in counts.most_common(_MOST_WORDS):
+        if count >= OFTEN or len(word) == 1:
+            units += [unit_of(word, state) for state in range(state_count(word))]
+    return tuple(units)
+
+
+def _beginning(spoken: Sequence[Spoken], units: tuple[str, ...], rate_hz: int) -> WordAligner:
+    """An aligner that knows its units and nothing of their sound."""
+    projection = slopes()
+    flat = np.zeros((1, projection.shape[1]))
+    nothing = Gaussians(flat, np.ones_like(flat))
+    return WordAligner(rate_hz, units, projection, flat[0], nothing, nothing, np.ones(1))
+
+
+def _evenly_spread(sentence: Sentence, heard: Heard) -> Array | None:
+    """The column of each frame [T], with words spread over the speech; None without room."""
+    states = sentence.columns[sentence.columns != SILENCE_COLUMN]
+    first, end = heard.speech
+    if len(states) > len(heard.spliced):
+        return None
+    if end - first < len(states):
+        first = 0
+        end = len(heard.spliced)
+    cuts = np.linspace(first, end, len(states) + 1).round().astype(int)
+    columns = np.full(len(heard.spliced), SILENCE_COLUMN)
+    columns[first:end] = np.repeat(states, np.diff(cuts))
+    return columns
+
+
+def _aligned(aligner: WordAligner, utterance: Spoken, guarded: bool) -> Array | None:
+    """The column of each frame [T] on the best path; None without room."""
+    scores = aligner.scores(aligner.project(utterance.heard.spliced))
+    if guarded:
+        first, end = utterance.heard.speech
+        scores[: max(0, first - _MARGIN), SILENCE_COLUMN + 1 :] += _OUTSIDE
+        scores[end + _MARGIN :, SILENCE_COLUMN + 1 :] += _OUTSIDE
+    sentence = aligner.sentence(utterance.words)
+    states = sentence.path(scores)
+    return None if states is None else sentence.columns[states]
+
+
+def _fitted(
+    spliced: Array, columns: Array, projection: Array, units: tuple[str, ...], rate_hz: int
+) -> WordAligner:
+    """The aligner whose Gaussians fit frames [T, D] with these columns [T]."""
+    frames = (spliced @ projection).astype(float)
+    spread = frames.std(0) + 1e-12
+    scaled = projection / spread
+    offset = frames.mean(0) / spread
+    frames = frames / spread - offset
+    silent = columns == SILENCE_COLUMN
+    silences, shares = silence_of(frames[silent])
+    sounds = sounds_of(frames[~silent], columns[~silent] - 1, units)
+    return WordAligner(rate_hz, units, scaled, offset, sounds, silences, shares)

@@ -1,0 +1,43 @@
+"""A trained recogniser learns when words are said and how sure they are, for its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctcasr import checkpoint
+from ctcasr.batch import Utterance
+from ctcasr.recognise.aligner_fit import learn_aligner
+from ctcasr.recognise.confidence import Calibration, fit_calibration, right_words
+from ctcasr.recognise.evaluation import evaluate
+from ctcasr.recognise.onnx_metadata import KIND, WORD_MODELS
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.word_models import WordModels
+
+
+def add_word_models(
+    path: Path | str, train: Sequence[Utterance], dev: Sequence[Utterance]
+) -> WordModels:
+    """Learn from `train` when words are said, from `dev` how sure they are; write it to `path`.
+
+    Of what the recogniser has not learnt from, which `dev` should be, confidences become
+    probabilities. Raises CheckpointError where the file is not a recogniser's.
+    """
+    recogniser = Recogniser.load_checkpoint(path)
+    recogniser.word_models = WordModels()
+    aligner = learn_aligner(train, recogniser.tokenizer, recogniser.rate_hz)
+    models = WordModels(aligner, learn_calibration(recogniser, dev))
+    payload = checkpoint.load_kind(path, KIND)
+    payload[WORD_MODELS] = models.to_state()
+    checkpoint.save(path, payload)
+    return models
+
+
+def learn_calibration(recogniser: Recogniser, dev: Sequence[Utterance]) -> Calibration | None:
+    """The curve from posteriors to probabilities; None where too few words are wrong."""
+    posteriors: list[float] = []
+    right: list[bool] = []
+    for row in evaluate(recogniser, dev).rows:
+        posteriors += [word.confidence or 0.0 for word in row.hypothesis.words]
+        right += right_words(row.reference, row.hypothesis)
+    return fit_calibration(posteriors, right)
