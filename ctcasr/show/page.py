@@ -9,6 +9,8 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 
+_SPACE_IN_NUMBER = re.compile(r"(?<=\d) (?=\d)")  # where no line may end
+
 
 @dataclass(frozen=True)
 class Section:
@@ -71,7 +73,8 @@ def facts(entries: Sequence[tuple[str, str]]) -> str:
     """
     cards = ""
     for what, name in entries:
-        cards += f"<div><b>{escape(what)}</b><span>{escape(name)}</span></div>"
+        number = _SPACE_IN_NUMBER.sub("\u00a0", escape(what))
+        cards += f"<div><b>{number}</b><span>{escape(name)}</span></div>"
     return f'<div class="facts">{cards}</div>'
 
 

@@ -29,6 +29,10 @@ def test_tables_have_their_columns_css_and_scroll_with_the_keys() -> None:
     assert table([Column("step")], []) == ""
 
 
+def test_no_line_ends_inside_a_number() -> None:
+    assert "<b>2\u00a0340 of 2\u00a0340</b>" in facts([("2 340 of 2 340", "steps")])
+
+
 def test_facts_and_folds() -> None:
     assert "<b>4.2 %</b><span>best &amp; last</span>" in facts([("4.2 %", "best & last")])
     assert folded("more", "") == "" and "<summary>more</summary>" in folded("more", "x")
