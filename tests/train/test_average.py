@@ -39,12 +39,13 @@ def test_the_untrained_weights_are_soon_forgotten() -> None:
 
 
 def test_the_network_is_as_it_was_behind_a_loan_that_failed() -> None:
-    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    layer = nn.Linear(2, 3)
+    network = nn.Sequential(layer, nn.BatchNorm1d(3))
     average = WeightAverage(network, decay=0.5)
     stepped(network, average, 3)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with pytest.raises(RuntimeError, match="no dev part"), average.in_use():
-        assert not torch.equal(network[0].weight, before["0.weight"])
+        assert not torch.equal(layer.weight, before["0.weight"])
         raise RuntimeError("no dev part")
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, before[name])
