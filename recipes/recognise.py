@@ -83,7 +83,7 @@ class Settings(RunSettings):
     )
     consistency_ramp: float = option(0.0, "epochs in which that weight rises from nothing")
     star: str = option(
-        "", "nats that leaving a wrong transcript costs: LABEL,GAP, each one number or FIRST:LAST"
+        "", "nats for leaving wrong transcripts: LABEL,GAP[,WORD][@FROM], each N or FIRST:LAST"
     )
 
 

@@ -14,6 +14,7 @@ Both are functions of one column of the scores, so that every kernel of the loss
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -49,9 +50,12 @@ class Star:
     """What it costs, in nats, to leave the transcript; infinite costs are plain CTC.
 
     `label_cost` and `gap_cost` are paid for each frame in which the star is emitted. With `words`,
-    each word may be left as a whole, once for `word_cost`; any number of frames then emit blank or
-    star. `words` [B, max U] holds the number of each label's word in its row, -1 for a label of
-    none (see `word_numbers`).
+    each word may be left as a whole, once for `word_cost`; any number of frames then emit blank or,
+    at `inside_cost`, the star. `words` [B, max U] holds the number of each label's word in its row,
+    -1 for a label of none (see `word_numbers`).
+
+    With an `inside_cost` of -inf such a frame emits any symbol at its own probability, one in all:
+    it teaches nothing. That is what a word costs which was said as another one, whichever.
 
     Raises:
         InputError: costs that are NaN or of the wrong shape, or a word cost without words.
@@ -74,6 +78,7 @@ class Star:
     gap_cost: Cost = math.inf
     word_cost: Cost = math.inf  # or one for each word [B, max W]
     words: Tensor | None = None
+    inside_cost: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("label_cost", "gap_cost", "word_cost"):
@@ -90,6 +95,8 @@ class Star:
                 raise InputError(
                     f"{name}: expected nats, {-_MOST:g} or more (inf: never); got {cost}"
                 )
+        if math.isnan(self.inside_cost):
+            raise InputError("inside_cost: expected nats, or -inf; got NaN")
         if self.words is None and not _is_never(self.word_cost):
             raise InputError("word_cost: expected `words` with it, the number of each label's word")
 
@@ -110,6 +117,13 @@ class Star:
             columns = torch.where(is_blank, starred, columns)
         return columns
 
+    def inside_words(self, blank_scores: Tensor, stars: Tensor, classes: int) -> Tensor:
+        """What a word that is left emits [B, T], of log-probabilities of the blank and the star."""
+        labels = math.log(max(classes - 1, 1))
+        if self.inside_cost <= -labels:
+            return torch.zeros_like(blank_scores)
+        return torch.logaddexp(blank_scores, stars - min(self.inside_cost, NEVER))
+
     def _beside(self, stars: Tensor, cost: Cost) -> Tensor:
         """Star scores [B, T, 1] at a cost."""
         return (stars - of_rows(cost, stars)[:, None])[..., None]
@@ -117,54 +131,98 @@ class Star:
 
 @dataclass(frozen=True)
 class StarSchedule:
-    """Costs that go in a line from a first to a last value over `steps` optimiser steps.
+    """Costs that go in a line from a first to a last value, from step `first_step` to `steps`.
 
-    At first the transcript is believed, so that sound and symbols find each other; what the network
-    then does not hear is left.
+    Before that the transcript is believed, so that sound and symbols find each other; what the
+    network then does not hear is left. Whole words that are left teach nothing.
 
     Example:
-        >>> StarSchedule.parse("2:-1,0.5", steps=10).at(5)
-        Star(label_cost=0.5, gap_cost=0.5, word_cost=inf, words=None)
+        >>> StarSchedule.parse("2:-1,0.5", steps=10).at(5).label_cost
+        0.5
+        >>> schedule = StarSchedule.parse("inf,inf,20:10@0.5", steps=10)
+        >>> words = torch.tensor([[0, 0, 1]])
+        >>> [schedule.at(step, words).word_cost for step in (0, 5, 10)]
+        [inf, 20.0, 10.0]
     """
 
     label_costs: tuple[float, float]
     gap_costs: tuple[float, float]
     steps: int
+    word_costs: tuple[float, float] = (math.inf, math.inf)
+    first_step: int = 0
 
     @staticmethod
     def parse(text: str, steps: int) -> StarSchedule:
-        """Costs as words: "LABEL,GAP", each one number of nats, or two as FIRST:LAST.
+        """Costs as words: "LABEL,GAP" or "LABEL,GAP,WORD", and behind them "@SHARE".
+
+        Each is one number of nats, or two as FIRST:LAST; they begin behind that share of the steps.
 
         Raises:
             InputError: for anything else.
         """
-        pairs = []
-        for part in text.split(","):
-            try:
-                ends = [float(number) for number in part.split(":")]
-            except ValueError:
-                ends = []
-            unusable = [end for end in ends if math.isnan(end) or end < -_MOST]
-            goes_nowhere = math.inf in ends and ends[0] != ends[-1]  # no line leads to infinity
-            if len(ends) not in (1, 2) or unusable or goes_nowhere:
-                raise InputError(
-                    f"costs of the star: expected LABEL,GAP in nats, each a number, inf or "
-                    f"FIRST:LAST (finite); got {text!r}"
-                )
-            pairs.append((ends[0], ends[-1]))
-        if len(pairs) != 2:
-            raise InputError(f"costs of the star: expected two, LABEL,GAP; got {text!r}")
-        return StarSchedule(pairs[0], pairs[1], steps)
+        listed, begins, share = text.partition("@")
+        pairs = [_ends(part, text) for part in listed.split(",")]
+        if len(pairs) not in (2, 3):
+            raise InputError(
+                f"costs of the star: expected LABEL,GAP or LABEL,GAP,WORD; got {text!r}"
+            )
+        believed = _share(share, text) if begins else 0.0
+        return StarSchedule(*pairs[:2], steps, *pairs[2:], first_step=round(believed * steps))
 
-    def at(self, step: int) -> Star:
-        """The star of optimiser step number `step`, from 0."""
-        share = min(step / max(self.steps, 1), 1.0)
-        return Star(_between(self.label_costs, share), _between(self.gap_costs, share))
+    @property
+    def bypasses_words(self) -> bool:
+        """Whether words can be left as a whole at some step."""
+        return self.word_costs != (math.inf, math.inf)
+
+    def at(self, step: int, words: Tensor | None = None) -> Star:
+        """The star of optimiser step number `step`, from 0; `words` as in a `Star`."""
+        if step < self.first_step:
+            return Star()
+        share = (step - self.first_step) / max(self.steps - self.first_step, 1)
+        return Star(
+            _between(self.label_costs, share),
+            _between(self.gap_costs, share),
+            _between(self.word_costs, share),
+            words,
+            inside_cost=-math.inf,
+        )
+
+
+def _ends(part: str, text: str) -> tuple[float, float]:
+    """A first and a last cost, of a number or FIRST:LAST."""
+    try:
+        ends = [float(number) for number in part.split(":")]
+    except ValueError:
+        ends = []
+    unusable = [end for end in ends if math.isnan(end) or end < -_MOST]
+    goes_nowhere = math.inf in ends and ends[0] != ends[-1]  # no line leads to infinity
+    if len(ends) not in (1, 2) or unusable or goes_nowhere:
+        raise InputError(
+            f"costs of the star: expected LABEL,GAP in nats, each a number, inf or "
+            f"FIRST:LAST (finite); got {text!r}"
+        )
+    return ends[0], ends[-1]
+
+
+def _share(share: str, text: str) -> float:
+    """The share of the steps before a star begins."""
+    try:
+        believed = float(share)
+    except ValueError:
+        believed = math.nan
+    if not 0 <= believed < 1:
+        raise InputError(
+            f"costs of the star: expected a share of the steps, 0 or more and below 1, "
+            f"behind the @; got {text!r}"
+        )
+    return believed
 
 
 def _between(ends: tuple[float, float], share: float) -> float:
     first, last = ends
-    return first if first == last else first + share * (last - first)
+    if first == last:
+        return first
+    return first + min(share, 1.0) * (last - first)
 
 
 def _is_never(cost: Cost) -> bool:
@@ -203,12 +261,21 @@ def star_scores(log_probs: Tensor, blank: int) -> Tensor:
     return audible.logsumexp(2) - math.log(max(classes - 1, 1))
 
 
-def word_numbers(targets: Tensor, target_lengths: Lengths, separator: int) -> Tensor:
+def word_numbers(
+    targets: Tensor,
+    target_lengths: Lengths,
+    separator: int | None = None,
+    beginnings: Collection[int] = (),
+) -> Tensor:
     """Numbers of words in padded targets [B, S]: int64 [B, S], -1 for separators and padding.
+
+    A separator stands between words; a label of `beginnings` begins one.
 
     Example:
         >>> word_numbers(torch.tensor([[5, 6, 1, 7]]), [4], separator=1)
         tensor([[ 0,  0, -1,  1]])
+        >>> word_numbers(torch.tensor([[5, 6, 5, 7]]), [4], beginnings={5})
+        tensor([[0, 0, 1, 1]])
     """
     if targets.dim() != 2:
         raise InputError(f"targets: expected padded ones [B, S]; got {list(targets.shape)}")
@@ -219,12 +286,11 @@ def word_numbers(targets: Tensor, target_lengths: Lengths, separator: int) -> Te
         word = 0
         inside = False
         for place, label in enumerate(targets[row, :count].tolist()):
-            if label == separator:
-                word += inside
-                inside = False
-                continue
-            inside = True
-            numbers[row, place] = word
+            if inside and (label == separator or label in beginnings):
+                word += 1
+            inside = label != separator
+            if inside:
+                numbers[row, place] = word
     return numbers
 
 

@@ -133,6 +133,7 @@ def _differentiated(
         log_probs.detach(),
         stars.detach(),
         ctc_batch,
+        star,
     )
     costs = costs_of_words(star, rows, states.words, device).detach().clone()
     lengths = to_device(ctc_batch.input_lengths, device)

@@ -196,11 +196,13 @@ def log_partition(
     )
 
 
-def emissions_of(scores: Tensor, log_probs: Tensor, stars: Tensor, ctc_batch: CtcBatch) -> Tensor:
+def emissions_of(
+    scores: Tensor, log_probs: Tensor, stars: Tensor, ctc_batch: CtcBatch, star: Star
+) -> Tensor:
     """What blanks and labels emit, and what all states of words do: float64 [B, T, S + 1]."""
     chain, _ = lattice(scores.double(), ctc_batch)
     blanks = log_probs[..., ctc_batch.blank].double()
-    anything = torch.logaddexp(blanks, stars.double())
+    anything = star.inside_words(blanks, stars.double(), log_probs.shape[2])
     return torch.cat([chain, anything[..., None]], 2).clamp_min(-NEVER)
 
 
@@ -231,7 +233,7 @@ def loss_of_words(
     """
     device = scores.device
     states = word_lattice(ctc_batch, star.words).to(device)
-    few = emissions_of(scores, log_probs, stars, ctc_batch)
+    few = emissions_of(scores, log_probs, stars, ctc_batch, star)
     emissions = with_words(few, states.words)
     rows = len(ctc_batch.target_lengths)
     costs = costs_of_words(star, rows, states.words, device)

@@ -19,12 +19,45 @@ from ctcasr.ctc import (
     ctc_loss_linear,
     ctc_report,
     posterior_sums,
+    word_numbers,
 )
+from ctcasr.ctc.batch import CtcBatch
 from ctcasr.recognise.model import Augmentation, SpeechModel
 from ctcasr.seq import Seq
+from ctcasr.text import Tokenizer
 
 _OTHER_VIEW = 0x5DEECE66D  # makes the seeds of the second masked copy
 LARGE_ALPHABET = 200  # symbols from which on the loss is computed without holding logits
+
+
+class WordMarks(NamedTuple):
+    """The labels by which words are told apart."""
+
+    separator: int | None
+    beginnings: frozenset[int]
+
+    @staticmethod
+    def of(tokenizer: Tokenizer) -> WordMarks:
+        """Those of a tokenizer.
+
+        Example:
+            >>> from ctcasr.text import Alphabet
+            >>> WordMarks.of(Alphabet(" ab"))
+            WordMarks(separator=1, beginnings=frozenset())
+        """
+        separator = None
+        beginnings = []
+        for label in range(1, tokenizer.size):
+            name = tokenizer.symbol(label)
+            if name == "_":
+                separator = label
+            elif name.startswith("_"):
+                beginnings.append(label)
+        return WordMarks(separator, frozenset(beginnings))
+
+    def numbers(self, ctc_batch: CtcBatch) -> Tensor:
+        """The number of each label's word [B, max U]."""
+        return word_numbers(ctc_batch.padded(), ctc_batch.target_lengths, *self)
 
 
 class Objected(NamedTuple):
@@ -64,15 +97,23 @@ class Objective:
         augment: Augmentation | None,
         blank: int,
         step: int = 0,
+        marks: WordMarks | None = None,
     ) -> Objected:
         """Losses of the batch at an optimiser step, and the report of plain CTC.
 
         The logits of a large alphabet are never all held, where nothing but CTC wants them.
+        A star that leaves whole words asks for their `marks`.
         """
         if self._is_plain and model.training and model.symbols >= LARGE_ALPHABET:
             return _ctc_without_logits(model, batch, augment, blank)
         logits = model(batch.audio, augment, batch.seeds)
-        star = None if self.star is None else self.star.at(step)
+        star = None
+        if self.star is not None:
+            words = None
+            if self.star.bypasses_words and marks is not None:
+                lengths = batch.target_lengths
+                words = marks.numbers(CtcBatch(batch.targets, logits.lengths, lengths, blank))
+            star = self.star.at(step, words)
         losses, no_path, report = _ctc(model, logits, batch, blank, star)
         as_written = None
         if star is not None:

@@ -17,7 +17,7 @@ from ctcasr.diagnose.evidence import Evidence
 from ctcasr.recognise.check_tally import CheckTally
 from ctcasr.recognise.decoder import check_width
 from ctcasr.recognise.model import Augmentation, SpeechModel
-from ctcasr.recognise.objective import Objective
+from ctcasr.recognise.objective import Objective, WordMarks
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.samples import greedy_texts
 from ctcasr.recognise.spec import spec_from
@@ -54,6 +54,7 @@ class Recognise:
         self.augment = augment
         self.augment_from = augment_from
         self.objective = objective or Objective()
+        self._marks = WordMarks.of(tokenizer)
         self.blank_penalty = blank_penalty
         self.notes = dict(notes or {})
         self.evidence = Evidence(
@@ -84,7 +85,7 @@ class Recognise:
             augment = None
         blank = self.tokenizer.blank
         try:
-            objected = self.objective(self.network, batch, augment, blank, step)
+            objected = self.objective(self.network, batch, augment, blank, step, self._marks)
         except ValueError as error:
             raise LossRefused(str(error), self.evidence.facts_of_refused(batch)) from error
         frames = objected.frames

@@ -185,6 +185,23 @@ def test_words_are_numbered_between_separators():
     assert numbers.tolist() == [[-1, 0, -1, -1, 1, 1], [0, -1, 1, -1, -1, -1]]
 
 
+def test_words_begin_with_some_labels():
+    targets = torch.tensor([[5, 1, 5, 6, 2, 0], [7, 3, 6, 3, 1, 5]])
+    numbers = word_numbers(targets, [5, 6], separator=3, beginnings=[5, 6])
+    assert numbers.tolist() == [[0, 0, 1, 2, 2, -1], [0, -1, 1, -1, 2, 3]]
+
+
+def test_a_schedule_believes_the_transcript_at_first():
+    schedule = StarSchedule.parse("3:1,inf,20:10@0.5", steps=8)
+    words = torch.tensor([[0]])
+    before = schedule.at(3, words)
+    assert (before.label_cost, before.word_cost) == (math.inf, math.inf)
+    first, last = (schedule.at(step, words) for step in (4, 8))
+    assert (first.label_cost, first.word_cost) == (3, 20)
+    assert (last.label_cost, last.word_cost) == (1, 10)
+    assert schedule.bypasses_words and not StarSchedule.parse("3,1@0.5", steps=8).bypasses_words
+
+
 def test_costs_go_in_a_line_and_stay_at_the_last():
     schedule = StarSchedule.parse("4:-2,1", steps=6)
     assert [schedule.at(step).label_cost for step in (0, 3, 6, 60)] == [4, 1, -2, -2]
@@ -192,7 +209,9 @@ def test_costs_go_in_a_line_and_stay_at_the_last():
     assert StarSchedule.parse("inf,2", steps=6).at(3).label_cost == math.inf
 
 
-@pytest.mark.parametrize("text", ["", "1", "1,2,3", "1:2:3,4", "cheap,1", "nan,1"])
+@pytest.mark.parametrize(
+    "text", ["", "1", "1,2,3,4", "1:2:3,4", "cheap,1", "nan,1", "1,2@", "1,2@1", "1,2@nan", "1@0.5"]
+)
 def test_costs_in_words_are_checked(text):
     with pytest.raises(InputError, match="costs of the star"):
         StarSchedule.parse(text, steps=1)

@@ -12,7 +12,12 @@ from ctcasr.ctc import InputError, Star, ctc_loss
 from tests.ctc.test_star import some_logits
 
 
-def every_path(logits: torch.Tensor, segments: list[list[int] | int], cost: float) -> float:
+def every_path(
+    logits: torch.Tensor,
+    segments: list[list[int] | int],
+    cost: float,
+    inside_cost: float = 0.0,
+) -> float:
     """Probability of all ways to keep or leave each word, and of all walks through each way.
 
     A segment is a word (a list) or a label of none.
@@ -28,13 +33,14 @@ def every_path(logits: torch.Tensor, segments: list[list[int] | int], cost: floa
             for label in segment if isinstance(segment, list) else [segment]:
                 states += [label, 0]
         left = len(words) - sum(kept)
-        total += math.exp(-cost * left) * _walks(logits, states)
+        total += math.exp(-cost * left) * _walks(logits, states, inside_cost)
     return total
 
 
-def _walks(logits: torch.Tensor, states: list[int | str]) -> float:
+def _walks(logits: torch.Tensor, states: list[int | str], inside_cost: float) -> float:
     probs = logits.softmax(1)
-    star = (1 - probs[:, 0]) / (logits.shape[1] - 1)
+    labels = logits.shape[1] - 1
+    star = (1 - probs[:, 0]) * min(math.exp(-inside_cost) / labels, 1.0)
     total = 0.0
     for walk in itertools.product(range(len(states)), repeat=len(logits)):
         if walk[0] > 1 or walk[-1] < len(states) - 2:
@@ -97,6 +103,28 @@ def test_sums_over_every_path(segments, cost):
         star=Star(word_cost=cost, words=torch.tensor([numbers])),
     )
     assert float((-loss).exp()) == pytest.approx(every_path(logits[0], segments, cost), rel=1e-9)
+
+
+@pytest.mark.parametrize("inside_cost", [-math.inf, -9.0, -0.5, 2.0, math.inf])
+def test_what_a_word_that_is_left_emits(inside_cost):
+    segments = [[1, 2], 3, [2]]
+    labels, numbers = words_of(segments)
+    logits = some_logits(4)
+    star = Star(word_cost=1.0, words=torch.tensor([numbers]), inside_cost=inside_cost)
+    loss = ctc_loss(logits, torch.tensor([labels]), [5], [len(labels)], reduction="sum", star=star)
+    expected = every_path(logits[0], segments, 1.0, inside_cost)
+    assert float((-loss).exp()) == pytest.approx(expected, rel=1e-9)
+
+
+def test_words_that_are_left_teach_little():
+    pulls = []
+    for inside_cost in (0.0, -math.inf):
+        logits = 5 * torch.eye(4, dtype=torch.float64)[[3, 3, 0, 3, 3]][None]  # another was said
+        logits.requires_grad_()
+        star = Star(word_cost=-50.0, words=torch.tensor([[0, 0]]), inside_cost=inside_cost)
+        ctc_loss(logits, torch.tensor([[1, 2]]), [5], [2], reduction="sum", star=star).backward()
+        pulls.append(float(logits.grad.abs().sum()))
+    assert pulls[1] < 0.2 * pulls[0]
 
 
 def test_gradient():

@@ -12,7 +12,7 @@ import torch
 from ctcasr.batch import Batch, Utterance
 from ctcasr.ctc import StarSchedule, alignment_entropy
 from ctcasr.front import SpecAugment
-from ctcasr.recognise.objective import Objective
+from ctcasr.recognise.objective import Objective, WordMarks
 from ctcasr.seq import Seq
 from tests.recognise.helpers import ALPHABET, RATE, SMALL, network, noise
 
@@ -109,6 +109,18 @@ def test_a_star_forgives_and_falls_with_the_steps() -> None:
     assert report().infeasible == told().infeasible and float(last[2]) == 0.0
     assert torch.allclose(report().nll[:2], told().nll[:2], rtol=1e-4)
     assert not_needed is None and torch.allclose(as_written, plain, rtol=1e-4)
+
+
+def test_whole_words_are_left_where_the_marks_tell_them_apart() -> None:
+    model = network()
+    marks = WordMarks.of(ALPHABET)
+    objective = Objective(star=StarSchedule.parse("inf,inf,1@0.5", steps=10))
+    plain = Objective()(model, batch(), None, 0).losses
+    believed = objective(model, batch(), None, 0, step=4, marks=marks).losses
+    left = objective(model, batch(), None, 0, step=5, marks=marks).losses
+    assert torch.allclose(believed, plain, rtol=1e-4)
+    assert bool((left[:2] < plain[:2]).all())
+    assert float(left[2]) > 0  # a word that has no room can be left
 
 
 @pytest.mark.parametrize("prior_weight", [0.0, 0.3])
