@@ -39,13 +39,8 @@ def counts_text(row: SystemRow) -> str:
     return f"{words.substitutions} / {words.deletions} / {words.insertions}"
 
 
-def verdict_text(result: PairResult) -> str:
-    """Who is better, in words."""
-    return f"{result.better} better" if result.better else "undecided"
-
-
 def side_text(result: PairResult) -> str:
-    """The same where names are too long: first or second."""
+    """Which of the two is better, in words."""
     if not result.better:
         return "undecided"
     return "first better" if result.better == result.pair.first else "second better"

@@ -15,8 +15,8 @@ from ctcasr.show.comparison_cells import (
     nist_text,
     rate_text,
     resolvable_text,
+    side_text,
     statement,
-    verdict_text,
     wins_text,
 )
 from ctcasr.show.intervals import Condition, Estimate, interval_chart
@@ -151,7 +151,7 @@ def _pairs(results: Sequence[PairResult], wanted: float | None) -> str:
                 escape(result.pair.first),
                 escape(result.pair.second),
                 difference_text(result.tested.difference),
-                f'<span class="{css}">{escape(verdict_text(result))}</span>',
+                f'<span class="{css}">{escape(side_text(result))}</span>',
                 wins_text(result),
                 nist_text(result, "mapsswe"),
                 nist_text(result, "sign"),
