@@ -19,7 +19,7 @@ def test_the_page_shows_systems_pairs_rules_and_strata(
         "poor &amp; &lt;bad&gt;",
         "Who is better",
         "By speaker",
-        "good better",
+        "first better",
     ):
         assert part in html, part
     assert html.count("<svg") == 2, "rules of scoring, and the speakers"
