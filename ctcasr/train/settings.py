@@ -95,16 +95,26 @@ def _required_flags(kind: type[Any]) -> list[str]:
 
 def _example_of(kind: type[Any]) -> str | None:
     """The first command in the docstring of the module that defines the settings."""
-    text = sys.modules[kind.__module__].__doc__ or ""
+    module = sys.modules[kind.__module__]
     command: list[str] = []
-    for line in text.splitlines():
+    for line in (module.__doc__ or "").splitlines():
         if command or line.startswith(("python ", "torchrun ")):
             command.append(line)
             if not line.endswith("\\"):
                 break
     if not command:
         return None
-    return "example:\n" + "\n".join(f"  {line}" for line in command)
+    text = "\n".join(f"  {line}" for line in command)
+    return "example:\n" + _as_installed(text, Path(module.__file__ or ""))
+
+
+def _as_installed(command: str, recipe: Path) -> str:
+    """A command as it is typed where the recipe lies: in a checkout, or inside the package."""
+    if recipe.parent.parent.name != "ctcasr":
+        return command
+    name = recipe.stem
+    command = command.replace(f"python recipes/{name}.py", f"ctcasr train {name}")
+    return command.replace(f"recipes/{name}.py", f"-m ctcasr.recipes.{name}")
 
 
 def flag_of(name: str) -> str:

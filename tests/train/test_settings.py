@@ -188,6 +188,23 @@ def test_the_example_is_the_command_of_the_module(monkeypatch: pytest.MonkeyPatc
     assert text.endswith("example:\n  python a.py --x \\\n      --y\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "typed"),
+    [
+        ("python recipes/a.py --x 1", "ctcasr train a --x 1"),
+        ("torchrun --n 2 recipes/a.py --x 1", "torchrun --n 2 -m ctcasr.recipes.a --x 1"),
+    ],
+)
+def test_the_example_of_an_installed_recipe_names_no_checkout(
+    line: str, typed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules[__name__]
+    monkeypatch.setattr(module, "__doc__", line)
+    monkeypatch.setattr(module, "__file__", "site-packages/ctcasr/recipes/a.py")
+    assert settings_parser(RecipeSettings).format_help().endswith(f"example:\n  {typed}\n")
+
+
+
 @pytest.mark.parametrize("text", ["fast", "", "1,,2", "0", "-1", "nan", "inf"])
 def test_a_list_that_is_none_names_its_flag(text: str) -> None:
     with pytest.raises(ValueError, match="--speeds: expected numbers above 0"):
