@@ -6,6 +6,7 @@ python recipes/lips.py --train TRAIN.jsonl --valid VALID.jsonl --out runs/lips
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,26 @@ sys.path.append(str(Path(__file__).parent))
 import recognise
 import torch
 
-from ctcasr.data import Corpus, Loader
-from ctcasr.recognise import Objective, Recognise
+from ctcasr.batch import Utterance
+from ctcasr.data import AudioError, Corpus, Loader, read_manifest
+from ctcasr.recognise import Objective, Recognise, evaluate, examine
 from ctcasr.recognise.model import build
 from ctcasr.recognise.reading import reader_of
+from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.run_cli import run_cli, run_training
+from ctcasr.show import draw_run, draw_utterance
 from ctcasr.text import make_tokenizer
-from ctcasr.train import Parts, World, option, parse, read_numbers, read_split, saved_run
+from ctcasr.train import (
+    Parts,
+    World,
+    option,
+    parse,
+    pick_device,
+    read_numbers,
+    read_split,
+    saved_run,
+)
 from ctcasr.video import LipAugment
 
 
@@ -55,7 +68,7 @@ def main(argv: list[str] | None = None) -> None:
         run_training("lips", s, parts, world)
     if world.rank == 0:
         assert parts.dev is not None
-        recognise.report(s, parts.dev.corpus.utterances[: recognise.DRAWN])
+        report(s, parts.dev.corpus.utterances[: recognise.DRAWN])
 
 
 def prepare(s: Settings, world: World) -> Parts:
@@ -100,6 +113,25 @@ def augmentation(s: Settings) -> LipAugment | None:
     if not s.augment:
         return None
     return LipAugment(s.shift, s.flip, s.light, s.drop, s.time_masks, s.mask_s)
+
+
+def report(s: Settings, drawn: Sequence[Utterance]) -> None:
+    """Pictures of the run and of what was spelt, and the score on the valid part."""
+    out = Path(s.out)
+    print(f"checkpoint: {out / 'best.pt'}")
+    best = Recogniser.load_checkpoint(out / "best.pt", pick_device(s.device))
+    try:
+        pictures = draw_run(out)
+        for utterance in drawn:
+            picture = out / "plots" / f"{utterance.file_name}.png"
+            pictures.append(draw_utterance(picture, **examine(best, utterance)))
+        print("plots:", *pictures)
+    except (ImportError, AudioError) as error:
+        print("plots:", error)
+    if s.valid:
+        result = evaluate(best, read_manifest(s.valid).utterances)
+        print(f"valid: {result}; details in {result.write(out / 'valid')}")
+        result.refuse_nothing()
 
 
 if __name__ == "__main__":
