@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import mean
 from typing import NamedTuple
 
 from ctcasr.compare.choice import Choice
@@ -65,6 +66,7 @@ class Row:
     wer_lost_as_deletions: float | None  # WER if every word of these counted as deleted
     against: Difference | None = None  # to noisy, on the scenes that have both
     sign_flip_p: float | None = None  # of the same difference, by the second test
+    mean_wer: float | None = None  # of the utterances' own rates, instead of all words together
     loops: int = 0  # hypotheses that repeat themselves without end
     own_listener: bool = False  # the enhancer was trained to please this judge
 
@@ -257,12 +259,15 @@ class _Table:
         lost: Counter[str] = Counter()
         lost_words = 0
         loops = 0
+        own_rates = []
         for hearing in self.heard(cell, scene_ids):
             if hearing.errors is None:
                 lost[hearing.status] += 1
                 lost_words += len(hearing.scene.text.split())
                 continue
             errors += hearing.errors
+            if hearing.errors.words.rate is not None:
+                own_rates.append(hearing.errors.words.rate)
             loops += hearing.is_loop
             by_unit.add(self.unit(hearing.scene), hearing.errors.words)
         all_words = errors.words.total + lost_words
@@ -276,6 +281,7 @@ class _Table:
             wer_lost_as_deletions=wrong_words / all_words if all_words else None,
             against=tested.difference if tested else None,
             sign_flip_p=tested.sign_flip_p if tested else None,
+            mean_wer=mean(own_rates) if own_rates else None,
             loops=loops,
             own_listener=self.setting.own_listener(cell),
         )

@@ -128,6 +128,7 @@ def _row(row: Row) -> dict[str, Any]:
         "own_listener": row.own_listener,
         **row.errors.metrics(),
         "wer_interval_95": [low, high] if math.isfinite(low) else None,
+        "wer_mean_of_utterances": row.mean_wer,
         "lost": dict(row.lost),
         "wer_lost_as_deletions": row.wer_lost_as_deletions,
         "against_noisy": None if row.against is None else row.against.as_json(),

@@ -68,6 +68,20 @@ def test_words_wrong_are_pooled_and_lost_ones_counted() -> None:
     assert noisy.errors.words.total == 72 and noisy.against is None
 
 
+def test_short_utterances_count_as_much_as_long_ones_in_the_mean() -> None:
+    texts = {"short": ("one", "two"), "long": ("one two three four", "one two three four")}
+    hearings = []
+    scenes = []
+    for name, (reference, hypothesis) in texts.items():
+        scene = scene_of(Utterance(Path(f"{name}.wav"), text=reference))
+        errors = ErrorRates.of(reference, hypothesis)
+        scenes.append(scene)
+        hearings.append(Hearing(scene, "j", "noisy", "ok", "", reference, hypothesis, errors))
+    (row,) = summarise(Trial(hearings), scenes, Setting({}, {"j": ""}, draws=1000)).rows
+    assert row.errors.words.rate == 0.2
+    assert row.mean_wer == 0.5
+
+
 def test_a_real_difference_has_its_word_in_the_whole_and_in_large_strata() -> None:
     summary = summary_of(np.random.default_rng(1), make_scenes(160), {"e": 0.1})
     (_, row) = summary.rows
