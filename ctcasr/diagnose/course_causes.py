@@ -95,7 +95,8 @@ def model_too_large(history: RunHistory) -> Cause | None:
     dev_cer = history.evidence("dev", "cer")
     penalised = [history.evidence("dev", f"cer_blank_minus_{nats}") for nats in _PENALTIES]
     blank_explains = min(penalised) < _MUCH_WRONG_CER
-    known_by_heart = train_cer < _KNOWN_CER and dev_cer > _MOST_WRONG_CER and not blank_explains
+    known = _mean_train_cer(history) < _KNOWN_CER and train_cer < _KNOWN_CER
+    known_by_heart = known and dev_cer > _MOST_WRONG_CER and not blank_explains
     gets_worse = _gets_worse(history)
     if not (gets_worse or known_by_heart):
         return None
@@ -116,6 +117,14 @@ def model_too_large(history: RunHistory) -> Cause | None:
         history.step,
         LIKELY,
     )
+
+
+def _mean_train_cer(history: RunHistory) -> float:
+    """CER of training utterances over the last checks: each looks at a few of them only."""
+    total = 0.0
+    for check in range(-_CHECKS, 0):
+        total += history.evidence("train", "cer", check=check)
+    return total / _CHECKS
 
 
 def _looked_at(history: RunHistory) -> str:

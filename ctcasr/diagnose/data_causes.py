@@ -32,6 +32,7 @@ _UNLIKE_HEARD = 24  # recordings with a voice: of the first few, who speaks deci
 _HEARD_ROWS = 8  # with a voice, without which parts are not compared
 _LOW_VOICE_HZ = 85  # too low together with fewer symbols a second than people speak:
 _DRAWLED = 8
+_HALF_UNDERSTOOD = 0.5  # CER
 _LISTENED = 16  # recordings, in which there is a voice if there are voices
 _LEVELS_APART_DB = 15.0  # medians of training and dev part
 _KNOWN = 0.7  # of the dev part's loss, that training utterances have
@@ -313,7 +314,9 @@ def has_voice(history: RunHistory, part: str) -> bool:
 
 def no_voice(history: RunHistory) -> Cause | None:
     """Noise or a hum, but nobody's voice, in every recording that was listened to."""
-    if history.learnt or not history.evidence("dev", "rows") >= _LISTENED:
+    # How long a recording is tells something of its text: errors of two thirds are no hearing.
+    understood = history.best_cer <= _HALF_UNDERSTOOD
+    if understood or not history.evidence("dev", "rows") >= _LISTENED:
         return None
     for part in ("train", "dev"):
         silent = history.evidence(part, "silent") >= _SILENT

@@ -281,7 +281,7 @@ class Evidence:
             "nll_few": mean_nll(few, few_logits, self.tokenizer.blank),
             **penalised_nlls(few, few_logits, self.tokenizer.blank),
         }
-        if self._unsaid_class >= 0:
+        if self._unsaid_class >= 0 and self._unsaid_class not in few.targets.tolist():
             scores["nll_few_unsaid_blank"] = mean_nll(few, few_logits, self._unsaid_class)
         return scores
 

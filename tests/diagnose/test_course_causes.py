@@ -23,6 +23,12 @@ def test_a_known_training_part_beside_a_dev_part_not_understood_is_a_model_too_l
     assert not slugs(run_records([0.9] * 4, [8.0] * 4, train={"cer": 0.5}))
 
 
+def test_training_utterances_known_once_are_not_known_by_heart() -> None:
+    records = run_records([0.9] * 4, [8.0] * 4, train={"cer": 0.3})
+    records[-1]["evidence"]["train"]["cer"] = 0.05
+    assert not slugs(records)
+
+
 def test_deletions_that_a_blank_penalty_mends_are_peaky() -> None:
     dev = {
         "cer": 0.4,

@@ -112,6 +112,8 @@ def test_noise_and_tones_are_no_voices() -> None:
         assert [cause.slug for cause in causes] == ["audio-without-voice"]
         assert not verdict(run_records(PLATEAU, train=voice, dev=part)).causes
         assert not verdict(run_records([1.0, 0.5, 0.5, 0.5], train=part, dev=part)).causes
+        guessing = run_records([1.0, 0.75, 0.75, 0.75], train=part, dev=part)  # by the lengths
+        assert [cause.slug for cause in verdict(guessing).causes] == ["audio-without-voice"]
 
 
 def test_of_silence_features_cannot_change() -> None:

@@ -95,6 +95,27 @@ def test_an_untrained_network_hears_nothing_and_stands_still(
     assert math.isfinite(numbers["dev"]["deaf"])
 
 
+def test_a_symbol_that_dev_texts_do_not_hold_and_training_texts_do(
+    evidence: Callable[[], Evidence], batch: Callable[..., Batch], tokenizer: Alphabet
+) -> None:
+    looking = evidence()
+    dev = batch(9)
+    held = set(batch(0).targets.tolist())
+    silent_rows = [row for row in range(4) if not held.issubset(dev.rows([row]).targets.tolist())]
+    for unsaid in sorted(held):
+        logits = looking.network(dev.audio)
+        peaked = torch.zeros_like(logits.data)
+        peaked[..., unsaid] = 9.0
+        others = [r for r in silent_rows if unsaid not in dev.rows([r]).targets.tolist()]
+        few = dev.rows(others)
+        looking.train_batch(batch(0), looking.network(batch(0).audio).lengths)
+        peaked_logits = logits.with_data(peaked).rows(others)
+        looking.dev_batch(few, peaked_logits, looking.read(peaked_logits, 0.0))
+        numbers = looking.collect()
+        assert numbers["dev"]["unsaid_class"] == unsaid and "unmeasured" not in numbers
+        assert "nll_few_unsaid_blank" not in numbers["train"]
+
+
 def test_before_training_there_is_only_what_was_seen(
     evidence: Callable[[], Evidence], batch: Callable[..., Batch]
 ) -> None:
