@@ -162,7 +162,8 @@ class VideoReader:
         self.cache = Path(cache) if cache else None
         self.pictures = pictures or WholePictures(size)
         self.mode = mode
-        self.others = sorted({line.video_filepath for line in others if line.video_filepath})
+        paths = {line.video_filepath.resolve() for line in others if line.video_filepath}
+        self.others = sorted(paths)
         if mode == "shuffled" and len(self.others) < 2:
             raise ValueError(
                 "video mode 'shuffled': expected at least two utterances with a video; got "
@@ -201,7 +202,7 @@ class VideoReader:
 
     def _another(self, utterance: Utterance, own: Path) -> Path:
         """The video of another utterance, always the same one."""
-        others = [path for path in self.others if path != own]
+        others = [path for path in self.others if path != own.resolve()]
         return others[zlib.crc32(utterance.id.encode()) % len(others)]
 
     def _absent(self, utterance: Utterance) -> Tensor:

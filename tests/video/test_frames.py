@@ -113,7 +113,11 @@ def test_videos_are_shown_late_frozen_and_of_others(film: Path, tmp_path: Path) 
     other = tmp_path / "other.mp4"
     other.write_bytes(film.read_bytes())
     stranger = Utterance(Path("b.wav"), 0.4, video_filepath=other)
-    shuffled = VideoReader(size=16, mode="shuffled", others=[line, stranger])
+    link = tmp_path / "link.mp4"
+    link.symlink_to(film)
+    itself = Utterance(Path("c.wav"), 0.4, video_filepath=link)
+    shuffled = VideoReader(size=16, mode="shuffled", others=[line, stranger, itself])
+    assert shuffled.others == sorted([film.resolve(), other.resolve()])
     film.unlink()  # the other's video is shown, and the own one is not even looked for
     assert torch.equal(shuffled(line), fixed)
     with pytest.raises(ValueError, match="at least two"):
