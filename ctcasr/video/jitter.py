@@ -15,7 +15,8 @@ from ctcasr.seq import Seq, to_device
 
 _OWN_DRAW = 0x1F123BB5  # keeps what is drawn here apart from what others draw
 _TIME_DRAW = 0x5F356495  # and the masks from the pictures
-_BRIGHTEST = 255.0
+_LEVELS = 256  # of grey
+_MIRRORED = 0.5  # share of the clips
 
 
 class LipAugment:
@@ -32,8 +33,8 @@ class LipAugment:
     Example:
         >>> augment = LipAugment(shift=1, flip=False, light=0.0, drop=0.0)
         >>> clip = torch.arange(3, dtype=torch.uint8).expand(2, 3, 3)
-        >>> augment.pictures(Seq.stack([clip], rate=25), seeds=[3]).data[0, 0, 0].tolist()
-        [0, 0, 1]
+        >>> augment.pictures(Seq.stack([clip], rate=25), seeds=[4]).data[0, 0, 0].tolist()
+        [1, 2, 2]
     """
 
     def __init__(
@@ -77,32 +78,48 @@ class LipAugment:
     def _clip(self, clip: Tensor, draw: np.random.Generator) -> Tensor:
         """One clip [T, H, W]."""
         count, height, width = clip.shape
-        down, right = draw.integers(-self.shift, self.shift + 1, 2).tolist()
-        mirrored = bool(draw.random() < 0.5)
+        times = self._times(count, draw)
+        rows = self._moved(height, draw)
+        columns = self._moved(width, draw)
+        is_mirrored = draw.random() < _MIRRORED
+        if self.flip and is_mirrored:
+            columns = columns.flip(0)
+        device = clip.device
+        clip = clip[to_device(times, device)]
+        clip = clip[:, to_device(rows, device)]
+        clip = clip[:, :, to_device(columns, device)]
+        curve = self._curve(draw)
+        return to_device(curve, device)[clip.long()]
+
+    def _times(self, count: int, draw: np.random.Generator) -> Tensor:
+        """Which frame is shown at each time: itself, or the last that was not lost."""
+        is_lost = draw.random(count) < self.drop
+        shown = np.where(is_lost, 0, np.arange(count))
+        return torch.from_numpy(np.maximum.accumulate(shown))
+
+    def _moved(self, size: int, draw: np.random.Generator) -> Tensor:
+        """Rows or columns of a picture that was moved; its edge is repeated."""
+        shift = int(draw.integers(-self.shift, self.shift + 1))
+        places = torch.arange(size) - shift
+        return places.clamp(0, size - 1)
+
+    def _curve(self, draw: np.random.Generator) -> Tensor:
+        """What becomes of each level of grey, uint8 [256]."""
         bend = (1 + self.light) ** draw.uniform(-1, 1)
-        lost = draw.random(count) < self.drop
-        times = np.arange(count)
-        times = np.maximum.accumulate(np.where(lost, 0, times))
-        rows = np.clip(np.arange(height) - down, 0, height - 1)
-        columns = np.clip(np.arange(width) - right, 0, width - 1)
-        if self.flip and mirrored:
-            columns = columns[::-1].copy()
-        places = [to_device(torch.from_numpy(axis), clip.device) for axis in (times, rows, columns)]
-        clip = clip[places[0]][:, places[1]][:, :, places[2]]
-        levels = torch.arange(256, dtype=torch.float32) / _BRIGHTEST
-        curve = (levels.pow(bend) * _BRIGHTEST).round().to(torch.uint8)
-        return to_device(curve, clip.device)[clip.long()]
+        levels = torch.arange(_LEVELS, dtype=torch.float32) / (_LEVELS - 1)
+        bent = levels.pow(bend) * (_LEVELS - 1)
+        return bent.round().to(torch.uint8)
 
     def __call__(self, frames: Seq, seeds: Sequence[int]) -> Seq:
         """Normalised frames [B, T, H, W] with spans of time set to zero, the mean."""
-        batch, steps = frames.data.shape[:2]
-        hidden = np.zeros((batch, steps), bool)
+        hidden = torch.zeros(frames.data.shape[:2], dtype=torch.bool)
         widest = round(self.mask_s * float(frames.rate))
         for row, (length, seed) in enumerate(zip(frames.lengths, seeds, strict=True)):
             draw = np.random.default_rng([seed, _TIME_DRAW])
             for _ in range(self.time_masks):
                 width = int(draw.integers(0, widest + 1))
-                start = int(draw.integers(0, max(1, length - width + 1)))
+                latest = max(1, length - width + 1)
+                start = int(draw.integers(0, latest))
                 hidden[row, start : start + width] = True
-        mask = to_device(torch.from_numpy(hidden), frames.device)
+        mask = to_device(hidden, frames.device)
         return frames.with_data(frames.data.masked_fill(mask[:, :, None, None], 0.0))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ctcasr.batch import Utterance
 from ctcasr.enhance import SeenOnce
-from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance.model import AvMaskEnhancer, build_enhancer
 from ctcasr.enhance.spec import read_enhancer
 from ctcasr.seq import Seq
 from ctcasr.video import VideoReader
@@ -52,3 +52,22 @@ def test_pieces_of_a_clip_are_kept_apart() -> None:
     for offset in (0.0, 1.2):
         seen(Utterance(Path("a.wav"), 1.2, offset=offset), 0)
     assert isinstance(seen.reader, Camera) and seen.reader.asked == 2
+
+
+def test_a_trunk_learns_from_pictures_and_not_from_what_was_seen_before() -> None:
+    model = build_enhancer(read_enhancer("av_mask av_mask.mask.hidden=32")).train()
+    assert isinstance(model, AvMaskEnhancer)
+    draw = torch.Generator().manual_seed(0)
+    samples = Seq.stack([0.1 * torch.randn(4000, generator=draw) for _ in range(2)], 16000)
+    shape = (6, 28, 40)
+    pictures = Seq.stack(
+        [torch.randint(0, 256, shape, generator=draw, dtype=torch.uint8) for _ in range(2)], 25
+    )
+    model(samples, pictures).data.square().mean().backward()
+    grad = model.trunk.linear.weight.grad
+    assert grad is not None and bool(grad.any())
+    model.zero_grad(set_to_none=True)
+    with torch.no_grad():
+        seen = model.see(pictures)
+    model(samples, seen).data.square().mean().backward()
+    assert model.trunk.linear.weight.grad is None
