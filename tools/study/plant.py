@@ -3,6 +3,9 @@
 python tools/study/plant.py train --out runs/plantings [--first 0 --last 40]
 python tools/study/plant.py judge --out runs/plantings --half tuning
     judges stored records anew, check by check, in seconds
+python tools/study/plant.py train --out runs/unseen --seed 13
+python tools/study/plant.py judge --out runs/unseen --seed 13 --half all
+    the same of a seed that no rule has seen
 """
 
 from __future__ import annotations
@@ -44,7 +47,7 @@ class Settings:
     out: str = required("folder of the records")
     first: int = option(0, "number of the first planting")
     last: int = option(10_000, "number behind the last planting")
-    half: str = option("tuning", "tuning or held-out")
+    half: str = option("tuning", "tuning, held-out or all")
     kind: str = option("", "only plantings whose kind has this in its name")
     seed: int = option(SEED, "another draws other values, corpora and networks")
     patience: float = option(_PATIENCE_S, "seconds after which no further training begins")
@@ -216,11 +219,11 @@ class Counts:
 
 def judge(settings: Settings) -> None:
     """Print the table of one half."""
-    assert settings.half in HALVES, settings.half
+    halves = HALVES if settings.half == "all" else (settings.half,)
     folder = Path(settings.out)
     plantings = []
     for planting in plan(settings.seed):
-        if planting.half == settings.half and settings.kind in planting.kind:
+        if planting.half in halves and settings.kind in planting.kind:
             plantings.append(planting)
     rows: list[Row] = []
     for planting in plantings:
