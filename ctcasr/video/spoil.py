@@ -29,8 +29,8 @@ class Spoilt:
     Example:
         >>> import torch
         >>> from pathlib import Path
-        >>> blind = Spoilt(lambda utterance, seed: torch.ones(75, 8), missing=1.0)
-        >>> blind(Utterance(Path("a.wav")), 0).shape
+        >>> spoilt = Spoilt(lambda utterance, seed: torch.ones(75, 8), missing=0.7)
+        >>> spoilt(Utterance(Path("a.wav")), seed=1).shape
         torch.Size([0, 8])
     """
 
