@@ -2,12 +2,15 @@
 
 ctcasr prepare spoken --out tiny                 (writes tiny/train.jsonl and tiny/test.jsonl)
 
-The test part has other voices and other sentences. It needs the extra synth.
+The test part has other voices and other sentences. tiny/recordings.csv has the training part once
+more, as a table such as one has of recordings of one's own: for `ctcasr prepare csv`. It needs the
+extra synth.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +21,7 @@ from ctcasr.data.synth import SynthSettings, synthesise_corpus
 
 TRAIN = 400  # utterances: what a minute's training can use
 TEST = 40
+TABLE = "recordings.csv"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,11 +39,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = replace(
         SynthSettings(), train=arguments.train, test=arguments.test, seed=arguments.seed
     )
-    for manifest in synthesise_corpus(arguments.out, settings):
+    manifests = synthesise_corpus(arguments.out, settings)
+    write_table(manifests[0], arguments.out / TABLE)
+    for manifest in manifests:
         utterances = read_manifest(manifest).utterances
         minutes = sum(utterance.duration or 0.0 for utterance in utterances) / 60
         print(f"{manifest}: {len(utterances)} utterances, {minutes:.1f} minutes")
     return 0
+
+
+def write_table(manifest: Path, table: Path) -> None:
+    """The lines of a manifest as a table of paths, texts and speakers, in the manifest's folder."""
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "text", "speaker"])
+        for utterance in read_manifest(manifest):
+            path = utterance.audio_filepath.relative_to(manifest.parent)
+            writer.writerow([path.as_posix(), utterance.text, utterance.speaker])
 
 
 def _count(text: str) -> int:

@@ -28,6 +28,17 @@ def test_a_tiny_corpus_is_ready_to_train_on(
     assert run("spoken", "--out", tmp_path / "tiny", "--train", 4) == 1
 
 
+def test_the_table_becomes_the_same_utterances(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    tiny = tmp_path / "tiny"
+    assert run("spoken", "--out", tiny, "--train", 6, "--test", 1) == 0
+    parts = ["--out", tmp_path / "train.jsonl", "--valid", tmp_path / "valid.jsonl"]
+    assert run("csv", tiny / "recordings.csv", "--speaker-column", "speaker", *parts) == 0
+    again = [u for part in ("train", "valid") for u in read_manifest(tmp_path / f"{part}.jsonl")]
+    texts = {(utterance.text, utterance.speaker) for utterance in again}
+    assert texts == {(u.text, u.speaker) for u in read_manifest(tiny / "train.jsonl")}
+
+
 def test_fewer_than_one_utterance_is_a_wrong_call(run: Run, tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stop:
         run("spoken", "--out", tmp_path / "tiny", "--train", 0)

@@ -28,7 +28,15 @@ RECOGNISERS = {
     "default hidden=8 layers=1": ["runs/tiny", "runs/first", "runs/mine"],
     "streaming hidden=8 layers=1 front.norm=none": ["runs/streaming"],
 }
-SOUNDS = ["a.wav", "b.flac", "clip.wav", "data/test/000800.wav", "noise/n.wav", "rirs/r.wav"]
+SOUNDS = [
+    "a.wav",
+    "clip.wav",
+    "data/test/000800.wav",
+    "tiny/test/000400.wav",
+    "tiny/test/000401.wav",
+    "noise/n.wav",
+    "rirs/r.wav",
+]
 
 
 @pytest.fixture(scope="session")

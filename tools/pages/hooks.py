@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,23 @@ DOCS = ROOT / "docs"
 
 
 def on_config(config: Any) -> Any:
-    """Put a page for each room of the library, and all benchmarks, into the menu."""
+    """Put a page for each room of the library, all benchmarks and new pages into the menu."""
     menu = {title: entries for group in config.nav for title, entries in group.items()}
     names = sorted(address for address in name_pages(ROOT) if not address.endswith("index.md"))
     menu["Reference"].append({"Public names": ["reference/index.md", *names]})
     benchmarks = sorted(f"benchmarks/{path.name}" for path in DOCS.glob("benchmarks/[a-z]*.md"))
     menu["Figures"].insert(0, {"Benchmarks": ["benchmarks/README.md", *benchmarks]})
+    menu["How to"] += sorted({path.name for path in DOCS.glob("*.md")} - set(_pages(config.nav)))
     return config
+
+
+def _pages(entries: Any) -> Iterator[str]:
+    """All pages that a menu names."""
+    if isinstance(entries, str):
+        yield entries
+    else:
+        for entry in entries.values() if isinstance(entries, dict) else entries:
+            yield from _pages(entry)
 
 
 def on_files(files: Files, config: Any) -> Files:
