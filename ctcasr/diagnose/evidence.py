@@ -203,10 +203,15 @@ class Evidence:
         return {
             **weighted_means(parts),
             **self._best_class(),
-            **asdict(self.voices["dev"].stats()),
+            **self._voice("dev"),
             **asdict(self.pairing["dev"].stats()),
             **targets.as_json(),
         }
+
+    def _voice(self, part: str) -> PartEvidence:
+        """What the recordings of a part sound like; nothing where pictures are read."""
+        tally = self.voices[part]
+        return asdict(tally.stats()) if tally.rows.offered else {}
 
     def _best_class(self) -> PartEvidence:
         """The class that is likeliest most often, in the dev part: its share of frames, of labels.
@@ -255,7 +260,7 @@ class Evidence:
             features = feature_stats(self.network, few)
             if features is not None:
                 part |= asdict(features)
-        part |= asdict(self.voices["train"].stats())
+        part |= self._voice("train")
         with self.looking_at("what belongs together"):
             part |= self._pairing()
         with self.looking_at("the targets"):

@@ -13,8 +13,9 @@ import torch
 from ctcasr import checkpoint
 from ctcasr.batch import Batch, Utterance
 from ctcasr.diagnose.evidence import Evidence, weighted_means
-from ctcasr.recognise.model import SpeechModel
+from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.samples import greedy_texts
+from ctcasr.recognise.spec import read_spec
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
 
@@ -174,3 +175,31 @@ def test_a_look_that_fails_is_told_and_does_not_end_training(
     assert "ZeroDivisionError" in numbers["unmeasured"]["the dev part"]
     assert numbers["train"]["features_finite"] == 1.0  # the others looked on
     assert "unmeasured" not in evidence().collect()
+
+
+def test_of_pictures_nothing_is_said_about_voices(tokenizer: Alphabet) -> None:
+    torch.manual_seed(0)
+    spec = read_spec("lips hidden=8 layers=1 lips.channels=[4,6] lips.features=8")
+    lips = build(spec, tokenizer.size).eval()
+    clips = [torch.randint(0, 256, (30, 28, 40), dtype=torch.uint8) for _ in range(4)]
+    texts = [tokenizer.encode(text) for text in ("ab", "cd", "fa", "b")]
+    seen = Batch(
+        tuple(Utterance(Path(f"{row}.wav"), text="ab") for row in range(4)),
+        Seq.stack(clips, 25),
+        torch.tensor([label for row in texts for label in row]),
+        tuple(map(len, texts)),
+    )
+    looking = Evidence(
+        lips,
+        tokenizer,
+        lips.parameters,
+        lambda: 0.0,
+        lambda logits, penalty: greedy_texts(logits, tokenizer, penalty),
+    )
+    numbers = train_and_check(looking, [seen], seen)
+    for part in ("train", "dev"):
+        assert "pitch_hz" not in numbers[part] and "silent" not in numbers[part]
+    assert not looking.unmeasured
+    facts = numbers["corpus"]["train"]
+    assert facts["silent"] == facts["constant"] == facts["not_finite"] == 0
+    assert numbers["train"]["features_constant"] == 0.0
