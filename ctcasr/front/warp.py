@@ -42,24 +42,29 @@ def warp_frequencies(frames: Seq, factors: Sequence[float]) -> Seq:
         >>> warp_frequencies(Seq.stack(list(peak), rate=100), [1.25]).data[0, 0].argmax()
         tensor(5)
     """
+    steps = frames.data.shape[1]
     bins = frames.data.shape[2]
     rows = [_sources(factor, bins) for factor in factors]
     sources = np.stack(rows)
-    lower = np.minimum(sources.astype(np.int64), bins - 2)
-    share = (sources - lower).astype(np.float32)
-    below = to_device(torch.from_numpy(lower), frames.device)[:, None, :]
-    below = below.expand(-1, frames.data.shape[1], -1)
-    weight = to_device(torch.from_numpy(share), frames.device)[:, None, :]
-    left = frames.data.gather(2, below)
-    right = frames.data.gather(2, below + 1)
-    return frames.with_data(torch.lerp(left, right, weight))
+    lower = sources.astype(np.int64)
+    lower = lower.clip(max=bins - 2)
+    fraction = sources - lower
+    weights = to_device(torch.from_numpy(fraction.astype(np.float32)), frames.device)
+    places = to_device(torch.from_numpy(lower), frames.device)
+    places = places[:, None, :].expand(-1, steps, -1)
+    below = frames.data.gather(2, places)
+    above = frames.data.gather(2, places + 1)
+    warped = torch.lerp(below, above, weights[:, None, :])
+    return frames.with_data(warped)
 
 
 def _sources(factor: float, bins: int) -> np.ndarray:
     """Where each bin of a warped spectrum comes from, [F], in bins."""
     warped_end = _FORMANTS_END * min(factor, 1.0)
     own_end = warped_end / factor
+    slope = (1 - own_end) / (1 - warped_end)
     frequencies = np.linspace(0, 1, bins)  # shares of the highest one
-    below = frequencies / factor
-    above = 1 - (1 - own_end) / (1 - warped_end) * (1 - frequencies)
-    return np.where(frequencies <= warped_end, below, above) * (bins - 1)
+    of_formants = frequencies / factor
+    beyond = 1 - slope * (1 - frequencies)
+    shares = np.where(frequencies <= warped_end, of_formants, beyond)
+    return shares * (bins - 1)
