@@ -5,6 +5,7 @@ from ctcasr.data.cache import SampleCache
 from ctcasr.data.clip import Clip, Jitter, fit_length, read_noises, read_sounds
 from ctcasr.data.corpus import Corpus, Item, collate
 from ctcasr.data.folds import Fold, own_folds, rounds, speaker_folds, word_pairs
+from ctcasr.data.joined import JoinedCorpus, repeats_for
 from ctcasr.data.labels import (
     LeakError,
     chosen_classes,
@@ -23,7 +24,7 @@ from ctcasr.data.provenance import fingerprint, provenance_of
 from ctcasr.data.samples import as_samples
 from ctcasr.data.split import split_dev
 from ctcasr.data.spoken import SpokenCorpus
-from ctcasr.data.texts import WordTexts
+from ctcasr.data.texts import SentenceTexts, WordTexts
 from ctcasr.data.workers import item_seconds, measure_workers
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "Interferers",
     "Item",
     "Jitter",
+    "JoinedCorpus",
     "LeakError",
     "Loader",
     "Manifest",
@@ -43,6 +45,7 @@ __all__ = [
     "MixtureCorpus",
     "SampleCache",
     "SceneCorpus",
+    "SentenceTexts",
     "SpokenCorpus",
     "WordTexts",
     "WorkerError",
@@ -66,6 +69,7 @@ __all__ = [
     "read_noises",
     "read_sounds",
     "refuse_leaks",
+    "repeats_for",
     "resample",
     "reverberate",
     "rounds",

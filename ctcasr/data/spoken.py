@@ -25,7 +25,8 @@ class SpokenCorpus(Corpus):
     Text, voice and all else follow from (seed, epoch, index), so no epoch repeats another; only
     the number of words of utterance `index` is the same in every epoch, so that batches can be
     planned. With `fixed` every epoch is the same. `voices` are eSpeak NG's (default: those for
-    training of `split_voices`). Nothing is kept in memory or on disk.
+    training of `split_voices`), and speak at `rates_wpm` (slowest, fastest). Nothing is kept in
+    memory or on disk.
 
     Raises:
         ValueError: for no hours, or numbers of `words` (fewest, most) that cannot be.
@@ -41,6 +42,7 @@ class SpokenCorpus(Corpus):
         words: tuple[int, int] = (2, 20),
         noise_share: float = 0.5,
         fixed: bool = False,
+        rates_wpm: tuple[int, int] = RATES_WPM,
     ) -> None:
         fewest, most = words
         if hours <= 0 or not 1 <= fewest <= most:
@@ -51,6 +53,7 @@ class SpokenCorpus(Corpus):
         self.words = words
         self.noise_share = noise_share
         self.fixed = fixed
+        self.rates_wpm = rates_wpm
         self.voices = tuple(voices) or tuple(split_voices()[0])
         mean_s = _ENDS_S + _WORD_S * (fewest + most) / 2
         count = max(1, round(_SECONDS_AN_HOUR * hours / mean_s))
@@ -71,7 +74,7 @@ class SpokenCorpus(Corpus):
             voices=self.voices,
             rate_hz=self.rate_hz,
             noise_share=self.noise_share,
-            rates_wpm=RATES_WPM,
+            rates_wpm=self.rates_wpm,
         )
         utterance = replace(
             self.utterances[index],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import string
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 
-from ctcasr.data.synth import DIGITS
+from ctcasr.data.synth import DIGITS, sentence, spoken_form
 
 # What share of the words are letters and digits, and in what share of the texts it is that.
 _SYMBOL_SHARES = {0.0: 0.7, 0.5: 0.2, 1.0: 0.1}
@@ -78,3 +78,100 @@ def _name_of(symbol: str, draw: Random) -> str:
     if symbol == "z" and draw.random() >= _ZED_SHARE:
         return symbol
     return _NAMES_OF_LETTERS.get(symbol, symbol)
+
+
+class SentenceTexts:
+    """Sentences that `draw_sentence` draws; a share `foreign_share` is anything else in English.
+
+    What else may be said teaches a recogniser of few words what they are not. Letters that stand
+    alone are said by their names.
+
+    Example:
+        >>> texts = SentenceTexts(lambda draw: "place a 4")
+        >>> texts(Random(0), 3)
+        ('place a 4', 'place eh four')
+    """
+
+    def __init__(self, draw_sentence: Callable[[Random], str], foreign_share: float = 0.0) -> None:
+        self.draw_sentence = draw_sentence
+        self.foreign_share = foreign_share
+
+    def __call__(self, draw: Random, count: int) -> tuple[str, str]:
+        """A text as it is written, and as it is said; sentences have the words that they have."""
+        if draw.random() < self.foreign_share:
+            written = foreign_sentence(draw)
+        else:
+            written = self.draw_sentence(draw)
+        words = []
+        for word in written.split():
+            is_letter = len(word) == 1 and word.isalpha()
+            words.append(_name_of(word, draw) if is_letter else spoken_form(word))
+        return written, " ".join(words)
+
+
+# What made-up words are made of, so that every letter and most sounds of English are heard.
+_ONSETS = (
+    *"bcdfghjklmnprstvwyz",
+    *("bl", "br", "ch", "cl", "cr", "dr", "fl", "fr", "gl", "gr", "pl", "pr", "qu", "sc", "sh"),
+    *("sl", "sm", "sn", "sp", "st", "str", "sw", "th", "tr", "wh"),
+)
+_VOWELS = (
+    "a",
+    "e",
+    "i",
+    "o",
+    "u",
+    "ai",
+    "ay",
+    "ea",
+    "ee",
+    "ie",
+    "oa",
+    "oo",
+    "ou",
+    "ow",
+    "ar",
+    "or",
+)
+_CODAS = (
+    "",
+    "",
+    "b",
+    "ck",
+    "d",
+    "ft",
+    "g",
+    "ll",
+    "m",
+    "n",
+    "nd",
+    "ng",
+    "nt",
+    "p",
+    "rd",
+    "s",
+    "sh",
+    "t",
+    "x",
+)
+_MADE_UP_SHARE = 0.5  # of foreign sentences; the others are those of `synth.sentence`
+_MOST_WORDS = 6
+_SYLLABLES = (1, 3)
+
+
+def foreign_sentence(draw: Random) -> str:
+    """A sentence of the built-in grammar, or some words that do not exist.
+
+    Example:
+        >>> foreign_sentence(Random(5))
+        'wash the yellow mirror just now'
+    """
+    if draw.random() >= _MADE_UP_SHARE:
+        return sentence(draw)
+    words = []
+    for _ in range(draw.randint(1, _MOST_WORDS)):
+        word = ""
+        for _ in range(draw.randint(*_SYLLABLES)):
+            word += draw.choice(_ONSETS) + draw.choice(_VOWELS)
+        words.append(word + draw.choice(_CODAS))
+    return " ".join(words)

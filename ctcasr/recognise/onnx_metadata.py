@@ -16,6 +16,7 @@ from ctcasr.text import Tokenizer, tokenizer_from_state
 KIND = "recogniser"  # of checkpoints and of ONNX files
 KEY = "ctcasr"
 WORD_MODELS = "word_models"  # what was learnt about words, where something was
+COMMANDS = "commands"  # the sentences that are understood, where only these are
 FORMAT = 1
 
 

@@ -12,11 +12,12 @@ from torch import Tensor
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.data.sound import Sound
+from ctcasr.recognise.commanded import Commands
 from ctcasr.recognise.decoder import check_width
 from ctcasr.recognise.hypothesis import Hypothesis, Word
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.onnx import OnnxRecogniser
-from ctcasr.recognise.onnx_metadata import KIND, WORD_MODELS
+from ctcasr.recognise.onnx_metadata import COMMANDS, KIND, WORD_MODELS
 from ctcasr.recognise.reading import lips_of, read_clip
 from ctcasr.recognise.spec import spec_from
 from ctcasr.recognise.stream import Stream
@@ -94,9 +95,12 @@ class Recogniser(TranscribingLogits):
         model = build(spec_from(payload["spec"]), tokenizer.size)
         model.load_state_dict(payload["network"])
         word_models = WordModels.from_state(payload.get(WORD_MODELS, {}))
-        return Recogniser(
+        recogniser = Recogniser(
             model.to(device), tokenizer, payload["spec"], payload["notes"], word_models
         )
+        if COMMANDS in payload:
+            recogniser.own_decoder = Commands.from_state(payload[COMMANDS]).decoder(tokenizer)
+        return recogniser
 
     @property
     def rate_hz(self) -> int:

@@ -23,6 +23,7 @@ class Transcribing(ABC):
 
     tokenizer: Tokenizer
     blank_penalty: float = 0.0  # nats taken off the blank in decoding
+    own_decoder: Decoder | None = None  # decodes where no other is asked for; None: greedily
 
     @property
     @abstractmethod
@@ -47,7 +48,8 @@ class Transcribing(ABC):
         """Hypotheses of files (paths or open), or of samples at `rate_hz`, which these need.
 
         Samples are tensors or numpy arrays, [N] or [channels, N], floats of -1..1 or integers.
-        Greedy, or by a `decoder` (`ctcasr.recognise.decoder.beam_decoder`).
+        Greedy, or by a `decoder` (`ctcasr.recognise.decoder.beam_decoder`); a recogniser of given
+        sentences decodes by its own.
         Raises AudioError for a bad file, and for samples that cannot be sound.
         """
         clips = list(self.clips(audio, rate_hz))
@@ -86,7 +88,7 @@ class TranscribingLogits(Transcribing):
     def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
         """Hypotheses of samples [B, N]: greedy, or by a decoder."""
         logits = penalised_logits(self, samples, self.blank_penalty)
-        rows = decoded_rows(logits, self.tokenizer.blank, decoder)
+        rows = decoded_rows(logits, self.tokenizer.blank, decoder or self.own_decoder)
         hypotheses = []
         for row, decoded in enumerate(rows):
             hypothesis = hypothesis_of(self.tokenizer, decoded, self.frame_s, logits.row(row))

@@ -4,6 +4,7 @@ from ctcasr.text.alphabet import Alphabet
 from ctcasr.text.arpa import ArpaError
 from ctcasr.text.coverage import Coverage, measure_coverage
 from ctcasr.text.fusion import Hotwords, ScorerSum, Words
+from ctcasr.text.grammar import Grammar, InGrammar, grammar_of, load_grammar
 from ctcasr.text.lexicon import Lexicon
 from ctcasr.text.make import make_tokenizer
 from ctcasr.text.marks import find_marks
@@ -20,7 +21,9 @@ __all__ = [
     "Alphabet",
     "ArpaError",
     "Coverage",
+    "Grammar",
     "Hotwords",
+    "InGrammar",
     "Lexicon",
     "NGram",
     "Pieces",
@@ -34,6 +37,8 @@ __all__ = [
     "Words",
     "find_marks",
     "fit_vocabulary",
+    "grammar_of",
+    "load_grammar",
     "make_tokenizer",
     "measure_coverage",
     "normalise",

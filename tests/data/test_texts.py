@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.data import WordTexts
+from ctcasr.data import SentenceTexts, WordTexts
 from ctcasr.data.synth import DIGITS
 
 LINES = ["place blue at f", "place red now", "set blue now"]
@@ -48,3 +48,17 @@ def test_the_same_draw_is_the_same_text() -> None:
 def test_lines_without_words_are_refused(lines: list[str]) -> None:
     with pytest.raises(ValueError, match="lines with words"):
         WordTexts(lines)
+
+
+def test_sentences_are_said_by_the_names_of_their_letters_and_digits() -> None:
+    texts = SentenceTexts(lambda draw: "Set a 40 now")
+    assert texts(Random(0), 3) == ("Set a 40 now", "Set eh four zero now")
+
+
+def test_the_share_of_foreign_sentences_is_kept() -> None:
+    texts = SentenceTexts(lambda draw: "lamp on", foreign_share=0.25)
+    drawn = [texts(Random(seed), 3)[0] for seed in range(2000)]
+    foreign = [text for text in drawn if text != "lamp on"]
+    assert 0.2 < len(foreign) / len(drawn) < 0.3
+    assert len(set(foreign)) > 0.9 * len(foreign)
+    assert all(set(text) <= set(string.ascii_lowercase + string.digits + " ") for text in foreign)

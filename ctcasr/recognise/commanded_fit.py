@@ -1,0 +1,110 @@
+"""A trained recogniser learns which sentences it shall understand, and what it shall refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ctcasr import checkpoint
+from ctcasr.data.clip import fit_length
+from ctcasr.data.corpus import Corpus, Item
+from ctcasr.recognise.aligner_fit import fit_aligner, spoken_of
+from ctcasr.recognise.commanded import Commands, accepted_share, choose_threshold
+from ctcasr.recognise.onnx_metadata import COMMANDS, KIND, WORD_MODELS
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.transcribing import penalised_logits
+from ctcasr.recognise.word_models import WordModels
+from ctcasr.seq import Seq
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What was learnt, and what share of either kind is accepted with it."""
+
+    commands: Commands
+    accepted: float  # of sentences of the grammar
+    falsely_accepted: float  # of everything else
+
+    def __str__(self) -> str:
+        return (
+            f"sentences are accepted from {self.commands.threshold:.2f} nats a symbol on: "
+            f"{100 * self.accepted:.1f} % of those of the grammar by voices that were not learnt "
+            f"from, {100 * self.falsely_accepted:.1f} % of everything else"
+        )
+
+
+def teach_commands(
+    path: Path | str,
+    sentences: Path,
+    wanted: Iterable[Tensor],
+    foreign: Iterable[Tensor],
+    false_acceptance: float,
+) -> Taught:
+    """Write to a checkpoint which sentences of a file it understands, and from which margin on.
+
+    `wanted` are clips [N] of sentences of the grammar, `foreign` of anything else. Raises
+    CheckpointError where the file is not a recogniser's, ValueError for no clips.
+    """
+    grammar = sentences.read_text(encoding="utf-8-sig")
+    recogniser = Recogniser.load_checkpoint(path)
+    wanted_margins = margins_of(recogniser, grammar, wanted)
+    foreign_margins = margins_of(recogniser, grammar, foreign)
+    threshold = choose_threshold(wanted_margins, foreign_margins, false_acceptance)
+    commands = Commands(grammar, threshold)
+    _add(path, COMMANDS, commands.to_state())
+    return Taught(
+        commands,
+        accepted_share(wanted_margins, threshold),
+        accepted_share(foreign_margins, threshold),
+    )
+
+
+@torch.no_grad()
+def margins_of(recogniser: Recogniser, grammar: str, clips: Iterable[Tensor]) -> list[float]:
+    """How well the best sentence of a grammar explains each clip [N], in nats a symbol."""
+    decoder = Commands(grammar).decoder(recogniser.tokenizer)
+    margins: list[float] = []
+    for clip in clips:
+        samples = Seq.stack([clip], recogniser.rate_hz)
+        logits = penalised_logits(recogniser, samples, recogniser.blank_penalty)
+        margins += decoder.margins(logits)
+    return margins
+
+
+def add_times(path: Path | str, corpus: Corpus, utterances: int) -> None:
+    """Learn when words are said from so many utterances of a corpus; write it to a checkpoint."""
+    recogniser = Recogniser.load_checkpoint(path)
+    clips = []
+    for item in items_of(corpus, utterances):
+        words = recogniser.tokenizer.reference(item.utterance.text or "").text.split()
+        clips.append((item.samples, words))
+    aligner = fit_aligner(spoken_of(clips, recogniser.rate_hz), recogniser.rate_hz)
+    models = WordModels(aligner, recogniser.word_models.calibration)
+    _add(path, WORD_MODELS, models.to_state())
+
+
+def items_of(corpus: Corpus, most: int) -> list[Item]:
+    """Utterances of a corpus that can be read, evenly chosen."""
+    step = max(1, len(corpus) // most)
+    items = []
+    for index in range(0, len(corpus), step):
+        item = corpus.item(index)
+        if isinstance(item, Item):
+            items.append(item)
+    return items
+
+
+def pieces_of(noises: Sequence[Tensor], length: int) -> list[Tensor]:
+    """The first samples of each noise [N], as many as `length`."""
+    return [fit_length(noise, length) for noise in noises]
+
+
+def _add(path: Path | str, key: str, state: object) -> None:
+    """Write a checkpoint anew with one entry more."""
+    payload = checkpoint.load_kind(path, KIND)
+    payload[key] = state
+    checkpoint.save(path, payload)

@@ -1,0 +1,180 @@
+"""Type your sentences, get a recogniser that understands them and refuses everything else.
+
+eSpeak NG says the sentences while training, in many voices; recordings of your own help.
+
+python recipes/commands.py --sentences lamp.jsgf --hours 10 --out runs/lamp
+ctcasr transcribe runs/lamp/best.pt hello.wav
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from ctcasr.batch import Utterance
+from ctcasr.data import (
+    Corpus,
+    JoinedCorpus,
+    Loader,
+    SentenceTexts,
+    SpokenCorpus,
+    read_manifest,
+    read_sounds,
+    repeats_for,
+    split_dev,
+)
+from ctcasr.data.synth import split_voices
+from ctcasr.front import Augment, SpecAugment
+from ctcasr.recognise import Recognise, Recogniser, evaluate
+from ctcasr.recognise.commanded_fit import add_times, items_of, pieces_of, teach_commands
+from ctcasr.recognise.model import build
+from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.run_cli import run_cli, run_training
+from ctcasr.text import Alphabet, Tokenizer, load_grammar
+from ctcasr.train import (
+    Parts,
+    RunSettings,
+    World,
+    option,
+    parse,
+    read_manifests,
+    required,
+    saved_run,
+)
+
+TAUGHT = 20  # utterances of each kind from which the threshold, and times of words, are learnt
+RATES_WPM = (120, 280)
+NOISE_S = 3  # of each noise, that shall be refused
+
+
+@dataclass(frozen=True)
+class Settings(RunSettings):
+    """Train a recogniser of given sentences on synthetic speech."""
+
+    sentences: str = required("text file: a sentence a line, or a grammar in JSGF")
+    out: str = option("runs/commands", "folder of the run")
+    hours: float = option(10.0, "hours of synthetic speech in all; every epoch says new sentences")
+    epochs: int = option(10, "checks on the way, each after hours / epochs of speech")
+    real: str = option("", "manifest of recordings of some of the sentences")
+    real_minutes: float = option(0.0, "so much of it is learnt from, evenly chosen; 0: all")
+    real_share: float = option(0.4, "share of what is heard that is real, if any")
+    foreign_share: float = option(0.2, "share of synthetic speech that says anything else")
+    false_acceptance: float = option(0.01, "share of anything else that may be accepted")
+    dev_utterances: int = option(100, "by other voices; they select the best checkpoint")
+    noise: str = option("", "manifest of noises to add, 0 to 20 dB below the speech")
+    rooms: str = option("", "manifest of room responses in which some of it sounds")
+    net: str = option("default", "a preset, or a spec as a .toml file; words behind change it")
+    batch_size: int = option(16, "utterances in a batch, all processes together")
+    valid: str = option("", "manifest of real recordings of sentences, scored once at the end")
+    foreign: str = option("", "manifests of recordings of anything else: how many are accepted?")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train, teach what to refuse, score."""
+    s = parse(Settings, argv, prog="commands")
+    with World.joined(s.device) as world:
+        parts = prepare(s, world)
+        run_training("commands", s, parts, world)
+    if world.rank == 0:
+        finish(s)
+
+
+def prepare(s: Settings, world: World) -> Parts:
+    """The task, the speech to learn from, and that of other voices, which selects."""
+    saved_run(s, world)  # refuses a folder of another run
+    torch.manual_seed(s.seed)
+    spec = read_spec(s.net)
+    tokenizer = Alphabet.english38()
+    rate_hz = spec.front.rate_hz
+    train_voices, dev_voices = split_voices(s.seed)
+    train: Corpus = spoken_corpus(s, tokenizer, rate_hz, train_voices, s.foreign_share)
+    dev: Corpus = spoken_corpus(s, tokenizer, rate_hz, dev_voices, 0.0, s.dev_utterances)
+    print(f"{train.seconds / 3600:.2f} hours an epoch by {len(train_voices)} voices")
+    real = real_recordings(s)
+    if real:
+        real_train, real_dev = split_dev(real, seed=s.seed)
+        own = Corpus(real_train, tokenizer, rate_hz, speeds=(0.9, 1.0, 1.1))
+        times = repeats_for(s.real_share, own.seconds, train.seconds)
+        print(f"{own.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
+        train = JoinedCorpus([train, own], [1, times])
+        dev = JoinedCorpus([dev, Corpus(real_dev, tokenizer, rate_hz)], [1, 1])
+    share: dict[str, Any] = {"batch_size": s.batch_size, **world.share}
+    train_loader = Loader(train, order="shuffle", seed=s.seed, **share)
+    dev_loader = Loader(dev, order="sorted", seed=s.seed + 1, **share)
+    rooms = read_sounds(s.rooms, rate_hz)
+    augment = Augment(read_sounds(s.noise, rate_hz), rooms, masks=SpecAugment())
+    net = build(spec, tokenizer.size)
+    task = Recognise(net, tokenizer, spec_to(spec), augment, len(train_loader))
+    heard = [*real, *read_manifests(s.noise, s.rooms)]
+    return Parts(task, train_loader, dev_loader, heard, statistics=dev_loader)
+
+
+def spoken_corpus(
+    s: Settings,
+    tokenizer: Tokenizer,
+    rate_hz: int,
+    voices: Sequence[str],
+    foreign_share: float,
+    utterances: int = 0,
+) -> SpokenCorpus:
+    """What voices say: an epoch's share of the hours, or so many utterances, ever the same."""
+    grammar = load_grammar(s.sentences, tokenizer)
+    lengths = grammar.lengths(Random(s.seed))
+    corpus = SpokenCorpus(
+        SentenceTexts(grammar.sentence, foreign_share),
+        tokenizer,
+        rate_hz,
+        s.hours / s.epochs,
+        voices,
+        (min(lengths), max(lengths)),
+        fixed=utterances > 0,
+        rates_wpm=RATES_WPM,
+    )
+    if utterances:
+        corpus.utterances = corpus.utterances[:utterances]
+    return corpus
+
+
+def real_recordings(s: Settings) -> Sequence[Utterance]:
+    """Real recordings to learn from, about as many minutes as are asked for."""
+    utterances = read_manifest(s.real).utterances if s.real else ()
+    if not s.real_minutes or not utterances:
+        return utterances
+    minutes = sum(utterance.duration or 0.0 for utterance in utterances) / 60
+    count = max(2, round(len(utterances) * s.real_minutes / minutes))
+    return Random(s.seed).sample(list(utterances), min(count, len(utterances)))
+
+
+def finish(s: Settings) -> None:
+    """Teach the checkpoint its sentences and what it refuses; score it on real recordings."""
+    out = Path(s.out)
+    best = out / "best.pt"
+    tokenizer = Alphabet.english38()
+    rate_hz = read_spec(s.net).front.rate_hz
+    _, voices = split_voices(s.seed)
+    wanted = spoken_corpus(s, tokenizer, rate_hz, voices, 0.0, TAUGHT)
+    foreign = spoken_corpus(s, tokenizer, rate_hz, voices, 1.0, TAUGHT)
+    said = [item.samples for item in items_of(wanted, TAUGHT)]
+    refused = [item.samples for item in items_of(foreign, TAUGHT)]
+    refused += pieces_of(read_sounds(s.noise, rate_hz), NOISE_S * rate_hz)
+    print(teach_commands(best, Path(s.sentences), said, refused, s.false_acceptance))
+    add_times(best, wanted, TAUGHT)
+    recogniser = Recogniser.load_checkpoint(best)
+    if s.valid:
+        result = evaluate(recogniser, read_manifest(s.valid).utterances)
+        refusals = sum(not row.hypothesis.text for row in result.rows)
+        print(f"valid: {result}, {refusals} refused; details in {result.write(out / 'valid')}")
+    for manifest in filter(None, s.foreign.split(",")):
+        paths = [utterance.audio_filepath for utterance in read_manifest(manifest)]
+        accepted = sum(bool(heard.text) for heard in recogniser.transcribe(paths))
+        print(f"foreign: {manifest}: {accepted} of {len(paths)} recordings accepted")
+    print(f"checkpoint: {best}; ctcasr transcribe {best} RECORDING.wav")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_cli(main))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctcasr.recognise.commanded import Commands, accepted_share, choose_threshold
+from ctcasr.seq import Seq
+from ctcasr.text import Alphabet
+
+ALPHABET = Alphabet.english38()
+MARGINS = st.lists(st.floats(-50, 5), min_size=1, max_size=30)
+
+
+def logits_of(*texts: str) -> Seq:
+    """Logits of a network that is sure of these texts: each symbol, then a blank."""
+    rows = []
+    for text in texts:
+        path = []
+        for token in ALPHABET.encode(text):
+            path += [token, ALPHABET.blank]
+        rows.append(10.0 * torch.eye(ALPHABET.size)[path or [ALPHABET.blank] * 4])
+    return Seq.stack(rows, 25)
+
+
+def test_a_sentence_is_written_and_another_refused() -> None:
+    decoder = Commands("turn it on\nturn it off", threshold=-2.0).decoder(ALPHABET)
+    on, other, nearly, silence = decoder(
+        logits_of("turn it on", "where am i going now", "turn it onn", "")
+    )
+    assert ALPHABET.decode(on[0].tokens) == "turn it on"
+    assert other == []
+    assert ALPHABET.decode(nearly[0].tokens) == "turn it on"
+    assert silence == []
+
+
+def test_without_a_threshold_the_best_sentence_is_always_written() -> None:
+    decoder = Commands("turn it on\nturn it off").decoder(ALPHABET)
+    ((best, *_),) = decoder(logits_of("where am i going now"))
+    assert ALPHABET.decode(best.tokens).startswith("turn it")
+
+
+def test_margins_order_by_likeness() -> None:
+    decoder = Commands("turn it on").decoder(ALPHABET)
+    same, near, far = decoder.margins(logits_of("turn it on", "turn it in", "seventy green"))
+    assert same == pytest.approx(0.0, abs=0.1)
+    assert same > near > far
+
+
+@given(MARGINS, MARGINS, st.floats(0, 1))
+def test_no_more_is_falsely_accepted_than_asked(
+    wanted: list[float], foreign: list[float], share: float
+) -> None:
+    threshold = choose_threshold(wanted, foreign, share)
+    assert accepted_share(foreign, threshold) <= share
+
+
+def test_what_can_be_told_apart_is() -> None:
+    threshold = choose_threshold([-0.5, -1.0], [-3.0, -9.0], 0.0)
+    assert threshold == -2.0
+    assert choose_threshold([-0.5], [-3.0], 1.0) == -math.inf
+
+
+def test_no_margins_are_refused() -> None:
+    with pytest.raises(ValueError, match="margins of both kinds"):
+        choose_threshold([], [-1.0], 0.1)
+
+
+def test_state_makes_the_same() -> None:
+    commands = Commands("on\noff", -1.5)
+    assert Commands.from_state(commands.to_state()) == commands

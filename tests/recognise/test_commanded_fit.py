@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ctcasr import checkpoint
+from ctcasr.data import SentenceTexts, SpokenCorpus
+from ctcasr.recognise.commanded_fit import add_times, items_of, pieces_of, teach_commands
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.word_models import WordModels
+from tests.recognise.helpers import noise, recogniser
+
+SENTENCES = "a cab\nba"
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    made = recogniser()
+    payload = Recogniser.payload(made.model, made.spec, made.tokenizer, made.notes)
+    return checkpoint.save(tmp_path / "best.pt", payload)
+
+
+def test_a_taught_recogniser_writes_its_sentences_or_nothing(saved: Path, tmp_path: Path) -> None:
+    sentences = tmp_path / "sentences.txt"
+    sentences.write_text(SENTENCES, encoding="utf-8")
+    clips = [noise(8000, seed) for seed in range(6)]
+    taught = teach_commands(saved, sentences, clips[:3], clips[3:], false_acceptance=0.0)
+    assert taught.falsely_accepted == 0.0
+    made = Recogniser.load_checkpoint(saved)
+    texts = {heard.text for heard in made.transcribe(clips, 8000)}
+    assert texts <= {"", "a cab", "ba"}
+    assert all(not heard.text for heard in made.transcribe(clips[3:], 8000))
+
+
+def test_untaught_recognisers_decode_as_ever(saved: Path) -> None:
+    assert Recogniser.load_checkpoint(saved).own_decoder is None
+
+
+def test_times_are_learnt_from_what_is_said(saved: Path) -> None:
+    pytest.importorskip("espeakng_loader")
+    texts = SentenceTexts(lambda draw: draw.choice(["a cab", "ba"]))
+    corpus = SpokenCorpus(texts, None, 8000, 0.002, words=(1, 2), fixed=True)
+    add_times(saved, corpus, 5)
+    models: WordModels = Recogniser.load_checkpoint(saved).word_models
+    assert models.aligner is not None
+    item = items_of(corpus, 1)[0]
+    words = (item.utterance.text or "").split()
+    assert models.aligner.times(item.samples, words) is not None
+
+
+def test_pieces_have_one_length() -> None:
+    pieces = pieces_of([torch.ones(10), torch.ones(3)], 5)
+    assert [len(piece) for piece in pieces] == [5, 5]
