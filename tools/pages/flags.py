@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Iterable, Sequence
+from html import escape
 from unittest.mock import patch
 
 from ctcasr.cli import COMMANDS, GROUPS, HAND_ON, build_parser
@@ -131,13 +132,14 @@ def _section(
 
 
 def _row(action: argparse.Action, what: str) -> str:
-    names = ", ".join(f"`{name}`" for name in action.option_strings)
     value = _value_name(action)
-    if not action.option_strings:
-        names = f"`{value}`"
+    names = [_code(name) for name in action.option_strings]
+    if not names:
+        names = [_code(value)]
     elif value:
-        names += f" `{value}`"
-    return f"| {_cell(names)} | {_cell(_default(action))} | {_cell(what)} |"
+        names[-1] += f" {_code(value)}"
+    told = _without_bars(what).replace("[", "\\[")  # no link
+    return f"| {', '.join(names)} | {_code(_default(action))} | {told} |"
 
 
 def _value_name(action: argparse.Action) -> str:
@@ -154,8 +156,14 @@ def _default(action: argparse.Action) -> str:
     default = action.default
     if default in (None, "", argparse.SUPPRESS) or isinstance(default, bool):
         return ""
-    return f"`{default}`"
+    return str(default)
 
 
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "&#124;").replace("<", "&lt;")
+def _code(text: str) -> str:
+    """Text as code in a cell; nothing for nothing."""
+    return f"<code>{_without_bars(text)}</code>" if text else ""
+
+
+def _without_bars(text: str) -> str:
+    """Text in a cell, whose bars are no borders."""
+    return escape(" ".join(text.split()), quote=False).replace("|", "&#124;")
