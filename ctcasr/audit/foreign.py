@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-_TO_DEVIATION = 1.4826  # a normal distribution's deviation over its median absolute one
+_LOW = 0.1  # share of the lines below a fit that says how far fits spread downwards
+_TO_DEVIATION = 1.2816  # deviations of a normal distribution from its middle to there
 _LEAST_DEVIATION = 0.05  # nats a symbol
-_REACH = 20.0  # deviations below the median over which foreign recordings lie evenly
+_FAR = 4.0  # deviations below the median from which on a recording may be foreign
+_REACH = 20.0  # deviations over which foreign ones lie evenly
 _AT_MIDDLE = 0.375  # density of Student's t of four degrees of freedom there
 _TAIL = 2.5  # its exponent
 _MOST = 12.0  # nats that a fit may say: the model of it is coarse
@@ -36,14 +38,15 @@ class Fits:
     def of(nats_per_symbol: Sequence[float]) -> Fits:
         """Of all lines, most of which are not foreign."""
         middle = median(nats_per_symbol)
-        distances = [abs(nats - middle) for nats in nats_per_symbol]
-        deviation = _TO_DEVIATION * median(distances)
+        lowest_first = sorted(nats_per_symbol)
+        low = lowest_first[int(_LOW * len(lowest_first))]
+        deviation = (middle - low) / _TO_DEVIATION
         return Fits(middle, max(deviation, _LEAST_DEVIATION))
 
     def log_ratio(self, nats_per_symbol: float) -> float:
         """ln of how much likelier such a fit is of a foreign recording than of another one."""
         below = (self.middle - nats_per_symbol) / self.deviation
-        if below <= 0:
+        if below < _FAR:
             return -_MOST
         # Fits have longer tails than a normal distribution.
         log_known = math.log(_AT_MIDDLE) - _TAIL * math.log1p(below * below / 4)
