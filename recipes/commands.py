@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import torch
 
@@ -28,7 +27,7 @@ from ctcasr.data import (
     repeats_for,
     split_dev,
 )
-from ctcasr.data.synth import split_voices
+from ctcasr.data.synth import voices_of
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recognise import Recognise, Recogniser, evaluate
 from ctcasr.recognise.commanded_fit import add_times, items_of, pieces_of, teach_commands
@@ -60,6 +59,7 @@ class Settings(RunSettings):
     out: str = option("runs/commands", "folder of the run")
     hours: float = option(10.0, "hours of synthetic speech in all; every epoch says new sentences")
     epochs: int = option(10, "checks on the way, each after hours / epochs of speech")
+    engines: str = option("espeak", "who says them; espeak,flite: Flite as often as eSpeak NG")
     real: str = option("", "manifest of recordings of some of the sentences")
     real_minutes: float = option(0.0, "so much of it is learnt from, evenly chosen; 0: all")
     real_share: float = option(0.4, "share of what is heard that is real, if any")
@@ -91,10 +91,10 @@ def prepare(s: Settings, world: World) -> Parts:
     spec = read_spec(s.net)
     tokenizer = Alphabet.english38()
     rate_hz = spec.front.rate_hz
-    train_voices, dev_voices = split_voices(s.seed)
+    train_voices, dev_voices = voices_of(s.engines, s.seed)
     train: Corpus = spoken_corpus(s, tokenizer, rate_hz, train_voices, s.foreign_share)
     dev: Corpus = spoken_corpus(s, tokenizer, rate_hz, dev_voices, 0.0, s.dev_utterances)
-    print(f"{train.seconds / 3600:.2f} hours an epoch by {len(train_voices)} voices")
+    print(f"{train.seconds / 3600:.2f} hours an epoch by {len(set(train_voices))} voices")
     real = real_recordings(s)
     if real:
         real_train, real_dev = split_dev(real, seed=s.seed)
@@ -103,9 +103,9 @@ def prepare(s: Settings, world: World) -> Parts:
         print(f"{own.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
         train = JoinedCorpus([train, own], [1, times])
         dev = JoinedCorpus([dev, Corpus(real_dev, tokenizer, rate_hz)], [1, 1])
-    share: dict[str, Any] = {"batch_size": s.batch_size, **world.share}
-    train_loader = Loader(train, order="shuffle", seed=s.seed, **share)
-    dev_loader = Loader(dev, order="sorted", seed=s.seed + 1, **share)
+    size = s.batch_size
+    train_loader = Loader(train, batch_size=size, order="shuffle", seed=s.seed, **world.share)
+    dev_loader = Loader(dev, batch_size=size, order="sorted", seed=s.seed + 1, **world.share)
     rooms = read_sounds(s.rooms, rate_hz)
     augment = Augment(read_sounds(s.noise, rate_hz), rooms, masks=SpecAugment())
     net = build(spec, tokenizer.size)
@@ -156,7 +156,7 @@ def finish(s: Settings) -> None:
     best = out / "best.pt"
     tokenizer = Alphabet.english38()
     rate_hz = read_spec(s.net).front.rate_hz
-    _, voices = split_voices(s.seed)
+    _, voices = voices_of(s.engines, s.seed)
     wanted = spoken_corpus(s, tokenizer, rate_hz, voices, 0.0, TAUGHT)
     foreign = spoken_corpus(s, tokenizer, rate_hz, voices, 1.0, TAUGHT)
     said = [item.samples for item in items_of(wanted, TAUGHT)]

@@ -14,12 +14,13 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import soundfile
 import torch
 from torch import Tensor
 
-from ctcasr.data import espeak
+from ctcasr.data import espeak, flite
 from ctcasr.data.audio import resample
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -183,6 +184,71 @@ def split_voices(seed: int = 0, share: float = 0.2) -> tuple[list[str], list[str
     return train, test
 
 
+class Engine(Protocol):
+    """Says a text: samples [N] float32 in [-1, 1], and their rate in Hz.
+
+    The same arguments give the same samples.
+    """
+
+    def __call__(
+        self,
+        text: str,
+        voice: str,
+        rate_wpm: int,
+        pitch: int,
+        *,
+        pitch_range: int,
+        seed: int,
+    ) -> tuple[Tensor, int]:
+        """Rates are in words a minute, pitches within 0..99."""
+        ...
+
+
+ENGINES: dict[str, Engine] = {"espeak": espeak.speak, "flite": flite.speak}
+"""Who says texts; another engine is one more entry. Its voices are named "engine:voice"."""
+
+
+def engine_of(voice: str) -> tuple[Engine, str]:
+    """The engine of a voice, and its name there; without an engine's name it is eSpeak NG's.
+
+    Raises:
+        ValueError: for an engine that is not known.
+
+    Example:
+        >>> engine_of("en-us+f3")[1], engine_of("flite:slt")[1]
+        ('en-us+f3', 'slt')
+    """
+    name, colon, own_name = voice.partition(":")
+    if not colon:
+        return ENGINES["espeak"], voice
+    if name not in ENGINES:
+        raise ValueError(f"voice {voice!r}: expected an engine of {', '.join(ENGINES)}")
+    return ENGINES[name], own_name
+
+
+def voices_of(engines: str, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Voices to learn from and voices to select by; `engines` with commas between.
+
+    Engines with few voices are drawn as often as those of eSpeak NG; these alone select, as
+    `split_voices` has them.
+
+    Raises:
+        ValueError: without eSpeak NG, or for an engine that is not known.
+    """
+    names = engines.split(",")
+    if "espeak" not in names:
+        raise ValueError(f"engines: expected espeak among them, which selects; got {engines!r}")
+    train, dev = split_voices(seed)
+    learnt = list(train)
+    for name in names:
+        if name not in ENGINES:
+            raise ValueError(f"engines: expected some of {', '.join(ENGINES)}; got {name!r}")
+        if name == "flite":
+            own = [f"flite:{voice}" for voice in flite.voices()]
+            learnt += own * (len(train) // len(own))
+    return learnt, dev
+
+
 def say(
     index: int,
     seed: int = 0,
@@ -196,8 +262,8 @@ def say(
 ) -> Spoken:
     """Utterance `index` of an endless corpus.
 
-    Text, voice, rate, pitch, level and noise follow from (index, seed). `aloud` is what eSpeak NG
-    is asked to say, where that is not the text's spoken form.
+    Text, voice, rate, pitch, level and noise follow from (index, seed). `aloud` is what the engine
+    of the voice is asked to say, where that is not the text's spoken form.
 
     Raises:
         ImportError: without eSpeak NG (the extra `synth`).
@@ -209,9 +275,10 @@ def say(
     if aloud is None:
         aloud = spoken_form(text)
     voice = draw.choice(list(voices) or espeak.voices())
-    samples, spoken_hz = espeak.speak(
+    engine, engine_voice = engine_of(voice)
+    samples, spoken_hz = engine(
         aloud,
-        voice,
+        engine_voice,
         rate_wpm=draw.randint(*rates_wpm),
         pitch=draw.randint(*_PITCHES),
         pitch_range=draw.randint(*_PITCH_RANGES),

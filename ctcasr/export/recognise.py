@@ -107,6 +107,7 @@ def export_onnx_recogniser(recogniser: Recogniser, path: Path) -> Path:
         hop=model.framing.hop,
         least=max(1, front.size - front.before - front.after),
         word_models=recogniser.word_models,
+        commands=recogniser.commands,
     )
     graph.save(
         path,

@@ -31,8 +31,10 @@ class OnnxRecogniser(TranscribingLogits):
         self.tokenizer = self._metadata.tokenizer
         self.spec = self._metadata.spec
         self.notes = self._metadata.notes
-        self.word_models = self._metadata.word_models
         self.blank_penalty = 0.0
+        self.word_models = self._metadata.word_models
+        if self._metadata.commands is not None:
+            self.understand(self._metadata.commands)
 
     if not TYPE_CHECKING:  # to a type checker there is no such method at all
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ctcasr.checkpoint import CheckpointError
+from ctcasr.recognise.commanded import Commands
 from ctcasr.recognise.word_models import WordModels
 from ctcasr.text import Tokenizer, tokenizer_from_state
 
@@ -31,6 +32,7 @@ class OnnxMetadata:
     hop: int  # samples from one frame of logits to the next
     least: int  # samples that the longest clip of a batch must have: one window
     word_models: WordModels = field(default_factory=WordModels)
+    commands: Commands | None = None
 
     def to_properties(self) -> dict[str, str]:
         """The metadata as the file holds them; bytes (of pieces) travel as base64."""
@@ -45,6 +47,8 @@ class OnnxMetadata:
             "least": self.least,
             WORD_MODELS: self.word_models.to_state(),
         }
+        if self.commands is not None:
+            data[COMMANDS] = self.commands.to_state()
         return {KEY: json.dumps(data, default=_to_base64)}
 
     @staticmethod
@@ -62,6 +66,9 @@ class OnnxMetadata:
             raise CheckpointError(
                 f"{path}: expected a recogniser of format {FORMAT}; got {kind} of format {version}"
             )
+        commands = None
+        if COMMANDS in data:
+            commands = Commands.from_state(data[COMMANDS])
         return OnnxMetadata(
             spec=data["spec"],
             tokenizer=tokenizer_from_state(data["tokenizer"]),
@@ -70,6 +77,7 @@ class OnnxMetadata:
             hop=int(data["hop"]),
             least=int(data["least"]),
             word_models=WordModels.from_state(data.get(WORD_MODELS, {})),
+            commands=commands,
         )
 
 

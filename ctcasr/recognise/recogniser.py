@@ -99,7 +99,7 @@ class Recogniser(TranscribingLogits):
             model.to(device), tokenizer, payload["spec"], payload["notes"], word_models
         )
         if COMMANDS in payload:
-            recogniser.own_decoder = Commands.from_state(payload[COMMANDS]).decoder(tokenizer)
+            recogniser.understand(Commands.from_state(payload[COMMANDS]))
         return recogniser
 
     @property

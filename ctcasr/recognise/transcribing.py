@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ctcasr.ctc import penalised
 from ctcasr.data.sound import Sound, clips_of
+from ctcasr.recognise.commanded import Commands
 from ctcasr.recognise.decoder import Decoder, decoded_rows
 from ctcasr.recognise.hypothesis import Hypothesis, Word, hypothesis_of, words_of
 from ctcasr.recognise.protocols import LogitsSource
@@ -65,6 +66,12 @@ class TranscribingLogits(Transcribing):
     """`transcribe` for whoever gives logits."""
 
     word_models: WordModels
+    commands: Commands | None = None  # the sentences that are understood, where only these are
+
+    def understand(self, commands: Commands) -> None:
+        """From now on write a sentence of these or nothing, where no other decoder is asked for."""
+        self.commands = commands
+        self.own_decoder = commands.decoder(self.tokenizer)
 
     @property
     @abstractmethod

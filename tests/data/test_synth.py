@@ -184,3 +184,23 @@ def test_nothing_is_left_when_the_work_is_broken_off(
     with pytest.raises(KeyboardInterrupt):
         synth.synthesise_corpus(tmp_path / "c", SMALL)
     assert not list(tmp_path.iterdir())
+
+
+def test_voices_of_another_engine_are_drawn_as_often_and_do_not_select() -> None:
+    train, dev = synth.voices_of("espeak,flite")
+    learnt, selecting = synth.split_voices()
+    by_flite = [voice for voice in train if voice.startswith("flite:")]
+    assert [voice for voice in train if voice not in by_flite] == learnt
+    assert abs(len(by_flite) - len(learnt)) <= len(set(by_flite))
+    assert dev == selecting
+    assert synth.voices_of("espeak") == (learnt, selecting)
+
+
+@pytest.mark.parametrize(
+    ("engines", "said"), [("flite", "espeak among them"), ("espeak,piper", "'piper'")]
+)
+def test_engines_that_are_not_known_are_named(engines: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        synth.voices_of(engines)
+    with pytest.raises(ValueError, match="expected an engine"):
+        synth.engine_of("piper:joe")

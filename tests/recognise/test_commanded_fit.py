@@ -7,6 +7,8 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.data import SentenceTexts, SpokenCorpus
+from ctcasr.export.recognise import export_onnx_recogniser
+from ctcasr.recognise.commanded import Commands
 from ctcasr.recognise.commanded_fit import add_times, items_of, pieces_of, teach_commands
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.word_models import WordModels
@@ -32,6 +34,18 @@ def test_a_taught_recogniser_writes_its_sentences_or_nothing(saved: Path, tmp_pa
     texts = {heard.text for heard in made.transcribe(clips, 8000)}
     assert texts <= {"", "a cab", "ba"}
     assert all(not heard.text for heard in made.transcribe(clips[3:], 8000))
+
+
+def test_an_exported_file_understands_the_same(saved: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    made = Recogniser.load_checkpoint(saved)
+    made.understand(Commands(SENTENCES))
+    exported = Recogniser.load(export_onnx_recogniser(made, tmp_path / "best.onnx"))
+    clips = [noise(8000, seed) for seed in range(3)]
+    texts = [heard.text for heard in made.transcribe(clips, 8000)]
+    assert [heard.text for heard in exported.transcribe(clips, 8000)] == texts
+    assert set(texts) <= {"", "a cab", "ba"}
+    assert exported.commands == made.commands
 
 
 def test_untaught_recognisers_decode_as_ever(saved: Path) -> None:
