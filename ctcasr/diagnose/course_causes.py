@@ -24,6 +24,7 @@ _RISEN = 1.1  # of the lowest loss
 _MUCH_WRONG_CER = 0.3
 _MOST_WRONG_CER = 0.6
 _KNOWN_CER = 0.15
+_HALF = 0.5  # of the dev part's loss, that training utterances have
 
 _UNDERSTOOD = 0.9  # of the deaf model's loss
 _DELETED = 0.1  # share of the characters
@@ -143,8 +144,16 @@ def _gets_worse(history: RunHistory) -> bool:
     lowest = losses.index(min(losses))
     rises = len(losses) - lowest > _RISING_CHECKS and losses[-1] > _RISEN * losses[lowest]
     much_wrong = history.evidence("dev", "cer") > _MUCH_WRONG_CER
-    far_apart = history.evidence("train", "nll") < 0.5 * history.evidence("dev", "nll")
+    far_apart = _mean_over_deaf(history, "train") < _HALF * _mean_over_deaf(history, "dev")
     return rises and much_wrong and far_apart
+
+
+def _mean_over_deaf(history: RunHistory, part: str) -> float:
+    """Loss over the deaf model's, over the last checks: each looks at a few utterances only."""
+    total = 0.0
+    for check in range(-_CHECKS, 0):
+        total += history.over_deaf(part, check)
+    return total / _CHECKS
 
 
 def over_peaky(history: RunHistory) -> Cause | None:

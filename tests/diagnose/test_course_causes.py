@@ -83,3 +83,12 @@ def test_a_blank_that_is_always_a_little_too_likely() -> None:
     records = run_records([0.3] * 5, dev=dev, report={"blank_excess": 0.012})
     assert slugs(records) == ["over-peaky"]
     assert not slugs(run_records([0.3] * 5, dev=dev, report={"blank_excess": 0.001}))
+
+
+def test_a_dev_part_that_gets_worse_beside_training_utterances_known_over_several_checks() -> None:
+    losses = [12.0, 10.0, 10.5, 10.8, 11.0, 11.2, 11.5, 12.0]
+    known = run_records([0.9] * 8, losses, train={"cer": 0.4, "nll": 3.0})
+    assert "model-too-large" in slugs(known)
+    once = run_records([0.9] * 8, losses, train={"cer": 0.4, "nll": 8.0})
+    once[-1]["evidence"]["train"]["nll"] = 3.0  # of the few that one check looks at
+    assert "model-too-large" not in slugs(once)

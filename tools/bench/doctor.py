@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,9 @@ import torch
 from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss
 from ctcasr.data import Corpus, Loader, read_manifest, split_dev
-from ctcasr.front import SpecAugment
 from ctcasr.recognise import Recognise
-from ctcasr.recognise.model import SpeechModel, build
+from ctcasr.recognise.model import Augmentation, SpeechModel, build
+from ctcasr.recognise.objective import Objected
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.records import Record
 from ctcasr.seq import Seq
@@ -40,8 +40,14 @@ class _Plain:
     """The CTC loss and nothing beside it: no report, no statistics of the lattice."""
 
     def __call__(
-        self, model: SpeechModel, batch: Batch, augment: SpecAugment | None, blank: int
-    ) -> tuple[Seq, torch.Tensor, Any]:
+        self,
+        model: SpeechModel,
+        batch: Batch,
+        augment: Augmentation | None,
+        blank: int,
+        step: int = 0,
+        marks: Any = None,
+    ) -> Objected:
         logits = model(batch.audio, augment, batch.seeds)
         rows = ctc_loss(
             logits.data,
@@ -52,7 +58,7 @@ class _Plain:
             reduction="none",
             zero_infinity=True,
         )
-        return logits, rows, _Nothing()
+        return Objected(logits.lengths, rows, _Nothing)  # type: ignore[arg-type]
 
 
 class _Nothing:
@@ -69,6 +75,11 @@ class _Nothing:
 
     def collect(self) -> dict[str, Any]:
         return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 class _Undoctored(Recognise):
