@@ -61,7 +61,7 @@ class Settings(RunSettings):
     )
     text: str = option(
         "english38",
-        "english38, english29, or pieces:N (SentencePiece with N units learnt from the texts)",
+        "english38, english29, pieces:N (N SentencePieces learnt from the texts), or words:N",
     )
     batch_size: int = option(16, "utterances in a batch, all processes together")
     augment: bool = option(True, "SpecAugment")
