@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-_LOW = 0.1  # share of the lines below a fit that says how far fits spread downwards
-_TO_DEVIATION = 1.2816  # deviations of a normal distribution from its middle to there
-_LEAST_DEVIATION = 0.05  # nats a symbol
-_FAR = 4.0  # deviations below the median from which on a recording may be foreign
+_LOW = 0.25  # share of the lines below a fit that says how far fits spread downwards
+_TO_DEVIATION = 0.6745  # deviations of a normal distribution from its middle to there
+_LEAST_DEVIATION = 0.25  # nats a symbol
+_FAR = 3.0  # deviations below the median from which on a recording may be foreign
 _REACH = 20.0  # deviations over which foreign ones lie evenly
 _AT_MIDDLE = 0.375  # density of Student's t of four degrees of freedom there
 _TAIL = 2.5  # its exponent
