@@ -29,7 +29,7 @@ from scipy.stats import rankdata
 from ctcasr.audit import CrossFitted, Heard, LineVerdict, Training, cross_fit, judge, listen
 from ctcasr.audit.result import SUSPECTED, line_number
 from ctcasr.audit.scorer import Spelling
-from ctcasr.audit.verdicts import Judged
+from ctcasr.audit.verdicts import SWAPPED, Judged
 from ctcasr.batch import Utterance
 from ctcasr.data import read_manifest
 from ctcasr.recognise.recogniser import Recogniser
@@ -191,11 +191,13 @@ def score_lines(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, Any]:
     """How well wrong lines are told from right ones, and how often a swap's partner is named."""
     lines = Marks()
     losses = Marks()
+    swaps = Marks()  # by the posterior of this kind alone
     partners = []
     for verdict, truth in pairs:
         wrong = truth.kind != "right"
         lines.add(verdict.wrong, wrong)
         losses.add(verdict.nats_per_symbol, wrong)
+        swaps.add(verdict.kinds[SWAPPED], truth.kind == "swapped")
         if truth.kind == "swapped":
             partners.append(verdict.partner == truth_text(truth))
     suspected = lines.values >= SUSPECTED
@@ -211,6 +213,8 @@ def score_lines(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, Any]:
     }
     if partners:
         scores["partner_named"] = round(float(np.mean(partners)), 4)
+        scores["swap_auc"] = area(swaps.values, swaps.truth)
+        scores["swap_precision_at_n"] = precision_at(swaps.values, swaps.truth)
     return scores
 
 
