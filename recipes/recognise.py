@@ -19,7 +19,6 @@ from ctcasr.data.plan import Order
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recognise import Objective, Recognise, evaluate, examine
 from ctcasr.recognise.model import build
-from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.recognise.word_models_fit import add_word_models
 from ctcasr.run_cli import run_cli, run_training
@@ -160,8 +159,8 @@ def augmentation(s: Settings, rate_hz: int) -> Augment | SpecAugment | None:
 def report(s: Settings, train: Sequence[Utterance], dev: Sequence[Utterance]) -> None:
     """Times and confidences of words, pictures, and the score on the valid part."""
     out = Path(s.out)
-    print(f"checkpoint: {out / 'best.pt'}; {add_word_models(out / 'best.pt', train, dev)}")
-    best = Recogniser.load_checkpoint(out / "best.pt", pick_device(s.device))
+    best = add_word_models(out / "best.pt", train, dev, pick_device(s.device))
+    print(f"checkpoint: {out / 'best.pt'}; {best.word_models}")
     try:
         pictures = draw_run(out)
         for utterance in dev[:DRAWN]:

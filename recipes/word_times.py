@@ -31,8 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     """Learn, write, say what was learnt."""
     s = parse(Settings, argv, prog="word_times")
     train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
-    models = add_word_models(s.checkpoint, train, dev)
-    print(f"{s.checkpoint}: {models}")
+    recogniser = add_word_models(s.checkpoint, train, dev)
+    print(f"{s.checkpoint}: {recogniser.word_models}")
 
 
 if __name__ == "__main__":

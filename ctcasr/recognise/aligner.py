@@ -22,6 +22,7 @@ from ctcasr.recognise.hypothesis import Hypothesis
 NO_ENTRY = -1  # of a state that is entered from the one before it alone
 ANYTHING = ""  # the unit of a letter that was never heard
 SILENCE_COLUMN = 0  # of scores; unit u has column u + 1
+MOST_CELLS = 300_000_000  # bytes, frames times states: some minutes that are heard as one
 _SILENCE_STATES = 3  # frames that a silence between words lasts at least
 _LEAST_STATES = 4  # of a word of its own
 _STATES_A_LETTER = 1.5
@@ -102,10 +103,13 @@ class Sentence:
         return Sentence(np.array(columns), np.array(entries), tuple(spans))
 
     def path(self, scores: Array) -> Array | None:
-        """The best path, states [T], through scores [T, columns]; None where frames are too few."""
+        """The best path, states [T], through scores [T, columns].
+
+        None where frames are too few for the states, or both too many for memory.
+        """
         from ctcasr.recognise.viterbi import best_path  # numba takes a while to load
 
-        if not self.spans or len(scores) == 0:
+        if not self.spans or len(scores) == 0 or len(scores) * len(self.columns) > MOST_CELLS:
             return None
         states = np.zeros(len(scores), np.int64)
         first = self.spans[0][0]

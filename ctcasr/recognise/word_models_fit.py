@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.recognise.aligner_fit import learn_aligner
@@ -16,21 +18,25 @@ from ctcasr.recognise.word_models import WordModels
 
 
 def add_word_models(
-    path: Path | str, train: Sequence[Utterance], dev: Sequence[Utterance]
-) -> WordModels:
+    path: Path | str,
+    train: Sequence[Utterance],
+    dev: Sequence[Utterance],
+    device: str | torch.device = "cpu",
+) -> Recogniser:
     """Learn from `train` when words are said, from `dev` how sure they are; write it to `path`.
 
-    Of what the recogniser has not learnt from, which `dev` should be, confidences become
-    probabilities. Raises CheckpointError where the file is not a recogniser's.
+    Returns the recogniser, on the device. It should not have learnt from `dev`: confidences
+    become probabilities by what it does there. Raises CheckpointError where the file is not a
+    recogniser's.
     """
-    recogniser = Recogniser.load_checkpoint(path)
+    recogniser = Recogniser.load_checkpoint(path, device)
     recogniser.word_models = WordModels()
     aligner = learn_aligner(train, recogniser.tokenizer, recogniser.rate_hz)
-    models = WordModels(aligner, learn_calibration(recogniser, dev))
+    recogniser.word_models = WordModels(aligner, learn_calibration(recogniser, dev))
     payload = checkpoint.load_kind(path, KIND)
-    payload[WORD_MODELS] = models.to_state()
+    payload[WORD_MODELS] = recogniser.word_models.to_state()
     checkpoint.save(path, payload)
-    return models
+    return recogniser
 
 
 def learn_calibration(recogniser: Recogniser, dev: Sequence[Utterance]) -> Calibration | None:

@@ -102,8 +102,8 @@ def test_the_score_is_made_where_the_training_was(
         devices.append(device)
         return load(path, device)
 
-    monkeypatch.setattr(recognise.Recogniser, "load_checkpoint", noted)
-    recognise.report(dataclasses.replace(settings, out=str(trained), valid=""), [])
+    monkeypatch.setattr(Recogniser, "load_checkpoint", noted)
+    recognise.report(dataclasses.replace(settings, out=str(trained), valid=""), [], [])
     assert devices == [torch.device("cpu")]
 
 

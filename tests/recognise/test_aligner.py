@@ -59,6 +59,14 @@ def test_words_without_room_stay_where_they_were(aligner: WordAligner) -> None:
     assert aligner.timed(torch.zeros(0), before) == before
 
 
+def test_what_is_too_long_for_memory_stays_as_it_was(
+    aligner: WordAligner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = say(53)
+    monkeypatch.setattr("ctcasr.recognise.aligner.MOST_CELLS", 1000)
+    assert aligner.timed(said.samples, hypothesis_of(said.words)) == hypothesis_of(said.words)
+
+
 def test_nothing_said_is_nothing_timed(aligner: WordAligner) -> None:
     silence = Hypothesis("", (), (), 0.0)
     assert aligner.timed(torch.zeros(RATE), silence) == silence

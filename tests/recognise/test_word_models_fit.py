@@ -40,9 +40,9 @@ def test_a_checkpoint_keeps_what_was_learnt_about_words(saved: Path, tmp_path: P
     utterances = corpus(tmp_path)
     before = Recogniser.load_checkpoint(saved)
     assert before.word_models.aligner is None  # as every checkpoint of before
-    models = add_word_models(saved, utterances, utterances)
+    taught = add_word_models(saved, utterances, utterances)
     after = Recogniser.load_checkpoint(saved)
-    assert models.aligner is not None
+    assert taught.word_models.aligner is not None
     assert after.word_models.aligner is not None
     path = utterances[0].audio_filepath
     (old,) = before.transcribe(path)
