@@ -36,7 +36,11 @@ class Panel:
 
 
 def panel_of(summary: Summary) -> Panel:
-    """The panel of a trial; enhancers without a difference to noisy are left out."""
+    """The panel of a trial.
+
+    Enhancers without a difference to noisy are left out, and so is what a recogniser says of one
+    that was trained to please it.
+    """
     strength: dict[str, float] = {}
     for condition in (CLEAN, NOISY):
         for row in summary.rows:
@@ -48,6 +52,8 @@ def panel_of(summary: Summary) -> Panel:
     effects: dict[str, list[Effect]] = {}
     for row in summary.rows:
         if row.condition in others or row.against is None or row.judge not in strength:
+            continue
+        if row.own_listener:
             continue
         effect = Effect(row.judge, row.against)
         effects.setdefault(row.condition, []).append(effect)

@@ -64,7 +64,7 @@ _RATES_WHY = (
 _PANEL_WHY = (
     "Difference of WER to noisy in points with 95 % intervals, by the recogniser; in brackets its "
     "WER on clean speech (noisy, where there is none), the strongest first. Below the line an "
-    "enhancer helps."
+    "enhancer helps. What one says of an enhancer that was trained to please it is left out."
 )
 _ADDING_WHY = (
     "WER of the dev part by the share of noisy sound that is added back; the best share was then "

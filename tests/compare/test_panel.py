@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ctcasr.compare.panel import panel_of
 from ctcasr.compare.summary import Row, Summary
 from ctcasr.scoring.bootstrap import Difference
@@ -56,3 +58,11 @@ def test_what_is_not_decided_turns_nothing() -> None:
 def test_without_clean_speech_noisy_tells_the_strength() -> None:
     rows = [one for one in panel_rows("harms", "helps") if one.condition != "clean"]
     assert panel_of(summary(rows)).strength == {"strong": 0.2, "weak": 0.8}
+
+
+def test_nobody_speaks_for_the_enhancer_that_was_trained_to_please_it() -> None:
+    rows = panel_rows("harms", "helps")
+    rows[2] = replace(rows[2], own_listener=True)
+    panel = panel_of(summary(rows))
+    assert [effect.judge for effect in panel.effects["mask"]] == ["strong"]
+    assert panel.judges == ["strong", "weak"], "it judges the others"
