@@ -57,6 +57,8 @@ FOREIGN = {
     "blink-settings",
     "virtual-time-budget",
     "screenshot",
+    # Flite's, which ctcasr/data/flite.py calls.
+    "setf",
 }
 
 FLAG_CLASSES = {"Shares"}  # of whose fields a tool makes its flags (tools/study/mislabel.py)
