@@ -1,6 +1,6 @@
 """Wheel and sdist, installed on bare Pythons outside the checkout, and used as a newcomer would.
 
-python3 tools/fresh_install.py             every Python that is here, of those that are declared
+python3 tools/fresh_install.py             every Python that is here: those declared, and the next
 python3 tools/fresh_install.py 3.13        this one
 
 The oldest one gets the sdist, the others the wheel; each a new environment with the newest packages
@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = "[synth,plot]"
+NEXT = ("3.14",)  # not declared before it has been tried
 DECLARED = "Programming Language :: Python :: "
 STEPS = (  # of README.md, smaller
     "--version",
@@ -35,7 +36,7 @@ STEPS = (  # of README.md, smaller
 
 def main() -> int:
     """0 where every Python that is here ran every step."""
-    versions = sys.argv[1:] or declared_versions()
+    versions = sys.argv[1:] or [*declared_versions(), *NEXT]
     failed = []
     with tempfile.TemporaryDirectory(prefix="ctcasr-fresh-") as place:
         wheel, sdist = built(Path(place))
