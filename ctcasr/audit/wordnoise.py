@@ -15,7 +15,8 @@ says how far the network's confidence can be trusted, by the likelihood of what 
 
 A network mishears. Wrong transcripts are not told from that by one line, but by all: errors of
 transcripts fall on pairs (written, said) as chance has it, and those of a network on few pairs.
-What a pair has beyond chance is taken for the network's (`SlotArrays.posteriors`).
+What a pair has beyond chance is taken for the network's, and so is what pairs that sound alike to
+it have beyond the others (`SlotArrays.posteriors`).
 """
 
 from __future__ import annotations
@@ -39,10 +40,14 @@ _PRIOR_ERRORS = 0.1
 _PRIOR_SLOTS = 40.0
 _SMALLEST_SHARE = 1e-5
 _LARGEST_SHARE = 0.49  # more, and "wrong" would be the usual state of a word
+_NEVER = 1e-9  # times; nothing is divided by none
 _MOST_BIAS = 6.0  # nats
 _MOST_SILENCE = 20.0  # nats
 _NO_WORD = 5.0  # times that a word is said before its bias is its own
 _ONCE = 1.0  # a pair that is seen once is no habit
+_FEW = 4.0  # errors that a class of pairs may have beyond the others
+_CLASSES = 6  # of pairs, from the least alike to the most
+_LOWEST = 3  # of those classes, in which errors are taken for those of transcripts
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +150,7 @@ class SlotArrays:
         there; where more are seen, each is believed in that much less.
         """
         raw = self._raw(noise)
-        belief_in_pairs = self._belief_in_pairs(raw.another, noise)
+        belief_in_pairs = self._belief_in_pairs(raw.another, noise) * self._belief_by_likeness(raw)
         belief_in_nothing = self._belief_in_nothing(raw.nothing, noise)
         return Posteriors(
             another=raw.another * belief_in_pairs[self._places],
@@ -161,6 +166,51 @@ class SlotArrays:
         seen = np.bincount(pairs, another.ravel(), pair_count)
         expected = np.bincount(pairs, by_chance.ravel(), pair_count)
         return _belief(seen, expected)
+
+    def _belief_by_likeness(self, raw: Posteriors) -> Floats:
+        """Of each pair, by how alike its words are to the network.
+
+        Errors of transcripts fall on like and unlike pairs as chance has it; a network mistakes
+        what is alike.
+        """
+        pair_count = len(self._pairs)
+        pairs = self._places.ravel()
+        by_chance = np.where(self._is_other, np.exp(self.log_shares), 0.0)
+        chances = np.bincount(pairs, by_chance.ravel(), pair_count)
+        seen = np.bincount(pairs, raw.another.ravel(), pair_count)
+        likeness = self._likeness(raw)
+        gap_number = len(self.vocabulary.words)
+        is_of_gap = self._pairs // (gap_number + 1) == gap_number
+        belief = np.ones(pair_count)
+        for of_gaps in (False, True):
+            chosen = np.flatnonzero((is_of_gap == of_gaps) & (chances > 0))
+            least_alike_first = chosen[np.argsort(likeness[chosen], kind="stable")]
+            belief[least_alike_first] = _belief_in_classes(
+                seen[least_alike_first], chances[least_alike_first]
+            )
+        return belief
+
+    def _likeness(self, raw: Posteriors) -> Floats:
+        """Mean nats by which the other word of a pair fits better, where what is written is right.
+
+        Below 0, for pairs that are seldom mistaken far below.
+        """
+        own_nats = np.where(self.own, self.nats, -np.inf).max(1, initial=-np.inf)
+        written_nats = np.where(self.gap, self.nothing, own_nats)
+        ahead = np.where(self._is_other, self.nats - written_nats[:, None], 0.0)
+        right = 1 - raw.another.sum(1) - raw.nothing
+        weights = np.where(self._is_other, right[:, None], 0.0)
+        pairs = self._places.ravel()
+        sums = np.bincount(pairs, (weights * ahead).ravel(), len(self._pairs))
+        totals = np.bincount(pairs, weights.ravel(), len(self._pairs))
+        likeness: Floats = sums / np.maximum(totals, _NEVER)
+        return likeness
+
+    @property
+    def _is_other(self) -> NDArray[np.bool_]:
+        """Candidates that are not what is written [S, K]."""
+        is_other: NDArray[np.bool_] = np.isfinite(self.nats) & ~self.own
+        return is_other
 
     def _belief_in_nothing(self, nothing: Floats, noise: WordNoise) -> Floats:
         """Of each written word that nobody said; the last is that of gaps."""
@@ -274,10 +324,24 @@ class SlotArrays:
         return float(log_likelihoods.sum())
 
 
-def _belief(seen: NDArray[Any], expected: NDArray[Any]) -> Floats:
-    """The share of what is seen that chance explains, at one deviation above its mean."""
+def _belief_in_classes(seen: Floats, chances: Floats) -> Floats:
+    """Of pairs in their order, by the class that each is in; classes have the same chances."""
+    if not len(seen):
+        return seen
+    share_before = np.cumsum(chances) / chances.sum()
+    classes = np.minimum((share_before * _CLASSES).astype(np.int64), _CLASSES - 1)
+    seen_of_class = np.bincount(classes, seen, _CLASSES)
+    chances_of_class = np.bincount(classes, chances, _CLASSES)
+    rates = seen_of_class / np.maximum(chances_of_class, _NEVER)
+    rate_of_transcripts = np.sort(rates)[:_LOWEST].mean()
+    belief = _belief(seen_of_class, rate_of_transcripts * chances_of_class, _FEW)
+    return belief[classes]
+
+
+def _belief(seen: NDArray[Any], expected: NDArray[Any], more: float = _ONCE) -> Floats:
+    """The share of what is seen that chance explains, at one deviation above its mean, and more."""
     deviation = np.sqrt(expected)
-    by_chance = expected + deviation + _ONCE
+    by_chance = expected + deviation + more
     explained = by_chance / np.maximum(seen, by_chance)
     return np.minimum(explained, 1.0)
 

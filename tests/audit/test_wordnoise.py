@@ -69,6 +69,33 @@ def test_what_one_pair_has_beyond_chance_is_the_networks():
     assert (believed[others] > 0.5).mean() == pytest.approx(0.05, abs=0.015)
 
 
+def test_what_pairs_that_sound_alike_have_beyond_the_others_is_the_networks():
+    draw = np.random.default_rng(5)
+    slots = []
+    misheard = []
+    wrong = []
+    for _ in range(3000):
+        number = int(draw.integers(20))
+        said = number
+        chance = draw.random()
+        if chance < 0.05:  # another word of the same half: ten that sound alike
+            said = number // 10 * 10 + int(draw.integers(10))
+        elif chance < 0.08:  # a word of the other half
+            said = (number // 10 * 10 + 10) % 20 + int(draw.integers(10))
+        one = slot(WORDS[number], WORDS[said], draw, clarity=40.0)
+        half = slice(said // 10 * 10, said // 10 * 10 + 10)
+        nats = one.nats.copy()
+        nats[half] = np.maximum(nats[half], draw.normal(-7, 2.0, 10))
+        slots.append(SlotTable(one.written, one.nothing, one.words, nats))
+        misheard.append(said != number and said // 10 == number // 10)
+        wrong.append(said // 10 != number // 10)
+    gaps = [slot("", "", draw) for _ in range(300)]
+    arrays = SlotArrays([*slots, *gaps], VOCABULARY)
+    believed = arrays.posteriors(arrays.fit()).another.sum(1)[: len(slots)]
+    assert believed[np.array(misheard)].mean() < 0.75
+    assert believed[np.array(wrong)].mean() > 0.9
+
+
 def test_a_word_that_the_network_likes_too_little_is_not_suspected():
     slots, wrong = corpus(4, 0.05, 0.0, 0.0)
     unloved = []
