@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ctcasr.ctc import BeamSearch, Decoded, greedy
+from ctcasr.ctc import BeamSearch, Decoded, greedy, spelled
 from ctcasr.recognise.decoder import check_width
+from ctcasr.recognise.token_graph import TokenGraph
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 from ctcasr.text.grammar import InGrammar, grammar_of
 
-BEAM = 128  # so many prefixes: as many letters or names may sound alike
+BEAM = 128  # prefixes, where there are too many sentences for a graph
 # nats: voices that the network has not learnt from are heard as something else than they say
 _FLOOR = -25.0
 _NOTHING_HEARD = -math.inf
@@ -41,8 +42,9 @@ class Commands:
     def decoder(self, tokenizer: Tokenizer) -> CommandDecoder:
         """What decodes so; ValueError for a grammar that the tokenizer cannot write."""
         scorer = InGrammar(grammar_of(self.grammar, tokenizer), tokenizer)
+        graph = TokenGraph.of(scorer, tokenizer)
         search = BeamSearch(tokenizer.blank, BEAM, floor=_FLOOR, scorer=scorer)
-        return CommandDecoder(search, tokenizer, self.threshold)
+        return CommandDecoder(graph, search, tokenizer, self.threshold)
 
     def to_state(self) -> dict[str, Any]:
         """Plain data from which `from_state` makes the same."""
@@ -56,8 +58,12 @@ class Commands:
 
 @dataclass(frozen=True)
 class CommandDecoder:
-    """A decoder that finds the best sentence of a grammar, and rejects it below the threshold."""
+    """A decoder that finds the best sentence of a grammar, and rejects it below the threshold.
 
+    By the graph of all sentences, or by a beam where that would be too large.
+    """
+
+    graph: TokenGraph | None
     search: BeamSearch
     tokenizer: Tokenizer
     threshold: float
@@ -65,28 +71,38 @@ class CommandDecoder:
     def __call__(self, logits: Seq) -> list[list[Decoded]]:
         """Hypotheses of logits [B, T, symbols]; none of a row that is rejected."""
         check_width(logits.data.shape[2], self.tokenizer)
-        accepted = []
-        for hypotheses, margin in zip(*self._found(logits), strict=True):
-            accepted.append(hypotheses if margin >= self.threshold else [])
+        accepted: list[list[Decoded]] = []
+        sentences = self._best(logits)
+        for best, margin in zip(sentences, self._margins(logits, sentences), strict=True):
+            accepted.append([best] if best is not None and margin >= self.threshold else [])
         return accepted
 
     def margins(self, logits: Seq) -> list[float]:
         """Of each row of logits, how well the best sentence explains it, in nats a symbol."""
-        return self._found(logits)[1]
+        return self._margins(logits, self._best(logits))
 
-    def _found(self, logits: Seq) -> tuple[list[list[Decoded]], list[float]]:
-        """The hypotheses of each row, and the margin of its best."""
-        rows = self.search(logits.data, logits.lengths)
+    def _margins(self, logits: Seq, sentences: Sequence[Decoded | None]) -> list[float]:
+        free_paths = greedy(logits.data, logits.lengths, self.tokenizer.blank)
         margins = []
-        for hypotheses, free in zip(
-            rows, greedy(logits.data, logits.lengths, self.tokenizer.blank), strict=True
-        ):
+        for best, free in zip(sentences, free_paths, strict=True):
             margin = _NOTHING_HEARD
-            if hypotheses and hypotheses[0].tokens:
-                best = hypotheses[0]
+            if best is not None and best.tokens:
                 margin = (best.score - free.score) / len(best.tokens)
             margins.append(margin)
-        return rows, margins
+        return margins
+
+    def _best(self, logits: Seq) -> list[Decoded | None]:
+        """The best sentence of each row; None where none has room."""
+        if self.graph is None:
+            rows = self.search(logits.data, logits.lengths)
+            return [hypotheses[0] if hypotheses else None for hypotheses in rows]
+        log_probs = logits.data.detach().float().log_softmax(2).cpu().double().numpy()
+        sentences: list[Decoded | None] = []
+        for row, frames in enumerate(logits.lengths):
+            own = np.ascontiguousarray(log_probs[row, :frames])
+            tokens = self.graph.best(own)
+            sentences.append(None if tokens is None else spelled(own, tokens, self.graph.blank))
+        return sentences
 
 
 def choose_threshold(

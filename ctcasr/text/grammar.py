@@ -147,7 +147,10 @@ class Grammar:
         return end
 
     def _closed(self, places: Iterable[int]) -> State:
-        """These places and all that can be reached from them without a word."""
+        """Of these places and all that are reached from them without a word, those that count.
+
+        Those from which a word leads on, and the end: what goes on alike is one state.
+        """
         reached = set(places)
         waiting = list(reached)
         while waiting:
@@ -155,7 +158,7 @@ class Grammar:
                 if place not in reached:
                     reached.add(place)
                     waiting.append(place)
-        return frozenset(reached)
+        return frozenset(place for place in reached if self._edges[place] or place == self._end)
 
 
 def _drawn(expression: Expression, draw: Random) -> Iterator[str]:
@@ -341,6 +344,8 @@ class InGrammar:
         if symbol.startswith("_"):
             place = self._behind(place, word)
             word = ""
+            if place is not None and not self.grammar.after(place):
+                place = None  # a word would begin where none may follow
         word += symbol.removeprefix("_")
         if place is None or word not in self._beginnings_at(place):
             return (self.grammar.start, ""), _FORBIDDEN
