@@ -26,12 +26,13 @@ def verdicts_of(records: Sequence[Record]) -> list[Verdict]:
 def banner(verdict: Verdict, *, recorded: bool) -> str:
     """The verdict in a frame: state, and every cause with evidence and cure, likeliest first."""
     heading = verdict.state or "no verdict"
-    if verdict.estimated and verdict.release_step is not None:
+    waits = "wait" in verdict.state
+    if waits and verdict.estimated and verdict.release_step is not None:
         heading += f", release expected about step {verdict.release_step}"
     css = "verdict"
     if verdict.causes:
         css += " trouble"
-    elif "wait" in verdict.state:
+    elif waits:
         css += " wait"
     note = ""
     if not recorded:

@@ -22,6 +22,8 @@ def test_the_banner_tells_state_evidence_and_cure() -> None:
     html = banner(Verdict("trouble", 30, causes=(CAUSE,)), recorded=True)
     assert 'class="verdict trouble"' in html and "confidence 0.7" in html
     assert "ratio 0.4 &amp; more" in html and "a &lt;tenth&gt;" in html
+    troubled = banner(Verdict("trouble", 30, 90, estimated=True, causes=(CAUSE,)), recorded=True)
+    assert "expected" not in troubled, "nobody who is in trouble is promised a release"
     waiting = banner(Verdict("plateau: wait", 30, 90, estimated=True), recorded=False)
     assert "expected about step 90" in waiting and "recorded no verdict" in waiting
 

@@ -116,30 +116,48 @@ def _section(
     """A program: what it does, and a table of flags for each of its groups."""
     what = what[0].upper() + what[1:]
     lines = ["", f"{'#' * level} {title}", "", what if what.endswith(("?", ".")) else f"{what}."]
-    formatter = parser._get_formatter()
-    shown = "nothing yet"
-    for group in parser._action_groups:
-        actions = [action for action in group._group_actions if action.dest != "help"]
-        heading = "" if group.title in ("positional arguments", "options") else group.title or ""
-        if actions and heading != shown:
-            lines += ["", f"*{heading}*"] if heading else []
-            lines += ["", "| flag | default | what |", "| --- | --- | --- |"]
-            shown = heading
-        for action in actions:
-            what = formatter._expand_help(action) if action.help else ""
-            lines.append(_row(action, what))
+    for heading, actions in _groups(parser).items():
+        lines += ["", f"*{heading}*"] if heading else []
+        lines += ["", *_table(actions, parser._get_formatter())]
     return lines
 
 
-def _row(action: argparse.Action, what: str) -> str:
+def _groups(parser: argparse.ArgumentParser) -> dict[str, list[argparse.Action]]:
+    """Heading -> what stands below it; "" for what argparse heads by itself."""
+    groups: dict[str, list[argparse.Action]] = {}
+    for group in parser._action_groups:
+        heading = group.title or ""
+        if heading in ("positional arguments", "options"):
+            heading = ""
+        actions = [action for action in group._group_actions if action.dest != "help"]
+        if actions:
+            groups.setdefault(heading, []).extend(actions)
+    return groups
+
+
+def _table(actions: list[argparse.Action], formatter: argparse.HelpFormatter) -> list[str]:
+    """A row for each; a column of defaults where there are any."""
+    with_defaults = any(_default(action) for action in actions)
+    columns = ["flag", "default", "what"] if with_defaults else ["flag", "what"]
+    lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
+    for action in actions:
+        what = formatter._expand_help(action) if action.help else ""
+        cells = [_names(action), _code(_default(action)), _without_bars(what).replace("[", "\\[")]
+        if not with_defaults:
+            del cells[1]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _names(action: argparse.Action) -> str:
+    """Flags, and what stands behind them."""
     value = _value_name(action)
     names = [_code(name) for name in action.option_strings]
     if not names:
-        names = [_code(value)]
-    elif value:
+        return _code(value)
+    if value:
         names[-1] += f" {_code(value)}"
-    told = _without_bars(what).replace("[", "\\[")  # no link
-    return f"| {', '.join(names)} | {_code(_default(action))} | {told} |"
+    return ", ".join(names)
 
 
 def _value_name(action: argparse.Action) -> str:
