@@ -24,6 +24,7 @@ _RISEN = 1.1  # of the lowest loss
 _MUCH_WRONG_CER = 0.3
 _MOST_WRONG_CER = 0.6
 _KNOWN_CER = 0.15
+_BETTER = 0.97  # of the lowest CER up to the lowest loss
 _HALF = 0.5  # of the dev part's loss, that training utterances have
 
 _UNDERSTOOD = 0.9  # of the deaf model's loss
@@ -137,15 +138,21 @@ def _looked_at(history: RunHistory) -> str:
 
 
 def _gets_worse(history: RunHistory) -> bool:
-    """Whether the dev loss has risen for some checks while that of training is far below."""
+    """Whether the dev loss has risen for some checks while that of training is far below.
+
+    A loss that rises by overconfidence, while errors still become fewer, is no harm.
+    """
     losses = history.losses
     if not losses:
         return False
     lowest = losses.index(min(losses))
     rises = len(losses) - lowest > _RISING_CHECKS and losses[-1] > _RISEN * losses[lowest]
+    least_before = min(history.cers[: lowest + 1])
+    least_since = min(history.cers[lowest + 1 :], default=least_before)
+    improves = least_since < _BETTER * least_before
     much_wrong = history.evidence("dev", "cer") > _MUCH_WRONG_CER
     far_apart = _mean_over_deaf(history, "train") < _HALF * _mean_over_deaf(history, "dev")
-    return rises and much_wrong and far_apart
+    return rises and much_wrong and far_apart and not improves
 
 
 def _mean_over_deaf(history: RunHistory, part: str) -> float:
