@@ -82,6 +82,48 @@ def test_words_and_intervals_hold_what_they_promise(sentences: int, speakers: in
     assert 93.5 <= found.covered <= 96.5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [1, 8, 13])
+def test_the_promised_difference_is_found_in_a_family_of_any_size(size: int) -> None:
+    def pair(rng: np.random.Generator, gain: float) -> Paired:
+        hard = 0.25 + 0.4 * rng.beta(2, 4, 70)
+        base = rng.binomial(6, hard).astype(float)
+        other = rng.binomial(6, hard + gain).astype(float)
+        return Paired(base, other, np.full(70, 6.0))
+
+    rng = np.random.default_rng(size)
+    promises = []
+    for seed in range(20):
+        family = {number: pair(rng, 0.0) for number in range(size)}
+        promises.append(decide_family(family, 1000, seed)[0].difference.resolvable or 0.0)
+    promised = float(np.mean(promises))
+    found = 0
+    sets = 400
+    for seed in range(sets):
+        family = {number: pair(rng, -promised if number == 0 else 0.0) for number in range(size)}
+        found += decide_family(family, 1000, seed)[0].word == "helps"
+    assert 0.73 <= found / sets <= 0.87  # 4 of 5, within three standard errors of so few sets
+
+
+@pytest.mark.slow
+def test_strata_of_two_judges_are_one_family_of_wrong_words() -> None:
+    """Four groups of scenes, two judges whose errors have the same hard scenes."""
+    rng = np.random.default_rng(5)
+    sets = 2000
+    wrong = 0
+    for seed in range(sets):
+        hard = rng.beta(2, 4, (4, 20))
+        family = {}
+        for group in range(4):
+            for judge in range(2):
+                base = rng.binomial(6, hard[group]).astype(float)
+                other = rng.binomial(6, hard[group]).astype(float)
+                family[group, judge] = Paired(base, other, np.full(20, 6.0))
+        tested = decide_family(family, 1000, seed)
+        wrong += any(test.word != "undecided" for test in tested.values())
+    assert wrong / sets <= 0.055
+
+
 def test_sign_flips_are_exact_for_few_units() -> None:
     errors = np.full(10, 3.0)
     pair = Paired(errors, errors - np.arange(1, 11) / 10, np.full(10, 6.0))
