@@ -66,7 +66,7 @@ def fit_calibration(posteriors: Sequence[float], right: Sequence[bool]) -> Calib
     """The curve that fits words best; None where fewer than LEAST_WRONG are wrong, or right.
 
     Example:
-        >>> fit_calibration([0.9] * 100, [True] * 50 + [False] * 50)(0.9)
+        >>> round(fit_calibration([0.9] * 100, [True] * 50 + [False] * 50)(0.9), 3)
         0.5
     """
     from scipy.optimize import minimize  # takes a while to load
