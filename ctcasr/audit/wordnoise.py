@@ -324,10 +324,10 @@ class SlotArrays:
         return float(log_likelihoods.sum())
 
 
-def _belief_in_classes(seen: Floats, chances: Floats) -> Floats:
+def _belief_in_classes(seen: NDArray[Any], chances: NDArray[Any]) -> Floats:
     """Of pairs in their order, by the class that each is in; classes have the same chances."""
     if not len(seen):
-        return seen
+        return np.ones(0)
     share_before = np.cumsum(chances) / chances.sum()
     classes = np.minimum((share_before * _CLASSES).astype(np.int64), _CLASSES - 1)
     seen_of_class = np.bincount(classes, seen, _CLASSES)

@@ -167,7 +167,14 @@ class StarSchedule:
                 f"costs of the star: expected LABEL,GAP or LABEL,GAP,WORD; got {text!r}"
             )
         believed = _share(share, text) if begins else 0.0
-        return StarSchedule(*pairs[:2], steps, *pairs[2:], first_step=round(believed * steps))
+        never = (math.inf, math.inf)
+        return StarSchedule(
+            label_costs=pairs[0],
+            gap_costs=pairs[1],
+            steps=steps,
+            word_costs=pairs[2] if len(pairs) > 2 else never,
+            first_step=round(believed * steps),
+        )
 
     @property
     def bypasses_words(self) -> bool:
