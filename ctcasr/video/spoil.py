@@ -29,17 +29,17 @@ class Spoilt:
     Example:
         >>> import torch
         >>> from pathlib import Path
-        >>> spoilt = Spoilt(lambda utterance, seed: torch.ones(75, 8), missing=0.7)
-        >>> spoilt(Utterance(Path("a.wav")), seed=1).shape
+        >>> spoilt = Spoilt(lambda utterance, seed: torch.ones(75, 8), missing=0.5)
+        >>> spoilt(Utterance(Path("a.wav")), seed=7).shape
         torch.Size([0, 8])
     """
 
     def __init__(
         self,
         frames: Frames,
-        missing: float = 0.15,
+        missing: float = 0.1,
         short: float = 0.05,
-        frozen: float = 0.05,
+        frozen: float = 0.15,  # a face that stands still is easily taken for one that is silent
         late: float = 0.2,
         late_frames: int = 3,
     ) -> None:
