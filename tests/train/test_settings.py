@@ -204,7 +204,6 @@ def test_the_example_of_an_installed_recipe_names_no_checkout(
     assert settings_parser(RecipeSettings).format_help().endswith(f"example:\n  {typed}\n")
 
 
-
 @pytest.mark.parametrize("text", ["fast", "", "1,,2", "0", "-1", "nan", "inf"])
 def test_a_list_that_is_none_names_its_flag(text: str) -> None:
     with pytest.raises(ValueError, match="--speeds: expected numbers above 0"):
