@@ -78,7 +78,7 @@ class Road:
     def eyes(self) -> Iterator[Step]:
         """av_mask beside the mask that only hears."""
         yield self.judges()
-        yield self.lips("lips", "lips", 60)
+        yield self.lips("lips", "lips", 200)
         yield self.mixed([])
         conditions = []
         for seed in self.seeds:
