@@ -19,7 +19,7 @@ _STANDS_STILL = 0.99  # of it, where nothing else tells
 _BY_HEART = 0.85  # training loss over dev loss
 _TRAIN_BY_HEART = 0.7  # of the deaf model's loss on training utterances
 
-_RISING_CHECKS = 8  # since the lowest loss
+_RISING_CHECKS = 7  # since the lowest loss
 _RISEN = 1.1  # of the lowest loss
 _MUCH_WRONG_CER = 0.3
 _MOST_WRONG_CER = 0.6

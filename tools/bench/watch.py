@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=192, help="width of the network")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    Care.guarded = Inside.guarded  # type: ignore[method-assign]
+    Care.guarded = Inside.guarded  # type: ignore[method-assign, assignment]
     costs = []
     inside = []  # per cent of the rest of each watched run
     for pair in range(arguments.pairs + 1):
