@@ -43,6 +43,7 @@ _DEV_ROWS = 64  # of the dev part that are looked at: their logits are there any
 _TRAIN_ROWS = 8  # of training: each costs two forward passes
 _LEAST_TRAIN_ROWS = 4
 _FEWEST_HEARD = 64  # recordings that are listened to, even where the first epoch is past
+_MOST_HELD = 64  # recordings on a device that wait for the next check to be listened to
 _TRAINED_A_ROW = 40  # utterances trained on for one looked at: looking costs less than 3 %
 _REASON = 160  # characters of an error that are told
 
@@ -98,6 +99,7 @@ class Evidence:
         self._trained_on = 0  # utterances since the last check
         self._dev: list[_DevBatch] = []
         self._dev_seen: set[str] = set()  # whose voices are known
+        self._held: list[Batch] = []  # on a device: listening to them would stop the step
         self._unsaid_class = -1  # a class that is written though no label holds it
 
     @contextmanager
@@ -124,7 +126,16 @@ class Evidence:
             self._count("train", batch, lengths)
         heard = self.voices["train"].rows.entries
         if not self.corpus["train"].complete or len(heard) < _FEWEST_HEARD:
+            self._listen_soon(batch)
+
+    def _listen_soon(self, batch: Batch) -> None:
+        """Listen to a training batch: now, or at the next check if it lies on a device."""
+        if batch.audio.data.is_cpu:
             self._listen("train", batch)
+            return
+        room = _MOST_HELD - sum(len(held) for held in self._held)
+        if room > 0:
+            self._held.append(batch.rows(range(min(room, len(batch)))))
 
     @torch.no_grad()
     def dev_batch(self, batch: Batch, logits: Seq, hypotheses: Sequence[str]) -> None:
@@ -143,6 +154,7 @@ class Evidence:
         """Remember what some recordings of a batch sound like, and what is said to be in them."""
         if batch.audio.data.dim() != 2:  # pictures of lips have no voice
             return
+        batch = batch.to("cpu")  # at once, not number by number
         with self.looking_at("the voices"):
             self.voices[part].add(batch.audio, batch.target_lengths)
         with self.looking_at("what belongs together"):
@@ -170,6 +182,9 @@ class Evidence:
             "blank": self.tokenizer.blank,
             "corpus": self.facts(),
         }
+        for held in self._held:
+            self._listen("train", held)
+        self._held = []
         now: dict[str, str] = {}
         with self.looking_at("the parameters"):
             now = fingerprints(self.network)

@@ -45,10 +45,17 @@ def commands_of(path: Path) -> Iterator[Command]:
     text = path.read_text(encoding="utf-8")
     blocks = SHELL.findall(text) + INDENTED.findall(FENCED.sub("", text))
     for block in blocks:
-        whole = re.sub(r"\s*\\\n\s*", " ", block)
+        whole = expanded(re.sub(r"\s*\\\n\s*", " ", block))
         for line in whole.splitlines():
             for call in calls_in(line.strip()):
                 yield Command(path.relative_to(ROOT).as_posix(), call)
+
+
+def expanded(block: str) -> str:
+    """A block in which variables that it sets itself have their values."""
+    for name, value in re.findall(r'^\s*([A-Z]+)="([^"]*)"$', block, re.MULTILINE):
+        block = re.sub(rf"\${name}\b", lambda _, value=value: value, block)
+    return block
 
 
 def calls_in(line: str) -> Iterator[tuple[str, ...]]:

@@ -12,7 +12,7 @@ from ctcasr.front import CorpusNorm, FrontSpec
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.spec import PRESETS
 from ctcasr.seq import Seq
-from ctcasr.specs import ConvSpec, NetSpec
+from ctcasr.specs import LIPS, ConvSpec, NetSpec
 
 OTHERS = {
     "tiny": NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=8),
@@ -41,7 +41,8 @@ OTHERS = {
         FrontSpec(8000, bands=20, n_fft=256, norm="none"), rnn="lstm", layers=1, hidden=8
     ),
 }
-SPECS = {**PRESETS, **OTHERS}
+HEARS = {name: spec for name, spec in PRESETS.items() if spec.front.kind != LIPS}
+SPECS = {**HEARS, **OTHERS}
 
 
 def audio(spec: NetSpec, *seconds: float) -> list[torch.Tensor]:
