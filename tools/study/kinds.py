@@ -16,7 +16,7 @@ from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss, greedy
 from ctcasr.front import SpecAugment
 from ctcasr.recognise import Recognise
-from ctcasr.recognise.model import SpeechModel
+from ctcasr.recognise.model import Augmentation, SpeechModel
 from ctcasr.seq import Seq
 from ctcasr.specs import NetSpec
 from ctcasr.task import Loss, LossRefused
@@ -369,7 +369,7 @@ class Changed(SpeechModel):
         return out
 
     def forward(
-        self, samples: Seq, augment: SpecAugment | None = None, seeds: tuple[int, ...] = ()
+        self, samples: Seq, augment: Augmentation | None = None, seeds: tuple[int, ...] = ()
     ) -> Seq:
         return self.change(super().forward(samples, augment, seeds))
 
@@ -535,6 +535,7 @@ def _(trial: Trial, value: None) -> None:
         return out.with_data(out.data.detach())
 
     def detach(model: SpeechModel) -> SpeechModel:
+        assert isinstance(model.body.conv, nn.Module)
         model.body.conv.register_forward_hook(without_gradient)
         return model
 

@@ -18,7 +18,7 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from ctcasr.batch import Batch, Skip, Utterance
 from ctcasr.data import read_audio, read_manifest
-from ctcasr.front import FrontSpec, SpecAugment
+from ctcasr.front import FrontEnd, FrontSpec, SpecAugment
 from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.spec import read_spec, spec_to
@@ -241,7 +241,7 @@ def train_trial(trial: Trial, out: Path) -> list[dict[str, Any]]:
     train_batches, skipped = make_batches(trial.train, trial.alphabet, trial.batch_size)
     dev_batches, _ = make_batches(trial.dev, trial.alphabet, 64)
     model = build(trial.spec, trial.alphabet.size)
-    if model.front.needs_statistics:
+    if isinstance(model.front, FrontEnd) and model.front.needs_statistics:
         model.front.fit(batch.audio for batch in train_batches)
     model = trial.network(model)
     task = trial.task(model, trial.alphabet, spec_to(trial.spec), **trial.options)
