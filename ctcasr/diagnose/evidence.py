@@ -130,6 +130,8 @@ class Evidence:
 
     def _listen_soon(self, batch: Batch) -> None:
         """Listen to a training batch: now, or at the next check if it lies on a device."""
+        if batch.audio.data.dim() != 2:  # pictures of lips have no voice
+            return
         if batch.audio.data.is_cpu:
             self._listen("train", batch)
             return

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ctcasr.batch import Batch
 from ctcasr.diagnose.thinned import Thinned
+from ctcasr.front.mel import mel_of
 
 _MOST_ROWS = 256
 _FEWEST_ROWS = 16
@@ -179,18 +180,13 @@ def sound_shape(samples: Tensor, rate_hz: float) -> tuple[Tensor, float]:
 def _band_weights(size: int, rate_hz: float) -> Tensor:
     """Triangles [bands, size / 2 + 1] evenly spaced on the mel scale."""
     highest_hz = min(_HIGHEST_HZ, 0.45 * rate_hz)
-    lowest_mel = _mel(_LOWEST_HZ)
-    step = (_mel(highest_hz) - lowest_mel) / (_BANDS + 1)
+    lowest_mel = mel_of(_LOWEST_HZ)
+    step = (mel_of(highest_hz) - lowest_mel) / (_BANDS + 1)
     frequencies = torch.arange(size // 2 + 1) * rate_hz / size
-    mels = 2595 * (1 + frequencies / 700).log10()
+    mels = torch.tensor([mel_of(float(frequency)) for frequency in frequencies])
     centres = lowest_mel + step * torch.arange(1, _BANDS + 1)
     distances = (mels - centres[:, None]).abs() / step
     return (1 - distances).clamp_min(0.0)
-
-
-def _mel(frequency_hz: float) -> float:
-    """Of a frequency, on the mel scale (O'Shaughnessy 1987)."""
-    return 2595 * math.log10(1 + frequency_hz / 700)
 
 
 def label_shape(labels: Tensor) -> Tensor:

@@ -27,7 +27,7 @@ def mel_filters(bins: int, low_hz: float, high_hz: float, bands: int, rate_hz: i
                 [0.0000, 0.0000]])
     """
     bins_hz = torch.linspace(0, rate_hz // 2, bins)
-    corners = torch.linspace(_mel(low_hz), _mel(high_hz), bands + 2)
+    corners = torch.linspace(mel_of(low_hz), mel_of(high_hz), bands + 2)
     corners_hz = _CORNER_HZ * (10.0 ** (corners / _MEL_PER_DECADE) - 1.0)
     widths_hz = corners_hz[1:] - corners_hz[:-1]
     rising = (bins_hz[:, None] - corners_hz[:-2]) / widths_hz[:-1]
@@ -35,5 +35,11 @@ def mel_filters(bins: int, low_hz: float, high_hz: float, bands: int, rate_hz: i
     return torch.minimum(rising, falling).clamp(min=0)
 
 
-def _mel(frequency_hz: float) -> float:
+def mel_of(frequency_hz: float) -> float:
+    """A frequency on the mel scale.
+
+    Example:
+        >>> round(mel_of(1000.0))
+        1000
+    """
     return _MEL_PER_DECADE * math.log10(1.0 + frequency_hz / _CORNER_HZ)

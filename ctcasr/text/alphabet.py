@@ -169,3 +169,26 @@ def _check_symbols(symbols: Sequence[str]) -> None:
             "alphabet: expected at least one symbol, each once; "
             f"got {len(symbols)}, twice: {repeated}"
         )
+
+
+class OverAlphabet:
+    """What a tokenizer, whose symbols spell the texts of an alphabet, has of that alphabet."""
+
+    alphabet: Alphabet
+
+    @property
+    def digits(self) -> Digits:
+        """The alphabet's rule."""
+        return self.alphabet.digits
+
+    def normalise(self, text: str) -> str:
+        """The alphabet's form of a text, before what cannot be written is taken out."""
+        return self.alphabet.normalise(text)
+
+    def reference(self, text: str) -> Reference:
+        """What of a text the alphabet can write, and what was taken out."""
+        return self.alphabet.reference(text)
+
+    def uncovered(self, text: str) -> dict[str, int]:
+        """Characters of the normalised text that are not in the alphabet, with counts."""
+        return self.alphabet.uncovered(text)

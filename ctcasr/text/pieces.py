@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ctcasr.text.alphabet import Alphabet
-from ctcasr.text.reference import Reference
-from ctcasr.text.tokenizer import Digits
+from ctcasr.text.alphabet import Alphabet, OverAlphabet
 
 if TYPE_CHECKING:
     from sentencepiece import SentencePieceProcessor
@@ -22,7 +20,7 @@ _USUAL_LONGEST_LINE = 4192  # SentencePiece's own limit in bytes, beyond which i
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Pieces(OverAlphabet):
     """A tokenizer of pieces over the characters of an alphabet; number 0 is the blank.
 
     Example:
@@ -95,19 +93,6 @@ class Pieces:
     def blank(self) -> int:
         return _BLANK
 
-    @property
-    def digits(self) -> Digits:
-        """The alphabet's rule."""
-        return self.alphabet.digits
-
-    def normalise(self, text: str) -> str:
-        """The alphabet's form of a text, before what cannot be written is taken out."""
-        return self.alphabet.normalise(text)
-
-    def reference(self, text: str) -> Reference:
-        """What of a text the alphabet can write, and what was taken out."""
-        return self.alphabet.reference(text)
-
     def encode(self, text: str) -> list[int]:
         """Numbers of the pieces of `text`; UncoveredText as the alphabet raises it."""
         return list(self._processor.encode(self.alphabet.covered(text)))
@@ -122,10 +107,6 @@ class Pieces:
             if not 1 <= index < self.size:
                 raise ValueError(f"expected piece numbers within 1..{self.size - 1}; got {index}")
         return " ".join(self._processor.decode([int(index) for index in ids]).split())
-
-    def uncovered(self, text: str) -> dict[str, int]:
-        """Characters of the normalised text that are not in the alphabet, with counts."""
-        return self.alphabet.uncovered(text)
 
     def symbol(self, index: int) -> str:
         """The piece with "_" before a word's first, "<b>" for the blank."""

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from ctcasr.text.alphabet import Alphabet
-from ctcasr.text.reference import Reference
-from ctcasr.text.tokenizer import Digits
+from ctcasr.text.alphabet import Alphabet, OverAlphabet
 
 _SPACE = " "
 
 
 @dataclass(frozen=True)
-class WholeWords:
+class WholeWords(OverAlphabet):
     """A tokenizer of an alphabet's characters and, behind them, of whole `words`.
 
     A word that is none of them is written as a space and its characters. Where a corpus says few
@@ -85,19 +83,6 @@ class WholeWords:
     def blank(self) -> int:
         return self.alphabet.blank
 
-    @property
-    def digits(self) -> Digits:
-        """The alphabet's rule."""
-        return self.alphabet.digits
-
-    def normalise(self, text: str) -> str:
-        """The alphabet's form of a text, before what cannot be written is taken out."""
-        return self.alphabet.normalise(text)
-
-    def reference(self, text: str) -> Reference:
-        """What of a text the alphabet can write, and what was taken out."""
-        return self.alphabet.reference(text)
-
     def encode(self, text: str) -> list[int]:
         """Numbers of the words of `text`, or of their characters; UncoveredText likewise."""
         numbers: list[int] = []
@@ -123,10 +108,6 @@ class WholeWords:
                 )
             written += self.symbol(index).replace("_", _SPACE)
         return " ".join(written.split())
-
-    def uncovered(self, text: str) -> dict[str, int]:
-        """Characters of the normalised text that are not in the alphabet, with counts."""
-        return self.alphabet.uncovered(text)
 
     def symbol(self, index: int) -> str:
         """The character, or the word with "_" before it; "<b>" for the blank.
