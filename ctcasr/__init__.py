@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ctcasr.batch import Batch, Utterance
     from ctcasr.classify.classifier import Classification, Classifier
+    from ctcasr.decoding.hypothesis import Hypothesis
     from ctcasr.recognise.ensemble import Ensemble
-    from ctcasr.recognise.hypothesis import Hypothesis
     from ctcasr.recognise.protocols import Transcriber
     from ctcasr.recognise.recogniser import Recogniser
     from ctcasr.seq import Framing, Seq
@@ -26,7 +26,7 @@ _HOME = {
     "Classification": "ctcasr.classify.classifier",
     "Classifier": "ctcasr.classify.classifier",
     "Ensemble": "ctcasr.recognise.ensemble",
-    "Hypothesis": "ctcasr.recognise.hypothesis",
+    "Hypothesis": "ctcasr.decoding.hypothesis",
     "Recogniser": "ctcasr.recognise.recogniser",
     "Transcriber": "ctcasr.recognise.protocols",
     "watch": "ctcasr.watching.session",

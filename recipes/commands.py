@@ -30,7 +30,7 @@ from ctcasr.data import (
 from ctcasr.data.synth import voices_of
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recognise import Recognise, Recogniser, evaluate
-from ctcasr.recognise.commanded_fit import add_times, items_of, pieces_of, teach_commands
+from ctcasr.recognise.commands_fit import add_times, items_of, pieces_of, teach_commands
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.run_cli import run_cli, run_training

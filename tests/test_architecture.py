@@ -17,8 +17,8 @@ LEVELS = {
     0: ["seq", "kernels"],
     1: ["batch", "checkpoint", "records", "scoring", "signal"],
     2: ["task", "front", "net", "video", "ctc", "data", "text"],
-    3: ["specs"],
-    4: ["diagnose"],
+    3: ["specs", "decoding"],
+    4: ["diagnose", "word_times", "transcripts"],
     5: ["recognise", "enhance", "classify", "train"],
     6: ["doctor", "audit", "compare", "card", "export", "corpora"],
     7: ["show"],
@@ -27,6 +27,8 @@ LEVELS = {
     10: ["recipes", "tools", "tests"],
 }
 TOGETHER = {("cli", "run_cli"), ("recipes", "tools")}
+# Names that a room goes on handing on after they moved into one below it.
+MOVED_BELOW = {"ctcasr.recognise": "ctcasr.decoding"}
 LEVEL = {room: level for level, rooms in LEVELS.items() for room in rooms}
 MODULES = sorted(
     path.relative_to(ROOT)
@@ -140,7 +142,8 @@ def test_a_rooms_init_only_hands_on_its_own_names(path: Path) -> None:
             if node.module in ("importlib", "typing"):
                 continue
             own = ".".join(path.parts[:-1])
-            assert node.level == 1 or str(node.module).startswith(own), (
+            homes_of_names = (own, MOVED_BELOW.get(own, own))
+            assert node.level == 1 or str(node.module).startswith(homes_of_names), (
                 f"{path}:{node.lineno} hands on another room's names"
             )
             names |= {alias.asname or alias.name for alias in node.names}

@@ -12,7 +12,7 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.data import read_audio, read_manifest, split_dev
-from ctcasr.recognise.decoder import Decoder
+from ctcasr.decoding.decoder import Decoder
 from ctcasr.recognise.ensemble import Ensemble
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `ctcasr --help` need not load torch
-    from ctcasr.recognise.decoder import Decoder
+    from ctcasr.decoding.decoder import Decoder
     from ctcasr.recognise.protocols import Transcriber
     from ctcasr.text import Lexicon, NGram, Tokenizer
 
@@ -85,7 +85,7 @@ def decoder_from(
 
     ValueError where flags want --beam, or a file cannot be read.
     """
-    from ctcasr.recognise.decoder import beam_decoder
+    from ctcasr.decoding.decoder import beam_decoder
     from ctcasr.recognise.ensemble import NBEST
     from ctcasr.text import NGram, fit_vocabulary
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ctcasr.batch import Utterance
 from ctcasr.data import AudioError, read_manifest
-from ctcasr.recognise.offset import MOST_S, WARN_S, Offset, Pair
+from ctcasr.doctor.offset import MOST_S, WARN_S, Offset, Pair
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.show.terminal import TextConsole
 

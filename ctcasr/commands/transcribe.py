@@ -12,14 +12,14 @@ from pathlib import Path
 from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
 from ctcasr.commands.progress import progress_bar
 from ctcasr.data import AudioError, audio_info
+from ctcasr.decoding.decoder import Decoder
+from ctcasr.decoding.hypothesis import Hypothesis
 from ctcasr.kernels.atomic import write_text
-from ctcasr.recognise.decoder import Decoder
-from ctcasr.recognise.hypothesis import Hypothesis
 from ctcasr.recognise.long import transcribe_long
 from ctcasr.recognise.protocols import Transcriber
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.recognise.subtitles import to_srt, to_vtt
-from ctcasr.recognise.word_times import to_ctm, to_json, to_textgrid
+from ctcasr.transcripts.formats import to_ctm, to_json, to_textgrid
+from ctcasr.transcripts.subtitles import to_srt, to_vtt
 
 LONG_S = 30.0  # from which on a recording is heard piece by piece
 ENDINGS = {

@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ctcasr.decoding.hypothesis import Hypothesis, Word
     from ctcasr.recognise.ensemble import Ensemble
     from ctcasr.recognise.evaluation import Evaluation, evaluate, examine
-    from ctcasr.recognise.hypothesis import Hypothesis, Word
     from ctcasr.recognise.model import SpeechModel, build
     from ctcasr.recognise.objective import Objective
     from ctcasr.recognise.onnx import OnnxRecogniser
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 # Resolved on first use (PEP 562): who transcribes waits neither for the trainer's side of this room
 # nor for scores.
 _HOME = {
-    "Ensemble": "ensemble",
-    "Evaluation": "evaluation",
-    "Hypothesis": "hypothesis",
-    "LogitsSource": "protocols",
-    "NotOffered": "protocols",
-    "Objective": "objective",
-    "OnnxRecogniser": "onnx",
-    "Recognise": "task",
-    "Recogniser": "recogniser",
-    "SpeechModel": "model",
-    "Stream": "stream",
-    "Streamer": "protocols",
-    "Transcriber": "protocols",
-    "Word": "hypothesis",
-    "build": "model",
-    "evaluate": "evaluation",
-    "examine": "evaluation",
-    "read_spec": "spec",
+    "Ensemble": "ctcasr.recognise.ensemble",
+    "Evaluation": "ctcasr.recognise.evaluation",
+    "Hypothesis": "ctcasr.decoding.hypothesis",
+    "LogitsSource": "ctcasr.recognise.protocols",
+    "NotOffered": "ctcasr.recognise.protocols",
+    "Objective": "ctcasr.recognise.objective",
+    "OnnxRecogniser": "ctcasr.recognise.onnx",
+    "Recognise": "ctcasr.recognise.task",
+    "Recogniser": "ctcasr.recognise.recogniser",
+    "SpeechModel": "ctcasr.recognise.model",
+    "Stream": "ctcasr.recognise.stream",
+    "Streamer": "ctcasr.recognise.protocols",
+    "Transcriber": "ctcasr.recognise.protocols",
+    "Word": "ctcasr.decoding.hypothesis",
+    "build": "ctcasr.recognise.model",
+    "evaluate": "ctcasr.recognise.evaluation",
+    "examine": "ctcasr.recognise.evaluation",
+    "read_spec": "ctcasr.recognise.spec",
 }
 
 __all__ = [
@@ -64,7 +64,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'ctcasr.recognise' has no attribute {name!r}")
-    return getattr(import_module(f"ctcasr.recognise.{_HOME[name]}"), name)
+    return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import Decoded, ctc_loss
-from ctcasr.recognise.decoder import Decoder, decoded_rows
-from ctcasr.recognise.hypothesis import Hypothesis, hypothesis_of
+from ctcasr.decoding.decoder import Decoder, decoded_rows
+from ctcasr.decoding.hypothesis import Hypothesis, hypothesis_of
 from ctcasr.recognise.protocols import LogitsSource, NotOffered
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.transcribing import Transcribing, penalised_logits

@@ -17,8 +17,8 @@ from ctcasr.batch import Skip, Utterance
 from ctcasr.ctc import greedy
 from ctcasr.data import AudioError, read_audio
 from ctcasr.data.skipped import refuse_nothing, skip_warning, skips_as_json
-from ctcasr.recognise.decoder import Decoder
-from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.decoding.decoder import Decoder
+from ctcasr.decoding.hypothesis import Hypothesis
 from ctcasr.recognise.protocols import Transcriber
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.scoring.errors import ErrorRates, alignment, word_errors

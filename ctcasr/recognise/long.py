@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ctcasr.data.audio import audio_info
 from ctcasr.data.blocks import audio_blocks
-from ctcasr.recognise.decoder import Decoder
-from ctcasr.recognise.hypothesis import Hypothesis, Word
+from ctcasr.decoding.decoder import Decoder
+from ctcasr.decoding.hypothesis import Hypothesis, Word
 from ctcasr.recognise.protocols import Transcriber
 from ctcasr.signal.pauses import INAUDIBLE_DB, find_cut, levels_db
 

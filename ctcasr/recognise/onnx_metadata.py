@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ctcasr.checkpoint import CheckpointError
-from ctcasr.recognise.commanded import Commands
-from ctcasr.recognise.word_models import WordModels
+from ctcasr.decoding.commands import Commands
 from ctcasr.text import Tokenizer, tokenizer_from_state
+from ctcasr.word_times.word_models import WordModels
 
 KIND = "recogniser"  # of checkpoints and of ONNX files
 KEY = "ctcasr"

@@ -15,12 +15,12 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from ctcasr.data.sound import Sound
-from ctcasr.recognise.decoder import Decoder
-from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.decoding.decoder import Decoder
+from ctcasr.decoding.hypothesis import Hypothesis
 from ctcasr.recognise.stream import Stream
-from ctcasr.recognise.word_models import WordModels
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
+from ctcasr.word_times.word_models import WordModels
 
 
 class NotOffered(AttributeError, ValueError):

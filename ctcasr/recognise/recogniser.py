@@ -12,9 +12,9 @@ from torch import Tensor
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.data.sound import Sound
-from ctcasr.recognise.commanded import Commands
-from ctcasr.recognise.decoder import check_width
-from ctcasr.recognise.hypothesis import Hypothesis, Word
+from ctcasr.decoding.commands import Commands
+from ctcasr.decoding.decoder import check_width
+from ctcasr.decoding.hypothesis import Hypothesis, Word
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.onnx import OnnxRecogniser
 from ctcasr.recognise.onnx_metadata import COMMANDS, KIND, WORD_MODELS
@@ -22,9 +22,9 @@ from ctcasr.recognise.reading import lips_of, read_clip
 from ctcasr.recognise.spec import spec_from
 from ctcasr.recognise.stream import Stream
 from ctcasr.recognise.transcribing import TranscribingLogits
-from ctcasr.recognise.word_models import WordModels
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer, tokenizer_from_state
+from ctcasr.word_times.word_models import WordModels
 
 __all__ = ["Hypothesis", "Recogniser", "Word"]
 

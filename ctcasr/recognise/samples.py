@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ctcasr.batch import Utterance
 from ctcasr.ctc import greedy, penalised
-from ctcasr.recognise.decoder import check_width
+from ctcasr.decoding.decoder import check_width
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 

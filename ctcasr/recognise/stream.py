@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ctcasr.ctc import greedy, penalised
 from ctcasr.data.samples import as_samples
+from ctcasr.decoding.hypothesis import Hypothesis, Word, words_of
 from ctcasr.front import FrontEnd, UtteranceNorm
 from ctcasr.net import ConvLayer, ConvStack
-from ctcasr.recognise.hypothesis import Hypothesis, Word, words_of
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import IDENTITY, Framing, Seq
 from ctcasr.text import Tokenizer

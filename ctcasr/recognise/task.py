@@ -12,10 +12,10 @@ from torch import nn
 from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss
 from ctcasr.ctc.batch import CtcBatch
+from ctcasr.decoding.decoder import check_width
 from ctcasr.diagnose import verdict
 from ctcasr.diagnose.evidence import Evidence
 from ctcasr.recognise.check_tally import CheckTally
-from ctcasr.recognise.decoder import check_width
 from ctcasr.recognise.model import Augmentation, SpeechModel
 from ctcasr.recognise.objective import Objective, WordMarks
 from ctcasr.recognise.recogniser import Recogniser

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ctcasr.ctc import penalised
 from ctcasr.data.sound import Sound, clips_of
-from ctcasr.recognise.commanded import Commands
-from ctcasr.recognise.decoder import Decoder, decoded_rows
-from ctcasr.recognise.hypothesis import Hypothesis, Word, hypothesis_of, words_of
+from ctcasr.decoding.commands import Commands
+from ctcasr.decoding.decoder import Decoder, decoded_rows
+from ctcasr.decoding.hypothesis import Hypothesis, Word, hypothesis_of, words_of
 from ctcasr.recognise.protocols import LogitsSource
-from ctcasr.recognise.word_models import WordModels
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
+from ctcasr.word_times.word_models import WordModels
 
 
 class Transcribing(ABC):
@@ -49,7 +49,7 @@ class Transcribing(ABC):
         """Hypotheses of files (paths or open), or of samples at `rate_hz`, which these need.
 
         Samples are tensors or numpy arrays, [N] or [channels, N], floats of -1..1 or integers.
-        Greedy, or by a `decoder` (`ctcasr.recognise.decoder.beam_decoder`); a recogniser of given
+        Greedy, or by a `decoder` (`ctcasr.decoding.decoder.beam_decoder`); a recogniser of given
         sentences decodes by its own.
         Raises AudioError for a bad file, and for samples that cannot be sound.
         """

@@ -9,12 +9,12 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
-from ctcasr.recognise.aligner_fit import learn_aligner
-from ctcasr.recognise.confidence import Calibration, fit_calibration, right_words
 from ctcasr.recognise.evaluation import evaluate
 from ctcasr.recognise.onnx_metadata import KIND, WORD_MODELS
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.recognise.word_models import WordModels
+from ctcasr.word_times.confidence import Calibration, fit_calibration, right_words
+from ctcasr.word_times.fit import learn_aligner
+from ctcasr.word_times.word_models import WordModels
 
 
 def add_word_models(

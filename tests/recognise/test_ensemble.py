@@ -11,8 +11,8 @@ from torch.nn import functional
 
 from ctcasr import Ensemble, Recogniser, checkpoint
 from ctcasr.cli import main
+from ctcasr.decoding.decoder import beam_decoder
 from ctcasr.front import FrontSpec
-from ctcasr.recognise.decoder import beam_decoder
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import spec_to
 from ctcasr.seq import Seq

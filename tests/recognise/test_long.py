@@ -11,7 +11,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from ctcasr.recognise.hypothesis import Hypothesis, Word
+from ctcasr.decoding.hypothesis import Hypothesis, Word
 from ctcasr.recognise.long import Cutting, Piece, pieces_of, transcribe_long
 from ctcasr.text import Alphabet
 from tests.recognise.helpers import recogniser

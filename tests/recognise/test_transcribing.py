@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.recognise.decoder import Decoder
-from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.decoding.decoder import Decoder
+from ctcasr.decoding.hypothesis import Hypothesis
 from ctcasr.recognise.transcribing import Transcribing, batches_by_length
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet

@@ -14,7 +14,7 @@ from ctcasr.recognise.long import transcribe_long
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.word_models_fit import add_word_models
 from tests.recognise.helpers import recogniser
-from tests.recognise.tones import RATE, say
+from tests.word_times.tones import RATE, say
 
 TEXTS = ("ab", "ba cab", "c", "a b c")
 

@@ -26,9 +26,9 @@ from ctcasr.batch import Utterance
 from ctcasr.ctc import forced_align
 from ctcasr.data import read_audio, read_manifest
 from ctcasr.recognise import Hypothesis, evaluate
-from ctcasr.recognise.confidence import right_words
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.seq import Seq
+from ctcasr.word_times.confidence import right_words
 
 UNITS_PER_S = 25_000  # of a GRID .align file
 SILENCES = ("sil", "sp")

@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 
 from ctcasr.data import read_manifest
 from ctcasr.recognise import Recogniser, evaluate
-from ctcasr.recognise.confidence import calibration_error, right_words
+from ctcasr.word_times.confidence import calibration_error, right_words
 
 BINS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
 

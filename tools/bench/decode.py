@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from _decode import add_dev_flags, run_network, score
 
 from ctcasr.commands.decoder_flags import add_ensemble_flag, lexicon_from
-from ctcasr.recognise.decoder import Decoder, FlashlightDecoder, beam_decoder
+from ctcasr.decoding.decoder import Decoder, FlashlightDecoder, beam_decoder
 from ctcasr.recognise.ensemble import NBEST, Ensemble
 from ctcasr.text import NGram, Tokenizer
 

@@ -20,7 +20,7 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.data import read_audio, read_manifest
-from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.decoding.hypothesis import Hypothesis
 from ctcasr.recognise.long import transcribe_long
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.scoring.errors import ErrorRates

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from ctcasr.recognise.aligner import Sentence, WordAligner
-from ctcasr.recognise.aligner_fit import fit_aligner, spoken_of
-from ctcasr.recognise.hypothesis import Hypothesis, Word
-from tests.recognise.tones import RATE, say
+from ctcasr.decoding.hypothesis import Hypothesis, Word
+from ctcasr.word_times.aligner import Sentence, WordAligner
+from ctcasr.word_times.fit import fit_aligner, spoken_of
+from tests.word_times.tones import RATE, say
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_what_is_too_long_for_memory_stays_as_it_was(
     aligner: WordAligner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = say(53)
-    monkeypatch.setattr("ctcasr.recognise.aligner.MOST_CELLS", 1000)
+    monkeypatch.setattr("ctcasr.word_times.aligner.MOST_CELLS", 1000)
     assert aligner.timed(said.samples, hypothesis_of(said.words)) == hypothesis_of(said.words)
 
 

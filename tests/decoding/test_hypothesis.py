@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ctcasr.ctc import Decoded, greedy
-from ctcasr.recognise.hypothesis import hypothesis_of, token_confidences, words_of
+from ctcasr.decoding.hypothesis import hypothesis_of, token_confidences, words_of
 from ctcasr.text import Alphabet
 
 ABC = Alphabet("abc ")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctcasr.recognise.token_graph import TokenGraph
+from ctcasr.decoding.token_graph import TokenGraph
 from ctcasr.text import Alphabet, InGrammar, grammar_of
 
 ENGLISH = Alphabet.english38()
@@ -52,5 +52,5 @@ def test_too_short_a_sound_has_none() -> None:
 
 
 def test_graphs_that_are_too_large_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ctcasr.recognise.token_graph.MOST_PLACES", 10)
+    monkeypatch.setattr("ctcasr.decoding.token_graph.MOST_PLACES", 10)
     assert graph_of("turn the lamp on") is None

@@ -14,7 +14,7 @@ import torch
 
 from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from
 from ctcasr.ctc import greedy
-from ctcasr.recognise.decoder import FlashlightDecoder, beam_decoder
+from ctcasr.decoding.decoder import FlashlightDecoder, beam_decoder
 from ctcasr.recognise.samples import greedy_texts
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet, Lexicon, train_ngram

@@ -74,7 +74,7 @@ class TokenGraph:
 
     def best(self, log_probs: NDArray[np.float64]) -> tuple[int, ...] | None:
         """The symbols of the best path through log-probabilities [T, C]; None where none fits."""
-        from ctcasr.recognise.token_search import best_path  # numba takes a while to load
+        from ctcasr.decoding.token_search import best_path  # numba takes a while to load
 
         path = np.zeros(len(log_probs), np.int64)
         steps = (self.sources, self.targets)

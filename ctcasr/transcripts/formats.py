@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctcasr.recognise.hypothesis import Hypothesis, Word
+from ctcasr.decoding.hypothesis import Hypothesis, Word
 
 TIME_DIGITS = 3  # of times in seconds: a frame has 10 ms or more
 _CONFIDENCE_DIGITS = 4

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from ctcasr.recognise.aligner import NO_ENTRY
-from ctcasr.recognise.viterbi import NO_ENTRY as NO_ENTRY_OF_KERNEL
-from ctcasr.recognise.viterbi import best_path
+from ctcasr.word_times.aligner import NO_ENTRY
+from ctcasr.word_times.viterbi import NO_ENTRY as NO_ENTRY_OF_KERNEL
+from ctcasr.word_times.viterbi import best_path
 
 COLUMNS = np.array([0, 1, 2, 0, 3, 0])
 ENTRIES = np.array([NO_ENTRY, NO_ENTRY, NO_ENTRY, NO_ENTRY, 2, NO_ENTRY])

@@ -13,8 +13,8 @@ from scipy.cluster.vq import kmeans2
 from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
-from ctcasr.recognise.aligner import Gaussians, letter_of
-from ctcasr.recognise.aligner_features import Array
+from ctcasr.word_times.aligner import Gaussians, letter_of
+from ctcasr.word_times.features import Array
 
 _DIMENSIONS = 40  # that discriminate best
 _LETTER_FRAMES = 100.0  # so many frames' weight has its letter in a state of a word

@@ -12,13 +12,13 @@ from torch import Tensor
 from ctcasr import checkpoint
 from ctcasr.data.clip import fit_length
 from ctcasr.data.corpus import Corpus, Item
-from ctcasr.recognise.aligner_fit import fit_aligner, spoken_of
-from ctcasr.recognise.commanded import Commands, accepted_share, choose_threshold
+from ctcasr.decoding.commands import Commands, accepted_share, choose_threshold
 from ctcasr.recognise.onnx_metadata import COMMANDS, KIND, WORD_MODELS
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.transcribing import penalised_logits
-from ctcasr.recognise.word_models import WordModels
 from ctcasr.seq import Seq
+from ctcasr.word_times.fit import fit_aligner, spoken_of
+from ctcasr.word_times.word_models import WordModels
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from ctcasr.recognise.aligner_features import HOP_S, AlignerFeatures, Array
-from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.decoding.hypothesis import Hypothesis
+from ctcasr.word_times.features import HOP_S, AlignerFeatures, Array
 
 NO_ENTRY = -1  # of a state that is entered from the one before it alone
 ANYTHING = ""  # the unit of a letter that was never heard
@@ -107,7 +107,7 @@ class Sentence:
 
         None where frames are too few for the states, or both too many for memory.
         """
-        from ctcasr.recognise.viterbi import best_path  # numba takes a while to load
+        from ctcasr.word_times.viterbi import best_path  # numba takes a while to load
 
         if not self.spans or len(scores) == 0 or len(scores) * len(self.columns) > MOST_CELLS:
             return None

@@ -8,9 +8,10 @@ import soundfile
 import torch
 
 from ctcasr.batch import Utterance
-from ctcasr.recognise.aligner import ANYTHING, WordAligner, unit_of
-from ctcasr.recognise.aligner_features import Heard
-from ctcasr.recognise.aligner_fit import (
+from ctcasr.text import Alphabet
+from ctcasr.word_times.aligner import ANYTHING, WordAligner, unit_of
+from ctcasr.word_times.features import Heard
+from ctcasr.word_times.fit import (
     OFTEN,
     Spoken,
     fit_aligner,
@@ -18,8 +19,7 @@ from ctcasr.recognise.aligner_fit import (
     spoken_of,
     units_of,
 )
-from ctcasr.text import Alphabet
-from tests.recognise.tones import RATE, Said, say
+from tests.word_times.tones import RATE, Said, say
 
 WITHIN_S = 0.06
 

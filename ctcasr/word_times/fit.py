@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ctcasr.batch import Utterance
 from ctcasr.data import AudioError, read_audio
-from ctcasr.recognise.aligner import (
+from ctcasr.text import Tokenizer
+from ctcasr.word_times.aligner import (
     ANYTHING,
     SILENCE_COLUMN,
     Gaussians,
@@ -27,9 +28,8 @@ from ctcasr.recognise.aligner import (
     state_count,
     unit_of,
 )
-from ctcasr.recognise.aligner_features import AlignerFeatures, Array, Heard, slopes
-from ctcasr.recognise.aligner_gaussians import discriminants, silence_of, sounds_of
-from ctcasr.text import Tokenizer
+from ctcasr.word_times.features import AlignerFeatures, Array, Heard, slopes
+from ctcasr.word_times.gaussians import discriminants, silence_of, sounds_of
 
 MOST_S = 2400.0  # seconds of sound that are learnt from; more say little that is new
 OFTEN = 20  # times that a word is said which gets states of its own

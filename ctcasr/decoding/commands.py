@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ctcasr.ctc import BeamSearch, Decoded, greedy, spelled
-from ctcasr.recognise.decoder import check_width
-from ctcasr.recognise.token_graph import TokenGraph
+from ctcasr.decoding.decoder import check_width
+from ctcasr.decoding.token_graph import TokenGraph
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 from ctcasr.text.grammar import InGrammar, grammar_of

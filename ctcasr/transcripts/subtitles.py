@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ctcasr.recognise.hypothesis import Hypothesis
-from ctcasr.recognise.word_times import TimedWord, timeline
+from ctcasr.decoding.hypothesis import Hypothesis
+from ctcasr.transcripts.formats import TimedWord, timeline
 
 # What is read with ease: at most two lines of 42 characters, for at most 7 s (the widespread
 # guidelines of broadcasters); a pause ends a cue.
@@ -44,7 +44,7 @@ def cues_of(hypothesis: Hypothesis, most_words: int | None = None) -> list[Cue]:
         ValueError: for fewer than one word.
 
     Example:
-        >>> from ctcasr.recognise.hypothesis import Word
+        >>> from ctcasr.decoding.hypothesis import Word
         >>> words = (Word("so", 0.0, 0.2), Word("it", 0.3, 0.4), Word("goes", 3.0, 3.4))
         >>> [cue.text for cue in cues_of(Hypothesis("so it goes", words, (), 0.0))]
         ['so it', 'goes']
@@ -84,7 +84,7 @@ def to_srt(hypothesis: Hypothesis, most_words: int | None = None) -> str:
     """A SubRip file; an empty one where nothing was said.
 
     Example:
-        >>> from ctcasr.recognise.hypothesis import Word
+        >>> from ctcasr.decoding.hypothesis import Word
         >>> print(to_srt(Hypothesis("yes", (Word("yes", 0.5, 2.0),), (), 0.0)))
         1
         00:00:00,500 --> 00:00:02,000
@@ -101,7 +101,7 @@ def to_vtt(hypothesis: Hypothesis, most_words: int | None = None) -> str:
     """A WebVTT file, with the time of each word but the first of a cue inside it.
 
     Example:
-        >>> from ctcasr.recognise.hypothesis import Word
+        >>> from ctcasr.decoding.hypothesis import Word
         >>> words = (Word("so", 0.0, 0.2), Word("it", 0.3, 1.4))
         >>> print(to_vtt(Hypothesis("so it", words, (), 0.0)).splitlines()[-1])
         so <00:00:00.300>it

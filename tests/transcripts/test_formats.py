@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctcasr.compare.sclite import read_ctm
-from ctcasr.recognise.hypothesis import Hypothesis, Word
-from ctcasr.recognise.word_times import timeline, to_ctm, to_json, to_textgrid
+from ctcasr.decoding.hypothesis import Hypothesis, Word
+from ctcasr.transcripts.formats import timeline, to_ctm, to_json, to_textgrid
 
 TEXTS = st.text("aż字\"'<&>-.", min_size=1, max_size=6)
 TIMES = st.floats(0.0, 30.0)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.fft import dct
 
-from ctcasr.recognise.aligner_features import (
+from ctcasr.word_times.features import (
     BESIDE,
     CEPSTRA,
     AlignerFeatures,
@@ -14,7 +14,7 @@ from ctcasr.recognise.aligner_features import (
     speech_bounds,
     spliced,
 )
-from tests.recognise.tones import RATE, say
+from tests.word_times.tones import RATE, say
 
 
 def test_cosines_are_the_transform_of_scipy() -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import torch
 
-from ctcasr.recognise.confidence import Calibration
-from ctcasr.recognise.hypothesis import Hypothesis, Word
-from ctcasr.recognise.word_models import WordModels
+from ctcasr.decoding.hypothesis import Hypothesis, Word
+from ctcasr.word_times.confidence import Calibration
+from ctcasr.word_times.word_models import WordModels
 
 HYPOTHESIS = Hypothesis("low", (Word("low", 0.1, 0.2, 0.9),), (1,), -1.0)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.decoding.hypothesis import Hypothesis
 
 LEAST_WRONG = 5  # words: with fewer of them there is nothing to fit
 _PULL = 1e-3  # words' weight that has the posterior itself

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from ctcasr.recognise.confidence import (
+from ctcasr.decoding.hypothesis import Hypothesis, Word
+from ctcasr.word_times.confidence import (
     LEAST_WRONG,
     Calibration,
     calibration_error,
     fit_calibration,
     right_words,
 )
-from ctcasr.recognise.hypothesis import Hypothesis, Word
 
 
 def words(text: str, confidence: float | None = None) -> Hypothesis:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctcasr.recognise.aligner import ANYTHING, unit_of
-from ctcasr.recognise.aligner_gaussians import discriminants, silence_of, sounds_of
+from ctcasr.word_times.aligner import ANYTHING, unit_of
+from ctcasr.word_times.gaussians import discriminants, silence_of, sounds_of
 
 RANDOM = np.random.default_rng(0)
 UNITS = (ANYTHING, "a", "b", *(unit_of("ab", state) for state in range(4)))

@@ -7,11 +7,11 @@ import torch
 
 from ctcasr import checkpoint
 from ctcasr.data import SentenceTexts, SpokenCorpus
+from ctcasr.decoding.commands import Commands
 from ctcasr.export.recognise import export_onnx_recogniser
-from ctcasr.recognise.commanded import Commands
-from ctcasr.recognise.commanded_fit import add_times, items_of, pieces_of, teach_commands
+from ctcasr.recognise.commands_fit import add_times, items_of, pieces_of, teach_commands
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.recognise.word_models import WordModels
+from ctcasr.word_times.word_models import WordModels
 from tests.recognise.helpers import noise, recogniser
 
 SENTENCES = "a cab\nba"

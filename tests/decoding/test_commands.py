@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctcasr.recognise.commanded import Commands, accepted_share, choose_threshold
+from ctcasr.decoding.commands import Commands, accepted_share, choose_threshold
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
 

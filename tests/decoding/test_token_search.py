@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from ctcasr.recognise.token_graph import TokenGraph
+from ctcasr.decoding.token_graph import TokenGraph
 from ctcasr.text import Alphabet, InGrammar, grammar_of
 
 ALPHABET = Alphabet("ab ")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctcasr.recognise.hypothesis import Hypothesis, Word
-from ctcasr.recognise.subtitles import LINE_CHARACTERS, LINES, LONGEST_MS, cues_of, to_srt, to_vtt
+from ctcasr.decoding.hypothesis import Hypothesis, Word
+from ctcasr.transcripts.subtitles import LINE_CHARACTERS, LINES, LONGEST_MS, cues_of, to_srt, to_vtt
 
 STAMP = re.compile(r"(\d\d+):([0-5]\d):([0-5]\d)[,.](\d{3})")
 TEXTS = st.text("aż字<&>-.", min_size=1, max_size=50)

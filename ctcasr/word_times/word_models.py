@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ctcasr.recognise.aligner import WordAligner
-from ctcasr.recognise.confidence import Calibration
-from ctcasr.recognise.hypothesis import Hypothesis
+from ctcasr.decoding.hypothesis import Hypothesis
+from ctcasr.word_times.aligner import WordAligner
+from ctcasr.word_times.confidence import Calibration
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ctcasr.doctor.offset import MOST_S, Pair, estimate_offset, median_offset
 from ctcasr.recognise.model import build
-from ctcasr.recognise.offset import MOST_S, Pair, estimate_offset, median_offset
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.text import Alphabet

@@ -1,0 +1,45 @@
+"""When words are said, and how sure they are: forced alignment and calibrated confidences.
+
+A hidden Markov model with Gaussian states, learnt beside the recogniser, aligns what was written
+with its sound; a fitted curve makes probabilities of posteriors. Neither changes what is written.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ctcasr.word_times.aligner import WordAligner
+    from ctcasr.word_times.confidence import Calibration, calibration_error, fit_calibration
+    from ctcasr.word_times.fit import fit_aligner, learn_aligner
+    from ctcasr.word_times.word_models import WordModels
+
+# Resolved on first use (PEP 562): who transcribes does not wait for what only learning needs.
+_HOME = {
+    "Calibration": "confidence",
+    "WordAligner": "aligner",
+    "WordModels": "word_models",
+    "calibration_error": "confidence",
+    "fit_aligner": "fit",
+    "fit_calibration": "confidence",
+    "learn_aligner": "fit",
+}
+
+__all__ = [
+    "Calibration",
+    "WordAligner",
+    "WordModels",
+    "calibration_error",
+    "fit_aligner",
+    "fit_calibration",
+    "learn_aligner",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ctcasr.word_times' has no attribute {name!r}")
+    return getattr(import_module(f"ctcasr.word_times.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
