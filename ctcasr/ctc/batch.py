@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -138,6 +140,8 @@ def prepare(
     Raises:
         InputError: names the row that is wrong, or the argument.
     """
+    if not isinstance(targets, Tensor):
+        raise InputError(f"targets must be a tensor of integers, got {type(targets).__name__}")
     targets = plain(targets, "targets")
     if logits.dim() != 3 or not logits.is_floating_point():
         raise InputError(
@@ -194,17 +198,7 @@ def check_blank(blank: int, classes: int) -> None:
 
 def check_lengths(lengths: Lengths, name: str, rows: int, most: int, what: str) -> tuple[int, ...]:
     """Lengths of `rows` rows as host integers; InputError names the row whose length is wrong."""
-    if isinstance(lengths, Tensor):
-        lengths = plain(lengths, name)
-        if lengths.is_floating_point() or lengths.dim() > 1:
-            raise InputError(
-                f"{name} must be {rows} integers, got {lengths.dtype} {list(lengths.shape)}"
-            )
-        lengths = lengths.reshape(-1).tolist()
-    given = tuple(lengths)
-    counts = tuple(map(int, given))
-    if counts != given:
-        raise InputError(f"{name} must be integers, got {lengths}")
+    counts = _as_integers(lengths, name, rows)
     if len(counts) != rows:
         raise InputError(
             f"{name} must hold one length for each of the {rows} rows, got {len(counts)}"
@@ -215,6 +209,40 @@ def check_lengths(lengths: Lengths, name: str, rows: int, most: int, what: str) 
         if not 0 <= count <= most:
             raise InputError(f"{name}: row {row} has length {count}, expected 0..{most} ({what})")
     return counts
+
+
+def _as_integers(lengths: Lengths, name: str, rows: int) -> tuple[int, ...]:
+    """Lengths as host integers, however many; InputError for what is no list of integers."""
+    if isinstance(lengths, Tensor):
+        lengths = plain(lengths, name)
+        integral = not (lengths.is_floating_point() or lengths.is_complex())
+        if not integral or lengths.dtype == torch.bool or lengths.dim() > 1:
+            raise InputError(
+                f"{name} must be {rows} integers, got {lengths.dtype} {list(lengths.shape)}"
+            )
+        return tuple(lengths.reshape(-1).tolist())
+    try:
+        given = tuple(lengths)
+        # Numpy's integers are taken too, but nothing that may have a fraction.
+        counts = tuple(map(operator.index, given))
+    except TypeError:
+        what_came = reprlib.repr(lengths)
+        raise InputError(
+            f"{name} must be {rows} integers, one for each row, got {what_came}"
+            f"{_advice_about(lengths, rows)}"
+        ) from None
+    if any(isinstance(length, bool) for length in given):
+        raise InputError(f"{name} must be {rows} integers, got {reprlib.repr(lengths)}: a mask?")
+    return counts
+
+
+def _advice_about(lengths: object, rows: int) -> str:
+    """What to write instead of a number that was given for a list; nothing for anything else."""
+    try:
+        length = operator.index(lengths)  # type: ignore[arg-type]
+    except TypeError:
+        return ""
+    return f"; for rows of equal length write [{length}] * {rows}"
 
 
 def _target_lengths(targets: Tensor, target_lengths: Lengths, rows: int) -> tuple[int, ...]:

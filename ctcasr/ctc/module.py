@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import reprlib
+
 import torch
 from torch import Tensor
 from torch.nn.modules.loss import _Loss
 
 from ctcasr.ctc.batch import Lengths
+from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.loss import Backend, LossOptions, Reduction, loss_and_report
 
 
@@ -111,13 +114,18 @@ def loss_of_layout(
     loss, _ = loss_and_report(
         logits[None],
         targets.reshape(1, -1),
-        _as_lengths(input_lengths),
-        _as_lengths(target_lengths),
+        _as_lengths(input_lengths, "input_lengths"),
+        _as_lengths(target_lengths, "target_lengths"),
         options,
     )
     return loss[0] if options.reduction == "none" else loss
 
 
-def _as_lengths(length: Lengths | int) -> Lengths:
-    """One length [1], whatever kind of number it is."""
-    return torch.as_tensor(length).reshape(1)
+def _as_lengths(length: Lengths | int, name: str) -> Lengths:
+    """One length [1], whatever kind of number it is; InputError for what is none."""
+    try:
+        return torch.as_tensor(length).reshape(1)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(
+            f"{name} must be one integer for one utterance [T, C], got {reprlib.repr(length)}"
+        ) from None
