@@ -44,65 +44,110 @@ class Moments:
         """
         member_of = _membership(classes, count)
         counts = np.bincount(classes, minlength=count).astype(float)
-        return Moments(counts, member_of @ frames, member_of @ frames**2)
+        sums = member_of @ frames
+        squares = member_of @ frames**2
+        return Moments(counts, sums, squares)
 
     def pooled(self, parents: Array, count: int) -> Moments:
-        """The same of the classes that these belong to."""
+        """Of each parent, those of all classes that belong to it; parents [K]."""
         member_of = _membership(parents, count)
-        return Moments(member_of @ self.counts, member_of @ self.sums, member_of @ self.squares)
+        counts = member_of @ self.counts
+        sums = member_of @ self.sums
+        squares = member_of @ self.squares
+        return Moments(counts, sums, squares)
 
-    def leaning(self, prior_means: Array, prior_squares: Array, frames: float) -> Moments:
-        """Mean moments, as if each class had so many frames more with the moments of a prior."""
+    def with_prior(self, prior: Means, frames: float) -> Means:
+        """Means, as if each class had so many frames more, which have those of a prior."""
         weights = (self.counts + frames)[:, None]
-        means = (self.sums + frames * prior_means) / weights
-        squares = (self.squares + frames * prior_squares) / weights
-        return Moments(self.counts, means, squares)
+        values = self.sums + frames * prior.values
+        squares = self.squares + frames * prior.squares
+        return Means(values / weights, squares / weights)
+
+    def means(self) -> Means:
+        """Means of classes that all have frames."""
+        counts = self.counts[:, None]
+        return Means(self.sums / counts, self.squares / counts)
+
+    def only(self, wanted: Array) -> Moments:
+        """Those of some classes, marked in [K]."""
+        return Moments(self.counts[wanted], self.sums[wanted], self.squares[wanted])
+
+
+@dataclass(frozen=True)
+class Means:
+    """Of each of K classes, or of all: the mean frame and the mean of its squares [K, d]."""
+
+    values: Array
+    squares: Array
+
+    def of_parents(self, parents: Array) -> Means:
+        """Of each class those of its parent; parents [K]."""
+        return Means(self.values[parents], self.squares[parents])
+
+    def gaussians(self) -> Gaussians:
+        """The Gaussians that have these means, none of them too narrow."""
+        variances = self.squares - self.values**2
+        return Gaussians(self.values, np.maximum(variances, _LEAST_VARIANCE))
 
 
 def discriminants(spliced: Array, columns: Array, count: int) -> Array:
-    """The directions [D, d] in which states differ most for their own spread."""
-    moments = Moments.of(spliced, columns, count)
+    """The directions [D, d] in which states differ most for their own spread.
+
+    Linear discriminant analysis: the scatter between states over that within them.
+    """
+    frames = len(spliced)
     mean = spliced.mean(0, dtype=np.float64)
-    heard = moments.counts > 0
-    means = moments.sums[heard] / moments.counts[heard][:, None] - mean
-    shares = moments.counts[heard] / len(spliced)
-    between = (means * shares[:, None]).T @ means
+    moments = Moments.of(spliced, columns, count)
+    heard = moments.only(moments.counts > 0)
+    deviations = heard.means().values - mean
+    shares = heard.counts / frames
+    between = (deviations * shares[:, None]).T @ deviations
     centred = spliced - mean.astype(spliced.dtype)
-    total = (centred.T @ centred).astype(float) / len(spliced)
+    total = (centred.T @ centred).astype(float) / frames
     within = total - between
-    within += _RIDGE * np.trace(within) / len(within) * np.eye(len(within))
-    directions: Array = eigh(between, within)[1][:, ::-1]
-    return directions[:, :_DIMENSIONS]
+    dimensions = len(within)
+    mean_variance = np.trace(within) / dimensions
+    within += _RIDGE * mean_variance * np.eye(dimensions)
+    _, directions = eigh(between, within)
+    best_first: Array = directions[:, ::-1]
+    return best_first[:, :_DIMENSIONS]
 
 
 def _membership(classes: Array, count: int) -> Any:
     """1 where a row of K classes has a column of T frames, else 0: sparse [K, T]."""
-    places = np.arange(len(classes))
-    return csr_array((np.ones(len(classes)), (classes, places)), (count, len(classes)))
+    frames = len(classes)
+    ones = np.ones(frames)
+    places = (classes, np.arange(frames))
+    return csr_array((ones, places), (count, frames))
 
 
 def sounds_of(frames: Array, numbers: Array, units: tuple[str, ...]) -> Gaussians:
-    """The Gaussian of each unit, of frames [T, d] that are units of these numbers [T]."""
+    """The Gaussian of each unit, of frames [T, d] that are units of these numbers [T].
+
+    States of words lean on their letters, and letters on speech as a whole, whose frames have
+    mean 0 and variance 1.
+    """
     count = len(units)
-    moments = Moments.of(frames, numbers, count)
-    parents = _parents(units)
-    letters = moments.pooled(parents, count)
     dimensions = frames.shape[1]
-    leaning = letters.leaning(np.zeros(dimensions), np.ones(dimensions), _SPEECH_FRAMES)
-    own = moments.leaning(leaning.sums[parents], leaning.squares[parents], _LETTER_FRAMES)
-    variances = np.maximum(own.squares - own.sums**2, _LEAST_VARIANCE)
-    return Gaussians(own.sums, variances)
+    speech = Means(np.zeros(dimensions), np.ones(dimensions))
+    parents = _parents(units)
+    states = Moments.of(frames, numbers, count)
+    letters = states.pooled(parents, count)
+    letter_means = letters.with_prior(speech, _SPEECH_FRAMES)
+    state_means = states.with_prior(letter_means.of_parents(parents), _LETTER_FRAMES)
+    return state_means.gaussians()
 
 
 def _parents(units: tuple[str, ...]) -> Array:
     """The number of the unit that each leans on: a letter, or itself."""
     number_of = {unit: number for number, unit in enumerate(units)}
     parents = []
-    for number, unit in enumerate(units):
+    for unit in units:
         word, _, state = unit.partition(" ")
+        parent = unit
         if len(word) > 1:
-            number = number_of[letter_of(word, int(state))]
-        parents.append(number)
+            parent = letter_of(word, int(state))
+        parents.append(number_of[parent])
     return np.array(parents)
 
 
@@ -116,8 +161,6 @@ def silence_of(frames: Array) -> tuple[Gaussians, Array]:
         return Gaussians(flat, np.ones_like(flat)), np.ones(1)
     _, nearest = kmeans2(frames, kinds, minit="++", seed=0, missing="warn")
     moments = Moments.of(frames, nearest, kinds)
-    heard = moments.counts >= 2
-    counts = moments.counts[heard]
-    means = moments.sums[heard] / counts[:, None]
-    variances = np.maximum(moments.squares[heard] / counts[:, None] - means**2, _LEAST_VARIANCE)
-    return Gaussians(means, variances), counts / counts.sum()
+    heard = moments.only(moments.counts >= 2)
+    shares = heard.counts / heard.counts.sum()
+    return heard.means().gaussians(), shares
