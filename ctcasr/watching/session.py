@@ -128,6 +128,11 @@ class Watch:
         if self.out is not None:
             self.out.mkdir(parents=True, exist_ok=True)
             self.file = RecordFile(self.out / "records.jsonl")
+        self._take_hold()
+        self._write(StartRecord(step=0, schema=SCHEMA, threads=torch.get_num_threads()))
+
+    def _take_hold(self) -> None:
+        """Be called by losses, optimisers and modules from here on."""
         self._seams.enter_context(ctc_losses_seen(self._observe_loss))
         self._seams.enter_context(observed(self._observe_own_loss))
         self._seams.enter_context(clipping_seen(self._optimisers.clipped))
@@ -136,10 +141,9 @@ class Watch:
         self._parameters.start()
         if self._inputs is not None:
             self._inputs.start()
-        self._write(StartRecord(step=0, schema=SCHEMA, threads=torch.get_num_threads()))
 
     def _let_go(self) -> None:
-        """Give back what `_begin` took hold of."""
+        """Give back what `_take_hold` took."""
         self._seams.close()
         self._optimisers.stop()
         self._parameters.stop()

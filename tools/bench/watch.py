@@ -1,12 +1,13 @@
-"""What watching costs: epochs with `ctcasr.watch` and epochs without, by turns.
+"""What watching costs: trainings that `ctcasr.watch` sees for some steps and not for as many.
 
 python tools/bench/watch.py                          # a loop of one's own
 python tools/bench/watch.py --loop transformers      # its Trainer (needs transformers, accelerate)
 
-Each pair is the same training twice, in CPU seconds; its epochs are long enough for a step to take
-the milliseconds that steps of small networks take. A short pair before, which compiles, is left
-out. A machine whose pace changes from one training to the next moves each pair by more than the
-watch costs, so the CPU time inside the watch is told too, as a share of the rest of the same run.
+A training is watched and left alone by turns of a few steps, in CPU seconds: the pace of a shared
+machine, and how a process lies in memory, change from one training to the next by far more than a
+watch costs. A second training, whose turns are the other way round, makes a pair with it, so that
+both have the same batches. What a watch does at its start and its end counts to the watched steps;
+it gets its share of their time alone. Short trainings before, which compile kernels, are left out.
 """
 
 from __future__ import annotations
@@ -16,60 +17,110 @@ import io
 import os
 import time
 from collections.abc import Callable
-from contextlib import nullcontext, redirect_stdout
+from contextlib import redirect_stdout
 from typing import Any
 
 import numpy as np
 import torch
 from strangers import LOOPS, Fault, Run
 
-from ctcasr.watching.care import Care
-from ctcasr.watching.session import watch
+from ctcasr.watching.session import Watch, watch
 
 DRAWS = 10_000  # of the bootstrap
-WARM_UP = 30  # steps
+WARM_UP = 40  # steps
 RATES = {"transformers": 2e-3}  # that its network learns at
 
 
+class ByTurns:
+    """A session that watches for `turn` optimiser steps and rests for as many, timed apart."""
+
+    def __init__(self, session: Watch, turn: int, rests_first: bool) -> None:
+        self.session = session
+        self.turn = turn
+        self.watched_s = 0.0
+        self.alone_s = 0.0
+        self._watches = True
+        self._rests_first = rests_first
+        self._steps = -1  # the first is not counted
+        self._since_s = 0.0
+        self._rests_since_s = 0.0
+
+    def __enter__(self) -> ByTurns:
+        began_s = time.process_time()
+        self.session.start()
+        self.watched_s += time.process_time() - began_s
+        BEHIND_STEPS.append(self.step_taken)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        BEHIND_STEPS.remove(self.step_taken)
+        if not self._watches:
+            self._switch()
+        began_s = time.process_time()
+        self.session.stop()
+        self.watched_s += time.process_time() - began_s
+
+    def step_taken(self) -> None:
+        """Count a step; the first one, in which layers and memory are set up, is not timed."""
+        now_s = time.process_time()
+        self._steps += 1
+        if not self._steps and self._rests_first:
+            self._switch()
+        elif self._steps and self._steps % self.turn == 0:
+            if self._watches:
+                self.watched_s += now_s - self._since_s
+            else:
+                self.alone_s += now_s - self._since_s
+            self._switch()
+        if self._steps % self.turn == 0:
+            self._since_s = time.process_time()
+
+    def _switch(self) -> None:
+        """Rest, or watch again as if no time had passed."""
+        if self._watches:
+            self.session._let_go()
+            self._rests_since_s = time.perf_counter()
+        else:
+            self.session._take_hold()
+            self.session._care._began_s += time.perf_counter() - self._rests_since_s
+        self._watches = not self._watches
+
+
+BEHIND_STEPS: list[Callable[[], None]] = []  # called behind every optimiser step
+
+
 def main() -> None:
-    """Print CPU seconds of every pair, the median of the cost and its interval."""
+    """Print CPU seconds of every training, the median of the cost and its interval."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--loop", choices=sorted(LOOPS), default="plain")
-    parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--steps", type=int, default=300, help="of each training")
+    parser.add_argument("--pairs", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=1200, help="of each training, half watched")
+    parser.add_argument("--turn", type=int, default=20, help="steps until it is another's turn")
     parser.add_argument("--rows", type=int, default=32, help="of a batch")
     parser.add_argument("--units", type=int, default=192, help="width of the network")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    Care.guarded = Inside.guarded  # type: ignore[method-assign, assignment]
+    call_behind_steps(torch.optim.Adam)
+    call_behind_steps(torch.optim.AdamW)
+    trained_pair(arguments, WARM_UP)
     costs = []
-    inside = []  # per cent of the rest of each watched run
-    for pair in range(arguments.pairs + 1):
-        watched_first = bool(pair % 2)
-        seconds = {}
-        before_s = Inside.spent_s
-        steps = arguments.steps if pair else WARM_UP
-        for is_watched in (watched_first, not watched_first):
-            seconds[is_watched] = trained_s(arguments, steps, is_watched)
-        cost = 100 * (seconds[True] / seconds[False] - 1)
-        inside_s = Inside.spent_s - before_s
-        print(f"pair {pair}: {seconds[True]:.2f} s with, {seconds[False]:.2f} s without", end="")
-        print(f": {cost:+.2f} %", flush=True)
-        if pair:
-            costs.append(cost)
-            inside.append(100 * inside_s / (seconds[True] - inside_s))
+    for number in range(1, arguments.pairs + 1):
+        pair = trained_pair(arguments, arguments.steps)
+        watched_s = sum(training.watched_s for training in pair)
+        alone_s = sum(training.alone_s for training in pair)
+        cost = 100 * (watched_s / alone_s - 1)
+        costs.append(cost)
+        print(
+            f"pair {number}: {watched_s:.2f} s watched, {alone_s:.2f} s alone: {cost:+.2f} %",
+            flush=True,
+        )
     low, high = interval(costs)
     print(
         f"watching {arguments.loop} costs {np.median(costs):+.2f} % of its CPU time: median of "
         f"{len(costs)} pairs, 95 % interval {low:+.2f} to {high:+.2f}; "
         f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
-    )
-    low, high = interval(inside)
-    print(
-        f"of it inside the watch: {np.median(inside):.2f} % of the rest of the same run, "
-        f"95 % interval {low:.2f} to {high:.2f}"
     )
 
 
@@ -80,33 +131,40 @@ def interval(values: list[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-class Inside(Care):
-    """Counts the CPU seconds that every look of every watch takes."""
+def call_behind_steps(kind: type[torch.optim.Optimizer]) -> None:
+    """Have `BEHIND_STEPS` called behind each step, when torch's own hooks have run."""
+    kind([torch.nn.Parameter(torch.zeros(1))])  # the first one puts torch's hooks around `step`
+    step = kind.step
 
-    spent_s = 0.0
-    _guarded = Care.guarded
+    def with_calls(self: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+        result = step(self, *args, **kwargs)
+        for call in list(BEHIND_STEPS):
+            call()
+        return result
 
-    def guarded(self, look: Callable[..., None], *args: Any) -> None:
-        """As always, timed."""
-        began_s = time.thread_time()
-        Inside._guarded(self, look, *args)
-        Inside.spent_s += time.thread_time() - began_s
+    with_calls.hooked = True  # type: ignore[attr-defined]
+    kind.step = with_calls  # type: ignore[assignment, method-assign]
 
 
-def trained_s(arguments: argparse.Namespace, steps: int, is_watched: bool) -> float:
-    """CPU seconds of one training."""
+def trained_pair(arguments: argparse.Namespace, steps: int) -> list[ByTurns]:
+    """A training that is watched first, and one that is left alone first."""
+    return [trained(arguments, steps, rests_first) for rests_first in (False, True)]
+
+
+def trained(arguments: argparse.Namespace, steps: int, rests_first: bool) -> ByTurns:
+    """One training, timed."""
     fault = Fault(lr=RATES.get(arguments.loop, Fault().lr))
+    by_turns = ByTurns(watch(say=None), arguments.turn, rests_first)
     run = Run(
         fault=fault,
-        steps=steps,
+        steps=steps + 1,
         rows=arguments.rows,
         units=arguments.units,
-        session=watch(say=None) if is_watched else nullcontext(),
+        session=by_turns,
     )
-    began_s = time.process_time()
     with redirect_stdout(io.StringIO()):  # what a Trainer prints
         LOOPS[arguments.loop](run)
-    return time.process_time() - began_s
+    return by_turns
 
 
 if __name__ == "__main__":
