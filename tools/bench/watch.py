@@ -131,12 +131,12 @@ def interval(values: list[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def call_behind_steps(kind: type[torch.optim.Optimizer]) -> None:
+def call_behind_steps(kind: type[torch.optim.Adam]) -> None:
     """Have `BEHIND_STEPS` called behind each step, when torch's own hooks have run."""
     kind([torch.nn.Parameter(torch.zeros(1))])  # the first one puts torch's hooks around `step`
     step = kind.step
 
-    def with_calls(self: torch.optim.Optimizer, *args: Any, **kwargs: Any) -> Any:
+    def with_calls(self: torch.optim.Adam, *args: Any, **kwargs: Any) -> Any:
         result = step(self, *args, **kwargs)
         for call in list(BEHIND_STEPS):
             call()
