@@ -20,7 +20,7 @@ from ctcasr.compare.pairs import (
     Scored,
     decide_pairs,
 )
-from ctcasr.compare.results import NAMED, References, System
+from ctcasr.compare.results import References, System, first_names
 from ctcasr.compare.significance import FEWEST_UNITS
 from ctcasr.scoring.bootci import BootCI, bootci
 from ctcasr.scoring.bootstrap import (
@@ -499,23 +499,18 @@ def remarks_on_coverage(
         if strays:
             remarks.append(
                 f"{system.name}: {len(strays)} of {len(system.answers)} results have no reference "
-                f"and are in no rate ({_names(strays)})"
+                f"and are in no rate ({first_names(strays)})"
             )
     unanswered = [name for name in references.texts if name not in answered]
     if unanswered:
         remarks.append(
             f"{len(unanswered)} of {len(references.texts)} references have no result of any "
-            f"system and are in no rate ({_names(unanswered)})"
+            f"system and are in no rate ({first_names(unanswered)})"
         )
     wordless = [name for name in references.texts if name in answered and name not in scored]
     if wordless:
         remarks.append(
             f"{len(wordless)} references hold no word as they are scored; what was written for "
-            f"them is in no rate ({_names(wordless)})"
+            f"them is in no rate ({first_names(wordless)})"
         )
     return remarks
-
-
-def _names(names: Sequence[str]) -> str:
-    dots = " ..." if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + dots

@@ -11,12 +11,13 @@ from typing import Any
 from torch import Tensor
 
 from ctcasr.compare.alignment import UNLIKE, Aligned, align
-from ctcasr.compare.results import lines_of
+from ctcasr.compare.results import first_names, lines_of
 from ctcasr.compare.scene import Scene, Sound, path_ends
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
 from ctcasr.data.provenance import enhanced_by
 from ctcasr.enhance.files import enhance_files
+from ctcasr.scoring.figures import rounded
 
 SUFFIXES = (".wav", ".flac", ".ogg")
 MIXTURE_ENDINGS = ("_mixed", "_mix", "_noisy")  # of scene names, which enhancers often drop
@@ -123,7 +124,7 @@ class EnhancedFolder:
         stems = list(self.files)
         raise ValueError(
             f"{self.folder}: expected files with the names of the scenes, as {scenes[0].id}.wav; "
-            f"none of {len(stems)} has one ({', '.join(stems[:3])} ...): "
+            f"none of {len(stems)} has one ({first_names(stems)}): "
             f"{pattern_hint(stems, scenes)}"
         )
 
@@ -168,7 +169,7 @@ def _oddities(info: AudioInfo, samples: Tensor, sound: Sound, aligned: Aligned) 
     if aligned.lag:
         oddities.append(f"lag {aligned.lag}")
     if aligned.resemblance < UNLIKE and bool(samples.any()):
-        oddities.append(f"unlike its scene (correlation {aligned.resemblance:.2f})")
+        oddities.append(f"unlike its scene (correlation {rounded(aligned.resemblance, 2)})")
     return tuple(oddities)
 
 

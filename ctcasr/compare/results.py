@@ -9,6 +9,18 @@ from pathlib import Path
 NAMED = 3  # utterances that a sentence names
 
 
+def first_names(names: Iterable[str]) -> str:
+    """The first few of the names of utterances, and dots for the others.
+
+    Example:
+        >>> first_names(["u1", "u2", "u3", "u4"]), first_names(["u1"])
+        ('u1, u2, u3 ...', 'u1')
+    """
+    known = list(names)
+    dots = " ..." if len(known) > NAMED else ""
+    return ", ".join(known[:NAMED]) + dots
+
+
 @dataclass(frozen=True)
 class Answer:
     """One utterance in a file of results."""
@@ -146,14 +158,13 @@ def _refuse_strangers(systems: Iterable[System], texts: Mapping[str, str]) -> No
     for system in systems:
         if any(utterance in texts for utterance in system.answers):
             continue
-        own = ", ".join(list(system.answers)[:NAMED])
         if not texts:
             raise ValueError(
                 f"{system.path}: expected references in the files of results, or --reference FILE; "
                 "there are none"
             )
-        others = ", ".join(list(texts)[:NAMED])
         raise ValueError(
             f"{system.path}: expected utterances that have a reference; none of "
-            f"{len(system.answers)} has one ({own} ...; references are for {others} ...)"
+            f"{len(system.answers)} has one ({first_names(system.answers)}; references are "
+            f"for {first_names(texts)})"
         )

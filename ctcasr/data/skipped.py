@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ctcasr.batch import Skip
+from ctcasr.scoring.figures import percent
 
 WARNING_SHARE = 0.01  # of a manifest: where so much is left out, a figure is told with a warning
 _REASONS = 3  # that are printed
@@ -40,7 +41,7 @@ def skip_warning(skips: Sequence[Skip], scored: int) -> str:
         return ""
     first = skips[0]
     return (
-        f"; WARNING: {100 * share:.0f} % of the manifest is in no figure here "
+        f"; WARNING: {percent(share)} of the manifest is in no figure here "
         f"({first.where}: {first.reason})"
     )
 

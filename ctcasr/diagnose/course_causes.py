@@ -7,6 +7,7 @@ import math
 from ctcasr.diagnose.cause import LIKELY, PAIR, STRONG, Cause
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.text_causes import belongs_together
+from ctcasr.scoring.figures import percent
 
 _CHECKS = 3  # the last ones, that must agree
 _MANY_CHECKS = 10  # from which on a run that nobody planned was no short trial
@@ -61,14 +62,14 @@ def shuffled_transcripts(history: RunHistory) -> Cause | None:
         and history.step >= _FEWEST_STEPS
         and (history.is_planned or len(losses) >= _MANY_CHECKS)
     ):
-        course = f"{history.done:.0%} of the training has passed"
+        course = f"{percent(history.done)} of the training has passed"
     else:
         return None
+    change = percent(history.listens(), 1, signed=True)
     return Cause(
         "transcripts-shuffled",
         f"The loss on the dev part is {history.over_deaf():.2f} times that of the best model that "
-        f"hears nothing, and the wrong audio changes it by {history.listens():+.1%}, while "
-        f"{course}.",
+        f"hears nothing, and the wrong audio changes it by {change}, while {course}.",
         "Listen to a few recordings with their texts; look at how files and texts were paired.",
         history.step,
         LIKELY if by_heart else PAIR,
@@ -110,11 +111,12 @@ def model_too_large(history: RunHistory) -> Cause | None:
             f"; loss there has risen from {losses[lowest]:.1f} to {losses[-1]:.1f} in "
             f"{len(losses) - 1 - lowest} checks"
         )
+    change = percent(history.listens(), 1, signed=True)
     return Cause(
         "model-too-large",
-        f"WER is {history.evidence('train', 'wer'):.0%} on {_looked_at(history)} and "
-        f"{history.wer:.0%} on the dev part{course} (the wrong audio changes its loss by "
-        f"{history.listens():+.1%}).",
+        f"WER is {percent(history.evidence('train', 'wer'))} on {_looked_at(history)} and "
+        f"{percent(history.wer)} on the dev part{course} (the wrong audio changes its loss by "
+        f"{change}).",
         "More data or augmentation; a smaller network, dropout and weight decay.",
         history.step,
         LIKELY,
@@ -174,12 +176,14 @@ def over_peaky(history: RunHistory) -> Cause | None:
         return None
     cer = history.evidence("dev", "cer")
     penalised_cer, nats = _penalised(history)
+    deleted = percent(history.evidence("dev", "deletions"))
+    inserted = percent(history.evidence("dev", "insertions"))
+    excess = percent(history.report("blank_excess"), 1, signed=True)
     return Cause(
         "over-peaky",
-        f"{history.evidence('dev', 'deletions'):.0%} of the characters are deleted and "
-        f"{history.evidence('dev', 'insertions'):.0%} inserted; with the blank {nats} nats lower, "
-        f"CER falls from {cer:.0%} to {penalised_cer:.0%} (the blank has "
-        f"{history.report('blank_excess'):+.1%} more of the frames than the targets ask for).",
+        f"{deleted} of the characters are deleted and {inserted} inserted; with the blank {nats} "
+        f"nats lower, CER falls from {percent(cer)} to {percent(penalised_cer)} (the blank has "
+        f"{excess} more of the frames than the targets ask for).",
         "A blank penalty at decoding; label priors in training; a shorter stride; nothing that "
         "evaluation adds to the blank.",
         history.step,
@@ -226,7 +230,7 @@ def blank_preferred(history: RunHistory) -> Cause | None:
         f"On the same training utterances the loss is {history.evidence('train', 'nll_few'):.1f} "
         "nats in evaluation and "
         f"{history.evidence('train', 'nll_batch_statistics'):.1f} as in training; with a lower "
-        f"blank alone evaluation comes back by {shares[-1]:.0%} of the difference: something "
+        f"blank alone evaluation comes back by {percent(shares[-1])} of the difference: something "
         "prefers the blank there.",
         "Look for a bonus, a prior or a bias that evaluation adds to the blank.",
         history.step,

@@ -8,6 +8,7 @@ from ctcasr.diagnose.cause import FACT, LIKELY, Cause
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.share import NOTHING, Share, largest_share, share_of
 from ctcasr.records import EventRecord, Reason
+from ctcasr.scoring.figures import percent
 
 # Shares of utterances from which on a defect hurts:
 _MOST = 0.5
@@ -78,7 +79,7 @@ def features_not_finite(history: RunHistory) -> Cause | None:
     if finite < 1.0:
         return Cause(
             "features-not-finite",
-            f"{1 - finite:.1%} of the feature values are NaN or infinite.",
+            f"{percent(1 - finite, 1)} of the feature values are NaN or infinite.",
             _FLOOR_CURE,
             history.step,
         )
@@ -103,7 +104,7 @@ def features_constant(history: RunHistory) -> Cause | None:
         return None
     return Cause(
         "features-constant",
-        f"The features of {share:.0%} of the few utterances looked at do not change over time "
+        f"The features of {percent(share)} of the few utterances looked at do not change over time "
         "(standard deviation below 0.0001).",
         "Look at the front-end: its scale, clipping and normalisation.",
         history.step,
@@ -157,8 +158,8 @@ def outside_alphabet(history: RunHistory) -> Cause | None:
     if lost.value >= _LOST:
         return Cause(
             "transcripts-outside-alphabet",
-            f"{lost.value:.0%} of the characters of the texts are not in the alphabet and were "
-            "dropped.",
+            f"{percent(lost.value)} of the characters of the texts are not in the alphabet and "
+            "were dropped.",
             f"{_ALPHABET_CURE}, or normalise the texts.",
             history.step,
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
 from ctcasr.diagnose.history import RunHistory
+from ctcasr.scoring.figures import percent
 
 _STILL_FALLS = 0.98  # of the loss three checks before
 _FEW_ROWS = 100  # utterances of the dev part from which on a rate is known to a few per cent
@@ -64,11 +65,11 @@ def _of_plateau(history: RunHistory, estimate: int) -> tuple[str, ...]:
     sure = "Nothing tells the end of a plateau: this is the time it has lasted, and no more."
     if history.hearing[-1] and not math.isnan(history.listens()):
         sure = (
-            f"It does listen: with the wrong audio {history.listens():.0%} of the loss is lost "
-            f"({_errors_of_listening(history)})."
+            f"It does listen: of the loss with the wrong audio, the right one takes away "
+            f"{percent(history.listens())} ({_errors_of_listening(history)})."
         )
     return (
-        f"After {history.step} steps nothing is spelt yet: CER is {100 * history.cer:.0f} % on the "
+        f"After {history.step} steps nothing is spelt yet: CER is {percent(history.cer)} on the "
         f"dev part{compared}.",
         f"Go on, to about step {estimate} at least; runs of this kind begin to spell late and all "
         "at once.",
@@ -79,8 +80,8 @@ def _of_plateau(history: RunHistory, estimate: int) -> tuple[str, ...]:
 def _of_learning(history: RunHistory, state: str) -> tuple[str, ...]:
     since = history.release if history.release is not None else history.leaving
     happened = (
-        f"It spells since step {since}: WER is {100 * history.wer:.1f} % and CER "
-        f"{100 * history.cer:.1f} % on the dev part after {history.step} steps."
+        f"It spells since step {since}: WER is {percent(history.wer, 1)} and CER "
+        f"{percent(history.cer, 1)} on the dev part after {history.step} steps."
     )
     train = history.evidence("train", "nll")
     dev = history.evidence("dev", "nll")
@@ -103,8 +104,8 @@ def _how_sure(history: RunHistory) -> str:
     sentences = []
     if not math.isnan(history.listens()):
         sentences.append(
-            f"With the wrong audio {history.listens():.0%} of the loss is lost "
-            f"({_errors_of_listening(history)}), so it does hear"
+            f"Of the loss with the wrong audio, the right one takes away "
+            f"{percent(history.listens())} ({_errors_of_listening(history)}), so it does hear"
         )
     utterances = history.metric("utterances")
     if utterances < _FEW_ROWS:

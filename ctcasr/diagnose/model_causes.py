@@ -8,6 +8,7 @@ from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.share import Share, largest_share, share_of
 from ctcasr.records import EventRecord, Reason, as_number
+from ctcasr.scoring.figures import percent
 
 _SOME_ROWS = 0.05  # share of rows from which on a defect hurts
 _FEW_ROWS = 0.015  # that are worth naming, where there are
@@ -163,8 +164,8 @@ def blank_mismatch(history: RunHistory) -> Cause | None:
         return _another_blank_wins(history)
     return Cause(
         "blank-mismatch",
-        f"{share:.0%} of the hypotheses differ from the best path read with the blank of the loss: "
-        "the decoder drops another symbol.",
+        f"{percent(share)} of the hypotheses differ from the best path read with the blank of the "
+        "loss: the decoder drops another symbol.",
         "Give the loss and the decoder the same blank index.",
         history.step,
     )
@@ -220,8 +221,8 @@ def _unsaid_wins(history: RunHistory) -> tuple[float, str]:
         if not wins or unsure or best == history.evidence("blank"):
             return -1, ""
     return best, (
-        f"Symbol {best:.0f} is the likeliest in {frames:.0%} of the frames and {labels:.1%} of the "
-        "labels"
+        f"Symbol {best:.0f} is the likeliest in {percent(frames)} of the frames and "
+        f"{percent(labels, 1)} of the labels"
     )
 
 
@@ -232,9 +233,9 @@ def softmax_as_logits(history: RunHistory) -> Cause | None:
         return _sigmoid_as_logits(history)
     return Cause(
         "softmax-as-logits",
-        f"In {share:.0%} of the frames the scores are positive and sum to one: they are "
+        f"In {percent(share)} of the frames the scores are positive and sum to one: they are "
         "probabilities, of which the loss takes the softmax once more; no symbol can then get more "
-        f"than {history.evidence('dev', 'top_probability'):.0%} on average.",
+        f"than {percent(history.evidence('dev', 'top_probability'))} on average.",
         "Hand in the output of the last linear layer, without softmax.",
         history.step,
     )
@@ -247,9 +248,9 @@ def _sigmoid_as_logits(history: RunHistory) -> Cause | None:
         return None
     return Cause(
         "softmax-as-logits",
-        f"In {share:.0%} of the frames all scores lie between 0 and 1 (a sigmoid, or "
+        f"In {percent(share)} of the frames all scores lie between 0 and 1 (a sigmoid, or "
         "probabilities): after the loss's softmax no symbol can get more than "
-        f"{history.evidence('dev', 'top_probability'):.0%} on average.",
+        f"{percent(history.evidence('dev', 'top_probability'))} on average.",
         "Hand in the output of the last linear layer, without sigmoid or softmax.",
         history.step,
     )
@@ -264,8 +265,8 @@ def scores_not_normalised(history: RunHistory) -> Cause | None:
     instead = f"; they do over the {over}" if over else ""
     return Cause(
         "scores-not-normalised",
-        f"In {1 - share:.0%} of the frames the probabilities handed to the loss do not sum to one "
-        f"over the symbols{instead}: it takes them as they are.",
+        f"In {percent(1 - share)} of the frames the probabilities handed to the loss do not sum to "
+        f"one over the symbols{instead}: it takes them as they are.",
         "log_softmax over the axis of the symbols, before the loss.",
         history.step,
     )
@@ -316,7 +317,7 @@ def _never_sure(history: RunHistory) -> str:
     if not (top_probability < _UNSURE and top_ratio > _USUAL_STEP):
         return ""
     return (
-        f"The likeliest symbol has {top_probability:.0%} on average and the loss is still "
+        f"The likeliest symbol has {percent(top_probability)} on average and the loss is still "
         f"{history.over_deaf():.1f} times that of a model that hears nothing, though steps change "
         f"the weights by up to {top_ratio:.1g} of their length"
     )
@@ -335,8 +336,8 @@ def dead_units(history: RunHistory) -> Cause | None:
     layer = dead.index(worst) + 1
     return Cause(
         "dead-relu",
-        f"{worst:.0%} of the units of ReLU layer {layer} of {len(dead)} are zero for every frame "
-        f"looked at; the gradient norm is {history.recent('grad_norm', 0.1):.2g}.",
+        f"{percent(worst)} of the units of ReLU layer {layer} of {len(dead)} are zero for every "
+        f"frame looked at; the gradient norm is {history.recent('grad_norm', 0.1):.2g}.",
         "BatchNorm before each fully connected layer, a lower learning rate, fewer layers.",
         history.step,
         LIKELY if too_fast else STRONG + 0.05,
@@ -351,7 +352,7 @@ def batch_of_one(history: RunHistory) -> Cause | None:
     hurts = ratio > _LOSES or not history.learnt or history.cer > _LITTLE_CER
     if not (batch_size == 1 and norm_layers > 0 and hurts):
         return None
-    consequence = f"CER is {history.cer:.0%}"
+    consequence = f"CER is {percent(history.cer)}"
     if not math.isnan(ratio):
         consequence = (
             f"with running statistics the loss on the same utterance is {ratio:.2f} times that "
@@ -373,7 +374,7 @@ def feature_statistics(history: RunHistory) -> Cause | None:
     if mode_gap > _MODE_GAP:
         return Cause(
             "normalisation-differs",
-            f"The features of the same audio differ by {mode_gap:.0%} between training and "
+            f"The features of the same audio differ by {percent(mode_gap)} between training and "
             "evaluation mode.",
             "Normalise in evaluation exactly as in training, by statistics kept in the checkpoint.",
             history.step,

@@ -9,6 +9,7 @@ from typing import Any
 
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.records import as_number
+from ctcasr.scoring.figures import percent
 
 _FEW = 20  # of fewer, a percentage says more than anybody knows
 
@@ -19,7 +20,7 @@ class Share:
 
     Example:
         >>> print(Share(1, 7), "and", Share(12, 300))
-        1 of 7 and 12 of 300 (4%)
+        1 of 7 and 12 of 300 (4 %)
     """
 
     count: float
@@ -32,7 +33,7 @@ class Share:
 
     def __str__(self) -> str:
         counts = f"{self.count:.0f} of {self.total:.0f}"
-        return counts if self.total < _FEW else f"{counts} ({self.value:.0%})"
+        return counts if self.total < _FEW else f"{counts} ({percent(self.value)})"
 
 
 NOTHING = Share(0, 0)

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from ctcasr.diagnose.cause import Cause
 from ctcasr.diagnose.history import RunHistory, step_number
+from ctcasr.scoring.figures import percent, signed_number
 
 _SURE = 0.96  # above what steps too long are told with: a loss that rises looks like them
 _OPPOSITE = 0.3  # by which the loss told and the loss of the lattice may differ, but for the sign
@@ -28,7 +29,7 @@ def wrong_sign(history: RunHistory) -> Cause | None:
         return Cause(
             "loss-wrong-sign",
             f"The loss that is trained on is {told:.1f} nats, where the lattice has "
-            f"{lattice:+.1f}: its sign is turned.",
+            f"{signed_number(lattice, 1)}: its sign is turned.",
             cure,
             history.step,
         )
@@ -82,8 +83,8 @@ def weight_decay_too_strong(history: RunHistory) -> Cause | None:
         return None
     return Cause(
         "weight-decay-too-strong",
-        f"The weights have {grown:.1%} of the length they had before the first step, and nothing "
-        f"has been learnt (CER {history.cer:.0%}).",
+        f"The weights have {percent(grown, 1)} of the length they had before the first step, and "
+        f"nothing has been learnt (CER {percent(history.cer)}).",
         "Weight decay of 0.01 or less (decoupled decay shrinks by learning rate times decay a "
         "step).",
         history.step,

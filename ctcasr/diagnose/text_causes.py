@@ -8,6 +8,7 @@ from ctcasr.diagnose.cause import FACT, LIKELY, Cause
 from ctcasr.diagnose.data_causes import has_voice
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.diagnose.share import share_of
+from ctcasr.scoring.figures import signed_number
 
 _FEW_ROWS = 20  # of fewer rows, one text for most may be chance
 _DOMINANT = 0.6  # share of the rows with one text
@@ -95,10 +96,12 @@ def unpaired(history: RunHistory) -> Cause | None:
     sounds_tell = rows >= _ENOUGH_ROWS and short and not math.isnan(paired)
     if not (lengths_tell or sounds_tell):
         return None
-    seen = f"recordings that sound alike do not have texts that read alike ({paired:+.1f} standard "
-    seen += "deviations from chance)"
+    seen = (
+        "recordings that sound alike do not have texts that read alike "
+        f"({signed_number(paired, 1)} standard deviations from chance)"
+    )
     if lengths_tell:
-        seen += f", and longer ones do not have longer texts ({by_length:+.1f})"
+        seen += f", and longer ones do not have longer texts ({signed_number(by_length, 1)})"
     return Cause(
         "transcripts-shuffled",
         f"Of the {rows:.0f} training rows looked at, {seen}.",

@@ -10,6 +10,7 @@ from ctcasr.diagnose.history import RunHistory, step_number
 from ctcasr.diagnose.share import largest_share
 from ctcasr.diagnose.step_causes import rises_without_a_break
 from ctcasr.records import Reason, StepRecord
+from ctcasr.scoring.figures import percent
 
 # Length of a step over the length of the weights; usual are 1e-4 to 1e-2.
 _NOTHING = 1e-8
@@ -44,7 +45,7 @@ def frozen_parameters(history: RunHistory) -> Cause | None:
     if frozen > _FEW_PARAMETERS:
         return Cause(
             "frozen-parameters",
-            f"{frozen:.0%} of the parameters are frozen or not handed to the optimiser: "
+            f"{percent(frozen)} of the parameters are frozen or not handed to the optimiser: "
             f"{_names(history, 'frozen_names')}.",
             "If that is not meant: requires_grad_(True), and all of network.parameters() to the "
             "optimiser.",
@@ -53,8 +54,8 @@ def frozen_parameters(history: RunHistory) -> Cause | None:
     if left > _FEW_PARAMETERS and history.recent("update_ratio", 0.1) > _NOTHING:
         return Cause(
             "frozen-parameters",
-            f"{left:.0%} of the parameters receive a gradient but have not moved since the last "
-            f"check, while others have: {_names(history, 'left_names')}.",
+            f"{percent(left)} of the parameters receive a gradient but have not moved since the "
+            f"last check, while others have: {_names(history, 'left_names')}.",
             "Hand them to the optimiser.",
             history.step,
         )
@@ -62,8 +63,8 @@ def frozen_parameters(history: RunHistory) -> Cause | None:
     if cut_off > _CUT_OFF:
         return Cause(
             "frozen-parameters",
-            f"{cut_off:.1%} of the parameters have never received a gradient, while others have: "
-            f"{_names(history, 'cut_off_names')}.",
+            f"{percent(cut_off, 1)} of the parameters have never received a gradient, while others "
+            f"have: {_names(history, 'cut_off_names')}.",
             "Look for detach(), no_grad() or .data between them and the loss, or for parts that "
             "are not used.",
             history.step,
@@ -72,7 +73,7 @@ def frozen_parameters(history: RunHistory) -> Cause | None:
     if asleep > _FEW_PARAMETERS and not history.learnt:
         return Cause(
             "frozen-parameters",
-            f"{asleep:.0%} of the parameters ask for no gradient (requires_grad): "
+            f"{percent(asleep)} of the parameters ask for no gradient (requires_grad): "
             f"{_names(history, 'asleep_names')}.",
             "If that is not meant: requires_grad_(True) before the optimiser is made.",
             history.step,
@@ -241,8 +242,8 @@ def augment_too_strong(history: RunHistory) -> Cause | None:
         return None
     return Cause(
         "specaugment-too-strong",
-        f"SpecAugment hides {share:.0%} of the features on average, and nothing has been learnt "
-        f"yet (CER {history.cer:.0%}).",
+        f"SpecAugment hides {percent(share)} of the features on average, and nothing has been "
+        f"learnt yet (CER {percent(history.cer)}).",
         "Fewer and narrower masks, and none before the plateau is left (augment_from).",
         history.step,
         STRONG,
@@ -258,7 +259,7 @@ def dropout_too_strong(history: RunHistory) -> Cause | None:
     what = "little has been learnt" if history.learnt else "nothing has been learnt yet"
     return Cause(
         "dropout-too-strong",
-        f"Dropout is {share:.2f}, and {what} (CER {history.cer:.0%}).",
+        f"Dropout is {share:.2f}, and {what} (CER {percent(history.cer)}).",
         "At most 0.3 until the plateau is left.",
         history.step,
         STRONG,

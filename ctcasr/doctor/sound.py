@@ -11,6 +11,7 @@ import numpy as np
 
 from ctcasr.doctor.finding import Finding, Severity, graded, lines_of, plural
 from ctcasr.doctor.listen import SignalStats, Sound
+from ctcasr.scoring.figures import percent
 
 SILENT = 10 ** (-70 / 20)  # a peak below -70 dBFS: ten steps of 16 bits
 
@@ -264,7 +265,7 @@ _SIGNAL_FAULTS = (
         "clipped",
         lambda signal: signal.flat > _FLAT,
         lambda signal: (
-            f"are clipped, as one with {100 * signal.flat:.1f} % of its samples on flat tops"
+            f"are clipped, as one with {percent(signal.flat, 1)} of its samples on flat tops"
         ),
         "record with less gain; recognition survives some clipping, so keep the lines if there are "
         "few",

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcasr.scoring.figures import percent
+
 Z_95 = 1.959964  # normal quantile of a two-sided 95 % interval
 
 ScoreName = Literal["precision", "recall", "f1"]
@@ -74,9 +76,9 @@ class Confusion:
     def __str__(self) -> str:
         low, high = self.interval
         return (
-            f"accuracy {100 * self.accuracy:.1f} % "
+            f"accuracy {percent(self.accuracy, 1)} "
             f"({100 * low:.1f} to {100 * high:.1f}, {self.correct} of {self.total}), "
-            f"macro F1 {100 * self.macro('f1'):.1f} %"
+            f"macro F1 {percent(self.macro('f1'), 1)}"
         )
 
     @property

@@ -9,6 +9,8 @@ from typing import Any
 
 import jiwer
 
+from ctcasr.scoring.figures import percent
+
 # (unit of the reference, unit of the hypothesis); "" stands for nothing
 Confusions = Counter[tuple[str, str]]
 
@@ -199,4 +201,4 @@ def _percent(tally: ErrorTally) -> str:
     """A rate for people."""
     if tally.rate is None:
         return "- (no words)"
-    return f"{100 * tally.rate:.2f} %"
+    return percent(tally.rate, 2)

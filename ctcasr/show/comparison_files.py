@@ -10,6 +10,7 @@ from typing import Any
 
 from ctcasr.compare.comparison import Comparison, Group, Scores, Setting, SystemRow
 from ctcasr.compare.pairs import NIST_TESTS, PairResult
+from ctcasr.scoring.figures import points
 from ctcasr.show.comparison_cells import counts_text, interval_text, rate_text, statement
 
 FILES = ("scores.json", "utterances.csv", "pairs.csv", "table.tex")
@@ -127,9 +128,9 @@ def _to_best(comparison: Comparison, system: str, best: str) -> tuple[str, str]:
         if {pair.first, pair.second} != {system, best}:
             continue
         difference = result.tested.difference
-        points = difference.difference if pair.second == system else -difference.difference
+        more = difference.difference if pair.second == system else -difference.difference
         verdict = "worse" if result.better == best else "undecided"
-        return f"{100 * points:+.2f}", verdict
+        return points(more), verdict
     return "", ""
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ctcasr.compare.comparison import POOLED, Comparison, Group, Setting
 from ctcasr.compare.pairs import PairResult
+from ctcasr.scoring.figures import points
 from ctcasr.show.comparison_cells import (
     counts_text,
     interval_text,
@@ -122,9 +123,9 @@ def _matrix(comparison: Comparison) -> str:
     for result in comparison.whole.pairs:
         first = result.pair.first
         second = result.pair.second
-        points = 100 * result.tested.difference.difference
-        cells[first, second] = _matrix_cell(points, result.better, second)
-        cells[second, first] = _matrix_cell(-points, result.better, first)
+        more = result.tested.difference.difference
+        cells[first, second] = _matrix_cell(more, result.better, second)
+        cells[second, first] = _matrix_cell(-more, result.better, first)
     columns = [Column(""), *(Column(system, "r") for system in comparison.systems)]
     lines = []
     for row in comparison.systems:
@@ -135,11 +136,11 @@ def _matrix(comparison: Comparison) -> str:
     return table(columns, lines)
 
 
-def _matrix_cell(points: float, better: str, column: str) -> str:
+def _matrix_cell(more: float, better: str, column: str) -> str:
     css = "undecided"
     if better:
         css = "helps" if better == column else "harms"
-    return f'<span class="{css}">{points:+.2f}</span>'
+    return f'<span class="{css}">{points(more)}</span>'
 
 
 def _pairs(results: Sequence[PairResult], wanted: float | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ctcasr.scoring.figures import percent, points_between, rounded
 from ctcasr.show.charts import Curve, legend
 from ctcasr.show.svg_axis import (
     BASELINE,
@@ -48,12 +49,20 @@ class Estimate:
         return math.isfinite(self.low) and math.isfinite(self.high)
 
     def __str__(self) -> str:
-        rate = f"{100 * self.rate:.2f} %"
+        rate = percent(self.rate, 2)
         if not self.is_bounded:
             return rate
-        low = f"{100 * self.low:.2f}"
-        high = f"{100 * self.high:.2f}"
-        return f"{rate} [{low}, {high}]"
+        return f"{rate} [{rounded(100 * self.low, 2)}, {rounded(100 * self.high, 2)}]"
+
+    @property
+    def as_difference(self) -> str:
+        """The same of a difference of rates, in points.
+
+        Example:
+            >>> Estimate(group=0, rate=-0.1, low=-0.2, high=0.0).as_difference
+            '-10.00 [-20.00, 0.00] points'
+        """
+        return f"{points_between(self.rate, self.low, self.high)} points"
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,8 @@ def interval_chart(
         if joined:
             parts.append(_joined(condition, places, look.colour))
         for estimate in condition.estimates:
-            parts.append(_estimate(condition.label, estimate, places, look))
+            text = estimate.as_difference if signed else str(estimate)
+            parts.append(_estimate(f"{condition.label}: {text}", estimate, places, look))
         curves.append(Curve(condition.label, (), look.colour, look.line))
     return (
         f'<figure class="chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -179,7 +189,7 @@ def _joined(condition: Condition, places: _Places, colour: str) -> str:
     return f'<path class="curve faint {colour}" d="M{line}"/>'
 
 
-def _estimate(label: str, estimate: Estimate, places: _Places, look: Look) -> str:
+def _estimate(title: str, estimate: Estimate, places: _Places, look: Look) -> str:
     """A point, its interval as a line, and its numbers for the pointer."""
     x = places.across(estimate)
     y = places.up(estimate.rate)
@@ -188,6 +198,5 @@ def _estimate(label: str, estimate: Estimate, places: _Places, look: Look) -> st
         low = places.up(estimate.low)
         high = places.up(estimate.high)
         line = f'<path class="curve {look.colour}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
-    title = escape(f"{label}: {estimate}")
     point = f'<circle class="{look.css}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
-    return f"{line}{point}<title>{title}</title></circle>"
+    return f"{line}{point}<title>{escape(title)}</title></circle>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from ctcasr.compare.quality import MetricSummary, SoundSummary
 from ctcasr.compare.significance import FEWEST_UNITS
 from ctcasr.compare.summary import Row, Summary
 from ctcasr.scoring.bootstrap import Difference
+from ctcasr.scoring.figures import points_between, rounded, signed_number
 from ctcasr.show.units import UNKNOWN, percent
 
 FIXED = "lagged / rescaled / odd"  # what had to be put right, in a column
@@ -69,14 +69,7 @@ def difference_text(difference: Difference | None) -> str:
     """
     if difference is None:
         return ""
-    if not math.isfinite(difference.difference):  # no scene that both have
-        return UNKNOWN
-    low, high = difference.interval
-    points = f"{100 * difference.difference:+.2f}"
-    if not math.isfinite(low) or not math.isfinite(high):  # one unit tells nothing of others
-        return points
-    ends = f"{100 * low:+.2f}, {100 * high:+.2f}"
-    return f"{points} [{ends}]"
+    return points_between(*difference.bounds)
 
 
 def family_size(differences: Sequence[Difference]) -> int:
@@ -117,9 +110,10 @@ def sound_cells(sound: SoundSummary, metrics: Sequence[str]) -> list[str]:
 def _median(metric: MetricSummary | None) -> str:
     if metric is None:
         return UNKNOWN
+    middle = rounded(metric.median, 2)
     if metric.gain_median is None:
-        return f"{metric.median:.2f}"
-    return f"{metric.median:.2f} ({metric.gain_median:+.2f})"
+        return middle
+    return f"{middle} ({signed_number(metric.gain_median, 2)})"
 
 
 def failure_texts(failures: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -13,6 +13,7 @@ from ctcasr.compare.quality import SoundSummary
 from ctcasr.compare.summary import Summary
 from ctcasr.compare.trial import Trial
 from ctcasr.scoring.bootstrap import HARMS, HELPS, UNDECIDED
+from ctcasr.scoring.figures import signed_number
 from ctcasr.show.score_cells import (
     FIXED,
     failure_texts,
@@ -117,7 +118,7 @@ def _gain(sounds: dict[str, SoundSummary], condition: str) -> str:
     metric = None if sound is None else sound.metrics.get(_GAINED)
     if metric is None or metric.gain_median is None:
         return UNKNOWN
-    return f"{metric.gain_median:+.2f}"
+    return signed_number(metric.gain_median, 2)
 
 
 def _notes(summary: Summary, trial: Trial) -> list[str]:

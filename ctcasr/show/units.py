@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from ctcasr.scoring.figures import UNKNOWN as UNKNOWN
+from ctcasr.scoring.figures import percent as percent
+
 # Okabe and Ito, "Color Universal Design" (2008): distinct for every kind of colour blindness.
 BLACK = "#000000"
 ORANGE = "#E69F00"
@@ -12,7 +15,6 @@ VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
 GREY = "#8A8A8A"
 
-UNKNOWN = "-"
 SHARES = ("wer", "cer", "accuracy")  # metrics that are shown in per cent
 
 
@@ -32,24 +34,6 @@ def clock(seconds: float | None) -> str:
     return f"{minutes}:{rest:02d}"
 
 
-def percent(share: float | None, digits: int = 0) -> str:
-    """A share of 1 in per cent; never `100 %` or `0 %` for what is only close to it.
-
-    Example:
-        >>> percent(0.2345, 1), percent(0.9999), percent(None)
-        ('23.4 %', '>99 %', '-')
-    """
-    if share is None:
-        return UNKNOWN
-    text = f"{100 * share:.{digits}f}"
-    smallest = 10.0**-digits
-    if share < 1 and float(text) >= 100:
-        text = f">{100 - smallest:.{digits}f}"
-    elif share > 0 and float(text) == 0:
-        text = f"<{smallest:.{digits}f}"
-    return f"{text} %"
-
-
 def short(value: float | None) -> str:
     """About four significant digits in at most seven characters.
 
@@ -64,7 +48,7 @@ def short(value: float | None) -> str:
         return f"{value:.1e}"
     for bound, decimals in ((1, 3), (100, 2), (1000, 1)):
         if size < bound:
-            return f"{value:.{decimals}f}"
+            return f"{value:z.{decimals}f}"
     return f"{value:.0f}"
 
 

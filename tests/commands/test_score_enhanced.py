@@ -14,6 +14,7 @@ import soundfile
 
 from ctcasr.cli import main
 from ctcasr.commands.score_enhanced import Options, score_enhanced
+from ctcasr.scoring import word_errors
 
 Make = Callable[..., Path]
 Score = Callable[..., dict[str, Any]]
@@ -155,18 +156,34 @@ def test_a_third_partys_normaliser_is_its_own(
     assert noisy[0] == noisy[1] < 1
 
 
+def with_signs(scenes: Path) -> Path:
+    """The scenes with a capital and two signs that no alphabet here can write in each text."""
+    entries = [json.loads(line) for line in scenes.read_text(encoding="utf-8").splitlines()]
+    for entry in entries:
+        entry["text"] = entry["text"].capitalize() + "\u200b."
+    signed = scenes.with_name("signed.jsonl")
+    signed.write_text("".join(json.dumps(entry) + "\n" for entry in entries), encoding="utf-8")
+    return signed
+
+
+def test_rows_hold_both_texts_as_they_were_scored(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path
+) -> None:
+    scenes = world(6)
+    score(with_signs(scenes), [enhanced(scenes)], [listener])
+    for line in lines(tmp_path, "noisy"):
+        words = word_errors(line["reference"], line["hypothesis"])
+        counted = [int(line[name]) for name in ("substitutions", "deletions", "insertions")]
+        assert "." not in line["reference"] and words.errors == sum(counted)
+
+
 def test_a_sign_behind_every_text_changes_no_rate_and_is_told(
     world: Make, enhanced: Make, listener: str, score: Score
 ) -> None:
     scenes = world(6)
     folder = enhanced(scenes)
     plain = score(scenes, [folder], [listener])
-    lines = [json.loads(line) for line in scenes.read_text(encoding="utf-8").splitlines()]
-    for line in lines:
-        line["text"] = line["text"].capitalize() + "\u200b."
-    signed = scenes.with_name("signed.jsonl")
-    signed.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    found = score(signed, [folder], [listener])
+    found = score(with_signs(scenes), [folder], [listener])
     assert [r["wer"] for r in found["rows"]] == [r["wer"] for r in plain["rows"]]
     remarks = " ".join(found["remarks"])
     assert "taken out of 6 of 6 texts" in remarks and "'.' U+002E x6" in remarks

@@ -128,7 +128,7 @@ def test_texts_that_cannot_be_written_are_counted_against_those_that_are_trained
     many = event | {"ids": [f"u{number}" for number in range(30)]}
     few = event | {"ids": ["u1", "u2"]}
     cause = verdict([many, *run_records(PLATEAU, corpus=corpus)]).causes[0]
-    assert cause.slug == "transcripts-outside-alphabet" and "30 of 100 (30%)" in cause.evidence
+    assert cause.slug == "transcripts-outside-alphabet" and "30 of 100 (30 %)" in cause.evidence
     assert not verdict([few, *run_records(PLATEAU, corpus=corpus)]).causes
 
 

@@ -34,7 +34,7 @@ def test_an_event_behind_the_last_check_knows_more() -> None:
 
 @pytest.mark.parametrize(
     ("share", "text"),
-    [(Share(1, 7), "1 of 7"), (Share(0.5 * 19, 19), "10 of 19"), (Share(5, 20), "5 of 20 (25%)")],
+    [(Share(1, 7), "1 of 7"), (Share(0.5 * 19, 19), "10 of 19"), (Share(5, 20), "5 of 20 (25 %)")],
 )
 def test_few_are_counted(share: Share, text: str) -> None:
     assert str(share) == text

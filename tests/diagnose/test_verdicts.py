@@ -113,7 +113,7 @@ def test_a_verdict_survives_the_file(tmp_path: Path) -> None:
     assert found == verdict(records)
     assert [cause.slug for cause in found.causes] == [
         "frozen-parameters"
-    ] and "50%" in found.causes[0].evidence
+    ] and "50 %" in found.causes[0].evidence
 
 
 def test_every_cause_is_in_the_documents() -> None:

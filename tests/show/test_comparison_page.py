@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 
+from rich.console import Console
+
 from ctcasr.compare.comparison import Comparison, Setting
+from ctcasr.show.comparison_files import latex_table
 from ctcasr.show.comparison_page import write_comparison_page
+from ctcasr.show.comparison_table import comparison_table
 
 
 def test_the_page_shows_systems_pairs_rules_and_strata(
@@ -31,7 +36,18 @@ def test_each_cell_of_the_matrix_speaks_of_its_column(
 ) -> None:
     path = write_comparison_page(tmp_path / "page.html", "t", comparison, Setting(draws=1000))
     matrix = path.read_text(encoding="utf-8").split('id="who-is-better"')[1].split("</table>")[0]
-    words = re.findall(r'class="(helps|harms|undecided)">([+-][\d.]+)', matrix)
-    assert len(words) == 6
+    words = re.findall(r'class="(helps|harms|undecided)">([+-]?[\d.]+)', matrix)
+    assert len(words) == 6 and words.count(("undecided", "0.00")) == 2
     assert {float(points) < 0 for word, points in words if word == "helps"} == {True}
     assert {float(points) > 0 for word, points in words if word == "harms"} == {True}
+
+
+def test_no_figure_is_a_zero_with_a_sign(comparison: Comparison, tmp_path: Path) -> None:
+    setting = Setting(draws=1000)
+    page = write_comparison_page(tmp_path / "page.html", "t", comparison, setting)
+    console = Console(file=io.StringIO(), width=300)
+    console.print(comparison_table(comparison, setting))
+    printed = console.file.getvalue()
+    for text in (page.read_text(encoding="utf-8"), printed, latex_table(comparison, setting)):
+        assert re.search(r"(?<![\d.])0\.00\b", text), "two systems are equal"
+        assert not re.search(r"[+-]0(\.0+)?(?![\d.])", text)

@@ -56,3 +56,5 @@ def test_a_signed_chart_reaches_below_its_zero_line() -> None:
     (zero,) = re.findall(r'class="mark grey" d="M\d+ ([\d.]+)H', html)
     heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', html)]
     assert heights[0] > float(zero) > heights[1]
+    titles = re.findall("<title>(.*?)</title>", html)
+    assert titles[0] == "enhanced: -20.00 [-30.00, -10.00] points"

@@ -45,6 +45,16 @@ def test_what_has_no_interval_has_none(summary: Summary) -> None:
     assert family_size([found, one_unit]) == 1
 
 
+def test_a_difference_of_nothing_has_no_sign(summary: Summary) -> None:
+    (found, _) = word_differences(summary)
+    nothing = replace(found, difference=-1e-9, interval=(-0.0, 0.0))
+    assert difference_text(nothing) == "0.00 [0.00, 0.00]"
+    sound = summary.sound["enhanced"]
+    same = replace(sound.metrics["si_sdr_db"], median=-0.001, gain_median=-0.004)
+    cells = sound_cells(replace(sound, metrics={"si_sdr_db": same}), ["si_sdr_db"])
+    assert cells[0] == "0.00 (0.00)"
+
+
 def test_the_sound_tells_what_was_measured(summary: Summary) -> None:
     titles = {"si_sdr_db": "SI-SDR dB", "pesq": "PESQ"}
     assert measured(summary.sound, titles) == {"si_sdr_db": "SI-SDR dB"}

@@ -7,12 +7,6 @@ from hypothesis import strategies as st
 from ctcasr.show.units import binary, clock, count, percent, short
 
 
-@given(st.floats(0, 1))
-def test_only_all_is_100_and_only_nothing_is_0(share):
-    assert (percent(share) == "100 %") == (share == 1)
-    assert (percent(share) == "0 %") == (share == 0)
-
-
 @given(st.floats(-1e30, 1e30).filter(lambda value: value == 0 or abs(value) > 1e-30))
 def test_short_is_short_and_close(value):
     assert len(short(value)) <= 8
