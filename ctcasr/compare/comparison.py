@@ -471,8 +471,8 @@ def remarks_on(whole: Group, references: References, scores: Scores) -> list[str
             )
         if row.loops:
             remarks.append(
-                f"{row.system}: {row.loops} hypotheses repeat themselves without end; their "
-                "insertions count in the rates"
+                f"{row.system}: endless repetitions in {row.loops} of {row.errors.utterances} "
+                "hypotheses; their insertions count in the rates"
             )
     for system, count in references.differing.items():
         remarks.append(

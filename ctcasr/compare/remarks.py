@@ -13,6 +13,7 @@ from ctcasr.compare.scene import Scene
 from ctcasr.compare.significance import FEWEST_UNITS
 from ctcasr.compare.summary import Summary
 from ctcasr.compare.trial import Quality, Trial
+from ctcasr.scoring.figures import plural
 
 MANY = 0.2  # share of a folder's files from which on it is not chance
 
@@ -40,8 +41,9 @@ def remarks_on_units(summary: Summary) -> list[str]:
     for row in summary.rows:
         if row.against is not None and row.against.units < FEWEST_UNITS:
             remarks.append(
-                f"{row.judge}, {row.condition}: no word, for only {row.against.units} "
-                f"{summary.unit}s can be compared; {FEWEST_UNITS} are needed"
+                f"{row.judge}, {row.condition}: no word, for only "
+                f"{plural(row.against.units, summary.unit)} can be compared; {FEWEST_UNITS} are "
+                "needed"
             )
     return remarks
 
@@ -102,10 +104,9 @@ def _strangers(trial: Trial) -> Iterator[str]:
 
 def _levels(trial: Trial) -> Iterator[str]:
     if trial.quieter:
-        scenes = "1 scene was" if len(trial.quieter) == 1 else f"{len(trial.quieter)} scenes were"
         yield (
-            f"{scenes} made quieter, all conditions of a scene alike, because one of them would "
-            "have been beyond full scale"
+            f"made quieter: {plural(len(trial.quieter), 'scene')}, all conditions of a scene "
+            "alike, because one of them would have been beyond full scale"
         )
 
 
@@ -142,10 +143,11 @@ def _what(hearing: Hearing) -> str:
 def _loops(trial: Trial) -> Iterator[str]:
     """Hypotheses that repeat themselves, by recogniser."""
     for judge, hearings in _by_judge(trial).items():
-        loops = [hearing for hearing in hearings if hearing.is_loop]
+        heard = [hearing for hearing in hearings if hearing.errors is not None]
+        loops = [hearing for hearing in heard if hearing.is_loop]
         if loops:
             places = [f"{hearing.scene.id} {hearing.condition}" for hearing in loops]
             yield (
-                f"{judge}: {len(places)} hypotheses repeat themselves without end "
+                f"{judge}: endless repetitions in {len(loops)} of {len(heard)} hypotheses "
                 f"({first_names(places)}); their insertions count in the rates"
             )

@@ -70,3 +70,13 @@ def signed_number(value: float, digits: int) -> str:
     """
     text = rounded(value, digits)
     return f"+{text}" if float(text) > 0 else text
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun.
+
+    Example:
+        >>> plural(1, "step"), plural(2, "step")
+        ('1 step', '2 steps')
+    """
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -132,9 +132,11 @@ def _notes(summary: Summary, trial: Trial) -> list[str]:
     differences = word_differences(summary)
     resolvable = resolvable_of(differences)
     if resolvable:
+        smallest = f"{100 * min(resolvable):.2f}"
+        largest = f"{100 * max(resolvable):.2f}"
+        span = smallest if smallest == largest else f"{smallest} to {largest}"
         notes.append(
-            "smallest true difference that this set finds in 4 of 5 cases: "
-            f"{100 * min(resolvable):.2f} to {100 * max(resolvable):.2f} points of WER"
+            f"smallest true difference that this set finds in 4 of 5 cases: {span} points of WER"
         )
     tests = family_size(differences)
     if tests > 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctcasr.scoring.figures import UNKNOWN as UNKNOWN
 from ctcasr.scoring.figures import percent as percent
+from ctcasr.scoring.figures import plural as plural
 
 # Okabe and Ito, "Color Universal Design" (2008): distinct for every kind of colour blindness.
 BLACK = "#000000"
@@ -77,8 +78,3 @@ def metric(name: str, value: float | None) -> str:
 def metric_name(name: str) -> str:
     """The name of a metric for people: `WER`, `si sdr db`."""
     return name.upper() if name in ("wer", "cer") else name.replace("_", " ")
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 step`, `2 steps`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -29,9 +29,9 @@ def hearing(scene: Scene, condition: str, text: str) -> Hearing:
 
 def test_endless_hypotheses_are_counted_and_named() -> None:
     (scene,) = scenes(1)
-    trial = Trial([hearing(scene, "noisy", "you " * 40), hearing(scene, "e", "one two")])
-    (remark,) = remarks_on_trial(trial)
-    assert remark.startswith("j: 1 hypotheses repeat") and "s0 noisy" in remark
+    hearings = [hearing(scene, "noisy", "you " * 40), hearing(scene, "e", "one two")]
+    (remark,) = remarks_on_trial(Trial([*hearings, lost(scene, "k")]))[1:]
+    assert remark.startswith("j: endless repetitions in 1 of 2 hypotheses (s0 noisy)")
 
 
 def test_scenes_that_are_in_no_rate_are_told() -> None:
@@ -47,6 +47,8 @@ def test_few_units_are_told() -> None:
     summary = summarise(Trial(hearings), test, setting)
     (remark,) = remarks_on_units(summary)
     assert "j, e: no word, for only 4 sentences can be compared" in remark
+    alone = summarise(Trial(hearings[:2]), test[:1], setting)
+    assert "only 1 sentence can" in remarks_on_units(alone)[0]
 
 
 def lost(scene: Scene, judge: str, condition: str = "noisy") -> Hearing:
