@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from ctcasr.data import Corpus, Loader, read_manifest, split_dev
 from ctcasr.data.plan import Order
@@ -26,9 +24,9 @@ from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.records import CheckRecord
 from ctcasr.run_cli import run_cli
-from ctcasr.scoring import against
 from ctcasr.scoring.errors import word_errors
-from ctcasr.show import draw_arms, release_step
+from ctcasr.show import arms_table, draw_arms, release_step
+from ctcasr.show.arms_table import ArmResult
 from ctcasr.specs import ConvSpec
 from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, fit, option, parse, pick_device, required
@@ -68,6 +66,13 @@ ARMS = {
 }
 
 
+class Result(ArmResult):
+    """What a run leaves in result.json."""
+
+    curve: list[tuple[int, float, float]]  # step, CER, WER of each check
+    verdicts: list[str | None]  # of each check
+
+
 @dataclass(frozen=True)
 class Settings(TrainConfig):
     """Measure the blank plateau and its cures."""
@@ -88,20 +93,34 @@ class Settings(TrainConfig):
 def main(argv: list[str] | None = None) -> None:
     """Run every arm with every seed, print the table, draw the figure."""
     s = parse(Settings, argv, prog="blank_plateau")
-    wanted = ["plain", *s.arms.split(",")] if s.arms else list(ARMS)
-    results = {name: [run(s, name, k) for k in range(s.seeds)] for name in ARMS if name in wanted}
-    Console().print(table_of(results))
-    curves = {name: [result["curve"] for result in runs] for name, runs in results.items()}
+    results: dict[str, list[Result]] = {}
+    for name in chosen_arms(s.arms):
+        results[name] = [run(s, name, seed) for seed in range(s.seeds)]
+    Console().print(arms_table(results, "plain"))
+    curves = {}
+    for name, runs in results.items():
+        curves[name] = [result["curve"] for result in runs]
     print("figure:", draw_arms(Path(s.out) / "plateau.png", curves))
 
 
-def run(s: Settings, name: str, seed: int) -> dict[str, Any]:
-    """One run of one arm, or what it gave before; keys as in `results_of`."""
-    path = Path(s.out) / f"{name.replace(' ', '_').replace('%', 'percent')}_{seed}" / "result.json"
+def chosen_arms(names: str) -> list[str]:
+    """The plain run and those that are asked for, in the order of the table; of nothing, all."""
+    if not names:
+        return list(ARMS)
+    wanted = {"plain", *names.split(",")}
+    return [name for name in ARMS if name in wanted]
+
+
+def run(s: Settings, name: str, seed: int) -> Result:
+    """One run of one arm, or what it gave before."""
+    file_name = name.replace(" ", "_").replace("%", "percent")
+    folder = Path(s.out) / f"{file_name}_{seed}"
+    path = folder / "result.json"
     if path.exists():
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    checks = train(s, ARMS[name], seed, path.parent)
-    result = results_of(s, ARMS[name], path.parent, checks)
+        known: Result = json.loads(path.read_text(encoding="utf-8"))
+        return known
+    checks = train(s, ARMS[name], seed, folder)
+    result = result_of(s, ARMS[name], folder, checks)
     path.write_text(json.dumps(result), encoding="utf-8")
     reached = f"released at step {result['release']}, 50 % WER at {result['half']}"
     print(f"{name}, seed {seed}: {reached}, WER {result['wer']:.1f} %", flush=True)
@@ -114,66 +133,44 @@ def train(s: Settings, arm: Arm, seed: int, folder: Path) -> list[CheckRecord]:
     spec = replace(read_spec(arm.preset or s.net), **arm.net)
     alphabet = Alphabet.english38()
     rate_hz = spec.front.rate_hz
-    train_lines, dev_lines = split_dev(read_manifest(s.train).utterances, 0.1, seed)
+    lines = read_manifest(s.train).utterances
+    train_lines, dev_lines = split_dev(lines, 0.1, seed)
     corpus = Corpus(train_lines, alphabet, rate_hz)
     train_loader = Loader(corpus, batch_size=s.batch_size, order=arm.order, seed=seed)
-    dev_loader = Loader(Corpus(dev_lines, alphabet, rate_hz), batch_size=32, order="sorted")
+    dev_corpus = Corpus(dev_lines, alphabet, rate_hz)
+    dev_loader = Loader(dev_corpus, batch_size=32, order="sorted")
+    steps = s.epochs * len(train_loader)
     task = Recognise(
         build(spec, alphabet.size),
         alphabet,
         spec_to(spec),
         SpecAugment() if arm.masks_from < 1 else None,
-        round(arm.masks_from * s.epochs * len(train_loader)),
+        round(arm.masks_from * steps),
         arm.objective,
         arm.blank_penalty,
     )
-    config = replace(s, seed=seed, overwrite=True, **arm.config)  # what has no result broke off
+    # A folder without a result is that of a run that was broken off.
+    config = replace(s, seed=seed, overwrite=True, **arm.config)
     records = fit(task, train_loader, dev_loader, out=folder, config=config)
     return [record for record in records if isinstance(record, CheckRecord)]
 
 
-def results_of(s: Settings, arm: Arm, folder: Path, checks: list[CheckRecord]) -> dict[str, Any]:
-    """How the run went, and its best checkpoint on the valid part.
-
-    Keys: release and half (steps, None where not reached), wer (% on the valid part), errors and
-    words (by utterance), curve (step, CER, WER at each check), verdicts.
-    """
-    curve = [(check.step, check.metrics["cer"], check.metrics["wer"]) for check in checks]
+def result_of(s: Settings, arm: Arm, folder: Path, checks: list[CheckRecord]) -> Result:
+    """How the run went, and its best checkpoint on the valid part."""
     best = Recogniser.load_checkpoint(folder / "best.pt", pick_device(s.device))
     best.blank_penalty = arm.blank_penalty
-    scored = evaluate(best, read_manifest(s.valid).utterances)
-    tallies = [word_errors(row.reference, row.hypothesis.text) for row in scored.rows]
+    evaluation = evaluate(best, read_manifest(s.valid).utterances)
+    tallies = [word_errors(row.reference, row.hypothesis.text) for row in evaluation.rows]
+    halves = [check.step for check in checks if check.metrics["wer"] <= 0.5]
     return {
         "release": release_step(checks),
-        "half": next((step for step, _, wer in curve if wer <= 0.5), None),
-        "curve": curve,
+        "half": halves[0] if halves else None,
+        "curve": [(check.step, check.metrics["cer"], check.metrics["wer"]) for check in checks],
         "verdicts": [(check.verdict or {}).get("state") for check in checks],
-        "wer": 100 * scored.tally.words.rate_or(math.nan),
+        "wer": 100 * evaluation.tally.words.rate_or(math.nan),
         "errors": [tally.errors for tally in tallies],
         "words": [tally.total for tally in tallies],
     }
-
-
-def table_of(results: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
-    """Medians of every arm, and what it gains over the plain run."""
-    errors = {name: [result["errors"] for result in runs] for name, runs in results.items()}
-    gains = against("plain", errors, results["plain"][0]["words"])
-    headings = ("arm", "steps to release", "to 50 % WER", "WER % (valid)", "less plain's [95 %]")
-    table = Table(*headings, title="medians (all seeds)")
-    for name, runs in results.items():
-        cells = [cell([result[key] for result in runs]) for key in ("release", "half", "wer")]
-        if name in gains:
-            percent = [100 * bound for bound in gains[name].bounds]
-            cells.append("{:+.1f} [{:+.1f}, {:+.1f}]".format(*percent))
-        table.add_row(name, *cells)
-    return table
-
-
-def cell(values: Sequence[float | None]) -> str:
-    """The median with all values; what was not reached is censored, not a number."""
-    steps = [math.inf if value is None else value for value in values]
-    shown = ["not reached" if x == math.inf else f"{x:.4g}" for x in (median(steps), *steps)]
-    return f"{shown[0]} ({', '.join(shown[1:])})"
 
 
 if __name__ == "__main__":

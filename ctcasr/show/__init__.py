@@ -1,6 +1,7 @@
 """Views of a run: live display, plain lines, plots, pages."""
 
 from ctcasr.show.arms import draw_arms
+from ctcasr.show.arms_table import arms_table
 from ctcasr.show.classes import draw_classes
 from ctcasr.show.curves import draw_run, release_step
 from ctcasr.show.live import watch
@@ -14,6 +15,7 @@ from ctcasr.show.wandb import write_wandb
 
 __all__ = [
     "RunView",
+    "arms_table",
     "draw_arms",
     "draw_classes",
     "draw_run",
