@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ctcasr.diagnose import Verdict
 from ctcasr.records import CheckRecord, EpochRecord, EventRecord, Record, StepRecord
 from ctcasr.show.records import number, samples_of, verdict_of
 
@@ -35,15 +36,23 @@ def texts_of(record: Record) -> Iterator[tuple[str, str]]:
     """What a record says in words: events, the verdict, what was heard."""
     if isinstance(record, EventRecord):
         yield f"event/{record.reason}", record.message
-    if isinstance(record, CheckRecord):
-        verdict = verdict_of(record)
-        if verdict is not None:
-            causes = []
-            for cause in verdict.causes:
-                causes.append(f"{cause.slug}: {cause.evidence} Cure: {cause.cure}")
-            yield "verdict", ". ".join([verdict.state, "; ".join(causes)]).removesuffix(". ")
-        heard = []
-        for sample in samples_of(record):
-            heard.append(f"said: {sample.reference}  \nheard: {sample.hypothesis}")
-        if heard:
-            yield "heard", "\n\n".join(heard)
+    if not isinstance(record, CheckRecord):
+        return
+    verdict = verdict_of(record)
+    if verdict is not None:
+        yield "verdict", _told(verdict)
+    heard = []
+    for sample in samples_of(record):
+        heard.append(f"said: {sample.reference}  \nheard: {sample.hypothesis}")
+    if heard:
+        yield "heard", "\n\n".join(heard)
+
+
+def _told(verdict: Verdict) -> str:
+    """A verdict in one line, with its causes."""
+    if not verdict.causes:
+        return verdict.state
+    causes = []
+    for cause in verdict.causes:
+        causes.append(f"{cause.slug}: {cause.evidence} Cure: {cause.cure}")
+    return f"{verdict.state}. {'; '.join(causes)}"
