@@ -44,11 +44,12 @@ def interleaved(ways: Mapping[str, Run], rounds: int) -> dict[str, list[float]]:
 
 def ratio(above: Sequence[float], below: Sequence[float], draws: int = DRAWS) -> Ratio:
     """Ratio of the medians of paired runs; its interval is over pairs."""
-    pairs = np.array([above, below])
-    runs = pairs.shape[1]
+    runs = len(above)
     generator = np.random.default_rng(0)
-    drawn = generator.integers(0, runs, (draws, runs))
-    medians_above, medians_below = np.median(pairs[:, drawn], axis=2)
-    low, high = np.quantile(medians_above / medians_below, [0.025, 0.975])
+    drawn_runs = generator.integers(0, runs, (draws, runs))
+    medians_above = np.median(np.array(above)[drawn_runs], axis=1)
+    medians_below = np.median(np.array(below)[drawn_runs], axis=1)
+    ratios = medians_above / medians_below
+    low, high = np.quantile(ratios, [0.025, 0.975])
     middle = statistics.median(above) / statistics.median(below)
     return Ratio(middle, float(low), float(high))

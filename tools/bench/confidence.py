@@ -27,37 +27,53 @@ def main() -> None:
     parser.add_argument("manifest")
     arguments = parser.parse_args()
     recogniser = Recogniser.load(arguments.checkpoint)
-    scored = evaluate(recogniser, read_manifest(arguments.manifest).utterances)
+    manifest = read_manifest(arguments.manifest)
+    evaluation = evaluate(recogniser, manifest.utterances)
     confidences: list[float] = []
     correct: list[bool] = []
-    for row in scored.rows:
-        confidences += [word.confidence or 0.0 for word in row.hypothesis.words]
+    for row in evaluation.rows:
+        for word in row.hypothesis.words:
+            confidences.append(word.confidence or 0.0)
         correct += right_words(row.reference, row.hypothesis)
     report(np.array(confidences), np.array(correct))
 
 
 def area(confidences: Sequence[float], correct: Sequence[bool]) -> float:
     """Share of pairs of a right and a wrong word in which the right one is surer; ties are half."""
-    truth = np.asarray(correct)
-    right = int(truth.sum())
-    wrong = len(truth) - right
-    ranks = rankdata(confidences)[truth].sum()
-    return float((ranks - right * (right + 1) / 2) / (right * wrong))
+    is_right = np.asarray(correct)
+    right = int(is_right.sum())
+    wrong = len(is_right) - right
+    ranks = rankdata(confidences)
+    rank_sum = ranks[is_right].sum()
+    least_rank_sum = right * (right + 1) / 2  # where every wrong word is surer
+    pairs_in_order = rank_sum - least_rank_sum
+    return float(pairs_in_order / (right * wrong))
 
 
 def report(confidences: NDArray[np.float64], correct: NDArray[np.bool_]) -> None:
     """The area under the curve, and how many words are right by how sure they are."""
-    wrong = int((~correct).sum())
-    print(f"{len(correct)} words, {wrong} wrong")
-    if 0 < wrong < len(correct):
-        print(f"area under the curve: {area(confidences.tolist(), correct.tolist()):.3f}")
-    print(f"expected calibration error: {calibration_error(confidences, correct):.3f}")
+    words = len(correct)
+    right = int(correct.sum())
+    print(f"{words} words, {words - right} wrong")
+    if 0 < right < words:
+        under_curve = area(confidences.tolist(), correct.tolist())
+        print(f"area under the curve: {under_curve:.3f}")
+    error = calibration_error(confidences, correct)
+    print(f"expected calibration error: {error:.3f}")
     for low, high in pairwise(BINS):
-        inside = (confidences > low) & (confidences <= high)
-        if inside.any():
-            share = 100 * correct[inside].mean()
-            mean = 100 * confidences[inside].mean()
-            print(f"{low} to {high}: {inside.sum()} words, mean {mean:.1f} %, right {share:.1f} %")
+        report_bin(confidences, correct, low, high)
+
+
+def report_bin(
+    confidences: NDArray[np.float64], correct: NDArray[np.bool_], low: float, high: float
+) -> None:
+    """Of words that are so sure: how many they are, their mean, and how many are right."""
+    inside = (confidences > low) & (confidences <= high)
+    words = int(inside.sum())
+    if words:
+        mean = 100 * confidences[inside].mean()
+        share = 100 * correct[inside].mean()
+        print(f"{low} to {high}: {words} words, mean {mean:.1f} %, right {share:.1f} %")
 
 
 if __name__ == "__main__":

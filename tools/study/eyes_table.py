@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
@@ -22,6 +23,7 @@ from ctcasr.scoring.bootstrap import Paired, draw, interval, unit_sums
 SNR_EDGES = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0)
 LEVEL = 0.05
 METRICS = ("wer", "si_sdr", "estoi")
+ERRORS = ("substitutions", "deletions", "insertions")
 Row = Mapping[str, str]
 
 
@@ -34,24 +36,43 @@ def table(rows: Sequence[Row], base: str) -> Iterator[str]:
     for stratum, members in strata(rows).items():
         for condition in conditions:
             for judge in judges:
-                here = [row for row in members if row["recogniser"] == judge]
-                cells = [compared(here, condition, base, metric) for metric in METRICS]
-                scenes = len({row["scene"] for row in here})
-                yield f"| {stratum} | {scenes} | {condition} | {judge} | {' | '.join(cells)} |"
+                heard = [row for row in members if row["recogniser"] == judge]
+                yield line_of(heard, stratum, judge, condition, base)
+
+
+def line_of(rows: Sequence[Row], stratum: str, judge: str, condition: str, base: str) -> str:
+    """A line of the table: one condition against `base`, as one recogniser heard them."""
+    scenes = {row["scene"] for row in rows}
+    cells = [stratum, str(len(scenes)), condition, judge]
+    for metric in METRICS:
+        cells.append(compared(rows, condition, base, metric))
+    return f"| {' | '.join(cells)} |"
 
 
 def strata(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """All rows, those of each interferer, and of each of them within spans of SNR."""
-    groups: dict[str, list[Row]] = {"all": list(rows)}
+    by_interferer: dict[str, list[Row]] = {}
+    by_snr: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(row["interferer"], []).append(row)
-    for row in rows:
-        snr_db = float(row["snr_db"])
-        for low_db, high_db in pairwise(SNR_EDGES):
-            if low_db <= snr_db < high_db:
-                name = f"{row['interferer']}, {low_db:g} to {high_db:g} dB"
-                groups.setdefault(name, []).append(row)
-    return groups
+        interferer = row["interferer"]
+        by_interferer.setdefault(interferer, []).append(row)
+        span = snr_span(float(row["snr_db"]))
+        if span is not None:
+            by_snr.setdefault(f"{interferer}, {span}", []).append(row)
+    return {"all": list(rows), **by_interferer, **by_snr}
+
+
+def snr_span(snr_db: float) -> str | None:
+    """The span of the table that an SNR lies in; None outside of all.
+
+    Example:
+        >>> snr_span(-7.5)
+        '-10 to -5 dB'
+    """
+    for low_db, high_db in pairwise(SNR_EDGES):
+        if low_db <= snr_db < high_db:
+            return f"{low_db:g} to {high_db:g} dB"
+    return None
 
 
 def condition_of(row: Row) -> str:
@@ -60,47 +81,69 @@ def condition_of(row: Row) -> str:
     return name if seed.isdigit() else row["condition"]
 
 
+class Measured(NamedTuple):
+    """A row's errors and words, or the value of another metric and 1."""
+
+    value: float
+    weight: float
+
+
 def compared(rows: Sequence[Row], condition: str, base: str, metric: str) -> str:
     """The mean difference of a metric with its 95 % interval, over sources and seeds."""
-    values: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    source_of = {}
-    for row in rows:
-        counted = counts(row, metric)
-        if counted is not None:
-            values.setdefault((row["scene"], condition_of(row)), []).append(counted)
-            source_of[row["scene"]] = row["source"]
-    units = []
-    columns: list[list[float]] = [[], [], []]
-    for scene, source in source_of.items():
-        firsts = values.get((scene, base), [])
-        seconds = values.get((scene, condition), [])
-        if not firsts or not seconds:
-            continue
-        units.append(source)
-        weight = firsts[0][1]
-        columns[0].append(sum(value for value, _ in firsts) / len(firsts))
-        columns[1].append(sum(value for value, _ in seconds) / len(seconds))
-        columns[2].append(weight)
-    if not units:
+    pair = paired(rows, condition, base, metric)
+    if pair is None:
         return "-"
-    first, second, weights = unit_sums(units, *columns)
-    pair = Paired(base=first, other=second, words=weights)
-    low, high = interval(draw(pair), len(weights), LEVEL)
+    low, high = interval(draw(pair), len(pair.words), LEVEL)
     scale = 100.0 if metric == "wer" else 1.0
     ends = f"{scale * low:+.2f} .. {scale * high:+.2f}"
     return f"{scale * pair.difference:+.2f} ({ends})"
 
 
-def counts(row: Row, metric: str) -> tuple[float, float] | None:
-    """A row's errors and words, or its value and 1; None where there is none."""
-    if metric == "wer":
-        if not row["words"]:
-            return None
-        errors = sum(int(row[name]) for name in ("substitutions", "deletions", "insertions"))
-        return float(errors), float(row["words"])
-    if not row.get(metric):
+def paired(rows: Sequence[Row], condition: str, base: str, metric: str) -> Paired | None:
+    """Both conditions, summed over each source's scenes; None where no scene has both."""
+    by_scene: dict[tuple[str, str], list[Measured]] = {}
+    source_of = {}
+    for row in rows:
+        measured = measured_in(row, metric)
+        if measured is not None:
+            scene = row["scene"]
+            source_of[scene] = row["source"]
+            by_scene.setdefault((scene, condition_of(row)), []).append(measured)
+    sources = []
+    base_values = []
+    other_values = []
+    weights = []
+    for scene, source in source_of.items():
+        of_base = by_scene.get((scene, base))
+        of_other = by_scene.get((scene, condition))
+        if of_base and of_other:
+            sources.append(source)
+            base_values.append(mean_over_seeds(of_base))
+            other_values.append(mean_over_seeds(of_other))
+            weights.append(of_base[0].weight)
+    if not sources:
         return None
-    return float(row[metric]), 1.0
+    base_sums, other_sums, words = unit_sums(sources, base_values, other_values, weights)
+    return Paired(base=base_sums, other=other_sums, words=words)
+
+
+def mean_over_seeds(seeds: Sequence[Measured]) -> float:
+    """The mean value of one scene in one condition."""
+    return sum(seed.value for seed in seeds) / len(seeds)
+
+
+def measured_in(row: Row, metric: str) -> Measured | None:
+    """What a row says of a metric; None where it says nothing."""
+    if metric != "wer":
+        value = row.get(metric)
+        return Measured(float(value), 1.0) if value else None
+    words = row["words"]
+    if not words:
+        return None
+    errors = 0
+    for kind in ERRORS:
+        errors += int(row[kind])
+    return Measured(float(errors), float(words))
 
 
 def main() -> None:
