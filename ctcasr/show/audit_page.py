@@ -87,7 +87,7 @@ def _suspects(audit: Audit, out: Path) -> Section:
     why = _SUSPECTS_WHY
     if len(audit.suspects) > _LISTED:
         why += f" The first {_LISTED} of {len(audit.suspects)}; audit.jsonl has all."
-    return Section("Suspects", why, table(columns, rows))
+    return Section("Suspects", why, table(columns, rows, stacked=True))
 
 
 def _heard(line: LineVerdict) -> str:

@@ -78,18 +78,27 @@ def facts(entries: Sequence[tuple[str, str]]) -> str:
     return f'<div class="facts">{cards}</div>'
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    """A table of ready-made cells (HTML); it scrolls by itself where it is too wide."""
+def table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], *, stacked: bool = False
+) -> str:
+    """A table of ready-made cells (HTML); it scrolls by itself where it is too wide.
+
+    On a phone the cells of a `stacked` one stand below each other, beside the titles of their
+    columns: for rows that are read one by one.
+    """
     if not rows:
         return ""
     head = "".join(_cell("th", column, escape(column.title)) for column in columns)
     lines = []
     for row in rows:
-        cells = [_cell("td", column, cell) for column, cell in zip(columns, row, strict=True)]
+        cells = []
+        for column, inside in zip(columns, row, strict=True):
+            cells.append(_cell("td", column, inside, named=stacked))
         lines.append(f"<tr>{''.join(cells)}</tr>")
+    css = ' class="stacked"' if stacked else ""
     return (
         '<div class="scroll" tabindex="0" role="region" aria-label="table">'
-        f"<table><tr>{head}</tr>{''.join(lines)}</table></div>"
+        f"<table{css}><tr>{head}</tr>{''.join(lines)}</table></div>"
     )
 
 
@@ -105,9 +114,14 @@ def folded(summary: str, inside: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
 
 
-def _cell(tag: str, column: Column, inside: str) -> str:
-    css = f' class="{column.css}"' if column.css else ""
-    return f"<{tag}{css}>{inside}</{tag}>"
+def _cell(tag: str, column: Column, inside: str, *, named: bool = False) -> str:
+    """A cell, which may know the title of its column."""
+    attributes = ""
+    if column.css:
+        attributes += f' class="{column.css}"'
+    if named:
+        attributes += f' data-title="{escape(column.title)}"'
+    return f"<{tag}{attributes}>{inside}</{tag}>"
 
 
 def _resource(name: str) -> str:

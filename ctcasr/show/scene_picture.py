@@ -83,27 +83,24 @@ def _figure(hearings: Mapping[str, Hearing], enhancer: EnhancedFolder) -> str:
     caption = escape(_caption(scene))
     names = ", ".join(samples)
     alternative = escape(f"spectrograms of {names}")
-    texts = escape(_texts(scene, hearings, list(samples)))
     return (
         f"<h3>{caption}</h3>"
         f'<img alt="{alternative}" src="data:image/png;base64,{image}">'
-        f'<div class="text">{texts}</div>'
+        f"{_texts(scene, hearings, list(samples))}"
     )
 
 
 def _texts(scene: Scene, hearings: Mapping[str, Hearing], conditions: Sequence[str]) -> str:
-    """What was said, and below it what was heard under each condition."""
-    width = max(len(name) for name in conditions)
-    said = "said".ljust(width)
-    lines = [f"{said}  {scene.text.lower()}"]
+    """What was said, and below it what was heard under each condition, as an HTML list."""
+    texts = {"said": scene.text.lower()}
     for condition in conditions:
         hearing = hearings.get(condition)
-        if hearing is None or hearing.errors is None:
-            continue
-        name = condition.ljust(width)
-        heard = hearing.hypothesis or "(nothing)"
-        lines.append(f"{name}  {heard}")
-    return "\n".join(lines)
+        if hearing is not None and hearing.errors is not None:
+            texts[condition] = hearing.hypothesis or "(nothing)"
+    entries = ""
+    for name, text in texts.items():
+        entries += f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"
+    return f'<dl class="texts">{entries}</dl>'
 
 
 def _caption(scene: Scene) -> str:

@@ -103,7 +103,7 @@ def _facts(summary: Summary) -> str:
     entries = [
         (str(scenes), "scenes scored"),
         (str(summary.units), f"{summary.unit}s, the units of the bootstrap"),
-        (", ".join(words) or UNKNOWN, "the words"),
+        (", ".join(words) or UNKNOWN, "enhanced sound, against noisy"),
         (smallest, "difference that this set finds in 4 of 5 cases, whichever pair it is"),
     ]
     return facts(entries)

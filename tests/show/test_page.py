@@ -29,6 +29,15 @@ def test_tables_have_their_columns_css_and_scroll_with_the_keys() -> None:
     assert table([Column("step")], []) == ""
 
 
+def test_cells_that_stack_on_a_phone_know_their_columns() -> None:
+    columns = [Column("line", "n"), Column('what "is"')]
+    html = table(columns, [["7", "x"]], stacked=True)
+    assert '<td class="n" data-title="line">7</td>' in html
+    assert '<td data-title="what &quot;is&quot;">x</td>' in html
+    assert "data-title" not in table(columns, [["7", "x"]])
+    assert ".stacked td::before { content: attr(data-title)" in page("p", "", [])
+
+
 def test_no_line_ends_inside_a_number() -> None:
     assert "<b>2\u00a0340 of 2\u00a0340</b>" in facts([("2 340 of 2 340", "steps")])
 

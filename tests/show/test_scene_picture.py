@@ -58,6 +58,8 @@ def test_the_best_the_middle_and_the_worst_are_drawn(
     (image,) = re.findall(r"base64,([^\"]+)", figures[0])
     assert base64.b64decode(image).startswith(b"\x89PNG")
     assert "spectrograms of clean, noisy, enhanced" in figures[0]
+    names = re.findall(r"<dt>(\w+)</dt>", figures[0])
+    assert names == ["said", "noisy", "enhanced"] and f"<dd>{TEXT}</dd>" in figures[0]
 
 
 def test_another_judges_rows_and_lost_files_are_passed_over(
