@@ -23,7 +23,8 @@ def test_every_command_is_a_module_with_arguments_and_a_run(name: str) -> None:
 
 
 def test_every_module_is_a_command_or_shared_by_some() -> None:
-    shared = {"__init__", "completion", "decoder_flags", "out_folder", "progress", "text_flags"}
+    shared = {"__init__", "completion", "decoder_flags", "device_flag", "out_folder", "progress"}
+    shared |= {"text_flags"}
     modules = {path.stem for path in (ROOT / "ctcasr" / "commands").glob("*.py")} - shared
     assert modules == {name.replace("-", "_") for name in COMMANDS}
 

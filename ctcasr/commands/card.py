@@ -13,6 +13,7 @@ from ctcasr.card.card import Options, make_card
 from ctcasr.card.render import markdown
 from ctcasr.card.rulesets import RULESETS
 from ctcasr.card.subject import find_subject
+from ctcasr.commands.device_flag import add_device_flag, device_from
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--runs", type=int, default=20, help="timed runs (default: 20, at most 20 s)"
     )
     measured.add_argument("--threads", type=int, default=1, help="threads on a CPU (default: 1)")
-    measured.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    add_device_flag(measured, default="cpu")
     told = parser.add_argument_group("what is told besides")
     told.add_argument(
         "--run", metavar="DIR", type=Path, help="run directory (default: that of the checkpoint)"
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     try:
         subject = find_subject(arguments.subject)
-        subject.model.to(arguments.device)
+        subject.model.to(device_from(arguments))
         card = make_card(subject, options)
     finally:
         torch.set_num_threads(threads)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from ctcasr.commands.device_flag import device_for
+
 if TYPE_CHECKING:  # `ctcasr --help` need not load torch
     from ctcasr.decoding.decoder import Decoder
     from ctcasr.recognise.protocols import Transcriber
@@ -69,13 +71,17 @@ def add_ensemble_flag(flags: argparse._ActionsContainer) -> None:
 
 
 def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
-    """The recogniser of a checkpoint, or the ensemble that the flags ask for."""
+    """The recogniser of a checkpoint, or the ensemble that the flags ask for, on their device."""
     from ctcasr.recognise.ensemble import Ensemble
     from ctcasr.recognise.recogniser import Recogniser
 
+    paths = [arguments.checkpoint]
     if arguments.ensemble:
-        return Ensemble.read(arguments.checkpoint, arguments.ensemble)
-    return Recogniser.load(arguments.checkpoint)
+        paths += arguments.ensemble.split(",")
+    device = device_for(arguments, paths)
+    if arguments.ensemble:
+        return Ensemble.read(arguments.checkpoint, arguments.ensemble, device)
+    return Recogniser.load(arguments.checkpoint, device)
 
 
 def decoder_from(

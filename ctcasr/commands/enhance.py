@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from ctcasr.batch import Skip
+from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.data import read_manifest
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import Jobs, enhanced, named, plan_lines, plan_tree
@@ -32,13 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MODE",
         help=f"videos otherwise than in training: {', '.join(MODES)}, or {LATE}SECONDS",
     )
-    parser.add_argument("--device", default="cpu")
+    add_device_flag(parser, default="cpu")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Enhance and count; 1 where some files could not be read."""
     plan = plan_of(arguments)
-    enhancer = Enhancer.load(arguments.checkpoint, arguments.device)
+    enhancer = Enhancer.load(arguments.checkpoint, device_from(arguments))
     reader = reader_of(enhancer, plan, arguments.show)
     written = 0
     unreadable = 0

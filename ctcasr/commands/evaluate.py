@@ -8,6 +8,7 @@ from pathlib import Path
 from ctcasr import checkpoint
 from ctcasr.classify import Classifier, evaluate_classes
 from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
+from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.commands.out_folder import SCORES, prepare_out
 from ctcasr.data import read_manifest
 from ctcasr.recognise import Evaluation, evaluate
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", required=True, help="folder for scores.json and what was found, line by line"
     )
+    add_device_flag(parser)
     add_decoder_flags(parser)
 
 
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     prepare_out(Path(arguments.out), WRITTEN, [arguments.manifest], "evaluate")
     manifest = read_manifest(arguments.manifest)
     if is_classifier(arguments.checkpoint):
-        classifier = Classifier.load(arguments.checkpoint)
+        classifier = Classifier.load(arguments.checkpoint, device_from(arguments))
         classes = evaluate_classes(classifier, manifest.utterances)
         classes.write(Path(arguments.out))
         classes.refuse_nothing()

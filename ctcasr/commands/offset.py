@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ctcasr.batch import Utterance
+from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.data import AudioError, read_manifest
 from ctcasr.doctor.offset import MOST_S, WARN_S, Offset, Pair
 from ctcasr.recognise.recogniser import Recogniser
@@ -34,14 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="clips that are in time: the median of their offsets counts as 0",
     )
     parser.add_argument("--json", action="store_true", help="plain data, a line for each clip")
-    parser.add_argument("--device", default="cpu")
+    add_device_flag(parser, default="cpu")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Estimate and warn; 1 where a clip is late or could not be read."""
+    device = device_from(arguments)
     pair = Pair(
-        Recogniser.load_checkpoint(arguments.recogniser, arguments.device),
-        Recogniser.load_checkpoint(arguments.lips, arguments.device),
+        Recogniser.load_checkpoint(arguments.recogniser, device),
+        Recogniser.load_checkpoint(arguments.lips, device),
     )
     utterances = utterances_of(arguments)
     if arguments.in_time:

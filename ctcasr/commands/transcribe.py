@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
+from ctcasr.commands.device_flag import add_device_flag
 from ctcasr.commands.progress import progress_bar
 from ctcasr.data import AudioError, audio_info
 from ctcasr.decoding.decoder import Decoder
@@ -56,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"hear each file as one (default: what lasts {LONG_S:g} s or more is cut where speech "
         "pauses, which bounds memory and is what networks know that were trained on short clips)",
     )
+    add_device_flag(parser)
     form = parser.add_argument_group("what is written")
     form.add_argument(
         "--cue-words",

@@ -63,12 +63,12 @@ class Ensemble(Transcribing):
             raise AttributeError(f"an ensemble has no attribute {name!r}")
 
     @staticmethod
-    def read(first: str, others: str | None) -> Ensemble:
-        """The file `first`, and those of `others`, with commas between."""
+    def read(first: str, others: str | None, device: str | torch.device = "cpu") -> Ensemble:
+        """The file `first`, and those of `others`, with commas between, on a device."""
         paths = [first]
         if others:
             paths += others.split(",")
-        return Ensemble([Recogniser.load(path) for path in paths])
+        return Ensemble([Recogniser.load(path, device) for path in paths])
 
     @property
     def rate_hz(self) -> int:

@@ -13,6 +13,7 @@ from ctcasr.commands.decoder_flags import (
     lexicon_from,
     recogniser_from,
 )
+from ctcasr.commands.device_flag import add_device_flag
 from ctcasr.recognise import Ensemble, Recogniser
 from ctcasr.text import Alphabet
 
@@ -22,6 +23,7 @@ ALPHABET = Alphabet.english38()
 def parsed(*flags: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("checkpoint")
+    add_device_flag(parser)
     add_decoder_flags(parser)
     return parser.parse_args(flags)
 
