@@ -182,7 +182,7 @@ def test_target_lengths_around_kernel_widths(run, backend, labels):
         ({"input_lengths": [5, 6]}, r"input_lengths: row 1 has length 6, expected 0\.\.5"),
         ({"input_lengths": [-1, 5]}, r"input_lengths: row 0 has length -1"),
         ({"input_lengths": [5]}, "each of the 2 rows, got 1"),
-        ({"input_lengths": [0.5, 1.0]}, "must be integers"),
+        ({"input_lengths": [0.5, 1.0]}, "must be 2 integers"),
         ({"input_lengths": torch.tensor([0.5, 1.0])}, "must be 2 integers"),
         ({"target_lengths": [2, 3]}, r"target_lengths: row 1 has length 3, expected 0\.\.2"),
         ({"target_lengths": [-2, 2]}, r"target_lengths: row 0 has length -2"),
