@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
+from ctcasr.scoring.bootstrap import HARMS, HELPS
 from ctcasr.scoring.figures import percent, points_between, rounded
 from ctcasr.show.charts import Curve, legend
 from ctcasr.show.svg_axis import (
@@ -14,6 +15,7 @@ from ctcasr.show.svg_axis import (
     HEIGHT,
     LEFT,
     RIGHT,
+    TOP,
     WIDTH,
     Axis,
     grid_lines,
@@ -24,6 +26,7 @@ from ctcasr.show.svg_axis import (
 _HIGHEST = 1.5  # intervals that reach beyond this error rate are cut
 _LEAST_TOP = 0.05  # error rate that the axis reaches at least
 _SPREAD = 0.6  # share of a group's width that its points take
+_ABOVE = 9  # pixels from the plot to the words above it
 _PHONE_NAMES = 6  # of more groups, every other name goes on a phone
 # Of the conditions, in order; those beyond take the same colours with hollow points.
 COLOURS = ("grey", "green", "blue", "orange", "purple", "red", "teal", "brown", "pink", "olive")
@@ -32,6 +35,8 @@ COLOURS = ("grey", "green", "blue", "orange", "purple", "red", "teal", "brown", 
 @dataclass(frozen=True)
 class Estimate:
     """A rate (share of 1) of the group with this index, and its interval.
+
+    An `open` one is drawn hollow in a signed chart: what it says is not decided.
 
     Example:
         >>> print(Estimate(group=0, rate=0.1, low=0.05, high=0.2))
@@ -42,6 +47,7 @@ class Estimate:
     rate: float
     low: float
     high: float
+    open: bool = False
 
     @property
     def is_bounded(self) -> bool:
@@ -87,10 +93,9 @@ class Look:
         turn, index = divmod(number, len(COLOURS))
         return Look(COLOURS[index], turn % 2 == 1)
 
-    @property
-    def css(self) -> str:
-        """The classes of its points."""
-        return f"{self.colour} hollow" if self.hollow else self.colour
+    def css(self, *, hollow: bool) -> str:
+        """The classes of a point."""
+        return f"{self.colour} hollow" if hollow else self.colour
 
     @property
     def line(self) -> str:
@@ -121,7 +126,7 @@ def interval_chart(
     group_width = (RIGHT - LEFT) / len(groups)
     parts = [grid_lines(upward, "" if signed else "%"), _group_names(groups, group_width)]
     if signed:
-        parts.append(f'<path class="mark grey" d="M{LEFT} {upward.place(0.0):.1f}H{RIGHT}"/>')
+        parts.append(_zero_line(upward))
     curves = []
     for index, condition in enumerate(conditions):
         look = Look.of(index if condition.look is None else condition.look)
@@ -131,7 +136,8 @@ def interval_chart(
             parts.append(_joined(condition, places, look.colour))
         for estimate in condition.estimates:
             text = estimate.as_difference if signed else str(estimate)
-            parts.append(_estimate(f"{condition.label}: {text}", estimate, places, look))
+            css = look.css(hollow=estimate.open if signed else look.hollow)
+            parts.append(_estimate(f"{condition.label}: {text}", estimate, places, css))
         curves.append(Curve(condition.label, (), look.colour, look.line))
     return (
         f'<figure class="chart"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
@@ -189,7 +195,14 @@ def _joined(condition: Condition, places: _Places, colour: str) -> str:
     return f'<path class="curve faint {colour}" d="M{line}"/>'
 
 
-def _estimate(title: str, estimate: Estimate, places: _Places, look: Look) -> str:
+def _zero_line(upward: Axis) -> str:
+    """Where nothing is changed, and what is above and below it."""
+    height = upward.place(0.0)
+    sides = svg_text(LEFT, TOP - _ABOVE, f"above the line: {HARMS}; below: {HELPS}", anchor="start")
+    return f'<path class="mark grey" d="M{LEFT} {height:.1f}H{RIGHT}"/>{sides}'
+
+
+def _estimate(title: str, estimate: Estimate, places: _Places, css: str) -> str:
     """A point, its interval as a line, and its numbers for the pointer."""
     x = places.across(estimate)
     y = places.up(estimate.rate)
@@ -197,6 +210,6 @@ def _estimate(title: str, estimate: Estimate, places: _Places, look: Look) -> st
     if estimate.is_bounded:
         low = places.up(estimate.low)
         high = places.up(estimate.high)
-        line = f'<path class="curve {look.colour}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
-    point = f'<circle class="{look.css}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
+        line = f'<path class="curve {css}" d="M{x:.1f} {low:.1f}V{high:.1f}"/>'
+    point = f'<circle class="{css}" cx="{x:.1f}" cy="{y:.1f}" r="4">'
     return f"{line}{point}<title>{escape(title)}</title></circle>"

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ctcasr.compare.enhanced import CLEAN
-from ctcasr.compare.quality import MetricSummary, SoundSummary
+from ctcasr.compare.quality import SoundSummary
 from ctcasr.compare.significance import FEWEST_UNITS
 from ctcasr.compare.summary import Row, Summary
 from ctcasr.scoring.bootstrap import Difference
 from ctcasr.scoring.figures import points_between, rounded, signed_number
 from ctcasr.show.units import UNKNOWN, percent
 
+# Noisy sound is speech and interferer alone: what an enhancer adds to no artifacts is no gain.
+_WITHOUT_GAIN = ("split_sar_db",)
 FIXED = "lagged / rescaled / odd"  # what had to be put right, in a column
 
 
@@ -103,15 +105,22 @@ def measured(sound: Mapping[str, SoundSummary], titles: Mapping[str, str]) -> di
 
 def sound_cells(sound: SoundSummary, metrics: Sequence[str]) -> list[str]:
     """The median of each metric with the gain over noisy, and what had to be put right."""
-    cells = [_median(sound.metrics.get(name)) for name in metrics]
-    return [*cells, f"{sound.lagged} / {sound.rescaled} / {sound.odd}"]
+    cells = [median_text(sound, name) for name in metrics]
+    return [*cells, fixed_text(sound)]
 
 
-def _median(metric: MetricSummary | None) -> str:
+def fixed_text(sound: SoundSummary) -> str:
+    """How many files were late or early, at another level, odd in any way."""
+    return f"{sound.lagged} / {sound.rescaled} / {sound.odd}"
+
+
+def median_text(sound: SoundSummary, name: str) -> str:
+    """The median of a metric, and the median gain over noisy where that means something."""
+    metric = sound.metrics.get(name)
     if metric is None:
         return UNKNOWN
     middle = rounded(metric.median, 2)
-    if metric.gain_median is None:
+    if metric.gain_median is None or name in _WITHOUT_GAIN:
         return middle
     return f"{middle} ({signed_number(metric.gain_median, 2)})"
 

@@ -9,15 +9,17 @@ from pathlib import Path
 from ctcasr.compare.panel import panel_of
 from ctcasr.compare.quality import SoundSummary
 from ctcasr.compare.summary import Row, Summary
+from ctcasr.scoring.bootstrap import UNDECIDED
 from ctcasr.show.intervals import Condition, Estimate, interval_chart
 from ctcasr.show.page import Column, Section, facts, folded, page, table, write_html
 from ctcasr.show.score_cells import (
     FIXED,
     failure_texts,
+    fixed_text,
     measured,
+    median_text,
     resolvable_of,
     row_cells,
-    sound_cells,
     word_differences,
 )
 from ctcasr.show.units import UNKNOWN, percent
@@ -31,27 +33,30 @@ _TITLES = {
 }
 _ORDERED = "snr"  # the strata that have an order: their points are joined
 _MOST_DRAWN = 20  # strata
-_METRICS = {
+_AGAINST_CLEAN = {
     "si_sdr_db": "SI-SDR dB",
     "pesq": "PESQ",
     "stoi": "STOI",
     "estoi": "ESTOI",
-    "dnsmos_ovrl": "DNSMOS",
-    "dnsmos_sig": "of speech",
-    "dnsmos_bak": "of background",
-    "split_sdr_db": "SDR dB",
     "split_snr_db": "SNR dB",
     "split_sar_db": "SAR dB",
 }
+_OPINIONS = {
+    "dnsmos_ovrl": "DNSMOS",
+    "dnsmos_sig": "of speech",
+    "dnsmos_bak": "of background",
+    "dnsmos_p808": "P.808",
+}
+# A phone shows the first four without scrolling.
 _COLUMNS = (
     Column("recogniser"),
     Column("condition"),
     Column("WER", "r"),
+    Column(""),
+    Column("against noisy [95 %]", "r"),
+    Column("finds", "r"),
     Column("CER", "r"),
     Column("S / D / I", "r"),
-    Column("against noisy [95 %]", "r"),
-    Column(""),
-    Column("resolves", "r"),
     Column("empty / lost", "r"),
 )
 
@@ -59,21 +64,22 @@ _RATES_WHY = (
     "Words wrong, against the same scenes unprocessed (in points). The word comes from the "
     "interval of the difference (corrected by Holm where several are tested): <b>helps</b> where "
     "all of it lies below zero, <b>harms</b> above, else undecided. Drawn are {unit}s, since "
-    "scenes of one {unit} are not independent."
+    "scenes of one {unit} are not independent. <b>Finds</b>: the difference in points that is "
+    "found in 4 of 5 cases."
 )
 _PANEL_WHY = (
     "Difference of WER to noisy in points with 95 % intervals, by the recogniser; in brackets its "
-    "WER on clean speech (noisy, where there is none), the strongest first. Below the line an "
-    "enhancer helps. What one says of an enhancer that was trained to please it is left out."
+    "WER on clean speech (noisy, where there is none), the strongest first. Hollow points are "
+    "undecided. What one says of an enhancer that was trained to please it is left out."
 )
 _ADDING_WHY = (
     "WER of the dev part by the share of noisy sound that is added back; the best share was then "
     "scored once on the rest."
 )
 _SOUND_WHY = (
-    "Medians; in brackets the median gain over noisy. The last columns split what is left besides "
-    "speech by orthogonal projection: noise (SNR) and artifacts (SAR). Less noise and more "
-    "artifacts sounds better, and may be understood worse."
+    "Medians; in brackets the median gain over noisy. SNR and SAR split what is left besides "
+    "speech by orthogonal projection: noise and artifacts, of which noisy sound has none. Less "
+    "noise and more artifacts sounds better, and may be understood worse."
 )
 _SCENES_WHY = "Where the first enhancer helped most, hurt most, and one in the middle."
 
@@ -125,11 +131,11 @@ def _rates(rows: Sequence[Row]) -> str:
                 escape(cells.judge),
                 escape(cells.condition),
                 cells.wer,
+                f'<span class="{cells.word}">{cells.word}</span>',
+                cells.against,
+                cells.resolvable,
                 cells.cer,
                 cells.counts,
-                cells.against,
-                f'<span class="{cells.word}">{cells.word}</span>',
-                cells.resolvable,
                 f"{cells.empty} / {cells.lost}",
             ]
         )
@@ -194,11 +200,13 @@ def _panel(summary: Summary) -> str:
         for effect in effects:
             low, high = effect.difference.interval
             number = panel.judges.index(effect.judge)
-            estimates.append(Estimate(number, effect.difference.difference, low, high))
+            undecided = effect.difference.word == UNDECIDED
+            points = effect.difference.difference
+            estimates.append(Estimate(number, points, low, high, undecided))
         conditions.append(Condition(enhancer, estimates, looks[enhancer]))
     names = []
     for judge in panel.judges:
-        names.append(f"{judge} ({percent(panel.strength[judge], 1)})")
+        names.append(f"{judge} ({percent(panel.strength[judge])})")
     chart = interval_chart(names, conditions, title="effect of the enhancers", signed=True)
     return chart + _list(panel.turns)
 
@@ -231,20 +239,35 @@ def _sound(summary: Summary) -> str:
     for strata in summary.strata_sound.values():
         if len(strata) > 1:
             for name, sound in strata.items():
-                numbers = _sound_table(sound)
+                numbers = _sound_tables(sound)
                 if numbers:
                     parts.append(f"<h3>{escape(name)}</h3>{numbers}")
-    failures = _list(failure_texts(summary.failures))
-    return _sound_table(summary.sound) + failures + folded("by stratum", "".join(parts))
+    whole = _sound_tables(summary.sound) + _list(failure_texts(summary.failures))
+    return whole + folded("by stratum", "".join(parts)) + _put_right(summary.sound)
 
 
-def _sound_table(sound: Mapping[str, SoundSummary]) -> str:
+def _sound_tables(sound: Mapping[str, SoundSummary]) -> str:
+    """What needs clean speech, and what does not."""
+    return _sound_table(sound, _AGAINST_CLEAN) + _sound_table(sound, _OPINIONS)
+
+
+def _sound_table(sound: Mapping[str, SoundSummary], titles: Mapping[str, str]) -> str:
     """A row for each condition; empty where nothing was measured."""
-    metrics = measured(sound, _METRICS)
+    metrics = measured(sound, titles)
     if not metrics:
         return ""
-    columns = [Column("condition"), *(Column(title, "r") for title in (*metrics.values(), FIXED))]
+    columns = [Column("condition"), *(Column(title, "r") for title in metrics.values())]
     rows = []
     for condition, summary in sound.items():
-        rows.append([escape(condition), *sound_cells(summary, list(metrics))])
+        cells = [median_text(summary, name) for name in metrics]
+        rows.append([escape(condition), *cells])
     return table(columns, rows)
+
+
+def _put_right(sound: Mapping[str, SoundSummary]) -> str:
+    """How many files came late, at another level, or were odd in another way; folded away."""
+    rows = []
+    for condition, summary in sound.items():
+        rows.append([escape(condition), str(summary.scenes), fixed_text(summary)])
+    columns = [Column("condition"), Column("scenes", "r"), Column(FIXED, "r")]
+    return folded("what had to be put right", table(columns, rows))

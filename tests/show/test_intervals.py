@@ -47,14 +47,18 @@ def test_twenty_conditions_look_different_and_numbered_ones_keep_their_look() ->
     looks = {(Look.of(number).colour, Look.of(number).hollow) for number in range(20)}
     assert len(looks) == 20
     one = Condition("late", [Estimate(0, 0.5, 0.4, 0.6)], look=12)
-    assert f'class="{Look.of(12).css}"' in interval_chart(GROUPS, [one])
+    assert f'class="{Look.of(12).css(hollow=True)}"' in interval_chart(GROUPS, [one])
 
 
 def test_a_signed_chart_reaches_below_its_zero_line() -> None:
-    helped = Condition("enhanced", [Estimate(0, -0.2, -0.3, -0.1), Estimate(1, 0.1, 0.05, 0.2)])
+    harmed = Estimate(1, 0.1, 0.05, 0.2, open=True)
+    helped = Condition("enhanced", [Estimate(0, -0.2, -0.3, -0.1), harmed])
     html = interval_chart(GROUPS, [helped], signed=True)
     (zero,) = re.findall(r'class="mark grey" d="M\d+ ([\d.]+)H', html)
     heights = [float(y) for y in re.findall(r'cy="([\d.]+)"', html)]
     assert heights[0] > float(zero) > heights[1]
     titles = re.findall("<title>(.*?)</title>", html)
     assert titles[0] == "enhanced: -20.00 [-30.00, -10.00] points"
+    looks = re.findall('<circle class="(.*?)"', html)
+    assert looks == ["grey", "grey hollow"], "what is not decided is hollow"
+    assert "above the line: harms; below: helps" in html

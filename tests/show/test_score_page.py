@@ -22,6 +22,8 @@ def test_the_page_tells_rates_words_strata_and_sound(summary: Summary, tmp_path:
         "Observation adding",
         "0 chosen",
         "4.55 (+3.00)",
+        "what had to be put right",
+        "Hollow points are undecided",
         "too &lt;short&gt;",
         "by stratum",
     ):
