@@ -18,14 +18,14 @@ import recognise
 import torch
 
 from ctcasr.batch import Utterance
-from ctcasr.data import AudioError, Corpus, Loader, read_manifest
-from ctcasr.recognise import Objective, Recognise, evaluate, examine
+from ctcasr.data import Corpus, Loader, read_manifest
+from ctcasr.recognise import Objective, Recognise, evaluate
 from ctcasr.recognise.model import build
 from ctcasr.recognise.reading import reader_of
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.run_cli import run_cli, run_training
-from ctcasr.show import draw_run, draw_utterance
+from ctcasr.show.results import draw_results
 from ctcasr.text import make_tokenizer
 from ctcasr.train import (
     Parts,
@@ -120,14 +120,7 @@ def report(s: Settings, drawn: Sequence[Utterance]) -> None:
     out = Path(s.out)
     print(f"checkpoint: {out / 'best.pt'}")
     best = Recogniser.load_checkpoint(out / "best.pt", pick_device(s.device))
-    try:
-        pictures = draw_run(out)
-        for utterance in drawn:
-            picture = out / "plots" / f"{utterance.file_name}.png"
-            pictures.append(draw_utterance(picture, **examine(best, utterance)))
-        print("plots:", *pictures)
-    except (ImportError, AudioError) as error:
-        print("plots:", error)
+    print("plots:", draw_results(out, best, drawn))
     if s.valid:
         result = evaluate(best, read_manifest(s.valid).utterances)
         print(f"valid: {result}; details in {result.write(out / 'valid')}")
