@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import importlib
 import re
 import sys
 from collections.abc import Iterator
@@ -19,7 +20,13 @@ from tools.fresh_install import declared_versions, interpreter_of
 from tools.pages.flags import command_parser, corpus_parser, flag_pages, recipe_parser
 from tools.pages.links import wrong_links
 from tools.pages.mathematics import with_mathematics
-from tools.pages.public_names import name_pages, public_names
+from tools.pages.public_names import (
+    NAMES_INDEX,
+    PROGRAM,
+    name_menu,
+    name_pages,
+    public_names,
+)
 from tools.pages.root_files import PAGES, with_site_links
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,6 +75,23 @@ def test_every_public_name_has_its_entry(names: dict[str, str]) -> None:
     for room in by_room.values():
         for name in room:
             assert f"::: {name}\n" in whole
+
+
+def test_every_room_has_a_page_in_the_menu_with_all_that_it_hands_on(
+    names: dict[str, str],
+) -> None:
+    menu = name_menu(ROOT)
+    assert menu[0] == NAMES_INDEX and sorted(menu) == sorted(names)
+    rooms = ["ctcasr", "ctcasr.ctc.functional"]
+    for path in sorted((ROOT / "ctcasr").glob("*/__init__.py")):
+        if path.parent.name not in PROGRAM:
+            rooms.append(f"ctcasr.{path.parent.name}")
+    for room in rooms:
+        handed_on = getattr(importlib.import_module(room), "__all__", ())
+        page = room.removeprefix("ctcasr.").replace(".", "_") + ".md"
+        for name in handed_on:
+            assert f"::: {room}.{name}\n" in names[f"reference/{page}"]
+            assert f"({page}#{room}.{name})" in names[NAMES_INDEX]
 
 
 @pytest.mark.parametrize(

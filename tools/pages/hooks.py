@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from flags import flag_pages
 from github import as_mkdocs_reads
 from mathematics import with_mathematics
-from public_names import name_pages
+from public_names import name_menu, name_pages
 from root_files import ASSETS, PAGES, with_site_links
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,34 +24,48 @@ DOCS = ROOT / "docs"
 
 def on_config(config: Any) -> Any:
     """Put a page for each room of the library, all benchmarks and new pages into the menu."""
-    menu = {title: entries for group in config.nav for title, entries in group.items()}
-    names = sorted(address for address in name_pages(ROOT) if not address.endswith("index.md"))
-    menu["Reference"].append({"Public names": ["reference/index.md", *names]})
-    benchmarks = sorted(f"benchmarks/{path.name}" for path in DOCS.glob("benchmarks/[a-z]*.md"))
-    menu["Figures"].insert(0, {"Benchmarks": ["benchmarks/README.md", *benchmarks]})
-    menu["How to"] += sorted({path.name for path in DOCS.glob("*.md")} - set(_pages(config.nav)))
+    menu: dict[str, list[Any]] = {}
+    for group in config.nav:
+        menu.update(group)
+    menu["Reference"].append({"Public names": name_menu(ROOT)})
+    menu["Figures"].insert(0, {"Benchmarks": _benchmark_addresses()})
+    named = set(_pages(config.nav))
+    for path in sorted(DOCS.glob("*.md")):
+        if path.name not in named:
+            menu["How to"].append(path.name)
     return config
+
+
+def _benchmark_addresses() -> list[str]:
+    """What benchmarks are there, then each of them."""
+    addresses = ["benchmarks/README.md"]
+    for path in sorted(DOCS.glob("benchmarks/[a-z]*.md")):
+        addresses.append(f"benchmarks/{path.name}")
+    return addresses
 
 
 def _pages(entries: Any) -> Iterator[str]:
     """All pages that a menu names."""
     if isinstance(entries, str):
         yield entries
-    else:
-        for entry in entries.values() if isinstance(entries, dict) else entries:
-            yield from _pages(entry)
+        return
+    if isinstance(entries, dict):
+        entries = entries.values()
+    for entry in entries:
+        yield from _pages(entry)
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that no file in docs/ holds."""
-    made = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in PAGES.items()}
+    made: dict[str, str | bytes] = {}
+    for source, address in PAGES.items():
+        made[address] = (ROOT / source).read_text(encoding="utf-8")
+    for source, address in ASSETS.items():
+        made[address] = (ROOT / source).read_bytes()
     made |= flag_pages()
     made |= name_pages(ROOT)
-    for address, text in made.items():
-        files.append(File.generated(config, address, content=text))
-    for source in ASSETS:
-        content = (ROOT / source).read_bytes()
-        files.append(File.generated(config, ASSETS[source], content=content))
+    for address, content in made.items():
+        files.append(File.generated(config, address, content=content))
     return files
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 # What a room is for stands in the docstring of its __init__; these are single modules, a page each.
 LOOSE = ("batch", "checkpoint", "records", "seq", "specs", "task", "run_cli")
+NAMES_INDEX = "reference/index.md"
 PROGRAM = ("cli", "commands", "recipes")  # which the other pages of the reference show
 
 _IMPORT = re.compile(r"^\s*from (ctcasr[\w.]*) import (\([^)]*\)|[^\n#]+)", re.MULTILINE)
@@ -21,11 +22,17 @@ _IMPORT = re.compile(r"^\s*from (ctcasr[\w.]*) import (\([^)]*\)|[^\n#]+)", re.M
 def name_pages(root: Path) -> dict[str, str]:
     """The pages "reference/ROOM.md" and their index, as Markdown, for a checkout at `root`."""
     by_room = public_names(root)
-    pages = {}
+    pages = {NAMES_INDEX: _index(by_room)}
     for room, names in by_room.items():
-        pages[f"reference/{_page_of(room)}.md"] = _page(room, names)
-    pages["reference/index.md"] = _index(by_room)
+        address = f"reference/{_page_of(room)}.md"
+        pages[address] = _page(room, names)
     return pages
+
+
+def name_menu(root: Path) -> list[str]:
+    """Addresses for the menu: the index of public names, then the page of each room."""
+    rooms = set(name_pages(root)) - {NAMES_INDEX}
+    return [NAMES_INDEX, *sorted(rooms)]
 
 
 def public_names(root: Path) -> dict[str, list[str]]:
@@ -39,11 +46,11 @@ def public_names(root: Path) -> dict[str, list[str]]:
         if names:
             by_room[room] = [f"{room}.{name}" for name in names]
     for module_name, name in sorted(set(_imported(root))):
-        room = _room_of(module_name)
-        known = by_room.setdefault(room, [])
-        value = getattr(importlib.import_module(module_name), name)
-        if not any(_value(other) is value for other in known):
-            known.append(f"{module_name}.{name}")
+        dotted = f"{module_name}.{name}"
+        known = by_room.setdefault(_room_of(module_name), [])
+        known_values = [id(_value(other)) for other in known]
+        if id(_value(dotted)) not in known_values:
+            known.append(dotted)
     return by_room
 
 
@@ -62,21 +69,24 @@ def _defined_in(module_name: str) -> list[str]:
     module = importlib.import_module(module_name)
     names = []
     for name, value in vars(module).items():
-        own = getattr(value, "__module__", None) == module_name
-        if own and callable(value) and not name.startswith("_"):
+        home = getattr(value, "__module__", None)
+        if home == module_name and callable(value) and not name.startswith("_"):
             names.append(name)
     return names
 
 
 def _imported(root: Path) -> Iterator[tuple[str, str]]:
     """(module, name) of what the recipes and the documents import from the library."""
-    sources = [root / "README.md", *(root / "docs").rglob("*.md"), *(root / "recipes").glob("*.py")]
-    for source in sources:
-        for module_name, listed in _IMPORT.findall(source.read_text(encoding="utf-8")):
-            if _room_of(module_name).split(".")[1:2] and module_name.split(".")[1] in PROGRAM:
+    documents = [root / "README.md", *(root / "docs").rglob("*.md")]
+    recipes = (root / "recipes").glob("*.py")
+    for source in (*documents, *recipes):
+        text = source.read_text(encoding="utf-8")
+        for module_name, listed in _IMPORT.findall(text):
+            if _room_of(module_name).removeprefix("ctcasr.") in PROGRAM:
                 continue
             for entry in listed.strip("()").split(","):
-                name = entry.split("#")[0].split(" as ")[0].strip()
+                without_remark = entry.partition("#")[0]
+                name = without_remark.partition(" as ")[0].strip()
                 if name and not _is_module(f"{module_name}.{name}"):
                     yield module_name, name
 
