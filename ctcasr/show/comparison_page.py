@@ -39,12 +39,12 @@ _SYSTEMS = (
 _PAIRS = (
     Column("first"),
     Column("second"),
+    Column("better"),
     Column("points [95 %]", "r"),
-    Column(""),
-    Column("wins / ties / losses", "r"),
-    Column("MAPSSWE p", "r"),
-    Column("sign p", "r"),
-    Column("Wilcoxon p", "r"),
+    Column("won / tied / lost", "r"),
+    Column("MAPSSWE", "r"),
+    Column("sign", "r"),
+    Column("Wilcoxon", "r"),
     Column("finds", "r"),
     Column("needed", "r"),
 )
@@ -57,9 +57,9 @@ _MATRIX_WHY = (
     "the column is better, <b>red</b> where it is worse, both as far as it is decided."
 )
 _PAIRS_WHY = (
-    "Second less first. The word is that of bootstrap and sign flips together; NIST's tests stand "
-    "beside it, corrected by Holm in brackets. <b>Finds</b>: the difference in points that this "
-    "set finds in 4 of 5 cases; <b>needed</b>: utterances that would show the difference seen."
+    "Second less first. The word is that of bootstrap and sign flips together; p of NIST's tests "
+    "stands beside it, corrected by Holm in brackets. <b>Finds</b>: the difference in points that "
+    "this set finds in 4 of 5 cases; <b>needed</b>: utterances that would show the difference seen."
 )
 _RULES_WHY = (
     "The same hypotheses under each normaliser, pooled and as a mean of utterances. Where the "
@@ -151,8 +151,8 @@ def _pairs(results: Sequence[PairResult], wanted: float | None) -> str:
             [
                 escape(result.pair.first),
                 escape(result.pair.second),
+                f'<span class="{css}">{side_text(result).removesuffix(" better")}</span>',
                 difference_text(result.tested.difference),
-                f'<span class="{css}">{escape(side_text(result))}</span>',
                 wins_text(result),
                 nist_text(result, "mapsswe"),
                 nist_text(result, "sign"),

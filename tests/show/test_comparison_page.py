@@ -24,7 +24,7 @@ def test_the_page_shows_systems_pairs_rules_and_strata(
         "poor &amp; &lt;bad&gt;",
         "Who is better",
         "By speaker",
-        "first better",
+        '<span class="helps">first</span>',
     ):
         assert part in html, part
     assert html.count("<svg") == 2, "rules of scoring, and the speakers"
