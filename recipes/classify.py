@@ -8,7 +8,7 @@ python recipes/classify.py --train fold1.jsonl,fold2.jsonl,fold3.jsonl --folds o
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -16,14 +16,15 @@ from urllib.parse import quote
 import torch
 
 from ctcasr import data
+from ctcasr.batch import Utterance
 from ctcasr.classify import Classify, evaluate_classes, read_round
 from ctcasr.classify.classifier import Classifier
-from ctcasr.classify.model import build_classifier, classifier_to, read_classifier
+from ctcasr.classify.model import ClassifierSpec, build_classifier, classifier_to, read_classifier
 from ctcasr.data.clip import Pad
 from ctcasr.front import SpecAugment
 from ctcasr.net import Pruner, Schedule
 from ctcasr.run_cli import run_cli, run_training
-from ctcasr.scoring.confusion import Confusion, PooledAccuracy, pooled
+from ctcasr.scoring.confusion import Confusion, pooled
 from ctcasr.show import draw_classes
 from ctcasr.train import Parts, RunSettings, option, parse, read_manifests, saved_run
 from ctcasr.train.settings import read_numbers
@@ -83,7 +84,8 @@ def main(argv: list[str] | None = None) -> None:
             done = world.broadcast_object(done)
             tallies[fold.name] = done or train(s, fold, folder, world)
     if world.rank == 0:
-        report(pooled(tallies), out / "scores.json")
+        summary = pooled(tallies)
+        print(f"all: {summary}; {summary.write(out / 'scores.json')}")
 
 
 def rounds(s: Settings) -> list[data.Fold]:
@@ -108,8 +110,11 @@ def train(s: Settings, fold: data.Fold, folder: Path, world: World) -> Confusion
     resume = world.broadcast_object(s.resume and (folder / "last.pt").is_file())
     # A round that was broken off before anything was saved begins anew.
     own = replace(s, out=str(folder), resume=resume, overwrite=s.overwrite or s.resume)
-    run_training("classify", own, prepare(own, fold, world), world)
-    tally = score(own, fold) if world.rank == 0 else Confusion.of(())
+    parts = prepare(own, fold, world)
+    run_training("classify", own, parts, world)
+    tally = Confusion.of(())
+    if world.rank == 0:
+        tally = score(own, fold)
     return world.broadcast_object(tally)
 
 
@@ -119,23 +124,15 @@ def prepare(s: Settings, fold: data.Fold, world: World) -> Parts:
     torch.manual_seed(s.seed)
     spec = read_classifier(s.net)
     classes = data.classes_of(fold.train)
-    split = data.split_dev(fold.train, s.dev_share, s.seed) if s.dev_share else (fold.train, ())
-    train_lines, dev_lines = split
-    data.count_classes(train_lines, classes)
-    labels = {name: index for index, name in enumerate(classes)}
-    rate_hz = spec.front.rate_hz
-    clip = data.Clip(spec.samples, s.pad)
-    corpus = data.Corpus(train_lines, None, rate_hz, clip, labels=labels)
-    if s.augment:
-        noises = data.read_noises(Path(s.noise), rate_hz) if s.noise else ()
-        jitter = data.Jitter(spec.samples, s.pad, noises=noises)
-        speeds = read_numbers("speeds", s.speeds)
-        corpus = data.Corpus(train_lines, None, rate_hz, jitter, speeds, labels=labels)
-    train_loader = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed, **world.share)
+    train_lines = fold.train
     dev_loader = None
-    if dev_lines:
-        dev_corpus = data.Corpus(dev_lines, None, rate_hz, clip, labels=labels)
+    if s.dev_share:
+        train_lines, dev_lines = data.split_dev(fold.train, s.dev_share, s.seed)
+        dev_corpus = corpus_of(dev_lines, classes, spec, replace(s, augment=False))
         dev_loader = data.Loader(dev_corpus, batch_size=64, order="manifest", **world.share)
+    data.count_classes(train_lines, classes)
+    corpus = corpus_of(train_lines, classes, spec, s)
+    train_loader = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed, **world.share)
     model = build_classifier(spec, len(classes))
     if model.front.needs_statistics and not s.init and not s.resume:
         every = data.Loader(corpus, batch_size=s.batch_size, seed=s.seed)
@@ -147,9 +144,24 @@ def prepare(s: Settings, fold: data.Fold, world: World) -> Parts:
         classifier_to(spec),
         SpecAugment() if s.augment and s.masks else None,
         Pruner(model.body, Schedule(final=s.prune)) if s.prune else None,
-        clip.pad,
+        s.pad,
     )
     return Parts(task, train_loader, dev_loader, recordings=fold.train, notes={"round": fold.name})
+
+
+def corpus_of(
+    lines: Sequence[Utterance], classes: Sequence[str], spec: ClassifierSpec, s: Settings
+) -> data.Corpus:
+    """Clips of one length with the numbers of their classes, changed each time if `s.augment`."""
+    labels = {name: index for index, name in enumerate(classes)}
+    rate_hz = spec.front.rate_hz
+    if not s.augment:
+        clip = data.Clip(spec.samples, s.pad)
+        return data.Corpus(lines, None, rate_hz, clip, labels=labels)
+    noises = data.read_noises(Path(s.noise), rate_hz) if s.noise else ()
+    jitter = data.Jitter(spec.samples, s.pad, noises=noises)
+    speeds = read_numbers("speeds", s.speeds)
+    return data.Corpus(lines, None, rate_hz, jitter, speeds, labels=labels)
 
 
 def score(s: Settings, fold: data.Fold) -> Confusion:
@@ -161,17 +173,6 @@ def score(s: Settings, fold: data.Fold) -> Confusion:
     print(f"{fold.name or s.valid}: {result}", flush=True)
     result.write(out / "test")  # at last: who finds it knows that the round is done
     return result.tally
-
-
-def report(summary: PooledAccuracy, path: Path) -> None:
-    """The scores of all rounds together."""
-    scores = json.dumps(summary.as_json(), indent=2, ensure_ascii=False)
-    path.write_text(scores + "\n", encoding="utf-8")
-    low, high = summary.interval
-    print(
-        f"all: {summary.correct} of {summary.utterances} right ({100 * low:.1f} to "
-        f"{100 * high:.1f} %), mean of rounds {summary.mean} +- {summary.deviation}; {path}"
-    )
 
 
 if __name__ == "__main__":

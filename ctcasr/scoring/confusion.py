@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -171,7 +173,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class PooledAccuracy:
-    """Several tallies, of whatever classes, as one: accuracy of everything and of the rounds."""
+    """Several tallies, of whatever classes, as one: accuracy of everything and of the rounds.
+
+    Example:
+        >>> print(PooledAccuracy(19, 20, {"fold0": 0.9, "fold1": 1.0}))
+        19 of 20 right (76.4 to 99.1 %), mean of 2 rounds 95.0 % (deviation 7.1)
+    """
 
     correct: int
     utterances: int
@@ -201,6 +208,14 @@ class PooledAccuracy:
         """Standard deviation over the rounds; 0 for less than two."""
         return statistics.stdev(self.rounds.values()) if len(self.rounds) > 1 else 0.0
 
+    def __str__(self) -> str:
+        low, high = self.interval
+        text = f"{self.correct} of {self.utterances} right ({100 * low:.1f} to {100 * high:.1f} %)"
+        if self.mean is None:
+            return text
+        rounds = f"mean of {len(self.rounds)} rounds {100 * self.mean:.1f} %"
+        return f"{text}, {rounds} (deviation {100 * self.deviation:.1f})"
+
     def as_json(self) -> dict[str, Any]:
         """The properties as plain data, the interval as accuracy_low and accuracy_high."""
         low, high = self.interval
@@ -214,6 +229,12 @@ class PooledAccuracy:
             "deviation": self.deviation,
             "rounds": dict(self.rounds),
         }
+
+    def write(self, path: Path) -> Path:
+        """Write `as_json` to a file, whose path is returned."""
+        text = json.dumps(self.as_json(), indent=2, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+        return path
 
 
 def pooled(rounds: Mapping[str, Confusion]) -> PooledAccuracy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -76,7 +77,7 @@ def test_wilson_agrees_with_printed_values() -> None:
         wilson(3, 2)
 
 
-def test_rounds_are_pooled_whatever_their_classes() -> None:
+def test_rounds_are_pooled_whatever_their_classes(tmp_path: Path) -> None:
     summary = pooled(
         {
             "a-b": Confusion.of(("a", "b"), [(0, 0), (1, 0)]),
@@ -89,6 +90,10 @@ def test_rounds_are_pooled_whatever_their_classes() -> None:
     assert summary.interval == wilson(3, 4)
     assert summary.deviation == pytest.approx(math.sqrt(0.125))
     assert summary.rounds == {"a-b": 0.5, "c-d": 1.0}
+    assert str(summary).startswith("3 of 4 right (") and "mean of 2 rounds 75.0 %" in str(summary)
+    written = summary.write(tmp_path / "scores.json").read_text(encoding="utf-8")
+    assert json.loads(written) == summary.as_json()
+    assert str(pooled({})).startswith("0 of 0 right (") and "mean" not in str(pooled({}))
     nothing = pooled({}).as_json()
     assert nothing["accuracy"] is None and nothing["mean"] is None and nothing["deviation"] == 0.0
 
