@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from ctcasr.compare.alignment import LONGEST_LAG_S, UNLIKE
-from ctcasr.compare.enhanced import OK
+from ctcasr.compare.enhanced import CLEAN, OK
 from ctcasr.compare.hearing import FAILED, Hearing
 from ctcasr.compare.results import first_names
 from ctcasr.compare.scene import Scene
@@ -36,15 +36,19 @@ def remarks_on_parts(dev_scenes: Sequence[Scene], test_scenes: Sequence[Scene]) 
 
 
 def remarks_on_units(summary: Summary) -> list[str]:
-    """Conditions that have too few independent units for a word."""
-    remarks = []
+    """Conditions that have too few independent units for a word, by their number."""
+    few: dict[int, list[str]] = {}
     for row in summary.rows:
-        if row.against is not None and row.against.units < FEWEST_UNITS:
-            remarks.append(
-                f"{row.judge}, {row.condition}: no word, for only "
-                f"{plural(row.against.units, summary.unit)} can be compared; {FEWEST_UNITS} are "
-                "needed"
-            )
+        if row.condition == CLEAN or row.against is None:
+            continue
+        if row.against.units < FEWEST_UNITS:
+            few.setdefault(row.against.units, []).append(f"{row.judge} {row.condition}")
+    remarks = []
+    for units, rows in few.items():
+        remarks.append(
+            f"no word for {first_names(rows)}: only {plural(units, summary.unit)} can be compared, "
+            f"and {FEWEST_UNITS} are needed"
+        )
     return remarks
 
 

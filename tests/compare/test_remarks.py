@@ -46,7 +46,7 @@ def test_few_units_are_told() -> None:
     setting = Setting(listeners={"e": ""}, judges={"j": ""}, draws=1000)
     summary = summarise(Trial(hearings), test, setting)
     (remark,) = remarks_on_units(summary)
-    assert "j, e: no word, for only 4 sentences can be compared" in remark
+    assert "no word for j e: only 4 sentences can be compared" in remark
     alone = summarise(Trial(hearings[:2]), test[:1], setting)
     assert "only 1 sentence can" in remarks_on_units(alone)[0]
 
