@@ -13,8 +13,15 @@ from ctcasr.kernels.jit import Array, Number, jit
 
 @jit
 def _log_add(a: Number, b: Number) -> Number:
-    high, low = (a, b) if a > b else (b, a)
-    return high if low == -np.inf else high + np.log1p(np.exp(low - high))
+    """log(exp(a) + exp(b))."""
+    high = a
+    low = b
+    if low > high:
+        high = b
+        low = a
+    if low == -np.inf:
+        return high
+    return high + np.log1p(np.exp(low - high))
 
 
 @jit
@@ -22,10 +29,12 @@ def _log_norm(scores: Array) -> Number:
     """log of the sum of exp of one frame's scores [C]."""
     top = -np.inf
     for c in range(scores.size):
-        top = max(top, np.float64(scores[c]))
+        score = np.float64(scores[c])
+        top = max(top, score)
     total = 0.0
     for c in range(scores.size):
-        total += np.exp(np.float64(scores[c]) - top)
+        score = np.float64(scores[c])
+        total += np.exp(score - top)
     return top + np.log(total)
 
 
@@ -50,15 +59,17 @@ def logspace_row(
         for t in range(frames):
             norm[t] = _log_norm(scores[t])
     alpha = _log_alphas(scores, classes, prior, norm)
-    log_z = alpha[frames, states - 1]
+    last_alpha = alpha[frames]
+    log_z = last_alpha[states - 1]
     if states > 1:
-        log_z = _log_add(log_z, alpha[frames, states - 2])
+        log_z = _log_add(log_z, last_alpha[states - 2])
     if not need_grad:
         return -log_z, 0.0
     if log_z == -np.inf:
         clear(grad, 0, frames)
         return -log_z, 0.0
-    return -log_z, _log_betas(scores, grad, classes, prior, norm, alpha, log_z)
+    spread = _log_betas(scores, grad, classes, prior, norm, alpha, log_z)
+    return -log_z, spread
 
 
 @jit
@@ -69,14 +80,17 @@ def _log_alphas(scores: Array, classes: Array, prior: Array, norm: Array) -> Arr
     alpha = np.full((frames + 1, states), -np.inf)
     alpha[0, 0] = 0.0
     for t in range(frames):
+        before = alpha[t]
         for s in range(states):
-            arriving = alpha[t, s]
-            if s > 0:
-                arriving = _log_add(arriving, alpha[t, s - 1])
-            if s > 1 and s % 2 == 1 and classes[s] != classes[s - 2]:
-                arriving = _log_add(arriving, alpha[t, s - 2])
             c = classes[s]
-            alpha[t + 1, s] = arriving + (scores[t, c] - prior[c] - norm[t])
+            arriving = before[s]
+            if s > 0:
+                arriving = _log_add(arriving, before[s - 1])
+            is_label = s % 2 == 1
+            if is_label and s > 1 and c != classes[s - 2]:
+                arriving = _log_add(arriving, before[s - 2])
+            emission = scores[t, c] - prior[c] - norm[t]
+            alpha[t + 1, s] = arriving + emission
     return alpha
 
 
@@ -102,14 +116,17 @@ def _log_betas(
         total = 0.0
         for s in range(states):
             leaving = _log_add(after[s], after[s + 1])
-            if s % 2 == 1 and s + 2 < states and classes[s] != classes[s + 2]:
+            is_label = s % 2 == 1
+            if is_label and s + 2 < states and classes[s] != classes[s + 2]:
                 leaving = _log_add(leaving, after[s + 2])
             beta[s] = leaving
-            gamma[s] = np.exp(alpha[t + 1, s] + leaving - log_z)
+            log_joint = alpha[t + 1, s] + leaving
+            gamma[s] = np.exp(log_joint - log_z)
             total += gamma[s]
         for s in range(states):
             c = classes[s]
-            after[s] = beta[s] + (scores[t, c] - prior[c] - norm[t])
+            emission = scores[t, c] - prior[c] - norm[t]
+            after[s] = beta[s] + emission
             grad[t, c] -= gamma[s] / total
         lowest = min(lowest, total)
         highest = max(highest, total)

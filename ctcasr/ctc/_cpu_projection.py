@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import threading
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numba import types
 from torch import Tensor
 
 from ctcasr.ctc._cpu_frame import load_frame, scale, sum_exp
+from ctcasr.ctc._cpu_kernel import DOUBLES, INTEGERS, CpuKernel, Signature
 from ctcasr.kernels.jit import Array, Function, Number, cached, take_next
-from ctcasr.kernels.pool import kernel_pool
 
 if TYPE_CHECKING:
     from ctcasr.ctc.projection import FramePlaces
 
 _TAKEN = 8  # frames that a thread takes at once
 _LANES = 16  # a frame is padded to whole vectors
-
-_lock = threading.RLock()
-_compiled: set[torch.dtype] = set()
 
 
 def softmax_chunk(
@@ -39,8 +35,10 @@ def softmax_chunk(
     [R * T, N] (float64), that of the first of them to `blank_probs` [R * T] and, where asked for,
     the best class to `best` [R * T].
     """
-    _compile(logits.dtype)
-    arguments: tuple[Any, ...] = (
+    _frames.compile_for(logits.dtype)
+    groups = math.ceil(logits.shape[0] / _TAKEN)
+    _frames.run(
+        groups,
         logits.numpy(),
         classes.numpy(),
         chunk.rows.numpy(),
@@ -52,13 +50,6 @@ def softmax_chunk(
         need_best,
         np.zeros(1, dtype=np.int64),  # how many groups of frames have been taken
     )
-    threads = min(torch.get_num_threads(), -(-logits.shape[0] // _TAKEN))
-    helpers = []
-    for _ in range(threads - 1):
-        helpers.append(kernel_pool(threads - 1).submit(softmax_frames, *arguments))
-    softmax_frames(*arguments)
-    for helper in helpers:
-        helper.result()
 
 
 @cached("_cpu_[flp]*.py")
@@ -107,27 +98,20 @@ def softmax_frames(version: int) -> Function:
     return frames
 
 
-def _compile(dtype: torch.dtype) -> None:
-    """Compile for float32 or float64, or load what an earlier process compiled."""
-    with _lock:
-        if dtype in _compiled:
-            return
-        real = types.float64 if dtype == torch.float64 else types.float32
-        integers = types.Array(types.int64, 1, "C")
-        doubles = types.Array(types.float64, 1, "C")
-        signature = (
-            types.Array(real, 2, "C"),  # logits
-            types.Array(types.int64, 2, "C"),  # classes
-            integers,  # rows
-            integers,  # places
-            doubles,  # weights
-            types.Array(types.float64, 2, "C"),  # columns
-            doubles,  # blank_probs
-            integers,  # best
-            types.boolean,  # need_best
-            integers,  # counter
-        )
-        softmax_frames.disable_compile(False)
-        softmax_frames.compile(signature)
-        softmax_frames.disable_compile(True)
-        _compiled.add(dtype)
+def _signature(real: Any) -> Signature:
+    """Of `softmax_frames`."""
+    return (
+        types.Array(real, 2, "C"),  # logits
+        types.Array(types.int64, 2, "C"),  # classes
+        INTEGERS,  # rows
+        INTEGERS,  # places
+        DOUBLES,  # weights
+        types.Array(types.float64, 2, "C"),  # columns
+        DOUBLES,  # blank_probs
+        INTEGERS,  # best
+        types.boolean,  # need_best
+        INTEGERS,  # counter
+    )
+
+
+_frames = CpuKernel(softmax_frames, _signature)

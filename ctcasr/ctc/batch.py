@@ -106,6 +106,21 @@ class CtcOutput(NamedTuple):
     grad: Tensor | None  # [B, T, C] in the dtype of the logits
     health: Tensor  # [B] float32; 0 is perfect
 
+    def rounded_for(self, logits: Tensor) -> CtcOutput:
+        """What was computed in higher precision or on another device, as these logits want it."""
+        nll = self.nll.to(precision_of(logits))
+        health = self.health.to(torch.float32)
+        grad = self.grad
+        if grad is not None:
+            # Rounded before it travels: some devices have no float64.
+            grad = grad.to(logits.dtype).to(logits.device)
+        return CtcOutput(nll.to(logits.device), grad, health.to(logits.device))
+
+
+def precision_of(logits: Tensor) -> torch.dtype:
+    """Of the loss of these logits: float64 for float64, else float32."""
+    return torch.float64 if logits.dtype == torch.float64 else torch.float32
+
 
 def to_device(values: tuple[int, ...], device: torch.device) -> Tensor:
     """Host integers as an int64 tensor on a device, without waiting for it."""

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
 import torch
 from numba import types
-from numba.core.errors import NumbaError
 from torch import Tensor
 
+from ctcasr.ctc._cpu_kernel import DOUBLES, INTEGERS, CpuKernel, Signature
 from ctcasr.ctc._cpu_rows import run_rows
 from ctcasr.ctc._memory import fresh
-from ctcasr.ctc.batch import CtcBatch, CtcOutput
-from ctcasr.ctc.errors import KernelError
-from ctcasr.kernels.pool import kernel_pool
+from ctcasr.ctc.batch import CtcBatch, CtcOutput, precision_of
 
 _COST_OF_A_LABEL = 8  # in a frame, as against that of a class in the softmax
 
-_lock = threading.RLock()
-_compiled: set[torch.dtype] = set()
+
+def _signature(real: Any) -> Signature:
+    """Of `run_rows`, for scores of any stride."""
+    return (
+        types.Array(real, 3, "A"),  # scores
+        types.Array(real, 3, "C"),  # grads
+        INTEGERS,  # labels
+        INTEGERS,  # offsets
+        INTEGERS,  # lengths
+        INTEGERS,  # order
+        INTEGERS,  # counter
+        types.int64,  # blank
+        DOUBLES,  # prior
+        types.boolean,  # normalize
+        types.boolean,  # need_grad
+        DOUBLES,  # nll
+        DOUBLES,  # health
+    )
+
+
+_rows = CpuKernel(run_rows, _signature)
 
 
 def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
@@ -29,8 +45,8 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
     Half precision is computed in float32.
     """
     rows, frames, classes = logits.shape
-    dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    _compile(dtype)
+    dtype = precision_of(logits)
+    _rows.compile_for(dtype)
     scores = logits.detach().to(dtype)
     grad = fresh((rows, frames, classes) if need_grad else (1, 0, 0), dtype)
     nll = np.zeros(rows)
@@ -41,7 +57,7 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
     # Dear rows first, so that no thread is left with one at the end.
     costs = input_lengths * (target_lengths * _COST_OF_A_LABEL + classes)
     order = np.argsort(-costs, kind="stable")
-    _run_on_all_threads(
+    _rows.run(
         rows,
         scores.numpy(),
         grad.numpy(),
@@ -57,53 +73,9 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
         nll,
         health,
     )
-    return CtcOutput(
-        torch.from_numpy(nll).to(dtype),
-        grad.to(logits.dtype) if need_grad else None,
-        torch.from_numpy(health).to(torch.float32),
+    output = CtcOutput(
+        nll=torch.from_numpy(nll),
+        grad=grad if need_grad else None,
+        health=torch.from_numpy(health),
     )
-
-
-def _run_on_all_threads(rows: int, *arguments: Any) -> None:
-    """`run_rows` on this thread and on the pool's, which share out the rows among them."""
-    threads = min(torch.get_num_threads(), rows)
-    helpers = []
-    for _ in range(threads - 1):
-        helpers.append(kernel_pool(threads - 1).submit(run_rows, *arguments))
-    if rows:
-        run_rows(*arguments)
-    for helper in helpers:
-        helper.result()
-
-
-def _compile(dtype: torch.dtype) -> None:
-    """Compile for scores of any stride, or load what an earlier process compiled; KernelError."""
-    with _lock:
-        if dtype in _compiled:
-            return
-        real = types.float64 if dtype == torch.float64 else types.float32
-        integers = types.Array(types.int64, 1, "C")
-        doubles = types.Array(types.float64, 1, "C")
-        signature = (
-            types.Array(real, 3, "A"),  # scores
-            types.Array(real, 3, "C"),  # grads
-            integers,  # labels
-            integers,  # offsets
-            integers,  # lengths
-            integers,  # order
-            integers,  # counter
-            types.int64,  # blank
-            doubles,  # prior
-            types.boolean,  # normalize
-            types.boolean,  # need_grad
-            doubles,  # nll
-            doubles,  # health
-        )
-        run_rows.disable_compile(False)
-        try:
-            run_rows.compile(signature)
-        except NumbaError as error:
-            raise KernelError(f"numba did not compile the CTC kernel: {error}") from error
-        finally:
-            run_rows.disable_compile(True)
-        _compiled.add(dtype)
+    return output.rounded_for(logits)

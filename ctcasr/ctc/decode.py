@@ -58,9 +58,10 @@ def greedy(logits: Tensor, lengths: Lengths, blank: int = 0) -> list[Decoded]:
         if label != blank:
             tokens[row].append(label)
             spans[row].append((start, end))
+    scores = path.scores.tolist()
     decoded = []
-    for row, score in enumerate(path.scores.tolist()):
-        hypothesis = Decoded(tuple(tokens[row]), tuple(spans[row]), score)
+    for row in range(rows):
+        hypothesis = Decoded(tuple(tokens[row]), tuple(spans[row]), scores[row])
         decoded.append(hypothesis)
     return decoded
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.batch import CtcBatch, Lengths, prepare
+from ctcasr.ctc.batch import CtcBatch, Lengths, precision_of, prepare
 
 # Of the inverse temperature: in float64 the central difference is then right to 1e-6 of its size.
 _STEP = 1e-3
@@ -40,7 +40,7 @@ def alignment_entropy(
         scores, targets, input_lengths, target_lengths, blank, prior=None, normalize=False
     )
     entropy: Tensor = _Entropy.apply(scores, ctc_batch)  # type: ignore[no-untyped-call]
-    return entropy.to(torch.float64 if logits.dtype == torch.float64 else torch.float32)
+    return entropy.to(precision_of(logits))
 
 
 class _Entropy(torch.autograd.Function):

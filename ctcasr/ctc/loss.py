@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ctcasr.ctc import reference
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.batch import CtcBatch, Lengths, prepare, sent
+from ctcasr.ctc.batch import CtcBatch, Lengths, precision_of, prepare, sent
 from ctcasr.ctc.derivative import computed, tied
 from ctcasr.ctc.errors import InputError
 from ctcasr.ctc.observers import LossCall, observers
@@ -278,8 +278,7 @@ def _losses_and_report(
 
 def _reference_losses(logits: Tensor, ctc_batch: CtcBatch) -> Tensor:
     """Losses [B] that torch differentiates by itself, as often as asked."""
-    precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    return reference.nll(logits, ctc_batch).to(precision)
+    return reference.nll(logits, ctc_batch).to(precision_of(logits))
 
 
 def _is_differentiated(logits: Tensor) -> bool:

@@ -22,20 +22,10 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
     """Loss, gradient and health of each row of logits [B, T, C] on any device."""
     ctc_batch = checked(ctc_batch, logits.shape[2])
     # Torch has CTC (and some devices have float64) on CPU and CUDA only: others visit the host.
-    device = logits.device
-    computing = device if device.type == "cuda" else torch.device("cpu")
-    output = _run(logits.detach().to(computing), ctc_batch, need_grad)
-    precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    nll = output.nll.to(precision)
-    health = output.health.to(torch.float32)
-    grad = output.grad
-    if grad is not None:
-        grad = grad.to(logits.dtype).to(device)
-    return CtcOutput(
-        nll=nll.to(device),
-        grad=grad,
-        health=health.to(device),
-    )
+    there = logits.detach()
+    if not logits.is_cuda:
+        there = there.cpu()
+    return _run(there, ctc_batch, need_grad).rounded_for(logits)
 
 
 def _run(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
@@ -49,31 +39,35 @@ def _run(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:
     normalised = seen - level[..., None]
     by_frame = normalised.transpose(0, 1)
     # The operators below `F.ctc_loss`: autograd cannot be asked inside a transform of torch.func.
-    spoken = (
-        ctc_batch.targets.to(logits.device),
-        ctc_batch.input_lengths,
-        ctc_batch.target_lengths,
-    )
+    labels = ctc_batch.targets.to(logits.device)
+    spoken = (labels, ctc_batch.input_lengths, ctc_batch.target_lengths)
     loss, alpha = _forward(by_frame, *spoken, ctc_batch.blank)
     nll = loss - level.sum(1)
     if not need_grad:
-        return CtcOutput(nll, None, torch.zeros(rows, device=logits.device))
+        healthy = torch.zeros(rows, device=logits.device)
+        return CtcOutput(nll, None, healthy)
 
     ones = torch.ones_like(loss)
     slope = _backward(ones, by_frame, *spoken, loss, alpha, ctc_batch.blank)
     slope = slope.transpose(0, 1)  # normalised scores less occupancy
-    dead = padding | loss.isinf()[:, None]
+    infeasible = loss.isinf()[:, None]
+    dead = padding | infeasible
     off_by = slope.sum(2).abs().masked_fill(dead, 0.0)
     health = off_by.nan_to_num(torch.inf).amax(1)
-    grad = slope
-    if ctc_batch.prior is not None or not ctc_batch.normalize:
-        occupancy = normalised.exp() - slope
-        grad = -occupancy
-        if ctc_batch.normalize:
-            softmax = scores(logits, ctc_batch, prior=False).exp()
-            grad = softmax - occupancy
+    grad = _gradient(logits, ctc_batch, normalised, slope)
     grad = torch.where(dead[..., None], 0.0, grad).contiguous()
     return CtcOutput(nll, grad, health)
+
+
+def _gradient(logits: Tensor, ctc_batch: CtcBatch, normalised: Tensor, slope: Tensor) -> Tensor:
+    """d loss / d logits [B, T, C], by torch's gradient for the normalised scores."""
+    if ctc_batch.normalize and ctc_batch.prior is None:
+        return slope
+    occupancy = normalised.exp() - slope
+    if not ctc_batch.normalize:
+        return -occupancy
+    softmax = scores(logits, ctc_batch, prior=False).exp()
+    return softmax - occupancy
 
 
 def _without_frames(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> CtcOutput:

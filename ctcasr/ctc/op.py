@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.backends import select
-from ctcasr.ctc.batch import prepare
+from ctcasr.ctc.batch import precision_of, prepare
 from ctcasr.ctc.transforms import has_tangent
 
 NO_TANGENTS = (
@@ -65,8 +65,7 @@ def _shapes(
     need_grad: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     rows = logits.shape[0]
-    precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    nll = logits.new_empty(rows, dtype=precision)
+    nll = logits.new_empty(rows, dtype=precision_of(logits))
     grad = logits.new_empty(logits.shape if need_grad else 0)
     health = logits.new_empty(rows, dtype=torch.float32)
     return nll, grad, health

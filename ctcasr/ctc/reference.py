@@ -53,14 +53,10 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
         grad = None
         if need_grad:
             grad = _gradient(logits, ctc_batch, gamma)
-            dead = frame_padding(logits, ctc_batch) | loss.isinf()[:, None]
-            grad = grad.masked_fill(dead[..., None], 0.0).to(logits.dtype)
-    precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
-    return CtcOutput(
-        nll=loss.to(precision),
-        grad=grad,
-        health=health.to(torch.float32),
-    )
+            infeasible = loss.isinf()[:, None]
+            dead = frame_padding(logits, ctc_batch) | infeasible
+            grad = grad.masked_fill(dead[..., None], 0.0)
+    return CtcOutput(loss, grad, health).rounded_for(logits)
 
 
 def _gradient(logits: Tensor, ctc_batch: CtcBatch, gamma: Tensor) -> Tensor:
@@ -88,9 +84,11 @@ def posterior(logits: Tensor, ctc_batch: CtcBatch) -> tuple[Tensor, Tensor]:
         log_z = _log_z(alphas[-1], ctc_batch)
         if not betas:
             return torch.zeros_like(emissions), torch.zeros_like(log_z)
-        log_joint = torch.stack(alphas[1:], 1) + torch.stack(betas, 1)
-        log_gamma = log_joint - log_z[:, None, None]
-        live = ~frame_padding(logits, ctc_batch) & log_z.isfinite()[:, None]
+        alpha = torch.stack(alphas[1:], 1)
+        beta = torch.stack(betas, 1)
+        log_gamma = alpha + beta - log_z[:, None, None]
+        feasible = log_z.isfinite()[:, None]
+        live = ~frame_padding(logits, ctc_batch) & feasible
         gamma = log_gamma.exp().masked_fill(~live[..., None], 0.0)
         off_by = (gamma.sum(2) - 1).abs()
         spread = (off_by * live).amax(1)
@@ -120,7 +118,8 @@ def _state_classes(ctc_batch: CtcBatch, device: torch.device) -> Tensor:
     """Class of every state [B, S]: blanks in the even places, labels in the odd ones."""
     padded = ctc_batch.padded()
     rows, labels = padded.shape
-    classes = torch.full((rows, 2 * labels + 1), ctc_batch.blank, dtype=torch.int64)
+    states = 2 * labels + 1
+    classes = torch.full((rows, states), ctc_batch.blank, dtype=torch.int64)
     classes[:, 1::2] = padded
     return classes.to(device)
 
@@ -167,11 +166,11 @@ def _betas(emissions: Tensor, skip: Tensor, ctc_batch: CtcBatch) -> list[Tensor]
     """
     rows, frames, states = emissions.shape
     lengths = to_device(ctc_batch.input_lengths, emissions.device)
-    last_blank = 2 * to_device(ctc_batch.target_lengths, emissions.device)[:, None]
+    last_blank = _last_blank(ctc_batch, emissions.device)
     last_label = last_blank - 1
     state = torch.arange(states, device=emissions.device)
-    ends_no_path = (state != last_blank) & (state != last_label)
-    final = emissions.new_zeros(rows, states).masked_fill(ends_no_path, NEVER)
+    ends_path = (state == last_blank) | (state == last_label)
+    final = emissions.new_zeros(rows, states).masked_fill(~ends_path, NEVER)
     betas = [final] * frames
     for frame in range(frames - 2, -1, -1):
         after = frame + 1
@@ -189,29 +188,37 @@ def _log_z(alpha: Tensor, ctc_batch: CtcBatch) -> Tensor:
 
     Without a frame only the empty target has a path.
     """
-    last_blank = 2 * to_device(ctc_batch.target_lengths, alpha.device)[:, None]
+    last_blank = _last_blank(ctc_batch, alpha.device)
     last_label = (last_blank - 1).clamp_min(0)
     no_label = last_blank[:, 0] == 0
-    no_frame = to_device(ctc_batch.input_lengths, alpha.device) == 0
     through_blank = alpha.gather(1, last_blank)[:, 0]
     through_label = alpha.gather(1, last_label)[:, 0]
     through_label = through_label.masked_fill(no_label, NEVER)
-    total = _logsumexp(through_blank, through_label)
-    return total.masked_fill(no_frame & no_label, 0.0)
+    log_z = _logsumexp(through_blank, through_label)
+    no_frame = to_device(ctc_batch.input_lengths, alpha.device) == 0
+    return log_z.masked_fill(no_frame & no_label, 0.0)
+
+
+def _last_blank(ctc_batch: CtcBatch, device: torch.device) -> Tensor:
+    """The number of each row's last state [B, 1]."""
+    label_counts = to_device(ctc_batch.target_lengths, device)
+    return 2 * label_counts[:, None]
 
 
 def _shift_up(values: Tensor, places: int) -> Tensor:
     """Move states [B, S] up; what enters below has probability zero."""
     rows, states = values.shape
-    entering = values.new_full((rows, min(places, states)), NEVER)
-    staying = values[:, : max(states - places, 0)]
+    places = min(places, states)
+    entering = values.new_full((rows, places), NEVER)
+    staying = values[:, : states - places]
     return torch.cat([entering, staying], 1)
 
 
 def _shift_down(values: Tensor, places: int) -> Tensor:
     """Move states [B, S] down; what enters above has probability zero."""
     rows, states = values.shape
-    entering = values.new_full((rows, min(places, states)), NEVER)
+    places = min(places, states)
+    entering = values.new_full((rows, places), NEVER)
     staying = values[:, places:]
     return torch.cat([staying, entering], 1)
 
