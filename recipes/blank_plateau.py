@@ -25,7 +25,7 @@ from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.records import CheckRecord
 from ctcasr.run_cli import run_cli
 from ctcasr.scoring.errors import word_errors
-from ctcasr.show import arms_table, draw_arms, release_step
+from ctcasr.show import draw_arms, release_step, table_of_arms
 from ctcasr.show.arms_table import ArmResult
 from ctcasr.specs import ConvSpec
 from ctcasr.text import Alphabet
@@ -96,7 +96,7 @@ def main(argv: list[str] | None = None) -> None:
     results: dict[str, list[Result]] = {}
     for name in chosen_arms(s.arms):
         results[name] = [run(s, name, seed) for seed in range(s.seeds)]
-    Console().print(arms_table(results, "plain"))
+    Console().print(table_of_arms(results, "plain"))
     curves = {}
     for name, runs in results.items():
         curves[name] = [result["curve"] for result in runs]

@@ -1,7 +1,7 @@
 """Views of a run: live display, plain lines, plots, pages."""
 
 from ctcasr.show.arms import draw_arms
-from ctcasr.show.arms_table import arms_table
+from ctcasr.show.arms_table import table_of_arms
 from ctcasr.show.classes import draw_classes
 from ctcasr.show.curves import draw_run, release_step
 from ctcasr.show.live import watch
@@ -15,13 +15,13 @@ from ctcasr.show.wandb import write_wandb
 
 __all__ = [
     "RunView",
-    "arms_table",
     "draw_arms",
     "draw_classes",
     "draw_run",
     "draw_utterance",
     "release_step",
     "summary",
+    "table_of_arms",
     "watch",
     "write_events",
     "write_page",

@@ -22,7 +22,7 @@ class ArmResult(TypedDict):
     words: Sequence[int]
 
 
-def arms_table(results: Mapping[str, Sequence[ArmResult]], base: str) -> Table:
+def table_of_arms(results: Mapping[str, Sequence[ArmResult]], base: str) -> Table:
     """Medians of every arm, and its WER less that of the arm `base` with its 95 % interval."""
     errors = {}
     for name, runs in results.items():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from ctcasr.show.arms_table import ArmResult, arms_table, median_of
+from ctcasr.show.arms_table import ArmResult, median_of, table_of_arms
 
 
 def result(release: int | None, errors: Sequence[int]) -> ArmResult:
@@ -20,7 +20,7 @@ def test_medians_and_differences_stand_in_the_rows() -> None:
     plain = [result(300, [3, 2, 4] * 9), result(None, [3, 2, 4] * 9)]
     cure = [result(100, [1, 0, 2] * 9), result(120, [1, 0, 2] * 9)]
     out = io.StringIO()
-    Console(file=out, width=200).print(arms_table({"plain": plain, "cure": cure}, "plain"))
+    Console(file=out, width=200).print(table_of_arms({"plain": plain, "cure": cure}, "plain"))
     rows = {line.split("│")[1].strip(): line for line in out.getvalue().splitlines() if "│" in line}
     assert "not reached (300, not reached)" in rows["plain"]
     assert "50 (50, 50)" in rows["plain"] and "[" not in rows["plain"]
