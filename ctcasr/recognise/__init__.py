@@ -1,4 +1,8 @@
-"""Speech recognition: model, task and objective, and the recognisers that come of them."""
+"""Speech recognition: model, task and objective, and the recognisers that come of them.
+
+A spec becomes a network, a task trains and checks it, and a checkpoint transcribes: by torch, by
+onnxruntime, several together, long recordings piece by piece, or while the sound is still coming.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

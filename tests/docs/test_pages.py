@@ -87,7 +87,11 @@ def test_every_room_has_a_page_in_the_menu_with_all_that_it_hands_on(
         if path.parent.name not in PROGRAM:
             rooms.append(f"ctcasr.{path.parent.name}")
     for room in rooms:
-        handed_on = getattr(importlib.import_module(room), "__all__", ())
+        module = importlib.import_module(room)
+        handed_on = getattr(module, "__all__", ())
+        if handed_on:
+            first_line = (module.__doc__ or "").strip().partition("\n")[0]
+            assert first_line in names[NAMES_INDEX]
         page = room.removeprefix("ctcasr.").replace(".", "_") + ".md"
         for name in handed_on:
             assert f"::: {room}.{name}\n" in names[f"reference/{page}"]

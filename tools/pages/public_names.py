@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,8 +118,7 @@ def _page_of(room: str) -> str:
 
 def _page(room: str, names: list[str]) -> str:
     """A room: what it is for, and everything in it."""
-    purpose = (importlib.import_module(room).__doc__ or "").strip().partition("\n\n")[0]
-    lines = [f"# `{room}`", "", purpose, ""]
+    lines = [f"# `{room}`", "", _purpose(room), ""]
     lines += [f"::: {name}\n" for name in names]
     return "\n".join(lines)
 
@@ -135,5 +135,11 @@ def _index(by_room: dict[str, list[str]]) -> str:
     for room, names in by_room.items():
         page = f"{_page_of(room)}.md"
         links = [f"[`{name.rpartition('.')[2]}`]({page}#{name})" for name in names]
-        lines += [f"## [`{room}`]({page})", "", ", ".join(links), ""]
+        summary = _purpose(room).partition("\n\n")[0]
+        lines += [f"## [`{room}`]({page})", "", summary, "", ", ".join(links), ""]
     return "\n".join(lines)
+
+
+def _purpose(room: str) -> str:
+    """What a room says of itself."""
+    return inspect.getdoc(importlib.import_module(room)) or ""
