@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 from ctcasr.compare.alignment import LONGEST_LAG_S, UNLIKE
@@ -20,8 +21,29 @@ MANY = 0.2  # share of a folder's files from which on it is not chance
 
 def remarks_on_trial(trial: Trial) -> list[str]:
     """Sentences about the sounds and the hypotheses of a trial."""
-    remarks = [*_lost_files(trial), *_delays(trial), *_strangers(trial), *_levels(trial)]
-    return [*remarks, *_failures(trial), *_loops(trial)]
+    remarks: list[str] = []
+    for files in _files_of(trial.qualities):
+        remarks.extend(files.remarks())
+    if trial.quieter:
+        remarks.append(
+            f"made quieter: {plural(len(trial.quieter), 'scene')}, all conditions of a scene "
+            "alike, because one of them would have been beyond full scale"
+        )
+    for texts in _texts_of(trial.hearings):
+        remarks.extend(texts.remarks())
+    return remarks
+
+
+def failed_judges(trial: Trial) -> list[str]:
+    """Sentences about recognisers that wrote nothing for any sound, with what they said first."""
+    sentences = []
+    for texts in _texts_of(trial.hearings):
+        if texts.failed and not texts.heard:
+            sentences.append(
+                f"{texts.judge}: expected texts; it failed at every sound "
+                f"(first {_what(texts.failed[0])})"
+            )
+    return sentences
 
 
 def remarks_on_parts(dev_scenes: Sequence[Scene], test_scenes: Sequence[Scene]) -> list[str]:
@@ -52,106 +74,106 @@ def remarks_on_units(summary: Summary) -> list[str]:
     return remarks
 
 
-def _by_condition(trial: Trial) -> dict[str, list[Quality]]:
-    """What there was to hear of each condition, what is lost included."""
-    qualities: dict[str, list[Quality]] = {}
-    for quality in trial.qualities:
-        qualities.setdefault(quality.condition, []).append(quality)
-    return qualities
+@dataclass
+class _Files:
+    """The files of one condition."""
 
+    condition: str
+    there: list[Quality] = field(default_factory=list)
+    lost: list[Quality] = field(default_factory=list)
 
-def _by_judge(trial: Trial) -> dict[str, list[Hearing]]:
-    """What each recogniser was given to hear."""
-    hearings: dict[str, list[Hearing]] = {}
-    for hearing in trial.hearings:
-        hearings.setdefault(hearing.judge, []).append(hearing)
-    return hearings
+    def remarks(self) -> Iterator[str]:
+        """What is missing, late, or something else than its scene."""
+        yield from self._lost()
+        yield from self._delays()
+        yield from self._strangers()
 
-
-def _lost_files(trial: Trial) -> Iterator[str]:
-    """Enhanced files that are not there or cannot be read, with the reason for the first."""
-    for condition, qualities in _by_condition(trial).items():
-        lost = [quality for quality in qualities if quality.status != OK]
-        if lost:
+    def _lost(self) -> Iterator[str]:
+        if self.lost:
+            total = len(self.lost) + len(self.there)
             yield (
-                f"{condition}: {len(lost)} of {len(qualities)} files are missing or cannot be "
-                f"read ({lost[0].reason}); differences are on the scenes that are there"
+                f"{self.condition}: {len(self.lost)} of {total} files are missing or cannot be "
+                f"read ({self.lost[0].reason}); differences are on the scenes that are there"
             )
 
-
-def _delays(trial: Trial) -> Iterator[str]:
-    """Files that had to be moved further than a network's own delay."""
-    for condition, qualities in _by_condition(trial).items():
-        there = [quality for quality in qualities if quality.status == OK]
-        far_s = [quality.lag_s for quality in there if abs(quality.lag_s) > LONGEST_LAG_S]
+    def _delays(self) -> Iterator[str]:
+        far_s = []
+        for quality in self.there:
+            if abs(quality.lag_s) > LONGEST_LAG_S:
+                far_s.append(quality.lag_s)
         if far_s:
             where = "late" if median(far_s) > 0 else "early"
             yield (
-                f"{condition}: {len(far_s)} of {len(there)} files come "
+                f"{self.condition}: {len(far_s)} of {len(self.there)} files come "
                 f"{1000 * abs(median(far_s)):.0f} ms {where} (median); they were moved back"
             )
 
-
-def _strangers(trial: Trial) -> Iterator[str]:
-    """Files that may hold something else than their scenes."""
-    for condition, qualities in _by_condition(trial).items():
-        there = [quality for quality in qualities if quality.status == OK]
-        unlike = [quality.scene.id for quality in there if quality.resemblance < UNLIKE]
-        if len(unlike) > MANY * len(there):
+    def _strangers(self) -> Iterator[str]:
+        unlike = []
+        for quality in self.there:
+            if quality.resemblance < UNLIKE:
+                unlike.append(quality.scene.id)
+        if len(unlike) > MANY * len(self.there):
             yield (
-                f"{condition}: {len(unlike)} of {len(there)} files are unlike both the noisy "
-                f"and the clean sound of their scenes ({first_names(unlike)}): do they hold other "
-                "sentences, or come much too late? Only networks that make speech anew do this "
-                "rightly"
+                f"{self.condition}: {len(unlike)} of {len(self.there)} files are unlike both the "
+                f"noisy and the clean sound of their scenes ({first_names(unlike)}): do they hold "
+                "other sentences, or come much too late? Only networks that make speech anew do "
+                "this rightly"
             )
 
 
-def _levels(trial: Trial) -> Iterator[str]:
-    if trial.quieter:
-        yield (
-            f"made quieter: {plural(len(trial.quieter), 'scene')}, all conditions of a scene "
-            "alike, because one of them would have been beyond full scale"
-        )
+def _files_of(qualities: Iterable[Quality]) -> list[_Files]:
+    """All files by their conditions."""
+    by_condition: dict[str, _Files] = {}
+    for quality in qualities:
+        files = by_condition.setdefault(quality.condition, _Files(quality.condition))
+        if quality.status == OK:
+            files.there.append(quality)
+        else:
+            files.lost.append(quality)
+    return list(by_condition.values())
 
 
-def _failures(trial: Trial) -> Iterator[str]:
-    """Sounds at which a recogniser raised, with what it said first."""
-    for judge, hearings in _by_judge(trial).items():
-        sounds = [hearing for hearing in hearings if hearing.status in (OK, FAILED)]
-        failed = [hearing for hearing in sounds if hearing.status == FAILED]
-        if failed:
+@dataclass
+class _Texts:
+    """What one recogniser wrote, and the sounds at which it raised."""
+
+    judge: str
+    heard: list[Hearing] = field(default_factory=list)
+    failed: list[Hearing] = field(default_factory=list)
+
+    def remarks(self) -> Iterator[str]:
+        """Failures with what it said first, and hypotheses that repeat themselves."""
+        if self.failed:
+            sounds = len(self.heard) + len(self.failed)
             yield (
-                f"{judge}: failed at {len(failed)} of {len(sounds)} sounds "
-                f"(first {_what(failed[0])})"
+                f"{self.judge}: failed at {len(self.failed)} of {sounds} sounds "
+                f"(first {_what(self.failed[0])})"
+            )
+        loops = []
+        for hearing in self.heard:
+            if hearing.is_loop:
+                loops.append(f"{hearing.scene.id} {hearing.condition}")
+        if loops:
+            yield (
+                f"{self.judge}: endless repetitions in {len(loops)} of {len(self.heard)} "
+                f"hypotheses ({first_names(loops)}); their insertions count in the rates"
             )
 
 
-def failed_judges(trial: Trial) -> list[str]:
-    """Sentences about recognisers that wrote nothing for any sound, with what they said first."""
-    sentences = []
-    for judge, hearings in _by_judge(trial).items():
-        failed = [hearing for hearing in hearings if hearing.status == FAILED]
-        heard = any(hearing.errors is not None for hearing in hearings)
-        if failed and not heard:
-            reason = f"expected texts; it failed at every sound (first {_what(failed[0])})"
-            sentences.append(f"{judge}: {reason}")
-    return sentences
+def _texts_of(hearings: Iterable[Hearing]) -> list[_Texts]:
+    """All that was written by its recogniser; what nobody could hear is left out."""
+    by_judge: dict[str, _Texts] = {}
+    for hearing in hearings:
+        texts = by_judge.setdefault(hearing.judge, _Texts(hearing.judge))
+        if hearing.status == FAILED:
+            texts.failed.append(hearing)
+        elif hearing.errors is not None:
+            texts.heard.append(hearing)
+    return list(by_judge.values())
 
 
 def _what(hearing: Hearing) -> str:
     """Which sound it was, and what the recogniser said."""
     reason = hearing.reason.removeprefix(f"{hearing.judge}: ")
     return f"{hearing.scene.id} {hearing.condition}: {reason}"
-
-
-def _loops(trial: Trial) -> Iterator[str]:
-    """Hypotheses that repeat themselves, by recogniser."""
-    for judge, hearings in _by_judge(trial).items():
-        heard = [hearing for hearing in hearings if hearing.errors is not None]
-        loops = [hearing for hearing in heard if hearing.is_loop]
-        if loops:
-            places = [f"{hearing.scene.id} {hearing.condition}" for hearing in loops]
-            yield (
-                f"{judge}: endless repetitions in {len(loops)} of {len(heard)} hypotheses "
-                f"({first_names(places)}); their insertions count in the rates"
-            )
