@@ -113,7 +113,8 @@ def interval_chart(
 ) -> str:
     """Groups across, the conditions of each side by side; empty without estimates.
 
-    Points of a condition are joined where the groups have an order. `signed` charts are of
+    Points of a condition are joined where the groups have an order; without intervals, which
+    would cover each other, they stand at one place. `signed` charts are of
     differences: they reach below zero, where a line is drawn.
     """
     estimates = [estimate for condition in conditions for estimate in condition.estimates]
@@ -127,10 +128,13 @@ def interval_chart(
     parts = [grid_lines(upward, "" if signed else "%"), _group_names(groups, group_width)]
     if signed:
         parts.append(_zero_line(upward))
+    spread = _SPREAD
+    if joined and all(estimate.low == estimate.high for estimate in estimates):
+        spread = 0.0
     curves = []
     for index, condition in enumerate(conditions):
         look = Look.of(index if condition.look is None else condition.look)
-        aside = group_width * _SPREAD * ((index + 0.5) / len(conditions) - 0.5)
+        aside = group_width * spread * ((index + 0.5) / len(conditions) - 0.5)
         places = _Places(LEFT + group_width / 2 + aside, group_width, upward)
         if joined:
             parts.append(_joined(condition, places, look.colour))

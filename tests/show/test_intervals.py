@@ -62,3 +62,13 @@ def test_a_signed_chart_reaches_below_its_zero_line() -> None:
     looks = re.findall('<circle class="(.*?)"', html)
     assert looks == ["grey", "grey hollow"], "what is not decided is hollow"
     assert "above the line: harms; below: helps" in html
+
+
+def test_points_without_intervals_stand_at_one_place_where_they_are_joined() -> None:
+    conditions = [
+        Condition("first", [Estimate(0, 0.5, 0.5, 0.5)]),
+        Condition("second", [Estimate(0, 0.4, 0.4, 0.4)]),
+    ]
+    joined = set(re.findall(r'cx="([\d.]+)"', interval_chart(GROUPS, conditions)))
+    apart = set(re.findall(r'cx="([\d.]+)"', interval_chart(GROUPS, conditions, joined=False)))
+    assert len(joined) == 1 and len(apart) == 2

@@ -24,3 +24,4 @@ def test_examples():
     assert percent(0.2345, 1) == "23.4 %" and percent(1.37, 1) == "137.0 %" and percent(None) == "-"
     assert count(1204713) == "1 204 713"
     assert binary(900 << 20) == "900 MiB" and binary(3 << 30) == "3.0 GiB"
+    assert short(-0.0) == short(0.0) == "0.000"
