@@ -17,7 +17,7 @@ from ctcasr.ctc import StarSchedule
 from ctcasr.data import AudioError, Corpus, Loader, read_manifest, read_sounds
 from ctcasr.data.plan import Order
 from ctcasr.front import Augment, SpecAugment
-from ctcasr.recognise import Objective, Recognise, evaluate, examine
+from ctcasr.recognise import Objective, Recognise, evaluate, examine, word_rarity
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.recognise.word_models_fit import add_word_models
@@ -82,7 +82,7 @@ class Settings(RunSettings):
     )
     consistency_ramp: float = option(0.0, "epochs in which that weight rises from nothing")
     star: str = option(
-        "", "nats for leaving wrong transcripts: LABEL,GAP[,WORD][@FROM], each N or FIRST:LAST"
+        "", "nats for leaving wrong transcripts: LABEL,GAP[,WORD@FROM], each N or FIRST:LAST"
     )
 
 
@@ -102,13 +102,13 @@ def prepare(s: Settings, world: World) -> Parts:
     saved = saved_run(s, world)
     torch.manual_seed(s.seed)
     train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
+    texts = [utterance.text or "" for utterance in train]
     if saved:  # pieces that were learnt from another manifest mean other texts
         tokenizer = tokenizer_from_state(saved["tokenizer"])
     else:
-        tokenizer = make_tokenizer(s.text, [u.text or "" for u in train], s.strict, s.digits)
+        tokenizer = make_tokenizer(s.text, texts, s.strict, s.digits)
     report_texts([*train, *dev], tokenizer)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
-
     spec = read_spec(s.net)
     speeds = read_numbers("speeds", s.speeds)
     train_loader = Loader(
@@ -128,6 +128,7 @@ def prepare(s: Settings, world: World) -> Parts:
         **world.share,
     )
     star = StarSchedule.parse(s.star, s.epochs * len(train_loader)) if s.star else None
+    rarity = word_rarity(texts, tokenizer) if star else None
     ramp = round(s.consistency_ramp * len(train_loader))
     task = Recognise(
         build(spec, tokenizer.size),
@@ -135,7 +136,7 @@ def prepare(s: Settings, world: World) -> Parts:
         spec_to(spec),
         augmentation(s, spec.front.rate_hz),
         round(s.augment_from * len(train_loader)),
-        Objective(s.consistency, star=star, consistency_steps=ramp),
+        Objective(s.consistency, star=star, consistency_steps=ramp, rarity=rarity),
     )
     sounds = read_manifests(s.noise, s.rooms)
     return Parts(task, train_loader, dev_loader, recordings=[*train, *dev, *sounds])

@@ -12,8 +12,9 @@ from ctcasr.ctc.linear import ctc_loss_linear, posterior_sums
 from ctcasr.ctc.loss import ctc_loss
 from ctcasr.ctc.module import CTCLoss
 from ctcasr.ctc.report import CtcReport, ctc_report
-from ctcasr.ctc.star import Star, StarSchedule, star_scores, word_numbers
+from ctcasr.ctc.star import Star, star_scores, word_numbers
 from ctcasr.ctc.star_report import StarReport
+from ctcasr.ctc.star_schedule import StarSchedule, WordRarity
 
 __all__ = [
     "BeamSearch",
@@ -25,6 +26,7 @@ __all__ = [
     "Star",
     "StarReport",
     "StarSchedule",
+    "WordRarity",
     "alignment_entropy",
     "ctc_loss",
     "ctc_loss_linear",

@@ -41,7 +41,7 @@ Cost = float | Tensor
 """Nats: one for the whole batch, or one for each row [B]."""
 
 NEVER = 1e30  # nats; a cost or a score that stays finite, so that its derivative is 0 and not NaN
-_MOST = 1e4  # nats that a star may earn in a frame; beside more float32 would keep no scores
+MOST = 1e4  # nats that a star may earn in a frame; beside more float32 would keep no scores
 _FAINT = -1e4  # nats; what is less likely adds nothing to the star
 
 
@@ -91,9 +91,9 @@ class Star:
                 raise InputError(f"{name}: expected one number, or one for each row; got {cost}")
             if cost.is_cuda or is_transformed(cost):  # a look would wait, or cannot be had
                 continue
-            if not bool((cost >= -_MOST).all()):
+            if not bool((cost >= -MOST).all()):
                 raise InputError(
-                    f"{name}: expected nats, {-_MOST:g} or more (inf: never); got {cost}"
+                    f"{name}: expected nats, {-MOST:g} or more (inf: never); got {cost}"
                 )
         if math.isnan(self.inside_cost):
             raise InputError("inside_cost: expected nats, or -inf; got NaN")
@@ -127,109 +127,6 @@ class Star:
     def _beside(self, stars: Tensor, cost: Cost) -> Tensor:
         """Star scores [B, T, 1] at a cost."""
         return (stars - of_rows(cost, stars)[:, None])[..., None]
-
-
-@dataclass(frozen=True)
-class StarSchedule:
-    """Costs that go in a line from a first to a last value, from step `first_step` to `steps`.
-
-    Before that the transcript is believed, so that sound and symbols find each other; what the
-    network then does not hear is left. Whole words that are left teach nothing.
-
-    Example:
-        >>> StarSchedule.parse("2:-1,0.5", steps=10).at(5).label_cost
-        0.5
-        >>> schedule = StarSchedule.parse("inf,inf,20:10@0.5", steps=10)
-        >>> words = torch.tensor([[0, 0, 1]])
-        >>> [schedule.at(step, words).word_cost for step in (0, 5, 10)]
-        [inf, 20.0, 10.0]
-    """
-
-    label_costs: tuple[float, float]
-    gap_costs: tuple[float, float]
-    steps: int
-    word_costs: tuple[float, float] = (math.inf, math.inf)
-    first_step: int = 0
-
-    @staticmethod
-    def parse(text: str, steps: int) -> StarSchedule:
-        """Costs as words: "LABEL,GAP" or "LABEL,GAP,WORD", and behind them "@SHARE".
-
-        Each is one number of nats, or two as FIRST:LAST; they begin behind that share of the steps.
-
-        Raises:
-            InputError: for anything else.
-        """
-        listed, begins, share = text.partition("@")
-        pairs = [_ends(part, text) for part in listed.split(",")]
-        if len(pairs) not in (2, 3):
-            raise InputError(
-                f"costs of the star: expected LABEL,GAP or LABEL,GAP,WORD; got {text!r}"
-            )
-        believed = _share(share, text) if begins else 0.0
-        never = (math.inf, math.inf)
-        return StarSchedule(
-            label_costs=pairs[0],
-            gap_costs=pairs[1],
-            steps=steps,
-            word_costs=pairs[2] if len(pairs) > 2 else never,
-            first_step=round(believed * steps),
-        )
-
-    @property
-    def bypasses_words(self) -> bool:
-        """Whether words can be left as a whole at some step."""
-        return self.word_costs != (math.inf, math.inf)
-
-    def at(self, step: int, words: Tensor | None = None) -> Star:
-        """The star of optimiser step number `step`, from 0; `words` as in a `Star`."""
-        if step < self.first_step:
-            return Star()
-        share = (step - self.first_step) / max(self.steps - self.first_step, 1)
-        return Star(
-            _between(self.label_costs, share),
-            _between(self.gap_costs, share),
-            _between(self.word_costs, share),
-            words,
-            inside_cost=-math.inf,
-        )
-
-
-def _ends(part: str, text: str) -> tuple[float, float]:
-    """A first and a last cost, of a number or FIRST:LAST."""
-    try:
-        ends = [float(number) for number in part.split(":")]
-    except ValueError:
-        ends = []
-    unusable = [end for end in ends if math.isnan(end) or end < -_MOST]
-    goes_nowhere = math.inf in ends and ends[0] != ends[-1]  # no line leads to infinity
-    if len(ends) not in (1, 2) or unusable or goes_nowhere:
-        raise InputError(
-            f"costs of the star: expected LABEL,GAP in nats, each a number, inf or "
-            f"FIRST:LAST (finite); got {text!r}"
-        )
-    return ends[0], ends[-1]
-
-
-def _share(share: str, text: str) -> float:
-    """The share of the steps before a star begins."""
-    try:
-        believed = float(share)
-    except ValueError:
-        believed = math.nan
-    if not 0 <= believed < 1:
-        raise InputError(
-            f"costs of the star: expected a share of the steps, 0 or more and below 1, "
-            f"behind the @; got {text!r}"
-        )
-    return believed
-
-
-def _between(ends: tuple[float, float], share: float) -> float:
-    first, last = ends
-    if first == last:
-        return first
-    return first + min(share, 1.0) * (last - first)
 
 
 def _is_never(cost: Cost) -> bool:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ctcasr.recognise.ensemble import Ensemble
     from ctcasr.recognise.evaluation import Evaluation, evaluate, examine
     from ctcasr.recognise.model import SpeechModel, build
-    from ctcasr.recognise.objective import Objective
+    from ctcasr.recognise.objective import Objective, word_rarity
     from ctcasr.recognise.onnx import OnnxRecogniser
     from ctcasr.recognise.protocols import LogitsSource, NotOffered, Streamer, Transcriber
     from ctcasr.recognise.recogniser import Recogniser
@@ -41,6 +41,7 @@ _HOME = {
     "evaluate": "ctcasr.recognise.evaluation",
     "examine": "ctcasr.recognise.evaluation",
     "read_spec": "ctcasr.recognise.spec",
+    "word_rarity": "ctcasr.recognise.objective",
 }
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "evaluate",
     "examine",
     "read_spec",
+    "word_rarity",
 ]
 
 

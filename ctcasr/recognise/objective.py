@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from ctcasr.ctc import (
     CtcReport,
     Star,
     StarSchedule,
+    WordRarity,
     alignment_entropy,
     ctc_loss,
     ctc_loss_linear,
@@ -22,6 +23,7 @@ from ctcasr.ctc import (
     word_numbers,
 )
 from ctcasr.ctc.batch import CtcBatch
+from ctcasr.ctc.star_schedule import words_of
 from ctcasr.recognise.model import Augmentation, SpeechModel
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
@@ -60,6 +62,23 @@ class WordMarks(NamedTuple):
         return word_numbers(ctc_batch.padded(), ctc_batch.target_lengths, *self)
 
 
+def word_rarity(texts: Iterable[str], tokenizer: Tokenizer) -> WordRarity:
+    """How rare the words of training texts are, as labels.
+
+    Example:
+        >>> from ctcasr.text import Alphabet
+        >>> sorted(word_rarity(["ab a", "a"], Alphabet(" ab")).counts.items())
+        [((2,), 2), ((2, 3), 1)]
+    """
+    marks = WordMarks.of(tokenizer)
+    words = []
+    for text in texts:
+        labels = torch.tensor([tokenizer.encode(text)], dtype=torch.int64)
+        numbers = word_numbers(labels, [labels.shape[1]], *marks)
+        words += words_of(labels, numbers)[0]
+    return WordRarity.among(words)
+
+
 class Objected(NamedTuple):
     """What came of one batch."""
 
@@ -77,13 +96,14 @@ class Objective:
     `consistency` weighs the divergence of two masked copies that must agree (CR-CTC,
     arXiv 2410.05101); it rises to that over the first `consistency_steps`. `entropy` weighs the
     entropy of the alignment, which is taken off the loss. With a `star`, transcripts may be left
-    where they are wrong (OTC, arXiv 2309.15796).
+    where they are wrong (OTC, arXiv 2309.15796); whole words at a cost that grows with `rarity`.
     """
 
     consistency: float = 0.0
     entropy: float = 0.0
     star: StarSchedule | None = None
     consistency_steps: int = 0
+    rarity: WordRarity | None = None
 
     @property
     def _is_plain(self) -> bool:
@@ -107,13 +127,7 @@ class Objective:
         if self._is_plain and model.training and model.symbols >= LARGE_ALPHABET:
             return _ctc_without_logits(model, batch, augment, blank)
         logits = model(batch.audio, augment, batch.seeds)
-        star = None
-        if self.star is not None:
-            words = None
-            if self.star.bypasses_words and marks is not None:
-                lengths = batch.target_lengths
-                words = marks.numbers(CtcBatch(batch.targets, logits.lengths, lengths, blank))
-            star = self.star.at(step, words)
+        star = self._star_at(step, batch, logits, blank, marks)
         losses, no_path, report = _ctc(model, logits, batch, blank, star)
         as_written = None
         if star is not None:
@@ -131,6 +145,21 @@ class Objective:
             )
             losses = losses - self.entropy * entropy
         return Objected(logits.lengths, losses, report, as_written)
+
+    def _star_at(
+        self, step: int, batch: Batch, logits: Seq, blank: int, marks: WordMarks | None
+    ) -> Star | None:
+        """The star of an optimiser step, if there is one."""
+        if self.star is None:
+            return None
+        if marks is None or not self.star.leaves_words_at(step):
+            return self.star.at(step)
+        ctc_batch = CtcBatch(batch.targets, logits.lengths, batch.target_lengths, blank)
+        words = marks.numbers(ctc_batch)
+        rarity = None
+        if self.rarity is not None:
+            rarity = self.rarity.of(ctc_batch.padded(), words)
+        return self.star.at(step, words, rarity)
 
     def _consistency_at(self, step: int) -> float:
         """The weight of agreement at an optimiser step."""

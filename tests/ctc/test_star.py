@@ -11,7 +11,6 @@ import torch
 from ctcasr.ctc import (
     InputError,
     Star,
-    StarSchedule,
     ctc_loss,
     forced_align,
     star_scores,
@@ -191,44 +190,11 @@ def test_words_begin_with_some_labels():
     assert numbers.tolist() == [[0, 0, 1, 2, 2, -1], [0, -1, 1, -1, 2, 3]]
 
 
-def test_a_schedule_believes_the_transcript_at_first():
-    schedule = StarSchedule.parse("3:1,inf,20:10@0.5", steps=8)
-    words = torch.tensor([[0]])
-    before = schedule.at(3, words)
-    assert (before.label_cost, before.word_cost) == (math.inf, math.inf)
-    first, last = (schedule.at(step, words) for step in (4, 8))
-    assert (first.label_cost, first.word_cost) == (3, 20)
-    assert (last.label_cost, last.word_cost) == (1, 10)
-    assert schedule.bypasses_words and not StarSchedule.parse("3,1@0.5", steps=8).bypasses_words
-
-
-def test_costs_go_in_a_line_and_stay_at_the_last():
-    schedule = StarSchedule.parse("4:-2,1", steps=6)
-    assert [schedule.at(step).label_cost for step in (0, 3, 6, 60)] == [4, 1, -2, -2]
-    assert {schedule.at(step).gap_cost for step in (0, 3, 6, 60)} == {1}
-    assert StarSchedule.parse("inf,2", steps=6).at(3).label_cost == math.inf
-
-
-@pytest.mark.parametrize(
-    "text", ["", "1", "1,2,3,4", "1:2:3,4", "cheap,1", "nan,1", "1,2@", "1,2@1", "1,2@nan", "1@0.5"]
-)
-def test_costs_in_words_are_checked(text):
-    with pytest.raises(InputError, match="costs of the star"):
-        StarSchedule.parse(text, steps=1)
-
-
 @pytest.mark.parametrize("cost", [-math.inf, math.nan, -1e30, torch.tensor([1.0, -math.inf])])
 def test_costs_that_no_score_stands_beside_are_refused(cost):
     for name in ("label_cost", "gap_cost"):
         with pytest.raises(InputError, match=f"{name}: expected nats"):
             Star(**{name: cost})
-
-
-@pytest.mark.parametrize("text", ["inf:1,0", "1,0:inf", "-inf,1", "1,nan", "1:2:3,0"])
-def test_a_schedule_that_leads_nowhere_is_refused_before_the_first_step(text):
-    with pytest.raises(InputError, match="costs of the star"):
-        StarSchedule.parse(text, steps=10)
-    assert StarSchedule.parse("inf:inf,inf", steps=10).at(5).gap_cost == math.inf
 
 
 @pytest.mark.parametrize("lengths", [[3], [3, 3, 3], [3, 9], [-1, 3], torch.tensor([3.0, 3.0])])

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from ctcasr.batch import Batch, Utterance
-from ctcasr.ctc import StarSchedule, alignment_entropy
+from ctcasr.ctc import StarSchedule, WordRarity, alignment_entropy
 from ctcasr.front import SpecAugment
 from ctcasr.recognise.objective import Objective, WordMarks
 from ctcasr.seq import Seq
@@ -121,6 +122,19 @@ def test_whole_words_are_left_where_the_marks_tell_them_apart() -> None:
     assert torch.allclose(believed, plain, rtol=1e-4)
     assert bool((left[:2] < plain[:2]).all())
     assert float(left[2]) > 0  # a word that has no room can be left
+
+
+def test_rare_words_are_left_at_a_higher_price() -> None:
+    model = network()
+    marks = WordMarks.of(ALPHABET)
+    schedule = StarSchedule.parse("inf,inf,1@0", steps=10)
+
+    def losses(rarity: WordRarity | None) -> Tensor:
+        return Objective(star=schedule, rarity=rarity)(model, batch(), None, 0, marks=marks).losses
+
+    common = losses(WordRarity({}))  # one word in all: rarity 0
+    assert torch.allclose(common, losses(None))
+    assert bool((losses(WordRarity({(99,): 1000})) > common).all())
 
 
 @pytest.mark.parametrize("prior_weight", [0.0, 0.3])

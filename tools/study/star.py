@@ -1,6 +1,6 @@
 """Training on wrong transcripts, with and without a star: WER on a clean part, same budget.
 
-python tools/study/star.py TRAIN VALID --words 0.5 --star 2.4:-2.1,0.4 --epochs 16 [--seed 0]
+python tools/study/star.py TRAIN VALID --words 0.5 --star 2.4:-0.5,0.4,4@0.5 [--seed 0]
 
 A share of the training words is replaced by others. Without --star: plain CTC. No dev part: the
 last network is scored.
@@ -21,7 +21,7 @@ import torch
 
 from ctcasr.ctc import StarSchedule
 from ctcasr.data import Corpus, Loader, read_manifest
-from ctcasr.recognise import Objective, Recognise, evaluate
+from ctcasr.recognise import Objective, Recognise, evaluate, word_rarity
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
@@ -36,8 +36,8 @@ def main() -> None:
     parser.add_argument("train")
     parser.add_argument("valid")
     parser.add_argument("--words", type=float, default=0.0, help="share that is replaced")
-    parser.add_argument("--star", default="", help="LABEL,GAP costs in nats, each FIRST:LAST")
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--star", default="", help="as of recipes/recognise.py")
+    parser.add_argument("--epochs", type=int, default=32)
     parser.add_argument("--net", default="default")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
@@ -54,8 +54,12 @@ def main() -> None:
     )
     steps = arguments.epochs * len(loader)
     star = StarSchedule.parse(arguments.star, steps) if arguments.star else None
+    rarity = word_rarity((line.text or "" for line in planted), tokenizer)
     task = Recognise(
-        build(spec, tokenizer.size), tokenizer, spec_to(spec), objective=Objective(star=star)
+        build(spec, tokenizer.size),
+        tokenizer,
+        spec_to(spec),
+        objective=Objective(star=star, rarity=rarity),
     )
     config = TrainConfig(epochs=arguments.epochs, seed=arguments.seed, device="cpu")
     begun_s = time.process_time()
