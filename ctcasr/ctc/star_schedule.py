@@ -56,7 +56,8 @@ class StarSchedule:
         listed, _, share = text.partition("@")
         pairs = [_ends(part, text) for part in listed.split(",")]
         if len(pairs) == 2 and not share:
-            return StarSchedule(*pairs, steps=steps)
+            labels, gaps = pairs
+            return StarSchedule(labels, gaps, steps)
         if len(pairs) != 3:
             raise InputError(f"{_COSTS}: expected LABEL,GAP or LABEL,GAP,WORD@SHARE; got {text!r}")
         first_word_step = round(_share(share, text) * steps)
