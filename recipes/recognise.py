@@ -14,15 +14,15 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.ctc import StarSchedule
-from ctcasr.data import AudioError, Corpus, Loader, read_manifest, read_sounds
+from ctcasr.data import Corpus, Loader, read_manifest, read_sounds
 from ctcasr.data.plan import Order
 from ctcasr.front import Augment, SpecAugment
-from ctcasr.recognise import Objective, Recognise, evaluate, examine, word_rarity
+from ctcasr.recognise import Objective, Recognise, evaluate, word_rarity
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.recognise.word_models_fit import add_word_models
 from ctcasr.run_cli import run_cli, run_training
-from ctcasr.show import draw_run, draw_utterance
+from ctcasr.show.results import draw_results
 from ctcasr.text import Tokenizer, make_tokenizer, measure_coverage, tokenizer_from_state
 from ctcasr.text.tokenizer import Digits
 from ctcasr.train import (
@@ -109,6 +109,7 @@ def prepare(s: Settings, world: World) -> Parts:
         tokenizer = make_tokenizer(s.text, texts, s.strict, s.digits)
     report_texts([*train, *dev], tokenizer)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
+
     spec = read_spec(s.net)
     speeds = read_numbers("speeds", s.speeds)
     train_loader = Loader(
@@ -162,14 +163,7 @@ def report(s: Settings, train: Sequence[Utterance], dev: Sequence[Utterance]) ->
     out = Path(s.out)
     best = add_word_models(out / "best.pt", train, dev, pick_device(s.device))
     print(f"checkpoint: {out / 'best.pt'}; {best.word_models}")
-    try:
-        pictures = draw_run(out)
-        for utterance in dev[:DRAWN]:
-            picture = out / "plots" / f"{utterance.file_name}.png"
-            pictures.append(draw_utterance(picture, **examine(best, utterance)))
-        print("plots:", *pictures)
-    except (ImportError, AudioError) as error:
-        print("plots:", error)
+    print("plots:", draw_results(out, best, dev[:DRAWN]))
     if s.valid:
         result = evaluate(best, read_manifest(s.valid).utterances)
         print(f"valid: {result}; details in {result.write(out / 'valid')}")
