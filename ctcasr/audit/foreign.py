@@ -48,7 +48,16 @@ class Fits:
         below = (self.middle - nats_per_symbol) / self.deviation
         if below < _FAR:
             return -_MOST
-        # Fits have longer tails than a normal distribution.
-        log_known = math.log(_AT_MIDDLE) - _TAIL * math.log1p(below * below / 4)
+        log_known = log_student(below)
         log_foreign = -math.log(_REACH)
         return min(log_foreign - log_known, _MOST)
+
+
+def log_student(deviations: float) -> float:
+    """ln density of a distribution with longer tails than the normal one.
+
+    Example:
+        >>> log_student(0.0) > log_student(1.0) > log_student(2.0)
+        True
+    """
+    return math.log(_AT_MIDDLE) - _TAIL * math.log1p(deviations * deviations / 4)

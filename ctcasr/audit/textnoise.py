@@ -21,8 +21,8 @@ from scipy.special import logsumexp
 
 from ctcasr.audit.heard import Heard
 from ctcasr.audit.scorer import Spelling, log_likelihoods
-from ctcasr.audit.wordnoise import TRUSTS
 
+TRUSTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 _ALL_TEXTS = 1000  # so many are tried as a whole, of more the nearest to what was heard
 _NEAREST = 200
 _ROUNDS = 30  # of expectation maximisation

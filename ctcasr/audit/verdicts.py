@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import logsumexp
 
+from ctcasr.audit.edges import LineEdges, edges_of
 from ctcasr.audit.foreign import Fits
+from ctcasr.audit.habits import without_habits
 from ctcasr.audit.heard import Heard
 from ctcasr.audit.scorer import Spelling, log_likelihoods
+from ctcasr.audit.slotarrays import Floats, SlotArrays
 from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary, slots_of, tables, text_of
 from ctcasr.audit.speakers import other_speaker
 from ctcasr.audit.textnoise import (
@@ -23,7 +26,7 @@ from ctcasr.audit.textnoise import (
     partners,
     text_table,
 )
-from ctcasr.audit.wordnoise import Floats, Posteriors, SlotArrays, WordNoise
+from ctcasr.audit.wordnoise import Posteriors, WordModel, WordNoise
 
 RIGHT = "right"
 SWAPPED = "swapped"  # the text belongs to another recording
@@ -93,6 +96,7 @@ class _Line:
     heard: Heard
     texts: TextTable
     other_speaker: float = -math.inf  # ln odds that another one speaks
+    edges: LineEdges = field(default_factory=LineEdges)  # whether it begins or ends in speech
     context: list[str] = field(default_factory=list)  # slots as they are believed to be
     slots: list[SlotTable] = field(default_factory=list)
     words: list[WordVerdict] = field(default_factory=list)
@@ -132,9 +136,10 @@ def judge(
         [line.voice for line in heard],
         [line.utterance.speaker for line in heard],
     )
-    for heard_line, other in zip(heard, voices, strict=True):
+    edges = edges_of(heard, spelling.tokenizer.blank)
+    for heard_line, other, edges_of_line in zip(heard, voices, edges, strict=True):
         table = text_table(heard_line, texts, spelling)
-        lines.append(_Line(heard_line, table, other))
+        lines.append(_Line(heard_line, table, other, edges_of_line))
         steps.take()
     spelling = Spelling(spelling.tokenizer, fit_bonus([line.texts for line in lines]))
     for line in lines:
@@ -148,13 +153,17 @@ def judge(
         line.context = line.written
         line.slots = tables(line.heard, line.written, line.context, vocabulary, spelling)
         steps.take()
-    noise = _packed(single, vocabulary).fit()
-    for line in single:
-        _correct(line, noise, vocabulary, spelling)
+    model = WordModel(_packed(single, vocabulary))
+    noise = model.fit()
+    weights = model.posteriors(noise).weights
+    for line, weights_of_line in zip(single, weights, strict=True):
+        _correct(line, noise, weights_of_line, vocabulary, spelling)
         steps.take()
     packed = _packed(single, vocabulary)
-    noise = packed.fit()
-    _note_words(single, packed.posteriors(noise), vocabulary)
+    model = WordModel(packed)
+    noise = model.fit(noise.trusts[:1])
+    posteriors = without_habits(model.posteriors(noise), noise, packed)
+    _note_words(single, posteriors, vocabulary)
 
     # Lines as a whole: a text with a wrong word is no longer taken for another's.
     prices = _Prices(noise, vocabulary, swaps.trust)
@@ -185,10 +194,7 @@ class _Steps:
 
 def _packed(lines: Sequence[_Line], vocabulary: Vocabulary) -> SlotArrays:
     """The slots of all lines, one line after the other."""
-    slots: list[SlotTable] = []
-    for line in lines:
-        slots += line.slots
-    return SlotArrays(slots, vocabulary)
+    return SlotArrays([line.slots for line in lines], vocabulary)
 
 
 def _note_words(lines: Sequence[_Line], posteriors: Posteriors, vocabulary: Vocabulary) -> None:
@@ -209,7 +215,13 @@ def _surely_swapped(line: _Line, swaps: TextNoise) -> bool:
     return bool(posterior > _SURE_SWAP)
 
 
-def _correct(line: _Line, noise: WordNoise, vocabulary: Vocabulary, spelling: Spelling) -> None:
+def _correct(
+    line: _Line,
+    noise: WordNoise,
+    weights: Floats,
+    vocabulary: Vocabulary,
+    spelling: Spelling,
+) -> None:
     """Change the context to what is likelier, one slot at a time, and judge it anew.
 
     Several at once would be wrong: what one superfluous word costs, the removal of each of its
@@ -220,7 +232,7 @@ def _correct(line: _Line, noise: WordNoise, vocabulary: Vocabulary, spelling: Sp
         best_place = -1
         best_word = ""
         for place, slot in enumerate(line.slots):
-            word, gain = _best(slot, noise, vocabulary, line.context[place])
+            word, gain = _best(slot, noise, weights, vocabulary, line.context[place])
             if gain > best_gain:
                 best_gain = gain
                 best_place = place
@@ -232,7 +244,7 @@ def _correct(line: _Line, noise: WordNoise, vocabulary: Vocabulary, spelling: Sp
 
 
 def _best(
-    slot: SlotTable, noise: WordNoise, vocabulary: Vocabulary, present: str
+    slot: SlotTable, noise: WordNoise, weights: Floats, vocabulary: Vocabulary, present: str
 ) -> tuple[str, float]:
     """The likeliest content of a slot, and what it gains over the present one."""
     if slot.gap:
@@ -243,10 +255,12 @@ def _best(
         log_another = np.log(noise.substituted)
     log_right = np.log1p(-noise.substituted - noise.superfluous)
 
-    scores = {NOTHING: float(noise.trust * slot.nothing + log_nothing)}
-    for number, fit in zip(slot.words, noise.fits(slot), strict=True):
+    log_shares = vocabulary.log_shares[slot.words]
+    fit_of_nothing, fits = noise.fits(slot, np.exp(log_shares), weights)
+    scores = {NOTHING: fit_of_nothing + float(log_nothing)}
+    for number, fit, log_share in zip(slot.words, fits, log_shares, strict=True):
         word = vocabulary.words[number]
-        prior = log_another + vocabulary.log_shares[number]
+        prior = log_another + log_share
         if word == slot.written:
             prior = log_right
         scores[word] = float(fit + prior)
@@ -263,6 +277,7 @@ class _Evidence:
     own_nats: float  # with its own text, or what that is corrected to, at its price
     log_right: float  # that no word is wrong, of all ways in which the text is the line's own
     part_nats: Floats  # with beginnings and ends of the text
+    part_edges: Floats  # ln ratio of the recording's edge, if it was cut where a part is
     silent_nats: float  # with no text at all
     best_fit: float  # nats a symbol of the text that fits best, of all that were tried
     cut_text: str
@@ -301,7 +316,7 @@ def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
     corrected = text
     if line.context:
         corrected = text_of(line.context)
-    parts = _parts(text)
+    parts = _parts(text, line.edges)
     believed = text
     if line.words:
         believed = _believed_text(line)
@@ -313,7 +328,8 @@ def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
     part_nats = nats[4:]
     cut_text = text
     if parts:
-        cut_text = parts[int(np.argmax(part_nats))]
+        best_part = prices.trust * part_nats + np.array(list(parts.values()))
+        cut_text = asked[4 + int(np.argmax(best_part))]
     symbols = np.array([len(spelling(asked_text)) for asked_text in asked])
     fits = np.concatenate([nats / symbols.clip(1), line.texts.nats_per_symbol])
     return _Evidence(
@@ -321,6 +337,7 @@ def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
         own_nats=float(own / prices.trust),
         log_right=_log_all_right(line.words),
         part_nats=part_nats,
+        part_edges=np.array(list(parts.values())),
         silent_nats=float(nats[2]),
         best_fit=float(fits.max()),
         cut_text=cut_text,
@@ -346,21 +363,23 @@ def _log_all_right(words: Sequence[WordVerdict]) -> float:
     return total
 
 
-def _parts(text: str) -> list[str]:
-    """Beginnings of a text, within words too, and its ends from each word on."""
+def _parts(text: str, edges: LineEdges) -> dict[str, float]:
+    """Beginnings of a text, within words too, and its ends from each word on.
+
+    Of each, what the edge says at which the recording was cut.
+    """
     least = round(_LEAST_KEPT * len(text))
     most = len(text) - _FEWEST_CUT
-    parts = []
+    parts: dict[str, float] = {}
     for end in range(least, most + 1):
-        parts.append(text[:end].strip())
+        parts[text[:end].strip()] = edges.ends_in_speech
     words = text.split()
     for start in range(1, len(words)):
         end_of_text = " ".join(words[start:])
         if len(end_of_text) >= least:
-            parts.append(end_of_text)
-    distinct = dict.fromkeys(parts)
-    distinct.pop("", None)
-    return list(distinct)
+            parts.setdefault(end_of_text, edges.begins_in_speech)
+    parts.pop("", None)
+    return parts
 
 
 def _word_verdict(
@@ -450,16 +469,17 @@ def _kinds(
     swapped = swaps.log_odds(line.texts, known.own_nats)
     # The text of a foreign recording is any of the manifest's, as that of a swapped line.
     foreign_for_swapped = np.log(shares[FOREIGN]) - np.log(swaps.swapped)
+    any_edges = line.edges.of_any_recording
     log_weights = {
         RIGHT: known.log_right - np.logaddexp(0.0, line.other_speaker),
         SPEAKER: known.log_right - np.logaddexp(0.0, -line.other_speaker),
         SWAPPED: swapped,
         CUT: -np.inf,
-        NO_SPEECH: np.log(shares[NO_SPEECH]) + fit_of_silence,
-        FOREIGN: swapped + foreign_for_swapped + fits.log_ratio(known.best_fit),
+        NO_SPEECH: np.log(shares[NO_SPEECH]) + fit_of_silence + any_edges,
+        FOREIGN: swapped + foreign_for_swapped + fits.log_ratio(known.best_fit) + any_edges,
     }
     if len(known.part_nats):
-        fits_of_parts = swaps.trust * (known.part_nats - known.own_nats)
+        fits_of_parts = swaps.trust * (known.part_nats - known.own_nats) + known.part_edges
         share_of_each = shares[CUT] / len(fits_of_parts)
         log_weights[CUT] = np.log(share_of_each) + logsumexp(fits_of_parts)
     for kind, share in _kinds_of_words(known).items():

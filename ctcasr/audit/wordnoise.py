@@ -2,351 +2,281 @@
 
 A word is right, or drawn at random from the words of the corpus in place of another one
 (substituted) or of nothing (superfluous); a word that was said is missing with some probability.
-With q the shares of words and f(v) = e^(b nats(v) + d(v)) the fit of a candidate, of a word slot
+With q the shares of words and p(v) the posterior of a candidate by sound, over q(v), of a word slot
 
-    right:        (1 - s - i) f(written)
-    substituted:  s sum over other words v of q(v) f(v)
-    superfluous:  i f(nothing)
+    right:        (1 - s - i) p(written)
+    substituted:  s sum over other words v of q(v) p(v)
+    superfluous:  i p(nothing)
 
-and of a gap   nothing: (1 - m) f(nothing),   missing: m sum over words v of q(v) f(v).
-The shares s, i and m are fitted by expectation maximisation; d, the words that the network likes
-too little (and nothing), so that as much of each is believed to be said as is written; b, which
-says how far the network's confidence can be trusted, by the likelihood of what is written.
+and of a gap   nothing: (1 - m) p(nothing),   missing: m sum over words v of q(v) p(v).
 
-A network mishears. Wrong transcripts are not told from that by one line, but by all: errors of
-transcripts fall on pairs (written, said) as chance has it, and those of a network on few pairs.
-What a pair has beyond chance is taken for the network's, and so is what pairs that sound alike to
-it have beyond the others (`SlotArrays.posteriors`).
+A network mishears, and not everywhere alike: p is a mixture of what follows if its nats are trusted
+little, more, and fully,
+
+    p(v) = sum over trusts b of w(b) e^(b nats(v) + d(v)) / z(b),
+
+with weights w that depend on how clearly the network hears the line, of which there are two kinds.
+What is written where it mishears fits second or third best; what is written by mistake fits as
+chance has it. That tells them apart. All shares are fitted by expectation maximisation; d, the
+words that the network likes too little (and nothing), so that as much of each is believed to be
+said as is written; the least trust, by the likelihood of what is written.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
 from scipy.special import logsumexp
+from torch import Tensor
 
-from ctcasr.audit.slots import SlotTable, Vocabulary
+from ctcasr.audit.slotarrays import Floats, SlotArrays
+from ctcasr.audit.slots import SlotTable
 
-Floats = NDArray[np.float64]
-
-TRUSTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-_ROUNDS = 15
+# Least trusts. A network that is trusted less says of a word what its frequency says, which is the
+# model of transcripts that are wrong: then nothing would be.
+LEAST_TRUSTS = (0.9, 0.65, 0.2)
+_DECISIVE = 25.0  # nats of the whole corpus by which less trust must be likelier
+_ROUNDS = 40
 # Errors that are believed in before anything was seen, of so many slots: no share becomes 0.
 _PRIOR_ERRORS = 0.1
 _PRIOR_SLOTS = 40.0
+_PRIOR_LISTENING = 0.5  # slots, or lines, of each kind
 _SMALLEST_SHARE = 1e-5
 _LARGEST_SHARE = 0.49  # more, and "wrong" would be the usual state of a word
-_NEVER = 1e-9  # times; nothing is divided by none
+_NEVER = 1e-30
+_NO_PATH = -1e4  # nats of a candidate that the slot does not have
 _MOST_BIAS = 6.0  # nats
 _MOST_SILENCE = 20.0  # nats
 _NO_WORD = 5.0  # times that a word is said before its bias is its own
-_ONCE = 1.0  # a pair that is seen once is no habit
-_FEW = 4.0  # errors that a class of pairs may have beyond the others
-_CLASSES = 6  # of pairs, from the least alike to the most
-_LOWEST = 3  # of those classes, in which errors are taken for those of transcripts
 
 
 @dataclass(frozen=True, eq=False)
 class WordNoise:
     """Shares of wrong words, and how far the network is trusted."""
 
+    bias: Tensor  # d [V] of the words
     substituted: float = 0.05
     superfluous: float = 0.02
     missing: float = 0.02
-    trust: float = 0.5
-    bias: Floats = field(default_factory=lambda: np.zeros(0))  # d [V] of the words
     silence: float = 0.0  # d of nothing
+    word_share: float = 0.5  # of the slots, of those that hold a word
+    trusts: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)  # B of them
+    # Shares of lines that are heard so clearly [Z], and of their slots by trust [Z, B].
+    clarities: Tensor = field(default_factory=lambda: torch.tensor([0.5, 0.5]))
+    weights: Tensor = field(default_factory=lambda: _first_weights())
 
-    def fits(self, slot: SlotTable) -> Floats:
-        """b nats + d of each candidate of a slot."""
-        return self.trust * slot.nats + self.bias[slot.words]
+    @property
+    def trust(self) -> float:
+        """Mean trust in the network's nats."""
+        return float((self.clarities @ self.weights) @ torch.tensor(self.trusts))
 
-    def fit_of_nothing(self, slot: SlotTable) -> float:
-        """The same of nothing in the slot."""
-        return self.trust * slot.nothing + self.silence
+    def fits(self, slot: SlotTable, shares: Floats, weights: Floats) -> tuple[float, Floats]:
+        """ln p of nothing in a slot, and of each candidate, of these shares q.
+
+        The slot is of a line whose slots have these weights w [B].
+        """
+        trusts = np.array(self.trusts)[:, None]
+        nats = np.array([slot.nothing, *slot.nats])
+        bias = np.array([self.silence, *self.bias[slot.words].tolist()])
+        prior = np.array([1 - self.word_share, *(self.word_share * shares)])
+        exponents = trusts * nats + bias
+        log_all = logsumexp(exponents, axis=1, b=prior, keepdims=True)
+        log_fits = logsumexp(exponents - log_all, axis=0, b=weights[:, None])
+        return float(log_fits[0]), log_fits[1:]
+
+
+def _ladder(least: float) -> tuple[float, ...]:
+    """Trusts from the least to full trust, in equal ratios.
+
+    Example:
+        >>> [round(trust, 2) for trust in _ladder(0.2)]
+        [0.2, 0.34, 0.58, 1.0]
+    """
+    return tuple(np.geomspace(least, 1.0, num=4).tolist())
+
+
+def _first_weights() -> Tensor:
+    """Lines that are heard well, and very well: what does not fit is first taken for wrong."""
+    weights = torch.tensor([[0.02, 0.08, 0.3, 0.6], [0.005, 0.02, 0.1, 0.875]])
+    return weights / weights.sum(1, keepdim=True)
 
 
 @dataclass(frozen=True, eq=False)
 class Posteriors:
-    """What is believed of each slot."""
+    """What is believed of each slot, and how its line is heard."""
 
-    another: Floats  # [slots, candidates] that the candidate was said, and not what is written
-    nothing: Floats  # [slots] that nothing was said where a word is written
+    another: Floats  # [S, K] that the candidate was said, and not what is written
+    nothing: Floats  # [S] that nothing was said where a word is written
+    weights: Floats  # [lines, B] of the slots of each line, by trust
 
 
 @dataclass(frozen=True, eq=False)
-class _LogWeights:
-    """What each explanation of a slot weighs, in nats; -inf where the slot has no such one."""
+class _AtTrust:
+    """What follows from one trust."""
 
-    right: Floats  # [slots] as written
-    another: Floats  # [slots, candidates] another word instead
-    nothing: Floats  # [slots] nothing instead of a word
-
-    def total(self) -> Floats:
-        """Of all explanations together [slots]."""
-        columns = np.column_stack([self.right, self.another, self.nothing])
-        total: Floats = logsumexp(columns, axis=1)
-        return total
+    log_likelihood: Tensor  # [S] of what is written
+    another: Tensor  # [S, K]
+    nothing: Tensor  # [S]
+    empty: Tensor  # [S] posterior that the slot is empty, whatever is written
 
 
-class SlotArrays:
-    """The tables of a corpus side by side, so that fitting is arithmetic of arrays.
+@dataclass(frozen=True, eq=False)
+class _Believed:
+    """The mixture of all trusts."""
 
-    V words in the vocabulary, S slots, K candidates in the slot that has most; a slot with fewer is
-    filled up with candidates of -inf nats.
-    """
+    another: Tensor  # [S, K]
+    nothing: Tensor  # [S]
+    empty: Tensor  # [S]
+    clarities: Tensor  # [Z, lines] posteriors
+    weights: Tensor  # [Z, B] slots
+    log_likelihood: float  # of all that is written
 
-    def __init__(self, slots: Sequence[SlotTable], vocabulary: Vocabulary) -> None:
-        self.vocabulary = vocabulary
-        slot_count = len(slots)
-        widest = max((len(slot.nats) for slot in slots), default=0)
-        gap_number = len(vocabulary.words)  # stands for "a gap" among the numbers of words
-        number_of = {word: number for number, word in enumerate(vocabulary.words)}
 
-        self.nats = np.full((slot_count, widest), -np.inf)  # [S, K]
-        self.words = np.zeros((slot_count, widest), dtype=np.int64)  # [S, K]
-        self.nothing = np.array([slot.nothing for slot in slots])  # [S]
-        self.written = np.full(slot_count, gap_number, dtype=np.int64)  # [S]
-        for row, slot in enumerate(slots):
-            candidates = len(slot.nats)
-            self.nats[row, :candidates] = slot.nats
-            self.words[row, :candidates] = slot.words
-            if not slot.gap:
-                self.written[row] = number_of[slot.written]
+class WordModel:
+    """The model on the slots of a corpus; arrays of single precision."""
 
-        self.gap = self.written == gap_number  # [S]
-        is_candidate = np.isfinite(self.nats)
-        is_written = self.words == self.written[:, None]
-        self.own = is_written & is_candidate  # [S, K] the candidate that is what is written
-        self.log_shares = vocabulary.log_shares[self.words]  # [S, K]
+    def __init__(self, arrays: SlotArrays) -> None:
+        self.word_share = arrays.word_share
+        self.line_count = arrays.line_count
+        self._nats = _single(np.maximum(arrays.nats, _NO_PATH))
+        self._shares = _single(arrays.shares)
+        self._shares_of_others = _single(arrays.shares * arrays.other)
+        self._nothing = _single(arrays.nothing)
+        self._own = _single(arrays.own)
+        self._gap = torch.from_numpy(arrays.gap)
+        self._words = torch.from_numpy(arrays.words)
+        self._line = torch.from_numpy(arrays.line)
+        self._written = torch.from_numpy(arrays.written)
+        vocabulary = len(arrays.vocabulary.words)
+        counts = np.bincount(arrays.written[~arrays.gap], minlength=vocabulary)
+        self._counts = _single(counts)  # [V] how often each word is written
 
-        # A number for each pair (written, said), and where it stands among those that occur.
-        pairs = self.written[:, None] * (gap_number + 1) + self.words
-        self._pairs, places = np.unique(pairs, return_inverse=True)
-        self._places = places.reshape(pairs.shape)
+    def fit(self, least_trusts: Sequence[float] = LEAST_TRUSTS) -> WordNoise:
+        """The shares, biases and trusts under which the written texts are likely.
 
-    def fit(self) -> WordNoise:
-        """The shares, biases and trust under which the written texts are likeliest."""
-        best = WordNoise(bias=np.zeros(len(self.vocabulary.words)))
-        best_likelihood = -np.inf
-        for trust in TRUSTS:
-            noise = WordNoise(trust=trust, bias=best.bias, silence=best.silence)
+        Of few slots, or of clear ones, errors are explained by less trust as well as by wrong
+        words: the network is trusted as far as nothing decisive speaks against it.
+        """
+        best = WordNoise(torch.zeros(len(self._counts)), word_share=self.word_share)
+        if not len(self._nothing):
+            return best
+        best_likelihood = -math.inf
+        for least in least_trusts:
+            noise = WordNoise(
+                torch.zeros(len(self._counts)),
+                word_share=self.word_share,
+                trusts=_ladder(least),
+            )
             for _ in range(_ROUNDS):
-                noise = self._improved(noise)
-            likelihood = self._likelihood(noise)
-            if likelihood > best_likelihood:
+                noise = self._improved(noise, self._believed(noise))
+            likelihood = self._believed(noise).log_likelihood
+            if likelihood > best_likelihood + _DECISIVE:
                 best = noise
                 best_likelihood = likelihood
         return best
 
     def posteriors(self, noise: WordNoise) -> Posteriors:
-        """What is believed of each slot, less what the network mishears.
-
-        Of a pair (written, said) as many are expected to be errors of transcripts as chance puts
-        there; where more are seen, each is believed in that much less.
-        """
-        raw = self._raw(noise)
-        belief_in_pairs = self._belief_in_pairs(raw.another, noise) * self._belief_by_likeness(raw)
-        belief_in_nothing = self._belief_in_nothing(raw.nothing, noise)
+        """What is believed of each slot."""
+        believed = self._believed(noise)
+        weights = believed.clarities.T @ noise.weights
         return Posteriors(
-            another=raw.another * belief_in_pairs[self._places],
-            nothing=raw.nothing * belief_in_nothing[self.written],
+            another=believed.another.double().numpy(),
+            nothing=believed.nothing.double().numpy(),
+            weights=weights.double().numpy(),
         )
 
-    def _belief_in_pairs(self, another: Floats, noise: WordNoise) -> Floats:
-        """Of each pair of a written and another word."""
-        share_of_errors = self._share_of_errors(noise)
-        by_chance = np.exp(self.log_shares) * share_of_errors[:, None]
-        pairs = self._places.ravel()
-        pair_count = len(self._pairs)
-        seen = np.bincount(pairs, another.ravel(), pair_count)
-        expected = np.bincount(pairs, by_chance.ravel(), pair_count)
-        return _belief(seen, expected)
+    def _at(self, trust: float, noise: WordNoise) -> _AtTrust:
+        """The three lines of the module's model of every slot, at one trust."""
+        exponents = trust * self._nats + noise.bias[self._words]
+        of_nothing = trust * self._nothing + noise.silence
+        highest = torch.maximum(_highest(exponents), of_nothing)
+        fits = torch.exp(exponents - highest[:, None])
+        fit_of_nothing = torch.exp(of_nothing - highest)
+        empty = (1 - self.word_share) * fit_of_nothing
+        log_all = torch.log(self.word_share * (fits * self._shares).sum(1) + empty)
 
-    def _belief_by_likeness(self, raw: Posteriors) -> Floats:
-        """Of each pair, by how alike its words are to the network.
-
-        Errors of transcripts fall on like and unlike pairs as chance has it; a network mistakes
-        what is alike.
-        """
-        pair_count = len(self._pairs)
-        pairs = self._places.ravel()
-        by_chance = np.where(self._is_other, np.exp(self.log_shares), 0.0)
-        chances = np.bincount(pairs, by_chance.ravel(), pair_count)
-        seen = np.bincount(pairs, raw.another.ravel(), pair_count)
-        likeness = self._likeness(raw)
-        gap_number = len(self.vocabulary.words)
-        is_of_gap = self._pairs // (gap_number + 1) == gap_number
-        belief = np.ones(pair_count)
-        for of_gaps in (False, True):
-            chosen = np.flatnonzero((is_of_gap == of_gaps) & (chances > 0))
-            least_alike_first = chosen[np.argsort(likeness[chosen], kind="stable")]
-            belief[least_alike_first] = _belief_in_classes(
-                seen[least_alike_first], chances[least_alike_first]
-            )
-        return belief
-
-    def _likeness(self, raw: Posteriors) -> Floats:
-        """Mean nats by which the other word of a pair fits better, where what is written is right.
-
-        Below 0, for pairs that are seldom mistaken far below.
-        """
-        own_nats = np.where(self.own, self.nats, -np.inf).max(1, initial=-np.inf)
-        written_nats = np.where(self.gap, self.nothing, own_nats)
-        ahead = np.where(self._is_other, self.nats - written_nats[:, None], 0.0)
-        right = 1 - raw.another.sum(1) - raw.nothing
-        weights = np.where(self._is_other, right[:, None], 0.0)
-        pairs = self._places.ravel()
-        sums = np.bincount(pairs, (weights * ahead).ravel(), len(self._pairs))
-        totals = np.bincount(pairs, weights.ravel(), len(self._pairs))
-        likeness: Floats = sums / np.maximum(totals, _NEVER)
-        return likeness
-
-    @property
-    def _is_other(self) -> NDArray[np.bool_]:
-        """Candidates that are not what is written [S, K]."""
-        is_other: NDArray[np.bool_] = np.isfinite(self.nats) & ~self.own
-        return is_other
-
-    def _belief_in_nothing(self, nothing: Floats, noise: WordNoise) -> Floats:
-        """Of each written word that nobody said; the last is that of gaps."""
-        numbers = len(self.vocabulary.words) + 1
-        seen = np.bincount(self.written, nothing, numbers)
-        slots = np.bincount(self.written, minlength=numbers)
-        expected = noise.superfluous * slots
-        return _belief(seen, expected)
-
-    def _share_of_errors(self, noise: WordNoise) -> Floats:
-        """How many slots of a slot's kind truly hold another word [S]."""
-        return np.where(self.gap, noise.missing, noise.substituted)
-
-    def _fits(self, noise: WordNoise) -> Floats:
-        """ln f of every candidate [S, K]."""
-        return noise.trust * self.nats + noise.bias[self.words]
-
-    def _fit_of_nothing(self, noise: WordNoise) -> Floats:
-        """ln f of nothing in every slot [S]."""
-        return noise.trust * self.nothing + noise.silence
-
-    def _log_weights(self, noise: WordNoise) -> _LogWeights:
-        """The three lines of the module's model, of every slot."""
-        fits = self._fits(noise)
-        fit_of_nothing = self._fit_of_nothing(noise)
-        own_fits = np.where(self.own, fits, -np.inf)
-        fit_of_written = own_fits.max(1, initial=-np.inf)
-
-        log_word_right = np.log1p(-noise.substituted - noise.superfluous)
-        log_gap_right = np.log1p(-noise.missing)
-        right_word = log_word_right + fit_of_written
-        right_gap = log_gap_right + fit_of_nothing
-
-        log_error = np.log(self._share_of_errors(noise))
-        another = log_error[:, None] + fits + self.log_shares
-        superfluous = np.log(noise.superfluous) + fit_of_nothing
-        return _LogWeights(
-            right=np.where(self.gap, right_gap, right_word),
-            another=np.where(self.own, -np.inf, another),
-            nothing=np.where(self.gap, -np.inf, superfluous),
+        right_word = (1 - noise.substituted - noise.superfluous) * (fits * self._own).sum(1)
+        right_gap = (1 - noise.missing) * fit_of_nothing
+        right = torch.where(self._gap, right_gap, right_word)
+        others = fits * self._shares_of_others
+        errors = torch.full_like(right, noise.substituted).masked_fill(self._gap, noise.missing)
+        another = others * errors[:, None]
+        nothing = (noise.superfluous * fit_of_nothing).masked_fill(self._gap, 0.0)
+        total = (right + another.sum(1) + nothing).clamp(min=_NEVER)
+        return _AtTrust(
+            log_likelihood=torch.log(total) - log_all,
+            another=another / total[:, None],
+            nothing=nothing / total,
+            empty=empty / torch.exp(log_all),
         )
 
-    def _raw(self, noise: WordNoise) -> Posteriors:
-        """Posteriors by the network alone."""
-        weights = self._log_weights(noise)
-        total = weights.total()
-        return Posteriors(
-            another=np.exp(weights.another - total[:, None]),
-            nothing=np.exp(weights.nothing - total),
-        )
+    def _believed(self, noise: WordNoise) -> _Believed:
+        """The expectation: how each line and each slot is heard, and what follows."""
+        at_trusts = [self._at(trust, noise) for trust in noise.trusts]
+        log_slots = torch.stack([one.log_likelihood for one in at_trusts])  # [trusts, S]
+        log_weighted = noise.weights.log()[:, :, None] + log_slots  # [Z, trusts, S]
+        log_of_slot = torch.logsumexp(log_weighted, dim=1)  # [Z, S]
+        log_of_line = torch.zeros(len(noise.clarities), self.line_count)
+        log_of_line.index_add_(1, self._line, log_of_slot)
+        log_of_line += noise.clarities.log()[:, None]
+        log_likelihood = float(torch.logsumexp(log_of_line, dim=0).sum())
+        clarities = torch.softmax(log_of_line, dim=0)
+        trusted = torch.exp(log_weighted - log_of_slot[:, None])
+        trusted *= clarities[:, self._line][:, None]  # [Z, trusts, S]
+        by_trust = trusted.sum(0)
+        another = torch.zeros_like(self._nats)
+        nothing = torch.zeros_like(self._nothing)
+        empty = torch.zeros_like(self._nothing)
+        for share, one in zip(by_trust, at_trusts, strict=True):
+            another += share[:, None] * one.another
+            nothing += share * one.nothing
+            empty += share * one.empty
+        return _Believed(another, nothing, empty, clarities, trusted.sum(2), log_likelihood)
 
-    def _improved(self, noise: WordNoise) -> WordNoise:
-        """One round of expectation maximisation."""
-        believed = self._raw(noise)
+    def _improved(self, noise: WordNoise, believed: _Believed) -> WordNoise:
+        """The maximisation; biases are no likeliest ones."""
+        is_word = ~self._gap
         another = believed.another.sum(1)
         right = 1 - another - believed.nothing
-        is_word = ~self.gap
-        words = len(self.vocabulary.words)
 
         # As much of each word should be believed to be said as is written.
-        written_words = self.written[is_word]
-        candidates = self.words[is_word].ravel()
-        believed_candidates = believed.another[is_word].ravel()
-        said = np.bincount(candidates, believed_candidates, words)
-        said += np.bincount(written_words, right[is_word], words)
-        written = np.bincount(written_words, minlength=words)
-        louder = np.log((written + _NO_WORD) / (said + _NO_WORD))
-        bias = noise.bias + louder
+        said = torch.zeros_like(self._counts)
+        said.index_add_(0, self._words[is_word].flatten(), believed.another[is_word].flatten())
+        said.index_add_(0, self._written[is_word], right[is_word])
+        louder = torch.log((self._counts + _NO_WORD) / (said + _NO_WORD))
 
         # And as many slots should be believed to be empty as are gaps.
-        gaps = self.gap.sum()
-        believed_empty = float(np.exp(self._log_empty(noise)).sum())
-        quieter = np.log(gaps / max(believed_empty, 1.0))
-        silence = np.clip(noise.silence + quieter, -_MOST_SILENCE, _MOST_SILENCE)
+        gaps = float(self._gap.sum())
+        quieter = float(np.log(gaps / max(float(believed.empty.sum()), 1.0)))
+        slots_by_trust = believed.weights + _PRIOR_LISTENING
+        lines_by_clarity = believed.clarities.sum(1) + _PRIOR_LISTENING
         return replace(
             noise,
             substituted=_share(another[is_word]),
             superfluous=_share(believed.nothing[is_word]),
-            missing=_share(another[self.gap]),
-            bias=np.clip(bias, -_MOST_BIAS, _MOST_BIAS),
-            silence=float(silence),
+            missing=_share(another[self._gap]),
+            bias=(noise.bias + louder).clamp(-_MOST_BIAS, _MOST_BIAS),
+            silence=min(max(noise.silence + quieter, -_MOST_SILENCE), _MOST_SILENCE),
+            clarities=lines_by_clarity / lines_by_clarity.sum(),
+            weights=slots_by_trust / slots_by_trust.sum(1, keepdim=True),
         )
 
-    def _log_words(self) -> tuple[float, float]:
-        """ln of the share of slots that hold a word, and of those that hold nothing."""
-        words = float((~self.gap).mean())
-        log_word = float(np.log(words))
-        log_gap = float(np.log1p(-words))
-        return log_word, log_gap
 
-    def _log_empty(self, noise: WordNoise) -> Floats:
-        """ln of the posterior that a slot is empty, whatever is written in it [S]."""
-        log_word, log_gap = self._log_words()
-        weights = self._fits(noise) + self.log_shares
-        any_word = log_word + logsumexp(weights, axis=1)
-        nothing = log_gap + self._fit_of_nothing(noise)
-        return nothing - np.logaddexp(any_word, nothing)
-
-    def _likelihood(self, noise: WordNoise) -> float:
-        """ln likelihood of what is written in all slots, among all that could be.
-
-        The sum over all that could be is not computed anew: it is the weight of nothing over the
-        posterior of nothing.
-        """
-        log_word, log_gap = self._log_words()
-        written = self._log_weights(noise).total()
-        weight_of_nothing = log_gap + self._fit_of_nothing(noise)
-        all_that_could_be = weight_of_nothing - self._log_empty(noise)
-        prior = np.where(self.gap, log_gap, log_word)
-        log_likelihoods = prior + written - all_that_could_be
-        return float(log_likelihoods.sum())
+def _single(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))
 
 
-def _belief_in_classes(seen: NDArray[Any], chances: NDArray[Any]) -> Floats:
-    """Of pairs in their order, by the class that each is in; classes have the same chances."""
-    if not len(seen):
-        return np.ones(0)
-    share_before = np.cumsum(chances) / chances.sum()
-    classes = np.minimum((share_before * _CLASSES).astype(np.int64), _CLASSES - 1)
-    seen_of_class = np.bincount(classes, seen, _CLASSES)
-    chances_of_class = np.bincount(classes, chances, _CLASSES)
-    rates = seen_of_class / np.maximum(chances_of_class, _NEVER)
-    rate_of_transcripts = np.sort(rates)[:_LOWEST].mean()
-    belief = _belief(seen_of_class, rate_of_transcripts * chances_of_class, _FEW)
-    return belief[classes]
+def _highest(exponents: Tensor) -> Tensor:
+    """Of each slot [S]; -inf where there are no candidates."""
+    lowest = exponents.new_full((len(exponents), 1), -torch.inf)
+    return torch.cat([exponents, lowest], dim=1).amax(1)
 
 
-def _belief(seen: NDArray[Any], expected: NDArray[Any], more: float = _ONCE) -> Floats:
-    """The share of what is seen that chance explains, at one deviation above its mean, and more."""
-    deviation = np.sqrt(expected)
-    by_chance = expected + deviation + more
-    explained = by_chance / np.maximum(seen, by_chance)
-    return np.minimum(explained, 1.0)
-
-
-def _share(posteriors: Floats) -> float:
+def _share(posteriors: Tensor) -> float:
     """Mean posterior, drawn a little towards few errors; never 0 nor more than nearly half."""
     errors = float(posteriors.sum()) + _PRIOR_ERRORS
     slots = len(posteriors) + _PRIOR_SLOTS

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ctcasr.audit.slotarrays import SlotArrays
 from ctcasr.audit.slots import SlotTable, Vocabulary
-from ctcasr.audit.wordnoise import SlotArrays
+from ctcasr.audit.wordnoise import Posteriors, WordModel, WordNoise
 
 WORDS = [f"w{number:02d}" for number in range(20)]
 VOCABULARY = Vocabulary.of([" ".join(WORDS)])
@@ -44,56 +45,28 @@ def corpus(seed: int, substituted: float, superfluous: float, missing: float):
     return slots, np.array(wrong)
 
 
+def arrays_of(slots) -> SlotArrays:
+    """The slots as lines of ten."""
+    lines = [slots[start : start + 10] for start in range(0, len(slots), 10)]
+    return SlotArrays(lines, VOCABULARY)
+
+
+def judged(slots) -> tuple[WordNoise, Posteriors]:
+    """The model of these slots, and what it believes of them."""
+    model = WordModel(arrays_of(slots))
+    noise = model.fit()
+    return noise, model.posteriors(noise)
+
+
 @pytest.mark.parametrize("shares", [(0.1, 0.05, 0.05), (0.3, 0.01, 0.02), (0.0, 0.0, 0.0)])
 def test_the_shares_of_errors_are_found(shares):
     slots, wrong = corpus(1, *shares)
-    arrays = SlotArrays(slots, VOCABULARY)
-    noise = arrays.fit()
+    noise, posteriors = judged(slots)
     found = (noise.substituted, noise.superfluous, noise.missing)
     assert found == pytest.approx(shares, abs=0.02)
-    posteriors = arrays.posteriors(noise)
     believed = posteriors.another.sum(1) + posteriors.nothing
     assert believed.sum() == pytest.approx(wrong.sum(), abs=0.15 * wrong.sum() + 5)
     assert ((believed > 0.5) == wrong).mean() > 0.97
-
-
-def test_what_one_pair_has_beyond_chance_is_the_networks():
-    slots, _ = corpus(2, 0.05, 0.0, 0.0)
-    draw = np.random.default_rng(3)
-    misheard = [slot("w03", "w07", draw) for _ in range(60)]
-    arrays = SlotArrays([*slots, *misheard], VOCABULARY)
-    noise = arrays.fit()
-    believed = arrays.posteriors(noise).another.sum(1)
-    assert believed[-60:].mean() < 0.3
-    others = [row for row, one in enumerate(slots) if not one.gap and one.written != "w03"]
-    assert (believed[others] > 0.5).mean() == pytest.approx(0.05, abs=0.015)
-
-
-def test_what_pairs_that_sound_alike_have_beyond_the_others_is_the_networks():
-    draw = np.random.default_rng(5)
-    slots = []
-    misheard = []
-    wrong = []
-    for _ in range(3000):
-        number = int(draw.integers(20))
-        said = number
-        chance = draw.random()
-        if chance < 0.05:  # another word of the same half: ten that sound alike
-            said = number // 10 * 10 + int(draw.integers(10))
-        elif chance < 0.08:  # a word of the other half
-            said = (number // 10 * 10 + 10) % 20 + int(draw.integers(10))
-        one = slot(WORDS[number], WORDS[said], draw, clarity=40.0)
-        half = slice(said // 10 * 10, said // 10 * 10 + 10)
-        nats = one.nats.copy()
-        nats[half] = np.maximum(nats[half], draw.normal(-7, 2.0, 10))
-        slots.append(SlotTable(one.written, one.nothing, one.words, nats))
-        misheard.append(said != number and said // 10 == number // 10)
-        wrong.append(said // 10 != number // 10)
-    gaps = [slot("", "", draw) for _ in range(300)]
-    arrays = SlotArrays([*slots, *gaps], VOCABULARY)
-    believed = arrays.posteriors(arrays.fit()).another.sum(1)[: len(slots)]
-    assert believed[np.array(misheard)].mean() < 0.75
-    assert believed[np.array(wrong)].mean() > 0.9
 
 
 def test_a_word_that_the_network_likes_too_little_is_not_suspected():
@@ -103,9 +76,57 @@ def test_a_word_that_the_network_likes_too_little_is_not_suspected():
         nats = one.nats.copy()
         nats[5] -= 14.0
         unloved.append(SlotTable(one.written, one.nothing, one.words, nats))
-    arrays = SlotArrays(unloved, VOCABULARY)
-    noise = arrays.fit()
+    noise, posteriors = judged(unloved)
     assert noise.bias[5] > 1.0
-    believed = arrays.posteriors(noise).another.sum(1)
+    believed = posteriors.another.sum(1)
     of_word = [row for row, one in enumerate(unloved) if one.written == "w05" and not wrong[row]]
     assert (believed[of_word] > 0.5).mean() < 0.15
+
+
+def misheard_corpus(seed: int, misheard: float, wrong: float):
+    """Words of which some are misheard: another fits better, and what was said comes next."""
+    draw = np.random.default_rng(seed)
+    slots = []
+    is_wrong = []
+    for _ in range(3000):
+        written = int(draw.integers(20))
+        chance = draw.random()
+        nats = draw.normal(-40, 8.0, 20)
+        nats[written] = draw.normal(0, 2.0)
+        if chance < wrong:
+            said = (written + 1 + int(draw.integers(19))) % 20
+            nats[[written, said]] = nats[[said, written]]
+        elif chance < wrong + misheard:
+            other = (written + 1 + int(draw.integers(19))) % 20
+            nats[other] = draw.normal(6, 2.0)
+        slots.append(SlotTable(WORDS[written], -20.0, np.arange(20), nats))
+        is_wrong.append(chance < wrong)
+    gaps = [slot("", "", draw) for _ in range(3000)]
+    return [*slots, *gaps], np.array(is_wrong)
+
+
+def test_what_is_misheard_is_told_from_what_is_wrong():
+    slots, wrong = misheard_corpus(1, misheard=0.1, wrong=0.05)
+    noise, posteriors = judged(slots)
+    assert noise.substituted == pytest.approx(0.05, abs=0.02)
+    believed = posteriors.another.sum(1)[: len(wrong)]
+    assert (believed[wrong] > 0.5).mean() > 0.9
+    assert (believed[~wrong] > 0.5).mean() < 0.02
+
+
+def test_lines_that_are_heard_badly_are_trusted_less():
+    clear, _ = corpus(6, 0.0, 0.0, 0.0)
+    draw = np.random.default_rng(7)
+    unclear = []
+    for one in clear[:1000]:
+        noise = draw.normal(0, 12.0, len(one.nats))
+        unclear.append(SlotTable(one.written, one.nothing, one.words, one.nats + noise))
+    _, posteriors = judged([*clear, *unclear])
+    trusts = posteriors.weights.argmax(1)
+    assert trusts[len(clear) // 10 :].mean() < trusts[: len(clear) // 10].mean()
+
+
+def test_without_slots_nothing_is_believed():
+    noise, posteriors = judged([])
+    assert posteriors.another.shape[0] == 0
+    assert noise.substituted == WordNoise(noise.bias).substituted
