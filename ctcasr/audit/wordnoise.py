@@ -39,7 +39,8 @@ from ctcasr.audit.slots import SlotTable
 # Least trusts. A network that is trusted less says of a word what its frequency says, which is the
 # model of transcripts that are wrong: then nothing would be.
 LEAST_TRUSTS = (0.9, 0.65, 0.2)
-_DECISIVE = 25.0  # nats of the whole corpus by which less trust must be likelier
+_DECISIVE = 40.0  # nats of the whole corpus by which less trust must be likelier
+_MOST_GAIN = 2.0  # nats that one line may say for it: a foreign one says nothing of the others
 _ROUNDS = 40
 # Errors that are believed in before anything was seen, of so many slots: no share becomes 0.
 _PRIOR_ERRORS = 0.1
@@ -133,7 +134,7 @@ class _Believed:
     empty: Tensor  # [S]
     clarities: Tensor  # [Z, lines] posteriors
     weights: Tensor  # [Z, B] slots
-    log_likelihood: float  # of all that is written
+    log_likelihoods: Tensor  # [lines] of what is written
 
 
 class WordModel:
@@ -164,7 +165,7 @@ class WordModel:
         best = WordNoise(torch.zeros(len(self._counts)), word_share=self.word_share)
         if not len(self._nothing):
             return best
-        best_likelihood = -math.inf
+        best_likelihoods = torch.full((self.line_count,), -math.inf)
         for least in least_trusts:
             noise = WordNoise(
                 torch.zeros(len(self._counts)),
@@ -173,10 +174,11 @@ class WordModel:
             )
             for _ in range(_ROUNDS):
                 noise = self._improved(noise, self._believed(noise))
-            likelihood = self._believed(noise).log_likelihood
-            if likelihood > best_likelihood + _DECISIVE:
+            likelihoods = self._believed(noise).log_likelihoods
+            gains = (likelihoods - best_likelihoods).clamp(-_MOST_GAIN, _MOST_GAIN)
+            if float(gains.sum()) > _DECISIVE or least == least_trusts[0]:
                 best = noise
-                best_likelihood = likelihood
+                best_likelihoods = likelihoods
         return best
 
     def posteriors(self, noise: WordNoise) -> Posteriors:
@@ -223,7 +225,7 @@ class WordModel:
         log_of_line = torch.zeros(len(noise.clarities), self.line_count)
         log_of_line.index_add_(1, self._line, log_of_slot)
         log_of_line += noise.clarities.log()[:, None]
-        log_likelihood = float(torch.logsumexp(log_of_line, dim=0).sum())
+        log_likelihoods = torch.logsumexp(log_of_line, dim=0)
         clarities = torch.softmax(log_of_line, dim=0)
         trusted = torch.exp(log_weighted - log_of_slot[:, None])
         trusted *= clarities[:, self._line][:, None]  # [Z, trusts, S]
@@ -235,7 +237,7 @@ class WordModel:
             another += share[:, None] * one.another
             nothing += share * one.nothing
             empty += share * one.empty
-        return _Believed(another, nothing, empty, clarities, trusted.sum(2), log_likelihood)
+        return _Believed(another, nothing, empty, clarities, trusted.sum(2), log_likelihoods)
 
     def _improved(self, noise: WordNoise, believed: _Believed) -> WordNoise:
         """The maximisation; biases are no likeliest ones."""
