@@ -52,8 +52,8 @@ class _Pairs:
 
     def count(self, weights: Floats) -> Floats:
         """Sums of weights [S, K] over the places of each pair."""
-        counts: Floats = np.bincount(self.places.ravel(), weights.ravel(), len(self.pairs))
-        return counts
+        counts = np.bincount(self.places.ravel(), weights.ravel(), len(self.pairs))
+        return counts.astype(np.float64)
 
     def belief_in_each(self, raw: Posteriors, noise: WordNoise) -> Floats:
         """Of each pair, by how often it is seen."""
