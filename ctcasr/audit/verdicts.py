@@ -26,7 +26,7 @@ from ctcasr.audit.textnoise import (
     partners,
     text_table,
 )
-from ctcasr.audit.wordnoise import Posteriors, WordModel, WordNoise
+from ctcasr.audit.wordnoise import BEFORE_CORRECTION, Posteriors, WordModel, WordNoise
 
 RIGHT = "right"
 SWAPPED = "swapped"  # the text belongs to another recording
@@ -154,14 +154,14 @@ def judge(
         line.slots = tables(line.heard, line.written, line.context, vocabulary, spelling)
         steps.take()
     model = WordModel(_packed(single, vocabulary))
-    noise = model.fit()
+    noise = model.fit(BEFORE_CORRECTION)
     weights = model.posteriors(noise).weights
     for line, weights_of_line in zip(single, weights, strict=True):
         _correct(line, noise, weights_of_line, vocabulary, spelling)
         steps.take()
     packed = _packed(single, vocabulary)
     model = WordModel(packed)
-    noise = model.fit(noise.trusts[:1])
+    noise = model.fit()
     posteriors = without_habits(model.posteriors(noise), noise, packed)
     _note_words(single, posteriors, vocabulary)
 

@@ -39,6 +39,8 @@ from ctcasr.audit.slots import SlotTable
 # Least trusts. A network that is trusted less says of a word what its frequency says, which is the
 # model of transcripts that are wrong: then nothing would be.
 LEAST_TRUSTS = (0.9, 0.65, 0.2)
+# Until a wrong word is corrected, its neighbours fit badly as well; they say nothing of trust.
+BEFORE_CORRECTION = (0.65,)
 _DECISIVE = 40.0  # nats of the whole corpus by which less trust must be likelier
 _MOST_GAIN = 2.0  # nats that one line may say for it: a foreign one says nothing of the others
 _ROUNDS = 40
