@@ -15,7 +15,7 @@ _BANDS = 20
 _LOWEST_HZ = 80.0
 _HIGHEST_HZ = 7600.0
 _LOUD = 1e-3  # of the loudest frame's power: below, nobody speaks
-# Loud ones, 1.2 s, without which no voice is known: the sounds of one word differ more than talkers.
+# Loud ones, 1.2 s, without which no voice is known: sounds of one word differ more than talkers.
 _LEAST_FRAMES = 75
 _FLOOR = 1e-10  # power, so that it has a logarithm
 
