@@ -1,6 +1,6 @@
 """Training on wrong transcripts, with and without a star: WER on a clean part, same budget.
 
-python tools/study/star.py TRAIN VALID --words 0.5 --star 2.4:-0.5,0.4,4@0.5 [--seed 0]
+python tools/study/star.py TRAIN VALID --words 0.5 --star 2.4:-0.5,0.4,12:4@0.5 [--seed 0]
 
 A share of the training words is replaced by others. Without --star: plain CTC. No dev part: the
 last network is scored.
