@@ -131,7 +131,7 @@ def transformers_loop(speech: Speech, planted: Planted, steps: int, session: Wat
     needed("transformers")
     from transformers import Trainer, TrainingArguments, Wav2Vec2Config, Wav2Vec2ForCTC
 
-    last_stride = 16 if planted.hop_s > 0.02 else 2
+    last_stride = round(planted.hop_s * speech.rate_hz / (10 * 8))
     config = Wav2Vec2Config(
         vocab_size=len(ALPHABET),
         hidden_size=64,

@@ -152,7 +152,7 @@ PLANTS = (
         what="two rows known by heart",
         slug="model-too-large",
         fault=Fault(),
-        changes={"rows": 2, "distinct": 1, "steps": 200},
+        changes={"rows": 2, "distinct": 1, "steps": 400},
         alike=("transcripts-shuffled",),
         is_long=True,
     ),
@@ -168,7 +168,7 @@ PLANTS = (
         what="the blank raised in evaluation",
         slug="over-peaky",
         fault=Fault(blank_bonus=4.0, lr=2e-2),
-        changes={"steps": 300},
+        changes={"steps": 600},
         is_long=True,
         only=("plain", "lightning"),  # where it is learnt in time
     ),
