@@ -320,16 +320,17 @@ def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
     believed = text
     if line.words:
         believed = _believed_text(line)
-    asked = [text, corrected, "", believed, *parts]
+    whole_texts = [text, corrected, "", believed]
+    asked = [*whole_texts, *parts]
     nats = log_likelihoods(line.heard, asked, spelling)
-    written_nats = prices.trust * nats[0]
-    corrected_nats = prices.trust * nats[1] + prices(line)
-    own = np.logaddexp(written_nats, corrected_nats)
-    part_nats = nats[4:]
+    written_nats, corrected_nats, silent_nats, _ = nats[: len(whole_texts)]
+    own = np.logaddexp(prices.trust * written_nats, prices.trust * corrected_nats + prices(line))
+    part_nats = nats[len(whole_texts) :]
+    part_edges = np.array(list(parts.values()))
     cut_text = text
     if parts:
-        best_part = prices.trust * part_nats + np.array(list(parts.values()))
-        cut_text = asked[4 + int(np.argmax(best_part))]
+        best_part = int(np.argmax(prices.trust * part_nats + part_edges))
+        cut_text = list(parts)[best_part]
     symbols = np.array([len(spelling(asked_text)) for asked_text in asked])
     fits = np.concatenate([nats / symbols.clip(1), line.texts.nats_per_symbol])
     return _Evidence(
@@ -337,8 +338,8 @@ def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
         own_nats=float(own / prices.trust),
         log_right=_log_all_right(line.words),
         part_nats=part_nats,
-        part_edges=np.array(list(parts.values())),
-        silent_nats=float(nats[2]),
+        part_edges=part_edges,
+        silent_nats=float(silent_nats),
         best_fit=float(fits.max()),
         cut_text=cut_text,
         suggestion=believed,

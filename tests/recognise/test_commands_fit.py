@@ -5,23 +5,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from ctcasr import checkpoint
 from ctcasr.data import SentenceTexts, SpokenCorpus
 from ctcasr.decoding.commands import Commands
 from ctcasr.export.recognise import export_onnx_recogniser
 from ctcasr.recognise.commands_fit import add_times, items_of, pieces_of, teach_commands
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.word_times.word_models import WordModels
-from tests.recognise.helpers import noise, recogniser
+from tests.recognise.helpers import noise
 
 SENTENCES = "a cab\nba"
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    made = recogniser()
-    payload = Recogniser.payload(made.model, made.spec, made.tokenizer, made.notes)
-    return checkpoint.save(tmp_path / "best.pt", payload)
 
 
 def test_a_taught_recogniser_writes_its_sentences_or_nothing(saved: Path, tmp_path: Path) -> None:

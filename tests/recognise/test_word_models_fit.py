@@ -6,14 +6,12 @@ import pytest
 import soundfile
 import torch
 
-from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.export.recognise import export_onnx_recogniser
 from ctcasr.recognise import Ensemble
 from ctcasr.recognise.long import transcribe_long
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.word_models_fit import add_word_models
-from tests.recognise.helpers import recogniser
 from tests.word_times.tones import RATE, say
 
 TEXTS = ("ab", "ba cab", "c", "a b c")
@@ -27,13 +25,6 @@ def corpus(folder: Path) -> list[Utterance]:
         soundfile.write(path, say(seed).samples.numpy(), RATE)
         utterances.append(Utterance(path, text=TEXTS[seed % len(TEXTS)]))
     return utterances
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    made = recogniser()
-    payload = Recogniser.payload(made.model, made.spec, made.tokenizer, made.notes)
-    return checkpoint.save(tmp_path / "best.pt", payload)
 
 
 def test_a_checkpoint_keeps_what_was_learnt_about_words(saved: Path, tmp_path: Path) -> None:
