@@ -12,10 +12,11 @@ import numpy as np
 
 from ctcasr.data import Manifest, read_manifest
 from ctcasr.doctor import frames, leaks, sound, texts, unlike, wording
-from ctcasr.doctor.finding import Finding, lines_of, plural
+from ctcasr.doctor.finding import Finding, lines_of
 from ctcasr.doctor.frames import Slack
 from ctcasr.doctor.listen import Sound, heard_hz, listen
 from ctcasr.recognise.model import SpeechModel
+from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer
 
 ALL_S = 20 * 3600.0  # so much sound is listened to as a whole; of more, a sample

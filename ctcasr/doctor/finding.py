@@ -133,14 +133,3 @@ def line_of(entry: Utterance | Skip) -> int:
 def lines_of(entries: Iterable[Utterance | Skip]) -> tuple[int, ...]:
     """Numbers of the lines, ascending, each once."""
     return tuple(sorted({line_of(entry) for entry in entries}))
-
-
-def plural(count: int, noun: str) -> str:
-    """A number with its noun.
-
-    Example:
-        >>> plural(1, "line"), plural(1204, "line")
-        ('1 line', '1 204 lines')
-    """
-    ending = "" if count == 1 else "s"
-    return f"{count:,} {noun}{ending}".replace(",", " ")

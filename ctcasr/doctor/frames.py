@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ctcasr.doctor.finding import Finding, graded, line_of, lines_of, plural
+from ctcasr.doctor.finding import Finding, graded, line_of, lines_of
 from ctcasr.doctor.listen import Sound
 from ctcasr.recognise.model import SpeechModel
+from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer
 
 FASTEST = 35.0  # characters a second, spaces included; hurried speech reaches 25

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctcasr.batch import Utterance
-from ctcasr.doctor.finding import Finding, lines_of, plural
+from ctcasr.doctor.finding import Finding, lines_of
 from ctcasr.doctor.fingerprint import Fingerprint, FingerprintIndex
 from ctcasr.doctor.listen import Sound
 from ctcasr.doctor.sound import SILENT
 from ctcasr.doctor.texts import closed_grammar
+from ctcasr.scoring.figures import plural
 
 _MANY_TEXTS = 0.05  # of valid's lines
 _NAMED = 6  # speakers

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctcasr.doctor.finding import Finding, Severity, graded, lines_of, plural
+from ctcasr.doctor.finding import Finding, Severity, graded, lines_of
 from ctcasr.doctor.listen import SignalStats, Sound
-from ctcasr.scoring.figures import percent
+from ctcasr.scoring.figures import percent, plural
 
 SILENT = 10 ** (-70 / 20)  # a peak below -70 dBFS: ten steps of 16 bits
 

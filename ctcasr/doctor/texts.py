@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ctcasr.batch import Utterance
-from ctcasr.doctor.finding import Finding, graded, lines_of, plural
+from ctcasr.doctor.finding import Finding, graded, lines_of
+from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer, find_marks
 
 _NUMBER_WORDS = frozenset(

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ctcasr.doctor.finding import Finding, Severity, lines_of, plural
+from ctcasr.doctor.finding import Finding, Severity, lines_of
 from ctcasr.doctor.listen import Sound
 from ctcasr.doctor.speech import SpeechStats
+from ctcasr.scoring.figures import plural
 
 _LEAST_LINES = 20  # from which on there are neighbours to be compared with
 _LEAST_OF_SPEAKER = 12  # lines, from which on a speaker is compared with himself

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from ctcasr.batch import Utterance
-from ctcasr.doctor.finding import Finding, lines_of, plural
+from ctcasr.doctor.finding import Finding, lines_of
 from ctcasr.doctor.listen import Sound
 from ctcasr.doctor.texts import closed_grammar
+from ctcasr.scoring.figures import plural
 
 _LEAST_LINES = 20
 _LEAST_USES = 6  # of a word elsewhere, from which on its places are known

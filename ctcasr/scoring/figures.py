@@ -76,7 +76,8 @@ def plural(count: int, noun: str) -> str:
     """A count with its noun.
 
     Example:
-        >>> plural(1, "step"), plural(2, "step")
-        ('1 step', '2 steps')
+        >>> plural(1, "step"), plural(1204, "step")
+        ('1 step', '1 204 steps')
     """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    ending = "" if count == 1 else "s"
+    return f"{count:,} {noun}{ending}".replace(",", " ")

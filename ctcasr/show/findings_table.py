@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ctcasr.doctor.examination import Examination
-from ctcasr.doctor.finding import plural
+from ctcasr.scoring.figures import plural
 from ctcasr.show.units import clock
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ctcasr.batch import Skip, Utterance
-from ctcasr.doctor.finding import Finding, graded, line_of, lines_of, plural
+from ctcasr.doctor.finding import Finding, graded, line_of, lines_of
 
 
 def test_more_than_one_line_in_a_hundred_hurts() -> None:
@@ -24,11 +24,3 @@ def test_lines_are_counted_from_one_ascending_and_once() -> None:
 def test_a_finding_nobody_knows_is_a_mistake() -> None:
     with pytest.raises(AssertionError, match="SLUGS"):
         Finding("brand-new", "note", "", "")
-
-
-def test_numbers_with_their_nouns() -> None:
-    assert [plural(count, "line") for count in (0, 1, 1234567)] == [
-        "0 lines",
-        "1 line",
-        "1 234 567 lines",
-    ]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ctcasr.scoring.figures import percent, points, rounded, signed_number
+from ctcasr.scoring.figures import percent, plural, points, rounded, signed_number
 
 CHANGES = st.floats(-2, 2)
 
@@ -38,3 +38,11 @@ def test_changes_keep_what_they_are(share: float) -> None:
 
 def test_what_nobody_knows_is_a_dash() -> None:
     assert percent(math.nan) == percent(None) == percent(math.nan, signed=True) == "-"
+
+
+def test_numbers_with_their_nouns() -> None:
+    assert [plural(count, "line") for count in (0, 1, 1234567)] == [
+        "0 lines",
+        "1 line",
+        "1 234 567 lines",
+    ]
