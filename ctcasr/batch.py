@@ -56,6 +56,7 @@ class Utterance:
     extra: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""  # "manifest.jsonl:17", for messages
     name: str = ""  # tells it from the others of its manifest ("s1/002"); empty: its file does
+    made: bool = False  # of no recording as it stands: said by a synthesiser, or spliced
 
     def __post_init__(self) -> None:
         self._check_seconds("offset", self.offset)

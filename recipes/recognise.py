@@ -38,6 +38,7 @@ from ctcasr.train import (
     required,
     saved_run,
 )
+from ctcasr.word_times import spliced_corpus
 
 DRAWN = 3  # utterances of the dev part that are drawn at the end
 
@@ -74,6 +75,7 @@ class Settings(RunSettings):
     )
     warp: float = option(0.0, "largest relative change of the length of the vocal tract (0.1)")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
+    splice: float = option(0.0, "share of utterances that give way to their talker's words, mixed")
     noise: str = option("", "manifest of noises, heard with half of the utterances at 0 to 20 dB")
     rooms: str = option("", "manifest of room responses, heard with a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
@@ -93,8 +95,7 @@ def main(argv: list[str] | None = None) -> None:
         parts = prepare(s, world)
         run_training("recognise", s, parts, world)
     if world.rank == 0:
-        assert parts.dev is not None
-        report(s, parts.train.corpus.utterances, parts.dev.corpus.utterances)
+        report(s, parts)
 
 
 def prepare(s: Settings, world: World) -> Parts:
@@ -113,7 +114,7 @@ def prepare(s: Settings, world: World) -> Parts:
     spec = read_spec(s.net)
     speeds = read_numbers("speeds", s.speeds)
     train_loader = Loader(
-        Corpus(train, tokenizer, spec.front.rate_hz, speeds=speeds),
+        spliced_corpus(train, tokenizer, spec.front.rate_hz, s.splice, speeds),
         batch_size=s.batch_size or None,
         batch_seconds=s.batch_seconds or None,
         order=s.order,
@@ -158,10 +159,13 @@ def augmentation(s: Settings, rate_hz: int) -> Augment | SpecAugment | None:
     return Augment(read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz), masks=masks)
 
 
-def report(s: Settings, train: Sequence[Utterance], dev: Sequence[Utterance]) -> None:
+def report(s: Settings, parts: Parts) -> None:
     """Times and confidences of words, pictures, and the score on the valid part."""
     out = Path(s.out)
-    best = add_word_models(out / "best.pt", train, dev, pick_device(s.device))
+    assert parts.dev is not None
+    dev = parts.dev.corpus.utterances
+    device = pick_device(s.device)
+    best = add_word_models(out / "best.pt", parts.train.corpus, dev, device)
     print(f"checkpoint: {out / 'best.pt'}; {best.word_models}")
     print("plots:", draw_results(out, best, dev[:DRAWN]))
     if s.valid:

@@ -99,11 +99,10 @@ class Corpus:
         """Utterance `index` as `epoch` sees it; a Skip with the reason where it cannot be used."""
         utterance = self.utterances[index]
         own_seed = item_seed(seed, epoch, index)
-        speed = self.speeds[own_seed % len(self.speeds)]
         try:
             tokens = self._tokens(utterance)
             label = self._label(utterance)
-            samples = self._samples(index, speed)
+            samples = self._samples(index, self._speed(own_seed))
         except (_Unusable, AudioError) as error:
             uncovered = isinstance(error, _TextUncovered)
             return Skip(where_of(utterance), str(error), text_uncovered=uncovered)
@@ -134,6 +133,10 @@ class Corpus:
                 f"({', '.join(self.labels)})"
             )
         return label
+
+    def _speed(self, own_seed: int) -> float:
+        """The speed at which an utterance with such a seed is heard."""
+        return self.speeds[own_seed % len(self.speeds)]
 
     def _samples(self, index: int, speed: float) -> Tensor:
         """The recording at one speed, from memory where it was read before."""

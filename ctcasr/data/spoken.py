@@ -58,7 +58,7 @@ class SpokenCorpus(Corpus):
         mean_s = _ENDS_S + _WORD_S * (fewest + most) / 2
         count = max(1, round(_SECONDS_AN_HOUR * hours / mean_s))
         unsaid = [
-            Utterance(Path(f"spoken-{index:07d}"), where=f"spoken:{index}")
+            Utterance(Path(f"spoken-{index:07d}"), where=f"spoken:{index}", made=True)
             for index in range(count)
         ]
         super().__init__(unsaid, tokenizer, rate_hz, cache_bytes=0)

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctcasr.batch import Batch
+from ctcasr.batch import Batch, Utterance
 from ctcasr.records import CheckRecord, Record
 
 BLIND_EPOCHS = 1  # in the first epoch no line has been learnt yet
@@ -24,6 +24,7 @@ _FEWEST = 20  # lines from which on one can stand out
 _FAR = 6.0  # robust deviations from the median
 _TO_DEVIATION = 1.4826  # a normal distribution's deviation over its median absolute one
 _MOST = 100  # suspects that a record names
+NO_LINE = ""  # in place of a line's name: what was made has no transcript that could be wrong
 
 
 class LineLosses:
@@ -44,7 +45,7 @@ class LineLosses:
     def add(self, batch: Batch, rows: Tensor | None) -> None:
         """Take in the losses [B] of a batch; nothing of one without symbols."""
         if rows is not None and any(batch.target_lengths):
-            names = [utterance.full_name for utterance in batch.utterances]
+            names = [_line_of(utterance) for utterance in batch.utterances]
             self.add_rows(names, batch.target_lengths, rows)
 
     def add_rows(self, names: Sequence[str], symbols: Sequence[int], rows: Tensor) -> None:
@@ -60,7 +61,8 @@ class LineLosses:
             losses = torch.cat([row.float() for row in self._rows]).tolist()
         by_line = {}
         for name, symbols, loss in zip(self._names, self._symbols, losses, strict=True):
-            if loss != 0 and math.isfinite(loss):  # with a star, losses may be negative
+            # With a star, losses may be negative.
+            if name != NO_LINE and loss != 0 and math.isfinite(loss):
                 by_line[name] = loss / max(symbols, 1)
         return by_line
 
@@ -91,6 +93,11 @@ class LineLosses:
         self._names = list(state["names"])
         self._symbols = list(state["symbols"])
         self._rows = list(state["rows"])
+
+
+def _line_of(utterance: Utterance) -> str:
+    """The name of the line that an utterance is of."""
+    return NO_LINE if utterance.made else utterance.full_name
 
 
 def tells(epoch: int, train_loss: float, history: Sequence[Record]) -> bool:

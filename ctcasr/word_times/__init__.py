@@ -11,27 +11,36 @@ if TYPE_CHECKING:
     from ctcasr.word_times.aligner import WordAligner
     from ctcasr.word_times.confidence import Calibration, calibration_error, fit_calibration
     from ctcasr.word_times.fit import fit_aligner, learn_aligner
+    from ctcasr.word_times.spliced import Cut, SplicedCorpus, find_cuts, spliced_corpus
     from ctcasr.word_times.word_models import WordModels
 
 # Resolved on first use (PEP 562): who transcribes does not wait for what only learning needs.
 _HOME = {
     "Calibration": "confidence",
+    "Cut": "spliced",
+    "SplicedCorpus": "spliced",
     "WordAligner": "aligner",
     "WordModels": "word_models",
     "calibration_error": "confidence",
     "fit_aligner": "fit",
     "fit_calibration": "confidence",
+    "find_cuts": "spliced",
     "learn_aligner": "fit",
+    "spliced_corpus": "spliced",
 }
 
 __all__ = [
     "Calibration",
+    "Cut",
+    "SplicedCorpus",
     "WordAligner",
     "WordModels",
     "calibration_error",
+    "find_cuts",
     "fit_aligner",
     "fit_calibration",
     "learn_aligner",
+    "spliced_corpus",
 ]
 
 

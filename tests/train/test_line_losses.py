@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,18 @@ def test_fit_tells_of_them_from_the_second_epoch_on(recogniser_parts, tmp_path) 
     assert told == [False, True, True, True, True, False, False]
     again = [record for record in read_records(tmp_path) if isinstance(record, EpochRecord)]
     assert [record.details for record in again] == [record.details for record in epochs]
+
+
+def test_what_was_made_is_no_line(recogniser_parts) -> None:
+    task, train, _ = recogniser_parts()
+    batch = next(iter(train.epoch(0)))
+    assert batch is not None
+    first, *others = batch.utterances
+    batch = replace(batch, utterances=(replace(first, made=True), *others))
+    losses = LineLosses()
+    losses.add(batch, torch.ones(len(batch)))
+    assert list(losses.told()) == [utterance.full_name for utterance in others]
+    assert losses.mean() == 1.0
 
 
 def test_losses_below_zero_are_told_and_rows_without_alignment_are_not() -> None:

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import soundfile
+import torch
+from torch import Tensor
+
+from ctcasr.batch import Skip, Utterance
+from ctcasr.data import Corpus, Item, read_manifest
+from ctcasr.text import Alphabet
+from ctcasr.word_times import Cut, SplicedCorpus, spliced_corpus
+
+RATE = 8000
+WORD_S = 0.25
+GAP_S = 0.05
+TONE_HZ = {"one": 200.0, "two": 400.0, "three": 600.0, "four": 800.0, "five": 1000.0}
+OWN_WORDS = {"ann": ["one", "two", "three"], "bob": ["four", "five"]}
+ALPHABET = Alphabet.english38()
+
+
+def said(words: list[str]) -> tuple[Tensor, list[tuple[float, float]]]:
+    """A tone for each word with gaps between, and the words' times."""
+    pieces = []
+    times = []
+    place_s = GAP_S
+    pieces.append(torch.zeros(round(GAP_S * RATE)))
+    seconds = torch.arange(round(WORD_S * RATE)) / RATE
+    for word in words:
+        pieces.append(torch.sin(2 * torch.pi * TONE_HZ[word] * seconds))
+        pieces.append(torch.zeros(round(GAP_S * RATE)))
+        times.append((place_s, place_s + WORD_S))
+        place_s += WORD_S + GAP_S
+    return torch.cat(pieces), times
+
+
+def heard(samples: Tensor, words: int, speed: float = 1.0) -> list[str]:
+    """The words whose tones sound, one after the other in equal parts."""
+    names = []
+    for part in samples.chunk(words):
+        spectrum = torch.fft.rfft(part).abs()
+        hz = float(spectrum.argmax()) * RATE / part.shape[0] / speed
+        names.append(min(TONE_HZ, key=lambda word: abs(TONE_HZ[word] - hz)))
+    return names
+
+
+def corpus(folder: Path, **options: Any) -> SplicedCorpus:
+    """Sentences of two talkers, who have no word in common."""
+    utterances = []
+    cuts = []
+    for speaker, own in OWN_WORDS.items():
+        for take in range(6):
+            words = [own[(take + place) % len(own)] for place in range(1 + take % 4)]
+            samples, times_s = said(words)
+            path = folder / f"{speaker}{take}.wav"
+            soundfile.write(path, samples.numpy(), RATE)
+            text = " ".join(words)
+            utterances.append(
+                Utterance(path, duration=len(samples) / RATE, text=text, speaker=speaker)
+            )
+            cuts.append(Cut.of(words, times_s, len(samples) / RATE))
+    return SplicedCorpus(utterances, ALPHABET, RATE, cuts, **{"share": 1.0, **options})
+
+
+def item_of(corpus: Corpus, index: int, **place: int) -> Item:
+    item = corpus.item(index, **place)
+    assert isinstance(item, Item)
+    return item
+
+
+@pytest.mark.parametrize("speed", [0.8, 1.0, 1.2])
+def test_what_is_written_is_what_sounds_in_the_talkers_own_words(
+    tmp_path: Path, speed: float
+) -> None:
+    spliced = corpus(tmp_path, speeds=[speed])
+    texts = set()
+    for epoch in range(1, 6):
+        for index, utterance in enumerate(spliced.utterances):
+            item = item_of(spliced, index, epoch=epoch)
+            words = (item.utterance.text or "").split()
+            assert heard(item.samples, len(words), speed) == words
+            assert set(words) <= set(OWN_WORDS[utterance.speaker or ""])
+            assert len(words) == max(2, len((utterance.text or "").split()))
+            assert item.tokens == ALPHABET.encode(" ".join(words))
+            assert item.utterance.duration == len(item.samples) / RATE
+            assert item.utterance.made and item.utterance.id == f"{utterance.id}, spliced"
+            texts.add(item.utterance.text)
+    assert texts - {utterance.text for utterance in spliced.utterances}
+
+
+def test_all_of_it_follows_from_seed_epoch_and_index(tmp_path: Path) -> None:
+    first = corpus(tmp_path)
+    again = corpus(tmp_path)
+    texts = []
+    for seed, epoch in ((0, 1), (0, 2), (1, 1)):
+        one = item_of(first, 3, seed=seed, epoch=epoch)
+        other = item_of(again, 3, seed=seed, epoch=epoch)
+        assert torch.equal(one.samples, other.samples)
+        texts.append(one.utterance.text)
+    assert len(set(texts)) > 1
+
+
+def test_the_first_epoch_and_the_rest_of_the_share_are_heard_as_recorded(tmp_path: Path) -> None:
+    spliced = corpus(tmp_path, share=0.5)
+    plain = Corpus(spliced.utterances, ALPHABET, RATE)
+    made = 0
+    for epoch in range(21):
+        for index in range(len(spliced)):
+            item = item_of(spliced, index, epoch=epoch)
+            if item.utterance.made:
+                made += 1
+                assert epoch > 0
+            else:
+                assert torch.equal(item.samples, item_of(plain, index).samples)
+    assert 0.4 < made / (20 * len(spliced)) < 0.6
+
+
+def test_without_a_speaker_or_a_cut_nothing_is_made(tmp_path: Path) -> None:
+    known = corpus(tmp_path)
+    nobody = [Utterance(u.audio_filepath, u.duration, u.text) for u in known.utterances]
+    for utterances, cuts in ((nobody, known.cuts), (known.utterances, [None] * len(known))):
+        spliced = SplicedCorpus(utterances, ALPHABET, RATE, cuts, share=1.0)
+        for index in range(len(spliced)):
+            assert not item_of(spliced, index, epoch=1).utterance.made
+
+
+def test_what_cannot_be_read_is_a_skip_and_no_source(tmp_path: Path) -> None:
+    known = corpus(tmp_path)
+    gone = Utterance(tmp_path / "gone.wav", 1.0, "one", speaker="ann")
+    spliced = SplicedCorpus([*known.utterances, gone], ALPHABET, RATE, [*known.cuts, None])
+    assert isinstance(spliced.item(len(known), epoch=1), Skip)
+
+
+def test_shares_and_numbers_of_cuts_that_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="share: expected 0 to 1"):
+        corpus(tmp_path, share=1.5)
+    with pytest.raises(ValueError, match="a cut for each of 1; got 0"):
+        SplicedCorpus([Utterance(Path("a.wav"))], ALPHABET, RATE, [])
+
+
+def test_a_corpus_finds_its_own_cuts(data_root: Path) -> None:
+    utterances = read_manifest(data_root / "grid_s1" / "valid.jsonl").utterances[:40]
+    spliced = spliced_corpus(utterances, ALPHABET, 16000, share=1.0)
+    assert isinstance(spliced, SplicedCorpus) and spliced.aligner is not None
+    assert sum(cut is not None for cut in spliced.cuts) == len(utterances)
+    item = item_of(spliced, 0, epoch=1)
+    assert item.utterance.made and len((item.utterance.text or "").split()) == 6
+    assert 0.8 < item.samples.shape[0] / 16000 < 4.0
+
+
+def test_without_a_share_a_corpus_is_plain() -> None:
+    plain = spliced_corpus([Utterance(Path("a.wav"), text="one")], ALPHABET, 16000, share=0.0)
+    assert type(plain) is Corpus
