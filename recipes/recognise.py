@@ -113,6 +113,8 @@ def prepare(s: Settings, world: World) -> Parts:
 
     spec = read_spec(s.net)
     speeds = read_numbers("speeds", s.speeds)
+    if s.splice:
+        print("finding the words in them")
     train_loader = Loader(
         spliced_corpus(train, tokenizer, spec.front.rate_hz, s.splice, speeds),
         batch_size=s.batch_size or None,

@@ -28,6 +28,7 @@ _ON_SHARE = 0.5  # that a piece goes on with the next word: two words on average
 _MARGIN_S = 0.1  # around the first and the last word of a recording
 _FADE_S = 0.005  # at both ends of a piece, against clicks
 _FEWEST_WORDS = 2  # of a spliced sentence
+MOST_MORE = 6  # words that it has beyond those of the utterance in whose place it stands
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,10 @@ class SplicedCorpus(Corpus):
 
     `cuts` are those of the utterances; one without a cut, and one whose speaker is not known, is
     heard as it is. A sentence takes the place of an utterance of the same talker and has as many
-    words (but two or more), drawn in pieces of about two that were said one after the other. All
-    of it follows from (seed, epoch, index). The first epoch is heard as it was recorded.
-    `aligner` found the cuts, if one did; other options are those of `Corpus`.
+    words (but two or more) and up to six more, drawn in pieces of about two that were said one
+    after the other. All of it follows from (seed, epoch, index). The first epoch is heard as it was
+    recorded. `durations` are those of the recordings. `aligner` found the cuts, if one did; other
+    options are those of `Corpus`.
 
     Raises:
         ValueError: for another number of cuts, and for a share outside 0..1.
@@ -106,7 +108,8 @@ class SplicedCorpus(Corpus):
         """A sentence of pieces of the sources, in place of an item."""
         assert self.tokenizer is not None
         speed = self._speed(item.seed)
-        wanted = max(_FEWEST_WORDS, len((item.utterance.text or "").split()))
+        fewest = max(_FEWEST_WORDS, len((item.utterance.text or "").split()))
+        wanted = draw.randint(fewest, fewest + MOST_MORE)
         words: list[str] = []
         pieces: list[Tensor] = []
         while len(words) < wanted:

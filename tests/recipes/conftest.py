@@ -84,7 +84,12 @@ def tones(tmp_path_factory: pytest.TempPathFactory) -> Tones:
             folder / f"tone{index:02d}.wav", sound(text, index).numpy(), RATE, subtype="PCM_16"
         )
         lines.append(
-            {"audio_filepath": f"tone{index:02d}.wav", "duration": 0.12 * len(text), "text": text}
+            {
+                "audio_filepath": f"tone{index:02d}.wav",
+                "duration": 0.12 * len(text),
+                "text": text,
+                "speaker": f"generator {index % 2}",
+            }
         )
     (folder / "net.toml").write_text(NET, encoding="utf-8")
     for name, part in (("train", lines[:20]), ("valid", lines[20:])):

@@ -163,6 +163,7 @@ def test_corpus_statistics_are_measured_and_stored(
         ["--text", "pieces:39", "--budget", "0.5s"],
         ["--text", "words:2", "--warp", "0.1", "--masks", "3,0.1,1,0.2", "--average", "0.9"],
         ["--consistency", "0.2", "--consistency-ramp", "0.5", "--augment-from", "0"],
+        ["--splice", "0.7", "--epochs", "2"],
     ],
 )
 def test_the_settings_on_offer_run(
