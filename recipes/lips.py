@@ -37,7 +37,11 @@ from ctcasr.train import (
     read_split,
     saved_run,
 )
+from ctcasr.train.settings import flag_of
 from ctcasr.video import LipAugment
+
+# What is done to sound, which a lip reader does not hear.
+FOR_SOUND = ("splice", "masks", "warp", "noise", "rooms", "star", "consistency_ramp")
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,21 @@ def main(argv: list[str] | None = None) -> None:
     s = parse(Settings, argv, prog="lips")
     if not read_spec(s.net).sees:
         raise ValueError(f"net: expected a network that sees (lips); got {s.net!r}")
+    refuse_for_sound(s)
     with World.joined(s.device) as world:
         parts = prepare(s, world)
         run_training("lips", s, parts, world)
     if world.rank == 0:
         assert parts.dev is not None
         report(s, parts.dev.corpus.utterances[: recognise.DRAWN])
+
+
+def refuse_for_sound(s: Settings) -> None:
+    """ValueError for settings that would do nothing here."""
+    defaults = Settings(train=s.train)
+    for name in FOR_SOUND:
+        if getattr(s, name) != getattr(defaults, name):
+            raise ValueError(f"{flag_of(name)} is for sound; a lip reader hears none: leave it out")
 
 
 def prepare(s: Settings, world: World) -> Parts:

@@ -75,7 +75,7 @@ class Settings(RunSettings):
     )
     warp: float = option(0.0, "largest relative change of the length of the vocal tract (0.1)")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
-    splice: float = option(0.0, "share of utterances that give way to their talker's words, mixed")
+    splice: float = option(0.7, "share of utterances that give way to their talker's words, mixed")
     noise: str = option("", "manifest of noises, heard with half of the utterances at 0 to 20 dB")
     rooms: str = option("", "manifest of room responses, heard with a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
@@ -95,7 +95,8 @@ def main(argv: list[str] | None = None) -> None:
         parts = prepare(s, world)
         run_training("recognise", s, parts, world)
     if world.rank == 0:
-        report(s, parts)
+        assert parts.dev is not None
+        report(s, parts.train.corpus, parts.dev.corpus.utterances)
 
 
 def prepare(s: Settings, world: World) -> Parts:
@@ -161,13 +162,10 @@ def augmentation(s: Settings, rate_hz: int) -> Augment | SpecAugment | None:
     return Augment(read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz), masks=masks)
 
 
-def report(s: Settings, parts: Parts) -> None:
+def report(s: Settings, train: Corpus | Sequence[Utterance], dev: Sequence[Utterance]) -> None:
     """Times and confidences of words, pictures, and the score on the valid part."""
     out = Path(s.out)
-    assert parts.dev is not None
-    dev = parts.dev.corpus.utterances
-    device = pick_device(s.device)
-    best = add_word_models(out / "best.pt", parts.train.corpus, dev, device)
+    best = add_word_models(out / "best.pt", train, dev, pick_device(s.device))
     print(f"checkpoint: {out / 'best.pt'}; {best.word_models}")
     print("plots:", draw_results(out, best, dev[:DRAWN]))
     if s.valid:

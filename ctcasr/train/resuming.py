@@ -30,6 +30,9 @@ FIXED = frozenset(
     }
 )  # fmt: skip
 
+# What runs did whose settings do not name these yet.
+FORMER = {"splice": 0.0}
+
 
 def saved_run(settings: RunSettings, world: World) -> Mapping[str, Any] | None:
     """What last.pt of the folder says, if this run goes on from it; None for a new run.
@@ -64,7 +67,7 @@ def _saved_run(settings: RunSettings) -> Mapping[str, Any] | None:
 
 def changed_settings(settings: RunSettings, notes: Mapping[str, Any]) -> list[str]:
     """Settings that changed since, in words, without those that are free to."""
-    before = _settings_of(notes)
+    before = FORMER | _settings_of(notes)
     now = tomllib.loads(to_toml(settings))
     lines = []
     for name in before:

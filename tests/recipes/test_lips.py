@@ -68,3 +68,10 @@ def test_a_network_that_hears_is_sent_to_its_own_recipe(corpus: Path) -> None:
     lips = importlib.import_module("lips")
     with pytest.raises(ValueError, match="a network that sees"):
         lips.main(["--train", str(corpus / "train.jsonl"), "--net", "default"])
+
+
+@pytest.mark.parametrize("flags", [["--splice", "0.5"], ["--noise", "n.jsonl"], ["--star", "1,1"]])
+def test_what_is_done_to_sound_is_refused(corpus: Path, flags: list[str]) -> None:
+    lips = importlib.import_module("lips")
+    with pytest.raises(ValueError, match=f"{flags[0]} is for sound"):
+        lips.main(["--train", str(corpus / "train.jsonl"), *flags])

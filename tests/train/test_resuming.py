@@ -52,6 +52,23 @@ def test_what_changes_the_training_is_told(
     assert "--batch-size 8 -> 64" in told and "--lr 0.002 -> 0.0001" in told
 
 
+@dataclass(frozen=True)
+class LaterSettings(Settings):
+    """Settings."""
+
+    splice: float = option(0.7, "share")
+
+
+def test_a_default_that_is_younger_than_the_run_is_told(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = LaterSettings(train=settings.train, out=settings.out, resume=True)
+    saved_run(later, World())
+    assert "--splice 0.0 -> 0.7" in capsys.readouterr().out
+    saved_run(replace(later, splice=0.0), World())
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,8 @@ def test_a_corpus_finds_its_own_cuts(data_root: Path) -> None:
     assert isinstance(spliced, SplicedCorpus) and spliced.aligner is not None
     assert sum(cut is not None for cut in spliced.cuts) == len(utterances)
     item = item_of(spliced, 0, epoch=1)
+    for_a_worker = pickle.loads(pickle.dumps(spliced))
+    assert torch.equal(item_of(for_a_worker, 0, epoch=1).samples, item.samples)
     words = (item.utterance.text or "").split()
     assert item.utterance.made and 6 <= len(words) <= 6 + MOST_MORE
     assert 0.1 < item.samples.shape[0] / 16000 / len(words) < 0.8

@@ -108,6 +108,11 @@ QUESTIONS: dict[str, dict[str, Answer]] = {
         "vocal tract and masks": Answer({"warp": "0.12", "masks": STRONG_MASKS}),
         "CR-CTC": Answer({"warp": "0.12", "masks": STRONG_MASKS, **CR_CTC}, cost=2.0),
     },
+    "splicing": {
+        "none": Answer({"splice": "0"}),
+        "a third of the utterances": Answer({"splice": "0.33"}),
+        "all of them": Answer({"splice": "1"}),
+    },
     "symbols": {
         "words said 20 times or more": Answer({"text": "words:20"}),
         "100 sentence pieces": Answer({"text": "pieces:100"}),
