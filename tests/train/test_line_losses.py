@@ -90,7 +90,7 @@ def test_fit_tells_of_them_from_the_second_epoch_on(recogniser_parts, tmp_path) 
 
 
 def test_what_was_made_is_no_line(recogniser_parts) -> None:
-    task, train, _ = recogniser_parts()
+    _, train, _ = recogniser_parts()
     batch = next(iter(train.epoch(0)))
     assert batch is not None
     first, *others = batch.utterances
