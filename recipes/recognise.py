@@ -38,7 +38,7 @@ from ctcasr.train import (
     required,
     saved_run,
 )
-from ctcasr.word_times import spliced_corpus
+from ctcasr.word_times import spliced_corpus, splicing_told
 
 DRAWN = 3  # utterances of the dev part that are drawn at the end
 
@@ -114,8 +114,7 @@ def prepare(s: Settings, world: World) -> Parts:
 
     spec = read_spec(s.net)
     speeds = read_numbers("speeds", s.speeds)
-    if s.splice:
-        print("finding the words in them")
+    print(splicing_told(train, s.splice))
     train_loader = Loader(
         spliced_corpus(train, tokenizer, spec.front.rate_hz, s.splice, speeds),
         batch_size=s.batch_size or None,

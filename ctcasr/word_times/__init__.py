@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from ctcasr.word_times.aligner import WordAligner
     from ctcasr.word_times.confidence import Calibration, calibration_error, fit_calibration
     from ctcasr.word_times.fit import fit_aligner, learn_aligner
-    from ctcasr.word_times.spliced import Cut, SplicedCorpus, find_cuts, spliced_corpus
+    from ctcasr.word_times.spliced import (
+        Cut,
+        SplicedCorpus,
+        find_cuts,
+        spliced_corpus,
+        splicing_told,
+    )
     from ctcasr.word_times.word_models import WordModels
 
 # Resolved on first use (PEP 562): who transcribes does not wait for what only learning needs.
@@ -27,6 +33,7 @@ _HOME = {
     "find_cuts": "spliced",
     "learn_aligner": "fit",
     "spliced_corpus": "spliced",
+    "splicing_told": "spliced",
 }
 
 __all__ = [
@@ -41,6 +48,7 @@ __all__ = [
     "fit_calibration",
     "learn_aligner",
     "spliced_corpus",
+    "splicing_told",
 ]
 
 

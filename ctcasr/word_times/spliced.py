@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, Corpus, Item, read_audio
+from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer
 from ctcasr.word_times.aligner import WordAligner
 from ctcasr.word_times.fit import learn_aligner
@@ -146,6 +147,24 @@ class SplicedCorpus(Corpus):
         return piece
 
 
+def splicing_told(utterances: Sequence[Utterance], share: float) -> str:
+    """What is going to be spliced, in words.
+
+    Example:
+        >>> from pathlib import Path
+        >>> splicing_told([Utterance(Path("a.wav"), speaker="s1")], share=0.7)
+        'finding the words of 1 utterance by 1 speaker, to splice sentences of them'
+    """
+    speakers = [utterance.speaker for utterance in utterances if utterance.speaker is not None]
+    if not share:
+        return "no sentences are spliced"
+    if not speakers:
+        return "no sentences are spliced: no line says who speaks (`speaker`)"
+    spoken = plural(len(speakers), "utterance")
+    talkers = plural(len(set(speakers)), "speaker")
+    return f"finding the words of {spoken} by {talkers}, to splice sentences of them"
+
+
 def spliced_corpus(
     utterances: Sequence[Utterance],
     tokenizer: Tokenizer,
@@ -155,10 +174,10 @@ def spliced_corpus(
 ) -> Corpus:
     """A corpus that is spliced where an aligner, learnt from it, finds the words.
 
-    A plain one where the share is 0, and where nothing can be learnt.
+    A plain one where the share is 0, where no speaker is known, and where nothing can be learnt.
     """
     aligner = None
-    if share:
+    if share and any(utterance.speaker is not None for utterance in utterances):
         aligner = learn_aligner(utterances, tokenizer, rate_hz)
     if aligner is None:
         return Corpus(utterances, tokenizer, rate_hz, speeds=speeds)

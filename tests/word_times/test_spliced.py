@@ -12,7 +12,7 @@ from torch import Tensor
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import Corpus, Item, read_manifest
 from ctcasr.text import Alphabet
-from ctcasr.word_times import Cut, SplicedCorpus, spliced_corpus
+from ctcasr.word_times import Cut, SplicedCorpus, spliced_corpus, splicing_told
 from ctcasr.word_times.spliced import MOST_MORE
 
 RATE = 8000
@@ -156,6 +156,10 @@ def test_a_corpus_finds_its_own_cuts(data_root: Path) -> None:
     assert 0.1 < item.samples.shape[0] / 16000 / len(words) < 0.8
 
 
-def test_without_a_share_a_corpus_is_plain() -> None:
-    plain = spliced_corpus([Utterance(Path("a.wav"), text="one")], ALPHABET, 16000, share=0.0)
-    assert type(plain) is Corpus
+def test_without_a_share_or_a_speaker_a_corpus_is_plain_and_says_so() -> None:
+    nobody = [Utterance(Path("a.wav"), text="one")]
+    somebody = [Utterance(Path("a.wav"), text="one", speaker="ann")]
+    assert type(spliced_corpus(somebody, ALPHABET, 16000, share=0.0)) is Corpus
+    assert type(spliced_corpus(nobody, ALPHABET, 16000, share=0.7)) is Corpus
+    assert splicing_told(somebody, 0.0) == "no sentences are spliced"
+    assert "no line says who speaks" in splicing_told(nobody, 0.7)
