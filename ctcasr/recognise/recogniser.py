@@ -75,8 +75,9 @@ class Recogniser(TranscribingLogits):
     def load(path: str | Path, device: str | torch.device = "cpu") -> Recogniser | OnnxRecogniser:
         """Read a checkpoint, or an ONNX file (`.onnx`) that was exported of one.
 
-        Whoever needs the network itself (gradients, streams) asks for `load_checkpoint`.
-        Raises CheckpointError where the file is not a recogniser's.
+        An ONNX file is computed by onnxruntime on the CPU, whatever the device. Whoever needs the
+        network itself (gradients, streams) asks for `load_checkpoint`. Raises
+        CheckpointError where the file is not a recogniser's.
         """
         if Path(path).suffix.lower() == ".onnx":
             return OnnxRecogniser(path)
