@@ -25,6 +25,7 @@ from ctcasr.task import Loss
 from ctcasr.text import Tokenizer
 from ctcasr.train import TrainConfig, fit
 from ctcasr.train.line_losses import LineLosses
+from ctcasr.word_times import spliced_corpus
 
 STAR = "2.4:-1,0.4"  # costs of leaving a label and a gap, in nats (docs/audit.md)
 FEWEST = 40  # lines, below which nothing can be learnt from half of them
@@ -36,6 +37,7 @@ class Training:
 
     net: str = "default"
     star: str = STAR
+    splice: float = 0.0  # share of lines that give way to sentences of their speaker's words
     folds: int = 2
     epochs: int = 30
     budget: str = ""  # of all folds together, as "15m"; empty: by epochs
@@ -50,7 +52,7 @@ class CrossFitted:
 
     heard: list[Heard] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
-    # Nats per symbol in each epoch of the training that learnt the line, by its name.
+    # Nats per symbol by the line's name, in each epoch that learnt the line as it stands.
     dynamics: dict[str, list[float]] = field(default_factory=dict)
 
 
@@ -146,10 +148,9 @@ def _train(
     task: _Remembering, learnt: Sequence[Utterance], training: Training, number: int
 ) -> Iterator[Record]:
     """The records of one fold's training; its run folder is thrown away."""
-    rate_hz = task.network.rate_hz
     seed = training.seed + number
     loader = Loader(
-        Corpus(learnt, task.tokenizer, rate_hz, read=reader_of(spec_from(task.spec))),
+        _corpus(task, learnt, training.splice),
         batch_size=training.batch_size,
         order="sortagrad",
         seed=seed,
@@ -166,6 +167,15 @@ def _train(
             if training.budget and training.star:
                 task.objective = _stretched(training, record) or task.objective
             yield record
+
+
+def _corpus(task: _Remembering, learnt: Sequence[Utterance], splice: float) -> Corpus:
+    """What a network learns from; the clips of a lip reader cannot be spliced."""
+    rate_hz = task.network.rate_hz
+    read = reader_of(spec_from(task.spec))
+    if splice and read is None:
+        return spliced_corpus(learnt, task.tokenizer, rate_hz, splice)
+    return Corpus(learnt, task.tokenizer, rate_hz, read=read)
 
 
 def _stretched(training: Training, record: Record) -> Objective | None:

@@ -20,7 +20,14 @@ from ctcasr.train import pick_device
 
 WRITTEN = (AUDIT, CLEAN, FIXED, NAME)
 # Flags of networks that are trained, with their defaults.
-_OF_TRAINING = {"folds": 2, "net": "default", "text": "english38", "digits": "keep", "seed": 0}
+_OF_TRAINING = {
+    "folds": 2,
+    "net": "default",
+    "splice": 0.0,
+    "text": "english38",
+    "digits": "keep",
+    "seed": 0,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--folds", type=int, default=2, help="parts of the manifest (default: 2)")
     parser.add_argument(
         "--net", default="default", metavar="SPEC", help="preset or .toml that is trained"
+    )
+    parser.add_argument(
+        "--splice",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of lines that give way to sentences of their speaker's words: for many "
+        "speakers, 0.5 finds more wrong words (default: 0)",
     )
     add_text_flags(parser)
     parser.add_argument("--seed", type=int, default=0)
@@ -90,6 +105,7 @@ def make_audit(arguments: argparse.Namespace) -> Audit:
         epochs = arguments.epochs
     training = Training(
         net=arguments.net,
+        splice=arguments.splice,
         folds=arguments.folds,
         epochs=epochs,
         budget=arguments.budget,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_no_line_is_judged_by_a_network_that_learnt_it(lines):
     # With two folds each line is learnt in one of the two trainings: a loss for each of its epochs.
     assert {line.full_name for line in lines} == set(result.dynamics)
     assert {len(losses) for losses in result.dynamics.values()} == {2}
+
+
+def test_spliced_sentences_are_no_lines(lines):
+    spoken = [replace(line, speaker="generator") for line in lines]
+    training = Training(net=SMALL, epochs=4, device="cpu", splice=0.5)
+    result = cross_fit(spoken, Alphabet("abc "), training)
+    assert set(result.dynamics) == {line.full_name for line in spoken}
+    times_heard = [len(losses) for losses in result.dynamics.values()]
+    assert min(times_heard) >= 1  # in the first epoch every line is heard as it stands
+    assert len(spoken) < sum(times_heard) < 4 * len(spoken)
 
 
 def test_a_budget_is_shared_among_the_folds(lines):

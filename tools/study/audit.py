@@ -57,6 +57,7 @@ def main() -> None:
         **planted_shares,
         "seed": arguments.seed,
         "epochs": arguments.epochs,
+        "splice": arguments.splice,
         "trained_s": round(heard_s - begun_s),
         "judged_s": round(judged_s - heard_s),
         **scores,
@@ -76,6 +77,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--net", default="default")
     parser.add_argument("--star", default=Training().star)
+    parser.add_argument("--splice", type=float, default=Training().splice)
     parser.add_argument("--checkpoint", help="a recogniser that did not learn the manifest")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--heard", type=Path)
@@ -97,6 +99,7 @@ def heard_by(
     training = Training(
         net=arguments.net,
         star=arguments.star,
+        splice=arguments.splice,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         seed=arguments.seed,
