@@ -113,10 +113,11 @@ def prepare(s: Settings, world: World) -> Parts:
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
 
     spec = read_spec(s.net)
+    net = build(spec, tokenizer.size)
     speeds = read_numbers("speeds", s.speeds)
     print(splicing_told(train, s.splice))
     train_loader = Loader(
-        spliced_corpus(train, tokenizer, spec.front.rate_hz, s.splice, speeds),
+        spliced_corpus(train, tokenizer, net.rate_hz, s.splice, speeds, net.frame_s),
         batch_size=s.batch_size or None,
         batch_seconds=s.batch_seconds or None,
         order=s.order,
@@ -135,7 +136,7 @@ def prepare(s: Settings, world: World) -> Parts:
     rarity = word_rarity(texts, tokenizer) if star else None
     ramp = round(s.consistency_ramp * len(train_loader))
     task = Recognise(
-        build(spec, tokenizer.size),
+        net,
         tokenizer,
         spec_to(spec),
         augmentation(s, spec.front.rate_hz),

@@ -174,7 +174,8 @@ def _corpus(task: _Remembering, learnt: Sequence[Utterance], splice: float) -> C
     rate_hz = task.network.rate_hz
     read = reader_of(spec_from(task.spec))
     if splice and read is None:
-        return spliced_corpus(learnt, task.tokenizer, rate_hz, splice)
+        frame_s = task.network.frame_s
+        return spliced_corpus(learnt, task.tokenizer, rate_hz, splice, frame_s=frame_s)
     return Corpus(learnt, task.tokenizer, rate_hz, read=read)
 
 

@@ -62,7 +62,8 @@ class SplicedCorpus(Corpus):
     `cuts` are those of the utterances; one without a cut, and one whose speaker is not known, is
     heard as it is. A sentence takes the place of an utterance of the same talker and has as many
     words (but two or more) and up to six more, drawn in pieces of about two that were said one
-    after the other. All of it follows from (seed, epoch, index). The first epoch is heard as it was
+    after the other. Of one that frames of `frame_s` seconds are too few to spell, the utterance is
+    heard instead. All of it follows from (seed, epoch, index). The first epoch is heard as it was
     recorded. `durations` are those of the recordings. `aligner` found the cuts, if one did; other
     options are those of `Corpus`.
 
@@ -79,6 +80,7 @@ class SplicedCorpus(Corpus):
         *,
         share: float = 0.5,
         speeds: Sequence[float] = (1.0,),
+        frame_s: float = 0.0,
         aligner: WordAligner | None = None,
     ) -> None:
         super().__init__(utterances, tokenizer, rate_hz, speeds=speeds)
@@ -87,6 +89,7 @@ class SplicedCorpus(Corpus):
         if not 0 <= share <= 1:
             raise ValueError(f"share: expected 0 to 1; got {share}")
         self.share = share
+        self.frame_s = frame_s
         self.cuts = tuple(cuts)
         self.aligner = aligner
         self._of_speaker: dict[str, list[int]] = defaultdict(list)
@@ -103,7 +106,10 @@ class SplicedCorpus(Corpus):
         draw = Random(f"spliced {item.seed}")
         if not sources or draw.random() >= self.share:
             return item
-        return self._spliced(item, sources, draw)
+        spliced = self._spliced(item, sources, draw)
+        if not self._has_room(spliced):
+            return item
+        return spliced
 
     def _spliced(self, item: Item, sources: Sequence[int], draw: Random) -> Item:
         """A sentence of pieces of the sources, in place of an item."""
@@ -133,6 +139,12 @@ class SplicedCorpus(Corpus):
             made=True,
         )
         return Item(utterance, samples, self.tokenizer.encode(text), item.seed)
+
+    def _has_room(self, item: Item) -> bool:
+        """Whether its frames can spell its tokens, with a blank between equal ones."""
+        repeats = sum(token == following for token, following in pairwise(item.tokens))
+        frames = len(item.tokens) + repeats + 1  # the last one may not be whole
+        return item.samples.shape[0] >= frames * self.frame_s * self.rate_hz
 
     def _piece(self, source: int, start_s: float, end_s: float, speed: float) -> Tensor:
         """Samples of a recording between two times, faded at both ends."""
@@ -171,6 +183,7 @@ def spliced_corpus(
     rate_hz: int,
     share: float,
     speeds: Sequence[float] = (1.0,),
+    frame_s: float = 0.0,
 ) -> Corpus:
     """A corpus that is spliced where an aligner, learnt from it, finds the words.
 
@@ -183,7 +196,14 @@ def spliced_corpus(
         return Corpus(utterances, tokenizer, rate_hz, speeds=speeds)
     cuts = find_cuts(aligner, utterances, tokenizer)
     return SplicedCorpus(
-        utterances, tokenizer, rate_hz, cuts, share=share, speeds=speeds, aligner=aligner
+        utterances,
+        tokenizer,
+        rate_hz,
+        cuts,
+        share=share,
+        speeds=speeds,
+        frame_s=frame_s,
+        aligner=aligner,
     )
 
 

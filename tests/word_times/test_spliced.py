@@ -120,6 +120,22 @@ def test_the_first_epoch_and_the_rest_of_the_share_are_heard_as_recorded(tmp_pat
     assert 0.4 < made / (20 * len(spliced)) < 0.6
 
 
+def test_what_its_frames_cannot_spell_is_heard_as_recorded(tmp_path: Path) -> None:
+    frame_s = 0.065
+    unlimited = corpus(tmp_path)
+    limited = corpus(tmp_path, frame_s=frame_s)
+    outcomes = set()
+    for index in range(len(limited)):
+        spliced = item_of(unlimited, index, epoch=1)
+        item = item_of(limited, index, epoch=1)
+        twice_in_a_row = spliced.utterance.text.count("ee")  # of "three"; a blank is between
+        needed = len(spliced.tokens) + twice_in_a_row
+        frames = int(len(spliced.samples) / RATE / frame_s)
+        assert item.utterance.made == (frames > needed)
+        outcomes.add(item.utterance.made)
+    assert outcomes == {False, True}
+
+
 def test_without_a_speaker_or_a_cut_nothing_is_made(tmp_path: Path) -> None:
     known = corpus(tmp_path)
     nobody = [Utterance(u.audio_filepath, u.duration, u.text) for u in known.utterances]
