@@ -117,7 +117,7 @@ def prepare(s: Settings, world: World) -> Parts:
     speeds = read_numbers("speeds", s.speeds)
     print(splicing_told(train, s.splice))
     train_loader = Loader(
-        spliced_corpus(train, tokenizer, net.rate_hz, s.splice, speeds, net.frame_s),
+        spliced_corpus(train, tokenizer, net.rate_hz, s.splice, speeds, net.frame_s, saved),
         batch_size=s.batch_size or None,
         batch_seconds=s.batch_seconds or None,
         order=s.order,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -161,6 +161,10 @@ class Corpus:
     def durations(self) -> tuple[float, ...]:
         """Seconds of each utterance: the manifest's, else the header's; 0 for an unreadable one."""
         return tuple(_duration(utterance) for utterance in self.utterances)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a run that goes on must know of the corpus, as plain data; of most nothing."""
+        return {}
 
     @property
     def seconds(self) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ctcasr.batch import Batch
+from ctcasr.data import Corpus
 from ctcasr.kernels.governor import Governor
 from ctcasr.records import (
     SCHEMA,
@@ -588,6 +589,9 @@ class _Run:
         more: dict[str, Any] = {}
         if self.average is not None:
             more["average"] = self.average.state_dict()
+        corpus = getattr(self.train, "corpus", None)
+        if isinstance(corpus, Corpus):  # batches may come from anywhere
+            more["corpus"] = corpus.state_dict()
         self.checkpointer.save_last(
             named=sorted(self.log.named), order=self._epoch_order, length=self._length, **more
         )

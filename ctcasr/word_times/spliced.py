@@ -8,10 +8,11 @@ al. 2021, arXiv 2104.01393), and no talker says what another one recorded.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -96,6 +97,11 @@ class SplicedCorpus(Corpus):
         for index, (utterance, cut) in enumerate(zip(utterances, cuts, strict=True)):
             if cut is not None and utterance.speaker is not None:
                 self._of_speaker[utterance.speaker].append(index)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The cuts as plain data, for last.pt: found anew, they may lie elsewhere by a frame."""
+        cuts = [None if cut is None else [cut.words, cut.edges_s] for cut in self.cuts]
+        return {"cuts": cuts}
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
         """Utterance `index` as `epoch` hears it, or a sentence in its place."""
@@ -184,17 +190,22 @@ def spliced_corpus(
     share: float,
     speeds: Sequence[float] = (1.0,),
     frame_s: float = 0.0,
+    saved: Mapping[str, Any] | None = None,
 ) -> Corpus:
     """A corpus that is spliced where an aligner, learnt from it, finds the words.
 
     A plain one where the share is 0, where no speaker is known, and where nothing can be learnt.
+    With last.pt of a run (`saved`) it is cut as it was then.
     """
     aligner = None
-    if share and any(utterance.speaker is not None for utterance in utterances):
-        aligner = learn_aligner(utterances, tokenizer, rate_hz)
-    if aligner is None:
+    cuts: Sequence[Cut | None] = _saved_cuts(saved or {})
+    if not share or all(utterance.speaker is None for utterance in utterances):
         return Corpus(utterances, tokenizer, rate_hz, speeds=speeds)
-    cuts = find_cuts(aligner, utterances, tokenizer)
+    if len(cuts) != len(utterances):
+        aligner = learn_aligner(utterances, tokenizer, rate_hz)
+        if aligner is None:
+            return Corpus(utterances, tokenizer, rate_hz, speeds=speeds)
+        cuts = find_cuts(aligner, utterances, tokenizer)
     return SplicedCorpus(
         utterances,
         tokenizer,
@@ -205,6 +216,19 @@ def spliced_corpus(
         frame_s=frame_s,
         aligner=aligner,
     )
+
+
+def _saved_cuts(payload: Mapping[str, Any]) -> list[Cut | None]:
+    """The cuts that a run wrote into last.pt; none of one that wrote none."""
+    state = payload.get("training", {}).get("corpus", {})
+    cuts: list[Cut | None] = []
+    for saved in state.get("cuts", []):
+        cut = None
+        if saved is not None:
+            words, edges_s = saved
+            cut = Cut(tuple(words), tuple(edges_s))
+        cuts.append(cut)
+    return cuts
 
 
 def find_cuts(

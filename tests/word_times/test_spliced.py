@@ -9,6 +9,7 @@ import soundfile
 import torch
 from torch import Tensor
 
+from ctcasr import checkpoint
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import Corpus, Item, read_manifest
 from ctcasr.text import Alphabet
@@ -157,6 +158,17 @@ def test_shares_and_numbers_of_cuts_that_cannot_be(tmp_path: Path) -> None:
         corpus(tmp_path, share=1.5)
     with pytest.raises(ValueError, match="a cut for each of 1; got 0"):
         SplicedCorpus([Utterance(Path("a.wav"))], ALPHABET, RATE, [])
+
+
+def test_a_run_that_goes_on_is_cut_as_it_was(tmp_path: Path) -> None:
+    known = corpus(tmp_path, speeds=[0.9, 1.1])
+    checkpoint.save(tmp_path / "last.pt", {"training": {"corpus": known.state_dict()}})
+    saved = checkpoint.load(tmp_path / "last.pt")
+    again = spliced_corpus(known.utterances, ALPHABET, RATE, 1.0, [0.9, 1.1], saved=saved)
+    assert isinstance(again, SplicedCorpus) and again.cuts == known.cuts
+    for index in range(len(known)):
+        one = item_of(known, index, epoch=2)
+        assert torch.equal(one.samples, item_of(again, index, epoch=2).samples)
 
 
 def test_a_corpus_finds_its_own_cuts(data_root: Path) -> None:
