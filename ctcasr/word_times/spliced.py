@@ -87,8 +87,7 @@ class SplicedCorpus(Corpus):
         super().__init__(utterances, tokenizer, rate_hz, speeds=speeds)
         if len(cuts) != len(utterances):
             raise ValueError(f"expected a cut for each of {len(utterances)}; got {len(cuts)}")
-        if not 0 <= share <= 1:
-            raise ValueError(f"share: expected 0 to 1; got {share}")
+        _check_share(share)
         self.share = share
         self.frame_s = frame_s
         self.cuts = tuple(cuts)
@@ -112,10 +111,11 @@ class SplicedCorpus(Corpus):
         draw = Random(f"spliced {item.seed}")
         if not sources or draw.random() >= self.share:
             return item
-        spliced = self._spliced(item, sources, draw)
-        if not self._has_room(spliced):
+        try:
+            spliced = self._spliced(item, sources, draw)
+        except AudioError:  # a source is gone since; in its own place it is skipped and told
             return item
-        return spliced
+        return spliced if self._has_room(spliced) else item
 
     def _spliced(self, item: Item, sources: Sequence[int], draw: Random) -> Item:
         """A sentence of pieces of the sources, in place of an item."""
@@ -165,6 +165,12 @@ class SplicedCorpus(Corpus):
         return piece
 
 
+def _check_share(share: float) -> None:
+    """ValueError for what is no share."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"expected 0 to 1 as the share to splice; got {share}")
+
+
 def splicing_told(utterances: Sequence[Utterance], share: float) -> str:
     """What is going to be spliced, in words.
 
@@ -196,7 +202,11 @@ def spliced_corpus(
 
     A plain one where the share is 0, where no speaker is known, and where nothing can be learnt.
     With last.pt of a run (`saved`) it is cut as it was then.
+
+    Raises:
+        ValueError: for a share outside 0..1.
     """
+    _check_share(share)
     aligner = None
     cuts: Sequence[Cut | None] = _saved_cuts(saved or {})
     if not share or all(utterance.speaker is None for utterance in utterances):

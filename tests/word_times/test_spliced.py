@@ -153,9 +153,23 @@ def test_what_cannot_be_read_is_a_skip_and_no_source(tmp_path: Path) -> None:
     assert isinstance(spliced.item(len(known), epoch=1), Skip)
 
 
+def test_a_source_that_is_gone_since_stops_nothing(tmp_path: Path) -> None:
+    spliced = corpus(tmp_path)
+    for utterance in spliced.utterances[1:6]:  # all of ann's but the first
+        utterance.audio_filepath.unlink()
+    heard_whole = 0
+    for epoch in range(1, 20):
+        item = item_of(spliced, 0, epoch=epoch)
+        heard_whole += not item.utterance.made
+        assert isinstance(spliced.item(1, epoch=epoch), Skip)
+    assert heard_whole > 0
+
+
 def test_shares_and_numbers_of_cuts_that_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="share: expected 0 to 1"):
+    with pytest.raises(ValueError, match="expected 0 to 1 as the share to splice"):
         corpus(tmp_path, share=1.5)
+    with pytest.raises(ValueError, match="expected 0 to 1 as the share to splice"):
+        spliced_corpus([], ALPHABET, RATE, share=-0.1)
     with pytest.raises(ValueError, match="a cut for each of 1; got 0"):
         SplicedCorpus([Utterance(Path("a.wav"))], ALPHABET, RATE, [])
 
