@@ -173,10 +173,10 @@ def _corpus(task: _Remembering, learnt: Sequence[Utterance], splice: float) -> C
     """What a network learns from; the clips of a lip reader cannot be spliced."""
     rate_hz = task.network.rate_hz
     read = reader_of(spec_from(task.spec))
-    if splice and read is None:
-        frame_s = task.network.frame_s
-        return spliced_corpus(learnt, task.tokenizer, rate_hz, splice, frame_s=frame_s)
-    return Corpus(learnt, task.tokenizer, rate_hz, read=read)
+    if read is not None:
+        return Corpus(learnt, task.tokenizer, rate_hz, read=read)
+    frame_s = task.network.frame_s
+    return spliced_corpus(learnt, task.tokenizer, rate_hz, splice, frame_s=frame_s)
 
 
 def _stretched(training: Training, record: Record) -> Objective | None:

@@ -57,23 +57,32 @@ def learn_aligner(
     """
     features = AlignerFeatures(rate_hz)
     spoken = []
-    for utterance in _enough(utterances):
-        words = tokenizer.reference(utterance.text or "").text.split()
-        try:
-            samples = read_audio(utterance, rate_hz)
-        except AudioError:
-            continue
-        if words and samples.shape[0]:
-            spoken.append(Spoken(features(samples), tuple(words)))
+    for utterance in utterances[:: stride_to(MOST_S, utterances)]:
+        clip = read_words(utterance, tokenizer, rate_hz)
+        if clip is not None:
+            samples, words = clip
+            spoken.append(Spoken(features(samples), words))
     return fit_aligner(spoken, rate_hz)
 
 
-def _enough(utterances: Sequence[Utterance]) -> Sequence[Utterance]:
-    """Every n-th utterance, so that about MOST_S seconds come together."""
-    total_s = 0.0
-    for utterance in utterances:
-        total_s += utterance.duration or 0.0
-    return utterances[:: max(1, round(total_s / MOST_S))]
+def stride_to(most_s: float, utterances: Sequence[Utterance]) -> int:
+    """The n of which every n-th utterance makes about `most_s` seconds, or all of them less."""
+    total_s = sum(utterance.duration or 0.0 for utterance in utterances)
+    return max(1, round(total_s / most_s))
+
+
+def read_words(
+    utterance: Utterance, tokenizer: Tokenizer, rate_hz: int
+) -> tuple[Tensor, tuple[str, ...]] | None:
+    """Samples [N] and words of an utterance; None where it cannot be read, or one is missing."""
+    words = tokenizer.reference(utterance.text or "").text.split()
+    try:
+        samples = read_audio(utterance, rate_hz)
+    except AudioError:
+        return None
+    if not words or not samples.shape[0]:
+        return None
+    return samples, tuple(words)
 
 
 def spoken_of(clips: Iterable[tuple[Tensor, Sequence[str]]], rate_hz: int) -> list[Spoken]:

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
-from ctcasr.data import AudioError, Corpus, Item, read_audio
+from ctcasr.data import AudioError, Corpus, Item
 from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer
 from ctcasr.word_times.aligner import WordAligner
-from ctcasr.word_times.fit import learn_aligner
+from ctcasr.word_times.fit import learn_aligner, read_words, stride_to
 
 MOST_S = 4 * 3600.0  # of recordings that are cut; a large corpus repeats itself less
 WHOLE_EPOCHS = 1  # in the first epoch everything is heard as it was said
@@ -249,23 +249,18 @@ def find_cuts(
     None for one that cannot be read, and where the words find no room. Of many hours some
     utterances, evenly chosen, are cut.
     """
-    total_s = sum(utterance.duration or 0.0 for utterance in utterances)
-    step = max(1, round(total_s / MOST_S))
     cuts: list[Cut | None] = [None] * len(utterances)
-    for index in range(0, len(utterances), step):
+    for index in range(0, len(utterances), stride_to(MOST_S, utterances)):
         cuts[index] = _cut(aligner, utterances[index], tokenizer)
     return cuts
 
 
 def _cut(aligner: WordAligner, utterance: Utterance, tokenizer: Tokenizer) -> Cut | None:
     """Where the words of an utterance may be cut apart, if they are found."""
-    words = tokenizer.reference(utterance.text or "").text.split()
-    try:
-        samples = read_audio(utterance, aligner.rate_hz)
-    except AudioError:
+    clip = read_words(utterance, tokenizer, aligner.rate_hz)
+    if clip is None:
         return None
-    if not words or not samples.shape[0]:
-        return None
+    samples, words = clip
     times_s = aligner.times(samples, words)
     if times_s is None:
         return None
