@@ -175,6 +175,8 @@ class Batch:
     clean: Seq | None = None  # samples [B, N] of the speech alone, for enhancement
     video: Seq | None = None  # frames [B, T, H, W]
     labels: Tensor | None = None  # int64 [B], for classification
+    # int64 [B, T]: what an aligner hears in each of its frames, or a negative number.
+    states: Seq | None = None
     silent: tuple[bool, ...] = ()  # rows whose clean speech holds nothing; none: not known
 
     def __len__(self) -> int:
@@ -204,6 +206,7 @@ class Batch:
             clean=_changed(self.clean, lambda seq: seq.rows(indices)),
             video=_changed(self.video, lambda seq: seq.rows(indices)),
             labels=labels,
+            states=_changed(self.states, lambda seq: seq.rows(indices)),
             silent=_chosen(self.silent, indices),
         )
 
@@ -218,6 +221,7 @@ class Batch:
             clean=_changed(self.clean, lambda seq: seq.to(device)),
             video=_changed(self.video, lambda seq: seq.to(device)),
             labels=labels,
+            states=_changed(self.states, lambda seq: seq.to(device)),
         )
 
     def pin(self) -> Batch:
@@ -227,6 +231,7 @@ class Batch:
             audio=self.audio.pin(),
             clean=_changed(self.clean, Seq.pin),
             video=_changed(self.video, Seq.pin),
+            states=_changed(self.states, Seq.pin),
         )
 
 

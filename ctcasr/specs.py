@@ -56,6 +56,7 @@ class NetSpec:
     blank_start: float | None = None
     prior_weight: float = 0.0  # of running label priors, in the loss and in decoding
     lips: LipSpec = field(default_factory=LipSpec)  # of a front-end of the kind "lips"
+    states: int = 0  # of an aligner, which are learnt beside the symbols; nothing else uses them
 
     @property
     def sees(self) -> bool:

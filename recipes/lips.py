@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +39,10 @@ from ctcasr.train import (
 )
 from ctcasr.train.settings import flag_of
 from ctcasr.video import LipAugment
+from ctcasr.word_times import spliced_corpus, splicing_told
 
 # What is done to sound, which a lip reader does not hear.
-FOR_SOUND = ("splice", "masks", "warp", "noise", "rooms", "star", "consistency_ramp")
+FOR_SOUND = ("masks", "warp", "noise", "rooms", "star", "consistency_ramp")
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,15 @@ class Settings(recognise.Settings):
         "lips", "a preset that sees, or a spec as a .toml file; words behind change it"
     )
     out: str = option("runs/lips", "folder of the run")
+    states: float = option(
+        0.3, "weight of what is said when, heard by an aligner, told to the network frame by frame"
+    )
     mouths: str = option("", "folder for the mouths that were cut out; empty: in --out")
     shift: int = option(2, "pixels by which a clip is moved at most, both ways")
     flip: bool = option(True, "mirror half of the clips")
     light: float = option(0.3, "how far levels of grey are bent; 0: not at all")
     drop: float = option(0.05, "share of the frames that show the frame before instead")
-    time_masks: int = option(3, "spans of time that are hidden in a clip")
+    time_masks: int = option(1, "spans of time that are hidden in a clip")
     mask_s: float = option(0.3, "longest of them in seconds")
     augment: bool = option(True, "all of these changes")
 
@@ -86,7 +90,7 @@ def refuse_for_sound(s: Settings) -> None:
 
 def prepare(s: Settings, world: World) -> Parts:
     """The task, the clips to learn from, and those that select."""
-    saved_run(s, world)  # refuses a folder that holds another run
+    saved = saved_run(s, world)  # refuses a folder that holds another run
     torch.manual_seed(s.seed)
     train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
     tokenizer = make_tokenizer(s.text, [line.text or "" for line in train], s.strict, s.digits)
@@ -94,29 +98,43 @@ def prepare(s: Settings, world: World) -> Parts:
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
 
     spec = read_spec(s.net)
+    net = build(spec, tokenizer.size)
     speeds = read_numbers("speeds", s.speeds)
     read = reader_of(spec, s.mouths or Path(s.out) / "mouths")
-    rate_hz = spec.front.rate_hz
+    print(splicing_told(train, s.splice))
+    corpus = spliced_corpus(
+        train,
+        tokenizer,
+        net.rate_hz,
+        s.splice,
+        speeds,
+        net.frame_s,
+        saved,
+        states=s.states > 0,
+        read=read,
+    )
+    net.learn_states(corpus.states)
+    spec = replace(spec, states=corpus.states)
     how: dict[str, Any] = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}
     train_loader = Loader(
-        Corpus(train, tokenizer, rate_hz, speeds=speeds, read=read),
+        corpus,
         batch_size=s.batch_size or None,
         order=s.order,
         **how,
     )
     dev_loader = Loader(
-        Corpus(dev, tokenizer, rate_hz, read=read),
+        Corpus(dev, tokenizer, net.rate_hz, read=read),
         batch_size=2 * s.batch_size or None,
         order="sorted",
         **how,
     )
     task = Recognise(
-        build(spec, tokenizer.size),
+        net,
         tokenizer,
         spec_to(spec),
         augmentation(s),
         round(s.augment_from * len(train_loader)),
-        Objective(s.consistency),
+        Objective(s.consistency, states=s.states),
     )
     return Parts(task, train_loader, dev_loader, recordings=[*train, *dev])
 

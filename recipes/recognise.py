@@ -7,7 +7,7 @@ torchrun --nproc-per-node 4 recipes/recognise.py ...       (the same run by seve
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -76,6 +76,9 @@ class Settings(RunSettings):
     warp: float = option(0.0, "largest relative change of the length of the vocal tract (0.1)")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
     splice: float = option(0.7, "share of utterances that give way to their talker's words, mixed")
+    states: float = option(
+        0.0, "weight of what is said when, by an aligner, told to the network frame by frame (0.3)"
+    )
     noise: str = option("", "manifest of noises, heard with half of the utterances at 0 to 20 dB")
     rooms: str = option("", "manifest of room responses, heard with a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
@@ -112,26 +115,25 @@ def prepare(s: Settings, world: World) -> Parts:
     report_texts([*train, *dev], tokenizer)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
 
-    spec = read_spec(s.net)
-    net = build(spec, tokenizer.size)
+    net = build(read_spec(s.net), tokenizer.size)
     speeds = read_numbers("speeds", s.speeds)
     print(splicing_told(train, s.splice))
-    train_loader = Loader(
-        spliced_corpus(train, tokenizer, net.rate_hz, s.splice, speeds, net.frame_s, saved),
-        batch_size=s.batch_size or None,
-        batch_seconds=s.batch_seconds or None,
-        order=s.order,
-        seed=s.seed,
-        **world.share,
+    corpus = spliced_corpus(
+        train,
+        tokenizer,
+        net.rate_hz,
+        s.splice,
+        speeds,
+        net.frame_s,
+        saved,
+        states=s.states > 0,
     )
-    dev_loader = Loader(
-        Corpus(dev, tokenizer, spec.front.rate_hz),
-        batch_size=2 * s.batch_size or None,
-        batch_seconds=s.batch_seconds or None,
-        order="sorted",
-        seed=s.seed,
-        **world.share,
-    )
+    net.learn_states(corpus.states)
+    spec = replace(read_spec(s.net), states=corpus.states)
+    how = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}
+    train_loader = Loader(corpus, batch_size=s.batch_size or None, order=s.order, **how)
+    dev_corpus = Corpus(dev, tokenizer, net.rate_hz)
+    dev_loader = Loader(dev_corpus, batch_size=2 * s.batch_size or None, order="sorted", **how)
     star = StarSchedule.parse(s.star, s.epochs * len(train_loader)) if s.star else None
     rarity = word_rarity(texts, tokenizer) if star else None
     ramp = round(s.consistency_ramp * len(train_loader))
@@ -139,9 +141,9 @@ def prepare(s: Settings, world: World) -> Parts:
         net,
         tokenizer,
         spec_to(spec),
-        augmentation(s, spec.front.rate_hz),
+        augmentation(s, net.rate_hz),
         round(s.augment_from * len(train_loader)),
-        Objective(s.consistency, star=star, consistency_steps=ramp, rarity=rarity),
+        Objective(s.consistency, star=star, consistency_steps=ramp, rarity=rarity, states=s.states),
     )
     sounds = read_manifests(s.noise, s.rooms)
     return Parts(task, train_loader, dev_loader, recordings=[*train, *dev, *sounds])

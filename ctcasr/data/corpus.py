@@ -20,6 +20,7 @@ from ctcasr.data.names import where_of
 from ctcasr.seq import Seq
 
 VIDEO_HZ = 25  # whoever reads frames brings them to this rate
+STATES_HZ = 100  # frames of an aligner
 _SLOWEST = 0.5
 _FASTEST = 2.0
 Transform = Callable[[Tensor, torch.Generator, Utterance], Tensor]
@@ -46,6 +47,7 @@ class Item:
     label: int | None = None  # number of its class
     clean: Tensor | None = None  # samples [N] of the speech alone
     video: Tensor | None = None  # frames [T, H, W] at VIDEO_HZ
+    states: Tensor | None = None  # int64 [T] at STATES_HZ: what an aligner hears, or negative
 
 
 class Corpus:
@@ -61,6 +63,8 @@ class Corpus:
     Raises:
         ValueError: for a rate below 1, or speeds outside 0.5..2.
     """
+
+    states = 0  # of an aligner, which of them items tell; 0: items tell none
 
     def __init__(
         self,
@@ -208,6 +212,7 @@ def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:
         clean=clean,
         video=_stacked([item.video for item in readable], Fraction(VIDEO_HZ)),
         labels=_numbers([item.label for item in readable]),
+        states=_stacked([item.states for item in readable], Fraction(STATES_HZ)),
         silent=_silent_rows(clean),
     )
 

@@ -15,6 +15,7 @@ from ctcasr.net.prior import LabelPrior
 from ctcasr.net.prune import Pruner, Schedule
 from ctcasr.net.resnet import ResNet
 from ctcasr.net.rnn import RecurrentLayer, RecurrentStack
+from ctcasr.net.state_heads import StateHeads
 
 __all__ = [
     "AcousticModel",
@@ -39,6 +40,7 @@ __all__ = [
     "Schedule",
     "Separator",
     "SequenceBatchNorm",
+    "StateHeads",
     "WaveDecoder",
     "WaveEncoder",
     "normalise_over_all",

@@ -15,6 +15,8 @@ from ctcasr.seq import Framing, Seq
 class Convolutions(Protocol):
     """What stands in front of the recurrent layers: a `ConvStack`, or a network that sees."""
 
+    features: int  # of a frame that it gives
+
     @property
     def framings(self) -> tuple[Framing, ...]:
         """What is done to the frame clock, stage by stage."""
@@ -61,15 +63,18 @@ class AcousticModel(nn.Module):
 
     def forward(self, features: Seq) -> Seq:
         """Logits [B, T', symbols] of features [B, T, F]."""
-        return self.head(self._frames(features))
+        _, frames = self.layers(features)
+        return self.head(frames)
 
     def hidden(self, features: Seq) -> Seq:
         """What the last layer sees [B, T', D] of features [B, T, F]."""
-        return self.head.hidden(self._frames(features))
+        _, frames = self.layers(features)
+        return self.head.hidden(frames)
 
-    def _frames(self, features: Seq) -> Seq:
-        """Frames [B, T', F'] as the head wants them."""
-        frames = self.rnn(self.conv(features))
+    def layers(self, features: Seq) -> tuple[Seq, Seq]:
+        """What the convolutions give [B, T', F'] of features [B, T, F], and what the head gets."""
+        convolved = self.conv(features)
+        frames = self.rnn(convolved)
         if self.lookahead is not None:
             frames = self.lookahead(frames)
-        return frames
+        return convolved, frames

@@ -21,12 +21,14 @@ from ctcasr.net import (
     LabelPrior,
     Lookahead,
     RecurrentStack,
+    StateHeads,
 )
 from ctcasr.seq import Framing, Seq
 from ctcasr.specs import NetSpec
 from ctcasr.video import LipAugment, LipFront, LipTrunk, VisualTrunk
 
 Augmentation = SpecAugment | LipAugment  # of what is heard, of what is seen
+Trunk = ConvStack | LipTrunk | VisualTrunk  # convolutions in front of the recurrent layers
 
 
 class SpeechModel(nn.Module):
@@ -42,6 +44,7 @@ class SpeechModel(nn.Module):
         self.front = front
         self.body = body
         self.prior = prior
+        self.states: StateHeads | None = None
 
     @property
     def rate_hz(self) -> int:
@@ -105,6 +108,20 @@ class SpeechModel(nn.Module):
         """What the last layer sees [B, T, D] of samples [B, N]: for a loss without logits."""
         return self.body.hidden(self.front(samples, augment, seeds))
 
+    def learn_states(self, count: int) -> None:
+        """From now on it also tells which of so many states of an aligner a frame shows."""
+        self.states = None
+        if count:
+            self.states = StateHeads(self.body.conv.features, self.body.rnn.features, count)
+
+    def with_states(
+        self, samples: Seq, augment: Augmentation | None = None, seeds: tuple[int, ...] = ()
+    ) -> tuple[Seq, tuple[Seq, Seq]]:
+        """Logits [B, T, symbols] of samples [B, N], and what `StateHeads` say [B, T, states]."""
+        assert self.states is not None, "a network of no states has no heads for them"
+        convolved, frames = self.body.layers(self.front(samples, augment, seeds))
+        return self.body.head(frames), self.states(convolved, frames)
+
 
 def build(spec: NetSpec, symbols: int) -> SpeechModel:
     """The network that `spec` describes, with `symbols` outputs.
@@ -116,8 +133,13 @@ def build(spec: NetSpec, symbols: int) -> SpeechModel:
         >>> model(Seq.stack([torch.zeros(16000)], 16000)).data.shape
         torch.Size([1, 101, 38])
     """
-    if spec.sees:
-        return _lip_reader(spec, symbols)
+    model = _lip_reader(spec, symbols) if spec.sees else _listener(spec, symbols)
+    model.learn_states(spec.states)
+    return model
+
+
+def _listener(spec: NetSpec, symbols: int) -> SpeechModel:
+    """A network that hears."""
     extract = build_extract(spec.front)
     front = FrontEnd(extract, build_norm(spec.front, extract.bins))
     conv = _conv(spec, extract.bins)
@@ -141,7 +163,7 @@ def _lip_reader(spec: NetSpec, symbols: int) -> SpeechModel:
     return SpeechModel(LipFront(spec.lips), body, _prior(spec, symbols))
 
 
-def _body(spec: NetSpec, conv: ConvStack | LipTrunk | VisualTrunk, symbols: int) -> AcousticModel:
+def _body(spec: NetSpec, conv: Trunk, symbols: int) -> AcousticModel:
     """What follows the front-end."""
     rnn = RecurrentStack(
         spec.rnn,

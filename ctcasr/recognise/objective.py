@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ctcasr.batch import Batch
 from ctcasr.ctc import (
@@ -25,10 +26,12 @@ from ctcasr.ctc import (
 from ctcasr.ctc.batch import CtcBatch
 from ctcasr.ctc.star_schedule import words_of
 from ctcasr.recognise.model import Augmentation, SpeechModel
-from ctcasr.seq import Seq
+from ctcasr.seq import Seq, to_device
 from ctcasr.text import Tokenizer
+from ctcasr.word_times.cuts import UNKNOWN
 
 _OTHER_VIEW = 0x5DEECE66D  # makes the seeds of the second masked copy
+EARLY = 1 / 3  # of the weight of states have those that the convolutions tell alone
 LARGE_ALPHABET = 200  # symbols from which on the loss is computed without holding logits
 
 
@@ -97,6 +100,8 @@ class Objective:
     arXiv 2410.05101); it rises to that over the first `consistency_steps`. `entropy` weighs the
     entropy of the alignment, which is taken off the loss. With a `star`, transcripts may be left
     where they are wrong (OTC, arXiv 2309.15796); whole words at a cost that grows with `rarity`.
+    `states` weighs the cross-entropy of what an aligner heard in each frame, which a batch may
+    tell: where something is said is then not to be found out.
     """
 
     consistency: float = 0.0
@@ -104,11 +109,12 @@ class Objective:
     star: StarSchedule | None = None
     consistency_steps: int = 0
     rarity: WordRarity | None = None
+    states: float = 0.0
 
     @property
     def _is_plain(self) -> bool:
         """Whether it is CTC and nothing else."""
-        return not (self.consistency or self.entropy or self.star)
+        return not (self.consistency or self.entropy or self.star or self.states)
 
     def __call__(
         self,
@@ -126,7 +132,12 @@ class Objective:
         """
         if self._is_plain and model.training and model.symbols >= LARGE_ALPHABET:
             return _ctc_without_logits(model, batch, augment, blank)
-        logits = model(batch.audio, augment, batch.seeds)
+        state_losses = None
+        if self.states and batch.states is not None:
+            logits, scores = model.with_states(batch.audio, augment, batch.seeds)
+            state_losses = _state_losses(model, scores, batch.states)
+        else:
+            logits = model(batch.audio, augment, batch.seeds)
         star = self._star_at(step, batch, logits, blank, marks)
         losses, no_path, report = _ctc(model, logits, batch, blank, star)
         as_written = None
@@ -144,6 +155,10 @@ class Objective:
                 logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank
             )
             losses = losses - self.entropy * entropy
+        if state_losses is not None:
+            if as_written is None:
+                as_written = losses.detach()
+            losses = losses + self.states * state_losses.masked_fill(no_path, 0.0)
         return Objected(logits.lengths, losses, report, as_written)
 
     def _star_at(
@@ -252,6 +267,29 @@ def _ctc_without_logits(
         return_report=True,
     )
     return Objected(hidden.lengths, losses, lambda: report)
+
+
+def _state_losses(model: SpeechModel, scores: tuple[Seq, Seq], states: Seq) -> Tensor:
+    """Nats [B] of an aligner's states, by all layers and for a third by convolutions alone."""
+    early, late = scores
+    wanted = states_at_frames(model, late, states).flatten()
+    nats = torch.zeros(len(late.lengths), device=late.device)
+    for weight, told in ((1.0, late), (EARLY, early)):
+        of_frames = functional.cross_entropy(told.data.flatten(0, 1), wanted, reduction="none")
+        nats = nats + weight * of_frames.view(told.data.shape[:2]).sum(1)
+    return nats
+
+
+def states_at_frames(model: SpeechModel, frames: Seq, states: Seq) -> Tensor:
+    """What is said in the middle of each frame [B, T], int64; UNKNOWN in padding."""
+    framing = model.framing
+    places = torch.arange(frames.data.shape[1], device=frames.device)
+    middles = places * framing.hop + (framing.size / 2 - framing.before)
+    ratio = float(states.rate) / model.rate_hz
+    columns = (middles * ratio).floor().long().clamp(min=0)
+    last = to_device(torch.tensor(states.lengths), frames.device) - 1
+    wanted = states.data.gather(1, torch.minimum(columns[None, :], last[:, None]))
+    return wanted.masked_fill(~frames.mask, UNKNOWN)
 
 
 def _divergence(student: Seq, teacher: Seq) -> Tensor:

@@ -92,10 +92,12 @@ def read_spec(name: str) -> NetSpec:
 
 
 def spec_to(spec: NetSpec) -> dict[str, Any]:
-    """The spec as plain data, without what is None, and of lips where they are read."""
+    """The spec as plain data, without what is None; of lips and states where there are any."""
     data: dict[str, Any] = to_plain(dataclasses.asdict(spec))
     if not spec.sees:
         del data["lips"]
+    if not spec.states:
+        del data["states"]
     return data
 
 

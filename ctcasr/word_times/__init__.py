@@ -10,27 +10,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ctcasr.word_times.aligner import WordAligner
     from ctcasr.word_times.confidence import Calibration, calibration_error, fit_calibration
+    from ctcasr.word_times.cuts import Cut, find_cuts
     from ctcasr.word_times.fit import fit_aligner, learn_aligner
-    from ctcasr.word_times.spliced import (
-        Cut,
-        SplicedCorpus,
-        find_cuts,
-        spliced_corpus,
-        splicing_told,
-    )
+    from ctcasr.word_times.spliced import SplicedCorpus, spliced_corpus, splicing_told
     from ctcasr.word_times.word_models import WordModels
 
 # Resolved on first use (PEP 562): who transcribes does not wait for what only learning needs.
 _HOME = {
     "Calibration": "confidence",
-    "Cut": "spliced",
+    "Cut": "cuts",
     "SplicedCorpus": "spliced",
     "WordAligner": "aligner",
     "WordModels": "word_models",
     "calibration_error": "confidence",
     "fit_aligner": "fit",
     "fit_calibration": "confidence",
-    "find_cuts": "spliced",
+    "find_cuts": "cuts",
     "learn_aligner": "fit",
     "spliced_corpus": "spliced",
     "splicing_told": "spliced",

@@ -128,6 +128,14 @@ class Hearing:
 
 
 @dataclass(frozen=True)
+class Alignment:
+    """Where the words of a recording are said."""
+
+    times_s: list[tuple[float, float]]  # start and end of each word
+    columns: Array  # [T] what is said in each frame of HOP_S: SILENCE_COLUMN, or 1 + a unit
+
+
+@dataclass(frozen=True)
 class WordAligner:
     """Puts words where they are said in a recording."""
 
@@ -141,7 +149,12 @@ class WordAligner:
 
     def times(self, samples: Tensor, words: Sequence[str]) -> list[tuple[float, float]] | None:
         """Start and end in seconds of each word in samples [N]; None where they find no room."""
-        return self._times_in(self.hear(samples), words)
+        alignment = self.align(samples, words)
+        return None if alignment is None else alignment.times_s
+
+    def align(self, samples: Tensor, words: Sequence[str]) -> Alignment | None:
+        """Where words are said in samples [N]; None where they find no room."""
+        return self._align_in(self.hear(samples), words)
 
     def timed(self, samples: Tensor, hypothesis: Hypothesis) -> Hypothesis:
         """A hypothesis, and its rivals, with the words where they are said in samples [N].
@@ -155,11 +168,11 @@ class WordAligner:
     def hear(self, samples: Tensor) -> Hearing:
         """The scores of samples [N]."""
         if samples.shape[0] == 0:
-            return Hearing(np.zeros((0, len(self.units) + 1)), 0.0)
+            return Hearing(np.zeros((0, self.states)), 0.0)
         frames = self.project(self.features(samples).spliced)
         return Hearing(self.scores(frames), samples.shape[0] / self.rate_hz)
 
-    def _times_in(self, hearing: Hearing, words: Sequence[str]) -> list[tuple[float, float]] | None:
+    def _align_in(self, hearing: Hearing, words: Sequence[str]) -> Alignment | None:
         sentence = self.sentence(words)
         states = sentence.path(hearing.scores)
         if states is None:
@@ -171,18 +184,23 @@ class WordAligner:
             start_s = max(0.0, (int(frames[0]) - 0.5) * HOP_S)
             end_s = min(hearing.length_s, (int(frames[-1]) + 0.5) * HOP_S)
             times.append((start_s, max(start_s, end_s)))
-        return times
+        return Alignment(times, sentence.columns[states])
 
     def _timed(self, hearing: Hearing, hypothesis: Hypothesis) -> Hypothesis:
         others = tuple(self._timed(hearing, other) for other in hypothesis.others)
         words = hypothesis.words
-        times = self._times_in(hearing, [word.text for word in words])
-        if times is not None:
+        alignment = self._align_in(hearing, [word.text for word in words])
+        if alignment is not None:
             words = tuple(
                 replace(word, start_s=start_s, end_s=end_s)
-                for word, (start_s, end_s) in zip(words, times, strict=True)
+                for word, (start_s, end_s) in zip(words, alignment.times_s, strict=True)
             )
         return replace(hypothesis, words=words, others=others)
+
+    @property
+    def states(self) -> int:
+        """How many things a frame may be: silence, or one of the units."""
+        return 1 + len(self.units)
 
     @cached_property
     def features(self) -> AlignerFeatures:

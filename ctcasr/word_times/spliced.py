@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -19,42 +19,19 @@ from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, Corpus, Item
+from ctcasr.data.corpus import STATES_HZ, Read
 from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer
 from ctcasr.word_times.aligner import WordAligner
-from ctcasr.word_times.fit import learn_aligner, read_words, stride_to
+from ctcasr.word_times.cuts import Cut, find_cuts, saved_cuts
+from ctcasr.word_times.fit import learn_aligner
 
-MOST_S = 4 * 3600.0  # of recordings that are cut; a large corpus repeats itself less
 WHOLE_EPOCHS = 1  # in the first epoch everything is heard as it was said
 _ON_SHARE = 0.5  # that a piece goes on with the next word: two words on average
-_MARGIN_S = 0.1  # around the first and the last word of a recording
 _FADE_S = 0.005  # at both ends of a piece, against clicks
 _FEWEST_WORDS = 2  # of a spliced sentence
 MOST_MORE = 6  # words that it has beyond those of the utterance in whose place it stands
-
-
-@dataclass(frozen=True)
-class Cut:
-    """The words of a recording, and where they are cut apart: in the middle of their gaps."""
-
-    words: tuple[str, ...]
-    edges_s: tuple[float, ...]  # one more than words
-
-    @staticmethod
-    def of(words: Sequence[str], times_s: Sequence[tuple[float, float]], length_s: float) -> Cut:
-        """The cut of words by their starts and ends.
-
-        Example:
-            >>> Cut.of(["two", "six"], [(0.25, 0.5), (0.75, 1.0)], length_s=2.0).edges_s
-            (0.15, 0.625, 1.1)
-        """
-        first_s, _ = times_s[0]
-        _, last_s = times_s[-1]
-        edges_s = [max(0.0, first_s - _MARGIN_S)]
-        for (_, end_s), (start_s, _) in pairwise(times_s):
-            edges_s.append((end_s + start_s) / 2)
-        edges_s.append(min(length_s, last_s + _MARGIN_S))
-        return Cut(tuple(words), tuple(edges_s))
+HEARD_HZ = 16000  # at which an aligner hears recordings of whose videos a network learns
 
 
 class SplicedCorpus(Corpus):
@@ -65,8 +42,9 @@ class SplicedCorpus(Corpus):
     words (but two or more) and up to six more, drawn in pieces of about two that were said one
     after the other. Of one that frames of `frame_s` seconds are too few to spell, the utterance is
     heard instead. All of it follows from (seed, epoch, index). The first epoch is heard as it was
-    recorded. `durations` are those of the recordings. `aligner` found the cuts, if one did; other
-    options are those of `Corpus`.
+    recorded. `durations` are those of the recordings. `aligner` found the cuts, if one did. With a
+    number of `states` above 0, items tell which of them is heard when. Other options are those of
+    `Corpus`.
 
     Raises:
         ValueError: for another number of cuts, and for a share outside 0..1.
@@ -83,8 +61,10 @@ class SplicedCorpus(Corpus):
         speeds: Sequence[float] = (1.0,),
         frame_s: float = 0.0,
         aligner: WordAligner | None = None,
+        states: int = 0,
+        read: Read | None = None,
     ) -> None:
-        super().__init__(utterances, tokenizer, rate_hz, speeds=speeds)
+        super().__init__(utterances, tokenizer, rate_hz, speeds=speeds, read=read)
         if len(cuts) != len(utterances):
             raise ValueError(f"expected a cut for each of {len(utterances)}; got {len(cuts)}")
         _check_share(share)
@@ -92,6 +72,7 @@ class SplicedCorpus(Corpus):
         self.frame_s = frame_s
         self.cuts = tuple(cuts)
         self.aligner = aligner
+        self.states = states
         self._of_speaker: dict[str, list[int]] = defaultdict(list)
         for index, (utterance, cut) in enumerate(zip(utterances, cuts, strict=True)):
             if cut is not None and utterance.speaker is not None:
@@ -99,13 +80,18 @@ class SplicedCorpus(Corpus):
 
     def state_dict(self) -> dict[str, Any]:
         """The cuts as plain data, for last.pt: found anew, they may lie elsewhere by a frame."""
-        cuts = [None if cut is None else [cut.words, cut.edges_s] for cut in self.cuts]
-        return {"cuts": cuts}
+        cuts: list[list[Any] | None] = []
+        for cut in self.cuts:
+            cuts.append(None if cut is None else [cut.words, cut.edges_s, cut.states])
+        return {"cuts": cuts, "states": self.states}
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
         """Utterance `index` as `epoch` hears it, or a sentence in its place."""
         item = super().item(index, seed=seed, epoch=epoch)
-        if isinstance(item, Skip) or epoch < WHOLE_EPOCHS:
+        if isinstance(item, Skip):
+            return item
+        item = self._with_states(item, self.cuts[index])
+        if epoch < WHOLE_EPOCHS:
             return item
         sources = self._of_speaker.get(item.utterance.speaker or "", [])
         draw = Random(f"spliced {item.seed}")
@@ -117,6 +103,16 @@ class SplicedCorpus(Corpus):
             return item
         return spliced if self._has_room(spliced) else item
 
+    def _with_states(self, item: Item, cut: Cut | None) -> Item:
+        """The item, with what is heard when where that is learnt."""
+        if not self.states:
+            return item
+        length_s = item.samples.shape[0] / self.rate_hz
+        heard = cut or Cut((), ())
+        end_s = length_s * self._speed(item.seed)
+        states = heard.states_between(0.0, end_s, max(1, round(length_s * STATES_HZ)))
+        return replace(item, states=states)
+
     def _spliced(self, item: Item, sources: Sequence[int], draw: Random) -> Item:
         """A sentence of pieces of the sources, in place of an item."""
         assert self.tokenizer is not None
@@ -125,6 +121,8 @@ class SplicedCorpus(Corpus):
         wanted = draw.randint(fewest, fewest + MOST_MORE)
         words: list[str] = []
         pieces: list[Tensor] = []
+        states: list[Tensor] = []
+        length = 0
         while len(words) < wanted:
             source = draw.choice(sources)
             cut = self.cuts[source]
@@ -134,7 +132,11 @@ class SplicedCorpus(Corpus):
             words += cut.words[first : first + count]
             start_s = cut.edges_s[first]
             end_s = cut.edges_s[first + count]
-            pieces.append(self._piece(source, start_s, end_s, speed))
+            piece = self._piece(source, start_s, end_s, speed)
+            frames = self._state_frames(length + piece.shape[0]) - self._state_frames(length)
+            length += piece.shape[0]
+            pieces.append(piece)
+            states.append(cut.states_between(start_s, end_s, frames))
         text = " ".join(words)
         samples = torch.cat(pieces)
         utterance = replace(
@@ -144,7 +146,14 @@ class SplicedCorpus(Corpus):
             name=f"{item.utterance.id}, spliced",
             made=True,
         )
-        return Item(utterance, samples, self.tokenizer.encode(text), item.seed)
+        spliced = Item(utterance, samples, self.tokenizer.encode(text), item.seed)
+        if not self.states:
+            return spliced
+        return replace(spliced, states=torch.cat(states))
+
+    def _state_frames(self, samples: int) -> int:
+        """Frames of an aligner in so many samples."""
+        return round(samples / self.rate_hz * STATES_HZ)
 
     def _has_room(self, item: Item) -> bool:
         """Whether its frames can spell its tokens, with a blank between equal ones."""
@@ -153,11 +162,13 @@ class SplicedCorpus(Corpus):
         return item.samples.shape[0] >= frames * self.frame_s * self.rate_hz
 
     def _piece(self, source: int, start_s: float, end_s: float, speed: float) -> Tensor:
-        """Samples of a recording between two times, faded at both ends."""
+        """Samples of a recording between two times, faded at both ends; frames of its video."""
         samples = self._samples(source, speed)
         start = round(start_s / speed * self.rate_hz)
         end = round(end_s / speed * self.rate_hz)
         piece = samples[start:end].clone()
+        if self.read is not None:
+            return piece
         fade = min(round(_FADE_S * self.rate_hz), piece.shape[0] // 2)
         ramp = torch.linspace(0, 1, fade)
         piece[:fade] *= ramp
@@ -197,25 +208,33 @@ def spliced_corpus(
     speeds: Sequence[float] = (1.0,),
     frame_s: float = 0.0,
     saved: Mapping[str, Any] | None = None,
+    *,
+    states: bool = False,
+    read: Read | None = None,
 ) -> Corpus:
-    """A corpus that is spliced where an aligner, learnt from it, finds the words.
+    """A corpus that is spliced where an aligner, learnt from its sound, finds the words.
 
-    A plain one where the share is 0, where no speaker is known, and where nothing can be learnt.
-    With last.pt of a run (`saved`) it is cut as it was then.
+    With `states`, items tell what the aligner heard when. With last.pt of a run (`saved`) it is cut
+    as it was then. A plain one where nothing of this is asked for, where sentences shall be spliced
+    and no speaker is known, and where nothing can be learnt.
 
     Raises:
         ValueError: for a share outside 0..1.
     """
     _check_share(share)
+    if all(utterance.speaker is None for utterance in utterances):
+        share = 0.0
+    plain = Corpus(utterances, tokenizer, rate_hz, speeds=speeds, read=read)
+    if not share and not states:
+        return plain
     aligner = None
-    cuts: Sequence[Cut | None] = _saved_cuts(saved or {})
-    if not share or all(utterance.speaker is None for utterance in utterances):
-        return Corpus(utterances, tokenizer, rate_hz, speeds=speeds)
+    cuts, count = saved_cuts(saved or {})
     if len(cuts) != len(utterances):
-        aligner = learn_aligner(utterances, tokenizer, rate_hz)
+        aligner = learn_aligner(utterances, tokenizer, rate_hz if read is None else HEARD_HZ)
         if aligner is None:
-            return Corpus(utterances, tokenizer, rate_hz, speeds=speeds)
+            return plain
         cuts = find_cuts(aligner, utterances, tokenizer)
+        count = aligner.states
     return SplicedCorpus(
         utterances,
         tokenizer,
@@ -225,46 +244,9 @@ def spliced_corpus(
         speeds=speeds,
         frame_s=frame_s,
         aligner=aligner,
+        states=count if states else 0,
+        read=read,
     )
-
-
-def _saved_cuts(payload: Mapping[str, Any]) -> list[Cut | None]:
-    """The cuts that a run wrote into last.pt; none of one that wrote none."""
-    state = payload.get("training", {}).get("corpus", {})
-    cuts: list[Cut | None] = []
-    for saved in state.get("cuts", []):
-        cut = None
-        if saved is not None:
-            words, edges_s = saved
-            cut = Cut(tuple(words), tuple(edges_s))
-        cuts.append(cut)
-    return cuts
-
-
-def find_cuts(
-    aligner: WordAligner, utterances: Sequence[Utterance], tokenizer: Tokenizer
-) -> list[Cut | None]:
-    """Where the words of utterances may be cut apart.
-
-    None for one that cannot be read, and where the words find no room. Of many hours some
-    utterances, evenly chosen, are cut.
-    """
-    cuts: list[Cut | None] = [None] * len(utterances)
-    for index in range(0, len(utterances), stride_to(MOST_S, utterances)):
-        cuts[index] = _cut(aligner, utterances[index], tokenizer)
-    return cuts
-
-
-def _cut(aligner: WordAligner, utterance: Utterance, tokenizer: Tokenizer) -> Cut | None:
-    """Where the words of an utterance may be cut apart, if they are found."""
-    clip = read_words(utterance, tokenizer, aligner.rate_hz)
-    if clip is None:
-        return None
-    samples, words = clip
-    times_s = aligner.times(samples, words)
-    if times_s is None:
-        return None
-    return Cut.of(words, times_s, samples.shape[0] / aligner.rate_hz)
 
 
 def _drawn_words(draw: Random) -> int:
