@@ -113,6 +113,8 @@ def prepare(s: Settings, world: World) -> Parts:
         states=s.states > 0,
         read=read,
     )
+    if s.states and not corpus.states:
+        print("nothing tells when words are said: no sound could be aligned with its text")
     net.learn_states(corpus.states)
     spec = replace(spec, states=corpus.states)
     how: dict[str, Any] = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}

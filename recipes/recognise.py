@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -118,19 +119,11 @@ def prepare(s: Settings, world: World) -> Parts:
     net = build(read_spec(s.net), tokenizer.size)
     speeds = read_numbers("speeds", s.speeds)
     print(splicing_told(train, s.splice))
-    corpus = spliced_corpus(
-        train,
-        tokenizer,
-        net.rate_hz,
-        s.splice,
-        speeds,
-        net.frame_s,
-        saved,
-        states=s.states > 0,
-    )
+    how_said = (s.splice, speeds, net.frame_s, saved)
+    corpus = spliced_corpus(train, tokenizer, net.rate_hz, *how_said, states=s.states > 0)
     net.learn_states(corpus.states)
     spec = replace(read_spec(s.net), states=corpus.states)
-    how = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}
+    how: dict[str, Any] = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}
     train_loader = Loader(corpus, batch_size=s.batch_size or None, order=s.order, **how)
     dev_corpus = Corpus(dev, tokenizer, net.rate_hz)
     dev_loader = Loader(dev_corpus, batch_size=2 * s.batch_size or None, order="sorted", **how)

@@ -43,7 +43,7 @@ class LipAugment:
         flip: bool = True,
         light: float = 0.3,
         drop: float = 0.05,
-        time_masks: int = 3,
+        time_masks: int = 1,
         mask_s: float = 0.3,
     ) -> None:
         if min(shift, light, time_masks, mask_s) < 0 or not 0 <= drop <= 1:

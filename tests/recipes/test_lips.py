@@ -53,6 +53,7 @@ def test_lips_are_learnt_scored_drawn_and_judged(
     lips.main(["--train", manifest, "--valid", manifest, "--out", str(run), *how])
     told = capsys.readouterr().out
     assert "valid: WER" in told and "verdict" in told
+    assert "nothing tells when words are said" in told, "there is no sound"
     assert Recogniser.load_checkpoint(run / "best.pt").model.sees
     assert len(list((run / "mouths").glob("*.npy"))) == 8
     scores = json.loads((run / "valid" / "scores.json").read_text())
@@ -70,7 +71,9 @@ def test_a_network_that_hears_is_sent_to_its_own_recipe(corpus: Path) -> None:
         lips.main(["--train", str(corpus / "train.jsonl"), "--net", "default"])
 
 
-@pytest.mark.parametrize("flags", [["--splice", "0.5"], ["--noise", "n.jsonl"], ["--star", "1,1"]])
+@pytest.mark.parametrize(
+    "flags", [["--rooms", "r.jsonl"], ["--noise", "n.jsonl"], ["--star", "1,1"]]
+)
 def test_what_is_done_to_sound_is_refused(corpus: Path, flags: list[str]) -> None:
     lips = importlib.import_module("lips")
     with pytest.raises(ValueError, match=f"{flags[0]} is for sound"):

@@ -13,8 +13,9 @@ from torch import Tensor
 from ctcasr.batch import Batch, Utterance
 from ctcasr.ctc import StarSchedule, WordRarity, alignment_entropy
 from ctcasr.front import SpecAugment
-from ctcasr.recognise.objective import Objective, WordMarks
+from ctcasr.recognise.objective import EARLY, Objective, WordMarks, states_at_frames
 from ctcasr.seq import Seq
+from ctcasr.word_times.cuts import UNKNOWN
 from tests.recognise.helpers import ALPHABET, RATE, SMALL, network, noise
 
 TEXTS = ("ab", "c a", "abcabcabcabc")
@@ -160,3 +161,56 @@ def test_large_alphabets_give_the_same_without_logits(
     largest = max(float(gradient.abs().max()) for gradient in plain[3])
     for got, wanted in zip(lean[3], plain[3], strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-7 * largest)
+
+
+def test_states_are_told_frame_by_frame_beside_ctc() -> None:
+    model = network()
+    model.learn_states(5)
+    told = batch()
+    lengths = [round(length / RATE * 100) for length in told.audio.lengths]
+    draw = torch.Generator().manual_seed(0)
+    rows = [torch.randint(0, 5, (length,), generator=draw) for length in lengths]
+    rows[1] = torch.full([lengths[1]], UNKNOWN)
+    states = Seq.stack(rows, rate=100)
+    plain = Objective()(model, told, None, 0)
+    objected = Objective(states=0.5)(model, replace(told, states=states), None, 0)
+    assert objected.frames == plain.frames
+    assert objected.as_written is not None
+    assert torch.allclose(objected.as_written, plain.losses, rtol=1e-5)
+    _, scores = model.with_states(told.audio)
+    wanted = states_at_frames(model, scores[0], states)[0]
+    extra = 0.0
+    for weight, of_layers in zip((EARLY, 1.0), scores, strict=True):
+        extra += weight * float(
+            torch.nn.functional.cross_entropy(
+                of_layers.row(0), wanted[: of_layers.lengths[0]], reduction="sum"
+            )
+        )
+    more = (objected.losses - plain.losses).detach()
+    assert float(more[0]) == pytest.approx(0.5 * extra, rel=1e-4)
+    assert float(more[1]) == 0.0, "of what nobody aligned nothing is told"
+    assert float(more[2]) == 0.0, "nor of what cannot be spelt"
+    objected.losses.sum().backward()
+    assert model.states is not None
+    for head in (model.states.early, model.states.late):
+        assert head.weight.grad is not None and float(head.weight.grad.abs().sum()) > 0
+
+
+def test_a_frame_is_told_what_is_said_in_its_middle() -> None:
+    model = network()
+    samples = Seq.stack([noise(RATE), noise(RATE // 2)], RATE)
+    logits = model(samples)
+    clock = Seq.stack([torch.arange(100), torch.arange(50)], rate=100)
+    told = states_at_frames(model, logits, clock)
+    for row, length in enumerate(logits.lengths):
+        for frame in range(length):
+            middle = int(model.framing.centre(frame) * 100 / RATE)
+            assert int(told[row, frame]) == min(middle, clock.lengths[row] - 1)
+        assert set(told[row, length:].tolist()) <= {UNKNOWN}
+
+
+def test_without_states_in_the_batch_it_is_ctc_alone() -> None:
+    model = network()
+    model.learn_states(5)
+    plain = Objective()(model, batch(), None, 0).losses
+    assert torch.equal(Objective(states=0.5)(model, batch(), None, 0).losses, plain)

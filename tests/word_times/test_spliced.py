@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ctcasr.batch import Skip, Utterance
 from ctcasr.data import Corpus, Item, read_manifest
 from ctcasr.text import Alphabet
 from ctcasr.word_times import Cut, SplicedCorpus, spliced_corpus, splicing_told
+from ctcasr.word_times.cuts import UNKNOWN
 from ctcasr.word_times.spliced import MOST_MORE
 
 RATE = 8000
@@ -146,6 +148,50 @@ def test_without_a_speaker_or_a_cut_nothing_is_made(tmp_path: Path) -> None:
             assert not item_of(spliced, index, epoch=1).utterance.made
 
 
+@pytest.mark.parametrize("speed", [0.8, 1.0, 1.2])
+def test_states_tell_which_word_sounds_when(tmp_path: Path, speed: float) -> None:
+    known = corpus(tmp_path)
+    names = list(TONE_HZ)
+    cuts = []
+    for utterance in known.utterances:
+        words = (utterance.text or "").split()
+        samples, times_s = said(words)
+        states = [0] * round(len(samples) / RATE * 100)
+        for word, (start_s, end_s) in zip(words, times_s, strict=True):
+            for frame in range(round(start_s * 100), round(end_s * 100)):
+                states[frame] = 1 + names.index(word)
+        cuts.append(replace(Cut.of(words, times_s, len(samples) / RATE), states=tuple(states)))
+    spliced = SplicedCorpus(
+        known.utterances, ALPHABET, RATE, cuts, share=0.5, speeds=[speed], states=6
+    )
+    made = 0
+    for epoch in range(3):
+        for index in range(len(spliced)):
+            item = item_of(spliced, index, epoch=epoch)
+            assert item.states is not None
+            made += item.utterance.made
+            assert abs(len(item.states) - 100 * len(item.samples) / RATE) <= 1
+            told = [int(state) for state in item.states.unique_consecutive() if state]
+            assert [names[state - 1] for state in told] == (item.utterance.text or "").split()
+            for frame in range(1, len(item.states) - 1):
+                around = item.states[frame - 1 : frame + 2]
+                start = frame * RATE // 100
+                sound = item.samples[start : start + RATE // 100].abs().max()
+                if bool((around > 0).all()):
+                    assert sound > 0.5
+                if bool((around == 0).all()):
+                    assert sound < 0.1
+    assert 0 < made < 3 * len(spliced)
+
+
+def test_of_an_utterance_without_a_cut_no_state_is_known(tmp_path: Path) -> None:
+    known = corpus(tmp_path)
+    cuts = [None] * len(known)
+    item = item_of(SplicedCorpus(known.utterances, ALPHABET, RATE, cuts, states=6), 0, epoch=1)
+    assert item.states is not None and set(item.states.tolist()) == {UNKNOWN}
+    assert item_of(known, 0, epoch=1).states is None, "and none are asked for"
+
+
 def test_what_cannot_be_read_is_a_skip_and_no_source(tmp_path: Path) -> None:
     known = corpus(tmp_path)
     gone = Utterance(tmp_path / "gone.wav", 1.0, "one", speaker="ann")
@@ -203,5 +249,7 @@ def test_without_a_share_or_a_speaker_a_corpus_is_plain_and_says_so() -> None:
     somebody = [Utterance(Path("a.wav"), text="one", speaker="ann")]
     assert type(spliced_corpus(somebody, ALPHABET, 16000, share=0.0)) is Corpus
     assert type(spliced_corpus(nobody, ALPHABET, 16000, share=0.7)) is Corpus
+    silent = spliced_corpus(somebody, ALPHABET, 16000, share=0.7, states=True)
+    assert type(silent) is Corpus and not silent.states, "no sound, nothing to learn"
     assert splicing_told(somebody, 0.0) == "no sentences are spliced"
     assert "no line says who speaks" in splicing_told(nobody, 0.7)
