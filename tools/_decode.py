@@ -11,9 +11,10 @@ from pathlib import Path
 import torch
 
 from ctcasr.batch import Utterance
-from ctcasr.data import read_audio, read_manifest, split_dev
+from ctcasr.data import read_manifest, split_dev
 from ctcasr.decoding.decoder import Decoder
 from ctcasr.recognise.ensemble import Ensemble
+from ctcasr.recognise.evaluation import read_of
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 
@@ -65,7 +66,7 @@ def run_network(
     result = ManifestLogits()
     for first in range(0, len(utterances), BATCH):
         part = utterances[first : first + BATCH]
-        sounds = [read_audio(utterance, recogniser.rate_hz) for utterance in part]
+        sounds = [read_of(recogniser, utterance) for utterance in part]
         samples = Seq.stack(sounds, recogniser.rate_hz)
         started = time.perf_counter()
         logits = recogniser.member_logits(samples)

@@ -69,8 +69,11 @@ def segments(
     Keys: audio_filepath, offset, duration, text, speaker where it is known, confidence, worst_word.
 
     Raises:
-        ValueError: where its text has no symbol, or does not fit into it.
+        ValueError: where its text has no symbol, or does not fit into it; and for a recogniser
+            that reads lips.
     """
+    if recogniser.model.sees:
+        raise ValueError("expected a recogniser that hears, to cut sound; this one reads lips")
     samples = read_audio(utterance, recogniser.rate_hz)
     words = align_words(recogniser, utterance, samples)
     step_s = recogniser.model.frame_s

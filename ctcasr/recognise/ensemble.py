@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import Decoded, ctc_loss
+from ctcasr.data.sound import Sound
 from ctcasr.decoding.decoder import Decoder, decoded_rows
 from ctcasr.decoding.hypothesis import Hypothesis, hypothesis_of
 from ctcasr.recognise.protocols import LogitsSource, NotOffered
@@ -74,6 +75,12 @@ class Ensemble(Transcribing):
     def rate_hz(self) -> int:
         """The sample rate inside."""
         return self.members[0].rate_hz
+
+    def clips(self, audio: Sound | Sequence[Sound], rate_hz: int | None) -> Iterator[Tensor]:
+        """What the first member reads of each sound, or of each video."""
+        first = self.members[0]
+        assert isinstance(first, Transcribing), "every kind of recogniser reads its own clips"
+        return first.clips(audio, rate_hz)
 
     @torch.no_grad()
     def member_logits(self, samples: Seq) -> list[Seq]:

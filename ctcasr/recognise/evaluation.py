@@ -19,7 +19,8 @@ from ctcasr.data import AudioError, read_audio
 from ctcasr.data.skipped import refuse_nothing, skip_warning, skips_as_json
 from ctcasr.decoding.decoder import Decoder
 from ctcasr.decoding.hypothesis import Hypothesis
-from ctcasr.recognise.protocols import Transcriber
+from ctcasr.recognise.ensemble import Ensemble
+from ctcasr.recognise.protocols import Reader, Transcriber
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.scoring.errors import ErrorRates, alignment, word_errors
 from ctcasr.seq import Seq
@@ -177,12 +178,18 @@ class Reading:
         reference = self.recogniser.tokenizer.reference(text)
         if text.strip() and not reference.text:
             raise AudioError(f"expected a text that the alphabet can write; got {text!r}")
-        samples = _read_of(self.recogniser, utterance)
+        samples = read_of(self.recogniser, utterance)
         return ReadClip(utterance, self.taken_out.add(reference), samples)
 
 
-def _read_of(recogniser: Transcriber, utterance: Utterance) -> Tensor:
-    """What a recogniser reads of a manifest line."""
+def read_of(recogniser: Reader, utterance: Utterance) -> Tensor:
+    """What a recogniser, or an ensemble, reads of a manifest line: samples [N], or frames of lips.
+
+    Raises:
+        AudioError: where it cannot be read.
+    """
+    if isinstance(recogniser, Ensemble):
+        return read_of(recogniser.members[0], utterance)
     if isinstance(recogniser, Recogniser):
         return recogniser.read(utterance)
     return read_audio(utterance, recogniser.rate_hz)

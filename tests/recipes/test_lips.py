@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from ctcasr.cli import main
+from ctcasr.recognise.ensemble import Ensemble
 from ctcasr.recognise.recogniser import Recogniser
+from tools._decode import run_network
 
 av = pytest.importorskip("av", reason="PyAV is not installed (the extra `video`)")
 
@@ -56,6 +58,11 @@ def test_lips_are_learnt_scored_drawn_and_judged(
     assert "nothing tells when words are said" in told, "there is no sound"
     assert Recogniser.load_checkpoint(run / "best.pt").model.sees
     assert len(list((run / "mouths").glob("*.npy"))) == 8
+    twice = f"{run / 'best.pt'},{run / 'best.pt'}"
+    evaluated = ["evaluate", str(run / "best.pt"), manifest, "--out", str(corpus / "scores")]
+    assert main([*evaluated, "--ensemble", twice]) == 0, "networks that see may vote, too"
+    logits = run_network(Ensemble.read(str(run / "best.pt"), None), manifest)
+    assert logits.utterances == 8
     scores = json.loads((run / "valid" / "scores.json").read_text())
     assert not scores["skipped"], "no sound is asked for"
     records = [json.loads(line) for line in (run / "records.jsonl").open()]
