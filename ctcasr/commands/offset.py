@@ -89,7 +89,9 @@ def sentence(utterance: Utterance, offset: Offset) -> str:
     """One clip, for people."""
     milliseconds = round(1000 * offset.seconds)
     where = f"{utterance.id}: {abs(milliseconds)} ms"
-    side = "behind" if milliseconds >= 0 else "before"
+    side = "in time with"
+    if milliseconds:
+        side = "behind" if milliseconds > 0 else "before"
     text = f"{where}, the picture {side} the sound (resemblance {offset.resemblance:.2f})"
     if offset.is_late:
         text += f": WARNING, {1000 * WARN_S:.0f} ms or more; looked for up to {MOST_S:g} s"

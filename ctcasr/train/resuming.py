@@ -31,7 +31,7 @@ FIXED = frozenset(
 )  # fmt: skip
 
 # What runs did whose settings do not name these yet.
-FORMER = {"splice": 0.0}
+FORMER = {"splice": 0.0, "states": 0.0}
 
 
 def saved_run(settings: RunSettings, world: World) -> Mapping[str, Any] | None:

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from ctcasr import checkpoint
+from ctcasr.batch import Utterance
 from ctcasr.cli import main
+from ctcasr.commands.offset import sentence
 from ctcasr.data import read_manifest, write_manifest
+from ctcasr.doctor.offset import Offset
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
@@ -48,3 +51,15 @@ def test_a_clip_without_video_is_told_of(
     assert "expected a video" in capsys.readouterr().err
     assert main(["offset", str(tmp_path / "a.wav"), *pair]) == 1
     assert "without --video" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "seconds, told",
+    [
+        (0.0, "0 ms, the picture in time with"),
+        (0.002, "behind"),
+        (-0.03, "30 ms, the picture before"),
+    ],
+)
+def test_nothing_is_neither_before_nor_behind(seconds: float, told: str) -> None:
+    assert told in sentence(Utterance(Path("a.wav")), Offset(seconds, 0.9, 0.2))
