@@ -33,6 +33,8 @@ class Loss:
     evidence: Callable[[], Mapping[str, float]] = dict
     # [B] of the transcripts as they stand, where the objective's are of others (a star); else None.
     as_written: Tensor | None = None
+    # Scalar that the records tell in the place of `sum`, where more is learnt than is checked.
+    told: Tensor | None = None
 
     @property
     def of_lines(self) -> Tensor | None:

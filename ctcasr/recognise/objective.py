@@ -90,6 +90,7 @@ class Objected(NamedTuple):
     report: Callable[[], CtcReport]  # of the lattice, made when it is asked for
     # [B] nats of the transcripts as they stand, where `losses` are those of others; else None.
     as_written: Tensor | None = None
+    told: Tensor | None = None  # [B] nats as checks count them, without what states add; else None
 
 
 @dataclass(frozen=True)
@@ -155,11 +156,13 @@ class Objective:
                 logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank
             )
             losses = losses - self.entropy * entropy
+        told = None
         if state_losses is not None:
+            told = losses.detach()
             if as_written is None:
-                as_written = losses.detach()
+                as_written = told
             losses = losses + self.states * state_losses.masked_fill(no_path, 0.0)
-        return Objected(logits.lengths, losses, report, as_written)
+        return Objected(logits.lengths, losses, report, as_written, told)
 
     def _star_at(
         self, step: int, batch: Batch, logits: Seq, blank: int, marks: WordMarks | None

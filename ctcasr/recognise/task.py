@@ -106,6 +106,7 @@ class Recognise:
             left_out,
             lambda: report().summary(),
             as_written=objected.as_written,
+            told=None if objected.told is None else objected.told.sum(),
         )
 
     def after_step(self, step: int, total: int) -> None:

@@ -104,7 +104,8 @@ class _Sums:
         self.seen.append((batch, loss))
         if loss.weight > 0:
             self.weight += loss.weight
-            detached = loss.sum.detach()
+            told = loss.sum if loss.told is None else loss.told
+            detached = told.detach()
             self.total = detached if self.total is None else self.total + detached
 
 

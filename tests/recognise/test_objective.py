@@ -37,7 +37,7 @@ def batch() -> Batch:
 def test_alone_it_is_torchs_loss_and_zero_without_an_alignment() -> None:
     model = network()
     logits = model(batch().audio)
-    frames, losses, report, _ = Objective()(model, batch(), None, 0)
+    frames, losses, report, *_ = Objective()(model, batch(), None, 0)
     assert frames == logits.lengths
     wanted = torch.nn.functional.ctc_loss(
         logits.data.log_softmax(2).transpose(0, 1),
@@ -100,12 +100,12 @@ def test_a_row_does_not_depend_on_its_mates(objective: Objective) -> None:
 
 def test_a_star_forgives_and_falls_with_the_steps() -> None:
     model = network()
-    _, plain, told, not_needed = Objective()(model, batch(), None, 0)
+    _, plain, told, not_needed, _ = Objective()(model, batch(), None, 0)
     schedule = StarSchedule((math.inf, math.inf), (math.inf, math.inf), steps=10)
     dear = Objective(star=schedule)(model, batch(), None, 0).losses
     assert torch.allclose(dear, plain, rtol=1e-4)
     cheaper = Objective(star=StarSchedule.parse("6:0,4", steps=10))
-    _, first, report, as_written = cheaper(model, batch(), None, 0, step=0)
+    _, first, report, as_written, _ = cheaper(model, batch(), None, 0, step=0)
     last = cheaper(model, batch(), None, 0, step=10).losses
     assert bool((last[:2] < first[:2]).all()) and bool((first[:2] < plain[:2]).all())
     assert report().infeasible == told().infeasible and float(last[2]) == 0.0
@@ -147,7 +147,7 @@ def test_large_alphabets_give_the_same_without_logits(
     for threshold in (1000, 200):
         monkeypatch.setattr("ctcasr.recognise.objective.LARGE_ALPHABET", threshold)
         model = network(spec, symbols=300).train()
-        frames, losses, report, _ = Objective()(model, batch(), MASKS, 0)
+        frames, losses, report, *_ = Objective()(model, batch(), MASKS, 0)
         losses.sum().backward()
         gradients = [parameter.grad for parameter in model.parameters()]
         log_prior = None if model.prior is None else model.prior.log
@@ -177,6 +177,7 @@ def test_states_are_told_frame_by_frame_beside_ctc() -> None:
     assert objected.frames == plain.frames
     assert objected.as_written is not None
     assert torch.allclose(objected.as_written, plain.losses, rtol=1e-5)
+    assert objected.told is not None and torch.equal(objected.told, objected.as_written)
     _, scores = model.with_states(told.audio)
     wanted = states_at_frames(model, scores[0], states)[0]
     extra = 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -69,6 +70,19 @@ def test_a_step_is_that_of_the_mean_loss_at_the_rate_given(toy: Any, make_batch:
     assert (
         outcome.loss == pytest.approx(float(loss.detach()), rel=1e-12) and outcome.problem is None
     )
+
+
+def test_what_a_task_tells_is_recorded_and_its_sum_is_learnt(toy: Any, make_batch: Any) -> None:
+    batch = make_batch("a", "b", "c")
+    plain = toy()
+    telling = toy()
+    step = telling.step
+    telling.step = lambda batch, number: replace(step(batch, number), told=torch.tensor(6.0))
+    wanted = take_step(plain, sgd(plain), [batch], 0, 0.05, 0.0)
+    outcome = take_step(telling, sgd(telling), [batch], 0, 0.05, 0.0)
+    assert wanted is not None and outcome is not None
+    assert outcome.loss == 2.0 and outcome.grad_norm == wanted.grad_norm
+    assert torch.equal(weights(telling), weights(plain))
 
 
 @pytest.mark.parametrize("clip", [0.01, 0.5, 1e6])
