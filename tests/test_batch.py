@@ -99,13 +99,16 @@ def test_a_batch_moves_with_all_that_it_holds() -> None:
         clean=sound,
         video=Seq(torch.zeros(2, 1, 2, 2), (1, 1), Fraction(25)),
         labels=torch.tensor([0, 1]),
+        states=Seq(torch.tensor([[1, 2], [3, 0]]), (2, 1), Fraction(100)),
     )
+    second = batch.rows([1])
+    assert second.states is not None and second.states.data.tolist() == [[3]]
     assert len(batch) == 2 and batch.ids == ("a", "b")
     moved = batch.to("meta")
     assert moved.clean is not None and moved.video is not None and moved.labels is not None
-    assert {part.device.type for part in (moved.audio, moved.clean, moved.video, moved.labels)} == {
-        "meta"
-    }
+    assert moved.states is not None
+    parts = (moved.audio, moved.clean, moved.video, moved.labels, moved.states)
+    assert {part.device.type for part in parts} == {"meta"}
     assert (
         moved.targets.device.type == "cpu"
         and moved.seeds == (5, 6)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, Corpus, Item, collate, read_audio
+from ctcasr.data.corpus import STATES_HZ
 from ctcasr.text import Alphabet, UncoveredText
 
 Write = Callable[..., Path]
@@ -162,3 +163,16 @@ def test_scenes_without_speech_are_known_when_the_batch_is_made() -> None:
     assert scenes.rows([1]).silent == (False,)
     without_clean = collate([Item(items[0].utterance, items[0].samples, [], 0)], 8000)
     assert without_clean is not None and without_clean.silent == ()
+
+
+def test_states_are_collated_where_every_item_tells_them() -> None:
+    items = []
+    for count in (3, 2):
+        states = torch.arange(count)
+        items.append(Item(Utterance(Path("a.wav")), torch.ones(160), [1], states=states))
+    batch = collate(items, 16000)
+    assert batch is not None and batch.states is not None
+    assert batch.states.rate == STATES_HZ and batch.states.lengths == (3, 2)
+    assert batch.states.data.tolist() == [[0, 1, 2], [0, 1, 0]]
+    untold = collate([*items, Item(Utterance(Path("b.wav")), torch.ones(160), [1])], 16000)
+    assert untold is not None and untold.states is None
