@@ -25,15 +25,18 @@ def trial(gain_db: float, fewer_words: int) -> list[dict[str, str]]:
                 row |= {"condition": f"{name}.{seed}", "words": "6", "substitutions": str(wrong)}
                 row |= {"deletions": "0", "insertions": "0", "estoi": "0.5"}
                 value = base_db + better * gain_db + draw.normal(0.0, 0.1)
-                row |= {"si_sdr": f"{value:.3f}", "snr_db": "-7.5", "interferer": "own"}
+                row |= {"si_sdr_db": f"{value:.3f}", "snr_db": "-7.5", "interferer": "own"}
                 rows.append(row)
     return rows
 
 
 def test_the_table_says_what_was_put_in() -> None:
-    lines = list(eyes_table.table(trial(2.0, 2), "zeroed"))
+    rows = trial(2.0, 2)
+    remixed = [{**row, "condition": f"{row['condition']} + 0.2 noisy"} for row in rows]
+    lines = list(eyes_table.table([*rows, *remixed], "zeroed"))
+    assert not any("noisy" in line for line in lines)
     strata = [line.split("|")[1].strip() for line in lines[2:]]
-    assert strata == ["all", "own", "own, -10 to -5 dB"]
+    assert strata == ["all", "own", "own, -5 dB and below", "own, -10 to -5 dB"]
     numbers = [float(number) for number in re.findall(r"[-+]\d+\.\d+", lines[2])]
     wer, wer_low, wer_high, si_sdr, low, high, estoi, *_ = numbers
     assert wer == wer_low == wer_high == pytest.approx(-33.33)
@@ -43,7 +46,7 @@ def test_the_table_says_what_was_put_in() -> None:
 
 def test_a_scene_that_only_one_condition_has_is_in_no_difference() -> None:
     rows = trial(1.0, 0)
-    lonely = [{**row, "si_sdr": "90", "scene": "S99"} for row in rows[:1]]
+    lonely = [{**row, "si_sdr_db": "90", "scene": "S99"} for row in rows[:1]]
     assert list(eyes_table.table([*rows, *lonely], "true"))[2].count("-1.0") >= 1
 
 

@@ -21,8 +21,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from ctcasr.scoring.bootstrap import Paired, draw, interval, unit_sums
 
 SNR_EDGES = (-15.0, -10.0, -5.0, 0.0, 5.0, 10.0)
+LOUD_DB = -5.0
 LEVEL = 0.05
-METRICS = ("wer", "si_sdr", "estoi")
+REMIXED = " + "  # in the names of files with noise put back, which are not looked at here
+METRICS = ("wer", "si_sdr_db", "estoi")
 ERRORS = ("substitutions", "deletions", "insertions")
 Row = Mapping[str, str]
 
@@ -32,6 +34,7 @@ def table(rows: Sequence[Row], base: str) -> Iterator[str]:
     yield f"| stratum | scenes | against {base} | R | WER | SI-SDR, dB | ESTOI |"
     yield "| --- | ---: | --- | --- | --- | --- | --- |"
     conditions = sorted({condition_of(row) for row in rows} - {base, "clean"})
+    conditions = [condition for condition in conditions if REMIXED not in condition]
     judges = sorted({row["recogniser"] for row in rows})
     for stratum, members in strata(rows).items():
         for condition in conditions:
@@ -50,16 +53,20 @@ def line_of(rows: Sequence[Row], stratum: str, judge: str, condition: str, base:
 
 
 def strata(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """All rows, those of each interferer, and of each of them within spans of SNR."""
+    """All rows, those of each interferer, where it is loud, and within spans of SNR."""
     by_interferer: dict[str, list[Row]] = {}
+    loud: dict[str, list[Row]] = {}
     by_snr: dict[str, list[Row]] = {}
     for row in rows:
         interferer = row["interferer"]
         by_interferer.setdefault(interferer, []).append(row)
-        span = snr_span(float(row["snr_db"]))
+        snr_db = float(row["snr_db"])
+        if snr_db <= LOUD_DB:
+            loud.setdefault(f"{interferer}, {LOUD_DB:g} dB and below", []).append(row)
+        span = snr_span(snr_db)
         if span is not None:
             by_snr.setdefault(f"{interferer}, {span}", []).append(row)
-    return {"all": list(rows), **by_interferer, **by_snr}
+    return {"all": list(rows), **by_interferer, **loud, **by_snr}
 
 
 def snr_span(snr_db: float) -> str | None:
