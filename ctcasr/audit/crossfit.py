@@ -170,13 +170,12 @@ def _train(
 
 
 def _corpus(task: _Remembering, learnt: Sequence[Utterance], splice: float) -> Corpus:
-    """What a network learns from; the clips of a lip reader cannot be spliced."""
-    rate_hz = task.network.rate_hz
+    """What a network learns from."""
+    net = task.network
     read = reader_of(spec_from(task.spec))
-    if read is not None:
-        return Corpus(learnt, task.tokenizer, rate_hz, read=read)
-    frame_s = task.network.frame_s
-    return spliced_corpus(learnt, task.tokenizer, rate_hz, splice, frame_s=frame_s)
+    return spliced_corpus(
+        learnt, task.tokenizer, net.rate_hz, splice, frame_s=net.frame_s, read=read
+    )
 
 
 def _stretched(training: Training, record: Record) -> Objective | None:

@@ -159,7 +159,7 @@ class Corpus:
         try:
             return self.read(utterance, speed)
         except ValueError as error:
-            raise _Unusable(str(error)) from error
+            raise AudioError(str(error)) from error
 
     @cached_property
     def durations(self) -> tuple[float, ...]:

@@ -99,7 +99,7 @@ class SplicedCorpus(Corpus):
             return item
         try:
             spliced = self._spliced(item, sources, draw)
-        except AudioError:  # a source is gone since; in its own place it is skipped and told
+        except AudioError:  # a source is gone since, in its own place it is told; or too short
             return item
         return spliced if self._has_room(spliced) else item
 
@@ -162,12 +162,17 @@ class SplicedCorpus(Corpus):
         return item.samples.shape[0] >= frames * self.frame_s * self.rate_hz
 
     def _piece(self, source: int, start_s: float, end_s: float, speed: float) -> Tensor:
-        """Samples of a recording between two times, faded at both ends; frames of its video."""
+        """Samples of a recording between two times, faded at both ends; or frames of its video.
+
+        AudioError where a video ends before that.
+        """
         samples = self._samples(source, speed)
         start = round(start_s / speed * self.rate_hz)
         end = round(end_s / speed * self.rate_hz)
         piece = samples[start:end].clone()
         if self.read is not None:
+            if end > samples.shape[0] + 1:  # which rounding may do
+                raise AudioError("expected a video as long as its sound; it ends before the words")
             return piece
         fade = min(round(_FADE_S * self.rate_hz), piece.shape[0] // 2)
         ramp = torch.linspace(0, 1, fade)

@@ -211,6 +211,32 @@ def test_a_source_that_is_gone_since_stops_nothing(tmp_path: Path) -> None:
     assert heard_whole > 0
 
 
+def test_pictures_are_cut_by_the_sound_and_words_that_are_not_shown_are_not_asked_for(
+    tmp_path: Path,
+) -> None:
+    known = corpus(tmp_path)
+    unseen = known.utterances[1].id
+
+    def read(utterance: Utterance, speed: float) -> Tensor:
+        """25 pictures a second, each of which shows when it was taken; one video ends early."""
+        assert speed == 1.0
+        count = round(25 * (utterance.duration or 0.0))
+        if utterance.id == unseen:
+            count = 3
+        return torch.arange(count, dtype=torch.uint8)[:, None, None].expand(count, 2, 2)
+
+    spliced = SplicedCorpus(known.utterances, ALPHABET, 25, known.cuts, share=1.0, read=read)
+    made = 0
+    for epoch in range(1, 12):
+        for index in (0, 2, 3):
+            item = item_of(spliced, index, epoch=epoch)
+            words = len((item.utterance.text or "").split())
+            made += item.utterance.made
+            assert item.samples.dtype == torch.uint8
+            assert item.samples.shape[0] >= words * 25 * WORD_S - 1
+    assert 0 < made < 33, "some would have needed the video that ends"
+
+
 def test_shares_and_numbers_of_cuts_that_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected 0 to 1 as the share to splice"):
         corpus(tmp_path, share=1.5)
