@@ -238,7 +238,7 @@ def feature_stats(network: nn.Module, batch: Batch) -> FeatureStats | None:
     finite_frames = frames.nan_to_num(0.0, 0.0, 0.0)
     difference = (in_training.data - features.data).square().mean().sqrt()
     size = features.data.square().mean().sqrt().clamp_min(1e-6)
-    normalises = hasattr(front, "norm") and type(front.norm).__name__ != "Unnormalised"
+    normalises = hasattr(front, "norm") and getattr(front.norm, "normalises", True)
     return FeatureStats(
         features_finite=float(frames.isfinite().float().mean()),
         features_constant=_constant_share(features),

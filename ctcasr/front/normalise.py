@@ -19,6 +19,8 @@ _LEAST_VARIANCE = 1e-10  # of a bin or a direction over the corpus
 class Unnormalised(nn.Module):
     """Hands features on as they are."""
 
+    normalises = False  # the verdict expects neither mean 0 nor deviation 1
+
     def forward(self, features: Seq) -> Seq:
         """The same features [B, T, F]."""
         return features

@@ -60,6 +60,8 @@ class FrameNorm(nn.Module):
 class RawFrames(nn.Module):
     """Every frame as it is, 0..255, for a trunk that scales for itself."""
 
+    normalises = False  # the verdict expects neither mean 0 nor deviation 1
+
     def forward(self, frames: Seq) -> Seq:
         """Frames [B, T, H, W] float32; padding is zero."""
         return frames.with_data(frames.data.to(torch.float32)).zero_padding()

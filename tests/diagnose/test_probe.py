@@ -17,6 +17,8 @@ from ctcasr.diagnose.probe import (
     fingerprints,
     parameter_stats,
 )
+from ctcasr.recognise.model import build
+from ctcasr.recognise.spec import read_spec
 from ctcasr.seq import Seq
 
 
@@ -108,3 +110,14 @@ def test_features_are_measured_in_both_modes() -> None:
     assert stats.features_mode_gap == pytest.approx(1.0) and stats.features_constant == 0.5
     assert stats.features_finite == 1.0 and stats.features_normalised == 0.0
     assert feature_stats(make_network(), batch) is None
+
+
+@pytest.mark.parametrize("convs", [0, 1])
+def test_pictures_that_a_trunk_scales_for_itself_are_not_expected_to_be_normalised(
+    convs: int,
+) -> None:
+    network = build(read_spec(f"lips hidden=4 layers=1 lips.convs={convs}"), symbols=5).eval()
+    video = Seq.stack([torch.full([5, 28, 40], 150, dtype=torch.uint8)], rate=25)
+    batch = Batch((Utterance(Path("a.wav")),), video, torch.zeros(0, dtype=torch.int64), (0,))
+    stats = feature_stats(network, batch)
+    assert stats is not None and stats.features_normalised == float(convs == 0)
