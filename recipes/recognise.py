@@ -117,10 +117,17 @@ def prepare(s: Settings, world: World) -> Parts:
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
 
     net = build(read_spec(s.net), tokenizer.size)
-    speeds = read_numbers("speeds", s.speeds)
     print(splicing_told(train, s.splice))
-    how_said = (s.splice, speeds, net.frame_s, saved)
-    corpus = spliced_corpus(train, tokenizer, net.rate_hz, *how_said, states=s.states > 0)
+    corpus = spliced_corpus(
+        train,
+        tokenizer,
+        net.rate_hz,
+        s.splice,
+        read_numbers("speeds", s.speeds),
+        net.frame_s,
+        saved,
+        states=s.states > 0,
+    )
     net.learn_states(corpus.states)
     spec = replace(read_spec(s.net), states=corpus.states)
     how: dict[str, Any] = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}

@@ -82,7 +82,11 @@ class SplicedCorpus(Corpus):
         """The cuts as plain data, for last.pt: found anew, they may lie elsewhere by a frame."""
         cuts: list[list[Any] | None] = []
         for cut in self.cuts:
-            cuts.append(None if cut is None else [cut.words, cut.edges_s, cut.states])
+            if cut is None:
+                cuts.append(None)
+                continue
+            states = cut.states if self.states else ()  # of hours they are many
+            cuts.append([cut.words, cut.edges_s, states])
         return {"cuts": cuts, "states": self.states}
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
@@ -133,10 +137,11 @@ class SplicedCorpus(Corpus):
             start_s = cut.edges_s[first]
             end_s = cut.edges_s[first + count]
             piece = self._piece(source, start_s, end_s, speed)
-            frames = self._state_frames(length + piece.shape[0]) - self._state_frames(length)
-            length += piece.shape[0]
             pieces.append(piece)
-            states.append(cut.states_between(start_s, end_s, frames))
+            if self.states:
+                frames = self._state_frames(length + piece.shape[0]) - self._state_frames(length)
+                states.append(cut.states_between(start_s, end_s, frames))
+            length += piece.shape[0]
         text = " ".join(words)
         samples = torch.cat(pieces)
         utterance = replace(
