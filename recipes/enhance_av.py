@@ -19,7 +19,7 @@ sys.path.append(str(Path(__file__).parent))
 import enhance
 
 from ctcasr.data.mixture import Frames
-from ctcasr.enhance import Eyes, SeenOnce, load_trunk
+from ctcasr.enhance import Eyes, SeenOnce, load_ears, load_trunk
 from ctcasr.enhance.model import EnhancerModel
 from ctcasr.enhance.spec import read_enhancer
 from ctcasr.run_cli import run_cli
@@ -43,6 +43,9 @@ class Settings(enhance.Settings):
         "nothing); shuffled (the lips of another utterance)",
     )
     lips: str = option("", "checkpoint of a lip reader (recipes/lips.py), whose trunk is taken")
+    ears: str = option(
+        "", "checkpoint of an enhancer that only hears (recipes/enhance.py), which is begun from"
+    )
     frozen: bool = option(
         False, "do not train the trunk: what it sees is computed once for each clip"
     )
@@ -83,6 +86,8 @@ def main(argv: list[str] | None = None) -> None:
 
     def show(model: EnhancerModel) -> Eyes:
         """What the network is shown, once its trunk is there."""
+        if s.ears:
+            load_ears(model, s.ears)
         if s.lips:
             load_trunk(model, s.lips)
         frames: Frames = SeenOnce(reader, model) if s.frozen else reader

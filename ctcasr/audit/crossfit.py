@@ -12,6 +12,16 @@ import numpy as np
 import torch
 
 from ctcasr.audit.heard import Heard, listen
+from ctcasr.audit.scorer import Spelling
+from ctcasr.audit.verdicts import (
+    MISSING,
+    RIGHT,
+    SUBSTITUTED,
+    SUPERFLUOUS,
+    SWAPPED,
+    LineVerdict,
+    judge,
+)
 from ctcasr.batch import Batch, Skip, Utterance
 from ctcasr.ctc import StarSchedule
 from ctcasr.data import Corpus, Loader
@@ -29,6 +39,7 @@ from ctcasr.word_times import spliced_corpus
 
 STAR = "2.4:-1,0.4"  # costs of leaving a label and a gap, in nats (docs/audit.md)
 FEWEST = 40  # lines, below which nothing can be learnt from half of them
+_SURE_PARTNER = 0.8  # share of a partner among all other texts, from which on its text is believed
 
 
 @dataclass(frozen=True)
@@ -39,8 +50,9 @@ class Training:
     star: str = STAR
     splice: float = 0.0  # share of lines that give way to sentences of their speaker's words
     folds: int = 2
-    epochs: int = 30
-    budget: str = ""  # of all folds together, as "15m"; empty: by epochs
+    rounds: int = 1  # from the second on, what is learnt is what the round before believes
+    epochs: int = 30  # of each fold in each round
+    budget: str = ""  # of all of them together, as "15m"; empty: by epochs
     batch_size: int = 8
     seed: int = 0
     device: str = "auto"
@@ -90,23 +102,60 @@ def cross_fit(
         )
     if training.epochs < 1:
         raise ValueError(f"epochs: expected 1 or more; got {training.epochs}")
+    result = _round(utterances, utterances, tokenizer, training, tell)
+    for number in range(2, training.rounds + 1):
+        judged = judge(result.heard, Spelling(tokenizer))
+        verdicts = {line.heard.utterance.full_name: line for line in judged.lines}
+        believed = []
+        for utterance in utterances:
+            verdict = verdicts.get(utterance.full_name)
+            believed.append(believed_line(verdict) if verdict else None)
+        again = _round(utterances, believed, tokenizer, training, tell, number)
+        result.heard = again.heard
+    return result
+
+
+def believed_line(verdict: LineVerdict) -> Utterance | None:
+    """A line with the text that its verdict believes; None where it believes none."""
+    utterance = verdict.heard.utterance
+    if verdict.kind == RIGHT:
+        return utterance
+    if verdict.kind in (SUBSTITUTED, MISSING, SUPERFLUOUS):
+        return replace(utterance, text=verdict.suggestion)
+    if verdict.kind == SWAPPED and verdict.partner_share >= _SURE_PARTNER:
+        return replace(utterance, text=verdict.partner)
+    return None
+
+
+def _round(
+    utterances: Sequence[Utterance],
+    believed: Sequence[Utterance | None],
+    tokenizer: Tokenizer,
+    training: Training,
+    tell: Callable[[str, Record], None],
+    number: int = 1,
+) -> CrossFitted:
+    """What networks hear in all lines, each trained on what is believed of the other folds."""
     result = CrossFitted()
     heard_by_name: dict[str, Heard] = {}
-    folds = folds_of(len(utterances), training.folds, training.seed)
-    for number, indices in enumerate(folds):
-        judged = [utterances[index] for index in indices]
+    for fold, indices in enumerate(folds_of(len(utterances), training.folds, training.seed), 1):
         outside = set(indices)
-        learnt = [line for index, line in enumerate(utterances) if index not in outside]
-        name = f"fold {number + 1} of {training.folds}"
+        learnt = []
+        for index, line in enumerate(believed):
+            if line is not None and index not in outside:
+                learnt.append(line)
+        name = f"fold {fold} of {training.folds}"
+        if training.rounds > 1:
+            name = f"round {number} of {training.rounds}, {name}"
         task = _task(tokenizer, training)
-        for record in _train(task, learnt, training, number):
+        for record in _train(task, learnt, training, fold - 1):
             tell(name, record)
             if isinstance(record, EpochRecord):
                 task.end_epoch()
         for line_name, losses in task.dynamics.items():
             result.dynamics.setdefault(line_name, []).extend(losses)
         recogniser = Recogniser(task.network, tokenizer, task.spec, {})
-        heard, skipped = listen(recogniser, judged)
+        heard, skipped = listen(recogniser, [utterances[index] for index in indices])
         result.skipped += skipped
         for line in heard:
             heard_by_name[line.utterance.full_name] = line
@@ -157,7 +206,7 @@ def _train(
     )
     config = TrainConfig(epochs=training.epochs, seed=seed, device=training.device)
     if training.budget:
-        config = replace(config, budget=_part_of(training.budget, training.folds))
+        config = replace(config, budget=_part_of(training.budget, training.folds * training.rounds))
     if training.star:
         planned_steps = config.epochs * len(loader)
         schedule = StarSchedule.parse(training.star, planned_steps)
@@ -185,7 +234,7 @@ def _stretched(training: Training, record: Record) -> Objective | None:
     return Objective(star=StarSchedule.parse(training.star, record.steps))
 
 
-def _part_of(budget: str, folds: int) -> str:
-    """The budget of one fold."""
+def _part_of(budget: str, trainings: int) -> str:
+    """The budget of one training of so many."""
     seconds = TrainConfig(budget=budget).budget_s or 0.0
-    return f"{max(seconds / folds, 1.0):.0f}s"
+    return f"{max(seconds / trainings, 1.0):.0f}s"

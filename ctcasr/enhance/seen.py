@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
+from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.model import EnhancerModel
 from ctcasr.seq import Seq
 from ctcasr.video import VideoReader
@@ -22,6 +23,7 @@ from ctcasr.video.frames import RATE_HZ
 Frames = Callable[[Utterance, int], Tensor]  # [T, ...] of an utterance and its seed
 
 _LIP_READER = "recogniser"  # the kind of its checkpoints
+_MATRIX_DIMS = 2  # of weights [out, in]
 _ITS_TRUNK = "body.conv."  # names of its trunk's tensors begin with this
 
 
@@ -63,6 +65,37 @@ def load_trunk(model: EnhancerModel, path: Path | str) -> None:
             "recipes/lips.py with the same lips.* of its spec"
         )
     trunk.load_state_dict(tensors)
+
+
+@torch.no_grad()
+def load_ears(model: EnhancerModel, path: Path | str) -> None:
+    """Let an enhancer that sees begin as one that only hears, which a checkpoint has.
+
+    What is seen weighs nothing at first: without a video it does at once what the other does.
+
+    Raises:
+        CheckpointError: where it is no enhancer's.
+        ValueError: where that enhancer hears by another network.
+    """
+    saved = checkpoint.load_kind(path, Enhancer.KIND)["network"]
+    own = model.state_dict()
+    for name, heard in saved.items():
+        tensor = own.get(name)
+        if tensor is None or not _is_part(heard, tensor):
+            raise ValueError(
+                f"{path}: expected the checkpoint of an enhancer that hears as this network does; "
+                f"{name} {list(heard.shape)} has no counterpart: take one of the same network "
+                "without lips"
+            )
+        if tensor.dim() == _MATRIX_DIMS:
+            tensor.zero_()
+        tensor[tuple(slice(size) for size in heard.shape)] = heard
+
+
+def _is_part(heard: Tensor, tensor: Tensor) -> bool:
+    """Whether the one is the other's beginning: as many outputs, of inputs perhaps fewer."""
+    same_outputs = heard.shape[:-1] == tensor.shape[:-1]
+    return same_outputs and heard.shape[-1:] <= tensor.shape[-1:]
 
 
 class SeenOnce:

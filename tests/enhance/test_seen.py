@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor
 
+from ctcasr import checkpoint
 from ctcasr.batch import Utterance
-from ctcasr.enhance import SeenOnce
+from ctcasr.enhance import Enhancer, SeenOnce, load_ears
 from ctcasr.enhance.model import AvMaskEnhancer, build_enhancer
-from ctcasr.enhance.spec import read_enhancer
+from ctcasr.enhance.spec import enhancer_to, read_enhancer
 from ctcasr.seq import Seq
 from ctcasr.video import VideoReader
 
@@ -71,3 +73,30 @@ def test_a_trunk_learns_from_pictures_and_not_from_what_was_seen_before() -> Non
         seen = model.see(pictures)
     model(samples, seen).data.square().mean().backward()
     assert model.trunk.linear.weight.grad is None
+
+
+def test_what_begins_as_an_enhancer_that_hears_does_the_same_without_a_video(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(0)
+    hearing = read_enhancer("mask mask.hidden=32")
+    ears = build_enhancer(hearing)
+    path = tmp_path / "ears.pt"
+    checkpoint.save(path, Enhancer.payload(ears, enhancer_to(hearing), {}))
+    model = build_enhancer(read_enhancer("av_mask av_mask.mask.hidden=32"))
+    load_ears(model, path)
+    samples = Seq.stack([torch.randn(8000, generator=torch.Generator().manual_seed(1))], 16000)
+    ears.eval()
+    model.eval()
+    with torch.no_grad():
+        expected = ears(samples).data
+        blind = model(samples).data
+    torch.testing.assert_close(blind, expected)
+
+
+def test_ears_of_another_size_are_refused(tmp_path: Path) -> None:
+    spec = read_enhancer("mask_tiny")
+    path = tmp_path / "ears.pt"
+    checkpoint.save(path, Enhancer.payload(build_enhancer(spec), enhancer_to(spec), {}))
+    with pytest.raises(ValueError, match=r"hears as this network does; body\.rnn"):
+        load_ears(build_enhancer(SPEC), path)

@@ -100,15 +100,19 @@ class Road:
     def published(self) -> Iterator[Step]:
         """avse_lstm8, shown its videos in four ways."""
         yield self.judges()
-        yield self.lips("lips_published", "lips lips.convs=1 lips.features=256", 20)
+        yield self.lips("lips_published", "lips lips.convs=1 lips.features=256", 48)
         yield self.mixed(["--noise-snr-db", 0, 0, "--talker-snr-db", 0, 0])
+        conditions = []
         for seed in self.seeds:
             for mode in PUBLISHED:
+                name = f"{mode}.{seed}"
                 how: Words = ["--net", "avse_lstm8 dualpath.pictures=mouth", "--video", mode]
                 how += ["--lips", self.out / "lips_published" / "best.pt", "--frozen"]
-                how += ["--cache", self.out / "mouths", "--valid", self.scenes]
-                how += ["--batch-size", 8, "--epochs", self.epochs, "--seed", seed]
-                yield self.trained(f"{mode}.{seed}", "enhance_av", [*self.learning, *how])
+                how += ["--cache", self.out / "mouths", "--seed", seed]
+                yield self.trained(name, "enhance_av", [*self.learning, *self.rate(), *how])
+                yield self.enhanced(name, name, [])
+                conditions.append(name)
+        yield self.scored(conditions)
 
     def judges(self) -> Step:
         """R1 and R2, who also cut the sentences into those to learn from and to select by."""
@@ -149,6 +153,7 @@ class Road:
     def scored(self, conditions: Sequence[str]) -> Step:
         """Everybody's files, heard by both judges."""
         words: Words = ["score-enhanced", self.scenes, "--out", self.out / "score"]
+        words += ["--dev-share", 0]  # everything is scored, and no noise put back
         for name in conditions:
             words += ["--enhanced", f"{name}={self.out / 'enhanced' / name}"]
         for judge in ("r1", "r2"):
