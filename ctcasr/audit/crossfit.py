@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from ctcasr.audit.verdicts import (
     SUBSTITUTED,
     SUPERFLUOUS,
     SWAPPED,
+    Judged,
     LineVerdict,
     judge,
 )
@@ -91,6 +93,10 @@ def cross_fit(
 ) -> CrossFitted:
     """Train a recogniser on all folds but one, listen to that one, and so on.
 
+    In further rounds recognisers learn anew, from the texts that the round before believes; again
+    none learns a line that it judges. With a warning these are left out where too little is
+    believed to learn from.
+
     Raises:
         ValueError: for fewer lines than can be learnt from, or fewer than two folds.
         TrainingError: where a training cannot go on.
@@ -100,19 +106,28 @@ def cross_fit(
             f"expected two folds or more of at least {FEWEST} lines together; got "
             f"{training.folds} folds of {len(utterances)} lines; audit fewer lines by a checkpoint"
         )
-    if training.epochs < 1:
-        raise ValueError(f"epochs: expected 1 or more; got {training.epochs}")
+    for name in ("epochs", "rounds"):
+        count = getattr(training, name)
+        if count < 1:
+            raise ValueError(f"{name}: expected 1 or more; got {count}")
     result = _round(utterances, utterances, tokenizer, training, tell)
     for number in range(2, training.rounds + 1):
-        judged = judge(result.heard, Spelling(tokenizer))
-        verdicts = {line.heard.utterance.full_name: line for line in judged.lines}
-        believed = []
-        for utterance in utterances:
-            verdict = verdicts.get(utterance.full_name)
-            believed.append(believed_line(verdict) if verdict else None)
-        again = _round(utterances, believed, tokenizer, training, tell, number)
-        result.heard = again.heard
+        believed = _believed(utterances, judge(result.heard, Spelling(tokenizer)))
+        if len(utterances) - believed.count(None) < FEWEST:
+            warnings.warn(f"round {number} is left out: hardly a text is believed", stacklevel=2)
+            break
+        result.heard = _round(utterances, believed, tokenizer, training, tell, number).heard
     return result
+
+
+def _believed(utterances: Sequence[Utterance], judged: Judged) -> list[Utterance | None]:
+    """The lines with the texts that are believed; None for those of which none is."""
+    verdicts = {verdict.heard.utterance.full_name: verdict for verdict in judged.lines}
+    believed = []
+    for utterance in utterances:
+        verdict = verdicts.get(utterance.full_name)
+        believed.append(believed_line(verdict) if verdict else None)
+    return believed
 
 
 def believed_line(verdict: LineVerdict) -> Utterance | None:
@@ -120,7 +135,7 @@ def believed_line(verdict: LineVerdict) -> Utterance | None:
     utterance = verdict.heard.utterance
     if verdict.kind == RIGHT:
         return utterance
-    if verdict.kind in (SUBSTITUTED, MISSING, SUPERFLUOUS):
+    if verdict.kind in (SUBSTITUTED, MISSING, SUPERFLUOUS) and verdict.suggestion:
         return replace(utterance, text=verdict.suggestion)
     if verdict.kind == SWAPPED and verdict.partner_share >= _SURE_PARTNER:
         return replace(utterance, text=verdict.partner)
@@ -139,16 +154,11 @@ def _round(
     result = CrossFitted()
     heard_by_name: dict[str, Heard] = {}
     for fold, indices in enumerate(folds_of(len(utterances), training.folds, training.seed), 1):
-        outside = set(indices)
-        learnt = []
-        for index, line in enumerate(believed):
-            if line is not None and index not in outside:
-                learnt.append(line)
         name = f"fold {fold} of {training.folds}"
         if training.rounds > 1:
             name = f"round {number} of {training.rounds}, {name}"
         task = _task(tokenizer, training)
-        for record in _train(task, learnt, training, fold - 1):
+        for record in _train(task, _others(believed, indices), training, fold - 1):
             tell(name, record)
             if isinstance(record, EpochRecord):
                 task.end_epoch()
@@ -157,12 +167,20 @@ def _round(
         recogniser = Recogniser(task.network, tokenizer, task.spec, {})
         heard, skipped = listen(recogniser, [utterances[index] for index in indices])
         result.skipped += skipped
-        for line in heard:
-            heard_by_name[line.utterance.full_name] = line
-    for utterance in utterances:  # in their order again
-        if utterance.full_name in heard_by_name:
-            result.heard.append(heard_by_name[utterance.full_name])
+        heard_by_name.update((line.utterance.full_name, line) for line in heard)
+    names = [utterance.full_name for utterance in utterances]  # in their order again
+    result.heard = [heard_by_name[name] for name in names if name in heard_by_name]
     return result
+
+
+def _others(believed: Sequence[Utterance | None], indices: Sequence[int]) -> list[Utterance]:
+    """The lines outside a fold of which a text is believed."""
+    of_fold = set(indices)
+    others = []
+    for index, line in enumerate(believed):
+        if line is not None and index not in of_fold:
+            others.append(line)
+    return others
 
 
 class _Remembering(Recognise):

@@ -22,6 +22,7 @@ WRITTEN = (AUDIT, CLEAN, FIXED, NAME)
 # Flags of networks that are trained, with their defaults.
 _OF_TRAINING = {
     "folds": 2,
+    "rounds": 1,
     "net": "default",
     "splice": 0.0,
     "text": "english38",
@@ -43,10 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", metavar="C", help="a recogniser that did not learn these lines"
     )
     how.add_argument(
-        "--budget", default="", metavar="TIME", help="time to train, all folds together, as 15m"
+        "--budget",
+        default="",
+        metavar="TIME",
+        help="time to train, all folds and rounds together, as 15m",
     )
-    how.add_argument("--epochs", type=int, help="epochs of each fold (default: 30)")
+    how.add_argument("--epochs", type=int, help="epochs of each fold and round (default: 30)")
     parser.add_argument("--folds", type=int, default=2, help="parts of the manifest (default: 2)")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=1,
+        help="how often is learnt; from the second time on, the texts that were believed before: "
+        "where a third of the lines or more may be wrong, 3 (default: 1)",
+    )
     parser.add_argument(
         "--net", default="default", metavar="SPEC", help="preset or .toml that is trained"
     )
@@ -107,6 +118,7 @@ def make_audit(arguments: argparse.Namespace) -> Audit:
         net=arguments.net,
         splice=arguments.splice,
         folds=arguments.folds,
+        rounds=arguments.rounds,
         epochs=epochs,
         budget=arguments.budget,
         seed=arguments.seed,

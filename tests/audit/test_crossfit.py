@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import torch
 
-from ctcasr.audit import Training, cross_fit
-from ctcasr.audit.crossfit import folds_of
+from ctcasr.audit import Heard, LineVerdict, Training, cross_fit, crossfit
+from ctcasr.audit.crossfit import believed_line, folds_of
 from ctcasr.batch import Utterance
 from ctcasr.records import EpochRecord
 from ctcasr.text import Alphabet
+from ctcasr.word_times import spliced_corpus
 from tests.recognise.helpers import noise
 
 SMALL = "default conv=[] layers=1 hidden=4 front.rate_hz=8000"
@@ -47,6 +49,65 @@ def test_no_line_is_judged_by_a_network_that_learnt_it(lines):
     # With two folds each line is learnt in one of the two trainings: a loss for each of its epochs.
     assert {line.full_name for line in lines} == set(result.dynamics)
     assert {len(losses) for losses in result.dynamics.values()} == {2}
+
+
+def test_a_second_round_learns_what_the_first_believes(lines, monkeypatch):
+    learnt = []
+
+    def listen_in(utterances, *arguments, **options):
+        learnt.append({line.full_name: line.text for line in utterances})
+        return spliced_corpus(utterances, *arguments, **options)
+
+    def believes(verdict):
+        """As if "c" had been heard as "a", and every fourth line as nothing."""
+        line = verdict.heard.utterance
+        if line.full_name in left_out:
+            return None
+        return replace(line, text="a") if line.text == "c" else line
+
+    left_out = {line.full_name for line in lines[::4]}
+    monkeypatch.setattr(crossfit, "FEWEST", 30)
+    monkeypatch.setattr(crossfit, "spliced_corpus", listen_in)
+    monkeypatch.setattr(crossfit, "believed_line", believes)
+    told = []
+    training = Training(net=SMALL, epochs=1, device="cpu", rounds=2)
+    result = cross_fit(lines, Alphabet("abc "), training, lambda fold, _: told.append(fold))
+    assert [one.utterance for one in result.heard] == lines  # as they are written, not believed
+    first, second, third, fourth = learnt
+    assert first.keys() | second.keys() == {line.full_name for line in lines}
+    for again, before in ((third, first), (fourth, second)):
+        assert again.keys() == before.keys() - left_out  # the same folds
+        assert set(again.values()) == {"a", "ab"}
+    assert "round 2 of 2, fold 1 of 2" in told
+    assert {len(losses) for losses in result.dynamics.values()} == {1}
+
+
+def test_where_nothing_is_believed_the_first_round_stands(lines, monkeypatch):
+    monkeypatch.setattr(crossfit, "believed_line", lambda verdict: None)
+    training = Training(net=SMALL, epochs=1, device="cpu", rounds=3)
+    with pytest.warns(UserWarning, match="round 2 is left out"):
+        result = cross_fit(lines, Alphabet("abc "), training)
+    assert len(result.heard) == 40
+
+
+@pytest.mark.parametrize(
+    ("kind", "share", "text"),
+    [
+        ("right", 0.0, "as written"),
+        ("missing", 0.0, "as suggested"),
+        ("swapped", 0.9, "the partner's"),
+        ("swapped", 0.4, None),
+        ("no-speech", 0.0, None),
+    ],
+)
+def test_what_is_believed_of_a_line(kind, share, text):
+    line = Utterance(Path("a.wav"), 1.0, "as written")
+    heard = Heard(line, "as written", torch.zeros(1, 2), "")
+    wrong = 0.0 if kind == "right" else 0.9
+    kinds = {kind: 1.0}
+    verdict = LineVerdict(heard, wrong, kinds, (), "as suggested", "the partner's", share, 1.0)
+    believed = believed_line(verdict)
+    assert (believed.text if believed else None) == text
 
 
 def test_spliced_sentences_are_no_lines(lines):
