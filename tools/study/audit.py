@@ -58,6 +58,7 @@ def main() -> None:
         "seed": arguments.seed,
         "epochs": arguments.epochs,
         "splice": arguments.splice,
+        "folds": arguments.folds,
         "rounds": arguments.rounds,
         "trained_s": round(heard_s - begun_s),
         "judged_s": round(judged_s - heard_s),
@@ -79,6 +80,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--net", default="default")
     parser.add_argument("--star", default=Training().star)
     parser.add_argument("--splice", type=float, default=Training().splice)
+    parser.add_argument("--folds", type=int, default=Training().folds)
     parser.add_argument("--rounds", type=int, default=Training().rounds)
     parser.add_argument("--checkpoint", help="a recogniser that did not learn the manifest")
     parser.add_argument("--keep", type=Path)
@@ -102,6 +104,7 @@ def heard_by(
         net=arguments.net,
         star=arguments.star,
         splice=arguments.splice,
+        folds=arguments.folds,
         rounds=arguments.rounds,
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,

@@ -89,6 +89,7 @@ class Road:
             conditions.append(name)
             seen = f"av_mask.{seed}"
             trunk: Words = ["--lips", self.out / "lips" / "best.pt", "--frozen", "--spoil"]
+            trunk += ["--ears", self.out / f"{HEARD}.{seed}" / "best.pt"]
             trunk += ["--cache", self.out / "mouths", "--seed", seed]
             yield self.trained(seen, "enhance_av", [*self.learning, *self.rate(), *trunk])
             for condition, mode in SHOWN.items():
