@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.commands.out_folder import prepare_out
 from ctcasr.commands.progress import progress_bar
 from ctcasr.compare.choice import Choice, choose_shares
@@ -47,6 +50,7 @@ class Options:
     seed: int = 0
     metrics: bool = True
     block: str = ""  # field whose values are independent of each other
+    device: str | torch.device = "cpu"  # what checkpoints compute on
     pattern: str = ""  # how enhanced files are called, with {id} for the scene; "": as the scene
 
 
@@ -103,6 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: speakers from 20 on, else source)",
     )
     parser.add_argument("--no-metrics", action="store_true", help="error rates only")
+    add_device_flag(parser, default="cpu")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -114,6 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         metrics=not arguments.no_metrics,
         block=arguments.block,
         pattern=arguments.pattern,
+        device=device_from(arguments),
     )
     with progress_bar("listening") as progress:
         score_enhanced(
@@ -147,8 +153,8 @@ def score_enhanced(
     scenes, skipped = read_scenes(path)
     dev_scenes, test_scenes = dev_and_test(scenes, options.dev_share, options.seed)
     unit_of(scenes, options.block)  # refused before hours of listening
-    judges = load_judges(recognisers)
-    folders = open_all(enhanced, scenes, out, options.pattern)
+    judges = load_judges(recognisers, options.device)
+    folders = open_all(enhanced, scenes, out, options.pattern, options.device)
     remarks = remarks_on(judges, scenes, folders)
     trial, setting = listen(dev_scenes, test_scenes, folders, judges, out, options, progress)
     trial.skipped[:0] = skipped

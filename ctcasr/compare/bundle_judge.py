@@ -40,7 +40,7 @@ class BundleJudge:
     heard: frozenset[str] = frozenset()
     remarks: tuple[str, ...] = THIRD_PARTY
 
-    def __init__(self, name: str, bundle: Any = None) -> None:
+    def __init__(self, name: str, bundle: Any = None, device: str | torch.device = "cpu") -> None:
         if bundle is None:
             pipelines = _torchaudio_pipelines(name)
             bundle = getattr(pipelines, name.removeprefix("bundle:"), None)
@@ -51,7 +51,8 @@ class BundleJudge:
         self.name = name
         self.rate_hz = int(bundle.sample_rate)
         self.labels = list(bundle.get_labels())
-        self.model = _downloaded(bundle, name)
+        self.device = torch.device(device)
+        self.model = _downloaded(bundle, name).to(self.device)
         self.alphabet = _alphabet_of(self.labels)
 
     def reference(self, text: str) -> Reference:
@@ -64,7 +65,7 @@ class BundleJudge:
         texts = []
         for sound in sounds:
             samples = resample(sound.float(), rate_hz, self.rate_hz)
-            logits = self.model(samples[None])[0]
+            logits = self.model(samples[None].to(self.device))[0]
             texts.append(self._text(logits[0]))
         return texts
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ctcasr.compare.alignment import UNLIKE, Aligned, align
@@ -16,6 +17,7 @@ from ctcasr.compare.scene import Scene, Sound, path_ends
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
 from ctcasr.data.provenance import enhanced_by
+from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import enhance_files
 from ctcasr.scoring.figures import rounded
 
@@ -208,7 +210,11 @@ def read_scp(path: Path) -> dict[str, list[Path]]:
 
 
 def open_all(
-    places: Sequence[str], scenes: Sequence[Scene], out: Path, pattern: str = ""
+    places: Sequence[str],
+    scenes: Sequence[Scene],
+    out: Path,
+    pattern: str = "",
+    device: str | torch.device = "cpu",
 ) -> list[EnhancedFolder]:
     """What each [NAME=]DIR, [NAME=]LIST.scp or [NAME=]CHECKPOINT says.
 
@@ -231,7 +237,7 @@ def open_all(
     for label, path in zip(labels, paths, strict=True):
         if path.is_file() and path.suffix != ".scp":
             folder = out / "enhanced" / label
-            enhance_files(path, [scene.noisy for scene in scenes], folder)
+            enhance_files(Enhancer.load(path, device), [scene.noisy for scene in scenes], folder)
             folders.append(EnhancedFolder.open(folder, label))
         else:
             folders.append(EnhancedFolder.open(path, label, pattern))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from ctcasr.compare.judge import JudgeError
@@ -36,7 +37,7 @@ class OwnJudge:
     remarks: tuple[str, ...] = ()
 
     @staticmethod
-    def load(path: Path | str, name: str = "") -> OwnJudge:
+    def load(path: Path | str, name: str = "", device: str | torch.device = "cpu") -> OwnJudge:
         """A checkpoint or an ONNX file, by the name of its run's folder where none is given.
 
         Raises:
@@ -44,7 +45,7 @@ class OwnJudge:
             CheckpointError: where it is no recogniser.
         """
         path = Path(path)
-        recogniser = Recogniser.load(path)
+        recogniser = Recogniser.load(path, device)
         name = name or short_name(path)
         heard = _heard(path, recogniser.notes)
         if heard is None:
@@ -52,7 +53,9 @@ class OwnJudge:
         return OwnJudge(name, recogniser, fingerprint(path), heard)
 
     @staticmethod
-    def together(paths: Sequence[Path], name: str = "") -> OwnJudge:
+    def together(
+        paths: Sequence[Path], name: str = "", device: str | torch.device = "cpu"
+    ) -> OwnJudge:
         """Several recognisers of one alphabet as one: the mean of all ranks what any of them finds.
 
         Raises:
@@ -64,7 +67,7 @@ class OwnJudge:
         heard: set[str] = set()
         remarks: tuple[str, ...] = ()
         for path in paths:
-            recogniser = Recogniser.load(path)
+            recogniser = Recogniser.load(path, device)
             members.append(recogniser)
             own = _heard(path, recogniser.notes)
             if own is None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ctcasr.compare.judge import JudgeError
@@ -96,7 +97,7 @@ class PhoneJudge:
     remarks: tuple[str, ...] = ()
 
     @staticmethod
-    def load(target: str, name: str = "") -> PhoneJudge:
+    def load(target: str, name: str = "", device: str | torch.device = "cpu") -> PhoneJudge:
         """From `phones:LEXICON,CHECKPOINT`.
 
         Raises:
@@ -107,7 +108,7 @@ class PhoneJudge:
         if not comma:
             raise JudgeError(f"expected {PREFIX}LEXICON,CHECKPOINT; got {target!r}")
         phones = PhoneLexicon.read(lexicon)
-        own = OwnJudge.load(checkpoint, name)
+        own = OwnJudge.load(checkpoint, name, device)
         remarks = (*own.remarks, f"its rates are phone error rates by {phones.path.name}")
         return PhoneJudge(own.name, own, phones, own.fingerprint, own.heard, remarks)
 

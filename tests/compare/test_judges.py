@@ -11,6 +11,8 @@ from ctcasr import checkpoint
 from ctcasr.compare.command_judge import CommandJudge
 from ctcasr.compare.judge import JudgeError
 from ctcasr.compare.judges import load_judge, load_judges
+from ctcasr.recognise.onnx import OnnxRecogniser
+from ctcasr.recognise.recogniser import Recogniser
 
 
 def test_names_tell_judges_apart(recogniser: Callable[..., Path], listener: str) -> None:
@@ -42,3 +44,20 @@ def test_a_command_may_hold_equals_signs() -> None:
     assert isinstance(judge, CommandJudge)
     assert (judge.name, list(judge.words)) == ("PS", ["python", "asr.py", "--lm=big"])
     assert load_judge("command:asr --lm=big").name == "command:asr --lm=big"
+
+
+def test_checkpoints_are_loaded_where_they_shall_compute(
+    recogniser: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def noting(path: Path, device: object) -> Recogniser | OnnxRecogniser:
+        asked.append(str(device))
+        return load(path)
+
+    load = Recogniser.load
+    monkeypatch.setattr(Recogniser, "load", staticmethod(noting))
+    path = recogniser({})
+    other = recogniser({}, "other")
+    load_judges([str(path), f"{path},{other}"], "cuda:1")
+    assert asked == ["cuda:1"] * 3
