@@ -1,9 +1,11 @@
-"""Training on wrong transcripts, with and without a star: WER on a clean part, same budget.
+"""Training on wrong transcripts, with a star, from audited texts, or as it is: WER, same budget.
 
 python tools/study/star.py TRAIN VALID --words 0.5 --star 2.4:-0.5,0.4,12:4@0.5 [--seed 0]
+python tools/study/star.py TRAIN VALID --words 0.5 --audit 16 --epochs 16 [--seed 0]
 
-A share of the training words is replaced by others. Without --star: plain CTC. No dev part: the
-last network is scored.
+A share of the training words is replaced by others. Without --star: plain CTC. With --audit
+networks learn half of the lines each for so many epochs, and the texts that are believed after that
+are learnt. No dev part: the last network is scored.
 """
 
 from __future__ import annotations
@@ -13,19 +15,24 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import torch
 
+from ctcasr.audit import Training, cross_fit, judge
+from ctcasr.audit.crossfit import believed_line
+from ctcasr.audit.scorer import Spelling
+from ctcasr.batch import Utterance
 from ctcasr.ctc import StarSchedule
 from ctcasr.data import Corpus, Loader, read_manifest
 from ctcasr.recognise import Objective, Recognise, evaluate, word_rarity
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
-from ctcasr.text import make_tokenizer
+from ctcasr.text import Tokenizer, make_tokenizer
 from ctcasr.train import TrainConfig, fit
 from tools.study.mislabel import Shares, plant
 
@@ -37,6 +44,8 @@ def main() -> None:
     parser.add_argument("valid")
     parser.add_argument("--words", type=float, default=0.0, help="share that is replaced")
     parser.add_argument("--star", default="", help="as of recipes/recognise.py")
+    parser.add_argument("--audit", type=int, default=0, help="epochs of the audit's networks")
+    parser.add_argument("--rounds", type=int, default=1, help="of the audit")
     parser.add_argument("--epochs", type=int, default=32)
     parser.add_argument("--net", default="default")
     parser.add_argument("--seed", type=int, default=0)
@@ -45,6 +54,10 @@ def main() -> None:
     lines = read_manifest(arguments.train).utterances
     planted, _ = plant(lines, Shares(substitute=arguments.words), arguments.seed)
     tokenizer = make_tokenizer("english38", [])
+    begun_s = time.process_time()
+    if arguments.audit:
+        planted = believed_lines(planted, tokenizer, arguments)
+    audited_s = time.process_time() - begun_s
     spec = read_spec(arguments.net)
     loader = Loader(
         Corpus(planted, tokenizer, spec.front.rate_hz),
@@ -62,7 +75,6 @@ def main() -> None:
         objective=Objective(star=star, rarity=rarity),
     )
     config = TrainConfig(epochs=arguments.epochs, seed=arguments.seed, device="cpu")
-    begun_s = time.process_time()
     with tempfile.TemporaryDirectory() as out:
         for _ in fit(task, loader, None, out=out, config=config):
             pass
@@ -72,9 +84,28 @@ def main() -> None:
         **vars(arguments),
         "wer": scores["wer"],
         "cer": scores["cer"],
+        "lines": len(planted),
+        "audit_s": round(audited_s),
         "cpu_s": round(time.process_time() - begun_s),
     }
     print(json.dumps(line), flush=True)
+
+
+def believed_lines(
+    planted: Sequence[Utterance], tokenizer: Tokenizer, arguments: argparse.Namespace
+) -> list[Utterance]:
+    """The lines in the texts that an audit believes, without those of which it believes none."""
+    training = Training(
+        net=arguments.net,
+        rounds=arguments.rounds,
+        epochs=arguments.audit,
+        seed=arguments.seed,
+        device="cpu",
+    )
+    fitted = cross_fit(planted, tokenizer, training)
+    judged = judge(fitted.heard, Spelling(tokenizer))
+    believed = [believed_line(verdict) for verdict in judged.lines]
+    return [line for line in believed if line is not None]
 
 
 if __name__ == "__main__":

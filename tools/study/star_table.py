@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def arms_of(results: Iterable[dict[str, Any]]) -> list[Arm]:
-    """One arm for each star, plain CTC first.
+    """One arm for each star, and for audited texts; plain CTC first.
 
     Example:
         >>> one = {"star": "", "words": 0.5, "wer": 0.4}
@@ -65,11 +65,15 @@ def arms_of(results: Iterable[dict[str, Any]]) -> list[Arm]:
     """
     arms: dict[str, Arm] = {}
     for result in results:
-        star = result["star"]
-        name = f"--star {star}" if star else "plain CTC"
-        arm = arms.setdefault(star, Arm(name))
+        how = []
+        if result.get("audit"):
+            how.append(f"--audit {result['audit']} --rounds {result['rounds']}")
+        if result["star"]:
+            how.append(f"--star {result['star']}")
+        name = " ".join(how)
+        arm = arms.setdefault(name, Arm(name or "plain CTC"))
         arm.add(result["words"], result["wer"])
-    return [arms[star] for star in sorted(arms)]
+    return [arms[name] for name in sorted(arms)]
 
 
 def table(arms: Sequence[Arm]) -> list[str]:
