@@ -11,10 +11,19 @@ from typing import Any
 from torch import Tensor
 
 from ctcasr.compare.judge import Judge
-from ctcasr.compare.metrics import DNSMOS, Metrics, has_dnsmos, measure
+from ctcasr.compare.metrics import (
+    DNSMOS,
+    PACKAGES,
+    Metrics,
+    Split,
+    Splitter,
+    absent_metrics,
+    measure,
+)
 
 HEARD = "heard.jsonl"
 MEASURED = "metrics.jsonl"
+NOT_INSTALLED = "not installed (pip install 'ctcasr[metrics]')"
 
 Heard = str | Exception  # a text, or why there is none
 
@@ -36,6 +45,8 @@ class Memory:
         self.folder = folder
         self.heard: dict[str, str] = {}
         self.measured: dict[str, dict[str, float]] = {}
+        self._splitter: Splitter | None = None
+        self._split_scene: tuple[bytes, bytes, int] | None = None
         if folder is not None:
             self.heard = _read(folder / HEARD)
             self.measured = _read(folder / MEASURED)
@@ -68,18 +79,32 @@ class Memory:
     ) -> Metrics:
         """`metrics.measure`, once for the same sounds.
 
-        What failed is tried again, and so is what lacks a metric that can be had by now.
+        What failed is tried again, and so is what lacks a metric that can be had by now. A package
+        that is not installed is no failure.
         """
         sounds = [sound for sound in (samples, clean, interferer) if sound is not None]
         key = f"{rate_hz}:" + ":".join(sound_key(sound).hex() for sound in sounds)
+        absent = absent_metrics()
+        wanted = _wanted(clean is not None) - absent
         known = self.measured.get(key)
-        if known is not None and (DNSMOS[0] in known or not has_dnsmos()):
-            return Metrics(scores=dict(known))
-        metrics = measure(samples, clean, interferer, rate_hz)
-        if not metrics.failed:
+        if known is not None and wanted <= known.keys():
+            lacking = absent - set(DNSMOS) if clean is not None else frozenset[str]()
+            return Metrics(dict(known), dict.fromkeys(lacking, NOT_INSTALLED))
+        metrics = measure(samples, clean, interferer, rate_hz, self._split)
+        for name in absent & metrics.failed.keys():
+            metrics.failed[name] = NOT_INSTALLED
+        if metrics.failed.keys() <= absent:
             self.measured[key] = metrics.scores
             self._append(MEASURED, {key: metrics.scores})
         return metrics
+
+    def _split(self, estimate: Tensor, clean: Tensor, interferer: Tensor) -> Split:
+        """`metrics.split`; all conditions of a scene share what depends on the scene alone."""
+        scene = (sound_key(clean), sound_key(interferer), estimate.shape[0])
+        if self._splitter is None or self._split_scene != scene:
+            self._splitter = Splitter(clean, interferer, estimate.shape[0])
+            self._split_scene = scene
+        return self._splitter(estimate)
 
     def _append(self, name: str, new: Mapping[str, Any]) -> None:
         if self.folder is None:
@@ -87,6 +112,13 @@ class Memory:
         with (self.folder / name).open("a", encoding="utf-8") as file:
             for entry in new.items():
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+
+
+def _wanted(compared: bool) -> frozenset[str]:
+    """The metrics of packages that a sound has, if it is compared with clean speech, or without."""
+    if not compared:
+        return frozenset(DNSMOS)
+    return frozenset(name for names in PACKAGES.values() for name in names)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from ctcasr.compare import memory as memories
 from ctcasr.compare.function_judge import FunctionJudge
 from ctcasr.compare.memory import HEARD, Memory, sound_key
-from ctcasr.compare.metrics import Metrics
+from ctcasr.compare.metrics import Metrics, split
 from ctcasr.text import plain_words
 
 
@@ -39,7 +40,7 @@ def test_metrics_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     def measure(*sounds: object) -> Metrics:
         calls.append(sounds)
-        failed = {} if len(calls) > 1 else {"pesq": "not installed"}
+        failed = {} if len(calls) > 1 else {"split_sdr_db": "one of them is silent"}
         return Metrics({"si_sdr_db": 3.5}, failed)
 
     monkeypatch.setattr(memories, "measure", measure)
@@ -53,14 +54,35 @@ def test_metrics_are_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(calls) == 3
 
 
+@pytest.mark.parametrize("compared", [True, False])
 def test_a_metric_that_can_be_had_by_now_is_measured(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compared: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memories, "measure", lambda *sounds: Metrics({"si_sdr_db": 3.5}))
-    monkeypatch.setattr(memories, "has_dnsmos", lambda: False)
+    name = "pesq" if compared else "dnsmos_ovrl"
+    absent = frozenset(memories.PACKAGES["pystoi"])
+    lacking = absent | {"pesq", *memories.DNSMOS}
+    failed = {"pesq": "ImportError"} if compared else {}
+    monkeypatch.setattr(memories, "measure", lambda *_: Metrics({"si_sdr_db": 3.5}, dict(failed)))
+    monkeypatch.setattr(memories, "absent_metrics", lambda: lacking)
     samples = torch.ones(8)
-    Memory(tmp_path).measure(samples, None, None, 8000)
-    monkeypatch.setattr(memories, "measure", lambda *sounds: Metrics({"dnsmos_ovrl": 3.0}))
-    assert "dnsmos_ovrl" not in Memory(tmp_path).measure(samples, None, None, 8000).scores
-    monkeypatch.setattr(memories, "has_dnsmos", lambda: True)
-    assert "dnsmos_ovrl" in Memory(tmp_path).measure(samples, None, None, 8000).scores
+    clean = torch.zeros(8) if compared else None
+    Memory(tmp_path).measure(samples, clean, None, 8000)
+    now = Metrics({"pesq": 2.0} | dict.fromkeys(memories.DNSMOS, 3.0))
+    monkeypatch.setattr(memories, "measure", lambda *_: now)
+    # What is not installed makes nothing be measured again, and is told as before.
+    again = Memory(tmp_path).measure(samples, clean, None, 8000)
+    assert again.scores == {"si_sdr_db": 3.5}
+    assert again.failed.keys() == ({"pesq", "stoi", "estoi"} if compared else set())
+    monkeypatch.setattr(memories, "absent_metrics", lambda: absent)
+    assert name in Memory(tmp_path).measure(samples, clean, None, 8000).scores
+
+
+def test_conditions_of_a_scene_are_split_as_each_alone() -> None:
+    draw = torch.Generator().manual_seed(0)
+    clean, interferer, other = torch.randn(3, 1200, generator=draw)
+    memory = Memory()
+    for scene in ((clean, interferer), (interferer, clean)):
+        for estimate in (clean + interferer, clean + 0.3 * other, other[:1000]):
+            parts = memory._split(estimate, *scene)
+            alone = split(estimate, *scene)
+            assert astuple(parts) == pytest.approx(astuple(alone))
