@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         help="how often is learnt; from the second time on, the texts that were believed before: "
-        "where a third of the lines or more may be wrong, 3 (default: 1)",
+        "4, where a third of the lines or more may be swapped (default: 1)",
     )
     parser.add_argument(
         "--net", default="default", metavar="SPEC", help="preset or .toml that is trained"
