@@ -4,9 +4,9 @@ python tools/study/eyes.py OUT [--data DATA] [--seeds 0,1,2] [--published] [--ru
 
 Prints the commands that are still to be done, in order, and with --run does them. One lip reader
 lends its frozen trunk to `av_mask`, which is trained once for each seed with videos that fail at
-times; the mask that only hears has the same body. Each is heard on the same scenes, the videos
-shown as they are, not at all, those of another sentence, 120 ms late, early, and frozen.
-tools/study/eyes_table.py makes the table.
+times; it begins as the mask that only hears, which has the same body. Each is heard on the same
+scenes, the videos shown as they are, not at all, those of another sentence, 120 ms late, early, and
+frozen. tools/study/eyes_table.py makes the table.
 
 With --published, `avse_lstm8` instead: its trunk reads lips first and is frozen, pieces of 1.2 s,
 trained and scored with every frame, with all but the last at zero, with none, and with those of
@@ -42,6 +42,8 @@ HEARD = "heard"  # the mask without eyes
 PUBLISHED = ("fixed", "as_published", "zeroed", "shuffled")
 UNSEEN_NOISES = "dude_miaowing,running_tap,sb_noise4"
 BABBLE_S = 60.0  # of the recording; learnt from its first half, scored with the second
+EPOCHS = 24
+EPOCHS_PUBLISHED = 10
 PIECE_S = 1.2
 PIECES_AT_S = (0.4, 1.4)  # of sentences of three seconds, which begin and end with silence
 Words = list[object]
@@ -231,12 +233,14 @@ def main() -> None:
     default = Path(os.environ.get("CTCASR_DATA") or ROOT / ".." / "shared" / "data")
     parser.add_argument("--data", type=Path, default=default)
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--epochs", type=int, default=40, help="of the enhancers (default 40)")
+    told = f"of the enhancers (default: {EPOCHS}, with --published {EPOCHS_PUBLISHED})"
+    parser.add_argument("--epochs", type=int, default=0, help=told)
     parser.add_argument("--published", action="store_true", help="avse_lstm8 instead of av_mask")
     parser.add_argument("--run", action="store_true", help="do it")
     arguments = parser.parse_args()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
-    road = Road(arguments.data.resolve(), arguments.out.resolve(), seeds, arguments.epochs)
+    epochs = arguments.epochs or (EPOCHS_PUBLISHED if arguments.published else EPOCHS)
+    road = Road(arguments.data.resolve(), arguments.out.resolve(), seeds, epochs)
     road = replace(road, learning=learning_flags(road, arguments.published))
     write_babble(road.data, road.out)
     write_pieces(road.out)
