@@ -5,7 +5,7 @@ A step then costs little more than hearing alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from ctcasr.batch import Utterance
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.model import EnhancerModel
 from ctcasr.seq import Seq
-from ctcasr.video import VideoReader
+from ctcasr.video import VideoReader, VisualTrunk
 from ctcasr.video.frames import RATE_HZ
 
 Frames = Callable[[Utterance, int], Tensor]  # [T, ...] of an utterance and its seed
@@ -25,6 +25,8 @@ Frames = Callable[[Utterance, int], Tensor]  # [T, ...] of an utterance and its 
 _LIP_READER = "recogniser"  # the kind of its checkpoints
 _MATRIX_DIMS = 2  # of weights [out, in]
 _ITS_TRUNK = "body.conv."  # names of its trunk's tensors begin with this
+_BEHIND_ITS_TRUNK = "body.rnn.norms.0"  # BatchNorm of what its trunk sees
+_HEARD_RMS = 0.1  # of the frames of a trained filter bank, of speech that is a tenth of full scale
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,22 @@ def load_trunk(model: EnhancerModel, path: Path | str) -> None:
             "recipes/lips.py with the same lips.* of its spec"
         )
     trunk.load_state_dict(tensors)
+    if isinstance(trunk, VisualTrunk):
+        _bring_to_level(trunk, saved)
+
+
+@torch.no_grad()
+def _bring_to_level(trunk: VisualTrunk, saved: Mapping[str, Tensor]) -> None:
+    """Make what the trunk sees as loud as the frames of a filter bank.
+
+    Both are normalised together (GlobalNorm over all features): 20 times as loud as the sound, as a
+    lip reader has it, whose layers take any level, the eyes would leave the network hardly any
+    sound. The level is known from the reader's first BatchNorm.
+    """
+    mean = saved[f"{_BEHIND_ITS_TRUNK}.running_mean"]
+    variance = saved[f"{_BEHIND_ITS_TRUNK}.running_var"]
+    rms = float((variance + mean.square()).mean().sqrt())
+    trunk.linear.weight.mul_(_HEARD_RMS / max(rms, _HEARD_RMS))
 
 
 @torch.no_grad()

@@ -10,11 +10,15 @@ from torch import Tensor
 
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
-from ctcasr.enhance import Enhancer, SeenOnce, load_ears
-from ctcasr.enhance.model import AvMaskEnhancer, build_enhancer
+from ctcasr.enhance import Enhancer, SeenOnce, load_ears, load_trunk
+from ctcasr.enhance.model import AvMaskEnhancer, DualPathEnhancer, build_enhancer
 from ctcasr.enhance.spec import enhancer_to, read_enhancer
+from ctcasr.recognise.model import build
+from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.seq import Seq
-from ctcasr.video import VideoReader
+from ctcasr.text import Alphabet
+from ctcasr.video import VideoReader, VisualTrunk
 
 SPEC = read_enhancer("av_mask")
 
@@ -100,3 +104,37 @@ def test_ears_of_another_size_are_refused(tmp_path: Path) -> None:
     checkpoint.save(path, Enhancer.payload(build_enhancer(spec), enhancer_to(spec), {}))
     with pytest.raises(ValueError, match=r"hears as this network does; body\.rnn"):
         load_ears(build_enhancer(SPEC), path)
+
+
+def test_a_filter_bank_is_not_drowned_by_a_lent_trunk(tmp_path: Path) -> None:
+    """A lip reader takes features of any level; they are brought to that of sound."""
+    torch.manual_seed(0)
+    spec = read_spec("lips lips.convs=1 lips.features=256 layers=1 hidden=4")
+    reader = build(spec, 38)
+    trunk = reader.body.conv
+    pictures = torch.randint(0, 256, (2, 12, 28, 40), dtype=torch.uint8)
+    video = Seq.stack(list(pictures), 25)
+    with torch.no_grad():
+        assert isinstance(trunk, VisualTrunk)
+        trunk.linear.weight.mul_(40.0)
+        for _ in range(80):  # BatchNorm learns their level
+            reader(video)
+    tokenizer = Alphabet.english38()
+    path = tmp_path / "reader.pt"
+    checkpoint.save(path, Recogniser.payload(reader, spec_to(spec), tokenizer, {}))
+    model = build_enhancer(read_enhancer("avse_lstm8 dualpath.pictures=mouth"))
+    model.see(video)  # its own trunk's statistics are replaced
+    load_trunk(model, path)
+    reader.train()
+    assert isinstance(model, DualPathEnhancer) and isinstance(model.trunk, VisualTrunk)
+    with torch.no_grad():
+        loud = trunk(reader.front(video)).data
+        level = model.train().see(video).data.square().mean().sqrt()
+    assert loud.square().mean().sqrt() > 1.0
+    assert level == pytest.approx(0.1, rel=0.2)
+    reader.eval()
+    model.eval()
+    with torch.no_grad():
+        loud = trunk(reader.front(video)).data
+        seen = model.see(video).data
+    torch.testing.assert_close(seen / seen.norm(), loud / loud.norm())
