@@ -134,7 +134,7 @@ def _mask_stages(model: MaskEnhancer, audio: Seq, video: Seq | None = None) -> l
 
 
 def find_subject(name: str) -> Subject:
-    """The subject called so: the path of a checkpoint, or a preset.
+    """The subject called so: the path of a checkpoint, or a preset, perhaps with words behind it.
 
     Raises:
         ValueError: where there is neither; it names the nearest preset.
@@ -143,18 +143,21 @@ def find_subject(name: str) -> Subject:
     Example:
         >>> find_subject("kws_cnn").kind
         'classifier'
+        >>> find_subject("default layers=1 hidden=8").spec["hidden"]
+        8
     """
     path = Path(name)
     if path.is_file() and path.suffix != ".toml":
         return replace(_loaded(path), name=path.name, path=path)
-    if name in PRESETS:
+    preset = name.partition(" ")[0]
+    if preset in PRESETS:
         return _with_plain_statistics(_recogniser_preset(name))
-    if name in CLASSIFIERS:
+    if preset in CLASSIFIERS:
         return _with_plain_statistics(_classifier_preset(name))
-    if name in ENHANCERS:
+    if preset in ENHANCERS:
         return _with_plain_statistics(_enhancer_preset(name))
     presets = [*PRESETS, *CLASSIFIERS, *ENHANCERS]
-    similar = difflib.get_close_matches(name, presets, 1)
+    similar = difflib.get_close_matches(preset, presets, 1)
     hint = f"did you mean {similar[0]!r}?" if similar else f"presets: {', '.join(presets)}"
     raise ValueError(
         f"expected a checkpoint or a preset; there is neither a file nor a preset {name!r}; {hint}"
