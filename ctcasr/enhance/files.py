@@ -181,7 +181,9 @@ def enhanced(
     """
     if not isinstance(enhancer, Enhancer):
         enhancer = Enhancer.load(enhancer)
-    reader = reader or VideoReader(mode=enhancer.video, pictures=enhancer.pictures)
+    if reader is None:
+        others = [job.utterance for job in jobs.jobs]  # whose lips "shuffled" shows
+        reader = VideoReader(mode=enhancer.video, pictures=enhancer.pictures, others=others)
     name = enhancer.name
     for job in jobs.jobs:
         utterance = job.utterance

@@ -8,11 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 
+from ctcasr import checkpoint
 from ctcasr.batch import Skip, Utterance
 from ctcasr.cli import main
 from ctcasr.data import read_manifest
+from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import Job, Jobs, enhance_files, is_sound, named, plan_tree
+from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance.spec import enhancer_to, read_enhancer
 
 
 def sound(path: Path, rate_hz: int = 16000, count: int = 4001, channels: int = 1) -> Path:
@@ -158,3 +163,17 @@ def test_an_out_without_an_ending_is_a_folder(tmp_path: Path) -> None:
     assert job.target == tmp_path / "out" / "in.wav"
     (job,) = plan_tree(path, tmp_path / "named.flac").jobs
     assert job.target == tmp_path / "named.flac"
+
+
+def test_one_who_learnt_with_the_lips_of_others_is_shown_them(tmp_path: Path) -> None:
+    spec = read_enhancer("av_mask av_mask.mask.hidden=8").with_video("shuffled")
+    torch.manual_seed(0)
+    payload = Enhancer.payload(build_enhancer(spec), enhancer_to(spec), {})
+    path = checkpoint.save(tmp_path / "best.pt", payload)
+    lines = []
+    for name in "ab":
+        film = tmp_path / f"{name}.mp4"  # which nobody can read: it is told, and nothing is shown
+        film.write_bytes(b"no film")
+        lines.append(Utterance(sound(tmp_path / f"{name}.wav"), video_filepath=film))
+    written = enhance_files(path, lines, tmp_path / "out")
+    assert [Path(str(one)).name for one in written] == ["a.wav", "b.wav"]
