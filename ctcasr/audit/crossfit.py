@@ -112,7 +112,7 @@ def cross_fit(
             raise ValueError(f"{name}: expected 1 or more; got {count}")
     result = _round(utterances, utterances, tokenizer, training, tell)
     for number in range(2, training.rounds + 1):
-        believed = _believed(utterances, judge(result.heard, Spelling(tokenizer)))
+        believed = believed_lines(utterances, judge(result.heard, Spelling(tokenizer)))
         if len(utterances) - believed.count(None) < FEWEST:
             warnings.warn(f"round {number} is left out: hardly a text is believed", stacklevel=2)
             break
@@ -120,7 +120,7 @@ def cross_fit(
     return result
 
 
-def _believed(utterances: Sequence[Utterance], judged: Judged) -> list[Utterance | None]:
+def believed_lines(utterances: Sequence[Utterance], judged: Judged) -> list[Utterance | None]:
     """The lines with the texts that are believed; None for those of which none is."""
     verdicts = {verdict.heard.utterance.full_name: verdict for verdict in judged.lines}
     believed = []
@@ -136,9 +136,9 @@ def believed_line(verdict: LineVerdict) -> Utterance | None:
     if verdict.kind == RIGHT:
         return utterance
     if verdict.kind in (SUBSTITUTED, MISSING, SUPERFLUOUS) and verdict.suggestion:
-        return replace(utterance, text=verdict.suggestion)
+        return utterance.with_text(verdict.suggestion)
     if verdict.kind == SWAPPED and verdict.partner_share >= _SURE_PARTNER:
-        return replace(utterance, text=verdict.partner)
+        return utterance.with_text(verdict.partner)
     return None
 
 

@@ -11,7 +11,6 @@ from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.data import read_manifest
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import Jobs, enhanced, named, plan_lines, plan_tree
-from ctcasr.video import VideoReader
 from ctcasr.video.frames import LATE, MODES
 
 
@@ -40,10 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Enhance and count; 1 where some files could not be read."""
     plan = plan_of(arguments)
     enhancer = Enhancer.load(arguments.checkpoint, device_from(arguments))
-    reader = reader_of(enhancer, plan, arguments.show)
+    refuse_to_show(enhancer, arguments.show)
     written = 0
     unreadable = 0
-    for outcome in enhanced(enhancer, plan, reader):
+    for outcome in enhanced(enhancer, plan, arguments.show):
         if isinstance(outcome, Skip):
             unreadable += 1
             print(f"ctcasr: {outcome.reason}", file=sys.stderr)
@@ -71,15 +70,7 @@ def plan_of(arguments: argparse.Namespace) -> Jobs:
     return plan_lines(read_manifest(source).utterances, out)
 
 
-def reader_of(enhancer: Enhancer, plan: Jobs, show: str | None) -> VideoReader | None:
-    """Who shows videos otherwise than in training; None: as in training.
-
-    Raises:
-        ValueError: for a network that sees nothing, or no such way.
-    """
-    if show is None:
-        return None
-    if not enhancer.model.sees:
+def refuse_to_show(enhancer: Enhancer, show: str | None) -> None:
+    """ValueError where videos shall be shown to a network that sees nothing."""
+    if show is not None and not enhancer.model.sees:
         raise ValueError(f"--show {show}: expected a network that sees; this one only hears")
-    utterances = [job.utterance for job in plan.jobs]
-    return VideoReader(mode=show, pictures=enhancer.pictures, others=utterances)

@@ -85,11 +85,12 @@ class Memory:
         sounds = [sound for sound in (samples, clean, interferer) if sound is not None]
         key = f"{rate_hz}:" + ":".join(sound_key(sound).hex() for sound in sounds)
         absent = absent_metrics()
-        wanted = _wanted(clean is not None) - absent
+        wanted = _wanted(clean is not None)
         known = self.measured.get(key)
-        if known is not None and wanted <= known.keys():
-            lacking = absent - set(DNSMOS) if clean is not None else frozenset[str]()
-            return Metrics(dict(known), dict.fromkeys(lacking, NOT_INSTALLED))
+        if known is not None and wanted - absent <= known.keys():
+            # Without DNSMOS, which nobody misses.
+            missing = (wanted & absent).difference(DNSMOS)
+            return Metrics(dict(known), dict.fromkeys(missing, NOT_INSTALLED))
         metrics = measure(samples, clean, interferer, rate_hz, self._split)
         for name in absent & metrics.failed.keys():
             metrics.failed[name] = NOT_INSTALLED

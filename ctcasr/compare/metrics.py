@@ -79,8 +79,7 @@ def measure(
     `split` does, perhaps faster.
     """
     metrics = Metrics()
-    absent = absent_metrics()
-    if DNSMOS[0] not in absent:
+    if DNSMOS[0] not in absent_metrics():
         metrics.attempt(DNSMOS, lambda: _dnsmos(estimate, rate_hz))
     if clean is None:
         return metrics

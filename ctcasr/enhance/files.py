@@ -171,19 +171,20 @@ def written_as(target: Path) -> Path:
 
 
 def enhanced(
-    enhancer: Enhancer | Path | str, jobs: Jobs, reader: VideoReader | None = None
+    enhancer: Enhancer | Path | str, jobs: Jobs, show: str | None = None
 ) -> Iterator[Path | Skip]:
     """Enhance one after the other; yields what was written, and what could not be read.
 
-    Videos are shown by `reader`, by default as the network was trained to see them.
+    Videos are shown in the way that `show` names, by default as the network was trained to see
+    them.
 
     A sidecar in each folder tells that its files were enhanced, and by whom.
     """
     if not isinstance(enhancer, Enhancer):
         enhancer = Enhancer.load(enhancer)
-    if reader is None:
-        others = [job.utterance for job in jobs.jobs]  # whose lips "shuffled" shows
-        reader = VideoReader(mode=enhancer.video, pictures=enhancer.pictures, others=others)
+    others = [job.utterance for job in jobs.jobs]  # whose lips "shuffled" shows
+    mode = show or enhancer.video
+    reader = VideoReader(mode=mode, pictures=enhancer.pictures, others=others)
     name = enhancer.name
     for job in jobs.jobs:
         utterance = job.utterance

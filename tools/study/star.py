@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import torch
 
 from ctcasr.audit import Training, cross_fit, judge
-from ctcasr.audit.crossfit import believed_line
+from ctcasr.audit.crossfit import believed_lines
 from ctcasr.audit.scorer import Spelling
 from ctcasr.batch import Utterance
 from ctcasr.ctc import StarSchedule
@@ -56,7 +56,7 @@ def main() -> None:
     tokenizer = make_tokenizer("english38", [])
     begun_s = time.process_time()
     if arguments.audit:
-        planted = believed_lines(planted, tokenizer, arguments)
+        planted = audited(planted, tokenizer, arguments)
     audited_s = time.process_time() - begun_s
     spec = read_spec(arguments.net)
     loader = Loader(
@@ -91,7 +91,7 @@ def main() -> None:
     print(json.dumps(line), flush=True)
 
 
-def believed_lines(
+def audited(
     planted: Sequence[Utterance], tokenizer: Tokenizer, arguments: argparse.Namespace
 ) -> list[Utterance]:
     """The lines in the texts that an audit believes, without those of which it believes none."""
@@ -103,8 +103,7 @@ def believed_lines(
         device="cpu",
     )
     fitted = cross_fit(planted, tokenizer, training)
-    judged = judge(fitted.heard, Spelling(tokenizer))
-    believed = [believed_line(verdict) for verdict in judged.lines]
+    believed = believed_lines(planted, judge(fitted.heard, Spelling(tokenizer)))
     return [line for line in believed if line is not None]
 
 
