@@ -275,5 +275,7 @@ def test_cuda_normalises_as_a_cpu_does() -> None:
         out.backward(torch.linspace(-1, 1, out.numel(), device=device).view_as(out))
         found = (out, data.grad, norm.weight.grad, norm.bias.grad, norm.running_var)
         results.append([tensor.detach().cpu() for tensor in found if tensor is not None])
-    for got, wanted in zip(*results, strict=True):
-        torch.testing.assert_close(got, wanted, atol=1e-5, rtol=1e-5)
+    # The gradients of weight and bias are sums over all frames, whose terms cancel.
+    tolerances = (1e-5, 1e-5, 1e-3, 1e-3, 1e-5)
+    for got, wanted, atol in zip(*results, tolerances, strict=True):
+        torch.testing.assert_close(got, wanted, atol=atol, rtol=1e-5)

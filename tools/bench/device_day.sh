@@ -10,10 +10,10 @@
 # are missing there, .gpu/data the corpora. Without a device the Python parts run small on the CPU.
 set -u
 PARTS="env smoke tests ctc steps grid"
-declare -A LIMITS=([env]=20 [smoke]=60 [tests]=70 [sanitizer]=70 [ctc]=50 [steps]=45
+declare -A LIMITS=([env]=20 [smoke]=60 [tests]=70 [sanitizer]=110 [ctc]=50 [steps]=45
     [grid]=70 [heads]=60 [rnn]=30 [ncu]=45 [gridfull]=400 [an4]=400)
-declare -A SHOWN=([env]=4 [smoke]=12 [tests]=30 [sanitizer]=24 [ctc]=16 [steps]=60
-    [grid]=8 [heads]=20 [rnn]=9 [ncu]=60 [gridfull]=24 [an4]=24)
+declare -A SHOWN=([env]=4 [smoke]=12 [tests]=30 [sanitizer]=60 [ctc]=16 [steps]=60
+    [grid]=8 [heads]=20 [rnn]=9 [ncu]=150 [gridfull]=24 [an4]=24)
 SECONDS_IN_ALL=600
 export PYTHON=${PYTHON:-python3}
 if [[ ${1:-} == -t ]]; then
@@ -57,21 +57,22 @@ part() {
 
 sanitize() {  # both tools at once; what Python takes to start is the most of it
     for tool in memcheck racecheck; do
-        timeout -k 2 "$1" compute-sanitizer --tool $tool --print-limit 5 \
+        timeout -k 2 "$1" compute-sanitizer --tool $tool --print-limit 5 --report-api-errors no \
             "$PYTHON" tools/bench/device_day.py small > "$LOGS/$tool.log" 2>&1 &
     done
     wait
     for tool in memcheck racecheck; do
-        echo "== $tool"
-        tail -n 11 "$LOGS/$tool.log"
+        echo "== $tool: the first that it reports, and the end"
+        grep -m 24 '^=========' "$LOGS/$tool.log"
+        tail -n 4 "$LOGS/$tool.log"
     done
 }
 
 run_tests() {
     local processes=()
     "$PYTHON" -c "import xdist" 2> /dev/null && processes=(-n "${DAY_PROCESSES:-8}")
-    OMP_NUM_THREADS=1 "$PYTHON" -m pytest -m cuda tests/ctc -q "${processes[@]}" --maxfail=25 \
-        -p no:cacheprovider --durations=5 --tb=short
+    OMP_NUM_THREADS=1 "$PYTHON" -m pytest -m cuda "${@:-tests/ctc}" -q "${processes[@]}" \
+        --maxfail=25 -p no:cacheprovider --durations=5 --tb=short
 }
 export -f sanitize run_tests
 export LOGS
@@ -83,7 +84,7 @@ run_part() {
     tests)
         part sanitizer "${LIMITS[sanitizer]}" bash -c "sanitize $((LIMITS[sanitizer] - 3))" > /dev/null &
         local sanitizer=$!
-        part tests "$limit" bash -c run_tests
+        part tests "$limit" bash -c 'run_tests "$@"' tests "$@"
         wait $sanitizer
         ;;
     sanitizer)
@@ -93,7 +94,7 @@ run_part() {
         part ncu "$limit" ncu --clock-control none --launch-count 6 \
             -k regex:"scores|sweeps|segments|finish|gradient" --section SpeedOfLight \
             --section Occupancy --section WarpStateStats --section LaunchStats \
-            "$PYTHON" tools/bench/device_day.py one 64 1000 38 200
+            "$PYTHON" tools/bench/device_day.py one "$@"
         ;;
     *) part "$name" "$limit" "$PYTHON" tools/bench/device_day.py "$name" "$@" ;;
     esac

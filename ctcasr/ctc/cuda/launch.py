@@ -15,6 +15,7 @@ from ctcasr.ctc.errors import KernelError
 _OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
 # After the kernels of frames, which are part 1.
 _PARTS = ("_short", "_one", "_long", "_many", "finish_2", "finish_4", "finish_8")
+_LOAD_BYTES = 16  # of the widest load: the compiler reads on to the end of one, and ignores the rest
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
@@ -84,6 +85,7 @@ class Kernels:
             function = self._function(name)
             grid = (grid_x, grid_y, 1)
             block = (threads, 1, 1)
+            shared = -(-shared // _LOAD_BYTES) * _LOAD_BYTES
             parameters = (ctypes.c_void_p * 1)(ctypes.addressof(args))
             code = launch_kernel(function, *grid, *block, shared, stream, parameters, None)
             _check(code, f"launch {name}")
