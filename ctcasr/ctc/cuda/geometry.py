@@ -339,7 +339,9 @@ def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:
         blocks = -(-chunks // _CHUNKS_PER_BLOCK)
         is_small = geometry.is_dense and geometry.classes <= _MOST_SMALL_CLASSES
         scores = "small_scores" if is_small else "scores"
-        launch(scores, blocks, 1, _LANES * _CHUNKS_PER_BLOCK, 0, args)
+        staged = _CHUNKS_PER_BLOCK * CHUNK * geometry.classes if is_small else 0
+        threads = _LANES * _CHUNKS_PER_BLOCK
+        launch(scores, blocks, 1, threads, _BYTES_OF_A_WORD * staged, args)
     tile_threads = _LANES * geometry.tile_warps
     if geometry.frames and not geometry.takes_exact_road:
         kernel = geometry.tile_kernel

@@ -18,6 +18,7 @@ SOURCES = (
     "kernels.cu",
     "finish.cuh",
     "sweeps.cuh",
+    "halo.cuh",
     "tiles.cuh",
     "chains.cuh",
     "frames.cuh",

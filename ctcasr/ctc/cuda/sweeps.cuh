@@ -1,7 +1,7 @@
 // The fast road over a whole batch: both chains of each row with marks on the way, then the occupancies of each chunk.
 #pragma once
 #include "frames.cuh"
-#include "tiles.cuh"
+#include "halo.cuh"
 
 constexpr float WHOLE = 1073741824.0f;  // occupancies are summed as whole numbers of 2^-30: the same bits in any order
 constexpr float TOO_MUCH = 1.5f;        // of a lane: whatever is so far above one does not fit the whole numbers
@@ -30,97 +30,158 @@ CODE int* ring_record(int* ring, int warps, int step, int rank) {
     return ring + (1 + (step & 1) * warps + rank) * EDGE_WORDS;
 }
 
-// What a warp of a sweep carries from chunk to chunk.
-template <int Q, bool BACKWARD, bool MANY> struct Sweep {
-    Chain<Q, BACKWARD, MANY> chain;
-    Emissions<Q> emissions;
-    Reg<const float*> ahead;            // of what is brought near: a line for each lane
+// Brings the emissions near that a sweep needs soon. `ahead` is what each lane asks for, in the chunk at DISTANCE.
+CODE void prefetch_chunk(Reg<const float*>& ahead, int cells, int sign) {
+    EACH_LANE(lane) {
+        if (lane * LINE < cells) prefetch(ahead[lane]);
+        if (cells > 32 * LINE)
+            for (int at = (32 + lane) * LINE; at < cells; at += 32 * LINE) prefetch(ahead[lane] + at);
+        ahead[lane] += sign * cells;
+    }
+}
+
+CODE void place_ahead(const TileRow& row, int chunk, Reg<const float*>& ahead) {
+    EACH_LANE(lane) ahead[lane] = row.probabilities + (long long)chunk * row.width * CHUNK + lane * LINE;
+}
+
+// Sends for the emissions of the next half chunk when two frames of this half are done. Whoever waits for a load waits
+// for all that are under way. So the next ones are sent for when those before them have come, between two barriers:
+// the compiler would move them to where they are used.
+template <bool BACKWARD, int LABELS>
+CODE void fetch_ahead(Emissions<LABELS>& emissions, int half, int cells, bool is_last) {
+    WARP_BARRIER();
+    if (half == 0) {
+        emissions.fetch(BACKWARD ? 0 : 1);
+        emissions.advance(BACKWARD ? -cells : cells);
+    } else if (!is_last) {
+        emissions.fetch(BACKWARD ? 1 : 0);
+    }
+    WARP_BARRIER();
+}
+
+// The total of a finished backward chain, from the two states that a row may begin with.
+CODE void settle_total(const Args& a, int index, float sum, int exponent) {
+    if (!(sum > 0.0f && sum < INFINITE)) spoil(a, index);
+    a.totals[index] = emit({sum, exponent}, {1.0f, 0});
+}
+
+// One direction of a row that one warp holds.
+template <int Q, bool BACKWARD> CODE void lone_sweep_block(const Args& a, int index) {
+    using Walk = HaloChain<Q, BACKWARD>;
+    constexpr int SIGN = BACKWARD ? -1 : 1;
+    const TileRow row = tile_view(a, index);
+    if (a.status[index] != FINE || row.frames == 0) return;
+    const Scratch scratch(a, index);
+    const int chunks = chunks_of(row.frames), cells = row.width * CHUNK;
+    const int first = BACKWARD ? chunks - 1 : 0;
+    float* next_mark = mark<Q>(a, scratch, BACKWARD, first);
+    EACH_WARP(warp, 1) {
+        Walk chain;
+        Emissions<Walk::ROWS> emissions;
+        Reg<const float*> ahead;
+        Reg<int> columns[HALO_LABELS + Walk::LABELS];
+        Walk::find_columns(row, columns);
+        chain.place(row.labels, columns);
+        emissions.place(row, columns + 1, first);
+        emissions.fetch(BACKWARD ? 1 : 0);
+        place_ahead(row, first + SIGN * DISTANCE, ahead);
+        for (int at = 0; at < chunks; ++at) {
+            const int chunk = first + SIGN * at, frames = row.frames - chunk * CHUNK;
+            if (at + DISTANCE < chunks) prefetch_chunk(ahead, cells, SIGN);
+            const auto begun = [&](int half) { fetch_ahead<BACKWARD>(emissions, half, cells, at + 1 == chunks); };
+            chain.exchange();
+            if (at > 0 && a.grad && (BACKWARD || (chunk & (a.span - 1)) == 0)) chain.store(next_mark, 32);
+            if (frames >= CHUNK) chain.template run<true>(emissions.value, frames, begun);
+            else chain.template run<false>(emissions.value, frames, begun);
+            next_mark += SIGN * (Q + 1 + Q / TILE) * 32;
+        }
+        if (!BACKWARD) chain.store(mark<Q>(a, scratch, false, a.chunks), 32);
+        if (BACKWARD)
+            EACH_LANE(lane) if (lane == 0) {
+                const float sum = chain.outer[lane] + (row.labels ? chain.state[Q - 1][lane] : 0.0f);
+                settle_total(a, index, sum, chain.exponent[Q / TILE - 1][lane]);
+            }
+    }
+}
+
+// What a warp of many carries from chunk to chunk.
+template <int Q, bool BACKWARD> struct Sweep {
+    Chain<Q, BACKWARD, true> chain;
+    Emissions<Q / 2> emissions;
+    Reg<const float*> ahead;
     float* mark;
 };
 
-// What a warp of a sweep does in one phase: its next chunk, while the emissions of the next half chunk come.
-template <int Q, bool BACKWARD, bool MANY>
-CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch, Sweep<Q, BACKWARD, MANY>& sweep,
-                      int chunks, int warps, int step, int* ring) {
+// What a warp of many does in one phase: its next chunk, while the emissions of the next half chunk come.
+template <int Q, bool BACKWARD>
+CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch, Sweep<Q, BACKWARD>& sweep, int chunks,
+                      int warps, int step, int* ring) {
     constexpr int SIGN = BACKWARD ? -1 : 1;
-    if (MANY && (step < 0 || step >= chunks)) return;
+    if (step < 0 || step >= chunks) return;
     const int rank = BACKWARD ? warps - 1 - sweep.chain.warp : sweep.chain.warp;
     const int chunk = BACKWARD ? chunks - 1 - step : step, frames = row.frames - chunk * CHUNK;
-    const int cells = row.width * CHUNK, stride = MANY ? 32 * a.tile_warps : 32;
-    if (step + DISTANCE < chunks)
-        EACH_LANE(lane) {
-            if (lane * LINE < cells) prefetch(sweep.ahead[lane]);
-            if (cells > 32 * LINE)
-                for (int at = (32 + lane) * LINE; at < cells; at += 32 * LINE) prefetch(sweep.ahead[lane] + at);
-            sweep.ahead[lane] += SIGN * cells;
-        }
+    const int cells = row.width * CHUNK, stride = 32 * a.tile_warps;
+    if (step + DISTANCE < chunks) prefetch_chunk(sweep.ahead, cells, SIGN);
     if (step > 0 && a.grad && (BACKWARD || (chunk & (a.span - 1)) == 0)) sweep.chain.store(sweep.mark, stride);
     sweep.mark += SIGN * (Q + 1 + Q / TILE) * stride;
     const int* edge = rank ? ring_record(ring, warps, step, rank - 1) : ring;
     int* record = ring_record(ring, warps, step, rank);
     const auto nobody = [](int) {};
-    // Whoever waits for a load waits for all that are under way. So the next ones are sent for when those before them
-    // have come, between two barriers: the compiler would move them to where they are used.
-    const auto fetch_ahead = [&](int half) {
-        WARP_BARRIER();
-        if (half == 0) {
-            sweep.emissions.fetch(BACKWARD ? 0 : 1);
-            sweep.emissions.advance(SIGN * cells);
-        } else if (step + 1 < chunks) {
-            sweep.emissions.fetch(BACKWARD ? 1 : 0);
-        }
-        WARP_BARRIER();
-    };
+    const auto begun = [&](int half) { fetch_ahead<BACKWARD>(sweep.emissions, half, cells, step + 1 == chunks); };
     if (frames >= CHUNK)
-        run_chunk<true>(sweep.chain, sweep.emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
+        run_chunk<true>(sweep.chain, sweep.emissions, frames, edge, record, begun, nobody, nobody, nobody);
     else
-        run_chunk<false>(sweep.chain, sweep.emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
-    if (MANY && a.grad) {
+        run_chunk<false>(sweep.chain, sweep.emissions, frames, edge, record, begun, nobody, nobody, nobody);
+    if (a.grad) {
         WARP_BARRIER();
         int* far = edge_record(a, scratch, BACKWARD, chunk, sweep.chain.warp);
         EACH_LANE(lane) if (lane < EDGE_WORDS) far[lane] = record[lane];
     }
 }
 
-// One direction of one row. Warps run the same chunk one after the other, a barrier apart: a wavefront.
-// ring: [2 * warps + 1, EDGE_WORDS] in shared memory.
-template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, int index, int* ring) {
+// One direction of a row that takes many warps. They run the same chunk one after the other, a barrier apart: a
+// wavefront. ring: [2 * warps + 1, EDGE_WORDS] in shared memory.
+template <int Q, bool BACKWARD> CODE void many_sweep_block(const Args& a, int index, int* ring) {
     const TileRow row = tile_view(a, index);
     if (a.status[index] != FINE || row.frames == 0) return;
     const Scratch scratch(a, index);
-    const int warps = MANY ? tile_warps_of<Q>(row.labels) : 1, chunks = chunks_of(row.frames);
-    PerWarp<Sweep<Q, BACKWARD, MANY>> sweeps;
-    if (MANY)
-        for (int i = THREAD_INDEX; i < EDGE_WORDS; i += THREAD_COUNT) ring[i] = nothing_enters(i);
+    const int warps = tile_warps_of<Q>(row.labels), chunks = chunks_of(row.frames);
+    PerWarp<Sweep<Q, BACKWARD>> sweeps;
+    for (int i = THREAD_INDEX; i < EDGE_WORDS; i += THREAD_COUNT) ring[i] = nothing_enters(i);
     EACH_WARP(warp, warps) {
-        Sweep<Q, BACKWARD, MANY>& sweep = sweeps[warp];
-        const int chunk = BACKWARD ? chunks - 1 : 0, ahead = BACKWARD ? chunk - DISTANCE : DISTANCE;
+        Sweep<Q, BACKWARD>& sweep = sweeps[warp];
+        const int chunk = BACKWARD ? chunks - 1 : 0;
         Reg<int> columns[Q / 2 + 2];
         find_columns<Q>(row, warp, columns);
         sweep.chain.place(row.labels, columns, warp);
-        sweep.emissions.place(row, columns, chunk);
+        sweep.emissions.place(row, columns + 1, chunk);
         sweep.emissions.fetch(BACKWARD ? 1 : 0);
-        EACH_LANE(lane) sweep.ahead[lane] = row.probabilities + (long long)ahead * row.width * CHUNK + lane * LINE;
+        place_ahead(row, BACKWARD ? chunk - DISTANCE : DISTANCE, sweep.ahead);
         sweep.mark = mark<Q>(a, scratch, BACKWARD, chunk);
     }
-    if (MANY) BARRIER();
+    BARRIER();
     for (int phase = 0; phase < chunks + warps - 1; ++phase) {
         EACH_WARP(warp, warps) {
             const int step = phase - (BACKWARD ? warps - 1 - warp : warp);
-            sweep_phase<Q, BACKWARD, MANY>(a, row, scratch, sweeps[warp], chunks, warps, step, ring);
+            sweep_phase<Q, BACKWARD>(a, row, scratch, sweeps[warp], chunks, warps, step, ring);
         }
-        if (MANY) BARRIER();
+        BARRIER();
     }
     EACH_WARP(warp, warps) {
-        const Chain<Q, BACKWARD, MANY>& chain = sweeps[warp].chain;
+        const Chain<Q, BACKWARD, true>& chain = sweeps[warp].chain;
         if (!BACKWARD) chain.store(mark<Q>(a, scratch, false, a.chunks), 32 * a.tile_warps);
         if (BACKWARD && warp == 0)
             EACH_LANE(lane) if (lane == 0) {
                 const float sum = chain.outer[lane] + (row.labels ? chain.state[Q - 1][lane] : 0.0f);
-                if (!(sum > 0.0f && sum < INFINITE)) spoil(a, index);
-                a.totals[index] = emit({sum, chain.exponent[Q / TILE - 1][lane]}, {1.0f, 0});
+                settle_total(a, index, sum, chain.exponent[Q / TILE - 1][lane]);
             }
     }
+}
+
+// One direction of one row.
+template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, int index, int* ring) {
+    if constexpr (MANY) many_sweep_block<Q, BACKWARD>(a, index, ring);
+    else lone_sweep_block<Q, BACKWARD>(a, index);
 }
 
 // Probability of the row by the forward sweep: its last two states.
@@ -216,8 +277,8 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
         }
         WARP_BARRIER();
     }
-    Emissions<Q> now;
-    now.place(row, own.columns, chunk);
+    Emissions<LABELS> now;
+    now.place(row, own.columns + 1, chunk);
     now.fetch(0);
     now.fetch(1);
     Chain<Q, true, MANY> beta;
@@ -289,24 +350,44 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
     if (any_lane(broken)) spoil(a, index);
 }
 
-// The gradient of one chunk of a row whose columns are all classes, from the counts.
-template <int DTYPE> CODE void write_gradient(const Args& a, int index, int chunk, const int* counts, const int* sums) {
-    const int begin = chunk * CHUNK, frames = min(int(a.lengths[index]) - begin, CHUNK), classes = a.classes;
+constexpr int AT_ONCE = 4;              // elements of the gradient whose loads are under way together
+
+// The gradient of one chunk of a row whose columns are all classes, from the counts. scales: [CHUNK], see settle_sums.
+template <int DTYPE>
+CODE void write_gradient(const Args& a, int index, int chunk, int frames, const int* counts, const int* scales) {
+    const int begin = chunk * CHUNK, classes = a.classes, blank = a.blank;
+    const bool known = a.normalize && !a.prior;         // the emissions are the softmax
     const long long out = ((long long)index * a.frames + begin) * classes;
     const float* line = cells_of(a, index, chunk);
-    const bool known = a.normalize && !a.prior;         // the emissions are the softmax
     int i = THREAD_INDEX / classes, c = THREAD_INDEX % classes;
-    for (int at = THREAD_INDEX; at < frames * classes; at += THREAD_COUNT) {
-        const int column = column_of(a, c);
-        float softmax = 0.0f;
-        if (known) softmax = line[column * CHUNK + i];
-        if (!known && a.normalize) {
-            const Pair norm = a.norms[(long long)index * a.frames + begin + i];
-            const long long from = index * a.stride_b + (begin + i) * a.stride_t + c;
-            softmax = exp2_fast((load<DTYPE>(a.logits, from) - norm.m - as_float(norm.e)) * LOG2E);
+    for (int first = THREAD_INDEX; first < frames * classes; first += AT_ONCE * THREAD_COUNT) {
+        float softmax[AT_ONCE], share[AT_ONCE];         // loads of all before the first store
+        UNROLL for (int k = 0; k < AT_ONCE; ++k) {
+            softmax[k] = share[k] = 0.0f;
+            if (first + k * THREAD_COUNT >= frames * classes) continue;
+            const int column = c == blank ? 0 : c < blank ? c + 1 : c;  // column_of
+            if (known) softmax[k] = line[column * CHUNK + i];
+            if (!known && a.normalize) {
+                const Pair norm = a.norms[(long long)index * a.frames + begin + i];
+                const long long from = index * a.stride_b + (begin + i) * a.stride_t + c;
+                softmax[k] = exp2_fast((load<DTYPE>(a.logits, from) - norm.m - as_float(norm.e)) * LOG2E);
+            }
+            share[k] = counts[cell(column, i)] * as_float(scales[i]);
+            for (c += THREAD_COUNT; c >= classes; c -= classes) ++i;
         }
-        store<DTYPE>(a.grad, out + at, softmax - counts[cell(column, i)] * (1.0f / sums[i]));
-        for (c += THREAD_COUNT; c >= classes; c -= classes) ++i;
+        UNROLL for (int k = 0; k < AT_ONCE; ++k) {
+            const int at = first + k * THREAD_COUNT;
+            if (at < frames * classes) store<DTYPE>(a.grad, out + at, softmax[k] - share[k]);
+        }
+    }
+}
+
+// Of each frame of a chunk: how far the sum of its occupancies is from the row's probability, and what brings a count
+// to a share of it, in the place of the sum.
+CODE void settle_sums(const Args& a, int index, int frames, int* sums) {
+    for (int i = THREAD_INDEX; i < min(frames, CHUNK); i += THREAD_COUNT) {
+        max_atomic(reinterpret_cast<int*>(a.health + index), as_int(float(fabs(sums[i] / WHOLE - 1.0f))));
+        sums[i] = as_int(1.0f / sums[i]);
     }
 }
 
@@ -321,10 +402,6 @@ template <int DTYPE> CODE void fill_gradient(const Args& a, int index, int chunk
         const bool spoiled = a.status[index] == NOT_FINITE && begin + at / a.classes < length;
         store<DTYPE>(a.grad, out + at, spoiled ? NOT_A_NUMBER : 0.0f);
     }
-}
-
-CALLED void write_gradient(const Args& a, int index, int chunk, const int* counts, const int* sums) {
-    IN_DTYPE(write_gradient, a, index, chunk, counts, sums);
 }
 
 CALLED void fill_gradient(const Args& a, int index, int chunk) { IN_DTYPE(fill_gradient, a, index, chunk); }
@@ -366,19 +443,19 @@ template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, in
                                              kept);
         }
         BARRIER();
+        settle_sums(a, index, frames, sums);
+        BARRIER();
         if (is_dense(a)) {
-            write_gradient(a, index, chunk, counts, sums);
+            IN_DTYPE(write_gradient, a, index, chunk, min(frames, CHUNK), counts, sums);
         } else {
             float* line = cells_of(a, index, chunk);
             for (int column = THREAD_INDEX; column < row.width; column += THREAD_COUNT) {
                 float shares[CHUNK];
                 UNROLL for (int i = 0; i < CHUNK; ++i)
-                    shares[i] = i < frames ? counts[cell(column, i)] * (1.0f / sums[i]) : 0.0f;
+                    shares[i] = i < frames ? counts[cell(column, i)] * as_float(sums[i]) : 0.0f;
                 store_eight(line + column * CHUNK, shares);
             }
         }
-        for (int i = THREAD_INDEX; i < min(frames, CHUNK); i += THREAD_COUNT)
-            max_atomic(reinterpret_cast<int*>(a.health + index), as_int(float(fabs(sums[i] / WHOLE - 1.0f))));
         BARRIER();
     }
 }

@@ -172,26 +172,27 @@ template <int Q> CODE void find_columns(const TileRow& row, int warp, Reg<int> (
     }
 }
 
-// The emissions of one chunk for the labels of a lane: row 0 is the blank, then the labels in order.
-template <int Q> struct Emissions {
-    Reg<const float*> from[Q / 2 + 1];  // where those of the next chunk lie
-    Reg<float> value[Q / 2 + 1][CHUNK];
+// The emissions of one chunk for labels of a lane: row 0 is the blank, then the labels in the order of `columns`.
+template <int LABELS> struct Emissions {
+    Reg<const float*> from[LABELS + 1]; // where those of the next chunk lie
+    Reg<float> value[LABELS + 1][CHUNK];
 
-    CODE void place(const TileRow& row, const Reg<int> (&columns)[Q / 2 + 2], int chunk) {
+    // columns: [LABELS].
+    CODE void place(const TileRow& row, const Reg<int>* columns, int chunk) {
         const float* line = row.probabilities + (long long)chunk * row.width * CHUNK;
         EACH_LANE(lane) {
             // Always 0. Did the compiler know, it would move the blank's emissions to registers that all lanes share,
             // and wait there for the loads that are meant to arrive later.
             from[0][lane] = line + (row.frames < 0 ? lane : 0);
-            UNROLL for (int j = 1; j <= Q / 2; ++j) from[j][lane] = line + columns[j][lane] * CHUNK;
+            UNROLL for (int j = 0; j < LABELS; ++j) from[j + 1][lane] = line + columns[j][lane] * CHUNK;
         }
     }
     CODE void advance(int cells) {
-        EACH_LANE(lane) UNROLL for (int j = 0; j <= Q / 2; ++j) from[j][lane] += cells;
+        EACH_LANE(lane) UNROLL for (int j = 0; j <= LABELS; ++j) from[j][lane] += cells;
     }
     CODE void fetch(int half) {
         EACH_LANE(lane) {
-            UNROLL for (int j = 0; j <= Q / 2; ++j) {
+            UNROLL for (int j = 0; j <= LABELS; ++j) {
                 float four[PERIOD];
                 load_four(from[j][lane] + half * PERIOD, four);
                 UNROLL for (int i = 0; i < PERIOD; ++i) value[j][half * PERIOD + i][lane] = four[i];
@@ -204,7 +205,7 @@ template <int Q> struct Emissions {
 // frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun(half)` is called when two
 // frames of a half are done. edge, record: [EDGE_WORDS].
 template <bool FULL, int Q, bool BACKWARD, bool MANY, class Begun, class Summed, class Emitted, class Moved>
-CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, int frames, const int* edge, int* record,
+CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q / 2>& now, int frames, const int* edge, int* record,
                     Begun begun, Summed summed, Emitted emitted, Moved moved) {
     constexpr int EXIT = Chain<Q, BACKWARD, MANY>::EXIT;
     if (MANY)
