@@ -119,6 +119,7 @@ CODE float difference(float x, float y, float& rest) {
 }
 
 // The probability of one class: score less level, log of the sum and prior, each known to more than a float.
+template <int DTYPE>
 CODE float probability_of(const Args& a, float x, int c, float level, float high, float low, bool& fits) {
     float first, second, third = 0.0f;
     const float score = difference(x, level, first);
@@ -133,27 +134,19 @@ CODE float probability_of(const Args& a, float x, int c, float level, float high
 
 constexpr int SHARERS = 32 / CHUNK;     // lanes that share a frame
 
-// Logits of a chunk of frames to shared memory, frame after frame: neighbouring lanes read neighbouring classes.
-template <int DTYPE> CODE void stage_logits(const Args& a, long long base, int frames, float* staged) {
-    EACH_LANE(lane) for (int i = 0; i < frames; ++i)
-        for (int c = lane; c < a.classes; c += 32)
-            staged[i * a.classes + c] = load<DTYPE>(a.logits, base + i * a.stride_t + c);
-    WARP_BARRIER();
-}
-
 // Norms and probabilities of one chunk of frames, where the columns are all of few classes: SHARERS lanes take a frame.
-// staged: [CHUNK, classes] in shared memory.
-template <int DTYPE> CODE void small_score_warp(const Args& a, int row, int chunk, float* staged) {
+template <int DTYPE> CODE void small_score_warp(const Args& a, int row, int chunk) {
     const int frames = min(int(a.lengths[row]) - chunk * CHUNK, CHUNK);
     if (a.status[row] == BAD_LABEL || a.status[row] == NO_PATH || frames <= 0) return;
-    stage_logits<DTYPE>(a, row * a.stride_b + (long long)chunk * CHUNK * a.stride_t, frames, staged);
+    const long long base = row * a.stride_b + (long long)chunk * CHUNK * a.stride_t;
     Reg<float> tops, sums;
     EACH_LANE(lane) {
-        const float* x = staged + min(lane % CHUNK, frames - 1) * a.classes;
+        const long long from = base + min(lane % CHUNK, frames - 1) * a.stride_t;
         float top = -INFINITE, sum = 0.0f;
-        for (int c = lane / CHUNK; c < a.classes; c += SHARERS) top = fmaxf(top, x[c]);
+        for (int c = lane / CHUNK; c < a.classes; c += SHARERS) top = fmaxf(top, load<DTYPE>(a.logits, from + c));
         const float level = top == -INFINITE ? 0.0f : top;
-        for (int c = lane / CHUNK; c < a.classes; c += SHARERS) sum += exp2_fast((x[c] - level) * LOG2E);
+        for (int c = lane / CHUNK; c < a.classes; c += SHARERS)
+            sum += exp2_fast((load<DTYPE>(a.logits, from + c) - level) * LOG2E);
         tops[lane] = top;
         sums[lane] = sum;
     }
@@ -178,9 +171,11 @@ template <int DTYPE> CODE void small_score_warp(const Args& a, int row, int chun
         const float high = float(width), low = float(width - double(high));
         if (lane < frames) a.norms[(long long)row * a.frames + t] = {most[lane], as_int(high)};
         bool fits = true;
-        const float* x = staged + min(i, frames - 1) * a.classes;
-        for (int c = lane / CHUNK; c < a.classes; c += SHARERS)
-            line[column_of(a, c) * CHUNK + i] = probability_of(a, x[c], c, most[lane], high, low, fits);
+        const long long from = base + min(i, frames - 1) * a.stride_t;
+        for (int c = lane / CHUNK; c < a.classes; c += SHARERS) {
+            const float x = load<DTYPE>(a.logits, from + c);
+            line[column_of(a, c) * CHUNK + i] = probability_of<DTYPE>(a, x, c, most[lane], high, low, fits);
+        }
         if (!fine) max_atomic(a.status + row, NOT_FINITE);
         if (fine && !fits) max_atomic(a.status + row, FRAGILE);
     }
@@ -246,7 +241,7 @@ template <int DTYPE> CODE void score_warp(const Args& a, int row, int chunk) {
         const int c = table.classes[j];
         float values[CHUNK];
         UNROLL for (int i = 0; i < CHUNK; ++i)
-            values[i] = probability_of(a, load<DTYPE>(a.logits, bases[i] + c), c, levels[i], high[i], low[i],
+            values[i] = probability_of<DTYPE>(a, load<DTYPE>(a.logits, bases[i] + c), c, levels[i], high[i], low[i],
                                               fits);
         store_eight(line + j * CHUNK, values);
     }
@@ -374,11 +369,9 @@ CODE void score_warp(const Args& a, long long index) {
     IN_DTYPE(score_warp, a, row, chunk);
 }
 
-// staged: [warps of the block, CHUNK, classes] in shared memory.
-CODE void small_score_warp(const Args& a, long long index, int warp, float* staged) {
+CODE void small_score_warp(const Args& a, long long index) {
     if (index >= (long long)a.batch * a.chunks) return;
-    float* own = staged + warp * CHUNK * a.classes;
-    IN_DTYPE(small_score_warp, a, int(index / a.chunks), int(index % a.chunks), own);
+    IN_DTYPE(small_score_warp, a, int(index / a.chunks), int(index % a.chunks));
 }
 
 CALLED void emission_warp(const Args& a, int row, int t) { IN_DTYPE(emission_warp, a, row, t); }

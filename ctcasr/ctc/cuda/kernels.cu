@@ -16,9 +16,7 @@ extern __shared__ int shared[];
 CODE long long warp_of_grid() { return (long long)blockIdx.x * (blockDim.x / 32) + threadIdx.x / 32; }
 
 KERNEL(prepare, 256) { prepare_block(a, blockIdx.x, shared); }
-KERNEL(small_scores, 128) {
-    small_score_warp(a, warp_of_grid(), threadIdx.x / 32, reinterpret_cast<float*>(shared));
-}
+KERNEL(small_scores, 128) { small_score_warp(a, warp_of_grid()); }
 KERNEL(scores, 128) { score_warp(a, warp_of_grid()); }
 KERNEL(gradient, 256) { gradient_warp(a, warp_of_grid()); }
 KERNEL(wide_gradient, 256) { wide_gradient_block(a, blockIdx.x, reinterpret_cast<float*>(shared)); }

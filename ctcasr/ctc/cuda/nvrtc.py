@@ -18,7 +18,6 @@ SOURCES = (
     "kernels.cu",
     "finish.cuh",
     "sweeps.cuh",
-    "halo.cuh",
     "tiles.cuh",
     "chains.cuh",
     "frames.cuh",

@@ -1,7 +1,7 @@
 // The fast road over a whole batch: both chains of each row with marks on the way, then the occupancies of each chunk.
 #pragma once
 #include "frames.cuh"
-#include "halo.cuh"
+#include "tiles.cuh"
 
 constexpr float WHOLE = 1073741824.0f;  // occupancies are summed as whole numbers of 2^-30: the same bits in any order
 constexpr float TOO_MUCH = 1.5f;        // of a lane: whatever is so far above one does not fit the whole numbers
@@ -30,70 +30,48 @@ CODE int* ring_record(int* ring, int warps, int step, int rank) {
     return ring + (1 + (step & 1) * warps + rank) * EDGE_WORDS;
 }
 
-// Brings the emissions near that a sweep needs soon. `ahead` is what each lane asks for, in the chunk at DISTANCE.
-CODE void prefetch_chunk(Reg<const float*>& ahead, int cells, int sign) {
-    EACH_LANE(lane) {
-        if (lane * LINE < cells) prefetch(ahead[lane]);
-        if (cells > 32 * LINE)
-            for (int at = (32 + lane) * LINE; at < cells; at += 32 * LINE) prefetch(ahead[lane] + at);
-        ahead[lane] += sign * cells;
-    }
-}
-
-CODE void place_ahead(const TileRow& row, int chunk, Reg<const float*>& ahead) {
-    EACH_LANE(lane) ahead[lane] = row.probabilities + (long long)chunk * row.width * CHUNK + lane * LINE;
-}
-
-// Sends for the emissions of the next half chunk when two frames of this half are done. Whoever waits for a load waits
-// for all that are under way. So the next ones are sent for when those before them have come, between two barriers:
-// the compiler would move them to where they are used.
-template <bool BACKWARD, int LABELS>
-CODE void fetch_ahead(Emissions<LABELS>& emissions, int half, int cells, bool is_last) {
-    WARP_BARRIER();
-    if (half == 0) {
-        emissions.fetch(BACKWARD ? 0 : 1);
-        emissions.advance(BACKWARD ? -cells : cells);
-    } else if (!is_last) {
-        emissions.fetch(BACKWARD ? 1 : 0);
-    }
-    WARP_BARRIER();
-}
-
 // The total of a finished backward chain, from the two states that a row may begin with.
 CODE void settle_total(const Args& a, int index, float sum, int exponent) {
     if (!(sum > 0.0f && sum < INFINITE)) spoil(a, index);
     a.totals[index] = emit({sum, exponent}, {1.0f, 0});
 }
 
-// One direction of a row that one warp holds.
-template <int Q, bool BACKWARD> CODE void lone_sweep_block(const Args& a, int index) {
-    using Walk = HaloChain<Q, BACKWARD>;
-    constexpr int SIGN = BACKWARD ? -1 : 1;
+// One direction of a row that one warp holds. ring: [DEPTH, width, CHUNK] in shared memory.
+template <int Q, bool BACKWARD> CODE void lone_sweep_block(const Args& a, int index, float* ring) {
+    constexpr int SIGN = BACKWARD ? -1 : 1, FIRST = BACKWARD ? 1 : 0, SECOND = 1 - FIRST;   // halves of a chunk
     const TileRow row = tile_view(a, index);
     if (a.status[index] != FINE || row.frames == 0) return;
     const Scratch scratch(a, index);
-    const int chunks = chunks_of(row.frames), cells = row.width * CHUNK;
-    const int first = BACKWARD ? chunks - 1 : 0;
-    float* next_mark = mark<Q>(a, scratch, BACKWARD, first);
+    const int chunks = chunks_of(row.frames), begin = BACKWARD ? chunks - 1 : 0;
+    float* next_mark = mark<Q>(a, scratch, BACKWARD, begin);
     EACH_WARP(warp, 1) {
-        Walk chain;
-        Emissions<Walk::ROWS> emissions;
-        Reg<const float*> ahead;
-        Reg<int> columns[HALO_LABELS + Walk::LABELS];
-        Walk::find_columns(row, columns);
-        chain.place(row.labels, columns);
-        emissions.place(row, columns + 1, first);
-        emissions.fetch(BACKWARD ? 1 : 0);
-        place_ahead(row, first + SIGN * DISTANCE, ahead);
+        Chain<Q, BACKWARD, false> chain;
+        RingEmissions<Q> emissions;
+        Reg<int> columns[Q / 2 + 2];
+        find_columns<Q>(row, warp, columns);
+        chain.place(row.labels, columns, warp);
+        emissions.place(row, columns, begin, ring);
+        for (int at = 0; at < DEPTH; ++at) emissions.send(at < chunks, SIGN);
+        wait_for_copies<DEPTH - 1>();
+        emissions.fetch(FIRST);
         for (int at = 0; at < chunks; ++at) {
-            const int chunk = first + SIGN * at, frames = row.frames - chunk * CHUNK;
-            if (at + DISTANCE < chunks) prefetch_chunk(ahead, cells, SIGN);
-            const auto begun = [&](int half) { fetch_ahead<BACKWARD>(emissions, half, cells, at + 1 == chunks); };
-            chain.exchange();
+            const int chunk = begin + SIGN * at, frames = row.frames - chunk * CHUNK;
             if (at > 0 && a.grad && (BACKWARD || (chunk & (a.span - 1)) == 0)) chain.store(next_mark, 32);
-            if (frames >= CHUNK) chain.template run<true>(emissions.value, frames, begun);
-            else chain.template run<false>(emissions.value, frames, begun);
             next_mark += SIGN * (Q + 1 + Q / TILE) * 32;
+            // The second half when two frames of the first are done; then the next chunk's first half, and what is to
+            // come in the place of this chunk.
+            const auto begun = [&](int half) {
+                if (half == 0) return emissions.fetch(SECOND);
+                ++emissions.taken;
+                wait_for_copies<DEPTH - 2>();
+                if (at + 1 < chunks) emissions.fetch(FIRST);
+                emissions.send(at + DEPTH < chunks, SIGN);
+            };
+            const auto nobody = [](int) {};
+            if (frames >= CHUNK)
+                run_chunk<true>(chain, emissions.value, frames, nullptr, nullptr, begun, nobody, nobody, nobody);
+            else
+                run_chunk<false>(chain, emissions.value, frames, nullptr, nullptr, begun, nobody, nobody, nobody);
         }
         if (!BACKWARD) chain.store(mark<Q>(a, scratch, false, a.chunks), 32);
         if (BACKWARD)
@@ -104,11 +82,21 @@ template <int Q, bool BACKWARD> CODE void lone_sweep_block(const Args& a, int in
     }
 }
 
+// Brings the emissions near that a sweep needs soon. `ahead` is what each lane asks for, in the chunk at DISTANCE.
+CODE void prefetch_chunk(Reg<const float*>& ahead, int cells, int sign) {
+    EACH_LANE(lane) {
+        if (lane * LINE < cells) prefetch(ahead[lane]);
+        if (cells > 32 * LINE)
+            for (int at = (32 + lane) * LINE; at < cells; at += 32 * LINE) prefetch(ahead[lane] + at);
+        ahead[lane] += sign * cells;
+    }
+}
+
 // What a warp of many carries from chunk to chunk.
 template <int Q, bool BACKWARD> struct Sweep {
     Chain<Q, BACKWARD, true> chain;
-    Emissions<Q / 2> emissions;
-    Reg<const float*> ahead;
+    Emissions<Q> emissions;
+    Reg<const float*> ahead;            // of what is brought near: a line for each lane
     float* mark;
 };
 
@@ -127,11 +115,22 @@ CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch,
     const int* edge = rank ? ring_record(ring, warps, step, rank - 1) : ring;
     int* record = ring_record(ring, warps, step, rank);
     const auto nobody = [](int) {};
-    const auto begun = [&](int half) { fetch_ahead<BACKWARD>(sweep.emissions, half, cells, step + 1 == chunks); };
+    // Whoever waits for a load waits for all that are under way. So the next ones are sent for when those before them
+    // have come, between two barriers: the compiler would move them to where they are used.
+    const auto begun = [&](int half) {
+        WARP_BARRIER();
+        if (half == 0) {
+            sweep.emissions.fetch(BACKWARD ? 0 : 1);
+            sweep.emissions.advance(SIGN * cells);
+        } else if (step + 1 < chunks) {
+            sweep.emissions.fetch(BACKWARD ? 1 : 0);
+        }
+        WARP_BARRIER();
+    };
     if (frames >= CHUNK)
-        run_chunk<true>(sweep.chain, sweep.emissions, frames, edge, record, begun, nobody, nobody, nobody);
+        run_chunk<true>(sweep.chain, sweep.emissions.value, frames, edge, record, begun, nobody, nobody, nobody);
     else
-        run_chunk<false>(sweep.chain, sweep.emissions, frames, edge, record, begun, nobody, nobody, nobody);
+        run_chunk<false>(sweep.chain, sweep.emissions.value, frames, edge, record, begun, nobody, nobody, nobody);
     if (a.grad) {
         WARP_BARRIER();
         int* far = edge_record(a, scratch, BACKWARD, chunk, sweep.chain.warp);
@@ -154,9 +153,10 @@ template <int Q, bool BACKWARD> CODE void many_sweep_block(const Args& a, int in
         Reg<int> columns[Q / 2 + 2];
         find_columns<Q>(row, warp, columns);
         sweep.chain.place(row.labels, columns, warp);
-        sweep.emissions.place(row, columns + 1, chunk);
+        sweep.emissions.place(row, columns, chunk);
         sweep.emissions.fetch(BACKWARD ? 1 : 0);
-        place_ahead(row, BACKWARD ? chunk - DISTANCE : DISTANCE, sweep.ahead);
+        const long long ahead = BACKWARD ? chunk - DISTANCE : DISTANCE;
+        EACH_LANE(lane) sweep.ahead[lane] = row.probabilities + ahead * row.width * CHUNK + lane * LINE;
         sweep.mark = mark<Q>(a, scratch, BACKWARD, chunk);
     }
     BARRIER();
@@ -179,9 +179,9 @@ template <int Q, bool BACKWARD> CODE void many_sweep_block(const Args& a, int in
 }
 
 // One direction of one row.
-template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, int index, int* ring) {
-    if constexpr (MANY) many_sweep_block<Q, BACKWARD>(a, index, ring);
-    else lone_sweep_block<Q, BACKWARD>(a, index);
+template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, int index, int* memory) {
+    if constexpr (MANY) many_sweep_block<Q, BACKWARD>(a, index, memory);
+    else lone_sweep_block<Q, BACKWARD>(a, index, reinterpret_cast<float*>(memory));
 }
 
 // Probability of the row by the forward sweep: its last two states.
@@ -277,8 +277,8 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
         }
         WARP_BARRIER();
     }
-    Emissions<LABELS> now;
-    now.place(row, own.columns + 1, chunk);
+    Emissions<Q> now;
+    now.place(row, own.columns, chunk);
     now.fetch(0);
     now.fetch(1);
     Chain<Q, true, MANY> beta;
@@ -294,7 +294,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
     const auto keep_levels = [&](int half) {
         if (half == 0) UNROLL for (int i = 0; i < TILES; ++i) levels[1][i] = alpha.exponent[i];
     };
-    run_chunk<FULL>(alpha, now, frames, into_alpha, unused, nobody, nobody, keep, keep_levels);
+    run_chunk<FULL>(alpha, now.value, frames, into_alpha, unused, nobody, nobody, keep, keep_levels);
 
     Shares<Q> shares;
     shares.build(levels[1], beta.exponent, total);
@@ -346,39 +346,35 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
         if (half == 0) shares.build(levels[0], beta.exponent, total);
     };
     WARP_BARRIER();                     // both chains write what nobody reads to the same place
-    run_chunk<FULL>(beta, now, frames, into_beta, unused, nobody, meet, nobody, next_shares);
+    run_chunk<FULL>(beta, now.value, frames, into_beta, unused, nobody, meet, nobody, next_shares);
     if (any_lane(broken)) spoil(a, index);
 }
-
-constexpr int AT_ONCE = 4;              // elements of the gradient whose loads are under way together
 
 // The gradient of one chunk of a row whose columns are all classes, from the counts. scales: [CHUNK], see settle_sums.
 template <int DTYPE>
 CODE void write_gradient(const Args& a, int index, int chunk, int frames, const int* counts, const int* scales) {
-    const int begin = chunk * CHUNK, classes = a.classes, blank = a.blank;
-    const bool known = a.normalize && !a.prior;         // the emissions are the softmax
-    const long long out = ((long long)index * a.frames + begin) * classes;
-    const float* line = cells_of(a, index, chunk);
-    int i = THREAD_INDEX / classes, c = THREAD_INDEX % classes;
-    for (int first = THREAD_INDEX; first < frames * classes; first += AT_ONCE * THREAD_COUNT) {
-        float softmax[AT_ONCE], share[AT_ONCE];         // loads of all before the first store
-        UNROLL for (int k = 0; k < AT_ONCE; ++k) {
-            softmax[k] = share[k] = 0.0f;
-            if (first + k * THREAD_COUNT >= frames * classes) continue;
-            const int column = c == blank ? 0 : c < blank ? c + 1 : c;  // column_of
-            if (known) softmax[k] = line[column * CHUNK + i];
-            if (!known && a.normalize) {
-                const Pair norm = a.norms[(long long)index * a.frames + begin + i];
-                const long long from = index * a.stride_b + (begin + i) * a.stride_t + c;
-                softmax[k] = exp2_fast((load<DTYPE>(a.logits, from) - norm.m - as_float(norm.e)) * LOG2E);
+    const int begin = chunk * CHUNK, classes = a.classes;
+    const long long first = (long long)index * a.frames + begin;
+    for (int c = THREAD_INDEX; c < classes; c += THREAD_COUNT) {
+        const int column = column_of(a, c);
+        float softmax[CHUNK] = {};
+        if (a.normalize && !a.prior) {                  // the emissions are the softmax
+            const float* line = cells_of(a, index, chunk) + column * CHUNK;
+            load_four(line, softmax);
+            load_four(line + 4, softmax + 4);
+        } else if (a.normalize) {
+            UNROLL for (int i = 0; i < CHUNK; ++i) {
+                if (i >= frames) continue;
+                const Pair norm = a.norms[first + i];
+                const float x = load<DTYPE>(a.logits, index * a.stride_b + (begin + i) * a.stride_t + c);
+                softmax[i] = exp2_fast((x - norm.m - as_float(norm.e)) * LOG2E);
             }
-            share[k] = counts[cell(column, i)] * as_float(scales[i]);
-            for (c += THREAD_COUNT; c >= classes; c -= classes) ++i;
         }
-        UNROLL for (int k = 0; k < AT_ONCE; ++k) {
-            const int at = first + k * THREAD_COUNT;
-            if (at < frames * classes) store<DTYPE>(a.grad, out + at, softmax[k] - share[k]);
-        }
+        UNROLL for (int i = 0; i < CHUNK; ++i)
+            if (i < frames) {
+                const float share = counts[cell(column, i)] * as_float(scales[i]);
+                store<DTYPE>(a.grad, (first + i) * classes + c, softmax[i] - share);
+            }
     }
 }
 

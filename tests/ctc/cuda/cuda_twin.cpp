@@ -31,8 +31,7 @@ extern "C" void launch(const char* name, int x, int y, int threads, int shared, 
         for (int row = 0; row < x; ++row) prepare_block(a, row, memory.data());
     for (long long i = 0; i < (long long)x * (threads / 32); ++i) {
         if (kernel == "scores") score_warp(a, i);
-        if (full == "small_scores")
-            small_score_warp(a, i, i % (threads / 32), reinterpret_cast<float*>(memory.data()));
+        if (full == "small_scores") small_score_warp(a, i);
         if (kernel == "gradient") gradient_warp(a, i);
     }
     for (int i = 0; i < x && full == "wide_gradient"; ++i)
