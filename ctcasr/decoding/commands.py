@@ -1,19 +1,20 @@
 """A recogniser of given sentences: it writes one of them, or nothing.
 
-What is said is none of them where the best of them explains the sound much worse than symbols that
-may follow each other freely: the margin between the two, in nats for each symbol, is low.
+What is said is none of them where the network is not sure of the best of them: its log probability
+among all that may be written, in nats for each symbol, is low.
 """
 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ctcasr.ctc import BeamSearch, Decoded, greedy, spelled
+from ctcasr.ctc import BeamSearch, Decoded, spelled
 from ctcasr.decoding.decoder import check_width
 from ctcasr.decoding.token_graph import TokenGraph
 from ctcasr.seq import Seq
@@ -24,11 +25,12 @@ BEAM = 128  # prefixes, where there are too many sentences for a graph
 # nats: voices that the network has not learnt from are heard as something else than they say
 _FLOOR = -25.0
 _NOTHING_HEARD = -math.inf
+_MEASURE = "log probability"  # of thresholds; earlier ones compared a sentence with the best path
 
 
 @dataclass(frozen=True)
 class Commands:
-    """The sentences that are understood, and the least margin of what counts as one of them.
+    """The sentences that are understood, and the least certainty of what counts as one of them.
 
     Example:
         >>> from ctcasr.text import Alphabet
@@ -48,12 +50,20 @@ class Commands:
 
     def to_state(self) -> dict[str, Any]:
         """Plain data from which `from_state` makes the same."""
-        return {"grammar": self.grammar, "threshold": self.threshold}
+        return {"grammar": self.grammar, "threshold": self.threshold, "measure": _MEASURE}
 
     @staticmethod
     def from_state(state: Mapping[str, Any]) -> Commands:
-        """What `to_state` gave."""
-        return Commands(state["grammar"], float(state["threshold"]))
+        """What `to_state` gave; a threshold of another measure is left out, with a warning."""
+        threshold = float(state["threshold"])
+        if state.get("measure") != _MEASURE and threshold > _NOTHING_HEARD:
+            warnings.warn(
+                "the recogniser learnt with an earlier version what it shall refuse, and refuses "
+                "nothing now: teach it anew (recipes/commands.py)",
+                stacklevel=2,
+            )
+            threshold = _NOTHING_HEARD
+        return Commands(state["grammar"], threshold)
 
 
 @dataclass(frozen=True)
@@ -72,24 +82,14 @@ class CommandDecoder:
         """Hypotheses of logits [B, T, symbols]; none of a row that is rejected."""
         check_width(logits.data.shape[2], self.tokenizer)
         accepted: list[list[Decoded]] = []
-        sentences = self._best(logits)
-        for best, margin in zip(sentences, self._margins(logits, sentences), strict=True):
-            accepted.append([best] if best is not None and margin >= self.threshold else [])
+        for best in self._best(logits):
+            is_sure = best is not None and certainty(best) >= self.threshold
+            accepted.append([best] if best is not None and is_sure else [])
         return accepted
 
-    def margins(self, logits: Seq) -> list[float]:
-        """Of each row of logits, how well the best sentence explains it, in nats a symbol."""
-        return self._margins(logits, self._best(logits))
-
-    def _margins(self, logits: Seq, sentences: Sequence[Decoded | None]) -> list[float]:
-        free_paths = greedy(logits.data, logits.lengths, self.tokenizer.blank)
-        margins = []
-        for best, free in zip(sentences, free_paths, strict=True):
-            margin = _NOTHING_HEARD
-            if best is not None and best.tokens:
-                margin = (best.score - free.score) / len(best.tokens)
-            margins.append(margin)
-        return margins
+    def certainties(self, logits: Seq) -> list[float]:
+        """Of each row of logits, log probability of the best sentence, in nats a symbol."""
+        return [_NOTHING_HEARD if best is None else certainty(best) for best in self._best(logits)]
 
     def _best(self, logits: Seq) -> list[Decoded | None]:
         """The best sentence of each row; None where none has room."""
@@ -105,16 +105,23 @@ class CommandDecoder:
         return sentences
 
 
+def certainty(sentence: Decoded) -> float:
+    """Log probability of a sentence among all that may be written, in nats a symbol."""
+    if not sentence.tokens:
+        return _NOTHING_HEARD
+    return sentence.score / len(sentence.tokens)
+
+
 def choose_threshold(
     wanted: Sequence[float], foreign: Sequence[float], false_acceptance: float
 ) -> float:
-    """The lowest margin above which no more than this share of foreign ones lies.
+    """The lowest certainty above which no more than this share of foreign ones lies.
 
-    `wanted` are margins of sentences of the grammar: where all of them lie above all foreign ones,
-    the threshold lies between, half-way.
+    `wanted` are certainties of sentences of the grammar: where some of them lie above all foreign
+    ones, the threshold lies between, half-way.
 
     Raises:
-        ValueError: for no margins, or a share outside 0..1.
+        ValueError: for no certainties, or a share outside 0..1.
 
     Example:
         >>> choose_threshold([-1.0, -2.0], [-4.0, -6.0], false_acceptance=0.0)
@@ -122,7 +129,7 @@ def choose_threshold(
     """
     if not wanted or not foreign or not 0 <= false_acceptance <= 1:
         raise ValueError(
-            f"expected margins of both kinds and a share within 0..1; got {len(wanted)}, "
+            f"expected certainties of both kinds and a share within 0..1; got {len(wanted)}, "
             f"{len(foreign)} and {false_acceptance}"
         )
     ordered = sorted(foreign, reverse=True)
@@ -130,7 +137,7 @@ def choose_threshold(
     if allowed == len(ordered):
         return _NOTHING_HEARD
     highest_refused = ordered[allowed]
-    above = [margin for margin in wanted if margin > highest_refused]
+    above = [certain for certain in wanted if certain > highest_refused]
     if not math.isfinite(highest_refused):
         return min(above, default=highest_refused)
     if not above:
@@ -138,6 +145,6 @@ def choose_threshold(
     return (highest_refused + min(above)) / 2
 
 
-def accepted_share(margins: Sequence[float], threshold: float) -> float:
-    """What share of margins a threshold accepts."""
-    return sum(margin >= threshold for margin in margins) / len(margins)
+def accepted_share(certainties: Sequence[float], threshold: float) -> float:
+    """What share of certainties a threshold accepts."""
+    return sum(certain >= threshold for certain in certainties) / len(certainties)

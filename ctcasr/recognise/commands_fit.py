@@ -44,35 +44,35 @@ def teach_commands(
     foreign: Iterable[Tensor],
     false_acceptance: float,
 ) -> Taught:
-    """Write to a checkpoint which sentences of a file it understands, and from which margin on.
+    """Write to a checkpoint which sentences of a file it understands, and from which certainty on.
 
     `wanted` are clips [N] of sentences of the grammar, `foreign` of anything else. Raises
     CheckpointError where the file is not a recogniser's, ValueError for no clips.
     """
     grammar = sentences.read_text(encoding="utf-8-sig")
     recogniser = Recogniser.load_checkpoint(path)
-    wanted_margins = margins_of(recogniser, grammar, wanted)
-    foreign_margins = margins_of(recogniser, grammar, foreign)
-    threshold = choose_threshold(wanted_margins, foreign_margins, false_acceptance)
+    wanted_certainties = certainties_of(recogniser, grammar, wanted)
+    foreign_certainties = certainties_of(recogniser, grammar, foreign)
+    threshold = choose_threshold(wanted_certainties, foreign_certainties, false_acceptance)
     commands = Commands(grammar, threshold)
     _add(path, COMMANDS, commands.to_state())
     return Taught(
         commands,
-        accepted_share(wanted_margins, threshold),
-        accepted_share(foreign_margins, threshold),
+        accepted_share(wanted_certainties, threshold),
+        accepted_share(foreign_certainties, threshold),
     )
 
 
 @torch.no_grad()
-def margins_of(recogniser: Recogniser, grammar: str, clips: Iterable[Tensor]) -> list[float]:
-    """How well the best sentence of a grammar explains each clip [N], in nats a symbol."""
+def certainties_of(recogniser: Recogniser, grammar: str, clips: Iterable[Tensor]) -> list[float]:
+    """Log probability of the best sentence of a grammar for each clip [N], in nats a symbol."""
     decoder = Commands(grammar).decoder(recogniser.tokenizer)
-    margins: list[float] = []
+    certainties: list[float] = []
     for clip in clips:
         samples = Seq.stack([clip], recogniser.rate_hz)
         logits = penalised_logits(recogniser, samples, recogniser.blank_penalty)
-        margins += decoder.margins(logits)
-    return margins
+        certainties += decoder.certainties(logits)
+    return certainties
 
 
 def add_times(path: Path | str, corpus: Corpus, utterances: int) -> None:

@@ -12,7 +12,7 @@ from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
 
 ALPHABET = Alphabet.english38()
-MARGINS = st.lists(st.floats(-50, 5), min_size=1, max_size=30)
+CERTAINTIES = st.lists(st.floats(-50, 0), min_size=1, max_size=30)
 
 
 def logits_of(*texts: str) -> Seq:
@@ -43,14 +43,21 @@ def test_without_a_threshold_the_best_sentence_is_always_written() -> None:
     assert ALPHABET.decode(best.tokens).startswith("turn it")
 
 
-def test_margins_order_by_likeness() -> None:
+def test_certainties_order_by_likeness() -> None:
     decoder = Commands("turn it on").decoder(ALPHABET)
-    same, near, far = decoder.margins(logits_of("turn it on", "turn it in", "seventy green"))
+    same, near, far = decoder.certainties(logits_of("turn it on", "turn it in", "seventy green"))
     assert same == pytest.approx(0.0, abs=0.1)
     assert same > near > far
 
 
-@given(MARGINS, MARGINS, st.floats(0, 1))
+def test_what_the_network_is_not_sure_of_is_refused_even_where_it_has_no_better_idea() -> None:
+    decoder = Commands("turn it on\nturn it off", threshold=-1.0).decoder(ALPHABET)
+    sure = logits_of("turn it on")
+    doubtful = sure.with_data(0.2 * sure.data)  # the same best path, hardly better than others
+    assert [len(row) for row in (*decoder(sure), *decoder(doubtful))] == [1, 0]
+
+
+@given(CERTAINTIES, CERTAINTIES, st.floats(0, 1))
 def test_no_more_is_falsely_accepted_than_asked(
     wanted: list[float], foreign: list[float], share: float
 ) -> None:
@@ -64,11 +71,17 @@ def test_what_can_be_told_apart_is() -> None:
     assert choose_threshold([-0.5], [-3.0], 1.0) == -math.inf
 
 
-def test_no_margins_are_refused() -> None:
-    with pytest.raises(ValueError, match="margins of both kinds"):
+def test_no_certainties_are_refused() -> None:
+    with pytest.raises(ValueError, match="certainties of both kinds"):
         choose_threshold([], [-1.0], 0.1)
 
 
 def test_state_makes_the_same() -> None:
     commands = Commands("on\noff", -1.5)
     assert Commands.from_state(commands.to_state()) == commands
+
+
+def test_a_threshold_of_another_measure_is_left_out_and_told() -> None:
+    with pytest.warns(UserWarning, match="teach it anew"):
+        commands = Commands.from_state({"grammar": "on\noff", "threshold": 0.4})
+    assert commands == Commands("on\noff")

@@ -15,7 +15,9 @@ from ctcasr.ctc.errors import KernelError
 _OUT_OF_MEMORY = 2  # CUDA_ERROR_OUT_OF_MEMORY
 # After the kernels of frames, which are part 1.
 _PARTS = ("_short", "_one", "_long", "_many", "finish_2", "finish_4", "finish_8")
-_LOAD_BYTES = 16  # of the widest load: the compiler reads on to the end of one, and ignores the rest
+_LOAD_BYTES = (
+    16  # of the widest load: the compiler reads on to the end of one, and ignores the rest
+)
 _MAX_DYNAMIC_SHARED = 8  # CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
 
 
