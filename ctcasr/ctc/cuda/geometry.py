@@ -27,7 +27,6 @@ _MOST_SHARED_CLASSES = 8192  # whose occupancies lie in shared memory
 _MOST_CLASSES_OF_FEW_THREADS = 1024
 _MOST_SPAN = 4
 _ENOUGH_BLOCKS = 4096  # of `segments`: some for each scheduler of the largest devices
-_RING_CHUNKS = 4  # chunks of emissions in shared memory, DEPTH of tiles.cuh
 _EDGE_WORDS = 16  # what a warp has to know of the warp before it, for one chunk
 _BYTES_OF_A_WORD = 4
 _ALIGNMENT = 256  # of the parts of the scratch memory
@@ -148,13 +147,6 @@ class KernelGeometry:
         """Chunks that a block of `segments` works on: few while there are blocks to fill."""
         spare = self.batch * self.chunks // _ENOUGH_BLOCKS
         return min(1 << max(spare.bit_length() - 1, 0), _MOST_SPAN)  # a power of two
-
-    @property
-    def ring(self) -> int:
-        """Words of shared memory of a block of `sweeps`: emissions to come, or edges of warps."""
-        if self.tile_warps == 1:
-            return _RING_CHUNKS * CHUNK * self.width
-        return (2 * self.tile_warps + 1) * _EDGE_WORDS
 
     @property
     def counts(self) -> int:
@@ -351,7 +343,8 @@ def _launch_all(launch: Launch, geometry: KernelGeometry, args: Args) -> None:
     tile_threads = _LANES * geometry.tile_warps
     if geometry.frames and not geometry.takes_exact_road:
         kernel = geometry.tile_kernel
-        launch(f"sweeps_{kernel}", rows, 2, tile_threads, _BYTES_OF_A_WORD * geometry.ring, args)
+        ring = (2 * geometry.tile_warps + 1) * _EDGE_WORDS
+        launch(f"sweeps_{kernel}", rows, 2, tile_threads, _BYTES_OF_A_WORD * ring, args)
         if geometry.need_grad:
             groups = rows * -(-geometry.chunks // geometry.span)
             shared = _BYTES_OF_A_WORD * geometry.counts

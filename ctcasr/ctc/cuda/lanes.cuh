@@ -73,26 +73,6 @@ CODE void count_up(SharedCell from, int at, int what) {
 }
 // Brings memory that is read soon into the nearest cache.
 CODE void prefetch(const float* from) { asm volatile("prefetch.global.L1 [%0];" :: "l"(from)); }
-// Four floats on their way to shared memory, while the lane goes on; see wait_for_copies.
-CODE void copy_four(float* to, const float* from) {
-#if __CUDA_ARCH__ >= 800
-    const unsigned cell = unsigned(__cvta_generic_to_shared(to));
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" :: "r"(cell), "l"(from) : "memory");
-#else
-    *reinterpret_cast<float4*>(to) = *reinterpret_cast<const float4*>(from);
-#endif
-}
-CODE void end_copies() {                // what was sent for since the last time is one group
-#if __CUDA_ARCH__ >= 800
-    asm volatile("cp.async.commit_group;" ::: "memory");
-#endif
-}
-template <int LEFT> CODE void wait_for_copies() {        // until no more than so many groups are under way
-#if __CUDA_ARCH__ >= 800
-    asm volatile("cp.async.wait_group %0;" :: "n"(LEFT) : "memory");
-#endif
-    __syncwarp();                       // those of the other lanes are there too
-}
 CODE void load_four(const float* from, float* to) {      // from a multiple of 16 bytes
     const float4 four = *reinterpret_cast<const float4*>(from);
     to[0] = four.x; to[1] = four.y; to[2] = four.z; to[3] = four.w;
@@ -185,9 +165,6 @@ CODE void count_up(SharedCell from, int at, int what) { from[at] += what; }
 CODE int nearest(float x) { return x >= 2147483648.0f ? 2147483647 : int(std::nearbyint(x)); }
 CODE void store_eight(float* to, const float* from) { std::memcpy(to, from, 32); }
 CODE void prefetch(const float*) {}
-CODE void copy_four(float* to, const float* from) { std::memcpy(to, from, 16); }
-CODE void end_copies() {}
-template <int LEFT> CODE void wait_for_copies() {}
 CODE void load_four(const float* from, float* to) { std::memcpy(to, from, 16); }
 CODE void store_four(float* to, const float* from) { std::memcpy(to, from, 16); }
 #endif

@@ -30,86 +30,30 @@ CODE int* ring_record(int* ring, int warps, int step, int rank) {
     return ring + (1 + (step & 1) * warps + rank) * EDGE_WORDS;
 }
 
-// The total of a finished backward chain, from the two states that a row may begin with.
-CODE void settle_total(const Args& a, int index, float sum, int exponent) {
-    if (!(sum > 0.0f && sum < INFINITE)) spoil(a, index);
-    a.totals[index] = emit({sum, exponent}, {1.0f, 0});
-}
-
-// One direction of a row that one warp holds. ring: [DEPTH, width, CHUNK] in shared memory.
-template <int Q, bool BACKWARD> CODE void lone_sweep_block(const Args& a, int index, float* ring) {
-    constexpr int SIGN = BACKWARD ? -1 : 1, FIRST = BACKWARD ? 1 : 0, SECOND = 1 - FIRST;   // halves of a chunk
-    const TileRow row = tile_view(a, index);
-    if (a.status[index] != FINE || row.frames == 0) return;
-    const Scratch scratch(a, index);
-    const int chunks = chunks_of(row.frames), begin = BACKWARD ? chunks - 1 : 0;
-    float* next_mark = mark<Q>(a, scratch, BACKWARD, begin);
-    EACH_WARP(warp, 1) {
-        Chain<Q, BACKWARD, false> chain;
-        RingEmissions<Q> emissions;
-        Reg<int> columns[Q / 2 + 2];
-        find_columns<Q>(row, warp, columns);
-        chain.place(row.labels, columns, warp);
-        emissions.place(row, columns, begin, ring);
-        for (int at = 0; at < DEPTH; ++at) emissions.send(at < chunks, SIGN);
-        wait_for_copies<DEPTH - 1>();
-        emissions.fetch(FIRST);
-        for (int at = 0; at < chunks; ++at) {
-            const int chunk = begin + SIGN * at, frames = row.frames - chunk * CHUNK;
-            if (at > 0 && a.grad && (BACKWARD || (chunk & (a.span - 1)) == 0)) chain.store(next_mark, 32);
-            next_mark += SIGN * (Q + 1 + Q / TILE) * 32;
-            // The second half when two frames of the first are done; then the next chunk's first half, and what is to
-            // come in the place of this chunk.
-            const auto begun = [&](int half) {
-                if (half == 0) return emissions.fetch(SECOND);
-                ++emissions.taken;
-                wait_for_copies<DEPTH - 2>();
-                if (at + 1 < chunks) emissions.fetch(FIRST);
-                emissions.send(at + DEPTH < chunks, SIGN);
-            };
-            const auto nobody = [](int) {};
-            if (frames >= CHUNK)
-                run_chunk<true>(chain, emissions.value, frames, nullptr, nullptr, begun, nobody, nobody, nobody);
-            else
-                run_chunk<false>(chain, emissions.value, frames, nullptr, nullptr, begun, nobody, nobody, nobody);
-        }
-        if (!BACKWARD) chain.store(mark<Q>(a, scratch, false, a.chunks), 32);
-        if (BACKWARD)
-            EACH_LANE(lane) if (lane == 0) {
-                const float sum = chain.outer[lane] + (row.labels ? chain.state[Q - 1][lane] : 0.0f);
-                settle_total(a, index, sum, chain.exponent[Q / TILE - 1][lane]);
-            }
-    }
-}
-
-// Brings the emissions near that a sweep needs soon. `ahead` is what each lane asks for, in the chunk at DISTANCE.
-CODE void prefetch_chunk(Reg<const float*>& ahead, int cells, int sign) {
-    EACH_LANE(lane) {
-        if (lane * LINE < cells) prefetch(ahead[lane]);
-        if (cells > 32 * LINE)
-            for (int at = (32 + lane) * LINE; at < cells; at += 32 * LINE) prefetch(ahead[lane] + at);
-        ahead[lane] += sign * cells;
-    }
-}
-
-// What a warp of many carries from chunk to chunk.
-template <int Q, bool BACKWARD> struct Sweep {
-    Chain<Q, BACKWARD, true> chain;
+// What a warp of a sweep carries from chunk to chunk.
+template <int Q, bool BACKWARD, bool MANY> struct Sweep {
+    Chain<Q, BACKWARD, MANY> chain;
     Emissions<Q> emissions;
     Reg<const float*> ahead;            // of what is brought near: a line for each lane
     float* mark;
 };
 
-// What a warp of many does in one phase: its next chunk, while the emissions of the next half chunk come.
-template <int Q, bool BACKWARD>
-CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch, Sweep<Q, BACKWARD>& sweep, int chunks,
-                      int warps, int step, int* ring) {
+// What a warp of a sweep does in one phase: its next chunk, while the emissions of the next half chunk come.
+template <int Q, bool BACKWARD, bool MANY>
+CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch, Sweep<Q, BACKWARD, MANY>& sweep,
+                      int chunks, int warps, int step, int* ring) {
     constexpr int SIGN = BACKWARD ? -1 : 1;
-    if (step < 0 || step >= chunks) return;
+    if (MANY && (step < 0 || step >= chunks)) return;
     const int rank = BACKWARD ? warps - 1 - sweep.chain.warp : sweep.chain.warp;
     const int chunk = BACKWARD ? chunks - 1 - step : step, frames = row.frames - chunk * CHUNK;
-    const int cells = row.width * CHUNK, stride = 32 * a.tile_warps;
-    if (step + DISTANCE < chunks) prefetch_chunk(sweep.ahead, cells, SIGN);
+    const int cells = row.width * CHUNK, stride = MANY ? 32 * a.tile_warps : 32;
+    if (step + DISTANCE < chunks)
+        EACH_LANE(lane) {
+            if (lane * LINE < cells) prefetch(sweep.ahead[lane]);
+            if (cells > 32 * LINE)
+                for (int at = (32 + lane) * LINE; at < cells; at += 32 * LINE) prefetch(sweep.ahead[lane] + at);
+            sweep.ahead[lane] += SIGN * cells;
+        }
     if (step > 0 && a.grad && (BACKWARD || (chunk & (a.span - 1)) == 0)) sweep.chain.store(sweep.mark, stride);
     sweep.mark += SIGN * (Q + 1 + Q / TILE) * stride;
     const int* edge = rank ? ring_record(ring, warps, step, rank - 1) : ring;
@@ -117,7 +61,7 @@ CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch,
     const auto nobody = [](int) {};
     // Whoever waits for a load waits for all that are under way. So the next ones are sent for when those before them
     // have come, between two barriers: the compiler would move them to where they are used.
-    const auto begun = [&](int half) {
+    const auto fetch_ahead = [&](int half) {
         WARP_BARRIER();
         if (half == 0) {
             sweep.emissions.fetch(BACKWARD ? 0 : 1);
@@ -128,60 +72,55 @@ CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch,
         WARP_BARRIER();
     };
     if (frames >= CHUNK)
-        run_chunk<true>(sweep.chain, sweep.emissions.value, frames, edge, record, begun, nobody, nobody, nobody);
+        run_chunk<true>(sweep.chain, sweep.emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
     else
-        run_chunk<false>(sweep.chain, sweep.emissions.value, frames, edge, record, begun, nobody, nobody, nobody);
-    if (a.grad) {
+        run_chunk<false>(sweep.chain, sweep.emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
+    if (MANY && a.grad) {
         WARP_BARRIER();
         int* far = edge_record(a, scratch, BACKWARD, chunk, sweep.chain.warp);
         EACH_LANE(lane) if (lane < EDGE_WORDS) far[lane] = record[lane];
     }
 }
 
-// One direction of a row that takes many warps. They run the same chunk one after the other, a barrier apart: a
-// wavefront. ring: [2 * warps + 1, EDGE_WORDS] in shared memory.
-template <int Q, bool BACKWARD> CODE void many_sweep_block(const Args& a, int index, int* ring) {
+// One direction of one row. Warps run the same chunk one after the other, a barrier apart: a wavefront.
+// ring: [2 * warps + 1, EDGE_WORDS] in shared memory.
+template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, int index, int* ring) {
     const TileRow row = tile_view(a, index);
     if (a.status[index] != FINE || row.frames == 0) return;
     const Scratch scratch(a, index);
-    const int warps = tile_warps_of<Q>(row.labels), chunks = chunks_of(row.frames);
-    PerWarp<Sweep<Q, BACKWARD>> sweeps;
-    for (int i = THREAD_INDEX; i < EDGE_WORDS; i += THREAD_COUNT) ring[i] = nothing_enters(i);
+    const int warps = MANY ? tile_warps_of<Q>(row.labels) : 1, chunks = chunks_of(row.frames);
+    PerWarp<Sweep<Q, BACKWARD, MANY>> sweeps;
+    if (MANY)
+        for (int i = THREAD_INDEX; i < EDGE_WORDS; i += THREAD_COUNT) ring[i] = nothing_enters(i);
     EACH_WARP(warp, warps) {
-        Sweep<Q, BACKWARD>& sweep = sweeps[warp];
-        const int chunk = BACKWARD ? chunks - 1 : 0;
+        Sweep<Q, BACKWARD, MANY>& sweep = sweeps[warp];
+        const int chunk = BACKWARD ? chunks - 1 : 0, ahead = BACKWARD ? chunk - DISTANCE : DISTANCE;
         Reg<int> columns[Q / 2 + 2];
         find_columns<Q>(row, warp, columns);
         sweep.chain.place(row.labels, columns, warp);
         sweep.emissions.place(row, columns, chunk);
         sweep.emissions.fetch(BACKWARD ? 1 : 0);
-        const long long ahead = BACKWARD ? chunk - DISTANCE : DISTANCE;
-        EACH_LANE(lane) sweep.ahead[lane] = row.probabilities + ahead * row.width * CHUNK + lane * LINE;
+        EACH_LANE(lane) sweep.ahead[lane] = row.probabilities + (long long)ahead * row.width * CHUNK + lane * LINE;
         sweep.mark = mark<Q>(a, scratch, BACKWARD, chunk);
     }
-    BARRIER();
+    if (MANY) BARRIER();
     for (int phase = 0; phase < chunks + warps - 1; ++phase) {
         EACH_WARP(warp, warps) {
             const int step = phase - (BACKWARD ? warps - 1 - warp : warp);
-            sweep_phase<Q, BACKWARD>(a, row, scratch, sweeps[warp], chunks, warps, step, ring);
+            sweep_phase<Q, BACKWARD, MANY>(a, row, scratch, sweeps[warp], chunks, warps, step, ring);
         }
-        BARRIER();
+        if (MANY) BARRIER();
     }
     EACH_WARP(warp, warps) {
-        const Chain<Q, BACKWARD, true>& chain = sweeps[warp].chain;
+        const Chain<Q, BACKWARD, MANY>& chain = sweeps[warp].chain;
         if (!BACKWARD) chain.store(mark<Q>(a, scratch, false, a.chunks), 32 * a.tile_warps);
         if (BACKWARD && warp == 0)
             EACH_LANE(lane) if (lane == 0) {
                 const float sum = chain.outer[lane] + (row.labels ? chain.state[Q - 1][lane] : 0.0f);
-                settle_total(a, index, sum, chain.exponent[Q / TILE - 1][lane]);
+                if (!(sum > 0.0f && sum < INFINITE)) spoil(a, index);
+                a.totals[index] = emit({sum, chain.exponent[Q / TILE - 1][lane]}, {1.0f, 0});
             }
     }
-}
-
-// One direction of one row.
-template <int Q, bool BACKWARD, bool MANY> CODE void sweep_block(const Args& a, int index, int* memory) {
-    if constexpr (MANY) many_sweep_block<Q, BACKWARD>(a, index, memory);
-    else lone_sweep_block<Q, BACKWARD>(a, index, reinterpret_cast<float*>(memory));
 }
 
 // Probability of the row by the forward sweep: its last two states.
@@ -294,7 +233,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
     const auto keep_levels = [&](int half) {
         if (half == 0) UNROLL for (int i = 0; i < TILES; ++i) levels[1][i] = alpha.exponent[i];
     };
-    run_chunk<FULL>(alpha, now.value, frames, into_alpha, unused, nobody, nobody, keep, keep_levels);
+    run_chunk<FULL>(alpha, now, frames, into_alpha, unused, nobody, nobody, keep, keep_levels);
 
     Shares<Q> shares;
     shares.build(levels[1], beta.exponent, total);
@@ -346,7 +285,7 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
         if (half == 0) shares.build(levels[0], beta.exponent, total);
     };
     WARP_BARRIER();                     // both chains write what nobody reads to the same place
-    run_chunk<FULL>(beta, now.value, frames, into_beta, unused, nobody, meet, nobody, next_shares);
+    run_chunk<FULL>(beta, now, frames, into_beta, unused, nobody, meet, nobody, next_shares);
     if (any_lane(broken)) spoil(a, index);
 }
 
@@ -402,6 +341,15 @@ template <int DTYPE> CODE void fill_gradient(const Args& a, int index, int chunk
 
 CALLED void fill_gradient(const Args& a, int index, int chunk) { IN_DTYPE(fill_gradient, a, index, chunk); }
 
+// Brings near what the next chunk of a span begins with: its emissions, and the mark from which beta starts.
+template <int Q> CODE void prefetch_next(const Args& a, const TileRow& row, int index, int chunk) {
+    const float* line = cells_of(a, index, chunk);
+    const float* beta = mark<Q>(a, Scratch(a, index), true, chunk);
+    const int words = (Q + 1 + Q / TILE) * 32 * a.tile_warps;
+    for (int at = THREAD_INDEX * LINE; at < row.width * CHUNK; at += THREAD_COUNT * LINE) prefetch(line + at);
+    for (int at = THREAD_INDEX * LINE; at < words; at += THREAD_COUNT * LINE) prefetch(beta + at);
+}
+
 // Occupancies of `span` chunks in the place of their probabilities, or at once the gradient where the columns are all
 // classes. memory: kept [CHUNK, Q, 32] of one warp, sums [CHUNK], counts [width, COUNTS], edges [warps, 3, EDGE_WORDS].
 template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, int group, int* memory) {
@@ -428,6 +376,7 @@ template <int Q, bool MANY> CODE void segment_block(const Args& a, int index, in
         if (is_dense(a) && (chunk >= chunks || row.frames - chunk * CHUNK < CHUNK)) fill_gradient(a, index, chunk);
         if (chunk >= chunks) continue;
         const int frames = row.frames - chunk * CHUNK;
+        if (chunk + 1 < min(last, chunks)) prefetch_next<Q>(a, row, index, chunk + 1);
         for (int i = THREAD_INDEX; i < CHUNK + cells; i += THREAD_COUNT) sums[i] = 0;
         BARRIER();
         EACH_WARP(warp, warps) {

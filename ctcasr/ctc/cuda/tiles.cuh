@@ -200,54 +200,12 @@ template <int Q> struct Emissions {
     }
 };
 
-constexpr int DEPTH = 4;                // chunks of emissions that lie in shared memory, or are on their way there
-constexpr int QUAD = 4;                 // floats that are copied together
-
-// The emissions of one chunk for the labels of a lane, of a row that one warp holds. They come to a ring in shared
-// memory long before they are used: [DEPTH, two halves of a chunk, width, PERIOD].
-template <int Q> struct RingEmissions {
-    const float* next;                  // the chunk that is sent for next
-    float* ring;
-    int width, sent, taken;             // chunks
-    Reg<int> columns[Q / 2];
-    Reg<float> value[Q / 2 + 1][CHUNK]; // row 0 is the blank, then the labels in order
-
-    CODE void place(const TileRow& row, const Reg<int> (&columns_around)[Q / 2 + 2], int chunk, float* memory) {
-        next = row.probabilities + (long long)chunk * row.width * CHUNK;
-        ring = memory;
-        width = row.width;
-        sent = taken = 0;
-        UNROLL for (int j = 0; j < Q / 2; ++j) columns[j] = columns_around[j + 1];
-    }
-    CODE float* slot(int chunk) const { return ring + (chunk % DEPTH) * width * CHUNK; }
-
-    // Sends for one more chunk, or for nothing behind the last one; `step` is the way to the one after it.
-    CODE void send(bool is_there, int step) {
-        float* to = slot(sent++);
-        if (is_there)
-            EACH_LANE(lane) for (int at = lane; at < 2 * width; at += 32)
-                copy_four(to + ((at % 2) * width + at / 2) * QUAD, next + at * QUAD);
-        end_copies();
-        next += step * width * CHUNK;
-    }
-
-    // Takes the emissions of half a chunk.
-    CODE void fetch(int half) {
-        const float* from = slot(taken) + half * width * QUAD;
-        EACH_LANE(lane) UNROLL for (int j = 0; j <= Q / 2; ++j) {
-            float four[PERIOD];
-            load_four(from + (j ? columns[j > 0 ? j - 1 : 0][lane] : 0) * QUAD, four);
-            UNROLL for (int i = 0; i < PERIOD; ++i) value[j][half * PERIOD + i][lane] = four[i];
-        }
-    }
-};
-
 // Runs one chunk of frames, of which FULL says that all exist. `summed(i)` sees the states before the emissions of
 // frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun(half)` is called when two
 // frames of a half are done. edge, record: [EDGE_WORDS].
 template <bool FULL, int Q, bool BACKWARD, bool MANY, class Begun, class Summed, class Emitted, class Moved>
-CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Reg<float> (&emissions)[Q / 2 + 1][CHUNK], int frames,
-                    const int* edge, int* record, Begun begun, Summed summed, Emitted emitted, Moved moved) {
+CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, int frames, const int* edge, int* record,
+                    Begun begun, Summed summed, Emitted emitted, Moved moved) {
     constexpr int EXIT = Chain<Q, BACKWARD, MANY>::EXIT;
     if (MANY)
         EACH_LANE(lane) if (lane == EXIT) record[EDGE_START] = chain.exponent[Q / TILE - 1][lane];
@@ -258,7 +216,7 @@ CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Reg<float> (&emission
         if (FULL || i < frames) {
             chain.sum(MANY ? as_float(edge[EDGE_STATE + step]) : 0.0f);
             summed(i);
-            chain.emit(emissions, i);
+            chain.emit(now.value, i);
             emitted(i);
         }
         if (step % PERIOD == 1) begun(step / PERIOD);
