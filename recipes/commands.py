@@ -45,9 +45,12 @@ from ctcasr.train import (
     required,
     saved_run,
 )
+from ctcasr.word_times import spliced_corpus
 
-TAUGHT = 20  # utterances of each kind from which the threshold, and times of words, are learnt
+TAUGHT = 100  # utterances of each kind from which the threshold, and times of words, are learnt
 RATES_WPM = (120, 280)
+SPEEDS = (0.9, 1.0, 1.1)  # of real recordings
+SPLICED = 0.7  # of them: sentences of their talker's words, where it is told who speaks
 NOISE_S = 3  # of each noise, that shall be refused
 
 
@@ -90,7 +93,8 @@ def prepare(s: Settings, world: World) -> Parts:
     torch.manual_seed(s.seed)
     spec = read_spec(s.net)
     tokenizer = Alphabet.english38()
-    rate_hz = spec.front.rate_hz
+    net = build(spec, tokenizer.size)
+    rate_hz = net.rate_hz
     train_voices, dev_voices = voices_of(s.engines, s.seed)
     train: Corpus = spoken_corpus(s, tokenizer, rate_hz, train_voices, s.foreign_share)
     dev: Corpus = spoken_corpus(s, tokenizer, rate_hz, dev_voices, 0.0, s.dev_utterances)
@@ -98,7 +102,7 @@ def prepare(s: Settings, world: World) -> Parts:
     real = real_recordings(s)
     if real:
         real_train, real_dev = split_dev(real, seed=s.seed)
-        own = Corpus(real_train, tokenizer, rate_hz, speeds=(0.9, 1.0, 1.1))
+        own = spliced_corpus(real_train, tokenizer, rate_hz, SPLICED, SPEEDS, net.frame_s)
         times = repeats_for(s.real_share, own.seconds, train.seconds)
         print(f"{own.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
         train = JoinedCorpus([train, own], [1, times])
@@ -106,9 +110,8 @@ def prepare(s: Settings, world: World) -> Parts:
     size = s.batch_size
     train_loader = Loader(train, batch_size=size, order="shuffle", seed=s.seed, **world.share)
     dev_loader = Loader(dev, batch_size=size, order="sorted", seed=s.seed + 1, **world.share)
-    rooms = read_sounds(s.rooms, rate_hz)
-    augment = Augment(read_sounds(s.noise, rate_hz), rooms, masks=SpecAugment())
-    net = build(spec, tokenizer.size)
+    sounds = [read_sounds(manifest, rate_hz) for manifest in (s.noise, s.rooms)]
+    augment = Augment(*sounds, masks=SpecAugment())
     task = Recognise(net, tokenizer, spec_to(spec), augment, len(train_loader))
     heard = [*real, *read_manifests(s.noise, s.rooms)]
     return Parts(task, train_loader, dev_loader, heard, statistics=dev_loader)

@@ -133,7 +133,8 @@ def _example(events: list[EventRecord]) -> str:
     """A sentence about the first utterance that was named."""
     if not events or not events[0].ids:
         return ""
-    return f" For example {str(events[0].ids[0])[:120]}."
+    what, _, _ = str(events[0].ids[0]).partition(";")  # behind it: what to do, which follows anyway
+    return f" For example {what[:120]}."
 
 
 def labels_out_of_range(history: RunHistory) -> Cause | None:

@@ -3,6 +3,7 @@
 #
 #     bash tools/bench/device_day.sh [-t SECONDS] [PART[=LIMIT][:WORD...] ...]
 #     bash tools/bench/device_day.sh -t 200 env smoke tests=60 grid=40:30s gridfull:60:0:1:2
+#     bash tools/bench/device_day.sh tests:tests/ctc:tests/net ncu:128:1600:38:250
 #
 # Each part has a limit in seconds and the failure of one stops no other; what is left of SECONDS
 # cuts the last ones short. The sanitizer runs beside the tests: neither tells a time. $OUT gets

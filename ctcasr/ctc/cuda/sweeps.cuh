@@ -72,9 +72,9 @@ CODE void sweep_phase(const Args& a, const TileRow& row, const Scratch& scratch,
         WARP_BARRIER();
     };
     if (frames >= CHUNK)
-        run_chunk<true>(sweep.chain, sweep.emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
+        run_chunk<true>(sweep.chain, sweep.emissions.value, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
     else
-        run_chunk<false>(sweep.chain, sweep.emissions, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
+        run_chunk<false>(sweep.chain, sweep.emissions.value, frames, edge, record, fetch_ahead, nobody, nobody, nobody);
     if (MANY && a.grad) {
         WARP_BARRIER();
         int* far = edge_record(a, scratch, BACKWARD, chunk, sweep.chain.warp);
@@ -216,10 +216,8 @@ CODE void segment_warp(const Args& a, const TileRow& row, Segment<Q, MANY>& own,
         }
         WARP_BARRIER();
     }
-    Emissions<Q> now;
-    now.place(row, own.columns, chunk);
-    now.fetch(0);
-    now.fetch(1);
+    Reg<float> now[LABELS + 1][CHUNK];
+    fetch_chunk<Q>(row, own.columns, chunk, now);
     Chain<Q, true, MANY> beta;
     beta.place(row.labels, own.columns, warp);
     const int entering = MANY ? into_beta[EDGE_START] : EMPTY;

@@ -200,12 +200,26 @@ template <int Q> struct Emissions {
     }
 };
 
+// Emissions of a whole chunk for the labels of a lane, for who needs no other chunk.
+template <int Q>
+CODE void fetch_chunk(const TileRow& row, const Reg<int> (&columns)[Q / 2 + 2], int chunk,
+                      Reg<float> (&value)[Q / 2 + 1][CHUNK]) {
+    const float* line = row.probabilities + (long long)chunk * row.width * CHUNK;
+    EACH_LANE(lane) UNROLL for (int j = 0; j <= Q / 2; ++j) {
+        const float* from = line + (j ? columns[j][lane] : 0) * CHUNK;
+        float eight[CHUNK];
+        load_four(from, eight);
+        load_four(from + 4, eight + 4);
+        UNROLL for (int i = 0; i < CHUNK; ++i) value[j][i][lane] = eight[i];
+    }
+}
+
 // Runs one chunk of frames, of which FULL says that all exist. `summed(i)` sees the states before the emissions of
 // frame i of the chunk, `emitted(i)` after them, `moved(half)` the new exponents; `begun(half)` is called when two
 // frames of a half are done. edge, record: [EDGE_WORDS].
 template <bool FULL, int Q, bool BACKWARD, bool MANY, class Begun, class Summed, class Emitted, class Moved>
-CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, int frames, const int* edge, int* record,
-                    Begun begun, Summed summed, Emitted emitted, Moved moved) {
+CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Reg<float> (&emissions)[Q / 2 + 1][CHUNK], int frames,
+                    const int* edge, int* record, Begun begun, Summed summed, Emitted emitted, Moved moved) {
     constexpr int EXIT = Chain<Q, BACKWARD, MANY>::EXIT;
     if (MANY)
         EACH_LANE(lane) if (lane == EXIT) record[EDGE_START] = chain.exponent[Q / TILE - 1][lane];
@@ -216,7 +230,7 @@ CODE void run_chunk(Chain<Q, BACKWARD, MANY>& chain, const Emissions<Q>& now, in
         if (FULL || i < frames) {
             chain.sum(MANY ? as_float(edge[EDGE_STATE + step]) : 0.0f);
             summed(i);
-            chain.emit(now.value, i);
+            chain.emit(emissions, i);
             emitted(i);
         }
         if (step % PERIOD == 1) begun(step / PERIOD);
