@@ -30,7 +30,7 @@ from ctcasr.data import (
 from ctcasr.data.synth import voices_of
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recognise import Recognise, Recogniser, evaluate
-from ctcasr.recognise.commands_fit import add_times, items_of, pieces_of, teach_commands
+from ctcasr.recognise.commands_fit import add_times, pieces_of, samples_of, teach_commands
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.run_cli import run_cli, run_training
@@ -49,8 +49,7 @@ from ctcasr.word_times import spliced_corpus
 
 TAUGHT = 100  # utterances of each kind from which the threshold, and times of words, are learnt
 RATES_WPM = (120, 280)
-SPEEDS = (0.9, 1.0, 1.1)  # of real recordings
-SPLICED = 0.7  # of them: sentences of their talker's words, where it is told who speaks
+SPLICED, SPEEDS = 0.7, (0.9, 1.0, 1.1)  # of real ones: their talker's words in other sentences
 NOISE_S = 3  # of each noise, that shall be refused
 
 
@@ -110,7 +109,7 @@ def prepare(s: Settings, world: World) -> Parts:
     size = s.batch_size
     train_loader = Loader(train, batch_size=size, order="shuffle", seed=s.seed, **world.share)
     dev_loader = Loader(dev, batch_size=size, order="sorted", seed=s.seed + 1, **world.share)
-    sounds = [read_sounds(manifest, rate_hz) for manifest in (s.noise, s.rooms)]
+    sounds = (read_sounds(manifest, rate_hz) for manifest in (s.noise, s.rooms))
     augment = Augment(*sounds, masks=SpecAugment())
     task = Recognise(net, tokenizer, spec_to(spec), augment, len(train_loader))
     heard = [*real, *read_manifests(s.noise, s.rooms)]
@@ -155,15 +154,13 @@ def real_recordings(s: Settings) -> Sequence[Utterance]:
 
 def finish(s: Settings) -> None:
     """Teach the checkpoint its sentences and what it refuses; score it on real recordings."""
-    out = Path(s.out)
-    best = out / "best.pt"
+    out, best = Path(s.out), Path(s.out) / "best.pt"
     tokenizer = Alphabet.english38()
     rate_hz = read_spec(s.net).front.rate_hz
     _, voices = voices_of(s.engines, s.seed)
     wanted = spoken_corpus(s, tokenizer, rate_hz, voices, 0.0, TAUGHT)
     foreign = spoken_corpus(s, tokenizer, rate_hz, voices, 1.0, TAUGHT)
-    said = [item.samples for item in items_of(wanted, TAUGHT)]
-    refused = [item.samples for item in items_of(foreign, TAUGHT)]
+    said, refused = samples_of(wanted, TAUGHT), samples_of(foreign, TAUGHT)
     refused += pieces_of(read_sounds(s.noise, rate_hz), NOISE_S * rate_hz)
     print(teach_commands(best, Path(s.sentences), said, refused, s.false_acceptance))
     add_times(best, wanted, TAUGHT)

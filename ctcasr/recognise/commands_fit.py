@@ -98,6 +98,11 @@ def items_of(corpus: Corpus, most: int) -> list[Item]:
     return items
 
 
+def samples_of(corpus: Corpus, most: int) -> list[Tensor]:
+    """Samples [N] of utterances of a corpus that can be read, evenly chosen."""
+    return [item.samples for item in items_of(corpus, most)]
+
+
 def pieces_of(noises: Sequence[Tensor], length: int) -> list[Tensor]:
     """The first samples of each noise [N], as many as `length`."""
     return [fit_length(noise, length) for noise in noises]
