@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -182,6 +183,20 @@ class _Unusable(Exception):
 
 class _TextUncovered(_Unusable):
     """An utterance of whose text the alphabet can write nothing."""
+
+
+def has_room(item: Item, rate_hz: int, frame_s: float) -> bool:
+    """Whether frames of so many seconds can spell an item's tokens, a blank between equal ones.
+
+    Example:
+        >>> from pathlib import Path
+        >>> item = Item(Utterance(Path("a.wav")), torch.zeros(16000), [1, 1, 2])
+        >>> has_room(item, 16000, 0.2), has_room(item, 16000, 0.25)
+        (True, False)
+    """
+    repeats = sum(token == following for token, following in pairwise(item.tokens))
+    frames = len(item.tokens) + repeats + 1  # the last one may not be whole
+    return item.samples.shape[0] >= frames * frame_s * rate_hz
 
 
 def collate(items: Sequence[Item | Skip], rate_hz: int) -> Batch | None:

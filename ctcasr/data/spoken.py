@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from ctcasr.batch import Skip, Utterance
-from ctcasr.data.corpus import Corpus, Encoder, Item, item_seed
+from ctcasr.data.corpus import Corpus, Encoder, Item, has_room, item_seed
 from ctcasr.data.synth import say, split_voices
 
 Texts = Callable[[Random, int], tuple[str, str]]  # (generator, words) -> (written, said)
@@ -17,6 +17,7 @@ RATES_WPM = (120, 210)
 _WORD_S = 0.33  # about what a word takes at RATES_WPM
 _ENDS_S = 0.1  # and the silence around a text
 _SECONDS_AN_HOUR = 3600
+_FRAME_S = 0.04  # of the default network, behind its stride
 
 
 class SpokenCorpus(Corpus):
@@ -25,8 +26,9 @@ class SpokenCorpus(Corpus):
     Text, voice and all else follow from (seed, epoch, index), so no epoch repeats another; only
     the number of words of utterance `index` is the same in every epoch, so that batches can be
     planned. With `fixed` every epoch is the same. `voices` are eSpeak NG's (default: those for
-    training of `split_voices`), and speak at `rates_wpm` (slowest, fastest). Nothing is kept in
-    memory or on disk.
+    training of `split_voices`), and speak at `rates_wpm` (slowest, fastest); as slowly as that
+    where a text has not room in frames of `frame_s` seconds otherwise. Nothing is kept in memory
+    or on disk.
 
     Raises:
         ValueError: for no hours, or numbers of `words` (fewest, most) that cannot be.
@@ -43,6 +45,7 @@ class SpokenCorpus(Corpus):
         noise_share: float = 0.5,
         fixed: bool = False,
         rates_wpm: tuple[int, int] = RATES_WPM,
+        frame_s: float = _FRAME_S,
     ) -> None:
         fewest, most = words
         if hours <= 0 or not 1 <= fewest <= most:
@@ -54,6 +57,7 @@ class SpokenCorpus(Corpus):
         self.noise_share = noise_share
         self.fixed = fixed
         self.rates_wpm = rates_wpm
+        self.frame_s = frame_s
         self.voices = tuple(voices) or tuple(split_voices()[0])
         mean_s = _ENDS_S + _WORD_S * (fewest + most) / 2
         count = max(1, round(_SECONDS_AN_HOUR * hours / mean_s))
@@ -65,6 +69,14 @@ class SpokenCorpus(Corpus):
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
         """Utterance `index` as it is said in `epoch`, with its text, voice and true duration."""
+        item = self._said(index, seed, epoch, self.rates_wpm)
+        if has_room(item, self.rate_hz, self.frame_s):
+            return item
+        slowest_wpm, _ = self.rates_wpm
+        return self._said(index, seed, epoch, (slowest_wpm, slowest_wpm))
+
+    def _said(self, index: int, seed: int, epoch: int, rates_wpm: tuple[int, int]) -> Item:
+        """Utterance `index`, at one of these rates."""
         own_seed = item_seed(seed, 0 if self.fixed else epoch, index)
         written, aloud = self.texts(Random(f"text {own_seed}"), self._count(index))
         spoken = say(
@@ -74,7 +86,7 @@ class SpokenCorpus(Corpus):
             voices=self.voices,
             rate_hz=self.rate_hz,
             noise_share=self.noise_share,
-            rates_wpm=self.rates_wpm,
+            rates_wpm=rates_wpm,
         )
         utterance = replace(
             self.utterances[index],

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -19,7 +18,7 @@ from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, Corpus, Item
-from ctcasr.data.corpus import STATES_HZ, Read
+from ctcasr.data.corpus import STATES_HZ, Read, has_room
 from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer
 from ctcasr.word_times.aligner import WordAligner
@@ -105,7 +104,7 @@ class SplicedCorpus(Corpus):
             spliced = self._spliced(item, sources, draw)
         except AudioError:  # a source is gone since, in its own place it is told; or too short
             return item
-        return spliced if self._has_room(spliced) else item
+        return spliced if has_room(spliced, self.rate_hz, self.frame_s) else item
 
     def _with_states(self, item: Item, cut: Cut | None) -> Item:
         """The item, with what is heard when where that is learnt."""
@@ -159,12 +158,6 @@ class SplicedCorpus(Corpus):
     def _state_frames(self, samples: int) -> int:
         """Frames of an aligner in so many samples."""
         return round(samples / self.rate_hz * STATES_HZ)
-
-    def _has_room(self, item: Item) -> bool:
-        """Whether its frames can spell its tokens, with a blank between equal ones."""
-        repeats = sum(token == following for token, following in pairwise(item.tokens))
-        frames = len(item.tokens) + repeats + 1  # the last one may not be whole
-        return item.samples.shape[0] >= frames * self.frame_s * self.rate_hz
 
     def _piece(self, source: int, start_s: float, end_s: float, speed: float) -> Tensor:
         """Samples of a recording between two times, faded at both ends; or frames of its video.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 import string
 from itertools import pairwise
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.data import Item, Loader, SpokenCorpus, WordTexts, measure_workers
+from ctcasr.data.corpus import has_room
 from ctcasr.data.synth import DIGITS, split_voices
 from ctcasr.text import Alphabet
 
@@ -156,3 +158,22 @@ def test_workers_are_measured_by_speaking() -> None:
 def test_wrong_settings_are_refused(how: dict) -> None:
     with pytest.raises(ValueError, match="expected hours > 0"):
         SpokenCorpus(WordTexts(LINES), None, 16000, **{"hours": 1.0, **how})
+
+
+def test_a_text_without_room_is_said_slowly() -> None:
+    pytest.importorskip("espeakng_loader")
+    texts = WordTexts(["unbelievably uncharacteristically"], symbols=False)
+    hurried = SpokenCorpus(
+        texts, Alphabet.english38(), 16000, 0.005, words=(4, 4), rates_wpm=(120, 400)
+    )
+    free = copy.copy(hurried)
+    free.frame_s = 0.0
+    lacking = 0
+    for index in range(len(free)):
+        as_it_comes = free.item(index)
+        with_room = hurried.item(index)
+        assert isinstance(as_it_comes, Item) and isinstance(with_room, Item)
+        assert with_room.tokens == as_it_comes.tokens
+        assert has_room(with_room, 16000, 0.04)
+        lacking += not has_room(as_it_comes, 16000, 0.04)
+    assert lacking > 0
