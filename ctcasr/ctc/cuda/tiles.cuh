@@ -206,7 +206,8 @@ CODE void fetch_chunk(const TileRow& row, const Reg<int> (&columns)[Q / 2 + 2], 
                       Reg<float> (&value)[Q / 2 + 1][CHUNK]) {
     const float* line = row.probabilities + (long long)chunk * row.width * CHUNK;
     EACH_LANE(lane) UNROLL for (int j = 0; j <= Q / 2; ++j) {
-        const float* from = line + (j ? columns[j][lane] : 0) * CHUNK;
+        const int blank = row.frames < 0 ? lane : 0;    // always 0, which the compiler must not know, as above
+        const float* from = line + (j ? columns[j][lane] : blank) * CHUNK;
         float eight[CHUNK];
         load_four(from, eight);
         load_four(from + 4, eight + 4);
