@@ -68,7 +68,7 @@ class Settings(RunSettings):
     foreign_share: float = option(0.2, "share of synthetic speech that says anything else")
     false_acceptance: float = option(0.01, "share of anything else that may be accepted")
     dev_utterances: int = option(100, "by other voices; they select the best checkpoint")
-    noise: str = option("", "manifest of noises to add, 0 to 20 dB below the speech")
+    noise: str = option("", "manifest of noises to add to synthetic speech, 0 to 20 dB below")
     rooms: str = option("", "manifest of room responses in which some of it sounds")
     net: str = option("default", "a preset, or a spec as a .toml file; words behind change it")
     batch_size: int = option(16, "utterances in a batch, all processes together")
@@ -97,6 +97,8 @@ def prepare(s: Settings, world: World) -> Parts:
     train_voices, dev_voices = voices_of(s.engines, s.seed)
     train: Corpus = spoken_corpus(s, tokenizer, rate_hz, train_voices, s.foreign_share)
     dev: Corpus = spoken_corpus(s, tokenizer, rate_hz, dev_voices, 0.0, s.dev_utterances)
+    sounds = (read_sounds(manifest, rate_hz) for manifest in (s.noise, s.rooms))
+    train.transform = Augment(*sounds).recording  # what is real has noise and rooms of its own
     print(f"{train.seconds / 3600:.2f} hours an epoch by {len(set(train_voices))} voices")
     real = real_recordings(s)
     if real:
@@ -109,9 +111,7 @@ def prepare(s: Settings, world: World) -> Parts:
     size = s.batch_size
     train_loader = Loader(train, batch_size=size, order="shuffle", seed=s.seed, **world.share)
     dev_loader = Loader(dev, batch_size=size, order="sorted", seed=s.seed + 1, **world.share)
-    sounds = (read_sounds(manifest, rate_hz) for manifest in (s.noise, s.rooms))
-    augment = Augment(*sounds, masks=SpecAugment())
-    task = Recognise(net, tokenizer, spec_to(spec), augment, len(train_loader))
+    task = Recognise(net, tokenizer, spec_to(spec), SpecAugment(), len(train_loader))
     heard = [*real, *read_manifests(s.noise, s.rooms)]
     return Parts(task, train_loader, dev_loader, heard, statistics=dev_loader)
 

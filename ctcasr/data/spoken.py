@@ -8,8 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from random import Random
 
+import torch
+
 from ctcasr.batch import Skip, Utterance
-from ctcasr.data.corpus import Corpus, Encoder, Item, has_room, item_seed
+from ctcasr.data.corpus import Corpus, Encoder, Item, Transform, has_room, item_seed
 from ctcasr.data.synth import say, split_voices
 
 Texts = Callable[[Random, int], tuple[str, str]]  # (generator, words) -> (written, said)
@@ -17,6 +19,7 @@ RATES_WPM = (120, 210)
 _WORD_S = 0.33  # about what a word takes at RATES_WPM
 _ENDS_S = 0.1  # and the silence around a text
 _SECONDS_AN_HOUR = 3600
+_PLAIN_EPOCHS = 1  # in which nothing is transformed: sooner past the blanks
 _FRAME_S = 0.04  # of the default network, behind its stride
 
 
@@ -27,8 +30,8 @@ class SpokenCorpus(Corpus):
     the number of words of utterance `index` is the same in every epoch, so that batches can be
     planned. With `fixed` every epoch is the same. `voices` are eSpeak NG's (default: those for
     training of `split_voices`), and speak at `rates_wpm` (slowest, fastest); as slowly as that
-    where a text has not room in frames of `frame_s` seconds otherwise. Nothing is kept in memory
-    or on disk.
+    where a text has not room in frames of `frame_s` seconds otherwise. `transform` changes what was
+    said, from the second epoch on. Nothing is kept in memory or on disk.
 
     Raises:
         ValueError: for no hours, or numbers of `words` (fewest, most) that cannot be.
@@ -46,6 +49,7 @@ class SpokenCorpus(Corpus):
         fixed: bool = False,
         rates_wpm: tuple[int, int] = RATES_WPM,
         frame_s: float = _FRAME_S,
+        transform: Transform | None = None,
     ) -> None:
         fewest, most = words
         if hours <= 0 or not 1 <= fewest <= most:
@@ -65,7 +69,7 @@ class SpokenCorpus(Corpus):
             Utterance(Path(f"spoken-{index:07d}"), where=f"spoken:{index}", made=True)
             for index in range(count)
         ]
-        super().__init__(unsaid, tokenizer, rate_hz, cache_bytes=0)
+        super().__init__(unsaid, tokenizer, rate_hz, transform, cache_bytes=0)
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
         """Utterance `index` as it is said in `epoch`, with its text, voice and true duration."""
@@ -97,7 +101,11 @@ class SpokenCorpus(Corpus):
         tokens: list[int] = []
         if self.tokenizer is not None:
             tokens = self.tokenizer.encode(written)
-        return Item(utterance, spoken.samples, tokens, own_seed)
+        samples = spoken.samples
+        if self.transform is not None and epoch >= _PLAIN_EPOCHS:
+            generator = torch.Generator().manual_seed(own_seed)
+            samples = self.transform(samples, generator, utterance)
+        return Item(utterance, samples, tokens, own_seed)
 
     @cached_property
     def durations(self) -> tuple[float, ...]:

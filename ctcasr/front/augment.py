@@ -144,6 +144,13 @@ class Augment(SpecAugment):
         gain_rows = _on_device(gain.astype(np.float32), samples.data)
         return samples.with_data(samples.data * gain_rows[:, None])
 
+    def recording(
+        self, samples: Tensor, generator: torch.Generator, _utterance: object = None
+    ) -> Tensor:
+        """One recording [N] as `sound` makes it, by the generator's seed: a corpus's transform."""
+        row = Seq.stack([samples], rate=1)
+        return self.sound(row, [generator.initial_seed()]).data[0]
+
     def _in_rooms(self, samples: Seq, draws: _Draws) -> Seq:
         """Samples [B, N], a share of them through an impulse response."""
         in_room = np.flatnonzero(draws.in_room < self.rir_share)

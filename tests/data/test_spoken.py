@@ -177,3 +177,13 @@ def test_a_text_without_room_is_said_slowly() -> None:
         assert has_room(with_room, 16000, 0.04)
         lacking += not has_room(as_it_comes, 16000, 0.04)
     assert lacking > 0
+
+
+def test_what_was_said_is_transformed_from_the_second_epoch_on() -> None:
+    plain = spoken(noise_share=0.0)
+    louder = copy.copy(plain)
+    louder.transform = lambda samples, generator, utterance: 2 * samples
+    for epoch, factor in ((0, 1), (1, 2)):
+        said, changed = plain.item(3, epoch=epoch), louder.item(3, epoch=epoch)
+        assert isinstance(said, Item) and isinstance(changed, Item)
+        assert torch.equal(changed.samples, factor * said.samples)

@@ -193,3 +193,11 @@ def test_a_gpu_hears_the_same() -> None:
     samples = batch(2000, 1500, 700)
     host, device = EVERY.sound(samples, [1, 2, 3]), EVERY.sound(samples.to("cuda"), [1, 2, 3])
     torch.testing.assert_close(device.data.cpu(), host.data, rtol=1e-4, atol=1e-5)
+
+
+def test_a_recording_alone_is_made_as_in_a_batch() -> None:
+    augment = Augment([torch.randn(500)], [torch.tensor([1.0, 0.5])], noise_share=1.0)
+    samples = torch.randn(800)
+    generator = torch.Generator().manual_seed(5)
+    batch = augment.sound(Seq.stack([samples], rate=16000), seeds=[5])
+    assert torch.equal(augment.recording(samples, generator), batch.data[0])
