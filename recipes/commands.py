@@ -107,7 +107,7 @@ def prepare(s: Settings, world: World) -> Parts:
         times = repeats_for(s.real_share, own.seconds, train.seconds)
         print(f"{own.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
         train = JoinedCorpus([train, own], [1, times])
-        dev = JoinedCorpus([dev, Corpus(real_dev, tokenizer, rate_hz)], [1, 1])
+        dev = Corpus(real_dev, tokenizer, rate_hz)  # synthetic voices would select the first check
     size = s.batch_size
     train_loader = Loader(train, batch_size=size, order="shuffle", seed=s.seed, **world.share)
     dev_loader = Loader(dev, batch_size=size, order="sorted", seed=s.seed + 1, **world.share)
