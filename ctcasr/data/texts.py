@@ -15,6 +15,7 @@ _LETTER_SHARE = 0.5  # of letters and digits, how many are letters
 _ZED_SHARE = 0.5  # how often z is "zed" rather than "zee"
 # eSpeak NG takes a lone "a" for the article; both names of z shall sound.
 _NAMES_OF_LETTERS = {"a": "eh", "z": "zed"}
+_EXAMPLES = 300  # sentences that tell the words of a grammar
 _ENDS = ""  # stands before a text's first word and behind its last
 
 
@@ -83,7 +84,8 @@ def _name_of(symbol: str, draw: Random) -> str:
 class SentenceTexts:
     """Sentences that `draw_sentence` draws; a share `foreign_share` is anything else in English.
 
-    What else may be said teaches a recogniser of few words what they are not. Letters that stand
+    What else may be said teaches a recogniser of few words what they are not: so it never is of
+    their words alone, and writes numbers as they do, in digits or in words. Letters that stand
     alone are said by their names.
 
     Example:
@@ -95,11 +97,14 @@ class SentenceTexts:
     def __init__(self, draw_sentence: Callable[[Random], str], foreign_share: float = 0.0) -> None:
         self.draw_sentence = draw_sentence
         self.foreign_share = foreign_share
+        examples = [draw_sentence(Random(number)) for number in range(_EXAMPLES)]
+        self._has_digits = any(character.isdigit() for text in examples for character in text)
+        self._own_words = {word for text in examples for word in spoken_form(text.lower()).split()}
 
     def __call__(self, draw: Random, count: int) -> tuple[str, str]:
         """A text as it is written, and as it is said; sentences have the words that they have."""
         if draw.random() < self.foreign_share:
-            written = foreign_sentence(draw)
+            written = self._foreign(draw)
         else:
             written = self.draw_sentence(draw)
         words = []
@@ -107,6 +112,14 @@ class SentenceTexts:
             is_letter = len(word) == 1 and word.isalpha()
             words.append(_name_of(word, draw) if is_letter else spoken_form(word))
         return written, " ".join(words)
+
+    def _foreign(self, draw: Random) -> str:
+        """A sentence with a word that no sentence of the grammar has."""
+        while True:
+            written = foreign_sentence(draw)
+            said = spoken_form(written)
+            if not self._own_words.issuperset(said.split()):
+                return written if self._has_digits else said
 
 
 # What made-up words are made of, so that every letter and most sounds of English are heard.

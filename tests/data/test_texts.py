@@ -62,3 +62,17 @@ def test_the_share_of_foreign_sentences_is_kept() -> None:
     assert 0.2 < len(foreign) / len(drawn) < 0.3
     assert len(set(foreign)) > 0.9 * len(foreign)
     assert all(set(text) <= set(string.ascii_lowercase + string.digits + " ") for text in foreign)
+
+
+def test_what_is_foreign_is_never_a_sentence_of_its_own_and_writes_numbers_alike() -> None:
+    digits = SentenceTexts(lambda draw: " ".join(draw.choices(DIGITS, k=3)), foreign_share=1.0)
+    numerals = SentenceTexts(lambda draw: str(draw.randint(100, 999)), foreign_share=1.0)
+    some_numeral = False
+    for seed in range(300):
+        written, _ = digits(Random(seed), 3)
+        assert not set(written.split()) <= set(DIGITS)
+        assert not any(character.isdigit() for character in written)
+        written, _ = numerals(Random(seed), 3)
+        assert not written.replace(" ", "").isdigit()
+        some_numeral |= any(character.isdigit() for character in written)
+    assert some_numeral
