@@ -67,7 +67,7 @@ class Settings(RunSettings):
     real_share: float = option(0.4, "share of what is heard that is real, if any")
     foreign_share: float = option(0.2, "share of synthetic speech that says anything else")
     false_acceptance: float = option(0.01, "share of anything else that may be accepted")
-    dev_utterances: int = option(100, "by other voices; they select the best checkpoint")
+    dev_utterances: int = option(100, "by other voices; they select, where nothing is real")
     noise: str = option("", "manifest of noises to add to synthetic speech, 0 to 20 dB below")
     rooms: str = option("", "manifest of room responses in which some of it sounds")
     net: str = option("default", "a preset, or a spec as a .toml file; words behind change it")
