@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -177,6 +178,7 @@ def sound_shape(samples: Tensor, rate_hz: float) -> tuple[Tensor, float]:
     return flat - flat.mean(), len(loud_frames) * _HOP_S
 
 
+@lru_cache(maxsize=8)
 def _band_weights(size: int, rate_hz: float) -> Tensor:
     """Triangles [bands, size / 2 + 1] evenly spaced on the mel scale."""
     highest_hz = min(_HIGHEST_HZ, 0.45 * rate_hz)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 from statistics import median
 from typing import Any, NamedTuple
@@ -234,12 +235,17 @@ def _pitches_hz(frames: Tensor, rate_hz: float) -> list[float]:
 
 def _autocorrelation(frames: Tensor) -> Tensor:
     """Autocorrelation [F, N] of frames [F, N], 1 at lag 0, without the window's own decay."""
-    size = frames.shape[1]
-    window = torch.hann_window(size, device=frames.device)
-    correlation = _correlation(frames * window)
-    weight = _correlation(window)
-    weight = (weight / weight[0]).clamp_min(0.1)
-    return correlation / correlation[:, :1].clamp_min(1e-9) / weight
+    window, weight = _window_and_decay(frames.shape[1])
+    correlation = _correlation(frames * window.to(frames))
+    return correlation / correlation[:, :1].clamp_min(1e-9) / weight.to(frames)
+
+
+@lru_cache(maxsize=8)
+def _window_and_decay(size: int) -> tuple[Tensor, Tensor]:
+    """A window [N] of so many samples, and its own autocorrelation [N], 1 at lag 0."""
+    window = torch.hann_window(size)
+    decay = _correlation(window)
+    return window, (decay / decay[0]).clamp_min(0.1)
 
 
 def _correlation(signal: Tensor) -> Tensor:
