@@ -24,7 +24,7 @@ from ctcasr.ctc.batch import CtcBatch, CtcOutput
 from ctcasr.ctc.report import CtcReport, FrameFacts, report_of_frames
 
 _CHUNK_BYTES = {
-    "cpu": 4 << 20,
+    "cpu": 8 << 20,
     "cuda": 256 << 20,
 }  # of logits: few, where all is memory; enough for a GPU
 _FEWEST_FRAMES = 64  # in a chunk: fewer make slow products
