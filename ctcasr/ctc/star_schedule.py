@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.errors import InputError
-from ctcasr.ctc.star import MOST, Star
+from ctcasr.ctc.star import MOST, Cost, Star
 
 _NEVER = (math.inf, math.inf)
 _COSTS = "costs of the star"
@@ -73,19 +73,29 @@ class StarSchedule:
         """Whether words can be left as a whole at this step."""
         return self.bypasses_words and step >= self.first_word_step
 
-    def at(self, step: int, words: Tensor | None = None, rarity: Tensor | None = None) -> Star:
+    def at(
+        self,
+        step: int,
+        words: Tensor | None = None,
+        rarity: Tensor | None = None,
+        odds: Tensor | None = None,
+    ) -> Star:
         """The star of optimiser step number `step`, from 0; `words` as in a `Star`.
 
-        `rarity` [B, max W] is added to the cost of each word, in nats.
+        `rarity` [B, max W] and `odds` (one number) are added to the cost of each word, in nats.
         """
         if not self.leaves_words_at(step):
             steps = self.first_word_step if self.bypasses_words else self.steps
             share = step / max(steps, 1)
             return Star(_between(self.label_costs, share), _between(self.gap_costs, share))
         share = (step - self.first_word_step) / max(self.steps - self.first_word_step, 1)
-        word_cost = _between(self.word_costs, share)
+        word_cost: Cost = _between(self.word_costs, share)
+        if rarity is not None:
+            word_cost = word_cost + rarity
+        if odds is not None:
+            word_cost = word_cost + odds
         return Star(
-            word_cost=word_cost if rarity is None else word_cost + rarity,
+            word_cost=word_cost,
             words=words,
             inside_cost=-math.inf,
         )

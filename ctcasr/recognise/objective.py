@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -25,6 +25,7 @@ from ctcasr.ctc import (
 )
 from ctcasr.ctc.batch import CtcBatch
 from ctcasr.ctc.star_schedule import words_of
+from ctcasr.recognise.left_words import LeftWords
 from ctcasr.recognise.model import Augmentation, SpeechModel
 from ctcasr.seq import Seq, to_device
 from ctcasr.text import Tokenizer
@@ -100,7 +101,8 @@ class Objective:
     `consistency` weighs the divergence of two masked copies that must agree (CR-CTC,
     arXiv 2410.05101); it rises to that over the first `consistency_steps`. `entropy` weighs the
     entropy of the alignment, which is taken off the loss. With a `star`, transcripts may be left
-    where they are wrong (OTC, arXiv 2309.15796); whole words at a cost that grows with `rarity`.
+    where they are wrong (OTC, arXiv 2309.15796); whole words at a cost that grows with `rarity`,
+    and with the odds that a word is right, by those that were `left` so far.
     `states` weighs the cross-entropy of what an aligner heard in each frame, which a batch may
     tell: where something is said is then not to be found out.
     """
@@ -111,6 +113,7 @@ class Objective:
     consistency_steps: int = 0
     rarity: WordRarity | None = None
     states: float = 0.0
+    left: LeftWords = field(default_factory=LeftWords)
 
     @property
     def _is_plain(self) -> bool:
@@ -177,7 +180,8 @@ class Objective:
         rarity = None
         if self.rarity is not None:
             rarity = self.rarity.of(ctc_batch.padded(), words)
-        return self.star.at(step, words, rarity)
+        counts = [max(row, default=-1) + 1 for row in words.tolist()]
+        return self.star.at(step, words, rarity, self.left.cost(sum(counts)))
 
     def _consistency_at(self, step: int) -> float:
         """The weight of agreement at an optimiser step."""

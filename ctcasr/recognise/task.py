@@ -164,12 +164,13 @@ class Recognise:
         return self.evidence.facts()
 
     def state_dict(self) -> dict[str, Any]:
-        """The evidence collected so far, for last.pt: see `Evidence.state_dict`."""
-        return self.evidence.state_dict()
+        """The evidence collected so far, for last.pt: see `Evidence.state_dict`; words left."""
+        return {**self.evidence.state_dict(), "left": self.objective.left.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
         self.evidence.load_state_dict(state)
+        self.objective.left.load_state_dict(state.get("left", {}))  # absent in an older file
 
     def export(self) -> dict[str, Any]:
         """What `Recogniser.load` reads."""

@@ -60,6 +60,15 @@ def test_rarity_is_added_to_the_cost_of_each_word():
     assert star.word_cost.tolist() == [[4.0, 6.5]]
 
 
+def test_odds_are_added_to_the_cost_of_every_word():
+    words = torch.tensor([[0, 1]])
+    schedule = StarSchedule.parse("1,1,4@0", steps=4)
+    odds = torch.tensor(1.5)
+    assert float(schedule.at(0, words, odds=odds).word_cost) == 5.5
+    rarity = torch.tensor([[0.0, 2.5]])
+    assert schedule.at(0, words, rarity, odds).word_cost.tolist() == [[5.5, 8.0]]
+
+
 def test_rarity_is_the_logarithm_of_a_words_share():
     rarity = WordRarity.among([[2], [2], [2, 3], [4]])
     targets = torch.tensor([[2, 9, 2, 3, 0], [4, 0, 0, 0, 0]])

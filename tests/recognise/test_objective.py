@@ -138,6 +138,30 @@ def test_rare_words_are_left_at_a_higher_price() -> None:
     assert bool((losses(WordRarity({(99,): 1000})) > common).all())
 
 
+def test_the_fewer_words_are_left_the_dearer_they_become() -> None:
+    model = network()
+    marks = WordMarks.of(ALPHABET)
+    objective = Objective(star=StarSchedule.parse("inf,inf,1@0.5", steps=10))
+
+    def losses(step: int) -> Tensor:
+        return objective(model, batch(), None, 0, step=step, marks=marks).losses
+
+    losses(0).sum().backward()
+    assert objective.left.share is None  # words are not left yet
+    first = losses(5)
+    first.sum().backward()
+    assert 0 < (objective.left.share or 0.0) < 1
+    objective.left.share = 1e-3
+    assert bool((losses(5) > first).all())
+
+
+def test_a_batch_without_texts_leaves_no_words() -> None:
+    silent = replace(batch(), targets=torch.zeros(0, dtype=torch.int64), target_lengths=(0, 0, 0))
+    objective = Objective(star=StarSchedule.parse("inf,inf,1@0", steps=10))
+    losses = objective(network(), silent, None, 0, marks=WordMarks.of(ALPHABET)).losses
+    assert bool(losses.isfinite().all())
+
+
 @pytest.mark.parametrize("prior_weight", [0.0, 0.3])
 def test_large_alphabets_give_the_same_without_logits(
     monkeypatch: pytest.MonkeyPatch, prior_weight: float
