@@ -173,6 +173,8 @@ def normalised(norm: nn.Module, frames: Padded) -> Padded:
 
 def by_corpus(norm: CorpusNorm, frames: Padded) -> Padded:
     """Features [B, T, F] by a mean, and by a deviation each or a whitening matrix."""
+    if norm.by_utterance:
+        frames = less_own_mean(frames)
     centred = frames.data - norm.mean
     if norm.whitening:
         scaled = centred @ norm.matrix
@@ -181,11 +183,16 @@ def by_corpus(norm: CorpusNorm, frames: Padded) -> Padded:
     return replace(frames, data=masked(scaled, frames.mask))
 
 
+def less_own_mean(frames: Padded) -> Padded:
+    """Features [B, T, F] of mean 0 over the real frames."""
+    mean = frames.data.sum(1) / frames.counts()
+    return replace(frames, data=masked(frames.data - mean, frames.mask))
+
+
 def by_utterance(frames: Padded) -> Padded:
     """Features [B, T, F] of mean 0 and variance 1 over the real frames."""
     counts = frames.counts()
-    mean = frames.data.sum(1) / counts
-    centred = masked(frames.data - mean, frames.mask)
+    centred = less_own_mean(frames).data
     squares = centred * centred
     variance = squares.sum(1) / counts
     floored = variance + _VARIANCE_FLOOR

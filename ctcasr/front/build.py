@@ -67,6 +67,10 @@ def build_norm(spec: FrontSpec, bins: int) -> nn.Module:
         return CorpusNorm(bins)
     if spec.norm in ("pca", "zca"):
         return CorpusNorm(bins, spec.norm, spec.shrinkage)
+    if spec.norm in ("utterance-pca", "utterance-zca"):
+        whitening = spec.norm.removeprefix("utterance-")
+        return CorpusNorm(bins, whitening, spec.shrinkage, by_utterance=True)
     raise ValueError(
-        f"front.norm: expected 'none', 'utterance', 'corpus', 'pca' or 'zca'; got {spec.norm!r}"
+        "front.norm: expected 'none', 'utterance', 'corpus', 'pca', 'zca', 'utterance-pca' or "
+        f"'utterance-zca'; got {spec.norm!r}"
     )

@@ -26,6 +26,20 @@ class Unnormalised(nn.Module):
         return features
 
 
+def centred_rows(features: Seq) -> Seq:
+    """Features [B, T, F] less the mean over the real frames of their own utterance, in each bin.
+
+    Example:
+        >>> features = Seq.stack([torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]])], rate=100)
+        >>> centred_rows(features).data.flatten().tolist()
+        [-1.0, 1.0, 0.0, 0.0]
+    """
+    features = features.zero_padding()
+    count = features.device_lengths.clamp(min=1)[:, None, None]
+    mean = features.data.sum(1, keepdim=True) / count
+    return features.with_data(features.data - mean).zero_padding()
+
+
 class UtteranceNorm(nn.Module):
     """Mean zero and variance one for each utterance and bin, over its real frames only.
 
@@ -37,10 +51,8 @@ class UtteranceNorm(nn.Module):
 
     def forward(self, features: Seq) -> Seq:
         """Features [B, T, F], normalised; a constant bin (silence) becomes zero."""
-        features = features.zero_padding()
         count = features.device_lengths.clamp(min=1)[:, None, None]
-        mean = features.data.sum(1, keepdim=True) / count
-        centred = features.with_data(features.data - mean).zero_padding().data
+        centred = centred_rows(features).data
         variance = centred.square().sum(1, keepdim=True) / count
         return features.with_data(centred * torch.rsqrt(variance + _UTTERANCE_EPS))
 
@@ -81,7 +93,9 @@ class Moments:
 class CorpusNorm(nn.Module):
     """Subtracts a mean and multiplies by a scale or a matrix, measured once over the corpus.
 
-    `whitening`: None (a scale for each bin), "pca" or "zca".
+    `whitening`: None (a scale for each bin), "pca" or "zca". With `by_utterance` the mean of each
+    utterance is taken off first, as a room or a microphone adds it, and statistics are those of
+    what is left.
 
     Raises:
         ValueError: for another whitening, and for a shrinkage outside 0..1.
@@ -97,7 +111,13 @@ class CorpusNorm(nn.Module):
     matrix: Tensor
     fitted: Tensor
 
-    def __init__(self, bins: int, whitening: str | None = None, shrinkage: float = 0.01) -> None:
+    def __init__(
+        self,
+        bins: int,
+        whitening: str | None = None,
+        shrinkage: float = 0.01,
+        by_utterance: bool = False,
+    ) -> None:
         super().__init__()
         if whitening not in (None, "pca", "zca"):
             raise ValueError(f"expected whitening None, 'pca' or 'zca'; got {whitening!r}")
@@ -106,6 +126,7 @@ class CorpusNorm(nn.Module):
         self.bins = bins
         self.whitening = whitening
         self.shrinkage = shrinkage
+        self.by_utterance = by_utterance
         self._known = False
         self.register_buffer("mean", torch.zeros(bins))
         self.register_buffer("matrix", torch.eye(bins) if whitening else torch.ones(bins))
@@ -119,7 +140,7 @@ class CorpusNorm(nn.Module):
         """
         moments = Moments(self.bins)
         for features in batches:
-            moments.add(features)
+            moments.add(centred_rows(features) if self.by_utterance else features)
         if moments.count < 2:
             raise ValueError(
                 "expected at least 2 frames to measure normalisation statistics; "
@@ -158,6 +179,8 @@ class CorpusNorm(nn.Module):
                 "normalisation statistics are missing: call fit() with the training features, "
                 "or load them"
             )
+        if self.by_utterance:
+            features = centred_rows(features)
         centred = features.data - self.mean
         normed = centred @ self.matrix if self.whitening else centred * self.matrix
         return features.with_data(normed).zero_padding()

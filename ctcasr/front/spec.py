@@ -18,7 +18,9 @@ class FrontSpec:
     hop_s: float = 0.010
     power: float = 2.0  # 2: power, 1: amplitude
     log: bool = True
-    norm: str = "utterance"  # "none", "utterance", "corpus", "pca", "zca"
+    # "none", "utterance", "corpus"; whitened by the corpus "pca", "zca", and, less the mean of the
+    # utterance first, "utterance-pca", "utterance-zca".
+    norm: str = "utterance"
     shrinkage: float = 0.01  # of the covariance, for whitening
     high_hz: float | None = None  # upper end of the mel bands; None: half the sample rate
     # Zeros beyond both ends, so that frames are centred; False: only whole windows.

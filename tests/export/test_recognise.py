@@ -50,6 +50,9 @@ SPECS = {
     "whitened": replace(
         SMALL, front=replace(FRONT, norm="zca"), prior_weight=0.3, rnn_norm="input"
     ),
+    "whitened by utterance": replace(
+        SMALL, front=replace(FRONT, norm="utterance-zca", floor_db=65.0), rnn_norm="input"
+    ),
     "whole windows": replace(
         SMALL, front=replace(FRONT, centred=False, norm="none", power=1.0, log=False)
     ),

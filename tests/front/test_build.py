@@ -57,6 +57,8 @@ def test_a_spectrogram_has_no_bands() -> None:
         ("corpus", CorpusNorm, None),
         ("pca", CorpusNorm, "pca"),
         ("zca", CorpusNorm, "zca"),
+        ("utterance-pca", CorpusNorm, "pca"),
+        ("utterance-zca", CorpusNorm, "zca"),
     ],
 )
 def test_norms(norm: str, kind: type, whitening: str | None) -> None:
@@ -65,6 +67,7 @@ def test_norms(norm: str, kind: type, whitening: str | None) -> None:
     if isinstance(built, CorpusNorm):
         assert (built.bins, built.whitening) == (30, whitening)
         assert built.shrinkage == (0.2 if whitening else 0.01)
+        assert built.by_utterance == norm.startswith("utterance-")
 
 
 def test_unknown_kinds_are_named() -> None:

@@ -63,6 +63,26 @@ def test_whitening_makes_the_covariance_the_identity(whitening: str) -> None:
     assert torch.allclose(covariance(real), torch.eye(BINS).double(), atol=1e-3)
 
 
+@pytest.mark.parametrize("whitening", [None, "pca", "zca"])
+def test_by_utterance_a_row_may_be_shifted_by_anything(whitening: str | None) -> None:
+    x = frames(500, 300, 40, pad=1e3)
+    norm = CorpusNorm(BINS, whitening, shrinkage=0.0, by_utterance=True)
+    norm.fit([x])
+    out = norm(x)
+    shift = torch.linspace(-5, 20, 3 * BINS).view(3, 1, BINS)
+    shifted = norm(x.with_data(x.data + shift))
+    torch.testing.assert_close(shifted.data, out.data, atol=2e-3, rtol=1e-3)
+    assert not bool(out.data[~out.mask].any())
+    real = out.data[out.mask]
+    wanted = torch.eye(BINS).double()
+    measured = covariance(real)
+    if whitening is None:
+        measured = measured * wanted
+    assert torch.allclose(measured, wanted, atol=1e-3)
+    for row in range(3):
+        assert torch.allclose(out.row(row).mean(0), torch.zeros(BINS), atol=1e-3)
+
+
 def test_zca_is_symmetric_and_stays_nearest_to_the_features() -> None:
     x = frames(500, 300)
     pca, zca = CorpusNorm(BINS, "pca", 0.0), CorpusNorm(BINS, "zca", 0.0)
