@@ -6,6 +6,7 @@ import io
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from importlib import import_module
 from typing import Any, Protocol, TypeVar
 
 from rich.console import Console, RenderableType
@@ -158,11 +159,10 @@ class NotebookView:
             self._show(screen(self.view, _NOTEBOOK), summary(self.view, _NOTEBOOK))
 
     def _show(self, *parts: RenderableType) -> None:
-        from IPython.display import HTML, display
-
-        page = HTML(as_html(*parts))
+        notebook: Any = import_module("IPython.display")  # which has no types
+        page = notebook.HTML(as_html(*parts))
         if self.handle is None:
-            self.handle = display(page, display_id=True)
+            self.handle = notebook.display(page, display_id=True)
         else:
             self.handle.update(page)
         self._drawn_s = time.monotonic()
