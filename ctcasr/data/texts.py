@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from random import Random
 
 from ctcasr.data.synth import DIGITS, sentence, spoken_form
@@ -97,9 +98,6 @@ class SentenceTexts:
     def __init__(self, draw_sentence: Callable[[Random], str], foreign_share: float = 0.0) -> None:
         self.draw_sentence = draw_sentence
         self.foreign_share = foreign_share
-        examples = [draw_sentence(Random(number)) for number in range(_EXAMPLES)]
-        self._has_digits = any(character.isdigit() for text in examples for character in text)
-        self._own_words = {word for text in examples for word in spoken_form(text.lower()).split()}
 
     def __call__(self, draw: Random, count: int) -> tuple[str, str]:
         """A text as it is written, and as it is said; sentences have the words that they have."""
@@ -112,6 +110,21 @@ class SentenceTexts:
             is_letter = len(word) == 1 and word.isalpha()
             words.append(_name_of(word, draw) if is_letter else spoken_form(word))
         return written, " ".join(words)
+
+    @cached_property
+    def _examples(self) -> list[str]:
+        """Sentences of its own; most corpora say nothing else and do not ask."""
+        return [self.draw_sentence(Random(number)) for number in range(_EXAMPLES)]
+
+    @cached_property
+    def _has_digits(self) -> bool:
+        """Whether its sentences write numbers in digits."""
+        return any(character.isdigit() for text in self._examples for character in text)
+
+    @cached_property
+    def _own_words(self) -> set[str]:
+        """The words that its sentences say."""
+        return {word for text in self._examples for word in spoken_form(text.lower()).split()}
 
     def _foreign(self, draw: Random) -> str:
         """A sentence with a word that no sentence of the grammar has."""

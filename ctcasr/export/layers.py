@@ -174,7 +174,7 @@ def normalised(norm: nn.Module, frames: Padded) -> Padded:
 def by_corpus(norm: CorpusNorm, frames: Padded) -> Padded:
     """Features [B, T, F] by a mean, and by a deviation each or a whitening matrix."""
     if norm.by_utterance:
-        frames = less_own_mean(frames)
+        frames = less_own_mean(frames, frames.counts())
     centred = frames.data - norm.mean
     if norm.whitening:
         scaled = centred @ norm.matrix
@@ -183,16 +183,16 @@ def by_corpus(norm: CorpusNorm, frames: Padded) -> Padded:
     return replace(frames, data=masked(scaled, frames.mask))
 
 
-def less_own_mean(frames: Padded) -> Padded:
-    """Features [B, T, F] of mean 0 over the real frames."""
-    mean = frames.data.sum(1) / frames.counts()
+def less_own_mean(frames: Padded, counts: Value) -> Padded:
+    """Features [B, T, F] of mean 0 over the real frames, so many in each row."""
+    mean = frames.data.sum(1) / counts
     return replace(frames, data=masked(frames.data - mean, frames.mask))
 
 
 def by_utterance(frames: Padded) -> Padded:
     """Features [B, T, F] of mean 0 and variance 1 over the real frames."""
     counts = frames.counts()
-    centred = less_own_mean(frames).data
+    centred = less_own_mean(frames, counts).data
     squares = centred * centred
     variance = squares.sum(1) / counts
     floored = variance + _VARIANCE_FLOOR

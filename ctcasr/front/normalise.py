@@ -20,6 +20,7 @@ class Unnormalised(nn.Module):
     """Hands features on as they are."""
 
     normalises = False  # the verdict expects neither mean 0 nor deviation 1
+    by_utterance = False  # needs no statistics of the utterance
 
     def forward(self, features: Seq) -> Seq:
         """The same features [B, T, F]."""
@@ -48,6 +49,8 @@ class UtteranceNorm(nn.Module):
         >>> UtteranceNorm()(features).data.flatten().tolist()
         [-0.999..., 0.999...]
     """
+
+    by_utterance = True  # its end must be heard first
 
     def forward(self, features: Seq) -> Seq:
         """Features [B, T, F], normalised; a constant bin (silence) becomes zero."""

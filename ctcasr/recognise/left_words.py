@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ class LeftWords:
 
     Where few words are left, few are wrong, and leaving one should cost more: the odds, in nats,
     are the price that expectation maximisation would set (Dempster et al. 1977). They are no less
-    than 0, so that what begins to leave more than half of the words does not make it cheaper.
+    than 0, so that what begins to leave more than half of the words does not make it cheaper. Of
+    several processes each goes by its own batches; last.pt keeps the share of the first.
 
     Example:
         >>> left = LeftWords()
@@ -60,6 +62,6 @@ class LeftWords:
         """Plain data from which `load_state_dict` makes the same."""
         return {"share": self.share}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """What `state_dict` gave; nothing of an older file."""
         self.share = state.get("share")

@@ -17,7 +17,7 @@ from torch import Tensor
 from ctcasr.ctc import greedy, penalised
 from ctcasr.data.samples import as_samples
 from ctcasr.decoding.hypothesis import Hypothesis, Word, words_of
-from ctcasr.front import CorpusNorm, FrontEnd, UtteranceNorm
+from ctcasr.front import FrontEnd
 from ctcasr.net import ConvLayer, ConvStack
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.seq import IDENTITY, Framing, Seq
@@ -36,8 +36,7 @@ def obstacles(model: SpeechModel) -> list[str]:
     layers: Any = model.body.rnn.layers
     if any(layer.backwards is not None for layer in layers):
         reasons.append("its RNN reads in both directions (bidirectional = false reads in one)")
-    norm = model.front.norm
-    if isinstance(norm, UtteranceNorm) or (isinstance(norm, CorpusNorm) and norm.by_utterance):
+    if model.front.norm.by_utterance:
         reasons.append(
             "its features are normalised by statistics of the whole utterance "
             '(front.norm = "corpus" takes those of the corpus)'
