@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from ctcasr.diagnose.share import share_set
+
 _POSITIONS = 16  # places in each row at which rows are compared
 _SUMS_TO_ONE = 1e-3  # distance from 1
 
@@ -39,13 +41,13 @@ def output_stats(logits: Tensor, input_lengths: tuple[int, ...]) -> dict[str, fl
     spread_utterances = grid.var(0, unbiased=False).sum(1)
     spread_frames = grid.var(1, unbiased=False).sum(1)
     return {
-        "finite": _share(finite),
+        "finite": share_set(finite),
         "spread_utterances": float(spread_utterances.mean()),
         "spread_frames": float(spread_frames.mean()),
         "lowest": float(lowest.mean()),
         "highest": float(highest.mean()),
-        "between_0_and_1": _share(positive & (highest <= 1)),
-        "already_softmax": _share(positive & sums_to_one),
+        "between_0_and_1": share_set(positive & (highest <= 1)),
+        "already_softmax": share_set(positive & sums_to_one),
         "top_probability": _mean_top_probability(frames[finite]),
     }
 
@@ -60,11 +62,6 @@ def best_class_counts(logits: Tensor, input_lengths: tuple[int, ...]) -> Tensor:
     best = logits.detach().argmax(2).cpu()
     real = torch.arange(best.shape[1]) < torch.tensor(input_lengths)[:, None]
     return best[real].bincount(minlength=logits.shape[2])
-
-
-def _share(flags: Tensor) -> float:
-    """Share of the flags [N] that are set."""
-    return float(flags.float().mean())
 
 
 def _mean_top_probability(frames: Tensor) -> float:

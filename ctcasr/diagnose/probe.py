@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ctcasr.batch import Batch
+from ctcasr.diagnose.share import share_set
 from ctcasr.seq import Seq
 
 _RELU = (nn.functional.relu, nn.functional.hardtanh, torch.relu)
@@ -62,7 +63,7 @@ def _dead_share(output: Tensor, lengths: tuple[int, ...]) -> float:
     else:
         largest = output.amax((0, 1, 3))
     dead = largest <= 0
-    return float(dead.float().mean())
+    return share_set(dead)
 
 
 def _masked(output: Tensor, lengths: tuple[int, ...]) -> Tensor:
@@ -240,7 +241,7 @@ def feature_stats(network: nn.Module, batch: Batch) -> FeatureStats | None:
     size = features.data.square().mean().sqrt().clamp_min(1e-6)
     normalises = hasattr(front, "norm") and getattr(front.norm, "normalises", True)
     return FeatureStats(
-        features_finite=float(frames.isfinite().float().mean()),
+        features_finite=share_set(frames.isfinite()),
         features_constant=_constant_share(features),
         features_mean=float(finite_frames.mean()),
         features_std=float(finite_frames.std()),

@@ -12,6 +12,7 @@ from ctcasr.batch import Batch
 from ctcasr.ctc import ctc_loss
 from ctcasr.ctc.observers import unobserved
 from ctcasr.diagnose.deaf import rolled
+from ctcasr.diagnose.share import share_set
 from ctcasr.diagnose.yardstick import DeafYardstick, finite_mean
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
@@ -84,8 +85,8 @@ def score_stats(
         insertions=errors.chars.insertions / characters,
         written_differs=differing / max(len(best_paths), 1),
         wrong_lengths=_wrong_lengths(network, batch, logits) / rows,
-        rows_worse=_share_of(over_deaf > 1),
-        rows_known=_share_of(over_deaf < _KNOWN),
+        rows_worse=share_set(over_deaf > 1),
+        rows_known=share_set(over_deaf < _KNOWN),
         uniform=sum(logits.lengths) / rows * math.log(max(tokenizer.size, 2)),
     )
 
@@ -107,11 +108,6 @@ def nlls(batch: Batch, logits: Seq, blank: int) -> Tensor:
             reduction="none",
         )
     return losses
-
-
-def _share_of(flags: Tensor) -> float:
-    """Share of flags [N] that are set; NaN of none."""
-    return float(flags.float().mean()) if len(flags) else math.nan
 
 
 def error_rates(batch: Batch, hypotheses: Sequence[str], tokenizer: Tokenizer) -> ErrorRates:

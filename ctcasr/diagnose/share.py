@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from ctcasr.diagnose.history import RunHistory
 from ctcasr.records import as_number
 from ctcasr.scoring.figures import percent
@@ -37,6 +39,19 @@ class Share:
 
 
 NOTHING = Share(0, 0)
+
+
+def share_set(flags: Tensor) -> float:
+    """Share of the flags [...] that are set; NaN of none.
+
+    Counted, so that all of them are exactly 1: on a GPU, a mean of ones in float32 may be less.
+
+    Example:
+        >>> share_set(Tensor([1.0, 0.0]) > 0)
+        0.5
+    """
+    total = flags.numel()
+    return int(flags.count_nonzero()) / total if total else math.nan
 
 
 def largest_share(history: RunHistory, name: str) -> Share:

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from ctcasr import checkpoint
+from ctcasr.data import Loader
 from ctcasr.net.googlenet import AuxiliaryHead
 from ctcasr.net.prior import LabelPrior
+from ctcasr.seq import Seq
+from ctcasr.task import Batches
 from ctcasr.train.identity import differences, symbols_of
 
 _FEW = 8  # symbols that a line names
 _FRONT = "front."  # names of the front-end's tensors begin with this
+
+
+def measure_statistics(network: nn.Module, batches: Batches) -> None:
+    """What a front-end has to know of the corpus, where it is missing: one pass over it.
+
+    Of a loader that has a share of the corpus, the whole is read.
+
+    Raises:
+        ValueError: where there are too few frames.
+    """
+    front = getattr(network, "front", None)
+    if not isinstance(front, nn.Module) or not getattr(front, "needs_statistics", False):
+        return
+    if isinstance(batches, Loader):
+        batches = whole(batches)
+    device = next(network.parameters()).device
+    measure = cast(Callable[[Iterator[Seq]], object], front.fit)
+    measure(batch.to(device).audio for batch in batches.epoch(0) if batch is not None)
+
+
+def whole(loader: Loader) -> Loader:
+    """The loader of one process that has no others beside it."""
+    return Loader(
+        loader.corpus,
+        batch_size=loader.batch_size,
+        batch_seconds=loader.batch_seconds,
+        order=loader.order,
+        seed=loader.seed,
+    )
 
 
 def load_compatible(

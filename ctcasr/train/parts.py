@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
-
-from torch import nn
+from typing import Any, Protocol
 
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.data import Loader, MixtureCorpus, measure_workers, read_manifest, split_dev
-from ctcasr.seq import Seq
 from ctcasr.task import Task
 from ctcasr.train.config import RunSettings
 from ctcasr.train.estimate import Pace
 from ctcasr.train.identity import refuse_another_network
-from ctcasr.train.initialise import load_compatible
+from ctcasr.train.initialise import load_compatible, measure_statistics
 from ctcasr.train.world import World
 
 _UNKNOWN_STEP_S = 1.0  # where no trial step could be made
@@ -103,23 +100,8 @@ def begin_network(parts: Parts, settings: RunSettings, resume: bool, world: Worl
     if settings.init:
         left = load_compatible(network, settings.init, parts.task.export())
         lines = ["not loaded:", *left] if left else [f"weights: all of {settings.init}"]
-    front = getattr(network, "front", None)
-    if isinstance(front, nn.Module) and getattr(front, "needs_statistics", False):
-        loader = parts.statistics or whole(parts.train)
-        fit = cast(Callable[[Iterator[Seq]], object], front.fit)
-        fit(batch.audio for batch in loader.epoch(0) if batch is not None)
+    measure_statistics(network, parts.statistics or parts.train)
     return lines
-
-
-def whole(loader: Loader) -> Loader:
-    """The loader of one process that has no others beside it."""
-    return Loader(
-        loader.corpus,
-        batch_size=loader.batch_size,
-        batch_seconds=loader.batch_seconds,
-        order=loader.order,
-        seed=loader.seed,
-    )
 
 
 def choose_workers(asked: int, loader: Loader, pace: Pace) -> int:

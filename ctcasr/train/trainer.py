@@ -34,6 +34,7 @@ from ctcasr.train.clock import CheckClock, Clock
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.estimate import Pace, measure_pace
 from ctcasr.train.folder import RunLock, clear, refuse_used
+from ctcasr.train.initialise import measure_statistics
 from ctcasr.train.interrupt import Interrupt
 from ctcasr.train.line_losses import suspects, tells
 from ctcasr.train.meter import StepMeter
@@ -196,6 +197,7 @@ class _Run:
             if self.world.rank == 0:
                 refuse_used(self.out, self.config.overwrite)
                 clear(self.out)
+                measure_statistics(self.task.network, self.train)
             seed_rank(self.config.seed, self.world)
         self.world.broadcast_module(self.task.network)
         if self.average is not None and saved is None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc.observers import LossCall
+from ctcasr.diagnose.share import share_set
 from ctcasr.watching.loss_call import SeenRows
 from ctcasr.watching.seams import LossArguments
 
@@ -176,4 +177,4 @@ def score_sums(call: LossCall, rows: SeenRows) -> ScoreSums | None:
 
 
 def _share_of_zeros(totals: Tensor, within: float) -> float:
-    return float((totals.abs() < within).float().mean())
+    return share_set(totals.abs() < within)

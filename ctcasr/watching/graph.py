@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ctcasr.diagnose.share import share_set
+
 
 def nodes_behind(loss: Tensor) -> Iterator[Any]:
     """The nodes of a loss's graph, each once, the last computed first."""
@@ -49,7 +51,7 @@ def dead_shares(loss: Tensor, frames: int) -> list[float]:
         axis = axis_of_units(output, frames)
         if axis is not None and output.numel():
             largest = output.transpose(0, axis).flatten(1).amax(1)
-            shares.append(float((largest <= 0).float().mean()))
+            shares.append(share_set(largest <= 0))
     return shares[::-1]
 
 

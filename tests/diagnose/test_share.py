@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
 from ctcasr.diagnose.history import RunHistory
-from ctcasr.diagnose.share import NOTHING, Share, largest_share, share_of
+from ctcasr.diagnose.share import NOTHING, Share, largest_share, share_of, share_set
 from tests.fixtures.run_records import run_records
 
 
@@ -42,3 +43,19 @@ def test_few_are_counted(share: Share, text: str) -> None:
 
 def test_of_nothing_the_share_is_nothing() -> None:
     assert NOTHING.value == 0.0 and math.isnan(Share(math.nan, math.nan).value)
+
+
+@pytest.mark.parametrize("count", [1, 3, 2**24 + 1])
+def test_all_flags_are_exactly_one_where_a_mean_of_floats_is_not(count: int) -> None:
+    flags = torch.ones(count, dtype=torch.bool)
+    assert share_set(flags) == 1.0
+    flags[0] = False
+    assert share_set(flags) == (count - 1) / count
+    assert math.isnan(share_set(flags[:0]))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_all_flags_are_exactly_one_on_a_device() -> None:
+    for count in range(3, 3000, 7):
+        assert share_set(torch.ones(count, dtype=torch.bool, device="cuda")) == 1.0

@@ -11,6 +11,7 @@ import torch
 from ctcasr import checkpoint
 from ctcasr.classify.classifier import Classifier
 from ctcasr.classify.model import build_classifier, classifier_to, read_classifier
+from ctcasr.data import Corpus, Loader
 from ctcasr.front import FrontSpec
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.recogniser import Recogniser
@@ -18,6 +19,7 @@ from ctcasr.recognise.spec import spec_to
 from ctcasr.specs import NetSpec
 from ctcasr.text import Alphabet
 from ctcasr.train import load_compatible
+from ctcasr.train.initialise import whole
 
 SPEC = NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=8)
 
@@ -156,3 +158,10 @@ def test_statistics_of_another_front_end_are_not_loaded_and_it_is_named(tmp_path
     lines = load_compatible(new, tmp_path / "old.pt", own)
     assert new.front.needs_statistics
     assert any(line.startswith("front.hop_s: 0.01 there, 0.0125 here") for line in lines)
+
+
+def test_a_whole_loader_has_every_share(tones: Any) -> None:
+    corpus = Corpus(tones[:8], Alphabet("abc "), 8000)
+    share = Loader(corpus, batch_size=4, seed=3, rank=1, world=2)
+    batches = [batch.ids for batch in whole(share).epoch(0) if batch is not None]
+    assert sorted(name for ids in batches for name in ids) == sorted(u.id for u in tones[:8])

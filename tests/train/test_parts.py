@@ -18,7 +18,7 @@ from ctcasr.recognise.spec import spec_to
 from ctcasr.specs import NetSpec
 from ctcasr.text import Alphabet
 from ctcasr.train import Pace, Parts, RunSettings, World, fit, read_manifests, read_split
-from ctcasr.train.parts import begin_network, choose_workers, resumes, whole
+from ctcasr.train.parts import begin_network, choose_workers, resumes
 
 RATE = 8000
 
@@ -63,11 +63,16 @@ def test_statistics_are_measured_once_and_a_resumed_run_has_them(
         assert torch.equal(tensor, saved[name])
 
 
-def test_a_whole_loader_has_every_share(tones: Any) -> None:
-    corpus = Corpus(tones[:8], Alphabet("abc "), RATE)
-    share = Loader(corpus, batch_size=4, seed=3, rank=1, world=2)
-    batches = [batch.ids for batch in whole(share).epoch(0) if batch is not None]
-    assert sorted(name for ids in batches for name in ids) == sorted(u.id for u in tones[:8])
+def test_fit_measures_what_is_missing_by_itself(tones: Any, tmp_path: Path) -> None:
+    told = parts_of(tones, "corpus")
+    begin_network(told, RunSettings(out=str(tmp_path), device="cpu"), False, World())
+    parts = parts_of(tones, "utterance-zca")
+    settings = RunSettings(out=str(tmp_path), epochs=1, device="cpu")
+    list(fit(parts.task, parts.train, None, out=tmp_path, config=settings))
+    assert not parts.task.network.front.needs_statistics
+    plain = parts_of(tones, "corpus")
+    list(fit(plain.task, plain.train, None, out=tmp_path / "plain", config=settings))
+    assert torch.equal(plain.task.network.front.norm.mean, told.task.network.front.norm.mean)
 
 
 @pytest.mark.parametrize(("asked", "workers"), [(0, 0), (3, 3), (-1, 0)])

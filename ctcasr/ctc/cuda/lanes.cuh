@@ -41,8 +41,11 @@ CODE unsigned short float_to_half(float f) {
     return h;
 }
 
-template <class T> CODE Reg<T> shift_up(const Reg<T>& x) { return {__shfl_up_sync(0xffffffffu, x.value, 1)}; }
-template <class T> CODE Reg<T> shift_down(const Reg<T>& x) { return {__shfl_down_sync(0xffffffffu, x.value, 1)}; }
+// What the lane `by` before (after) has; the first (last) lanes, which have none, get something.
+template <class T> CODE Reg<T> shift_up(const Reg<T>& x, int by) { return {__shfl_up_sync(0xffffffffu, x.value, by)}; }
+template <class T> CODE Reg<T> shift_down(const Reg<T>& x, int by) {
+    return {__shfl_down_sync(0xffffffffu, x.value, by)};
+}
 template <class T> CODE T broadcast(const Reg<T>& x, int from) { return __shfl_sync(0xffffffffu, x.value, from); }
 template <class T> CODE Reg<T> exchange(const Reg<T>& x, int step) {     // with the lane whose number differs by a bit
     return {__shfl_xor_sync(0xffffffffu, x.value, step)};
@@ -125,14 +128,14 @@ CODE float exp2_fast(float x) { return std::exp2(x); }
 CODE float half_to_float(unsigned short h) { _Float16 f; std::memcpy(&f, &h, 2); return float(f); }
 CODE unsigned short float_to_half(float f) { _Float16 g(f); unsigned short h; std::memcpy(&h, &g, 2); return h; }
 
-template <class T> CODE Reg<T> shift_up(const Reg<T>& x) {
+template <class T> CODE Reg<T> shift_up(const Reg<T>& x, int by) {
     Reg<T> y;
-    EACH_LANE(lane) y[lane] = x[lane ? lane - 1 : 0];
+    EACH_LANE(lane) y[lane] = x[lane < by ? lane : lane - by];
     return y;
 }
-template <class T> CODE Reg<T> shift_down(const Reg<T>& x) {
+template <class T> CODE Reg<T> shift_down(const Reg<T>& x, int by) {
     Reg<T> y;
-    EACH_LANE(lane) y[lane] = x[lane < 31 ? lane + 1 : 31];
+    EACH_LANE(lane) y[lane] = x[lane + by > 31 ? lane : lane + by];
     return y;
 }
 template <class T> CODE T broadcast(const Reg<T>& x, int from) { return x[from]; }

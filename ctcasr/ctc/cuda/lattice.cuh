@@ -115,8 +115,8 @@ template <int Q> struct Walk {
         Reg<float> m;
         Reg<int> e;
         EACH_LANE(lane) { m[lane] = state[Q - 1][lane].m; e[lane] = state[Q - 1][lane].e; }
-        m = shift_up(m);
-        e = shift_up(e);
+        m = shift_up(m, 1);
+        e = shift_up(e, 1);
         EACH_LANE(lane) {
             const Pair before = lane ? Pair{m[lane], e[lane]} : edge;
             UNROLL for (int q = Q - 1; q >= 0; --q) {

@@ -38,6 +38,9 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
     Reg<int> exponent[TILES];
     Reg<float> bridge[TILES];           // brings what enters a tile to the tile's exponent
     Reg<float> skip[LABELS];            // 1 where the blank before this label may be left out
+    // The same of a tile's first label, and the bridge: a product less in a frame, where there are registers for it.
+    static constexpr bool FOLDED = TILES < 4;
+    Reg<float> skipping[TILES];
 
     CODE int first_label(int lane) const { return (warp * 32 + lane) * LABELS; }
     // Position of the lane's j-th label along the chain.
@@ -60,9 +63,9 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
             outer[lane] = BACKWARD && first_label(lane) == labels ? 1.0f : 0.0f;
             UNROLL for (int i = 0; i < TILES; ++i) {
                 exponent[i][lane] = 0;
-                bridge[i][lane] = 1.0f;
+                bridge[i][lane] = !MANY && i == 0 && lane == ENTRY ? 0.0f : 1.0f;
+                skipping[i][lane] = skip[2 * i][lane] * bridge[i][lane];
             }
-            if (!MANY && lane == ENTRY) bridge[0][lane] = 0.0f;
         }
     }
 
@@ -76,6 +79,7 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
                 mark[(Q + 1 + i) * stride + thread] = as_float(exponent[i][lane]);
         }
     }
+    // `entering` is the exponent of the last tile of the warp before.
     CODE void load(const float* mark, int stride, int entering) {
         EACH_LANE(lane) {
             const int thread = warp * 32 + lane;
@@ -83,20 +87,23 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
             outer[lane] = mark[Q * stride + thread];
             UNROLL for (int i = 0; i < TILES; ++i) exponent[i][lane] = as_int(mark[(Q + 1 + i) * stride + thread]);
         }
-        build_bridges(entering);
+        Reg<int> before = along(exponent[TILES - 1]);
+        EACH_LANE(lane) if (lane == ENTRY) before[lane] = entering;
+        build_bridges(before);
     }
 
-    CODE Reg<float> along(const Reg<float>& x) const { return BACKWARD ? shift_down(x) : shift_up(x); }
-    CODE Reg<int> along(const Reg<int>& x) const { return BACKWARD ? shift_down(x) : shift_up(x); }
+    // What the lane `by` before along the chain has.
+    template <class T> CODE Reg<T> along(const Reg<T>& x, int by = 1) const {
+        return BACKWARD ? shift_down(x, by) : shift_up(x, by);
+    }
+    CODE int distance(int lane) const { return BACKWARD ? 31 - lane : lane; }  // from where the chain enters
 
-    // `entering` is the exponent of the last tile of the warp before.
-    CODE void build_bridges(int entering) {
-        const Reg<int> last = along(exponent[TILES - 1]);
-        EACH_LANE(lane) {
-            const int before = lane == ENTRY ? entering : last[lane];
-            bridge[0][lane] = power_of_two(limited(before - exponent[0][lane]));
-            UNROLL for (int i = 1; i < TILES; ++i)
-                bridge[i][lane] = power_of_two(limited(exponent[i - 1][lane] - exponent[i][lane]));
+    // `before` is the exponent of the last tile of the lane before.
+    CODE void build_bridges(const Reg<int>& before) {
+        EACH_LANE(lane) UNROLL for (int i = 0; i < TILES; ++i) {
+            const int other = i ? exponent[i > 0 ? i - 1 : 0][lane] : before[lane];
+            bridge[i][lane] = power_of_two(limited(other - exponent[i][lane]));
+            skipping[i][lane] = skip[2 * i][lane] * bridge[i][lane];
         }
     }
 
@@ -112,8 +119,9 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
                 Reg<float>* tile = state + i * TILE;
                 tile[3][lane] = fmaf(skip[2 * i + 1][lane], tile[1][lane], tile[3][lane] + tile[2][lane]);
                 tile[2][lane] = tile[2][lane] + tile[1][lane];
-                tile[1][lane] = fmaf(skip[2 * i][lane], from, tile[1][lane] + tile[0][lane]);
-                tile[0][lane] = tile[0][lane] + from;
+                const float skipped = FOLDED ? skipping[i][lane] : skip[2 * i][lane];
+                tile[1][lane] = fmaf(skipped, FOLDED ? outside : from, tile[1][lane] + tile[0][lane]);
+                tile[0][lane] = FOLDED ? fmaf(bridge[i][lane], outside, tile[0][lane]) : tile[0][lane] + from;
             }
         }
     }
@@ -140,27 +148,38 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
             const int level = exponent[i][lane] + (as_int(most) >> 23) - 127;
             top[i][lane] = most > 0.0f ? level : EMPTY;
         }
-        Reg<int> one = along(top[TILES - 1]);
-        EACH_LANE(lane) if (lane == ENTRY) one[lane] = MANY ? edge[EDGE_LAST + half] : EMPTY;
-        const Reg<int> before = TILES > 1 ? top[TILES > 1 ? TILES - 2 : 0] : one;
-        Reg<int> two = along(before);
-        EACH_LANE(lane) if (lane == ENTRY) two[lane] = MANY ? edge[EDGE_BEFORE + half] : EMPTY;
-        EACH_LANE(lane) UNROLL for (int i = TILES - 1; i >= 0; --i) {
-            const int first = i ? top[i > 0 ? i - 1 : 0][lane] : one[lane];
-            const int second = i > 1 ? top[i > 1 ? i - 2 : 0][lane] : i == 1 ? one[lane] : two[lane];
-            const int next = max(max(top[i][lane], max(first, second)) - TOP, EMPTY);
-            const float scale = power_of_two(limited(exponent[i][lane] - next));
-            exponent[i][lane] = next;
-            UNROLL for (int q = 0; q < TILE; ++q) state[i * TILE + q][lane] *= scale;
-            if (BACKWARD && i == TILES - 1) outer[lane] *= scale;
-        }
-        if (MANY)
-            EACH_LANE(lane) if (lane == EXIT) {
-                record[EDGE_LAST + half] = top[TILES - 1][lane];
-                record[EDGE_BEFORE + half] = before[lane];
-                record[EDGE_AFTER + half] = exponent[TILES - 1][lane];
+        // Tops of the three tiles before the lane's first, each from the lane that holds it; where that lies in the
+        // warp before, `edge` tells the last two, and the exponent that the third would be asked for.
+        Reg<int> tops_before[3];
+        UNROLL for (int k = 0; k < 3; ++k) {
+            tops_before[k] = along(top[TILES - 1 - k % TILES], 1 + k / TILES);
+            EACH_LANE(lane) {
+                const int beyond = k - distance(lane) * TILES;  // of the warp before: 0 is its last tile
+                if (beyond == 0) tops_before[k][lane] = MANY ? edge[EDGE_LAST + half] : EMPTY;
+                if (beyond == 1) tops_before[k][lane] = MANY ? edge[EDGE_BEFORE + half] : EMPTY;
             }
-        build_bridges(MANY ? edge[EDGE_AFTER + half] : EMPTY);
+        }
+        Reg<int> before;                // new exponent of the tile before the first, without asking its lane again
+        EACH_LANE(lane) {
+            const int one = tops_before[0][lane], two = tops_before[1][lane], three = tops_before[2][lane];
+            before[lane] = max(max(one, max(two, three)) - TOP, EMPTY);
+            if (lane == ENTRY) before[lane] = MANY ? edge[EDGE_AFTER + half] : EMPTY;
+            if (MANY && lane == EXIT) {
+                record[EDGE_LAST + half] = top[TILES - 1][lane];
+                record[EDGE_BEFORE + half] = TILES > 1 ? top[TILES > 1 ? TILES - 2 : 0][lane] : one;
+            }
+            UNROLL for (int i = TILES - 1; i >= 0; --i) {
+                const int first = i ? top[i > 0 ? i - 1 : 0][lane] : one;
+                const int second = i > 1 ? top[i > 1 ? i - 2 : 0][lane] : i == 1 ? one : two;
+                const int next = max(max(top[i][lane], max(first, second)) - TOP, EMPTY);
+                const float scale = power_of_two(limited(exponent[i][lane] - next));
+                exponent[i][lane] = next;
+                UNROLL for (int q = 0; q < TILE; ++q) state[i * TILE + q][lane] *= scale;
+                if (BACKWARD && i == TILES - 1) outer[lane] *= scale;
+            }
+            if (MANY && lane == EXIT) record[EDGE_AFTER + half] = exponent[TILES - 1][lane];
+        }
+        build_bridges(before);
     }
 };
 
