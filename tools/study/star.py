@@ -28,12 +28,13 @@ from ctcasr.audit.scorer import Spelling
 from ctcasr.batch import Utterance
 from ctcasr.ctc import StarSchedule
 from ctcasr.data import Corpus, Loader, read_manifest
+from ctcasr.front import SpecAugment
 from ctcasr.recognise import Objective, Recognise, evaluate, word_rarity
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.text import Tokenizer, make_tokenizer
-from ctcasr.train import TrainConfig, fit
+from ctcasr.train import TrainConfig, fit, read_numbers
 from tools.study.mislabel import Shares, plant
 
 
@@ -48,6 +49,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="of the audit")
     parser.add_argument("--epochs", type=int, default=32)
     parser.add_argument("--net", default="default")
+    parser.add_argument("--masks", default="", help="SpecAugment, as of recipes/recognise.py")
+    parser.add_argument("--speeds", default="1", help="at which recordings are learnt from")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
@@ -59,8 +62,9 @@ def main() -> None:
         planted = audited(planted, tokenizer, arguments)
     audited_s = time.process_time() - begun_s
     spec = read_spec(arguments.net)
+    speeds = read_numbers("speeds", arguments.speeds)
     loader = Loader(
-        Corpus(planted, tokenizer, spec.front.rate_hz),
+        Corpus(planted, tokenizer, spec.front.rate_hz, speeds=speeds),
         batch_size=16,
         order="sortagrad",
         seed=arguments.seed,
@@ -72,6 +76,7 @@ def main() -> None:
         build(spec, tokenizer.size),
         tokenizer,
         spec_to(spec),
+        SpecAugment.parse(arguments.masks) if arguments.masks else None,
         objective=Objective(star=star, rarity=rarity),
     )
     config = TrainConfig(epochs=arguments.epochs, seed=arguments.seed, device="cpu")
