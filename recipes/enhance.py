@@ -54,7 +54,7 @@ class Settings(RunSettings):
     noise: str = option("", "manifests of noises with labels but those that --unseen names")
     talkers: str = option("", "manifest of other talkers, to compete with the speech")
     own: str = option("", "manifest of sentences, to compete with others of the same talker")
-    rooms: str = option("", "manifest of room responses, in which half of the scenes are heard")
+    rooms: str = option("", "manifests of room responses, in which half of the scenes are heard")
     unseen: str = option("", "labels of noises that are kept for the score, with commas between")
     dev: str = option(
         "", "manifest that selects the best checkpoint; empty: a part of train is held out"

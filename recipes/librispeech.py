@@ -79,7 +79,7 @@ class Settings(RunSettings):
     noise: str = option(
         "", "manifest of noises for half of the utterances, 0 to 20 dB below the speech"
     )
-    rooms: str = option("", "manifest of room responses for a third of the utterances")
+    rooms: str = option("", "manifests of room responses for a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
 
 

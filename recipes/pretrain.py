@@ -51,8 +51,8 @@ class Settings(RunSettings):
     symbols: bool = option(True, "spell letters and say digits in some of the texts")
     dev_utterances: int = option(100, "utterances of other voices that select the best checkpoint")
     words: str = option("2,20", "fewest and most words of an utterance")
-    noise: str = option("", "manifest of noises to add, 0 to 20 dB below the speech")
-    rooms: str = option("", "manifest of room responses in which some of it sounds")
+    noise: str = option("", "manifests of noises to add, 0 to 20 dB below the speech")
+    rooms: str = option("", "manifests of room responses in which some of it sounds")
     out: str = option("runs/pretrain", "folder of the run")
     net: str = option(
         "default",

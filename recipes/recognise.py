@@ -80,8 +80,8 @@ class Settings(RunSettings):
     states: float = option(
         0.0, "weight of what is said when, by an aligner, told to the network frame by frame (0.3)"
     )
-    noise: str = option("", "manifest of noises, heard with half of the utterances at 0 to 20 dB")
-    rooms: str = option("", "manifest of room responses, heard with a third of the utterances")
+    noise: str = option("", "manifests of noises, heard with half of the utterances at 0 to 20 dB")
+    rooms: str = option("", "manifests of room responses, heard with a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
     consistency: float = option(
         0.0, "CR-CTC: two augmented copies must agree, with this weight (0.2); twice the time"
@@ -115,8 +115,9 @@ def prepare(s: Settings, world: World) -> Parts:
         tokenizer = make_tokenizer(s.text, texts, s.strict, s.digits)
     report_texts([*train, *dev], tokenizer)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
-
-    net = build(read_spec(s.net), tokenizer.size)
+    spec = read_spec(s.net)
+    net = build(spec, tokenizer.size)
+    augment = augmentation(s, net.rate_hz)
     print(splicing_told(train, s.splice))
     corpus = spliced_corpus(
         train,
@@ -129,7 +130,6 @@ def prepare(s: Settings, world: World) -> Parts:
         states=s.states > 0,
     )
     net.learn_states(corpus.states)
-    spec = replace(read_spec(s.net), states=corpus.states)
     how: dict[str, Any] = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}
     train_loader = Loader(corpus, batch_size=s.batch_size or None, order=s.order, **how)
     dev_corpus = Corpus(dev, tokenizer, net.rate_hz)
@@ -140,8 +140,8 @@ def prepare(s: Settings, world: World) -> Parts:
     task = Recognise(
         net,
         tokenizer,
-        spec_to(spec),
-        augmentation(s, net.rate_hz),
+        spec_to(replace(spec, states=corpus.states)),
+        augment,
         round(s.augment_from * len(train_loader)),
         Objective(s.consistency, star=star, consistency_steps=ramp, rarity=rarity, states=s.states),
     )

@@ -130,17 +130,16 @@ def read_noises(folder: Path, rate_hz: int) -> tuple[Tensor, ...]:
     return tuple(read_audio(path, rate_hz) for path in paths)
 
 
-def read_sounds(manifest: Path | str, rate_hz: int) -> list[Tensor]:
-    """Samples [N] of every line of a manifest of noises or room responses, at one rate.
+def read_sounds(manifests: Path | str, rate_hz: int) -> list[Tensor]:
+    """Samples [N] of every line of manifests of noises or room responses, at one rate.
 
-    None for an empty path.
+    One path, or several with commas between; no samples for an empty one.
 
     Raises:
         ManifestError, AudioError: for a manifest or a sound that cannot be used.
     """
-    if not manifest:
-        return []
-    return [read_audio(utterance, rate_hz) for utterance in read_manifest(manifest)]
+    paths = filter(None, str(manifests).split(","))
+    return [read_audio(utterance, rate_hz) for path in paths for utterance in read_manifest(path)]
 
 
 def _uniform(generator: torch.Generator) -> float:

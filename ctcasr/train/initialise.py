@@ -16,14 +16,15 @@ from ctcasr.seq import Seq
 from ctcasr.task import Batches
 from ctcasr.train.identity import differences, symbols_of
 
+_MEASURED_S = 4 * 3600.0  # of sound, 1.4 million frames, for 80 bands and how they rise together
 _FEW = 8  # symbols that a line names
 _FRONT = "front."  # names of the front-end's tensors begin with this
 
 
 def measure_statistics(network: nn.Module, batches: Batches) -> None:
-    """What a front-end has to know of the corpus, where it is missing: one pass over it.
+    """What a front-end has to know of the corpus, where it is missing, from up to four hours of it.
 
-    Of a loader that has a share of the corpus, the whole is read.
+    Those of a `Loader` are drawn from the whole corpus, also where it has a share of it only.
 
     Raises:
         ValueError: where there are too few frames.
@@ -35,16 +36,27 @@ def measure_statistics(network: nn.Module, batches: Batches) -> None:
         batches = whole(batches)
     device = next(network.parameters()).device
     measure = cast(Callable[[Iterator[Seq]], object], front.fit)
-    measure(batch.to(device).audio for batch in batches.epoch(0) if batch is not None)
+    measure(audio.to(device) for audio in first_hours(batches))
+
+
+def first_hours(batches: Batches) -> Iterator[Seq]:
+    """The sound of an epoch's first batches, until it is enough to measure statistics."""
+    heard_s = 0.0
+    for batch in batches.epoch(0):
+        if batch is not None:
+            yield batch.audio
+            heard_s += sum(batch.audio.lengths) / float(batch.audio.rate)
+        if heard_s >= _MEASURED_S:
+            return
 
 
 def whole(loader: Loader) -> Loader:
-    """The loader of one process that has no others beside it."""
+    """The loader of one process that has no others beside it, in a drawn order."""
     return Loader(
         loader.corpus,
         batch_size=loader.batch_size,
         batch_seconds=loader.batch_seconds,
-        order=loader.order,
+        order="shuffle",
         seed=loader.seed,
     )
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import soundfile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.batch import Utterance
-from ctcasr.data import Clip, Jitter, fit_length
+from ctcasr.data import Clip, Jitter, ManifestError, fit_length, read_sounds
 
 ANY = Utterance(Path("a.wav"))
 
@@ -67,3 +69,16 @@ def test_without_shift_gain_and_noise_a_clip_stays_what_it_is() -> None:
 
 def test_silence_stays_silent() -> None:
     assert not Jitter(50)(torch.zeros(80), drawn(), ANY).any()
+
+
+def test_sounds_of_several_manifests(tmp_path: Path) -> None:
+    lines = []
+    for name, count in (("a", 50), ("b", 70)):
+        soundfile.write(tmp_path / f"{name}.wav", [0.5] * count, 8000)
+        manifest = tmp_path / f"{name}.jsonl"
+        manifest.write_text(json.dumps({"audio_filepath": f"{name}.wav", "duration": 0.01}) + "\n")
+        lines.append(str(manifest))
+    assert [len(sound) for sound in read_sounds(",".join(lines), 8000)] == [50, 70]
+    assert read_sounds("", 8000) == []
+    with pytest.raises(ManifestError, match=r"c\.jsonl"):
+        read_sounds(f"{lines[0]},{tmp_path / 'c.jsonl'}", 8000)

@@ -18,8 +18,8 @@ from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import spec_to
 from ctcasr.specs import NetSpec
 from ctcasr.text import Alphabet
-from ctcasr.train import load_compatible
-from ctcasr.train.initialise import whole
+from ctcasr.train import initialise, load_compatible
+from ctcasr.train.initialise import first_hours, whole
 
 SPEC = NetSpec(FrontSpec(8000, bands=20, n_fft=256), layers=1, hidden=8)
 
@@ -165,3 +165,10 @@ def test_a_whole_loader_has_every_share(tones: Any) -> None:
     share = Loader(corpus, batch_size=4, seed=3, rank=1, world=2)
     batches = [batch.ids for batch in whole(share).epoch(0) if batch is not None]
     assert sorted(name for ids in batches for name in ids) == sorted(u.id for u in tones[:8])
+
+
+def test_statistics_are_of_the_first_hours(tones: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    loader = Loader(Corpus(tones[:8], Alphabet("abc "), 8000), batch_size=2)
+    assert len(list(first_hours(loader))) == 4
+    monkeypatch.setattr(initialise, "_MEASURED_S", loader.seconds / 2)
+    assert 2 <= len(list(first_hours(loader))) <= 3
