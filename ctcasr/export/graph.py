@@ -65,6 +65,10 @@ class Value:
         """Sum over axes, which stay with size 1."""
         return self.graph("ReduceSum", self, list(axes), keepdims=1)
 
+    def mean(self, *axes: int) -> Value:
+        """Mean over axes, which stay with size 1."""
+        return self.graph("ReduceMean", self, list(axes), keepdims=1)
+
     def max(self, *axes: int) -> Value:
         """Maximum over axes, which stay with size 1."""
         return self.graph("ReduceMax", self, list(axes), keepdims=1)

@@ -165,7 +165,7 @@ def below_loudest(extract: Spectrogram, frames: Padded) -> Padded:
 def normalised(norm: nn.Module, frames: Padded) -> Padded:
     """Features [B, T, F] by the statistics of the utterance or of the corpus."""
     if isinstance(norm, UtteranceNorm):
-        return by_utterance(frames)
+        return by_utterance(norm, frames)
     if isinstance(norm, CorpusNorm):
         return by_corpus(norm, frames)
     return frames
@@ -189,12 +189,14 @@ def less_own_mean(frames: Padded, counts: Value) -> Padded:
     return replace(frames, data=masked(frames.data - mean, frames.mask))
 
 
-def by_utterance(frames: Padded) -> Padded:
-    """Features [B, T, F] of mean 0 and variance 1 over the real frames."""
+def by_utterance(norm: UtteranceNorm, frames: Padded) -> Padded:
+    """Features [B, T, F] of mean 0 and variance 1 over the real frames, in each bin or in all."""
     counts = frames.counts()
     centred = less_own_mean(frames, counts).data
     squares = centred * centred
     variance = squares.sum(1) / counts
+    if not norm.each_bin:
+        variance = variance.mean(2)
     floored = variance + _VARIANCE_FLOOR
     return replace(frames, data=centred / floored.sqrt())
 

@@ -63,6 +63,8 @@ def build_norm(spec: FrontSpec, bins: int) -> nn.Module:
         return Unnormalised()
     if spec.norm == "utterance":
         return UtteranceNorm()
+    if spec.norm == "utterance-mean":
+        return UtteranceNorm(each_bin=False)
     if spec.norm == "corpus":
         return CorpusNorm(bins)
     if spec.norm in ("pca", "zca"):
@@ -71,6 +73,6 @@ def build_norm(spec: FrontSpec, bins: int) -> nn.Module:
         whitening = spec.norm.removeprefix("utterance-")
         return CorpusNorm(bins, whitening, spec.shrinkage, by_utterance=True)
     raise ValueError(
-        "front.norm: expected 'none', 'utterance', 'corpus', 'pca', 'zca', 'utterance-pca' or "
-        f"'utterance-zca'; got {spec.norm!r}"
+        "front.norm: expected 'none', 'utterance', 'utterance-mean', 'corpus', 'pca', 'zca', "
+        f"'utterance-pca' or 'utterance-zca'; got {spec.norm!r}"
     )

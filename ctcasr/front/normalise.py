@@ -42,7 +42,10 @@ def centred_rows(features: Seq) -> Seq:
 
 
 class UtteranceNorm(nn.Module):
-    """Mean zero and variance one for each utterance and bin, over its real frames only.
+    """Mean zero for each utterance and bin, over its real frames only, and variance one.
+
+    The variance is one in each bin, or over all bins together (`each_bin=False`), which leaves it
+    to them how far they rise and fall beside each other.
 
     Example:
         >>> features = Seq.stack([torch.tensor([[1.0], [3.0]])], rate=100)
@@ -52,11 +55,17 @@ class UtteranceNorm(nn.Module):
 
     by_utterance = True  # its end must be heard first
 
+    def __init__(self, each_bin: bool = True) -> None:
+        super().__init__()
+        self.each_bin = each_bin
+
     def forward(self, features: Seq) -> Seq:
         """Features [B, T, F], normalised; a constant bin (silence) becomes zero."""
         count = features.device_lengths.clamp(min=1)[:, None, None]
         centred = centred_rows(features).data
         variance = centred.square().sum(1, keepdim=True) / count
+        if not self.each_bin:
+            variance = variance.mean(2, keepdim=True)
         return features.with_data(centred * torch.rsqrt(variance + _UTTERANCE_EPS))
 
 

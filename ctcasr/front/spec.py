@@ -18,8 +18,9 @@ class FrontSpec:
     hop_s: float = 0.010
     power: float = 2.0  # 2: power, 1: amplitude
     log: bool = True
-    # "none", "utterance", "corpus"; whitened by the corpus "pca", "zca", and, less the mean of the
-    # utterance first, "utterance-pca", "utterance-zca".
+    # "none"; "utterance": its mean and variance, band by band; "utterance-mean": its mean, band by
+    # band, and one variance of all bands; "corpus"; whitened by the corpus "pca", "zca", and, less
+    # the mean of the utterance first, "utterance-pca", "utterance-zca".
     norm: str = "utterance"
     shrinkage: float = 0.01  # of the covariance, for whitening
     high_hz: float | None = None  # upper end of the mel bands; None: half the sample rate

@@ -54,6 +54,7 @@ def test_a_spectrogram_has_no_bands() -> None:
     [
         ("none", Unnormalised, None),
         ("utterance", UtteranceNorm, None),
+        ("utterance-mean", UtteranceNorm, None),
         ("corpus", CorpusNorm, None),
         ("pca", CorpusNorm, "pca"),
         ("zca", CorpusNorm, "zca"),
@@ -64,6 +65,8 @@ def test_a_spectrogram_has_no_bands() -> None:
 def test_norms(norm: str, kind: type, whitening: str | None) -> None:
     built = build_norm(replace(ODD, norm=norm, shrinkage=0.2), bins=30)
     assert type(built) is kind
+    if isinstance(built, UtteranceNorm):
+        assert built.each_bin == (norm == "utterance")
     if isinstance(built, CorpusNorm):
         assert (built.bins, built.whitening) == (30, whitening)
         assert built.shrinkage == (0.2 if whitening else 0.01)

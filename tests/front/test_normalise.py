@@ -34,6 +34,20 @@ def test_utterance_norm_gives_each_row_mean_zero_and_variance_one() -> None:
     assert not bool(out.data[~out.mask].any())
 
 
+def test_one_variance_of_all_bins_leaves_their_proportions() -> None:
+    features = frames(50, 30, 7, pad=1e3)
+    scales = torch.arange(1.0, BINS + 1)
+    out = UtteranceNorm(each_bin=False)(features.with_data(features.data * scales))
+    for index in range(3):
+        row = out.row(index)
+        assert torch.allclose(row.mean(0), torch.zeros(BINS), atol=1e-4)
+        variances = row.var(0, correction=0)
+        assert float(variances.mean()) == pytest.approx(1, abs=1e-3)
+        before = (features.row(index) * scales).var(0, correction=0)
+        assert torch.allclose(variances / variances[0], before / before[0], rtol=1e-3)
+    assert not bool(out.data[~out.mask].any())
+
+
 def test_utterance_norm_turns_silence_and_a_single_frame_into_zeros() -> None:
     constant = Seq.stack([torch.full((9, BINS), -13.8), torch.full((1, BINS), 4.0)], 100)
     assert torch.allclose(UtteranceNorm()(constant).data, torch.zeros(2, 9, BINS), atol=1e-3)
