@@ -59,6 +59,11 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
         CheckpointError: where there is no such file, or none of ours.
     """
     path = Path(path)
+    if path.is_dir():
+        raise CheckpointError(
+            f"expected a checkpoint at {path}; it is a folder. That of a run holds best.pt and "
+            f"last.pt: {path / 'best.pt'}"
+        )
     if not path.is_file():
         raise CheckpointError(
             f"expected a checkpoint at {path}; there is no such file. "
@@ -69,7 +74,7 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
     except Exception as error:  # the restricted unpickler stumbles in every way there is
         words = str(error).splitlines() or [type(error).__name__]
         raise CheckpointError(
-            f"{path}: expected a ctcasr checkpoint; it could not be read as one "
+            f"{path}: expected a ctcasr checkpoint, as best.pt of a run; torch cannot read it "
             f"({words[0][:_REASON_LETTERS]})"
         ) from error
     if not isinstance(payload, dict) or "format" not in payload:

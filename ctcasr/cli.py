@@ -16,26 +16,26 @@ from ctcasr.run_cli import run_cli
 # run(arguments) -> exit status.
 GROUPS = {
     "recordings": {
-        "prepare": "a corpus to manifests: grid, librispeech, csv, scenes, pack, segment, others",
-        "doctor": "what is wrong with a corpus before training; a page about a run after it",
+        "prepare": "a corpus to manifests: csv, spoken, grid, librispeech, others",
+        "doctor": "what is wrong with a corpus; after a training, a page about it",
         "audit": "which transcripts are wrong, and in what way",
     },
     "training": {
         "train": "run a recipe",
         "runs": "a page that compares all runs below a folder",
         "tensorboard": "write the records of a run as TensorBoard event files",
-        "wandb": "write them as an offline run of Weights & Biases; nothing is sent",
+        "wandb": "the same as an offline run of Weights & Biases",
     },
     "what was trained": {
-        "transcribe": "write what is said in sound files: text, subtitles, times of words",
+        "transcribe": "what is said in sound files: text, subtitles, times of words",
         "evaluate": "error rates (or accuracy) of a checkpoint on a manifest",
-        "enhance": "take the noise out of a sound file, or of every one in a folder",
+        "enhance": "take the noise out of sound files",
         "offset": "are the pictures of a clip in time with its sound?",
-        "export": "a recogniser or a classifier for another runtime, run there and measured",
-        "card": "the system card: size, multiply-adds, latency, memory, training",
+        "export": "for other runtimes: onnx, sherpa-onnx, litert",
+        "card": "size, multiply-adds, latency, memory, training",
     },
     "which is better": {
-        "compare": "which of several systems is better? on result files of any scorer",
+        "compare": "which of several systems is better? on any scorer's results",
         "score-enhanced": "is enhanced speech understood better? on anybody's files",
     },
 }
@@ -88,6 +88,7 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     """
     parser = argparse.ArgumentParser(
         prog="ctcasr",
+        usage="ctcasr [-h] [--version] [--completion {bash,zsh}] COMMAND ...",
         description="Train CTC speech recognisers and understand what the training does.\n"
         + _listed_commands(),
         epilog="ctcasr COMMAND --help tells more, with an example.",
@@ -101,7 +102,9 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         choices=("bash", "zsh"),
         help="print a script by which the shell completes commands and flags with Tab",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", help=argparse.SUPPRESS, prog="ctcasr"
+    )
     for name in [chosen] if chosen else COMMANDS:
         command = commands.add_parser(name, description=_sentence(COMMANDS[name]))
         if chosen:

@@ -27,6 +27,11 @@ def main(argv: list[str] | None = None) -> None:
     if World.expected():
         raise ValueError("the demo makes its corpus and trains in one process: start it alone")
     argv = sys.argv[1:] if argv is None else argv
+    if {"-h", "--help"} & set(argv):
+        print(f"{__doc__}\nFlags, of which the demo sets --train, --valid, --budget {BUDGET}:\n")
+        recognise.main(["--help"])
+    if not {"--resume", "--overwrite"} & set(argv):
+        argv = ["--auto-resume", *argv]  # called again, it goes on, or shows what came of it
     out = Path("runs/demo")
     if "--out" in argv:
         out = Path(argv[argv.index("--out") + 1])

@@ -12,7 +12,8 @@ from types import ModuleType
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The name of a recipe; what stands behind it is the recipe's own."""
     parser.epilog = "All that stands behind RECIPE is handed on: ctcasr train RECIPE --help"
-    parser.add_argument("recipe", metavar="RECIPE", help=", ".join(recipe_names()))
+    names = ", ".join(recipe_names())
+    parser.add_argument("recipe", metavar="RECIPE", nargs="?", default="", help=names)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -35,7 +36,8 @@ def load_recipe(name: str) -> ModuleType:
     names = recipe_names()
     if folder is None or name not in names:
         known = ", ".join(names) or "none is installed"
-        raise ValueError(f"expected a recipe ({known}); got {name!r}")
+        got = repr(name) if name else "none"
+        raise ValueError(f"expected a recipe ({known}); got {got}")
     # Importable by its name: worker processes that are spawned must find its functions.
     if str(folder) not in sys.path:
         sys.path.append(str(folder))

@@ -31,8 +31,9 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     header = rows.fieldnames or ()
     missing = [name for name in columns if name not in header]
     if missing:
+        got = ", ".join(header) or "none"
         raise ValueError(
-            f"{table}: expected columns {', '.join(missing)}; got {', '.join(header) or 'none'}"
+            f"{table}: expected columns {', '.join(missing)}; got {got}.{_advice(header)}"
         )
     for row in rows:
         where = f"{table.name}:{rows.line_num}"
@@ -46,6 +47,15 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
         if arguments.speaker_column is not None:
             speaker = row[arguments.speaker_column] or None
         yield Utterance(root / path, text=text, speaker=speaker, where=where)
+
+
+def _advice(header: Sequence[str]) -> str:
+    """What to do about a header without the columns that are asked for."""
+    only = header[0] if len(header) == 1 else ""
+    for delimiter in ";\t|,":
+        if delimiter in only:
+            return f" It looks as if the columns were told apart by --delimiter {delimiter!r}"
+    return " Name yours by --path-column, --text-column and --speaker-column"
 
 
 def open_table(path: Path, delimiter: str | None) -> csv.DictReader[str]:

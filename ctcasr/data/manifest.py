@@ -25,6 +25,7 @@ _FIELDS = (
     "video_filepath",
 )
 _OWN_PATHS = ("audio_filepath", "video_filepath")  # resolved and checked by Utterance
+_OF_A_TABLE = "of a table (CSV), `ctcasr prepare csv` makes a manifest"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -84,9 +85,9 @@ def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
         except ValueError as error:
             reason = str(error).removeprefix(f"{where}: ")
             if strict:
-                raise ManifestError(
-                    f"{path}:{number}: {reason}; correct the line, or take it out"
-                ) from error
+                is_table = number == 1 and not line.lstrip().startswith(b"{")
+                remedy = _OF_A_TABLE if is_table else "correct the line, or take it out"
+                raise ManifestError(f"{path}:{number}: {reason}; {remedy}") from error
             skipped.append(Skip(where, reason))
     if not utterances and not skipped:
         raise ManifestError(f"{path}: expected at least one line; the manifest is empty")

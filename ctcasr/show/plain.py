@@ -14,6 +14,7 @@ from ctcasr.records import (
     StartRecord,
     StepRecord,
 )
+from ctcasr.scoring.figures import plural
 from ctcasr.show.records import metrics_of, number, verdict_of
 from ctcasr.show.run_view import RunView
 from ctcasr.show.units import (
@@ -215,9 +216,9 @@ def start_lines(start: StartRecord) -> list[str]:
     device = start.device or UNKNOWN
     parameters = count(number(start.parameters))
     network = f"{name}, {parameters} parameters, on {device}"
-    epochs = start.epochs or UNKNOWN
+    epochs = plural(start.epochs, "epoch") if start.epochs else f"{UNKNOWN} epochs"
     steps = count(number(start.steps))
-    plan = f"{epochs} epochs, {steps} steps"
+    plan = f"{epochs}, {steps} steps"
     train_s = number(start.train_seconds)
     if train_s is not None:
         plan += f", {clock(train_s)} of audio in each epoch"

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ctcasr.records import CheckRecord
+from ctcasr.scoring.figures import plural
 from ctcasr.show.records import metrics_of, number, samples_of
 from ctcasr.show.run_view import RunView
 from ctcasr.show.screen import SAMPLES, left_out, metrics_text, verdict_text
@@ -23,7 +24,7 @@ def summary(view: RunView, width: int = 80) -> Table:
         >>> from rich.console import Console
         >>> paper = Console(width=60, force_terminal=False, force_jupyter=False)
         >>> paper.print(summary(RunView(), 60))
-        trained  0 steps, 1 epochs in 0:00
+        trained  0 steps, 1 epoch in 0:00
     """
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
@@ -93,7 +94,9 @@ def _loss(view: RunView) -> str:
         return ""
     first = short(view.first_loss)
     last = short(view.mean("loss"))
-    return f"{first} at first, {last} at last"
+    began_at = view.began.step if view.began else 0
+    moment = f"at step {count(began_at)}" if began_at else "at first"
+    return f"{first} {moment}, {last} at last"
 
 
 def _scores(check: CheckRecord | None) -> str:
@@ -121,8 +124,8 @@ def _trained(view: RunView) -> str:
     if view.steps and view.step < view.steps:
         steps += f" of {count(view.steps)}"
     time = clock(view.time_s)
-    text = f"{steps} steps, {view.epoch} epochs in {time}"
-    if view.time_s and view.audio_s:
-        speed = short(view.audio_s / view.time_s)
+    text = f"{steps} steps, {plural(view.epoch, 'epoch')} in {time}"
+    if view.watched_s and view.audio_s:
+        speed = short(view.audio_s / view.watched_s)
         text += f", {speed} s of audio per second"
     return text

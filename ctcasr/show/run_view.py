@@ -56,6 +56,7 @@ class RunView:
     suspects: list[Suspect] = field(default_factory=list)  # of the last epoch that named any
     skipped_steps: int = 0
     time_s: float = 0.0  # training time, resumed parts added up
+    began: Mark | None = None  # where the first record stands: not at 0 where a run was resumed
     audio_s: float = 0.0  # audio heard in training
     first_loss: float | None = None
     traces: dict[str, Trace] = field(default_factory=dict)  # by the name of what they follow
@@ -76,6 +77,8 @@ class RunView:
     def add(self, record: Record) -> None:
         """Take in one record; unknown kinds and absent fields are passed over."""
         self._tick(record.time_s)
+        if self.began is None:
+            self.began = Mark(self.time_s, 0.0, record.step)
         if isinstance(record, StartRecord):
             self._add_start(record)
         elif isinstance(record, StepRecord):
@@ -87,6 +90,11 @@ class RunView:
             self.suspects = suspects_of(record) or self.suspects
         elif isinstance(record, EventRecord):
             self._add_event(record)
+
+    @property
+    def watched_s(self) -> float:
+        """Training time since the first of the records, in which `audio_s` was heard."""
+        return self.time_s - (self.began.time_s if self.began else 0.0)
 
     def _tick(self, clock_s: float) -> None:
         """A resumed run may start its clock anew: it then shows all that has passed since."""

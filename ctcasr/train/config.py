@@ -139,7 +139,7 @@ class TrainConfig:
             return None
         number, unit = self.budget[:-1], _SECONDS.get(self.budget[-1])
         try:
-            seconds = float(self.budget) if unit is None else float(number) * unit
+            seconds = math.nan if unit is None else float(number) * unit
         except ValueError:
             seconds = math.nan
         if not 0 < seconds < math.inf:

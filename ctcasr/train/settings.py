@@ -7,11 +7,12 @@ import dataclasses
 import difflib
 import json
 import math
+import re
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from ctcasr.kernels.atomic import write_text
 from ctcasr.train.config import RARE, USUAL
@@ -60,7 +61,7 @@ def settings_parser(kind: type[Any], prog: str | None = None) -> argparse.Argume
         >>> text.index("--epochs") < text.index("--weight-decay")
         True
     """
-    parser = argparse.ArgumentParser(
+    parser = _FlagParser(
         prog=prog,
         usage=" ".join(["%(prog)s", *_required_flags(kind), "[FLAGS]"]),
         description=(kind.__doc__ or "").partition("\n")[0],
@@ -85,6 +86,18 @@ def settings_parser(kind: type[Any], prog: str | None = None) -> argparse.Argume
                 help="read settings from this file first",
             )
     return parser
+
+
+class _FlagParser(argparse.ArgumentParser):
+    """Names the flag that comes nearest to one that there is not."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = re.fullmatch(r"unrecognized arguments: (--[\w-]+).*", message, re.DOTALL)
+        if unknown:
+            flags = [flag for action in self._actions for flag in action.option_strings]
+            near = difflib.get_close_matches(unknown[1], flags, n=1)
+            message += f" (did you mean {near[0]}?)" if near else ""
+        super().error(message)
 
 
 def _required_flags(kind: type[Any]) -> list[str]:

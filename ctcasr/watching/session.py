@@ -29,6 +29,7 @@ from ctcasr.watching.calls import SeenCalls
 from ctcasr.watching.care import Care, drawing_nothing
 from ctcasr.watching.evidence import Decode, RowEvidence
 from ctcasr.watching.facts import CallFacts, ScoreSums, score_sums
+from ctcasr.watching.folder import open_records
 from ctcasr.watching.inputs import InputWatch
 from ctcasr.watching.loss_call import SeenRows, exact_loss, rows_of
 from ctcasr.watching.optimisers import OptimiserWatch, StepSigns
@@ -126,8 +127,7 @@ class Watch:
         self._care.begin()
         self._window = Window()
         if self.out is not None:
-            self.out.mkdir(parents=True, exist_ok=True)
-            self.file = RecordFile(self.out / "records.jsonl")
+            self.file = open_records(self.out)
         self._take_hold()
         self._write(StartRecord(step=0, schema=SCHEMA, threads=torch.get_num_threads()))
 
@@ -421,7 +421,9 @@ def watch(
     """Watch any PyTorch training loop that computes a CTC loss, and tell why it does not learn.
 
     Args:
-        out: folder for records.jsonl and doctor.html; nothing is written without it.
+        out: folder for records.jsonl and doctor.html; nothing is written without it. Records of
+            an earlier watch are kept as records.before.jsonl; those of a training by this library
+            are not replaced (FileExistsError).
         model: the network; else it is found by its calls before the first training loss.
         decode: from labels to text (a function, or a tokenizer with `decode`), for CER and WER.
         replace_loss: hand on the exact, deterministic loss of this library instead of torch's.

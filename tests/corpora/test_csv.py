@@ -77,3 +77,13 @@ def test_csv_errors(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "t.csv:2: expected a path and a text" in capsys.readouterr().err
     assert run("csv", tmp_path / "none.csv", "--out", tmp_path / "m.jsonl") == 1
     assert "none.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("delimiter", [";", "|", "\t"])
+def test_another_delimiter_is_recognised_in_the_header(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], delimiter: str
+) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text(f"path{delimiter}text\na.wav{delimiter}x\n")
+    assert run("csv", table, "--out", tmp_path / "m.jsonl") == 1
+    assert f"--delimiter {delimiter!r}" in capsys.readouterr().err

@@ -179,3 +179,10 @@ def test_odd_lines_are_read_or_named(tmp_path: Path) -> None:
                 read_audio(utterance, 16000)
             outcomes.add("read")
     assert outcomes == {"named", "read"}
+
+
+def test_a_table_is_told_from_a_broken_line(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_text("path,text\na.wav,x\n")
+    with pytest.raises(ManifestError, match=r"t\.csv:1: .*`ctcasr prepare csv`"):
+        read_manifest(table)

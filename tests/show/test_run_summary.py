@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from ctcasr.records import EpochRecord, Record
+from ctcasr.records import EpochRecord, Record, StartRecord, StepRecord
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
 
@@ -35,6 +35,17 @@ def test_everything_that_came_of_a_run_is_told(records: list[Record]) -> None:
 def test_a_run_that_stopped_early_says_so(records: list[Record]) -> None:
     stopped = [record for record in records if record.step <= 30]
     assert "30 of 60 steps, 3 epochs" in printed(RunView.of(stopped))
+
+
+def test_the_speed_of_a_resumed_run_is_that_of_the_part_that_was_seen() -> None:
+    seen = [
+        StartRecord(step=300, time_s=600.0, network="n"),
+        StepRecord(step=310, time_s=610.0, audio_s=800.0, loss=2.0),
+        StepRecord(step=320, time_s=620.0, audio_s=800.0, loss=1.0),
+    ]
+    text = printed(RunView.of(seen))
+    assert "in 10:20, 80.00 s of audio per second" in text
+    assert "2.00 at step 300, " in text
 
 
 def test_nothing_known_is_no_error() -> None:

@@ -208,3 +208,18 @@ def test_the_example_of_an_installed_recipe_names_no_checkout(
 def test_a_list_that_is_none_names_its_flag(text: str) -> None:
     with pytest.raises(ValueError, match="--speeds: expected numbers above 0"):
         read_numbers("speeds", text)
+
+
+@pytest.mark.parametrize("budget", ["5", "0.5", "m", "5x", "-3m", "nanm"])
+def test_a_budget_has_a_unit(budget: str) -> None:
+    with pytest.raises(ValueError, match="budget: expected a time as 90s, 30m or 8h"):
+        _ = TrainConfig(budget=budget).budget_s
+
+
+def test_the_nearest_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(TrainConfig, ["--shedule", "cosine"])
+    assert "did you mean --schedule?" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parse(TrainConfig, ["--quite-another", "3"])
+    assert "did you mean" not in capsys.readouterr().err
