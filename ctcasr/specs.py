@@ -89,9 +89,9 @@ def _describe_front(spec: NetSpec) -> str:
         lips = spec.lips
         convs = 4 * lips.convs or len(lips.channels)
         return f"lips {lips.height} x {lips.width}, {convs} conv to {lips.features}"
-    if spec.front.kind == "mel":
-        return f"mel {spec.front.bands}"
-    return f"{spec.front.kind} {spec.front.n_fft // 2 + 1}"
+    bins = spec.front.bands if spec.front.kind == "mel" else spec.front.n_fft // 2 + 1
+    whitened = "whitened " if spec.front.norm.endswith(("pca", "zca")) else ""
+    return f"{whitened}{spec.front.kind} {bins}"
 
 
 def resolve_spec(
