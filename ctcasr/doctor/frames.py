@@ -12,7 +12,7 @@ import numpy as np
 from ctcasr.doctor.finding import Finding, graded, line_of, lines_of
 from ctcasr.doctor.listen import Sound
 from ctcasr.recognise.model import SpeechModel
-from ctcasr.scoring.figures import plural
+from ctcasr.scoring.figures import agreeing, plural
 from ctcasr.text import Tokenizer
 
 FASTEST = 35.0  # characters a second, spaces included; hurried speech reaches 25
@@ -134,9 +134,9 @@ def too_few_frames(budgets: Sequence[FrameBudget]) -> list[Finding]:
         Finding(
             "too-few-frames",
             graded(len(short), len(budgets)),
-            f"{plural(len(short), 'line')} of {len(budgets)} have fewer frames than symbols: line "
-            f"{line_of(worst.sound.utterance)} has {worst.frames} frames for {worst.symbols} "
-            f"symbols and {worst.repeats} blanks between equal ones; they will be left out",
+            f"{plural(len(short), 'line')} of {len(budgets)} {agreeing(len(short), 'have')} fewer "
+            f"frames than symbols: line {line_of(worst.sound.utterance)} has {worst.frames} frames "
+            f"for {worst.symbols} symbols and {worst.repeats} blanks between equal ones; they will be left out",
             cure,
             lines_of(budget.sound.utterance for budget in short),
             {
@@ -186,7 +186,7 @@ def _strange_pace(spoken: Sequence[Sound], pace: Values, which: Values) -> Findi
     return Finding(
         "strange-pace",
         "warning",
-        f"{plural(len(strange), 'line')} have a text that does not fit the length of the sound: "
+        f"{plural(len(strange), 'line', 'have')} a text that does not fit the length of the sound: "
         f"line {line_of(strange[0])} has {pace[which[0]]:.1f} characters a second, the median is "
         f"{np.median(pace):.1f}",
         "listen to them: the text may be of another recording, or the sound may hold more than the "

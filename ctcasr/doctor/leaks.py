@@ -13,7 +13,7 @@ from ctcasr.doctor.fingerprint import Fingerprint, FingerprintIndex
 from ctcasr.doctor.listen import Sound
 from ctcasr.doctor.sound import SILENT
 from ctcasr.doctor.texts import closed_grammar
-from ctcasr.scoring.figures import plural
+from ctcasr.scoring.figures import agreeing, plural
 
 _MANY_TEXTS = 0.05  # of valid's lines
 _NAMED = 6  # speakers
@@ -43,7 +43,7 @@ def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]
             Finding(
                 "shared-recordings",
                 "error",
-                f"{plural(len(files), 'recording')} of train are in valid too, as "
+                f"{plural(len(files), 'recording', 'are')} in train and in valid, as "
                 f"{files[0].train[0].id}: what is scored there has been learnt",
                 "delete them from one of the two",
                 _lines(files),
@@ -64,8 +64,8 @@ def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]
             Finding(
                 "shared-audio",
                 "error",
-                f"{plural(len(copies), 'recording')} of train are in valid under another name (its "
-                f"level, format, rate or ends may differ): {copies[0].train[0].id} = "
+                f"{plural(len(copies), 'recording', 'are')} in train, and in valid under another "
+                f"name (level, format, rate or ends may differ): {copies[0].train[0].id} = "
                 f"{copies[0].valid[0].id}",
                 "delete them from one of the two",
                 _lines(copies),
@@ -132,8 +132,9 @@ def _speakers(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]:
         Finding(
             "shared-speakers",
             "warning",
-            f"{len(names)} of {plural(len(valid_speakers), 'speaker')} of valid are in train too "
-            f"({listed}): the score is too good for new speakers",
+            f"{len(names)} of {plural(len(valid_speakers), 'speaker')} of valid "
+            f"{agreeing(len(names), 'are')} in train too ({listed}): the score is too good for new "
+            "speakers",
             "split by speaker",
             _lines(shared),
             figures,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ctcasr.doctor.finding import Finding, Severity, graded, lines_of
 from ctcasr.doctor.listen import SignalStats, Sound
-from ctcasr.scoring.figures import percent, plural
+from ctcasr.scoring.figures import agreeing, percent, plural
 
 SILENT = 10 ** (-70 / 20)  # a peak below -70 dBFS: ten steps of 16 bits
 
@@ -82,7 +82,7 @@ def in_files(sounds: Sequence[Sound]) -> list[Finding]:
                 Finding(
                     trouble.slug,
                     "error",
-                    f"{plural(count, 'line')} {trouble.what}, as {useless[0].reason}",
+                    f"{plural(count, 'line', trouble.what)}, as {useless[0].reason}",
                     trouble.cure,
                     lines_of(sound.utterance for sound in useless),
                     {"count": count},
@@ -108,7 +108,7 @@ def in_durations(sounds: Sequence[Sound]) -> list[Finding]:
         Finding(
             "duration-short-of-file",
             "warning",
-            f"{plural(len(missing_s), 'line')} end before the file does: "
+            f"{plural(len(missing_s), 'line', 'end')} before the file does: "
             f"{utterance.audio_filepath.name} lasts {said_s + missing_s[worst]:.3f} s, the "
             f"manifest says {said_s:.3f} s, and the rest is never heard",
             "correct the durations, if the text is that of the whole file",
@@ -186,8 +186,8 @@ def _channels(usable: Sequence[Sound]) -> list[Finding]:
         Finding(
             "several-channels",
             "note",
-            f"{plural(len(several), 'file')} of {len(usable)} have more than one channel; "
-            "the mean of them is heard",
+            f"{plural(len(several), 'file')} of {len(usable)} {agreeing(len(several), 'have')} "
+            "more than one channel; the mean of them is heard",
             "nothing to do, unless the channels are different talkers",
             () if every else lines_of(sound.utterance for sound in several),
             {"count": len(several)},
@@ -307,7 +307,7 @@ def in_signals(sounds: Sequence[Sound]) -> list[Finding]:
             Finding(
                 fault.slug,
                 fault.severity(len(faulty), len(listened)),
-                f"{plural(len(faulty), 'line')} {what} ({first.utterance.id})",
+                f"{plural(len(faulty), 'line', what)} ({first.utterance.id})",
                 fault.cure,
                 lines_of(sound.utterance for sound in faulty),
                 {"count": len(faulty), "of": len(listened)},
@@ -366,7 +366,7 @@ def _contradictory(groups: Sequence[Sequence[Sound]], total: int) -> Finding:
     return Finding(
         "contradictory-audio",
         graded(len(lines), total),
-        f"{plural(len(groups), 'recording')} occur with different texts: {first.id} says "
+        f"{plural(len(groups), 'recording', 'occur')} with different texts: {first.id} says "
         f"{first.text!r}, and the same sound ({others[0].id}) says {others[0].text!r}",
         "find out which text is right and delete the others",
         lines,

@@ -102,7 +102,7 @@ def _empty(utterances: Sequence[Utterance]) -> list[Finding]:
             Finding(
                 "missing-text",
                 "error",
-                f"{plural(len(missing), 'line')} have no text and will be left out",
+                f"{plural(len(missing), 'line', 'have')} no text and will be left out",
                 "add the texts, or delete the lines",
                 lines_of(missing),
                 {"count": len(missing)},
@@ -117,7 +117,7 @@ def _empty(utterances: Sequence[Utterance]) -> list[Finding]:
             Finding(
                 "empty-text",
                 graded(len(empty), len(utterances)),
-                f"{plural(len(empty), 'line')} have an empty text: "
+                f"{plural(len(empty), 'line', 'have')} an empty text: "
                 "they teach the network to write nothing",
                 "right for recordings without speech; otherwise add the texts",
                 lines_of(empty),
@@ -185,8 +185,8 @@ def _uncovered(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fi
             Finding(
                 "uncovered-characters",
                 graded(len(uncovered.spoken), len(utterances)),
-                f"{plural(len(uncovered.spoken), 'text')} hold characters that are spoken and not "
-                f"in the alphabet: {uncovered.named(spoken=True)}; they are left out, so text and "
+                f"{plural(len(uncovered.spoken), 'text', 'hold')} characters that are spoken and "
+                f"not in the alphabet: {uncovered.named(spoken=True)}; they are left out, so text and "
                 "sound differ",
                 "write them as words, or choose an alphabet that has them",
                 lines_of(uncovered.spoken),
@@ -198,7 +198,7 @@ def _uncovered(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fi
             Finding(
                 "uncovered-signs",
                 "note",
-                f"{plural(len(uncovered.signs), 'text')} hold punctuation that is left out: "
+                f"{plural(len(uncovered.signs), 'text', 'hold')} punctuation that is left out: "
                 f"{uncovered.named(spoken=False)}",
                 "nothing to do",
                 lines_of(uncovered.signs),
@@ -282,7 +282,7 @@ def _marks(utterances: Sequence[Utterance]) -> list[Finding]:
         Finding(
             "marks-in-texts",
             graded(len(marked), len(utterances)),
-            f"{plural(len(marked), 'text')} hold remarks or marks of speakers: {named}; their "
+            f"{plural(len(marked), 'text', 'hold')} remarks or marks of speakers: {named}; their "
             "words are learnt and scored as if somebody said them",
             "take them out of the texts; leave lines out where nothing is left",
             lines_of(marked),

@@ -252,7 +252,7 @@ def _finding(ways: Sequence[tuple[_Oddity, Sequence[Sound]]], total: int) -> Fin
     return Finding(
         oddity.slug,
         oddity.severity,
-        f"{plural(len(utterances), 'line')} {what} ({first.id})",
+        f"{plural(len(utterances), 'line', what)} ({first.id})",
         oddity.cure,
         lines_of(utterances.values()),
         {"count": len(utterances), "of": total},

@@ -79,7 +79,7 @@ def _twice(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[Findin
         Finding(
             "text-twice",
             "warning",
-            f"{plural(len(twice), 'text')} say everything twice, as {twice[0].text!r}",
+            f"{plural(len(twice), 'text', 'say')} everything twice, as {twice[0].text!r}",
             "look whether it is said twice; otherwise take the second half out",
             lines_of(twice),
             {"count": len(twice)},
@@ -108,7 +108,7 @@ def _odd_letters(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[
         Finding(
             "odd-letters",
             "note",
-            f"{plural(len(odd), 'text')} are spelt like no other, as {odd[0].text!r}",
+            f"{plural(len(odd), 'text', 'are')} spelt like no other, as {odd[0].text!r}",
             "look for misspelt texts, another language, lost spaces",
             lines_of(odd),
             {"count": len(odd)},
@@ -187,8 +187,8 @@ def _odd_places(utterances: Sequence[Utterance], texts: Sequence[str]) -> list[F
         Finding(
             "odd-wording",
             "note",
-            f"{plural(len(odd), 'text')} have words, or words in places, that no other text has, "
-            f"as {odd[0].text!r}",
+            f"{plural(len(odd), 'text', 'have')} words, or words in places, that no other text "
+            f"has, as {odd[0].text!r}",
             "look whether words were lost, swapped or misspelt",
             lines_of(odd),
             {"count": len(odd)},
@@ -248,7 +248,7 @@ def _odd_syllables(spoken: Sequence[Sound], texts: Sequence[str]) -> list[Findin
         Finding(
             "odd-syllables",
             "note",
-            f"{plural(len(odd), 'text')} have more or fewer syllables than their sound, as "
+            f"{plural(len(odd), 'text', 'have')} more or fewer syllables than their sound, as "
             f"{odd[0].text!r} ({odd[0].id})",
             "listen to them: words may be lost, or the text may be of another recording",
             lines_of(odd),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 
 UNKNOWN = "-"
+
+_VERBS = re.compile(r"(^| or )(have|are|hold|begin|say|end|occur)\b")
+_OF_ONE = {"have": "has", "are": "is"}
 
 
 def percent(share: float | None, digits: int = 0, *, signed: bool = False) -> str:
@@ -72,12 +76,27 @@ def signed_number(value: float, digits: int) -> str:
     return f"+{text}" if float(text) > 0 else text
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun.
+def plural(count: int, noun: str, predicate: str = "") -> str:
+    """A count with its noun, and what is said of them: in the plural, made singular for one.
 
     Example:
         >>> plural(1, "step"), plural(1204, "step")
         ('1 step', '1 204 steps')
+        >>> plural(1, "line", "have no sound or are short"), plural(2, "line", "have no sound")
+        ('1 line has no sound or is short', '2 lines have no sound')
     """
     ending = "" if count == 1 else "s"
-    return f"{count:,} {noun}{ending}".replace(",", " ")
+    counted = f"{count:,} {noun}{ending}".replace(",", " ")
+    return f"{counted} {agreeing(count, predicate)}" if predicate else counted
+
+
+def agreeing(count: int, predicate: str) -> str:
+    """What is said of several, with its verbs made singular for one.
+
+    Example:
+        >>> agreeing(1, "end early"), agreeing(3, "end early")
+        ('ends early', 'end early')
+    """
+    if count != 1:
+        return predicate
+    return _VERBS.sub(lambda found: found[1] + _OF_ONE.get(found[2], f"{found[2]}s"), predicate)
