@@ -136,7 +136,8 @@ def too_few_frames(budgets: Sequence[FrameBudget]) -> list[Finding]:
             graded(len(short), len(budgets)),
             f"{plural(len(short), 'line')} of {len(budgets)} {agreeing(len(short), 'have')} fewer "
             f"frames than symbols: line {line_of(worst.sound.utterance)} has {worst.frames} frames "
-            f"for {worst.symbols} symbols and {worst.repeats} blanks between equal ones; they will be left out",
+            f"for {worst.symbols} symbols and {worst.repeats} blanks between equal ones; "
+            "they will be left out",
             cure,
             lines_of(budget.sound.utterance for budget in short),
             {

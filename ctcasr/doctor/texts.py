@@ -186,8 +186,8 @@ def _uncovered(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fi
                 "uncovered-characters",
                 graded(len(uncovered.spoken), len(utterances)),
                 f"{plural(len(uncovered.spoken), 'text', 'hold')} characters that are spoken and "
-                f"not in the alphabet: {uncovered.named(spoken=True)}; they are left out, so text and "
-                "sound differ",
+                f"not in the alphabet: {uncovered.named(spoken=True)}; they are left out, so text "
+                "and sound differ",
                 "write them as words, or choose an alphabet that has them",
                 lines_of(uncovered.spoken),
                 {"count": len(uncovered.spoken), "characters": uncovered.counts(spoken=True)},
