@@ -46,22 +46,16 @@ def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
     )
 
 
-# Levels relative to the utterance, so that a quiet recording is heard as a loud one.
-_DEFAULT = NetSpec(
-    FrontSpec(floor_db=65.0),
-    conv=_THREE_CONVS,
-    rnn="lstm",
-    layers=3,
-    hidden=128,
-    dropout=0.2,
-)
-# Less what neighbouring bands have in common, which drowns what tells letters apart; a third of the
-# way only, since what whitening amplifies is what noise changes first.
-_WHITENED = dataclasses.replace(_DEFAULT.front, norm="utterance-zca", shrinkage=0.3)
-
 PRESETS: dict[str, NetSpec] = {
-    "default": _DEFAULT,
-    "whitened": dataclasses.replace(_DEFAULT, front=_WHITENED),
+    # Levels relative to the utterance, so that a quiet recording is heard as a loud one.
+    "default": NetSpec(
+        FrontSpec(floor_db=65.0),
+        conv=_THREE_CONVS,
+        rnn="lstm",
+        layers=3,
+        hidden=128,
+        dropout=0.2,
+    ),
     # Statistics of the corpus and one direction: nothing waits for the end of the utterance.
     "streaming": NetSpec(
         FrontSpec(norm="corpus"),
