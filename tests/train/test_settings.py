@@ -210,12 +210,6 @@ def test_a_list_that_is_none_names_its_flag(text: str) -> None:
         read_numbers("speeds", text)
 
 
-@pytest.mark.parametrize("budget", ["5", "0.5", "m", "5x", "-3m", "nanm"])
-def test_a_budget_has_a_unit(budget: str) -> None:
-    with pytest.raises(ValueError, match="budget: expected a time as 90s, 30m or 8h"):
-        _ = TrainConfig(budget=budget).budget_s
-
-
 def test_the_nearest_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(TrainConfig, ["--shedule", "cosine"])
