@@ -24,7 +24,9 @@ def test_budgets(text: str, seconds: float | None) -> None:
     assert TrainConfig(budget=text).budget_s == seconds
 
 
-@pytest.mark.parametrize("text", ["h", "8x", "45", "0.5", "eight hours", "1h30m", "0m", "-5m", "nanm", "infs"])
+@pytest.mark.parametrize(
+    "text", ["h", "8x", "45", "0.5", "eight hours", "1h30m", "0m", "-5m", "nanm", "infs"]
+)
 def test_a_budget_that_cannot_be_read_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"budget: expected a time as 90s, 30m or 8h"):
         _ = TrainConfig(budget=text).budget_s
