@@ -1,4 +1,4 @@
-"""Start from another checkpoint: load what means the same, name what does not."""
+"""How a network begins: from another checkpoint, and with statistics of its corpus."""
 
 from __future__ import annotations
 

@@ -115,13 +115,17 @@ template <int Q, bool BACKWARD, bool MANY> struct Chain {
             if (BACKWARD) outer[lane] += state[Q - 1][lane];
             UNROLL for (int i = TILES - 1; i >= 0; --i) {
                 const float outside = i ? state[i > 0 ? i * TILE - 1 : 0][lane] : border[lane];
-                const float from = outside * bridge[i][lane];
                 Reg<float>* tile = state + i * TILE;
                 tile[3][lane] = fmaf(skip[2 * i + 1][lane], tile[1][lane], tile[3][lane] + tile[2][lane]);
                 tile[2][lane] = tile[2][lane] + tile[1][lane];
-                const float skipped = FOLDED ? skipping[i][lane] : skip[2 * i][lane];
-                tile[1][lane] = fmaf(skipped, FOLDED ? outside : from, tile[1][lane] + tile[0][lane]);
-                tile[0][lane] = FOLDED ? fmaf(bridge[i][lane], outside, tile[0][lane]) : tile[0][lane] + from;
+                if (FOLDED) {
+                    tile[1][lane] = fmaf(skipping[i][lane], outside, tile[1][lane] + tile[0][lane]);
+                    tile[0][lane] = fmaf(bridge[i][lane], outside, tile[0][lane]);
+                } else {
+                    const float from = outside * bridge[i][lane];
+                    tile[1][lane] = fmaf(skip[2 * i][lane], from, tile[1][lane] + tile[0][lane]);
+                    tile[0][lane] = tile[0][lane] + from;
+                }
             }
         }
     }
