@@ -117,6 +117,7 @@ class StartRecord(Record):
     expected_epoch_s: float | None = None
     expected_total_s: float | None = None
     expected_memory_bytes: int | None = None
+    budget: str | None = None  # time that the epochs are fitted to, as 30m; None without one
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -84,11 +84,11 @@ class Settings(RunSettings):
     rooms: str = option("", "manifests of room responses, heard with a third of the utterances")
     augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
     consistency: float = option(
-        0.0, "CR-CTC: two augmented copies must agree, with this weight (0.2); twice the time"
+        0.0, "weight with which two augmented copies must agree (0.2; CR-CTC); twice the time"
     )
     consistency_ramp: float = option(0.0, "epochs in which that weight rises from nothing")
     star: str = option(
-        "", "nats for leaving wrong transcripts: LABEL,GAP[,WORD@FROM], each N or FIRST:LAST"
+        "", "costs (nats) of leaving wrong words: LABEL,GAP[,WORD@FROM], each N or FIRST:LAST"
     )
 
 

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from ctcasr.diagnose.cause import FACT, LIKELY, STRONG, Cause
 from ctcasr.diagnose.history import RunHistory
-from ctcasr.scoring.figures import percent
+from ctcasr.records import Reason
+from ctcasr.scoring.figures import percent, plural
 
-_STILL_FALLS = 0.98  # of the loss three checks before
+_STILL_FALLS = 0.98  # of the loss so many checks before
+_CHECKS_BEFORE = 3
 _FEW_ROWS = 100  # utterances of the dev part from which on a rate is known to a few per cent
 _BY_HEART = 0.5  # training loss over dev loss
 
@@ -85,18 +87,30 @@ def _of_learning(history: RunHistory, state: str) -> tuple[str, ...]:
     )
     train = history.evidence("train", "nll")
     dev = history.evidence("dev", "nll")
-    if state == "converged":
-        advice = "The loss no longer falls: score it once on the part that you report."
-    elif len(history.losses) > 3 and history.losses[-1] < _STILL_FALLS * history.losses[-4]:
-        advice = "The loss was still falling: train longer, with the schedule stretched."
-    else:
-        advice = "The loss hardly falls any more: score it, or train longer at a lower rate."
+    advice = _advice(history, state)
     if train < _BY_HEART * dev and state != "converged":
         advice = (
             f"Training utterances cost {train:.1f} nats and those of the dev part {dev:.1f}: more "
             "data, augmentation or dropout help more than more epochs."
         )
     return happened, advice, _how_sure(history)
+
+
+def _advice(history: RunHistory, state: str) -> str:
+    """What to do next, by how the losses of the dev part have fallen of late."""
+    losses = history.losses
+    if state == "converged":
+        return "The loss no longer falls: score it once on the part that you report."
+    if history.is_planned and history.done < 1 and not history.events_of(Reason.FINISHED):
+        return (
+            f"{percent(history.done)} of the planned steps are done: let it come to its end "
+            "(--resume, if it was stopped)."
+        )
+    if len(losses) <= _CHECKS_BEFORE:
+        return f"{plural(len(losses), 'check')} cannot tell whether the loss still falls."
+    if losses[-1] < _STILL_FALLS * losses[-1 - _CHECKS_BEFORE]:
+        return "The loss was still falling: train longer, with the schedule stretched."
+    return "The loss hardly falls any more: score it, or train longer at a lower rate."
 
 
 def _how_sure(history: RunHistory) -> str:

@@ -222,6 +222,8 @@ def start_lines(start: StartRecord) -> list[str]:
     train_s = number(start.train_seconds)
     if train_s is not None:
         plan += f", {clock(train_s)} of audio in each epoch"
+    if start.budget:
+        plan += f"; what fits into {start.budget}, by the pace of each epoch anew"
     lines = [f"network: {network}", f"plan: {plan}"]
     expected = _expected(start)
     if expected:

@@ -248,6 +248,7 @@ class _Run:
                 expected_epoch_s=epoch_s,
                 expected_total_s=epoch_s * batches_left / len(self.train),
                 expected_memory_bytes=pace.memory_bytes,
+                budget=self.config.budget or None,
             )
         )
 

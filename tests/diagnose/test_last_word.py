@@ -38,6 +38,19 @@ def test_a_loss_that_still_falls_asks_for_more_and_one_that_does_not_for_the_sco
     assert "score it" in verdict(RUNS["converged"]).last_word[1]
 
 
+def test_a_run_that_ends_before_its_plan_is_not_told_to_learn_more_slowly() -> None:
+    records = run_records([1.0, 0.5, 0.4, 0.3, 0.3, 0.3, 0.3, 0.3], total=160)
+    stopped = verdict(records)
+    assert stopped.state == "learning"
+    assert "50 % of the planned steps" in stopped.last_word[1]
+    finished = {"kind": "event", "step": 80, "reason": "finished"}
+    assert "planned" not in verdict([*records, finished]).last_word[1]
+
+
+def test_few_checks_tell_nothing_about_how_a_loss_falls() -> None:
+    assert "2 checks cannot tell" in verdict(run_records([1.0, 0.3])).last_word[1]
+
+
 def test_rates_of_few_utterances_are_said_to_be_so() -> None:
     records = run_records([1.0, 0.5, 0.4, 0.3])
     records[-1]["utterances"] = 30

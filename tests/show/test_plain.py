@@ -36,6 +36,10 @@ def test_a_start_tells_what_is_known_and_no_more() -> None:
         "network: -, - parameters, on -",
         "plan: - epochs, - steps",
     ]
+    budgeted = StartRecord(step=0, epochs=9, steps=90, budget="30m")
+    assert start_lines(budgeted)[1] == (
+        "plan: 9 epochs, 90 steps; what fits into 30m, by the pace of each epoch anew"
+    )
     details = {"uncovered": {"é": 3, "ß": 7}, "skipped": [f"line {k}" for k in range(7)]}
     start = StartRecord(
         step=0, expected_total_s=61.0, expected_memory_bytes=3 << 30, details=details

@@ -130,7 +130,7 @@ def dataset(task: dict[str, Any]) -> sb.dataio.dataset.DynamicItemDataset:
 
 
 def train(task: dict[str, Any], data: sb.dataio.dataset.DynamicItemDataset) -> float:
-    """Seconds of one epoch with a fresh network."""
+    """Seconds of the epochs of a run with a fresh network."""
     torch.manual_seed(0)
     fbank = Fbank(sample_rate=task["rate_hz"], n_fft=task["n_fft"], n_mels=task["bands"])
     modules = {
@@ -145,7 +145,7 @@ def train(task: dict[str, Any], data: sb.dataio.dataset.DynamicItemDataset) -> f
     )
     begin = time.perf_counter()
     brain.fit(
-        range(1),
+        range(task["epochs"]),
         data,
         progressbar=False,
         train_loader_kwargs={

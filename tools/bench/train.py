@@ -7,8 +7,9 @@ And the same work done by others.
     python tools/bench/train.py --train TRAIN.jsonl --against speechbrain \\
         --peer-python PEER/bin/python
 
-Without --train, on noise with invented texts. One run is an epoch of `--batches` batches with a
-fresh network; `ours` is `fit` from its `start` record to its end, records and checkpoints written.
+Without --train, on noise with invented texts. One run is `--epochs` epochs of `--batches` batches
+with a fresh network; `ours` is `fit` from its `start` record to its end, records and checkpoints
+written, and what it looks at once in a training: the fewer epochs, the more that weighs.
 `bare` is a loop as one writes it by hand, over the same loader, network, loss and optimiser.
 `speechbrain` is peer_speechbrain.py in an environment of its own. Runs are interleaved; a ratio is
 a median of seconds by that of ours, with its 95 % bootstrap interval over rounds: above 1, ours is
@@ -69,7 +70,10 @@ class Bench:
         self.device: str = arguments.device
         self.spec: NetSpec = read_spec(arguments.net)
         self.config = TrainConfig(
-            epochs=1, device=self.device, schedule="constant", bf16=arguments.bf16
+            epochs=arguments.epochs,
+            device=self.device,
+            schedule="constant",
+            bf16=arguments.bf16,
         )
         self.loader = make_loader(arguments, folder, self.spec.front.rate_hz)
         self.wait_s = 0.0  # of ours, for data
@@ -102,13 +106,14 @@ class Bench:
         model = self.model().to(self.device).train()
         optimiser = make_optimiser(self.config, model.parameters())
         started = time.perf_counter()
-        for batch in self.loader.epoch(0):
-            assert batch is not None
-            loss = loss_of(model(batch.audio.to(self.device)), batch)
-            optimiser.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.clip)
-            optimiser.step()
+        for epoch in range(self.config.epochs):
+            for batch in self.loader.epoch(epoch):
+                assert batch is not None
+                loss = loss_of(model(batch.audio.to(self.device)), batch)
+                optimiser.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(model.parameters(), self.config.clip)
+                optimiser.step()
         self.wait_for_device()
         return time.perf_counter() - started
 
@@ -159,7 +164,7 @@ class Bench:
             task[name] = spec["front"][name]
         for name in ("lr", "weight_decay", "clip"):
             task[name] = getattr(self.config, name)
-        for name in ("batch_size", "threads", "workers", "device"):
+        for name in ("epochs", "batch_size", "threads", "workers", "device"):
             task[name] = getattr(self.arguments, name)
         task["symbols"] = TOKENIZER.size
         task["items"] = self.peer_items()
@@ -286,7 +291,8 @@ def command_line() -> argparse.ArgumentParser:
         default="default",
         help='a preset, with changes ("default rnn=gru"), or a .toml file',
     )
-    parser.add_argument("--batches", type=int, default=16)
+    parser.add_argument("--batches", type=int, default=16, help="in each epoch")
+    parser.add_argument("--epochs", type=int, default=1, help="of each run")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -321,7 +327,7 @@ def main() -> None:
         bench.wait_s = 0.0
         bench.fit_s = 0.0
         times = interleaved(ways, arguments.rounds)
-        print_times(times, bench.loader.seconds)
+        print_times(times, arguments.epochs * bench.loader.seconds)
         print(f"\nwaiting for data: {100 * bench.wait_s / bench.fit_s:.1f} % of ours")
         print("a step, ms: " + where_time_goes(bench))
 
@@ -336,9 +342,10 @@ def print_head(bench: Bench) -> None:
         f"{describe(bench.spec)}, {count_parameters(bench.model())} parameters; {place}; "
         f"torch {torch.__version__}; {arguments.workers} workers"
     )
+    audio_s = arguments.epochs * bench.loader.seconds
     print(
-        f"{len(bench.loader)} batches of {arguments.batch_size}, {bench.loader.seconds:.0f} s of "
-        f"audio a run, {arguments.rounds} rounds\n"
+        f"{len(bench.loader)} batches of {arguments.batch_size}, epochs of a run: "
+        f"{arguments.epochs}, audio: {audio_s:.0f} s, {arguments.rounds} rounds\n"
     )
 
 
