@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 import tomllib
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ctcasr.front import FrontSpec
+from ctcasr.text.spelling import did_you_mean
 from ctcasr.video import LipSpec
 
 LIPS = "lips"  # the kind of front-end that reads lips instead of sound
@@ -116,7 +116,7 @@ def resolve_spec(
     preset, *changes = name.split() or [name]
     if preset not in presets:
         known = ", ".join(presets)
-        hint = _did_you_mean(preset, presets)
+        hint = did_you_mean(preset, presets)
         raise ValueError(f"expected a preset ({known}) or a .toml file; got {preset!r}{hint}")
     if not changes:
         return presets[preset]
@@ -142,12 +142,6 @@ def _apply_change(data: dict[str, Any], change: str, name: str) -> None:
             f"got {change!r}"
         )
     table[key] = _literal(value)
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of a message that names the nearest known word; empty where none is near."""
-    nearest = difflib.get_close_matches(word, known, 1)
-    return f"; did you mean {nearest[0]!r}?" if nearest else ""
 
 
 def _literal(text: str) -> object:
@@ -206,7 +200,7 @@ def _table_as(kind: type[Any], value: object, where: str) -> Any:
     hints = get_type_hints(kind)
     for key in value:
         if key not in hints:
-            hint = _did_you_mean(key, hints) or f"; expected one of {list(hints)}"
+            hint = did_you_mean(key, hints) or f"; expected one of {list(hints)}"
             raise ValueError(f"{where}: unknown key {key!r}{hint}")
     missing = [name for name in _required(kind) if name not in value]
     if missing:

@@ -5,7 +5,6 @@ A checkpoint or a preset of a recogniser, a classifier or an enhancer.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -42,6 +41,7 @@ from ctcasr.recognise.spec import PRESETS, read_spec, spec_from, spec_to
 from ctcasr.seq import Seq
 from ctcasr.specs import describe
 from ctcasr.text import Alphabet
+from ctcasr.text.spelling import did_you_mean
 from ctcasr.video import LipFront
 from ctcasr.video.frames import RATE_HZ as VIDEO_HZ
 
@@ -157,10 +157,9 @@ def find_subject(name: str) -> Subject:
     if preset in ENHANCERS:
         return _with_plain_statistics(_enhancer_preset(name))
     presets = [*PRESETS, *CLASSIFIERS, *ENHANCERS]
-    similar = difflib.get_close_matches(preset, presets, 1)
-    hint = f"did you mean {similar[0]!r}?" if similar else f"presets: {', '.join(presets)}"
+    hint = did_you_mean(preset, presets) or f"; presets: {', '.join(presets)}"
     raise ValueError(
-        f"expected a checkpoint or a preset; there is neither a file nor a preset {name!r}; {hint}"
+        f"expected a checkpoint or a preset; there is neither a file nor a preset {name!r}{hint}"
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from ctcasr.classify.classifier import Classifier
 from ctcasr.data import AudioError, read_audio
 from ctcasr.data.skipped import refuse_nothing, skip_warning, skips_as_json
 from ctcasr.scoring.confusion import Confusion
+from ctcasr.text.spelling import did_you_mean
 
 _DIGITS = 6  # of probabilities in predictions.jsonl
 _NOT_COMPARED = {"out", "resume", "overwrite"}  # settings that do not change a round
@@ -148,10 +148,9 @@ def unknown_label(label: str | None, classes: Sequence[str]) -> str:
     text = f"label {label!r} is none of the {len(classes)} classes ({', '.join(classes)})"
     if label is None:
         return "expected a label to compare with; the line has none"
-    by_small_letters = {name.casefold(): name for name in classes}
-    near = difflib.get_close_matches(label.casefold(), by_small_letters, 1)
-    if near:
-        return f"{text}; did you mean {by_small_letters[near[0]]!r}?"
+    hint = did_you_mean(label, classes)
+    if hint:
+        return text + hint
     if label.isdecimal():
         return f"{text}; a label is the name of a class, not its number"
     return text

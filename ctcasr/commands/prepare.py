@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
+
+from ctcasr.text.spelling import did_you_mean
 
 # Name -> what it reads. The module of that name in ctcasr/corpora has main(argv) -> status.
 CORPORA = {
@@ -43,9 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Prepare a corpus with its `flags`; ValueError names those that there are."""
     name = arguments.corpus
     if name not in CORPORA:
-        similar = difflib.get_close_matches(name, CORPORA, 1)
-        hint = f"did you mean {similar[0]}?" if similar else ", ".join(CORPORA)
-        raise ValueError(f"expected a corpus; there is no {name!r}: {hint}")
+        hint = did_you_mean(name, CORPORA) or f": {', '.join(CORPORA)}"
+        raise ValueError(f"expected a corpus; there is no {name!r}{hint}")
     module = importlib.import_module("ctcasr.corpora." + name.replace("-", "_"))
     status: int = module.main(arguments.flags)
     return status

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import difflib
 import json
 import math
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
 from ctcasr.kernels.atomic import write_text
+from ctcasr.text.spelling import did_you_mean
 from ctcasr.train.config import RARE, USUAL
 
 S = TypeVar("S")
@@ -95,8 +95,7 @@ class _FlagParser(argparse.ArgumentParser):
         unknown = re.fullmatch(r"unrecognized arguments: (--[\w-]+).*", message, re.DOTALL)
         if unknown:
             flags = [flag for action in self._actions for flag in action.option_strings]
-            near = difflib.get_close_matches(unknown[1], flags, n=1)
-            message += f" (did you mean {near[0]}?)" if near else ""
+            message += did_you_mean(unknown[1], flags)
         super().error(message)
 
 
@@ -193,8 +192,7 @@ def check(kind: type[Any], values: Mapping[str, Any], where: str) -> dict[str, A
     checked = {}
     for name, value in values.items():
         if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = did_you_mean(name, names)
             raise ValueError(f"{where}: unknown setting {name!r}{hint}")
         checked[name] = _typed(hints[name], value, f"{where}: {name}")
     return checked

@@ -29,7 +29,7 @@ def test_help_says_how_the_command_is_called(name: str, capsys: pytest.CaptureFi
 
 def test_the_nearest_corpus_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["prepare", "libri-speech", "x"]) == 1
-    assert "did you mean librispeech?" in capsys.readouterr().err
+    assert "did you mean 'librispeech'?" in capsys.readouterr().err
 
 
 def test_a_source_that_is_not_there_is_a_sentence_and_status_1(

@@ -213,7 +213,7 @@ def test_a_list_that_is_none_names_its_flag(text: str) -> None:
 def test_the_nearest_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(TrainConfig, ["--shedule", "cosine"])
-    assert "did you mean --schedule?" in capsys.readouterr().err
+    assert "did you mean '--schedule'?" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         parse(TrainConfig, ["--quite-another", "3"])
     assert "did you mean" not in capsys.readouterr().err
