@@ -16,7 +16,7 @@ import torch
 
 from ctcasr.data import Loader, SpokenCorpus, WordTexts, read_manifest, read_sounds
 from ctcasr.data.synth import split_voices
-from ctcasr.front import Augment, SpecAugment
+from ctcasr.front import Augment, SpecAugment, snr_range
 from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
@@ -53,11 +53,14 @@ class Settings(RunSettings):
     words: str = option("2,20", "fewest and most words of an utterance")
     noise: str = option("", "manifests of noises to add, 0 to 20 dB below the speech")
     rooms: str = option("", "manifests of room responses in which some of it sounds")
+    hiss: str = option(
+        "15,45", "lowest and highest SNR (dB) of noise made for half of the utterances; empty: none"
+    )
     out: str = option("runs/pretrain", "folder of the run")
     net: str = option(
-        "default",
+        "whitened",
         "a preset, or a spec as a .toml file; words behind change it: "
-        "'default hidden=256 front.norm=pca'",
+        "'whitened hidden=256 front.norm=pca'",
     )
     text: str = option(
         "english38",
@@ -120,7 +123,13 @@ def prepare(s: Settings, world: World) -> Parts:
         **world.share,
     )
     masks = SpecAugment() if s.augment else NO_MASKS
-    augment = Augment(read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz), masks=masks)
+    augment = Augment(
+        read_sounds(s.noise, rate_hz),
+        read_sounds(s.rooms, rate_hz),
+        hiss_db=snr_range(s.hiss),
+        rate_hz=rate_hz,
+        masks=masks,
+    )
     task = Recognise(
         build(spec, tokenizer.size), tokenizer, spec_to(spec), augment, len(train_loader)
     )

@@ -17,7 +17,7 @@ from ctcasr.batch import Utterance
 from ctcasr.ctc import StarSchedule
 from ctcasr.data import Corpus, Loader, read_manifest, read_sounds
 from ctcasr.data.plan import Order
-from ctcasr.front import Augment, SpecAugment
+from ctcasr.front import Augment, SpecAugment, snr_range
 from ctcasr.recognise import Objective, Recognise, evaluate, word_rarity
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
@@ -50,13 +50,11 @@ class Settings(RunSettings):
 
     train: str = required("manifest to learn from")
     valid: str = option("", "manifest to score once, at the end")
-    dev: str = option(
-        "", "manifest that selects the best checkpoint; empty: a part of train is held out"
-    )
+    dev: str = option("", "manifest that selects the best; empty: a part of train is held out")
     dev_share: float = option(0.1, "share of train that is held out")
     out: str = option("runs/recognise", "folder of the run")
     net: str = option(
-        "default", "a preset, or a spec as a .toml file; words behind change it: 'default layers=4'"
+        "whitened", "a preset, or a .toml file; words behind change it: 'whitened layers=4'"
     )
     text: str = option(
         "english38",
@@ -77,15 +75,15 @@ class Settings(RunSettings):
     warp: float = option(0.0, "largest relative change of the length of the vocal tract (0.1)")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
     splice: float = option(0.7, "share of utterances that give way to their talker's words, mixed")
-    states: float = option(
-        0.0, "weight of what is said when, by an aligner, told to the network frame by frame (0.3)"
-    )
+    states: float = option(0.0, "weight of what an aligner hears in each frame, told beside (0.3)")
     noise: str = option("", "manifests of noises, heard with half of the utterances at 0 to 20 dB")
     rooms: str = option("", "manifests of room responses, heard with a third of the utterances")
-    augment_from: float = option(2.0, "epochs before masks, noise and rooms begin")
-    consistency: float = option(
-        0.0, "weight with which two augmented copies must agree (0.2; CR-CTC); twice the time"
+    hiss: str = option(
+        "15,45",
+        "lowest and highest SNR (dB) of noise made up for half of the utterances; empty: none",
     )
+    augment_from: float = option(2.0, "epochs before masks, noises and rooms begin")
+    consistency: float = option(0.0, "CR-CTC: two copies must agree, by this weight (0.2); slow")
     consistency_ramp: float = option(0.0, "epochs in which that weight rises from nothing")
     star: str = option(
         "", "costs (nats) of leaving wrong words: LABEL,GAP[,WORD@FROM], each N or FIRST:LAST"
@@ -157,11 +155,13 @@ def report_texts(lines: Sequence[Utterance], tokenizer: Tokenizer) -> None:
 
 
 def augmentation(s: Settings, rate_hz: int) -> Augment | SpecAugment | None:
-    """What is done to features, and to recordings where noises or rooms are given."""
+    """What is done to features, and to recordings: noises and rooms."""
     masks = SpecAugment.parse(s.masks, s.warp) if s.augment else None
-    if not s.noise and not s.rooms:
+    hiss_db = snr_range(s.hiss)
+    if not (s.noise or s.rooms or hiss_db):
         return masks
-    return Augment(read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz), masks=masks)
+    sounds = read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz)
+    return Augment(*sounds, hiss_db=hiss_db, rate_hz=rate_hz, masks=masks)
 
 
 def report(s: Settings, train: Corpus | Sequence[Utterance], dev: Sequence[Utterance]) -> None:

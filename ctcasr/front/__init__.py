@@ -1,6 +1,6 @@
 """Front-ends: samples to features."""
 
-from ctcasr.front.augment import Augment
+from ctcasr.front.augment import Augment, snr_range
 from ctcasr.front.build import build_extract, build_norm
 from ctcasr.front.frontend import FrontEnd
 from ctcasr.front.mask import SpecAugment
@@ -20,4 +20,5 @@ __all__ = [
     "UtteranceNorm",
     "build_extract",
     "build_norm",
+    "snr_range",
 ]

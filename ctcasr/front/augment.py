@@ -6,6 +6,7 @@ R impulse responses of rooms (`rirs`), M their samples, K utterances of a batch 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,9 +17,24 @@ from torch import Tensor
 from ctcasr.front.mask import SpecAugment
 from ctcasr.seq import Seq, to_device
 from ctcasr.signal.acoustics import convolve, gain_for_snr, room_response
+from ctcasr.signal.coloured import coloured_noises
 
 _OWN_DRAW = 0x2545F491  # keeps what is drawn here apart from the masks
-_DRAWS = 7  # numbers for each utterance, always as many: another share changes no other draw
+_DRAWS = 11  # numbers for each utterance, always as many: another share changes no other draw
+_HISSES = 48  # noises of their own colour
+_HISS_S = 6.0
+_HISS_SHARE = 0.5  # of the utterances that hear one
+_HISS_SEED = 0
+
+
+@dataclass(frozen=True)
+class _NoiseDraws:
+    """What is drawn for each utterance about its noise, all [B] within 0..1."""
+
+    noisy: np.ndarray
+    noise: np.ndarray
+    start: np.ndarray
+    snr: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -27,11 +43,9 @@ class _Draws:
 
     in_room: np.ndarray
     rir: np.ndarray
-    noisy: np.ndarray
-    noise: np.ndarray
-    noise_start: np.ndarray
-    snr: np.ndarray
+    recorded: _NoiseDraws
     gain: np.ndarray
+    hiss: _NoiseDraws
 
     @staticmethod
     def of(seeds: Sequence[int]) -> _Draws:
@@ -41,40 +55,89 @@ class _Draws:
             generator = np.random.default_rng([seed, _OWN_DRAW])
             rows.append(generator.random(_DRAWS))
         columns = np.stack(rows).T
-        return _Draws(*columns)
+        return _Draws(
+            in_room=columns[0],
+            rir=columns[1],
+            recorded=_NoiseDraws(*columns[2:6]),
+            gain=columns[6],
+            hiss=_NoiseDraws(*columns[7:]),
+        )
 
 
 @dataclass(frozen=True)
-class _Bank:
-    """Noises one after another, and impulse responses; on one device."""
+class _Noises:
+    """Noises one after another, on one device; so many utterances hear one, at such SNRs."""
 
-    noises: Tensor  # [sum of N]
+    samples: Tensor  # [sum of N]
     first: np.ndarray  # of each noise its first sample
     length: np.ndarray  # and its length
-    rirs: Tensor  # [R, M]
+    share: float
+    snr_db: tuple[float, float]  # lowest, highest
 
     @staticmethod
-    def of(noises: Sequence[Tensor], rirs: Sequence[Tensor]) -> _Bank:
-        """The bank of noises [N] and impulse responses [M]; silence where there are none."""
-        silence = torch.zeros(1)
+    def of(noises: Sequence[Tensor], share: float, snr_db: tuple[float, float]) -> _Noises:
+        """The bank of noises [N]; no utterance hears one where there are none."""
         lengths = [len(noise) for noise in noises]
         length = np.array(lengths, dtype=np.int64)
-        responses = [room_response(rir) for rir in rirs]
-        padded = Seq.stack(responses or [silence], rate=1)
-        return _Bank(
-            noises=torch.cat(list(noises) or [silence]),
+        return _Noises(
+            samples=torch.cat(list(noises) or [torch.zeros(1)]),
             first=np.cumsum(length) - length,
             length=length,
-            rirs=padded.data,
+            share=share if noises else 0.0,
+            snr_db=snr_db,
         )
 
-    def to(self, device: torch.device) -> _Bank:
+    def on(self, device: torch.device) -> _Noises:
         """The same on another device."""
-        return replace(
-            self,
-            noises=self.noises.to(device),
-            rirs=self.rirs.to(device),
-        )
+        return replace(self, samples=self.samples.to(device))
+
+    def added(self, samples: Seq, draws: _NoiseDraws) -> Seq:
+        """Samples [B, N], a share of them with noise at a drawn SNR."""
+        noisy = np.flatnonzero(draws.noisy < self.share)
+        if not len(noisy):
+            return samples
+        rows = _on_device(noisy, samples.data)
+        speech = samples.data[rows]
+        noise = self._drawn(samples, noisy, draws)
+        noise = noise * samples.mask[rows]
+        count = samples.device_lengths[rows].clamp_min(1)
+        speech_power = speech.square().sum(1) / count
+        noise_power = noise.square().sum(1) / count
+        lowest_db, highest_db = self.snr_db
+        range_db = highest_db - lowest_db
+        snr_db = lowest_db + range_db * draws.snr[noisy]
+        snr_rows = _on_device(snr_db.astype(np.float32), speech)
+        gain = gain_for_snr(speech_power, noise_power, snr_rows)
+        heard = noise * gain[:, None]
+        return samples.with_data(samples.data.index_add(0, rows, heard))
+
+    def _drawn(self, samples: Seq, noisy: np.ndarray, draws: _NoiseDraws) -> Tensor:
+        """Noise for the rows `noisy`, as loud as it was recorded, [K, N]."""
+        chosen = _choose(draws.noise[noisy], len(self.length))
+        length = self.length[chosen]
+        speech_length = np.array(samples.lengths)[noisy]
+        # A long noise is cut at a drawn place, a short one begins anew.
+        places_to_start = np.maximum(1, length - speech_length + 1)
+        start = _choose(draws.start[noisy], places_to_start)
+        data = samples.data
+        steps = torch.arange(data.shape[1], device=data.device)
+        within = steps[None] + _on_device(start, data)[:, None]
+        within = within % _on_device(length, data)[:, None]
+        first = _on_device(self.first[chosen], data)[:, None]
+        return self.samples[within + first]
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """Recorded noises, hiss and impulse responses; on one device."""
+
+    recorded: _Noises
+    hiss: _Noises
+    rirs: Tensor  # [R, M]
+
+    def on(self, device: torch.device) -> _Sources:
+        """The same on another device."""
+        return _Sources(self.recorded.on(device), self.hiss.on(device), self.rirs.to(device))
 
 
 class Augment(SpecAugment):
@@ -84,7 +147,9 @@ class Augment(SpecAugment):
     at the samples' rate. A share `noise_share` of the utterances gets a noise, from a drawn place
     on and again from its beginning where it is too short, `snr_db` (lowest, highest) below the
     speech as it sounds; a share `rir_share` sounds in a room (direct sound in place, energy kept);
-    the gain is within +- `gain_db`. Lengths stay, padding stays zero.
+    the gain is within +- `gain_db`. With `hiss_db` (lowest, highest SNR) half of the utterances
+    hear coloured noise besides, which is made at `rate_hz` and needs no recording. Lengths stay,
+    padding stays zero.
 
     Raises:
         ValueError: for shares outside 0..1, for a range the wrong way round, for a noise without
@@ -106,6 +171,8 @@ class Augment(SpecAugment):
         noise_share: float = 0.5,
         rir_share: float = 0.3,
         gain_db: float = 6.0,
+        hiss_db: tuple[float, float] | None = None,
+        rate_hz: int = 16000,
         masks: SpecAugment | None = None,
     ) -> None:
         masks = masks or SpecAugment(0, 0.0, 0, 0.0)
@@ -116,29 +183,38 @@ class Augment(SpecAugment):
             masks.freq_width,
             masks.warp,
         )
-        lowest_db, highest_db = snr_db
+        ranges = [snr_db] if hiss_db is None else [snr_db, hiss_db]
         shares_fit = 0 <= noise_share <= 1 and 0 <= rir_share <= 1
-        ranges_fit = gain_db >= 0 and lowest_db <= highest_db
+        ranges_fit = gain_db >= 0 and all(lowest <= highest for lowest, highest in ranges)
         if not (shares_fit and ranges_fit):
             raise ValueError(
-                "expected shares within 0..1, gain_db >= 0 and snr_db from low to high; got "
-                f"{noise_share}, {rir_share}, {gain_db} and {snr_db}"
+                "expected shares within 0..1, gain_db >= 0, snr_db and hiss_db from low to high; "
+                f"got {noise_share}, {rir_share}, {gain_db}, {snr_db} and {hiss_db}"
             )
         shapes = [tuple(noise.shape) for noise in noises]
         if any(len(shape) != 1 or shape[0] == 0 for shape in shapes):
             raise ValueError(f"expected noises [N] with samples; got {shapes}")
-        self.noise_share = noise_share if noises else 0.0
         self.rir_share = rir_share if rirs else 0.0
-        self.snr_db = snr_db
         self.gain_db = gain_db
-        self._banks = {torch.device("cpu"): _Bank.of(noises, rirs)}
+        hisses: list[Tensor] = []
+        if hiss_db is not None:
+            hisses = coloured_noises(_HISSES, _HISS_S, rate_hz, _HISS_SEED)
+        responses = [room_response(rir) for rir in rirs]
+        sources = _Sources(
+            recorded=_Noises.of(noises, noise_share, snr_db),
+            hiss=_Noises.of(hisses, _HISS_SHARE, hiss_db or snr_db),
+            rirs=Seq.stack(responses or [torch.zeros(1)], rate=1).data,
+        )
+        self._sources = {torch.device("cpu"): sources}
 
     @torch.no_grad()
     def sound(self, samples: Seq, seeds: Sequence[int]) -> Seq:
         """Samples [B, N] as they are learnt from, each row from its own seed alone."""
         draws = _Draws.of(seeds)
-        samples = self._in_rooms(samples, draws)
-        samples = self._with_noise(samples, draws)
+        sources = self._sources_on(samples.device)
+        samples = self._in_rooms(samples, draws, sources.rirs)
+        samples = sources.recorded.added(samples, draws.recorded)
+        samples = sources.hiss.added(samples, draws.hiss)
         gain_db = (2 * draws.gain - 1) * self.gain_db
         gain = 10 ** (gain_db / 20)
         gain_rows = _on_device(gain.astype(np.float32), samples.data)
@@ -151,60 +227,43 @@ class Augment(SpecAugment):
         row = Seq.stack([samples], rate=1)
         return self.sound(row, [generator.initial_seed()]).data[0]
 
-    def _in_rooms(self, samples: Seq, draws: _Draws) -> Seq:
-        """Samples [B, N], a share of them through an impulse response."""
+    def _in_rooms(self, samples: Seq, draws: _Draws, rirs: Tensor) -> Seq:
+        """Samples [B, N], a share of them through one of the impulse responses [R, M]."""
         in_room = np.flatnonzero(draws.in_room < self.rir_share)
         data = samples.data.clone()
         if len(in_room):
-            bank = self._bank_on(samples.device)
-            chosen = _choose(draws.rir[in_room], len(bank.rirs))
-            rirs = bank.rirs[_on_device(chosen, data)]
+            chosen = _choose(draws.rir[in_room], len(rirs))
             rows = _on_device(in_room, data)
-            data[rows] = convolve(data[rows], rirs)
+            data[rows] = convolve(data[rows], rirs[_on_device(chosen, data)])
         return samples.with_data(data).zero_padding()
 
-    def _with_noise(self, samples: Seq, draws: _Draws) -> Seq:
-        """Samples [B, N], a share of them with noise at a drawn SNR."""
-        noisy = np.flatnonzero(draws.noisy < self.noise_share)
-        if not len(noisy):
-            return samples
-        rows = _on_device(noisy, samples.data)
-        speech = samples.data[rows]
-        noise = self._noise(samples, noisy, draws)
-        noise = noise * samples.mask[rows]
-        count = samples.device_lengths[rows].clamp_min(1)
-        speech_power = speech.square().sum(1) / count
-        noise_power = noise.square().sum(1) / count
-        lowest_db, highest_db = self.snr_db
-        range_db = highest_db - lowest_db
-        snr_db = lowest_db + range_db * draws.snr[noisy]
-        snr_rows = _on_device(snr_db.astype(np.float32), speech)
-        gain = gain_for_snr(speech_power, noise_power, snr_rows)
-        added = noise * gain[:, None]
-        return samples.with_data(samples.data.index_add(0, rows, added))
+    def _sources_on(self, device: torch.device) -> _Sources:
+        """What is heard beside speech on the device, moved there once."""
+        if device not in self._sources:
+            host = self._sources[torch.device("cpu")]
+            self._sources[device] = host.on(device)
+        return self._sources[device]
 
-    def _noise(self, samples: Seq, noisy: np.ndarray, draws: _Draws) -> Tensor:
-        """Noise for the rows `noisy`, as loud as it was recorded, [K, N]."""
-        bank = self._bank_on(samples.device)
-        chosen = _choose(draws.noise[noisy], len(bank.length))
-        length = bank.length[chosen]
-        speech_length = np.array(samples.lengths)[noisy]
-        # A long noise is cut at a drawn place, a short one begins anew.
-        places_to_start = np.maximum(1, length - speech_length + 1)
-        start = _choose(draws.noise_start[noisy], places_to_start)
-        data = samples.data
-        steps = torch.arange(data.shape[1], device=data.device)
-        within = steps[None] + _on_device(start, data)[:, None]
-        within = within % _on_device(length, data)[:, None]
-        first = _on_device(bank.first[chosen], data)[:, None]
-        return bank.noises[within + first]
 
-    def _bank_on(self, device: torch.device) -> _Bank:
-        """Noises and impulse responses on the device, moved there once."""
-        if device not in self._banks:
-            host = self._banks[torch.device("cpu")]
-            self._banks[device] = host.to(device)
-        return self._banks[device]
+def snr_range(text: str) -> tuple[float, float] | None:
+    """A lowest and a highest SNR in dB, of "LOWEST,HIGHEST"; None of "none".
+
+    Raises:
+        ValueError: for anything else.
+
+    Example:
+        >>> snr_range("15,45"), snr_range("none")
+        ((15.0, 45.0), None)
+    """
+    if text == "none":
+        return None
+    try:
+        lowest_db, highest_db = map(float, text.split(","))
+    except ValueError:
+        lowest_db, highest_db = 1.0, 0.0
+    if not -math.inf < lowest_db <= highest_db < math.inf:
+        raise ValueError(f"expected LOWEST,HIGHEST in dB, as 15,45; got {text!r}")
+    return lowest_db, highest_db
 
 
 def _choose(draws: np.ndarray, choices: int | np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ctcasr.front import FrontSpec
@@ -46,16 +47,20 @@ def _report(n_fft: int, rnn: str, bidirectional: bool, conv: bool) -> NetSpec:
     )
 
 
+# Levels relative to the utterance, so that a quiet recording is heard as a loud one.
+_DEFAULT = NetSpec(
+    FrontSpec(floor_db=65.0),
+    conv=_THREE_CONVS,
+    rnn="lstm",
+    layers=3,
+    hidden=128,
+    dropout=0.2,
+)
+
 PRESETS: dict[str, NetSpec] = {
-    # Levels relative to the utterance, so that a quiet recording is heard as a loud one.
-    "default": NetSpec(
-        FrontSpec(floor_db=65.0),
-        conv=_THREE_CONVS,
-        rnn="lstm",
-        layers=3,
-        hidden=128,
-        dropout=0.2,
-    ),
+    "default": _DEFAULT,
+    # What bands have in common is taken away, by statistics of the corpus that `fit` measures.
+    "whitened": replace(_DEFAULT, front=replace(_DEFAULT.front, norm="utterance-zca")),
     # Statistics of the corpus and one direction: nothing waits for the end of the utterance.
     "streaming": NetSpec(
         FrontSpec(norm="corpus"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.data import mix, reverberate
-from ctcasr.front import Augment, SpecAugment
+from ctcasr.front import Augment, SpecAugment, snr_range
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec
 from ctcasr.seq import Seq
@@ -177,6 +177,7 @@ def test_the_front_end_hears_it_and_masks_are_those_of_specaugment() -> None:
         {"rir_share": -0.1},
         {"gain_db": -1.0},
         {"snr_db": (5.0, 0.0)},
+        {"hiss_db": (5.0, 0.0)},
         {"noises": [torch.zeros(0)]},
         {"noises": [torch.zeros(2, 9)]},
         {"rirs": [torch.zeros(9)]},
@@ -185,6 +186,30 @@ def test_the_front_end_hears_it_and_masks_are_those_of_specaugment() -> None:
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
         Augment(**wrong)
+
+
+def test_half_of_the_utterances_hear_hiss_at_the_snr_asked_for() -> None:
+    samples = batch(*[1000] * 200)
+    heard = Augment(hiss_db=(15.0, 45.0), gain_db=0.0).sound(samples, range(200))
+    changed = (heard.data != samples.data).any(1)
+    assert 75 <= int(changed.sum()) <= 125
+    added = (heard.data - samples.data)[changed]
+    snr_db = 10 * torch.log10(samples.data[changed].square().mean(1) / added.square().mean(1))
+    assert 14.9 <= float(snr_db.min()) < 17 and 43 < float(snr_db.max()) <= 45.1
+
+
+def test_hiss_changes_no_other_draw() -> None:
+    samples = batch(*[1000] * 40)
+    recorded = Augment([noise(900, 1)], [ROOM]).sound(samples, range(40)).data
+    both = Augment([noise(900, 1)], [ROOM], hiss_db=(60.0, 60.0)).sound(samples, range(40)).data
+    apart = (both - recorded).square().mean(1) / recorded.square().mean(1)
+    assert float(apart.max()) < 2e-6 and bool((apart > 0).any())
+
+
+@pytest.mark.parametrize("text", ["15", "a,b", "45,15", "1,2,3", "nan,5", "0,inf"])
+def test_what_is_no_range_of_snrs_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="LOWEST,HIGHEST"):
+        snr_range(text)
 
 
 @pytest.mark.cuda

@@ -48,8 +48,8 @@ class Answer:
 
 
 def net(changes: str) -> Answer:
-    """The default preset with other fields."""
-    return Answer({"net": f"default {changes}"})
+    """The recipe's preset with other fields."""
+    return Answer({"net": f"whitened {changes}"})
 
 
 PLAIN = "default"
@@ -64,9 +64,19 @@ QUESTIONS: dict[str, dict[str, Answer]] = {
     },
     "normalisation": {
         "none": net("front.norm=none"),
+        "each band by the utterance": net("front.norm=utterance"),
+        "all bands together by the utterance": net("front.norm=utterance-mean"),
         "corpus": net("front.norm=corpus"),
         "PCA whitening": net("front.norm=pca"),
         "ZCA whitening": net("front.norm=zca"),
+        "whitened a third of the way": net("front.shrinkage=0.3"),
+    },
+    "hiss": {
+        "none": Answer({"hiss": ""}),
+        "louder": Answer({"hiss": "0,30"}),
+        "none, each band by the utterance": Answer(
+            {"hiss": "", "net": "whitened front.norm=utterance"}
+        ),
     },
     "conv": {
         "no conv": net("conv=[]"),
