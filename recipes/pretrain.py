@@ -54,7 +54,7 @@ class Settings(RunSettings):
     noise: str = option("", "manifests of noises to add, 0 to 20 dB below the speech")
     rooms: str = option("", "manifests of room responses in which some of it sounds")
     hiss: str = option(
-        "15,45", "lowest and highest SNR (dB) of noise made for half of the utterances; empty: none"
+        "15,45", "lowest and highest SNR (dB) of noise made for half of the utterances, or none"
     )
     out: str = option("runs/pretrain", "folder of the run")
     net: str = option(

@@ -80,7 +80,7 @@ class Settings(RunSettings):
     rooms: str = option("", "manifests of room responses, heard with a third of the utterances")
     hiss: str = option(
         "15,45",
-        "lowest and highest SNR (dB) of noise made up for half of the utterances; empty: none",
+        "lowest and highest SNR (dB) of noise made for half of the utterances, or none",
     )
     augment_from: float = option(2.0, "epochs before masks, noises and rooms begin")
     consistency: float = option(0.0, "CR-CTC: two copies must agree, by this weight (0.2); slow")

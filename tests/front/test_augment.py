@@ -206,7 +206,7 @@ def test_hiss_changes_no_other_draw() -> None:
     assert float(apart.max()) < 2e-6 and bool((apart > 0).any())
 
 
-@pytest.mark.parametrize("text", ["15", "a,b", "45,15", "1,2,3", "nan,5", "0,inf"])
+@pytest.mark.parametrize("text", ["", "15", "a,b", "45,15", "1,2,3", "nan,5", "0,inf"])
 def test_what_is_no_range_of_snrs_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="LOWEST,HIGHEST"):
         snr_range(text)

@@ -72,10 +72,10 @@ QUESTIONS: dict[str, dict[str, Answer]] = {
         "whitened a third of the way": net("front.shrinkage=0.3"),
     },
     "hiss": {
-        "none": Answer({"hiss": ""}),
+        "none": Answer({"hiss": "none"}),
         "louder": Answer({"hiss": "0,30"}),
         "none, each band by the utterance": Answer(
-            {"hiss": "", "net": "whitened front.norm=utterance"}
+            {"hiss": "none", "net": "whitened front.norm=utterance"}
         ),
     },
     "conv": {
