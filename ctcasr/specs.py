@@ -90,8 +90,12 @@ def _describe_front(spec: NetSpec) -> str:
         convs = 4 * lips.convs or len(lips.channels)
         return f"lips {lips.height} x {lips.width}, {convs} conv to {lips.features}"
     bins = spec.front.bands if spec.front.kind == "mel" else spec.front.n_fft // 2 + 1
-    whitened = "whitened " if spec.front.norm.endswith(("pca", "zca")) else ""
-    return f"{whitened}{spec.front.kind} {bins}"
+    how = ""
+    if spec.front.norm.endswith(("pca", "zca")):
+        how = "whitened "
+    elif spec.front.norm == "lifted":
+        how = "lifted "
+    return f"{how}{spec.front.kind} {bins}"
 
 
 def resolve_spec(

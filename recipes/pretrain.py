@@ -58,9 +58,9 @@ class Settings(RunSettings):
     )
     out: str = option("runs/pretrain", "folder of the run")
     net: str = option(
-        "whitened",
+        "lifted",
         "a preset, or a spec as a .toml file; words behind change it: "
-        "'whitened hidden=256 front.norm=pca'",
+        "'lifted hidden=256 front.norm=pca'",
     )
     text: str = option(
         "english38",

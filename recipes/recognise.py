@@ -54,7 +54,7 @@ class Settings(RunSettings):
     dev_share: float = option(0.1, "share of train that is held out")
     out: str = option("runs/recognise", "folder of the run")
     net: str = option(
-        "whitened", "a preset, or a .toml file; words behind change it: 'whitened layers=4'"
+        "lifted", "a preset, or a .toml file; words behind change it: 'lifted layers=4'"
     )
     text: str = option(
         "english38",

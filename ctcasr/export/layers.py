@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.export.graph import Value
-from ctcasr.front import CorpusNorm, Mel, Spectrogram, UtteranceNorm
+from ctcasr.front import CorpusNorm, LiftedNorm, Mel, Spectrogram, UtteranceNorm
 from ctcasr.front.spectrogram import SILENCE
 from ctcasr.net import AcousticModel, ConvLayer, Lookahead, RecurrentLayer, SequenceBatchNorm
 from ctcasr.recognise.model import SpeechModel
@@ -166,6 +166,9 @@ def normalised(norm: nn.Module, frames: Padded) -> Padded:
     """Features [B, T, F] by the statistics of the utterance or of the corpus."""
     if isinstance(norm, UtteranceNorm):
         return by_utterance(norm, frames)
+    if isinstance(norm, LiftedNorm):
+        whitened = by_corpus(norm, frames)
+        return replace(frames, data=by_utterance(norm.own, frames).data + whitened.data)
     if isinstance(norm, CorpusNorm):
         return by_corpus(norm, frames)
     return frames

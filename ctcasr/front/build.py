@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from ctcasr.front.normalise import CorpusNorm, Unnormalised, UtteranceNorm
+from ctcasr.front.normalise import CorpusNorm, LiftedNorm, Unnormalised, UtteranceNorm
 from ctcasr.front.spec import FrontSpec
 from ctcasr.front.spectrogram import Mel, Spectrogram
 
@@ -72,7 +72,9 @@ def build_norm(spec: FrontSpec, bins: int) -> nn.Module:
     if spec.norm in ("utterance-pca", "utterance-zca"):
         whitening = spec.norm.removeprefix("utterance-")
         return CorpusNorm(bins, whitening, spec.shrinkage, by_utterance=True)
+    if spec.norm == "lifted":
+        return LiftedNorm(bins, spec.shrinkage)
     raise ValueError(
         "front.norm: expected 'none', 'utterance', 'utterance-mean', 'corpus', 'pca', 'zca', "
-        f"'utterance-pca' or 'utterance-zca'; got {spec.norm!r}"
+        f"'utterance-pca', 'utterance-zca' or 'lifted'; got {spec.norm!r}"
     )

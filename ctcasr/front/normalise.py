@@ -196,3 +196,33 @@ class CorpusNorm(nn.Module):
         centred = features.data - self.mean
         normed = centred @ self.matrix if self.whitening else centred * self.matrix
         return features.with_data(normed).zero_padding()
+
+
+class LiftedNorm(CorpusNorm):
+    """Each bin by the utterance, plus the features whitened (ZCA): what is weak in them is lifted.
+
+    Loudness, which all bins share, stays the strongest of what features say: by it a network finds
+    out where something is said. Whitened features alone make all directions equally strong, and it
+    takes a network twice as long to begin.
+
+    Example:
+        >>> features = Seq.stack([torch.tensor([[1.0], [3.0]])], rate=100)
+        >>> norm = LiftedNorm(bins=1)
+        >>> norm.fit([features])
+        >>> norm(features).data.flatten().tolist()
+        [-1.999..., 1.999...]
+    """
+
+    def __init__(self, bins: int, shrinkage: float = 0.01) -> None:
+        super().__init__(bins, "zca", shrinkage, by_utterance=True)
+        self.own = UtteranceNorm()
+
+    def forward(self, features: Seq) -> Seq:
+        """Features [B, T, F], normalised and lifted.
+
+        Raises:
+            RuntimeError: before `fit`.
+        """
+        whitened = super().forward(features)
+        own: Seq = self.own(features)
+        return own.with_data(own.data + whitened.data)

@@ -59,8 +59,8 @@ _DEFAULT = NetSpec(
 
 PRESETS: dict[str, NetSpec] = {
     "default": _DEFAULT,
-    # What bands have in common is taken away, by statistics of the corpus that `fit` measures.
-    "whitened": replace(_DEFAULT, front=replace(_DEFAULT.front, norm="utterance-zca")),
+    # What all bands have in common is half of it, by statistics of the corpus that `fit` measures.
+    "lifted": replace(_DEFAULT, front=replace(_DEFAULT.front, norm="lifted")),
     # Statistics of the corpus and one direction: nothing waits for the end of the utterance.
     "streaming": NetSpec(
         FrontSpec(norm="corpus"),

@@ -9,6 +9,7 @@ import pytest
 from ctcasr.front import (
     CorpusNorm,
     FrontSpec,
+    LiftedNorm,
     Mel,
     Spectrogram,
     Unnormalised,
@@ -60,6 +61,7 @@ def test_a_spectrogram_has_no_bands() -> None:
         ("zca", CorpusNorm, "zca"),
         ("utterance-pca", CorpusNorm, "pca"),
         ("utterance-zca", CorpusNorm, "zca"),
+        ("lifted", LiftedNorm, "zca"),
     ],
 )
 def test_norms(norm: str, kind: type, whitening: str | None) -> None:
@@ -70,7 +72,7 @@ def test_norms(norm: str, kind: type, whitening: str | None) -> None:
     if isinstance(built, CorpusNorm):
         assert (built.bins, built.whitening) == (30, whitening)
         assert built.shrinkage == (0.2 if whitening else 0.01)
-        assert built.by_utterance == norm.startswith("utterance-")
+        assert built.by_utterance == (norm.startswith("utterance-") or norm == "lifted")
 
 
 def test_unknown_kinds_are_named() -> None:

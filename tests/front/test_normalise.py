@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ctcasr.front import CorpusNorm, FrontEnd, Spectrogram, Unnormalised, UtteranceNorm
+from ctcasr.front import CorpusNorm, FrontEnd, LiftedNorm, Spectrogram, Unnormalised, UtteranceNorm
 from ctcasr.seq import Seq
 
 BINS = 6
@@ -95,6 +95,29 @@ def test_by_utterance_a_row_may_be_shifted_by_anything(whitening: str | None) ->
     assert torch.allclose(measured, wanted, atol=1e-3)
     for row in range(3):
         assert torch.allclose(out.row(row).mean(0), torch.zeros(BINS), atol=1e-3)
+
+
+def test_lifted_features_are_those_of_the_utterance_and_whitened_ones_together() -> None:
+    x, norm = frames(500, 300, 40, pad=1e3), LiftedNorm(BINS, shrinkage=0.0)
+    norm.fit([x])
+    whitening = CorpusNorm(BINS, "zca", shrinkage=0.0, by_utterance=True)
+    whitening.fit([x])
+    out = norm(x)
+    torch.testing.assert_close(out.data, UtteranceNorm()(x).data + whitening(x).data)
+    assert not bool(out.data[~out.mask].any())
+    torch.testing.assert_close(norm.state_dict(), whitening.state_dict())
+
+
+def test_lifting_keeps_the_order_of_directions_and_brings_them_nearer() -> None:
+    x, norm = frames(500, 300, 400), LiftedNorm(BINS, shrinkage=0.0)
+    norm.fit([x])
+    own, lifted = UtteranceNorm()(x), norm(x)
+
+    def spread(features: Seq) -> float:
+        values = torch.linalg.eigvalsh(covariance(features.data[features.mask]))
+        return float(values[-1] / values[0])
+
+    assert 1 < spread(lifted) < spread(own)
 
 
 def test_zca_is_symmetric_and_stays_nearest_to_the_features() -> None:

@@ -136,7 +136,7 @@ def test_another_alphabet_starts_from_a_checkpoint(
     assert Recogniser.load(tmp_path / "best.pt").tokenizer.size == 29
 
 
-@pytest.mark.parametrize("norm", ["zca", "utterance-zca", "corpus"])
+@pytest.mark.parametrize("norm", ["zca", "utterance-zca", "lifted", "corpus"])
 def test_corpus_statistics_are_measured_and_stored(
     norm: str, tones: Any, recognise: ModuleType, tmp_path: Path
 ) -> None:

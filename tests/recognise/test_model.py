@@ -124,7 +124,7 @@ def test_every_published_network_is_there_with_and_without_conv() -> None:
             NetSpec(FrontSpec(kind="mfcc")),
             "front.kind: expected 'mel' or 'spectrogram'; got 'mfcc'",
         ),
-        (NetSpec(FrontSpec(norm="batch")), "front.norm: expected .*'utterance-zca'; got 'batch'"),
+        (NetSpec(FrontSpec(norm="batch")), "front.norm: expected .*'lifted'; got 'batch'"),
         (NetSpec(rnn="qrnn"), "kind of RNN; got 'qrnn'"),
         (NetSpec(rnn_norm="all"), "norm 'every', 'input' or 'none'; got 'all'"),
     ],
@@ -134,7 +134,7 @@ def test_unknown_words_raise(spec: NetSpec, told: str) -> None:
         build(spec, 38)
 
 
-@pytest.mark.parametrize("norm", ["corpus", "pca", "zca", "utterance-zca"])
+@pytest.mark.parametrize("norm", ["corpus", "pca", "zca", "utterance-zca", "lifted"])
 def test_corpus_statistics_are_needed_and_travel_in_the_state(norm: str) -> None:
     spec = dataclasses.replace(
         OTHERS["tiny"], front=FrontSpec(8000, bands=20, n_fft=256, norm=norm)

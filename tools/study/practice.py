@@ -49,7 +49,7 @@ class Answer:
 
 def net(changes: str) -> Answer:
     """The recipe's preset with other fields."""
-    return Answer({"net": f"whitened {changes}"})
+    return Answer({"net": f"lifted {changes}"})
 
 
 PLAIN = "default"
@@ -69,13 +69,13 @@ QUESTIONS: dict[str, dict[str, Answer]] = {
         "corpus": net("front.norm=corpus"),
         "PCA whitening": net("front.norm=pca"),
         "ZCA whitening": net("front.norm=zca"),
-        "whitened a third of the way": net("front.shrinkage=0.3"),
+        "whitened": net("front.norm=utterance-zca"),
     },
     "hiss": {
         "none": Answer({"hiss": "none"}),
         "louder": Answer({"hiss": "0,30"}),
         "none, each band by the utterance": Answer(
-            {"hiss": "none", "net": "whitened front.norm=utterance"}
+            {"hiss": "none", "net": "lifted front.norm=utterance"}
         ),
     },
     "conv": {
