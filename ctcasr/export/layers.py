@@ -167,8 +167,9 @@ def normalised(norm: nn.Module, frames: Padded) -> Padded:
     if isinstance(norm, UtteranceNorm):
         return by_utterance(norm, frames)
     if isinstance(norm, LiftedNorm):
-        whitened = by_corpus(norm, frames)
-        return replace(frames, data=by_utterance(norm.own, frames).data + whitened.data)
+        own = by_utterance(norm.own, frames).data * (1 - norm.lift)
+        whitened = by_corpus(norm, frames).data * norm.lift
+        return replace(frames, data=own + whitened)
     if isinstance(norm, CorpusNorm):
         return by_corpus(norm, frames)
     return frames

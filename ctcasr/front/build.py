@@ -73,7 +73,7 @@ def build_norm(spec: FrontSpec, bins: int) -> nn.Module:
         whitening = spec.norm.removeprefix("utterance-")
         return CorpusNorm(bins, whitening, spec.shrinkage, by_utterance=True)
     if spec.norm == "lifted":
-        return LiftedNorm(bins, spec.shrinkage)
+        return LiftedNorm(bins, spec.shrinkage, spec.lift)
     raise ValueError(
         "front.norm: expected 'none', 'utterance', 'utterance-mean', 'corpus', 'pca', 'zca', "
         f"'utterance-pca', 'utterance-zca' or 'lifted'; got {spec.norm!r}"

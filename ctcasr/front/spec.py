@@ -20,10 +20,11 @@ class FrontSpec:
     log: bool = True
     # "none"; "utterance": its mean and variance, band by band; "utterance-mean": its mean, band by
     # band, and one variance of all bands; "corpus"; whitened by the corpus "pca", "zca", and, less
-    # the mean of the utterance first, "utterance-pca", "utterance-zca"; "lifted": "utterance" plus
-    # "utterance-zca".
+    # the mean of the utterance first, "utterance-pca", "utterance-zca"; "lifted": "utterance" and
+    # "utterance-zca" mixed.
     norm: str = "utterance"
     shrinkage: float = 0.01  # of the covariance, for whitening
+    lift: float = 0.75  # share of whitened features in "lifted" ones
     high_hz: float | None = None  # upper end of the mel bands; None: half the sample rate
     # Zeros beyond both ends, so that frames are centred; False: only whole windows.
     centred: bool = True

@@ -97,13 +97,14 @@ def test_by_utterance_a_row_may_be_shifted_by_anything(whitening: str | None) ->
         assert torch.allclose(out.row(row).mean(0), torch.zeros(BINS), atol=1e-3)
 
 
-def test_lifted_features_are_those_of_the_utterance_and_whitened_ones_together() -> None:
-    x, norm = frames(500, 300, 40, pad=1e3), LiftedNorm(BINS, shrinkage=0.0)
+def test_lifted_features_lie_between_those_of_the_utterance_and_whitened_ones() -> None:
+    x, norm = frames(500, 300, 40, pad=1e3), LiftedNorm(BINS, shrinkage=0.0, lift=0.25)
     norm.fit([x])
     whitening = CorpusNorm(BINS, "zca", shrinkage=0.0, by_utterance=True)
     whitening.fit([x])
     out = norm(x)
-    torch.testing.assert_close(out.data, UtteranceNorm()(x).data + whitening(x).data)
+    between = 0.75 * UtteranceNorm()(x).data + 0.25 * whitening(x).data
+    torch.testing.assert_close(out.data, between)
     assert not bool(out.data[~out.mask].any())
     torch.testing.assert_close(norm.state_dict(), whitening.state_dict())
 
@@ -118,6 +119,12 @@ def test_lifting_keeps_the_order_of_directions_and_brings_them_nearer() -> None:
         return float(values[-1] / values[0])
 
     assert 1 < spread(lifted) < spread(own)
+
+
+@pytest.mark.parametrize("lift", [-0.1, 1.1])
+def test_no_more_than_all_is_whitened(lift: float) -> None:
+    with pytest.raises(ValueError, match=r"lift in 0\.\.1"):
+        LiftedNorm(BINS, lift=lift)
 
 
 def test_zca_is_symmetric_and_stays_nearest_to_the_features() -> None:
