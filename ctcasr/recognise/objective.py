@@ -142,7 +142,7 @@ class Objective:
             state_losses = _state_losses(model, scores, batch.states)
         else:
             logits = model(batch.audio, augment, batch.seeds)
-        star = self._star_at(step, batch, logits, blank, marks)
+        star = self.star_at(step, batch, logits, blank, marks)
         losses, no_path, report = _ctc(model, logits, batch, blank, star)
         as_written = None
         if star is not None:
@@ -167,10 +167,10 @@ class Objective:
             losses = losses + self.states * state_losses.masked_fill(no_path, 0.0)
         return Objected(logits.lengths, losses, report, as_written, told)
 
-    def _star_at(
+    def star_at(
         self, step: int, batch: Batch, logits: Seq, blank: int, marks: WordMarks | None
     ) -> Star | None:
-        """The star of an optimiser step, if there is one."""
+        """The star of an optimiser step for a batch, if there is one."""
         if self.star is None:
             return None
         if marks is None or not self.star.leaves_words_at(step):

@@ -2,20 +2,24 @@
 
 python tools/study/star.py TRAIN VALID --words 0.5 --star 2.4:-0.5,0.4,12:4@0.5 [--seed 0]
 python tools/study/star.py TRAIN VALID --words 0.5 --audit 16 --epochs 16 [--seed 0]
+python tools/study/star.py TRAIN VALID --words 0.5 --told [--seed 0]
 
 A share of the training words is replaced by others. Without --star: plain CTC. With --audit
 networks learn half of the lines each for so many epochs, and the texts that are believed after that
-are learnt. No dev part: the last network is scored.
+are learnt. With --told the loss leaves the words that were replaced, and no other: what is best to
+be hoped for. No dev part: the last network is scored.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -25,17 +29,41 @@ import torch
 from ctcasr.audit import Training, cross_fit, judge
 from ctcasr.audit.crossfit import believed_lines
 from ctcasr.audit.scorer import Spelling
-from ctcasr.batch import Utterance
-from ctcasr.ctc import StarSchedule
+from ctcasr.batch import Batch, Utterance
+from ctcasr.ctc import Star, StarSchedule
 from ctcasr.data import Corpus, Loader, read_manifest
 from ctcasr.front import SpecAugment
 from ctcasr.recognise import Objective, Recognise, evaluate, word_rarity
 from ctcasr.recognise.model import build
+from ctcasr.recognise.objective import WordMarks
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
+from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer, make_tokenizer
 from ctcasr.train import TrainConfig, fit, read_numbers
 from tools.study.mislabel import Shares, plant
+
+NEVER = (math.inf, math.inf)
+FREE = 40.0  # nats: a word that is known to be wrong is always left
+WORDS_ONLY = StarSchedule(NEVER, NEVER, 1, word_costs=(0.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Told(Objective):
+    """CTC that leaves the words that are known to be `wrong`, and no other."""
+
+    wrong: Mapping[str, Sequence[bool]] = field(default_factory=dict)
+
+    def star_at(
+        self, step: int, batch: Batch, logits: Seq, blank: int, marks: WordMarks | None
+    ) -> Star | None:
+        """A star for which wrong words cost nothing to leave, and right ones everything."""
+        star = super().star_at(step, batch, logits, blank, marks)
+        assert star is not None and star.words is not None
+        rows = [torch.tensor(self.wrong[name]) for name in batch.ids]
+        wrong = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        costs = torch.where(wrong, -FREE, torch.inf)
+        return replace(star, word_cost=costs)
 
 
 def main() -> None:
@@ -46,6 +74,7 @@ def main() -> None:
     parser.add_argument("--words", type=float, default=0.0, help="share that is replaced")
     parser.add_argument("--star", default="", help="as of recipes/recognise.py")
     parser.add_argument("--audit", type=int, default=0, help="epochs of the audit's networks")
+    parser.add_argument("--told", action="store_true", help="which words are wrong")
     parser.add_argument("--rounds", type=int, default=1, help="of the audit")
     parser.add_argument("--epochs", type=int, default=32)
     parser.add_argument("--net", default="default")
@@ -72,12 +101,15 @@ def main() -> None:
     steps = arguments.epochs * len(loader)
     star = StarSchedule.parse(arguments.star, steps) if arguments.star else None
     rarity = word_rarity((line.text or "" for line in planted), tokenizer)
+    objective = Objective(star=star, rarity=rarity)
+    if arguments.told:
+        objective = Told(star=WORDS_ONLY, wrong=replaced_words(lines, planted))
     task = Recognise(
         build(spec, tokenizer.size),
         tokenizer,
         spec_to(spec),
         SpecAugment.parse(arguments.masks) if arguments.masks else None,
-        objective=Objective(star=star, rarity=rarity),
+        objective=objective,
     )
     config = TrainConfig(epochs=arguments.epochs, seed=arguments.seed, device="cpu")
     with tempfile.TemporaryDirectory() as out:
@@ -94,6 +126,17 @@ def main() -> None:
         "cpu_s": round(time.process_time() - begun_s),
     }
     print(json.dumps(line), flush=True)
+
+
+def replaced_words(
+    said: Sequence[Utterance], written: Sequence[Utterance]
+) -> dict[str, list[bool]]:
+    """By the id of each utterance, which of its words are written for others."""
+    replaced = {}
+    for right, planted in zip(said, written, strict=True):
+        pairs = zip((right.text or "").split(), (planted.text or "").split(), strict=True)
+        replaced[planted.id] = [word != other for word, other in pairs]
+    return replaced
 
 
 def audited(
