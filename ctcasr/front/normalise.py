@@ -217,7 +217,7 @@ class LiftedNorm(CorpusNorm):
         [-0.999..., 0.999...]
     """
 
-    def __init__(self, bins: int, shrinkage: float = 0.01, lift: float = 0.75) -> None:
+    def __init__(self, bins: int, shrinkage: float = 0.01, lift: float = 0.5) -> None:
         super().__init__(bins, "zca", shrinkage, by_utterance=True)
         if not 0 <= lift <= 1:
             raise ValueError(f"expected lift in 0..1; got {lift}")

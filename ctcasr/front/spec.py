@@ -24,7 +24,7 @@ class FrontSpec:
     # "utterance-zca" mixed.
     norm: str = "utterance"
     shrinkage: float = 0.01  # of the covariance, for whitening
-    lift: float = 0.75  # share of whitened features in "lifted" ones
+    lift: float = 0.5  # share of whitened features in "lifted" ones
     high_hz: float | None = None  # upper end of the mel bands; None: half the sample rate
     # Zeros beyond both ends, so that frames are centred; False: only whole windows.
     centred: bool = True
