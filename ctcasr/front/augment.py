@@ -31,9 +31,9 @@ _HISS_SEED = 0
 class _NoiseDraws:
     """What is drawn for each utterance about its noise, all [B] within 0..1."""
 
-    noisy: np.ndarray
-    noise: np.ndarray
-    start: np.ndarray
+    noisy: np.ndarray  # whether there is any
+    noise: np.ndarray  # which one
+    start: np.ndarray  # where it begins
     snr: np.ndarray
 
 
@@ -66,16 +66,25 @@ class _Draws:
 
 @dataclass(frozen=True)
 class _Noises:
-    """Noises one after another, on one device; so many utterances hear one, at such SNRs."""
+    """Noises one after another, on one device: `share` of the utterances hear one, at `snr_db`.
+
+    Where `circular`, a noise may begin anywhere, as its end goes over into its beginning.
+    """
 
     samples: Tensor  # [sum of N]
     first: np.ndarray  # of each noise its first sample
     length: np.ndarray  # and its length
     share: float
     snr_db: tuple[float, float]  # lowest, highest
+    circular: bool
 
     @staticmethod
-    def of(noises: Sequence[Tensor], share: float, snr_db: tuple[float, float]) -> _Noises:
+    def of(
+        noises: Sequence[Tensor],
+        share: float,
+        snr_db: tuple[float, float],
+        circular: bool = False,
+    ) -> _Noises:
         """The bank of noises [N]; no utterance hears one where there are none."""
         lengths = [len(noise) for noise in noises]
         length = np.array(lengths, dtype=np.int64)
@@ -85,13 +94,14 @@ class _Noises:
             length=length,
             share=share if noises else 0.0,
             snr_db=snr_db,
+            circular=circular,
         )
 
     def on(self, device: torch.device) -> _Noises:
         """The same on another device."""
         return replace(self, samples=self.samples.to(device))
 
-    def added(self, samples: Seq, draws: _NoiseDraws) -> Seq:
+    def add_to(self, samples: Seq, draws: _NoiseDraws) -> Seq:
         """Samples [B, N], a share of them with noise at a drawn SNR."""
         noisy = np.flatnonzero(draws.noisy < self.share)
         if not len(noisy):
@@ -116,8 +126,9 @@ class _Noises:
         chosen = _choose(draws.noise[noisy], len(self.length))
         length = self.length[chosen]
         speech_length = np.array(samples.lengths)[noisy]
-        # A long noise is cut at a drawn place, a short one begins anew.
-        places_to_start = np.maximum(1, length - speech_length + 1)
+        places_to_start = length
+        if not self.circular:  # a long noise is cut at a drawn place, a short one begins anew
+            places_to_start = np.maximum(1, length - speech_length + 1)
         start = _choose(draws.start[noisy], places_to_start)
         data = samples.data
         steps = torch.arange(data.shape[1], device=data.device)
@@ -148,8 +159,8 @@ class Augment(SpecAugment):
     on and again from its beginning where it is too short, `snr_db` (lowest, highest) below the
     speech as it sounds; a share `rir_share` sounds in a room (direct sound in place, energy kept);
     the gain is within +- `gain_db`. With `hiss_db` (lowest, highest SNR) half of the utterances
-    hear coloured noise besides, which is made at `rate_hz` and needs no recording. Lengths stay,
-    padding stays zero.
+    hear noise of a drawn colour besides, from rumble to hiss, which is made at `rate_hz` and needs
+    no recording. Lengths stay, padding stays zero.
 
     Raises:
         ValueError: for shares outside 0..1, for a range the wrong way round, for a noise without
@@ -172,7 +183,7 @@ class Augment(SpecAugment):
         rir_share: float = 0.3,
         gain_db: float = 6.0,
         hiss_db: tuple[float, float] | None = None,
-        rate_hz: int = 16000,
+        rate_hz: int | None = None,
         masks: SpecAugment | None = None,
     ) -> None:
         masks = masks or SpecAugment(0, 0.0, 0, 0.0)
@@ -198,11 +209,13 @@ class Augment(SpecAugment):
         self.gain_db = gain_db
         hisses: list[Tensor] = []
         if hiss_db is not None:
+            if rate_hz is None:
+                raise ValueError("expected rate_hz with hiss_db: the rate at which it is made")
             hisses = coloured_noises(_HISSES, _HISS_S, rate_hz, _HISS_SEED)
         responses = [room_response(rir) for rir in rirs]
         sources = _Sources(
             recorded=_Noises.of(noises, noise_share, snr_db),
-            hiss=_Noises.of(hisses, _HISS_SHARE, hiss_db or snr_db),
+            hiss=_Noises.of(hisses, _HISS_SHARE, hiss_db or snr_db, circular=True),
             rirs=Seq.stack(responses or [torch.zeros(1)], rate=1).data,
         )
         self._sources = {torch.device("cpu"): sources}
@@ -213,8 +226,8 @@ class Augment(SpecAugment):
         draws = _Draws.of(seeds)
         sources = self._sources_on(samples.device)
         samples = self._in_rooms(samples, draws, sources.rirs)
-        samples = sources.recorded.added(samples, draws.recorded)
-        samples = sources.hiss.added(samples, draws.hiss)
+        samples = sources.recorded.add_to(samples, draws.recorded)
+        samples = sources.hiss.add_to(samples, draws.hiss)
         gain_db = (2 * draws.gain - 1) * self.gain_db
         gain = 10 ** (gain_db / 20)
         gain_rows = _on_device(gain.astype(np.float32), samples.data)
@@ -262,7 +275,7 @@ def snr_range(text: str) -> tuple[float, float] | None:
     except ValueError:
         lowest_db, highest_db = 1.0, 0.0
     if not -math.inf < lowest_db <= highest_db < math.inf:
-        raise ValueError(f"expected LOWEST,HIGHEST in dB, as 15,45; got {text!r}")
+        raise ValueError(f"hiss: expected LOWEST,HIGHEST in dB, as 15,45, or none; got {text!r}")
     return lowest_db, highest_db
 
 

@@ -177,7 +177,8 @@ def test_the_front_end_hears_it_and_masks_are_those_of_specaugment() -> None:
         {"rir_share": -0.1},
         {"gain_db": -1.0},
         {"snr_db": (5.0, 0.0)},
-        {"hiss_db": (5.0, 0.0)},
+        {"hiss_db": (5.0, 0.0), "rate_hz": 16000},
+        {"hiss_db": (0.0, 5.0)},
         {"noises": [torch.zeros(0)]},
         {"noises": [torch.zeros(2, 9)]},
         {"rirs": [torch.zeros(9)]},
@@ -190,7 +191,7 @@ def test_wrong_settings_are_refused(wrong: dict) -> None:
 
 def test_half_of_the_utterances_hear_hiss_at_the_snr_asked_for() -> None:
     samples = batch(*[1000] * 200)
-    heard = Augment(hiss_db=(15.0, 45.0), gain_db=0.0).sound(samples, range(200))
+    heard = Augment(hiss_db=(15.0, 45.0), rate_hz=16000, gain_db=0.0).sound(samples, range(200))
     changed = (heard.data != samples.data).any(1)
     assert 75 <= int(changed.sum()) <= 125
     added = (heard.data - samples.data)[changed]
@@ -201,7 +202,11 @@ def test_half_of_the_utterances_hear_hiss_at_the_snr_asked_for() -> None:
 def test_hiss_changes_no_other_draw() -> None:
     samples = batch(*[1000] * 40)
     recorded = Augment([noise(900, 1)], [ROOM]).sound(samples, range(40)).data
-    both = Augment([noise(900, 1)], [ROOM], hiss_db=(60.0, 60.0)).sound(samples, range(40)).data
+    both = (
+        Augment([noise(900, 1)], [ROOM], hiss_db=(60.0, 60.0), rate_hz=16000)
+        .sound(samples, range(40))
+        .data
+    )
     apart = (both - recorded).square().mean(1) / recorded.square().mean(1)
     assert float(apart.max()) < 2e-6 and bool((apart > 0).any())
 

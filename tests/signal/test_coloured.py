@@ -11,10 +11,10 @@ RATE_HZ = 16000
 
 
 @pytest.mark.parametrize("rate_hz", [8000, RATE_HZ, 44100])
-@pytest.mark.parametrize("seconds", [0.0, 0.3, 2.0])
+@pytest.mark.parametrize("seconds", [0.05, 0.3, 2.0])
 def test_noises_are_finite_and_of_power_one(seconds: float, rate_hz: int) -> None:
     for noise in coloured_noises(6, seconds, rate_hz, seed=1):
-        assert len(noise) == max(1, round(seconds * rate_hz))
+        assert len(noise) == round(seconds * rate_hz)
         assert float(noise.square().mean()) == pytest.approx(1.0, abs=1e-3)
 
 
