@@ -35,6 +35,9 @@ class Settings(RecogniseSettings):
     low_db: float = option(-5.0, "lowest SNR that R2 hears")
     high_db: float = option(20.0, "highest SNR that R2 hears")
     only: str = option("", "r1 or r2 (empty: both)")
+    # R1 hears the speech as it is, and R2 noise that the comparison knows: neither hears any other.
+    hiss: str = option("none", "lowest and highest SNR (dB) of noise made for half of it, or none")
+    net: str = option("default", "a preset, or a .toml file; words behind change it")
     out: str = option("runs/judges", "folder of the runs r1 and r2")
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from ctcasr.card import rules
 from ctcasr.card.rules import Call, Cost, Rule, RuleSet
 from ctcasr.enhance.model import MaskEnhancer
-from ctcasr.front import CorpusNorm, LiftedNorm, Spectrogram
+from ctcasr.front import CorpusNorm, Spectrogram
 from ctcasr.net import Product
 from ctcasr.video import ToClock
 
@@ -85,7 +85,6 @@ OWN = RuleSet(
         nn.MultiheadAttention: rules.attention,
         Spectrogram: rules.spectrogram,
         CorpusNorm: rules.corpus_norm,
-        LiftedNorm: rules.corpus_norm,
     },
     {MaskEnhancer: rules.masking},
 )

@@ -10,8 +10,9 @@ from ctcasr.diagnose.history import RunHistory
 from ctcasr.records import Reason
 from ctcasr.scoring.figures import percent, plural
 
-_STILL_FALLS = 0.98  # of the loss so many checks before
+_ALL = 0.98  # of the planned steps: some are refused on the way
 _CHECKS_BEFORE = 3
+_STILL_FALLS = 0.98  # of the loss that many checks before
 _FEW_ROWS = 100  # utterances of the dev part from which on a rate is known to a few per cent
 _BY_HEART = 0.5  # training loss over dev loss
 
@@ -101,16 +102,23 @@ def _advice(history: RunHistory, state: str) -> str:
     losses = history.losses
     if state == "converged":
         return "The loss no longer falls: score it once on the part that you report."
-    if history.is_planned and history.done < 1 and not history.events_of(Reason.FINISHED):
+    if _is_under_way(history):
         return (
             f"{percent(history.done)} of the planned steps are done: let it come to its end "
-            "(--resume, if it was stopped)."
+            "(--resume), unless it has stopped because nothing better came."
         )
     if len(losses) <= _CHECKS_BEFORE:
         return f"{plural(len(losses), 'check')} cannot tell whether the loss still falls."
     if losses[-1] < _STILL_FALLS * losses[-1 - _CHECKS_BEFORE]:
         return "The loss was still falling: train longer, with the schedule stretched."
     return "The loss hardly falls any more: score it, or train longer at a lower rate."
+
+
+def _is_under_way(history: RunHistory) -> bool:
+    """Whether much of what was planned is still to be done; a time budget plans anew all along."""
+    fitted_to_time = history.start is not None and history.start.budget is not None
+    finished = bool(history.events_of(Reason.FINISHED))
+    return history.is_planned and history.done < _ALL and not (fitted_to_time or finished)
 
 
 def _how_sure(history: RunHistory) -> str:

@@ -163,16 +163,21 @@ def below_loudest(extract: Spectrogram, frames: Padded) -> Padded:
 
 
 def normalised(norm: nn.Module, frames: Padded) -> Padded:
-    """Features [B, T, F] by the statistics of the utterance or of the corpus."""
+    """Features [B, T, F] by the statistics of the utterance, of the corpus, or by both mixed."""
     if isinstance(norm, UtteranceNorm):
         return by_utterance(norm, frames)
     if isinstance(norm, LiftedNorm):
-        own = by_utterance(norm.own, frames).data * (1 - norm.lift)
-        whitened = by_corpus(norm, frames).data * norm.lift
-        return replace(frames, data=own + whitened)
+        return lifted(norm, frames)
     if isinstance(norm, CorpusNorm):
         return by_corpus(norm, frames)
     return frames
+
+
+def lifted(norm: LiftedNorm, frames: Padded) -> Padded:
+    """Features [B, T, F] normalised by the utterance, and a share of whitened ones."""
+    own = by_utterance(norm.own, frames).data * (1 - norm.lift)
+    whitened = by_corpus(norm, frames).data * norm.lift
+    return replace(frames, data=own + whitened)
 
 
 def by_corpus(norm: CorpusNorm, frames: Padded) -> Padded:

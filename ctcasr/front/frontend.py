@@ -39,6 +39,11 @@ class FrontEnd(nn.Module):
         return self.extract.framing
 
     @property
+    def has_statistics(self) -> bool:
+        """True where statistics of the corpus are asked for, measured or not."""
+        return isinstance(self.norm, CorpusNorm)
+
+    @property
     def needs_statistics(self) -> bool:
         """True where statistics of the corpus are asked for and not yet measured."""
         return isinstance(self.norm, CorpusNorm) and not bool(self.norm.fitted)

@@ -1,4 +1,4 @@
-"""Normalisation of features: per utterance, by the corpus, or whitening.
+"""Normalisation of features: per utterance, by the corpus, whitening, or lifting.
 
 Statistics are streamed once and kept as buffers.
 """

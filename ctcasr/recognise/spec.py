@@ -59,7 +59,7 @@ _DEFAULT = NetSpec(
 
 PRESETS: dict[str, NetSpec] = {
     "default": _DEFAULT,
-    # What all bands have in common is half of it, by statistics of the corpus that `fit` measures.
+    # Half as above, half whitened by the corpus, whose statistics are measured before training.
     "lifted": replace(_DEFAULT, front=replace(_DEFAULT.front, norm="lifted")),
     # Statistics of the corpus and one direction: nothing waits for the end of the utterance.
     "streaming": NetSpec(

@@ -223,7 +223,7 @@ def start_lines(start: StartRecord) -> list[str]:
     if train_s is not None:
         plan += f", {clock(train_s)} of audio in each epoch"
     if start.budget:
-        plan += f"; what fits into {start.budget}, by the pace of each epoch anew"
+        plan += f"; as many as fit into {start.budget}, counted anew after each epoch"
     lines = [f"network: {network}", f"plan: {plan}"]
     expected = _expected(start)
     if expected:

@@ -123,7 +123,10 @@ class _Plan:
         there = symbols_of(payload)
         here = symbols_of(own)
         front_lines = differences(_front(payload), _front(own), "front.")
-        remarks = [f"{line}: what the first layers know are other features" for line in front_lines]
+        remarks = [
+            f"{line}: what the first layers know are other features (--net can name theirs)"
+            for line in front_lines
+        ]
         return _Plan(path, output_tensors(network), there, here, not front_lines, remarks)
 
     def load(self, name: str, tensor: Tensor, saved: Tensor | None) -> str | None:

@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from torch import nn
+
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.data import Loader, MixtureCorpus, measure_workers, read_manifest, split_dev
+from ctcasr.front import FrontEnd
 from ctcasr.task import Task
 from ctcasr.train.config import RunSettings
 from ctcasr.train.estimate import Pace
@@ -100,8 +103,18 @@ def begin_network(parts: Parts, settings: RunSettings, resume: bool, world: Worl
     if settings.init:
         left = load_compatible(network, settings.init, parts.task.export())
         lines = ["not loaded:", *left] if left else [f"weights: all of {settings.init}"]
-    measure_statistics(network, parts.statistics or parts.train)
-    return lines
+    return [*lines, *_statistics_of(network, parts, settings)]
+
+
+def _statistics_of(network: nn.Module, parts: Parts, settings: RunSettings) -> list[str]:
+    """Measure what a front-end has to know of the corpus, or say whose statistics it has."""
+    front = getattr(network, "front", None)
+    if not isinstance(front, FrontEnd) or not front.has_statistics:
+        return []
+    if front.needs_statistics:
+        measure_statistics(network, parts.statistics or parts.train)
+        return ["statistics of the features: measured"]
+    return [f"statistics of the features: those of {settings.init}"] if settings.init else []
 
 
 def choose_workers(asked: int, loader: Loader, pace: Pace) -> int:

@@ -11,7 +11,7 @@ from ctcasr import checkpoint
 from ctcasr.train.config import RunSettings
 from ctcasr.train.folder import RunFolderError, refuse_used
 from ctcasr.train.notes import manifest_hashes
-from ctcasr.train.settings import flag_of, to_toml
+from ctcasr.train.settings import FORMER, flag_of, to_toml
 from ctcasr.train.world import World
 
 # How long, where and how talkative: these count from now on, and nothing is said.
@@ -29,9 +29,6 @@ FIXED = frozenset(
         "pad", "optimiser", "seed", "dev_share", "video", "prune", "listener",
     }
 )  # fmt: skip
-
-# What runs did whose settings do not name these yet.
-FORMER = {"splice": 0.0, "states": 0.0}
 
 
 def saved_run(settings: RunSettings, world: World) -> Mapping[str, Any] | None:

@@ -120,6 +120,7 @@ def test_fourier_transforms_stand_by_themselves() -> None:
     "name",
     [
         "default",
+        "lifted",
         "report_v_gru",
         "kws_cnn",
         "kws_bcresnet",

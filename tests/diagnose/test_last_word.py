@@ -43,6 +43,10 @@ def test_a_run_that_ends_before_its_plan_is_not_told_to_learn_more_slowly() -> N
     stopped = verdict(records)
     assert stopped.state == "learning"
     assert "50 % of the planned steps" in stopped.last_word[1]
+    refused = run_records([1.0, 0.5, 0.4, 0.3, 0.3, 0.3, 0.3, 0.3], total=81)
+    assert "planned" not in verdict(refused).last_word[1]
+    by_time = [{**records[0], "budget": "5m"}, *records[1:]]
+    assert "planned" not in verdict(by_time).last_word[1]
     finished = {"kind": "event", "step": 80, "reason": "finished"}
     assert "planned" not in verdict([*records, finished]).last_word[1]
 

@@ -65,13 +65,14 @@ def test_a_spectrogram_has_no_bands() -> None:
     ],
 )
 def test_norms(norm: str, kind: type, whitening: str | None) -> None:
-    built = build_norm(replace(ODD, norm=norm, shrinkage=0.2), bins=30)
+    built = build_norm(replace(ODD, norm=norm, shrinkage=0.2, lift=0.4), bins=30)
     assert type(built) is kind
     if isinstance(built, UtteranceNorm):
         assert built.each_bin == (norm == "utterance")
     if isinstance(built, CorpusNorm):
         assert (built.bins, built.whitening) == (30, whitening)
         assert built.shrinkage == (0.2 if whitening else 0.01)
+        assert getattr(built, "lift", 0.4) == 0.4
         assert built.by_utterance == (norm.startswith("utterance-") or norm == "lifted")
 
 

@@ -38,7 +38,7 @@ def test_a_start_tells_what_is_known_and_no_more() -> None:
     ]
     budgeted = StartRecord(step=0, epochs=9, steps=90, budget="30m")
     assert start_lines(budgeted)[1] == (
-        "plan: 9 epochs, 90 steps; what fits into 30m, by the pace of each epoch anew"
+        "plan: 9 epochs, 90 steps; as many as fit into 30m, counted anew after each epoch"
     )
     details = {"uncovered": {"é": 3, "ß": 7}, "skipped": [f"line {k}" for k in range(7)]}
     start = StartRecord(

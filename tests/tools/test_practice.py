@@ -41,6 +41,11 @@ def trainings(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return called
 
 
+def test_no_two_answers_share_a_folder() -> None:
+    names = [name for answers in practice.QUESTIONS.values() for name in answers]
+    assert len({*names, practice.PLAIN}) == len(names) + 1
+
+
 def test_every_answer_is_taken_by_the_recipe() -> None:
     for answers in practice.QUESTIONS.values():
         for name, answer in answers.items():
@@ -62,7 +67,7 @@ def test_answers_are_trained_once_compared_with_the_default_and_cost_the_same(
     told = capsys.readouterr().out
     epochs = [call[call.index("--epochs") + 1] for call in trainings]
     assert epochs == ["8", "8", "4"]
-    assert "| default | not reached | 25 | 30 | 10 | 1 |  |" in told
+    assert "| as it is | not reached | 25 | 30 | 10 | 1 |  |" in told
     assert "| vocal tract +-12 % | not reached | 25 | 20 | 10 | 1 | -10.0 [-10.0, -10.0] |" in told
     practice.main(flags)
     assert len(trainings) == 3 and capsys.readouterr().out == told

@@ -52,7 +52,8 @@ def test_statistics_are_measured_once_and_a_resumed_run_has_them(
 ) -> None:
     settings = RunSettings(out=str(tmp_path), epochs=1, device="cpu")
     parts = parts_of(tones, "corpus")
-    assert begin_network(parts, settings, False, World()) == ["weights: drawn anew"]
+    told = begin_network(parts, settings, False, World())
+    assert told == ["weights: drawn anew", "statistics of the features: measured"]
     assert not parts.task.network.front.needs_statistics
     list(fit(parts.task, parts.train, None, out=tmp_path, config=settings))
     again = parts_of(tones, "corpus")

@@ -57,6 +57,7 @@ class LaterSettings(Settings):
     """Settings."""
 
     splice: float = option(0.7, "share")
+    hiss: str = option("15,45", "of noise")
 
 
 def test_a_default_that_is_younger_than_the_run_is_told(
@@ -64,8 +65,9 @@ def test_a_default_that_is_younger_than_the_run_is_told(
 ) -> None:
     later = LaterSettings(train=settings.train, out=settings.out, resume=True)
     saved_run(later, World())
-    assert "--splice 0.0 -> 0.7" in capsys.readouterr().out
-    saved_run(replace(later, splice=0.0), World())
+    told = capsys.readouterr().out
+    assert "--splice 0.0 -> 0.7" in told and "--hiss 'none' -> '15,45'" in told
+    saved_run(replace(later, splice=0.0, hiss="none"), World())
     assert capsys.readouterr().out == ""
 
 

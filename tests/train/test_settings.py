@@ -44,6 +44,22 @@ def test_defaults_then_file_then_flags(tmp_path: Path) -> None:
     assert parse(Settings, [*flags, "--from", str(file)]) == Settings("flag", 7, 0.25, "x", True)
 
 
+@dataclass(frozen=True)
+class LaterSettings(Settings):
+    """Some settings, with a younger one."""
+
+    hiss: str = option("15,45", "of noise")
+
+
+def test_settings_of_a_run_repeat_it_where_a_default_is_younger(tmp_path: Path) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(to_toml(Settings("n")), encoding="utf-8")
+    assert parse(LaterSettings, ["--from", str(file)]).hiss == "none"
+    assert parse(LaterSettings, ["--from", str(file), "--hiss", "0,9"]).hiss == "0,9"
+    file.write_text('needed = "n"\nlayers = 5\n', encoding="utf-8")  # by hand, not by a run
+    assert parse(LaterSettings, ["--from", str(file)]).hiss == "15,45"
+
+
 def test_a_flag_beats_the_file_even_where_it_repeats_the_default_or_says_no(tmp_path: Path) -> None:
     file = tmp_path / "s.toml"
     file.write_text('needed = "f"\nlayers = 5\nmasks = true\nname = "y"\n', encoding="utf-8")

@@ -9,7 +9,7 @@ And the same work done by others.
 
 Without --train, on noise with invented texts. One run is `--epochs` epochs of `--batches` batches
 with a fresh network; `ours` is `fit` from its `start` record to its end, records and checkpoints
-written, and what it looks at once in a training: the fewer epochs, the more that weighs.
+written. What `fit` measures once in a training is part of it, and weighs the more the fewer epochs.
 `bare` is a loop as one writes it by hand, over the same loader, network, loss and optimiser.
 `speechbrain` is peer_speechbrain.py in an environment of its own. Runs are interleaved; a ratio is
 a median of seconds by that of ours, with its 95 % bootstrap interval over rounds: above 1, ours is

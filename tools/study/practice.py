@@ -52,7 +52,7 @@ def net(changes: str) -> Answer:
     return Answer({"net": f"lifted {changes}"})
 
 
-PLAIN = "default"
+PLAIN = "as it is"
 BASE = Answer()
 CR_CTC = {"consistency": "0.2", "consistency-ramp": "3", "batch-size": "8"}
 
@@ -63,20 +63,18 @@ QUESTIONS: dict[str, dict[str, Answer]] = {
         "spectrogram, log": net("front.kind=spectrogram"),
     },
     "normalisation": {
-        "none": net("front.norm=none"),
+        "not normalised": net("front.norm=none"),
         "each band by the utterance": net("front.norm=utterance"),
         "all bands together by the utterance": net("front.norm=utterance-mean"),
         "corpus": net("front.norm=corpus"),
         "PCA whitening": net("front.norm=pca"),
         "ZCA whitening": net("front.norm=zca"),
-        "whitened": net("front.norm=utterance-zca"),
+        "ZCA whitening, less the mean of the utterance": net("front.norm=utterance-zca"),
     },
     "hiss": {
-        "none": Answer({"hiss": "none"}),
-        "louder": Answer({"hiss": "0,30"}),
-        "none, each band by the utterance": Answer(
-            {"hiss": "none", "net": "lifted front.norm=utterance"}
-        ),
+        "no hiss": Answer({"hiss": "none"}),
+        "louder hiss": Answer({"hiss": "0,30"}),
+        "no hiss, each band by the utterance": Answer({"hiss": "none", "net": "default"}),
     },
     "conv": {
         "no conv": net("conv=[]"),
@@ -119,7 +117,7 @@ QUESTIONS: dict[str, dict[str, Answer]] = {
         "CR-CTC": Answer({"warp": "0.12", "masks": STRONG_MASKS, **CR_CTC}, cost=2.0),
     },
     "splicing": {
-        "none": Answer({"splice": "0"}),
+        "no splicing": Answer({"splice": "0"}),
         "a third of the utterances": Answer({"splice": "0.33"}),
         "all of them": Answer({"splice": "1"}),
     },
@@ -190,7 +188,7 @@ def results_of(settings: Settings, name: str, answer: Answer) -> list[Result]:
 
 
 def train(settings: Settings, name: str, answer: Answer, seed: int) -> Result:
-    """One training, or what it gave before."""
+    """One training, or what it gave before; `name` is that of its folder."""
     file_name = "".join(char if char.isalnum() else "_" for char in name)
     folder = Path(settings.out) / f"{file_name}_{seed}"
     if not (folder / "valid" / "scores.json").exists():

@@ -43,9 +43,9 @@ from ctcasr.text import Tokenizer, make_tokenizer
 from ctcasr.train import TrainConfig, fit, read_numbers
 from tools.study.mislabel import Shares, plant
 
-NEVER = (math.inf, math.inf)
-FREE = 40.0  # nats: a word that is known to be wrong is always left
-WORDS_ONLY = StarSchedule(NEVER, NEVER, 1, word_costs=(0.0, 0.0))
+NO_STAR = (math.inf, math.inf)
+EARNED = 40.0  # nats for leaving a word that is known to be wrong: it always is
+WORDS_ONLY = StarSchedule(NO_STAR, NO_STAR, 1, word_costs=(0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,12 @@ class Told(Objective):
     def star_at(
         self, step: int, batch: Batch, logits: Seq, blank: int, marks: WordMarks | None
     ) -> Star | None:
-        """A star for which wrong words cost nothing to leave, and right ones everything."""
+        """A star that always leaves wrong words, and never right ones."""
         star = super().star_at(step, batch, logits, blank, marks)
         assert star is not None and star.words is not None
         rows = [torch.tensor(self.wrong[name]) for name in batch.ids]
         wrong = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        costs = torch.where(wrong, -FREE, torch.inf)
+        costs = torch.where(wrong, -EARNED, torch.inf)
         return replace(star, word_cost=costs)
 
 
@@ -82,6 +82,8 @@ def main() -> None:
     parser.add_argument("--speeds", default="1", help="at which recordings are learnt from")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    if arguments.told and (arguments.star or arguments.audit):
+        parser.error("--told: expected neither --star nor --audit with it")
     torch.manual_seed(arguments.seed)
     lines = read_manifest(arguments.train).utterances
     planted, _ = plant(lines, Shares(substitute=arguments.words), arguments.seed)
