@@ -29,7 +29,12 @@ def batch(*lengths: int) -> Seq:
 ROOM = torch.cat([torch.zeros(40), torch.exp(-torch.arange(400) / 80) * noise(400, 3)])
 ROOM[40] = 4.0
 EVERY = Augment(
-    [noise(900, 1), noise(3000, 2)], [ROOM, ROOM.flip(0)], noise_share=1.0, rir_share=1.0
+    [noise(900, 1), noise(3000, 2)],
+    [ROOM, ROOM.flip(0)],
+    noise_share=1.0,
+    rir_share=1.0,
+    hiss_db=(10.0, 30.0),
+    rate_hz=16000,
 )
 
 
@@ -197,6 +202,18 @@ def test_half_of_the_utterances_hear_hiss_at_the_snr_asked_for() -> None:
     added = (heard.data - samples.data)[changed]
     snr_db = 10 * torch.log10(samples.data[changed].square().mean(1) / added.square().mean(1))
     assert 14.9 <= float(snr_db.min()) < 17 and 43 < float(snr_db.max()) <= 45.1
+
+
+def test_long_utterances_hear_hiss_from_different_places_and_silence_none() -> None:
+    augment = Augment(hiss_db=(0.0, 0.0), rate_hz=16000, gain_db=0.0)
+    long = batch(*[7 * 16000] * 40)
+    added = augment.sound(long, range(40)).data - long.data
+    heard = added[(added != 0).any(1)]
+    shapes = heard / heard.square().mean(1, keepdim=True).sqrt()
+    alike = (shapes @ shapes.T) / shapes.shape[1]
+    assert len(heard) > 10 and float(alike.fill_diagonal_(0).max()) < 0.95
+    silent = Seq.stack([torch.zeros(500), torch.zeros(0)], 16000)
+    assert not bool(augment.sound(silent, [1, 2]).data.any())
 
 
 def test_hiss_changes_no_other_draw() -> None:

@@ -29,6 +29,7 @@ from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec
 from ctcasr.records import EpochRecord, EventRecord, Reason, read_records
+from ctcasr.seq import Seq
 from ctcasr.text import Alphabet, UncoveredText
 from ctcasr.train import RunFolderError, TrainingError
 
@@ -134,6 +135,18 @@ def test_another_alphabet_starts_from_a_checkpoint(
     assert 'fresh: "\'"' in page  # the apostrophe, which the 38 symbols lack
     assert "body.rnn" not in page
     assert Recogniser.load(tmp_path / "best.pt").tokenizer.size == 29
+
+
+def test_hiss_is_made_at_the_rate_of_the_network_and_can_be_none(recognise: ModuleType) -> None:
+    settings = recognise.Settings(train="t.jsonl")
+    samples = Seq.stack([torch.ones(800)] * 8, rate=8000)
+    narrow, wide = (
+        recognise.augmentation(settings, rate_hz).sound(samples, range(8)).data
+        for rate_hz in (8000, 16000)
+    )
+    assert not torch.equal(narrow, wide)
+    plain = recognise.augmentation(dataclasses.replace(settings, hiss="none"), 8000)
+    assert torch.equal(plain.sound(samples, range(8)).data, samples.data)
 
 
 @pytest.mark.parametrize("norm", ["zca", "utterance-zca", "lifted", "corpus"])

@@ -34,6 +34,23 @@ def test_colours_reach_from_rumble_to_hiss() -> None:
     assert min(shares) < 0.02 and max(shares) > 0.9
 
 
+def test_nothing_lies_below_what_is_heard() -> None:
+    for noise in coloured_noises(8, 2.0, RATE_HZ, 0)[::2]:  # what sways spreads a little
+        power = torch.fft.rfft(noise).abs().square()
+        assert float(power[: 2 * 20].sum() / power.sum()) < 1e-6
+
+
+def test_an_end_goes_over_into_its_beginning() -> None:
+    for noise in coloured_noises(16, 2.0, RATE_HZ, 0):
+        steps = (noise - noise.roll(1)).abs()
+        assert float(steps[0]) < 6 * float(steps.square().mean().sqrt())
+
+
+def test_less_than_a_period_is_refused() -> None:
+    with pytest.raises(ValueError, match="of noise or more"):
+        coloured_noises(1, 0.01, RATE_HZ, 0)
+
+
 def test_every_second_one_sways() -> None:
     def sway_db(noise: torch.Tensor) -> float:
         levels_db = 10 * torch.log10(noise.unfold(0, 4000, 4000).square().mean(1))
