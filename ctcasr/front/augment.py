@@ -164,7 +164,7 @@ class Augment(SpecAugment):
 
     Raises:
         ValueError: for shares outside 0..1, for a range the wrong way round, for a noise without
-            samples and a silent impulse response.
+            samples, a silent impulse response, and `hiss_db` without `rate_hz`.
 
     Example:
         >>> augment = Augment([torch.ones(800)], noise_share=1.0, snr_db=(0.0, 0.0), gain_db=0.0)
