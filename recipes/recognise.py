@@ -75,7 +75,7 @@ class Settings(RunSettings):
     warp: float = option(0.0, "largest relative change of the length of the vocal tract (0.1)")
     speeds: str = option("0.9,1,1.1", "speeds at which recordings are learnt from")
     splice: float = option(0.7, "share of utterances that give way to their talker's words, mixed")
-    states: float = option(0.0, "weight of what an aligner hears in each frame, told beside (0.3)")
+    states: float = option(0.0, "weight of what an aligner hears, told frame by frame (0.3)")
     noise: str = option("", "manifests of noises, heard with half of the utterances at 0 to 20 dB")
     rooms: str = option("", "manifests of room responses, heard with a third of the utterances")
     hiss: str = option(
@@ -83,7 +83,7 @@ class Settings(RunSettings):
         "lowest and highest SNR (dB) of noise made for half of the utterances, or none",
     )
     augment_from: float = option(2.0, "epochs before masks, noises and rooms begin")
-    consistency: float = option(0.0, "CR-CTC: two copies must agree, by this weight (0.2); slow")
+    consistency: float = option(0.0, "CR-CTC: weight of two copies agreeing (0.2); twice the time")
     consistency_ramp: float = option(0.0, "epochs in which that weight rises from nothing")
     star: str = option(
         "", "costs (nats) of leaving wrong words: LABEL,GAP[,WORD@FROM], each N or FIRST:LAST"

@@ -207,15 +207,10 @@ class Augment(SpecAugment):
             raise ValueError(f"expected noises [N] with samples; got {shapes}")
         self.rir_share = rir_share if rirs else 0.0
         self.gain_db = gain_db
-        hisses: list[Tensor] = []
-        if hiss_db is not None:
-            if rate_hz is None:
-                raise ValueError("expected rate_hz with hiss_db: the rate at which it is made")
-            hisses = coloured_noises(_HISSES, _HISS_S, rate_hz, _HISS_SEED)
         responses = [room_response(rir) for rir in rirs]
         sources = _Sources(
             recorded=_Noises.of(noises, noise_share, snr_db),
-            hiss=_Noises.of(hisses, _HISS_SHARE, hiss_db or snr_db, circular=True),
+            hiss=_hiss(hiss_db, rate_hz),
             rirs=Seq.stack(responses or [torch.zeros(1)], rate=1).data,
         )
         self._sources = {torch.device("cpu"): sources}
@@ -256,6 +251,16 @@ class Augment(SpecAugment):
             host = self._sources[torch.device("cpu")]
             self._sources[device] = host.on(device)
         return self._sources[device]
+
+
+def _hiss(snr_db: tuple[float, float] | None, rate_hz: int | None) -> _Noises:
+    """Noises of drawn colours, which half of the utterances hear; none without an SNR."""
+    if snr_db is None:
+        return _Noises.of([], share=0.0, snr_db=(0.0, 0.0))
+    if rate_hz is None:
+        raise ValueError("expected rate_hz with hiss_db: the rate at which it is made")
+    noises = coloured_noises(_HISSES, _HISS_S, rate_hz, _HISS_SEED)
+    return _Noises.of(noises, _HISS_SHARE, snr_db, circular=True)
 
 
 def snr_range(text: str) -> tuple[float, float] | None:

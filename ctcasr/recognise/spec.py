@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ctcasr.front import FrontSpec
@@ -60,7 +59,9 @@ _DEFAULT = NetSpec(
 PRESETS: dict[str, NetSpec] = {
     "default": _DEFAULT,
     # Half as above, half whitened by the corpus, whose statistics are measured before training.
-    "lifted": replace(_DEFAULT, front=replace(_DEFAULT.front, norm="lifted")),
+    "lifted": dataclasses.replace(
+        _DEFAULT, front=dataclasses.replace(_DEFAULT.front, norm="lifted")
+    ),
     # Statistics of the corpus and one direction: nothing waits for the end of the utterance.
     "streaming": NetSpec(
         FrontSpec(norm="corpus"),

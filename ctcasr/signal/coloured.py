@@ -6,8 +6,6 @@ noise sways. The end of a noise goes over into its beginning, so that it may be 
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -24,7 +22,7 @@ _SWAY_DB = 6.0  # standard deviation of a level that sways
 _SWAY_S = 0.5  # about so long from one level to the next
 
 
-def coloured_noises(count: int, seconds: float, rate_hz: int | Fraction, seed: int) -> list[Tensor]:
+def coloured_noises(count: int, seconds: float, rate_hz: int, seed: int) -> list[Tensor]:
     """So many noises [N] of mean power one, of their own spectra; the same for a seed.
 
     Raises:
@@ -41,15 +39,15 @@ def coloured_noises(count: int, seconds: float, rate_hz: int | Fraction, seed: i
     samples = round(seconds * rate_hz)
     noises = []
     for number in range(count):
-        noise = _shaped(samples, float(rate_hz), rng)
+        noise = _shaped(samples, rate_hz, rng)
         if number % 2:
-            noise *= _swaying(samples, float(rate_hz), rng)
+            noise *= _swaying(samples, rate_hz, rng)
         noise /= np.sqrt(np.mean(noise**2))
         noises.append(torch.from_numpy(noise.astype(np.float32)))
     return noises
 
 
-def _shaped(samples: int, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
+def _shaped(samples: int, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
     """White noise through a drawn spectrum, [N]."""
     spectrum = np.fft.rfft(rng.standard_normal(samples))
     frequency_hz = np.fft.rfftfreq(samples, 1 / rate_hz)
@@ -64,7 +62,7 @@ def _shaped(samples: int, rate_hz: float, rng: np.random.Generator) -> np.ndarra
     return np.fft.irfft(spectrum * 10 ** (level_db / 20) * heard, samples)
 
 
-def _swaying(samples: int, rate_hz: float, rng: np.random.Generator) -> np.ndarray:
+def _swaying(samples: int, rate_hz: int, rng: np.random.Generator) -> np.ndarray:
     """A gain [N] that goes from one drawn level to the next, and from the last to the first."""
     levels = max(1, round(samples / (_SWAY_S * rate_hz)))
     levels_db = rng.normal(0, _SWAY_DB, levels)

@@ -141,7 +141,7 @@ def test_silence_and_a_loud_tone(pair: tuple[Recogniser, Recogniser]) -> None:
         assert bool(torch.isfinite(found).all()) and float((found - wanted).abs().mean()) < 0.05
 
 
-@pytest.mark.parametrize("name", ["default", "streaming", "report_v_gru_conv"])
+@pytest.mark.parametrize("name", ["default", "lifted", "streaming", "report_v_gru_conv"])
 def test_presets(name: str, tmp_path: Path) -> None:
     recogniser = made(PRESETS[name])
     other = Recogniser.load(export_onnx_recogniser(recogniser, tmp_path / "r.onnx"))

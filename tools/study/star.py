@@ -86,7 +86,7 @@ def main() -> None:
         parser.error("--told: expected neither --star nor --audit with it")
     torch.manual_seed(arguments.seed)
     lines = read_manifest(arguments.train).utterances
-    planted, _ = plant(lines, Shares(substitute=arguments.words), arguments.seed)
+    planted, truths = plant(lines, Shares(substitute=arguments.words), arguments.seed)
     tokenizer = make_tokenizer("english38", [])
     begun_s = time.process_time()
     if arguments.audit:
@@ -105,7 +105,11 @@ def main() -> None:
     rarity = word_rarity((line.text or "" for line in planted), tokenizer)
     objective = Objective(star=star, rarity=rarity)
     if arguments.told:
-        objective = Told(star=WORDS_ONLY, wrong=replaced_words(lines, planted))
+        wrong = {
+            line.id: [bool(why) for why in truth.wrong]
+            for line, truth in zip(planted, truths, strict=True)
+        }
+        objective = Told(star=WORDS_ONLY, wrong=wrong)
     task = Recognise(
         build(spec, tokenizer.size),
         tokenizer,
@@ -128,17 +132,6 @@ def main() -> None:
         "cpu_s": round(time.process_time() - begun_s),
     }
     print(json.dumps(line), flush=True)
-
-
-def replaced_words(
-    said: Sequence[Utterance], written: Sequence[Utterance]
-) -> dict[str, list[bool]]:
-    """By the id of each utterance, which of its words are written for others."""
-    replaced = {}
-    for right, planted in zip(said, written, strict=True):
-        pairs = zip((right.text or "").split(), (planted.text or "").split(), strict=True)
-        replaced[planted.id] = [word != other for word, other in pairs]
-    return replaced
 
 
 def audited(
