@@ -39,7 +39,7 @@ from ctcasr.train import (
     required,
     saved_run,
 )
-from ctcasr.word_times import spliced_corpus, splicing_told
+from ctcasr.word_times import believed_texts, spliced_corpus, splicing_told
 
 DRAWN = 3  # utterances of the dev part that are drawn at the end
 
@@ -65,9 +65,7 @@ class Settings(RunSettings):
     digits: Digits = option("keep", "keep digits, or spell them as words")
     batch_size: int = option(16, "utterances in a batch, all processes together; 0: any number")
     batch_seconds: float = option(0.0, "seconds of padded sound in a batch likewise; 0: any number")
-    order: Order = option(
-        "sortagrad", "sortagrad (first epoch from short to long), shuffle or sorted"
-    )
+    order: Order = option("sortagrad", "sortagrad (first epoch by length), shuffle or sorted")
     augment: bool = option(True, "SpecAugment")
     masks: str = option(
         "2,0.05,2,0.15", "of SpecAugment: masks over time, their widest share, and over frequency"
@@ -78,13 +76,11 @@ class Settings(RunSettings):
     states: float = option(0.0, "weight of what an aligner hears, told frame by frame (0.3)")
     noise: str = option("", "manifests of noises, heard with half of the utterances at 0 to 20 dB")
     rooms: str = option("", "manifests of room responses, heard with a third of the utterances")
-    hiss: str = option(
-        "15,45",
-        "lowest and highest SNR (dB) of noise made for half of the utterances, or none",
-    )
+    hiss: str = option("15,45", "SNR (dB) of noise made for half of the utterances, or none")
     augment_from: float = option(2.0, "epochs before masks, noises and rooms begin")
     consistency: float = option(0.0, "CR-CTC: weight of two copies agreeing (0.2); twice the time")
     consistency_ramp: float = option(0.0, "epochs in which that weight rises from nothing")
+    doubt: bool = option(False, "learn the words that models of words believe, where others stand")
     star: str = option(
         "", "costs (nats) of leaving wrong words: LABEL,GAP[,WORD@FROM], each N or FIRST:LAST"
     )
@@ -116,6 +112,10 @@ def prepare(s: Settings, world: World) -> Parts:
     spec = read_spec(s.net)
     net = build(spec, tokenizer.size)
     augment = augmentation(s, net.rate_hz)
+    if s.doubt:
+        believed = believed_texts([*train, *dev], tokenizer, net.rate_hz)
+        print(believed)
+        train, dev = believed.parted(len(train))
     print(splicing_told(train, s.splice))
     corpus = spliced_corpus(
         train,

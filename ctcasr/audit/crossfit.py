@@ -14,6 +14,7 @@ import torch
 
 from ctcasr.audit.heard import Heard, listen
 from ctcasr.audit.scorer import Spelling
+from ctcasr.audit.sound import Ears
 from ctcasr.audit.verdicts import (
     MISSING,
     RIGHT,
@@ -37,7 +38,8 @@ from ctcasr.task import Loss
 from ctcasr.text import Tokenizer
 from ctcasr.train import TrainConfig, fit
 from ctcasr.train.line_losses import LineLosses
-from ctcasr.word_times import spliced_corpus
+from ctcasr.word_times import believed_texts, spliced_corpus
+from ctcasr.word_times.fit import spoken_in
 
 STAR = "2.4:-1,0.4"  # costs of leaving a label and a gap, in nats (docs/audit.md)
 FEWEST = 40  # lines, below which nothing can be learnt from half of them
@@ -50,6 +52,7 @@ class Training:
 
     net: str = "default"
     star: str = STAR
+    doubt: bool = True  # whether models of words say what is learnt, and judge beside the networks
     splice: float = 0.0  # share of lines that give way to sentences of their speaker's words
     folds: int = 2
     rounds: int = 1  # from the second on, what is learnt is what the round before believes
@@ -153,24 +156,45 @@ def _round(
     """What networks hear in all lines, each trained on what is believed of the other folds."""
     result = CrossFitted()
     heard_by_name: dict[str, Heard] = {}
+    as_written = {line.full_name: line.text for line in utterances}
     for fold, indices in enumerate(folds_of(len(utterances), training.folds, training.seed), 1):
         name = f"fold {fold} of {training.folds}"
         if training.rounds > 1:
             name = f"round {number} of {training.rounds}, {name}"
         task = _task(tokenizer, training)
-        for record in _train(task, _others(believed, indices), training, fold - 1):
+        learnt: Sequence[Utterance] = _others(believed, indices)
+        ears = None
+        if training.doubt:
+            doubted = believed_texts(learnt, tokenizer, task.network.rate_hz)
+            learnt = doubted.utterances
+            if doubted.doubts is not None:
+                ears = Ears(doubted.doubts)
+        for record in _train(task, learnt, training, fold - 1):
             tell(name, record)
             if isinstance(record, EpochRecord):
                 task.end_epoch()
-        for line_name, losses in task.dynamics.items():
-            result.dynamics.setdefault(line_name, []).extend(losses)
+        for line in learnt:
+            if line.text == as_written[line.full_name]:
+                losses = task.dynamics.get(line.full_name, [])
+                result.dynamics.setdefault(line.full_name, []).extend(losses)
         recogniser = Recogniser(task.network, tokenizer, task.spec, {})
         heard, skipped = listen(recogniser, [utterances[index] for index in indices])
         result.skipped += skipped
+        if ears is not None:
+            heard = _with_sound(heard, ears, tokenizer)
         heard_by_name.update((line.utterance.full_name, line) for line in heard)
     names = [utterance.full_name for utterance in utterances]  # in their order again
     result.heard = [heard_by_name[name] for name in names if name in heard_by_name]
     return result
+
+
+def _with_sound(heard: Sequence[Heard], ears: Ears, tokenizer: Tokenizer) -> list[Heard]:
+    """The lines with what models of words hear in them."""
+    lines = list(heard)
+    utterances = [line.utterance for line in lines]
+    for number, spoken in spoken_in(utterances, tokenizer, ears.doubts.aligner.rate_hz):
+        lines[number] = replace(lines[number], sound=ears.listen(spoken))
+    return lines
 
 
 def _others(believed: Sequence[Utterance | None], indices: Sequence[int]) -> list[Utterance]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ctcasr.audit.sound import Sound
 from ctcasr.audit.voice import Floats, voice_of
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError
@@ -35,6 +36,7 @@ class Heard:
     spikes: tuple[tuple[int, str, float], ...] = ()
     blank: tuple[float, ...] = ()  # posterior of the blank in each frame
     voice: Floats | None = None  # how the speaker sounds
+    sound: Sound | None = None  # what models of words hear, if there are such
 
     @property
     def words(self) -> list[str]:

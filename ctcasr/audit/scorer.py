@@ -38,9 +38,17 @@ class Spelling:
         return symbols
 
 
-@torch.no_grad()
 def log_likelihoods(heard: Heard, texts: Sequence[str], spelling: Spelling) -> NDArray[np.float64]:
-    """Nats of each text, given what was heard; NO_PATH where a text does not fit.
+    """Nats of each text, given what was heard, by the network and by models of words."""
+    nats = by_network(heard, texts, spelling)
+    if heard.sound is not None:
+        nats = nats + heard.sound.nats(texts)
+    return nats
+
+
+@torch.no_grad()
+def by_network(heard: Heard, texts: Sequence[str], spelling: Spelling) -> NDArray[np.float64]:
+    """Nats of each text by the network alone; NO_PATH where a text does not fit.
 
     A star beside the labels (`ctcasr.ctc.Star`) bounds what one symbol can cost: a network that was
     trained for a few minutes is sometimes sure and wrong.

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
 
 from ctcasr.audit.heard import Heard
-from ctcasr.audit.scorer import Spelling, log_likelihoods
+from ctcasr.audit.scorer import Spelling, by_network
+from ctcasr.audit.sound import Sound
 
 NOTHING = ""
 _ALL_WORDS = 160  # a vocabulary of so many is tried as a whole, of a larger one the nearest
@@ -115,7 +116,7 @@ def tables(
             slots[place] = candidate
             texts.append(text_of(slots))
     distinct = list(dict.fromkeys(texts))
-    nats = dict(zip(distinct, log_likelihoods(heard, distinct, spelling), strict=True))
+    nats = dict(zip(distinct, by_network(heard, distinct, spelling), strict=True))
     made = []
     start = 0
     for word, near in zip(written, candidates, strict=True):
@@ -123,4 +124,27 @@ def tables(
         values = np.array([nats[text] for text in texts[start:end]])
         made.append(SlotTable(word, values[0], np.array(near, dtype=np.int64), values[1:]))
         start = end
+    if heard.sound is None:
+        return made
+    return _with_sound(made, heard.sound, context, vocabulary)
+
+
+def _with_sound(
+    of_network: Sequence[SlotTable], sound: Sound, context: Sequence[str], vocabulary: Vocabulary
+) -> list[SlotTable]:
+    """The tables with what models of words hear in the same slots."""
+    numbers = sorted({number for table in of_network for number in table.words.tolist()})
+    tried = [vocabulary.words[number] for number in numbers]
+    words = tuple(dict.fromkeys([*tried, *filter(None, context)]))
+    nats = sound.nats_in_slots(context, words)
+    if nats is None:
+        return list(of_network)
+    through, over = nats
+    place_of = np.zeros(len(vocabulary.words), dtype=np.int64)
+    place_of[numbers] = np.arange(len(numbers))
+    made = []
+    for slot, table in enumerate(of_network):
+        of_words = through[slot, place_of[table.words]]
+        nothing = table.nothing + float(over[slot])
+        made.append(replace(table, nothing=nothing, nats=table.nats + of_words))
     return made

@@ -13,7 +13,7 @@ from ctcasr.audit.edges import LineEdges, edges_of
 from ctcasr.audit.foreign import Fits
 from ctcasr.audit.habits import without_habits
 from ctcasr.audit.heard import Heard
-from ctcasr.audit.scorer import Spelling, log_likelihoods
+from ctcasr.audit.scorer import Spelling, by_network, log_likelihoods
 from ctcasr.audit.slotarrays import Floats, SlotArrays
 from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary, slots_of, tables, text_of
 from ctcasr.audit.speakers import other_speaker
@@ -169,7 +169,7 @@ def judge(
     prices = _Prices(noise, vocabulary, swaps.trust)
     evidence = [_evidence(line, prices, spelling) for line in lines]
     swaps = fit_swaps(text_tables, [known.own_nats for known in evidence])
-    verdicts = _verdicts(lines, evidence, swaps, texts, spelling.bonus)
+    verdicts = _verdicts(lines, evidence, swaps, texts, Spelling(spelling.tokenizer))
     steps.finish()
     return Judged(tuple(verdicts), noise, swaps, spelling.bonus)
 
@@ -409,7 +409,7 @@ def _verdicts(
     evidence: Sequence[_Evidence],
     swaps: TextNoise,
     texts: Texts,
-    bonus: float,
+    spelling: Spelling,
 ) -> list[LineVerdict]:
     """Verdicts, with the shares of cut, silent and foreign lines fitted to all."""
     fits = Fits.of([known.best_fit for known in evidence])
@@ -431,7 +431,7 @@ def _verdicts(
             number, partner_share = best_partners[0]
             partner = texts.texts[number]
         symbols = line.texts.own_symbols
-        nats = line.texts.own - bonus * symbols
+        nats = float(by_network(line.heard, [line.heard.text], spelling)[0])
         verdict = LineVerdict(
             heard=line.heard,
             wrong=1 - kinds[RIGHT],

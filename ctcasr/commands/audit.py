@@ -24,6 +24,7 @@ _OF_TRAINING = {
     "folds": 2,
     "rounds": 1,
     "net": "default",
+    "believe": False,
     "splice": 0.0,
     "text": "english38",
     "digits": "keep",
@@ -60,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--net", default="default", metavar="SPEC", help="preset or .toml that is trained"
+    )
+    parser.add_argument(
+        "--believe",
+        action="store_true",
+        help="networks learn what is written, and judge alone (default: models of words, learnt "
+        "first, say what is learnt, and judge beside them)",
     )
     parser.add_argument(
         "--splice",
@@ -116,6 +123,7 @@ def make_audit(arguments: argparse.Namespace) -> Audit:
         epochs = arguments.epochs
     training = Training(
         net=arguments.net,
+        doubt=not arguments.believe,
         splice=arguments.splice,
         folds=arguments.folds,
         rounds=arguments.rounds,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ctcasr.word_times.aligner import WordAligner
     from ctcasr.word_times.confidence import Calibration, calibration_error, fit_calibration
     from ctcasr.word_times.cuts import Cut, find_cuts
+    from ctcasr.word_times.doubting import Believed, Doubts, believed_texts, learn_doubts
     from ctcasr.word_times.fit import fit_aligner, learn_aligner
     from ctcasr.word_times.spliced import SplicedCorpus, spliced_corpus, splicing_told
     from ctcasr.word_times.word_models import WordModels
@@ -19,29 +20,37 @@ if TYPE_CHECKING:
 _HOME = {
     "Calibration": "confidence",
     "Cut": "cuts",
+    "Believed": "doubting",
+    "Doubts": "doubting",
     "SplicedCorpus": "spliced",
     "WordAligner": "aligner",
     "WordModels": "word_models",
+    "believed_texts": "doubting",
     "calibration_error": "confidence",
     "fit_aligner": "fit",
     "fit_calibration": "confidence",
     "find_cuts": "cuts",
     "learn_aligner": "fit",
+    "learn_doubts": "doubting",
     "spliced_corpus": "spliced",
     "splicing_told": "spliced",
 }
 
 __all__ = [
+    "Believed",
     "Calibration",
     "Cut",
+    "Doubts",
     "SplicedCorpus",
     "WordAligner",
     "WordModels",
+    "believed_texts",
     "calibration_error",
     "find_cuts",
     "fit_aligner",
     "fit_calibration",
     "learn_aligner",
+    "learn_doubts",
     "spliced_corpus",
     "splicing_told",
 ]

@@ -107,16 +107,27 @@ class Sentence:
 
         None where frames are too few for the states, or both too many for memory.
         """
+        states, nats = self._best_path(scores)
+        return states if nats > -math.inf else None
+
+    def nats(self, scores: Array) -> float:
+        """Nats of the best path, of silence where there are no words; -inf where there is none."""
+        if not self.spans:
+            return float(scores[:, SILENCE_COLUMN].sum())
+        _, nats = self._best_path(scores)
+        return nats
+
+    def _best_path(self, scores: Array) -> tuple[Array, float]:
         from ctcasr.word_times.viterbi import best_path  # numba takes a while to load
 
-        if not self.spans or len(scores) == 0 or len(scores) * len(self.columns) > MOST_CELLS:
-            return None
         states = np.zeros(len(scores), np.int64)
+        if not self.spans or len(scores) == 0 or len(scores) * len(self.columns) > MOST_CELLS:
+            return states, -math.inf
         first = self.spans[0][0]
         last = self.spans[-1][1] - 1
         rows = np.ascontiguousarray(scores)
         nats = best_path(rows, self.columns, self.entries, first, last, states)
-        return states if nats > -math.inf else None
+        return states, float(nats)
 
 
 @dataclass(frozen=True)
@@ -213,15 +224,20 @@ class WordAligner:
 
     def sentence(self, words: Sequence[str]) -> Sentence:
         """The states of words one after the other."""
-        return Sentence.of([self._columns_of(word) for word in words])
+        return Sentence.of([self.columns_of(word) for word in words])
 
-    def _columns_of(self, word: str) -> list[int]:
+    def columns_of(self, word: str) -> list[int]:
         """A word's own states, else its letters."""
         number_of = self._number_of
         names = list(word)
         if unit_of(word, 0) in number_of:
             names = [unit_of(word, state) for state in range(state_count(word))]
         return [number_of.get(name, number_of[ANYTHING]) + 1 for name in names]
+
+    @property
+    def anything(self) -> int:
+        """The column of any sound of speech."""
+        return self._number_of[ANYTHING] + 1
 
     def project(self, spliced: Array) -> Array:
         """Frames [T, d] of spliced cepstra [T, D]."""

@@ -10,8 +10,9 @@ posteriori: Gauvain and Lee 1994). Silence has several Gaussians, or it would lo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from torch import Tensor
@@ -55,14 +56,21 @@ def learn_aligner(
 
     What cannot be read, or has no text, is left out. Of many hours some, evenly chosen, are heard.
     """
+    chosen = utterances[:: stride_to(MOST_S, utterances)]
+    spoken = [one for _, one in spoken_in(chosen, tokenizer, rate_hz)]
+    return fit_aligner(spoken, rate_hz)
+
+
+def spoken_in(
+    utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_hz: int
+) -> Iterator[tuple[int, Spoken]]:
+    """What is heard of utterances, each with its number; without what `read_words` leaves out."""
     features = AlignerFeatures(rate_hz)
-    spoken = []
-    for utterance in utterances[:: stride_to(MOST_S, utterances)]:
+    for number, utterance in enumerate(utterances):
         clip = read_words(utterance, tokenizer, rate_hz)
         if clip is not None:
             samples, words = clip
-            spoken.append(Spoken(features(samples), words))
-    return fit_aligner(spoken, rate_hz)
+            yield number, Spoken(features(samples), words)
 
 
 def stride_to(most_s: float, utterances: Sequence[Utterance]) -> int:
@@ -93,30 +101,60 @@ def spoken_of(clips: Iterable[tuple[Tensor, Sequence[str]]], rate_hz: int) -> li
 
 def fit_aligner(spoken: Sequence[Spoken], rate_hz: int) -> WordAligner | None:
     """An aligner of utterances; None where none of them has room for its words."""
-    units = units_of(spoken)
-    aligner = _beginning(spoken, units, rate_hz)
-    usable = []
-    labels = []
-    for utterance in spoken:
-        spread = _evenly_spread(aligner.sentence(utterance.words), utterance.heard)
-        if spread is not None:
-            usable.append(utterance)
-            labels.append(spread)
-    if not usable:
+    fitting = Fitting(spoken, rate_hz)
+    if not fitting.usable:
         return None
-    spliced = np.concatenate([utterance.heard.spliced for utterance in usable])
-    projection = slopes()
-    for round_number in range(ROUNDS):
-        columns = np.concatenate(labels)
-        if round_number >= _GUARDED:
-            projection = discriminants(spliced, columns, len(units) + 1)
-        aligner = _fitted(spliced, columns, projection, units, rate_hz)
-        guarded = round_number < _GUARDED
-        for place, utterance in enumerate(usable):
-            found = _aligned(aligner, utterance, guarded)
+    for _ in range(ROUNDS):
+        fitting.refit()
+        fitting.realign()
+    fitting.refit(keep_projection=True)
+    return fitting.aligner
+
+
+class Fitting:
+    """An aligner while it learns: its states, and in which of them each frame is.
+
+    `usable` are the utterances that have room for their words.
+    """
+
+    def __init__(self, spoken: Sequence[Spoken], rate_hz: int) -> None:
+        self.rate_hz = rate_hz
+        self.aligner = _beginning(spoken, units_of(spoken), rate_hz)
+        self.usable: list[Spoken] = []
+        self.columns: list[Array] = []  # of each usable utterance, what each frame is [T]
+        for utterance in spoken:
+            sentence = self.aligner.sentence(utterance.words)
+            spread = _evenly_spread(sentence, utterance.heard)
+            if spread is not None:
+                self.usable.append(utterance)
+                self.columns.append(spread)
+        self._projection = slopes()
+        self._round = 0
+
+    @cached_property
+    def _spliced(self) -> Array:
+        """All frames [T, D]."""
+        return np.concatenate([utterance.heard.spliced for utterance in self.usable])
+
+    @property
+    def _guarded(self) -> bool:
+        return self._round <= _GUARDED
+
+    def refit(self, *, keep_projection: bool = False) -> None:
+        """Fit the states to the frames that are in them."""
+        self._round += 1
+        columns = np.concatenate(self.columns)
+        units = self.aligner.units
+        if not self._guarded and not keep_projection:
+            self._projection = discriminants(self._spliced, columns, len(units) + 1)
+        self.aligner = _fitted(self._spliced, columns, self._projection, units, self.rate_hz)
+
+    def realign(self) -> None:
+        """Put the frames anew into the best path of what is written."""
+        for place, utterance in enumerate(self.usable):
+            found = _aligned(self.aligner, utterance, self._guarded)
             if found is not None:
-                labels[place] = found
-    return _fitted(spliced, np.concatenate(labels), projection, units, rate_hz)
+                self.columns[place] = found
 
 
 def units_of(spoken: Sequence[Spoken]) -> tuple[str, ...]:

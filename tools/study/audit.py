@@ -57,6 +57,7 @@ def main() -> None:
         **planted_shares,
         "seed": arguments.seed,
         "epochs": arguments.epochs,
+        "doubt": not arguments.believe,
         "splice": arguments.splice,
         "folds": arguments.folds,
         "rounds": arguments.rounds,
@@ -80,6 +81,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--net", default="default")
     parser.add_argument("--star", default=Training().star)
     parser.add_argument("--splice", type=float, default=Training().splice)
+    parser.add_argument("--believe", action="store_true", help="texts, without models of words")
     parser.add_argument("--folds", type=int, default=Training().folds)
     parser.add_argument("--rounds", type=int, default=Training().rounds)
     parser.add_argument("--checkpoint", help="a recogniser that did not learn the manifest")
@@ -103,6 +105,7 @@ def heard_by(
     training = Training(
         net=arguments.net,
         star=arguments.star,
+        doubt=not arguments.believe,
         splice=arguments.splice,
         folds=arguments.folds,
         rounds=arguments.rounds,

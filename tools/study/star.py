@@ -2,12 +2,14 @@
 
 python tools/study/star.py TRAIN VALID --words 0.5 --star 2.4:-0.5,0.4,12:4@0.5 [--seed 0]
 python tools/study/star.py TRAIN VALID --words 0.5 --audit 16 --epochs 16 [--seed 0]
+python tools/study/star.py TRAIN VALID --words 0.5 --doubt [--seed 0]
 python tools/study/star.py TRAIN VALID --words 0.5 --told [--seed 0]
 
 A share of the training words is replaced by others. Without --star: plain CTC. With --audit
 networks learn half of the lines each for so many epochs, and the texts that are believed after that
-are learnt. With --told the loss leaves the words that were replaced, and no other: what is best to
-be hoped for. No dev part: the last network is scored.
+are learnt; with --doubt those that models of words believe. With --told the loss leaves the words
+that were replaced, and no other: what is best to be hoped for. No dev part: the last network is
+scored.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer, make_tokenizer
 from ctcasr.train import TrainConfig, fit, read_numbers
+from ctcasr.word_times import believed_texts
 from tools.study.mislabel import Shares, plant
 
 NO_STAR = (math.inf, math.inf)
@@ -74,6 +77,7 @@ def main() -> None:
     parser.add_argument("--words", type=float, default=0.0, help="share that is replaced")
     parser.add_argument("--star", default="", help="as of recipes/recognise.py")
     parser.add_argument("--audit", type=int, default=0, help="epochs of the audit's networks")
+    parser.add_argument("--doubt", action="store_true", help="texts, by models of their words")
     parser.add_argument("--told", action="store_true", help="which words are wrong")
     parser.add_argument("--rounds", type=int, default=1, help="of the audit")
     parser.add_argument("--epochs", type=int, default=32)
@@ -82,17 +86,19 @@ def main() -> None:
     parser.add_argument("--speeds", default="1", help="at which recordings are learnt from")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    if arguments.told and (arguments.star or arguments.audit):
-        parser.error("--told: expected neither --star nor --audit with it")
+    if arguments.told and (arguments.star or arguments.audit or arguments.doubt):
+        parser.error("--told: expected neither --star nor --audit nor --doubt with it")
     torch.manual_seed(arguments.seed)
     lines = read_manifest(arguments.train).utterances
     planted, truths = plant(lines, Shares(substitute=arguments.words), arguments.seed)
     tokenizer = make_tokenizer("english38", [])
     begun_s = time.process_time()
+    spec = read_spec(arguments.net)
+    if arguments.doubt:
+        planted = list(believed_texts(planted, tokenizer, spec.front.rate_hz).utterances)
     if arguments.audit:
         planted = audited(planted, tokenizer, arguments)
     audited_s = time.process_time() - begun_s
-    spec = read_spec(arguments.net)
     speeds = read_numbers("speeds", arguments.speeds)
     loader = Loader(
         Corpus(planted, tokenizer, spec.front.rate_hz, speeds=speeds),
