@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
-from scipy.special import logsumexp
+from scipy.special import expit, logsumexp
 
 from ctcasr.audit.heard import Heard
 from ctcasr.audit.scorer import Spelling, log_likelihoods
@@ -32,6 +32,7 @@ _PRIOR_SWAPS = 0.1
 _PRIOR_LINES = 20.0
 _SMALLEST_SHARE = 1e-5
 _LARGEST_SHARE = 0.9
+_SURE = 0.95  # a line that is so probably swapped has no single words that are wrong
 _AS_GOOD = 2.0  # nats of the whole manifest that speak for nothing
 BONUSES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # nats that a symbol may be worth
 
@@ -67,6 +68,19 @@ class Texts:
         return sorted(nearest)
 
 
+@dataclass(frozen=True)
+class OwnText:
+    """Nats of a line's own text, as it is written and as it was corrected, if it was."""
+
+    written: float
+    corrected: float = -np.inf
+    price: float = 0.0  # log prior of the changes that correct it
+
+    def fit(self, trust: float) -> float:
+        """Log weight of the one or the other, at a trust in nats."""
+        return float(np.logaddexp(trust * self.written, trust * self.corrected + self.price))
+
+
 @dataclass(frozen=True, eq=False)
 class TextTable:
     """Nats of one recording with its own text, and with each of K others."""
@@ -84,6 +98,11 @@ class TextTable:
         """Of the others [K]."""
         per_symbol: NDArray[np.float64] = self.nats / self.symbols.clip(1)
         return per_symbol
+
+    @property
+    def own_text(self) -> OwnText:
+        """Its own text as it is written."""
+        return OwnText(self.own)
 
     def with_bonus(self, bonus: float) -> TextTable:
         """The same with so many nats for each symbol."""
@@ -122,13 +141,17 @@ class TextNoise:
     swapped: float = 0.02
     trust: float = 0.5
 
-    def log_odds(self, table: TextTable, own: float) -> float:
-        """That a text is another's against that it is the line's own, of `own` nats."""
-        fit_own = table.own_log_share + self.trust * own
+    def log_odds(self, table: TextTable, own: OwnText) -> float:
+        """That a text is another's against that it is the line's own."""
+        fit_own = table.own_log_share + own.fit(self.trust)
         fit_all = np.logaddexp(fit_own, _total(table, self.trust))
         of_itself = np.log1p(-self.swapped) + fit_own - fit_all
         of_another = np.log(self.swapped) + table.own_log_share
         return float(of_another - of_itself)
+
+    def surely(self, table: TextTable, own: OwnText) -> bool:
+        """Whether a line surely has another's text."""
+        return bool(expit(self.log_odds(table, own)) > _SURE)
 
 
 def partners(table: TextTable, trust: float, most: int = 3) -> list[tuple[int, float]]:
@@ -165,7 +188,7 @@ def fit_bonus(tables: Sequence[TextTable]) -> float:
     likelihoods = {}
     for bonus in BONUSES:
         with_bonus = [table.with_bonus(bonus) for table in tables]
-        own = [table.own for table in with_bonus]
+        own = [table.own_text for table in with_bonus]
         fits = [_fit(with_bonus, own, trust) for trust in TRUSTS]
         likelihoods[bonus] = max(fit.log_likelihood for fit in fits)
     enough = max(likelihoods.values()) - _AS_GOOD
@@ -173,8 +196,8 @@ def fit_bonus(tables: Sequence[TextTable]) -> float:
     return min(good)
 
 
-def fit_swaps(tables: Sequence[TextTable], own: Sequence[float]) -> TextNoise:
-    """The share and the trust under which the written texts are likeliest; `own` nats of each."""
+def fit_swaps(tables: Sequence[TextTable], own: Sequence[OwnText]) -> TextNoise:
+    """The share and the trust under which the written texts are likeliest."""
     best = _Fit(TextNoise(), -np.inf)
     for trust in TRUSTS:
         fit = _fit(tables, own, trust)
@@ -191,10 +214,10 @@ class _Fit:
     log_likelihood: float
 
 
-def _fit(tables: Sequence[TextTable], own: Sequence[float], trust: float) -> _Fit:
+def _fit(tables: Sequence[TextTable], own: Sequence[OwnText], trust: float) -> _Fit:
     """The likeliest share of swaps at a trust."""
     log_shares = np.array([table.own_log_share for table in tables])
-    fits_own = log_shares + trust * np.array(own)
+    fits_own = log_shares + np.array([text.fit(trust) for text in own])
     fits_others = np.array([_total(table, trust) for table in tables])
     log_right = fits_own - np.logaddexp(fits_own, fits_others)
     share = _FIRST_SHARE

@@ -18,6 +18,7 @@ from ctcasr.audit.slotarrays import Floats, SlotArrays
 from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary, slots_of, tables, text_of
 from ctcasr.audit.speakers import other_speaker
 from ctcasr.audit.textnoise import (
+    OwnText,
     TextNoise,
     Texts,
     TextTable,
@@ -39,7 +40,6 @@ FOREIGN = "foreign"  # the recording fits no text of the manifest
 SPEAKER = "speaker"  # the text may be right, but another one speaks than the manifest says
 KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH, FOREIGN, SPEAKER)
 
-_SURE_SWAP = 0.95  # of a line that is so surely swapped, no single words are judged
 _MOST_CHANGES = 6  # times that a line's text is corrected and judged anew
 _PROBABLY = 0.5  # posterior from which on a line or a word is taken for wrong
 _SUREST = 1 - 1e-9  # posterior that a word may have
@@ -145,30 +145,35 @@ def judge(
     for line in lines:
         line.texts = line.texts.with_bonus(spelling.bonus)
     text_tables = [line.texts for line in lines]
-    swaps = fit_swaps(text_tables, [table.own for table in text_tables])
+    swaps = fit_swaps(text_tables, [table.own_text for table in text_tables])
 
-    # Words of the lines that have their own text, before and after these were corrected.
-    single = [line for line in lines if not _surely_swapped(line, swaps)]
-    for line in single:
+    # Words of the lines that may have their own text. A text with a wrong word is no longer taken
+    # for another's once it is corrected, so all are.
+    for line in lines:
         line.context = line.written
         line.slots = tables(line.heard, line.written, line.context, vocabulary, spelling)
         steps.take()
-    model = WordModel(_packed(single, vocabulary))
+    first = [line for line in lines if not swaps.surely(line.texts, line.texts.own_text)]
+    model = WordModel(_packed(first, vocabulary))
     noise = model.fit(BEFORE_CORRECTION)
-    weights = model.posteriors(noise).weights
-    for line, weights_of_line in zip(single, weights, strict=True):
-        _correct(line, noise, weights_of_line, vocabulary, spelling)
+    for line, weights in zip(lines, _weights_of(lines, first, model, noise), strict=True):
+        _correct(line, noise, weights, vocabulary, spelling)
         steps.take()
-    packed = _packed(single, vocabulary)
-    model = WordModel(packed)
-    noise = model.fit()
-    posteriors = without_habits(model.posteriors(noise), noise, packed)
-    _note_words(single, posteriors, vocabulary)
+    prices = _Prices(noise, vocabulary)
+    own_texts = [_own_text(line, prices, spelling) for line in lines]
+    swaps = fit_swaps(text_tables, own_texts)
 
-    # Lines as a whole: a text with a wrong word is no longer taken for another's.
-    prices = _Prices(noise, vocabulary, swaps.trust)
-    evidence = [_evidence(line, prices, spelling) for line in lines]
-    swaps = fit_swaps(text_tables, [known.own_nats for known in evidence])
+    # What is wrong with the words of those that have it.
+    single = []
+    for line, own in zip(lines, own_texts, strict=True):
+        if not swaps.surely(line.texts, own):
+            single.append(line)
+    noise = _judge_words(single, lines, vocabulary)
+
+    # Lines as a whole.
+    prices = _Prices(noise, vocabulary)
+    evidence = [_evidence(line, prices, swaps.trust, spelling) for line in lines]
+    swaps = fit_swaps(text_tables, [known.own for known in evidence])
     verdicts = _verdicts(lines, evidence, swaps, texts, Spelling(spelling.tokenizer))
     steps.finish()
     return Judged(tuple(verdicts), noise, swaps, spelling.bonus)
@@ -209,10 +214,29 @@ def _note_words(lines: Sequence[_Line], posteriors: Posteriors, vocabulary: Voca
             row += 1
 
 
-def _surely_swapped(line: _Line, swaps: TextNoise) -> bool:
-    log_odds = swaps.log_odds(line.texts, line.texts.own)
-    posterior = 1 / (1 + np.exp(-log_odds))
-    return bool(posterior > _SURE_SWAP)
+def _judge_words(
+    single: Sequence[_Line], lines: Sequence[_Line], vocabulary: Vocabulary
+) -> WordNoise:
+    """Note what is wrong with the words of all lines, as those say that have their own text."""
+    packed = _packed(single, vocabulary)
+    model = WordModel(packed)
+    noise = model.fit()
+    posteriors = without_habits(model.posteriors(noise), noise, packed)
+    _note_words(single, posteriors, vocabulary)
+    known = {id(line) for line in single}
+    others = [line for line in lines if id(line) not in known]
+    _note_words(others, WordModel(_packed(others, vocabulary)).posteriors(noise), vocabulary)
+    return noise
+
+
+def _weights_of(
+    lines: Sequence[_Line], known: Sequence[_Line], model: WordModel, noise: WordNoise
+) -> list[Floats]:
+    """How the slots of each line are heard; of lines that the model does not know, as of any."""
+    rows = model.posteriors(noise).weights
+    of_known = {id(line): row for line, row in zip(known, rows, strict=True)}
+    of_any = (noise.clarities @ noise.weights).double().numpy()
+    return [of_known.get(id(line), of_any) for line in lines]
 
 
 def _correct(
@@ -274,7 +298,7 @@ class _Evidence:
     """What is known of a line before the shares of its kinds are fitted, in log weights."""
 
     words: tuple[WordVerdict, ...]
-    own_nats: float  # with its own text, or what that is corrected to, at its price
+    own: OwnText
     log_right: float  # that no word is wrong, of all ways in which the text is the line's own
     part_nats: Floats  # with beginnings and ends of the text
     part_edges: Floats  # ln ratio of the recording's edge, if it was cut where a part is
@@ -290,14 +314,11 @@ class _Prices:
 
     noise: WordNoise
     vocabulary: Vocabulary
-    trust: float  # in nats of a whole line
 
     def __call__(self, line: _Line) -> float:
         """Log prior of the changes that were made to a line."""
         noise = self.noise
         price = 0.0
-        if not line.context:  # its words were not judged, so none was changed
-            return price
         for written, believed in zip(line.written, line.context, strict=True):
             if written == believed:
                 continue
@@ -310,36 +331,38 @@ class _Prices:
         return float(price)
 
 
-def _evidence(line: _Line, prices: _Prices, spelling: Spelling) -> _Evidence:
+def _own_text(line: _Line, prices: _Prices, spelling: Spelling) -> OwnText:
+    """A line's own text, and what it was corrected to."""
+    texts = [line.heard.text, text_of(line.context)]
+    written, corrected = log_likelihoods(line.heard, texts, spelling)
+    if line.context == line.written:
+        return OwnText(float(written))
+    return OwnText(float(written), float(corrected), prices(line))
+
+
+def _evidence(line: _Line, prices: _Prices, trust: float, spelling: Spelling) -> _Evidence:
     """What is known of a line whose words have been judged."""
     text = line.heard.text
-    corrected = text
-    if line.context:
-        corrected = text_of(line.context)
     parts = _parts(text, line.edges)
-    believed = text
-    if line.words:
-        believed = _believed_text(line)
-    whole_texts = [text, corrected, "", believed]
+    believed = _believed_text(line)
+    whole_texts = ["", believed, text_of(line.context), text]
     asked = [*whole_texts, *parts]
     nats = log_likelihoods(line.heard, asked, spelling)
-    written_nats, corrected_nats, silent_nats, _ = nats[: len(whole_texts)]
-    own = np.logaddexp(prices.trust * written_nats, prices.trust * corrected_nats + prices(line))
     part_nats = nats[len(whole_texts) :]
     part_edges = np.array(list(parts.values()))
     cut_text = text
     if parts:
-        best_part = int(np.argmax(prices.trust * part_nats + part_edges))
+        best_part = int(np.argmax(trust * part_nats + part_edges))
         cut_text = list(parts)[best_part]
     symbols = np.array([len(spelling(asked_text)) for asked_text in asked])
     fits = np.concatenate([nats / symbols.clip(1), line.texts.nats_per_symbol])
     return _Evidence(
         words=tuple(line.words),
-        own_nats=float(own / prices.trust),
+        own=_own_text(line, prices, spelling),
         log_right=_log_all_right(line.words),
         part_nats=part_nats,
         part_edges=part_edges,
-        silent_nats=float(silent_nats),
+        silent_nats=float(nats[0]),
         best_fit=float(fits.max()),
         cut_text=cut_text,
         suggestion=believed,
@@ -436,7 +459,7 @@ def _verdicts(
             heard=line.heard,
             wrong=1 - kinds[RIGHT],
             kinds=kinds,
-            words=known.words,
+            words=() if swaps.surely(line.texts, known.own) else known.words,
             suggestion=_suggestion(kinds, known, partner),
             partner=partner,
             partner_share=partner_share,
@@ -466,8 +489,9 @@ def _kinds(
     shares: Mapping[str, float],
 ) -> dict[str, float]:
     """Posteriors of the kinds of a line; its own text has weight 1 in all its ways."""
-    fit_of_silence = swaps.trust * (known.silent_nats - known.own_nats)
-    swapped = swaps.log_odds(line.texts, known.own_nats)
+    fit_of_own = known.own.fit(swaps.trust)
+    fit_of_silence = swaps.trust * known.silent_nats - fit_of_own
+    swapped = swaps.log_odds(line.texts, known.own)
     # The text of a foreign recording is any of the manifest's, as that of a swapped line.
     foreign_for_swapped = np.log(shares[FOREIGN]) - np.log(swaps.swapped)
     any_edges = line.edges.of_any_recording
@@ -480,7 +504,7 @@ def _kinds(
         FOREIGN: swapped + foreign_for_swapped + fits.log_ratio(known.best_fit) + any_edges,
     }
     if len(known.part_nats):
-        fits_of_parts = swaps.trust * (known.part_nats - known.own_nats) + known.part_edges
+        fits_of_parts = swaps.trust * known.part_nats - fit_of_own + known.part_edges
         share_of_each = shares[CUT] / len(fits_of_parts)
         log_weights[CUT] = np.log(share_of_each) + logsumexp(fits_of_parts)
     for kind, share in _kinds_of_words(known).items():
