@@ -41,8 +41,7 @@ def other_speaker(voices: Sequence[Floats | None], speakers: Sequence[str | None
     known = np.array([voices[line] for line in judged])
     numbers = np.array([names.index(str(speakers[line])) for line in judged])
     tables = _tables(_log_fits(known, numbers), numbers)
-    own = [table.own_text for table in tables]
-    noise = fit_swaps(tables, own)
+    noise = fit_swaps(tables)
     for line, table in zip(judged, tables, strict=True):
         odds[line] = noise.log_odds(table, table.own_text)
     return odds

@@ -149,6 +149,13 @@ class TextNoise:
         of_another = np.log(self.swapped) + table.own_log_share
         return float(of_another - of_itself)
 
+    def refitted(self, tables: Sequence[TextTable], own: Sequence[OwnText]) -> TextNoise:
+        """The likeliest share of swaps, once texts have been corrected.
+
+        Not the trust: a text that was corrected fits, and would speak for any.
+        """
+        return _fit(tables, own, self.trust).noise
+
     def surely(self, table: TextTable, own: OwnText) -> bool:
         """Whether a line surely has another's text."""
         return bool(expit(self.log_odds(table, own)) > _SURE)
@@ -188,22 +195,15 @@ def fit_bonus(tables: Sequence[TextTable]) -> float:
     likelihoods = {}
     for bonus in BONUSES:
         with_bonus = [table.with_bonus(bonus) for table in tables]
-        own = [table.own_text for table in with_bonus]
-        fits = [_fit(with_bonus, own, trust) for trust in TRUSTS]
-        likelihoods[bonus] = max(fit.log_likelihood for fit in fits)
+        likelihoods[bonus] = _likeliest(with_bonus).log_likelihood
     enough = max(likelihoods.values()) - _AS_GOOD
     good = [bonus for bonus, likelihood in likelihoods.items() if likelihood >= enough]
     return min(good)
 
 
-def fit_swaps(tables: Sequence[TextTable], own: Sequence[OwnText]) -> TextNoise:
+def fit_swaps(tables: Sequence[TextTable]) -> TextNoise:
     """The share and the trust under which the written texts are likeliest."""
-    best = _Fit(TextNoise(), -np.inf)
-    for trust in TRUSTS:
-        fit = _fit(tables, own, trust)
-        if fit.log_likelihood > best.log_likelihood:
-            best = fit
-    return best.noise
+    return _likeliest(tables).noise
 
 
 @dataclass(frozen=True)
@@ -212,6 +212,13 @@ class _Fit:
 
     noise: TextNoise
     log_likelihood: float
+
+
+def _likeliest(tables: Sequence[TextTable]) -> _Fit:
+    """Over all trusts, of texts as they are written; of trusts as good the least."""
+    own = [table.own_text for table in tables]
+    fits = [_fit(tables, own, trust) for trust in TRUSTS]
+    return max(fits, key=lambda fit: fit.log_likelihood)
 
 
 def _fit(tables: Sequence[TextTable], own: Sequence[OwnText], trust: float) -> _Fit:

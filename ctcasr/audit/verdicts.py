@@ -145,7 +145,7 @@ def judge(
     for line in lines:
         line.texts = line.texts.with_bonus(spelling.bonus)
     text_tables = [line.texts for line in lines]
-    swaps = fit_swaps(text_tables, [table.own_text for table in text_tables])
+    swaps = fit_swaps(text_tables)
 
     # Words of the lines that may have their own text. A text with a wrong word is no longer taken
     # for another's once it is corrected, so all are.
@@ -161,7 +161,7 @@ def judge(
         steps.take()
     prices = _Prices(noise, vocabulary)
     own_texts = [_own_text(line, prices, spelling) for line in lines]
-    swaps = fit_swaps(text_tables, own_texts)
+    swaps = swaps.refitted(text_tables, own_texts)
 
     # What is wrong with the words of those that have it.
     single = []
@@ -173,7 +173,7 @@ def judge(
     # Lines as a whole.
     prices = _Prices(noise, vocabulary)
     evidence = [_evidence(line, prices, swaps.trust, spelling) for line in lines]
-    swaps = fit_swaps(text_tables, [known.own for known in evidence])
+    swaps = swaps.refitted(text_tables, [known.own for known in evidence])
     verdicts = _verdicts(lines, evidence, swaps, texts, Spelling(spelling.tokenizer))
     steps.finish()
     return Judged(tuple(verdicts), noise, swaps, spelling.bonus)

@@ -30,7 +30,7 @@ def tables_with(swapped: float, lines: int = 300) -> tuple[list[TextTable], np.n
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
 def test_the_share_of_swaps_is_found(share):
     tables, wrong = tables_with(share)
-    noise = fit_swaps(tables, [table.own_text for table in tables])
+    noise = fit_swaps(tables)
     assert noise.swapped == pytest.approx(wrong.mean(), abs=0.04)
     odds = np.array([noise.log_odds(table, table.own_text) for table in tables])
     assert ((odds > 0) == wrong).mean() > 0.97
@@ -54,7 +54,7 @@ def test_a_table_has_the_own_text_apart(heard_line, spelling):
 def test_a_manifest_of_one_text_has_no_swaps(heard_line, spelling):
     texts = Texts.of(["bin blue"] * 3)
     table = text_table(heard_line("bin blue", "bin blue"), texts, spelling)
-    noise = fit_swaps([table] * 3, [table.own_text] * 3)
+    noise = fit_swaps([table] * 3)
     assert noise.log_odds(table, table.own_text) < 0 and partners(table, 0.5) == []
 
 
