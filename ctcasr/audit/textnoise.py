@@ -149,13 +149,6 @@ class TextNoise:
         of_another = np.log(self.swapped) + table.own_log_share
         return float(of_another - of_itself)
 
-    def refitted(self, tables: Sequence[TextTable], own: Sequence[OwnText]) -> TextNoise:
-        """The likeliest share of swaps, once texts have been corrected.
-
-        Not the trust: a text that was corrected fits, and would speak for any.
-        """
-        return _fit(tables, own, self.trust).noise
-
     def surely(self, table: TextTable, own: OwnText) -> bool:
         """Whether a line surely has another's text."""
         return bool(expit(self.log_odds(table, own)) > _SURE)
@@ -195,15 +188,21 @@ def fit_bonus(tables: Sequence[TextTable]) -> float:
     likelihoods = {}
     for bonus in BONUSES:
         with_bonus = [table.with_bonus(bonus) for table in tables]
-        likelihoods[bonus] = _likeliest(with_bonus).log_likelihood
+        own = [table.own_text for table in with_bonus]
+        likelihoods[bonus] = _likeliest(with_bonus, own).log_likelihood
     enough = max(likelihoods.values()) - _AS_GOOD
     good = [bonus for bonus, likelihood in likelihoods.items() if likelihood >= enough]
     return min(good)
 
 
-def fit_swaps(tables: Sequence[TextTable]) -> TextNoise:
-    """The share and the trust under which the written texts are likeliest."""
-    return _likeliest(tables).noise
+def fit_swaps(tables: Sequence[TextTable], own: Sequence[OwnText] = ()) -> TextNoise:
+    """The share and the trust under which the written texts are likeliest.
+
+    With what the lines' `own` texts were corrected to, if they were. A text that was corrected fits
+    as well as any, so that this trust says only what is swapped; how far the nats of a text can be
+    trusted elsewhere, is said by the texts as they are written.
+    """
+    return _likeliest(tables, own or [table.own_text for table in tables]).noise
 
 
 @dataclass(frozen=True)
@@ -214,9 +213,8 @@ class _Fit:
     log_likelihood: float
 
 
-def _likeliest(tables: Sequence[TextTable]) -> _Fit:
-    """Over all trusts, of texts as they are written; of trusts as good the least."""
-    own = [table.own_text for table in tables]
+def _likeliest(tables: Sequence[TextTable], own: Sequence[OwnText]) -> _Fit:
+    """Over all trusts; of trusts as good the least."""
     fits = [_fit(tables, own, trust) for trust in TRUSTS]
     return max(fits, key=lambda fit: fit.log_likelihood)
 

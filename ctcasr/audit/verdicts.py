@@ -146,6 +146,7 @@ def judge(
         line.texts = line.texts.with_bonus(spelling.bonus)
     text_tables = [line.texts for line in lines]
     swaps = fit_swaps(text_tables)
+    trust = swaps.trust  # in nats of a whole text
 
     # Words of the lines that may have their own text. A text with a wrong word is no longer taken
     # for another's once it is corrected, so all are.
@@ -161,7 +162,7 @@ def judge(
         steps.take()
     prices = _Prices(noise, vocabulary)
     own_texts = [_own_text(line, prices, spelling) for line in lines]
-    swaps = swaps.refitted(text_tables, own_texts)
+    swaps = fit_swaps(text_tables, own_texts)
 
     # What is wrong with the words of those that have it.
     single = []
@@ -172,9 +173,9 @@ def judge(
 
     # Lines as a whole.
     prices = _Prices(noise, vocabulary)
-    evidence = [_evidence(line, prices, swaps.trust, spelling) for line in lines]
-    swaps = swaps.refitted(text_tables, [known.own for known in evidence])
-    verdicts = _verdicts(lines, evidence, swaps, texts, Spelling(spelling.tokenizer))
+    evidence = [_evidence(line, prices, trust, spelling) for line in lines]
+    swaps = fit_swaps(text_tables, [known.own for known in evidence])
+    verdicts = _verdicts(lines, evidence, swaps, trust, texts, Spelling(spelling.tokenizer))
     steps.finish()
     return Judged(tuple(verdicts), noise, swaps, spelling.bonus)
 
@@ -431,6 +432,7 @@ def _verdicts(
     lines: Sequence[_Line],
     evidence: Sequence[_Evidence],
     swaps: TextNoise,
+    trust: float,
     texts: Texts,
     spelling: Spelling,
 ) -> list[LineVerdict]:
@@ -441,7 +443,7 @@ def _verdicts(
     for _ in range(_ROUNDS):
         posteriors = []
         for line, known in zip(lines, evidence, strict=True):
-            kinds = _kinds(line, known, swaps, fits, shares)
+            kinds = _kinds(line, known, swaps, trust, fits, shares)
             posteriors.append(kinds)
         for kind in shares:
             shares[kind] = _share([kinds[kind] for kinds in posteriors])
@@ -449,7 +451,7 @@ def _verdicts(
     for line, known, kinds in zip(lines, evidence, posteriors, strict=True):
         partner = ""
         partner_share = 0.0
-        best_partners = partners(line.texts, swaps.trust, most=1)
+        best_partners = partners(line.texts, trust, most=1)
         if best_partners:
             number, partner_share = best_partners[0]
             partner = texts.texts[number]
@@ -485,12 +487,13 @@ def _kinds(
     line: _Line,
     known: _Evidence,
     swaps: TextNoise,
+    trust: float,
     fits: Fits,
     shares: Mapping[str, float],
 ) -> dict[str, float]:
     """Posteriors of the kinds of a line; its own text has weight 1 in all its ways."""
-    fit_of_own = known.own.fit(swaps.trust)
-    fit_of_silence = swaps.trust * known.silent_nats - fit_of_own
+    fit_of_own = known.own.fit(trust)
+    fit_of_silence = trust * known.silent_nats - fit_of_own
     swapped = swaps.log_odds(line.texts, known.own)
     # The text of a foreign recording is any of the manifest's, as that of a swapped line.
     foreign_for_swapped = np.log(shares[FOREIGN]) - np.log(swaps.swapped)
@@ -504,7 +507,7 @@ def _kinds(
         FOREIGN: swapped + foreign_for_swapped + fits.log_ratio(known.best_fit) + any_edges,
     }
     if len(known.part_nats):
-        fits_of_parts = swaps.trust * known.part_nats - fit_of_own + known.part_edges
+        fits_of_parts = trust * known.part_nats - fit_of_own + known.part_edges
         share_of_each = shares[CUT] / len(fits_of_parts)
         log_weights[CUT] = np.log(share_of_each) + logsumexp(fits_of_parts)
     for kind, share in _kinds_of_words(known).items():

@@ -58,7 +58,7 @@ def test_right_words_stay() -> None:
 def test_missing_and_superfluous_words_are_found() -> None:
     spoken, truth = spoken_with(wrong=0.0, count=60)
     shortened = [Spoken(one.heard, one.words[:2] + one.words[3:]) for one in spoken[:3]]
-    longer = [Spoken(one.heard, (*one.words, one.words[1])) for one in spoken[3:6]]
+    longer = [Spoken(one.heard, (*one.words[:2], *one.words)) for one in spoken[3:6]]
     spoken = [*shortened, *longer, *spoken[6:]]
     doubts = learnt(spoken)
     said = [doubts.said(one.heard, one.words) for one in spoken]
