@@ -16,6 +16,7 @@ from ctcasr.records import EpochRecord
 from ctcasr.text import Alphabet
 from ctcasr.word_times import spliced_corpus
 from tests.recognise.helpers import noise
+from tests.word_times.tones import RATE, say
 
 SMALL = "default conv=[] layers=1 hidden=4 front.rate_hz=8000"
 
@@ -80,6 +81,45 @@ def test_a_second_round_learns_what_the_first_believes(lines, monkeypatch):
         assert set(again.values()) == {"a", "ab"}
     assert "round 2 of 2, fold 1 of 2" in told
     assert {len(losses) for losses in result.dynamics.values()} == {1}
+
+
+@pytest.fixture(scope="module")
+def spoken_lines(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Utterance], str]:
+    """Lines of tones as words, of which the first has a wrong one; and what it should be."""
+    folder: Path = tmp_path_factory.mktemp("tones")
+    made = []
+    for seed in range(40):
+        said = say(seed)
+        path = folder / f"{seed}.wav"
+        soundfile.write(path, said.samples.numpy(), RATE)
+        made.append(Utterance(path, 2.0, " ".join(said.words), where=f"m.jsonl:{seed}"))
+    truth = made[0].text or ""
+    words = truth.split()
+    made[0] = replace(made[0], text=" ".join([words[0], words[0], *words[2:]]))
+    return made, truth
+
+
+@pytest.mark.parametrize("doubt", [True, False])
+def test_models_of_words_say_what_is_learnt_and_judge(spoken_lines, monkeypatch, doubt):
+    lines, truth = spoken_lines
+    learnt = {}
+
+    def listen_in(utterances, *arguments, **options):
+        learnt.update({line.full_name: line.text for line in utterances})
+        return spliced_corpus(utterances, *arguments, **options)
+
+    monkeypatch.setattr(crossfit, "spliced_corpus", listen_in)
+    training = Training(net=SMALL, epochs=1, device="cpu", doubt=doubt)
+    result = cross_fit(lines, Alphabet.english38(), training)
+    first = result.heard[0]
+    assert first.utterance == lines[0]  # judged as it is written
+    assert {line.sound is not None for line in result.heard} == {doubt}
+    assert learnt[lines[0].full_name] == (truth if doubt else lines[0].text)
+    # Losses are told of what is written alone.
+    assert (lines[0].full_name in result.dynamics) != doubt
+    if first.sound:
+        as_written, as_said = first.sound.nats([first.text, truth])
+        assert as_said > as_written + 1
 
 
 def test_where_nothing_is_believed_the_first_round_stands(lines, monkeypatch):

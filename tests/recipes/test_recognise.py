@@ -32,6 +32,7 @@ from ctcasr.records import EpochRecord, EventRecord, Reason, read_records
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet, UncoveredText
 from ctcasr.train import RunFolderError, TrainingError
+from ctcasr.word_times import Believed
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -116,6 +117,33 @@ def test_settings_toml_repeats_the_run(
     assert a["network"].keys() == b["network"].keys() and all(
         torch.equal(a["network"][k], b["network"][k]) for k in a["network"]
     )
+
+
+def test_doubted_texts_are_told_and_their_believed_words_learnt(
+    tones: Any,
+    recognise: ModuleType,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def believed(utterances: list[Any], tokenizer: Any, rate_hz: int) -> Believed:
+        assert rate_hz == 8000
+        learnt.extend(dataclasses.replace(line, text="ccc") for line in utterances)
+        return Believed(tuple(learnt), words=30, changed=3)
+
+    learnt: list[Any] = []
+    heard: list[str] = []
+    spliced = recognise.spliced_corpus
+
+    def listen_in(utterances: list[Any], *arguments: Any, **options: Any) -> Any:
+        heard.extend(line.text for line in utterances)
+        return spliced(utterances, *arguments, **options)
+
+    monkeypatch.setattr(recognise, "believed_texts", believed)
+    monkeypatch.setattr(recognise, "spliced_corpus", listen_in)
+    recognise.main(tones.flags(tmp_path, "--epochs", "1", "--doubt"))
+    assert "3 of 30 words are believed to be others (10.0%)" in capsys.readouterr().out
+    assert len(learnt) == 20 and set(heard) == {"ccc"} and len(heard) == 16
 
 
 def test_another_alphabet_starts_from_a_checkpoint(

@@ -9,13 +9,15 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.text import Alphabet
-from ctcasr.word_times.aligner import ANYTHING, WordAligner, unit_of
+from ctcasr.word_times.aligner import ANYTHING, SILENCE_COLUMN, WordAligner, unit_of
 from ctcasr.word_times.features import Heard
 from ctcasr.word_times.fit import (
     OFTEN,
+    Fitting,
     Spoken,
     fit_aligner,
     learn_aligner,
+    spoken_in,
     spoken_of,
     units_of,
 )
@@ -83,3 +85,29 @@ def test_it_learns_from_files_and_leaves_out_what_it_cannot_read(tmp_path: Path)
     learnt = learn_aligner(utterances, Alphabet.english38(), RATE)
     assert learnt is not None
     assert unit_of("low", 0) in learnt.units or "l" in learnt.units
+
+
+def test_what_is_heard_keeps_its_number(tmp_path: Path) -> None:
+    said = say(0)
+    path = tmp_path / "0.wav"
+    soundfile.write(path, said.samples.numpy(), RATE)
+    utterances = [
+        Utterance(tmp_path / "missing.wav", text="low"),
+        Utterance(path, text="Low, high!"),
+        Utterance(path, text="..."),
+        Utterance(path, text="rise"),
+    ]
+    heard = list(spoken_in(utterances, Alphabet.english38(), RATE))
+    assert [(number, one.words) for number, one in heard] == [(1, ("low", "high")), (3, ("rise",))]
+
+
+def test_a_fitting_keeps_what_has_room_and_knows_each_of_its_frames() -> None:
+    clips = [(say(seed).samples, say(seed).words) for seed in range(8)]
+    clips.append((torch.zeros(160), ["impossible"]))
+    fitting = Fitting(spoken_of(clips, RATE), RATE)
+    assert len(fitting.usable) == len(fitting.columns) == 8
+    fitting.refit()
+    fitting.realign()
+    for one, columns in zip(fitting.usable, fitting.columns, strict=True):
+        assert len(columns) == len(one.heard.spliced)
+        assert set(np.unique(columns)) > {SILENCE_COLUMN}
