@@ -3,8 +3,9 @@
 from ctcasr.audit.crossfit import CrossFitted, Training, cross_fit
 from ctcasr.audit.examination import audit_by_checkpoint, audit_by_training
 from ctcasr.audit.heard import Heard, listen
+from ctcasr.audit.kinds import KINDS, LineVerdict, WordVerdict
 from ctcasr.audit.result import Audit
-from ctcasr.audit.verdicts import KINDS, LineVerdict, WordVerdict, judge
+from ctcasr.audit.verdicts import judge
 
 __all__ = [
     "KINDS",

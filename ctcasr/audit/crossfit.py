@@ -13,18 +13,17 @@ import numpy as np
 import torch
 
 from ctcasr.audit.heard import Heard, listen
-from ctcasr.audit.scorer import Spelling
-from ctcasr.audit.sound import Ears
-from ctcasr.audit.verdicts import (
+from ctcasr.audit.kinds import (
     MISSING,
     RIGHT,
     SUBSTITUTED,
     SUPERFLUOUS,
     SWAPPED,
-    Judged,
     LineVerdict,
-    judge,
 )
+from ctcasr.audit.scorer import Spelling
+from ctcasr.audit.sound import Ears
+from ctcasr.audit.verdicts import Judged, judge
 from ctcasr.batch import Batch, Skip, Utterance
 from ctcasr.ctc import StarSchedule
 from ctcasr.data import Corpus, Loader

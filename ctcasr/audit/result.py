@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ctcasr.audit.verdicts import RIGHT, SWAPPED, Judged, LineVerdict
+from ctcasr.audit.kinds import RIGHT, SWAPPED, LineVerdict
+from ctcasr.audit.verdicts import Judged
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import write_manifest
 from ctcasr.data.skipped import skips_as_json

@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp
 
-from ctcasr.audit.edges import LineEdges, edges_of
+from ctcasr.audit.correction import Line, Prices, correct_lines
+from ctcasr.audit.edges import edges_of
+from ctcasr.audit.evidence import Evidence, evidence_of
 from ctcasr.audit.foreign import Fits
-from ctcasr.audit.habits import without_habits
 from ctcasr.audit.heard import Heard
-from ctcasr.audit.scorer import Spelling, by_network, log_likelihoods
-from ctcasr.audit.slotarrays import Floats, SlotArrays
-from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary, slots_of, tables, text_of
+from ctcasr.audit.kinds import (
+    CUT,
+    FOREIGN,
+    KINDS,
+    MISSING,
+    NO_SPEECH,
+    RIGHT,
+    SPEAKER,
+    SUBSTITUTED,
+    SUPERFLUOUS,
+    SWAPPED,
+    LineVerdict,
+)
+from ctcasr.audit.scorer import Spelling, by_network
+from ctcasr.audit.slots import Vocabulary, tables
 from ctcasr.audit.speakers import other_speaker
 from ctcasr.audit.textnoise import (
     OwnText,
     TextNoise,
     Texts,
-    TextTable,
     fit_bonus,
     fit_swaps,
     partners,
     text_table,
 )
-from ctcasr.audit.wordnoise import BEFORE_CORRECTION, Posteriors, WordModel, WordNoise
+from ctcasr.audit.wordnoise import WordNoise
+from ctcasr.audit.words import judge_words
 
-RIGHT = "right"
-SWAPPED = "swapped"  # the text belongs to another recording
-SUBSTITUTED = "substituted"  # a word is another one
-MISSING = "missing"  # words were said and are not written
-SUPERFLUOUS = "superfluous"  # words are written and were not said
-CUT = "cut"  # the recording ends, or begins, within the text
-NO_SPEECH = "no-speech"  # nothing that is written is heard
-FOREIGN = "foreign"  # the recording fits no text of the manifest
-SPEAKER = "speaker"  # the text may be right, but another one speaks than the manifest says
-KINDS = (RIGHT, SWAPPED, SUBSTITUTED, MISSING, SUPERFLUOUS, CUT, NO_SPEECH, FOREIGN, SPEAKER)
-
-_MOST_CHANGES = 6  # times that a line's text is corrected and judged anew
-_PROBABLY = 0.5  # posterior from which on a line or a word is taken for wrong
-_SUREST = 1 - 1e-9  # posterior that a word may have
-_FEWEST_CUT = 3  # characters that a cut recording lacks
-_LEAST_KEPT = 0.3  # of the text: of less it cannot be said that it is the right one
 _ROUNDS = 20  # in which the shares of cut and silent lines are fitted
 _FIRST_SHARE = 0.01
 # Such lines that are believed in before anything was seen, of so many.
@@ -54,56 +50,6 @@ _SMALLEST_SHARE = 1e-5
 _LARGEST_SHARE = 0.5
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class WordVerdict:
-    """One word, or one gap between words, with the posterior that it is wrong."""
-
-    place: int  # of the word among the words of the text; of a gap: of the word behind it
-    written: str  # empty: a gap
-    wrong: float
-    kind: str
-    suggestion: str  # the word that fits best there; empty: nothing
-
-
-@dataclass(frozen=True, eq=False)
-class LineVerdict:
-    """One line: the posterior that it is wrong, of what kind, and what it should be."""
-
-    heard: Heard
-    wrong: float
-    kinds: Mapping[str, float]  # posteriors; they sum to 1
-    words: tuple[WordVerdict, ...]  # of all words and gaps
-    suggestion: str  # the likeliest text
-    partner: str  # of a swap: the text that fits best among the others
-    partner_share: float  # of all other texts' fit, that of the partner
-    nats_per_symbol: float
-
-    @property
-    def kind(self) -> str:
-        """The likeliest kind; of a line that is probably wrong, the likeliest that is not right."""
-        wrong = {kind: share for kind, share in self.kinds.items() if kind != RIGHT}
-        if self.wrong < _PROBABLY:
-            return RIGHT
-        return max(wrong, key=lambda kind: wrong[kind])
-
-
-@dataclass(eq=False)
-class _Line:
-    """A line while it is judged."""
-
-    heard: Heard
-    texts: TextTable
-    other_speaker: float = -math.inf  # ln odds that another one speaks
-    edges: LineEdges = field(default_factory=LineEdges)  # whether it begins or ends in speech
-    context: list[str] = field(default_factory=list)  # slots as they are believed to be
-    slots: list[SlotTable] = field(default_factory=list)
-    words: list[WordVerdict] = field(default_factory=list)
-
-    @property
-    def written(self) -> list[str]:
-        return slots_of(self.heard.words)
 
 
 @dataclass(frozen=True)
@@ -131,16 +77,7 @@ def judge(
     steps = _Steps(progress, 3 * len(heard))
 
     # Every recording against all texts: what a symbol is worth, and who has whose text.
-    lines: list[_Line] = []
-    voices = other_speaker(
-        [line.voice for line in heard],
-        [line.utterance.speaker for line in heard],
-    )
-    edges = edges_of(heard, spelling.tokenizer.blank)
-    for heard_line, other, edges_of_line in zip(heard, voices, edges, strict=True):
-        table = text_table(heard_line, texts, spelling)
-        lines.append(_Line(heard_line, table, other, edges_of_line))
-        steps.take()
+    lines = _lines(heard, texts, spelling, steps)
     spelling = Spelling(spelling.tokenizer, fit_bonus([line.texts for line in lines]))
     for line in lines:
         line.texts = line.texts.with_bonus(spelling.bonus)
@@ -148,32 +85,19 @@ def judge(
     swaps = fit_swaps(text_tables)
     trust = swaps.trust  # in nats of a whole text
 
-    # Words of the lines that may have their own text. A text with a wrong word is no longer taken
-    # for another's once it is corrected, so all are.
+    # Words: first what they should be, then which of them are wrong where the text is the line's.
     for line in lines:
         line.context = line.written
         line.slots = tables(line.heard, line.written, line.context, vocabulary, spelling)
         steps.take()
-    first = [line for line in lines if not swaps.surely(line.texts, line.texts.own_text)]
-    model = WordModel(_packed(first, vocabulary))
-    noise = model.fit(BEFORE_CORRECTION)
-    for line, weights in zip(lines, _weights_of(lines, first, model, noise), strict=True):
-        _correct(line, noise, weights, vocabulary, spelling)
-        steps.take()
-    prices = _Prices(noise, vocabulary)
-    own_texts = [_own_text(line, prices, spelling) for line in lines]
+    single = _single(lines, [line.texts.own_text for line in lines], swaps)
+    own_texts = correct_lines(lines, single, vocabulary, spelling, steps.take)
     swaps = fit_swaps(text_tables, own_texts)
-
-    # What is wrong with the words of those that have it.
-    single = []
-    for line, own in zip(lines, own_texts, strict=True):
-        if not swaps.surely(line.texts, own):
-            single.append(line)
-    noise = _judge_words(single, lines, vocabulary)
+    noise = judge_words(_single(lines, own_texts, swaps), lines, vocabulary)
 
     # Lines as a whole.
-    prices = _Prices(noise, vocabulary)
-    evidence = [_evidence(line, prices, trust, spelling) for line in lines]
+    prices = Prices(noise, vocabulary)
+    evidence = [evidence_of(line, prices, trust, spelling) for line in lines]
     swaps = fit_swaps(text_tables, [known.own for known in evidence])
     verdicts = _verdicts(lines, evidence, swaps, trust, texts, Spelling(spelling.tokenizer))
     steps.finish()
@@ -198,239 +122,33 @@ class _Steps:
         self.progress(self.total, self.total)
 
 
-def _packed(lines: Sequence[_Line], vocabulary: Vocabulary) -> SlotArrays:
-    """The slots of all lines, one line after the other."""
-    return SlotArrays([line.slots for line in lines], vocabulary)
-
-
-def _note_words(lines: Sequence[_Line], posteriors: Posteriors, vocabulary: Vocabulary) -> None:
-    """Give each line the verdicts of its words."""
-    row = 0
-    for line in lines:
-        for place, slot in enumerate(line.slots):
-            another = posteriors.another[row, : len(slot.nats)]
-            nothing = float(posteriors.nothing[row])
-            verdict = _word_verdict(place, slot, another, nothing, vocabulary)
-            line.words.append(verdict)
-            row += 1
-
-
-def _judge_words(
-    single: Sequence[_Line], lines: Sequence[_Line], vocabulary: Vocabulary
-) -> WordNoise:
-    """Note what is wrong with the words of all lines, as those say that have their own text."""
-    packed = _packed(single, vocabulary)
-    model = WordModel(packed)
-    noise = model.fit()
-    posteriors = without_habits(model.posteriors(noise), noise, packed)
-    _note_words(single, posteriors, vocabulary)
-    known = {id(line) for line in single}
-    others = [line for line in lines if id(line) not in known]
-    _note_words(others, WordModel(_packed(others, vocabulary)).posteriors(noise), vocabulary)
-    return noise
-
-
-def _weights_of(
-    lines: Sequence[_Line], known: Sequence[_Line], model: WordModel, noise: WordNoise
-) -> list[Floats]:
-    """How the slots of each line are heard; of lines that the model does not know, as of any."""
-    rows = model.posteriors(noise).weights
-    of_known = {id(line): row for line, row in zip(known, rows, strict=True)}
-    of_any = (noise.clarities @ noise.weights).double().numpy()
-    return [of_known.get(id(line), of_any) for line in lines]
-
-
-def _correct(
-    line: _Line,
-    noise: WordNoise,
-    weights: Floats,
-    vocabulary: Vocabulary,
-    spelling: Spelling,
-) -> None:
-    """Change the context to what is likelier, one slot at a time, and judge it anew.
-
-    Several at once would be wrong: what one superfluous word costs, the removal of each of its
-    neighbours gains as well.
-    """
-    for _ in range(_MOST_CHANGES):
-        best_gain = 0.0
-        best_place = -1
-        best_word = ""
-        for place, slot in enumerate(line.slots):
-            word, gain = _best(slot, noise, weights, vocabulary, line.context[place])
-            if gain > best_gain:
-                best_gain = gain
-                best_place = place
-                best_word = word
-        if best_place < 0:
-            return
-        line.context[best_place] = best_word
-        line.slots = tables(line.heard, line.written, line.context, vocabulary, spelling)
-
-
-def _best(
-    slot: SlotTable, noise: WordNoise, weights: Floats, vocabulary: Vocabulary, present: str
-) -> tuple[str, float]:
-    """The likeliest content of a slot, and what it gains over the present one."""
-    if slot.gap:
-        log_nothing = np.log1p(-noise.missing)
-        log_another = np.log(noise.missing)
-    else:
-        log_nothing = np.log(noise.superfluous)
-        log_another = np.log(noise.substituted)
-    log_right = np.log1p(-noise.substituted - noise.superfluous)
-
-    log_shares = vocabulary.log_shares[slot.words]
-    fit_of_nothing, fits = noise.fits(slot, np.exp(log_shares), weights)
-    scores = {NOTHING: fit_of_nothing + float(log_nothing)}
-    for number, fit, log_share in zip(slot.words, fits, log_shares, strict=True):
-        word = vocabulary.words[number]
-        prior = log_another + log_share
-        if word == slot.written:
-            prior = log_right
-        scores[word] = float(fit + prior)
-    best = max(scores, key=lambda word: scores[word])
-    gain = scores[best] - scores.get(present, -np.inf)
-    return best, gain
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """What is known of a line before the shares of its kinds are fitted, in log weights."""
-
-    words: tuple[WordVerdict, ...]
-    own: OwnText
-    log_right: float  # that no word is wrong, of all ways in which the text is the line's own
-    part_nats: Floats  # with beginnings and ends of the text
-    part_edges: Floats  # ln ratio of the recording's edge, if it was cut where a part is
-    silent_nats: float  # with no text at all
-    best_fit: float  # nats a symbol of the text that fits best, of all that were tried
-    cut_text: str
-    suggestion: str
-
-
-@dataclass(frozen=True)
-class _Prices:
-    """What the changes of a line's text cost."""
-
-    noise: WordNoise
-    vocabulary: Vocabulary
-
-    def __call__(self, line: _Line) -> float:
-        """Log prior of the changes that were made to a line."""
-        noise = self.noise
-        price = 0.0
-        for written, believed in zip(line.written, line.context, strict=True):
-            if written == believed:
-                continue
-            if not believed:
-                price += np.log(noise.superfluous)
-                continue
-            share = noise.substituted if written else noise.missing
-            number = self.vocabulary.words.index(believed)
-            price += np.log(share) + self.vocabulary.log_shares[number]
-        return float(price)
-
-
-def _own_text(line: _Line, prices: _Prices, spelling: Spelling) -> OwnText:
-    """A line's own text, and what it was corrected to."""
-    texts = [line.heard.text, text_of(line.context)]
-    written, corrected = log_likelihoods(line.heard, texts, spelling)
-    if line.context == line.written:
-        return OwnText(float(written))
-    return OwnText(float(written), float(corrected), prices(line))
-
-
-def _evidence(line: _Line, prices: _Prices, trust: float, spelling: Spelling) -> _Evidence:
-    """What is known of a line whose words have been judged."""
-    text = line.heard.text
-    parts = _parts(text, line.edges)
-    believed = _believed_text(line)
-    whole_texts = ["", believed, text_of(line.context), text]
-    asked = [*whole_texts, *parts]
-    nats = log_likelihoods(line.heard, asked, spelling)
-    part_nats = nats[len(whole_texts) :]
-    part_edges = np.array(list(parts.values()))
-    cut_text = text
-    if parts:
-        best_part = int(np.argmax(trust * part_nats + part_edges))
-        cut_text = list(parts)[best_part]
-    symbols = np.array([len(spelling(asked_text)) for asked_text in asked])
-    fits = np.concatenate([nats / symbols.clip(1), line.texts.nats_per_symbol])
-    return _Evidence(
-        words=tuple(line.words),
-        own=_own_text(line, prices, spelling),
-        log_right=_log_all_right(line.words),
-        part_nats=part_nats,
-        part_edges=part_edges,
-        silent_nats=float(nats[0]),
-        best_fit=float(fits.max()),
-        cut_text=cut_text,
-        suggestion=believed,
+def _lines(heard: Sequence[Heard], texts: Texts, spelling: Spelling, steps: _Steps) -> list[Line]:
+    """Lines with all that is known of them before any word is judged."""
+    voices = other_speaker(
+        [line.voice for line in heard],
+        [line.utterance.speaker for line in heard],
     )
+    edges = edges_of(heard, spelling.tokenizer.blank)
+    lines = []
+    for heard_line, other, edges_of_line in zip(heard, voices, edges, strict=True):
+        table = text_table(heard_line, texts, spelling)
+        lines.append(Line(heard_line, table, other, edges_of_line))
+        steps.take()
+    return lines
 
 
-def _believed_text(line: _Line) -> str:
-    """The text with what fits better wherever a word or a gap is probably wrong."""
-    slots = line.written
-    for place, word in enumerate(line.words):
-        if word.wrong >= _PROBABLY:
-            slots[place] = word.suggestion
-    return text_of(slots)
-
-
-def _log_all_right(words: Sequence[WordVerdict]) -> float:
-    """ln P(no word is wrong), of words that are wrong independently of each other."""
-    total = 0.0
-    for word in words:
-        wrong = min(word.wrong, _SUREST)
-        total += math.log1p(-wrong)
-    return total
-
-
-def _parts(text: str, edges: LineEdges) -> dict[str, float]:
-    """Beginnings of a text, within words too, and its ends from each word on.
-
-    Of each, what the edge says at which the recording was cut.
-    """
-    least = round(_LEAST_KEPT * len(text))
-    most = len(text) - _FEWEST_CUT
-    parts: dict[str, float] = {}
-    for end in range(least, most + 1):
-        parts[text[:end].strip()] = edges.ends_in_speech
-    words = text.split()
-    for start in range(1, len(words)):
-        end_of_text = " ".join(words[start:])
-        if len(end_of_text) >= least:
-            parts.setdefault(end_of_text, edges.begins_in_speech)
-    parts.pop("", None)
-    return parts
-
-
-def _word_verdict(
-    place: int, slot: SlotTable, another: Floats, nothing: float, vocabulary: Vocabulary
-) -> WordVerdict:
-    """The verdict on one slot, of posteriors of its candidates and of nothing."""
-    of_words = float(another.sum())
-    kind = MISSING if slot.gap else SUBSTITUTED
-    suggestion = NOTHING
-    if not slot.gap and nothing > of_words:
-        kind = SUPERFLUOUS
-    elif len(another):
-        likeliest = slot.words[int(np.argmax(another))]
-        suggestion = vocabulary.words[likeliest]
-    return WordVerdict(
-        place=place // 2,
-        written=slot.written,
-        wrong=min(of_words + nothing, 1.0),
-        kind=kind,
-        suggestion=suggestion,
-    )
+def _single(lines: Sequence[Line], own_texts: Sequence[OwnText], swaps: TextNoise) -> list[Line]:
+    """The lines that may have their own text."""
+    single = []
+    for line, own in zip(lines, own_texts, strict=True):
+        if not swaps.surely(line.texts, own):
+            single.append(line)
+    return single
 
 
 def _verdicts(
-    lines: Sequence[_Line],
-    evidence: Sequence[_Evidence],
+    lines: Sequence[Line],
+    evidence: Sequence[Evidence],
     swaps: TextNoise,
     trust: float,
     texts: Texts,
@@ -471,7 +189,7 @@ def _verdicts(
     return verdicts
 
 
-def _suggestion(kinds: Mapping[str, float], known: _Evidence, partner: str) -> str:
+def _suggestion(kinds: Mapping[str, float], known: Evidence, partner: str) -> str:
     """The text that the likeliest kind asks for."""
     likeliest = max(kinds, key=lambda kind: kinds[kind])
     if likeliest == SWAPPED:
@@ -484,8 +202,8 @@ def _suggestion(kinds: Mapping[str, float], known: _Evidence, partner: str) -> s
 
 
 def _kinds(
-    line: _Line,
-    known: _Evidence,
+    line: Line,
+    known: Evidence,
     swaps: TextNoise,
     trust: float,
     fits: Fits,
@@ -519,7 +237,7 @@ def _kinds(
     return posteriors
 
 
-def _kinds_of_words(known: _Evidence) -> dict[str, float]:
+def _kinds_of_words(known: Evidence) -> dict[str, float]:
     """How the probability that some word is wrong is shared among the kinds of wrong words."""
     by_kind = dict.fromkeys((SUBSTITUTED, MISSING, SUPERFLUOUS), 0.0)
     for word in known.words:

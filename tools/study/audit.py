@@ -27,9 +27,10 @@ import torch
 from scipy.stats import rankdata
 
 from ctcasr.audit import CrossFitted, Heard, LineVerdict, Training, cross_fit, judge, listen
+from ctcasr.audit.kinds import SWAPPED
 from ctcasr.audit.result import SUSPECTED, line_number
 from ctcasr.audit.scorer import Spelling
-from ctcasr.audit.verdicts import SWAPPED, Judged
+from ctcasr.audit.verdicts import Judged
 from ctcasr.batch import Utterance
 from ctcasr.data import read_manifest
 from ctcasr.recognise.recogniser import Recogniser

@@ -1,0 +1,60 @@
+"""What is wrong with single words, as all lines together say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ctcasr.audit.correction import Line, pack_slots
+from ctcasr.audit.habits import without_habits
+from ctcasr.audit.kinds import MISSING, SUBSTITUTED, SUPERFLUOUS, WordVerdict
+from ctcasr.audit.slotarrays import Floats
+from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary
+from ctcasr.audit.wordnoise import Posteriors, WordModel, WordNoise
+
+
+def judge_words(single: Sequence[Line], lines: Sequence[Line], vocabulary: Vocabulary) -> WordNoise:
+    """Note what is wrong with the words of all lines, as those say that have their own text."""
+    packed = pack_slots(single, vocabulary)
+    model = WordModel(packed)
+    noise = model.fit()
+    posteriors = without_habits(model.posteriors(noise), noise, packed)
+    _note_words(single, posteriors, vocabulary)
+    known = {id(line) for line in single}
+    others = [line for line in lines if id(line) not in known]
+    _note_words(others, WordModel(pack_slots(others, vocabulary)).posteriors(noise), vocabulary)
+    return noise
+
+
+def _note_words(lines: Sequence[Line], posteriors: Posteriors, vocabulary: Vocabulary) -> None:
+    """Give each line the verdicts of its words."""
+    row = 0
+    for line in lines:
+        for place, slot in enumerate(line.slots):
+            another = posteriors.another[row, : len(slot.nats)]
+            nothing = float(posteriors.nothing[row])
+            verdict = _word_verdict(place, slot, another, nothing, vocabulary)
+            line.words.append(verdict)
+            row += 1
+
+
+def _word_verdict(
+    place: int, slot: SlotTable, another: Floats, nothing: float, vocabulary: Vocabulary
+) -> WordVerdict:
+    """The verdict on one slot, of posteriors of its candidates and of nothing."""
+    of_words = float(another.sum())
+    kind = MISSING if slot.gap else SUBSTITUTED
+    suggestion = NOTHING
+    if not slot.gap and nothing > of_words:
+        kind = SUPERFLUOUS
+    elif len(another):
+        likeliest = slot.words[int(np.argmax(another))]
+        suggestion = vocabulary.words[likeliest]
+    return WordVerdict(
+        place=place // 2,
+        written=slot.written,
+        wrong=min(of_words + nothing, 1.0),
+        kind=kind,
+        suggestion=suggestion,
+    )
