@@ -18,15 +18,17 @@ _CHUNK = 1 << 23  # scores in one call of the loss
 
 
 class Spelling:
-    """Texts as symbols, each text looked up once; and what a symbol is worth.
+    """Texts as symbols, each text looked up once; and what symbols and sound are worth.
 
     Of texts of different lengths the network likes the shorter ones, as it has learnt that any
-    symbol is seldom. `bonus` nats for each symbol make up for it.
+    symbol is seldom. `bonus` nats for each symbol make up for it. One nat of models of words is
+    worth `sound` of the network's, which is sure of what it mishears.
     """
 
-    def __init__(self, tokenizer: Tokenizer, bonus: float = 0.0) -> None:
+    def __init__(self, tokenizer: Tokenizer, bonus: float = 0.0, sound: float = 1.0) -> None:
         self.tokenizer = tokenizer
         self.bonus = bonus
+        self.sound = sound
         self._known: dict[str, list[int]] = {}
 
     def __call__(self, text: str) -> list[int]:
@@ -42,7 +44,7 @@ def log_likelihoods(heard: Heard, texts: Sequence[str], spelling: Spelling) -> N
     """Nats of each text, given what was heard, by the network and by models of words."""
     nats = by_network(heard, texts, spelling)
     if heard.sound is not None:
-        nats = nats + heard.sound.nats(texts)
+        nats = nats + spelling.sound * heard.sound.nats(texts)
     return nats
 
 

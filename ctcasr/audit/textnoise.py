@@ -10,6 +10,7 @@ s is fitted by expectation maximisation, b by the likelihood of the texts that a
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from rapidfuzz.distance import Levenshtein
 from scipy.special import expit, logsumexp
 
 from ctcasr.audit.heard import Heard
-from ctcasr.audit.scorer import Spelling, log_likelihoods
+from ctcasr.audit.scorer import Spelling, by_network
 
 TRUSTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 _ALL_TEXTS = 1000  # so many are tried as a whole, of more the nearest to what was heard
@@ -35,6 +36,7 @@ _LARGEST_SHARE = 0.9
 _SURE = 0.95  # a line that is so probably swapped has no single words that are wrong
 _AS_GOOD = 2.0  # nats of the whole manifest that speak for nothing
 BONUSES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0)  # nats that a symbol may be worth
+SOUNDS = (1.0, 2.0, 4.0, 8.0)  # nats of the network that one of models of words may be worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,14 @@ class Texts:
 
 
 @dataclass(frozen=True)
+class Worth:
+    """What is added to the network's nats of a text."""
+
+    sound: float = 1.0  # for each nat of models of words
+    symbol: float = 0.0  # for each symbol
+
+
+@dataclass(frozen=True)
 class OwnText:
     """Nats of a line's own text, as it is written and as it was corrected, if it was."""
 
@@ -92,6 +102,9 @@ class TextTable:
     log_shares: NDArray[np.float64]  # [K]
     symbols: NDArray[np.int64]  # [K] lengths of the others
     own_symbols: int
+    # Nats of the same texts by models of words, where there are such; not in those above.
+    own_sound: float = 0.0
+    sound: NDArray[np.float64] | None = None  # [K]
 
     @property
     def nats_per_symbol(self) -> NDArray[np.float64]:
@@ -104,25 +117,33 @@ class TextTable:
         """Its own text as it is written."""
         return OwnText(self.own)
 
-    def with_bonus(self, bonus: float) -> TextTable:
-        """The same with so many nats for each symbol."""
-        return replace(
-            self,
-            own=self.own + bonus * self.own_symbols,
-            nats=self.nats + bonus * self.symbols,
-        )
+    def weighed(self, worth: Worth) -> TextTable:
+        """The same with what a symbol is worth, and with models of words."""
+        own = self.own + worth.symbol * self.own_symbols
+        nats = self.nats + worth.symbol * self.symbols
+        if self.sound is None:
+            return replace(self, own=own, nats=nats)
+        own += worth.sound * self.own_sound
+        nats = nats + worth.sound * self.sound
+        return replace(self, own=own, nats=nats, own_sound=0.0, sound=None)
 
 
 def text_table(heard: Heard, texts: Texts, spelling: Spelling) -> TextTable:
     """The table of one line."""
     near = texts.near(heard.hypothesis, heard.text)
     tried = [texts.texts[number] for number in near]
-    nats = log_likelihoods(heard, tried, spelling)
+    nats = by_network(heard, tried, spelling)
     numbers = np.array(near, dtype=np.int64)
     symbols = np.array([len(spelling(text)) for text in tried], dtype=np.int64)
     log_shares = texts.log_shares[numbers]
     own = tried.index(heard.text)
     is_other = np.arange(len(tried)) != own
+    own_sound = 0.0
+    sound = None
+    if heard.sound is not None:
+        of_sound = heard.sound.nats(tried)
+        own_sound = float(of_sound[own])
+        sound = of_sound[is_other]
     return TextTable(
         own=float(nats[own]),
         own_log_share=float(log_shares[own]),
@@ -131,6 +152,8 @@ def text_table(heard: Heard, texts: Texts, spelling: Spelling) -> TextTable:
         log_shares=log_shares[is_other],
         symbols=symbols[is_other],
         own_symbols=int(symbols[own]),
+        own_sound=own_sound,
+        sound=sound,
     )
 
 
@@ -183,16 +206,17 @@ def _total(table: TextTable, trust: float) -> float:
     return float(logsumexp(trust * table.nats + table.log_shares))
 
 
-def fit_bonus(tables: Sequence[TextTable]) -> float:
-    """What a symbol is worth: the least bonus under which the texts are about likeliest."""
+def fit_worth(tables: Sequence[TextTable]) -> Worth:
+    """What symbols and sound are worth: the least under which the texts are about likeliest."""
+    any_sound = any(table.sound is not None for table in tables)
     likelihoods = {}
-    for bonus in BONUSES:
-        with_bonus = [table.with_bonus(bonus) for table in tables]
-        own = [table.own_text for table in with_bonus]
-        likelihoods[bonus] = _likeliest(with_bonus, own).log_likelihood
+    for worth in itertools.product(SOUNDS if any_sound else (1.0,), BONUSES):
+        weighed = [table.weighed(Worth(*worth)) for table in tables]
+        own = [table.own_text for table in weighed]
+        likelihoods[worth] = _likeliest(weighed, own).log_likelihood
     enough = max(likelihoods.values()) - _AS_GOOD
-    good = [bonus for bonus, likelihood in likelihoods.items() if likelihood >= enough]
-    return min(good)
+    good = [worth for worth, likelihood in likelihoods.items() if likelihood >= enough]
+    return Worth(*min(good))
 
 
 def fit_swaps(tables: Sequence[TextTable], own: Sequence[OwnText] = ()) -> TextNoise:

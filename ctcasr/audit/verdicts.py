@@ -33,8 +33,9 @@ from ctcasr.audit.textnoise import (
     OwnText,
     TextNoise,
     Texts,
-    fit_bonus,
+    Worth,
     fit_swaps,
+    fit_worth,
     partners,
     text_table,
 )
@@ -59,7 +60,7 @@ class Judged:
     lines: tuple[LineVerdict, ...]
     words: WordNoise
     texts: TextNoise
-    bonus: float  # nats that a symbol is worth
+    worth: Worth  # of symbols and of sound
 
 
 def judge(
@@ -78,9 +79,10 @@ def judge(
 
     # Every recording against all texts: what a symbol is worth, and who has whose text.
     lines = _lines(heard, texts, spelling, steps)
-    spelling = Spelling(spelling.tokenizer, fit_bonus([line.texts for line in lines]))
+    worth = fit_worth([line.texts for line in lines])
+    spelling = Spelling(spelling.tokenizer, worth.symbol, worth.sound)
     for line in lines:
-        line.texts = line.texts.with_bonus(spelling.bonus)
+        line.texts = line.texts.weighed(worth)
     text_tables = [line.texts for line in lines]
     swaps = fit_swaps(text_tables)
     trust = swaps.trust  # in nats of a whole text
@@ -101,7 +103,7 @@ def judge(
     swaps = fit_swaps(text_tables, [known.own for known in evidence])
     verdicts = _verdicts(lines, evidence, swaps, trust, texts, Spelling(spelling.tokenizer))
     steps.finish()
-    return Judged(tuple(verdicts), noise, swaps, spelling.bonus)
+    return Judged(tuple(verdicts), noise, swaps, worth)
 
 
 @dataclass

@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ctcasr.audit.textnoise import Texts, TextTable, fit_bonus, fit_swaps, partners, text_table
+from ctcasr.audit.textnoise import (
+    Texts,
+    TextTable,
+    Worth,
+    fit_swaps,
+    fit_worth,
+    partners,
+    text_table,
+)
 
 
 def tables_with(swapped: float, lines: int = 300) -> tuple[list[TextTable], np.ndarray]:
@@ -80,4 +88,4 @@ def test_what_a_symbol_is_worth_is_found():
             own_symbols=own_symbols,
         )
         shorter_is_liked.append(one)
-    assert fit_bonus(shorter_is_liked) == 2.0
+    assert fit_worth(shorter_is_liked) == Worth(sound=1.0, symbol=2.0)

@@ -196,7 +196,8 @@ def score(judged: Judged, fitted: CrossFitted, truths: Sequence[Truth]) -> dict[
         "confusion": confusion(pairs),
         **score_words(pairs),
         "fitted": [round(share, 4) for share in shares],
-        "trust": [noise.trust, judged.texts.trust, judged.bonus],
+        "trust": [noise.trust, judged.texts.trust],
+        "worth": asdict(judged.worth),
     }
 
 
