@@ -126,13 +126,17 @@ def tables(
         start = end
     if heard.sound is None:
         return made
-    return _with_sound(made, heard.sound, context, vocabulary)
+    return _with_sound(made, heard.sound, context, vocabulary, spelling.sound)
 
 
 def _with_sound(
-    of_network: Sequence[SlotTable], sound: Sound, context: Sequence[str], vocabulary: Vocabulary
+    of_network: Sequence[SlotTable],
+    sound: Sound,
+    context: Sequence[str],
+    vocabulary: Vocabulary,
+    worth: float,
 ) -> list[SlotTable]:
-    """The tables with what models of words hear in the same slots."""
+    """The tables with what models of words hear in the same slots, each nat worth so many."""
     numbers = sorted({number for table in of_network for number in table.words.tolist()})
     tried = [vocabulary.words[number] for number in numbers]
     words = tuple(dict.fromkeys([*tried, *filter(None, context)]))
@@ -144,7 +148,7 @@ def _with_sound(
     place_of[numbers] = np.arange(len(numbers))
     made = []
     for slot, table in enumerate(of_network):
-        of_words = through[slot, place_of[table.words]]
-        nothing = table.nothing + float(over[slot])
+        of_words = worth * through[slot, place_of[table.words]]
+        nothing = table.nothing + worth * float(over[slot])
         made.append(replace(table, nothing=nothing, nats=table.nats + of_words))
     return made

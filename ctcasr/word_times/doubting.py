@@ -32,6 +32,7 @@ from ctcasr.word_times.slots import NEVER, Lexicon, SlotPath, Slots
 BELIEVING = 5  # rounds in which what is written is said
 DOUBTING = 4  # and in which it may not be
 MOST_WORDS = 200  # that are tried in every slot
+LEAST_KNOWN = 0.5  # share of what is written that these are; the others are noise to their models
 _MOST_RIGHT = 0.998
 _LEAST_WRONG = 1e-6
 _TRUSTS = np.geomspace(0.01, 0.2, 14)
@@ -71,6 +72,11 @@ class Doubts:
     def number_of(self) -> dict[str, int]:
         """The number of each word that is doubted."""
         return {word: number for number, word in enumerate(self.vocabulary)}
+
+    def known(self, spoken: Sequence[Spoken]) -> float:
+        """Share of the written words that can be doubted."""
+        written = [word for utterance in spoken for word in utterance.words]
+        return sum(word in self.number_of for word in written) / max(len(written), 1)
 
     def scores(self, heard: Heard) -> Array:
         """Nats [T, columns] of what is heard, as far as they are trusted."""
@@ -147,7 +153,7 @@ class _Told:
 def learn_doubts(spoken: Sequence[Spoken], rate_hz: int) -> Doubts | None:
     """Models of words of utterances whose words may be wrong; None where nothing can be learnt.
 
-    So it is of too little sound, and where no word is written often.
+    So it is of too little sound, and where most words are seldom written.
     """
     fitting = Fitting(spoken, rate_hz)
     if not fitting.usable:
@@ -156,7 +162,7 @@ def learn_doubts(spoken: Sequence[Spoken], rate_hz: int) -> Doubts | None:
         fitting.refit()
         fitting.realign()
     doubts = Doubts.of(fitting.aligner, fitting.usable)
-    if not doubts.vocabulary:
+    if doubts.known(fitting.usable) < LEAST_KNOWN:
         return None
     for _ in range(DOUBTING):
         fitting.refit()
@@ -217,7 +223,7 @@ class Believed:
 
     def __str__(self) -> str:
         if not self.words:
-            return "no text is doubted: there is nothing to learn words from"
+            return "no text is doubted: hardly a word is said often"
         share = self.changed / self.words
         return f"{self.changed} of {self.words} words are believed to be others ({share:.1%})"
 
@@ -225,14 +231,14 @@ class Believed:
 def believed_texts(utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_hz: int) -> Believed:
     """The utterances in the texts that models of their words believe, learnt from them.
 
-    What cannot be read, or has no text, stays as it is; so does everything where hardly a word is
-    written often. Of many hours some, evenly chosen, are learnt from.
+    What cannot be read, or has no text, stays as it is; so does everything where most words are
+    seldom written, as in free speech. Of many hours some, evenly chosen, are learnt from.
 
     Example:
         >>> from ctcasr.text import Alphabet
         >>> nothing_to_read = [Utterance("a.wav", text="one")]
         >>> print(believed_texts(nothing_to_read, Alphabet(" eno"), 16000))
-        no text is doubted: there is nothing to learn words from
+        no text is doubted: hardly a word is said often
     """
     stride = stride_to(MOST_S, utterances)
     learnt = [one for _, one in spoken_in(utterances[::stride], tokenizer, rate_hz)]

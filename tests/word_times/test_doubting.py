@@ -119,4 +119,15 @@ def test_a_manifest_without_sound_is_kept() -> None:
     utterances = [Utterance(Path("gone.wav"), text="low")]
     believed = believed_texts(utterances, Alphabet.english38(), RATE)
     assert believed.utterances == tuple(utterances)
-    assert "nothing to learn words from" in str(believed)
+    assert "hardly a word is said often" in str(believed)
+
+
+def test_where_most_words_are_seldom_written_none_is_doubted() -> None:
+    spoken, _ = spoken_with(wrong=0.0)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    rare = []
+    for number, one in enumerate(spoken):
+        names = [f"{letters[number % 26]}{letter}q" for letter in letters[number // 26 :][:5]]
+        rare.append(Spoken(one.heard, (*one.words, *names)))
+    assert learn_doubts(rare, RATE) is None
+    assert learn_doubts(spoken, RATE) is not None
