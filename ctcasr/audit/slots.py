@@ -136,7 +136,11 @@ def _with_sound(
     vocabulary: Vocabulary,
     worth: float,
 ) -> list[SlotTable]:
-    """The tables with what models of words hear in the same slots, each nat worth so many."""
+    """The tables with what models of words hear in the same slots.
+
+    A nat of theirs is worth so many of the network's, which are fewer here: the whole is trusted no
+    more than the surer part.
+    """
     numbers = sorted({number for table in of_network for number in table.words.tolist()})
     tried = [vocabulary.words[number] for number in numbers]
     words = tuple(dict.fromkeys([*tried, *filter(None, context)]))
@@ -148,7 +152,7 @@ def _with_sound(
     place_of[numbers] = np.arange(len(numbers))
     made = []
     for slot, table in enumerate(of_network):
-        of_words = worth * through[slot, place_of[table.words]]
-        nothing = table.nothing + worth * float(over[slot])
-        made.append(replace(table, nothing=nothing, nats=table.nats + of_words))
+        of_words = through[slot, place_of[table.words]]
+        nothing = table.nothing / worth + float(over[slot])
+        made.append(replace(table, nothing=nothing, nats=table.nats / worth + of_words))
     return made
