@@ -14,6 +14,7 @@ RESULTS = [
     {"star": "", "words": 0.5, "wer": 0.6, "seed": 1},
     {"star": "inf,inf,12:6@0.4", "words": 0.5, "wer": 0.3, "seed": 0},
     {"star": "", "audit": 16, "rounds": 1, "words": 0.5, "wer": 0.2, "seed": 0},
+    {"star": "", "doubt": True, "words": 0.5, "wer": 0.1, "seed": 0},
 ]
 
 
@@ -23,6 +24,7 @@ def test_a_row_for_each_arm_and_a_column_for_each_share():
         "| --- | --- | --- |",
         "| plain CTC | 5.0 % | 65.0 % (60.0 to 70.0) |",
         "| --audit 16 --rounds 1 | not measured | 20.0 % |",
+        "| --doubt | not measured | 10.0 % |",
         "| --star inf,inf,12:6@0.4 | not measured | 30.0 % |",
     ]
 

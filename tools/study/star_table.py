@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def arms_of(results: Iterable[dict[str, Any]]) -> list[Arm]:
-    """One arm for each star, and for audited texts; plain CTC first.
+    """One arm for each star, and for audited or doubted texts; plain CTC first.
 
     Example:
         >>> one = {"star": "", "words": 0.5, "wer": 0.4}
@@ -70,6 +70,8 @@ def arms_of(results: Iterable[dict[str, Any]]) -> list[Arm]:
             how.append(f"--audit {result['audit']} --rounds {result['rounds']}")
         if result["star"]:
             how.append(f"--star {result['star']}")
+        if result.get("doubt"):
+            how.append("--doubt")
         name = " ".join(how)
         arm = arms.setdefault(name, Arm(name or "plain CTC"))
         arm.add(result["words"], result["wer"])
