@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from ctcasr.word_times.features import Array
 from ctcasr.word_times.fit import Spoken
 from ctcasr.word_times.slots import NEVER, Lexicon, Slots
 
+KEPT_SENTENCES = 20_000  # all texts of a manifest are asked of every line
+KEPT_LEXICONS = 64  # of small vocabularies there is one
 NO_ROOM = -1e3  # nats of a text that has more states than there are frames
 
 
@@ -26,29 +28,19 @@ class Ears:
 
     def __init__(self, doubts: Doubts) -> None:
         self.doubts = doubts
-        self._sentences: dict[str, Sentence] = {}
-        self._lexicons: dict[tuple[str, ...], Lexicon] = {}
+        self.sentence = lru_cache(KEPT_SENTENCES)(self._sentence)  # texts as states
+        self.lexicon = lru_cache(KEPT_LEXICONS)(self._lexicon)  # words as states
 
     def listen(self, spoken: Spoken) -> Sound:
         """What is heard in a line."""
         frames = self.doubts.aligner.project(spoken.heard.spliced)
         return Sound(self, frames.astype(np.float32), spoken.words)
 
-    def sentence(self, text: str) -> Sentence:
-        """A text as states, each made once."""
-        sentence = self._sentences.get(text)
-        if sentence is None:
-            sentence = self.doubts.aligner.sentence(text.split())
-            self._sentences[text] = sentence
-        return sentence
+    def _sentence(self, text: str) -> Sentence:
+        return self.doubts.aligner.sentence(text.split())
 
-    def lexicon(self, words: tuple[str, ...]) -> Lexicon:
-        """Words as states, each choice of them made once."""
-        lexicon = self._lexicons.get(words)
-        if lexicon is None:
-            lexicon = Lexicon.of(words, self.doubts.aligner)
-            self._lexicons[words] = lexicon
-        return lexicon
+    def _lexicon(self, words: tuple[str, ...]) -> Lexicon:
+        return Lexicon.of(words, self.doubts.aligner)
 
 
 @dataclass(frozen=True, eq=False)
