@@ -61,7 +61,12 @@ def correct_lines(
         _correct(line, noise, weights, vocabulary, spelling)
         took_one()
     prices = Prices(noise, vocabulary)
-    return [own_text(line, prices, spelling) for line in lines]
+    own_texts = []
+    for line in lines:
+        texts = [line.heard.text, text_of(line.context)]
+        written, corrected = log_likelihoods(line.heard, texts, spelling).tolist()
+        own_texts.append(prices.own_text(line, written, corrected))
+    return own_texts
 
 
 def _weights_of(
@@ -150,11 +155,8 @@ class Prices:
             price += np.log(share) + self.vocabulary.log_shares[number]
         return float(price)
 
-
-def own_text(line: Line, prices: Prices, spelling: Spelling) -> OwnText:
-    """A line's own text, and what it was corrected to."""
-    texts = [line.heard.text, text_of(line.context)]
-    written, corrected = log_likelihoods(line.heard, texts, spelling)
-    if line.context == line.written:
-        return OwnText(float(written))
-    return OwnText(float(written), float(corrected), prices(line))
+    def own_text(self, line: Line, written: float, corrected: float) -> OwnText:
+        """A line's own text, of nats as it is written and as it was corrected."""
+        if line.context == line.written:
+            return OwnText(written)
+        return OwnText(written, corrected, self(line))

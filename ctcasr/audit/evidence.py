@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctcasr.audit.correction import Line, Prices, own_text
+from ctcasr.audit.correction import Line, Prices
 from ctcasr.audit.edges import LineEdges
 from ctcasr.audit.kinds import PROBABLY, WordVerdict
 from ctcasr.audit.scorer import Spelling, log_likelihoods
@@ -41,9 +41,10 @@ def evidence_of(line: Line, prices: Prices, trust: float, spelling: Spelling) ->
     text = line.heard.text
     parts = _parts(text, line.edges)
     believed = _believed_text(line)
-    whole_texts = ["", believed, text_of(line.context), text]
+    whole_texts = [text, text_of(line.context), "", believed]
     asked = [*whole_texts, *parts]
     nats = log_likelihoods(line.heard, asked, spelling)
+    written, corrected, silent, _ = nats[: len(whole_texts)].tolist()
     part_nats = nats[len(whole_texts) :]
     part_edges = np.array(list(parts.values()))
     cut_text = text
@@ -54,11 +55,11 @@ def evidence_of(line: Line, prices: Prices, trust: float, spelling: Spelling) ->
     fits = np.concatenate([nats / symbols.clip(1), line.texts.nats_per_symbol])
     return Evidence(
         words=tuple(line.words),
-        own=own_text(line, prices, spelling),
+        own=prices.own_text(line, written, corrected),
         log_right=_log_all_right(line.words),
         part_nats=part_nats,
         part_edges=part_edges,
-        silent_nats=float(nats[0]),
+        silent_nats=silent,
         best_fit=float(fits.max()),
         cut_text=cut_text,
         suggestion=believed,

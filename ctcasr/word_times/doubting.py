@@ -158,9 +158,7 @@ def learn_doubts(spoken: Sequence[Spoken], rate_hz: int) -> Doubts | None:
     fitting = Fitting(spoken, rate_hz)
     if not fitting.usable:
         return None
-    for _ in range(BELIEVING):
-        fitting.refit()
-        fitting.realign()
+    fitting.believe(BELIEVING)
     doubts = Doubts.of(fitting.aligner, fitting.usable)
     if doubts.known(fitting.usable) < LEAST_KNOWN:
         return None

@@ -104,9 +104,7 @@ def fit_aligner(spoken: Sequence[Spoken], rate_hz: int) -> WordAligner | None:
     fitting = Fitting(spoken, rate_hz)
     if not fitting.usable:
         return None
-    for _ in range(ROUNDS):
-        fitting.refit()
-        fitting.realign()
+    fitting.believe(ROUNDS)
     fitting.refit(keep_projection=True)
     return fitting.aligner
 
@@ -139,6 +137,12 @@ class Fitting:
     @property
     def _guarded(self) -> bool:
         return self._round <= _GUARDED
+
+    def believe(self, rounds: int) -> None:
+        """By turns fit the states, and put the frames into the best path of what is written."""
+        for _ in range(rounds):
+            self.refit()
+            self.realign()
 
     def refit(self, *, keep_projection: bool = False) -> None:
         """Fit the states to the frames that are in them."""

@@ -10,7 +10,10 @@ import pytest
 import torch
 
 from ctcasr.audit import Heard
+from ctcasr.audit.correction import Line
 from ctcasr.audit.scorer import Spelling
+from ctcasr.audit.slots import Vocabulary, tables
+from ctcasr.audit.textnoise import Texts, text_table
 from ctcasr.batch import Utterance
 from ctcasr.text import Alphabet
 
@@ -64,3 +67,31 @@ def corpus_of() -> Callable[[dict[int, tuple[str, str]]], list[Heard]]:
         return lines
 
     return make
+
+
+# One line of each kind of wrong words: what is said, and what is written.
+WRONG_WORDS = {
+    12: ("bin blue two red now", "bin blue one red now"),
+    20: ("set green two soon", "set green please two soon"),
+    28: ("lay white two red again", "lay white red again"),
+}
+
+
+@pytest.fixture
+def vocabulary(corpus_of) -> Vocabulary:
+    """The words of the lines with wrong words."""
+    return Vocabulary.of([line.text for line in corpus_of(WRONG_WORDS)])
+
+
+@pytest.fixture
+def lines(corpus_of, spelling, vocabulary) -> list[Line]:
+    """Lines with wrong words, before any of them was corrected."""
+    heard = corpus_of(WRONG_WORDS)
+    texts = Texts.of([line.text for line in heard])
+    made = []
+    for one in heard:
+        line = Line(one, text_table(one, texts, spelling))
+        line.context = line.written
+        line.slots = tables(one, line.written, line.context, vocabulary, spelling)
+        made.append(line)
+    return made

@@ -6,34 +6,9 @@ import math
 
 import pytest
 
-from ctcasr.audit.correction import Line, Prices, correct_lines, own_text, pack_slots
-from ctcasr.audit.slots import Vocabulary, tables
-from ctcasr.audit.textnoise import Texts, text_table
+from ctcasr.audit.correction import Prices, correct_lines, pack_slots
 from ctcasr.audit.wordnoise import BEFORE_CORRECTION, WordModel
-
-WRONG = {
-    12: ("bin blue two red now", "bin blue one red now"),
-    20: ("set green two soon", "set green please two soon"),
-    28: ("lay white two red again", "lay white red again"),
-}
-
-
-@pytest.fixture
-def vocabulary(corpus_of) -> Vocabulary:
-    return Vocabulary.of([line.text for line in corpus_of(WRONG)])
-
-
-@pytest.fixture
-def lines(corpus_of, spelling, vocabulary) -> list[Line]:
-    heard = corpus_of(WRONG)
-    texts = Texts.of([line.text for line in heard])
-    made = []
-    for one in heard:
-        line = Line(one, text_table(one, texts, spelling))
-        line.context = line.written
-        line.slots = tables(one, line.written, line.context, vocabulary, spelling)
-        made.append(line)
-    return made
+from tests.audit.conftest import WRONG_WORDS
 
 
 def test_what_fits_better_takes_the_place_of_what_is_written(lines, vocabulary, spelling):
@@ -41,10 +16,10 @@ def test_what_fits_better_takes_the_place_of_what_is_written(lines, vocabulary, 
     own = correct_lines(lines, lines, vocabulary, spelling, lambda: taken.append(1))
     assert len(taken) == len(own) == len(lines)
     for number, (line, text) in enumerate(zip(lines, own, strict=True), start=1):
-        said, written = WRONG.get(number, (line.heard.text, line.heard.text))
+        said, written = WRONG_WORDS.get(number, (line.heard.text, line.heard.text))
         assert " ".join(filter(None, line.context)) == said
         assert line.heard.text == written
-        if number in WRONG:
+        if number in WRONG_WORDS:
             assert text.corrected > text.written + 5
             assert text.price < -2
         else:
@@ -54,12 +29,12 @@ def test_what_fits_better_takes_the_place_of_what_is_written(lines, vocabulary, 
 
 
 def test_lines_that_tell_nothing_of_the_shares_are_corrected_too(lines, vocabulary, spelling):
-    right = [line for number, line in enumerate(lines, start=1) if number not in WRONG]
+    right = [line for number, line in enumerate(lines, start=1) if number not in WRONG_WORDS]
     correct_lines(lines, right, vocabulary, spelling)
-    assert " ".join(filter(None, lines[11].context)) == WRONG[12][0]
+    assert " ".join(filter(None, lines[11].context)) == WRONG_WORDS[12][0]
 
 
-def test_each_change_costs_its_share(lines, vocabulary, spelling):
+def test_each_change_costs_its_share(lines, vocabulary):
     noise = WordModel(pack_slots(lines, vocabulary)).fit(BEFORE_CORRECTION)
     prices = Prices(noise, vocabulary)
     line = lines[0]
@@ -74,4 +49,4 @@ def test_each_change_costs_its_share(lines, vocabulary, spelling):
     assert prices(line) == pytest.approx(
         math.log(noise.substituted) + math.log(noise.missing) + 2 * share
     )
-    assert own_text(line, prices, spelling).price == prices(line)
+    assert prices.own_text(line, -9.0, -5.0).price == prices(line)
