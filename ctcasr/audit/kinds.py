@@ -40,7 +40,7 @@ class LineVerdict:
     heard: Heard
     wrong: float
     kinds: Mapping[str, float]  # posteriors; they sum to 1
-    words: tuple[WordVerdict, ...]  # of all words and gaps
+    words: tuple[WordVerdict, ...]  # all words and gaps
     suggestion: str  # the likeliest text
     partner: str  # of a swap: the text that fits best among the others
     partner_share: float  # of all other texts' fit, that of the partner

@@ -219,14 +219,19 @@ def fit_worth(tables: Sequence[TextTable]) -> Worth:
     return Worth(*min(good))
 
 
-def fit_swaps(tables: Sequence[TextTable], own: Sequence[OwnText] = ()) -> TextNoise:
+def fit_swaps(
+    tables: Sequence[TextTable], own: Sequence[OwnText] = (), worth: Worth = Worth()
+) -> TextNoise:
     """The share and the trust under which the written texts are likeliest.
 
     With what the lines' `own` texts were corrected to, if they were. A text that was corrected fits
     as well as any, so that this trust says only what is swapped; how far the nats of a text can be
-    trusted elsewhere, is said by the texts as they are written.
+    trusted elsewhere, is said by the texts as they are written. Nothing but the price of a
+    correction would hold this trust back: nats of models of words, which were multiplied by their
+    `worth`, are trusted no further than as they came.
     """
-    return _likeliest(tables, own or [table.own_text for table in tables]).noise
+    own = own or [table.own_text for table in tables]
+    return _likeliest(tables, own, most_trust=1 / worth.sound).noise
 
 
 @dataclass(frozen=True)
@@ -237,9 +242,11 @@ class _Fit:
     log_likelihood: float
 
 
-def _likeliest(tables: Sequence[TextTable], own: Sequence[OwnText]) -> _Fit:
-    """Over all trusts; of trusts as good the least."""
-    fits = [_fit(tables, own, trust) for trust in TRUSTS]
+def _likeliest(
+    tables: Sequence[TextTable], own: Sequence[OwnText], most_trust: float = 1.0
+) -> _Fit:
+    """Over all trusts up to the most; of trusts as good the least."""
+    fits = [_fit(tables, own, trust) for trust in TRUSTS if trust <= most_trust]
     return max(fits, key=lambda fit: fit.log_likelihood)
 
 

@@ -40,7 +40,7 @@ from ctcasr.audit.textnoise import (
     text_table,
 )
 from ctcasr.audit.wordnoise import WordNoise
-from ctcasr.audit.words import judge_words
+from ctcasr.audit.words import judge_words, words_of_line
 
 _ROUNDS = 20  # in which the shares of cut and silent lines are fitted
 _FIRST_SHARE = 0.01
@@ -94,13 +94,13 @@ def judge(
         steps.take()
     single = _single(lines, [line.texts.own_text for line in lines], swaps)
     own_texts = correct_lines(lines, single, vocabulary, spelling, steps.take)
-    swaps = fit_swaps(text_tables, own_texts)
+    swaps = fit_swaps(text_tables, own_texts, worth)
     noise = judge_words(_single(lines, own_texts, swaps), lines, vocabulary)
 
     # Lines as a whole.
     prices = Prices(noise, vocabulary)
     evidence = [evidence_of(line, prices, trust, spelling) for line in lines]
-    swaps = fit_swaps(text_tables, [known.own for known in evidence])
+    swaps = fit_swaps(text_tables, [known.own for known in evidence], worth)
     verdicts = _verdicts(lines, evidence, swaps, trust, texts, Spelling(spelling.tokenizer))
     steps.finish()
     return Judged(tuple(verdicts), noise, swaps, worth)
@@ -181,7 +181,7 @@ def _verdicts(
             heard=line.heard,
             wrong=1 - kinds[RIGHT],
             kinds=kinds,
-            words=() if swaps.surely(line.texts, known.own) else known.words,
+            words=tuple(words_of_line(known.words, kinds[SWAPPED], partner)),
             suggestion=_suggestion(kinds, known, partner),
             partner=partner,
             partner_share=partner_share,

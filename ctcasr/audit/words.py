@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+from rapidfuzz.distance import Levenshtein
 
 from ctcasr.audit.correction import Line, pack_slots
 from ctcasr.audit.habits import without_habits
@@ -25,6 +27,26 @@ def judge_words(single: Sequence[Line], lines: Sequence[Line], vocabulary: Vocab
     others = [line for line in lines if id(line) not in known]
     _note_words(others, WordModel(pack_slots(others, vocabulary)).posteriors(noise), vocabulary)
     return noise
+
+
+def words_of_line(words: Sequence[WordVerdict], swapped: float, partner: str) -> list[WordVerdict]:
+    """Verdicts on the words of a line whose text is another one's with probability `swapped`.
+
+    They were judged as if the text were its own. If it is not, the `partner` was said: then the
+    words that stand in that as well are right, and the others are wrong.
+    """
+    written = [word.written for word in words if word.written]
+    said_too: set[int] = set()
+    for block in Levenshtein.opcodes(written, partner.split()):
+        if block.tag == "equal":
+            said_too.update(range(block.src_start, block.src_end))
+    of_line = []
+    for word in words:
+        wrong = (1 - swapped) * word.wrong
+        if word.written and word.place not in said_too:
+            wrong += swapped
+        of_line.append(replace(word, wrong=wrong))
+    return of_line
 
 
 def _note_words(lines: Sequence[Line], posteriors: Posteriors, vocabulary: Vocabulary) -> None:

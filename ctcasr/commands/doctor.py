@@ -69,6 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     audit = parser.add_argument_group("transcripts")
     audit.add_argument(
+        "--doubt",
+        action="store_true",
+        help="name words that were not said, where words come back often (commands, numbers); "
+        "about a minute for half an hour of sound",
+    )
+    audit.add_argument(
         "--audit",
         metavar="TIME",
         help="judge the transcripts too, by networks that are trained for so long, as 15m",
@@ -161,6 +167,7 @@ def examine_corpus(arguments: argparse.Namespace) -> Examination:
                 against=arguments.against,
                 workers=arguments.workers,
                 sample=sample,
+                doubt=arguments.doubt,
                 progress=progress,
             )
     finally:

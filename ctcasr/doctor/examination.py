@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ctcasr.data import Manifest, read_manifest
-from ctcasr.doctor import frames, leaks, sound, texts, unlike, wording
+from ctcasr.doctor import doubted, frames, leaks, sound, texts, unlike, wording
 from ctcasr.doctor.finding import Finding, lines_of
 from ctcasr.doctor.frames import Slack
 from ctcasr.doctor.listen import Sound, heard_hz, listen
@@ -61,12 +61,14 @@ def examine(
     against: Path | str | None = None,
     sample: int | None = None,
     workers: int | None = None,
+    doubt: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Examination:
     """Read a manifest and its sound, and name all that would hurt the training of `model` with it.
 
     All sound is decoded, or that of `sample` utterances; by default all up to 20 hours, and 5000
-    utterances of more. What a second manifest `against` has in common with it is named too.
+    utterances of more. What a second manifest `against` has in common with it is named too. With
+    `doubt` models of words are learnt from what was decoded, and name words that were not said.
 
     Raises:
         ManifestError: where there is no manifest, or nothing in it.
@@ -82,6 +84,9 @@ def examine(
     sounds = listener.listen(corpus)
     budgets = frames.frame_budgets(sounds, model, tokenizer)
     findings = _findings(corpus, sounds, budgets, model, tokenizer)
+    if doubt:
+        decoded = [sound.utterance for sound in sounds if sound.signal is not None]
+        findings.extend(doubted.doubted_words(decoded, tokenizer, model.rate_hz))
     if other is not None:
         other_sounds = listener.listen(other)
         findings.extend(leaks.between(sounds, other_sounds, texts.road(tokenizer)))

@@ -73,6 +73,9 @@ SLUGS = frozenset(
         "odd-letters",
         "odd-wording",
         "odd-syllables",
+        # words that were not said
+        "doubted-words",
+        "words-not-doubted",
         # between two manifests
         "shared-recordings",
         "shared-audio",

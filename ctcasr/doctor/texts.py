@@ -367,7 +367,8 @@ def _closed_grammar(grammar: Grammar, lines: int) -> Finding:
         f"a closed grammar: {plural(lines, 'line')}, {plural(grammar.texts, 'distinct text')}, "
         f"{plural(grammar.words, 'word')}; a network can lower its loss by learning the grammar "
         "alone",
-        "judge by WER, and expect no recognition of other words",
+        "judge by WER, and expect no recognition of other words; words that were not said are "
+        "named with --doubt",
         (),
         {"texts": grammar.texts, "words": grammar.words},
     )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ctcasr.audit.correction import correct_lines
-from ctcasr.audit.kinds import MISSING, SUBSTITUTED, SUPERFLUOUS
-from ctcasr.audit.words import judge_words
+from ctcasr.audit.kinds import MISSING, SUBSTITUTED, SUPERFLUOUS, WordVerdict
+from ctcasr.audit.words import judge_words, words_of_line
 
 
 def judge_all(lines, vocabulary, spelling, unknown: frozenset[int] = frozenset()) -> None:
@@ -33,3 +35,16 @@ def test_words_of_lines_that_say_nothing_of_the_shares_are_judged_too(lines, voc
     judge_all(lines, vocabulary, spelling, unknown=frozenset({12}))
     wrong = [word.written for word in lines[11].words if word.wrong > 0.5]
     assert wrong == ["one"]
+
+
+def test_of_a_swapped_line_the_words_are_wrong_that_its_partner_does_not_have():
+    words = []
+    for place, written in enumerate(["bin", "blue", "one"]):
+        words.append(WordVerdict(place, "", 0.1, MISSING, "please"))
+        words.append(WordVerdict(place, written, 0.2, SUBSTITUTED, "two"))
+    own = words_of_line(words, swapped=0.0, partner="set blue one")
+    assert own == words
+    swapped = words_of_line(words, swapped=1.0, partner="set blue one")
+    assert [word.wrong for word in swapped] == [0, 1, 0, 0, 0, 0]
+    perhaps = words_of_line(words, swapped=0.5, partner="set blue one")
+    assert [word.wrong for word in perhaps] == pytest.approx([0.05, 0.6, 0.05, 0.1, 0.05, 0.1])

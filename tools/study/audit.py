@@ -238,9 +238,6 @@ def score_words(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, Any]:
     gaps = Marks()
     alike = Marks()
     for verdict, truth in pairs:
-        if not verdict.words:  # surely swapped: no word was judged by itself
-            for reason in truth.wrong:
-                words.add(verdict.wrong, bool(reason))
         for word in verdict.words:
             if not word.written:
                 gaps.add(word.wrong, word.place in truth.missing)
