@@ -214,17 +214,16 @@ def _kinds(
     """Posteriors of the kinds of a line; its own text has weight 1 in all its ways."""
     fit_of_own = known.own.fit(trust)
     fit_of_silence = trust * known.silent_nats - fit_of_own
-    swapped = swaps.log_odds(line.texts, known.own)
     # The text of a foreign recording is any of the manifest's, as that of a swapped line.
-    foreign_for_swapped = np.log(shares[FOREIGN]) - np.log(swaps.swapped)
+    any_text = TextNoise(shares[FOREIGN], trust).log_odds(line.texts, known.own)
     any_edges = line.edges.of_any_recording
     log_weights = {
         RIGHT: known.log_right - np.logaddexp(0.0, line.other_speaker),
         SPEAKER: known.log_right - np.logaddexp(0.0, -line.other_speaker),
-        SWAPPED: swapped,
+        SWAPPED: swaps.log_odds(line.texts, known.own),
         CUT: -np.inf,
         NO_SPEECH: np.log(shares[NO_SPEECH]) + fit_of_silence + any_edges,
-        FOREIGN: swapped + foreign_for_swapped + fits.log_ratio(known.best_fit) + any_edges,
+        FOREIGN: any_text + fits.log_ratio(known.best_fit) + any_edges,
     }
     if len(known.part_nats):
         fits_of_parts = trust * known.part_nats - fit_of_own + known.part_edges

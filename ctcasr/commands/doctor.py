@@ -98,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.audit is not None:
         refuse_audit(arguments)
     if arguments.run is not None:
+        if arguments.doubt:
+            raise ValueError("--doubt is about a manifest, before training; got --run")
         print(write_page(Path(arguments.run)))
         return 0
     examination = examine_corpus(arguments)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from ctcasr.audit import KINDS, judge
+from ctcasr.audit.evidence import Evidence
+from ctcasr.audit.foreign import Fits
+from ctcasr.audit.kinds import CUT, FOREIGN, NO_SPEECH
+from ctcasr.audit.textnoise import OwnText, TextNoise
+from ctcasr.audit.verdicts import _kinds
 
 
 def test_each_kind_is_named_with_its_cure(corpus_of, spelling):
@@ -86,3 +92,25 @@ def test_posteriors_are_shares(corpus_of, spelling):
 def test_a_text_that_does_not_fit_its_recording_breaks_nothing(corpus_of, spelling):
     judged = judge(corpus_of({3: ("red", "please again " * 6 + "now")}), spelling)
     assert judged.lines[2].wrong > 0.5
+
+
+def test_how_far_swaps_are_trusted_says_nothing_of_foreign_and_cut_recordings(lines):
+    line = lines[0]
+    known = Evidence(
+        words=(),
+        own=OwnText(-120.0),
+        log_right=0.0,
+        part_nats=np.array([-51.0]),
+        part_edges=np.array([6.9]),
+        silent_nats=-1000.0,
+        best_fit=-2.0,
+        cut_text="",
+        suggestion="",
+    )
+    shares = {CUT: 0.01, NO_SPEECH: 0.01, FOREIGN: 0.01}
+    odds = []
+    for trust_in_swaps in (0.1, 1.0):
+        swaps = TextNoise(swapped=0.05, trust=trust_in_swaps)
+        kinds = _kinds(line, known, swaps, 0.1, Fits(0.0, 0.25), shares)
+        odds.append(kinds[FOREIGN] / kinds[CUT])
+    assert odds[0] == pytest.approx(odds[1])

@@ -27,6 +27,14 @@ def test_exit_status_is_zero_for_a_healthy_corpus_and_one_where_training_would_b
     assert "broken-line" in out and "13" in out and "would be hurt" in out
 
 
+def test_words_are_doubted_on_request(healthy: Make, capsys: Any) -> None:
+    path = str(healthy(12).write())
+    assert main(["doctor", path, "--doubt"]) == 0
+    assert "words-not-doubted" in capsys.readouterr().out  # so few are said often enough
+    assert main(["doctor", "--run", path, "--doubt"]) == 1
+    assert "--doubt is about a manifest" in capsys.readouterr().err
+
+
 def test_json_has_a_fixed_shape_and_nothing_beside_it(healthy: Make, capsys: Any) -> None:
     corpus = healthy(12)
     corpus.raw("{broken")
