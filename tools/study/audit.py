@@ -1,11 +1,9 @@
 """Plant errors in a corpus, audit it, and score the audit against the truth.
 
-python tools/study/audit.py MANIFEST --swap 0.3 --epochs 20 --keep FILE     train, judge, score
-python tools/study/audit.py MANIFEST --swap 0.3 --heard FILE                judge and score anew
-python tools/study/audit.py MANIFEST --swap 0.3 --checkpoint C              by a given recogniser
+python tools/study/audit.py MANIFEST --swap 0.3 --epochs 20         by networks of its own
+python tools/study/audit.py MANIFEST --swap 0.3 --checkpoint C      by a given recogniser
 
-The truth never reaches the audit. With --keep, what the recognisers heard is kept, so that judging
-can be repeated in seconds.
+The truth never reaches the audit.
 """
 
 from __future__ import annotations
@@ -23,10 +21,9 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
-import torch
 from scipy.stats import rankdata
 
-from ctcasr.audit import CrossFitted, Heard, LineVerdict, Training, cross_fit, judge, listen
+from ctcasr.audit import CrossFitted, LineVerdict, Training, cross_fit, judge, listen
 from ctcasr.audit.kinds import SWAPPED
 from ctcasr.audit.result import SUSPECTED, line_number
 from ctcasr.audit.scorer import Spelling
@@ -86,23 +83,18 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--folds", type=int, default=Training().folds)
     parser.add_argument("--rounds", type=int, default=Training().rounds)
     parser.add_argument("--checkpoint", help="a recogniser that did not learn the manifest")
-    parser.add_argument("--keep", type=Path)
-    parser.add_argument("--heard", type=Path)
     return parser.parse_args()
 
 
 def heard_by(
     arguments: argparse.Namespace, planted: Sequence[Utterance]
 ) -> tuple[CrossFitted, Tokenizer]:
-    """What is heard in each line: as it was kept, by a checkpoint, or by new recognisers."""
-    if arguments.checkpoint and not arguments.heard:
+    """What is heard in each line: by a checkpoint, or by new recognisers."""
+    if arguments.checkpoint:
         recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
         heard, skipped = listen(recogniser, planted)
         return CrossFitted(heard, skipped), recogniser.tokenizer
     tokenizer = make_tokenizer("english38", [])
-    if arguments.heard:
-        kept = torch.load(arguments.heard, weights_only=True)
-        return restored(kept, planted, tokenizer), tokenizer
     training = Training(
         net=arguments.net,
         star=arguments.star,
@@ -115,43 +107,7 @@ def heard_by(
         seed=arguments.seed,
         device="cpu",
     )
-    fitted = cross_fit(planted, tokenizer, training)
-    if arguments.keep:
-        torch.save(plain(fitted), arguments.keep)
-    return fitted, tokenizer
-
-
-def plain(fitted: CrossFitted) -> dict[str, Any]:
-    """What was heard, for a file."""
-    return {
-        "log_probs": [line.log_probs.half() for line in fitted.heard],
-        "hypotheses": [line.hypothesis for line in fitted.heard],
-        "names": [line.utterance.full_name for line in fitted.heard],
-        "voices": [plain_voice(line.voice) for line in fitted.heard],
-        "dynamics": fitted.dynamics,
-    }
-
-
-def plain_voice(voice: np.ndarray | None) -> list[float]:
-    """A voice as numbers; none where none was heard."""
-    return [] if voice is None else voice.tolist()
-
-
-def restored(
-    kept: dict[str, Any], planted: Sequence[Utterance], tokenizer: Tokenizer
-) -> CrossFitted:
-    """What `plain` kept."""
-    by_name = {line.full_name: line for line in planted}
-    heard = []
-    columns = ("names", "log_probs", "hypotheses", "voices")
-    rows = zip(*(kept[column] for column in columns), strict=True)
-    for name, rounded, hypothesis, numbers in rows:
-        utterance = by_name[name]
-        text = tokenizer.reference(utterance.text or "").text
-        log_probs = rounded.float().log_softmax(1)  # so that half precision sums to 1 again
-        voice = np.array(numbers) if numbers else None
-        heard.append(Heard(utterance, text, log_probs, hypothesis, voice=voice))
-    return CrossFitted(heard, dynamics=kept["dynamics"])
+    return cross_fit(planted, tokenizer, training), tokenizer
 
 
 @dataclass
