@@ -87,19 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """1 where training would be hurt, else 0; ValueError or OSError for nothing to examine."""
-    if arguments.manifest is None and arguments.run is None:
-        raise ValueError("expected a manifest to examine, or --run DIR; got neither")
-    if arguments.manifest is not None and arguments.run is not None:
-        raise ValueError("expected a manifest to examine, or --run DIR; got both")
-    for name, least in (("sample", 0), ("workers", 1)):
-        number = getattr(arguments, name)
-        if number is not None and number < least:
-            raise ValueError(f"--{name}: expected {least} or more; got {number}")
-    if arguments.audit is not None:
-        refuse_audit(arguments)
+    refuse_unusable(arguments)
     if arguments.run is not None:
-        if arguments.doubt:
-            raise ValueError("--doubt is about a manifest, before training; got --run")
         print(write_page(Path(arguments.run)))
         return 0
     examination = examine_corpus(arguments)
@@ -116,6 +105,27 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print(json.dumps(findings, ensure_ascii=False, allow_nan=False, indent=1))
     return 1 if hurts else 0
+
+
+def refuse_unusable(arguments: argparse.Namespace) -> None:
+    """What flags cannot mean is told before anything is read.
+
+    Raises:
+        ValueError: for neither a manifest nor a run, or both; for numbers out of their range.
+        OSError: where an audit cannot be written.
+    """
+    if arguments.manifest is None and arguments.run is None:
+        raise ValueError("expected a manifest to examine, or --run DIR; got neither")
+    if arguments.manifest is not None and arguments.run is not None:
+        raise ValueError("expected a manifest to examine, or --run DIR; got both")
+    for name, least in (("sample", 0), ("workers", 1)):
+        number = getattr(arguments, name)
+        if number is not None and number < least:
+            raise ValueError(f"--{name}: expected {least} or more; got {number}")
+    if arguments.audit is not None:
+        refuse_audit(arguments)
+    if arguments.run is not None and arguments.doubt:
+        raise ValueError("--doubt is about a manifest, before training; got --run")
 
 
 def refuse_audit(arguments: argparse.Namespace) -> None:

@@ -15,9 +15,10 @@ nats say too much. No network is asked; half an hour of speech takes half a minu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -238,18 +239,30 @@ def believed_texts(utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_h
         >>> print(believed_texts(nothing_to_read, Alphabet(" eno"), 16000))
         no text is doubted: hardly a word is said often
     """
+    numbers = range(len(utterances))
     stride = stride_to(MOST_S, utterances)
-    learnt = [one for _, one in spoken_in(utterances[::stride], tokenizer, rate_hz)]
-    doubts = learn_doubts(learnt, rate_hz)
+    learnt = dict(_numbered(numbers[::stride], utterances, tokenizer, rate_hz))
+    doubts = learn_doubts(list(learnt.values()), rate_hz)
     believed = list(utterances)
     if doubts is None:
         return Believed(tuple(believed))
     words = 0
     changed = 0
-    for number, one in spoken_in(utterances, tokenizer, rate_hz):
+    others = [number for number in numbers if number % stride]
+    not_learnt = _numbered(others, utterances, tokenizer, rate_hz)
+    for number, one in chain(learnt.items(), not_learnt):
         said = doubts.said(one.heard, one.words)
         words += len(one.words)
         if said and said != one.words:
             changed += Levenshtein.distance(one.words, said)
             believed[number] = utterances[number].with_text(" ".join(said))
     return Believed(tuple(believed), words, changed, doubts)
+
+
+def _numbered(
+    numbers: Sequence[int], utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_hz: int
+) -> Iterator[tuple[int, Spoken]]:
+    """What is heard of the utterances with these numbers, each with its number."""
+    chosen = [utterances[number] for number in numbers]
+    for place, one in spoken_in(chosen, tokenizer, rate_hz):
+        yield numbers[place], one

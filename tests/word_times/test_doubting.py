@@ -9,7 +9,7 @@ import soundfile
 
 from ctcasr.batch import Utterance
 from ctcasr.text import Alphabet
-from ctcasr.word_times import Doubts, believed_texts, learn_doubts
+from ctcasr.word_times import Doubts, believed_texts, doubting, learn_doubts
 from ctcasr.word_times.doubting import likeliest
 from ctcasr.word_times.fit import Spoken, spoken_of
 from tests.word_times.tones import RATE, TONES_HZ, say
@@ -113,6 +113,28 @@ def test_texts_of_a_manifest_are_mended_and_others_kept(tmp_path: Path) -> None:
     assert [text.lower() for text in texts] == truth
     first, others = believed.parted(2)
     assert (len(first), len(others)) == (2, 40)
+
+
+def test_of_many_hours_some_are_learnt_from_and_all_are_doubted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    utterances = []
+    truth = []
+    for seed in range(60):
+        said = say(seed)
+        path = tmp_path / f"{seed}.wav"
+        soundfile.write(path, said.samples.numpy(), RATE)
+        truth.append(" ".join(said.words))
+        text = truth[-1]
+        if seed in (6, 7):
+            text = " ".join([said.words[0], *said.words[:1], *said.words[2:]])
+        seconds = len(said.samples) / RATE
+        utterances.append(Utterance(path, text=text, duration=seconds))
+    every_second_s = sum(utterance.duration or 0.0 for utterance in utterances) / 2
+    monkeypatch.setattr(doubting, "MOST_S", every_second_s)
+    believed = believed_texts(utterances, Alphabet.english38(), RATE)
+    assert believed.words == 240
+    assert [utterance.text for utterance in believed.utterances] == truth
 
 
 def test_a_manifest_without_sound_is_kept() -> None:
