@@ -32,19 +32,21 @@ def judge_words(single: Sequence[Line], lines: Sequence[Line], vocabulary: Vocab
 def words_of_line(words: Sequence[WordVerdict], swapped: float, partner: str) -> list[WordVerdict]:
     """Verdicts on the words of a line whose text is another one's with probability `swapped`.
 
-    They were judged as if the text were its own. If it is not, the `partner` was said: then the
-    words that stand in that as well are right, and the others are wrong.
+    They were judged as if the text were its own. If it is not, the `partner` was said: then words
+    are wrong that it does not have, and words that it has beyond them are missing.
     """
     written = [word.written for word in words if word.written]
-    said_too: set[int] = set()
+    wrong_words: set[int] = set()
+    wrong_gaps: set[int] = set()
     for block in Levenshtein.opcodes(written, partner.split()):
-        if block.tag == "equal":
-            said_too.update(range(block.src_start, block.src_end))
+        if block.tag == "insert":
+            wrong_gaps.add(block.src_start)
+        elif block.tag != "equal":
+            wrong_words.update(range(block.src_start, block.src_end))
     of_line = []
     for word in words:
-        wrong = (1 - swapped) * word.wrong
-        if word.written and word.place not in said_too:
-            wrong += swapped
+        wrong_if_swapped = word.place in (wrong_words if word.written else wrong_gaps)
+        wrong = (1 - swapped) * word.wrong + swapped * wrong_if_swapped
         of_line.append(replace(word, wrong=wrong))
     return of_line
 

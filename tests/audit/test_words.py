@@ -37,14 +37,14 @@ def test_words_of_lines_that_say_nothing_of_the_shares_are_judged_too(lines, voc
     assert wrong == ["one"]
 
 
-def test_of_a_swapped_line_the_words_are_wrong_that_its_partner_does_not_have():
+def test_of_a_swapped_line_what_differs_from_its_partner_is_wrong():
     words = []
     for place, written in enumerate(["bin", "blue", "one"]):
         words.append(WordVerdict(place, "", 0.1, MISSING, "please"))
         words.append(WordVerdict(place, written, 0.2, SUBSTITUTED, "two"))
-    own = words_of_line(words, swapped=0.0, partner="set blue one")
+    own = words_of_line(words, swapped=0.0, partner="set blue at one")
     assert own == words
-    swapped = words_of_line(words, swapped=1.0, partner="set blue one")
-    assert [word.wrong for word in swapped] == [0, 1, 0, 0, 0, 0]
-    perhaps = words_of_line(words, swapped=0.5, partner="set blue one")
-    assert [word.wrong for word in perhaps] == pytest.approx([0.05, 0.6, 0.05, 0.1, 0.05, 0.1])
+    swapped = words_of_line(words, swapped=1.0, partner="set blue at one")
+    assert [word.wrong for word in swapped] == [0, 1, 0, 0, 1, 0]
+    perhaps = words_of_line(words, swapped=0.5, partner="set blue at one")
+    assert [word.wrong for word in perhaps] == pytest.approx([0.05, 0.6, 0.05, 0.1, 0.55, 0.1])
