@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from rapidfuzz.distance import Levenshtein
@@ -33,22 +34,50 @@ def words_of_line(words: Sequence[WordVerdict], swapped: float, partner: str) ->
     """Verdicts on the words of a line whose text is another one's with probability `swapped`.
 
     They were judged as if the text were its own. If it is not, the `partner` was said: then words
-    are wrong that it does not have, and words that it has beyond them are missing.
+    are wrong that it does not have, and words that it has beyond them are missing. Of both, the
+    likelier says what a word is called and what is suggested.
     """
-    written = [word.written for word in words if word.written]
-    wrong_words: set[int] = set()
-    wrong_gaps: set[int] = set()
-    for block in Levenshtein.opcodes(written, partner.split()):
-        if block.tag == "insert":
-            wrong_gaps.add(block.src_start)
-        elif block.tag != "equal":
-            wrong_words.update(range(block.src_start, block.src_end))
+    if not partner:
+        return list(words)
+    changes = _changes([word.written for word in words if word.written], partner.split())
     of_line = []
     for word in words:
-        wrong_if_swapped = word.place in (wrong_words if word.written else wrong_gaps)
-        wrong = (1 - swapped) * word.wrong + swapped * wrong_if_swapped
-        of_line.append(replace(word, wrong=wrong))
+        as_own = (1 - swapped) * word.wrong
+        change = changes.get((word.place, bool(word.written)))
+        if change is None:
+            of_line.append(replace(word, wrong=as_own))
+            continue
+        named = word
+        if swapped > as_own:
+            named = replace(word, kind=change.kind, suggestion=change.suggestion)
+        of_line.append(replace(named, wrong=as_own + swapped))
     return of_line
+
+
+class _Change(NamedTuple):
+    """What makes of one word of a text, or of a gap, that of another text."""
+
+    kind: str
+    suggestion: str
+
+
+def _changes(written: Sequence[str], said: Sequence[str]) -> dict[tuple[int, bool], _Change]:
+    """The changes from one text to another, by place and whether a word stands there or a gap.
+
+    Example:
+        >>> _changes(["bin", "blue"], ["set", "blue", "now"])[2, False]
+        _Change(kind='missing', suggestion='now')
+    """
+    changes: dict[tuple[int, bool], _Change] = {}
+    for edit in Levenshtein.editops(written, said):
+        if edit.tag == "insert":
+            missing = _Change(MISSING, said[edit.dest_pos])
+            changes.setdefault((edit.src_pos, False), missing)  # a gap tells of one word
+        elif edit.tag == "delete":
+            changes[edit.src_pos, True] = _Change(SUPERFLUOUS, NOTHING)
+        else:
+            changes[edit.src_pos, True] = _Change(SUBSTITUTED, said[edit.dest_pos])
+    return changes
 
 
 def _note_words(lines: Sequence[Line], posteriors: Posteriors, vocabulary: Vocabulary) -> None:

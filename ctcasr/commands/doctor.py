@@ -111,21 +111,22 @@ def refuse_unusable(arguments: argparse.Namespace) -> None:
     """What flags cannot mean is told before anything is read.
 
     Raises:
-        ValueError: for neither a manifest nor a run, or both; for numbers out of their range.
+        ValueError: for neither a manifest nor a run, or both; for numbers out of their range; for
+            what `refuse_audit` refuses.
         OSError: where an audit cannot be written.
     """
     if arguments.manifest is None and arguments.run is None:
         raise ValueError("expected a manifest to examine, or --run DIR; got neither")
     if arguments.manifest is not None and arguments.run is not None:
         raise ValueError("expected a manifest to examine, or --run DIR; got both")
+    if arguments.run is not None and arguments.doubt:
+        raise ValueError("--doubt is about a manifest, before training; got --run")
     for name, least in (("sample", 0), ("workers", 1)):
         number = getattr(arguments, name)
         if number is not None and number < least:
             raise ValueError(f"--{name}: expected {least} or more; got {number}")
     if arguments.audit is not None:
         refuse_audit(arguments)
-    if arguments.run is not None and arguments.doubt:
-        raise ValueError("--doubt is about a manifest, before training; got --run")
 
 
 def refuse_audit(arguments: argparse.Namespace) -> None:

@@ -2,57 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ctcasr.batch import Utterance
 from ctcasr.doctor.finding import Finding, graded, lines_of
 from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer
-from ctcasr.word_times import believed_texts
+from ctcasr.word_times import Believed, believed_texts
 
 
 def doubted_words(
-    utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_hz: int
+    utterances: Sequence[Utterance],
+    tokenizer: Tokenizer,
+    rate_hz: int,
+    took_one: Callable[[], None] = lambda: None,
 ) -> list[Finding]:
     """Texts in which models of words, learnt from these utterances, believe other words.
 
-    Where most words are seldom written, as in free speech, that cannot be told: a note says so.
+    Where hardly a word comes back often, as in free speech, that cannot be told: a note says so.
+    `took_one` is called after each utterance.
     """
-    believed = believed_texts(utterances, tokenizer, rate_hz)
+    believed = believed_texts(utterances, tokenizer, rate_hz, took_one)
     if believed.doubts is None:
-        return [
-            Finding(
-                "words-not-doubted",
-                "note",
-                "words cannot be doubted: there is too little sound, or most of them are written "
-                "fewer than twenty times",
-                "ctcasr audit judges lines by networks, and needs an hour of free speech or more",
-            )
-        ]
-    doubted = []
-    examples = []
-    for written, said in zip(utterances, believed.utterances, strict=True):
-        if said.text != written.text:
-            doubted.append(written)
-            texts = [tokenizer.reference(text.text or "").text for text in (written, said)]
-            examples.append(f"{written.full_name}: {texts[0]!r}, where {texts[1]!r} is heard")
-    if not doubted:
+        return [_not_doubted(len(utterances))]
+    if not believed.doubted:
         return []
-    share = believed.changed / believed.words
+    lines = [utterances[number] for number in believed.doubted]
+    changes = plural(believed.changed, "difference")
+    example = _example(utterances, believed, tokenizer)
     return [
         Finding(
             "doubted-words",
             graded(believed.changed, believed.words),
-            f"{believed.changed} of {plural(believed.words, 'word')} ({share:.1%}), in "
-            f"{plural(len(doubted), 'line')}, were probably not said as they are written "
-            f"({examples[0]})",
+            f"{plural(len(lines), 'text')} with words that were probably not said: {changes} from "
+            f"{plural(believed.words, 'word')}, as in {example}",
             "listen to some; ctcasr audit says what is wrong with each line, and training with "
             "--doubt learns what is believed instead",
-            lines_of(doubted),
-            {
-                "words": believed.words,
-                "doubted": believed.changed,
-                "share_right": believed.doubts.right,
-            },
+            lines_of(lines),
+            {"words": believed.words, "differences": believed.changed},
         )
     ]
+
+
+def _example(utterances: Sequence[Utterance], believed: Believed, tokenizer: Tokenizer) -> str:
+    """The first doubted line, as it is written and as it is heard."""
+    number = believed.doubted[0]
+    written = utterances[number]
+    written_text = tokenizer.reference(written.text or "").text
+    said_text = tokenizer.reference(believed.utterances[number].text or "").text
+    heard = "nothing of it" if said_text == written_text else repr(said_text)
+    return f"{written.full_name}: {written_text!r}, where {heard} is heard"
+
+
+def _not_doubted(listened: int) -> Finding:
+    """Why nothing can be said."""
+    return Finding(
+        "words-not-doubted",
+        "note",
+        f"no word can be doubted by the {plural(listened, 'line')} that were decoded: too few "
+        "words come back twenty times or more",
+        "with --sample, decode more; in free speech ctcasr audit judges lines by networks, and "
+        "needs an hour or more",
+    )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ctcasr.batch import Utterance
 from ctcasr.data import Manifest, read_manifest
 from ctcasr.doctor import doubted, frames, leaks, sound, texts, unlike, wording
 from ctcasr.doctor.finding import Finding, lines_of
@@ -79,14 +80,17 @@ def examine(
     if against is not None:
         other = read_manifest(against, strict=False)
         total += len(other)
+    if doubt:
+        total += len(corpus)
     workers = workers or os.cpu_count() or 1
     listener = _Listener(model, sample, workers, total, progress, fingerprints=other is not None)
     sounds = listener.listen(corpus)
     budgets = frames.frame_budgets(sounds, model, tokenizer)
     findings = _findings(corpus, sounds, budgets, model, tokenizer)
     if doubt:
-        decoded = [sound.utterance for sound in sounds if sound.signal is not None]
-        findings.extend(doubted.doubted_words(decoded, tokenizer, model.rate_hz))
+        decoded = _decoded(sounds, model)
+        rate_hz = heard_hz(model)
+        findings += doubted.doubted_words(decoded, tokenizer, rate_hz, listener.take_one)
     if other is not None:
         other_sounds = listener.listen(other)
         findings.extend(leaks.between(sounds, other_sounds, texts.road(tokenizer)))
@@ -153,9 +157,26 @@ class _Listener:
         heard = listen(corpus.utterances, self.model, whole, self.workers, self.fingerprints)
         for sound_of_line in heard:
             sounds.append(sound_of_line)
-            self.done += 1
-            self.progress(self.done, self.total)
+            self.take_one()
         return sounds
+
+    def take_one(self) -> None:
+        """One more utterance is done."""
+        self.done += 1
+        self.progress(self.done, self.total)
+
+
+def _decoded(sounds: Sequence[Sound], model: SpeechModel) -> list[Utterance]:
+    """The utterances that were decoded, with their durations where the manifest says none."""
+    decoded = []
+    for sound_of_line in sounds:
+        if sound_of_line.signal is None:
+            continue
+        utterance = sound_of_line.utterance
+        if utterance.duration is None and sound_of_line.samples:
+            utterance = replace(utterance, duration=sound_of_line.samples / model.rate_hz)
+        decoded.append(utterance)
+    return decoded
 
 
 def _broken(corpus: Manifest) -> list[Finding]:

@@ -367,8 +367,8 @@ def _closed_grammar(grammar: Grammar, lines: int) -> Finding:
         f"a closed grammar: {plural(lines, 'line')}, {plural(grammar.texts, 'distinct text')}, "
         f"{plural(grammar.words, 'word')}; a network can lower its loss by learning the grammar "
         "alone",
-        "judge by WER, and expect no recognition of other words; words that were not said are "
-        "named with --doubt",
+        "judge by WER, and expect no recognition of other words; where words come back "
+        "twenty times, --doubt names those that were not said",
         (),
         {"texts": grammar.texts, "words": grammar.words},
     )

@@ -15,7 +15,7 @@ nats say too much. No network is asked; half an hour of speech takes half a minu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -214,6 +214,7 @@ class Believed:
     utterances: tuple[Utterance, ...]
     words: int = 0  # that are written, in what can be read
     changed: int = 0  # of them, or put in
+    doubted: tuple[int, ...] = ()  # numbers of the utterances in which other words are believed
     doubts: Doubts | None = None  # the models; None where nothing could be learnt
 
     def parted(self, first: int) -> tuple[list[Utterance], list[Utterance]]:
@@ -227,11 +228,18 @@ class Believed:
         return f"{self.changed} of {self.words} words are believed to be others ({share:.1%})"
 
 
-def believed_texts(utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_hz: int) -> Believed:
+def believed_texts(
+    utterances: Sequence[Utterance],
+    tokenizer: Tokenizer,
+    rate_hz: int,
+    took_one: Callable[[], None] = lambda: None,
+) -> Believed:
     """The utterances in the texts that models of their words believe, learnt from them.
 
     What cannot be read, or has no text, stays as it is; so does everything where most words are
-    seldom written, as in free speech. Of many hours some, evenly chosen, are learnt from.
+    seldom written, as in free speech. Of many hours some, evenly chosen, are learnt from. Where
+    nothing is believed to be said, the text stays, too, but it is doubted. `took_one` is called
+    after each utterance.
 
     Example:
         >>> from ctcasr.text import Alphabet
@@ -248,15 +256,20 @@ def believed_texts(utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_h
         return Believed(tuple(believed))
     words = 0
     changed = 0
+    doubted = []
     others = [number for number in numbers if number % stride]
     not_learnt = _numbered(others, utterances, tokenizer, rate_hz)
     for number, one in chain(learnt.items(), not_learnt):
         said = doubts.said(one.heard, one.words)
         words += len(one.words)
-        if said and said != one.words:
-            changed += Levenshtein.distance(one.words, said)
+        took_one()
+        if said == one.words:
+            continue
+        doubted.append(number)
+        changed += Levenshtein.distance(one.words, said)
+        if said:
             believed[number] = utterances[number].with_text(" ".join(said))
-    return Believed(tuple(believed), words, changed, doubts)
+    return Believed(tuple(believed), words, changed, tuple(doubted), doubts)
 
 
 def _numbered(

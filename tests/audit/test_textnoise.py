@@ -44,6 +44,13 @@ def test_the_share_of_swaps_is_found(share):
     assert ((odds > 0) == wrong).mean() > 0.97
 
 
+def test_corrected_texts_are_trusted_no_further_than_models_of_words_as_they_came():
+    tables, _ = tables_with(0.1)
+    own = [table.own_text for table in tables]
+    assert fit_swaps(tables, own).trust > 1 / 8
+    assert fit_swaps(tables, own, Worth(sound=8.0)).trust <= 1 / 8
+
+
 def test_the_partner_is_the_text_that_fits_best():
     tables, wrong = tables_with(0.5)
     line = int(np.argmax(wrong))

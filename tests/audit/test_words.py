@@ -42,9 +42,14 @@ def test_of_a_swapped_line_what_differs_from_its_partner_is_wrong():
     for place, written in enumerate(["bin", "blue", "one"]):
         words.append(WordVerdict(place, "", 0.1, MISSING, "please"))
         words.append(WordVerdict(place, written, 0.2, SUBSTITUTED, "two"))
-    own = words_of_line(words, swapped=0.0, partner="set blue at one")
-    assert own == words
+    assert words_of_line(words, swapped=0.0, partner="set blue at one") == words
+    assert words_of_line(words, swapped=0.5, partner="") == words  # nobody's
     swapped = words_of_line(words, swapped=1.0, partner="set blue at one")
     assert [word.wrong for word in swapped] == [0, 1, 0, 0, 1, 0]
-    perhaps = words_of_line(words, swapped=0.5, partner="set blue at one")
-    assert [word.wrong for word in perhaps] == pytest.approx([0.05, 0.6, 0.05, 0.1, 0.55, 0.1])
+    assert (swapped[1].kind, swapped[1].suggestion) == (SUBSTITUTED, "set")
+    assert (swapped[4].kind, swapped[4].suggestion) == (MISSING, "at")
+    perhaps = words_of_line(words, swapped=0.5, partner="bin one")
+    assert [word.wrong for word in perhaps] == pytest.approx([0.05, 0.1, 0.05, 0.6, 0.05, 0.1])
+    assert (perhaps[3].kind, perhaps[3].suggestion) == (SUPERFLUOUS, "")
+    hardly = words_of_line(words, swapped=0.05, partner="bin one")
+    assert (hardly[3].kind, hardly[3].suggestion) == (SUBSTITUTED, "two")

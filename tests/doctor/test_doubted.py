@@ -18,7 +18,14 @@ from tests.word_times.tones import RATE, say
 LINES = 40
 
 
-def examined(folder: Path, spoilt: int | None = None, *, rare: bool = False) -> Examination:
+def examined(
+    folder: Path,
+    spoilt: int | None = None,
+    *,
+    rare: bool = False,
+    sample: int | None = None,
+    net: str = "default layers=1 hidden=16",
+) -> Examination:
     """Sentences of words made of tones; of one of them a word is another one."""
     lines = []
     for seed in range(LINES):
@@ -33,8 +40,8 @@ def examined(folder: Path, spoilt: int | None = None, *, rare: bool = False) -> 
         lines.append(Utterance(path, text=" ".join(words), duration=len(said.samples) / RATE))
     write_manifest(folder / "lines.jsonl", lines)
     tokenizer = Alphabet.english38()
-    model = build(read_spec("default layers=1 hidden=16"), tokenizer.size)
-    return examine(folder / "lines.jsonl", model, tokenizer, doubt=True)
+    model = build(read_spec(net), tokenizer.size)
+    return examine(folder / "lines.jsonl", model, tokenizer, sample=sample, doubt=True)
 
 
 def found(result: Examination) -> dict[str, Finding]:
@@ -44,7 +51,7 @@ def found(result: Examination) -> dict[str, Finding]:
 def test_the_line_with_a_word_that_was_not_said_is_named(tmp_path: Path) -> None:
     finding = found(examined(tmp_path, spoilt=7))["doubted-words"]
     assert finding.lines == (8,)
-    assert finding.figures["doubted"] == 1 and finding.figures["words"] == 4 * LINES
+    assert finding.figures["differences"] == 1 and finding.figures["words"] == 4 * LINES
     assert finding.severity == "warning"  # one word of 160
     assert ":8" in finding.message
 
@@ -56,3 +63,13 @@ def test_right_texts_are_not_doubted(tmp_path: Path) -> None:
 
 def test_where_words_are_seldom_written_it_is_said_that_none_was_doubted(tmp_path: Path) -> None:
     assert found(examined(tmp_path, rare=True))["words-not-doubted"].severity == "note"
+
+
+def test_only_what_was_decoded_is_doubted(tmp_path: Path) -> None:
+    finding = found(examined(tmp_path, spoilt=7, sample=0))["words-not-doubted"]
+    assert "0 lines that were decoded" in finding.message
+
+
+def test_sound_is_heard_where_a_network_sees(tmp_path: Path) -> None:
+    finding = found(examined(tmp_path, spoilt=7, net="lips"))["doubted-words"]
+    assert finding.lines == (8,)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ import soundfile
 
 from ctcasr.batch import Utterance
 from ctcasr.text import Alphabet
-from ctcasr.word_times import Doubts, believed_texts, doubting, learn_doubts
+from ctcasr.word_times import Doubts, believed_texts, doubting, fit, learn_doubts
 from ctcasr.word_times.doubting import likeliest
 from ctcasr.word_times.fit import Spoken, spoken_of
 from tests.word_times.tones import RATE, TONES_HZ, say
@@ -125,15 +127,34 @@ def test_of_many_hours_some_are_learnt_from_and_all_are_doubted(
         path = tmp_path / f"{seed}.wav"
         soundfile.write(path, said.samples.numpy(), RATE)
         truth.append(" ".join(said.words))
-        text = truth[-1]
+        words = list(said.words)
         if seed in (6, 7):
-            text = " ".join([said.words[0], *said.words[:1], *said.words[2:]])
+            words[1] = words[0]
+        text = " ".join(words)
         seconds = len(said.samples) / RATE
         utterances.append(Utterance(path, text=text, duration=seconds))
     every_second_s = sum(utterance.duration or 0.0 for utterance in utterances) / 2
     monkeypatch.setattr(doubting, "MOST_S", every_second_s)
+    learnt_from = []
+    heard = []
+
+    def learn(spoken: list[Spoken], rate_hz: int) -> Doubts | None:
+        learnt_from.append(len(spoken))
+        return learn_doubts(spoken, rate_hz)
+
+    def spoken_in(chosen: list[Utterance], *rest: Any) -> Iterator[tuple[int, Spoken]]:
+        heard.extend(chosen)
+        return fit.spoken_in(chosen, *rest)
+
+    monkeypatch.setattr(doubting, "learn_doubts", learn)
+    monkeypatch.setattr(doubting, "spoken_in", spoken_in)
     believed = believed_texts(utterances, Alphabet.english38(), RATE)
-    assert believed.words == 240
+    assert learnt_from == [30]
+    assert {utterance.audio_filepath for utterance in heard} == {
+        utterance.audio_filepath for utterance in utterances
+    }
+    assert len(heard) == 60  # each once
+    assert believed.words == 240 and believed.doubted == (6, 7)
     assert [utterance.text for utterance in believed.utterances] == truth
 
 

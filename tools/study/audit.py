@@ -194,6 +194,8 @@ def score_words(pairs: Sequence[tuple[LineVerdict, Truth]]) -> dict[str, Any]:
     gaps = Marks()
     alike = Marks()
     for verdict, truth in pairs:
+        if truth.kind == "swapped":  # which of its words the other text has too is not known
+            continue
         for word in verdict.words:
             if not word.written:
                 gaps.add(word.wrong, word.place in truth.missing)

@@ -1,4 +1,4 @@
-"""Plant wrong words in a corpus, doubt its texts, and count what is doubted rightly.
+"""Plant wrong words or swapped lines, doubt the texts, and count what is doubted rightly.
 
 python tools/study/doubted.py MANIFEST --substitute 0.05 --delete 0.03 --insert 0.02
 """
@@ -40,19 +40,14 @@ def main() -> None:
     begun_s = time.process_time()
     believed = believed_texts(planted, make_tokenizer("english38", []), _RATE_HZ)
     doubted_s = time.process_time() - begun_s
-    doubted = 0
-    rightly = 0
-    for written, said, truth in zip(planted, believed.utterances, truths, strict=True):
-        if said.text != written.text:
-            doubted += 1
-            rightly += truth.kind != "right"
+    rightly = sum(truths[number].kind != "right" for number in believed.doubted)
     counts = {
         "manifest": Path(arguments.manifest).parent.name,
         **{name: share for name, share in asdict(shares).items() if share},
         "seed": arguments.seed,
         "lines": len(planted),
         "wrong_lines": sum(truth.kind != "right" for truth in truths),
-        "doubted_lines": doubted,
+        "doubted_lines": len(believed.doubted),
         "of_them_wrong": rightly,
         "words": believed.words,
         "doubted_words": believed.changed,
