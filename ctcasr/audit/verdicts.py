@@ -214,8 +214,9 @@ def _kinds(
     """Posteriors of the kinds of a line; its own text has weight 1 in all its ways."""
     fit_of_own = known.own.fit(trust)
     fit_of_silence = trust * known.silent_nats - fit_of_own
-    # The text of a foreign recording is any of the manifest's, as that of a swapped line.
-    any_text = TextNoise(shares[FOREIGN], trust).log_odds(line.texts, known.own)
+    # The text of a foreign recording is any of the manifest's, as that of a swapped line. Swapped
+    # and cut ones are weighed at trusts of their own; at the lesser it outdoes neither.
+    of_foreign = TextNoise(shares[FOREIGN], min(trust, swaps.trust))
     any_edges = line.edges.of_any_recording
     log_weights = {
         RIGHT: known.log_right - np.logaddexp(0.0, line.other_speaker),
@@ -223,7 +224,9 @@ def _kinds(
         SWAPPED: swaps.log_odds(line.texts, known.own),
         CUT: -np.inf,
         NO_SPEECH: np.log(shares[NO_SPEECH]) + fit_of_silence + any_edges,
-        FOREIGN: any_text + fits.log_ratio(known.best_fit) + any_edges,
+        FOREIGN: of_foreign.log_odds(line.texts, known.own)
+        + fits.log_ratio(known.best_fit)
+        + any_edges,
     }
     if len(known.part_nats):
         fits_of_parts = trust * known.part_nats - fit_of_own + known.part_edges

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from ctcasr.audit import KINDS, judge
+from ctcasr.audit.correction import Line
 from ctcasr.audit.evidence import Evidence
 from ctcasr.audit.foreign import Fits
-from ctcasr.audit.kinds import CUT, FOREIGN, NO_SPEECH
+from ctcasr.audit.kinds import CUT, FOREIGN, NO_SPEECH, SWAPPED
 from ctcasr.audit.textnoise import OwnText, TextNoise
 from ctcasr.audit.verdicts import _kinds
 
@@ -94,23 +95,31 @@ def test_a_text_that_does_not_fit_its_recording_breaks_nothing(corpus_of, spelli
     assert judged.lines[2].wrong > 0.5
 
 
-def test_how_far_swaps_are_trusted_says_nothing_of_foreign_and_cut_recordings(lines):
-    line = lines[0]
-    known = Evidence(
-        words=(),
-        own=OwnText(-120.0),
-        log_right=0.0,
-        part_nats=np.array([-51.0]),
-        part_edges=np.array([6.9]),
-        silent_nats=-1000.0,
-        best_fit=-2.0,
-        cut_text="",
-        suggestion="",
-    )
+FAR_OFF = Evidence(  # a line whose own text fits no better than any
+    words=(),
+    own=OwnText(-120.0),
+    log_right=0.0,
+    part_nats=np.array([-51.0]),
+    part_edges=np.array([6.9]),
+    silent_nats=-1000.0,
+    best_fit=-2.0,
+    cut_text="",
+    suggestion="",
+)
+
+
+def kinds_at(line: Line, trust_in_swaps: float, trust: float) -> dict[str, float]:
+    """Posteriors of its kinds at two trusts: in which texts are swapped, and in texts at all."""
     shares = {CUT: 0.01, NO_SPEECH: 0.01, FOREIGN: 0.01}
-    odds = []
-    for trust_in_swaps in (0.1, 1.0):
-        swaps = TextNoise(swapped=0.05, trust=trust_in_swaps)
-        kinds = _kinds(line, known, swaps, 0.1, Fits(0.0, 0.25), shares)
-        odds.append(kinds[FOREIGN] / kinds[CUT])
-    assert odds[0] == pytest.approx(odds[1])
+    swaps = TextNoise(swapped=0.05, trust=trust_in_swaps)
+    return _kinds(line, FAR_OFF, swaps, trust, Fits(0.0, 0.25), shares)
+
+
+def test_much_trust_in_swaps_takes_nothing_from_foreign_recordings_beside_cut_ones(lines):
+    little, much = (kinds_at(lines[0], trust_in_swaps, 0.1) for trust_in_swaps in (0.1, 1.0))
+    assert little[FOREIGN] / little[CUT] == pytest.approx(much[FOREIGN] / much[CUT])
+
+
+def test_much_trust_in_texts_makes_no_swapped_line_foreign(lines):
+    little, much = (kinds_at(lines[0], 0.1, trust) for trust in (0.1, 1.0))
+    assert little[FOREIGN] / little[SWAPPED] == pytest.approx(much[FOREIGN] / much[SWAPPED])
