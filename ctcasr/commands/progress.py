@@ -40,12 +40,16 @@ def progress_bar(title: str) -> Iterator[Report]:
 
 @dataclass
 class Lines:
-    """A line on standard error every half minute; none for what is done sooner."""
+    """A line on standard error every half minute; none for what is done sooner.
+
+    What is left is reckoned from the first report on: other work may have come before it.
+    """
 
     title: str
     clock: Callable[[], float] = time.monotonic
     started: float = field(init=False)
     last: float = field(init=False)
+    first_report: tuple[float, int] | None = None  # when it came, and how many were done
 
     def __post_init__(self) -> None:
         self.started = self.clock()
@@ -53,17 +57,19 @@ class Lines:
 
     def __call__(self, done: int, total: int) -> None:
         now = self.clock()
+        if self.first_report is None:
+            self.first_report = (now, done)
         if now - self.last < BETWEEN_LINES_S or not 0 < done <= total:
             return
         self.last = now
         passed_s = now - self.started
-        left_s = passed_s * (total - done) / done
-        print(
-            f"{self.title}: {done} of {total}, {_clock(passed_s)} passed, about {_clock(left_s)} "
-            "left",
-            file=sys.stderr,
-            flush=True,
-        )
+        first_s, first_done = self.first_report
+        left = ""
+        if done > first_done:
+            left_s = (now - first_s) * (total - done) / (done - first_done)
+            left = f", about {_clock(left_s)} left"
+        line = f"{self.title}: {done} of {total}, {_clock(passed_s)} passed{left}"
+        print(line, file=sys.stderr, flush=True)
 
 
 def _clock(seconds: float) -> str:

@@ -183,6 +183,11 @@ def kind_of(path: Path) -> str:
     Raises:
         ValueError: where there is no file, or nothing in it.
     """
+    if path.is_dir():
+        raise ValueError(
+            f"{path}: expected a file of results; it is a folder. Of what `ctcasr evaluate --out` "
+            f"wrote take {path / 'hypotheses.jsonl'}"
+        )
     if not path.is_file():
         raise ValueError(f"{path}: expected a file of results; there is none")
     ending = path.suffix.lower()
@@ -193,6 +198,11 @@ def kind_of(path: Path) -> str:
         raise ValueError(f"{path}: expected results; the file is empty")
     if first.startswith("["):
         return "seglst"
+    if first == "{":
+        raise ValueError(
+            f"{path}: expected a JSON object a line; got one over several lines. Of what "
+            f"`ctcasr evaluate --out` wrote take {path.parent / 'hypotheses.jsonl'}"
+        )
     if first.startswith("{"):
         return "jsonl"
     _, _, rest = first.partition(" ")

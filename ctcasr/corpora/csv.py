@@ -15,6 +15,8 @@ from pathlib import Path
 from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
 
+SPEAKER = "speaker"  # column of the speakers, unless another one is named
+
 
 def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     """One utterance per row; paths are relative to --root, by default the table's folder.
@@ -25,10 +27,13 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     table = Path(arguments.source)
     root = table.parent if arguments.root is None else arguments.root
     rows = open_table(table, arguments.delimiter)
-    columns = [arguments.path_column, arguments.text_column]
-    if arguments.speaker_column is not None:
-        columns.append(arguments.speaker_column)
     header = rows.fieldnames or ()
+    speaker_column = arguments.speaker_column
+    if speaker_column is None and SPEAKER in header:
+        speaker_column = SPEAKER
+    columns = [arguments.path_column, arguments.text_column]
+    if speaker_column is not None:
+        columns.append(speaker_column)
     missing = [name for name in columns if name not in header]
     if missing:
         got = ", ".join(header) or "none"
@@ -44,8 +49,8 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
                 f"{table.parent / where}: expected a path and a text; got {path!r} and {text!r}"
             )
         speaker = None
-        if arguments.speaker_column is not None:
-            speaker = row[arguments.speaker_column] or None
+        if speaker_column is not None:
+            speaker = row[speaker_column] or None
         yield Utterance(root / path, text=text, speaker=speaker, where=where)
 
 
@@ -80,7 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--path-column", default="path", help="column of the sound files (default: path)"
     )
     parser.add_argument("--text-column", default="text", help="column of the texts (default: text)")
-    parser.add_argument("--speaker-column", help="column of the speakers (default: none)")
+    parser.add_argument(
+        "--speaker-column", help="column of the speakers (default: speaker, where there is one)"
+    )
     parser.add_argument(
         "--delimiter", help="between columns (default: tab for .tsv, comma for others)"
     )

@@ -246,8 +246,8 @@ def _check_is_file(path: Path) -> None:
     if not path.is_file():
         there = "a folder" if path.is_dir() else "nothing"
         raise AudioError(
-            f"{path}: expected a sound file; found {there} there (paths in a manifest start at "
-            "its folder)"
+            f"{path}: expected a sound file; found {there} there (a path in a manifest starts at "
+            "the manifest's folder)"
         )
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: expected a sound file; it is empty (0 bytes)")

@@ -106,7 +106,7 @@ class LogitsStream:
         if reasons:
             raise ValueError(
                 f"this network cannot stream: {'; '.join(reasons)}. "
-                "Train one that can: python recipes/recognise.py --net streaming"
+                "Train one that can: ctcasr train recognise --net streaming"
             )
         self.model = model
         conv = model.body.conv

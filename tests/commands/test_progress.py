@@ -24,3 +24,18 @@ def test_what_is_quick_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
             report(done, 5)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
+
+
+def test_what_came_before_the_first_report_is_not_reckoned_with(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    now = [0.0]
+    lines = Lines("judging", clock=lambda: now[0])
+    for done, seconds in ((1, 195.0), (11, 205.0), (61, 255.0)):
+        now[0] = seconds
+        lines(done, 121)
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "judging: 1 of 121, 3:15 passed",
+        "judging: 61 of 121, 4:15 passed, about 1:00 left",
+    ]

@@ -213,3 +213,11 @@ def test_a_file_of_references_has_each_utterance_once(tmp_path: Path) -> None:
     path = write(tmp_path, "ref", "u1\tthe cat", "u1\tsat down")
     with pytest.raises(ValueError, match="u1 occurs twice, and not alike"):
         Reader().references(path)
+
+
+def test_of_what_evaluate_wrote_the_file_to_take_is_named(tmp_path: Path) -> None:
+    scores = tmp_path / "scores.json"
+    scores.write_text('{\n  "wer": 0.1\n}\n')
+    for path in (tmp_path, scores):
+        with pytest.raises(ValueError, match=r"take .*hypotheses\.jsonl"):
+            kind_of(path)

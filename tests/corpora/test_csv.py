@@ -68,6 +68,14 @@ def test_tables_of_common_voice(run: Run, tmp_path: Path) -> None:
     assert (one.text, one.speaker) == ('"Quoted" he said', "anna")
 
 
+def test_a_column_called_speaker_is_that_of_the_speakers(run: Run, tmp_path: Path) -> None:
+    _sound(tmp_path / "1.wav")
+    (tmp_path / "t.csv").write_text("path,text,speaker\n1.wav,hello,anna\n")
+    assert run("csv", tmp_path / "t.csv", "--out", tmp_path / "m.jsonl") == 0
+    (one,) = read_manifest(tmp_path / "m.jsonl")
+    assert one.speaker == "anna"
+
+
 def test_csv_errors(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.csv").write_text("path,words\na.wav,x\n")
     assert run("csv", tmp_path / "t.csv", "--out", tmp_path / "m.jsonl") == 1

@@ -233,3 +233,13 @@ def test_the_nearest_flag_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse(TrainConfig, ["--quite-another", "3"])
     assert "did you mean" not in capsys.readouterr().err
+
+
+def test_epochs_on_the_command_line_outdo_the_budget_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text('budget = "3m"\nepochs = 60\n')
+    assert parse(TrainConfig, ["--from", str(path)]).budget == "3m"
+    again = parse(TrainConfig, ["--from", str(path), "--epochs", "1"])
+    assert (again.epochs, again.budget) == (1, "")
+    both = parse(TrainConfig, ["--from", str(path), "--epochs", "1", "--budget", "5m"])
+    assert both.budget == "5m"
