@@ -165,9 +165,33 @@ def _run(chosen: str | None, words: list[str]) -> int:
     elif words.count("--") > 1:  # argparse would make lists of some arguments
         parser.error("expected -- at most once")
     else:
-        arguments = parser.parse_args(words)
+        refuse_unknown_command(parser, chosen, words)
+        arguments, unknown = parser.parse_known_args(words)
+        if unknown:
+            refuse_unknown_flags(arguments.command, unknown)
     status: int = load_command(arguments.command).run(arguments)
     return status
+
+
+def refuse_unknown_command(
+    parser: argparse.ArgumentParser, chosen: str | None, words: Sequence[str]
+) -> None:
+    """Exits with the nearest command, where one is near."""
+    if chosen or not words or words[0].startswith("-"):
+        return
+    from ctcasr.text.spelling import did_you_mean
+
+    if hint := did_you_mean(words[0], COMMANDS):
+        parser.error(f"expected a command; got {words[0]!r}{hint}")
+
+
+def refuse_unknown_flags(name: str, unknown: Sequence[str]) -> None:
+    """Exits with the usage of the command and the nearest of its flags."""
+    from ctcasr.train.settings import FlagParser
+
+    parser = FlagParser(prog=f"ctcasr {name}")
+    load_command(name).add_arguments(parser)
+    parser.error(f"unrecognized arguments: {' '.join(unknown)}")
 
 
 if __name__ == "__main__":

@@ -112,3 +112,28 @@ def test_the_document_has_every_exit_status() -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     statuses = {int(status) for status in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
     assert statuses == {DONE, FAILED, WRONG_CALL, INTERRUPTED, PIPE_CLOSED}
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["audit", "x.jsonl", "--out", "a", "--budjet", "3m"], "did you mean '--budget'?"),
+        (["trainn", "recognise"], "did you mean 'train'?"),
+    ],
+)
+def test_what_was_probably_meant_is_named(
+    words: list[str], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == WRONG_CALL and hint in capsys.readouterr().err
+
+
+def test_the_nearest_recipe_and_the_nearest_manifest_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "recognize"]) == FAILED
+    assert "did you mean 'recognise'?" in capsys.readouterr().err
+    (tmp_path / "train.jsonl").touch()
+    assert main(["doctor", str(tmp_path / "trian.jsonl")]) == FAILED
+    assert "did you mean 'train.jsonl'?" in capsys.readouterr().err

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+from ctcasr.text.spelling import did_you_mean
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The name of a recipe; what stands behind it is the recipe's own."""
@@ -37,7 +39,7 @@ def load_recipe(name: str) -> ModuleType:
     if folder is None or name not in names:
         known = ", ".join(names) or "none is installed"
         got = repr(name) if name else "none"
-        raise ValueError(f"expected a recipe ({known}); got {got}")
+        raise ValueError(f"expected a recipe ({known}); got {got}{did_you_mean(name, names)}")
     # Importable by its name: worker processes that are spawned must find its functions.
     if str(folder) not in sys.path:
         sys.path.append(str(folder))

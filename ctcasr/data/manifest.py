@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -72,7 +73,10 @@ def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
     path = Path(path)
     if not path.is_file():
         there = "a folder" if path.is_dir() else "no file"
-        raise ManifestError(f"{path}: expected a manifest (JSON lines); found {there}")
+        beside = [other.name for other in path.parent.glob("*.jsonl")]
+        nearest = difflib.get_close_matches(path.name, beside, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ManifestError(f"{path}: expected a manifest (JSON lines); found {there}{hint}")
     utterances: list[Utterance] = []
     skipped: list[Skip] = []
     content = path.read_bytes().removeprefix(_BYTE_ORDER_MARK)

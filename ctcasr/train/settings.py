@@ -77,8 +77,8 @@ def settings_parser(kind: type[Any], prog: str | None = None) -> argparse.Argume
         >>> text.index("--epochs") < text.index("--weight-decay")
         True
     """
-    parser = _FlagParser(
-        prog=prog,
+    parser = FlagParser(
+        prog=_called(kind, prog),
         usage=" ".join(["%(prog)s", *_required_flags(kind), "[FLAGS]"]),
         description=(kind.__doc__ or "").partition("\n")[0],
         epilog=_example_of(kind),
@@ -104,7 +104,7 @@ def settings_parser(kind: type[Any], prog: str | None = None) -> argparse.Argume
     return parser
 
 
-class _FlagParser(argparse.ArgumentParser):
+class FlagParser(argparse.ArgumentParser):
     """Names the flag that comes nearest to one that there is not."""
 
     def error(self, message: str) -> NoReturn:
@@ -134,6 +134,12 @@ def _example_of(kind: type[Any]) -> str | None:
         return None
     text = "\n".join(f"  {line}" for line in command)
     return "example:\n" + _as_installed(text, Path(module.__file__ or ""))
+
+
+def _called(kind: type[Any], name: str | None) -> str | None:
+    """What is typed for a recipe of a name: `ctcasr train NAME`, where it lies in the package."""
+    path = Path(sys.modules[kind.__module__].__file__ or "")
+    return f"ctcasr train {name}" if name and path.parent.parent.name == "ctcasr" else name
 
 
 def _as_installed(command: str, recipe: Path) -> str:
