@@ -34,7 +34,7 @@ def about_to_parse(main: Callable[[list[str]], object], words: list[str]) -> Par
     ) -> None:
         raise Parsed(parser, words if args is None else args)
 
-    with patch.object(argparse.ArgumentParser, "parse_args", stop):
+    with patch.object(argparse.ArgumentParser, "parse_known_args", stop):
         try:
             main(words)
         except Parsed as caught:
