@@ -269,7 +269,7 @@ def believed_texts(
         changed += Levenshtein.distance(one.words, said)
         if said:
             believed[number] = utterances[number].with_text(" ".join(said))
-    return Believed(tuple(believed), words, changed, tuple(doubted), doubts)
+    return Believed(tuple(believed), words, changed, tuple(sorted(doubted)), doubts)
 
 
 def _numbered(
