@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     s = parse(Settings, argv, prog="word_times")
     train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
     recogniser = add_word_models(s.checkpoint, train, dev)
-    print(f"{s.checkpoint}: {recogniser.word_models}")
+    print(f"{s.checkpoint} is written anew: {recogniser.word_models}")
 
 
 if __name__ == "__main__":

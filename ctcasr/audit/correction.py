@@ -11,7 +11,7 @@ import numpy as np
 from ctcasr.audit.edges import LineEdges
 from ctcasr.audit.heard import Heard
 from ctcasr.audit.kinds import WordVerdict
-from ctcasr.audit.scorer import Spelling, log_likelihoods
+from ctcasr.audit.scorer import Spelling, by_network, log_likelihoods
 from ctcasr.audit.slotarrays import Floats, SlotArrays
 from ctcasr.audit.slots import NOTHING, SlotTable, Vocabulary, slots_of, tables, text_of
 from ctcasr.audit.textnoise import OwnText, TextTable
@@ -30,6 +30,7 @@ class Line:
     edges: LineEdges = field(default_factory=LineEdges)  # whether it begins or ends in speech
     context: list[str] = field(default_factory=list)  # slots as they are believed to be
     slots: list[SlotTable] = field(default_factory=list)
+    shortfall: float = 0.0  # nats by which the context fits worse than what is heard without a text
     words: list[WordVerdict] = field(default_factory=list)
 
     @property
@@ -40,7 +41,8 @@ class Line:
 
 def pack_slots(lines: Sequence[Line], vocabulary: Vocabulary) -> SlotArrays:
     """The slots of all lines, one line after the other."""
-    return SlotArrays([line.slots for line in lines], vocabulary)
+    slots = [line.slots for line in lines]
+    return SlotArrays(slots, vocabulary, [line.shortfall for line in lines])
 
 
 def correct_lines(
@@ -66,7 +68,15 @@ def correct_lines(
         texts = [line.heard.text, text_of(line.context)]
         written, corrected = log_likelihoods(line.heard, texts, spelling).tolist()
         own_texts.append(prices.own_text(line, written, corrected))
+        line.shortfall = _shortfall(line, spelling)
     return own_texts
+
+
+def _shortfall(line: Line, spelling: Spelling) -> float:
+    """Nats by which the network likes the line's context less than what it hears by itself."""
+    texts = [line.heard.hypothesis, text_of(line.context)]
+    of_itself, of_context = by_network(line.heard, texts, spelling).tolist()
+    return float(of_itself - of_context)
 
 
 def _weights_of(
@@ -75,7 +85,7 @@ def _weights_of(
     """How the slots of each line are heard; of lines that the model does not know, as of any."""
     rows = model.posteriors(noise).weights
     of_known = {id(line): row for line, row in zip(known, rows, strict=True)}
-    of_any = (noise.clarities @ noise.weights).double().numpy()
+    of_any = noise.weights_of_any.double().numpy()
     return [of_known.get(id(line), of_any) for line in lines]
 
 

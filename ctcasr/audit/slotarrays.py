@@ -18,11 +18,18 @@ class SlotArrays:
     """The tables of all lines, one line after the other.
 
     V words in the vocabulary, S slots, K candidates in the slot that has most; a slot with fewer is
-    filled up with candidates of -inf nats.
+    filled up with candidates of -inf nats. `shortfalls`: of each line, the nats by which its text,
+    corrected, fits worse than what is heard there without one; none is known of if not given.
     """
 
-    def __init__(self, lines: Sequence[Sequence[SlotTable]], vocabulary: Vocabulary) -> None:
+    def __init__(
+        self,
+        lines: Sequence[Sequence[SlotTable]],
+        vocabulary: Vocabulary,
+        shortfalls: Sequence[float] = (),
+    ) -> None:
         self.vocabulary = vocabulary
+        self.shortfall = np.array(shortfalls or [0.0] * len(lines))  # [lines]
         slots = [slot for line in lines for slot in line]
         slot_count = len(slots)
         widest = max((len(slot.nats) for slot in slots), default=0)

@@ -17,9 +17,14 @@ little, more, and fully,
 
 with weights w that depend on how clearly the network hears the line, of which there are two kinds.
 What is written where it mishears fits second or third best; what is written by mistake fits as
-chance has it. That tells them apart. All shares are fitted by expectation maximisation; d, the
-words that the network likes too little (and nothing), so that as much of each is believed to be
-said as is written; the least trust, by the likelihood of what is written.
+chance has it. That tells them apart. So does what the line falls short of when its wrong words are
+corrected (`ctcasr.audit.correction`): where texts are wrong, another text fits as well as symbols
+without any would; where the network mishears, none does. Mistakes fall on all lines alike, bad
+hearing on those that fall short, so that each class of them has its own shares of the two kinds.
+
+All shares are fitted by expectation maximisation; d, the words that the network likes too little
+(and nothing), so that as much of each is believed to be said as is written; the least trust, by the
+likelihood of what is written.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from scipy.special import logsumexp
-from torch import Tensor
+from torch import Tensor, nn
 
 from ctcasr.audit.slotarrays import Floats, SlotArrays
 from ctcasr.audit.slots import SlotTable
@@ -43,6 +48,7 @@ LEAST_TRUSTS = (0.9, 0.65, 0.2)
 BEFORE_CORRECTION = (0.65,)
 _DECISIVE = 40.0  # nats of the whole corpus by which less trust must be likelier
 _MOST_GAIN = 2.0  # nats that one line may say for it: a foreign one says nothing of the others
+_CLASSES = 6  # of lines, by how far they fall short
 _ROUNDS = 40
 # Errors that are believed in before anything was seen, of so many slots: no share becomes 0.
 _PRIOR_ERRORS = 0.1
@@ -68,14 +74,21 @@ class WordNoise:
     silence: float = 0.0  # d of nothing
     word_share: float = 0.5  # of the slots, of those that hold a word
     trusts: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)  # B of them
-    # Shares of lines that are heard so clearly [Z], and of their slots by trust [Z, B].
-    clarities: Tensor = field(default_factory=lambda: torch.tensor([0.5, 0.5]))
+    # Nats that part the classes of lines by how far they fall short [Q - 1]; shares of all lines
+    # that are of a class and heard so clearly [Q, Z], and of their slots by trust [Z, B].
+    shortfalls: Tensor = field(default_factory=lambda: torch.zeros(0))
+    clarities: Tensor = field(default_factory=lambda: torch.tensor([[0.5, 0.5]]))
     weights: Tensor = field(default_factory=lambda: _first_weights())
+
+    @property
+    def weights_of_any(self) -> Tensor:
+        """Shares [B] of the slots of all lines by trust."""
+        return self.clarities.sum(0) @ self.weights
 
     @property
     def trust(self) -> float:
         """Mean trust in the network's nats."""
-        return float((self.clarities @ self.weights) @ torch.tensor(self.trusts))
+        return float(self.weights_of_any @ torch.tensor(self.trusts))
 
     def fits(self, slot: SlotTable, shares: Floats, weights: Floats) -> tuple[float, Floats]:
         """ln p of nothing in a slot, and of each candidate, of these shares q.
@@ -134,7 +147,7 @@ class _Believed:
     another: Tensor  # [S, K]
     nothing: Tensor  # [S]
     empty: Tensor  # [S]
-    clarities: Tensor  # [Z, lines] posteriors
+    clarities: Tensor  # [Q, Z, lines] posteriors, 0 but in the line's class
     weights: Tensor  # [Z, B] slots
     log_likelihoods: Tensor  # [lines] of what is written
 
@@ -145,6 +158,7 @@ class WordModel:
     def __init__(self, arrays: SlotArrays) -> None:
         self.word_share = arrays.word_share
         self.line_count = arrays.line_count
+        self._shortfall = _single(arrays.shortfall)  # [lines]
         self._nats = _single(np.maximum(arrays.nats, _NO_PATH))
         self._shares = _single(arrays.shares)
         self._shares_of_others = _single(arrays.shares * arrays.other)
@@ -164,15 +178,19 @@ class WordModel:
         Of few slots, or of clear ones, errors are explained by less trust as well as by wrong
         words: the network is trusted as far as nothing decisive speaks against it.
         """
-        best = WordNoise(torch.zeros(len(self._counts)), word_share=self.word_share)
+        no_bias = torch.zeros(len(self._counts))
+        best = WordNoise(no_bias, word_share=self.word_share)
         if not len(self._nothing):
             return best
         best_likelihoods = torch.full((self.line_count,), -math.inf)
+        parts = torch.arange(1, _CLASSES) / _CLASSES
         for least in least_trusts:
             noise = WordNoise(
-                torch.zeros(len(self._counts)),
+                no_bias,
                 word_share=self.word_share,
                 trusts=_ladder(least),
+                shortfalls=torch.quantile(self._shortfall, parts),
+                clarities=torch.full((_CLASSES, 2), 0.5 / _CLASSES),
             )
             for _ in range(_ROUNDS):
                 noise = self._improved(noise, self._believed(noise))
@@ -186,7 +204,7 @@ class WordModel:
     def posteriors(self, noise: WordNoise) -> Posteriors:
         """What is believed of each slot."""
         believed = self._believed(noise)
-        weights = believed.clarities.T @ noise.weights
+        weights = believed.clarities.sum(0).T @ noise.weights
         return Posteriors(
             another=believed.another.double().numpy(),
             nothing=believed.nothing.double().numpy(),
@@ -224,13 +242,14 @@ class WordModel:
         log_slots = torch.stack([one.log_likelihood for one in at_trusts])  # [trusts, S]
         log_weighted = noise.weights.log()[:, :, None] + log_slots  # [Z, trusts, S]
         log_of_slot = torch.logsumexp(log_weighted, dim=1)  # [Z, S]
-        log_of_line = torch.zeros(len(noise.clarities), self.line_count)
-        log_of_line.index_add_(1, self._line, log_of_slot)
-        log_of_line += noise.clarities.log()[:, None]
+        line_class = torch.bucketize(self._shortfall, noise.shortfalls)
+        shares_in_class = noise.clarities / noise.clarities.sum(1, keepdim=True)
+        log_of_line = shares_in_class.log()[line_class].T  # [Z, lines]
+        log_of_line = log_of_line.index_add(1, self._line, log_of_slot)
         log_likelihoods = torch.logsumexp(log_of_line, dim=0)
-        clarities = torch.softmax(log_of_line, dim=0)
+        clarity = torch.softmax(log_of_line, dim=0)
         trusted = torch.exp(log_weighted - log_of_slot[:, None])
-        trusted *= clarities[:, self._line][:, None]  # [Z, trusts, S]
+        trusted *= clarity[:, self._line][:, None]  # [Z, trusts, S]
         by_trust = trusted.sum(0)
         another = torch.zeros_like(self._nats)
         nothing = torch.zeros_like(self._nothing)
@@ -239,6 +258,8 @@ class WordModel:
             another += share[:, None] * one.another
             nothing += share * one.nothing
             empty += share * one.empty
+        is_of_class = nn.functional.one_hot(line_class, len(noise.clarities)).T
+        clarities = is_of_class[:, None] * clarity
         return _Believed(another, nothing, empty, clarities, trusted.sum(2), log_likelihoods)
 
     def _improved(self, noise: WordNoise, believed: _Believed) -> WordNoise:
@@ -257,7 +278,7 @@ class WordModel:
         gaps = float(self._gap.sum())
         quieter = float(np.log(gaps / max(float(believed.empty.sum()), 1.0)))
         slots_by_trust = believed.weights + _PRIOR_LISTENING
-        lines_by_clarity = believed.clarities.sum(1) + _PRIOR_LISTENING
+        lines_by_clarity = believed.clarities.sum(2) + _PRIOR_LISTENING
         return replace(
             noise,
             substituted=_share(another[is_word]),

@@ -9,7 +9,7 @@ from ctcasr.records import CheckRecord
 from ctcasr.scoring.figures import plural
 from ctcasr.show.records import metrics_of, number, samples_of
 from ctcasr.show.run_view import RunView
-from ctcasr.show.screen import SAMPLES, left_out, metrics_text, verdict_text
+from ctcasr.show.screen import LEFT_OUT, SAMPLES, left_out, metrics_text, verdict_text
 from ctcasr.show.units import clock, count, percent, short
 from ctcasr.show.words import compare
 
@@ -64,10 +64,17 @@ def _facts(view: RunView) -> list[tuple[str, Text]]:
         "best": _scores(view.best),
         "last": _scores(view.check),
         "blank": _blank(view),
-        "left out": left_out(view),
+        "left out": _left_out(view),
         "suspects": _suspects(view),
     }
     return [(label, Text(text)) for label, text in facts.items() if text]
+
+
+def _left_out(view: RunView) -> str:
+    """What training did without, and one utterance of it with its reason."""
+    named = set().union(*(view.left_out.get(reason, ()) for reason in LEFT_OUT))
+    text = left_out(view)
+    return f"{text}; among them {min(named)}" if named else text
 
 
 def _suspects(view: RunView) -> str:

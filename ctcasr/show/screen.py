@@ -51,7 +51,7 @@ _BARS = LABEL + 31  # cells beside a bar: names, shares and notes
 _NARROWEST = 8  # cells of a sparkline or a bar
 _NAME = 12  # cells of an utterance's name at most
 
-_LEFT_OUT = {  # what training does without, in words
+LEFT_OUT = {  # what training does without, in words
     Reason.INFEASIBLE: "infeasible",
     Reason.UNREADABLE: "unreadable",
     Reason.TEXT_UNCOVERED: "outside the alphabet",
@@ -294,7 +294,7 @@ def left_out(view: RunView) -> str:
     """What training did without, in words; empty where nothing was left out."""
     parts = []
     for reason, utterances in view.left_out.items():
-        word = _LEFT_OUT.get(reason)
+        word = LEFT_OUT.get(reason)
         if word is not None:
             parts.append(f"{len(utterances)} {word}")
     listed = view.start.details.get("skipped")

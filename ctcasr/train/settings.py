@@ -46,7 +46,9 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     for name, value in given.items():
         if value is not None:
             values[name] = value
-    if given.get("epochs") is not None and given.get("budget") is None:
+    if given.get("epochs") is not None:
+        if given.get("budget"):
+            parser.error("expected --epochs or --budget, which chooses the epochs; got both")
         values.pop("budget", None)  # of the file: it would choose the epochs
     required = [entry.name for entry in _fields(kind) if entry.default is dataclasses.MISSING]
     missing = [flag_of(name) for name in required if name not in values]

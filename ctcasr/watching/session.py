@@ -159,7 +159,7 @@ class Watch:
         self._care.guarded(self._last_look)
         self.file.close()
         if self.out is not None:
-            _write_page(self.out)
+            self._teller.tell_page(_write_page(self.out))
         return self.verdict
 
     def __enter__(self) -> Watch:
@@ -449,10 +449,12 @@ def _decoder(decode: Decode | Any | None) -> Decode | None:
     return method
 
 
-def _write_page(out: Path) -> None:
+def _write_page(out: Path) -> Path | None:
+    """The page about what was seen; None, and a warning, where it cannot be written."""
     try:
         from ctcasr.show import write_page
 
-        write_page(out)
+        return write_page(out)
     except Exception as error:
         warnings.warn(f"ctcasr: no page was written: {error}", stacklevel=3)
+        return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from ctcasr.diagnose import Verdict
 
@@ -86,6 +87,11 @@ class Teller:
         if first is not None:
             message += f"; {first.slug}: {first.evidence} Cure: {first.cure}"
         self.say(message)
+
+    def tell_page(self, page: Path | None) -> None:
+        """Say where the page is, if there is one."""
+        if self.say is not None and page is not None:
+            self.say(f"what was seen: {page}")
 
     def tell_if_blind(self, steps: int, losses: int) -> None:
         """Say that no loss is seen, where that is so after many steps."""

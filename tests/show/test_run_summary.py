@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from ctcasr.records import EpochRecord, Record, StartRecord, StepRecord
+from ctcasr.records import EpochRecord, EventRecord, Reason, Record, StartRecord, StepRecord
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
 
@@ -30,6 +30,16 @@ def test_everything_that_came_of_a_run_is_told(records: list[Record]) -> None:
         "bin red   f  two two",
     ):
         assert part in text, part
+
+
+def test_one_of_what_was_left_out_is_named_with_its_reason() -> None:
+    ids = ("train.jsonl:3: expected a sound file; there is none", "train.jsonl:9: too short")
+    seen = [
+        EventRecord(step=1, reason=Reason.UNREADABLE, message="2 left out", ids=ids),
+        EventRecord(step=2, reason=Reason.LOSS_NOT_FINITE, message="a step", ids=("a",)),
+    ]
+    text = printed(RunView.of(seen), 120)
+    assert "2 unreadable, 1 step skipped; among them train.jsonl:3: expected a sound file" in text
 
 
 def test_a_run_that_stopped_early_says_so(records: list[Record]) -> None:

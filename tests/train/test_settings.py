@@ -241,5 +241,14 @@ def test_epochs_on_the_command_line_outdo_the_budget_of_a_file(tmp_path: Path) -
     assert parse(TrainConfig, ["--from", str(path)]).budget == "3m"
     again = parse(TrainConfig, ["--from", str(path), "--epochs", "1"])
     assert (again.epochs, again.budget) == (1, "")
-    both = parse(TrainConfig, ["--from", str(path), "--epochs", "1", "--budget", "5m"])
-    assert both.budget == "5m"
+    other = parse(TrainConfig, ["--from", str(path), "--budget", "5m"])
+    assert other.budget == "5m"
+
+
+def test_epochs_and_a_budget_that_chooses_them_are_refused(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(TrainConfig, ["--epochs", "1", "--budget", "5m"])
+    assert "--epochs or --budget" in capsys.readouterr().err
+    assert parse(TrainConfig, ["--epochs", "1", "--budget", ""]).epochs == 1

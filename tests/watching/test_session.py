@@ -126,7 +126,9 @@ def test_weights_are_the_same_to_the_bit() -> None:
 
 
 def test_a_run_folder_is_left_as_by_our_own_trainer(tmp_path: Path) -> None:
-    Loop(dev_every=15).run(watch(out=tmp_path, say=None))
+    said: list[str] = []
+    Loop(dev_every=15).run(watch(out=tmp_path, say=said.append))
+    assert said[-1] == f"what was seen: {tmp_path / 'doctor.html'}"
     records = read_records(tmp_path)
     assert records[0].kind == "start"
     assert records[-1].data["reason"] == Reason.FINISHED
