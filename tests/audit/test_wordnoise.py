@@ -130,3 +130,28 @@ def test_without_slots_nothing_is_believed():
     noise, posteriors = judged([])
     assert posteriors.another.shape[0] == 0
     assert noise.substituted == WordNoise(noise.bias).substituted
+
+
+def test_where_lines_fall_short_what_fits_as_badly_as_a_wrong_word_was_misheard():
+    slots, wrong = corpus(8, 0.02, 0.0, 0.0)
+    draw = np.random.default_rng(9)
+    shortfalls = draw.uniform(0.0, 1.0, len(slots) // 10)
+    is_short = draw.random(len(shortfalls)) < 1 / 6
+    shortfalls[is_short] += 20.0
+    of_short = np.repeat(is_short, 10)
+    is_word = np.array([not one.gap for one in slots])
+    misheard = of_short & is_word & ~wrong & (draw.random(len(slots)) < 0.5)
+    for row in np.flatnonzero(misheard):
+        slots[row] = slot(slots[row].written, str(draw.choice(WORDS)), draw)
+    lines = [slots[start : start + 10] for start in range(0, len(slots), 10)]
+
+    def suspected(shortfalls):
+        model = WordModel(SlotArrays(lines, VOCABULARY, shortfalls))
+        posteriors = model.posteriors(model.fit())
+        return posteriors.another.sum(1) > 0.5
+
+    not_known = suspected(())
+    known = suspected(shortfalls.tolist())
+    assert not_known[misheard].mean() > 0.9
+    assert known[misheard].mean() < 0.1
+    assert known[wrong & ~of_short].mean() > 0.9
