@@ -61,12 +61,15 @@ class UtteranceNorm(nn.Module):
 
     def forward(self, features: Seq) -> Seq:
         """Features [B, T, F], normalised; a constant bin (silence) becomes zero."""
-        count = features.device_lengths.clamp(min=1)[:, None, None]
-        centred = centred_rows(features).data
-        variance = centred.square().sum(1, keepdim=True) / count
+        return self.scaled(centred_rows(features))
+
+    def scaled(self, centred: Seq) -> Seq:
+        """The same of features whose mean has been taken off."""
+        count = centred.device_lengths.clamp(min=1)[:, None, None]
+        variance = centred.data.square().sum(1, keepdim=True) / count
         if not self.each_bin:
             variance = variance.mean(2, keepdim=True)
-        return features.with_data(centred * torch.rsqrt(variance + _UTTERANCE_EPS))
+        return centred.with_data(centred.data * torch.rsqrt(variance + _UTTERANCE_EPS))
 
 
 class Moments:
@@ -184,6 +187,16 @@ class CorpusNorm(nn.Module):
         Raises:
             RuntimeError: before `fit`.
         """
+        if self.by_utterance:
+            features = centred_rows(features)
+        return self.scaled(features)
+
+    def scaled(self, features: Seq) -> Seq:
+        """The same of features whose utterances have lost their mean, if they are to.
+
+        Raises:
+            RuntimeError: before `fit`.
+        """
         if not self._known:  # asked once: reading a buffer waits for the device
             self._known = bool(self.fitted)
         if not self._known:
@@ -191,8 +204,6 @@ class CorpusNorm(nn.Module):
                 "normalisation statistics are missing: call fit() with the training features, "
                 "or load them"
             )
-        if self.by_utterance:
-            features = centred_rows(features)
         centred = features.data - self.mean
         normed = centred @ self.matrix if self.whitening else centred * self.matrix
         return features.with_data(normed).zero_padding()
@@ -230,6 +241,7 @@ class LiftedNorm(CorpusNorm):
         Raises:
             RuntimeError: before `fit`.
         """
-        whitened = super().forward(features)
-        own: Seq = self.own(features)
+        centred = centred_rows(features)
+        whitened = self.scaled(centred)
+        own = self.own.scaled(centred)
         return own.with_data(own.data.lerp(whitened.data, self.lift))
