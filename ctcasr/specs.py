@@ -93,7 +93,7 @@ def _describe_front(spec: NetSpec) -> str:
     how = ""
     if spec.front.norm.endswith(("pca", "zca")):
         how = "whitened "
-    elif spec.front.norm == "lifted":
+    elif spec.front.norm.startswith("lifted"):
         how = "lifted "
     return f"{how}{spec.front.kind} {bins}"
 

@@ -72,9 +72,9 @@ def build_norm(spec: FrontSpec, bins: int) -> nn.Module:
     if spec.norm in ("utterance-pca", "utterance-zca"):
         whitening = spec.norm.removeprefix("utterance-")
         return CorpusNorm(bins, whitening, spec.shrinkage, by_utterance=True)
-    if spec.norm == "lifted":
-        return LiftedNorm(bins, spec.shrinkage, spec.lift)
+    if spec.norm in ("lifted", "lifted-mean"):
+        return LiftedNorm(bins, spec.shrinkage, spec.lift, each_bin=spec.norm == "lifted")
     raise ValueError(
         "front.norm: expected 'none', 'utterance', 'utterance-mean', 'corpus', 'pca', 'zca', "
-        f"'utterance-pca', 'utterance-zca' or 'lifted'; got {spec.norm!r}"
+        f"'utterance-pca', 'utterance-zca', 'lifted' or 'lifted-mean'; got {spec.norm!r}"
     )

@@ -210,12 +210,13 @@ class CorpusNorm(nn.Module):
 
 
 class LiftedNorm(CorpusNorm):
-    """Each bin by the utterance, mixed with the whitened features (ZCA): what is weak is lifted.
+    """Features by the utterance, mixed with the whitened ones (ZCA): what is weak is lifted.
 
     `lift` is the share of the whitened ones, 0..1. Loudness, which all bins have in common, stays
     the strongest of what features say: by it a network finds out where something is said. From
     whitened features alone, in which no direction is stronger than another, it takes twice as long
-    to begin.
+    to begin. The variance by the utterance is that of all bins together, or of each
+    (`each_bin=True`): then bins in which the utterance says little are raised to the others.
 
     Raises:
         ValueError: for a lift or a shrinkage outside 0..1.
@@ -228,11 +229,13 @@ class LiftedNorm(CorpusNorm):
         [-0.999..., 0.999...]
     """
 
-    def __init__(self, bins: int, shrinkage: float = 0.01, lift: float = 0.5) -> None:
+    def __init__(
+        self, bins: int, shrinkage: float = 0.01, lift: float = 0.5, each_bin: bool = False
+    ) -> None:
         super().__init__(bins, "zca", shrinkage, by_utterance=True)
         if not 0 <= lift <= 1:
             raise ValueError(f"expected lift in 0..1; got {lift}")
-        self.own = UtteranceNorm()
+        self.own = UtteranceNorm(each_bin)
         self.lift = lift
 
     def forward(self, features: Seq) -> Seq:

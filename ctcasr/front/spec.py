@@ -20,8 +20,8 @@ class FrontSpec:
     log: bool = True
     # "none"; "utterance": its mean and variance, band by band; "utterance-mean": its mean, band by
     # band, and one variance of all bands; "corpus"; whitened by the corpus "pca", "zca", and, less
-    # the mean of the utterance first, "utterance-pca", "utterance-zca"; "lifted": "utterance" and
-    # "utterance-zca" mixed.
+    # the mean of the utterance first, "utterance-pca", "utterance-zca"; "utterance-zca" mixed with
+    # "utterance": "lifted", and with "utterance-mean": "lifted-mean".
     norm: str = "utterance"
     shrinkage: float = 0.01  # of the covariance, for whitening
     lift: float = 0.5  # share of whitened features in "lifted" ones

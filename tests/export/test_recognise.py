@@ -54,6 +54,7 @@ SPECS = {
         SMALL, front=replace(FRONT, norm="utterance-zca", floor_db=65.0), rnn_norm="input"
     ),
     "lifted": replace(SMALL, front=replace(FRONT, norm="lifted", lift=0.3, floor_db=65.0)),
+    "lifted by all bands": replace(SMALL, front=replace(FRONT, norm="lifted-mean")),
     "mean of the utterance": replace(SMALL, front=replace(FRONT, norm="utterance-mean")),
     "whole windows": replace(
         SMALL, front=replace(FRONT, centred=False, norm="none", power=1.0, log=False)

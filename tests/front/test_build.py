@@ -62,6 +62,7 @@ def test_a_spectrogram_has_no_bands() -> None:
         ("utterance-pca", CorpusNorm, "pca"),
         ("utterance-zca", CorpusNorm, "zca"),
         ("lifted", LiftedNorm, "zca"),
+        ("lifted-mean", LiftedNorm, "zca"),
     ],
 )
 def test_norms(norm: str, kind: type, whitening: str | None) -> None:
@@ -73,7 +74,9 @@ def test_norms(norm: str, kind: type, whitening: str | None) -> None:
         assert (built.bins, built.whitening) == (30, whitening)
         assert built.shrinkage == (0.2 if whitening else 0.01)
         assert getattr(built, "lift", 0.4) == 0.4
-        assert built.by_utterance == (norm.startswith("utterance-") or norm == "lifted")
+        assert built.by_utterance == (norm.startswith(("utterance-", "lifted")))
+    if isinstance(built, LiftedNorm):
+        assert built.own.each_bin == (norm == "lifted")
 
 
 def test_unknown_kinds_are_named() -> None:

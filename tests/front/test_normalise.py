@@ -97,13 +97,17 @@ def test_by_utterance_a_row_may_be_shifted_by_anything(whitening: str | None) ->
         assert torch.allclose(out.row(row).mean(0), torch.zeros(BINS), atol=1e-3)
 
 
-def test_lifted_features_lie_between_those_of_the_utterance_and_whitened_ones() -> None:
-    x, norm = frames(500, 300, 40, pad=1e3), LiftedNorm(BINS, shrinkage=0.0, lift=0.25)
+@pytest.mark.parametrize("each_bin", [False, True])
+def test_lifted_features_lie_between_those_of_the_utterance_and_whitened_ones(
+    each_bin: bool,
+) -> None:
+    x = frames(500, 300, 40, pad=1e3)
+    norm = LiftedNorm(BINS, shrinkage=0.0, lift=0.25, each_bin=each_bin)
     norm.fit([x])
     whitening = CorpusNorm(BINS, "zca", shrinkage=0.0, by_utterance=True)
     whitening.fit([x])
     out = norm(x)
-    between = 0.75 * UtteranceNorm()(x).data + 0.25 * whitening(x).data
+    between = 0.75 * UtteranceNorm(each_bin)(x).data + 0.25 * whitening(x).data
     torch.testing.assert_close(out.data, between)
     assert not bool(out.data[~out.mask].any())
     torch.testing.assert_close(norm.state_dict(), whitening.state_dict())

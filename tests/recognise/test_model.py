@@ -124,7 +124,7 @@ def test_every_published_network_is_there_with_and_without_conv() -> None:
             NetSpec(FrontSpec(kind="mfcc")),
             "front.kind: expected 'mel' or 'spectrogram'; got 'mfcc'",
         ),
-        (NetSpec(FrontSpec(norm="batch")), "front.norm: expected .*'lifted'; got 'batch'"),
+        (NetSpec(FrontSpec(norm="batch")), "front.norm: expected .*'lifted-mean'; got 'batch'"),
         (NetSpec(rnn="qrnn"), "kind of RNN; got 'qrnn'"),
         (NetSpec(rnn_norm="all"), "norm 'every', 'input' or 'none'; got 'all'"),
     ],
