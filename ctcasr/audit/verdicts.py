@@ -101,7 +101,12 @@ def judge(
     prices = Prices(noise, vocabulary)
     evidence = [evidence_of(line, prices, trust, spelling) for line in lines]
     swaps = fit_swaps(text_tables, [known.own for known in evidence], worth)
-    verdicts = _verdicts(lines, evidence, swaps, trust, texts, Spelling(spelling.tokenizer))
+    scales = Scales(swaps, trust, Fits.of([known.best_fit for known in evidence]))
+    posteriors = _posteriors(lines, evidence, scales)
+    plain_spelling = Spelling(spelling.tokenizer)  # symbols and sound at their own worth
+    verdicts = []
+    for line, known, kinds in zip(lines, evidence, posteriors, strict=True):
+        verdicts.append(_verdict(line, known, kinds, trust, texts, plain_spelling))
     steps.finish()
     return Judged(tuple(verdicts), noise, swaps, worth)
 
@@ -148,47 +153,86 @@ def _single(lines: Sequence[Line], own_texts: Sequence[OwnText], swaps: TextNois
     return single
 
 
-def _verdicts(
-    lines: Sequence[Line],
-    evidence: Sequence[Evidence],
-    swaps: TextNoise,
-    trust: float,
-    texts: Texts,
-    spelling: Spelling,
-) -> list[LineVerdict]:
-    """Verdicts, with the shares of cut, silent and foreign lines fitted to all."""
-    fits = Fits.of([known.best_fit for known in evidence])
+@dataclass(frozen=True)
+class Scales:
+    """What is said by all lines together, by which the kinds of each are weighed."""
+
+    swaps: TextNoise
+    trust: float  # in nats of a whole text
+    fits: Fits
+
+    def kinds(self, line: Line, known: Evidence, shares: Mapping[str, float]) -> dict[str, float]:
+        """Posteriors of the kinds of a line; its own text has weight 1 in all its ways.
+
+        `shares` are those of cut, silent and foreign lines.
+        """
+        fit_of_own = known.own.fit(self.trust)
+        fit_of_silence = self.trust * known.silent_nats - fit_of_own
+        # The text of a foreign recording is any of the manifest's, as that of a swapped line.
+        # Swapped and cut ones are weighed at trusts of their own; at the lesser it outdoes neither.
+        of_foreign = TextNoise(shares[FOREIGN], min(self.trust, self.swaps.trust))
+        any_edges = line.edges.of_any_recording
+        log_weights = {
+            RIGHT: known.log_right - np.logaddexp(0.0, line.other_speaker),
+            SPEAKER: known.log_right - np.logaddexp(0.0, -line.other_speaker),
+            SWAPPED: self.swaps.log_odds(line.texts, known.own),
+            CUT: -np.inf,
+            NO_SPEECH: np.log(shares[NO_SPEECH]) + fit_of_silence + any_edges,
+            FOREIGN: of_foreign.log_odds(line.texts, known.own)
+            + self.fits.log_ratio(known.best_fit)
+            + any_edges,
+        }
+        if len(known.part_nats):
+            fits_of_parts = self.trust * known.part_nats - fit_of_own + known.part_edges
+            share_of_each = shares[CUT] / len(fits_of_parts)
+            log_weights[CUT] = np.log(share_of_each) + logsumexp(fits_of_parts)
+        for kind, share in _kinds_of_words(known).items():
+            log_weights[kind] = float(np.log(share)) if share > 0 else -np.inf
+        log_total = logsumexp(list(log_weights.values()))
+        return {kind: float(np.exp(log_weights[kind] - log_total)) for kind in KINDS}
+
+
+def _posteriors(
+    lines: Sequence[Line], evidence: Sequence[Evidence], scales: Scales
+) -> list[dict[str, float]]:
+    """Posteriors of the kinds of all lines, to which shares of the rare ones are fitted."""
     shares = dict.fromkeys((CUT, NO_SPEECH, FOREIGN), _FIRST_SHARE)
     posteriors: list[dict[str, float]] = []
     for _ in range(_ROUNDS):
         posteriors = []
         for line, known in zip(lines, evidence, strict=True):
-            kinds = _kinds(line, known, swaps, trust, fits, shares)
-            posteriors.append(kinds)
+            posteriors.append(scales.kinds(line, known, shares))
         for kind in shares:
             shares[kind] = _share([kinds[kind] for kinds in posteriors])
-    verdicts = []
-    for line, known, kinds in zip(lines, evidence, posteriors, strict=True):
-        partner = ""
-        partner_share = 0.0
-        best_partners = partners(line.texts, trust, most=1)
-        if best_partners:
-            number, partner_share = best_partners[0]
-            partner = texts.texts[number]
-        symbols = line.texts.own_symbols
-        nats = float(by_network(line.heard, [line.heard.text], spelling)[0])
-        verdict = LineVerdict(
-            heard=line.heard,
-            wrong=1 - kinds[RIGHT],
-            kinds=kinds,
-            words=tuple(words_of_line(known.words, kinds[SWAPPED], partner)),
-            suggestion=_suggestion(kinds, known, partner),
-            partner=partner,
-            partner_share=partner_share,
-            nats_per_symbol=-nats / max(symbols, 1),
-        )
-        verdicts.append(verdict)
-    return verdicts
+    return posteriors
+
+
+def _verdict(
+    line: Line,
+    known: Evidence,
+    kinds: Mapping[str, float],
+    trust: float,
+    texts: Texts,
+    spelling: Spelling,
+) -> LineVerdict:
+    """What is told of a line."""
+    partner = ""
+    partner_share = 0.0
+    best_partners = partners(line.texts, trust, most=1)
+    if best_partners:
+        number, partner_share = best_partners[0]
+        partner = texts.texts[number]
+    nats = float(by_network(line.heard, [line.heard.text], spelling)[0])
+    return LineVerdict(
+        heard=line.heard,
+        wrong=1 - kinds[RIGHT],
+        kinds=kinds,
+        words=tuple(words_of_line(known.words, kinds[SWAPPED], partner)),
+        suggestion=_suggestion(kinds, known, partner),
+        partner=partner,
+        partner_share=partner_share,
+        nats_per_symbol=-nats / max(line.texts.own_symbols, 1),
+    )
 
 
 def _suggestion(kinds: Mapping[str, float], known: Evidence, partner: str) -> str:
@@ -201,44 +245,6 @@ def _suggestion(kinds: Mapping[str, float], known: Evidence, partner: str) -> st
     if likeliest in (NO_SPEECH, FOREIGN):
         return ""
     return known.suggestion
-
-
-def _kinds(
-    line: Line,
-    known: Evidence,
-    swaps: TextNoise,
-    trust: float,
-    fits: Fits,
-    shares: Mapping[str, float],
-) -> dict[str, float]:
-    """Posteriors of the kinds of a line; its own text has weight 1 in all its ways."""
-    fit_of_own = known.own.fit(trust)
-    fit_of_silence = trust * known.silent_nats - fit_of_own
-    # The text of a foreign recording is any of the manifest's, as that of a swapped line. Swapped
-    # and cut ones are weighed at trusts of their own; at the lesser it outdoes neither.
-    of_foreign = TextNoise(shares[FOREIGN], min(trust, swaps.trust))
-    any_edges = line.edges.of_any_recording
-    log_weights = {
-        RIGHT: known.log_right - np.logaddexp(0.0, line.other_speaker),
-        SPEAKER: known.log_right - np.logaddexp(0.0, -line.other_speaker),
-        SWAPPED: swaps.log_odds(line.texts, known.own),
-        CUT: -np.inf,
-        NO_SPEECH: np.log(shares[NO_SPEECH]) + fit_of_silence + any_edges,
-        FOREIGN: of_foreign.log_odds(line.texts, known.own)
-        + fits.log_ratio(known.best_fit)
-        + any_edges,
-    }
-    if len(known.part_nats):
-        fits_of_parts = trust * known.part_nats - fit_of_own + known.part_edges
-        share_of_each = shares[CUT] / len(fits_of_parts)
-        log_weights[CUT] = np.log(share_of_each) + logsumexp(fits_of_parts)
-    for kind, share in _kinds_of_words(known).items():
-        log_weights[kind] = float(np.log(share)) if share > 0 else -np.inf
-    log_total = logsumexp(list(log_weights.values()))
-    posteriors = {}
-    for kind in KINDS:
-        posteriors[kind] = float(np.exp(log_weights[kind] - log_total))
-    return posteriors
 
 
 def _kinds_of_words(known: Evidence) -> dict[str, float]:

@@ -11,7 +11,7 @@ from ctcasr.audit.evidence import Evidence
 from ctcasr.audit.foreign import Fits
 from ctcasr.audit.kinds import CUT, FOREIGN, NO_SPEECH, SWAPPED
 from ctcasr.audit.textnoise import OwnText, TextNoise
-from ctcasr.audit.verdicts import _kinds
+from ctcasr.audit.verdicts import Scales
 
 
 def test_each_kind_is_named_with_its_cure(corpus_of, spelling):
@@ -112,7 +112,7 @@ def kinds_at(line: Line, trust_in_swaps: float, trust: float) -> dict[str, float
     """Posteriors of its kinds at two trusts: in which texts are swapped, and in texts at all."""
     shares = {CUT: 0.01, NO_SPEECH: 0.01, FOREIGN: 0.01}
     swaps = TextNoise(swapped=0.05, trust=trust_in_swaps)
-    return _kinds(line, FAR_OFF, swaps, trust, Fits(0.0, 0.25), shares)
+    return Scales(swaps, trust, Fits(0.0, 0.25)).kinds(line, FAR_OFF, shares)
 
 
 def test_much_trust_in_swaps_takes_nothing_from_foreign_recordings_beside_cut_ones(lines):
