@@ -17,10 +17,11 @@ little, more, and fully,
 
 with weights w that depend on how clearly the network hears the line, of which there are two kinds.
 What is written where it mishears fits second or third best; what is written by mistake fits as
-chance has it. That tells them apart. So does what the line falls short of when its wrong words are
-corrected (`ctcasr.audit.correction`): where texts are wrong, another text fits as well as symbols
-without any would; where the network mishears, none does. Mistakes fall on all lines alike, bad
-hearing on those that fall short, so that each class of them has its own shares of the two kinds.
+chance has it. That tells them apart. So does how far a line, once its wrong words are corrected
+(`ctcasr.audit.correction`), falls short of what the network hears there by itself: the correction
+of a wrong text fits as well, and where the network mishears no text does. Mistakes of transcripts
+fall on all lines alike, so each class of lines, by how far they fall short, has its own shares of
+the two kinds.
 
 All shares are fitted by expectation maximisation; d, the words that the network likes too little
 (and nothing), so that as much of each is believed to be said as is written; the least trust, by the
