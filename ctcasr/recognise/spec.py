@@ -58,9 +58,10 @@ _DEFAULT = NetSpec(
 
 PRESETS: dict[str, NetSpec] = {
     "default": _DEFAULT,
-    # Half as above, half whitened by the corpus, whose statistics are measured before training.
+    # Half normalised by the utterance, all bands together, and half whitened by the corpus, whose
+    # statistics are measured before training.
     "lifted": dataclasses.replace(
-        _DEFAULT, front=dataclasses.replace(_DEFAULT.front, norm="lifted")
+        _DEFAULT, front=dataclasses.replace(_DEFAULT.front, norm="lifted-mean")
     ),
     # Statistics of the corpus and one direction: nothing waits for the end of the utterance.
     "streaming": NetSpec(
