@@ -177,7 +177,7 @@ def test_hiss_is_made_at_the_rate_of_the_network_and_can_be_none(recognise: Modu
     assert torch.equal(plain.sound(samples, range(8)).data, samples.data)
 
 
-@pytest.mark.parametrize("norm", ["zca", "utterance-zca", "lifted", "corpus"])
+@pytest.mark.parametrize("norm", ["zca", "utterance-zca", "lifted-mean", "corpus"])
 def test_corpus_statistics_are_measured_and_stored(
     norm: str, tones: Any, recognise: ModuleType, tmp_path: Path
 ) -> None:

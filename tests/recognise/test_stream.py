@@ -237,7 +237,7 @@ def test_the_preset_streams_and_states_its_latency() -> None:
         ({"bidirectional": True}, "both directions .bidirectional = false"),
         ({"front": replace(FRONT, norm="utterance")}, "whole utterance .front.norm"),
         ({"front": replace(FRONT, norm="utterance-zca")}, "whole utterance .front.norm"),
-        ({"front": replace(FRONT, norm="lifted")}, "whole utterance .front.norm"),
+        ({"front": replace(FRONT, norm="lifted-mean")}, "whole utterance .front.norm"),
         ({"front": replace(FRONT, range_db=80.0)}, "loudest point .* .front.range_db = 0"),
         ({"front": replace(FRONT, floor_db=65.0)}, "whole utterance .front.floor_db = 0"),
     ],
