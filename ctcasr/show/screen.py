@@ -309,13 +309,14 @@ def left_out(view: RunView) -> str:
 
 def verdict_text(verdict: Verdict) -> Text:
     """State, and the first cause with its evidence and cure."""
+    waits = "wait" in verdict.state
     colour = GREEN
     if verdict.causes:
         colour = f"bold {ORANGE}"
-    elif "wait" in verdict.state:
+    elif waits:
         colour = SKY
     text = Text(verdict.state, style=colour)
-    if verdict.estimated and verdict.release_step:
+    if waits and verdict.estimated and verdict.release_step:
         text.append(f" (about until step {verdict.release_step})", style="default not bold")
     if not verdict.causes:
         return text

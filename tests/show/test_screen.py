@@ -6,9 +6,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
+from ctcasr.diagnose import Verdict
 from ctcasr.records import record_from
 from ctcasr.show.run_view import RunView
-from ctcasr.show.screen import screen
+from ctcasr.show.screen import screen, verdict_text
 from ctcasr.show.units import percent
 
 
@@ -93,3 +94,12 @@ def test_another_task_has_its_own_figures():
     )
     text = "\n".join(drawn(view, 80))
     assert "si sdr db 9.13, accuracy 50.0 % at step 5" in text
+
+
+def test_a_release_is_foretold_only_where_waiting_is_the_advice():
+    waits = Verdict("plateau: wait", step=180, release_step=540, estimated=True)
+    trouble = Verdict("trouble", step=180, release_step=540, estimated=True)
+    left = Verdict("learning", step=900, release_step=540)
+    assert verdict_text(waits).plain == "plateau: wait (about until step 540)"
+    assert verdict_text(trouble).plain == "trouble"
+    assert verdict_text(left).plain == "learning"
