@@ -30,6 +30,8 @@ def main(argv: list[str] | None = None) -> None:
     if {"-h", "--help"} & set(argv):
         print(f"{__doc__}\nFlags, of which the demo sets --train, --valid, --budget {BUDGET}:\n")
         recognise.main(["--help"])
+    if not any(flag.startswith("--epochs") for flag in argv):
+        argv = ["--budget", BUDGET, *argv]
     if not {"--resume", "--overwrite"} & set(argv):
         argv = ["--auto-resume", *argv]  # called again, it goes on, or shows what came of it
     out = Path("runs/demo")
@@ -43,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     train, test = synthesise_corpus(out / "corpus", settings)
     parts = ["--train", str(train), "--valid", str(test), "--out", str(out)]
-    recognise.main([*parts, "--budget", BUDGET, *argv])
+    recognise.main([*parts, *argv])
     show_hypotheses(out / "valid" / "hypotheses.jsonl")
 
 

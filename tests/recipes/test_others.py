@@ -32,8 +32,6 @@ def test_the_demo_learns_from_synthesised_voices_and_shows_what_it_heard(
             str(tmp_path / "demo"),
             "--net",
             str(tones.net),
-            "--budget",
-            "",
             "--epochs",
             "1",
             "--device",

@@ -201,7 +201,7 @@ def test_corpus_statistics_are_measured_and_stored(
             "--no-augment",
         ],
         ["--schedule", "plateau", "--order", "sorted", "--digits", "spell"],
-        ["--text", "pieces:39", "--budget", "0.5s"],
+        ["--text", "pieces:39"],
         ["--text", "words:2", "--warp", "0.1", "--masks", "3,0.1,1,0.2", "--average", "0.9"],
         ["--consistency", "0.2", "--consistency-ramp", "0.5", "--augment-from", "0"],
         ["--splice", "0.7", "--epochs", "2"],
@@ -211,6 +211,14 @@ def test_the_settings_on_offer_run(
     flags: list[str], tones: Any, recognise: ModuleType, tmp_path: Path
 ) -> None:
     recognise.main(tones.flags(tmp_path, "--epochs", "1", *flags))
+    assert last_reason(tmp_path) is Reason.FINISHED
+
+
+def test_a_budget_chooses_the_epochs(tones: Any, recognise: ModuleType, tmp_path: Path) -> None:
+    flags = tones.flags(tmp_path)
+    place = flags.index("--epochs")
+    del flags[place : place + 2]
+    recognise.main([*flags, "--budget", "0.5s"])
     assert last_reason(tmp_path) is Reason.FINISHED
 
 
