@@ -244,9 +244,7 @@ class WordModel:
         log_weighted = noise.weights.log()[:, :, None] + log_slots  # [Z, trusts, S]
         log_of_slot = torch.logsumexp(log_weighted, dim=1)  # [Z, S]
         line_class = torch.bucketize(self._shortfall, noise.shortfalls)
-        shares_in_class = noise.clarities / noise.clarities.sum(1, keepdim=True)
-        log_of_line = shares_in_class.log()[line_class].T  # [Z, lines]
-        log_of_line = log_of_line.index_add(1, self._line, log_of_slot)
+        log_of_line = self._log_of_lines(noise, line_class, log_of_slot)
         log_likelihoods = torch.logsumexp(log_of_line, dim=0)
         clarity = torch.softmax(log_of_line, dim=0)
         trusted = torch.exp(log_weighted - log_of_slot[:, None])
@@ -262,6 +260,12 @@ class WordModel:
         is_of_class = nn.functional.one_hot(line_class, len(noise.clarities)).T
         clarities = is_of_class[:, None] * clarity
         return _Believed(another, nothing, empty, clarities, trusted.sum(2), log_likelihoods)
+
+    def _log_of_lines(self, noise: WordNoise, line_class: Tensor, log_of_slot: Tensor) -> Tensor:
+        """ln p [Z, lines] of what is written and that a line of its class is heard so clearly."""
+        shares_in_class = noise.clarities / noise.clarities.sum(1, keepdim=True)
+        log_shares = shares_in_class.log()[line_class].T
+        return log_shares.index_add(1, self._line, log_of_slot)
 
     def _improved(self, noise: WordNoise, believed: _Believed) -> WordNoise:
         """The maximisation; biases are no likeliest ones."""
