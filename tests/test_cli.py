@@ -43,6 +43,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert re.fullmatch(r"ctcasr \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
+def test_python_runs_the_package_as_the_command() -> None:
+    called = [sys.executable, "-m", "ctcasr", "--version"]
+    done = subprocess.run(called, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0 and done.stdout.startswith("ctcasr ")
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -13,6 +13,7 @@ from torch import Tensor
 from ctcasr.ctc import Decoded
 from ctcasr.text import Tokenizer
 
+_MICROSECOND_DIGITS = 6
 NOTHING = Decoded((), (), -math.inf)  # of a row for which a decoder has no hypothesis
 
 
@@ -26,6 +27,11 @@ class Word:
     # 0..1, of its least certain symbol; None: not computed, as in streams. Two roads that write the
     # same word at the same time agree, whatever the last digit of this.
     confidence: float | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        # Frames times seconds leave digits that nobody measured (0.47500000000000003).
+        object.__setattr__(self, "start_s", round(self.start_s, _MICROSECOND_DIGITS))
+        object.__setattr__(self, "end_s", round(self.end_s, _MICROSECOND_DIGITS))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ctcasr.ctc import Decoded, greedy
-from ctcasr.decoding.hypothesis import hypothesis_of, token_confidences, words_of
+from ctcasr.decoding.hypothesis import Word, hypothesis_of, token_confidences, words_of
 from ctcasr.text import Alphabet
 
 ABC = Alphabet("abc ")
@@ -32,6 +32,14 @@ def test_spaces_at_the_ends_and_in_a_row_make_no_words() -> None:
     space, a = 4, 1
     words = words_of(ABC, [space, space, a, space], frames(4), 1.0)
     assert [(word.text, word.start_s, word.end_s) for word in words] == [("a", 4.0, 5.0)]
+
+
+@pytest.mark.parametrize("frame", [1, 3, 6, 7, 95, 1234])
+@pytest.mark.parametrize("frame_s", [0.005, 0.01, 0.04, 0.02])
+def test_times_have_no_digits_that_nobody_measured(frame: int, frame_s: float) -> None:
+    word = Word("a", frame * frame_s, (frame + 1) * frame_s)
+    assert len(str(word.start_s)) <= len("12.345") and len(str(word.end_s)) <= len("12.345")
+    assert word.start_s == pytest.approx(frame * frame_s, abs=1e-6)
 
 
 def test_the_others_travel_with_the_best() -> None:
