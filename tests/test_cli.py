@@ -138,7 +138,9 @@ def test_what_was_probably_meant_is_named(
 def test_the_nearest_recipe_and_the_nearest_manifest_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", "recognize"]) == FAILED
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "recognize"])
+    assert stop.value.code == WRONG_CALL
     assert "did you mean 'recognise'?" in capsys.readouterr().err
     (tmp_path / "train.jsonl").touch()
     assert main(["doctor", str(tmp_path / "trian.jsonl")]) == FAILED

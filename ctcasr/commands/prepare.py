@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 
-from ctcasr.text.spelling import did_you_mean
+from ctcasr.text.spelling import expected_one_of
 
 # Name -> what it reads. The module of that name in ctcasr/corpora has main(argv) -> status.
 CORPORA = {
@@ -37,15 +37,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "All that stands behind CORPUS is handed on: ctcasr prepare CORPUS --help",
         ]
     )
-    parser.add_argument("corpus", metavar="CORPUS", help="one of the list below")
+    help_text = "one of the list below"
+    # A name that is left out is an empty one, so that the answer lists those that there are.
+    parser.add_argument(
+        "corpus", metavar="CORPUS", nargs="?", default="", type=_corpus_name, help=help_text
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prepare a corpus with its `flags`; ValueError names those that there are."""
-    name = arguments.corpus
-    if name not in CORPORA:
-        hint = did_you_mean(name, CORPORA) or f": {', '.join(CORPORA)}"
-        raise ValueError(f"expected a corpus; there is no {name!r}{hint}")
-    module = importlib.import_module("ctcasr.corpora." + name.replace("-", "_"))
+    """Prepare a corpus with its `flags`."""
+    module = importlib.import_module("ctcasr.corpora." + arguments.corpus.replace("-", "_"))
     status: int = module.main(arguments.flags)
     return status
+
+
+def _corpus_name(word: str) -> str:
+    """A name that stands for a corpus; argparse tells of another one, as of any wrong call."""
+    if word not in CORPORA:
+        raise argparse.ArgumentTypeError(expected_one_of("a corpus", CORPORA, word))
+    return word

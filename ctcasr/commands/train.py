@@ -8,18 +8,21 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from ctcasr.text.spelling import did_you_mean
+from ctcasr.text.spelling import expected_one_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The name of a recipe; what stands behind it is the recipe's own."""
     parser.epilog = "All that stands behind RECIPE is handed on: ctcasr train RECIPE --help"
     names = ", ".join(recipe_names())
-    parser.add_argument("recipe", metavar="RECIPE", nargs="?", default="", help=names)
+    # A name that is left out is an empty one, so that the answer lists those that there are.
+    parser.add_argument(
+        "recipe", metavar="RECIPE", nargs="?", default="", type=_recipe_name, help=names
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the recipe with its `flags`; ValueError where there is none of that name."""
+    """Run the recipe with its `flags`."""
     load_recipe(arguments.recipe).main(arguments.flags)
     return 0
 
@@ -35,15 +38,20 @@ def recipe_names() -> list[str]:
 def load_recipe(name: str) -> ModuleType:
     """The module of a shipped recipe; ValueError names those that there are."""
     folder = recipe_folder()
-    names = recipe_names()
-    if folder is None or name not in names:
-        known = ", ".join(names) or "none is installed"
-        got = repr(name) if name else "none"
-        raise ValueError(f"expected a recipe ({known}); got {got}{did_you_mean(name, names)}")
+    if folder is None or name not in recipe_names():
+        raise ValueError(expected_one_of("a recipe", recipe_names(), name))
     # Importable by its name: worker processes that are spawned must find its functions.
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
     return importlib.import_module(name)
+
+
+def _recipe_name(word: str) -> str:
+    """A name that stands for a recipe; argparse tells of another one, as of any wrong call."""
+    names = recipe_names()
+    if word not in names:
+        raise argparse.ArgumentTypeError(expected_one_of("a recipe", names, word))
+    return word
 
 
 def recipe_folder() -> Path | None:

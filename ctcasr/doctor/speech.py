@@ -231,8 +231,10 @@ def _bands(spectrum: Tensor) -> tuple[float, ...]:
 def _hum(power: Tensor) -> float:
     """The strongest line below 400 Hz in the quiet of a power spectrogram [T, F], in dB."""
     around = power[:, 1 : 4 * _HUM_BINS]
-    quiet_tenth = max(1, len(around) // 10)
-    quiet = around.kthvalue(quiet_tenth, dim=0).values
+    # A hum never stops. A tenth of the frames would not be enough: a synthetic voice that says
+    # much in a breath is silent for less, and the lowest line of its pitch is none.
+    fiftieth = max(1, len(around) // 50)
+    quiet = around.kthvalue(fiftieth, dim=0).values
     levels = _decibels(quiet)
     strongest = levels[:_HUM_BINS].max()
     return float(strongest - levels.median())

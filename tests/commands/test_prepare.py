@@ -10,6 +10,7 @@ import pytest
 import ctcasr.corpora
 from ctcasr.cli import main
 from ctcasr.commands.prepare import CORPORA
+from ctcasr.run_cli import WRONG_CALL
 
 
 def test_the_list_is_that_of_the_modules() -> None:
@@ -28,8 +29,19 @@ def test_help_says_how_the_command_is_called(name: str, capsys: pytest.CaptureFi
 
 
 def test_the_nearest_corpus_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["prepare", "libri-speech", "x"]) == 1
+    with pytest.raises(SystemExit) as stop:
+        main(["prepare", "libri-speech", "x"])
+    assert stop.value.code == WRONG_CALL
     assert "did you mean 'librispeech'?" in capsys.readouterr().err
+
+
+def test_a_corpus_that_is_left_out_is_a_wrong_call_and_all_are_listed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["prepare"])
+    said = capsys.readouterr().err
+    assert stop.value.code == WRONG_CALL and all(name in said for name in CORPORA)
 
 
 def test_a_source_that_is_not_there_is_a_sentence_and_status_1(

@@ -6,6 +6,7 @@ import pytest
 
 from ctcasr.cli import main
 from ctcasr.commands.train import load_recipe, recipe_names
+from ctcasr.run_cli import WRONG_CALL
 
 
 def test_every_recipe_has_a_main_and_is_named() -> None:
@@ -19,8 +20,11 @@ def test_flags_behind_the_name_are_the_recipes_own(capsys: pytest.CaptureFixture
     assert stop.value.code == 0 and "--epochs" in capsys.readouterr().out
 
 
-def test_an_unknown_recipe_is_told_with_those_that_there_are(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("words", [["train"], ["train", "recognize"], ["train", "nothing"]])
+def test_a_recipe_that_there_is_not_is_a_wrong_call_and_told_with_those_that_there_are(
+    words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["train", "recognize"]) == 1
-    assert "recognise" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    said = capsys.readouterr().err
+    assert stop.value.code == WRONG_CALL and all(name in said for name in recipe_names())
