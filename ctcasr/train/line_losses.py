@@ -1,7 +1,9 @@
 """The loss of each line before the network knows the lines by heart: which transcripts are wrong?
 
 A wrong transcript is learnt late (Arpit et al. 2017, arXiv 1706.05394), so that in the first epochs
-its loss stands out. Later it is learnt like any other, and its loss tells nothing any more.
+its loss stands out. Later it is learnt like any other, and its loss tells nothing any more. A right
+one stands out too, now and then: beneath a mask, or in noise. So the least of the last losses of a
+line is what counts.
 """
 
 from __future__ import annotations
@@ -21,7 +23,13 @@ BLIND_EPOCHS = 1  # in the first epoch no line has been learnt yet
 EPOCHS = 5  # that tell, where no dev part shows when lines are known by heart
 BY_HEART = 0.5  # of the dev loss: training lines with less are known by heart
 _FEWEST = 20  # lines from which on one can stand out
+_HEARINGS = 3  # of a line, the least of which counts
+_FEWEST_HEARINGS = 2  # before that a line is no suspect
 _FAR = 6.0  # robust deviations from the median
+_FAR_LOG = 3.0  # the same of logarithms
+_UNHEARD = 2.0  # nats per symbol: not much less than letters cost that are guessed
+_AGREED = 0.5  # nats per symbol: with less the network agrees with the text
+_FLOOR = 1e-4  # nats per symbol
 _TO_DEVIATION = 1.4826  # a normal distribution's deviation over its median absolute one
 _MOST = 100  # suspects that a record names
 NO_LINE = ""  # in place of a line's name: what was made has no transcript that could be wrong
@@ -110,6 +118,42 @@ def tells(epoch: int, train_loss: float, history: Sequence[Record]) -> bool:
     return epoch <= EPOCHS
 
 
+class HeardLines:
+    """Nats per symbol of lines, the last times they were heard.
+
+    Example:
+        >>> heard = HeardLines()
+        >>> heard.add({f"line {number}": 0.1 + number / 1000 for number in range(30)})
+        >>> heard.add({f"line {number}": 0.1 for number in range(30)} | {"line 7": 4.0})
+        >>> heard.suspects()  # line 7 stood out once
+        []
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, list[float]] = {}
+
+    def add(self, losses: Mapping[str, float]) -> None:
+        """Take in the losses of an epoch, of the lines that it heard."""
+        for line, loss in losses.items():
+            self._last[line] = [*self._last.get(line, ()), loss][-_HEARINGS:]
+
+    def suspects(self) -> list[dict[str, Any]]:
+        """Lines that stand out each time, as `suspects` tells them."""
+        least = {}
+        for line, losses in self._last.items():
+            if len(losses) >= _FEWEST_HEARINGS:
+                least[line] = min(losses)
+        return suspects(least)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain data for a checkpoint."""
+        return {line: list(losses) for line, losses in self._last.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Become what `state_dict` gave."""
+        self._last = {line: list(losses) for line, losses in state.items()}
+
+
 def suspects(losses: Mapping[str, float]) -> list[dict[str, Any]]:
     """Lines whose nats per symbol stand out, the worst first, at most 100: `line` and `loss`.
 
@@ -120,9 +164,18 @@ def suspects(losses: Mapping[str, float]) -> list[dict[str, Any]]:
     """
     if len(losses) < _FEWEST:
         return []
-    middle = median(losses.values())
-    spread = _TO_DEVIATION * median(abs(loss - middle) for loss in losses.values())
-    limit = middle + _FAR * spread
+    far = max(_UNHEARD, _far_value(list(losses.values()), _FAR))
+    # Some lines are always harder than others, by factors: logarithms have no long tail.
+    logarithms = [math.log(max(loss, _FLOOR)) for loss in losses.values()]
+    far_by_factors = math.exp(_far_value(logarithms, _FAR_LOG))
+    limit = max(_AGREED, min(far, far_by_factors))
     standing_out = [(loss, line) for line, loss in losses.items() if loss > limit]
     standing_out.sort(reverse=True)
     return [{"line": line, "loss": round(loss, 3)} for loss, line in standing_out[:_MOST]]
+
+
+def _far_value(values: Sequence[float], deviations: float) -> float:
+    """What lies so many robust deviations above the median."""
+    middle = median(values)
+    spread = _TO_DEVIATION * median(abs(value - middle) for value in values)
+    return middle + deviations * spread

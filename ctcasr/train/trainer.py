@@ -36,7 +36,7 @@ from ctcasr.train.estimate import Pace, measure_pace
 from ctcasr.train.folder import RunLock, clear, refuse_used
 from ctcasr.train.initialise import measure_statistics
 from ctcasr.train.interrupt import Interrupt
-from ctcasr.train.line_losses import suspects, tells
+from ctcasr.train.line_losses import HeardLines, tells
 from ctcasr.train.meter import StepMeter
 from ctcasr.train.order import epoch_order
 from ctcasr.train.run_log import RunLog, TrainingError
@@ -149,6 +149,7 @@ class _Run:
         self.average = WeightAverage(task.network, config.average) if config.average else None
         self.state = TrainState(epochs=config.epochs)
         self.meter = StepMeter()
+        self.heard = HeardLines()  # of all processes
         self.clock = Clock()
         self.interrupt = Interrupt()
         self.checkpointer = Checkpointer(out, task, self.optimiser, self.state, self.meter, world)
@@ -193,6 +194,7 @@ class _Run:
             saved = self.checkpointer.restore(self.config.seed)
             self.log.named = set(saved["named"])
             self._resume_average(saved)
+            self.heard.load_state_dict(saved.get("heard", {}))  # not in older checkpoints
         else:
             if self.world.rank == 0:
                 refuse_used(self.out, self.config.overwrite)
@@ -425,10 +427,9 @@ class _Run:
         means = [mean for mean in self.world.gather(mean_of_lines) if not math.isnan(mean)]
         if not means or not tells(self.state.epoch, fmean(means), self.log.history):
             return {}
-        everywhere: dict[str, float] = {}
         for of_rank in self.world.gather(line_losses):
-            everywhere.update(of_rank)
-        return {"suspects": suspects(everywhere)}
+            self.heard.add(of_rank)
+        return {"suspects": self.heard.suspects()}
 
     def _end_epoch(self, train_loss: float, details: Mapping[str, Any]) -> Record:
         """Tell of the epoch, and save."""
@@ -589,7 +590,7 @@ class _Run:
         self.clock.saved()
         self.lock.touch()
         self.state.records = len(self.log.history)
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"heard": self.heard.state_dict()}
         if self.average is not None:
             more["average"] = self.average.state_dict()
         corpus = getattr(self.train, "corpus", None)

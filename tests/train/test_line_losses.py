@@ -15,7 +15,7 @@ from ctcasr.recognise import Objective
 from ctcasr.records import CheckRecord, EpochRecord, read_records
 from ctcasr.seq import Seq
 from ctcasr.train import TrainConfig, fit
-from ctcasr.train.line_losses import LineLosses, suspects, tells
+from ctcasr.train.line_losses import HeardLines, LineLosses, suspects, tells
 
 
 def batch(*names: str, symbols: int) -> Batch:
@@ -60,6 +60,55 @@ def test_the_worst_stand_out_first() -> None:
     assert [line["line"] for line in found] == ["worse", "bad"]
     assert suspects(even) == []
     assert suspects({"bad": 7.0, "worse": 9.0}) == []
+
+
+def lines_of(loss: float, **others: float) -> dict[str, float]:
+    """Losses of forty lines about one, and of some more."""
+    even = {f"line {number}": loss * (1 + 0.01 * number) for number in range(40)}
+    return even | others
+
+
+def named(heard: HeardLines) -> list[str]:
+    """The suspects' names."""
+    return [line["line"] for line in heard.suspects()]
+
+
+def test_who_stands_out_each_time_is_a_suspect_and_who_does_once_is_none() -> None:
+    heard = HeardLines()
+    heard.add(lines_of(0.2, wrong=4.0, masked=0.2))
+    assert named(heard) == []  # once is not enough
+    heard.add(lines_of(0.2, wrong=5.0, masked=4.0))
+    assert named(heard) == ["wrong"]
+    for _ in range(3):  # what a line cost long ago counts no more
+        heard.add(lines_of(0.2, wrong=0.2, masked=4.0))
+    assert named(heard) == ["masked"]
+
+
+def test_lines_that_others_took_the_place_of_keep_what_they_cost() -> None:
+    heard = HeardLines()
+    heard.add(lines_of(0.2, wrong=4.0))
+    for _ in range(5):
+        heard.add(lines_of(0.2))
+    heard.add(lines_of(0.2, wrong=4.0))
+    assert named(heard) == ["wrong"]
+
+
+def test_a_checkpoint_keeps_what_was_heard() -> None:
+    heard = HeardLines()
+    heard.add(lines_of(0.2, wrong=4.0))
+    other = HeardLines()
+    other.load_state_dict(heard.state_dict())
+    other.add(lines_of(0.2, wrong=4.0))
+    assert named(other) == ["wrong"] and named(heard) == []
+
+
+def test_a_hard_line_of_a_long_tail_is_no_suspect() -> None:
+    harder_by_a_tenth = {f"line {number}": 0.01 * 1.1**number for number in range(50)}
+    assert max(harder_by_a_tenth.values()) > 1.0 and suspects(harder_by_a_tenth) == []
+
+
+def test_with_which_the_network_agrees_is_no_suspect() -> None:
+    assert suspects(lines_of(0.001, harder=0.4)) == []
 
 
 @pytest.mark.parametrize(
