@@ -34,6 +34,7 @@ from ctcasr.scoring.bootstrap import (
     unit_sums,
 )
 from ctcasr.scoring.errors import ErrorRates
+from ctcasr.scoring.figures import plural
 from ctcasr.scoring.matched_pairs import aligned_words
 
 USUAL_STRATA = ("snr_db", "interferer", "noise", "seen", "split", "label")
@@ -509,8 +510,18 @@ def remarks_on_coverage(
         )
     wordless = [name for name in references.texts if name in answered and name not in scored]
     if wordless:
+        written = ", ".join(
+            f"{system.name} {plural(_words_written(system, wordless), 'word')}"
+            for system in systems
+        )
         remarks.append(
             f"{len(wordless)} references hold no word as they are scored; what was written for "
-            f"them is in no rate ({first_names(wordless)})"
+            f"them is in no rate ({first_names(wordless)}): {written}"
         )
     return remarks
+
+
+def _words_written(system: System, utterances: Sequence[str]) -> int:
+    """How many words a system wrote for these utterances."""
+    answers = [system.answers[name] for name in utterances if name in system.answers]
+    return sum(len((answer.hypothesis or "").split()) for answer in answers)

@@ -89,8 +89,8 @@ class Reader:
         pieces = list(TIMED[kind](path))
         if not self.segments:
             return whole_recordings(pieces) if kind == "ctm" else answers_of(pieces)
-        own_names = {segment.id for segment in self.segments}
-        if {piece.id for piece in pieces} == own_names:
+        own_names = {segment.id for segment in self.segments if segment.scored}
+        if {piece.id for piece in pieces if piece.scored} == own_names:
             return answers_of(pieces)
         return put_into(self.segments, pieces)
 
@@ -205,13 +205,30 @@ def kind_of(path: Path) -> str:
         )
     if first.startswith("{"):
         return "jsonl"
+    if _is_head(first.split("\t")):
+        return "csv"
     _, _, rest = first.partition(" ")
     return "rows" if rest.startswith("{") else "text"
 
 
+def _is_head(columns: Sequence[str]) -> bool:
+    """Whether these are names of a table's columns, the utterance's and the hypothesis'."""
+    names = {column.strip() for column in columns}
+    return bool(names & {*IDS, *SOUNDS}) and bool(names & {*HYPOTHESES})
+
+
 def read_text(path: Path) -> Iterator[Answer]:
-    """`name<TAB>text`, or Kaldi's `name text`; a name alone is an empty hypothesis."""
-    for _, line in lines_of(path):
+    """`name<TAB>text`, or Kaldi's `name text`; a name alone is an empty hypothesis.
+
+    Raises:
+        ValueError: for a line with two tabs or more.
+    """
+    for place, line in lines_of(path):
+        if line.count("\t") > 1:
+            raise ValueError(
+                f"{place}: expected name<TAB>text; got {line.count(chr(9))} tabs. A table has the "
+                "names of its columns in the first line (.csv)"
+            )
         separator = "\t" if "\t" in line else " "
         name, _, text = line.partition(separator)
         yield Answer(name.strip(), text.strip())

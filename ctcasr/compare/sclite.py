@@ -15,6 +15,7 @@ _COMMENT = ";;"
 _IGNORED = "IGNORE_TIME_SEGMENT_IN_SCORING"
 _LABELS = re.compile(r"<[^>]*>")
 _TRN = re.compile(r"^(.*?)\s*\(([^()\s]+)\)\s*$")
+_OPTIONAL = re.compile(r"(?<!\S)\([^()\s]+\)(?!\S)")
 _SPEAKER = re.compile(r"[-_]")  # what ends the speaker in "speaker-utterance", as sclite's spu_id
 
 
@@ -28,6 +29,7 @@ class Timed:
     end_s: float
     text: str
     label: str = ""
+    scored: bool = True  # not where the reference says IGNORE_TIME_SEGMENT_IN_SCORING
 
     @property
     def middle_s(self) -> float:
@@ -63,8 +65,7 @@ def read_trn(path: Path) -> Iterator[Answer]:
             raise ValueError(f"{place}: expected a text and (its name) at the end; got {line!r}")
         text = found[1]
         name = found[2]
-        if "{" in text:
-            raise ValueError(f"{place}: alternatives ({{ a / b }}) are not offered; write one")
+        _refuse_choices(text, place)
         speaker = _SPEAKER.split(name)[0]
         fields = {}
         if speaker != name:
@@ -75,8 +76,10 @@ def read_trn(path: Path) -> Iterator[Answer]:
 def read_stm(path: Path) -> Iterator[Timed]:
     """`recording channel speaker start end [<labels>] text`, a segment a line.
 
+    What shall be ignored comes too: words that are said there are nobody else's.
+
     Raises:
-        ValueError: for a line that is none.
+        ValueError: for a line that is none, or with alternatives.
     """
     for place, line in _lines(path):
         columns = line.split(None, 5)
@@ -89,15 +92,16 @@ def read_stm(path: Path) -> Iterator[Timed]:
         if labels is not None:
             label = labels[0]
             text = text.removeprefix(label).strip()
-        if text.upper() == _IGNORED:
-            continue
+        _refuse_choices(text, place)
+        ignored = text.upper() == _IGNORED
         yield Timed(
             session=f"{recording}-{channel}",
             speaker=speaker,
             start_s=_seconds(start, place),
             end_s=_seconds(end, place),
-            text=text,
+            text="" if ignored else text,
             label=label.strip("<>"),
+            scored=not ignored,
         )
 
 
@@ -139,6 +143,7 @@ def read_seglst(path: Path) -> Iterator[Timed]:
         place = f"{path}, segment {number}"
         if not isinstance(segment, dict) or "words" not in segment or "session_id" not in segment:
             raise ValueError(f"{place}: expected session_id and words (SegLST)")
+        _refuse_choices(str(segment["words"]), place)
         yield Timed(
             session=str(segment["session_id"]),
             speaker=str(segment.get("speaker", "")),
@@ -149,8 +154,10 @@ def read_seglst(path: Path) -> Iterator[Timed]:
 
 
 def answers_of(pieces: Iterable[Timed]) -> Iterator[Answer]:
-    """Segments as they are, each an utterance."""
+    """Segments as they are, each an utterance; without those that shall be ignored."""
     for piece in pieces:
+        if not piece.scored:
+            continue
         fields = {"session": piece.session}
         if piece.speaker:
             fields["speaker"] = piece.speaker
@@ -173,7 +180,8 @@ def put_into(segments: Sequence[Timed], pieces: Iterable[Timed]) -> Iterator[Ans
     """Pieces (words, or segments of another cut) put into the segments of the reference.
 
     Each goes where its middle lies, of several segments to that of its own speaker; one outside
-    of all goes to the nearest of its recording. Segments that get nothing have empty hypotheses.
+    of all goes to the nearest of its recording. Segments that get nothing have empty hypotheses;
+    those that shall be ignored take their words with them.
     What is of a recording without segments stays whole.
 
     Raises:
@@ -196,9 +204,18 @@ def put_into(segments: Sequence[Timed], pieces: Iterable[Timed]) -> Iterator[Ans
             f"{strangers[0].session}: expected a recording and channel of the reference, as "
             f"{segments[0].session}; no line is of one"
         )
-    for name, of_segment in inside.items():
-        yield Answer(name, _in_order(of_segment))
+    for segment in segments:
+        if segment.scored:
+            yield Answer(segment.id, _in_order(inside[segment.id]))
     yield from whole_recordings(strangers)
+
+
+def _refuse_choices(text: str, place: str) -> None:
+    """ValueError for words of which some count and others need not be said, as NIST marks them."""
+    if "{" in text:
+        raise ValueError(f"{place}: alternatives ({{ a / b }}) are not offered; write one")
+    if _OPTIONAL.search(text):
+        raise ValueError(f"{place}: optional words ((uh)) are not offered; write them or not")
 
 
 def _in_order(pieces: Sequence[Timed]) -> str:

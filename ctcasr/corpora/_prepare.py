@@ -38,10 +38,18 @@ def corpus_parser(name: str, description: str | None, source: str) -> argparse.A
         help="second manifest, for a part that is held out (by speaker from 5 speakers on)",
     )
     parser.add_argument(
-        "--valid-share", type=float, default=0.1, help="how much is held out (default 0.1)"
+        "--valid-share", type=_share, default=0.1, help="how much is held out (default 0.1)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the held-out part (default 0)")
     return parser
+
+
+def _share(word: str) -> float:
+    """A share that leaves something on both sides."""
+    share = float(word)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"expected more than 0 and less than 1; got {word}")
+    return share
 
 
 def prepare(read: Read, arguments: argparse.Namespace) -> int:
@@ -51,6 +59,8 @@ def prepare(read: Read, arguments: argparse.Namespace) -> int:
         ValueError: where the corpus is not what was expected, or has nothing that can be used.
         OSError: where something cannot be read or written.
     """
+    outs = [path for path in (arguments.out, arguments.valid) if path is not None]
+    refuse_overwriting(outs, [arguments.source])
     utterances, skipped = measure(read(arguments))
     if not utterances:
         raise ValueError(
@@ -134,3 +144,16 @@ def refuse_existing(paths: Iterable[Path]) -> None:
             f"{', '.join(taken)}: there already; nothing is overwritten: name another --out, or "
             "delete it"
         )
+
+
+def refuse_overwriting(outs: Sequence[Path], sources: Sequence[Path]) -> None:
+    """ValueError where a file would be written over another one of the call, or over its source."""
+    read = {source.resolve() for source in sources}
+    written: set[Path] = set()
+    for out in outs:
+        place = out.resolve()
+        if place in read:
+            raise ValueError(f"{out}: expected another file to write than the one that is read")
+        if place in written:
+            raise ValueError(f"{out}: expected two files; both manifests would be this one")
+        written.add(place)

@@ -7,13 +7,12 @@ Common Voice: ctcasr prepare csv en/train.tsv --root en/clips --text-column sent
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
+from ctcasr.data.table import Table
 
 SPEAKER = "speaker"  # column of the speakers, unless another one is named
 
@@ -24,10 +23,10 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     Raises:
         ValueError: where columns or cells are missing, or the table is no UTF-8.
     """
-    table = Path(arguments.source)
-    root = table.parent if arguments.root is None else arguments.root
-    rows = open_table(table, arguments.delimiter)
-    header = rows.fieldnames or ()
+    source = Path(arguments.source)
+    root = source.parent if arguments.root is None else arguments.root
+    table = Table(source, arguments.delimiter)
+    header = table.columns
     speaker_column = arguments.speaker_column
     if speaker_column is None and SPEAKER in header:
         speaker_column = SPEAKER
@@ -38,15 +37,14 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     if missing:
         got = ", ".join(header) or "none"
         raise ValueError(
-            f"{table}: expected columns {', '.join(missing)}; got {got}.{_advice(header)}"
+            f"{source}: expected columns {', '.join(missing)}; got {got}.{_advice(header)}"
         )
-    for row in rows:
-        where = f"{table.name}:{rows.line_num}"
+    for where, row in table:
         path = row[arguments.path_column]
         text = row[arguments.text_column]
         if not path or text is None:
             raise ValueError(
-                f"{table.parent / where}: expected a path and a text; got {path!r} and {text!r}"
+                f"{source.parent / where}: expected a path and a text; got {path!r} and {text!r}"
             )
         speaker = None
         if speaker_column is not None:
@@ -57,24 +55,18 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
 def _advice(header: Sequence[str]) -> str:
     """What to do about a header without the columns that are asked for."""
     only = header[0] if len(header) == 1 else ""
-    for delimiter in ";\t|,":
+    for delimiter, typed in {";": "';'", "\t": r"'\t'", "|": "'|'", ",": "','"}.items():
         if delimiter in only:
-            return f" It looks as if the columns were told apart by --delimiter {delimiter!r}"
+            return f" It looks as if the columns were told apart by --delimiter {typed}"
     return " Name yours by --path-column, --text-column and --speaker-column"
 
 
-def open_table(path: Path, delimiter: str | None) -> csv.DictReader[str]:
-    """The rows of a table; without a delimiter, tabs in .tsv and commas elsewhere."""
-    if delimiter is None:
-        delimiter = "\t" if path.suffix == ".tsv" else ","
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8; {error}") from error
-    lines = io.StringIO(content, newline="")
-    if delimiter == "\t":  # as in Common Voice: quotes are characters of the text
-        return csv.DictReader(lines, delimiter=delimiter, quoting=csv.QUOTE_NONE)
-    return csv.DictReader(lines, delimiter=delimiter)
+def _delimiter(word: str) -> str:
+    r"""What stands between columns: one character, or \t for a tab."""
+    delimiter = "\t" if word in ("\\t", "tab") else word
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise argparse.ArgumentTypeError(rf"expected one character, or \t for a tab; got {word!r}")
+    return delimiter
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,7 +81,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--speaker-column", help="column of the speakers (default: speaker, where there is one)"
     )
     parser.add_argument(
-        "--delimiter", help="between columns (default: tab for .tsv, comma for others)"
+        "--delimiter",
+        type=_delimiter,
+        help=r"between columns, \t for a tab (default: tab for .tsv, comma for others)",
     )
     parser.add_argument(
         "--root", type=Path, help="folder that the paths start from (default: the table's)"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
+from ctcasr.scoring.figures import plural
 
 
 class Entry(NamedTuple):
@@ -68,6 +69,13 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
             segment.offset_s,
             speakers[name].value if name in speakers else None,
             where=entry.where,
+        )
+    unheard = [name for name in texts if name not in utterances]
+    if unheard:
+        whose = "segment" if has_segments else "recording"
+        print(
+            f"{folder / 'text'}: {plural(len(unheard), 'text')} without a {whose} "
+            f"({', '.join(unheard[: _prepare.NAMED])}): left out"
         )
 
 

@@ -7,7 +7,6 @@ manifest says what was done with which file. Nothing is overwritten.
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
 from ctcasr.corpora._repair import Report, repair
 from ctcasr.data import source_of, write_manifest
+from ctcasr.data.table import Table
 
 ESC_NAME = re.compile(r"(?P<fold>\d)-\d+-[A-Z](?:-\d+)?")
 ESC50_TABLE = Path("meta/esc50.csv")
@@ -101,17 +101,19 @@ def class_folders(root: Path) -> list[Path]:
 
 
 def read_rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Where each row of a table stands, and its cells; ValueError where columns are missing."""
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
-        header = table.fieldnames or ()
-        missing = [name for name in needed if name not in header]
+    """Where each row of a table stands, and its cells; ValueError where some are missing."""
+    table = Table(path)
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        raise ValueError(
+            f"{path}: expected columns {', '.join(needed)}; {', '.join(missing)} are missing"
+        )
+    for where, row in table:
+        cells = {name: cell for name, cell in row.items() if cell is not None}
+        missing = [name for name in needed if name not in cells]
         if missing:
-            raise ValueError(
-                f"{path}: expected columns {', '.join(needed)}; {', '.join(missing)} are missing"
-            )
-        for row in table:
-            yield f"{path.name}:{table.line_num}", row
+            raise ValueError(f"{path.parent / where}: expected a {missing[0]}; the row ends before")
+        yield where, cells
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -32,7 +32,7 @@ def split_dev(
         (18, 2)
     """
     if not 0 < share < 1:
-        raise ValueError(f"dev share: expected within 0..1; got {share}")
+        raise ValueError(f"dev share: expected more than 0 and less than 1; got {share}")
     groups = _groups(utterances)
     if len(groups) < 2:
         raise ValueError(

@@ -104,6 +104,18 @@ def test_tables_by_the_names_of_their_columns(tmp_path: Path, delimiter: str) ->
         read(path, id="uid")
 
 
+@pytest.mark.parametrize("name", ["t.tsv", "t.txt", "t"])
+def test_a_table_by_tabs_is_one_whatever_its_ending(tmp_path: Path, name: str) -> None:
+    rows = [f"{key}\t{said}\t{heard}" for key, (said, heard) in EXPECTED.items()]
+    path = write(tmp_path, name, "id\treference\thypothesis", *rows)
+    assert kind_of(path) == "csv" and texts(read(path)) == EXPECTED
+
+
+def test_names_and_texts_with_another_column_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"t.txt:2: expected name<TAB>text; got 2 tabs"):
+        read(write(tmp_path, "t.txt", "u1\tthe bat", "u2\tsat down\t0.9"))
+
+
 def test_rows_of_score_enhanced_are_a_system_for_each_condition(tmp_path: Path) -> None:
     head = "scene,part,recogniser,condition,status,reference,hypothesis,noise"
     lines = ["S1,test,R1,noisy,ok,the cat,a cat,rain", "S1,test,R1,mask,ok,the cat,the cat,rain"]

@@ -76,6 +76,25 @@ def test_words_of_a_ctm_go_into_the_segments_of_the_reference(tmp_path: Path) ->
     assert whole == {"rec1": "she had greasy", "rec2": "water"}
 
 
+def test_words_in_ignored_time_are_nobodys(tmp_path: Path) -> None:
+    segments = list(read_stm(write(tmp_path, "a.stm", STM)))
+    assert [segment.scored for segment in segments] == [True, True, False, True]
+    words = [Timed("rec1-A", "", 4.6, 4.8, "cough"), Timed("rec1-A", "", 4.3, 4.4, "water")]
+    answers = list(put_into(segments, words))
+    assert [answer.hypothesis for answer in answers] == ["", "water", ""]
+
+
+@pytest.mark.parametrize("text", ["{ she / uh } had", "she (uh) had", "(%hesitation)"])
+def test_choices_are_refused_wherever_they_stand(tmp_path: Path, text: str) -> None:
+    stm = write(tmp_path, "a.stm", f"rec1 A spk1 0.0 2.0 <o,f0,female> {text}\n")
+    segment = {"session_id": "m", "speaker": "x", "start_time": 0, "end_time": 1, "words": text}
+    seglst = write(tmp_path, "a.json", json.dumps([segment]))
+    trn = write(tmp_path, "a.trn", f"{text} (u_1)\n")
+    for read, path in ((read_stm, stm), (read_seglst, seglst), (read_trn, trn)):
+        with pytest.raises(ValueError, match="are not offered"):
+            list(read(path))
+
+
 def test_where_speakers_overlap_the_own_one_gets_the_words() -> None:
     segments = [Timed("m", "x", 0, 4, "one"), Timed("m", "y", 1, 5, "two")]
     pieces = [Timed("m", "y", 1.9, 2.1, "hers"), Timed("m", "x", 1.9, 2.1, "his")]

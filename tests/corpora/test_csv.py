@@ -95,3 +95,44 @@ def test_another_delimiter_is_recognised_in_the_header(
     table.write_text(f"path{delimiter}text\na.wav{delimiter}x\n")
     assert run("csv", table, "--out", tmp_path / "m.jsonl") == 1
     assert f"--delimiter {delimiter!r}" in capsys.readouterr().err
+
+
+def test_the_delimiter_that_is_advised_can_be_typed(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _sound(tmp_path / "1.wav")
+    table = tmp_path / "t.csv"
+    table.write_text("path\ttext\n1.wav\tyes\n", encoding="utf-8")
+    out = tmp_path / "m.jsonl"
+    assert run("csv", table, "--out", out) == 1
+    assert r"--delimiter '\t'" in capsys.readouterr().err
+    assert run("csv", table, "--out", out, "--delimiter", r"\t") == 0
+    assert [utterance.text for utterance in read_manifest(out)] == ["yes"]
+
+
+@pytest.mark.parametrize("outs", [["t.csv"], ["m.jsonl", "m.jsonl"], ["m.jsonl", "t.csv"]])
+def test_a_manifest_is_written_over_nothing_of_the_same_call(
+    run: Run, tmp_path: Path, outs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "t.csv"
+    rows = ["path,text"]
+    for number in range(6):
+        _sound(tmp_path / f"{number}.wav")
+        rows.append(f"{number}.wav,text {number}")
+    table.write_text("\n".join(rows), encoding="utf-8")
+    before = table.read_bytes()
+    flags = [str(tmp_path / name) for name in outs]
+    words = ["--out", flags[0], *(["--valid", flags[1]] if len(flags) > 1 else [])]
+    assert run("csv", table, *words) == 1
+    assert "expected" in capsys.readouterr().err
+    assert table.read_bytes() == before and not (tmp_path / "m.jsonl").exists()
+
+
+def test_a_line_with_a_comma_too_many_is_no_other_speaker(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _sound(tmp_path / "1.wav")
+    table = tmp_path / "t.csv"
+    table.write_text("path,text,speaker\n1.wav,yes, no,anna\n", encoding="utf-8")
+    assert run("csv", table, "--out", tmp_path / "m.jsonl") == 1
+    assert "t.csv:2: expected 3 columns; got 4" in capsys.readouterr().err
