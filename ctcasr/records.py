@@ -313,8 +313,8 @@ class RecordFile:
 def read_records(run: Path | str) -> list[Record]:
     """The records of a run directory (or of the file itself), in order.
 
-    A last line that a crash has cut is left out; a broken line before it too, with a warning that
-    names it.
+    A last line that a crash has cut is left out; broken lines before it too, with a warning that
+    names the first.
 
     Raises:
         FileNotFoundError: where there is no such file.
@@ -327,6 +327,7 @@ def read_records(run: Path | str) -> list[Record]:
         )
     rows = path.read_text(encoding="utf-8", errors="replace").split("\n")
     records = []
+    broken = []
     for number, row in enumerate(rows, start=1):
         if not row.strip():
             continue
@@ -334,7 +335,23 @@ def read_records(run: Path | str) -> list[Record]:
         if record is not None:
             records.append(record)
         elif number < len(rows):  # the last piece has no newline behind it: it was being written
-            warnings.warn(f"{path}:{number}: not a record, left out: {row[:60]!r}", stacklevel=2)
+            broken.append(f"{path}:{number}: not a record, left out: {row[:60]!r}")
+    if broken:
+        more = f", and {len(broken) - 1} lines more" if len(broken) > 1 else ""
+        warnings.warn(broken[0] + more, stacklevel=2)
+    return records
+
+
+def read_run(run: Path | str) -> list[Record]:
+    """The records of a run that shall be shown.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+        ValueError: where no record is in it: nothing is known of such a run.
+    """
+    records = read_records(run)
+    if not records:
+        raise ValueError(f"{run}: expected the records of a run; records.jsonl holds none")
     return records
 
 

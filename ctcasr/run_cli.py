@@ -6,6 +6,7 @@ import io
 import os
 import select
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ WRONG_CALL = 2  # argparse's, for flags that do not exist
 INTERRUPTED = 130  # as shells say of a program that Ctrl-C has ended
 PIPE_CLOSED = 141  # as shells say of a program whose reader has gone: `... | head`
 
+_OWN_FOLDER = Path(__file__).resolve().parent
+_FORMAT_WARNING = warnings.formatwarning
+
 
 def run_cli(work: Callable[[], int | None]) -> int:
     """Exit status of `work`; an error is told in a sentence.
@@ -32,6 +36,7 @@ def run_cli(work: Callable[[], int | None]) -> int:
         0
     """
     allow_any_text()
+    warnings.formatwarning = _as_sentence
     try:
         status = work() or DONE
         sys.stdout.flush()
@@ -45,6 +50,19 @@ def run_cli(work: Callable[[], int | None]) -> int:
             raise
         print(f"ctcasr: {str(error) or 'out of memory'}", file=sys.stderr)
         return FAILED
+
+
+def _as_sentence(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Our own warnings without the line of code that gave them; those of others as they are."""
+    if _OWN_FOLDER in Path(filename).parents:
+        return f"ctcasr: {message}\n"
+    return _FORMAT_WARNING(message, category, filename, lineno, line)
 
 
 def allow_any_text() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.records import EventRecord, RecordFile, read_records, record_from
+from ctcasr.records import EventRecord, RecordFile, read_records, read_run, record_from
 
 
 def written(path: Path, *steps: int) -> Path:
@@ -117,3 +117,16 @@ def test_broken_bytes_in_a_name_stop_no_run(tmp_path: Path) -> None:
         file.write(event)
         file.close()
         assert read_records(tmp_path)[-1] == event
+
+
+def test_many_broken_lines_are_one_warning(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").write_text("nonsense\n" * 34, encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"jsonl:1: not a record.*and 33 lines more") as told:
+        assert read_records(tmp_path) == []
+    assert len(told) == 1
+
+
+def test_a_run_without_a_record_is_none(tmp_path: Path) -> None:
+    (tmp_path / "records.jsonl").touch()
+    with pytest.raises(ValueError, match="holds none"):
+        read_run(tmp_path)

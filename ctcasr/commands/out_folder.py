@@ -21,6 +21,8 @@ def prepare_out(
         ValueError: where one of the inputs would be written over, or another command's scores.
         OSError: where nothing can be written.
     """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out}: expected a folder as --out; a file lies there")
     places = {(out / name).resolve() for name in written}
     for path in inputs:
         if Path(path).resolve() in places:

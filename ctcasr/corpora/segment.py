@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ctcasr.batch import Utterance
+from ctcasr.batch import Skip, Utterance
 from ctcasr.corpora import _prepare
 from ctcasr.ctc import spelled
 from ctcasr.data import read_audio, read_manifest, write_manifest
@@ -267,7 +267,8 @@ def read_sources(arguments: argparse.Namespace) -> Sequence[Utterance]:
     """The lines of a manifest, or one recording with its transcript."""
     if arguments.transcript is None:
         return read_manifest(arguments.source).utterances
-    text = Path(arguments.transcript).read_text(encoding="utf-8")
+    lines = _prepare.lines_of(Path(arguments.transcript))
+    text = "\n".join(line for _, line in lines)
     return [Utterance(Path(arguments.source), text=text)]
 
 
@@ -304,15 +305,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ValueError(
             f"expected 0 < --shortest < --longest; got {arguments.shortest} and {arguments.longest}"
         )
+    if not 0 <= arguments.least <= 1:
+        raise ValueError(f"--least: expected a confidence, 0 to 1; got {arguments.least}")
+    _prepare.refuse_overwriting([Path(arguments.out)], [Path(arguments.source)])
     recogniser = Recogniser.load(arguments.checkpoint)
     if not isinstance(recogniser, Recogniser):
         raise ValueError(f"{arguments.checkpoint}: expected a checkpoint; ONNX files do not align")
+    sources = read_sources(arguments)
     lines: list[dict[str, Any]] = []
-    left_out = 0
-    for utterance in read_sources(arguments):
-        parts = segments(recogniser, utterance, arguments.shortest, arguments.longest)
+    skipped: list[Skip] = []
+    unsure = 0
+    for utterance in sources:
+        try:
+            parts = segments(recogniser, utterance, arguments.shortest, arguments.longest)
+        except ValueError as error:  # AudioError too
+            skipped.append(Skip(utterance.where or utterance.id, str(error)))
+            continue
         sure = [line for line in parts if line["confidence"] >= arguments.least]
-        left_out += len(parts) - len(sure)
+        unsure += len(parts) - len(sure)
         lines += sure
         seconds = sum(line["duration"] for line in sure)
         lowest = min((line["confidence"] for line in parts), default=0.0)
@@ -320,9 +330,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"{utterance.id}: {len(sure)} utterances, {seconds:.1f} s, "
             f"confidence {lowest:.3f} and more"
         )
+    if not lines:
+        raise ValueError(
+            f"{arguments.source}: found no utterance that can be used ({unsure} below --least "
+            f"{arguments.least:g}){_prepare.list_first(skipped)}"
+        )
     write_manifest(arguments.out, lines)
     print(
         f"{arguments.out}: {len(lines)} utterances; "
-        f"{left_out} below --least {arguments.least:g} left out"
+        f"{unsure} below --least {arguments.least:g} left out"
     )
+    if skipped:
+        print(f"recordings left out: {len(skipped)}{_prepare.list_first(skipped)}")
     return 0

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 
 class Table:
@@ -19,7 +20,8 @@ class Table:
         ValueError: where it is no such table, with the line.
 
     Example:
-        >>> place = getfixture("tmp_path") / "words.csv"
+        >>> import tempfile
+        >>> place = Path(tempfile.mkdtemp()) / "words.csv"
         >>> _ = place.write_text("path,text\\na.wav,so it goes\\n", encoding="utf-8")
         >>> table = Table(place)
         >>> table.columns, list(table)
@@ -30,7 +32,7 @@ class Table:
         self.path = path
         if delimiter is None:
             delimiter = "\t" if path.suffix == ".tsv" else ","
-        quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
         lines = io.StringIO(_text_of(path), newline="")
         # Strict: a quote that is left open would swallow all lines up to the next one.
         self._rows = csv.DictReader(lines, delimiter=delimiter, quoting=quoting, strict=True)

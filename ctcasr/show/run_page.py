@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 
 from ctcasr.diagnose import verdict
-from ctcasr.records import CheckRecord, EpochRecord, EventRecord, Record, StepRecord, read_records
+from ctcasr.records import CheckRecord, EpochRecord, EventRecord, Record, StepRecord, read_run
 from ctcasr.show.charts import Curve, Mark, Point, chart
 from ctcasr.show.curves import smoothed
 from ctcasr.show.page import Column, Section, facts, page, table, write_html
@@ -70,9 +70,10 @@ def write_page(run: Path | str) -> Path:
 
     Raises:
         FileNotFoundError: without records.jsonl.
+        ValueError: where it holds no record.
     """
     folder = Path(run)
-    course = Course.of(final_course(read_records(folder)))
+    course = Course.of(final_course(read_run(folder)))
     verdicts = verdicts_of(course.records)
     latest = verdicts[-1] if verdicts else verdict(course.records)
     head = banner(latest, recorded=bool(verdicts)) + _facts(course)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ctcasr.kernels.atomic import replacing
-from ctcasr.records import Record, read_records
+from ctcasr.records import Record, read_run
 from ctcasr.show.logged import numbers_of, texts_of
 from ctcasr.show.records import final_course
 
@@ -32,7 +32,7 @@ def write_events(run: Path | str, out: Path | str | None = None) -> Path:
         ) from error
     run = Path(run)
     source = run / "records.jsonl" if run.is_dir() else run
-    records = final_course(read_records(source))
+    records = final_course(read_run(source))
     folder = source.parent / "tensorboard" if out is None else Path(out)
     _refuse_foreign(folder)
     with replacing(folder, durable=False, shared=True) as part:

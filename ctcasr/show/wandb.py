@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from ctcasr.records import Record, read_records
+from ctcasr.records import Record, read_run
 from ctcasr.show.logged import numbers_of, texts_of
 from ctcasr.show.records import final_course
 
@@ -23,7 +23,7 @@ def write_wandb(run: Path | str, project: str, out: Path | str | None = None) ->
         ImportError: without the package wandb.
     """
     folder = Path(run)
-    records = final_course(read_records(folder))
+    records = final_course(read_run(folder))
     wandb = _offline_wandb()
     place = folder if out is None else Path(out)
     place.mkdir(parents=True, exist_ok=True)

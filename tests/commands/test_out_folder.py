@@ -45,3 +45,9 @@ def test_a_place_that_is_no_folder_is_told_before_anything_is_loaded(
     ):
         assert main(words) == 1
         assert "taken" in capsys.readouterr().err
+
+
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(ValueError, match="expected a folder as --out; a file lies there"):
+        prepare_out(tmp_path / "out", [], [])

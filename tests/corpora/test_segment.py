@@ -63,8 +63,35 @@ def test_segments_cover_the_recording_and_hold_its_words(model: Path, tmp_path: 
             0 <= one.extra["worst_word"] <= one.extra["confidence"] <= 1
             and len(read_audio(one, RATE)) > 0
         )
-    assert segment.main([*asked, "--least", "1.1"]) == 0
-    assert (tmp_path / "cut.jsonl").read_text() == ""
+    with pytest.raises(ValueError, match="expected a confidence, 0 to 1"):
+        segment.main([*asked, "--least", "1.1"])
+    with pytest.raises(ValueError, match="found no utterance that can be used"):
+        segment.main([*asked, "--least", "1"])
+    assert read_manifest(tmp_path / "cut.jsonl").utterances == cut  # nothing was lost
+
+
+def test_a_recording_that_is_not_there_costs_the_others_nothing(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = 0.1 * np.random.default_rng(1).standard_normal(4 * RATE)
+    soundfile.write(tmp_path / "long.wav", samples, RATE, subtype="FLOAT")
+    lines = [
+        {"audio_filepath": str(tmp_path / "none.wav"), "text": "lay red now"},
+        {"audio_filepath": str(tmp_path / "long.wav"), "text": "lay red now"},
+    ]
+    write_manifest(tmp_path / "m.jsonl", lines)
+    out = tmp_path / "cut.jsonl"
+    assert segment.main([str(model), str(tmp_path / "m.jsonl"), "--out", str(out)]) == 0
+    assert len(read_manifest(out)) > 0
+    said = capsys.readouterr().out
+    assert "recordings left out: 1" in said and "m.jsonl:1" in said
+
+
+def test_the_manifest_that_is_read_is_not_written_over(model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    write_manifest(path, [{"audio_filepath": "a.wav", "text": "lay red now"}])
+    with pytest.raises(ValueError, match="expected another file to write"):
+        segment.main([str(model), str(path), "--out", str(path)])
 
 
 def test_a_text_without_room_is_told(model: Path, tmp_path: Path) -> None:
