@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = "[synth,plot]"
-NEXT = ("3.14",)  # not declared before it has been tried
+NEXT = ("3.15",)  # not declared before it has been tried
 DECLARED = "Programming Language :: Python :: "
 STEPS = (  # of README.md, smaller
     "--version",

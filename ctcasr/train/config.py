@@ -146,6 +146,25 @@ class TrainConfig:
             raise ValueError(f"budget: expected a time as 90s, 30m or 8h; got {self.budget!r}")
         return seconds
 
+    def refuse_impossible(self) -> None:
+        """ValueError that names the setting, for numbers that no training can have."""
+        counts = {
+            "accumulate": self.accumulate,
+            "check_every": self.check_every,
+            "log_every": self.log_every,
+        }
+        if self.budget_s is None:
+            counts["epochs"] = self.epochs
+        for name, count in counts.items():
+            if count < 1:
+                raise ValueError(f"{name}: expected at least 1; got {count}")
+        if self.check_share != -1 and not 0 < self.check_share <= 1:
+            raise ValueError(
+                f"check_share: expected above 0 and at most 1, or -1; got {self.check_share}"
+            )
+        if not (math.isfinite(self.lr) and self.lr >= 0):
+            raise ValueError(f"lr: expected a rate of 0 or more; got {self.lr}")
+
 
 @dataclass(frozen=True)
 class RunSettings(TrainConfig):

@@ -15,7 +15,7 @@ from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_ty
 
 from ctcasr.kernels.atomic import write_text
 from ctcasr.text.spelling import did_you_mean
-from ctcasr.train.config import RARE, USUAL
+from ctcasr.train.config import RARE, USUAL, TrainConfig
 
 S = TypeVar("S")
 
@@ -54,7 +54,13 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     missing = [flag_of(name) for name in required if name not in values]
     if missing:
         parser.error("expected " + ", ".join(missing))
-    return kind(**values)
+    settings = kind(**values)
+    if isinstance(settings, TrainConfig):
+        try:
+            settings.refuse_impossible()  # before a corpus is read
+        except ValueError as error:
+            parser.error(str(error))
+    return settings
 
 
 def _former(kind: Any, table: Mapping[str, Any]) -> dict[str, Any]:

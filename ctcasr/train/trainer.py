@@ -87,29 +87,9 @@ def fit(
             "started as one of several processes, but this recipe trains in one: "
             "start it without torchrun"
         )
-    _refuse_impossible(config)
+    config.refuse_impossible()
     records = _Run(task, train, dev, Path(out), config, world, pace, governor).records(resume)
     return records if world.rank == 0 else _without_records(records)
-
-
-def _refuse_impossible(config: TrainConfig) -> None:
-    """ValueError that names the setting, for numbers that no training can have."""
-    counts = {
-        "accumulate": config.accumulate,
-        "check_every": config.check_every,
-        "log_every": config.log_every,
-    }
-    if not config.budget:
-        counts["epochs"] = config.epochs
-    for name, count in counts.items():
-        if count < 1:
-            raise ValueError(f"{name}: expected at least 1; got {count}")
-    if config.check_share != -1 and not 0 < config.check_share <= 1:
-        raise ValueError(
-            f"check_share: expected above 0 and at most 1, or -1; got {config.check_share}"
-        )
-    if not (math.isfinite(config.lr) and config.lr >= 0):
-        raise ValueError(f"lr: expected a rate of 0 or more; got {config.lr}")
 
 
 def _without_records(records: Iterator[Record]) -> Iterator[Record]:

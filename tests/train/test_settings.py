@@ -252,3 +252,19 @@ def test_epochs_and_a_budget_that_chooses_them_are_refused(
         parse(TrainConfig, ["--epochs", "1", "--budget", "5m"])
     assert "--epochs or --budget" in capsys.readouterr().err
     assert parse(TrainConfig, ["--epochs", "1", "--budget", ""]).epochs == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        (["--epochs", "0"], "epochs: expected at least 1; got 0"),
+        (["--lr", "nan"], "lr: expected a rate of 0 or more; got nan"),
+        (["--budget", "5 parsecs"], "budget: expected a time as 90s, 30m or 8h"),
+    ],
+)
+def test_numbers_that_no_training_can_have_are_a_wrong_call(
+    flags: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        parse(TrainConfig, flags)
+    assert stop.value.code == 2 and told in capsys.readouterr().err
