@@ -192,7 +192,8 @@ def from_plain(kind: Any, value: Any, where: str) -> Any:
         return float(value)
     unfit_bool = is_bool and bool not in allowed
     if unfit_bool or not isinstance(value, allowed):
-        name = getattr(kind, "__name__", kind)
+        # From Python 3.14 on the name of a union is "Union".
+        name = kind if isinstance(kind, types.UnionType) else kind.__name__
         raise ValueError(f"{where}: expected {name}; got {value!r}")
     return value
 
