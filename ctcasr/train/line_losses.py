@@ -25,11 +25,9 @@ BY_HEART = 0.5  # of the dev loss: training lines with less are known by heart
 _FEWEST = 20  # lines from which on one can stand out
 _HEARINGS = 3  # of a line, the least of which counts
 _FEWEST_HEARINGS = 2  # before that a line is no suspect
-_FAR = 6.0  # robust deviations from the median
-_FAR_LOG = 3.0  # the same of logarithms
-_UNHEARD = 2.0  # nats per symbol: not much less than letters cost that are guessed
+_FAR = 3.0  # robust deviations from the median
 _AGREED = 0.5  # nats per symbol: with less the network agrees with the text
-_FLOOR = 1e-4  # nats per symbol
+_FLOOR = 1e-4  # of a typical line's loss
 _TO_DEVIATION = 1.4826  # a normal distribution's deviation over its median absolute one
 _MOST = 100  # suspects that a record names
 NO_LINE = ""  # in place of a line's name: what was made has no transcript that could be wrong
@@ -119,63 +117,65 @@ def tells(epoch: int, train_loss: float, history: Sequence[Record]) -> bool:
 
 
 class HeardLines:
-    """Nats per symbol of lines, the last times they were heard.
+    """What lines cost the last times they were heard: nats per symbol, and times the typical line.
+
+    A line that is spliced away for some epochs was heard last by a younger network, to which
+    everything was hard; so each loss is measured by the median of its epoch.
 
     Example:
         >>> heard = HeardLines()
-        >>> heard.add({f"line {number}": 0.1 + number / 1000 for number in range(30)})
-        >>> heard.add({f"line {number}": 0.1 for number in range(30)} | {"line 7": 4.0})
-        >>> heard.suspects()  # line 7 stood out once
-        []
+        >>> even = {f"line {number}": 0.1 + number / 1000 for number in range(30)}
+        >>> heard.add(even | {"wrong": 4.0, "masked": 0.1})
+        >>> heard.add(even | {"wrong": 4.0, "masked": 4.0})
+        >>> heard.suspects()
+        [{'line': 'wrong', 'loss': 4.0}]
     """
 
     def __init__(self) -> None:
-        self._last: dict[str, list[float]] = {}
+        self._last: dict[str, list[tuple[float, float]]] = {}
 
     def add(self, losses: Mapping[str, float]) -> None:
-        """Take in the losses of an epoch, of the lines that it heard."""
+        """Take in the nats per symbol of an epoch, of the lines that it heard."""
+        typical = median(losses.values()) if losses else 0.0
+        if typical <= 0:  # with a star, losses may be negative
+            return
         for line, loss in losses.items():
-            self._last[line] = [*self._last.get(line, ()), loss][-_HEARINGS:]
+            before = self._last.get(line, [])
+            self._last[line] = [*before, (loss, loss / typical)][-_HEARINGS:]
 
     def suspects(self) -> list[dict[str, Any]]:
-        """Lines that stand out each time, as `suspects` tells them."""
-        least = {}
-        for line, losses in self._last.items():
-            if len(losses) >= _FEWEST_HEARINGS:
-                least[line] = min(losses)
-        return suspects(least)
+        """Lines that stand out each time, the worst first, at most 100: `line` and least `loss`."""
+        nats: dict[str, float] = {}
+        logarithms: dict[str, float] = {}
+        for line, hearings in self._last.items():
+            if len(hearings) < _FEWEST_HEARINGS:
+                continue
+            nats[line] = min(loss for loss, _ in hearings)
+            factor = min(factor for _, factor in hearings)
+            # Some lines are always harder than others, by factors: logarithms have no long tail.
+            logarithms[line] = math.log(max(factor, _FLOOR))
+        if len(nats) < _FEWEST:
+            return []
+        limit = _far_value(list(logarithms.values()))
+        standing_out = [
+            (loss, line)
+            for line, loss in nats.items()
+            if loss > _AGREED and logarithms[line] > limit
+        ]
+        standing_out.sort(reverse=True)
+        return [{"line": line, "loss": round(loss, 3)} for loss, line in standing_out[:_MOST]]
 
     def state_dict(self) -> dict[str, Any]:
         """Plain data for a checkpoint."""
-        return {line: list(losses) for line, losses in self._last.items()}
+        return {line: list(hearings) for line, hearings in self._last.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Become what `state_dict` gave."""
-        self._last = {line: list(losses) for line, losses in state.items()}
+        self._last = {line: [(a, b) for a, b in hearings] for line, hearings in state.items()}
 
 
-def suspects(losses: Mapping[str, float]) -> list[dict[str, Any]]:
-    """Lines whose nats per symbol stand out, the worst first, at most 100: `line` and `loss`.
-
-    Example:
-        >>> losses = {f"line {number}": 1 + number / 100 for number in range(30)}
-        >>> suspects(losses | {"wrong": 9.0})
-        [{'line': 'wrong', 'loss': 9.0}]
-    """
-    if len(losses) < _FEWEST:
-        return []
-    far = max(_UNHEARD, _far_value(list(losses.values()), _FAR))
-    # Some lines are always harder than others, by factors: logarithms have no long tail.
-    logarithms = [math.log(max(loss, _FLOOR)) for loss in losses.values()]
-    far_by_factors = math.exp(_far_value(logarithms, _FAR_LOG))
-    limit = max(_AGREED, min(far, far_by_factors))
-    standing_out = [(loss, line) for line, loss in losses.items() if loss > limit]
-    standing_out.sort(reverse=True)
-    return [{"line": line, "loss": round(loss, 3)} for loss, line in standing_out[:_MOST]]
-
-
-def _far_value(values: Sequence[float], deviations: float) -> float:
-    """What lies so many robust deviations above the median."""
+def _far_value(values: Sequence[float]) -> float:
+    """What lies three robust deviations above the median."""
     middle = median(values)
     spread = _TO_DEVIATION * median(abs(value - middle) for value in values)
-    return middle + deviations * spread
+    return middle + _FAR * spread

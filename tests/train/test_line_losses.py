@@ -15,7 +15,7 @@ from ctcasr.recognise import Objective
 from ctcasr.records import CheckRecord, EpochRecord, read_records
 from ctcasr.seq import Seq
 from ctcasr.train import TrainConfig, fit
-from ctcasr.train.line_losses import HeardLines, LineLosses, suspects, tells
+from ctcasr.train.line_losses import HeardLines, LineLosses, tells
 
 
 def batch(*names: str, symbols: int) -> Batch:
@@ -52,14 +52,6 @@ def test_a_checkpoint_keeps_the_epoch_so_far() -> None:
     other.load_state_dict(losses.state_dict())
     other.add(batch("2", symbols=2), torch.tensor([2.0]))
     assert other.told() == {"m.jsonl:1 (1)": 4.0, "m.jsonl:2 (2)": 1.0}
-
-
-def test_the_worst_stand_out_first() -> None:
-    even = {f"line {number}": 2 + 0.01 * number for number in range(40)}
-    found = suspects(even | {"bad": 7.0, "worse": 9.0})
-    assert [line["line"] for line in found] == ["worse", "bad"]
-    assert suspects(even) == []
-    assert suspects({"bad": 7.0, "worse": 9.0}) == []
 
 
 def lines_of(loss: float, **others: float) -> dict[str, float]:
@@ -102,13 +94,42 @@ def test_a_checkpoint_keeps_what_was_heard() -> None:
     assert named(other) == ["wrong"] and named(heard) == []
 
 
+def heard_twice(losses: dict[str, float]) -> HeardLines:
+    """What two epochs with these losses leave."""
+    heard = HeardLines()
+    heard.add(losses)
+    heard.add(losses)
+    return heard
+
+
+def test_the_worst_stand_out_first() -> None:
+    found = heard_twice(lines_of(0.2, bad=7.0, worse=9.0)).suspects()
+    assert [line["line"] for line in found] == ["worse", "bad"]
+    assert named(heard_twice(lines_of(0.2))) == []
+    assert named(heard_twice({"bad": 7.0, "worse": 9.0})) == []  # among so few nothing stands out
+
+
 def test_a_hard_line_of_a_long_tail_is_no_suspect() -> None:
     harder_by_a_tenth = {f"line {number}": 0.01 * 1.1**number for number in range(50)}
-    assert max(harder_by_a_tenth.values()) > 1.0 and suspects(harder_by_a_tenth) == []
+    assert max(harder_by_a_tenth.values()) > 1.0 and named(heard_twice(harder_by_a_tenth)) == []
 
 
 def test_with_which_the_network_agrees_is_no_suspect() -> None:
-    assert suspects(lines_of(0.001, harder=0.4)) == []
+    assert named(heard_twice(lines_of(0.001, harder=0.4))) == []
+
+
+def test_what_a_young_network_found_hard_is_no_suspect_later() -> None:
+    heard = heard_twice(lines_of(2.0, spliced_away=2.4))
+    for _ in range(5):
+        heard.add(lines_of(0.1))
+    assert named(heard) == []
+
+
+def test_losses_below_zero_tell_nothing() -> None:
+    heard = HeardLines()
+    heard.add({})
+    heard.add(lines_of(-0.2, wrong=4.0))
+    assert heard.state_dict() == {}
 
 
 @pytest.mark.parametrize(
