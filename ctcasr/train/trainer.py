@@ -407,8 +407,10 @@ class _Run:
         means = [mean for mean in self.world.gather(mean_of_lines) if not math.isnan(mean)]
         if not means or not tells(self.state.epoch, fmean(means), self.log.history):
             return {}
+        everywhere: dict[str, float] = {}
         for of_rank in self.world.gather(line_losses):
-            self.heard.add(of_rank)
+            everywhere.update(of_rank)
+        self.heard.add(everywhere)  # in one piece: each loss is measured by the epoch's median
         return {"suspects": self.heard.suspects()}
 
     def _end_epoch(self, train_loss: float, details: Mapping[str, Any]) -> Record:

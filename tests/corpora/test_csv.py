@@ -20,6 +20,14 @@ def _sound(path: Path, seconds: float = 0.1, rate_hz: int = 8000) -> Path:
     return path
 
 
+def _table(folder: Path, text: str) -> Path:
+    """A table of one recording, 1.wav, which lies beside it."""
+    _sound(folder / "1.wav")
+    table = folder / "t.csv"
+    table.write_text(text, encoding="utf-8")
+    return table
+
+
 def test_csv_and_a_held_out_part(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -100,9 +108,7 @@ def test_another_delimiter_is_recognised_in_the_header(
 def test_the_delimiter_that_is_advised_can_be_typed(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _sound(tmp_path / "1.wav")
-    table = tmp_path / "t.csv"
-    table.write_text("path\ttext\n1.wav\tyes\n", encoding="utf-8")
+    table = _table(tmp_path, "path\ttext\n1.wav\tyes\n")
     out = tmp_path / "m.jsonl"
     assert run("csv", table, "--out", out) == 1
     assert r"--delimiter '\t'" in capsys.readouterr().err
@@ -131,8 +137,6 @@ def test_a_manifest_is_written_over_nothing_of_the_same_call(
 def test_a_line_with_a_comma_too_many_is_no_other_speaker(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _sound(tmp_path / "1.wav")
-    table = tmp_path / "t.csv"
-    table.write_text("path,text,speaker\n1.wav,yes, no,anna\n", encoding="utf-8")
+    table = _table(tmp_path, "path,text,speaker\n1.wav,yes, no,anna\n")
     assert run("csv", table, "--out", tmp_path / "m.jsonl") == 1
     assert "t.csv:2: expected 3 columns; got 4" in capsys.readouterr().err
