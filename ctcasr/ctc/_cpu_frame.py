@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctcasr.ctc._cpu_lattice import SHIFT
-from ctcasr.kernels.jit import Array, Number, exp2, jit
+from ctcasr.kernels.jit import Array, Number, bits_of, exp2, jit
 
 _LOG2E = float(np.log2(np.e))
-# Exponents of two that an emission may have before its factor 2^SHIFT: float64 holds them with
-# room for a few factors more.
-_LOWEST = -1900.0
-_HIGHEST = 100.0
+LANES = 16  # a frame is padded to whole groups of so many classes
+_FRACTION_BITS = 52  # of a float64
+# Exponents of two that an emission may have.
+_LOWEST = -1000.0
+_HIGHEST = 1.0
+_UNBEARABLE = 1 << 20
 
 
 # nnan lets the maximum vectorise; the sum of exp finds NaNs
 @jit(fastmath={"contract", "reassoc", "nsz", "nnan"})
-def load_frame(scores: Array, frame: Array) -> Number:
-    """Copy scores [C] (any stride) to the start of frame; returns their maximum."""
-    top = scores[0]
+def load_frame(scores: Array, frame: Array, highest: Array) -> Number:
+    """Copy scores [C] to the start of frame, which is padded with -inf; returns their maximum.
+
+    Lanes of the frame keep a maximum each in highest [LANES]: LLVM makes no vectors of one maximum.
+    """
     for c in range(scores.size):
-        score = scores[c]
-        frame[c] = score
-        top = score if score > top else top
+        frame[c] = scores[c]
+    for lane in range(LANES):
+        highest[lane] = frame[lane]
+    for group in range(1, frame.size // LANES):
+        start = np.uintp(group * LANES)
+        for lane in range(LANES):
+            score = frame[start + np.uintp(lane)]
+            highest[lane] = score if score > highest[lane] else highest[lane]
+    top = highest[0]
+    for lane in range(LANES):
+        top = highest[lane] if highest[lane] > top else top
     return top
 
 
@@ -30,16 +41,17 @@ def load_frame(scores: Array, frame: Array) -> Number:
 def sum_exp(frame: Array, top: Number, powers: Array) -> Number:
     """powers[c] = exp(frame[c] - top) in the type of the frame; returns their float64 sum."""
     log2e = frame.dtype.type(_LOG2E)
+    for c in range(frame.size):
+        powers[c] = exp2((frame[c] - top) * log2e)
+    # by itself: vectors of both loops would have as few numbers as those of float64
     total = 0.0
     for c in range(frame.size):
-        power = exp2((frame[c] - top) * log2e)
-        powers[c] = power
-        total += np.float64(power)
+        total += np.float64(powers[c])
     return total
 
 
 @jit
-def scale(powers: Array, total: Number, out: Array) -> None:
+def divide(powers: Array, total: Number, out: Array) -> None:
     """out[c] = powers[c] / total for the classes of out [C]."""
     factor = powers.dtype.type(1.0 / total)
     for c in range(out.size):
@@ -47,22 +59,25 @@ def scale(powers: Array, total: Number, out: Array) -> None:
 
 
 @jit
-def emissions(frame: Array, top: Number, prior: Array, classes: Array, out: Array) -> Number:
-    """out[i] = 2^SHIFT exp(frame[c] - prior[c] - top) for c = classes[i], in float64.
+def emissions(frame: Array, highest: Number, prior: Array, classes: Array, out: Array) -> Number:
+    """out[i] = exp(frame[c] - prior[c] - highest) for c = classes[i], in float64.
 
-    Returns how many of them float64 cannot hold (or are no number); those are not to be used.
+    Returns how many powers of two the smallest takes away; more than any lattice can bear where
+    one is too large or small for float64, or no number.
     """
-    highest = np.float64(top)
     for i in range(classes.size):
         c = np.uintp(classes[i])
         out[i] = np.float64(frame[c]) - prior[c]
     outside = 0
+    lowest = bits_of(1.0)
     for i in range(classes.size):
         exponent = (out[i] - highest) * _LOG2E
         inside = (exponent > _LOWEST) & (exponent < _HIGHEST)
         outside += 0 if inside else 1
-        out[i] = exp2(exponent + SHIFT)
-    return outside
+        power = exp2(exponent)
+        lowest = min(lowest, bits_of(power))  # of positive numbers, bits order as they do
+        out[i] = power
+    return _UNBEARABLE if outside else (bits_of(1.0) - lowest) >> _FRACTION_BITS
 
 
 @jit

@@ -49,14 +49,18 @@ class CpuKernel:
                 self._loop.disable_compile(bool(self._loop.signatures))
             self._compiled.add(dtype)
 
-    def run(self, most_threads: int, *arguments: Any) -> None:
-        """Run on this thread and on the pool's, which share out the work among them."""
+    def run(self, most_threads: int, *arguments: Any, own: Callable[[], Any] | None = None) -> None:
+        """Run on this thread and on the pool's, which share out the work among them.
+
+        `own` makes what each thread has for itself, which comes before the other arguments.
+        """
         threads = min(torch.get_num_threads(), most_threads)
+        calls = [(own(), *arguments) if own else arguments for _ in range(threads)]
         helpers = []
-        for _ in range(threads - 1):
+        for call in calls[1:]:
             pool = kernel_pool(threads - 1)
-            helpers.append(pool.submit(self._loop, *arguments))
-        if most_threads:
-            self._loop(*arguments)
+            helpers.append(pool.submit(self._loop, *call))
+        for call in calls[:1]:
+            self._loop(*call)
         for helper in helpers:
             helper.result()

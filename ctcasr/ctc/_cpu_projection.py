@@ -9,7 +9,7 @@ import numpy as np
 from numba import types
 from torch import Tensor
 
-from ctcasr.ctc._cpu_frame import load_frame, scale, sum_exp
+from ctcasr.ctc._cpu_frame import LANES, divide, load_frame, sum_exp
 from ctcasr.ctc._cpu_kernel import DOUBLES, INTEGERS, CpuKernel, Signature
 from ctcasr.kernels.jit import Array, Function, Number, cached, take_next
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ctcasr.ctc.projection import FramePlaces
 
 _TAKEN = 8  # frames that a thread takes at once
-_LANES = 16  # a frame is padded to whole vectors
 
 
 def softmax_chunk(
@@ -71,17 +70,18 @@ def softmax_frames(version: int) -> Function:
         """Do frames of logits [n, C] off the counter, which all threads share."""
         _ = version
         count = logits.shape[1]
-        wide = (count + _LANES - 1) // _LANES * _LANES
+        wide = (count + LANES - 1) // LANES * LANES
         frame = np.full(wide, -np.inf, logits.dtype)
         powers = np.empty(wide, logits.dtype)
+        highest = np.empty(LANES, logits.dtype)
         while True:
             start = take_next(counter) * _TAKEN
             if start >= logits.shape[0]:
                 return
             for t in range(start, min(start + _TAKEN, logits.shape[0])):
-                top = load_frame(logits[t], frame)
+                top = load_frame(logits[t], frame, highest)
                 total = sum_exp(frame, top, powers)
-                scale(powers, total / weights[t], logits[t])
+                divide(powers, total / weights[t], logits[t])
                 norm = np.float64(top) + np.log(total)
                 place = places[t]
                 named = classes[rows[t]]

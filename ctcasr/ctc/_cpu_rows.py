@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from ctcasr.ctc._cpu_frame import clear, emissions, load_frame, scale, sum_exp
+from ctcasr.ctc._cpu_frame import clear, divide, emissions, load_frame, sum_exp
 from ctcasr.ctc._cpu_lattice import (
-    BIAS,
+    BEARABLE,
     BLANK,
+    DECAY,
+    FRAMES,
+    GROWTH,
     LABEL,
+    LEAST_REACH,
     PAD,
-    SHIFT,
-    ZERO,
     alpha_step,
+    alpha_ways,
     beta_step,
+    beta_ways,
     copy,
     pow2,
     reset,
+    scale_alphas,
+    scale_betas,
 )
-from ctcasr.ctc._cpu_logspace import logspace_row
-from ctcasr.ctc._cpu_work import Work, add_shares, distinct, gather, make_work, subtract
-from ctcasr.kernels.jit import Array, Function, Number, cached, jit, take_next
+from ctcasr.ctc._cpu_work import Work, add_shares, distinct, gather, subtract
+from ctcasr.kernels.jit import Array, Function, Number, cached, jit, jit_inline, take_next
 
-HEALTHY = 1e-9  # spread of sum_s alpha beta over t beyond which a row is done again in log space
 _LARGE = 1e200  # the product of the softmax sums goes into a logarithm before it overflows
 _LN2 = float(np.log(2.0))
 
@@ -42,6 +46,8 @@ def high_state(t: Number, labels: Number) -> Number:
 @jit
 def one_row(
     scores: Array,
+    step: Number,
+    frames: Number,
     grad: Array,
     labels: Array,
     blank: Number,
@@ -50,16 +56,19 @@ def one_row(
     need_grad: Number,
     work: Work,
 ) -> Number:
-    """Loss and health of one row of scores [T, C]; writes grad [>= T, C]."""
-    frames = scores.shape[0]
+    """Loss and health of one row; writes grad [>= frames, C].
+
+    Scores [n] hold a frame every `step` numbers. The health is the spread of sum_s alpha beta over
+    the frames, infinite where float64 did not hold all of it; the loss is NaN if not even that.
+    """
     needed = labels.size
     for place in range(work.skip.size):
-        work.skip[place] = ZERO
+        work.skip[place] = 0.0
     for u in range(1, labels.size):
         if labels[u] == labels[u - 1]:
             needed += 1
         else:
-            work.skip[PAD + u] = 0
+            work.skip[PAD + u] = 1.0
     if frames < needed:
         if need_grad:
             clear(grad, 0, frames)
@@ -68,26 +77,20 @@ def one_row(
     count = distinct(labels, blank, work)
     padded = work.classes[: (count + PAD - 1) // PAD * PAD]
     good, loss, exponent = forward(
-        scores, grad, padded, labels.size, prior, normalize, need_grad, work
+        scores, step, frames, grad, padded, labels.size, prior, normalize, need_grad, work
     )
-    spread = 0.0
-    if good and need_grad and frames > 0:
-        spread = backward(frames, grad, work.classes[:count], labels.size, exponent, work)
-    if good and spread < HEALTHY:
-        return loss, spread
-
-    for t in range(frames if need_grad else 0):
-        clear(grad, t, t + 1)
-        if normalize:
-            top = load_frame(scores[t], work.frame)
-            total = sum_exp(work.frame, top, work.powers)
-            scale(work.powers, total, grad[t])
-    return logspace_row(scores, grad, labels, blank, prior, normalize, need_grad)
+    if not good:
+        return np.nan, np.inf
+    if not need_grad or frames == 0:
+        return loss, 0.0
+    return loss, backward(frames, grad, work.classes[:count], labels.size, exponent, work)
 
 
 @jit
 def forward(
     scores: Array,
+    step: Number,
+    frames: Number,
     grad: Array,
     classes: Array,
     labels: Number,
@@ -98,28 +101,30 @@ def forward(
 ) -> Number:
     """Softmax into grad and alphas of all frames, those of the last block kept in `work`.
 
-    Returns whether float64 held every emission, the loss, and the exponent of the sum over paths.
+    Returns whether float64 held all of it, the loss, and the exponent of the sum over paths.
     """
-    frames = scores.shape[0]
     block = work.m.shape[0] - 1
-    reset(work.m, work.e, 0)
-    work.e[0, BLANK, PAD] = 0  # before the first frame: in front of the first label
+    begin(work)
     row = 0
+    lift = -np.inf  # so that the prior makes no emission larger than 1
+    for i in range(classes.size):
+        lift = max(lift, -prior[classes[i]])
     # -log of what the emissions lack: from the maxima, from the sums of the softmax
     shift = 0.0
     product = 1.0
+    unscaled = 0  # frames since the exponents were made, how far they reach, and what is lacking
+    reach = LEAST_REACH
+    decay = 0
     for t in range(frames):
         if t % block == 0:
-            if row:
-                copy(work.m, work.e, row, work.m, work.e, 0)
-            if need_grad:
-                copy(work.m, work.e, 0, work.kept_m, work.kept_e, t // block)
+            begin_block(t // block, row, need_grad, work)
             row = 0
-        top = load_frame(scores[t], work.frame)
+        frame = scores[t * step : t * step + work.position.size]
+        top = load_frame(frame, work.frame, work.highest)
         if normalize:
             total = sum_exp(work.frame, top, work.powers)
             if need_grad:
-                scale(work.powers, total, grad[t])
+                divide(work.powers, total, grad[t])
             product *= total
             if not product < _LARGE:
                 shift += np.log(product)
@@ -129,15 +134,80 @@ def forward(
             if need_grad:
                 clear(grad, t, t + 1)
         y = work.y[t if need_grad else 0]
-        outside = emissions(work.frame, top, prior, classes, y)
-        if outside > 0 or not np.isfinite(shift):
+        work.taken[t] = emissions(work.frame, np.float64(top) + lift, prior, classes, y)
+        decay += work.taken[t]
+        if decay > BEARABLE or not np.isfinite(shift):
             return False, 0.0, 0
+        unscaled += 1
+        due = (unscaled + 1) * reach > GROWTH or decay > DECAY or (t + 1) % FRAMES == 0
+        work.reach[t] = min(max(2 * work.taken[t], LEAST_REACH), GROWTH) if due else 0
         row += 1
-        low = low_state(t, frames, labels)
-        high = high_state(t, labels)
-        gather(y, work.index, work.spread, row, low, min(high, labels))
-        alpha_step(work.m, work.e, row - 1, row, work.skip, work.spread, y[0], low, high)
-    return loss_of(frames, labels, row, shift + np.log(product), work)
+        lacking = alpha_frame(t, frames, labels, y, row, work)
+        if due:
+            unscaled = 0
+            reach = work.reach[t]
+            decay = lacking
+    shift += np.log(product) - frames * lift
+    good, loss, exponent = loss_of(frames, labels, row, shift, work)
+    return good, loss, exponent
+
+
+@jit
+def begin_block(b: Number, row: Number, keep: Number, work: Work) -> None:
+    """Row 0 holds what the last row of the block before held; kept, where alphas come back."""
+    if row:
+        copy(work.m, work.e, row, work.origin[row], work.m, work.e, 0)
+    if keep:
+        copy(work.m, work.e, 0, 0, work.kept_m, work.kept_e, b)
+
+
+@jit
+def begin(work: Work) -> None:
+    """Row 0 holds the alphas before the first frame: in front of the first label."""
+    reset(work.m, 0)
+    work.m[0, BLANK, PAD] = 1.0
+    work.origin[0] = 0
+    for plane in range(2):
+        for place in range(work.e.shape[2]):
+            work.e[0, plane, place] = 0
+    alpha_ways(work.e[0], work.skip, work.ways, 0, PAD)
+
+
+@jit
+def resume(b: Number, start: Number, frames: Number, labels: Number, work: Work) -> None:
+    """Row 0 holds the alphas before frame `start`, the first of block b."""
+    if b == 0:
+        begin(work)
+        return
+    copy(work.kept_m, work.kept_e, b, b, work.m, work.e, 0)
+    work.origin[0] = 0
+    low = low_state(start - 1, frames, labels)
+    high = high_state(start - 1, labels)
+    alpha_ways(work.e[0], work.skip, work.ways, low, high)
+
+
+@jit_inline
+def alpha_frame(
+    t: Number, frames: Number, labels: Number, y: Array, row: Number, work: Work
+) -> Number:
+    """The alphas of frame t to a row of the block, scaled where it is due.
+
+    Returns what the smallest of them lacks after scaling.
+    """
+    low = low_state(t, frames, labels)
+    high = high_state(t, labels)
+    gather(y, work.index, work.spread, row, low, high)
+    alpha_step(work.m, row - 1, row, work.ways, work.spread, y[0], low, high)
+    work.origin[row] = work.origin[row - 1]
+    reach = work.reach[t]
+    if reach == 0:
+        return 0
+    old = work.e[work.origin[row]]
+    new = work.e[row]
+    lacking = scale_alphas(work.m, row, old, new, work.gain, work.skip, reach, low, high)
+    alpha_ways(new, work.skip, work.ways, low, high)
+    work.origin[row] = row
+    return lacking
 
 
 @jit
@@ -146,14 +216,16 @@ def loss_of(frames: Number, labels: Number, row: Number, shift: Number, work: Wo
 
     From the last two states in a row of the block and `shift`, what their emissions lack.
     """
-    blank_e = work.e[row, BLANK, PAD + labels]
-    label_e = work.e[row, LABEL, PAD + labels - 1]
+    last_blank = np.uintp(PAD + labels)
+    last_label = np.uintp(PAD + labels - 1)  # zero where there is none
+    blank_e = work.e[work.origin[row], BLANK, last_blank]
+    label_e = work.e[work.origin[row], LABEL, last_label] if labels > 0 else blank_e
     exponent = max(blank_e, label_e)
-    z = work.m[row, BLANK, PAD + labels] * pow2(blank_e - exponent + BIAS)
-    z += work.m[row, LABEL, PAD + labels - 1] * pow2(label_e - exponent + BIAS)
-    if exponent < ZERO // 2:
-        return True, np.inf, 0
-    loss = shift - np.log(z) - (exponent - SHIFT * frames) * _LN2
+    z = work.m[row, BLANK, last_blank] * pow2(blank_e - exponent)
+    z += work.m[row, LABEL, last_label] * pow2(label_e - exponent)
+    if not z > 0.0:
+        return z == 0.0, np.inf, 0
+    loss = shift - np.log(z) - exponent * _LN2
     return np.isfinite(loss), loss, exponent
 
 
@@ -168,50 +240,64 @@ def backward(
 ) -> Number:
     """Betas from the last frame to the first; subtracts the occupancies from grad.
 
-    Returns the spread of their sums over the frames.
+    Returns the spread of their sums over the frames, infinite where float64 did not hold all of it.
     """
     block = work.m.shape[0] - 1
     # Names of their own: taken out of `work` in every frame they cost 4 % of the whole.
     beta_m = work.beta_m
     beta_e = work.beta_e
-    reset(beta_m, beta_e, 0)
-    reset(beta_m, beta_e, 1)
+    reset(beta_m, 0)
+    reset(beta_m, 1)
     # after the last frame: behind the last label
-    beta_e[frames % 2, BLANK, PAD + labels] = 0
+    beta_m[frames % 2, BLANK, PAD + labels] = 1.0
+    for plane in range(2):
+        for place in range(beta_e.shape[1]):
+            beta_e[plane, place] = 0
+    high = high_state(frames - 1, labels)
+    beta_ways(beta_e, work.skip, work.beta_ways, low_state(frames - 1, frames, labels), high)
     lowest = np.inf
     highest = 0.0
+    decay = 0
+    good = True
     last = (frames - 1) // block
     for b in range(last, -1, -1):
         start = b * block
         end = min(start + block, frames)
         if b < last:
-            copy(work.kept_m, work.kept_e, b, work.m, work.e, 0)
+            resume(b, start, frames, labels, work)
             for t in range(start, end):
-                # Not a function shared with `forward`: with one, all of it takes 15 % longer.
-                y = work.y[t]
-                row = t - start + 1
-                low = low_state(t, frames, labels)
-                high = high_state(t, labels)
-                gather(y, work.index, work.spread, row, low, min(high, labels))
-                alpha_step(work.m, work.e, row - 1, row, work.skip, work.spread, y[0], low, high)
+                alpha_frame(t, frames, labels, work.y[t], t - start + 1, work)
+        joined = -1
         for t in range(end - 1, start - 1, -1):
             row = t - start + 1
             low = low_state(t, frames, labels)
             high = high_state(t, labels)
+            origin = work.origin[row]
+            if origin != joined:
+                if t < frames - 1:
+                    after_low = low_state(t + 1, frames, labels)
+                    after_high = high_state(t + 1, labels)
+                    after = (t + 1) % 2
+                    scaled = start + origin - 1  # the frame whose alphas got these exponents
+                    reach = work.reach[scaled] if scaled >= 0 else LEAST_REACH
+                    decay = scale_betas(
+                        beta_m, after, beta_e, work.gain, work.skip, reach, after_low, after_high
+                    )
+                    beta_ways(beta_e, work.skip, work.beta_ways, after_low, after_high)
+                joint_powers(work.e[origin], beta_e, exponent, work.joint)
+                joined = origin
             blanks = beta_step(
                 beta_m,
-                beta_e,
                 (t + 1) % 2,
                 t % 2,
-                work.skip,
+                work.beta_ways,
                 work.spread,
                 work.y[t, 0],
                 low,
                 high,
                 work.m,
-                work.e,
                 row,
-                exponent - 2 * BIAS,
+                work.joint,
                 work.occupancy,
             )
             total = blanks + add_shares(
@@ -219,17 +305,33 @@ def backward(
             )
             work.share[0] = blanks
             subtract(grad[t], classes, work.share, total)
+            decay += work.taken[t]
+            good = good and decay <= BEARABLE and total > 0.0  # which is false of NaN
             lowest = min(lowest, total)
             highest = max(highest, total)
-    return (highest - lowest) / highest
+    return (highest - lowest) / highest if good else np.inf
 
 
-@cached("_cpu_[flrw]*.py")
+@jit
+def joint_powers(alpha_e: Array, beta_e: Array, exponent: Number, joint: Array) -> None:
+    """joint [2, P] = 2^(alpha_e + beta_e - exponent): what products of alpha and beta lack.
+
+    Bounded, so that an alpha from which nothing can end is no infinity times a beta of zero.
+    """
+    for plane in range(2):
+        for place in range(joint.shape[1]):
+            lacking = alpha_e[plane, place] + beta_e[plane, place] - exponent
+            joint[plane, place] = pow2(min(lacking, DECAY))
+
+
+@cached("_cpu_[flrw]*.py", allocates=False)
 def run_rows(version: int) -> Function:
     """The compiled loop over rows."""
 
     def rows(
+        work: Work,
         scores: Array,
+        steps: Array,
         grads: Array,
         labels: Array,
         offsets: Array,
@@ -243,27 +345,33 @@ def run_rows(version: int) -> Function:
         nll: Array,
         health: Array,
     ) -> None:
-        """Do rows of scores [B, T, C] off the list `order`, which all threads share.
+        """Do rows off the list `order`, which all threads share.
 
+        Scores [n] hold a row every steps[0] numbers, a frame every steps[1], its classes together.
         Writes nll [B] and health [B] (both float64) and, where asked for, grads [B, T, C].
         """
         _ = version
-        longest = 0
-        for b in range(lengths.size):
-            longest = max(longest, offsets[b + 1] - offsets[b])
-        work = make_work(scores, longest, need_grad)
         while True:
             place = take_next(counter)
             if place >= order.size:
                 return
             b = order[place]
-            row = scores[b, : lengths[b]]
+            row = scores[b * steps[0] :]
             grad = grads[b if need_grad else 0]
             row_labels = labels[offsets[b] : offsets[b + 1]]
             if need_grad:
                 clear(grad, lengths[b], grad.shape[0])
             nll[b], health[b] = one_row(
-                row, grad, row_labels, blank, prior, normalize, need_grad, work
+                row,
+                steps[1],
+                lengths[b],
+                grad,
+                row_labels,
+                blank,
+                prior,
+                normalize,
+                need_grad,
+                work,
             )
 
     return rows

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ctcasr.ctc._cpu_lattice import PAD, reset
+from ctcasr.ctc._cpu_frame import LANES
+from ctcasr.ctc._cpu_lattice import FRAMES, PAD
 from ctcasr.kernels.jit import Array, Number, jit
 
-_BLOCK_BYTES = 512 << 10  # alphas kept between two checkpoints: half of a second-level cache
-_BYTES_OF_A_PLACE = 40  # of a block: mantissa and exponent in two planes, and an emission
-_LANES = 16  # frames of scores are padded to whole vectors
+_BLOCK_BYTES = 1 << 20  # alphas kept between two checkpoints, in a second-level cache
+_BYTES_OF_A_PLACE = 25  # of a block: two planes, an emission, and an exponent now and then
 
 
 class Work(NamedTuple):
@@ -21,74 +22,72 @@ class Work(NamedTuple):
     """
 
     m: Array  # float64 [K + 1, 2, P] alphas of one block of frames, row 0 those before it
-    e: Array  # and their exponents
+    e: Array  # int64 [K + 1, 2, P] exponents, in the rows that were scaled
+    origin: Array  # int64 [K + 1] the row of e that holds the exponents of a row of m
+    taken: Array  # int64 [T] powers of two that the smallest emission takes away
+    reach: Array  # int64 [T] how far the scaling after a frame reaches, 0 where none is due
     kept_m: Array  # float64 [blocks, 2, P] row 0 of each block
-    kept_e: Array  # and their exponents
+    kept_e: Array  # int64 [blocks, 2, P] and its exponents
     beta_m: Array  # float64 [2, 2, P] two frames of betas
-    beta_e: Array  # and their exponents
+    beta_e: Array  # int64 [2, P] and their exponents
+    ways: Array  # float64 [3, P] what alphas are multiplied by on their way to the next state
+    beta_ways: Array  # float64 [3, P] and betas
+    joint: Array  # float64 [2, P] what products of alpha and beta lack
+    gain: Array  # int64 [2, P] scratch of a scaling
     spread: Array  # float64 [K + 1, P] emission of each label
-    y: Array  # float64 [T, N] emissions of the classes of the row
-    skip: Array  # int64 [P] 0 where label u may follow label u - 1 directly, else ZERO
+    y: Array  # float64 [T, N + 1] emissions of the classes of the row, and that of no label, 0
+    skip: Array  # float64 [P] 1 where label u may follow label u - 1 directly, else 0
     occupancy: Array  # float64 [P]
     share: Array  # float64 [N] occupancy of each class in one frame
     classes: Array  # int64 [N] distinct classes of the row, the blank first and as filler
-    index: Array  # int64 [U] place of each label in `classes`
+    index: Array  # int64 [P] place of each label in `classes`, N behind the last
     position: Array  # int64 [C] scratch of `distinct`: -1
     frame: Array  # [C padded] scores of one frame, -inf beyond
     powers: Array  # [C padded] their exponentials
+    highest: Array  # [LANES] scratch of `load_frame`
 
 
-@jit
-def _up_to(count: Number, group: Number) -> Number:
-    """The smallest multiple of `group` that is no smaller than `count`."""
-    return (count + group - 1) // group * group
-
-
-@jit
-def make_work(scores: Array, labels: Number, need_grad: Number) -> Work:
-    """Work for rows of scores [B, T, C] with at most `labels` labels each."""
-    frames = max(scores.shape[1], 1)
-    classes = scores.shape[2]
-    padded = (labels + PAD) // PAD * PAD + 2 * PAD
-    block = PAD
-    kept = 0
-    if need_grad:
-        block = max(_BLOCK_BYTES // (_BYTES_OF_A_PLACE * padded), int(np.sqrt(frames)), PAD)
-    block = min(block, frames)
-    if need_grad:
-        kept = (frames + block - 1) // block
+def make_work(frames: int, classes: int, labels: int, dtype: Any, need_grad: bool) -> Work:
+    """Work for rows of at most so many frames and labels, with scores of this kind."""
+    places = _up_to(labels + 1, PAD) + 2 * PAD
+    block = max(_BLOCK_BYTES // (_BYTES_OF_A_PLACE * places), math.isqrt(frames))
+    block = _up_to(max(min(block, frames), 1), FRAMES)  # a block ends with a scaling
+    kept = math.ceil(frames / block) if need_grad else 0
     named = _up_to(min(labels + 1, classes), PAD)
-    wide = _up_to(classes, _LANES)
-    # by position, in the order of the fields: numba knows no call with 16 names
+    wide = _up_to(classes, LANES)
     work = Work(
-        np.empty((block + 1, 2, padded)),
-        np.empty((block + 1, 2, padded), np.int64),
-        np.empty((kept, 2, padded)),
-        np.empty((kept, 2, padded), np.int64),
-        np.empty((2, 2, padded)),
-        np.empty((2, 2, padded), np.int64),
-        np.empty((block + 1, padded)),
-        np.empty((frames if need_grad else 1, named)),
-        np.empty(padded, np.int64),
-        np.empty(padded),
-        np.empty(named),
-        np.empty(named, np.int64),
-        np.empty(labels, np.int64),
-        np.empty(classes, np.int64),
-        np.empty(wide, scores.dtype),
-        np.empty(wide, scores.dtype),
+        m=np.zeros((block + 1, 2, places)),
+        e=np.empty((block + 1, 2, places), np.int64),
+        origin=np.empty(block + 1, np.int64),
+        taken=np.empty(frames, np.int64),
+        reach=np.empty(frames, np.int64),
+        kept_m=np.empty((kept, 2, places)),
+        kept_e=np.empty((kept, 2, places), np.int64),
+        beta_m=np.empty((2, 2, places)),
+        beta_e=np.empty((2, places), np.int64),
+        ways=np.empty((3, places)),
+        beta_ways=np.empty((3, places)),
+        joint=np.empty((2, places)),
+        gain=np.empty((2, places), np.int64),
+        spread=np.zeros((block + 1, places)),
+        y=np.empty((frames if need_grad else 1, named + 1)),
+        skip=np.empty(places),
+        occupancy=np.empty(places),
+        share=np.zeros(named),
+        classes=np.empty(named, np.int64),
+        index=np.empty(places, np.int64),
+        position=np.full(classes, -1, np.int64),
+        frame=np.full(wide, -np.inf, dtype),
+        powers=np.empty(wide, dtype),
+        highest=np.empty(LANES, dtype),
     )
-    for row in range(block + 1):
-        reset(work.m, work.e, row)
-        for place in range(padded):
-            work.spread[row, place] = 1.0
-    for i in range(named):
-        work.share[i] = 0.0
-    for c in range(classes):
-        work.position[c] = -1
-    for c in range(classes, wide):
-        work.frame[c] = -np.inf
+    work.y[:, named] = 0.0
     return work
+
+
+def _up_to(count: int, group: int) -> int:
+    """The smallest multiple of `group` that is no smaller than `count`."""
+    return math.ceil(count / group) * group
 
 
 @jit
@@ -104,6 +103,8 @@ def distinct(labels: Array, blank: Number, work: Work) -> Number:
             work.classes[count] = c
             count += 1
         work.index[u] = work.position[c]
+    for u in range(labels.size, work.index.size):
+        work.index[u] = work.y.shape[1] - 1
     for i in range(count):
         work.position[work.classes[i]] = -1
     return count
@@ -111,7 +112,7 @@ def distinct(labels: Array, blank: Number, work: Work) -> Number:
 
 @jit
 def gather(y: Array, index: Array, out: Array, row: Number, low: Number, high: Number) -> None:
-    """out[row, PAD + u] = y[index[u]] for low <= u < high: each label's emission in one frame."""
+    """out[row, PAD + u] = y[index[u]] for low <= u < high: emissions of labels in one frame."""
     for i in range(high - low):
         u = np.uintp(low) + np.uintp(i)
         out[row, u + np.uintp(PAD)] = y[np.uintp(index[u])]

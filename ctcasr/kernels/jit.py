@@ -41,15 +41,22 @@ def jit(function: Function | None = None, *, fastmath: Iterable[str] = _LANES) -
     return compile_serial if function is None else compile_serial(function)
 
 
+def jit_inline(function: Function) -> Any:
+    """The same for what takes many arrays in each frame: LLVM would pass them one by one."""
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "forceinline": True}
+    return njit(fastmath=set(_LANES), **options)(function)
+
+
 def cached(
-    sources: str, *, fastmath: Iterable[str] = _LANES
+    sources: str, *, fastmath: Iterable[str] = _LANES, allocates: bool = True
 ) -> Callable[[Callable[[int], Function]], Any]:
     """Decorator of `build(version)`, which makes a kernel that is kept on disk.
 
     Where numba finds no folder for it, or what it finds is full or damaged, the kernel is compiled
     anew in each process. Numba looks only at the file of a cached function, so `version`, which the
     function must name, stands for all files that the kernel is made of: those beside it that match
-    `sources`, and this one.
+    `sources`, and this one. A kernel that allocates no array counts no references to arrays, which
+    costs a loop over frames a third of its time.
     """
 
     def compiled(build: Callable[[int], Function]) -> Any:
@@ -58,6 +65,7 @@ def cached(
             "nogil": True,
             "fastmath": set(fastmath),
             "error_model": "numpy",
+            "_nrt": allocates,  # numba's run-time of references
         }
         try:
             kernel = njit(cache=True, **options)(function)

@@ -161,6 +161,55 @@ def test_model_that_is_sure_of_something_else() -> None:
     assert_exact(logits, batch_of(logits, [random_labels(40, 11, 1), random_labels(60, 11, 2)]))
 
 
+def refuse(*arguments: object) -> None:
+    raise AssertionError("log space was asked for")
+
+
+@pytest.mark.parametrize("held", [1, 40])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 8.0, 20.0])
+def test_what_networks_write_needs_no_log_space(
+    scale: float, held: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu._logspace, "run", refuse)
+    rng = torch.Generator().manual_seed(2)
+    logits = torch.randn(2, 600 // held, 30, generator=rng).repeat_interleave(held, 1) * scale
+    labels = [random_labels(count, 30, count) for count in (20, 90)]
+    assert_exact(logits, batch_of(logits, labels))
+
+
+@pytest.mark.parametrize("prior", [-40.0, -5.0, 0.0, 40.0])
+def test_a_prior_of_any_size_needs_no_log_space(
+    prior: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu._logspace, "run", refuse)
+    logits = torch.randn(1, 200, 9, generator=torch.Generator().manual_seed(6))
+    log_prior = torch.full((9,), prior)
+    labels = [random_labels(30, 9, 0)]
+    plain = cpu.forward_backward(logits, batch_of(logits, labels), True)
+    with_prior = batch_of(logits, labels, prior=log_prior, prior_weight=1.0)
+    shifted = cpu.forward_backward(logits, with_prior, True)
+    assert torch.allclose(shifted.nll, plain.nll + 200 * prior, rtol=1e-6)
+    assert torch.allclose(shifted.grad, plain.grad, atol=1e-7)
+
+
+@pytest.mark.parametrize("scale", [20.0, 40.0, 60.0, 150.0])
+def test_scores_at_the_limit_of_float64(scale: float) -> None:
+    """Of some rows the forward sweep holds all, and the backward sweep not: one loss for both."""
+    rng = torch.Generator().manual_seed(7)
+    logits = torch.randn(24, 70, 20, generator=rng) * scale
+    labels = [random_labels(10 + count, 20, count) for count in range(24)]
+    ctc_batch = batch_of(logits, labels)
+    nll, grad, health = cpu.forward_backward(logits, ctc_batch, True)
+    want = reference.forward_backward(logits.double(), ctc_batch, True)
+    assert torch.allclose(nll.double(), want.nll, rtol=2e-7)
+    assert (grad - want.grad).abs().max() <= 2e-6 and (health < 1e-9).all()
+    assert torch.equal(cpu.forward_backward(logits, ctc_batch, False).nll, nll)
+    for row in range(24):
+        alone = logits[row : row + 1]
+        one = cpu.forward_backward(alone, batch_of(alone, labels[row : row + 1]), True)
+        assert torch.equal(one.nll[0], nll[row]) and torch.equal(one.grad[0], grad[row])
+
+
 @pytest.mark.parametrize("spread", [2000.0, 1e30, math.inf])
 def test_scores_that_float64_cannot_hold_go_through_log_space(spread: float) -> None:
     logits = torch.randn(2, 30, 6, generator=torch.Generator().manual_seed(3))
