@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ctcasr.kernels.primitives import settle_primitives
+
 if TYPE_CHECKING:
     from ctcasr.train import RunSettings, World
     from ctcasr.train.parts import Parts
@@ -36,6 +38,7 @@ def run_cli(work: Callable[[], int | None]) -> int:
         0
     """
     allow_any_text()
+    settle_primitives()
     warnings.formatwarning = _as_sentence
     try:
         status = work() or DONE

@@ -31,7 +31,8 @@ VIEW_SVG = "live.svg"
 PAGE_PNG = "run_page.png"
 STEP = 1170  # at which the live view is drawn: in the middle of the run
 COLUMNS = 100
-PAGE_PIXELS = (1100, 1060)
+PAGE_PIXELS = (1100, 1000)
+HEARD = ("own", "other", "deaf")  # losses by own sound, by another's, by none
 SAMPLED = 6  # checks that keep their samples in the smaller records
 
 
@@ -54,14 +55,16 @@ def main() -> None:
 
 
 def write_thin(lines: Iterable[str], path: Path) -> None:
-    """Records without what neither picture shows: evidence, and samples of all checks but some."""
+    """Records without what neither picture shows: most evidence, and samples of most checks."""
     records = [json.loads(line) for line in lines]
     checks = [record for record in records if record["kind"] == "check"]
     shown = {record["step"] for record in checks if record["step"] <= STEP}
     sampled = {*sorted(shown)[-1:], *(record["step"] for record in checks[-SAMPLED:])}
     thin: list[dict[str, Any]] = []
     for record in records:
-        record.pop("evidence", None)
+        heard = record.pop("evidence", {}).get("dev", {})
+        if record["kind"] == "check":
+            record["evidence"] = {"dev": {name: heard[name] for name in HEARD if name in heard}}
         if record["step"] not in sampled:
             record.pop("samples", None)
         thin.append(record)

@@ -15,7 +15,7 @@ from ctcasr.compare.comparison import (
     Setting,
     compare_systems,
 )
-from ctcasr.compare.formats import Reader
+from ctcasr.compare.formats import Reader, own_name
 from ctcasr.compare.normalisers import DEFAULT, NONE
 from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.scoring.bootstrap import DRAWS
@@ -160,9 +160,8 @@ def compare(
     if manifest is not None:
         given += facts_alone(Reader().references(Path(manifest)), bool(given))
     systems: list[System] = []
-    for place in results:
-        name, path = label_of(place)
-        systems += reader.systems(Path(path), name)
+    for name, path in labels_of(results):
+        systems += reader.systems(path, name)
     systems = chosen_systems(systems, only, without)
     references = references_of(systems, given)
     comparison = compare_systems(systems, references, setting, sensitivity)
@@ -225,6 +224,34 @@ def label_of(place: str) -> tuple[str, str]:
     """
     found = _LABEL.match(place)
     return (found[1], found[2]) if found else ("", place)
+
+
+def labels_of(places: Sequence[str]) -> list[tuple[str, Path]]:
+    """NAME and FILE of each; files that would be called alike by what tells their paths apart.
+
+    Example:
+        >>> [name for name, _ in labels_of(["a/valid/text.trn", "b/valid/text.trn"])]
+        ['a', 'b']
+    """
+    labels = [(name, Path(path)) for name, path in map(label_of, places)]
+    names = [name or own_name(path) for name, path in labels]
+    alike = [
+        path
+        for (name, path), own in zip(labels, names, strict=True)
+        if not name and names.count(own) > 1
+    ]
+    apart = dict(zip(alike, _apart(alike), strict=True))
+    return [(name or apart.get(path, ""), path) for name, path in labels]
+
+
+def _apart(paths: Sequence[Path]) -> list[str]:
+    """Paths without the folders and the names that all of them share."""
+    parts = [list(path.resolve().parts) for path in paths]
+    for end in (-1, 0):
+        while all(parts) and len({names[end] for names in parts}) == 1:
+            for names in parts:
+                del names[end]
+    return ["/".join(names) for names in parts]
 
 
 def listed(text: str) -> list[str]:

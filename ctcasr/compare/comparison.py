@@ -174,6 +174,7 @@ def compare_systems(
     utterances = sorted({utterance for of_system in scores.values() for utterance in of_system})
     if not utterances:
         raise ValueError("expected references with words; the normaliser left none")
+    _refuse_strangers(scores)
     grouping = grouping_of(utterances, references, setting.block)
     table = _Table(scores, grouping, setting)
     strata = {}
@@ -208,7 +209,22 @@ def _refuse_names(names: Sequence[str]) -> None:
         raise ValueError(f"expected at least two systems to compare; got {', '.join(names)}")
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"expected a name for each system; {', '.join(twice)} twice: NAME=FILE")
+        raise ValueError(
+            f"expected another name for each system; two are called {', '.join(twice)}: give them "
+            "names, as A=FILE B=FILE"
+        )
+
+
+def _refuse_strangers(scores: Scores) -> None:
+    """Systems of which no two heard the same are nothing to compare."""
+    for first, second in combinations(scores, 2):
+        if scores[first].keys() & scores[second].keys():
+            return
+    heard = [f"{name} has {min(answers)}" for name, answers in scores.items() if answers]
+    raise ValueError(
+        f"expected utterances that two systems share; {', '.join(heard)}: were they run on the "
+        "same recordings, and are these named alike?"
+    )
 
 
 def grouping_of(utterances: Sequence[str], references: References, block: str = "") -> Grouping:

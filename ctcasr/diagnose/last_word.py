@@ -74,10 +74,17 @@ def _of_plateau(history: RunHistory, estimate: int) -> tuple[str, ...]:
     return (
         f"After {history.step} steps nothing is spelt yet: CER is {percent(history.cer)} on the "
         f"dev part{compared}.",
-        f"Go on, to about step {estimate} at least; runs of this kind begin to spell late and all "
-        "at once.",
+        _go_on(history, estimate),
         sure,
     )
+
+
+def _go_on(history: RunHistory, estimate: int) -> str:
+    """How long to wait; a run that came to its end has no learning rate left to go on with."""
+    late = "runs of this kind begin to spell late and all at once."
+    if history.is_planned and history.done >= 1.0:
+        return f"It ended too early: plan more --epochs, for {estimate} steps at least; {late}"
+    return f"Go on, to about step {estimate} at least; {late}"
 
 
 def _of_learning(history: RunHistory, state: str) -> tuple[str, ...]:
@@ -111,7 +118,10 @@ def _advice(history: RunHistory, state: str) -> str:
         return f"{plural(len(losses), 'check')} cannot tell whether the loss still falls."
     if losses[-1] < _STILL_FALLS * losses[-1 - _CHECKS_BEFORE]:
         return "The loss was still falling: train longer, with the schedule stretched."
-    return "The loss hardly falls any more: score it, or train longer at a lower rate."
+    return (
+        "The loss hardly falls any more: score it. A longer training (more epochs, the schedule "
+        "stretched over them) or more data may bring it lower."
+    )
 
 
 def _is_under_way(history: RunHistory) -> bool:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ctcasr.audit import Audit, LineVerdict
 from ctcasr.audit.result import line_number
+from ctcasr.show.audit_table import rather
 from ctcasr.show.charts import Curve, chart
 from ctcasr.show.page import Column, Section, facts, page, table, write_html
 from ctcasr.show.raster import raster
@@ -72,7 +73,7 @@ def _suspects(audit: Audit, out: Path) -> Section:
                 percent(line.wrong),
                 _how(audit, line),
                 _written(line) + _heard(line),
-                f"<b>{escape(line.suggestion)}</b>",
+                f"<b>{escape(rather(line))}</b>",
                 player(utterance.audio_filepath, utterance.offset, utterance.duration, out),
             ]
         )

@@ -6,12 +6,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ctcasr.audit import Audit
+from ctcasr.audit import Audit, LineVerdict
 from ctcasr.audit.result import line_number
 from ctcasr.show.terminal import printable
-from ctcasr.show.units import percent
+from ctcasr.show.units import UNKNOWN, percent
 
 _ROWS = 20
+_CAUTION = (
+    "Hear them before you believe it: where most words are seldom written, or most talkers say "
+    "little, the audit is too sure."
+)
 
 
 def audit_table(audit: Audit) -> RenderableType:
@@ -35,7 +39,14 @@ def audit_table(audit: Audit) -> RenderableType:
         parts.append(_suspects(audit))
     if len(audit.suspects) > _ROWS:
         parts.append(Text(f"and {len(audit.suspects) - _ROWS} more", style="dim"))
+    if audit.suspects:
+        parts.append(Text(_CAUTION, style="dim"))
     return Group(*parts)
+
+
+def rather(line: LineVerdict) -> str:
+    """What a suspected line rather says; a dash where nothing better than its text was found."""
+    return UNKNOWN if line.suggestion == line.heard.text else line.suggestion
 
 
 def _suspects(audit: Audit) -> Table:
@@ -51,6 +62,6 @@ def _suspects(audit: Audit) -> Table:
             percent(line.wrong),
             line.kind,
             Text(printable(line.heard.text)),
-            Text(printable(line.suggestion)),
+            Text(printable(rather(line))),
         )
     return grid

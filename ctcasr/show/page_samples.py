@@ -15,9 +15,9 @@ Seen = tuple[int, Sample]  # the step of a check, and what it wrote
 
 _ROWS = 16  # checks that are shown of each utterance
 _WHY = (
-    "What the network wrote at the checks: characters that are right in green, others in red. "
-    "Where posteriors were recorded, each row is a check and runs through the utterance: dark "
-    "frames are blank, bright ones are a symbol; CTC narrows symbols to spikes of a frame or two."
+    "What the network wrote at the checks: characters that are right in green, wrong ones in red, "
+    "missing ones struck out. Where posteriors were recorded, each row is a check and runs through "
+    "the utterance: dark frames are blank, bright ones are a symbol, be it the space."
 )
 
 
@@ -49,7 +49,7 @@ def _block(name: str, seen: Sequence[Seen]) -> str:
     reference = seen[-1][1].reference
     rows = []
     for step, sample in seen:
-        written = marked(reference, sample.hypothesis)
+        written = marked(reference, sample.hypothesis) or _nothing(sample)
         rows.append([str(step), written])
     said = '<span class="soft">said</span>'
     rows.append([said, f"<b>{escape(reference)}</b>"])
@@ -59,19 +59,28 @@ def _block(name: str, seen: Sequence[Seen]) -> str:
 
 
 def marked(reference: str, hypothesis: str) -> str:
-    """The hypothesis, with the characters that agree with the reference marked as right.
+    """The hypothesis, its characters marked as right or wrong, with those that it misses.
 
     Example:
         >>> marked("cat", "cut")[:60]
         '<span class="right">c</span><span class="wrong">u</span><spa'
     """
-    if not hypothesis:
-        return '<span class="soft">(nothing: only blanks)</span>'
+    if not hypothesis.strip():
+        return ""
     matcher = SequenceMatcher(None, reference, hypothesis, autojunk=False)
     parts = []
-    for change, _, _, first, end in matcher.get_opcodes():
-        if first < end:
+    for change, said, said_end, first, end in matcher.get_opcodes():
+        if change == "delete":
+            missing = escape(reference[said:said_end])
+            parts.append(f'<span class="missing">{missing}</span>')
+        elif first < end:
             css = "right" if change == "equal" else "wrong"
             characters = escape(hypothesis[first:end])
             parts.append(f'<span class="{css}">{characters}</span>')
     return "".join(parts)
+
+
+def _nothing(sample: Sample) -> str:
+    """That no word was written, and what stood in its place."""
+    written = "blanks and spaces" if sample.spikes else "only blanks"
+    return f'<span class="soft">(nothing: {written})</span>'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -40,10 +42,11 @@ _FEWEST = 2  # checks that a plateau is drawn through
 
 _BLANK_WHY = (
     "CTC pulls the model's blank mass (orange) towards the share that its own alignments of the "
-    "targets ask for (blue); the distance between them is the mean gradient on the blank. Blank "
-    "likeliest nearly everywhere (dashed) with both curves together is the blank plateau: the "
-    "model has not found yet what depends on the sound. It ends at the release: the first of three "
-    "checks in a row that hear and have a character error rate at or below 80 %."
+    "targets ask for (blue); the distance between them is the mean gradient on the blank. On the "
+    "blank plateau both curves are together and the blank (dashed), or blank and space, is the "
+    "likeliest nearly everywhere: the model has not found yet what depends on the sound. It ends "
+    "at the release: the first of three checks in a row that hear and have a character error rate "
+    "at or below 80 %."
 )
 _LOSS_WHY = "A model can come down far by learning what is usually said when, without listening."
 _DASHED_WHY = (
@@ -59,9 +62,9 @@ _STEPS_WHY = (
     "a lower rate; steps usually are 1e-4 to 1e-2 of the weights."
 )
 _SUSPECTS_WHY = (
-    "Lines whose loss stood far out before the network knew any line by heart, the worst first: "
-    "read and hear them. <code>ctcasr audit</code> judges every line by a network that did not "
-    "learn it, and says what is wrong."
+    "Lines whose loss stands far out each of the last times that they were learnt from, the worst "
+    "first: read and hear them. <code>ctcasr audit</code> judges every line by a network that did "
+    "not learn it, and says what is wrong."
 )
 
 
@@ -76,7 +79,7 @@ def write_page(run: Path | str) -> Path:
     course = Course.of(final_course(read_run(folder)))
     verdicts = verdicts_of(course.records)
     latest = verdicts[-1] if verdicts else verdict(course.records)
-    head = banner(latest, recorded=bool(verdicts)) + _facts(course)
+    head = banner(latest, recorded=bool(verdicts)) + _facts(course, valid_wer(folder))
     sections = [
         _blank(course),
         _loss(course),
@@ -146,7 +149,17 @@ class Course:
         return points
 
 
-def _facts(course: Course) -> str:
+def valid_wer(run: Path) -> float | None:
+    """The WER of the validation part that a recipe scored after training; None without."""
+    with suppress(OSError, ValueError):
+        scores = json.loads((run / "valid" / "scores.json").read_text(encoding="utf-8"))
+        if isinstance(scores, dict):
+            return number(scores.get("wer"))
+    return None
+
+
+def _facts(course: Course, wer: float | None) -> str:
+    """Steps, time, network and scores; `wer` is that of the validation part."""
     view = RunView.of(course.records)
     steps = count(view.step)
     if view.steps:
@@ -162,7 +175,10 @@ def _facts(course: Course) -> str:
     if best is not None and metrics_of(best):
         name, value = metrics_of(best)[0]
         score = metric(name, value)
-        entries.append((score, f"best {metric_name(name)}, at step {best.step}"))
+        where = f"best {metric_name(name)} on the dev part, at step {best.step}"
+        entries.append((score, where))
+    if wer is not None:
+        entries.append((metric("wer", wer), "WER on the validation part"))
     if course.checks("cer"):
         released = "not yet"
         if course.released is not None:

@@ -49,10 +49,14 @@ def _add_samples(table: Table, check: CheckRecord, width: int) -> None:
     """Three hypotheses under their references, in `width` cells."""
     heard = Text("heard", style="not bold")
     samples = samples_of(check)
+    shown = []
     for sample in samples[:SAMPLES]:
         reference, hypothesis = compare(sample.reference, sample.hypothesis, width)
+        shown.append(hypothesis)
         table.add_row("reference", reference)
         table.add_row(heard, hypothesis)
+    if any("*" in hypothesis.plain for hypothesis in shown):
+        table.add_row("", Text("* stands for letters of words that are missing", style="dim"))
 
 
 def _facts(view: RunView) -> list[tuple[str, Text]]:

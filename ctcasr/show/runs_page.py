@@ -16,6 +16,7 @@ from ctcasr.show.curves import release_step, smoothed
 from ctcasr.show.page import Column, Section, facts, page, table, write_html
 from ctcasr.show.records import Series, final_course, metric_names, metrics_of, number, series
 from ctcasr.show.run_page import NAME as RUN_PAGE
+from ctcasr.show.run_page import valid_wer
 from ctcasr.show.run_view import RunView
 from ctcasr.show.units import SHARES, UNKNOWN, clock, count, metric, metric_name, short
 
@@ -24,9 +25,10 @@ RECORDS = "records.jsonl"
 COLOURS = ("blue", "orange", "green", "purple", "red", "grey")
 STYLES = ("", "dashed")  # after the last colour the next style begins with the first
 _RUNS_WHY = (
-    "A name leads to the page about a run, where that was written. In the charts below, a run has "
-    "the same colour throughout; under the pointer, or with the arrow keys in a chart that has the "
-    "focus, they tell their values."
+    "A name leads to the page about a run, where that was written. Runs that held out different "
+    "dev parts are not to be ranked by them. In the charts below, a run has the same colour "
+    "throughout; under the pointer, or with the arrow keys in a chart that has the focus, they "
+    "tell their values."
 )
 
 
@@ -115,13 +117,14 @@ def _facts(runs: Sequence[ComparedRun]) -> str:
     if best_wers:
         best = min(best_wers, key=lambda name: best_wers[name])
         lowest = metric("wer", best_wers[best])
-        entries.append((lowest, f"lowest WER: {best}"))
+        entries.append((lowest, f"lowest WER on a dev part: {best}"))
     return facts(entries)
 
 
 def _table(runs: Sequence[ComparedRun]) -> str:
     """A row for each run."""
     metrics = _all_metrics(runs)
+    scored = any(valid_wer(run.folder) is not None for run in runs)
     columns = [
         Column("run"),
         Column("network"),
@@ -131,14 +134,15 @@ def _table(runs: Sequence[ComparedRun]) -> str:
         Column("loss, dev", "r"),
         *(Column(f"{metric_name(name)}, best check", "r") for name in metrics),
         Column("at step", "r"),
+        *([Column("WER, validation part", "r")] if scored else []),
         Column("release", "r"),
         Column("verdict"),
     ]
-    rows = [_row(run, metrics) for run in runs]
+    rows = [_row(run, metrics, scored) for run in runs]
     return table(columns, rows)
 
 
-def _row(run: ComparedRun, metrics: Sequence[str]) -> list[str]:
+def _row(run: ComparedRun, metrics: Sequence[str], scored: bool) -> list[str]:
     """The cells of a run; what it has not recorded is a dash."""
     view = run.view
     network = view.start.network or UNKNOWN
@@ -162,6 +166,7 @@ def _row(run: ComparedRun, metrics: Sequence[str]) -> list[str]:
         short(loss),
         *(metric(name, scores.get(name)) for name in metrics),
         count(best_step),
+        *([metric("wer", valid_wer(run.folder))] if scored else []),
         count(release_step(run.records)),
         _verdict(run.verdict),
     ]

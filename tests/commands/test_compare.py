@@ -34,6 +34,19 @@ def results(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_runs_are_called_by_what_tells_their_paths_apart(results: Path) -> None:
+    for run in "ab":
+        place = results / "runs" / run / "valid"
+        place.mkdir(parents=True)
+        bad = (results / "bad.jsonl").read_bytes()
+        (place / "hypotheses.jsonl").write_bytes(bad)
+    files = [str(results / "runs" / run / "valid" / "hypotheses.jsonl") for run in "ab"]
+    flags = ["--reference", str(results / "ref"), "--out", str(results / "out")]
+    assert main(["compare", *files, *flags, "--draws", "1000"]) == 0
+    found = json.loads((results / "out" / "scores.json").read_text(encoding="utf-8"))
+    assert [row["system"] for row in found["systems"]] == ["a", "b"]
+
+
 def compare(folder: Path, *flags: str) -> dict[str, Any]:
     files = [f"A={folder / 'good.trn'}", f"B={folder / 'bad.jsonl'}"]
     reference = ["--reference", str(folder / "ref"), "--out", str(folder / "out")]

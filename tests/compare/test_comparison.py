@@ -113,8 +113,11 @@ def test_what_cannot_be_compared_is_told() -> None:
     references = references_of([one])
     with pytest.raises(ValueError, match="at least two systems"):
         compare_systems([one], references)
-    with pytest.raises(ValueError, match="one twice: NAME=FILE"):
+    with pytest.raises(ValueError, match="two are called one: give them names, as A=FILE"):
         compare_systems([one, one], references)
+    stranger = System.of("stranger", [Answer("elsewhere", "a b", "a b")], Path("x"), "jsonl")
+    with pytest.raises(ValueError, match=r"two systems share; one has .*, stranger has elsewhere"):
+        compare_systems([one, stranger], references_of([one, stranger]))
     with pytest.raises(ValueError, match="--strata room: expected a field"):
         compare_systems([one, system("two", 0.1)], references, Setting(strata=["room"]))
 

@@ -23,6 +23,18 @@ def test_an_utterance_is_a_block_with_a_row_for_each_check() -> None:
     assert samples([StepRecord(step=1)]).inside == ""
 
 
+def test_what_is_missing_is_struck_out() -> None:
+    assert '<span class="missing">b</span>' in marked("bin", "in")
+    section = samples([check(10, "bin")])
+    assert '<span class="missing"> blue</span>' in section.inside
+
+
+def test_nothing_but_spaces_is_not_called_blanks() -> None:
+    sample = {"id": "u1", "reference": "a b", "hypothesis": " ", "spikes": [[3, "_", 0.9]]}
+    section = samples([CheckRecord(step=10, samples=[sample])])
+    assert "blanks and spaces" in section.inside and "only blanks" not in section.inside
+
+
 @given(st.integers(1, 200))
 def test_few_checks_hold_the_first_and_the_last(count: int) -> None:
     seen = [(step, Sample("u", "a", "a")) for step in range(count)]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ctcasr.records import CheckRecord, Record, StartRecord, StepRecord
+from ctcasr.show.run_page import write_page
 from ctcasr.show.runs_page import find_runs, write_runs_page
 
 
@@ -50,9 +51,21 @@ def test_every_run_is_a_row_and_a_curve(runs: Path) -> None:
     assert path == runs / "runs.html"
     for part in ("20 of 40", "50.0 %", "25.0 %", "1 234", "&lt;net&gt;", "cure &amp; care"):
         assert part in html, part
-    assert "lowest WER: deep/cure &amp; care" in html and "4:10" in html
+    assert "lowest WER on a dev part: deep/cure &amp; care" in html and "4:10" in html
     assert all(names == ["deep/cure & care", "plain"] for names in labels(html))
     assert len(labels(html)) == 4, "dev loss, train loss, WER, learning rate"
+
+
+def test_scores_of_validation_parts_stand_in_a_column_of_their_own(runs: Path) -> None:
+    (runs / "plain" / "valid").mkdir()
+    scores = runs / "plain" / "valid" / "scores.json"
+    scores.write_text('{"wer": 0.1352}', encoding="utf-8")
+    html = write_runs_page(runs).read_text(encoding="utf-8")
+    assert "WER, validation part" in html and "13.5 %" in html
+    page = write_page(runs / "plain").read_text(encoding="utf-8")
+    assert "13.5 %" in page and "WER on the validation part" in page
+    scores.write_text("broken", encoding="utf-8")
+    assert "validation part" not in write_runs_page(runs).read_text(encoding="utf-8")
 
 
 def test_links_lead_to_pages_that_are_there(runs: Path) -> None:

@@ -47,7 +47,8 @@ def test_the_page_is_small(pictures: ModuleType) -> None:
 def test_smaller_records_keep_what_is_drawn(pictures: ModuleType, tmp_path: Path) -> None:
     lines = []
     for step in range(10, 10 * (pictures.SAMPLED + 5), 10):
-        record = {"kind": "check", "step": step, "samples": [1], "evidence": {"a": 1}, "wer": 0.5}
+        record = {"kind": "check", "step": step, "samples": [1], "wer": 0.5}
+        record["evidence"] = {"dev": {"own": 2.0, "bulky": [1]}, "train": {"own": 1.0}}
         lines.append(json.dumps(record))
     path = tmp_path / "thin.jsonl.gz"
     pictures.write_thin(lines, path)
@@ -55,4 +56,4 @@ def test_smaller_records_keep_what_is_drawn(pictures: ModuleType, tmp_path: Path
     records = [json.loads(line) for line in text.splitlines()]
     assert len(records) == len(lines) and all(record["wer"] == 0.5 for record in records)
     assert sum("samples" in record for record in records) == pictures.SAMPLED
-    assert not any("evidence" in record for record in records)
+    assert all(record["evidence"] == {"dev": {"own": 2.0}} for record in records)
