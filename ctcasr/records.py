@@ -173,6 +173,7 @@ class EpochRecord(Record):
     train_loss: float | None = None
     epochs: int | None = None
     steps: int | None = None
+    memory_bytes: int | None = None  # peak of the process, or of the device, so far
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -84,6 +84,12 @@ class _Run:
         return self.epochs[-1].epoch or 0 if self.epochs else 0
 
     @property
+    def peak_memory_bytes(self) -> int | None:
+        """Of the process, or of the device; None where the run did not measure it."""
+        peaks = [epoch.memory_bytes for epoch in self.epochs if epoch.memory_bytes is not None]
+        return max(peaks, default=None)
+
+    @property
     def seconds_per_epoch(self) -> float | None:
         seconds = [record.seconds for record in self.epochs if record.seconds is not None]
         return statistics.median(seconds) if seconds else None
@@ -114,7 +120,7 @@ def training(folder: Path, notes: Mapping[str, Any]) -> Facts | None:
         "device": run.start.device,
         "threads": run.start.threads,
         "train_seconds": run.start.train_seconds,
-        "peak_memory_bytes": run.start.expected_memory_bytes,
+        "peak_memory_bytes": run.peak_memory_bytes,
         "stopped": _end(run.events),
         "resumed": run.count({Reason.RESUMED}),
         "settings": settings,

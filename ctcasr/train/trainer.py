@@ -32,7 +32,7 @@ from ctcasr.train.bf16 import Bf16Steps
 from ctcasr.train.checkpointer import Checkpointer, seed_rank
 from ctcasr.train.clock import CheckClock, Clock
 from ctcasr.train.config import TrainConfig
-from ctcasr.train.estimate import Pace, measure_pace
+from ctcasr.train.estimate import Pace, measure_pace, memory_bytes
 from ctcasr.train.folder import RunLock, clear, refuse_used
 from ctcasr.train.initialise import measure_statistics
 from ctcasr.train.interrupt import Interrupt
@@ -426,6 +426,7 @@ class _Run:
                 train_loss=train_loss,
                 epochs=state.epochs,
                 steps=state.epochs * self._steps_per_epoch,
+                memory_bytes=memory_bytes(self.device),
                 details=details,
             )
         )

@@ -53,6 +53,7 @@ TIMES = {
     "expected_epoch_s",
     "expected_total_s",
     "expected_memory_bytes",
+    "memory_bytes",
 }
 Parts = Callable[[], tuple[Any, Any, Any]]
 
