@@ -57,13 +57,14 @@ _MATRIX_WHY = (
     "the column is better, <b>red</b> where it is worse, both as far as it is decided."
 )
 _PAIRS_WHY = (
-    "Second less first. The word is that of bootstrap and sign flips together; p of NIST's tests "
-    "stands beside it, corrected by Holm in brackets. <b>Finds</b>: the difference in points that "
+    "Second less first. Better, worse or undecided is said by the bootstrap and sign flips "
+    "together; beside it stands p of NIST's tests, where there are several pairs with Holm's "
+    "correction in brackets. <b>Finds</b>: the difference in points that "
     "this set finds in 4 of 5 cases; <b>needed</b>: utterances that would show the difference seen."
 )
 _RULES_WHY = (
     "The same hypotheses under each normaliser, pooled and as a mean of utterances. Where the "
-    "order changes, so would a ranking."
+    "order changes, a ranking hangs on the normaliser."
 )
 
 

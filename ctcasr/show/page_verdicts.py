@@ -41,7 +41,9 @@ def banner(verdict: Verdict, *, recorded: bool) -> str:
         )
     parts = [f"<h2>{escape(heading)}</h2>", note]
     parts += [_cause(cause) for cause in verdict.causes]
-    last_word = " ".join(verdict.last_word)
+    # Evidence and cure of the first cause stand above already.
+    words = verdict.last_word[-1:] if verdict.causes else verdict.last_word
+    last_word = " ".join(words)
     if last_word:
         parts.append(f"<p>{escape(last_word)}</p>")
     for sentence in verdict.unmeasured:

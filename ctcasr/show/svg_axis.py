@@ -173,7 +173,8 @@ def step_numbers(axis: Axis) -> str:
     for index, tick in enumerate(axis.ticks):
         css = "second" if index % 2 else ""
         place = axis.place(tick)
-        parts.append(svg_text(place, BASELINE, tick_text(tick), css=css))
+        number = tick_text(tick)
+        parts.append(svg_text(place, BASELINE, number if index else f"step {number}", css=css))
     return "".join(parts)
 
 
