@@ -6,7 +6,7 @@ import os
 from collections.abc import MutableMapping
 
 _CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-_KEPT = 64
+_KEPT = 64  # 57 convolutions with batches all alike are as fast as with 1024; with 16 not
 
 
 def settle_primitives(environment: MutableMapping[str, str] = os.environ) -> None:

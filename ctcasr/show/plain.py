@@ -249,7 +249,7 @@ def _expected(start: StartRecord) -> list[str]:
     memory_bytes = number(start.expected_memory_bytes)
     if memory_bytes is not None:
         memory = binary(memory_bytes)
-        expected.append(f"{memory} of memory")
+        expected.append(f"{memory} of memory at first")
     return expected
 
 

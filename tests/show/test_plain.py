@@ -45,6 +45,6 @@ def test_a_start_tells_what_is_known_and_no_more() -> None:
         step=0, expected_total_s=61.0, expected_memory_bytes=3 << 30, details=details
     )
     lines = start_lines(start)
-    assert "expected: 1:01 in all, 3.0 GiB of memory" in lines
+    assert "expected: 1:01 in all, 3.0 GiB of memory at first" in lines
     assert "not in the alphabet: 'ß' x 7, 'é' x 3" in lines
     assert "left out of the manifest: 7" in lines and lines[-1] == "  and 2 more"
