@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ctcasr.ctc._cpu_lattice import below_one
 from ctcasr.kernels.jit import Array, Number, bits_of, exp2, jit
 
 _LOG2E = float(np.log2(np.e))
 LANES = 16  # a frame is padded to whole groups of so many classes
-_FRACTION_BITS = 52  # of a float64
 # Exponents of two that an emission may have.
 _LOWEST = -1000.0
 _HIGHEST = 1.0
@@ -77,7 +77,7 @@ def emissions(frame: Array, highest: Number, prior: Array, classes: Array, out: 
         power = exp2(exponent)
         lowest = min(lowest, bits_of(power))  # of positive numbers, bits order as they do
         out[i] = power
-    return _UNBEARABLE if outside else (bits_of(1.0) - lowest) >> _FRACTION_BITS
+    return _UNBEARABLE if outside else below_one(lowest)
 
 
 @jit

@@ -55,12 +55,16 @@ class CpuKernel:
         `own` makes what each thread has for itself, which comes before the other arguments.
         """
         threads = min(torch.get_num_threads(), most_threads)
-        calls = [(own(), *arguments) if own else arguments for _ in range(threads)]
+
+        def run_loop() -> None:
+            first = () if own is None else (own(),)
+            self._loop(*first, *arguments)
+
         helpers = []
-        for call in calls[1:]:
+        for _ in range(threads - 1):
             pool = kernel_pool(threads - 1)
-            helpers.append(pool.submit(self._loop, *call))
-        for call in calls[:1]:
-            self._loop(*call)
+            helpers.append(pool.submit(run_loop))
+        if threads:
+            run_loop()
         for helper in helpers:
             helper.result()

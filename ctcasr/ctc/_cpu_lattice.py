@@ -52,6 +52,12 @@ def exponent_of(value: Number) -> Number:
 
 
 @jit
+def below_one(bits: Number) -> Number:
+    """Powers of two that the float64 of these bits, at most 1, lies below 1."""
+    return (bits_of(1.0) - bits) >> _FRACTION_BITS
+
+
+@jit
 def reset(m: Array, row: Number) -> None:
     """Every place in one row of m [rows, 2, P] is zero."""
     for plane in range(2):
@@ -163,7 +169,7 @@ def multiply(m: Array, row: Number, gain: Array, low: Number, high: Number) -> N
             bits = bits_of(scaled) if value > 0.0 else lowest
             lowest = min(lowest, bits)  # of positive numbers, bits order as they do
             m[row, plane, place] = scaled
-    return (bits_of(1.0) - lowest) >> _FRACTION_BITS
+    return below_one(lowest)
 
 
 @jit

@@ -18,9 +18,7 @@ from ctcasr.ctc._memory import fresh
 from ctcasr.ctc.batch import CtcBatch, CtcOutput, precision_of
 
 _COST_OF_A_LABEL = 8  # in a frame, as against that of a class in the softmax
-
-
-HEALTHY = 1e-9  # spread of sum_s alpha beta over t beyond which a row is done again in log space
+_EXACT = 1e-9  # spread of sum_s alpha beta over t beyond which a row is done again in log space
 
 
 def _rows_signature(real: Any) -> Signature:
@@ -97,7 +95,7 @@ def forward_backward(logits: Tensor, ctc_batch: CtcBatch, need_grad: bool) -> Ct
     costs = input_lengths * (target_lengths * _COST_OF_A_LABEL + classes)
     order = np.argsort(-costs, kind="stable")
     _rows.run(rows, flat, steps, *given, order, _counter(), *wanted, own=work)
-    unhealthy = np.flatnonzero(~(health < HEALTHY))
+    unhealthy = np.flatnonzero(~(health < _EXACT))
     if unhealthy.size:
         fast = nll.copy()
         _logspace.compile_for(dtype)

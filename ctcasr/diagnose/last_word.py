@@ -82,7 +82,7 @@ def _of_plateau(history: RunHistory, estimate: int) -> tuple[str, ...]:
 def _go_on(history: RunHistory, estimate: int) -> str:
     """How long to wait; a run that came to its end has no learning rate left to go on with."""
     late = "runs of this kind begin to spell late and all at once."
-    if history.is_planned and history.done >= 1.0:
+    if history.is_planned and history.done >= _ALL:
         return f"It ended too early: plan more --epochs, for {estimate} steps at least; {late}"
     return f"Go on, to about step {estimate} at least; {late}"
 

@@ -53,6 +53,12 @@ class Verdict:
     last_word: tuple[str, ...] = ()
     unmeasured: tuple[str, ...] = ()
 
+    @property
+    def waits_until(self) -> int | None:
+        """The step at which a plateau should end; None where there is none, or nothing tells it."""
+        waits = "wait" in self.state
+        return self.release_step if waits and self.estimated else None
+
     def as_json(self) -> dict[str, Any]:
         """Plain data for a record, field by field."""
         return {

@@ -27,8 +27,8 @@ def banner(verdict: Verdict, *, recorded: bool) -> str:
     """The verdict in a frame: state, and every cause with evidence and cure, likeliest first."""
     heading = verdict.state or "no verdict"
     waits = "wait" in verdict.state
-    if waits and verdict.estimated and verdict.release_step is not None:
-        heading += f", release expected about step {verdict.release_step}"
+    if verdict.waits_until is not None:
+        heading += f", release expected about step {verdict.waits_until}"
     css = "verdict"
     if verdict.causes:
         css += " trouble"

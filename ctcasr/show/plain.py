@@ -171,8 +171,8 @@ def event_columns(event: EventRecord) -> str:
 def verdict_columns(verdict: Verdict) -> str:
     """The state, and every cause with its evidence and cure."""
     parts = [verdict.state]
-    if verdict.estimated and verdict.release_step and "wait" in verdict.state:
-        parts[0] += f" (about until step {verdict.release_step})"
+    if verdict.waits_until:
+        parts[0] += f" (about until step {verdict.waits_until})"
     for cause in verdict.causes:
         evidence = f"{cause.slug}: {cause.evidence}"
         parts.append(f"{evidence}; cure: {cause.cure}")

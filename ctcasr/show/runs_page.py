@@ -124,7 +124,8 @@ def _facts(runs: Sequence[ComparedRun]) -> str:
 def _table(runs: Sequence[ComparedRun]) -> str:
     """A row for each run."""
     metrics = _all_metrics(runs)
-    scored = any(valid_wer(run.folder) is not None for run in runs)
+    wers = [valid_wer(run.folder) for run in runs]
+    scored = any(wer is not None for wer in wers)
     columns = [
         Column("run"),
         Column("network"),
@@ -138,12 +139,15 @@ def _table(runs: Sequence[ComparedRun]) -> str:
         Column("release", "r"),
         Column("verdict"),
     ]
-    rows = [_row(run, metrics, scored) for run in runs]
+    rows = []
+    for run, wer in zip(runs, wers, strict=True):
+        valid = [metric("wer", wer)] if scored else []
+        rows.append(_row(run, metrics, valid))
     return table(columns, rows)
 
 
-def _row(run: ComparedRun, metrics: Sequence[str], scored: bool) -> list[str]:
-    """The cells of a run; what it has not recorded is a dash."""
+def _row(run: ComparedRun, metrics: Sequence[str], valid: Sequence[str]) -> list[str]:
+    """The cells of a run, with that of the validation part; what is not recorded is a dash."""
     view = run.view
     network = view.start.network or UNKNOWN
     parameters = number(view.start.parameters)
@@ -166,7 +170,7 @@ def _row(run: ComparedRun, metrics: Sequence[str], scored: bool) -> list[str]:
         short(loss),
         *(metric(name, scores.get(name)) for name in metrics),
         count(best_step),
-        *([metric("wer", valid_wer(run.folder))] if scored else []),
+        *valid,
         count(release_step(run.records)),
         _verdict(run.verdict),
     ]

@@ -316,8 +316,8 @@ def verdict_text(verdict: Verdict) -> Text:
     elif waits:
         colour = SKY
     text = Text(verdict.state, style=colour)
-    if waits and verdict.estimated and verdict.release_step:
-        text.append(f" (about until step {verdict.release_step})", style="default not bold")
+    if verdict.waits_until:
+        text.append(f" (about until step {verdict.waits_until})", style="default not bold")
     if not verdict.causes:
         return text
     first, *others = verdict.causes

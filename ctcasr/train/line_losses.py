@@ -170,8 +170,12 @@ class HeardLines:
         return {line: list(hearings) for line, hearings in self._last.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Become what `state_dict` gave."""
-        self._last = {line: [(a, b) for a, b in hearings] for line, hearings in state.items()}
+        """Become what `state_dict` gave; older checkpoints, of losses alone, are left out."""
+        self._last = {
+            line: [(loss, factor) for loss, factor in hearings]
+            for line, hearings in state.items()
+            if not any(isinstance(hearing, float) for hearing in hearings)
+        }
 
 
 def _far_value(values: Sequence[float]) -> float:

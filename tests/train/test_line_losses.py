@@ -102,6 +102,14 @@ def heard_twice(losses: dict[str, float]) -> HeardLines:
     return heard
 
 
+def test_an_older_checkpoint_of_losses_alone_is_left_out() -> None:
+    heard = HeardLines()
+    heard.load_state_dict({"m.jsonl:1": [0.5, 0.25], "m.jsonl:2": []})
+    assert heard.suspects() == []
+    heard.add({"m.jsonl:1": 0.5})
+    assert len(heard.state_dict()["m.jsonl:1"]) == 1
+
+
 def test_the_worst_stand_out_first() -> None:
     found = heard_twice(lines_of(0.2, bad=7.0, worse=9.0)).suspects()
     assert [line["line"] for line in found] == ["worse", "bad"]
