@@ -104,7 +104,6 @@ def forward(
     Returns whether float64 held all of it, the loss, and the exponent of the sum over paths.
     """
     block = work.m.shape[0] - 1
-    width = work.position.size  # all classes, those that the row does not have among them
     begin(work)
     row = 0
     lift = -np.inf  # so that the prior makes no emission larger than 1
@@ -120,7 +119,7 @@ def forward(
         if t % block == 0:
             begin_block(t // block, row, need_grad, work)
             row = 0
-        frame = scores[t * step : t * step + width]
+        frame = scores[t * step : t * step + work.position.size]
         top = load_frame(frame, work.frame, work.highest)
         if normalize:
             total = sum_exp(work.frame, top, work.powers)
