@@ -41,16 +41,14 @@ class ConvLayer(nn.Module):
         self.bins = over_frequency.count(bins)
         self.conv = nn.Conv2d(channels_in, channels, kernel, stride, padding, bias=False)
         self.norm = SequenceBatchNorm(channels)
-        self.activation: nn.Module = nn.ReLU()
+        self.activation: nn.ReLU | nn.Hardtanh = nn.ReLU()
         if clip is not None:
             self.activation = nn.Hardtanh(0.0, clip)
 
     def forward(self, x: Seq) -> Seq:
         """Frames [B, T', C', F'] of frames [B, T, C, F] whose padding is zero."""
-        # Channels last, so that BatchNorm finds them side by side.
-        planes = x.data.transpose(1, 2)
-        planes = planes.contiguous(memory_format=torch.channels_last)
-        frames = x.framed(self.conv(planes).transpose(1, 2), self.framing)
+        planes = self.conv(_channels_last(x.data))
+        frames = x.framed(planes.transpose(1, 2), self.framing)
         return self.activate(frames)
 
     def unpadded(self, data: Tensor) -> Tensor:
@@ -72,11 +70,10 @@ class ConvLayer(nn.Module):
         lengths = tuple(length * bins for length in y.lengths)
         channels_last = y.data.transpose(2, 3)
         rows = channels_last.reshape(batch, steps * bins, channels)
-        normed = self.norm(Seq(rows, lengths, y.rate * bins))
-        channels_last = normed.data.reshape(batch, steps, bins, channels)
-        frames = channels_last.transpose(2, 3)
         # BatchNorm leaves padding zero, and so does the activation.
-        return y.with_data(self.activation(frames))
+        normed = self.norm.clamped(Seq(rows, lengths, y.rate * bins), self.activation)
+        channels_last = normed.data.reshape(batch, steps, bins, channels)
+        return y.with_data(channels_last.transpose(2, 3))
 
 
 class ConvStack(nn.Module):
@@ -106,6 +103,16 @@ class ConvStack(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x.with_data(x.data.flatten(2))
+
+
+def _channels_last(data: Tensor) -> Tensor:
+    """Planes [B, C, T, F] of frames [B, T, C, F]; channels last in memory, for BatchNorm."""
+    planes = data.transpose(1, 2).contiguous(memory_format=torch.channels_last)
+    batch, channels, frames, bins = planes.shape
+    if channels == 1 and planes.is_cpu:
+        # One channel has either layout. By these strides oneDNN's output, too, has channels last.
+        planes = planes.reshape(batch, frames, bins, 1).permute(0, 3, 1, 2)
+    return planes
 
 
 def _same_framing(kernel: int, stride: int) -> Framing:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from ctcasr.kernels.pool import kernel_pool
+from ctcasr.kernels.pool import run_together
 from ctcasr.net.rnn_lanes import WIDTH
 from ctcasr.net.rnn_loops import FRAME_LOOPS, GRADIENT_LOOPS
 from ctcasr.seq import Seq
@@ -275,16 +275,4 @@ def _run_loops(
         for group in range(groups):
             numbers = (hidden, directions, direction, group, groups)
             jobs.append((*arrays, offsets, *numbers))
-    threads = min(all_threads, len(jobs))
-    if threads == 1:
-        for job in jobs:
-            kernel(*job)
-        return
-    pool = kernel_pool(threads - 1)
-    first, *others = jobs
-    waiting = []
-    for job in others:
-        waiting.append(pool.submit(kernel, *job))
-    kernel(*first)
-    for future in waiting:
-        future.result()
+    run_together(kernel, jobs, all_threads)

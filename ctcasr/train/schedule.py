@@ -32,9 +32,10 @@ def make_optimiser(
         {"params": [p for p in parameters if p.dim() > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    # On CUDA one kernel moves all, unless the device has found that it must not. (torch's for SGD
+    # One kernel moves all, on CUDA unless the device has found that it must not. (torch's for SGD
     # would then begin with a momentum that nobody has written.)
-    fused = all(p.is_cuda for p in parameters) or None
+    kinds = {p.device.type for p in parameters}
+    fused = kinds in ({"cuda"}, {"cpu"}) or None
     if config.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
     if config.optimiser == "adam":

@@ -155,7 +155,8 @@ class Stepper:
     @property
     def _device_decides(self) -> bool:
         """Whether the optimiser takes the word of the device that it must not move."""
-        return all(group.get("fused") for group in self.optimiser.param_groups)
+        fused = all(group.get("fused") for group in self.optimiser.param_groups)
+        return fused and all(parameter.is_cuda for parameter in self.parameters)
 
     @property
     def world(self) -> World:
@@ -167,9 +168,9 @@ class Stepper:
     ) -> StepResult | None:
         """Train on `batches` as one (None where this process has no share); None if all are empty.
 
-        A loss or gradient that is not finite moves nothing, and is the result's `problem`; with a
-        fused optimiser the device decides that, and `decisions` tells it when it is asked. A batch
-        that does not fit into memory is halved, and the step begins anew. With `measure`, the
+        A loss or gradient that is not finite moves nothing, and is the result's `problem`; on CUDA
+        a fused optimiser leaves that to the device, and `decisions` tells it when it is asked. A
+        batch that does not fit into memory is halved, and the step begins anew. With `measure`, the
         length of the step is compared with that of the weights.
 
         Raises:

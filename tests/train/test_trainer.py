@@ -456,6 +456,7 @@ def decides(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             return torch.optim.AdamW(list(parameters), lr=config.lr, fused=True)
 
         monkeypatch.setattr("ctcasr.train.trainer.make_optimiser", fused)
+        monkeypatch.setattr("ctcasr.train.stepper.Stepper._device_decides", True)
     return str(request.param)
 
 
