@@ -61,7 +61,7 @@ class Settings(RunSettings):
     out: str = option("runs/commands", "folder of the run")
     hours: float = option(10.0, "hours of synthetic speech in all; every epoch says new sentences")
     epochs: int = option(10, "checks on the way, each after hours / epochs of speech")
-    engines: str = option("espeak", "who says them; espeak,flite: Flite as often as eSpeak NG")
+    engines: str = option("espeak", "who says them, each as often: espeak,flite,pico,piper")
     real: str = option("", "manifest of recordings of some of the sentences")
     real_minutes: float = option(0.0, "so much of it is learnt from, evenly chosen; 0: all")
     real_share: float = option(0.4, "share of what is heard that is real, if any")

@@ -21,8 +21,9 @@ from ctcasr.data.audio import resample
 RATE_HZ = 16000
 USUAL_WPM = 170
 _VOICES = ("awb", "rms", "slt")
-_MIDDLE_PITCH = 50
-_SHIFT_A_PITCH = 0.004  # share of speed for each step of pitch: 35 to 65 are 6 % either way
+MIDDLE_PITCH = 50
+_SIZE_A_PITCH = 0.004  # share of speed for each step of pitch: 35 to 65 are 6 % either way
+_RATE_STEP_HZ = 50  # a ratio of small whole numbers, whose filter is short
 _NAMES = {"eh": "ay"}  # the name of the letter a, as texts for eSpeak NG have it
 
 
@@ -35,7 +36,7 @@ def speak(
     text: str,
     voice: str = "slt",
     rate_wpm: int = USUAL_WPM,
-    pitch: int = _MIDDLE_PITCH,
+    pitch: int = MIDDLE_PITCH,
     *,
     pitch_range: int = 50,
     seed: int = 0,
@@ -54,8 +55,8 @@ def speak(
     program = shutil.which("flite")
     if program is None:
         raise ImportError("the program flite says this: apt-get install flite, or its like")
-    speed = 1 + _SHIFT_A_PITCH * (pitch - _MIDDLE_PITCH)
-    stretch = USUAL_WPM / rate_wpm * speed
+    size = 1 + _SIZE_A_PITCH * (pitch - MIDDLE_PITCH)
+    stretch = USUAL_WPM / rate_wpm * size
     said = " ".join(_NAMES.get(word, word) for word in text.split())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
@@ -65,4 +66,15 @@ def speak(
         if done.returncode or not path.is_file():
             raise RuntimeError(f"speak: Flite could not say {text!r}: {done.stderr.strip()}")
         samples, rate_hz = soundfile.read(path, dtype="float32")
-    return resample(torch.from_numpy(samples), round(rate_hz * speed), rate_hz), rate_hz
+    return as_another_speaker(torch.from_numpy(samples), rate_hz, size), rate_hz
+
+
+def as_another_speaker(samples: Tensor, rate_hz: int, size: float) -> Tensor:
+    """Samples [N] played `size` times as fast: a smaller speaker, with a higher voice.
+
+    Example:
+        >>> as_another_speaker(torch.zeros(1600), 16000, 1.25).shape
+        torch.Size([1280])
+    """
+    played_hz = round(rate_hz * size / _RATE_STEP_HZ) * _RATE_STEP_HZ
+    return resample(samples, played_hz, rate_hz)

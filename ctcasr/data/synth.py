@@ -11,7 +11,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from ctcasr.data import espeak, flite
+from ctcasr.data import espeak, flite, pico, piper
 from ctcasr.data.audio import resample
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -93,6 +93,7 @@ _PEAKS_DB = (-20.0, -1.0)  # of full scale
 _NOISES_DB = (20.0, 40.0)  # below the speech
 _LEAST_PEAK = 1e-4
 _RECORD = "settings.json"
+_TRIAL, _TRIAL_WPM = "one", 150  # what each voice is asked first: what lacks is told at once
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,19 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: dict[str, Engine] = {"espeak": espeak.speak, "flite": flite.speak}
+ENGINES: dict[str, Engine] = {
+    "espeak": espeak.speak,
+    "flite": flite.speak,
+    "pico": pico.speak,
+    "piper": piper.speak,
+}
 """Who says texts; another engine is one more entry. Its voices are named "engine:voice"."""
+
+_OWN_VOICES: dict[str, Callable[[], list[str]]] = {
+    "flite": flite.voices,
+    "pico": pico.voices,
+    "piper": piper.voices,
+}
 
 
 def engine_of(voice: str) -> tuple[Engine, str]:
@@ -229,23 +241,28 @@ def engine_of(voice: str) -> tuple[Engine, str]:
 def voices_of(engines: str, seed: int = 0) -> tuple[list[str], list[str]]:
     """Voices to learn from and voices to select by; `engines` with commas between.
 
-    Engines with few voices are drawn as often as those of eSpeak NG; these alone select, as
-    `split_voices` has them.
+    "piper:PATH" is one voice of an engine, "piper" are those that it has. Engines with few voices
+    are drawn as often as those of eSpeak NG; these alone select, as `split_voices` has them.
 
     Raises:
-        ValueError: without eSpeak NG, or for an engine that is not known.
+        ValueError: without eSpeak NG, or for an engine or a voice that is not known.
+        ImportError: where an engine is not installed.
     """
     names = engines.split(",")
     if "espeak" not in names:
         raise ValueError(f"engines: expected espeak among them, which selects; got {engines!r}")
     train, dev = split_voices(seed)
     learnt = list(train)
-    for name in names:
+    for engine in names:
+        name, colon, voice = engine.partition(":")
         if name not in ENGINES:
             raise ValueError(f"engines: expected some of {', '.join(ENGINES)}; got {name!r}")
-        if name == "flite":
-            own = [f"flite:{voice}" for voice in flite.voices()]
-            learnt += own * (len(train) // len(own))
+        if name == "espeak":
+            continue
+        own = [voice] if colon else _OWN_VOICES[name]()
+        for own_voice in own:
+            ENGINES[name](_TRIAL, own_voice, _TRIAL_WPM, pitch=50, pitch_range=50, seed=0)
+        learnt += [f"{name}:{voice}" for voice in own] * (len(train) // len(own))
     return learnt, dev
 
 

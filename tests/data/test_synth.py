@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 import soundfile
@@ -186,7 +187,16 @@ def test_nothing_is_left_when_the_work_is_broken_off(
     assert not list(tmp_path.iterdir())
 
 
-def test_voices_of_another_engine_are_drawn_as_often_and_do_not_select() -> None:
+def test_voices_of_another_engine_are_drawn_as_often_and_do_not_select(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    for name in ("flite", "piper"):
+
+        def speak(text: str, voice: str, *args: Any, name: str = name, **kwargs: Any) -> Any:
+            asked.append((name, voice))
+
+        monkeypatch.setitem(synth.ENGINES, name, speak)
     train, dev = synth.voices_of("espeak,flite")
     learnt, selecting = synth.split_voices()
     by_flite = [voice for voice in train if voice.startswith("flite:")]
@@ -194,13 +204,18 @@ def test_voices_of_another_engine_are_drawn_as_often_and_do_not_select() -> None
     assert abs(len(by_flite) - len(learnt)) <= len(set(by_flite))
     assert dev == selecting
     assert synth.voices_of("espeak") == (learnt, selecting)
+    train, _ = synth.voices_of("espeak,piper:voices/alan.onnx")
+    assert train == learnt + ["piper:voices/alan.onnx"] * len(learnt)
+    # What is not installed is told before training.
+    assert asked[-1] == ("piper", "voices/alan.onnx")
+    assert ("flite", "slt") in asked
 
 
 @pytest.mark.parametrize(
-    ("engines", "said"), [("flite", "espeak among them"), ("espeak,piper", "'piper'")]
+    ("engines", "said"), [("flite", "espeak among them"), ("espeak,festival", "'festival'")]
 )
 def test_engines_that_are_not_known_are_named(engines: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         synth.voices_of(engines)
     with pytest.raises(ValueError, match="expected an engine"):
-        synth.engine_of("piper:joe")
+        synth.engine_of("festival:kal")

@@ -1,0 +1,70 @@
+"""Speech from SVOX Pico (Apache-2.0, the extra `voices`): a British and an American woman.
+
+Its two English voices were made from recordings of people. Pitch stands for the size of the
+speaker here, as with Flite; how high the speaker talks, as a man or a woman, is drawn by the seed.
+"""
+
+from __future__ import annotations
+
+import threading
+from random import Random
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ctcasr.data.flite import MIDDLE_PITCH, as_another_speaker
+
+RATE_HZ = 16000
+USUAL_WPM = {"en-GB": 180, "en-US": 210}  # of its voices, as long sentences come out
+_SIZE_A_PITCH = 0.008  # share of speed for each step of pitch: 35 to 65 are 12 % either way
+_MELODIES = (0.6, 1.1)  # of the voice's own pitch
+_VOLUME = 0.5  # of its own, at which loud vowels are clipped
+_FULL_SCALE = 32768
+_NAMES = {"eh": "ay"}  # the name of the letter a, as texts for eSpeak NG have it
+_one_at_a_time = threading.Lock()
+
+
+def voices() -> list[str]:
+    """Its voices."""
+    return list(USUAL_WPM)
+
+
+def speak(
+    text: str,
+    voice: str = "en-GB",
+    rate_wpm: int = 180,
+    pitch: int = MIDDLE_PITCH,
+    *,
+    pitch_range: int = 50,
+    seed: int = 0,
+) -> tuple[Tensor, int]:
+    """Samples [N] float32 in [-1, 1] and their rate in Hz, the same for the same arguments.
+
+    The range of pitch changes nothing.
+
+    Raises:
+        ValueError: for an unknown voice.
+        ImportError: without py-nanotts.
+    """
+    if voice not in USUAL_WPM:
+        raise ValueError(f"speak: Pico has no voice {voice!r}; it has {', '.join(USUAL_WPM)}")
+    try:
+        from py_nanotts import NanoTTS
+    except ImportError as error:
+        raise ImportError("Pico's voices: pip install 'ctcasr[voices]'") from error
+    size = 1 + _SIZE_A_PITCH * (pitch - MIDDLE_PITCH)
+    said = " ".join(_NAMES.get(word, word) for word in text.split())
+    engine = NanoTTS()
+    with _one_at_a_time:
+        # Its noise goes on from what was said before: from here, it is ever the same.
+        engine.speak("a", voice=voice)
+        sound = engine.speak(
+            said,
+            voice=voice,
+            speed=rate_wpm / USUAL_WPM[voice] / size,
+            pitch=Random(seed).uniform(*_MELODIES) / size,
+            volume=_VOLUME,
+        )
+    samples = np.frombuffer(sound, np.int16).astype(np.float32) / _FULL_SCALE
+    return as_another_speaker(torch.from_numpy(samples), RATE_HZ, size), RATE_HZ
