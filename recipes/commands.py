@@ -10,27 +10,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from random import Random
 
 import torch
 
-from ctcasr.batch import Utterance
 from ctcasr.data import (
     Corpus,
-    JoinedCorpus,
     Loader,
     SentenceTexts,
     SpokenCorpus,
     read_manifest,
     read_sounds,
-    repeats_for,
-    split_dev,
+    take_minutes,
 )
 from ctcasr.data.synth import voices_of
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recognise import Recognise, Recogniser, evaluate
-from ctcasr.recognise.commands_fit import add_times, pieces_of, samples_of, teach_commands
+from ctcasr.recognise.commands_fit import (
+    add_times,
+    join_real,
+    pieces_of,
+    samples_of,
+    teach_commands,
+)
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import read_spec, spec_to
 from ctcasr.run_cli import run_cli, run_training
@@ -45,11 +49,9 @@ from ctcasr.train import (
     required,
     saved_run,
 )
-from ctcasr.word_times import spliced_corpus
 
 TAUGHT = 100  # utterances of each kind from which the threshold, and times of words, are learnt
 RATES_WPM = (120, 280)
-SPLICED, SPEEDS = 0.7, (0.9, 1.0, 1.1)  # of real ones: their talker's words in other sentences
 NOISE_S = 3  # of each noise, that shall be refused
 
 
@@ -62,7 +64,8 @@ class Settings(RunSettings):
     hours: float = option(10.0, "hours of synthetic speech in all; every epoch says new sentences")
     epochs: int = option(10, "checks on the way, each after hours / epochs of speech")
     engines: str = option("espeak", "who says them, each as often: espeak,flite,pico,piper")
-    real: str = option("", "manifest of recordings of some of the sentences")
+    real: str = option("", "manifests of recordings of some of the sentences")
+    others: str = option("", "manifests of other people who say anything, heard as long as --real")
     real_minutes: float = option(0.0, "so much of it is learnt from, evenly chosen; 0: all")
     real_share: float = option(0.4, "share of what is heard that is real, if any")
     foreign_share: float = option(0.2, "share of synthetic speech that says anything else")
@@ -100,19 +103,17 @@ def prepare(s: Settings, world: World) -> Parts:
     sounds = (read_sounds(manifest, rate_hz) for manifest in (s.noise, s.rooms))
     train.transform = Augment(*sounds).recording  # what is real has noise and rooms of its own
     print(f"{train.seconds / 3600:.2f} hours an epoch by {len(set(train_voices))} voices")
-    real = real_recordings(s)
+    own = take_minutes(read_manifests(s.real), s.real_minutes, s.seed)
+    real = [part for part in (own, read_manifests(s.others)) if part]
     if real:
-        real_train, real_dev = split_dev(real, seed=s.seed)
-        own = spliced_corpus(real_train, tokenizer, rate_hz, SPLICED, SPEEDS, net.frame_s)
-        times = repeats_for(s.real_share, own.seconds, train.seconds)
-        print(f"{own.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
-        train = JoinedCorpus([train, own], [1, times])
-        dev = Corpus(real_dev, tokenizer, rate_hz)  # synthetic voices would select the first check
+        train, dev = join_real(train, real, tokenizer, s.real_share, net.frame_s, s.seed)
+        for part, times in zip(train.corpora[1:], train.repeats[1:], strict=True):
+            print(f"{part.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
     size = s.batch_size
     train_loader = Loader(train, batch_size=size, order="shuffle", seed=s.seed, **world.share)
     dev_loader = Loader(dev, batch_size=size, order="sorted", seed=s.seed + 1, **world.share)
     task = Recognise(net, tokenizer, spec_to(spec), SpecAugment(), len(train_loader))
-    heard = [*real, *read_manifests(s.noise, s.rooms)]
+    heard = [*chain(*real), *read_manifests(s.noise, s.rooms)]
     return Parts(task, train_loader, dev_loader, heard, statistics=dev_loader)
 
 
@@ -140,16 +141,6 @@ def spoken_corpus(
     if utterances:
         corpus.utterances = corpus.utterances[:utterances]
     return corpus
-
-
-def real_recordings(s: Settings) -> Sequence[Utterance]:
-    """Real recordings to learn from, about as many minutes as are asked for."""
-    utterances = read_manifest(s.real).utterances if s.real else ()
-    if not s.real_minutes or not utterances:
-        return utterances
-    minutes = sum(utterance.duration or 0.0 for utterance in utterances) / 60
-    count = max(2, round(len(utterances) * s.real_minutes / minutes))
-    return Random(s.seed).sample(list(utterances), min(count, len(utterances)))
 
 
 def finish(s: Settings) -> None:

@@ -22,6 +22,7 @@ COVERED_BY: dict[str, str] = {
     "ctcasr/ctc/_cpu_work.py": "tests/ctc/test_cpu.py",
     "ctcasr/ctc/_memory.py": "tests/ctc/test_loss.py",
     "ctcasr/front/spec.py": "tests/front/test_build.py",
+    "ctcasr/net/batchnorm_loops.py": "tests/net/test_batchnorm_cpu.py",
     "ctcasr/net/rnn_cells.py": "tests/net/test_rnn_cpu.py",
     "ctcasr/net/rnn_lanes.py": "tests/net/test_rnn_cpu.py",
     "ctcasr/net/rnn_loops.py": "tests/net/test_rnn_cpu.py",

@@ -22,7 +22,7 @@ from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus
 from ctcasr.data.plan import plan_batches
 from ctcasr.data.provenance import fingerprint, provenance_of
 from ctcasr.data.samples import as_samples
-from ctcasr.data.split import split_dev
+from ctcasr.data.split import split_dev, take_minutes
 from ctcasr.data.spoken import SpokenCorpus
 from ctcasr.data.texts import SentenceTexts, WordTexts
 from ctcasr.data.workers import item_seconds, measure_workers
@@ -76,6 +76,7 @@ __all__ = [
     "source_of",
     "speaker_folds",
     "split_dev",
+    "take_minutes",
     "word_pairs",
     "write_manifest",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from random import Random
 
 import numpy as np
 
@@ -48,6 +49,24 @@ def split_dev(
         part = dev if index in held_out else train
         part.append(utterance)
     return tuple(train), tuple(dev)
+
+
+def take_minutes(
+    utterances: Sequence[Utterance], minutes: float, seed: int = 0
+) -> tuple[Utterance, ...]:
+    """About so many minutes of the utterances, drawn evenly: two of them at least; 0 means all.
+
+    Example:
+        >>> from pathlib import Path
+        >>> clips = [Utterance(Path(f"{i}.wav"), duration=3.0) for i in range(100)]
+        >>> len(take_minutes(clips, minutes=1))
+        20
+    """
+    whole = sum(utterance.duration or 0.0 for utterance in utterances) / 60
+    if not minutes or not whole:
+        return tuple(utterances)
+    count = max(2, round(len(utterances) * minutes / whole))
+    return tuple(Random(seed).sample(list(utterances), min(count, len(utterances))))
 
 
 def _drawn(groups: list[list[int]], target: int, random: np.random.Generator) -> set[int]:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ctcasr import checkpoint
+from ctcasr.batch import Utterance
+from ctcasr.data import JoinedCorpus, repeats_for, split_dev
 from ctcasr.data.clip import fit_length
 from ctcasr.data.corpus import Corpus, Item
 from ctcasr.decoding.commands import Commands, accepted_share, choose_threshold
@@ -17,8 +19,13 @@ from ctcasr.recognise.onnx_metadata import COMMANDS, KIND, WORD_MODELS
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.transcribing import penalised_logits
 from ctcasr.seq import Seq
+from ctcasr.text import Tokenizer
+from ctcasr.word_times import spliced_corpus
 from ctcasr.word_times.fit import fit_aligner, spoken_of
 from ctcasr.word_times.word_models import WordModels
+
+_SPLICED = 0.7  # of real utterances: their talker's words in other sentences
+_SPEEDS = (0.9, 1.0, 1.1)
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,31 @@ class Taught:
             f"{100 * self.accepted:.1f} % of those of the grammar by voices that were not learnt "
             f"from, {100 * self.falsely_accepted:.1f} % of everything else"
         )
+
+
+def join_real(
+    spoken: Corpus,
+    real: Sequence[Sequence[Utterance]],
+    tokenizer: Tokenizer,
+    share: float,
+    frame_s: float,
+    seed: int = 0,
+) -> tuple[JoinedCorpus, Corpus]:
+    """Synthetic speech joined with real recordings; and a tenth of these, to select by.
+
+    Real ones are `share` of all that is heard, each of their parts as long as another, and their
+    talkers say in other sentences, too, what they have said.
+    """
+    parts, times = [spoken], [1]
+    held_out: list[Utterance] = []
+    for recordings in real:
+        learnt, selecting = split_dev(recordings, seed=seed)
+        held_out += selecting
+        part = spliced_corpus(learnt, tokenizer, spoken.rate_hz, _SPLICED, _SPEEDS, frame_s)
+        often = repeats_for(share, part.seconds * len(real), spoken.seconds)
+        parts.append(part)
+        times.append(often)
+    return JoinedCorpus(parts, times), Corpus(held_out, tokenizer, spoken.rate_hz)
 
 
 def teach_commands(

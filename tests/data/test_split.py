@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.batch import Utterance
-from ctcasr.data import find_leaks, read_manifest, source_of, split_dev
+from ctcasr.data import find_leaks, read_manifest, source_of, split_dev, take_minutes
 
 
 def _line(index: int, speaker: int | None, file: int, text: int) -> Utterance:
@@ -120,3 +120,15 @@ def test_the_dev_part_of_esc10_has_recordings_of_its_own(data_root: Path) -> Non
     for seed in range(5):
         train, dev = split_dev(lines, 0.2, seed)
         assert not find_leaks(train, dev, listen=False) and 20 <= len(dev) <= 40
+
+
+def test_minutes_are_taken_evenly_and_never_more_than_there_are() -> None:
+    clips = [Utterance(Path(f"{number}.wav"), duration=6.0) for number in range(50)]
+    taken = take_minutes(clips, 2.0, seed=1)
+    assert len(taken) == len({clip.audio_filepath for clip in taken}) == 20
+    assert taken == take_minutes(clips, 2.0, seed=1) != take_minutes(clips, 2.0, seed=2)
+    assert len(take_minutes(clips, 0.01)) == 2  # one to learn from, one to select by
+    assert len(take_minutes(clips, 60.0)) == 50
+    assert take_minutes(clips, 0.0) == tuple(clips)
+    assert take_minutes([], 5.0) == ()
+    assert take_minutes([Utterance(Path("unknown.wav"))], 5.0) == (Utterance(Path("unknown.wav")),)

@@ -36,11 +36,11 @@ def test_from_sentences_to_a_recogniser(
     commands = load_recipe("commands")
     commands.TAUGHT = 4
     out = tmp_path / "run"
-    real = ["--real", str(tones.train), "--real-minutes", "0.05"]
+    real = ["--real", str(tones.train), "--real-minutes", "0.05", "--others", str(tones.train)]
     scored = ["--valid", str(tones.valid), "--foreign", str(tones.valid)]
     commands.main(flags(sentences, tones.net, out, *real, *scored))
     told = capsys.readouterr().out
-    assert "minutes of real speech" in told
+    assert told.count("minutes of real speech") == 2
     assert "refused; details in" in told
     assert "recordings accepted" in told
     made = Recogniser.load_checkpoint(out / "best.pt")
