@@ -49,6 +49,27 @@ def _repeat(row: Array, pattern: Array) -> None:
             pattern[start + feature] = row[feature]
 
 
+@jit
+def _sum(rows: Array, start: Number, end: Number, sums: Array) -> None:
+    """Add rows to sums in a pattern."""
+    wide = len(sums)
+    for block in range(start, end, wide):
+        part = rows[block : min(block + wide, end)]
+        for place in range(len(part)):
+            sums[place] += part[place]
+
+
+@jit
+def _sum_squares(rows: Array, start: Number, end: Number, mean: Array, sums: Array) -> None:
+    """Add squares of rows around the mean to sums in a pattern."""
+    wide = len(sums)
+    for block in range(start, end, wide):
+        part = rows[block : min(block + wide, end)]
+        for place in range(len(part)):
+            centred = part[place] - mean[place]
+            sums[place] += centred * centred
+
+
 @cached("batchnorm_loops.py")
 def measure(version: int) -> Function:
     """Means [K, F] of each chunk, and sums of squares [K, F] around them."""
@@ -65,25 +86,39 @@ def measure(version: int) -> Function:
     ) -> None:
         _ = version
         sums = np.zeros(wide, np.float32)
-        middle = np.zeros(wide, np.float32)
+        mean = np.zeros(wide, np.float32)
         for chunk in range(first, last):
             start = chunks[chunk, 0] * features
             end = chunks[chunk, 1] * features
-            for block in range(start, end, wide):
-                part = rows[block : min(block + wide, end)]
-                for place in range(len(part)):
-                    sums[place] += part[place]
+            _sum(rows, start, end, sums)
             _fold(sums, means[chunk])
             means[chunk] /= np.float32(max(1, chunks[chunk, 1] - chunks[chunk, 0]))
-            _repeat(means[chunk], middle)
-            for block in range(start, end, wide):
-                part = rows[block : min(block + wide, end)]
-                for place in range(len(part)):
-                    centred = part[place] - middle[place]
-                    sums[place] += centred * centred
+            _repeat(means[chunk], mean)
+            _sum_squares(rows, start, end, mean, sums)
             _fold(sums, squares[chunk])
 
     return loop
+
+
+@jit
+def _normalise(
+    rows: Array,
+    start: Number,
+    end: Number,
+    patterns: Array,
+    least: Number,
+    most: Number,
+    out: Array,
+) -> None:
+    """Rows normalised by scale and shift, and clamped."""
+    scale, shift = patterns[0], patterns[1]
+    wide = len(scale)
+    for block in range(start, end, wide):
+        part = rows[block : min(block + wide, end)]
+        out_part = out[block : block + len(part)]
+        for place in range(len(part)):
+            normed = part[place] * scale[place] + shift[place]
+            out_part[place] = _clamped(normed, least, most)
 
 
 @cached("batchnorm_loops.py")
@@ -102,20 +137,38 @@ def normalise(version: int) -> Function:
         out: Array,
     ) -> None:
         _ = version
-        scale, shift = patterns[0], patterns[1]
-        wide = len(scale)
         for chunk in range(first, last):
             start = chunks[chunk, 0] * features
             end = chunks[chunk, 1] * features
-            for block in range(start, end, wide):
-                part = rows[block : min(block + wide, end)]
-                out_part = out[block : block + len(part)]
-                for place in range(len(part)):
-                    normed = part[place] * scale[place] + shift[place]
-                    out_part[place] = _clamped(normed, least, most)
+            _normalise(rows, start, end, patterns, least, most, out)
             out[end : chunks[chunk, 2] * features] = 0
 
     return loop
+
+
+@jit
+def _sum_gradients(
+    rows: Array,
+    upstream: Array,
+    start: Number,
+    end: Number,
+    patterns: Array,
+    least: Number,
+    most: Number,
+    sums: Array,
+    products: Array,
+) -> None:
+    """Add the gradients of rows, and their products with the centred rows, to sums in patterns."""
+    scale, shift, mean = patterns[0], patterns[1], patterns[2]
+    wide = len(scale)
+    for block in range(start, end, wide):
+        part = rows[block : min(block + wide, end)]
+        upstream_part = upstream[block : block + len(part)]
+        for place in range(len(part)):
+            normed = part[place] * scale[place] + shift[place]
+            grad = _let_through(upstream_part[place], normed, least, most)
+            sums[place] += grad
+            products[place] += grad * (part[place] - mean[place])
 
 
 @cached("batchnorm_loops.py")
@@ -139,25 +192,45 @@ def sum_gradients(version: int) -> Function:
         products: Array,
     ) -> None:
         _ = version
-        scale, shift, mean = patterns[0], patterns[1], patterns[2]
-        wide = len(scale)
+        wide = patterns.shape[1]
         own_sums = np.zeros(wide, np.float32)
         own_products = np.zeros(wide, np.float32)
         for chunk in range(first, last):
             start = chunks[chunk, 0] * features
             end = chunks[chunk, 1] * features
-            for block in range(start, end, wide):
-                part = rows[block : min(block + wide, end)]
-                upstream_part = upstream[block : block + len(part)]
-                for place in range(len(part)):
-                    normed = part[place] * scale[place] + shift[place]
-                    grad = _let_through(upstream_part[place], normed, least, most)
-                    own_sums[place] += grad
-                    own_products[place] += grad * (part[place] - mean[place])
+            _sum_gradients(
+                rows, upstream, start, end, patterns, least, most, own_sums, own_products
+            )
             _fold(own_sums, sums[chunk])
             _fold(own_products, products[chunk])
 
     return loop
+
+
+@jit
+def _gradient(
+    rows: Array,
+    upstream: Array,
+    start: Number,
+    end: Number,
+    patterns: Array,
+    least: Number,
+    most: Number,
+    out: Array,
+) -> None:
+    """The gradient of rows: their own, and what came by way of mean and variance."""
+    scale, shift, mean = patterns[0], patterns[1], patterns[2]
+    slope, offset = patterns[3], patterns[4]
+    wide = len(scale)
+    for block in range(start, end, wide):
+        part = rows[block : min(block + wide, end)]
+        upstream_part = upstream[block : block + len(part)]
+        out_part = out[block : block + len(part)]
+        for place in range(len(part)):
+            normed = part[place] * scale[place] + shift[place]
+            grad = _let_through(upstream_part[place], normed, least, most)
+            by_statistics = (part[place] - mean[place]) * slope[place] + offset[place]
+            out_part[place] = grad * scale[place] + by_statistics
 
 
 @cached("batchnorm_loops.py")
@@ -180,21 +253,10 @@ def gradient(version: int) -> Function:
         out: Array,
     ) -> None:
         _ = version
-        scale, shift, mean = patterns[0], patterns[1], patterns[2]
-        slope, offset = patterns[3], patterns[4]
-        wide = len(scale)
         for chunk in range(first, last):
             start = chunks[chunk, 0] * features
             end = chunks[chunk, 1] * features
-            for block in range(start, end, wide):
-                part = rows[block : min(block + wide, end)]
-                upstream_part = upstream[block : block + len(part)]
-                out_part = out[block : block + len(part)]
-                for place in range(len(part)):
-                    normed = part[place] * scale[place] + shift[place]
-                    grad = _let_through(upstream_part[place], normed, least, most)
-                    spread = (part[place] - mean[place]) * slope[place] + offset[place]
-                    out_part[place] = grad * scale[place] + spread
+            _gradient(rows, upstream, start, end, patterns, least, most, out)
             out[end : chunks[chunk, 2] * features] = 0
 
     return loop
