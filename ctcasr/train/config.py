@@ -51,6 +51,27 @@ RARE = {
     "files of the run": ("init", "auto_resume", "save_every_s", "log_every"),
     "the machine": ("workers", "bf16", "ctc_backend"),
 }
+# Least and most of what these settings may be, in every recipe that has them.
+BOUNDS = {
+    "accumulate": (1, math.inf),
+    "check_every": (1, math.inf),
+    "log_every": (1, math.inf),
+    "workers": (-1, math.inf),
+    "batch_size": (0, math.inf),
+    "batch_seconds": (0, math.inf),
+    "dev_utterances": (1, math.inf),
+    "real_minutes": (0, math.inf),
+    "dev_share": (0, 1),
+    "splice": (0, 1),
+    "foreign_share": (0, 1),
+    "real_share": (0, 0.99),
+    "false_acceptance": (0, 1),
+    "unreadable": (0, 1),
+    "warmup": (0, 1),
+    "average": (0, 1),
+    "warp": (0, 0.5),
+}
+_BATCH_LIMITS = ("batch_size", "batch_seconds")  # 0 means none, and one there must be
 
 
 def option(default: Any, text: str) -> Any:
@@ -148,16 +169,16 @@ class TrainConfig:
 
     def refuse_impossible(self) -> None:
         """ValueError that names the setting, for numbers that no training can have."""
-        counts = {
-            "accumulate": self.accumulate,
-            "check_every": self.check_every,
-            "log_every": self.log_every,
-        }
-        if self.budget_s is None:
-            counts["epochs"] = self.epochs
-        for name, count in counts.items():
-            if count < 1:
-                raise ValueError(f"{name}: expected at least 1; got {count}")
+        if self.budget_s is None and self.epochs < 1:
+            raise ValueError(f"epochs: expected at least 1; got {self.epochs}")
+        for name, (least, most) in BOUNDS.items():
+            value = getattr(self, name, least)
+            if not least <= value <= most:
+                told = f"at least {least}" if most == math.inf else f"{least} to {most}"
+                raise ValueError(f"{name}: expected {told}; got {value}")
+        limits = [getattr(self, name) for name in _BATCH_LIMITS if hasattr(self, name)]
+        if limits and not any(limits):
+            raise ValueError("batch_size: expected at least 1, or batch_seconds above 0; got 0")
         if self.check_share != -1 and not 0 < self.check_share <= 1:
             raise ValueError(
                 f"check_share: expected above 0 and at most 1, or -1; got {self.check_share}"

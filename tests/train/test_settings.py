@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctcasr.commands.train import load_recipe
 from ctcasr.train import RunSettings, TrainConfig, option, parse, required, to_toml
 from ctcasr.train.config import RARE, USUAL
 from ctcasr.train.settings import check, read_numbers, settings_parser
@@ -258,6 +259,8 @@ def test_epochs_and_a_budget_that_chooses_them_are_refused(
     ("flags", "told"),
     [
         (["--epochs", "0"], "epochs: expected at least 1; got 0"),
+        (["--unreadable", "nan"], "unreadable: expected 0 to 1; got nan"),
+        (["--average", "1.5"], "average: expected 0 to 1; got 1.5"),
         (["--lr", "nan"], "lr: expected a rate of 0 or more; got nan"),
         (["--budget", "5 parsecs"], "budget: expected a time as 90s, 30m or 8h"),
     ],
@@ -268,3 +271,31 @@ def test_numbers_that_no_training_can_have_are_a_wrong_call(
     with pytest.raises(SystemExit) as stop:
         parse(TrainConfig, flags)
     assert stop.value.code == 2 and told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("recipe", "flags", "told"),
+    [
+        ("recognise", "--batch-size 0", "batch_size: expected at least 1, or batch_seconds above"),
+        ("recognise", "--batch-seconds -1", "batch_seconds: expected at least 0; got -1.0"),
+        ("recognise", "--workers -5", "workers: expected at least -1; got -5"),
+        ("recognise", "--splice 2", "splice: expected 0 to 1; got 2.0"),
+        ("recognise", "--warp 3", "warp: expected 0 to 0.5; got 3.0"),
+        ("classify", "--batch-size 0", "batch_size: expected at least 1"),
+        ("commands", "--real-share 1", "real_share: expected 0 to 0.99; got 1.0"),
+    ],
+)
+def test_a_recipe_refuses_them_before_it_reads_anything(
+    recipe: str, flags: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    required = "--sentences no.txt" if recipe == "commands" else "--train no.jsonl"
+    with pytest.raises(SystemExit) as stop:
+        load_recipe(recipe).main([*required.split(), *flags.split()])
+    assert stop.value.code == 2
+    assert told in capsys.readouterr().err
+
+
+def test_a_batch_may_be_limited_by_seconds_alone() -> None:
+    settings = load_recipe("recognise").Settings
+    flags = ["--train", "no.jsonl", "--batch-size", "0", "--batch-seconds", "60"]
+    assert parse(settings, flags).batch_seconds == 60.0
