@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -274,6 +274,31 @@ def read_sources(arguments: argparse.Namespace) -> Sequence[Utterance]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`ctcasr prepare segment`: align, cut, write; ValueError or OSError where that fails."""
+    arguments = _parse(argv)
+    _prepare.refuse_overwriting([Path(arguments.out)], [Path(arguments.source)])
+    recogniser = Recogniser.load(arguments.checkpoint)
+    if not isinstance(recogniser, Recogniser):
+        raise ValueError(f"{arguments.checkpoint}: expected a checkpoint; ONNX files do not align")
+    cut = _Cut()
+    for utterance in read_sources(arguments):
+        cut.add(recogniser, utterance, arguments)
+    if not cut.lines:
+        raise ValueError(
+            f"{arguments.source}: found no utterance that can be used ({cut.unsure} below --least "
+            f"{arguments.least:g}){_prepare.list_first(cut.skipped)}"
+        )
+    write_manifest(arguments.out, cut.lines)
+    print(
+        f"{arguments.out}: {len(cut.lines)} utterances; "
+        f"{cut.unsure} below --least {arguments.least:g} left out"
+    )
+    if cut.skipped:
+        print(f"recordings left out: {len(cut.skipped)}{_prepare.list_first(cut.skipped)}")
+    return 0
+
+
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The flags; ValueError for lengths or a confidence that cannot be."""
     parser = _prepare.command_parser("segment", __doc__)
     parser.add_argument("checkpoint")
     parser.add_argument("source", metavar="MANIFEST|AUDIO")
@@ -307,39 +332,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     if not 0 <= arguments.least <= 1:
         raise ValueError(f"--least: expected a confidence, 0 to 1; got {arguments.least}")
-    _prepare.refuse_overwriting([Path(arguments.out)], [Path(arguments.source)])
-    recogniser = Recogniser.load(arguments.checkpoint)
-    if not isinstance(recogniser, Recogniser):
-        raise ValueError(f"{arguments.checkpoint}: expected a checkpoint; ONNX files do not align")
-    sources = read_sources(arguments)
-    lines: list[dict[str, Any]] = []
-    skipped: list[Skip] = []
-    unsure = 0
-    for utterance in sources:
+    return arguments
+
+
+@dataclass
+class _Cut:
+    """What was cut so far."""
+
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[Skip] = field(default_factory=list)
+    unsure: int = 0  # lines below --least
+
+    def add(
+        self, recogniser: Recogniser, utterance: Utterance, arguments: argparse.Namespace
+    ) -> None:
+        """Cut one recording, and print what came of it."""
         try:
             parts = segments(recogniser, utterance, arguments.shortest, arguments.longest)
         except ValueError as error:  # AudioError too
-            skipped.append(Skip(utterance.where or utterance.id, str(error)))
-            continue
+            self.skipped.append(Skip(utterance.where or utterance.id, str(error)))
+            return
         sure = [line for line in parts if line["confidence"] >= arguments.least]
-        unsure += len(parts) - len(sure)
-        lines += sure
+        self.unsure += len(parts) - len(sure)
+        self.lines += sure
         seconds = sum(line["duration"] for line in sure)
         lowest = min((line["confidence"] for line in parts), default=0.0)
         print(
             f"{utterance.id}: {len(sure)} utterances, {seconds:.1f} s, "
             f"confidence {lowest:.3f} and more"
         )
-    if not lines:
-        raise ValueError(
-            f"{arguments.source}: found no utterance that can be used ({unsure} below --least "
-            f"{arguments.least:g}){_prepare.list_first(skipped)}"
-        )
-    write_manifest(arguments.out, lines)
-    print(
-        f"{arguments.out}: {len(lines)} utterances; "
-        f"{unsure} below --least {arguments.least:g} left out"
-    )
-    if skipped:
-        print(f"recordings left out: {len(skipped)}{_prepare.list_first(skipped)}")
-    return 0
