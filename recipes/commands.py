@@ -25,7 +25,7 @@ from ctcasr.data import (
     read_sounds,
     take_minutes,
 )
-from ctcasr.data.synth import voices_of
+from ctcasr.data.synth import split_voices, voices_of
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recognise import Recognise, Recogniser, evaluate
 from ctcasr.recognise.commands_fit import (
@@ -65,7 +65,7 @@ class Settings(RunSettings):
     epochs: int = option(10, "checks on the way, each after hours / epochs of speech")
     engines: str = option("espeak", "who says them, each as often: espeak,flite,pico,piper")
     real: str = option("", "manifests of recordings of some of the sentences")
-    others: str = option("", "manifests of other people who say anything, heard as long as --real")
+    others: str = option("", "manifests of others who say anything: as long as --real, or once")
     real_minutes: float = option(0.0, "so much of it is learnt from, evenly chosen; 0: all")
     real_share: float = option(0.4, "share of what is heard that is real, if any")
     foreign_share: float = option(0.2, "share of synthetic speech that says anything else")
@@ -148,7 +148,7 @@ def finish(s: Settings) -> None:
     out, best = Path(s.out), Path(s.out) / "best.pt"
     tokenizer = Alphabet.english38()
     rate_hz = read_spec(s.net).front.rate_hz
-    _, voices = voices_of(s.engines, s.seed)
+    _, voices = split_voices(s.seed)
     wanted = spoken_corpus(s, tokenizer, rate_hz, voices, 0.0, TAUGHT)
     foreign = spoken_corpus(s, tokenizer, rate_hz, voices, 1.0, TAUGHT)
     said, refused = samples_of(wanted, TAUGHT), samples_of(foreign, TAUGHT)

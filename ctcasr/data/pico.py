@@ -6,6 +6,7 @@ speaker here, as with Flite; how high the speaker talks, as a man or a woman, is
 
 from __future__ import annotations
 
+import os
 import threading
 from random import Random
 
@@ -22,7 +23,17 @@ _MELODIES = (0.6, 1.1)  # of the voice's own pitch
 _VOLUME = 0.5  # of its own, at which loud vowels are clipped
 _FULL_SCALE = 32768
 _NAMES = {"eh": "ay"}  # the name of the letter a, as texts for eSpeak NG have it
-_one_at_a_time = threading.Lock()
+_lock = threading.Lock()
+_settled: set[int] = set()  # processes in which it has spoken
+
+
+def _new_lock() -> None:
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)  # another thread of the parent may have held it
 
 
 def voices() -> list[str]:
@@ -56,9 +67,12 @@ def speak(
     size = 1 + _SIZE_A_PITCH * (pitch - MIDDLE_PITCH)
     said = " ".join(_NAMES.get(word, word) for word in text.split())
     engine = NanoTTS()
-    with _one_at_a_time:
-        # Its noise goes on from what was said before: from here, it is ever the same.
-        engine.speak("a", voice=voice)
+    with _lock:
+        # Its noise goes on from what was said before, and from nothing in another way: behind a
+        # word that is not the first it is ever the same.
+        for _ in range(1 if os.getpid() in _settled else 2):
+            engine.speak("a", voice=voice)
+        _settled.add(os.getpid())
         sound = engine.speak(
             said,
             voice=voice,

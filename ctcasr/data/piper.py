@@ -8,6 +8,7 @@ for, ten times as long as the others.
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cache
 from pathlib import Path
@@ -88,13 +89,18 @@ def _path_of(voice: str) -> Path:
 def _loaded(path: Path, process: int) -> PiperVoice:
     """The voice in this process, on one thread: corpora speak many sentences at once."""
     from onnxruntime import InferenceSession, SessionOptions
-    from piper import PiperVoice
+    from piper import PiperConfig, PiperVoice
 
-    voice = PiperVoice.load(path)
     options = SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
-    voice.session = InferenceSession(
-        str(path), sess_options=options, providers=["CPUExecutionProvider"]
-    )
-    return voice
+    providers = ["CPUExecutionProvider"]
+    try:
+        settings = json.loads(Path(f"{path}.json").read_text(encoding="utf-8"))
+        config = PiperConfig.from_dict(settings)
+        session = InferenceSession(str(path), sess_options=options, providers=providers)
+    except OSError:
+        raise
+    except Exception as error:  # onnxruntime's own have no other base
+        raise ValueError(f"{path}: expected a voice of Piper's; {error}") from error
+    return PiperVoice(session=session, config=config)

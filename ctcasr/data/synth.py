@@ -211,13 +211,14 @@ ENGINES: dict[str, Engine] = {
     "pico": pico.speak,
     "piper": piper.speak,
 }
-"""Who says texts; another engine is one more entry. Its voices are named "engine:voice"."""
+"""Who says texts; another engine is one more entry here and in `VOICES`."""
 
-_OWN_VOICES: dict[str, Callable[[], list[str]]] = {
+VOICES: dict[str, Callable[[], list[str]]] = {
     "flite": flite.voices,
     "pico": pico.voices,
     "piper": piper.voices,
 }
+"""The voices of each engine but eSpeak NG, called "engine:voice"."""
 
 
 def engine_of(voice: str) -> tuple[Engine, str]:
@@ -242,27 +243,34 @@ def voices_of(engines: str, seed: int = 0) -> tuple[list[str], list[str]]:
     """Voices to learn from and voices to select by; `engines` with commas between.
 
     "piper:PATH" is one voice of an engine, "piper" are those that it has. Engines with few voices
-    are drawn as often as those of eSpeak NG; these alone select, as `split_voices` has them.
+    are drawn as often as eSpeak NG, whose voices alone select, as `split_voices` has them.
 
     Raises:
         ValueError: without eSpeak NG, or for an engine or a voice that is not known.
         ImportError: where an engine is not installed.
+
+    Example:
+        >>> len(voices_of("espeak")[0])
+        152
     """
-    names = engines.split(",")
-    if "espeak" not in names:
+    entries = engines.split(",")
+    if "espeak" not in entries:
         raise ValueError(f"engines: expected espeak among them, which selects; got {engines!r}")
+    chosen: dict[str, set[str]] = {}
+    for entry in entries:
+        name, _, voice = entry.partition(":")
+        if entry == "espeak":
+            continue
+        if name not in ENGINES or name not in VOICES:
+            known = ", ".join(["espeak", *VOICES])
+            raise ValueError(f"engines: expected some of {known}; got {entry!r}")
+        chosen.setdefault(name, set()).update([voice] if voice else VOICES[name]())
     train, dev = split_voices(seed)
     learnt = list(train)
-    for engine in names:
-        name, colon, voice = engine.partition(":")
-        if name not in ENGINES:
-            raise ValueError(f"engines: expected some of {', '.join(ENGINES)}; got {name!r}")
-        if name == "espeak":
-            continue
-        own = [voice] if colon else _OWN_VOICES[name]()
-        for own_voice in own:
-            ENGINES[name](_TRIAL, own_voice, _TRIAL_WPM, pitch=50, pitch_range=50, seed=0)
-        learnt += [f"{name}:{voice}" for voice in own] * (len(train) // len(own))
+    for name, own_voices in chosen.items():
+        for voice in sorted(own_voices):
+            ENGINES[name](_TRIAL, voice, _TRIAL_WPM, pitch=50, pitch_range=50, seed=0)
+            learnt += [f"{name}:{voice}"] * (len(train) // len(own_voices))
     return learnt, dev
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ctcasr.net.compiled import has_hooks, may_compile
 from ctcasr.seq import Seq
 
 _LEAST_COMPILED = 1 << 19  # numbers; torch's way through a cache is as fast
@@ -59,7 +60,7 @@ class SequenceBatchNorm(nn.Module):
 
     def clamped(self, x: Seq, activation: nn.ReLU | nn.Hardtanh) -> Seq:
         """The same with an activation behind it."""
-        if not self._can_compile(x):
+        if has_hooks(self, activation) or not self._can_compile(x):
             normed = self(x)
             return normed.with_data(activation(normed.data))
         if isinstance(activation, nn.ReLU):
@@ -79,9 +80,10 @@ class SequenceBatchNorm(nn.Module):
 
     def _can_compile(self, x: Seq) -> bool:
         """Whether the compiled loops may do it."""
-        single = x.data.is_cpu and x.data.dtype == self.running_mean.dtype == torch.float32
+        if not self.training or x.data.numel() < _LEAST_COMPILED:
+            return False
         alone = self.world_sum is None and sum(x.lengths) > 1
-        return self.training and single and alone and x.data.numel() >= _LEAST_COMPILED
+        return alone and may_compile(x.data, self.weight, self.bias, self.running_mean)
 
     def _normalise(self, x: Seq, mean: Tensor, variance: Tensor) -> Seq:
         """Data [B, T, F] by statistics [F], then scaled and shifted as learnt."""

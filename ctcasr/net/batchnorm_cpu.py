@@ -43,8 +43,8 @@ def batch_norm(
 ) -> tuple[Tensor, Statistics]:
     """Data [B, T, F] normalised by its own statistics and clamped; zero in the padding.
 
-    In float32; equal to torch's but for rounding; the same bits for any number of threads;
-    differentiable once.
+    In float32, of a row at least, and a real frame; equal to torch's but for rounding; the same
+    bits for any number of threads; differentiable once.
     """
     rows = _Rows.of(x)
     statistics = rows.statistics()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.net.batchnorm import SequenceBatchNorm
+from ctcasr.net.compiled import has_hooks, may_compile
 from ctcasr.net.dropout import Dropout
 from ctcasr.seq import Seq
 
@@ -107,19 +108,13 @@ class RecurrentLayer(nn.Module):
 
     def _can_compile(self, x: Seq) -> bool:
         """Whether the compiled loops can take it and nobody looks at torch's layers themselves."""
-        if self.forwards.hidden_size % _UNITS or torch.is_autocast_enabled("cpu"):
+        if self.forwards.hidden_size % _UNITS:
             return False
         if self.kind == "lstm" and not (torch.is_grad_enabled() or "numba" in sys.modules):
             # Forwards alone oneDNN is as fast: numba, which takes a third of a second to load and
             # 100 MB, is not worth it. Numbers differ by rounding.
             return False
-        if not all(_is_plain(tensor) for tensor in (x.data, *self.parameters())):
-            return False
-        if any(rnn._forward_hooks or rnn._forward_pre_hooks for rnn in self._directions):
-            return False
-        exporting = torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
-        tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,unused-ignore]
-        return not exporting and not tracing
+        return may_compile(x.data, *self.parameters()) and not has_hooks(*self._directions)
 
 
 class RecurrentStack(nn.Module):
@@ -166,13 +161,6 @@ class RecurrentStack(nn.Module):
             outputs = layer(norm(x))
             x = outputs.with_data(self.dropout(outputs.data))
         return x
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    """A float32 tensor on the CPU, and no subclass that looks at what is done to it."""
-    if type(tensor) not in (Tensor, nn.Parameter):
-        return False
-    return tensor.is_cpu and tensor.dtype == torch.float32
 
 
 def _reversal(x: Seq) -> Tensor:

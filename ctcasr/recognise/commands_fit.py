@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
-from ctcasr.data import JoinedCorpus, repeats_for, split_dev
+from ctcasr.data import JoinedCorpus, repeats_for, split_dev, take_minutes
 from ctcasr.data.clip import fit_length
 from ctcasr.data.corpus import Corpus, Item
 from ctcasr.decoding.commands import Commands, accepted_share, choose_threshold
@@ -26,6 +26,7 @@ from ctcasr.word_times.word_models import WordModels
 
 _SPLICED = 0.7  # of real utterances: their talker's words in other sentences
 _SPEEDS = (0.9, 1.0, 1.1)
+_MOST_OVER = 3  # times its share that a part of real recordings may be long
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,20 @@ def join_real(
 ) -> tuple[JoinedCorpus, Corpus]:
     """Synthetic speech joined with real recordings; and a tenth of these, to select by.
 
-    Real ones are `share` of all that is heard, each of their parts as long as another, and their
+    Real ones are `share` of all that is heard, each of their parts as long as another, if that is
+    once an epoch or more; of a part of more than three times its length, so much is taken. Their
     talkers say in other sentences, too, what they have said.
     """
     parts, times = [spoken], [1]
     held_out: list[Utterance] = []
+    own_minutes = share / (1 - share) * spoken.seconds / len(real) / 60
     for recordings in real:
-        learnt, selecting = split_dev(recordings, seed=seed)
+        taken = take_minutes(recordings, _MOST_OVER * own_minutes, seed)
+        learnt, selecting = split_dev(taken, seed=seed)
         held_out += selecting
         part = spliced_corpus(learnt, tokenizer, spoken.rate_hz, _SPLICED, _SPEEDS, frame_s)
-        often = repeats_for(share, part.seconds * len(real), spoken.seconds)
         parts.append(part)
-        times.append(often)
+        times.append(repeats_for(share, part.seconds * len(real), spoken.seconds))
     return JoinedCorpus(parts, times), Corpus(held_out, tokenizer, spoken.rate_hz)
 
 

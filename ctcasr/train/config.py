@@ -59,12 +59,11 @@ BOUNDS = {
     "workers": (-1, math.inf),
     "batch_size": (0, math.inf),
     "batch_seconds": (0, math.inf),
-    "dev_utterances": (1, math.inf),
     "real_minutes": (0, math.inf),
     "dev_share": (0, 1),
     "splice": (0, 1),
     "foreign_share": (0, 1),
-    "real_share": (0, 0.99),
+    "real_share": (0, 0.999),
     "false_acceptance": (0, 1),
     "unreadable": (0, 1),
     "warmup": (0, 1),
@@ -172,13 +171,13 @@ class TrainConfig:
         if self.budget_s is None and self.epochs < 1:
             raise ValueError(f"epochs: expected at least 1; got {self.epochs}")
         for name, (least, most) in BOUNDS.items():
-            value = getattr(self, name, least)
-            if not least <= value <= most:
+            value = getattr(self, name, None)
+            if value is not None and not least <= value <= most:
                 told = f"at least {least}" if most == math.inf else f"{least} to {most}"
                 raise ValueError(f"{name}: expected {told}; got {value}")
-        limits = [getattr(self, name) for name in _BATCH_LIMITS if hasattr(self, name)]
-        if limits and not any(limits):
-            raise ValueError("batch_size: expected at least 1, or batch_seconds above 0; got 0")
+        limits = {name: getattr(self, name) for name in _BATCH_LIMITS if hasattr(self, name)}
+        if limits and set(limits.values()) == {0}:
+            raise ValueError(f"{' or '.join(limits)}: expected a limit above 0; got 0")
         if self.check_share != -1 and not 0 < self.check_share <= 1:
             raise ValueError(
                 f"check_share: expected above 0 and at most 1, or -1; got {self.check_share}"

@@ -35,7 +35,9 @@ def make_optimiser(
     # One kernel moves all, on CUDA unless the device has found that it must not. (torch's for SGD
     # would then begin with a momentum that nobody has written.)
     kinds = {p.device.type for p in parameters}
-    fused = kinds in ({"cuda"}, {"cpu"}) or None
+    # That of a CPU takes the numbers of a parameter to lie side by side.
+    dense = kinds == {"cpu"} and all(p.is_contiguous() for p in parameters)
+    fused = kinds == {"cuda"} or dense or None
     if config.optimiser == "adamw":
         return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
     if config.optimiser == "adam":

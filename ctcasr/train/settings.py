@@ -20,7 +20,7 @@ from ctcasr.train.config import RARE, USUAL, TrainConfig
 S = TypeVar("S")
 
 # What runs did whose settings do not name these yet: they are younger than the run.
-FORMER = {"splice": 0.0, "states": 0.0, "hiss": "none"}
+FORMER = {"splice": 0.0, "states": 0.0, "hiss": "none", "others": ""}
 
 
 def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = None) -> S:

@@ -53,6 +53,19 @@ def test_a_voice_that_is_no_file_is_named(tmp_path: Path) -> None:
         piper.speak("a", str(missing))
 
 
+@installed
+def test_a_file_that_is_no_voice_is_told(tmp_path: Path) -> None:
+    broken = tmp_path / "alan.onnx"
+    broken.write_text("version https://git-lfs.github.com/spec/v1")
+    settings = tmp_path / "alan.onnx.json"
+    with pytest.raises(FileNotFoundError, match=r"alan\.onnx\.json"):
+        piper.speak("a", str(broken))
+    for text in ("{}", "no JSON"):
+        settings.write_text(text)
+        with pytest.raises(ValueError, match=r"alan\.onnx: expected a voice of Piper's"):
+            piper.speak("a", str(broken))
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_without_a_package_the_error_says_what_to_install(
     package: str, monkeypatch: pytest.MonkeyPatch

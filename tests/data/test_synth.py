@@ -204,18 +204,29 @@ def test_voices_of_another_engine_are_drawn_as_often_and_do_not_select(
     assert abs(len(by_flite) - len(learnt)) <= len(set(by_flite))
     assert dev == selecting
     assert synth.voices_of("espeak") == (learnt, selecting)
-    train, _ = synth.voices_of("espeak,piper:voices/alan.onnx")
-    assert train == learnt + ["piper:voices/alan.onnx"] * len(learnt)
+    both = "espeak,piper:voices/alan.onnx,piper:joe,piper:joe"
+    train, _ = synth.voices_of(both)
+    half = len(learnt) // 2
+    assert train == learnt + ["piper:joe"] * half + ["piper:voices/alan.onnx"] * half
     # What is not installed is told before training.
     assert asked[-1] == ("piper", "voices/alan.onnx")
     assert ("flite", "slt") in asked
 
 
 @pytest.mark.parametrize(
-    ("engines", "said"), [("flite", "espeak among them"), ("espeak,festival", "'festival'")]
+    ("engines", "said"),
+    [
+        ("flite", "espeak among them"),
+        ("espeak,festival", "'festival'"),
+        ("espeak,espeak:f1", "'espeak:f1'"),
+    ],
 )
 def test_engines_that_are_not_known_are_named(engines: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         synth.voices_of(engines)
+    synth.ENGINES["mine"] = synth.ENGINES["espeak"]
+    with pytest.raises(ValueError, match="got 'mine'"):  # no list of its voices
+        synth.voices_of("espeak,mine")
+    del synth.ENGINES["mine"]
     with pytest.raises(ValueError, match="expected an engine"):
         synth.engine_of("festival:kal")

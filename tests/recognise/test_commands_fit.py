@@ -1,15 +1,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from ctcasr.data import SentenceTexts, SpokenCorpus
+from ctcasr.batch import Utterance
+from ctcasr.data import Corpus, SentenceTexts, SpokenCorpus
 from ctcasr.decoding.commands import Commands
 from ctcasr.export.recognise import export_onnx_recogniser
-from ctcasr.recognise.commands_fit import add_times, items_of, pieces_of, teach_commands
+from ctcasr.recognise import commands_fit
+from ctcasr.recognise.commands_fit import (
+    add_times,
+    items_of,
+    join_real,
+    pieces_of,
+    teach_commands,
+)
 from ctcasr.recognise.recogniser import Recogniser
+from ctcasr.text import Alphabet
 from ctcasr.word_times.word_models import WordModels
 from tests.recognise.helpers import noise
 
@@ -59,3 +69,30 @@ def test_times_are_learnt_from_what_is_said(saved: Path) -> None:
 def test_pieces_have_one_length() -> None:
     pieces = pieces_of([torch.ones(10), torch.ones(3)], 5)
     assert [len(piece) for piece in pieces] == [5, 5]
+
+
+@pytest.mark.parametrize("minutes_of_others", [0, 4, 1000])
+def test_real_parts_are_heard_equally_long_and_long_ones_are_cut(
+    minutes_of_others: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def as_they_are(utterances: tuple[Utterance, ...], *args: Any) -> Corpus:
+        return Corpus(utterances, None, 8000)
+
+    def clips(name: str, minutes: int) -> list[Utterance]:
+        return [Utterance(Path(f"{name}{k}.wav"), duration=3.0) for k in range(20 * minutes)]
+
+    monkeypatch.setattr(commands_fit, "spliced_corpus", as_they_are)
+    texts = SentenceTexts(lambda draw: "a b")
+    spoken = SpokenCorpus(texts, None, 8000, hours=0.5, words=(2, 2))
+    real = [part for part in (clips("own", 5), clips("other", minutes_of_others)) if part]
+    joined, selecting = join_real(spoken, real, Alphabet.english38(), 0.6, frame_s=0.04)
+    minutes = [
+        part.seconds * times / 60
+        for part, times in zip(joined.corpora, joined.repeats, strict=True)
+    ]
+    each = 0.6 / 0.4 * minutes[0] / len(real)
+    for heard in minutes[1:]:
+        assert heard == pytest.approx(each, rel=0.15) or each < heard <= 3 * each
+    own = {clip.audio_filepath.name[:3] for clip in selecting.utterances}
+    assert own == {clip[0].audio_filepath.name[:3] for clip in real}
+    assert len(selecting) <= 0.1 * sum(map(len, joined.corpora[1:])) * 1.3

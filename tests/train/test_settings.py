@@ -276,13 +276,17 @@ def test_numbers_that_no_training_can_have_are_a_wrong_call(
 @pytest.mark.parametrize(
     ("recipe", "flags", "told"),
     [
-        ("recognise", "--batch-size 0", "batch_size: expected at least 1, or batch_seconds above"),
+        (
+            "recognise",
+            "--batch-size 0",
+            "batch_size or batch_seconds: expected a limit above 0",
+        ),
         ("recognise", "--batch-seconds -1", "batch_seconds: expected at least 0; got -1.0"),
         ("recognise", "--workers -5", "workers: expected at least -1; got -5"),
         ("recognise", "--splice 2", "splice: expected 0 to 1; got 2.0"),
         ("recognise", "--warp 3", "warp: expected 0 to 0.5; got 3.0"),
-        ("classify", "--batch-size 0", "batch_size: expected at least 1"),
-        ("commands", "--real-share 1", "real_share: expected 0 to 0.99; got 1.0"),
+        ("classify", "--batch-size 0", "batch_size: expected a limit above 0; got 0"),
+        ("commands", "--real-share 1", "real_share: expected 0 to 0.999; got 1.0"),
     ],
 )
 def test_a_recipe_refuses_them_before_it_reads_anything(

@@ -1,0 +1,39 @@
+"""Whether loops of our own may do the work of torch's layers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def may_compile(*tensors: Tensor) -> bool:
+    """Whether these are float32 on the CPU, and nobody looks at what torch does to them.
+
+    Example:
+        >>> may_compile(torch.zeros(3)), may_compile(torch.zeros(3, dtype=torch.float64))
+        (True, False)
+    """
+    if torch.is_autocast_enabled("cpu") or not all(map(_is_plain, tensors)):
+        return False
+    exporting = torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+    tracing: bool = torch.jit.is_tracing()  # type: ignore[attr-defined,unused-ignore]
+    return not exporting and not tracing
+
+
+def has_hooks(*modules: nn.Module) -> bool:
+    """Whether somebody listens to the calls of one of these, which then must be made.
+
+    Example:
+        >>> has_hooks(nn.ReLU())
+        False
+    """
+    return any(module._forward_hooks or module._forward_pre_hooks for module in modules)
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """A float32 tensor on the CPU: no subclass, and none that torch.func has wrapped."""
+    if type(tensor) not in (Tensor, nn.Parameter):
+        return False
+    if torch._C._functorch.is_functorch_wrapped_tensor(tensor):
+        return False
+    return tensor.is_cpu and tensor.dtype == torch.float32
