@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -104,16 +103,17 @@ def prepare(s: Settings, world: World) -> Parts:
     train.transform = Augment(*sounds).recording  # what is real has noise and rooms of its own
     print(f"{train.seconds / 3600:.2f} hours an epoch by {len(set(train_voices))} voices")
     own = take_minutes(read_manifests(s.real), s.real_minutes, s.seed)
-    real = [part for part in (own, read_manifests(s.others)) if part]
-    if real:
-        train, dev = join_real(train, real, tokenizer, s.real_share, net.frame_s, s.seed)
-        for part, times in zip(train.corpora[1:], train.repeats[1:], strict=True):
-            print(f"{part.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
+    others = read_manifests(s.others)
+    if own or others:
+        share, seed = s.real_share, s.seed
+        train, dev = join_real(train, own, others, tokenizer, share, net.frame_s, seed)
+        real, times = train.corpora[1], train.repeats[1]
+        print(f"{real.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
     size = s.batch_size
     train_loader = Loader(train, batch_size=size, order="shuffle", seed=s.seed, **world.share)
     dev_loader = Loader(dev, batch_size=size, order="sorted", seed=s.seed + 1, **world.share)
     task = Recognise(net, tokenizer, spec_to(spec), SpecAugment(), len(train_loader))
-    heard = [*chain(*real), *read_manifests(s.noise, s.rooms)]
+    heard = [*own, *others, *read_manifests(s.noise, s.rooms)]
     return Parts(task, train_loader, dev_loader, heard, statistics=dev_loader)
 
 

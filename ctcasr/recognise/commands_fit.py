@@ -47,29 +47,42 @@ class Taught:
 
 def join_real(
     spoken: Corpus,
-    real: Sequence[Sequence[Utterance]],
+    own: Sequence[Utterance],
+    others: Sequence[Utterance],
     tokenizer: Tokenizer,
     share: float,
     frame_s: float,
     seed: int = 0,
 ) -> tuple[JoinedCorpus, Corpus]:
-    """Synthetic speech joined with real recordings; and a tenth of these, to select by.
+    """Synthetic speech joined with real recordings; and some of these, to select by.
 
-    Real ones are `share` of all that is heard, each of their parts as long as another, if that is
-    once an epoch or more; of a part of more than three times its length, so much is taken. Their
-    talkers say in other sentences, too, what they have said.
+    Real ones are `share` of all that is heard, or heard once. Where others speak, too, a tenth of
+    theirs selects, the own ones are heard as long as theirs, and of theirs no more is taken than
+    three times their share. All talkers say in other sentences, too, what they have said: they are
+    spliced together, as an aligner of few minutes cuts badly.
     """
-    parts, times = [spoken], [1]
-    held_out: list[Utterance] = []
-    own_minutes = share / (1 - share) * spoken.seconds / len(real) / 60
-    for recordings in real:
-        taken = take_minutes(recordings, _MOST_OVER * own_minutes, seed)
-        learnt, selecting = split_dev(taken, seed=seed)
-        held_out += selecting
-        part = spliced_corpus(learnt, tokenizer, spoken.rate_hz, _SPLICED, _SPEEDS, frame_s)
-        parts.append(part)
-        times.append(repeats_for(share, part.seconds * len(real), spoken.seconds))
-    return JoinedCorpus(parts, times), Corpus(held_out, tokenizer, spoken.rate_hz)
+    if others:
+        whole_minutes = share / (1 - share) * spoken.seconds / 60
+        own_share = 1 / 2 if own else 1
+        taken = take_minutes(others, _MOST_OVER * own_share * whole_minutes, seed)
+        learnt_others, selecting = split_dev(taken, seed=seed)
+        learnt = (*_repeated(own, _seconds(learnt_others)), *learnt_others)
+    else:
+        learnt, selecting = split_dev(own, seed=seed)
+    real = spliced_corpus(learnt, tokenizer, spoken.rate_hz, _SPLICED, _SPEEDS, frame_s)
+    times = repeats_for(share, real.seconds, spoken.seconds)
+    dev = Corpus(selecting, tokenizer, spoken.rate_hz)
+    return JoinedCorpus([spoken, real], [1, times]), dev
+
+
+def _repeated(utterances: Sequence[Utterance], seconds: float) -> tuple[Utterance, ...]:
+    """The utterances as often as makes about so many seconds of them, once at least."""
+    once = _seconds(utterances)
+    return tuple(utterances) * max(1, round(seconds / once)) if once else tuple(utterances)
+
+
+def _seconds(utterances: Iterable[Utterance]) -> float:
+    return sum(utterance.duration or 0.0 for utterance in utterances)
 
 
 def teach_commands(
