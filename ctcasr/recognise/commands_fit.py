@@ -59,7 +59,7 @@ def join_real(
     Real ones are `share` of all that is heard, or heard once. Where others speak, too, a tenth of
     theirs selects, the own ones are heard as long as theirs, and of theirs no more is taken than
     three times their share. All talkers say in other sentences, too, what they have said: they are
-    spliced together, as an aligner of few minutes cuts badly.
+    spliced together: an aligner of few minutes would know little.
     """
     if others:
         whole_minutes = share / (1 - share) * spoken.seconds / 60
