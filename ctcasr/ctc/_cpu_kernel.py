@@ -11,7 +11,7 @@ from numba import types
 from numba.core.errors import NumbaError
 
 from ctcasr.ctc.errors import KernelError
-from ctcasr.kernels.pool import kernel_pool
+from ctcasr.kernels.pool import run_together
 
 Signature: TypeAlias = tuple[Any, ...]  # numba's types of the arguments
 
@@ -60,11 +60,5 @@ class CpuKernel:
             first = () if own is None else (own(),)
             self._loop(*first, *arguments)
 
-        helpers = []
-        for _ in range(threads - 1):
-            pool = kernel_pool(threads - 1)
-            helpers.append(pool.submit(run_loop))
         if threads:
-            run_loop()
-        for helper in helpers:
-            helper.result()
+            run_together(run_loop, [()] * threads, threads)

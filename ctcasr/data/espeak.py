@@ -12,7 +12,6 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import threading
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+
+from ctcasr.data.speaker import ProcessLock
 
 RATE_HZ = 22050  # what eSpeak NG's formant voices give
 
@@ -77,16 +78,7 @@ _RANGES = {
     "volume": (1, 200),
 }
 
-_lock = threading.Lock()
-
-
-def _new_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)  # another thread of the parent may have held it
+_lock = ProcessLock()
 
 
 def voices() -> list[str]:

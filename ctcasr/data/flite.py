@@ -16,15 +16,12 @@ import soundfile
 import torch
 from torch import Tensor
 
-from ctcasr.data.audio import resample
+from ctcasr.data.speaker import MIDDLE_PITCH, as_another_speaker, in_english_letters
 
 RATE_HZ = 16000
 USUAL_WPM = 170
 _VOICES = ("awb", "rms", "slt")
-MIDDLE_PITCH = 50
 _SIZE_A_PITCH = 0.004  # share of speed for each step of pitch: 35 to 65 are 6 % either way
-_RATE_STEP_HZ = 50  # a ratio of small whole numbers, whose filter is short
-_NAMES = {"eh": "ay"}  # the name of the letter a, as texts for eSpeak NG have it
 
 
 def voices() -> list[str]:
@@ -57,7 +54,7 @@ def speak(
         raise ImportError("the program flite says this: apt-get install flite, or its like")
     size = 1 + _SIZE_A_PITCH * (pitch - MIDDLE_PITCH)
     stretch = USUAL_WPM / rate_wpm * size
-    said = " ".join(_NAMES.get(word, word) for word in text.split())
+    said = in_english_letters(text)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "said.wav"
         options = ["-voice", voice, "--setf", f"duration_stretch={stretch:.4f}"]
@@ -67,14 +64,3 @@ def speak(
             raise RuntimeError(f"speak: Flite could not say {text!r}: {done.stderr.strip()}")
         samples, rate_hz = soundfile.read(path, dtype="float32")
     return as_another_speaker(torch.from_numpy(samples), rate_hz, size), rate_hz
-
-
-def as_another_speaker(samples: Tensor, rate_hz: int, size: float) -> Tensor:
-    """Samples [N] played `size` times as fast: a smaller speaker, with a higher voice.
-
-    Example:
-        >>> as_another_speaker(torch.zeros(1600), 16000, 1.25).shape
-        torch.Size([1280])
-    """
-    played_hz = round(rate_hz * size / _RATE_STEP_HZ) * _RATE_STEP_HZ
-    return resample(samples, played_hz, rate_hz)

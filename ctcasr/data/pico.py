@@ -7,14 +7,18 @@ speaker here, as with Flite; how high the speaker talks, as a man or a woman, is
 from __future__ import annotations
 
 import os
-import threading
 from random import Random
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ctcasr.data.flite import MIDDLE_PITCH, as_another_speaker
+from ctcasr.data.speaker import (
+    MIDDLE_PITCH,
+    ProcessLock,
+    as_another_speaker,
+    in_english_letters,
+)
 
 RATE_HZ = 16000
 USUAL_WPM = {"en-GB": 180, "en-US": 210}  # of its voices, as long sentences come out
@@ -22,18 +26,8 @@ _SIZE_A_PITCH = 0.008  # share of speed for each step of pitch: 35 to 65 are 12 
 _MELODIES = (0.6, 1.1)  # of the voice's own pitch
 _VOLUME = 0.5  # of its own, at which loud vowels are clipped
 _FULL_SCALE = 32768
-_NAMES = {"eh": "ay"}  # the name of the letter a, as texts for eSpeak NG have it
-_lock = threading.Lock()
+_lock = ProcessLock()
 _settled: set[int] = set()  # processes in which it has spoken
-
-
-def _new_lock() -> None:
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)  # another thread of the parent may have held it
 
 
 def voices() -> list[str]:
@@ -65,7 +59,7 @@ def speak(
     except ImportError as error:
         raise ImportError("Pico's voices: pip install 'ctcasr[voices]'") from error
     size = 1 + _SIZE_A_PITCH * (pitch - MIDDLE_PITCH)
-    said = " ".join(_NAMES.get(word, word) for word in text.split())
+    said = in_english_letters(text)
     engine = NanoTTS()
     with _lock:
         # Its noise goes on from what was said before, and from nothing in another way: behind a

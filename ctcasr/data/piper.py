@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctcasr.data.flite import MIDDLE_PITCH, as_another_speaker
+from ctcasr.data.speaker import MIDDLE_PITCH, as_another_speaker, in_english_letters
 
 if TYPE_CHECKING:
     from piper import PiperVoice
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 USUAL_WPM = 200
 JOE = "joe"
 _SIZE_A_PITCH = 0.008  # share of speed for each step of pitch: 35 to 65 are 12 % either way
-_NAMES = {"eh": "ay"}  # the name of the letter a, as texts for eSpeak NG have it
 
 
 def voices() -> list[str]:
@@ -64,7 +63,7 @@ def speak(
         noise_scale=0.0,  # its noise has no seed
         noise_w_scale=0.0,
     )
-    said = " ".join(_NAMES.get(word, word) for word in text.split())
+    said = in_english_letters(text)
     rate_hz = model.config.sample_rate
     pieces = [chunk.audio_float_array for chunk in model.synthesize(said, settings)]
     samples = np.concatenate([*pieces, np.zeros(0, np.float32)])

@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from ctcasr.kernels.pool import run_together
 from ctcasr.net.batchnorm_loops import gradient, measure, normalise, sum_gradients
+from ctcasr.net.compiled import flat_array
 from ctcasr.seq import Seq
 
 _CHUNK = 8192  # numbers, which a first-level cache holds
@@ -99,7 +100,7 @@ class _Rows:
         jobs = []
         for first, last in pairwise(bounds):
             share = (self.chunks, int(first), int(last), self.features)
-            jobs.append((*share, _flat(self.data), *arguments))
+            jobs.append((*share, flat_array(self.data), *arguments))
         run_together(loop, jobs, threads)
 
     def statistics(self) -> Statistics:
@@ -132,7 +133,7 @@ class _BatchNorm(torch.autograd.Function):
         shift = bias - statistics.mean * scale
         bounds = (np.float32(within[0]), np.float32(within[1]))
         out = torch.empty_like(rows.data)
-        rows.run(normalise, rows.patterns(scale, shift), *bounds, _flat(out))
+        rows.run(normalise, rows.patterns(scale, shift), *bounds, flat_array(out))
         ctx.save_for_backward(rows.data, scale, shift, inverse_deviation)
         ctx.chunks = rows.chunks
         ctx.statistics = statistics
@@ -146,7 +147,7 @@ class _BatchNorm(torch.autograd.Function):
         statistics: Statistics = ctx.statistics
         mean = statistics.mean
         rows = _Rows(data, ctx.chunks)
-        flat_upstream = _flat(upstream.contiguous())
+        flat_upstream = flat_array(upstream.contiguous())
         sums, products = rows.sums(2)
         patterns = rows.patterns(scale, shift, mean)
         rows.run(sum_gradients, flat_upstream, patterns, *ctx.bounds, sums, products)
@@ -158,14 +159,8 @@ class _BatchNorm(torch.autograd.Function):
             offset = -scale * to_bias / statistics.count
             patterns = rows.patterns(scale, shift, mean, slope, offset)
             to_data = torch.empty_like(data)
-            rows.run(gradient, flat_upstream, patterns, *ctx.bounds, _flat(to_data))
+            rows.run(gradient, flat_upstream, patterns, *ctx.bounds, flat_array(to_data))
         return to_data, to_weight, to_bias, None, None, None, None
-
-
-def _flat(tensor: Tensor) -> np.ndarray:
-    """A tensor's numbers for compiled code, which shares them."""
-    array: np.ndarray = tensor.detach().numpy()
-    return array.reshape(-1)
 
 
 def _single(numbers: np.ndarray) -> Tensor:

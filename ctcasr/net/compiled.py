@@ -1,7 +1,8 @@
-"""Whether loops of our own may do the work of torch's layers."""
+"""Whether loops of our own may do the work of torch's layers, and what they are given."""
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -28,6 +29,17 @@ def has_hooks(*modules: nn.Module) -> bool:
         False
     """
     return any(module._forward_hooks or module._forward_pre_hooks for module in modules)
+
+
+def flat_array(tensor: Tensor) -> np.ndarray:
+    """A tensor's numbers for compiled code, which shares them.
+
+    Example:
+        >>> flat_array(torch.zeros(2, 3)).shape
+        (6,)
+    """
+    array: np.ndarray = tensor.detach().numpy()
+    return array.reshape(-1)
 
 
 def _is_plain(tensor: Tensor) -> bool:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ctcasr.kernels.pool import run_together
+from ctcasr.net.compiled import flat_array
 from ctcasr.net.rnn_lanes import WIDTH
 from ctcasr.net.rnn_loops import FRAME_LOOPS, GRADIENT_LOOPS
 from ctcasr.seq import Seq
@@ -252,12 +253,6 @@ def _panels(weights: Tensor) -> Tensor:
     return panels.transpose(1, 2).contiguous()
 
 
-def _flat_array(tensor: Tensor) -> np.ndarray:
-    """A tensor's elements for compiled code, which shares them."""
-    array: np.ndarray = tensor.detach().numpy()
-    return array.reshape(-1)
-
-
 def _run_loops(
     kernel: Callable[..., None],
     tensors: list[Tensor],
@@ -266,7 +261,7 @@ def _run_loops(
     directions: int,
 ) -> None:
     """Loops of all directions, and of groups of rows where threads outnumber directions."""
-    arrays = [_flat_array(tensor) for tensor in tensors]
+    arrays = [flat_array(tensor) for tensor in tensors]
     all_threads = torch.get_num_threads()
     rows = int(offsets[:2].max())  # those that begin
     groups = max(1, min(all_threads // directions, rows))
