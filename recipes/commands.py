@@ -49,9 +49,11 @@ from ctcasr.train import (
     saved_run,
 )
 
-TAUGHT = 100  # utterances of each kind from which the threshold, and times of words, are learnt
+TAUGHT = 400  # utterances of each kind from which the threshold is learnt
+TIMED = 100  # from which times of words are; and with other words, of which the summary tells
 RATES_WPM = (120, 280)
 NOISE_S = 3  # of each noise, that shall be refused
+NEAR_SHARE = 0.4  # of foreign speech that is learnt from: sentences with other words in them
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ def prepare(s: Settings, world: World) -> Parts:
     net = build(spec, tokenizer.size)
     rate_hz = net.rate_hz
     train_voices, dev_voices = voices_of(s.engines, s.seed)
-    train: Corpus = spoken_corpus(s, tokenizer, rate_hz, train_voices, s.foreign_share)
-    dev: Corpus = spoken_corpus(s, tokenizer, rate_hz, dev_voices, 0.0, s.dev_utterances)
+    shares = (s.foreign_share, NEAR_SHARE)
+    train: Corpus = spoken_corpus(s, tokenizer, rate_hz, train_voices, *shares)
+    dev: Corpus = spoken_corpus(s, tokenizer, rate_hz, dev_voices, utterances=s.dev_utterances)
     sounds = (read_sounds(manifest, rate_hz) for manifest in (s.noise, s.rooms))
     train.transform = Augment(*sounds).recording  # what is real has noise and rooms of its own
     print(f"{train.seconds / 3600:.2f} hours an epoch by {len(set(train_voices))} voices")
@@ -122,14 +125,15 @@ def spoken_corpus(
     tokenizer: Tokenizer,
     rate_hz: int,
     voices: Sequence[str],
-    foreign_share: float,
+    foreign_share: float = 0.0,
+    near_share: float = 0.0,
     utterances: int = 0,
 ) -> SpokenCorpus:
     """What voices say: an epoch's share of the hours, or so many utterances, ever the same."""
     grammar = load_grammar(s.sentences, tokenizer)
     lengths = grammar.lengths(Random(s.seed))
     corpus = SpokenCorpus(
-        SentenceTexts(grammar.sentence, foreign_share),
+        SentenceTexts(grammar.sentence, foreign_share, near_share),
         tokenizer,
         rate_hz,
         s.hours / s.epochs,
@@ -149,12 +153,14 @@ def finish(s: Settings) -> None:
     tokenizer = Alphabet.english38()
     rate_hz = read_spec(s.net).front.rate_hz
     _, voices = split_voices(s.seed)
-    wanted = spoken_corpus(s, tokenizer, rate_hz, voices, 0.0, TAUGHT)
-    foreign = spoken_corpus(s, tokenizer, rate_hz, voices, 1.0, TAUGHT)
+    wanted = spoken_corpus(s, tokenizer, rate_hz, voices, utterances=TAUGHT)
+    foreign = spoken_corpus(s, tokenizer, rate_hz, voices, 1.0, utterances=TAUGHT)
+    near = spoken_corpus(s, tokenizer, rate_hz, voices, 1.0, 1.0, utterances=TIMED)
     said, refused = samples_of(wanted, TAUGHT), samples_of(foreign, TAUGHT)
     refused += pieces_of(read_sounds(s.noise, rate_hz), NOISE_S * rate_hz)
-    print(teach_commands(best, Path(s.sentences), said, refused, s.false_acceptance))
-    add_times(best, wanted, TAUGHT)
+    like = samples_of(near, TIMED)
+    print(teach_commands(best, Path(s.sentences), said, refused, s.false_acceptance, like))
+    add_times(best, wanted, TIMED)
     recogniser = Recogniser.load_checkpoint(best)
     if s.valid:
         result = evaluate(recogniser, read_manifest(s.valid).utterances)

@@ -16,6 +16,9 @@ _LETTER_SHARE = 0.5  # of letters and digits, how many are letters
 _ZED_SHARE = 0.5  # how often z is "zed" rather than "zee"
 # eSpeak NG takes a lone "a" for the article; both names of z shall sound.
 _NAMES_OF_LETTERS = {"a": "eh", "z": "zed"}
+# Between stressed words people say these so ("weak forms"); engines do with other words, too.
+_WEAK_FORMS = {"at": "ut", "for": "fer", "her": "er", "his": "iz"}
+_WEAK_SHARE = 0.5
 _EXAMPLES = 300  # sentences that tell the words of a grammar
 _ENDS = ""  # stands before a text's first word and behind its last
 
@@ -82,12 +85,22 @@ def _name_of(symbol: str, draw: Random) -> str:
     return _NAMES_OF_LETTERS.get(symbol, symbol)
 
 
+def _said(word: str, draw: Random) -> str:
+    """What an engine is asked to say for a word."""
+    weak = _WEAK_FORMS.get(word.lower())
+    if weak is not None and draw.random() < _WEAK_SHARE:
+        return weak
+    return spoken_form(word)
+
+
 class SentenceTexts:
     """Sentences that `draw_sentence` draws; a share `foreign_share` is anything else in English.
 
     What else may be said teaches a recogniser of few words what they are not: so it never is of
-    their words alone, and writes numbers as they do, in digits or in words. Letters that stand
-    alone are said by their names.
+    their words alone, and writes numbers as they do, in digits or in words. A share `near_share` of
+    it are sentences in which one word or some are others: who hears only whole sentences of one
+    kind or another takes a word for the one that belongs there. Letters that stand alone are said
+    by their names.
 
     Example:
         >>> texts = SentenceTexts(lambda draw: "place a 4")
@@ -95,9 +108,15 @@ class SentenceTexts:
         ('place a 4', 'place eh four')
     """
 
-    def __init__(self, draw_sentence: Callable[[Random], str], foreign_share: float = 0.0) -> None:
+    def __init__(
+        self,
+        draw_sentence: Callable[[Random], str],
+        foreign_share: float = 0.0,
+        near_share: float = 0.0,
+    ) -> None:
         self.draw_sentence = draw_sentence
         self.foreign_share = foreign_share
+        self.near_share = near_share
 
     def __call__(self, draw: Random, count: int) -> tuple[str, str]:
         """A text as it is written, and as it is said; sentences have the words that they have."""
@@ -108,7 +127,7 @@ class SentenceTexts:
         words = []
         for word in written.split():
             is_letter = len(word) == 1 and word.isalpha()
-            words.append(_name_of(word, draw) if is_letter else spoken_form(word))
+            words.append(_name_of(word, draw) if is_letter else _said(word, draw))
         return written, " ".join(words)
 
     @cached_property
@@ -129,10 +148,19 @@ class SentenceTexts:
     def _foreign(self, draw: Random) -> str:
         """A sentence with a word that no sentence of the grammar has."""
         while True:
-            written = foreign_sentence(draw)
+            is_near = self.near_share > 0 and draw.random() < self.near_share
+            written = self._near_sentence(draw) if is_near else foreign_sentence(draw)
             said = spoken_form(written)
             if not self._own_words.issuperset(said.split()):
                 return written if self._has_digits else said
+
+    def _near_sentence(self, draw: Random) -> str:
+        """A sentence of its own in which one word is another, or up to half of them."""
+        words = self.draw_sentence(draw).split()
+        most = max(1, len(words) // 2)
+        for place in draw.sample(range(len(words)), draw.randint(1, most)):
+            words[place] = draw.choice(foreign_sentence(draw).split())
+        return " ".join(words)
 
 
 # What made-up words are made of, so that every letter and most sounds of English are heard.

@@ -10,9 +10,12 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
 
 from ctcasr.ctc import BeamSearch, Decoded, spelled
 from ctcasr.decoding.decoder import check_width
@@ -25,6 +28,7 @@ BEAM = 128  # prefixes, where there are too many sentences for a graph
 # nats: voices that the network has not learnt from are heard as something else than they say
 _FLOOR = -25.0
 _NOTHING_HEARD = -math.inf
+_MARGIN = 1e-3  # nats a symbol above what is refused: in a batch a clip is heard a little otherwise
 _MEASURE = "log probability"  # of thresholds; earlier ones compared a sentence with the best path
 
 
@@ -40,17 +44,23 @@ class Commands:
 
     grammar: str  # JSGF, or a sentence a line
     threshold: float = _NOTHING_HEARD  # nats a symbol
+    speeds: tuple[float, ...] = (1.0,)  # at which they are listened to; the surest counts
 
     def decoder(self, tokenizer: Tokenizer) -> CommandDecoder:
         """What decodes so; ValueError for a grammar that the tokenizer cannot write."""
         scorer = InGrammar(grammar_of(self.grammar, tokenizer), tokenizer)
         graph = TokenGraph.of(scorer, tokenizer)
         search = BeamSearch(tokenizer.blank, BEAM, floor=_FLOOR, scorer=scorer)
-        return CommandDecoder(graph, search, tokenizer, self.threshold)
+        return CommandDecoder(graph, search, tokenizer, self.threshold, self.speeds)
 
     def to_state(self) -> dict[str, Any]:
         """Plain data from which `from_state` makes the same."""
-        return {"grammar": self.grammar, "threshold": self.threshold, "measure": _MEASURE}
+        return {
+            "grammar": self.grammar,
+            "threshold": self.threshold,
+            "measure": _MEASURE,
+            "speeds": list(self.speeds),
+        }
 
     @staticmethod
     def from_state(state: Mapping[str, Any]) -> Commands:
@@ -63,7 +73,8 @@ class Commands:
                 stacklevel=2,
             )
             threshold = _NOTHING_HEARD
-        return Commands(state["grammar"], threshold)
+        speeds = tuple(float(speed) for speed in state.get("speeds", (1.0,)))
+        return Commands(state["grammar"], threshold, speeds)
 
 
 @dataclass(frozen=True)
@@ -77,39 +88,50 @@ class CommandDecoder:
     search: BeamSearch
     tokenizer: Tokenizer
     threshold: float
+    speeds: tuple[float, ...] = (1.0,)
 
     def __call__(self, logits: Seq) -> list[list[Decoded]]:
         """Hypotheses of logits [B, T, symbols]; none of a row that is rejected."""
-        check_width(logits.data.shape[2], self.tokenizer)
         accepted: list[list[Decoded]] = []
-        for best in self._best(logits):
-            is_sure = best is not None and certainty(best) >= self.threshold
-            accepted.append([best] if best is not None and is_sure else [])
+        for row, best in enumerate(self.best(logits)):
+            certainty = self.certainty(best, [logits.row(row)])
+            accepted.append(self.accepted(best, certainty))
         return accepted
 
-    def certainties(self, logits: Seq) -> list[float]:
-        """Of each row of logits, log probability of the best sentence, in nats a symbol."""
-        return [_NOTHING_HEARD if best is None else certainty(best) for best in self._best(logits)]
+    def accepted(self, best: Decoded | None, certainty: float) -> list[Decoded]:
+        """The best sentence, or none where the network is not as sure of it as it must be."""
+        return [best] if best is not None and certainty >= self.threshold else []
 
-    def _best(self, logits: Seq) -> list[Decoded | None]:
-        """The best sentence of each row; None where none has room."""
+    def best(self, logits: Seq) -> list[Decoded | None]:
+        """The best sentence of each row of logits [B, T, symbols]; None where none has room."""
+        check_width(logits.data.shape[2], self.tokenizer)
         if self.graph is None:
             rows = self.search(logits.data, logits.lengths)
             return [hypotheses[0] if hypotheses else None for hypotheses in rows]
-        log_probs = logits.data.detach().float().log_softmax(2).cpu().double().numpy()
         sentences: list[Decoded | None] = []
-        for row, frames in enumerate(logits.lengths):
-            own = np.ascontiguousarray(log_probs[row, :frames])
-            tokens = self.graph.best(own)
-            sentences.append(None if tokens is None else spelled(own, tokens, self.graph.blank))
+        for row in range(len(logits)):
+            log_probs = _log_probs(logits.row(row))
+            tokens = self.graph.best(log_probs)
+            blank = self.graph.blank
+            sentences.append(None if tokens is None else spelled(log_probs, tokens, blank))
         return sentences
 
+    def certainty(self, sentence: Decoded | None, heard: Sequence[Tensor]) -> float:
+        """Log probability of a sentence among all that may be written, in nats a symbol.
 
-def certainty(sentence: Decoded) -> float:
-    """Log probability of a sentence among all that may be written, in nats a symbol."""
-    if not sentence.tokens:
-        return _NOTHING_HEARD
-    return sentence.score / len(sentence.tokens)
+        `heard` are the logits [T, symbols] of one recording, each at another speed; the median.
+        """
+        if sentence is None or not sentence.tokens:
+            return _NOTHING_HEARD
+        scores = []
+        for logits in heard:
+            scores.append(spelled(_log_probs(logits), sentence.tokens, self.tokenizer.blank).score)
+        return median(scores) / len(sentence.tokens)
+
+
+def _log_probs(logits: Tensor) -> NDArray[np.float64]:
+    """Log-probabilities float64 [T, symbols] of logits [T, symbols], on the host."""
+    return logits.detach().float().log_softmax(1).cpu().double().contiguous().numpy()
 
 
 def choose_threshold(
@@ -141,7 +163,7 @@ def choose_threshold(
     if not math.isfinite(highest_refused):
         return min(above, default=highest_refused)
     if not above:
-        return float(np.nextafter(highest_refused, math.inf))
+        return highest_refused + _MARGIN
     return (highest_refused + min(above)) / 2
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -15,15 +15,16 @@ from ctcasr.data import JoinedCorpus, repeats_for, split_dev, take_minutes
 from ctcasr.data.clip import fit_length
 from ctcasr.data.corpus import Corpus, Item
 from ctcasr.decoding.commands import Commands, accepted_share, choose_threshold
+from ctcasr.recognise.heard import heard_best
 from ctcasr.recognise.onnx_metadata import COMMANDS, KIND, WORD_MODELS
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.recognise.transcribing import penalised_logits
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 from ctcasr.word_times import spliced_corpus
 from ctcasr.word_times.fit import fit_aligner, spoken_of
 from ctcasr.word_times.word_models import WordModels
 
+HEARD_SPEEDS = (0.9, 0.95, 1.0, 1.05, 1.1)  # of a command; the surest counts
 _SPLICED = 0.7  # of real utterances: their talker's words in other sentences
 _SPEEDS = (0.9, 1.0, 1.1)
 _MOST_OVER = 3  # times its share that a part of real recordings may be long
@@ -36,13 +37,17 @@ class Taught:
     commands: Commands
     accepted: float  # of sentences of the grammar
     falsely_accepted: float  # of everything else
+    nearly_accepted: float | None = None  # of sentences in which a word is another, if any
 
     def __str__(self) -> str:
-        return (
+        told = (
             f"sentences are accepted from {self.commands.threshold:.2f} nats a symbol on: "
             f"{100 * self.accepted:.1f} % of those of the grammar by voices that were not learnt "
             f"from, {100 * self.falsely_accepted:.1f} % of everything else"
         )
+        if self.nearly_accepted is None:
+            return told
+        return f"{told}, {100 * self.nearly_accepted:.1f} % where some words are others"
 
 
 def join_real(
@@ -91,35 +96,41 @@ def teach_commands(
     wanted: Iterable[Tensor],
     foreign: Iterable[Tensor],
     false_acceptance: float,
+    near: Iterable[Tensor] = (),
 ) -> Taught:
     """Write to a checkpoint which sentences of a file it understands, and from which certainty on.
 
-    `wanted` are clips [N] of sentences of the grammar, `foreign` of anything else. Raises
-    CheckpointError where the file is not a recogniser's, ValueError for no clips.
+    `wanted` are clips [N] of sentences of the grammar, `foreign` of anything else; how many of
+    `near`, which are like the grammar's, are accepted is told. Raises CheckpointError where the
+    file is not a recogniser's, ValueError for no clips of the first two.
     """
-    grammar = sentences.read_text(encoding="utf-8-sig")
+    commands = Commands(sentences.read_text(encoding="utf-8-sig"), speeds=HEARD_SPEEDS)
     recogniser = Recogniser.load_checkpoint(path)
-    wanted_certainties = certainties_of(recogniser, grammar, wanted)
-    foreign_certainties = certainties_of(recogniser, grammar, foreign)
+    wanted_certainties = certainties_of(recogniser, commands, wanted)
+    foreign_certainties = certainties_of(recogniser, commands, foreign)
+    near_certainties = certainties_of(recogniser, commands, near)
     threshold = choose_threshold(wanted_certainties, foreign_certainties, false_acceptance)
-    commands = Commands(grammar, threshold)
+    commands = replace(commands, threshold=threshold)
     _add(path, COMMANDS, commands.to_state())
     return Taught(
         commands,
         accepted_share(wanted_certainties, threshold),
         accepted_share(foreign_certainties, threshold),
+        accepted_share(near_certainties, threshold) if near_certainties else None,
     )
 
 
 @torch.no_grad()
-def certainties_of(recogniser: Recogniser, grammar: str, clips: Iterable[Tensor]) -> list[float]:
-    """Log probability of the best sentence of a grammar for each clip [N], in nats a symbol."""
-    decoder = Commands(grammar).decoder(recogniser.tokenizer)
+def certainties_of(
+    recogniser: Recogniser, commands: Commands, clips: Iterable[Tensor]
+) -> list[float]:
+    """Log probability of the best sentence for each clip [N], in nats a symbol."""
+    decoder = commands.decoder(recogniser.tokenizer)
     certainties: list[float] = []
     for clip in clips:
         samples = Seq.stack([clip], recogniser.rate_hz)
-        logits = penalised_logits(recogniser, samples, recogniser.blank_penalty)
-        certainties += decoder.certainties(logits)
+        (heard,) = heard_best(recogniser, samples, decoder, recogniser.blank_penalty)
+        certainties.append(heard.certainty)
     return certainties
 
 

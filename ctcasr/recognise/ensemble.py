@@ -13,9 +13,10 @@ from ctcasr.ctc import Decoded, ctc_loss
 from ctcasr.data.sound import Sound
 from ctcasr.decoding.decoder import Decoder, decoded_rows
 from ctcasr.decoding.hypothesis import Hypothesis, hypothesis_of
+from ctcasr.recognise.heard import penalised_logits
 from ctcasr.recognise.protocols import LogitsSource, NotOffered
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.recognise.transcribing import Transcribing, penalised_logits
+from ctcasr.recognise.transcribing import Transcribing
 from ctcasr.seq import Seq
 
 NBEST = 8  # hypotheses that each of several members is asked for

@@ -8,12 +8,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ctcasr.ctc import penalised
 from ctcasr.data.sound import Sound, clips_of
-from ctcasr.decoding.commands import Commands
+from ctcasr.decoding.commands import CommandDecoder, Commands
 from ctcasr.decoding.decoder import Decoder, decoded_rows
 from ctcasr.decoding.hypothesis import Hypothesis, Word, hypothesis_of, words_of
-from ctcasr.recognise.protocols import LogitsSource
+from ctcasr.recognise.heard import heard_best, penalised_logits
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
 from ctcasr.word_times.word_models import WordModels
@@ -24,7 +23,6 @@ class Transcribing(ABC):
 
     tokenizer: Tokenizer
     blank_penalty: float = 0.0  # nats taken off the blank in decoding
-    own_decoder: Decoder | None = None  # decodes where no other is asked for; None: greedily
 
     @property
     @abstractmethod
@@ -50,7 +48,7 @@ class Transcribing(ABC):
 
         Samples are tensors or numpy arrays, [N] or [channels, N], floats of -1..1 or integers.
         Greedy, or by a `decoder` (`ctcasr.decoding.decoder.beam_decoder`); a recogniser of given
-        sentences decodes by its own.
+        sentences writes one of these or nothing.
         Raises AudioError for a bad file, and for samples that cannot be sound.
         """
         clips = list(self.clips(audio, rate_hz))
@@ -67,11 +65,12 @@ class TranscribingLogits(Transcribing):
 
     word_models: WordModels
     commands: Commands | None = None  # the sentences that are understood, where only these are
+    _understood: CommandDecoder | None = None
 
     def understand(self, commands: Commands) -> None:
         """From now on write a sentence of these or nothing, where no other decoder is asked for."""
         self.commands = commands
-        self.own_decoder = commands.decoder(self.tokenizer)
+        self._understood = commands.decoder(self.tokenizer)
 
     @property
     @abstractmethod
@@ -93,20 +92,26 @@ class TranscribingLogits(Transcribing):
 
     @torch.no_grad()
     def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
-        """Hypotheses of samples [B, N]: greedy, or by a decoder."""
+        """Hypotheses of samples [B, N]: greedy, or by a decoder, or of the sentences understood."""
+        if decoder is None and self._understood is not None:
+            return self._understood_batch(samples, self._understood)
         logits = penalised_logits(self, samples, self.blank_penalty)
-        rows = decoded_rows(logits, self.tokenizer.blank, decoder or self.own_decoder)
+        rows = decoded_rows(logits, self.tokenizer.blank, decoder)
         hypotheses = []
         for row, decoded in enumerate(rows):
             hypothesis = hypothesis_of(self.tokenizer, decoded, self.frame_s, logits.row(row))
             hypotheses.append(self.word_models.applied(samples.row(row), hypothesis))
         return hypotheses
 
-
-def penalised_logits(source: LogitsSource, samples: Seq, blank_penalty: float) -> Seq:
-    """Logits [B, T, symbols] of samples [B, N], with so many nats taken off the blank."""
-    logits = source.logits(samples.to(source.device))
-    return logits.with_data(penalised(logits.data, source.tokenizer.blank, blank_penalty))
+    def _understood_batch(self, samples: Seq, decoder: CommandDecoder) -> list[Hypothesis]:
+        """Of each row the sentence that is heard best at any speed, or nothing."""
+        hypotheses = []
+        for row, heard in enumerate(heard_best(self, samples, decoder, self.blank_penalty)):
+            decoded = decoder.accepted(heard.sentence, heard.certainty)
+            frame_s = self.frame_s * heard.speed
+            hypothesis = hypothesis_of(self.tokenizer, decoded, frame_s, heard.logits)
+            hypotheses.append(self.word_models.applied(samples.row(row), hypothesis))
+        return hypotheses
 
 
 def batches_by_length(seconds: Sequence[float], batch_seconds: float) -> Iterator[list[int]]:

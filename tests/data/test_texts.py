@@ -76,3 +76,31 @@ def test_what_is_foreign_is_never_a_sentence_of_its_own_and_writes_numbers_alike
         assert not written.replace(" ", "").isdigit()
         some_numeral |= any(character.isdigit() for character in written)
     assert some_numeral
+
+
+def test_near_sentences_keep_half_of_their_words_and_have_another() -> None:
+    own = ["turn", "it", "on", "now"]
+    texts = SentenceTexts(lambda draw: " ".join(own), foreign_share=1.0, near_share=1.0)
+    for number in range(200):
+        written, _ = texts(Random(number), 4)
+        words = written.split()
+        kept = sum(word == mine for word, mine in zip(words, own, strict=True))
+        assert 2 <= kept < 4
+    one_word = SentenceTexts(lambda draw: "on", foreign_share=1.0, near_share=1.0)
+    assert all(one_word(Random(number), 1)[0] != "on" for number in range(50))
+
+
+def test_a_share_of_foreign_sentences_are_near_ones() -> None:
+    texts = SentenceTexts(lambda draw: "lamp on", foreign_share=1.0, near_share=0.5)
+    written = [texts(Random(number), 2)[0] for number in range(400)]
+    near = sum("lamp" in text or text.endswith(" on") for text in written)
+    assert 150 < near < 250
+
+
+def test_weak_forms_are_said_and_not_written() -> None:
+    texts = SentenceTexts(lambda draw: "look at it")
+    pairs = [texts(Random(number), 3) for number in range(100)]
+    assert {written for written, _ in pairs} == {"look at it"}
+    said = [spoken for _, spoken in pairs]
+    assert set(said) == {"look at it", "look ut it"}
+    assert 30 < said.count("look ut it") < 70

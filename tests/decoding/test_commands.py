@@ -45,7 +45,9 @@ def test_without_a_threshold_the_best_sentence_is_always_written() -> None:
 
 def test_certainties_order_by_likeness() -> None:
     decoder = Commands("turn it on").decoder(ALPHABET)
-    same, near, far = decoder.certainties(logits_of("turn it on", "turn it in", "seventy green"))
+    logits = logits_of("turn it on", "turn it in", "seventy green")
+    sentences = decoder.best(logits)
+    same, near, far = (decoder.certainty(sentences[row], [logits.row(row)]) for row in range(3))
     assert same == pytest.approx(0.0, abs=0.1)
     assert same > near > far
 
@@ -77,8 +79,14 @@ def test_no_certainties_are_refused() -> None:
 
 
 def test_state_makes_the_same() -> None:
-    commands = Commands("on\noff", -1.5)
+    commands = Commands("on\noff", -1.5, speeds=(0.9, 1.0, 1.1))
     assert Commands.from_state(commands.to_state()) == commands
+
+
+def test_a_state_of_before_there_were_speeds_is_heard_at_one() -> None:
+    state = Commands("on\noff", -1.5).to_state()
+    del state["speeds"]
+    assert Commands.from_state(state) == Commands("on\noff", -1.5)
 
 
 def test_a_threshold_of_another_measure_is_left_out_and_told() -> None:

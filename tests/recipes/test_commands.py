@@ -35,12 +35,14 @@ def test_from_sentences_to_a_recogniser(
 ) -> None:
     commands = load_recipe("commands")
     commands.TAUGHT = 4
+    commands.TIMED = 4
     out = tmp_path / "run"
     real = ["--real", str(tones.train), "--real-minutes", "0.05", "--others", str(tones.train)]
     scored = ["--valid", str(tones.valid), "--foreign", str(tones.valid)]
     commands.main(flags(sentences, tones.net, out, *real, *scored))
     told = capsys.readouterr().out
     assert "minutes of real speech" in told
+    assert "where some words are others" in told
     assert "refused; details in" in told
     assert "recordings accepted" in told
     made = Recogniser.load_checkpoint(out / "best.pt")

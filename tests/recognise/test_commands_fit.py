@@ -9,6 +9,7 @@ import torch
 from ctcasr.batch import Utterance
 from ctcasr.data import Corpus, SentenceTexts, SpokenCorpus
 from ctcasr.decoding.commands import Commands
+from ctcasr.decoding.decoder import decoded_rows
 from ctcasr.export.recognise import export_onnx_recogniser
 from ctcasr.recognise import commands_fit
 from ctcasr.recognise.commands_fit import (
@@ -41,7 +42,7 @@ def test_a_taught_recogniser_writes_its_sentences_or_nothing(saved: Path, tmp_pa
 def test_an_exported_file_understands_the_same(saved: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     made = Recogniser.load_checkpoint(saved)
-    made.understand(Commands(SENTENCES))
+    made.understand(Commands(SENTENCES, speeds=(0.9, 1.0, 1.1)))
     exported = Recogniser.load(export_onnx_recogniser(made, tmp_path / "best.onnx"))
     clips = [noise(8000, seed) for seed in range(3)]
     texts = [heard.text for heard in made.transcribe(clips, 8000)]
@@ -51,7 +52,10 @@ def test_an_exported_file_understands_the_same(saved: Path, tmp_path: Path) -> N
 
 
 def test_untaught_recognisers_decode_as_ever(saved: Path) -> None:
-    assert Recogniser.load_checkpoint(saved).own_decoder is None
+    made = Recogniser.load_checkpoint(saved)
+    assert made.commands is None
+    greedily = made.transcribe(noise(8000), 8000, decoder=lambda logits: decoded_rows(logits, 0))
+    assert made.transcribe(noise(8000), 8000)[0].text == greedily[0].text
 
 
 def test_times_are_learnt_from_what_is_said(saved: Path) -> None:
