@@ -23,9 +23,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from _decode import add_dev_flags, run_network, score
 
-from ctcasr.commands.decoder_flags import add_ensemble_flag, lexicon_from
+from ctcasr.commands.decoder_flags import (
+    add_ensemble_flag,
+    asks_for_several,
+    ensemble_from,
+    lexicon_from,
+)
 from ctcasr.decoding.decoder import beam_decoder
-from ctcasr.recognise.ensemble import NBEST, Ensemble
+from ctcasr.recognise.ensemble import NBEST
 from ctcasr.text import NGram
 
 
@@ -60,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     weights = [float(weight) for weight in arguments.weights.split(",")]
     bonuses = [float(bonus) for bonus in arguments.bonuses.split(",")]
 
-    recogniser = Ensemble.read(arguments.checkpoint, arguments.ensemble)
+    recogniser = ensemble_from(arguments)
     model = NGram.read(arguments.lm)
     lexicon = lexicon_from(arguments.lexicon, model, recogniser.tokenizer)
     logits = run_network(recogniser, arguments.manifest, arguments.dev_share, arguments.dev_seed)
@@ -77,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 lm_weight=weight,
                 word_bonus=bonus,
                 lexicon=lexicon,
-                nbest=NBEST if arguments.ensemble else 1,
+                nbest=NBEST if asks_for_several(arguments) else 1,
             )
             errors, _ = score(logits, recogniser, decoder)
             wer = errors.words.rate_or(math.inf)

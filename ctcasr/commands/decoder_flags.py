@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ctcasr.commands.device_flag import device_for
 
 if TYPE_CHECKING:  # `ctcasr --help` need not load torch
+    import torch
+
     from ctcasr.decoding.decoder import Decoder
+    from ctcasr.recognise.ensemble import Ensemble
     from ctcasr.recognise.protocols import Transcriber
     from ctcasr.text import Lexicon, NGram, Tokenizer
 
@@ -62,16 +66,25 @@ def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_ensemble_flag(flags: argparse._ActionsContainer) -> None:
-    """--ensemble, which every command that decodes takes."""
+    """--ensemble and --speeds, which every command that decodes takes."""
     flags.add_argument(
         "--ensemble",
         metavar="B.pt,C.pt",
         help="more checkpoints (same alphabet): what any of them finds is ranked by all",
     )
+    flags.add_argument(
+        "--speeds",
+        metavar="X,Y,...",
+        help="play everything at each of these speeds, as 0.9,0.95,1,1.05,1.1: what is found at "
+        "any is ranked by all (of five, at five times the work)",
+    )
 
 
 def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
-    """The recogniser of a checkpoint, or the ensemble that the flags ask for, on their device."""
+    """The recogniser of a checkpoint, or the ensemble that the flags ask for, on their device.
+
+    ValueError for speeds that are none.
+    """
     from ctcasr.recognise.ensemble import Ensemble
     from ctcasr.recognise.recogniser import Recogniser
 
@@ -80,8 +93,43 @@ def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
         paths += arguments.ensemble.split(",")
     device = device_for(arguments, paths)
     if arguments.ensemble:
-        return Ensemble.read(arguments.checkpoint, arguments.ensemble, device)
-    return Recogniser.load(arguments.checkpoint, device)
+        return ensemble_from(arguments, device)
+    recogniser = Recogniser.load(arguments.checkpoint, device)
+    speeds = _speeds_of(arguments.speeds)
+    if not speeds:
+        return recogniser
+    if recogniser.commands is not None and arguments.beam is None:
+        recogniser.understand(replace(recogniser.commands, speeds=speeds))
+        return recogniser
+    return Ensemble.at_speeds([recogniser], speeds)
+
+
+def asks_for_several(arguments: argparse.Namespace) -> bool:
+    """Whether the flags ask for several networks, or for one at several speeds."""
+    return bool(arguments.ensemble or arguments.speeds)
+
+
+def ensemble_from(arguments: argparse.Namespace, device: str | torch.device = "cpu") -> Ensemble:
+    """The checkpoint, and those of --ensemble, each at each of --speeds; ValueError for these."""
+    from ctcasr.recognise.ensemble import Ensemble
+
+    speeds = _speeds_of(arguments.speeds)
+    return Ensemble.read(arguments.checkpoint, arguments.ensemble, device, speeds)
+
+
+def _speeds_of(written: str | None) -> tuple[float, ...]:
+    """The factors of "0.9,1,1.1"; ValueError for anything else."""
+    from ctcasr.recognise.heard import check_speed
+
+    if written is None:
+        return ()
+    try:
+        speeds = tuple(float(factor) for factor in written.split(","))
+    except ValueError:
+        raise ValueError(f"--speeds: expected factors as 0.9,1,1.1; got {written!r}") from None
+    for speed in speeds:
+        check_speed(speed)
+    return speeds
 
 
 def decoder_from(
@@ -112,7 +160,7 @@ def decoder_from(
         lexicon=lexicon_from(arguments.lexicon, model, tokenizer),
         hotwords=hotwords,
         hotword_bonus=arguments.hotword_bonus,
-        nbest=max(nbest, NBEST) if arguments.ensemble else nbest,
+        nbest=max(nbest, NBEST) if asks_for_several(arguments) else nbest,
         skip_blank=arguments.skip_blank,
     )
 

@@ -94,7 +94,9 @@ class CommandDecoder:
         """Hypotheses of logits [B, T, symbols]; none of a row that is rejected."""
         accepted: list[list[Decoded]] = []
         for row, best in enumerate(self.best(logits)):
-            certainty = self.certainty(best, [logits.row(row)])
+            certainty = _NOTHING_HEARD
+            if best is not None:
+                certainty = self.certainty(self.spelled(best.tokens, [logits.row(row)]))
             accepted.append(self.accepted(best, certainty))
         return accepted
 
@@ -116,17 +118,20 @@ class CommandDecoder:
             sentences.append(None if tokens is None else spelled(log_probs, tokens, blank))
         return sentences
 
-    def certainty(self, sentence: Decoded | None, heard: Sequence[Tensor]) -> float:
+    def spelled(self, tokens: Sequence[int], heard: Sequence[Tensor]) -> list[Decoded]:
+        """One sentence in several logits [T, symbols], each of one recording at another speed."""
+        return [spelled(_log_probs(logits), tokens, self.tokenizer.blank) for logits in heard]
+
+    @staticmethod
+    def certainty(at_speeds: Sequence[Decoded]) -> float:
         """Log probability of a sentence among all that may be written, in nats a symbol.
 
-        `heard` are the logits [T, symbols] of one recording, each at another speed; the median.
+        The median of all speeds.
         """
-        if sentence is None or not sentence.tokens:
+        length = len(at_speeds[0].tokens)
+        if not length:
             return _NOTHING_HEARD
-        scores = []
-        for logits in heard:
-            scores.append(spelled(_log_probs(logits), sentence.tokens, self.tokenizer.blank).score)
-        return median(scores) / len(sentence.tokens)
+        return median(sentence.score for sentence in at_speeds) / length
 
 
 def _log_probs(logits: Tensor) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from ctcasr.data import JoinedCorpus, repeats_for, split_dev, take_minutes
 from ctcasr.data.clip import fit_length
 from ctcasr.data.corpus import Corpus, Item
 from ctcasr.decoding.commands import Commands, accepted_share, choose_threshold
-from ctcasr.recognise.heard import heard_best
+from ctcasr.recognise.heard import SPEEDS, heard_best
 from ctcasr.recognise.onnx_metadata import COMMANDS, KIND, WORD_MODELS
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.seq import Seq
@@ -24,7 +24,6 @@ from ctcasr.word_times import spliced_corpus
 from ctcasr.word_times.fit import fit_aligner, spoken_of
 from ctcasr.word_times.word_models import WordModels
 
-HEARD_SPEEDS = (0.9, 0.95, 1.0, 1.05, 1.1)  # of a command; the surest counts
 _SPLICED = 0.7  # of real utterances: their talker's words in other sentences
 _SPEEDS = (0.9, 1.0, 1.1)
 _MOST_OVER = 3  # times its share that a part of real recordings may be long
@@ -104,7 +103,7 @@ def teach_commands(
     `near`, which are like the grammar's, are accepted is told. Raises CheckpointError where the
     file is not a recogniser's, ValueError for no clips of the first two.
     """
-    commands = Commands(sentences.read_text(encoding="utf-8-sig"), speeds=HEARD_SPEEDS)
+    commands = Commands(sentences.read_text(encoding="utf-8-sig"), speeds=SPEEDS)
     recogniser = Recogniser.load_checkpoint(path)
     wanted_certainties = certainties_of(recogniser, commands, wanted)
     foreign_certainties = certainties_of(recogniser, commands, foreign)

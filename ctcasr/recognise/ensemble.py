@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -13,20 +14,61 @@ from ctcasr.ctc import Decoded, ctc_loss
 from ctcasr.data.sound import Sound
 from ctcasr.decoding.decoder import Decoder, decoded_rows
 from ctcasr.decoding.hypothesis import Hypothesis, hypothesis_of
-from ctcasr.recognise.heard import penalised_logits
+from ctcasr.recognise.heard import SPEEDS, check_speed, penalised_logits, played
 from ctcasr.recognise.protocols import LogitsSource, NotOffered
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.recognise.transcribing import Transcribing
+from ctcasr.recognise.transcribing import Transcribing, TranscribingLogits
 from ctcasr.seq import Seq
 
 NBEST = 8  # hypotheses that each of several members is asked for
 _OF_ONE = ("logits", "model", "spec", "notes", "stream", "frame_s", "device")
 
 
+class AtSpeed(TranscribingLogits):
+    """A recogniser that hears everything played that much faster, pitch included.
+
+    Times are those of what was played.
+
+    Raises:
+        ValueError: for a speed outside 0.5..2.
+    """
+
+    def __init__(self, recogniser: TranscribingLogits, speed: float) -> None:
+        check_speed(speed)
+        self.recogniser = recogniser
+        self.speed = speed
+        self.tokenizer = recogniser.tokenizer
+        self.word_models = recogniser.word_models
+
+    @property
+    def rate_hz(self) -> int:
+        """The sample rate inside."""
+        return self.recogniser.rate_hz
+
+    @property
+    def frame_s(self) -> float:
+        """Seconds of the recording from one frame of logits to the next."""
+        return self.recogniser.frame_s * self.speed
+
+    @property
+    def device(self) -> torch.device:
+        """Where it wants its samples."""
+        return self.recogniser.device
+
+    def clips(self, audio: Sound | Sequence[Sound], rate_hz: int | None) -> Iterator[Tensor]:
+        """What the recogniser reads of each sound."""
+        return self.recogniser.clips(audio, rate_hz)
+
+    def logits(self, samples: Seq) -> Seq:
+        """Logits [B, T, symbols] of samples [B, N], played at the speed."""
+        return self.recogniser.logits(played(samples, self.speed))
+
+
 class Ensemble(Transcribing):
     """Recognisers with one alphabet: each finds hypotheses, the mean of all ranks them.
 
-    The mean is that of log p(text | sound). What a decoder's language model, lexicon or hotwords
+    The mean is that of log p(text | sound), of networks that hear at several speeds that of the
+    speeds' mean probability. What a decoder's language model, lexicon or hotwords
     added to a hypothesis is kept. Posteriors are not averaged frame by frame: trainings differ in
     where they place their spikes, and members may differ in their strides. Times and confidences
     of words are those of the member that found the hypothesis. A member is a checkpoint or an
@@ -44,13 +86,17 @@ class Ensemble(Transcribing):
         True
     """
 
-    def __init__(self, members: Sequence[LogitsSource]) -> None:
-        """Raises ValueError for no members, or for some that do not fit together."""
+    def __init__(self, members: Sequence[LogitsSource], speeds: int = 1) -> None:
+        """Each network is that many members, one after the other, at a speed each.
+
+        Raises ValueError for no members, or for some that do not fit together.
+        """
         if not members:
             raise ValueError("expected at least one recogniser; got none")
         for index, member in enumerate(members):
             _check_member(index, member, members[0])
         self.members = tuple(members)
+        self.speeds = speeds
         self.tokenizer = members[0].tokenizer
         self.blank_penalty = 0.0
 
@@ -65,12 +111,35 @@ class Ensemble(Transcribing):
             raise AttributeError(f"an ensemble has no attribute {name!r}")
 
     @staticmethod
-    def read(first: str, others: str | None, device: str | torch.device = "cpu") -> Ensemble:
-        """The file `first`, and those of `others`, with commas between, on a device."""
+    def read(
+        first: str,
+        others: str | None,
+        device: str | torch.device = "cpu",
+        speeds: Sequence[float] = (),
+    ) -> Ensemble:
+        """The file `first`, and those of `others`, with commas between, on a device.
+
+        Each at each of the speeds, if any.
+        """
         paths = [first]
         if others:
             paths += others.split(",")
-        return Ensemble([Recogniser.load(path, device) for path in paths])
+        members = [Recogniser.load(path, device) for path in paths]
+        return Ensemble.at_speeds(members, speeds) if speeds else Ensemble(members)
+
+    @staticmethod
+    def at_speeds(
+        recognisers: Sequence[TranscribingLogits], speeds: Sequence[float] = SPEEDS
+    ) -> Ensemble:
+        """Each of the recognisers at each of the speeds: one network is an ensemble of its own.
+
+        A network that learnt from several speeds errs differently at each. Which of them suits a
+        talker is not known: a network's p(text | sound) is the mean of all speeds.
+        """
+        members = []
+        for recogniser in recognisers:
+            members += [AtSpeed(recogniser, speed) for speed in speeds]
+        return Ensemble(members, len(speeds))
 
     @property
     def rate_hz(self) -> int:
@@ -119,7 +188,8 @@ class Ensemble(Transcribing):
                 candidates += [Candidate(decoded, member) for decoded in rows[row]]
             if len(member_logits) > 1:
                 row_logits = [logits.rows([row]) for logits in member_logits]
-                candidates = ranked_by_all(candidates, row_logits, blank, decoder is not None)
+                by_decoder = decoder is not None
+                candidates = ranked_by_all(candidates, row_logits, blank, by_decoder, self.speeds)
             ranked.append(candidates)
         return ranked
 
@@ -150,11 +220,16 @@ class Candidate:
 
 
 def ranked_by_all(
-    candidates: Sequence[Candidate], member_logits: Sequence[Seq], blank: int, by_decoder: bool
+    candidates: Sequence[Candidate],
+    member_logits: Sequence[Seq],
+    blank: int,
+    by_decoder: bool,
+    speeds: int = 1,
 ) -> list[Candidate]:
     """What was found in one utterance, each text once, by the mean score of all, best first.
 
-    `member_logits` are those [1, T, symbols] of each member.
+    `member_logits` are those [1, T, symbols] of each member; so many of them, side by side, are of
+    one network, whose score is the log of their mean probability.
     """
     if not candidates:
         return []
@@ -162,6 +237,8 @@ def ranked_by_all(
     column_of = {tokens: column for column, tokens in enumerate(texts)}
     by_member = [_log_likelihoods(logits, texts, blank) for logits in member_logits]
     scores = torch.stack(by_member)  # [members, texts]
+    by_network = scores.view(-1, speeds, len(texts)).logsumexp(1) - math.log(speeds)
+    means = by_network.mean(0)
     best: dict[tuple[int, ...], Candidate] = {}
     for candidate in candidates:
         decoded = candidate.decoded
@@ -170,7 +247,7 @@ def ranked_by_all(
         if by_decoder:
             # flashlight's score has its language model inside; ours comes apart, as a bonus.
             bonus += decoded.score - float(scores[candidate.member, column])
-        decoded = decoded._replace(score=float(scores[:, column].mean()), bonus=bonus)
+        decoded = decoded._replace(score=float(means[column]), bonus=bonus)
         rival = best.get(decoded.tokens)
         if rival is None or decoded.total > rival.decoded.total:
             best[decoded.tokens] = Candidate(decoded, candidate.member)

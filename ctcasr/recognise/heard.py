@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -26,6 +27,10 @@ def penalised_logits(source: LogitsSource, samples: Seq, blank_penalty: float) -
     return logits.with_data(penalised(logits.data, source.tokenizer.blank, blank_penalty))
 
 
+SPEEDS = (0.9, 0.95, 1.0, 1.05, 1.1)  # as recordings are played in training, and between
+_SLOWEST, _FASTEST = 0.5, 2.0
+
+
 @dataclass(frozen=True)
 class Heard:
     """The best sentence of one row, None where none has room, and where it was heard."""
@@ -36,13 +41,24 @@ class Heard:
     speed: float
 
 
+def check_speed(speed: float) -> None:
+    """ValueError for a speed outside 0.5..2."""
+    if not _SLOWEST <= speed <= _FASTEST:
+        raise ValueError(f"speed: expected a factor within {_SLOWEST}..{_FASTEST}; got {speed}")
+
+
 def played(samples: Seq, speed: float) -> Seq:
     """Samples [B, N] played that much faster, pitch included; never less wide than they were.
+
+    ValueError for frames of a video.
 
     Example:
         >>> played(Seq.stack([torch.ones(800)], 8000), 1.25).lengths
         (640,)
     """
+    if samples.data.dim() != 2:
+        shape = tuple(samples.data.shape)
+        raise ValueError(f"speeds: expected sound, samples [B, N]; got {shape}, as of a video")
     if speed == 1.0:
         return samples
     rate_hz = round(samples.rate)
@@ -58,7 +74,7 @@ def played(samples: Seq, speed: float) -> Seq:
 def heard_best(
     source: LogitsSource, samples: Seq, decoder: CommandDecoder, blank_penalty: float = 0.0
 ) -> list[Heard]:
-    """Of each row of samples [B, N], the sentence that is likeliest at any of the speeds.
+    """Of each row of samples [B, N], the sentence that is likeliest where any speed may suit.
 
     How sure of it the network is, all speeds tell: what is no command is a likely one at some.
     """
@@ -70,15 +86,26 @@ def heard_best(
         found.append(decoder.best(logits))
     heard = []
     for row in range(len(samples)):
-        likeliest = _likeliest([best[row] for best in found])
-        sentence = found[likeliest][row]
+        sentences = [best[row] for best in found]
         rows = [logits.row(row) for logits in by_speed]
-        certainty = decoder.certainty(sentence, rows)
-        heard.append(Heard(sentence, certainty, rows[likeliest], decoder.speeds[likeliest]))
+        heard.append(_surest(sentences, rows, decoder))
     return heard
 
 
-def _likeliest(sentences: Sequence[Decoded | None]) -> int:
-    """The place of the sentence with the highest score."""
-    scores = [-math.inf if sentence is None else sentence.score for sentence in sentences]
-    return max(range(len(scores)), key=scores.__getitem__)
+def _surest(
+    sentences: Sequence[Decoded | None], rows: Sequence[Tensor], decoder: CommandDecoder
+) -> Heard:
+    """Of what was found at each speed in its logits [T, symbols], what has most probability."""
+    texts = dict.fromkeys(sentence.tokens for sentence in sentences if sentence is not None)
+    if not texts:
+        return Heard(None, -math.inf, rows[0], decoder.speeds[0])
+    spelled_at = [decoder.spelled(tokens, rows) for tokens in texts]
+    at_speeds = max(spelled_at, key=_log_sum)
+    likeliest = max(range(len(rows)), key=lambda speed: at_speeds[speed].score)
+    certainty = decoder.certainty(at_speeds)
+    return Heard(at_speeds[likeliest], certainty, rows[likeliest], decoder.speeds[likeliest])
+
+
+def _log_sum(at_speeds: Sequence[Decoded]) -> float:
+    """Log of the sum of the probabilities that a sentence has at each speed."""
+    return float(np.logaddexp.reduce([sentence.score for sentence in at_speeds]))

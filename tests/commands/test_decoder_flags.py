@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+import torch
 
 from ctcasr.commands.decoder_flags import (
     add_decoder_flags,
@@ -14,6 +15,7 @@ from ctcasr.commands.decoder_flags import (
     recogniser_from,
 )
 from ctcasr.commands.device_flag import add_device_flag
+from ctcasr.decoding.commands import Commands
 from ctcasr.recognise import Ensemble, Recogniser
 from ctcasr.text import Alphabet
 
@@ -52,6 +54,34 @@ def test_an_ensemble_is_one_of_several(recogniser: Path) -> None:
     assert isinstance(recogniser_from(parsed(str(recogniser))), Recogniser)
     both = recogniser_from(parsed(str(recogniser), "--ensemble", str(recogniser)))
     assert isinstance(both, Ensemble)
+
+
+def test_one_network_at_several_speeds_is_an_ensemble(recogniser: Path) -> None:
+    together = recogniser_from(parsed(str(recogniser), "--speeds", "0.9,1,1.1"))
+    assert isinstance(together, Ensemble) and len(together.members) == 3
+    both = parsed(str(recogniser), "--speeds", "0.9,1,1.1", "--ensemble", str(recogniser))
+    several = recogniser_from(both)
+    assert isinstance(several, Ensemble) and (len(several.members), several.speeds) == (6, 3)
+
+
+def test_a_recogniser_of_given_sentences_still_writes_only_these(
+    recogniser: Path, tmp_path: Path
+) -> None:
+    payload = torch.load(recogniser, weights_only=True)
+    payload["commands"] = Commands("ab\nba").to_state()
+    taught = str(tmp_path / "taught.pt")
+    torch.save(payload, taught)
+    slower = recogniser_from(parsed(taught, "--speeds", "0.9,1"))
+    assert isinstance(slower, Recogniser)
+    assert slower.commands == Commands("ab\nba", speeds=(0.9, 1.0))
+    searching = recogniser_from(parsed(taught, "--speeds", "0.9,1", "--beam", "4"))
+    assert isinstance(searching, Ensemble)
+
+
+@pytest.mark.parametrize("speeds", ["fast", "1,,2", "0", "1,9"])
+def test_speeds_that_are_none_are_refused(recogniser: Path, speeds: str) -> None:
+    with pytest.raises(ValueError, match=r"expected (factors as|a factor within)"):
+        recogniser_from(parsed(str(recogniser), "--speeds", speeds))
 
 
 def test_a_weight_of_nothing_is_refused() -> None:

@@ -46,8 +46,11 @@ def test_without_a_threshold_the_best_sentence_is_always_written() -> None:
 def test_certainties_order_by_likeness() -> None:
     decoder = Commands("turn it on").decoder(ALPHABET)
     logits = logits_of("turn it on", "turn it in", "seventy green")
-    sentences = decoder.best(logits)
-    same, near, far = (decoder.certainty(sentences[row], [logits.row(row)]) for row in range(3))
+    certainties = []
+    for row, sentence in enumerate(decoder.best(logits)):
+        assert sentence is not None
+        certainties.append(decoder.certainty(decoder.spelled(sentence.tokens, [logits.row(row)])))
+    same, near, far = certainties
     assert same == pytest.approx(0.0, abs=0.1)
     assert same > near > far
 

@@ -13,6 +13,7 @@ from ctcasr import Ensemble, Recogniser, checkpoint
 from ctcasr.cli import main
 from ctcasr.decoding.decoder import beam_decoder
 from ctcasr.front import FrontSpec
+from ctcasr.recognise.ensemble import AtSpeed
 from ctcasr.recognise.model import build
 from ctcasr.recognise.spec import spec_to
 from ctcasr.seq import Seq
@@ -50,7 +51,7 @@ CLIPS = [noise(0.4, 3), noise(0.25, 4), noise(0.5, 5), noise(0.0, 6)]
 
 
 @torch.no_grad()
-def by_torch(member: Recogniser, clip: torch.Tensor, tokens: tuple[int, ...]) -> float:
+def by_torch(member: Recogniser | AtSpeed, clip: torch.Tensor, tokens: tuple[int, ...]) -> float:
     """log p(tokens | clip) by torch's own loss, in double precision."""
     logits = member.logits(Seq.stack([clip], RATE))
     scores = logits.data[:, : logits.lengths[0]].double().log_softmax(2).transpose(0, 1)
@@ -177,3 +178,41 @@ def test_words_have_the_times_of_the_member_that_found_them() -> None:
         times = {one.tokens: one.words for one in reversed(alone)}
         for one in (found, *found.others):
             assert one.words == times[one.tokens]
+
+
+SPEEDS = (0.9, 1.0, 1.1)
+
+
+def test_a_network_at_several_speeds_gives_a_text_their_mean_probability() -> None:
+    networks = [untrained(0), untrained(7)]
+    for clip in CLIPS[:3]:
+        (found,) = Ensemble.at_speeds(networks, SPEEDS).transcribe([clip], RATE)
+        for one in (found, *found.others):
+            logs = []
+            for network in networks:
+                at_speeds = [AtSpeed(network, speed) for speed in SPEEDS]
+                likelihoods = [math.exp(by_torch(heard, clip, one.tokens)) for heard in at_speeds]
+                logs.append(math.log(sum(likelihoods) / len(SPEEDS)))
+            assert one.score == pytest.approx(sum(logs) / 2, abs=1e-3)
+
+
+def test_at_the_speed_of_the_recording_alone_it_is_the_recogniser() -> None:
+    one = untrained(0)
+    alone = [found.text for found in one.transcribe(CLIPS, RATE)]
+    assert [found.text for found in AtSpeed(one, 1.0).transcribe(CLIPS, RATE)] == alone
+    assert [found.text for found in Ensemble.at_speeds([one], [1.0]).transcribe(CLIPS, RATE)] == (
+        alone
+    )
+
+
+@pytest.mark.parametrize("speed", [0.0, -1.0, 3.0, math.nan])
+def test_speeds_that_are_none_are_refused(speed: float) -> None:
+    with pytest.raises(ValueError, match=r"speed: expected a factor within 0\.5\.\.2\.0"):
+        AtSpeed(untrained(0), speed)
+
+
+def test_times_are_those_of_the_recording() -> None:
+    assert AtSpeed(untrained(0), 1.25).frame_s == 1.25 * untrained(0).frame_s
+    clip = torch.cat([torch.zeros(RATE), noise(0.4, 3)])
+    for found in Ensemble.at_speeds([untrained(0)], [0.8, 1.25]).transcribe([clip], RATE):
+        assert all(0 <= word.start_s <= word.end_s <= 1.45 for word in found.words)

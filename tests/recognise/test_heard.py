@@ -1,4 +1,4 @@
-"""Sentences at several speeds: the likeliest counts, all speeds tell how sure that is."""
+"""Sentences at several speeds: any may suit, and all tell how sure the network is."""
 
 from __future__ import annotations
 
@@ -42,22 +42,29 @@ def exact(made: Recogniser, clip: Tensor, tokens: tuple[int, ...], speed: float)
 
 
 @torch.no_grad()
-def test_the_likeliest_at_any_speed_counts_and_its_certainty_is_the_median_of_all(
+def test_the_likeliest_by_all_speeds_counts_and_its_certainty_is_the_median(
     made: Recogniser,
 ) -> None:
     clips = [noise(RATE, seed) for seed in range(4)]
     decoder = Commands(SENTENCES, speeds=SPEEDS).decoder(ALPHABET)
-    for clip, heard in zip(clips, heard_best(made, Seq.stack(clips, RATE), decoder), strict=True):
+    samples = Seq.stack(clips, RATE)
+    found = [decoder.best(made.logits(played(samples, speed))) for speed in SPEEDS]
+    for row, (clip, heard) in enumerate(
+        zip(clips, heard_best(made, samples, decoder), strict=True)
+    ):
+        scores = {}
+        for best in found:
+            sentence = best[row]
+            assert sentence is not None
+            tokens = sentence.tokens
+            scores[tokens] = [exact(made, clip, tokens, speed) for speed in SPEEDS]
+        likeliest = max(scores, key=lambda tokens: sum(map(math.exp, scores[tokens])))
         assert heard.sentence is not None
-        tokens = heard.sentence.tokens
-        scores = [exact(made, clip, tokens, speed) for speed in SPEEDS]
-        assert heard.certainty == pytest.approx(median(scores) / len(tokens), rel=1e-4)
-        assert heard.sentence.score == pytest.approx(max(scores), rel=1e-4)
-        assert heard.speed == SPEEDS[scores.index(max(scores))]
-        for other in SENTENCES.splitlines():
-            encoded = tuple(ALPHABET.encode(other))
-            # the best path is searched for, not the best sum over paths: nearly the same sentence
-            assert exact(made, clip, encoded, 1.0) <= heard.sentence.score + math.log(4)
+        assert heard.sentence.tokens == likeliest
+        own = scores[likeliest]
+        assert heard.certainty == pytest.approx(median(own) / len(likeliest), rel=1e-4)
+        assert heard.sentence.score == pytest.approx(max(own), rel=1e-4)
+        assert heard.speed == SPEEDS[own.index(max(own))]
 
 
 @torch.no_grad()
@@ -67,8 +74,9 @@ def test_at_one_speed_it_is_what_the_decoder_finds(made: Recogniser) -> None:
     logits = penalised_logits(made, samples, 0.0)
     found = decoder.best(logits)
     for row, heard in enumerate(heard_best(made, samples, decoder)):
+        assert heard.sentence is not None
         assert heard.sentence == found[row]
-        assert heard.certainty == decoder.certainty(found[row], [logits.row(row)])
+        assert heard.certainty == decoder.certainty([heard.sentence])
 
 
 @given(length=st.integers(0, 900), speed=st.sampled_from((0.5, 0.9, 1.05, 1.1, 1.6, 2.0)))

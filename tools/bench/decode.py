@@ -22,9 +22,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from _decode import add_dev_flags, run_network, score
 
-from ctcasr.commands.decoder_flags import add_ensemble_flag, lexicon_from
+from ctcasr.commands.decoder_flags import (
+    add_ensemble_flag,
+    asks_for_several,
+    ensemble_from,
+    lexicon_from,
+)
 from ctcasr.decoding.decoder import Decoder, FlashlightDecoder, beam_decoder
-from ctcasr.recognise.ensemble import NBEST, Ensemble
+from ctcasr.recognise.ensemble import NBEST
 from ctcasr.text import NGram, Tokenizer
 
 WIDER = 4  # times the beam, in a row of its own
@@ -54,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="for the row that skips blank frames (default: 0.99)",
     )
     arguments = parser.parse_args(argv)
-    recogniser = Ensemble.read(arguments.checkpoint, arguments.ensemble)
+    recogniser = ensemble_from(arguments)
     decoders = decoders_of(arguments, recogniser.tokenizer)
     logits = run_network(recogniser, arguments.manifest, arguments.dev_share, arguments.dev_seed)
     table = Table("decoder", "WER %", "CER %", "s per audio s")
@@ -74,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def decoders_of(arguments: argparse.Namespace, tokenizer: Tokenizer) -> dict[str, Decoder | None]:
     """The rows of the table: those for which there is a model or a lexicon, too."""
     beam = arguments.beam
-    nbest = NBEST if arguments.ensemble else 1
+    nbest = NBEST if asks_for_several(arguments) else 1
     model = NGram.read(arguments.lm) if arguments.lm else None
     words = arguments.lexicon or ("lm" if model else None)
     lexicon = lexicon_from(words, model, tokenizer)
