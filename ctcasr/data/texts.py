@@ -16,9 +16,6 @@ _LETTER_SHARE = 0.5  # of letters and digits, how many are letters
 _ZED_SHARE = 0.5  # how often z is "zed" rather than "zee"
 # eSpeak NG takes a lone "a" for the article; both names of z shall sound.
 _NAMES_OF_LETTERS = {"a": "eh", "z": "zed"}
-# Between stressed words people say these so ("weak forms"); engines do with other words, too.
-_WEAK_FORMS = {"at": "ut", "for": "fer", "her": "er", "his": "iz"}
-_WEAK_SHARE = 0.5
 _EXAMPLES = 300  # sentences that tell the words of a grammar
 _ENDS = ""  # stands before a text's first word and behind its last
 
@@ -85,14 +82,6 @@ def _name_of(symbol: str, draw: Random) -> str:
     return _NAMES_OF_LETTERS.get(symbol, symbol)
 
 
-def _said(word: str, draw: Random) -> str:
-    """What an engine is asked to say for a word."""
-    weak = _WEAK_FORMS.get(word.lower())
-    if weak is not None and draw.random() < _WEAK_SHARE:
-        return weak
-    return spoken_form(word)
-
-
 class SentenceTexts:
     """Sentences that `draw_sentence` draws; a share `foreign_share` is anything else in English.
 
@@ -127,7 +116,7 @@ class SentenceTexts:
         words = []
         for word in written.split():
             is_letter = len(word) == 1 and word.isalpha()
-            words.append(_name_of(word, draw) if is_letter else _said(word, draw))
+            words.append(_name_of(word, draw) if is_letter else spoken_form(word))
         return written, " ".join(words)
 
     @cached_property
