@@ -53,7 +53,6 @@ TAUGHT = 400  # utterances of each kind from which the threshold is learnt
 TIMED = 100  # from which times of words are; and with other words, of which the summary tells
 RATES_WPM = (120, 280)
 NOISE_S = 3  # of each noise, that shall be refused
-NEAR_SHARE = 0.4  # of foreign speech that is learnt from: sentences with other words in them
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Settings(RunSettings):
     real_minutes: float = option(0.0, "so much of it is learnt from, evenly chosen; 0: all")
     real_share: float = option(0.4, "share of what is heard that is real, if any")
     foreign_share: float = option(0.2, "share of synthetic speech that says anything else")
-    false_acceptance: float = option(0.01, "share of anything else that may be accepted")
+    false_acceptance: float = option(0.2, "share of anything else that may be accepted, at most")
     dev_utterances: int = option(100, "by other voices; they select, where nothing is real")
     noise: str = option("", "manifests of noises to add to synthetic speech, 0 to 20 dB below")
     rooms: str = option("", "manifests of room responses in which some of it sounds")
@@ -99,8 +98,7 @@ def prepare(s: Settings, world: World) -> Parts:
     net = build(spec, tokenizer.size)
     rate_hz = net.rate_hz
     train_voices, dev_voices = voices_of(s.engines, s.seed)
-    shares = (s.foreign_share, NEAR_SHARE)
-    train: Corpus = spoken_corpus(s, tokenizer, rate_hz, train_voices, *shares)
+    train: Corpus = spoken_corpus(s, tokenizer, rate_hz, train_voices, s.foreign_share)
     dev: Corpus = spoken_corpus(s, tokenizer, rate_hz, dev_voices, utterances=s.dev_utterances)
     sounds = (read_sounds(manifest, rate_hz) for manifest in (s.noise, s.rooms))
     train.transform = Augment(*sounds).recording  # what is real has noise and rooms of its own

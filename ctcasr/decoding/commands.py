@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -142,10 +143,10 @@ def _log_probs(logits: Tensor) -> NDArray[np.float64]:
 def choose_threshold(
     wanted: Sequence[float], foreign: Sequence[float], false_acceptance: float
 ) -> float:
-    """The lowest certainty above which no more than this share of foreign ones lies.
+    """The certainty from which on as few as can be are missed and falsely accepted, in shares.
 
-    `wanted` are certainties of sentences of the grammar: where some of them lie above all foreign
-    ones, the threshold lies between, half-way.
+    `wanted` are certainties of sentences of the grammar. No more than this share of foreign ones
+    lies above. It stands half-way between two of the certainties.
 
     Raises:
         ValueError: for no certainties, or a share outside 0..1.
@@ -159,17 +160,16 @@ def choose_threshold(
             f"expected certainties of both kinds and a share within 0..1; got {len(wanted)}, "
             f"{len(foreign)} and {false_acceptance}"
         )
-    ordered = sorted(foreign, reverse=True)
-    allowed = math.floor(false_acceptance * len(ordered))
-    if allowed == len(ordered):
-        return _NOTHING_HEARD
-    highest_refused = ordered[allowed]
-    above = [certain for certain in wanted if certain > highest_refused]
-    if not math.isfinite(highest_refused):
-        return min(above, default=highest_refused)
-    if not above:
-        return highest_refused + _MARGIN
-    return (highest_refused + min(above)) / 2
+    known = sorted({certain for certain in (*wanted, *foreign) if math.isfinite(certain)})
+    best = known[-1] + _MARGIN if known else 0.0  # nothing is accepted
+    fewest = accepted_share(foreign, best) - accepted_share(wanted, best)
+    for below, above in pairwise(reversed([known[0] - _MARGIN, *known] if known else [])):
+        threshold = (below + above) / 2
+        falsely = accepted_share(foreign, threshold)
+        mistakes = falsely - accepted_share(wanted, threshold)
+        if falsely <= false_acceptance and mistakes < fewest:
+            best, fewest = threshold, mistakes
+    return best
 
 
 def accepted_share(certainties: Sequence[float], threshold: float) -> float:

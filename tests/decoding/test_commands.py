@@ -73,7 +73,19 @@ def test_no_more_is_falsely_accepted_than_asked(
 def test_what_can_be_told_apart_is() -> None:
     threshold = choose_threshold([-0.5, -1.0], [-3.0, -9.0], 0.0)
     assert threshold == -2.0
-    assert choose_threshold([-0.5], [-3.0], 1.0) == -math.inf
+    assert choose_threshold([-0.5], [-3.0], 1.0) == -1.75
+
+
+def test_as_few_as_can_be_are_missed_and_falsely_accepted_together() -> None:
+    wanted, foreign = [-0.1, -0.6, -0.7, -0.8], [-0.4, -3.0, -3.0, -3.0]
+    assert choose_threshold(wanted, foreign, 0.5) == pytest.approx(-1.9)
+    assert choose_threshold(wanted, foreign, 0.0) == pytest.approx(-0.25)  # if none may be
+
+
+def test_what_cannot_be_told_apart_is_refused() -> None:
+    threshold = choose_threshold([-2.0, -2.0], [-1.0], 0.0)
+    assert accepted_share([-2.0, -1.0], threshold) == 0.0
+    assert math.isfinite(choose_threshold([-math.inf], [-math.inf], 0.0))
 
 
 def test_no_certainties_are_refused() -> None:
