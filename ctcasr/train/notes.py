@@ -45,13 +45,16 @@ def run_notes(
     return {**notes, **more}
 
 
-def manifest_hashes(settings: TrainConfig) -> dict[str, str]:
-    """Hash of the content of every manifest that the settings name, by file name."""
-    hashes = {}
+def manifest_hashes(settings: TrainConfig) -> dict[str, list[list[str]]]:
+    """File name and hash of the content of every manifest there is, by the setting that names it.
+
+    In the order of the setting: manifests in folders of their own are often called the same.
+    """
+    hashes: dict[str, list[list[str]]] = {}
     for name in MANIFEST_SETTINGS:
         for path in str(getattr(settings, name, "")).split(","):
             if path and Path(path).is_file():
-                hashes[Path(path).name] = content_hash(Path(path))
+                hashes.setdefault(name, []).append([Path(path).name, content_hash(Path(path))])
     return hashes
 
 

@@ -70,10 +70,11 @@ def changed_settings(settings: RunSettings, notes: Mapping[str, Any]) -> list[st
     for name in before:
         if name in now and name not in FREE and before[name] != now[name]:
             lines.append(f"{flag_of(name)} {before[name]!r} -> {now[name]!r}")
-    hashes = manifest_hashes(settings)
-    for name, content in notes.get("manifests", {}).items():
-        if hashes.get(name, content) != content:
-            lines.append(f"the content of {name}")
+    for setting, manifests in manifest_hashes(settings).items():
+        known = _contents(setting, notes)
+        for name, content in manifests:
+            if known and content not in known:
+                lines.append(f"the content of {name} ({flag_of(setting)})")
     return lines
 
 
@@ -103,16 +104,32 @@ def _holds_out(settings: RunSettings) -> bool:
 
 def _changed_train(settings: RunSettings, notes: Mapping[str, Any]) -> list[str]:
     """Whether another part would be held out: then what was learnt from would select."""
-    hashes = manifest_hashes(settings)
-    changed = []
-    for path in filter(None, str(getattr(settings, "train", "")).split(",")):
-        name = Path(path).name
-        before = notes.get("manifests", {}).get(name)
-        if before is not None and hashes.get(name, before) != before:
-            changed.append(
-                f"{name} has changed, so that another part would be held out (name it by --dev)"
-            )
-    return changed
+    manifests = manifest_hashes(settings).get("train", [])
+    now = [content for _, content in manifests]
+    before = _contents("train", notes)
+    if not now or not before:
+        return []
+    is_same = set(now) <= set(before) if _is_former(notes) else now == before
+    if is_same:
+        return []
+    names = ", ".join(name for name, _ in manifests)
+    return [
+        f"what --train names ({names}) has changed, so that another part would be held out (name "
+        "it by --dev)"
+    ]
+
+
+def _contents(setting: str, notes: Mapping[str, Any]) -> list[str]:
+    """Hashes of the manifests of a setting, in order; of all where notes do not tell whose."""
+    manifests = notes.get("manifests", {})
+    if _is_former(notes):
+        return list(manifests.values())
+    return [content for _, content in manifests.get(setting, [])]
+
+
+def _is_former(notes: Mapping[str, Any]) -> bool:
+    """Whether notes tell the hash of each file name, as they did before, not of each setting."""
+    return any(isinstance(content, str) for content in notes.get("manifests", {}).values())
 
 
 def _settings_of(notes: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class Settings(RunSettings):
 
     train: str = option("", "manifest")
     dev: str = option("", "manifest")
+    valid: str = option("", "manifest")
     dev_share: float = option(0.1, "share")
     net: str = option("default", "network")
     text: str = option("english38", "symbols")
@@ -92,10 +93,49 @@ def test_another_manifest_would_hold_out_another_part(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Path(settings.train).write_text("other lines")
-    with pytest.raises(RunFolderError, match=r"train\.jsonl has changed.*--dev"):
+    with pytest.raises(RunFolderError, match=r"train\.jsonl\) has changed.*--dev"):
         saved_run(settings, World())
     saved_run(replace(settings, dev=str(tmp_path / "dev.jsonl")), World())
     assert "the content of train.jsonl" in capsys.readouterr().out
+
+
+def test_the_content_counts_and_not_the_name(settings: Settings, tmp_path: Path) -> None:
+    moved = tmp_path / "moved.jsonl"
+    Path(settings.train).rename(moved)
+    assert saved_run(replace(settings, train=str(moved)), World()) is not None
+    other = tmp_path / "other.jsonl"
+    other.write_text("lines in another order")
+    with pytest.raises(RunFolderError, match="another part would be held out"):
+        saved_run(replace(settings, train=str(other)), World())
+    with pytest.raises(RunFolderError, match="another part would be held out"):
+        saved_run(replace(settings, train=f"{moved},{other}"), World())
+
+
+def test_manifests_of_one_name_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.jsonl").write_text(folder)
+    paths = [str(tmp_path / folder / "train.jsonl") for folder in ("a", "b")]
+    made = Settings(train=paths[0], valid=paths[1], out=str(tmp_path / "run"), resume=True)
+    payload = {"kind": "recogniser", "notes": run_notes("mine", made, [])}
+    checkpoint.save(tmp_path / "run" / "last.pt", payload)
+    Path(paths[1]).write_text("what is scored may change")
+    assert saved_run(made, World()) is not None
+    Path(paths[0]).write_text("what is learnt from may not")
+    with pytest.raises(RunFolderError, match="another part would be held out"):
+        saved_run(made, World())
+
+
+def test_notes_of_before_told_manifests_by_their_names(settings: Settings) -> None:
+    path = Path(settings.out) / "last.pt"
+    payload = checkpoint.load(path)
+    ((name, content),) = payload["notes"]["manifests"]["train"]
+    payload["notes"]["manifests"] = {name: content}
+    checkpoint.save(path, payload)
+    assert saved_run(settings, World()) is not None
+    Path(settings.train).write_text("other lines")
+    with pytest.raises(RunFolderError, match="another part would be held out"):
+        saved_run(settings, World())
 
 
 def test_a_new_run_in_a_used_folder_is_refused_and_auto_resume_goes_on(settings: Settings) -> None:
