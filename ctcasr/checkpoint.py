@@ -52,6 +52,14 @@ def save(path: Path | str, payload: Mapping[str, Any]) -> Path:
     return path
 
 
+def _reason(error: Exception) -> str:
+    """Why torch cannot read a file; its advice to execute what the file says is left out."""
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    if "weights_only" in first or "Weights only" in first:
+        return "it is none of torch's files, or holds more than tensors and plain data"
+    return first[:_REASON_LETTERS]
+
+
 def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a checkpoint by torch's `weights_only=True`: nothing in it is executed.
 
@@ -72,10 +80,9 @@ def load(path: Path | str, device: torch.device | str = "cpu") -> dict[str, Any]
     try:
         payload = torch.load(path, map_location=device, weights_only=True)
     except Exception as error:  # the restricted unpickler stumbles in every way there is
-        words = str(error).splitlines() or [type(error).__name__]
         raise CheckpointError(
             f"{path}: expected a ctcasr checkpoint, as best.pt of a run; torch cannot read it "
-            f"({words[0][:_REASON_LETTERS]})"
+            f"({_reason(error)})"
         ) from error
     if not isinstance(payload, dict) or "format" not in payload:
         raise CheckpointError(

@@ -157,8 +157,9 @@ def test_code_in_a_file_is_refused_and_not_run(
     else:
         pickle.dump({"format": 1, "thing": Code()}, buffer)
     (tmp_path / "x.pt").write_bytes(buffer.getvalue())
-    with pytest.raises(CheckpointError, match="torch cannot read it"):
+    with pytest.raises(CheckpointError, match="torch cannot read it") as refused:
         load(tmp_path / "x.pt")
+    assert "weights_only" not in str(refused.value)  # torch's advice would run it
     assert not trap.exists()
     pickle.loads(pickle.dumps(Code()))  # the trap does work
     assert trap.exists()

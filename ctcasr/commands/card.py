@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 
@@ -46,10 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told.add_argument("--contact", default="", help="and where")
 
 
+def refuse_unusable(arguments: argparse.Namespace) -> None:
+    """ValueError for numbers that no card can be made with, and a run that is not there."""
+    usable = math.isfinite(arguments.clip_s) and arguments.clip_s > 0
+    if not usable or arguments.runs < 1 or arguments.threads < 1:
+        raise ValueError("expected --clip-s above 0, --runs and --threads of at least 1")
+    if arguments.run is not None and not arguments.run.is_dir():
+        raise ValueError(f"--run: expected the folder of a training; got {arguments.run}")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Print the card; ValueError where there is nothing to describe."""
-    if arguments.clip_s <= 0 or arguments.runs < 1 or arguments.threads < 1:
-        raise ValueError("expected --clip-s above 0, --runs and --threads of at least 1")
+    refuse_unusable(arguments)
     options = Options(
         clip_s=arguments.clip_s,
         samples=arguments.samples,

@@ -121,6 +121,8 @@ def refuse_unusable(arguments: argparse.Namespace) -> None:
         raise ValueError("expected a manifest to examine, or --run DIR; got both")
     if arguments.run is not None and arguments.doubt:
         raise ValueError("--doubt is about a manifest, before training; got --run")
+    if arguments.run is not None and (arguments.json or arguments.against):
+        raise ValueError("--json and --against are about a manifest; got --run")
     for name, least in (("sample", 0), ("workers", 1)):
         number = getattr(arguments, name)
         if number is not None and number < least:

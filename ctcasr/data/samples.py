@@ -55,7 +55,7 @@ def as_samples(sound: Any, rate_hz: float | None, name: str = "samples") -> Tens
     shape = tuple(samples.shape)
     if samples.dim() != 2 or samples.numel() == 0:
         raise AudioError(f"{name}: expected samples [N] or [channels, N]; got {shape}")
-    if shape[0] > _MOST_CHANNELS or shape[0] > shape[1] > 1:
+    if shape[0] > _MOST_CHANNELS or shape[0] > shape[1]:
         raise AudioError(
             f"{name}: expected [channels, N]; got {shape}, which has more channels than sound; "
             "transpose it"

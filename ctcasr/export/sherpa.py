@@ -64,6 +64,7 @@ class ExportedForSherpa:
     skipped: Sequence[Skip]
     version: str | None  # of sherpa-onnx; None where it is not installed
     times_factor: float  # by which its time stamps must be multiplied
+    forgets_sentences: bool = False  # that alone were understood: the loader knows no grammar
 
     def as_json(self) -> dict[str, Any]:
         """Plain data: "clips", "files" (fields of `SherpaFile`), "skipped" and "sherpa_onnx"."""
@@ -73,6 +74,7 @@ class ExportedForSherpa:
             "skipped": skips_as_json(self.skipped),
             "sherpa_onnx": self.version,
             "times_factor": self.times_factor,
+            "forgets_sentences": self.forgets_sentences,
         }
 
     def __str__(self) -> str:
@@ -88,6 +90,12 @@ class ExportedForSherpa:
         lines = [head, *map(str, self.results), tail, usage]
         if self.times_factor != 1:
             lines.append(f"its time stamps must be multiplied by {self.times_factor:g}")
+        if self.forgets_sentences:
+            lines.append(
+                "WARNING: this recogniser understands given sentences and refuses everything else; "
+                "sherpa-onnx knows nothing of them and writes whatever it hears (--to onnx keeps "
+                "them)"
+            )
         return "\n".join(lines)
 
 
@@ -121,7 +129,13 @@ def export_for_sherpa(
             results.append(_run(file, tokens, recogniser, clips))
     times_factor = round(recogniser.frame_s / FRAME_S / repeats(recogniser.frame_s), 6)
     exported = ExportedForSherpa(
-        (plain, small, tokens), results, len(clips.samples), clips.skipped, version, times_factor
+        (plain, small, tokens),
+        results,
+        len(clips.samples),
+        clips.skipped,
+        version,
+        times_factor,
+        forgets_sentences=recogniser.commands is not None,
     )
     write_text(out / f"{name}_sherpa.json", json.dumps(exported.as_json(), indent=2) + "\n")
     return exported

@@ -269,7 +269,7 @@ class Stream:
         Samples are a tensor or a numpy array, [N] or [channels, N], floats of -1..1 or integers.
         Raises AudioError for samples that cannot be sound, RuntimeError after `finish`.
         """
-        if tuple(getattr(samples, "shape", ())) == (0,):
+        if 0 in getattr(samples, "shape", ()):
             return self._take(torch.zeros(0), last=False)
         return self._take(as_samples(samples, self.rate_hz, "chunk"), last=False)
 

@@ -68,6 +68,9 @@ BOUNDS = {
     "unreadable": (0, 1),
     "warmup": (0, 1),
     "average": (0, 1),
+    "seed": (0, 2**63 - 1),
+    "patience": (0, math.inf),
+    "clip": (0, math.inf),
     "warp": (0, 0.5),
 }
 _BATCH_LIMITS = ("batch_size", "batch_seconds")  # 0 means none, and one there must be
@@ -203,3 +206,9 @@ class RunSettings(TrainConfig):
         "what computes CTC losses: auto (the kernel of the device; torch, with a warning, where it "
         "cannot run), cuda or cpu (that kernel or an error), or torch",
     )
+
+    def refuse_impossible(self) -> None:
+        """ValueError that names the setting, for what no run can be asked for."""
+        super().refuse_impossible()
+        if self.resume and self.overwrite:
+            raise ValueError("expected --resume, which goes on, or --overwrite; got both")

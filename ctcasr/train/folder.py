@@ -27,11 +27,14 @@ def holds_run(out: Path) -> bool:
 
 
 def refuse_used(out: Path, overwrite: bool) -> None:
-    """Refuse to begin a run where there is one.
+    """Refuse to begin a run where there is one, or where no folder can be.
 
     Raises:
-        RunFolderError: unless it shall be overwritten.
+        RunFolderError: for a run, unless it shall be overwritten; for a file in the way.
     """
+    for place in (out, *out.parents):
+        if place.exists() and not place.is_dir():
+            raise RunFolderError(f"--out: expected a folder; {place} is a file")
     if overwrite or not holds_run(out):
         return
     there = [name for name in WEIGHTS if (out / name).exists()]

@@ -39,7 +39,7 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     values: dict[str, Any] = {}
     if source:
         try:
-            table = tomllib.loads(Path(source).read_text(encoding="utf-8"))
+            table = _read_table(source)
             values = _former(kind, table) | check(kind, table, source)
         except (OSError, ValueError) as error:
             parser.error(str(error))
@@ -61,6 +61,14 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
         except ValueError as error:
             parser.error(str(error))
     return settings
+
+
+def _read_table(source: str) -> dict[str, Any]:
+    """What a TOML file holds, after a byte order mark too; ValueError names a file that is none."""
+    try:
+        return tomllib.loads(Path(source).read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{source}: expected settings as TOML; {error}") from error
 
 
 def _former(kind: Any, table: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,12 @@ def test_both_forms_and_threads_are_put_back(capsys: pytest.CaptureFixture[str])
     assert torch.get_num_threads() == threads
 
 
-@pytest.mark.parametrize("flag", ["--clip-s", "--runs", "--threads"])
-def test_nothing_is_too_little(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["card", "mask_tiny", flag, "0"]) == 1
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--clip-s", "0"), ("--clip-s", "nan"), ("--runs", "0"), ("--threads", "0"), ("--run", "no")],
+)
+def test_what_no_card_is_made_of_is_refused(
+    flag: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["card", "mask_tiny", flag, value]) == 1
     assert flag in capsys.readouterr().err

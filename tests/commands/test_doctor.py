@@ -124,6 +124,14 @@ def test_json_has_what_was_found_before_the_audit_stopped(
     assert "by a checkpoint" in printed.err
 
 
+@pytest.mark.parametrize("flags", [["--json"], ["--against", "no.jsonl"]])
+def test_flags_about_a_manifest_are_refused_with_a_run(
+    tmp_path: Path, capsys: Any, flags: list[str]
+) -> None:
+    assert main(["doctor", "--run", str(tmp_path), *flags]) == 1
+    assert "about a manifest; got --run" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("flags", [["--sample", "-1"], ["--workers", "0"]])
 def test_less_than_nothing_is_refused(healthy: Make, capsys: Any, flags: list[str]) -> None:
     assert main(["doctor", str(healthy(3).write()), *flags]) == 1

@@ -72,6 +72,8 @@ def test_what_is_handed_over_is_not_changed() -> None:
     ("sound", "told"),
     [
         (np.zeros((400, 2)), "more channels than sound; transpose"),
+        (np.zeros((64, 1)), "more channels than sound; transpose"),
+        (np.zeros((2, 1)), "more channels than sound; transpose"),
         (np.zeros((2, 2, 9)), r"\[N\] or \[channels, N\]"),
         (np.zeros(0), r"got \(1, 0\)"),
         (np.float32(1), r"expected a tensor or a numpy array"),

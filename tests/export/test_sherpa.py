@@ -13,6 +13,7 @@ import torch
 
 from ctcasr.batch import Utterance
 from ctcasr.ctc import greedy
+from ctcasr.decoding.commands import Commands
 from ctcasr.export.sherpa import export_for_sherpa, tokens_text
 from ctcasr.front import FrontSpec
 from ctcasr.recognise.model import build
@@ -62,6 +63,14 @@ def test_the_file_writes_what_torch_writes_at_the_gain_of_the_loader(tmp_path: P
     logits = torches.logits(Seq.stack([noise()], RATE))
     assert log_probs.shape[1] == 2 * logits.lengths[0]  # 40 ms a frame, told as two of 20 ms
     assert json.loads((tmp_path / "model_sherpa.json").read_text())["times_factor"] == 1
+
+
+def test_a_recogniser_of_given_sentences_is_told_that_they_are_lost(tmp_path: Path) -> None:
+    made = recogniser()
+    assert "WARNING" not in str(export_for_sherpa(made, tmp_path / "plain"))
+    made.understand(Commands("ab\nba"))
+    told = str(export_for_sherpa(made, tmp_path / "taught"))
+    assert "knows nothing of them" in told
 
 
 def test_symbols_are_written_as_sherpa_reads_them() -> None:

@@ -43,6 +43,14 @@ def test_a_second_run_into_the_same_folder_is_refused_before_it_touches_anything
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_a_file_in_the_way_is_told_before_anything_is_prepared(tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    for out in (tmp_path / "notes", tmp_path / "notes" / "run"):
+        with pytest.raises(RunFolderError, match=r"expected a folder; .*notes is a file"):
+            refuse_used(out, overwrite=True)
+    refuse_used(tmp_path / "new" / "run", overwrite=False)
+
+
 def test_overwriting_leaves_nothing_of_the_old_run_beside_the_new_one(
     toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
 ) -> None:

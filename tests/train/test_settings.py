@@ -80,7 +80,8 @@ def test_a_flag_beats_the_file_even_where_it_repeats_the_default_or_says_no(tmp_
         ("rate = false", "rate: expected float; got False"),
         ("masks = 1", "masks: expected bool; got 1"),
         ("name = 3", "name: expected str; got 3"),
-        ("layers 5", "Expected '='"),
+        ("layers 5", "wrong.toml: expected settings as TOML; Expected '='"),
+        ("layers = 5\nlayers = 5", "wrong.toml: expected settings as TOML"),
     ],
 )
 def test_a_wrong_file_is_told_with_its_name(
@@ -92,6 +93,18 @@ def test_a_wrong_file_is_told_with_its_name(
         parse(Settings, ["--from", str(file)])
     assert caught.value.code == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_file_of_bytes_is_told_and_one_of_windows_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "some.toml"
+    file.write_bytes(b"\xef\xbb\xbfneeded = 'n'\r\n")
+    assert parse(Settings, ["--from", str(file)]).needed == "n"
+    file.write_bytes(b"\xb2\x00\xff")
+    with pytest.raises(SystemExit):
+        parse(Settings, ["--from", str(file)])
+    assert "some.toml: expected settings as TOML" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -261,6 +274,9 @@ def test_epochs_and_a_budget_that_chooses_them_are_refused(
         (["--epochs", "0"], "epochs: expected at least 1; got 0"),
         (["--unreadable", "nan"], "unreadable: expected 0 to 1; got nan"),
         (["--average", "1.5"], "average: expected 0 to 1; got 1.5"),
+        (["--seed", "-1"], "seed: expected 0 to 9223372036854775807; got -1"),
+        (["--patience", "-1"], "patience: expected at least 0; got -1"),
+        (["--clip", "-1"], "clip: expected at least 0; got -1"),
         (["--lr", "nan"], "lr: expected a rate of 0 or more; got nan"),
         (["--budget", "5 parsecs"], "budget: expected a time as 90s, 30m or 8h"),
     ],
@@ -282,6 +298,7 @@ def test_numbers_that_no_training_can_have_are_a_wrong_call(
             "batch_size or batch_seconds: expected a limit above 0",
         ),
         ("recognise", "--batch-seconds -1", "batch_seconds: expected at least 0; got -1.0"),
+        ("recognise", "--resume --overwrite", "expected --resume, which goes on, or --overwrite"),
         ("recognise", "--workers -5", "workers: expected at least -1; got -5"),
         ("recognise", "--splice 2", "splice: expected 0 to 1; got 2.0"),
         ("recognise", "--warp 3", "warp: expected 0 to 0.5; got 3.0"),
