@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, audio_info, split_dev, write_manifest
@@ -14,8 +17,10 @@ from ctcasr.text import Alphabet, measure_coverage
 
 NAMED = 10  # utterances left out that are named
 DURATION_DIGITS = 4  # of seconds in a manifest: a sample has more than 0.00002 s
+MOST_LINE_BYTES = 2**20  # of a manifest's line, where a file is asked whether it is one
 
 Read = Callable[[argparse.Namespace], Iterable[Utterance]]
+Number = TypeVar("Number", int, float)
 
 
 def command_parser(name: str, description: str | None) -> argparse.ArgumentParser:
@@ -50,6 +55,23 @@ def _share(word: str) -> float:
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"expected more than 0 and less than 1; got {word}")
     return share
+
+
+def within(number: type[Number], least: Number, most: Number) -> Callable[[str], Number]:
+    """What reads a flag's number: an int or a float from `least` to `most`, which NaN is not."""
+    expected = f"a number from {least:g} to {most:g}"
+    if number is int:
+        expected = f"a whole number from {least} to {most}"
+
+    def read_number(word: str) -> Number:
+        value = None
+        with contextlib.suppress(ValueError):
+            value = number(word)
+        if value is None or not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"expected {expected}; got {word!r}")
+        return value
+
+    return read_number
 
 
 def prepare(read: Read, arguments: argparse.Namespace) -> int:
@@ -147,13 +169,67 @@ def refuse_existing(paths: Iterable[Path]) -> None:
 
 
 def refuse_overwriting(outs: Sequence[Path], sources: Sequence[Path]) -> None:
-    """ValueError where a file would be written over another one of the call, or over its source."""
-    read = {source.resolve() for source in sources}
+    """ValueError where a manifest would be written over anything but an older manifest.
+
+    Whatever a corpus holds and its lines name is no manifest, so it is never written over; nor are
+    `sources`, which are read, nor one of `outs` over another.
+    """
+    refuse_read(outs, sources)
     written: set[Path] = set()
     for out in outs:
         place = out.resolve()
-        if place in read:
-            raise ValueError(f"{out}: expected another file to write than the one that is read")
         if place in written:
             raise ValueError(f"{out}: expected two files; both manifests would be this one")
         written.add(place)
+        expect_folder(out.parent)
+        if out.is_dir():
+            raise ValueError(f"{out}: expected a file to write; this is a folder: name one in it")
+        if out.is_file() and not is_manifest(out):
+            raise ValueError(
+                f"{out}: expected a new file, or a manifest of before to write over; this file is "
+                "none, and stays: name another one, or delete it"
+            )
+
+
+def refuse_read(outs: Sequence[Path], sources: Sequence[Path]) -> None:
+    """ValueError where a file would be written over one that is read."""
+    read = {source.resolve() for source in sources}
+    for out in outs:
+        if out.resolve() in read:
+            raise ValueError(f"{out}: expected another file to write than the one that is read")
+
+
+def is_manifest(path: Path) -> bool:
+    """Whether a file begins as manifests do; an empty one, which has nothing to lose, passes."""
+    with path.open("rb") as file:
+        first_line = file.readline(MOST_LINE_BYTES)
+    if not first_line:
+        return True
+    try:
+        line = json.loads(first_line.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(line, dict) and "audio_filepath" in line
+
+
+def expect_folder(folder: Path) -> None:
+    """ValueError where a folder to write to cannot be made: a file lies there, or above."""
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return
+        if place.exists() or place.is_symlink():
+            raise ValueError(
+                f"{folder}: expected a folder to write to (--out); {place} is a file: name another "
+                "folder"
+            )
+
+
+def files_of(utterance: Utterance) -> list[Path]:
+    """Every file that a line of a manifest names."""
+    files = [utterance.audio_filepath]
+    if utterance.video_filepath is not None:
+        files.append(utterance.video_filepath)
+    for key, value in utterance.extra.items():
+        if key.endswith("_filepath") and isinstance(value, str):
+            files.append(Path(value))
+    return files

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -36,11 +37,16 @@ from ctcasr.data import (
     read_manifest,
     write_manifest,
 )
+from ctcasr.data.samples import LEAST_RATE_HZ, MOST_RATE_HZ
 from ctcasr.kernels.atomic import part_of, publish, write_text
 
 NOTES = "pack.json"  # what was packed, and how: the same again is not done twice
 WAV_BYTES = 4_000_000_000  # what a WAV header can say; more is RF64
 FILE_BYTES = 1_000_000_000
+LEAST_GIGABYTES = 1e-6  # of a file that --gigabytes asks for
+MOST_GIGABYTES = 1e6
+MOST_WORKERS = 1024
+OWN_FILE = re.compile(r"\.?pack(-\d{4,}\.wav|\.json)(\.part)?")  # as _Packs and NOTES name them
 SAMPLE_BYTES = 2
 FULL_SCALE = 32768  # of 16-bit samples; the largest is one less
 PAIRS = 7  # of measurements, by turns
@@ -88,10 +94,13 @@ def pack(
     """Pack the sound of `manifest` into `out`, a folder of its own.
 
     Raises:
-        ValueError: where `out` holds something else, lines are scenes, or nothing can be read.
+        ValueError: where `out` is a file, or holds something else or what lines name; where lines
+            are scenes, or nothing can be read.
     """
+    _prepare.expect_folder(out)
     lines = read_manifest(manifest)
     _refuse_scenes(manifest, lines.utterances)
+    _refuse_own_files(out, lines.utterances)
     wanted = {
         "of": _identity(lines.utterances, manifest),
         "rate_hz": rate_hz,
@@ -134,6 +143,18 @@ def _refuse_scenes(manifest: Path, utterances: Sequence[Utterance]) -> None:
             f"{manifest}: expected utterances; {len(scenes)} lines are scenes with target_filepath "
             f"({scenes[0]} ...), whose two files would have to stay in time: leave them as they are"
         )
+
+
+def _refuse_own_files(out: Path, utterances: Sequence[Utterance]) -> None:
+    """ValueError where the files of a line lie in `out`, which is emptied first."""
+    folder = out.resolve()
+    for utterance in utterances:
+        for path in _prepare.files_of(utterance):
+            if OWN_FILE.fullmatch(path.name) and path.parent.resolve() == folder:
+                raise ValueError(
+                    f"--out {out}: expected a folder of its own; {path.name} of {utterance.where} "
+                    "lies in it: name another folder"
+                )
 
 
 def _pack_lines(
@@ -251,8 +272,7 @@ class _Packs:
 
 def _is_left_over(path: Path) -> bool:
     """Whether a run that was broken off may have left it behind: packs without a manifest."""
-    is_ours = path.name.lstrip(".").startswith("pack")
-    is_ours = is_ours and path.suffix in (".wav", ".part", ".json")
+    is_ours = OWN_FILE.fullmatch(path.name) is not None
     return is_ours and not any(path.parent.glob("*.jsonl"))
 
 
@@ -323,12 +343,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--rate-hz",
-        type=int,
+        type=_prepare.within(int, LEAST_RATE_HZ, MOST_RATE_HZ),
         help="resample to this rate (default: every file keeps its own; one pack for each rate)",
     )
     parser.add_argument(
         "--gigabytes",
-        type=float,
+        type=_prepare.within(float, LEAST_GIGABYTES, MOST_GIGABYTES),
         default=1.0,
         help="largest size of a file (default 1; above 4: RF64)",
     )
@@ -339,7 +359,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--workers",
-        type=int,
+        type=_prepare.within(int, 0, MOST_WORKERS),
         default=0,
         help="processes of the loader that is measured (default 0)",
     )

@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import sys
 from collections import Counter
@@ -31,6 +32,7 @@ from ctcasr.corpora import _prepare
 from ctcasr.data import fit_length, read_audio, read_manifest, write_manifest
 from ctcasr.data.mixing import Mixture, mix
 from ctcasr.data.provenance import fingerprint
+from ctcasr.data.samples import LEAST_RATE_HZ, MOST_RATE_HZ
 
 NOISE = "noise"
 BABBLE = "babble"  # many talkers at once, as recorded
@@ -40,6 +42,9 @@ VOICES = (TALKER, OWN)
 ALL_SEEN = ["all"]
 SNR_DIGITS = 2
 SCALE_DIGITS = 6
+MOST_SNR_DB = 90.0  # either way: beyond, the quieter of both is below a step of 16 bits
+MOST_SCENES = 10**9
+SCENE_FILE = re.compile(r"S(\d+)_(mixed|target|interferer|silent)\..*")
 Line = dict[str, Any]
 
 
@@ -85,6 +90,14 @@ class Sources:
     kinds: Sequence[Kind]
     rirs: Sequence[Utterance] = ()
     room_share: float = 0.0
+
+    @property
+    def utterances(self) -> Iterator[Utterance]:
+        """All recordings that a scene may be mixed from, beside the speech."""
+        for kind in self.kinds:
+            for recordings in kind.classes.values():
+                yield from recordings
+        yield from self.rirs
 
 
 def draw_scene(seed: int, number: int, sources: Sources, utterance: Utterance) -> Drawn:
@@ -162,6 +175,18 @@ class SceneSet:
         listed = json.loads((out / "scenes.json").read_text(encoding="utf-8"))
         return SceneSet(out, list(read_manifest(manifest)), listed, [])
 
+    def first_number(self, first: int) -> int:
+        """The number of the first new scene: `first`, counted on from those that are there.
+
+        Scenes that were left out have numbers too, so that the last is looked for as well.
+        """
+        number = first + len(self.before)
+        for line in self.before:
+            match = SCENE_FILE.fullmatch(line.audio_filepath.name)
+            if match is not None:
+                number = max(number, int(match[1]) + 1)
+        return number
+
     def write(self) -> None:
         """SCENES.jsonl and scenes.json; ValueError where there is no scene."""
         if not self.lines:
@@ -184,15 +209,20 @@ def make_scenes(arguments: argparse.Namespace) -> int:
     """All scenes; returns the number of those that could not be made.
 
     Raises:
-        ValueError: where there is nothing to mix with, or no scene could be made.
+        ValueError: where there is nothing to mix with, no scene could be made, or the scenes would
+            be written over what they are made from.
     """
+    out = Path(arguments.out)
+    refuse_sources(out, arguments)
     sources = read_sources(arguments)
-    scenes = SceneSet.open(Path(arguments.out), arguments.append)
+    speech = read_speech(arguments.speech)
+    refuse_own_scenes(out, [*speech, *sources.utterances])
+    scenes = SceneSet.open(out, arguments.append)
     folder = scenes.out / "scenes"
     folder.mkdir(parents=True, exist_ok=True)
-    first_number = arguments.first + len(scenes.before)
+    first_number = scenes.first_number(arguments.first)
     failed = 0
-    for number, utterance in enumerate(speech_of(arguments), start=1):
+    for number, utterance in enumerate(copies_of(speech, arguments.copies), start=1):
         name = f"S{first_number + number - 1:05d}"
         try:
             drawn = draw_scene(arguments.seed, number, sources, utterance)
@@ -230,12 +260,42 @@ def read_sources(arguments: argparse.Namespace) -> Sources:
     return Sources(kinds, rirs, arguments.room_share)
 
 
-def speech_of(arguments: argparse.Namespace) -> Iterator[Utterance]:
+def read_speech(paths: Sequence[str]) -> list[Utterance]:
+    """The utterances of some manifests."""
+    speech: list[Utterance] = []
+    for path in paths:
+        speech.extend(read_manifest(path))
+    return speech
+
+
+def copies_of(speech: Sequence[Utterance], copies: int) -> Iterator[Utterance]:
     """Every utterance as often as there shall be scenes of it."""
-    for path in arguments.speech:
-        for utterance in read_manifest(path):
-            for _ in range(arguments.copies):
-                yield utterance
+    for utterance in speech:
+        for _ in range(copies):
+            yield utterance
+
+
+def refuse_sources(out: Path, arguments: argparse.Namespace) -> None:
+    """ValueError where a list of `out` is a manifest that is read, or `out` can be no folder."""
+    _prepare.expect_folder(out / "scenes")
+    sources = [*arguments.speech, *arguments.noise, *arguments.talkers]
+    sources += [*arguments.own, *arguments.babble]
+    if arguments.rooms:
+        sources.append(arguments.rooms)
+    lists = [out / "SCENES.jsonl", out / "scenes.json"]
+    _prepare.refuse_read(lists, [Path(source) for source in sources])
+
+
+def refuse_own_scenes(out: Path, utterances: Iterable[Utterance]) -> None:
+    """ValueError where scenes of `out` are what new ones are made from, and written over."""
+    folder = (out / "scenes").resolve()
+    for utterance in utterances:
+        for path in _prepare.files_of(utterance):
+            if SCENE_FILE.fullmatch(path.name) and path.parent.resolve() == folder:
+                raise ValueError(
+                    f"--out {out}: expected another folder than the one that is read; "
+                    f"{utterance.where} names {path}, which scenes would be written over"
+                )
 
 
 def read_kind(name: str, field: str, paths: Sequence[str], span_db: Sequence[float]) -> Kind | None:
@@ -276,6 +336,7 @@ def write_sounds(folder: Path, name: str, mixture: Mixture, rate_hz: int) -> dic
     files = {}
     for key, (part, samples) in parts.items():
         files[key] = folder / f"{name}_{part}.wav"
+        files[key].unlink(missing_ok=True)  # a link would be followed, and what it names lost
         soundfile.write(files[key], samples.numpy(), rate_hz, subtype="PCM_16")
     return files
 
@@ -379,21 +440,25 @@ def command_line() -> argparse.ArgumentParser:
         nargs="*",
         help="classes used in training (talker: competing talkers), or all; the others are unseen",
     )
+    snr_db = _prepare.within(float, -MOST_SNR_DB, MOST_SNR_DB)
     parser.add_argument(
-        "--noise-snr-db", type=float, nargs=2, default=(-10.0, 10.0), metavar=("LOW", "HIGH")
+        "--noise-snr-db", type=snr_db, nargs=2, default=(-10.0, 10.0), metavar=("LOW", "HIGH")
     )
     parser.add_argument(
-        "--talker-snr-db", type=float, nargs=2, default=(-15.0, 5.0), metavar=("LOW", "HIGH")
+        "--talker-snr-db", type=snr_db, nargs=2, default=(-15.0, 5.0), metavar=("LOW", "HIGH")
     )
     parser.add_argument("--rooms", help="manifest of room responses")
     parser.add_argument(
         "--room-share",
-        type=float,
+        type=_prepare.within(float, 0.0, 1.0),
         default=0.5,
         help="share of the scenes in a room, where there are any (default 0.5)",
     )
     parser.add_argument(
-        "--copies", type=int, default=1, help="scenes of each utterance (default 1)"
+        "--copies",
+        type=_prepare.within(int, 1, MOST_SCENES),
+        default=1,
+        help="scenes of each utterance (default 1)",
     )
     parser.add_argument("--dataset", default="valid", help="name of the part in scenes.json")
     parser.add_argument(
@@ -401,13 +466,15 @@ def command_line() -> argparse.ArgumentParser:
         choices=("dev", "test"),
         help="dev: these scenes choose in `ctcasr score-enhanced`, and are not scored",
     )
-    parser.add_argument("--first", type=int, default=1, help="number of the first scene")
+    number = _prepare.within(int, 0, MOST_SCENES)
+    parser.add_argument("--first", type=number, default=1, help="number of the first scene")
     parser.add_argument(
         "--append",
         action="store_true",
         help="keep the scenes that OUT holds; the new ones are numbered after them",
     )
-    parser.add_argument("--rate-hz", type=int, default=16000)
+    rate_hz = _prepare.within(int, LEAST_RATE_HZ, MOST_RATE_HZ)
+    parser.add_argument("--rate-hz", type=rate_hz, default=16000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", required=True, help="folder to write")
     return parser
@@ -415,5 +482,17 @@ def command_line() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """`ctcasr prepare scenes`; ValueError or OSError where that fails."""
-    make_scenes(command_line().parse_args(argv))
+    arguments = command_line().parse_args(argv)
+    _expect_rising("--noise-snr-db", arguments.noise_snr_db)
+    _expect_rising("--talker-snr-db", arguments.talker_snr_db)
+    make_scenes(arguments)
     return 0
+
+
+def _expect_rising(flag: str, span_db: Sequence[float]) -> None:
+    """ValueError for the range of an SNR that ends below its beginning."""
+    low_db, high_db = span_db
+    if low_db > high_db:
+        raise ValueError(
+            f"{flag}: expected LOW <= HIGH; got {low_db:g} {high_db:g}: write the lower one first"
+        )

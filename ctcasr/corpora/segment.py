@@ -275,7 +275,10 @@ def read_sources(arguments: argparse.Namespace) -> Sequence[Utterance]:
 def main(argv: Sequence[str] | None = None) -> int:
     """`ctcasr prepare segment`: align, cut, write; ValueError or OSError where that fails."""
     arguments = _parse(argv)
-    _prepare.refuse_overwriting([Path(arguments.out)], [Path(arguments.source)])
+    sources = [Path(arguments.source), Path(arguments.checkpoint)]
+    if arguments.transcript is not None:
+        sources.append(Path(arguments.transcript))
+    _prepare.refuse_overwriting([Path(arguments.out)], sources)
     recogniser = Recogniser.load(arguments.checkpoint)
     if not isinstance(recogniser, Recogniser):
         raise ValueError(f"{arguments.checkpoint}: expected a checkpoint; ONNX files do not align")

@@ -140,3 +140,24 @@ def test_a_line_with_a_comma_too_many_is_no_other_speaker(
     table = _table(tmp_path, "path,text,speaker\n1.wav,yes, no,anna\n")
     assert run("csv", table, "--out", tmp_path / "m.jsonl") == 1
     assert "t.csv:2: expected 3 columns; got 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--out", "--valid"])
+def test_a_recording_that_the_table_lists_is_not_written_over(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str
+) -> None:
+    table = _table(tmp_path, "path,text\n1.wav,yes\n1.wav,no\n")
+    recording = tmp_path / "1.wav"
+    before = recording.read_bytes()
+    outs = {"--out": tmp_path / "m.jsonl", flag: recording}
+    assert run("csv", table, *(word for pair in outs.items() for word in pair)) == 1
+    assert "1.wav: expected a new file, or a manifest" in capsys.readouterr().err
+    assert recording.read_bytes() == before and not (tmp_path / "m.jsonl").exists()
+
+
+def test_a_manifest_of_before_is_written_anew(run: Run, tmp_path: Path) -> None:
+    table = _table(tmp_path, "path,text\n1.wav,yes\n")
+    for text in ("yes", "no"):
+        table.write_text(f"path,text\n1.wav,{text}\n", encoding="utf-8")
+        assert run("csv", table, "--out", tmp_path / "m.jsonl") == 0
+        assert [line.text for line in read_manifest(tmp_path / "m.jsonl")] == [text]

@@ -86,3 +86,23 @@ def test_broken_kaldi_folders(
     assert run("kaldi", _kaldi(tmp_path / "data", **files), "--out", tmp_path / "m.jsonl") == 1
     assert re.search(f"^ctcasr: .*{reason}", capsys.readouterr().err)
     assert not (tmp_path / "m.jsonl").exists()
+
+
+@pytest.mark.parametrize("name", ["text", "wav.scp", "utt2spk", "spk2gender"])
+def test_a_file_of_the_corpus_is_not_written_over(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    sound = _sound(tmp_path / "1.wav")
+    folder = _kaldi(
+        tmp_path / "k",
+        wav_scp=f"u1 {sound}\n",
+        text="u1 hello\n",
+        utt2spk="u1 anna\n",
+        spk2gender="anna f\n",
+    )
+    before = (folder / name).read_bytes()
+    assert run("kaldi", folder, "--out", folder / name) == 1
+    assert f"{name}: expected a new file, or a manifest" in capsys.readouterr().err
+    assert (folder / name).read_bytes() == before
+    for _ in range(2):  # a manifest may lie in the corpus's folder, and be made again
+        assert run("kaldi", folder, "--out", folder / "train.jsonl") == 0

@@ -268,3 +268,51 @@ def test_the_measurement_tells_both_speeds(
         and "ratio: " in told
         and "second of one core" in told
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--gigabytes nan",
+        "--gigabytes inf",
+        "--gigabytes 0",
+        "--gigabytes=-1",
+        "--gigabytes 1e300",
+        "--rate-hz 0",
+        "--rate-hz=-8000",
+        "--workers=-1",
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_by_their_flag(
+    pack: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        run(pack, tmp_path / "none.jsonl", "--out", tmp_path / "out", *words.split())
+    assert end.value.code == 2 and not (tmp_path / "out").exists()
+    told = capsys.readouterr().err
+    assert f"argument {words.replace('=', ' ').split()[0]}: expected" in told
+
+
+def test_a_file_is_no_folder_for_packs(
+    pack: ModuleType, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("stays")
+    for out in (tmp_path / "file", tmp_path / "file/below"):
+        assert run(pack, corpus, "--out", out) == 1
+        assert "expected a folder to write to (--out)" in capsys.readouterr().err
+    assert (tmp_path / "file").read_text() == "stays"
+
+
+@pytest.mark.parametrize("name", ["pack-0000.wav", "packages.wav"])
+def test_recordings_that_are_called_as_packs_stay(
+    pack: ModuleType, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = tmp_path / "wavs" / name
+    recording.parent.mkdir()
+    soundfile.write(recording, np.zeros(4000, np.int16), 8000)
+    before = recording.read_bytes()
+    line = {"audio_filepath": f"wavs/{name}", "text": "word"}
+    (tmp_path / "m.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    assert run(pack, tmp_path / "m.jsonl", "--out", recording.parent) == 1
+    assert "expected" in capsys.readouterr().err
+    assert contents(recording.parent) == {name: before}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +47,52 @@ def test_what_is_there_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "old").write_text("")
     with pytest.raises(ValueError, match=r"old: there already"):
         _prepare.refuse_existing([tmp_path / "new", tmp_path / "old"])
+
+
+def test_only_a_manifest_of_before_is_written_over(tmp_path: Path) -> None:
+    manifest = tmp_path / "m.jsonl"
+    manifest.write_text('{"audio_filepath": "a.wav"}\n')
+    empty = tmp_path / "empty.jsonl"
+    empty.touch()
+    _prepare.refuse_overwriting([manifest, empty, tmp_path / "new/m.jsonl"], [])
+    foreign = {"a.wav": b"RIFF\x00\xff", "t.txt": b"\nwords", "l.json": b"[1]", "n": b"[" * 9999}
+    for name, content in foreign.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=f"{name}: expected a new file, or a manifest"):
+            _prepare.refuse_overwriting([tmp_path / name], [])
+    with pytest.raises(ValueError, match="than the one that is read"):
+        _prepare.refuse_overwriting([manifest], [tmp_path / "new/../m.jsonl"])
+    with pytest.raises(ValueError, match="expected two files"):
+        _prepare.refuse_overwriting([manifest, manifest], [])
+    with pytest.raises(ValueError, match="expected a file to write; this is a folder"):
+        _prepare.refuse_overwriting([tmp_path], [])
+
+
+def test_a_folder_cannot_be_made_of_a_file_or_below_one(tmp_path: Path) -> None:
+    _prepare.expect_folder(tmp_path)
+    _prepare.expect_folder(tmp_path / "new/deeper")
+    _prepare.expect_folder(Path("new"))
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("file", "file/below", "link"):
+        with pytest.raises(ValueError, match=r"expected a folder to write to \(--out\)"):
+            _prepare.expect_folder(tmp_path / name)
+    with pytest.raises(ValueError, match="expected a folder to write to"):
+        _prepare.refuse_overwriting([tmp_path / "file/m.jsonl"], [])
+
+
+def test_numbers_of_flags_are_within_their_bounds() -> None:
+    assert _prepare.within(int, 0, 5)("5") == 5
+    assert _prepare.within(float, -1.0, 1.0)("-0.5") == -0.5
+    for word in ("nan", "inf", "-inf", "1.01", "x", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match="expected a number from -1 to 1; got"):
+            _prepare.within(float, -1.0, 1.0)(word)
+    for word in ("-1", "6", "1.5", "nan", "9" * 5000):
+        with pytest.raises(argparse.ArgumentTypeError, match="a whole number from 0 to 5; got"):
+            _prepare.within(int, 0, 5)(word)
+
+
+def test_all_files_that_a_line_names() -> None:
+    extra = {"target_filepath": "t.wav", "interferer_filepath": None, "note": "n"}
+    line = Utterance(Path("a.wav"), video_filepath=Path("v.mp4"), extra=extra)
+    assert _prepare.files_of(line) == [Path("a.wav"), Path("v.mp4"), Path("t.wav")]

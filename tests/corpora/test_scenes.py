@@ -13,6 +13,7 @@ from ctcasr.batch import Utterance
 from ctcasr.cli import main
 from ctcasr.compare import read_scenes
 from ctcasr.corpora import scenes as scene_lists
+from ctcasr.data import read_manifest, write_manifest
 from ctcasr.data.provenance import fingerprint
 from tests.fixtures.scene_lists import make
 
@@ -159,3 +160,80 @@ def test_scenes_are_added_to_those_that_lie_there(sources: Path) -> None:
     }
     scenes, skipped = read_scenes(sources / "two" / "SCENES.jsonl")
     assert len(scenes) == 12 and not skipped
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--noise-snr-db nan nan", "from -90 to 90; got 'nan'"),
+        ("--noise-snr-db 0 inf", "from -90 to 90; got 'inf'"),
+        ("--noise-snr-db 500 500", "from -90 to 90; got '500'"),
+        ("--noise-snr-db 5 -5", "expected LOW <= HIGH; got 5 -5"),
+        ("--talker-snr-db nan 0", "from -90 to 90; got 'nan'"),
+        ("--talker-snr-db 5 -5", "expected LOW <= HIGH; got 5 -5"),
+        ("--room-share 7", "from 0 to 1; got '7'"),
+        ("--room-share nan", "from 0 to 1; got 'nan'"),
+        ("--first -5", "got '-5'"),
+        ("--copies 0", "got '0'"),
+        ("--rate-hz 0", "got '0'"),
+        ("--rate-hz 16", "got '16'"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, told: str
+) -> None:
+    out = tmp_path / "out"
+    base = ["prepare", "scenes", "--speech", "none.jsonl", "--noise", "none.jsonl"]
+    try:
+        status = main([*base, "--out", str(out), *words.split()])
+    except SystemExit as end:  # as argparse ends
+        status = 2 if end.code == 2 else 0
+    message = capsys.readouterr().err
+    assert status in (1, 2) and not out.exists()
+    assert words.split()[0] in message and told in message
+
+
+def test_a_scene_is_not_made_over_what_it_is_made_from(sources: Path) -> None:
+    noise = ["--noise", str(sources / "noise.jsonl")]
+    make(sources, "a", *noise)
+    out = sources / "a"
+    before = {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    listed = str(out / "SCENES.jsonl")
+    elsewhere = sources / "elsewhere.jsonl"
+    scenes = read_manifest(listed)
+    write_manifest(elsewhere, scenes)
+    for flag, manifest in (("--speech", listed), ("--speech", str(elsewhere)), ("--noise", listed)):
+        words = [flag, manifest, "--out", str(out), "--rate-hz", "8000"]
+        other = noise if flag == "--speech" else ["--speech", str(sources / "speech.jsonl")]
+        for more in ([], ["--append"]):
+            with pytest.raises(ValueError, match="than the one that is read"):
+                scene_lists.main([*other, *words, *more])
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_link_in_the_folder_is_replaced_and_what_it_names_stays(sources: Path) -> None:
+    before = (sources / "speech0.wav").read_bytes()
+    (sources / "a/scenes").mkdir(parents=True)
+    (sources / "a/scenes/S00001_mixed.wav").symlink_to(sources / "speech0.wav")
+    make(sources, "a", "--noise", str(sources / "noise.jsonl"))
+    assert (sources / "speech0.wav").read_bytes() == before
+
+
+def test_scenes_are_added_after_the_last_number_also_where_one_was_left_out(sources: Path) -> None:
+    speech = sources / "speech.jsonl"
+    (sources / "speech1.wav").write_bytes(b"no sound")
+    noise = ["--noise", str(sources / "noise.jsonl")]
+    first = make(sources, "two", *noise)
+    last = sources / "two/scenes/S00006_mixed.wav"
+    before = last.read_bytes()
+    assert len(first) == 5 and len(speech.read_text().splitlines()) == 6
+    both = make(sources, "two", *noise, "--append", "--seed", "1")
+    assert last.read_bytes() == before
+    names = [line["audio_filepath"] for line in both]
+    assert len(set(names)) == 10 and Path(names[5]).name == "S00007_mixed.wav"
+
+
+def test_scenes_want_a_folder(sources: Path) -> None:
+    words = ["--speech", str(sources / "speech.jsonl"), "--noise", str(sources / "noise.jsonl")]
+    with pytest.raises(ValueError, match=r"expected a folder to write to \(--out\)"):
+        scene_lists.main([*words, "--out", str(sources / "speech0.wav")])

@@ -94,6 +94,26 @@ def test_the_manifest_that_is_read_is_not_written_over(model: Path, tmp_path: Pa
         segment.main([str(model), str(path), "--out", str(path)])
 
 
+@pytest.mark.parametrize("name", ["w.pt", "talk.wav", "SOURCE"])
+@pytest.mark.parametrize("source", ["talk.wav --transcript talk.txt", "long.jsonl"])
+def test_no_file_of_the_call_or_its_lines_is_written_over(
+    model: Path, tmp_path: Path, name: str, source: str
+) -> None:
+    name = name.replace("SOURCE", source.split()[-1])
+    (tmp_path / "w.pt").write_bytes(model.read_bytes())
+    soundfile.write(tmp_path / "talk.wav", np.full(RATE, 0.1), RATE)
+    (tmp_path / "talk.txt").write_text("red")
+    line = {"audio_filepath": str(tmp_path / "talk.wav"), "text": "red"}
+    write_manifest(tmp_path / "long.jsonl", [line])
+    before = (tmp_path / name).read_bytes()
+    words = []
+    for word in ["w.pt", *source.split(), "--out", name]:
+        words.append(word if word.startswith("--") else str(tmp_path / word))
+    with pytest.raises(ValueError, match=r"expected (another file to write|a new file)"):
+        segment.main(words)
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_a_text_without_room_is_told(model: Path, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "short.wav", np.full(RATE // 4, 0.1), RATE)
     write_manifest(
