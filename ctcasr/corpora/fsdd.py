@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = _prepare.corpus_parser("fsdd", __doc__, "the folder recordings")
     parser.add_argument("--test", type=Path, help="manifest for the test part")
     arguments = parser.parse_args(argv)
+    outs = [arguments.out, arguments.valid, arguments.test]
+    _prepare.refuse_overwriting([out for out in outs if out is not None], [arguments.source])
     status = _prepare.prepare(read, arguments)
     if arguments.test is not None:
         test = argparse.Namespace(source=arguments.source, out=arguments.test, valid=None)

@@ -132,6 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     source: Path = arguments.source
     out: Path = arguments.out
+    _prepare.expect_folder(out)
     manifests = {part: out / f"{part}.jsonl" for part in STRETCHES}
     _prepare.refuse_existing([*manifests.values(), out / "report.tsv"])
     report = Report()

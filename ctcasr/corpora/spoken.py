@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default 0)")
     arguments = parser.parse_args(argv)
+    _prepare.expect_folder(arguments.out)
     settings = replace(
         SynthSettings(), train=arguments.train, test=arguments.test, seed=arguments.seed
     )

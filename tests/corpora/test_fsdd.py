@@ -46,6 +46,16 @@ def test_fsdd(run: Run, tmp_path: Path) -> None:
     )
 
 
+def test_both_parts_in_one_file_are_refused_before_either_is_written(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _sound(tmp_path / "recordings/7_jackson_0.wav")
+    out = tmp_path / "a.jsonl"
+    assert run("fsdd", tmp_path / "recordings", "--out", out, "--test", out) == 1
+    assert "both manifests would be this one" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_recordings_come_out_as_their_own_manifests_say(
     run: Run, data_root: Path, tmp_path: Path
 ) -> None:

@@ -43,3 +43,12 @@ def test_fewer_than_one_utterance_is_a_wrong_call(run: Run, tmp_path: Path) -> N
     with pytest.raises(SystemExit) as stop:
         run("spoken", "--out", tmp_path / "tiny", "--train", 0)
     assert stop.value.code == 2
+
+
+def test_a_file_in_the_place_of_the_folder_is_told(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tiny").write_text("mine")
+    assert run("spoken", "--out", tmp_path / "tiny") == 1
+    assert "expected a folder to write to (--out)" in capsys.readouterr().err
+    assert (tmp_path / "tiny").read_text() == "mine"
