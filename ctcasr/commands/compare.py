@@ -105,7 +105,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Compare, write, print; ValueError or OSError where something cannot be read."""
     if arguments.find is not None and not 0 < arguments.find <= 100:
-        raise ValueError(f"--find: expected points of WER, more than 0; got {arguments.find:g}")
+        raise ValueError(
+            f"--find: expected points of WER, more than 0 and at most 100; got {arguments.find:g}"
+        )
     if arguments.seed < 0:
         raise ValueError(f"--seed: expected 0 or more; got {arguments.seed}")
     setting = Setting(

@@ -14,12 +14,13 @@ from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.commands.out_folder import prepare_out
 from ctcasr.commands.progress import progress_bar
 from ctcasr.compare.choice import Choice, choose_shares
-from ctcasr.compare.eligibility import examine_judge
-from ctcasr.compare.enhanced import EnhancedFolder, open_all
+from ctcasr.compare.eligibility import examine_judge, refuse_wordless
+from ctcasr.compare.enhanced import NOISY, EnhancedFolder, open_all
 from ctcasr.compare.judge import Judge, JudgeError
 from ctcasr.compare.judges import load_judges
 from ctcasr.compare.memory import Memory
 from ctcasr.compare.remarks import (
+    empty_rates,
     failed_judges,
     remarks_on_parts,
     remarks_on_trial,
@@ -148,26 +149,32 @@ def score_enhanced(
     """
     options = options or Options()
     if not 0 <= options.dev_share < 1:
-        raise ValueError(f"--dev-share: expected within 0..1; got {options.dev_share}")
+        raise ValueError(
+            f"--dev-share: expected 0 or more, and less than 1; got {options.dev_share}"
+        )
     prepare_out(out, ("scores.json", "rows.csv", "page.html"), [path], "score-enhanced")
     scenes, skipped = read_scenes(path)
     dev_scenes, test_scenes = dev_and_test(scenes, options.dev_share, options.seed)
     unit_of(scenes, options.block)  # refused before hours of listening
     judges = load_judges(recognisers, options.device)
+    for judge in judges:
+        refuse_wordless(judge, test_scenes)
     folders = open_all(enhanced, scenes, out, options.pattern, options.device)
     remarks = remarks_on(judges, scenes, folders)
     trial, setting = listen(dev_scenes, test_scenes, folders, judges, out, options, progress)
     trial.skipped[:0] = skipped
-    refuse_silence(trial.part(test_scenes), path)
+    refuse_silence(trial.part(test_scenes), path, [NOISY, *setting.listeners])
     summary = summarise(trial, test_scenes, setting)
-    remarks += remarks_on_parts(dev_scenes, test_scenes)
+    heard_dev_scenes = trial.heard(dev_scenes)
+    heard_test_scenes = trial.heard(test_scenes)
+    remarks += remarks_on_parts(heard_dev_scenes, heard_test_scenes)
     remarks += remarks_on_trial(trial.part(test_scenes))
     remarks += remarks_on_units(summary)
     TextConsole(highlight=False, width=table_width()).print(table(summary, trial, remarks))
     facts = {
         "scenes": str(path),
-        "test_scenes": len(test_scenes),
-        "dev_scenes": len(dev_scenes),
+        "test_scenes": len(heard_test_scenes),
+        "dev_scenes": len(heard_dev_scenes),
         "draws": options.draws,
         "seed": options.seed,
         "enhanced": {folder.name: facts_of(folder) for folder in folders},
@@ -254,11 +261,17 @@ def chosen_mixtures(choices: Sequence[Choice]) -> dict[str, list[str]]:
     return mixtures
 
 
-def refuse_silence(trial: Trial, path: Path) -> None:
-    """ValueError where no scene that shall be scored could be heard, or a judge failed at all."""
+def refuse_silence(trial: Trial, path: Path, conditions: Sequence[str]) -> None:
+    """ValueError where a judge failed at all, or heard nothing of one of the conditions."""
     failed = failed_judges(trial)
     if failed:
         raise JudgeError("; ".join(failed))
+    empty = empty_rates(trial, conditions)
+    if empty:
+        raise ValueError(
+            f"{path}: {'; '.join(empty)}: there is no rate of nothing; give files that can be "
+            "heard and texts with words, or leave these out"
+        )
     if trial.hearings:
         return
     reasons = [f"\n  {skip.where}: {skip.reason}" for skip in trial.skipped[:REASONS]]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from statistics import mean
@@ -93,7 +94,7 @@ class Comparison:
 
     systems: list[str]
     unit: str
-    units: int
+    units: int  # of the utterances that any system has
     whole: Group
     strata: dict[str, dict[str, Group]]  # field -> value
     sensitivity: list[Ranking]
@@ -175,7 +176,7 @@ def compare_systems(
     if not utterances:
         raise ValueError("expected references with words; the normaliser left none")
     _refuse_strangers(scores)
-    grouping = grouping_of(utterances, references, setting.block)
+    grouping = grouping_of(utterances, references, setting.block, shared_utterances(scores))
     table = _Table(scores, grouping, setting)
     strata = {}
     for name in _strata_names(references, setting.strata):
@@ -227,8 +228,21 @@ def _refuse_strangers(scores: Scores) -> None:
     )
 
 
-def grouping_of(utterances: Sequence[str], references: References, block: str = "") -> Grouping:
+def shared_utterances(scores: Scores) -> set[str]:
+    """The utterances that at least two systems have, which alone are compared."""
+    counts = Counter(utterance for of_system in scores.values() for utterance in of_system)
+    return {utterance for utterance, systems in counts.items() if systems > 1}
+
+
+def grouping_of(
+    utterances: Sequence[str],
+    references: References,
+    block: str = "",
+    compared: Collection[str] = (),
+) -> Grouping:
     """Units of the bootstrap, and what is ranked by NIST's tests.
+
+    `compared` are those of the utterances (default: all) whose speakers count in the choice.
 
     Raises:
         ValueError: for a field that an utterance lacks.
@@ -238,7 +252,8 @@ def grouping_of(utterances: Sequence[str], references: References, block: str = 
     sources = _values(utterances, references, SOURCE)
     rank_unit = UTTERANCE
     ranked = by_itself
-    if len(set(speakers.values())) > 1:  # of one speaker no test of ranks can tell anything
+    compared_speakers = {speakers.get(utterance) for utterance in compared or utterances}
+    if len(compared_speakers) > 1:  # of one speaker no test of ranks can tell anything
         rank_unit = SPEAKER
         ranked = speakers
     if block == UTTERANCE:
@@ -251,7 +266,7 @@ def grouping_of(utterances: Sequence[str], references: References, block: str = 
                 f"--block {block}: expected a field that every utterance has; known are {known}"
             )
         return Grouping(block, blocks, rank_unit, ranked)
-    if len(set(speakers.values())) >= FEW_SPEAKERS:
+    if len(compared_speakers) >= FEW_SPEAKERS:
         return Grouping(SPEAKER, speakers, rank_unit, ranked)
     if sources:
         return Grouping("sentence", sources, rank_unit, ranked)

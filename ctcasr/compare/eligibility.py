@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ctcasr.compare.enhanced import EnhancedFolder
 from ctcasr.compare.judge import Judge, JudgeError
 from ctcasr.compare.scene import Scene
-from ctcasr.data.provenance import fingerprint
+from ctcasr.data.provenance import fingerprint_if_there
 from ctcasr.text import references
 
 
@@ -20,9 +20,15 @@ def examine_judge(
         JudgeError: where it was trained on the very files that it shall judge.
     """
     remarks = [f"{judge.name}: {remark}" for remark in judge.remarks]
-    _, taken_out = references((scene.text for scene in scenes), judge.reference)
+    texts, taken_out = references((scene.text for scene in scenes), judge.reference)
     if taken_out:
         remarks.append(f"{judge.name}: {taken_out}")
+    wordless = sum(not text.split() for text in texts)
+    if wordless:
+        remarks.append(
+            f"{judge.name}: {wordless} of {len(texts)} texts hold no word as it writes them; all "
+            "that it hears in these scenes counts as insertions"
+        )
     if judge.heard:
         for folder in folders:
             _refuse_trained_on(judge, folder)
@@ -36,9 +42,22 @@ def examine_judge(
     return remarks
 
 
+def refuse_wordless(judge: Judge, scenes: Sequence[Scene]) -> None:
+    """ValueError where no text of the scenes that shall be scored has a word as it writes them."""
+    texts, _ = references((scene.text for scene in scenes), judge.reference)
+    if any(text.split() for text in texts):
+        return
+    first = scenes[0]
+    raise ValueError(
+        f"{judge.name}: expected scenes whose texts have words, as it writes them; none of the "
+        f"{len(scenes)} to be scored has one (first {first.id}: {first.text!r}); correct `text` "
+        "in the scene list, or take a recogniser of its language"
+    )
+
+
 def _refuse_trained_on(judge: Judge, folder: EnhancedFolder) -> None:
     files = dict.fromkeys(path for paths in folder.files.values() for path in paths)
-    known = [path for path in files if fingerprint(path) in judge.heard]
+    known = [path for path in files if fingerprint_if_there(path) in judge.heard]
     if known:
         raise JudgeError(
             f"{judge.name}: expected a recogniser that was never trained on enhanced speech; it "
@@ -69,8 +88,9 @@ def fingerprints(scene: Scene) -> list[str]:
     """Those of the files of a scene that are there, and of the speech that it was made of."""
     marks = []
     for path in (scene.noisy.audio_filepath, scene.clean):
-        if path is not None and path.is_file():
-            marks.append(fingerprint(path))
+        mark = None if path is None else fingerprint_if_there(path)
+        if mark is not None:
+            marks.append(mark)
     made_of = scene.noisy.extra.get("speech_fingerprint")
     if isinstance(made_of, str):
         marks.append(made_of)

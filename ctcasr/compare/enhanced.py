@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,7 @@ class EnhancedFolder:
             )
         files: dict[str, list[Path]] = {}
         for path in sorted(folder.rglob("*")):
-            if path.suffix.lower() in SUFFIXES:
+            if path.suffix.lower() in SUFFIXES and not os.path.isdir(path):
                 inside = path.relative_to(folder).with_suffix("").as_posix()
                 for own_name in sorted({path.stem, inside}):
                     files.setdefault(own_name, []).append(path)
@@ -139,13 +140,23 @@ class EnhancedFolder:
         if len(paths) > 1:
             reason = f"{len(paths)} files are called {path.stem}"
             return Enhanced(None, UNREADABLE, reason, path=path)
+        if not os.path.exists(path):
+            return Enhanced(None, MISSING, _absence(path), path=path)
         try:
             info = audio_info(path)
             samples = read_audio(path, sound.rate_hz)
-        except AudioError as error:
+        except (AudioError, OSError) as error:
             return Enhanced(None, UNREADABLE, str(error), path=path)
         aligned = align(sound.noisy, samples, sound.rate_hz, sound.clean)
         return Enhanced(aligned, OK, "", _oddities(info, samples, sound, aligned), path)
+
+
+def _absence(path: Path) -> str:
+    """Why there is nothing at a path that a folder or a list names."""
+    if os.path.islink(path):
+        target = os.readlink(path)
+        return f"{path}: expected a sound file; found a link to {target}, where nothing is"
+    return f"{path}: expected a sound file; found nothing there"
 
 
 def _shortened(name: str) -> str:
@@ -205,7 +216,8 @@ def read_scp(path: Path) -> dict[str, list[Path]]:
             raise ValueError(f"{place}: expected a name and a path; got {line!r}")
         file = Path(sound.strip())
         beside = path.parent / file
-        files.setdefault(name, []).append(beside if beside.is_file() else file)
+        # Not `beside.is_file()`, which raises for names that are too long.
+        files.setdefault(name, []).append(beside if os.path.isfile(beside) else file)
     return files
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from ctcasr.compare.metrics import (
 
 HEARD = "heard.jsonl"
 MEASURED = "metrics.jsonl"
+_DIGEST = re.compile("[0-9a-f]{40}")  # of `sound_key`, as a file has it
 NOT_INSTALLED = "not installed (pip install 'ctcasr[metrics]')"
 
 Heard = str | Exception  # a text, or why there is none
@@ -48,8 +51,12 @@ class Memory:
         self._splitter: Splitter | None = None
         self._split_scene: tuple[bytes, bytes, int] | None = None
         if folder is not None:
-            self.heard = _read(folder / HEARD)
-            self.measured = _read(folder / MEASURED)
+            for key, text in _entries(folder / HEARD):
+                if isinstance(text, str):
+                    self.heard[key] = text
+            for key, scores in _entries(folder / MEASURED):
+                if _is_scores(scores):
+                    self.measured[key] = scores
 
     def texts(self, judge: Judge, rate_hz: int) -> dict[bytes, Heard]:
         """What `judge` wrote, by the key of the sound."""
@@ -58,8 +65,9 @@ class Memory:
         prefix = _prefix(judge, rate_hz)
         texts: dict[bytes, Heard] = {}
         for key, text in self.heard.items():
-            if key.startswith(prefix):
-                texts[bytes.fromhex(key.removeprefix(prefix))] = text
+            digest = key.removeprefix(prefix)
+            if key.startswith(prefix) and _DIGEST.fullmatch(digest):
+                texts[bytes.fromhex(digest)] = text
         return texts
 
     def add(self, judge: Judge, rate_hz: int, texts: Mapping[bytes, Heard]) -> None:
@@ -122,17 +130,30 @@ def _wanted(compared: bool) -> frozenset[str]:
     return frozenset(name for names in PACKAGES.values() for name in names)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    """The entries of a file; empty without one."""
-    entries: dict[str, Any] = {}
-    if path.is_file():
-        for line in path.read_text(encoding="utf-8").split("\n"):
-            try:
-                key, value = json.loads(line)
-            except ValueError:  # the last line of an interrupted run
-                continue
-            entries[key] = value
-    return entries
+def _entries(path: Path) -> Iterator[tuple[str, Any]]:
+    """The entries [name, value] of a file, none without one; other lines are passed over.
+
+    Interrupted runs leave such lines, and so do disks that fail.
+    """
+    if not path.is_file():
+        return
+    for line in path.read_bytes().split(b"\n"):
+        try:
+            entry = json.loads(line.decode("utf-8"))
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
+            yield entry[0], entry[1]
+
+
+def _is_scores(value: object) -> bool:
+    """Whether it is what `_append` wrote of metrics: finite numbers by name."""
+    if not isinstance(value, dict):
+        return False
+    for score in value.values():
+        if not isinstance(score, int | float) or not -math.inf < score < math.inf:
+            return False
+    return True
 
 
 def _prefix(judge: Judge, rate_hz: int) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from ctcasr.compare.alignment import LONGEST_LAG_S, UNLIKE
-from ctcasr.compare.enhanced import CLEAN, OK
+from ctcasr.compare.enhanced import CLEAN, NOISY, OK
 from ctcasr.compare.hearing import FAILED, Hearing
 from ctcasr.compare.results import first_names
 from ctcasr.compare.scene import Scene
 from ctcasr.compare.significance import FEWEST_UNITS
-from ctcasr.compare.summary import Summary
+from ctcasr.compare.summary import Cell, Summary
 from ctcasr.compare.trial import Quality, Trial
 from ctcasr.scoring.figures import plural
 
@@ -46,8 +46,31 @@ def failed_judges(trial: Trial) -> list[str]:
     return sentences
 
 
+def empty_rates(trial: Trial, conditions: Sequence[str]) -> list[str]:
+    """Sentences about conditions of which a recogniser's rate would be made of nothing."""
+    by_cell: dict[Cell, list[Hearing]] = {}
+    for hearing in trial.hearings:
+        if hearing.condition in conditions:
+            cell = Cell(hearing.judge, hearing.condition)
+            by_cell.setdefault(cell, []).append(hearing)
+    sentences = []
+    for cell, hearings in by_cell.items():
+        heard = [hearing.errors.words for hearing in hearings if hearing.errors is not None]
+        if not heard:
+            sentences.append(
+                f"{cell.condition}: expected sounds that can be heard; none of {len(hearings)} can "
+                f"({hearings[0].reason})"
+            )
+        elif not sum(words.total for words in heard):
+            sentences.append(
+                f"{cell.judge}, {cell.condition}: expected scenes whose texts have words, as this "
+                f"recogniser writes them; none of the {len(heard)} that it heard has one"
+            )
+    return list(dict.fromkeys(sentences))  # a file that is lost is lost for every recogniser
+
+
 def remarks_on_parts(dev_scenes: Sequence[Scene], test_scenes: Sequence[Scene]) -> list[str]:
-    """Which scenes are in no rate."""
+    """Which of the scenes that were heard are in no rate."""
     if not dev_scenes:
         return []
     total = len(dev_scenes) + len(test_scenes)
@@ -61,10 +84,11 @@ def remarks_on_units(summary: Summary) -> list[str]:
     """Conditions that have too few independent units for a word, by their number."""
     few: dict[int, list[str]] = {}
     for row in summary.rows:
-        if row.condition == CLEAN or row.against is None:
+        if row.condition in (CLEAN, NOISY):
             continue
-        if row.against.units < FEWEST_UNITS:
-            few.setdefault(row.against.units, []).append(f"{row.judge} {row.condition}")
+        units = 0 if row.against is None else row.against.units
+        if units < FEWEST_UNITS:
+            few.setdefault(units, []).append(f"{row.judge} {row.condition}")
     remarks = []
     for units, rows in few.items():
         remarks.append(

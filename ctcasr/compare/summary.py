@@ -64,7 +64,7 @@ class Row:
     interval: Bounds  # of the WER, 95 %
     lost: Mapping[str, int]  # scenes without a hypothesis, by status
     wer_lost_as_deletions: float | None  # WER if every word of these counted as deleted
-    against: Difference | None = None  # to noisy, on the scenes that have both
+    against: Difference | None = None  # to noisy, on the scenes that have both; None: no words
     sign_flip_p: float | None = None  # of the same difference, by the second test
     mean_wer: float | None = None  # of the utterances' own rates, instead of all words together
     loops: int = 0  # hypotheses that repeat themselves without end
@@ -79,7 +79,7 @@ class Summary:
     """All rows, overall and by stratum; the sound of each condition."""
 
     unit: str  # "speaker" or "sentence": what the bootstrap draws
-    units: int
+    units: int  # of the scenes that anybody heard
     rows: list[Row]
     strata: StrataRows
     choices: list[Choice]
@@ -136,23 +136,28 @@ class Setting:
 
 
 def summarise(trial: Trial, test_scenes: Sequence[Scene], setting: Setting) -> Summary:
-    """Rows of the test part, over all scenes and over those of each stratum."""
+    """Rows of the test part, over all scenes and over those of each stratum.
+
+    Scenes that nobody could hear are in no row, no stratum and no number of units.
+    """
     tested = trial.part(test_scenes)
-    unit_name, unit = unit_of(test_scenes, setting.block)
+    heard_scenes = tested.heard(test_scenes)
+    unit_name, unit = unit_of(heard_scenes, setting.block)
     hearings = _by_cell(tested.hearings, setting)
     table = _Table(hearings, unit, setting)
     strata: StrataRows = {}
     strata_sound: StrataSound = {}
+    tried_ids = {hearing.scene.id for hearing in tested.hearings}
+    tried_scenes = [scene for scene in test_scenes if scene.id in tried_ids]
     for kind in STRATA:
-        members = _members(test_scenes, kind)
+        members = _members(tried_scenes, kind)
         if members:
             strata[kind] = table.strata(members)
             strata_sound[kind] = _sound_of_strata(tested.qualities, members)
-    everything = {scene.id for scene in test_scenes}
     return Summary(
         unit=unit_name,
-        units=len({unit(scene) for scene in test_scenes}),
-        rows=table.strata({WHOLE: everything})[WHOLE],
+        units=len({unit(scene) for scene in heard_scenes}),
+        rows=table.strata({WHOLE: tried_ids})[WHOLE],
         strata=strata,
         choices=list(setting.choices),
         sound=summarise_sound(tested.qualities),
@@ -217,11 +222,14 @@ class _Table:
         return [self.row(cell, scene_ids, tests.get(cell)) for cell in self.hearings]
 
     def pairs(self, scene_ids: set[str]) -> dict[Cell, Paired]:
-        """Every condition beside noisy, on some scenes."""
+        """Every condition beside noisy, on some scenes; without words there is no difference."""
         pairs = {}
         for cell in self.hearings:
-            if cell.condition != NOISY:
-                pairs[cell] = self.paired(cell, scene_ids)
+            if cell.condition == NOISY:
+                continue
+            pair = self.paired(cell, scene_ids)
+            if pair.words.sum():
+                pairs[cell] = pair
         return pairs
 
     def decide(self, pairs: Mapping[Place, Paired]) -> dict[Place, Tested]:

@@ -76,6 +76,11 @@ class Trial:
             [name for name in self.quieter if name in ids],
         )
 
+    def heard(self, scenes: Sequence[Scene]) -> list[Scene]:
+        """Those of the scenes of which any hearing is in a rate."""
+        ids = {hearing.scene.id for hearing in self.hearings if hearing.errors is not None}
+        return [scene for scene in scenes if scene.id in ids]
+
 
 @dataclass(frozen=True)
 class Design:
@@ -128,7 +133,7 @@ def hold_trial(
         for scene in chunk:
             try:
                 sound = read_sound(scene)
-            except AudioError as error:
+            except (AudioError, OSError) as error:
                 trial.skipped.append(Skip(scene.noisy.where or scene.id, str(error)))
                 told(design.sounds(1))
                 continue

@@ -47,6 +47,16 @@ def fingerprint(path: Path | str) -> str:
     return content.hexdigest()[:_DIGITS]
 
 
+def fingerprint_if_there(path: Path) -> str | None:
+    """As `fingerprint`; None for what is no file (a link to nowhere, a folder), or unreadable."""
+    try:
+        if not path.is_file():  # before it is opened: a pipe would be waited for
+            return None
+        return fingerprint(path)
+    except OSError:
+        return None
+
+
 def enhanced_by(folder: Path | str) -> dict[str, Any] | None:
     """What the sidecar in `folder`, or in one of the two above it, says about the enhancer.
 
@@ -59,11 +69,11 @@ def enhanced_by(folder: Path | str) -> dict[str, Any] | None:
 def _sidecar(folder: Path) -> dict[str, Any] | None:
     for candidate in (folder, *folder.parents[:_FOLDERS_ABOVE]):
         path = candidate / ENHANCED_BY
-        if not path.is_file():
-            continue
         try:
+            if not path.is_file():
+                continue
             content = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
+        except (OSError, ValueError):
             return {}
         return content if isinstance(content, dict) else {}
     return None
@@ -80,8 +90,9 @@ def provenance_of(utterances: Sequence[Utterance]) -> Provenance:
             paths.add(Path(packed_from))
         if _is_enhanced(utterance):
             enhanced.add(utterance.audio_filepath)
+    marks = {fingerprint_if_there(path) for path in paths}
     return {
-        "files": sorted({fingerprint(path) for path in paths if path.is_file()}),
+        "files": sorted(mark for mark in marks if mark is not None),
         "enhanced": len(enhanced),
         "enhanced_examples": [path.name for path in sorted(enhanced)[:_EXAMPLES]],
     }

@@ -17,11 +17,25 @@ def statement(comparison: Comparison, setting: Setting) -> str:
     pairs = plural(comparison.family, "pair")
     return (
         f"Word error rates of {len(comparison.systems)} systems were compared on "
-        f"{comparison.units} {comparison.unit}s after the normaliser {setting.normaliser}; a "
+        f"{compared_units(comparison)} after the normaliser {setting.normaliser}; a "
         f"difference counts as real where a paired bootstrap ({setting.draws} draws of "
         f"{comparison.unit}s, percentile intervals) and a paired sign-flip test agree, both "
         f"corrected by Holm's step-down for {pairs} at a family-wise level of "
         f"{LEVEL:g}; intervals are 95 % ones."
+    )
+
+
+def compared_units(comparison: Comparison) -> str:
+    """How many units the pairs were tested on: of an incomplete system only those it has."""
+    counts = [result.tested.difference.units for result in comparison.whole.pairs]
+    fewest = min(counts)
+    most = max(counts)
+    if fewest == comparison.units:
+        return f"{fewest} {comparison.unit}s"
+    tested = str(fewest) if fewest == most else f"{fewest} to {most}"
+    return (
+        f"{tested} of {comparison.units} {comparison.unit}s, those that both systems of a pair "
+        "have,"
     )
 
 

@@ -174,13 +174,14 @@ def test_nothing_that_was_there_is_written_over(
     assert (out / "scores.json").read_text("utf-8") == '{"wer": 0.1}'
 
 
-@pytest.mark.parametrize("points", ["nan", "0", "-1", "inf"])
+@pytest.mark.parametrize("points", ["nan", "0", "-1", "inf", "1e9", "100.1"])
 def test_points_to_find_are_some(
     results: Path, capsys: pytest.CaptureFixture[str], points: str
 ) -> None:
     files = [str(results / "good.trn"), str(results / "bad.jsonl"), "--out", str(results / "out")]
     assert main(["compare", *files, f"--find={points}"]) == 1
-    assert "--find: expected points of WER" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--find: expected points of WER, more than 0 and at most 100; got" in told
 
 
 def test_brackets_and_colons_in_names_are_no_markup(
@@ -191,3 +192,12 @@ def test_brackets_and_colons_in_names_are_no_markup(
     assert main(["compare", *files, *more]) == 0
     printed = capsys.readouterr().out
     assert "[bold]" in printed and ":cat:" in printed
+
+
+def test_an_incomplete_system_is_compared_on_what_it_has(results: Path) -> None:
+    lines = (results / "bad.jsonl").read_text("utf-8").splitlines()
+    (results / "bad.jsonl").write_text("\n".join(lines[:31]), encoding="utf-8")
+    found = compare(results)
+    assert found["pairs"][0]["utterances"] == 31
+    assert "compared on 31 of 40 utterances" in found["statement"]
+    assert "31 of 40" in (results / "out" / "table.tex").read_text("utf-8")

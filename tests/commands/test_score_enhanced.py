@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from ctcasr.cli import main
 from ctcasr.commands.score_enhanced import Options, score_enhanced
@@ -365,3 +366,95 @@ def test_a_judge_that_hears_nothing_is_status_1_and_says_why(
     assert main([*command, "--recogniser", f"J={tmp_path / 'broken.py'}:listen"]) == 1
     told = "J: expected texts; it failed at every sound (first S000_mixed noisy: RuntimeError: no"
     assert told in capsys.readouterr().err
+
+
+def test_what_is_no_file_is_counted_by_a_judge_that_knows_recordings(
+    world: Make, enhanced: Make, recogniser: Path, score: Score
+) -> None:
+    payload = torch.load(recogniser, weights_only=True)
+    payload["notes"] = {"heard": {"files": ["0"], "enhanced": 0}}
+    scenes = world(6)
+    knowing = scenes.parent / "knowing.pt"
+    torch.save(payload, knowing)
+    folder = enhanced(scenes)
+    link, inner, gone, *_ = sorted(folder.glob("*.wav"))
+    for file in (link, inner, gone):
+        file.unlink()
+    link.symlink_to("/nowhere")
+    inner.mkdir()
+    found = score(scenes, [folder], [knowing])
+    assert row(found, "enhanced")["lost"] == {"missing": 3}
+    assert any("3 of 6 files are missing" in remark for remark in found["remarks"])
+
+
+def refused(*words: str | Path) -> bool:
+    """Whether the command ends with status 1."""
+    flags = ["--draws", "1000", "--no-metrics", "--dev-share", "0"]
+    return main(["score-enhanced", *map(str, words), *flags]) == 1
+
+
+def test_files_of_which_none_can_be_heard_are_status_1(
+    world: Make, enhanced: Make, listener: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = world(4)
+    whole = enhanced(scenes, name="whole")
+    broken = enhanced(scenes, name="broken")
+    for path in broken.glob("*.wav"):
+        path.write_bytes(b"no sound at all")
+    command = [scenes, "--recogniser", listener, "--out", tmp_path / "o", "--enhanced"]
+    for others in ([], ["--enhanced", whole]):
+        assert refused(*command, f"b={broken}", *others)
+        captured = capsys.readouterr()
+        assert "WER" not in captured.out
+        assert "b: expected sounds that can be heard; none of 4 can" in captured.err
+        assert "S000_mixed.wav" in captured.err
+
+
+@pytest.mark.parametrize("text", ["", "..."])
+def test_texts_of_which_none_has_a_word_are_status_1(
+    world: Make,
+    enhanced: Make,
+    listener: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    text: str,
+) -> None:
+    scenes = world(4)
+    folder = enhanced(scenes)
+    entries = [json.loads(line) for line in scenes.read_text(encoding="utf-8").splitlines()]
+    lines = [json.dumps({**entry, "text": text}) + "\n" for entry in entries]
+    scenes.write_text("".join(lines), encoding="utf-8")
+    command = [scenes, "--enhanced", folder, "--recogniser", listener, "--out", tmp_path / "o"]
+    assert refused(*command)
+    captured = capsys.readouterr()
+    assert "WER" not in captured.out and "none of the 4 to be scored has one" in captured.err
+    entries[1]["text"] = "one two"
+    lines[1] = json.dumps(entries[1]) + "\n"
+    scenes.write_text("".join(lines), encoding="utf-8")
+    assert not refused(*command)
+    assert "3 of 4 texts hold no word" in capsys.readouterr().out
+
+
+def test_sentences_that_nobody_heard_are_not_counted(
+    world: Make, enhanced: Make, listener: str, score: Score, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = world(32)
+    folder = enhanced(scenes)
+    for number in (0, 1, 2, 3, 4, 6):
+        (scenes.parent / f"S{number:03d}_target.wav").unlink()
+    found = score(scenes, [folder], [listener])
+    against = row(found, "enhanced")["against_noisy"]
+    assert (found["units"], found["test_scenes"], against["units"]) == (14, 26, 14)
+    assert "word error rate of 26 scenes, 14 sentences" in capsys.readouterr().out
+    assert len(found["skipped"]) == 6
+
+
+def test_a_foreign_line_in_what_was_heard_is_passed_over(
+    world: Make, enhanced: Make, listener: str, score: Score, tmp_path: Path
+) -> None:
+    scenes = world(2)
+    folder = enhanced(scenes)
+    first = score(scenes, [folder], [listener])
+    heard = tmp_path / "score" / "heard.jsonl"
+    heard.write_bytes(b"null\n{}\n\xf8\xff\n" + heard.read_bytes())
+    assert score(scenes, [folder], [listener]) == first

@@ -15,6 +15,7 @@ from ctcasr.compare.comparison import (
     grouping_of,
     groups_of,
     score,
+    shared_utterances,
 )
 from ctcasr.compare.results import Answer, References, System, references_of
 
@@ -125,3 +126,19 @@ def test_what_cannot_be_compared_is_told() -> None:
 def test_endless_hypotheses_are_marked() -> None:
     assert score("a b c", "thank you " * 12).is_loop
     assert not score("a b c", "a b c").is_loop
+
+
+def test_the_unit_is_chosen_by_what_is_compared() -> None:
+    names = [f"u{number}" for number in range(40)]
+    speakers = References({}, {name: {"speaker": f"s{int(name[1:]) % 20}"} for name in names})
+    assert grouping_of(names, speakers).unit == "speaker"
+    found = grouping_of(names, speakers, compared=names[:19])
+    assert (found.unit, found.rank_unit) == ("utterance", "speaker")
+    assert set(found.unit_of) == set(names), "rows are of all"
+    assert grouping_of(names, speakers, compared=names[:1]).rank_unit == "utterance"
+
+
+def test_utterances_of_one_system_alone_are_not_shared() -> None:
+    one = score("a", "a")
+    scores = {"A": {"u1": one, "u2": one}, "B": {"u2": one, "u3": one}, "C": {"u3": one}}
+    assert shared_utterances(scores) == {"u2", "u3"}

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.compare.eligibility import examine_judge, fingerprints
+from ctcasr.batch import Utterance
+from ctcasr.compare.eligibility import examine_judge, fingerprints, refuse_wordless
 from ctcasr.compare.enhanced import EnhancedFolder
 from ctcasr.compare.function_judge import FunctionJudge
 from ctcasr.compare.judge import JudgeError
-from ctcasr.compare.scene import read_scenes
+from ctcasr.compare.scene import read_scenes, scene_of
 from ctcasr.data.provenance import ENHANCED_BY, fingerprint
 from ctcasr.text import plain_words
 
@@ -41,3 +42,32 @@ def test_known_recordings_and_own_listeners_are_said(world: Make, enhanced: Make
     assert any("the recordings of 1 of these 3 scenes" in remark for remark in remarks)
     assert any("e: was trained to please j" in remark for remark in remarks)
     assert not any("please" in remark for remark in examine_judge(judge(), scenes, [folder]))
+
+
+def test_a_judge_with_known_recordings_takes_folders_with_files_that_are_none(
+    world: Make, enhanced: Make
+) -> None:
+    scenes, _ = read_scenes(path := world(3))
+    place = enhanced(path, "mixed", lambda x: 0.5 * x)
+    first, second, third = sorted(place.glob("*.wav"))
+    first.unlink()
+    first.symlink_to("/nowhere")
+    second.unlink()
+    second.mkdir()
+    folder = EnhancedFolder.open(place)
+    knowing = judge(frozenset({"0"}))
+    assert examine_judge(knowing, scenes, [folder]) == [f"j: {one}" for one in knowing.remarks]
+    with pytest.raises(JudgeError, match="never trained on enhanced speech"):
+        examine_judge(judge(frozenset({fingerprint(third)})), scenes, [folder])
+
+
+def test_texts_without_a_word_are_told_and_refused_where_there_are_no_others() -> None:
+    texts = ("one two", "...", "")
+    scenes = [
+        scene_of(Utterance(Path(f"s{number}.wav"), text=text)) for number, text in enumerate(texts)
+    ]
+    (remark,) = [one for one in examine_judge(judge(), scenes, []) if "hold no word" in one]
+    assert remark.startswith("j: 2 of 3 texts hold no word")
+    refuse_wordless(judge(), scenes)
+    with pytest.raises(ValueError, match=r"j: expected scenes whose texts .* of the 2 .* '\.\.\.'"):
+        refuse_wordless(judge(), scenes[1:])

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 from ctcasr.batch import Utterance
+from ctcasr.compare import enhanced as files
 from ctcasr.compare.enhanced import EnhancedFolder, open_all, own_names
 from ctcasr.compare.scene import read_scenes, read_sound, scene_of
 
@@ -111,3 +112,52 @@ def test_a_wrong_file_is_an_oddity(world: Make, enhanced: Make) -> None:
     )
     read = folder.read(scenes[0], read_sound(scenes[0]))
     assert any("unlike its scene" in oddity for oddity in read.oddities)
+
+
+def test_links_to_nowhere_folders_and_bytes_are_each_lost_alone(
+    world: Make, enhanced: Make
+) -> None:
+    scenes, _ = read_scenes(path := world(5))
+    place = enhanced(path)
+    link, folder, empty, foreign, whole = sorted(place.glob("*.wav"))
+    for file in (link, folder):
+        file.unlink()
+    link.symlink_to("/nowhere")
+    folder.mkdir()
+    empty.write_bytes(b"")
+    foreign.write_bytes(bytes(range(256)))
+    opened = EnhancedFolder.open(place)
+    found = [opened.read(scene, read_sound(scene)) for scene in scenes]
+    statuses = ["missing", "missing", "unreadable", "unreadable", "ok"]
+    assert [one.status for one in found] == statuses
+    assert f"{link}: expected a sound file; found a link to /nowhere" in found[0].reason
+    assert all(one.reason for one in found[:4]) and found[4].path == whole
+
+
+@pytest.mark.parametrize("stale", ["gone.wav", "x" * 5000, "a\0b.wav", "."])
+def test_stale_lines_of_a_list_are_lost_alone(
+    world: Make, enhanced: Make, tmp_path: Path, stale: str
+) -> None:
+    scenes, _ = read_scenes(path := world(2))
+    place = enhanced(path)
+    lines = f"{scenes[0].id} {stale}\n{scenes[1].id} {place.name}/{scenes[1].id}.wav\n"
+    (tmp_path / "spk1.scp").write_text(lines, encoding="utf-8")
+    (opened,) = open_all([str(tmp_path / "spk1.scp")], scenes, tmp_path)
+    lost, heard = [opened.read(scene, read_sound(scene)) for scene in scenes]
+    assert lost.status in ("missing", "unreadable") and stale in lost.reason
+    assert heard.status == "ok"
+
+
+def test_a_disk_that_fails_loses_one_file(
+    world: Make, enhanced: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenes, _ = read_scenes(path := world(1))
+    sound = read_sound(scenes[0])
+    opened = EnhancedFolder.open(enhanced(path))
+
+    def failing(path: Path, rate_hz: int) -> None:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(files, "read_audio", failing)
+    found = opened.read(scenes[0], sound)
+    assert found.status == "unreadable" and "Input/output error" in found.reason

@@ -10,7 +10,7 @@ import torch
 
 from ctcasr.compare import memory as memories
 from ctcasr.compare.function_judge import FunctionJudge
-from ctcasr.compare.memory import HEARD, Memory, sound_key
+from ctcasr.compare.memory import HEARD, MEASURED, Memory, sound_key
 from ctcasr.compare.metrics import Metrics, split
 from ctcasr.text import plain_words
 
@@ -88,3 +88,42 @@ def test_conditions_of_a_scene_are_split_as_each_alone() -> None:
             parts = memory._split(estimate, *scene)
             alone = split(estimate, *scene)
             assert astuple(parts) == pytest.approx(astuple(alone))
+
+
+FOREIGN = [
+    b"null",
+    b"{}",
+    b'"ab"',
+    b"5",
+    b'{"a": 1, "b": 2}',
+    b"[1, 2, 3]",
+    b'["name"]',
+    b'["a:8000:zz", "no key"]',
+    b'["a:8000:", "no key"]',
+    b'["a:8000:00", 5]',
+    b"[[1], {}]",
+    b"\xf8\xff random \x00 bytes",
+    b"\0" * 64,
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("line", FOREIGN)
+def test_lines_that_are_none_are_passed_over(tmp_path: Path, line: bytes) -> None:
+    keys = [sound_key(torch.zeros(8)), sound_key(torch.ones(8))]
+    for name in (HEARD, MEASURED):
+        (tmp_path / name).write_bytes(line + b"\n")
+    memory = Memory(tmp_path)
+    memory.add(judge("a"), 8000, {keys[0]: "one"})
+    with (tmp_path / HEARD).open("ab") as file:
+        file.write(line + b"\n")
+    Memory(tmp_path).add(judge("a"), 8000, {keys[1]: "two"})
+    assert Memory(tmp_path).texts(judge("a"), 8000) == {keys[0]: "one", keys[1]: "two"}
+    assert not memory.measured
+
+
+@pytest.mark.parametrize("scores", ["5", '["pesq"]', '{"pesq": "2"}', '{"pesq": NaN}'])
+def test_scores_that_are_no_numbers_are_measured_again(tmp_path: Path, scores: str) -> None:
+    lines = f'["foreign", {scores}]\n["own", {{"pesq": 2.5}}]\n'
+    (tmp_path / MEASURED).write_text(lines, encoding="utf-8")
+    assert Memory(tmp_path).measured == {"own": {"pesq": 2.5}}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ctcasr.batch import Utterance
 from ctcasr.compare.hearing import FAILED, Hearing
 from ctcasr.compare.remarks import (
+    empty_rates,
     failed_judges,
     remarks_on_parts,
     remarks_on_trial,
@@ -49,6 +51,34 @@ def test_few_units_are_told() -> None:
     assert "no word for j e: only 4 sentences can be compared" in remark
     alone = summarise(Trial(hearings[:2]), test[:1], setting)
     assert "only 1 sentence can" in remarks_on_units(alone)[0]
+
+
+def test_conditions_that_nobody_heard_have_no_word() -> None:
+    test = scenes(2)
+    hearings = [hearing(scene, "noisy", "one two") for scene in test]
+    hearings += [Hearing(scene, "j", "e", "missing", "no file") for scene in test]
+    setting = Setting(listeners={"e": ""}, judges={"j": ""}, draws=1000)
+    (remark,) = remarks_on_units(summarise(Trial(hearings), test, setting))
+    assert "no word for j e: only 0 sentences" in remark
+
+
+def test_rates_of_nothing_are_told_once_with_the_first_reason() -> None:
+    test = scenes(2)
+    hearings = []
+    for name in ("j", "k"):
+        for scene in test:
+            said = hearing(scene, "noisy", "one two")
+            hearings.append(replace(said, judge=name))
+            hearings.append(Hearing(scene, name, "e", "unreadable", f"{scene.id}.wav: no sound"))
+    (told,) = empty_rates(Trial(hearings), ["noisy", "e"])
+    assert told == "e: expected sounds that can be heard; none of 2 can (s0.wav: no sound)"
+    assert empty_rates(Trial(hearings), ["noisy"]) == []
+    heard_one = hearing(test[0], "e", "one")
+    assert empty_rates(Trial([heard_one, *hearings[-1:]]), ["e"]) != []
+    assert empty_rates(Trial([heard_one, lost(test[1], "j", "e")]), ["e"]) == []
+    wordless = replace(heard_one, errors=ErrorRates.of("", "you"))
+    (told,) = empty_rates(Trial([wordless]), ["e"])
+    assert told.startswith("j, e: expected scenes whose texts have words")
 
 
 def lost(scene: Scene, judge: str, condition: str = "noisy") -> Hearing:

@@ -133,3 +133,30 @@ def test_any_field_can_be_the_unit() -> None:
     assert len({unit_of(scenes, "source")[1](scene) for scene in scenes}) == 12
     with pytest.raises(ValueError, match="--block room: expected this field in every scene"):
         unit_of(scenes, "room")
+
+
+def test_only_what_was_heard_is_counted() -> None:
+    """Of the scenes of a list, those that could not be read are no units and choose none."""
+    scenes = make_scenes(40, bins=40, speakers=20)
+    readable = [scene for scene in scenes if scene.speaker != "p0"]
+    hearings = heard(np.random.default_rng(5), readable, "j", "noisy", 0.4)
+    lost = Hearing(scenes[0], "j", "noisy", "failed", "no model")
+    for trial in (Trial(hearings), Trial([*hearings, lost])):
+        summary = summarise(trial, scenes, Setting({}, {"j": ""}, draws=1000))
+        assert (summary.unit, summary.units) == ("sentence", len(readable)), "19 speakers are few"
+        (row,) = summary.rows
+        assert row.errors.utterances == summary.units
+    assert row.lost == {"failed": 1}
+    alone = summarise(Trial(hearings), scenes, Setting({}, {"j": ""}, draws=1000))
+    assert len(alone.strata["snr"]) == len(readable), "no stratum of scenes that nobody heard"
+
+
+def test_without_words_there_is_no_difference() -> None:
+    scenes = [scene_of(Utterance(Path(f"s{number}.wav"), text="")) for number in range(16)]
+    hearings = []
+    for scene in scenes:
+        for condition in ("noisy", "e"):
+            errors = ErrorRates.of("", "you you")
+            hearings.append(Hearing(scene, "j", condition, "ok", "", "", "you you", errors))
+    summary = summarise(Trial(hearings), scenes, Setting({"e": ""}, {"j": ""}, draws=1000))
+    assert all(row.against is None and row.sign_flip_p is None for row in summary.rows)

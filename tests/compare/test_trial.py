@@ -10,12 +10,16 @@ import pytest
 import soundfile
 from torch import Tensor
 
-from ctcasr.compare.enhanced import EnhancedFolder
+from ctcasr.batch import Utterance
+from ctcasr.compare import trial as trials
+from ctcasr.compare.enhanced import NOISY, EnhancedFolder
 from ctcasr.compare.function_judge import FunctionJudge
+from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.judge import JudgeError
 from ctcasr.compare.remarks import remarks_on_trial
-from ctcasr.compare.scene import read_scenes
+from ctcasr.compare.scene import Scene, Sound, read_scenes, read_sound, scene_of
 from ctcasr.compare.trial import Design, Trial, added, hold_trial
+from ctcasr.scoring.errors import ErrorRates
 from ctcasr.text import plain_words
 
 Make = Callable[..., Path]
@@ -132,3 +136,29 @@ def test_a_judge_that_gives_no_texts_ends_the_trial(world: Make, enhanced: Make)
     design = Design([EnhancedFolder.open(enhanced(path))], [judge], metrics=False)
     with pytest.raises(JudgeError, match="got NoneType None for sound 1"):
         hold_trial(read_scenes(path)[0], design)
+
+
+def test_scenes_of_which_a_text_is_scored_are_heard() -> None:
+    first, second, third = [scene_of(Utterance(Path(f"s{n}.wav"), text="one")) for n in range(3)]
+    errors = ErrorRates.of("one", "one")
+    trial = Trial([Hearing(first, "j", NOISY, "ok", errors=errors)])
+    trial.hearings.append(Hearing(second, "j", NOISY, "failed", "no model"))
+    assert trial.heard([first, second, third]) == [first]
+
+
+def test_a_disk_that_fails_loses_one_scene(
+    world: Make, enhanced: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = world(2)
+    folder = enhanced(path)
+
+    def failing(scene: Scene) -> Sound:
+        if scene.id == "S000_mixed":
+            raise OSError(5, "Input/output error", str(scene.noisy.audio_filepath))
+        return read_sound(scene)
+
+    monkeypatch.setattr(trials, "read_sound", failing)
+    trial, _ = trial_of(path, folder)
+    (skip,) = trial.skipped
+    assert "SCENES.jsonl:1" in skip.where and "Input/output error" in skip.reason
+    assert {hearing.scene.id for hearing in trial.hearings} == {"S001_mixed"}

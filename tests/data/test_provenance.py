@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from ctcasr.batch import Utterance
 from ctcasr.data import fingerprint, provenance_of
-from ctcasr.data.provenance import ENHANCED_BY, enhanced_by
+from ctcasr.data.provenance import ENHANCED_BY, enhanced_by, fingerprint_if_there
 
 
 def test_a_fingerprint_sees_length_beginning_and_end(tmp_path: Path) -> None:
@@ -54,3 +55,16 @@ def test_a_line_may_say_it_itself(tmp_path: Path) -> None:
     assert (
         provenance_of([Utterance(tmp_path / "x.wav", extra={"enhanced_by": "y"})])["enhanced"] == 1
     )
+
+
+def test_what_is_no_file_has_no_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / "folder.wav").mkdir()
+    (tmp_path / "link.wav").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.wav").symlink_to("loop.wav")
+    os.mkfifo(tmp_path / "pipe.wav")
+    for name in ("folder.wav", "link.wav", "loop.wav", "pipe.wav", "none", "x" * 5000, "a\0b"):
+        assert fingerprint_if_there(tmp_path / name) is None, name
+    (tmp_path / "x.wav").write_bytes(b"1")
+    assert fingerprint_if_there(tmp_path / "x.wav") == fingerprint(tmp_path / "x.wav")
+    lines = [Utterance(tmp_path / name) for name in ("x.wav", "link.wav", "x" * 5000)]
+    assert provenance_of(lines)["files"] == [fingerprint(tmp_path / "x.wav")]

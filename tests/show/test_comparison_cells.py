@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from ctcasr.compare.comparison import Comparison, Setting
+from pathlib import Path
+
+from ctcasr.compare.comparison import Comparison, Setting, compare_systems
+from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.show.comparison_cells import (
     interval_text,
     needed_text,
@@ -43,3 +46,19 @@ def test_a_p_that_was_corrected_stands_beside(comparison: Comparison) -> None:
 def test_an_interval_has_two_ends(comparison: Comparison) -> None:
     low, high = map(float, interval_text(comparison.whole.rows[0]).split(" - "))
     assert 0 <= low < high <= 100
+
+
+def incomplete(*lengths: int) -> str:
+    """The sentence about systems that have the first so many of 30 utterances."""
+    systems = []
+    for number, length in enumerate(lengths):
+        answers = [Answer(f"u{index}", "a c", "a b") for index in range(length)]
+        systems.append(System.of(f"s{number}", answers, Path("x"), "jsonl"))
+    setting = Setting(draws=1000)
+    return statement(compare_systems(systems, references_of(systems), setting), setting)
+
+
+def test_the_sentence_counts_what_the_pairs_were_tested_on() -> None:
+    assert "compared on 30 utterances after" in incomplete(30, 30)
+    assert "compared on 24 of 30 utterances, those that both systems" in incomplete(30, 24)
+    assert "compared on 12 to 24 of 30 utterances, those" in incomplete(30, 24, 12)
