@@ -93,6 +93,10 @@ class Ensemble(Transcribing):
         """
         if not members:
             raise ValueError("expected at least one recogniser; got none")
+        if speeds < 1 or len(members) % speeds:
+            raise ValueError(
+                f"expected {speeds} members of each network; got {len(members)} in all"
+            )
         for index, member in enumerate(members):
             _check_member(index, member, members[0])
         self.members = tuple(members)

@@ -20,15 +20,14 @@ from ctcasr.decoding.commands import CommandDecoder
 from ctcasr.recognise.protocols import LogitsSource
 from ctcasr.seq import Seq
 
+SPEEDS = (0.9, 0.95, 1.0, 1.05, 1.1)  # as recordings are played in training, and between
+_SLOWEST, _FASTEST = 0.5, 2.0
+
 
 def penalised_logits(source: LogitsSource, samples: Seq, blank_penalty: float) -> Seq:
     """Logits [B, T, symbols] of samples [B, N], with so many nats taken off the blank."""
     logits = source.logits(samples.to(source.device))
     return logits.with_data(penalised(logits.data, source.tokenizer.blank, blank_penalty))
-
-
-SPEEDS = (0.9, 0.95, 1.0, 1.05, 1.1)  # as recordings are played in training, and between
-_SLOWEST, _FASTEST = 0.5, 2.0
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,10 @@ def test_members_of_another_kind_are_refused() -> None:
         Ensemble([untrained(0), untrained(0, rate=16000)])
     with pytest.raises(ValueError, match="at least one"):
         Ensemble([])
+    with pytest.raises(ValueError, match="expected 2 members of each network; got 3"):
+        Ensemble([untrained(0)] * 3, speeds=2)
+    with pytest.raises(ValueError, match="at least one"):
+        Ensemble.at_speeds([untrained(0)], [])
 
 
 def test_the_command_takes_more_checkpoints(
