@@ -206,9 +206,3 @@ class RunSettings(TrainConfig):
         "what computes CTC losses: auto (the kernel of the device; torch, with a warning, where it "
         "cannot run), cuda or cpu (that kernel or an error), or torch",
     )
-
-    def refuse_impossible(self) -> None:
-        """ValueError that names the setting, for what no run can be asked for."""
-        super().refuse_impossible()
-        if self.resume and self.overwrite:
-            raise ValueError("expected --resume, which goes on, or --overwrite; got both")

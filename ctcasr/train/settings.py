@@ -50,6 +50,8 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
         if given.get("budget"):
             parser.error("expected --epochs or --budget, which chooses the epochs; got both")
         values.pop("budget", None)  # of the file: it would choose the epochs
+    if given.get("resume") and given.get("overwrite"):
+        parser.error("expected --resume, which goes on, or --overwrite; got both")
     required = [entry.name for entry in _fields(kind) if entry.default is dataclasses.MISSING]
     missing = [flag_of(name) for name in required if name not in values]
     if missing:
@@ -133,6 +135,8 @@ class FlagParser(argparse.ArgumentParser):
 
 def _required_flags(kind: type[Any]) -> list[str]:
     """Flags without a default, as usage shows them."""
+    if given.get("resume") and given.get("overwrite"):
+        parser.error("expected --resume, which goes on, or --overwrite; got both")
     required = [entry.name for entry in _fields(kind) if entry.default is dataclasses.MISSING]
     return [f"{flag_of(name)} {name.upper()}" for name in required]
 
