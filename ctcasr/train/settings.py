@@ -46,12 +46,11 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     for name, value in given.items():
         if value is not None:
             values[name] = value
+    told_off = _refused_together(given)
+    if told_off:
+        parser.error(told_off)
     if given.get("epochs") is not None:
-        if given.get("budget"):
-            parser.error("expected --epochs or --budget, which chooses the epochs; got both")
         values.pop("budget", None)  # of the file: it would choose the epochs
-    if given.get("resume") and given.get("overwrite"):
-        parser.error("expected --resume, which goes on, or --overwrite; got both")
     required = [entry.name for entry in _fields(kind) if entry.default is dataclasses.MISSING]
     missing = [flag_of(name) for name in required if name not in values]
     if missing:
@@ -63,6 +62,15 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
         except ValueError as error:
             parser.error(str(error))
     return settings
+
+
+def _refused_together(given: Mapping[str, Any]) -> str:
+    """What is wrong with flags that exclude each other; nothing where none do."""
+    if given.get("epochs") is not None and given.get("budget"):
+        return "expected --epochs or --budget, which chooses the epochs; got both"
+    if given.get("resume") and given.get("overwrite"):
+        return "expected --resume, which goes on, or --overwrite; got both"
+    return ""
 
 
 def _read_table(source: str) -> dict[str, Any]:
@@ -135,8 +143,6 @@ class FlagParser(argparse.ArgumentParser):
 
 def _required_flags(kind: type[Any]) -> list[str]:
     """Flags without a default, as usage shows them."""
-    if given.get("resume") and given.get("overwrite"):
-        parser.error("expected --resume, which goes on, or --overwrite; got both")
     required = [entry.name for entry in _fields(kind) if entry.default is dataclasses.MISSING]
     return [f"{flag_of(name)} {name.upper()}" for name in required]
 
