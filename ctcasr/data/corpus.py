@@ -22,8 +22,8 @@ from ctcasr.seq import Seq
 
 VIDEO_HZ = 25  # whoever reads frames brings them to this rate
 STATES_HZ = 100  # frames of an aligner
-_SLOWEST = 0.5
-_FASTEST = 2.0
+SLOWEST = 0.5
+FASTEST = 2.0
 Transform = Callable[[Tensor, torch.Generator, Utterance], Tensor]
 Read = Callable[[Utterance, float], Tensor]  # what is read of it [T, ...], at a speed
 
@@ -80,9 +80,9 @@ class Corpus:
     ) -> None:
         if rate_hz < 1:
             raise ValueError(f"rate_hz: expected a rate above 0; got {rate_hz}")
-        if not speeds or not all(_SLOWEST <= speed <= _FASTEST for speed in speeds):
+        if not speeds or not all(SLOWEST <= speed <= FASTEST for speed in speeds):
             raise ValueError(
-                f"speeds: expected factors within {_SLOWEST}..{_FASTEST}, at least one; "
+                f"speeds: expected factors within {SLOWEST}..{FASTEST}, at least one; "
                 f"got {speeds!r}"
             )
         self.utterances = tuple(utterances)

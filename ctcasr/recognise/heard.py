@@ -16,12 +16,12 @@ from torch import Tensor
 
 from ctcasr.ctc import Decoded, penalised
 from ctcasr.data.audio import resample
+from ctcasr.data.corpus import FASTEST, SLOWEST
 from ctcasr.decoding.commands import CommandDecoder
 from ctcasr.recognise.protocols import LogitsSource
 from ctcasr.seq import Seq
 
 SPEEDS = (0.9, 0.95, 1.0, 1.05, 1.1)  # as recordings are played in training, and between
-_SLOWEST, _FASTEST = 0.5, 2.0
 
 
 def penalised_logits(source: LogitsSource, samples: Seq, blank_penalty: float) -> Seq:
@@ -42,8 +42,8 @@ class Heard:
 
 def check_speed(speed: float) -> None:
     """ValueError for a speed outside 0.5..2."""
-    if not _SLOWEST <= speed <= _FASTEST:
-        raise ValueError(f"speed: expected a factor within {_SLOWEST}..{_FASTEST}; got {speed}")
+    if not SLOWEST <= speed <= FASTEST:
+        raise ValueError(f"speed: expected a factor within {SLOWEST}..{FASTEST}; got {speed}")
 
 
 def played(samples: Seq, speed: float) -> Seq:
