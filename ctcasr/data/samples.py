@@ -87,12 +87,6 @@ def one_channel(samples: Tensor, name: str) -> Tensor:
     Raises:
         AudioError: as `as_samples` does for what the samples hold.
     """
-    finite = torch.isfinite(samples).all(dim=1)
-    if not bool(finite.all()):
-        bad = len(finite) - int(finite.sum())
-        raise NotFinite(
-            f"{name}: expected finite samples; got {bad} NaN or infinite ones of {len(finite)}"
-        )
     check_peak(samples, name)
     if samples.shape[1] == 1:
         return samples[:, 0]
@@ -102,8 +96,17 @@ def one_channel(samples: Tensor, name: str) -> Tensor:
 
 
 def check_peak(samples: Tensor, name: str) -> None:
-    """AudioError for floats that are no sound between -1 and 1, but integers as floats."""
-    peak = float(samples.abs().max()) if samples.numel() else 0.0
+    """AudioError for floats [N, channels] that are no sound between -1 and 1.
+
+    What is not finite is told as NotFinite, integers as floats as such.
+    """
+    peak = float(samples.abs().max()) if samples.numel() else 0.0  # NaN where one of them is
+    if not math.isfinite(peak):
+        finite = torch.isfinite(samples).all(dim=1)
+        bad = len(finite) - int(finite.sum())
+        raise NotFinite(
+            f"{name}: expected finite samples; got {bad} NaN or infinite ones of {len(finite)}"
+        )
     if peak > FAR_BEYOND_ONE:
         raise AudioError(
             f"{name}: expected samples within about -1 to 1; the largest is {peak:.6g}; 16-bit "

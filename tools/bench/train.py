@@ -13,7 +13,9 @@ written. What `fit` measures once in a training is part of it, and weighs the mo
 `bare` is a loop as one writes it by hand, over the same loader, network, loss and optimiser.
 `speechbrain` is peer_speechbrain.py in an environment of its own. Runs are interleaved; a ratio is
 a median of seconds by that of ours, with its 95 % bootstrap interval over rounds: above 1, ours is
-the faster. Files are decoded anew in each run unless --cache, by which ours and bare keep decoded
+the faster. `ours` and `bare` run in a process whose memory and waiting threads are settled as
+`ctcasr train` settles them, the peer in one as torch leaves it (set GOMP_SPINCOUNT or
+OMP_WAIT_POLICY, and it holds for all). Files are decoded anew in each run unless --cache, by which ours and bare keep decoded
 samples, as training does by default.
 """
 
@@ -22,6 +24,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -42,6 +45,9 @@ from _pairs import Run, interleaved, ratio
 from ctcasr.batch import Batch, Utterance
 from ctcasr.ctc import ctc_loss
 from ctcasr.data import Corpus, Loader, read_manifest
+from ctcasr.kernels.governor import settle_waiting
+from ctcasr.kernels.heap import settle_heap
+from ctcasr.kernels.primitives import settle_primitives
 from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import SpeechModel, build
 from ctcasr.recognise.spec import read_spec, spec_to
@@ -55,6 +61,7 @@ from ctcasr.train.schedule import make_optimiser
 TOKENIZER = Alphabet.english38()
 PARTS = ("data", "features", "network", "loss", "backward", "optimiser")
 CACHE_BYTES = 1 << 30
+UNSETTLED = "CTCASR_BENCH_ADDED"  # to the environment: names, by commas
 SPLIT_RUNS = 3  # of which the median is where a step's time goes
 NOISE_S = (2.0, 6.0)  # lengths of invented utterances
 LETTERS_PER_S = 10  # of their texts
@@ -196,8 +203,9 @@ class Bench:
         path.write_text(json.dumps(self.peer_task()), encoding="utf-8")
         script = Path(__file__).with_name("peer_speechbrain.py")
         command = [self.arguments.peer_python, str(script), str(path)]
+        pipe = subprocess.PIPE
         with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command, stdin=pipe, stdout=pipe, text=True, env=unsettled()
         ) as peer:
             assert peer.stdin is not None
             facts = answer_of(peer)
@@ -215,6 +223,24 @@ class Bench:
 
             yield run_once
             peer.stdin.close()
+
+
+def settle() -> None:
+    """Memory and waiting threads as `ctcasr train` has them; torch is loaded anew for that."""
+    before = set(os.environ)
+    settle_waiting()
+    settle_primitives()
+    added = set(os.environ) - before
+    if added:
+        os.environ[UNSETTLED] = ",".join(sorted(added))
+        os.execv(sys.executable, [sys.executable, *sys.argv])
+    settle_heap()
+
+
+def unsettled() -> dict[str, str]:
+    """The environment as the user has it."""
+    added = os.environ.get(UNSETTLED, "").split(",")
+    return {name: value for name, value in os.environ.items() if name not in (*added, UNSETTLED)}
 
 
 def answer_of(peer: subprocess.Popen[str]) -> dict[str, Any]:
@@ -314,6 +340,7 @@ def command_line() -> argparse.ArgumentParser:
 def main() -> None:
     """Print who needs how long, and where a step's time goes."""
     arguments = command_line().parse_args()
+    settle()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         bench = Bench(arguments, Path(folder))
