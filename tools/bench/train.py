@@ -15,8 +15,8 @@ written. What `fit` measures once in a training is part of it, and weighs the mo
 a median of seconds by that of ours, with its 95 % bootstrap interval over rounds: above 1, ours is
 the faster. `ours` and `bare` run in a process whose memory and waiting threads are settled as
 `ctcasr train` settles them, the peer in one as torch leaves it (set GOMP_SPINCOUNT or
-OMP_WAIT_POLICY, and it holds for all). Files are decoded anew in each run unless --cache, by which ours and bare keep decoded
-samples, as training does by default.
+OMP_WAIT_POLICY, and it holds for all). Files are decoded anew in each run unless --cache, by which
+ours and bare keep decoded samples, as training does by default.
 """
 
 from __future__ import annotations
@@ -204,9 +204,7 @@ class Bench:
         script = Path(__file__).with_name("peer_speechbrain.py")
         command = [self.arguments.peer_python, str(script), str(path)]
         pipe = subprocess.PIPE
-        with subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, text=True, env=unsettled()
-        ) as peer:
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=unsettled()) as peer:
             assert peer.stdin is not None
             facts = answer_of(peer)
             print(f"SpeechBrain {facts['version']}, torch {facts['torch']}")
