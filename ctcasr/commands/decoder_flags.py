@@ -88,6 +88,7 @@ def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
     from ctcasr.recognise.ensemble import Ensemble
     from ctcasr.recognise.recogniser import Recogniser
 
+    speeds = _speeds_of(arguments.speeds)
     paths = [arguments.checkpoint]
     if arguments.ensemble:
         paths += arguments.ensemble.split(",")
@@ -95,7 +96,6 @@ def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
     if arguments.ensemble:
         return ensemble_from(arguments, device)
     recogniser = Recogniser.load(arguments.checkpoint, device)
-    speeds = _speeds_of(arguments.speeds)
     if not speeds:
         return recogniser
     if recogniser.commands is not None and arguments.beam is None:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, audio_info, split_dev, write_manifest
 from ctcasr.data.audio import TOLERANCE_S
+from ctcasr.kernels.atomic import file_in_the_way
 from ctcasr.text import Alphabet, measure_coverage
 
 NAMED = 10  # utterances left out that are named
@@ -214,14 +215,12 @@ def is_manifest(path: Path) -> bool:
 
 def expect_folder(folder: Path) -> None:
     """ValueError where a folder to write to cannot be made: a file lies there, or above."""
-    for place in (folder, *folder.parents):
-        if place.is_dir():
-            return
-        if place.exists() or place.is_symlink():
-            raise ValueError(
-                f"{folder}: expected a folder to write to (--out); {place} is a file: name another "
-                "folder"
-            )
+    in_the_way = file_in_the_way(folder)
+    if in_the_way is not None:
+        raise ValueError(
+            f"{folder}: expected a folder to write to (--out); {in_the_way} is a file: name "
+            "another folder"
+        )
 
 
 def files_of(utterance: Utterance) -> list[Path]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from ctcasr.batch import Batch, Skip, Utterance
-from ctcasr.data.audio import AudioError, audio_info, read_audio, resample
+from ctcasr.data.audio import AudioError, audio_info, played_faster, read_audio
 from ctcasr.data.cache import SampleCache
 from ctcasr.data.names import where_of
 from ctcasr.seq import Seq
@@ -156,7 +156,7 @@ class Corpus:
         """What is read of an utterance, played at a speed."""
         if self.read is None:
             samples = read_audio(utterance, self.rate_hz)
-            return resample(samples, round(self.rate_hz * speed), self.rate_hz)
+            return played_faster(samples, self.rate_hz, speed)
         try:
             return self.read(utterance, speed)
         except ValueError as error:

@@ -9,6 +9,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+def file_in_the_way(folder: Path) -> Path | None:
+    """What lies where a folder is to be made, or above it, and is none; None where it can be made.
+
+    Example:
+        >>> file_in_the_way(Path(__file__) / "runs") == Path(__file__)
+        True
+    """
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return None
+        if place.exists() or place.is_symlink():
+            return place
+    return None
+
+
 @contextlib.contextmanager
 def replacing(path: Path, *, durable: bool = True, shared: bool = False) -> Iterator[Path]:
     """A neighbour of `path` to write to: it takes the name where the body ends.

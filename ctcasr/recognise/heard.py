@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.ctc import Decoded, penalised
-from ctcasr.data.audio import resample
+from ctcasr.data.audio import played_faster
 from ctcasr.data.corpus import FASTEST, SLOWEST
 from ctcasr.decoding.commands import CommandDecoder
 from ctcasr.recognise.protocols import LogitsSource
@@ -63,7 +63,7 @@ def played(samples: Seq, speed: float) -> Seq:
     rate_hz = round(samples.rate)
     rows = []
     for row in range(len(samples)):
-        rows.append(resample(samples.row(row), round(rate_hz * speed), rate_hz))
+        rows.append(played_faster(samples.row(row), rate_hz, speed))
     stacked = Seq.stack(rows, samples.rate)
     missing = max(0, samples.data.shape[1] - stacked.data.shape[1])
     wide = torch.nn.functional.pad(stacked.data, (0, missing))

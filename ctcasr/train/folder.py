@@ -11,6 +11,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ctcasr.kernels.atomic import file_in_the_way
+
 WEIGHTS = ("best.pt", "last.pt")  # a folder that has one of these holds a run
 _LEFT_BY_RUNS = ("settings.toml", "records.jsonl", "scores.json", "valid.json", "plots")
 _LOCK = "run.lock"
@@ -32,9 +34,9 @@ def refuse_used(out: Path, overwrite: bool) -> None:
     Raises:
         RunFolderError: for a run, unless it shall be overwritten; for a file in the way.
     """
-    for place in (out, *out.parents):
-        if place.exists() and not place.is_dir():
-            raise RunFolderError(f"--out: expected a folder; {place} is a file")
+    in_the_way = file_in_the_way(out)
+    if in_the_way is not None:
+        raise RunFolderError(f"--out: expected a folder; {in_the_way} is a file")
     if overwrite or not holds_run(out):
         return
     there = [name for name in WEIGHTS if (out / name).exists()]

@@ -15,6 +15,7 @@ from ctcasr.train.settings import to_toml
 
 # Settings that name manifests, or several with commas between.
 MANIFEST_SETTINGS = ("train", "dev", "valid", "noise", "rooms", "talkers", "texts")
+Hashes = dict[str, list[list[str]]]  # of each setting: names of manifests and of their contents
 _HASH_DIGITS = 16
 
 
@@ -45,12 +46,12 @@ def run_notes(
     return {**notes, **more}
 
 
-def manifest_hashes(settings: TrainConfig) -> dict[str, list[list[str]]]:
+def manifest_hashes(settings: TrainConfig) -> Hashes:
     """File name and hash of the content of every manifest there is, by the setting that names it.
 
     In the order of the setting: manifests in folders of their own are often called the same.
     """
-    hashes: dict[str, list[list[str]]] = {}
+    hashes: Hashes = {}
     for name in MANIFEST_SETTINGS:
         for path in str(getattr(settings, name, "")).split(","):
             if path and Path(path).is_file():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ctcasr import checkpoint
 from ctcasr.train.config import RunSettings
 from ctcasr.train.folder import RunFolderError, refuse_used
-from ctcasr.train.notes import manifest_hashes
+from ctcasr.train.notes import Hashes, manifest_hashes
 from ctcasr.train.settings import FORMER, flag_of, to_toml
 from ctcasr.train.world import World
 
@@ -56,29 +56,34 @@ def _saved_run(settings: RunSettings) -> Mapping[str, Any] | None:
         return None
     payload = checkpoint.load(path)
     notes = payload.get("notes", {})
-    _refuse_another_run(settings, notes, path)
-    for line in changed_settings(settings, notes):
+    manifests = manifest_hashes(settings)
+    _refuse_another_run(settings, manifests, notes, path)
+    for line in changed_settings(settings, manifests, notes):
         print(f"changed since the run was stopped: {line}")
     return payload
 
 
-def changed_settings(settings: RunSettings, notes: Mapping[str, Any]) -> list[str]:
-    """Settings that changed since, in words, without those that are free to."""
+def changed_settings(
+    settings: RunSettings, manifests: Hashes, notes: Mapping[str, Any]
+) -> list[str]:
+    """Settings, and contents of manifests, that changed since, in words; not what is free to."""
     before = FORMER | _settings_of(notes)
     now = tomllib.loads(to_toml(settings))
     lines = []
     for name in before:
         if name in now and name not in FREE and before[name] != now[name]:
             lines.append(f"{flag_of(name)} {before[name]!r} -> {now[name]!r}")
-    for setting, manifests in manifest_hashes(settings).items():
+    for setting, hashes in manifests.items():
         known = _contents(setting, notes)
-        for name, content in manifests:
+        for name, content in hashes:
             if known and content not in known:
                 lines.append(f"the content of {name} ({flag_of(setting)})")
     return lines
 
 
-def _refuse_another_run(settings: RunSettings, notes: Mapping[str, Any], path: Path) -> None:
+def _refuse_another_run(
+    settings: RunSettings, manifests: Hashes, notes: Mapping[str, Any], path: Path
+) -> None:
     """RunFolderError for settings that the weights, or the held-out part, do not fit."""
     before = _settings_of(notes)
     now = tomllib.loads(to_toml(settings))
@@ -87,7 +92,7 @@ def _refuse_another_run(settings: RunSettings, notes: Mapping[str, Any], path: P
         if before[name] != now[name]:
             wrong.append(f"{flag_of(name)} was {before[name]!r} and is {now[name]!r}")
     if _holds_out(settings):
-        wrong += _changed_train(settings, notes)
+        wrong += _changed_train(manifests.get("train", []), notes)
     if wrong:
         raise RunFolderError(
             f"{path}: the run in this folder is another one: {'; '.join(wrong)}. Resume with its "
@@ -102,17 +107,16 @@ def _holds_out(settings: RunSettings) -> bool:
     return not dev_manifest and dev_share > 0
 
 
-def _changed_train(settings: RunSettings, notes: Mapping[str, Any]) -> list[str]:
+def _changed_train(hashes: Sequence[Sequence[str]], notes: Mapping[str, Any]) -> list[str]:
     """Whether another part would be held out: then what was learnt from would select."""
-    manifests = manifest_hashes(settings).get("train", [])
-    now = [content for _, content in manifests]
+    now = [content for _, content in hashes]
     before = _contents("train", notes)
     if not now or not before:
         return []
     is_same = set(now) <= set(before) if _is_former(notes) else now == before
     if is_same:
         return []
-    names = ", ".join(name for name, _ in manifests)
+    names = ", ".join(name for name, _ in hashes)
     return [
         f"what --train names ({names}) has changed, so that another part would be held out (name "
         "it by --dev)"

@@ -82,6 +82,8 @@ def test_a_recogniser_of_given_sentences_still_writes_only_these(
 def test_speeds_that_are_none_are_refused(recogniser: Path, speeds: str) -> None:
     with pytest.raises(ValueError, match=r"expected (factors as|a factor within)"):
         recogniser_from(parsed(str(recogniser), "--speeds", speeds))
+    with pytest.raises(ValueError, match="speed"):  # before anything is read
+        recogniser_from(parsed("nowhere.pt", "--speeds", speeds))
 
 
 def test_a_weight_of_nothing_is_refused() -> None:

@@ -7,7 +7,7 @@ import torch
 
 from ctcasr.ctc import projection
 from ctcasr.ctc.batch import CtcBatch
-from ctcasr.ctc.projection import row_groups
+from ctcasr.ctc.projection import row_groups, without_subnormals
 from tests.ctc.test_linear import FRAMES, LABELS, both, targets
 
 
@@ -43,3 +43,12 @@ def test_pieces_change_nothing(monkeypatch: pytest.MonkeyPatch, frames: int, num
     plain, lean = both(torch.float64, 1.0, zero_infinity=True)
     for wanted, got in zip(plain, lean, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-13)
+
+
+def test_no_product_is_given_subnormal_numbers() -> None:
+    exponents = torch.arange(-50, 1, dtype=torch.float64)
+    slopes = -(10.0**exponents)
+    rounded = without_subnormals(slopes).float()
+    least = torch.finfo(torch.float32).tiny
+    assert not bool(((rounded != 0) & (rounded.abs() < least)).any())
+    assert torch.equal(rounded[slopes < -1e-29], slopes[slopes < -1e-29].float())

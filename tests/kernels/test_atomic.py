@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ctcasr.kernels.atomic import part_of, publish, replacing, write_text
+from ctcasr.kernels.atomic import file_in_the_way, part_of, publish, replacing, write_text
 
 
 @pytest.mark.parametrize("shared", [False, True])
@@ -59,3 +59,15 @@ def test_processes_that_share_a_file_have_a_part_each(tmp_path: Path) -> None:
     part.write_bytes(b"1")
     publish(part, path)
     assert path.read_bytes() == b"1" and not part.exists()
+
+
+def test_what_is_no_folder_stands_in_the_way_wherever_it_lies_above(tmp_path: Path) -> None:
+    assert file_in_the_way(tmp_path) is None
+    assert file_in_the_way(tmp_path / "new" / "newer") is None
+    file = tmp_path / "a.txt"
+    write_text(file, "here")
+    assert file_in_the_way(file) == file
+    assert file_in_the_way(file / "runs" / "mine") == file
+    link = tmp_path / "nowhere"
+    link.symlink_to(tmp_path / "gone")
+    assert file_in_the_way(link / "runs") == link
