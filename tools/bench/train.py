@@ -338,7 +338,6 @@ def command_line() -> argparse.ArgumentParser:
 def main() -> None:
     """Print who needs how long, and where a step's time goes."""
     arguments = command_line().parse_args()
-    settle()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         bench = Bench(arguments, Path(folder))
@@ -398,4 +397,5 @@ def where_time_goes(bench: Bench) -> str:
 
 
 if __name__ == "__main__":
+    settle()  # not by whoever calls main(): the process begins anew
     main()
