@@ -69,21 +69,24 @@ class SequenceBatchNorm(nn.Module):
 
     def compiled(self, x: Seq, within: tuple[float, float] = (-math.inf, math.inf)) -> Seq:
         """The same in training by loops of our own, and clamped: fewer ways through memory."""
-        from ctcasr.net.batchnorm_cpu import batch_norm  # brings numba, which takes a while to load
+        # It brings numba, which takes a while to load.
+        from ctcasr.net.batchnorm_cpu import Measuring, Statistics, batch_norm
 
-        data, measured = batch_norm(x, self.weight, self.bias, self.eps, within)
-        unbiased = measured.count / (measured.count - 1)
-        with torch.no_grad():
-            self.running_mean.lerp_(measured.mean, self.momentum)
-            self.running_var.lerp_(measured.variance * unbiased, self.momentum)
+        running = Statistics(self.running_mean.clone(), self.running_var.clone(), count=0)
+        measuring = Measuring(running, self.world_sum)
+        data, measured = batch_norm(x, self.weight, self.bias, self.eps, within, measuring)
+        if measured.count:
+            unbiased = measured.count / (measured.count - 1)
+            with torch.no_grad():
+                self.running_mean.lerp_(measured.mean, self.momentum)
+                self.running_var.lerp_(measured.variance * unbiased, self.momentum)
         return x.with_data(data)
 
     def _can_compile(self, x: Seq) -> bool:
-        """Whether the compiled loops may do it."""
-        if not self.training or x.data.numel() < _LEAST_COMPILED:
+        """Whether the compiled loops may do it: several processes agree, whatever their shares."""
+        if not self.training or not may_compile(x.data, self.weight, self.bias, self.running_mean):
             return False
-        alone = self.world_sum is None and sum(x.lengths) > 1
-        return alone and may_compile(x.data, self.weight, self.bias, self.running_mean)
+        return self.world_sum is not None or x.data.numel() >= _LEAST_COMPILED
 
     def _normalise(self, x: Seq, mean: Tensor, variance: Tensor) -> Seq:
         """Data [B, T, F] by statistics [F], then scaled and shifted as learnt."""

@@ -1,4 +1,4 @@
-"""BatchNorm over real frames, and the clamp behind it, on a CPU.
+"""BatchNorm over real frames, and the clamp behind it, on a CPU; over several processes, too.
 
 torch reads and writes all frames once for each of: taking the real ones, statistics, BatchNorm,
 activation, and putting them back. Behind a first convolution, whose output no cache holds, that
@@ -30,27 +30,71 @@ _PATTERN = 512  # numbers that a loop runs over at a time, at least
 _NUMBERS_OF_A_THREAD = 1 << 16  # for which waking another one pays
 
 
+WorldSum = Callable[[Tensor], Tensor]  # the sum of a tensor over all processes
+
+
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and biased variance [F] of `count` frames."""
+    """Mean and biased variance [F] of `count` frames; of no frames: constants."""
 
     mean: Tensor
     variance: Tensor
     count: int
 
+    @property
+    def weight(self) -> float:
+        """How far a frame moves the mean."""
+        return 1 / self.count if self.count else 0.0
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How data is measured: by itself, or with that of other processes.
+
+    Fewer than two frames have no variance: they are seen by `constant`.
+    """
+
+    constant: Statistics
+    world_sum: WorldSum | None = None
+
 
 def batch_norm(
-    x: Seq, weight: Tensor, bias: Tensor, eps: float, within: tuple[float, float]
+    x: Seq,
+    weight: Tensor,
+    bias: Tensor,
+    eps: float,
+    within: tuple[float, float],
+    measuring: Measuring,
 ) -> tuple[Tensor, Statistics]:
     """Data [B, T, F] normalised by its own statistics and clamped; zero in the padding.
 
-    In float32, of a row at least, and a real frame; equal to torch's but for rounding; the same
-    bits for any number of threads; differentiable once.
+    In float32, of a row at least; equal to torch's but for rounding; the same bits for any number
+    of threads; differentiable once. With `world_sum` each process makes one sum on the way there
+    and one on the way back, whatever its share.
     """
     rows = _Rows.of(x)
     statistics = rows.statistics()
-    normed: Tensor = _BatchNorm.apply(x.data, weight, bias, rows, statistics, eps, within)
+    if measuring.world_sum is not None:
+        statistics = _over_all(statistics, measuring.world_sum)
+    if statistics.count < 2:
+        statistics = measuring.constant
+    how = _How(statistics, eps, within, measuring.world_sum)
+    normed: Tensor = _BatchNorm.apply(x.data, weight, bias, rows, how)
     return normed, statistics
+
+
+def _over_all(own: Statistics, world_sum: WorldSum) -> Statistics:
+    """Statistics of the frames of all processes."""
+    # In double precision squares around zero are as good as those around the mean, which would
+    # have to be added up first.
+    mean = own.mean.double()
+    squares = own.variance.double() + mean.square()
+    count = mean.new_full((1,), own.count)
+    world = world_sum(torch.cat((count * mean, count * squares, count)))
+    world_count = int(world[-1])
+    world_mean, world_squares = world[:-1].div(max(1, world_count)).chunk(2)
+    variance = (world_squares - world_mean.square()).clamp_min(0.0)
+    return Statistics(world_mean.float(), variance.float(), world_count)
 
 
 @dataclass(frozen=True)
@@ -109,58 +153,78 @@ class _Rows:
         self.run(measure, means, squares, self.pattern)
         counts = (self.chunks[:, 1] - self.chunks[:, 0])[:, None]
         count = int(counts.sum())
+        divisor = max(1, count)
         # Chunks are put together in double precision (Chan et al. 1983).
-        mean = (means * counts).sum(0, dtype=np.float64) / count
+        mean = (means * counts).sum(0, dtype=np.float64) / divisor
         between = counts * np.square(means - mean)
-        variance = (squares + between).sum(0, dtype=np.float64) / count
+        variance = (squares + between).sum(0, dtype=np.float64) / divisor
         return Statistics(_single(mean), _single(variance), count)
+
+
+@dataclass(frozen=True)
+class _How:
+    """What a pass needs besides data and parameters."""
+
+    statistics: Statistics
+    eps: float
+    within: tuple[float, float]
+    world_sum: WorldSum | None
+
+    @property
+    def bounds(self) -> tuple[np.float32, np.float32]:
+        least, most = self.within
+        return np.float32(least), np.float32(most)
+
+    def over_all(self, sums: Tensor) -> Tensor:
+        """The sums of all processes."""
+        return sums if self.world_sum is None else self.world_sum(sums)
 
 
 class _BatchNorm(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        data: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        rows: _Rows,
-        statistics: Statistics,
-        eps: float,
-        within: tuple[float, float],
+        ctx: Any, data: Tensor, weight: Tensor, bias: Tensor, rows: _Rows, how: _How
     ) -> Tensor:
-        inverse_deviation = torch.rsqrt(statistics.variance + eps)
+        statistics = how.statistics
+        inverse_deviation = torch.rsqrt(statistics.variance + how.eps)
         scale = weight * inverse_deviation
         shift = bias - statistics.mean * scale
-        bounds = (np.float32(within[0]), np.float32(within[1]))
         out = torch.empty_like(rows.data)
-        rows.run(normalise, rows.patterns(scale, shift), *bounds, flat_array(out))
+        rows.run(normalise, rows.patterns(scale, shift), *how.bounds, flat_array(out))
         ctx.save_for_backward(rows.data, scale, shift, inverse_deviation)
         ctx.chunks = rows.chunks
-        ctx.statistics = statistics
-        ctx.bounds = bounds
+        ctx.how = how
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Any, ...]:
         data, scale, shift, inverse_deviation = ctx.saved_tensors
-        statistics: Statistics = ctx.statistics
+        how: _How = ctx.how
+        statistics = how.statistics
         mean = statistics.mean
         rows = _Rows(data, ctx.chunks)
         flat_upstream = flat_array(upstream.contiguous())
         sums, products = rows.sums(2)
         patterns = rows.patterns(scale, shift, mean)
-        rows.run(sum_gradients, flat_upstream, patterns, *ctx.bounds, sums, products)
-        to_bias = _single(sums.sum(0, dtype=np.float64))
-        to_weight = _single(products.sum(0, dtype=np.float64)) * inverse_deviation
+        rows.run(sum_gradients, flat_upstream, patterns, *how.bounds, sums, products)
+        own = torch.from_numpy(np.stack((sums, products)).sum(1, dtype=np.float64))
+        to_bias, to_weight = _scaled(own, inverse_deviation)
+        world_to_bias, world_to_weight = _scaled(how.over_all(own), inverse_deviation)
         to_data = None
         if ctx.needs_input_grad[0]:
-            slope = -scale * inverse_deviation * to_weight / statistics.count
-            offset = -scale * to_bias / statistics.count
+            slope = -scale * inverse_deviation * world_to_weight * statistics.weight
+            offset = -scale * world_to_bias * statistics.weight
             patterns = rows.patterns(scale, shift, mean, slope, offset)
             to_data = torch.empty_like(data)
-            rows.run(gradient, flat_upstream, patterns, *ctx.bounds, flat_array(to_data))
-        return to_data, to_weight, to_bias, None, None, None, None
+            rows.run(gradient, flat_upstream, patterns, *how.bounds, flat_array(to_data))
+        return to_data, to_weight, to_bias, None, None
+
+
+def _scaled(sums: Tensor, inverse_deviation: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of bias and weight [F] by sums [2, F] of gradients, and of their products."""
+    to_bias, products = sums.float().unbind()
+    return to_bias, products * inverse_deviation
 
 
 def _single(numbers: np.ndarray) -> Tensor:

@@ -21,6 +21,22 @@ def may_compile(*tensors: Tensor) -> bool:
     return not exporting and not tracing
 
 
+def product_dtype(data: Tensor, instructions: str) -> torch.dtype:
+    """The type of the factors of products with `data`.
+
+    bfloat16 for float32 on a processor that has `instructions` (of
+    `torch.cpu.get_capabilities`), under `torch.set_float32_matmul_precision("medium")`.
+
+    Example:
+        >>> product_dtype(torch.zeros(3), "amx_bf16")
+        torch.float32
+    """
+    may_round = torch.get_float32_matmul_precision() == "medium"
+    if may_round and may_compile(data) and torch.cpu.get_capabilities().get(instructions):
+        return torch.bfloat16
+    return data.dtype
+
+
 def has_hooks(*modules: nn.Module) -> bool:
     """Whether somebody listens to the calls of one of these, which then must be made.
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctcasr.net.batchnorm import SequenceBatchNorm
+from ctcasr.net.compiled import has_hooks, product_dtype
 from ctcasr.seq import Framing, Seq
 
 
@@ -47,9 +48,25 @@ class ConvLayer(nn.Module):
 
     def forward(self, x: Seq) -> Seq:
         """Frames [B, T', C', F'] of frames [B, T, C, F] whose padding is zero."""
-        planes = self.conv(_channels_last(x.data))
+        planes = self._convolved(_channels_last(x.data))
         frames = x.framed(planes.transpose(1, 2), self.framing)
         return self.activate(frames)
+
+    def _convolved(self, planes: Tensor) -> Tensor:
+        """Convolution of planes [B, C, T, F]; its factors rounded where products may be."""
+        dtype = product_dtype(planes, "amx_bf16")
+        # With one channel there is little to multiply: rounding would take longer.
+        gains = planes.dtype != dtype and self.conv.in_channels > 1
+        if not gains or has_hooks(self.conv):
+            convolved: Tensor = self.conv(planes)
+            return convolved
+        rounded = functional.conv2d(
+            planes.to(dtype),
+            self.conv.weight.to(dtype),
+            stride=self.conv.stride,
+            padding=self.conv.padding,
+        )
+        return rounded.to(planes.dtype)
 
     def unpadded(self, data: Tensor) -> Tensor:
         """Convolution [B, T', C', F'] of frames [B, T, C, F], no zeros before and after them."""

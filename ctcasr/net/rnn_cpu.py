@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from ctcasr.kernels.pool import run_together
-from ctcasr.net.compiled import flat_array
+from ctcasr.net.compiled import flat_array, product_dtype
 from ctcasr.net.rnn_lanes import WIDTH
 from ctcasr.net.rnn_loops import FRAME_LOOPS, GRADIENT_LOOPS
 from ctcasr.seq import Seq
@@ -117,7 +117,8 @@ class _Recurrent(torch.autograd.Function):
     ) -> Tensor:
         weights = _Weights.stacked(parameters)
         hidden = weights.hidden
-        rows = packing.pack(data).to(_product_dtype())
+        dtype = product_dtype(data, "avx512_bf16")
+        rows = packing.pack(data).to(dtype)
         gates = _input_product(kind, rows, weights)
         extra = _extra_buffer(kind, len(rows), weights)
         out_units = weights.directions * hidden
@@ -237,14 +238,6 @@ def _input_gradient(grads: Tensor, weights: Tensor, dtype: torch.dtype, is_gru: 
     for own_grads, own_weights in zip(others, weights[1:], strict=True):
         total.addmm_(own_grads, own_weights)
     return total.float()
-
-
-def _product_dtype() -> torch.dtype:
-    """bfloat16 where products may be rounded to it and the processor has instructions for that."""
-    rounded = torch.get_float32_matmul_precision() == "medium"
-    if rounded and torch.cpu.get_capabilities().get("avx512_bf16"):
-        return torch.bfloat16
-    return torch.float32
 
 
 def _panels(weights: Tensor) -> Tensor:

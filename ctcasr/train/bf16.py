@@ -23,10 +23,7 @@ class Steps(Protocol):
 class Bf16Steps:
     """The steps of `task` with products in bfloat16.
 
-    Features, normalisation and CTC stay in float32, and checks are not touched. On a device by
-    autocast: the backward pass takes the types that the forward pass took. On a CPU tensors stay in
-    float32, and the RNN layers' products are rounded where they are made: autocast would slow these
-    layers down, and convolutions gain nothing there.
+    Features, normalisation and CTC stay in float32, and checks are not touched.
     """
 
     def __init__(self, task: Task) -> None:
@@ -34,15 +31,28 @@ class Bf16Steps:
 
     def step(self, batch: Batch, step: int) -> Loss:
         """The task's step."""
-        device = batch.audio.device.type
-        rounding = _rounded() if device == "cpu" else torch.autocast(device, torch.bfloat16)
-        with rounding:
+        with rounded_products(batch.audio.device.type):
             return self.task.step(batch, step)
 
 
 @contextmanager
-def _rounded() -> Iterator[None]:
-    """Within, float32 products on a CPU have bfloat16 factors, if the processor can do that."""
+def rounded_products(device: str) -> Iterator[None]:
+    """Within, products on a kind of device have bfloat16 factors.
+
+    On a GPU by autocast: the backward pass takes the types that the forward pass took. On a CPU
+    tensors stay in float32, and layers that are the faster for it round their factors themselves
+    (`net.compiled.product_dtype`), where the processor can do that: autocast would slow RNN layers
+    down.
+
+    Example:
+        >>> with rounded_products("cpu"):
+        ...     torch.get_float32_matmul_precision()
+        'medium'
+    """
+    if device != "cpu":
+        with torch.autocast(device, torch.bfloat16):
+            yield
+        return
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:

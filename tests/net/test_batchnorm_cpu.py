@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ctcasr.net.batchnorm_cpu import Statistics, batch_norm
+from ctcasr.net.batchnorm_cpu import Measuring, Statistics, batch_norm
 from ctcasr.seq import Seq
 
 EPS = 1e-5
@@ -31,13 +31,19 @@ def parameters(features: int) -> tuple[Tensor, Tensor]:
     return weight.requires_grad_(), bias.requires_grad_()
 
 
+def alone(x: Seq) -> Measuring:
+    """One process."""
+    features = x.data.shape[2]
+    return Measuring(Statistics(torch.zeros(features), torch.ones(features), count=0))
+
+
 def run(
     x: Seq, upstream: Tensor, within: tuple[float, float]
 ) -> tuple[Tensor, Statistics, tuple[Tensor, ...]]:
     """Output, statistics and gradients by data, weight and bias."""
     data = x.data.clone().requires_grad_()
     weight, bias = parameters(data.shape[2])
-    out, statistics = batch_norm(x.with_data(data), weight, bias, EPS, within)
+    out, statistics = batch_norm(x.with_data(data), weight, bias, EPS, within, alone(x))
     return out, statistics, torch.autograd.grad(out, (data, weight, bias), upstream)
 
 
@@ -82,7 +88,7 @@ def test_the_number_of_threads_changes_no_bit(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_mean_far_above_the_deviation_keeps_the_variance() -> None:
     x, _ = batch((5000,), 4, mean=1000.0)
-    _, statistics = batch_norm(x, *parameters(4), EPS, NOTHING)
+    _, statistics = batch_norm(x, *parameters(4), EPS, NOTHING, alone(x))
     wanted = x.data[0, :5000].double().var(0, unbiased=False)
     torch.testing.assert_close(statistics.variance.double(), wanted, rtol=1e-4, atol=0)
 
@@ -102,7 +108,7 @@ def test_nan_in_a_real_frame_is_seen_and_in_the_padding_is_not() -> None:
 def test_data_that_needs_no_gradient_has_none() -> None:
     x, upstream = batch((30, 20), 8)
     weight, bias = parameters(8)
-    out, _ = batch_norm(x, weight, bias, EPS, NOTHING)
+    out, _ = batch_norm(x, weight, bias, EPS, NOTHING, alone(x))
     out.backward(upstream)
     assert weight.grad is not None
     assert x.data.grad is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -91,3 +92,49 @@ def test_gradients_by_finite_differences() -> None:
 
 def test_norms_are_the_sequence_kind() -> None:
     assert sum(isinstance(m, SequenceBatchNorm) for m in stack().modules()) == 2
+
+
+@pytest.fixture
+def half(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Products may be rounded, on a processor that multiplies bfloat16."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    yield
+    torch.set_float32_matmul_precision(before)
+
+
+def convolved(convs: ConvStack, x: Seq) -> list[torch.Tensor]:
+    """Output and gradients, all float32."""
+    out = convs(x).data
+    draw = torch.Generator().manual_seed(5)
+    parameters = list(convs.parameters())
+    grads = torch.autograd.grad(out, parameters, torch.randn(out.shape, generator=draw))
+    return [out.detach(), *grads]
+
+
+def test_products_of_many_channels_are_rounded_where_they_may_be(half: None) -> None:
+    x = batch(40, 31)
+    rounded = convolved(stack(), x)
+    torch.set_float32_matmul_precision("highest")
+    exact = convolved(stack(), x)
+    assert not torch.equal(rounded[0], exact[0])
+    for mine, wanted in zip(rounded, exact, strict=True):
+        assert mine.dtype == torch.float32
+        torch.testing.assert_close(mine, wanted, rtol=0, atol=0.03 * float(wanted.abs().max()))
+
+
+def test_the_first_channel_and_what_is_listened_to_are_not_rounded(half: None) -> None:
+    x = batch(40, 31).with_data(batch(40, 31).data.unsqueeze(2))
+    first, second = stack().layers
+    heard: list[torch.Tensor] = []
+    with torch.no_grad():
+        y = first(x)
+        rounded = second(y).data
+        second.get_submodule("conv").register_forward_hook(lambda *seen: heard.append(seen[2]))
+        exact = second(y).data
+        torch.set_float32_matmul_precision("highest")
+        assert torch.equal(first(x).data, y.data)
+        assert torch.equal(second(y).data, exact)
+    assert len(heard) == 2
+    assert not torch.equal(rounded, exact)

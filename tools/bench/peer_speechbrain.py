@@ -141,7 +141,11 @@ def train(task: dict[str, Any], data: sb.dataio.dataset.DynamicItemDataset) -> f
     brain = Recognise(
         modules,
         lambda p: torch.optim.AdamW(p, lr=task["lr"], weight_decay=task["weight_decay"]),
-        run_opts={"device": task["device"], "max_grad_norm": task["clip"]},
+        run_opts={
+            "device": task["device"],
+            "max_grad_norm": task["clip"],
+            "precision": "bf16" if task["peer_bf16"] else "fp32",
+        },
     )
     begin = time.perf_counter()
     brain.fit(

@@ -56,6 +56,7 @@ from ctcasr.seq import Seq
 from ctcasr.specs import NetSpec, describe
 from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, fit
+from ctcasr.train.bf16 import rounded_products
 from ctcasr.train.schedule import make_optimiser
 
 TOKENIZER = Alphabet.english38()
@@ -144,7 +145,8 @@ class Bench:
             tick("data")
             features = model.front(audio)
             tick("features")
-            logits = model.body(features)
+            with self.products():
+                logits = model.body(features)
             tick("network")
             loss = loss_of(logits, batch)
             tick("loss")
@@ -155,6 +157,10 @@ class Bench:
             optimiser.zero_grad()
             tick("optimiser")
         return seconds
+
+    def products(self) -> contextlib.AbstractContextManager[None]:
+        """Within, products have the type that `fit` gives them."""
+        return rounded_products(self.device) if self.config.bf16 else contextlib.nullcontext()
 
     def wait_for_device(self) -> None:
         """Until all work is done."""
@@ -171,7 +177,7 @@ class Bench:
             task[name] = spec["front"][name]
         for name in ("lr", "weight_decay", "clip"):
             task[name] = getattr(self.config, name)
-        for name in ("epochs", "batch_size", "threads", "workers", "device"):
+        for name in ("epochs", "batch_size", "threads", "workers", "device", "peer_bf16"):
             task[name] = getattr(self.arguments, name)
         task["symbols"] = TOKENIZER.size
         task["items"] = self.peer_items()
@@ -327,6 +333,9 @@ def command_line() -> argparse.ArgumentParser:
         "--bf16",
         action="store_true",
         help="ours with products in bfloat16; the others stay in float32",
+    )
+    parser.add_argument(
+        "--peer-bf16", action="store_true", help="SpeechBrain by its own precision bf16"
     )
     parser.add_argument("--against", nargs="*", default=[], choices=("bare", "speechbrain"))
     parser.add_argument(
