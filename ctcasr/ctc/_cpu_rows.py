@@ -274,17 +274,7 @@ def backward(
             high = high_state(t, labels)
             origin = work.origin[row]
             if origin != joined:
-                if t < frames - 1:
-                    after_low = low_state(t + 1, frames, labels)
-                    after_high = high_state(t + 1, labels)
-                    after = (t + 1) % 2
-                    scaled = start + origin - 1  # the frame whose alphas got these exponents
-                    reach = work.reach[scaled] if scaled >= 0 else LEAST_REACH
-                    decay = scale_betas(
-                        beta_m, after, beta_e, work.gain, work.skip, reach, after_low, after_high
-                    )
-                    beta_ways(beta_e, work.skip, work.beta_ways, after_low, after_high)
-                joint_powers(work.e[origin], beta_e, exponent, work.joint)
+                decay = meet_alphas(t, start, frames, labels, exponent, beta_m, beta_e, work)
                 joined = origin
             blanks = beta_step(
                 beta_m,
@@ -310,6 +300,35 @@ def backward(
             lowest = min(lowest, total)
             highest = max(highest, total)
     return (highest - lowest) / highest if good else np.inf
+
+
+@jit_inline
+def meet_alphas(
+    t: Number,
+    start: Number,
+    frames: Number,
+    labels: Number,
+    exponent: Number,
+    beta_m: Array,
+    beta_e: Array,
+    work: Work,
+) -> Number:
+    """Scale the betas behind frame t, and make what their products with its alphas lack.
+
+    The block of frame t begins with frame `start`. Returns what the smallest beta lacks.
+    """
+    origin = work.origin[t - start + 1]
+    decay = 0
+    if t < frames - 1:
+        low = low_state(t + 1, frames, labels)
+        high = high_state(t + 1, labels)
+        scaled = start + origin - 1  # the frame whose alphas got their exponents
+        reach = work.reach[scaled] if scaled >= 0 else LEAST_REACH
+        after = (t + 1) % 2
+        decay = scale_betas(beta_m, after, beta_e, work.gain, work.skip, reach, low, high)
+        beta_ways(beta_e, work.skip, work.beta_ways, low, high)
+    joint_powers(work.e[origin], beta_e, exponent, work.joint)
+    return decay
 
 
 @jit
