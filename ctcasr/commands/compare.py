@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from ctcasr.compare.comparison import (
 )
 from ctcasr.compare.formats import Reader, own_name
 from ctcasr.compare.normalisers import DEFAULT, NONE
-from ctcasr.compare.results import Answer, System, references_of
+from ctcasr.compare.results import System, label_of, references_of
 from ctcasr.scoring.bootstrap import DRAWS
 from ctcasr.show.comparison_files import FILES, PAGE, write_comparison
 from ctcasr.show.comparison_page import write_comparison_page
@@ -25,7 +24,6 @@ from ctcasr.show.comparison_table import comparison_table
 from ctcasr.show.terminal import TextConsole, table_width
 
 ROLES = ("id", "hypothesis", "reference", "system")
-_LABEL = re.compile(r"^([^=/\\]+)=(.+)$")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -156,16 +154,13 @@ def compare(
     inputs += [place for place in (reference, manifest) if place is not None]
     prepare_out(out, (*FILES, PAGE), inputs, "compare")
     reader = Reader(columns or {})
-    given: list[Answer] = []
-    if reference is not None:
-        given = reader.references(Path(reference))
-    if manifest is not None:
-        given += facts_alone(Reader().references(Path(manifest)), bool(given))
+    given = [] if reference is None else reader.references(Path(reference))
+    facts = [] if manifest is None else Reader(columns or {}).references(Path(manifest))
     systems: list[System] = []
     for name, path in labels_of(results):
         systems += reader.systems(path, name)
     systems = chosen_systems(systems, only, without)
-    references = references_of(systems, given)
+    references = references_of(systems, given, facts)
     comparison = compare_systems(systems, references, setting, sensitivity)
     TextConsole(highlight=False, width=table_width()).print(
         comparison_table(comparison, setting, wanted)
@@ -208,24 +203,6 @@ def fits(name: str, patterns: Sequence[str]) -> bool:
         (True, False)
     """
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def facts_alone(answers: Sequence[Answer], has_references: bool) -> list[Answer]:
-    """The fields of a manifest; its texts too where nothing else says what was said."""
-    if not has_references:
-        return list(answers)
-    return [Answer(answer.id, fields=answer.fields) for answer in answers]
-
-
-def label_of(place: str) -> tuple[str, str]:
-    """NAME and FILE of [NAME=]FILE.
-
-    Example:
-        >>> label_of("A=exp/a.trn"), label_of("exp/x=1/a.trn")
-        (('A', 'exp/a.trn'), ('', 'exp/x=1/a.trn'))
-    """
-    found = _LABEL.match(place)
-    return (found[1], found[2]) if found else ("", place)
 
 
 def labels_of(places: Sequence[str]) -> list[tuple[str, Path]]:

@@ -261,9 +261,9 @@ def grouping_of(
     if block:
         blocks = _values(utterances, references, block)
         if not blocks:
-            known = ", ".join(references.known_fields()) or "none"
             raise ValueError(
-                f"--block {block}: expected a field that every utterance has; known are {known}"
+                f"--block {block}: expected a field that every utterance has; "
+                + _who_lacks(utterances, references, block)
             )
         return Grouping(block, blocks, rank_unit, ranked)
     if len(compared_speakers) >= FEW_SPEAKERS:
@@ -271,6 +271,15 @@ def grouping_of(
     if sources:
         return Grouping("sentence", sources, rank_unit, ranked)
     return Grouping(UTTERANCE, by_itself, rank_unit, ranked)
+
+
+def _who_lacks(utterances: Iterable[str], references: References, name: str) -> str:
+    """The utterances without a field, or the fields that are known where nobody has it."""
+    known = references.known_fields()
+    if name not in known:
+        return f"known are {', '.join(known) or 'none'}"
+    lacking = [one for one in utterances if name not in references.fields.get(one, {})]
+    return f"{first_names(lacking)} have none"
 
 
 def _values(utterances: Sequence[str], references: References, name: str) -> dict[str, str]:

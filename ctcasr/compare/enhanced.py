@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.compare.alignment import UNLIKE, Aligned, align
-from ctcasr.compare.results import first_names, lines_of
+from ctcasr.compare.results import first_names, label_of, lines_of
 from ctcasr.compare.scene import Scene, Sound, path_ends
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
@@ -238,7 +238,7 @@ def open_all(
     paths = []
     labels = []
     for place in places:
-        label, _, location = place.rpartition("=")
+        label, location = label_of(place)
         paths.append(Path(location))
         labels.append(label)
     for number, own_name in enumerate(own_names(paths)):

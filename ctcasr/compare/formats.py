@@ -7,11 +7,12 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from ctcasr.batch import Utterance
 from ctcasr.compare.results import Answer, System, lines_of, refuse_doubles, text_of
 from ctcasr.compare.sclite import (
     Timed,
@@ -23,6 +24,7 @@ from ctcasr.compare.sclite import (
     read_trn,
     whole_recordings,
 )
+from ctcasr.data.names import unique_names
 
 IDS = ("id", "utt_id", "uid", "utterance_id", "key", "scene", "name")
 HYPOTHESES = ("hypothesis", "pred_text", "hyp_text", "hyp", "prediction", "transcript")
@@ -31,10 +33,12 @@ SOUNDS = ("audio_filepath", "path", "audio", "file")
 SYSTEMS = ("system", "condition")  # columns that tell several systems of one file apart
 JUDGES = ("recogniser",)
 VERSA_HYPOTHESIS = "_hyp_text"  # versa's fields: whisper_hyp_text, owsm_hyp_text, ...
+HEARING = {"scene", "recogniser", "condition", "part", "status"}  # columns of rows.csv
 NOT_STRATA = {"score", "duration", "offset", "words", "reason", "status", "oddities", "lag", "gain"}
 USED = {*IDS, *HYPOTHESES, *REFERENCES, *SOUNDS, *SYSTEMS, *JUDGES, *NOT_STRATA}
 LONGEST_FIELD = 64  # characters of a stratum's name
 
+Sound = tuple[str, float]  # a file, and seconds into it
 Columns = Mapping[str, str]  # role -> name of the column: id, hypothesis, reference, system
 
 
@@ -59,7 +63,7 @@ class Reader:
         Raises:
             ValueError: where it cannot be read, or no hypothesis is there.
         """
-        kind = kind_of(path)
+        kind = kind_of(path, self.columns.values())
         if kind in NAMED_FIELDS:
             return self._systems_of_rows(path, name, kind)
         return [System.of(name or own_name(path), self._plain(path, kind), path, kind)]
@@ -70,16 +74,26 @@ class Reader:
         Raises:
             ValueError: where it cannot be read.
         """
-        kind = kind_of(path)
+        kind = kind_of(path, self.columns.values())
         if kind in TIMED:
             self.segments = list(TIMED[kind](path))
             answers = list(answers_of(self.segments))
         elif kind in NAMED_FIELDS:
-            answers = [self._answer(row) for row in NAMED_FIELDS[kind](path)]
+            answers = self._references_of_rows(list(NAMED_FIELDS[kind](path)))
         else:
             answers = list(self._plain(path, kind))
+        if not answers:
+            raise ValueError(f"{path}: expected references; it has none")
         refuse_doubles(path, answers)
         return answers
+
+    def _references_of_rows(self, rows: Sequence[Row]) -> list[Answer]:
+        """Columns that were named for the results hold here where there are such."""
+        there = set(rows[0].values) if rows else set()
+        columns = {role: name for role, name in self.columns.items() if name in there}
+        reader = Reader(columns)
+        names = names_of_sounds(rows)
+        return [reader._answer(row, names) for row in rows]
 
     def _plain(self, path: Path, kind: str) -> Iterable[Answer]:
         if kind == "trn":
@@ -96,8 +110,13 @@ class Reader:
 
     def _systems_of_rows(self, path: Path, name: str, kind: str) -> list[System]:
         by_system: dict[str, list[Answer]] = {}
-        for row in NAMED_FIELDS[kind](path):
-            by_system.setdefault(self._system_of(row), []).append(self._answer(row))
+        rows = list(NAMED_FIELDS[kind](path))
+        reader = self._of_two_columns(rows)
+        names = names_of_sounds(rows)
+        for row in rows:
+            if _is_dev_hearing(row.values):
+                continue
+            by_system.setdefault(self._system_of(row), []).append(reader._answer(row, names))
         if not by_system:
             raise ValueError(f"{path}: expected lines with results; it is empty")
         systems = []
@@ -107,6 +126,15 @@ class Reader:
                 label = f"{name} {own}".strip()
             systems.append(System.of(label, answers, path, kind))
         return systems
+
+    def _of_two_columns(self, rows: Sequence[Row]) -> Reader:
+        """One that takes the only text of `name, text` for what the system wrote."""
+        names = set(rows[0].values) if rows else set()
+        texts = names & {*REFERENCES}
+        is_alone = len(names) == 2 and len(texts) == 1 and "hypothesis" not in self.columns
+        if not is_alone or "reference" in self.columns:
+            return self
+        return replace(self, columns={**self.columns, "hypothesis": texts.pop()})
 
     def _system_of(self, row: Row) -> str:
         if "system" in self.columns:
@@ -118,14 +146,16 @@ class Reader:
                 parts.append(str(value))
         return ": ".join(parts)
 
-    def _answer(self, row: Row) -> Answer:
+    def _answer(self, row: Row, names: Mapping[Sound, str]) -> Answer:
         hypothesis = self._hypothesis(row)
-        reference = self._named(row, "reference")
-        if reference is None and "reference" not in self.columns:
+        reference = None
+        if "reference" not in self.columns:
             taken = self.columns.get("hypothesis")
             reference = _first(row.values, [name for name in REFERENCES if name != taken])
+        elif self.columns["reference"] in row.values:  # there may be a file of references
+            reference = self._named(row, "reference")
         return Answer(
-            id=self._id(row),
+            id=self._id(row, names),
             hypothesis=_text(hypothesis, row, "hypothesis"),
             reference=_text(reference, row, "reference"),
             fields=_strata(row.values),
@@ -147,18 +177,18 @@ class Reader:
             )
         return row.values[found[0]] if found else None
 
-    def _id(self, row: Row) -> str:
+    def _id(self, row: Row, names: Mapping[Sound, str]) -> str:
         named = self._named(row, "id")
         if named is None:
             named = _first(row.values, IDS)
         if named is None:
-            sound = _first(row.values, SOUNDS)
+            sound = _sound_of(row)
             if sound is None:
                 raise ValueError(
                     f"{row.place}: expected a name of the utterance ({', '.join((*IDS, *SOUNDS))}, "
                     f"or --columns id=NAME); got {', '.join(row.values)}"
                 )
-            named = Path(str(sound)).stem
+            named = names[sound]
         return str(named)
 
     def _named(self, row: Row, role: str) -> object:
@@ -175,10 +205,31 @@ class Reader:
         return value
 
 
-def kind_of(path: Path) -> str:
+def names_of_sounds(rows: Iterable[Row]) -> dict[Sound, str]:
+    """How utterances are called by their sounds: as `ctcasr evaluate` calls those of a manifest."""
+    sounds = {sound for row in rows if (sound := _sound_of(row)) is not None}
+    ordered = sorted(sounds)
+    utterances = [Utterance(Path(path), offset=offset_s) for path, offset_s in ordered]
+    return dict(zip(ordered, unique_names(utterances), strict=True))
+
+
+def _sound_of(row: Row) -> Sound | None:
+    """File and offset that a row names; None where it names none."""
+    path = _first(row.values, SOUNDS)
+    if path is None:
+        return None
+    try:
+        offset_s = float(row.values.get("offset") or 0.0)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{row.place}: offset: expected seconds; {error}") from error
+    return str(path), offset_s
+
+
+def kind_of(path: Path, named: Collection[str] = ()) -> str:
     """The format of a file: by its ending, else by its first line.
 
-    trn, stm, ctm, csv, seglst, jsonl (ours, NeMo's, versa's), rows (URGENT's), or text.
+    trn, stm, ctm, csv, seglst, jsonl (ours, NeMo's, versa's), rows (URGENT's), or text. A first
+    line with tabs that has a column of `named` is a table's.
 
     Raises:
         ValueError: where there is no file, or nothing in it.
@@ -205,16 +256,19 @@ def kind_of(path: Path) -> str:
         )
     if first.startswith("{"):
         return "jsonl"
-    if _is_head(first.split("\t")):
+    if _is_head(first.split("\t"), named):
         return "csv"
     _, _, rest = first.partition(" ")
     return "rows" if rest.startswith("{") else "text"
 
 
-def _is_head(columns: Sequence[str]) -> bool:
-    """Whether these are names of a table's columns, the utterance's and the hypothesis'."""
+def _is_head(columns: Sequence[str], named: Collection[str]) -> bool:
+    """Whether these are names of a table's columns: an utterance's and a text's, or known ones."""
+    if len(columns) < 2:
+        return False
     names = {column.strip() for column in columns}
-    return bool(names & {*IDS, *SOUNDS}) and bool(names & {*HYPOTHESES})
+    has_text = bool(names & {*HYPOTHESES, *REFERENCES})
+    return bool(names & set(named)) or (bool(names & {*IDS, *SOUNDS}) and has_text)
 
 
 def read_text(path: Path) -> Iterator[Answer]:
@@ -250,32 +304,39 @@ def read_urgent(path: Path) -> Iterator[Row]:
 def read_csv(path: Path) -> Iterator[Row]:
     """A table with the names of its columns in the first line; by commas, semicolons or tabs.
 
+    With tabs, quotes are characters of the text, as in Common Voice.
+
     Raises:
         ValueError: for a line that is none of the table, or two columns of one name.
     """
-    lines = io.StringIO(text_of(path), newline="")
-    head = lines.readline()
-    lines.seek(0)
+    written = text_of(path)
+    rows = written.lstrip()
+    empty_lines = written[: len(written) - len(rows)].count("\n")
+    head, _, _ = rows.partition("\n")
     delimiter = max(",;\t", key=head.count)
-    table = csv.DictReader(lines, delimiter=delimiter, strict=True)  # a quote left open is told
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    lines = io.StringIO(rows, newline="")
+    # Strict: a quote that is left open is told.
+    table = csv.DictReader(lines, delimiter=delimiter, quoting=quoting, strict=True)
     names = _column_names(table, path)
     try:
         for values in table:
-            place = f"{path}:{table.line_num}"
+            place = f"{path}:{empty_lines + table.line_num}"
             if None in values or None in values.values():
                 raise ValueError(f"{place}: expected {len(names)} columns")
             yield Row(place, values)
     except csv.Error as error:
-        place = f"{path}, behind line {table.line_num}"
+        place = f"{path}, behind line {empty_lines + table.line_num}"
         raise ValueError(f"{place}: expected a table; {error}") from error
 
 
 def _column_names(table: csv.DictReader[str], path: Path) -> Sequence[str]:
     """The names in the first line of a table; ValueError where one stands there twice."""
     try:
-        names = table.fieldnames or ()
+        names = [name.strip() for name in table.fieldnames or ()]
     except csv.Error as error:
         raise ValueError(f"{path}:1: expected names of columns; {error}") from error
+    table.fieldnames = names
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"{path}:1: expected each column once; {', '.join(twice)} twice")
@@ -323,9 +384,19 @@ def _object(line: str, place: str) -> dict[str, Any]:
     return found
 
 
+def _is_hearing(values: Mapping[str, Any]) -> bool:
+    """Whether a line is one of `ctcasr score-enhanced`'s rows.csv."""
+    return values.keys() >= HEARING
+
+
+def _is_dev_hearing(values: Mapping[str, Any]) -> bool:
+    """Whether it is a hearing of the dev part, which selects and is not scored."""
+    return _is_hearing(values) and values["part"] == "dev"
+
+
 def _is_no_result(values: Mapping[str, Any]) -> bool:
-    """Whether a line of rows.csv is of the dev part, or of a sound that was not heard."""
-    return values.get("status", "ok") not in ("", "ok") or values.get("part") == "dev"
+    """Whether it is a sound that was not heard."""
+    return _is_hearing(values) and values["status"] not in ("", "ok")
 
 
 def _text(value: object, row: Row, role: str) -> str | None:
@@ -334,14 +405,26 @@ def _text(value: object, row: Row, role: str) -> str | None:
     Raises:
         ValueError: for what is no text: a list, a missing value of a table that became NaN.
     """
-    if value is None or isinstance(value, str):
+    if isinstance(value, str):
+        _refuse_half_characters(value, row, role)
         return value
-    if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+    if value is None:
+        return None
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    if is_number or (isinstance(value, float) and math.isfinite(value)):
         return str(value)
     raise ValueError(
         f"{row.place}: expected a text as {role}; got {str(value)[:40]} "
         f"(--columns {role}=NAME names another field)"
     )
+
+
+def _refuse_half_characters(text: str, row: Row, role: str) -> None:
+    """ValueError for what JSON can say and no file can hold: a lone surrogate."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{row.place}: expected a text as {role}; {error}") from error
 
 
 def _first(values: Mapping[str, Any], names: Iterable[str]) -> Any:

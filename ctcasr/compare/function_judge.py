@@ -83,10 +83,12 @@ def _import_function(target: str, what: str) -> tuple[ModuleType, Callable[..., 
     try:
         module = _import(module_name)
         function: Callable[..., Any] = getattr(module, attribute)
-    except (ImportError, AttributeError, OSError, SyntaxError) as error:
+    except Exception as error:  # what is imported may raise anything
+        plain = isinstance(error, ImportError | AttributeError | OSError | SyntaxError)
+        reason = str(error) if plain else f"{type(error).__name__}: {error}"
         raise JudgeError(
             f"expected a {what} as module:function or file.py:function that can be imported; "
-            f"{target}: {error}"
+            f"{target}: {reason}"
         ) from error
     return module, function
 

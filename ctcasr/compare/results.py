@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+MANIFEST = "--manifest"  # as remarks call it
 NAMED = 3  # utterances that a sentence names
+_LABEL = re.compile(r"^([^=/\\]+)=(.+)$")
 
 
 def first_names(names: Iterable[str]) -> str:
@@ -19,6 +22,17 @@ def first_names(names: Iterable[str]) -> str:
     known = list(names)
     dots = " ..." if len(known) > NAMED else ""
     return ", ".join(known[:NAMED]) + dots
+
+
+def label_of(place: str) -> tuple[str, str]:
+    """NAME and FILE of [NAME=]FILE.
+
+    Example:
+        >>> label_of("A=exp/a.trn"), label_of("exp/x=1/a.trn")
+        (('A', 'exp/a.trn'), ('', 'exp/x=1/a.trn'))
+    """
+    found = _LABEL.match(place)
+    return (found[1], found[2]) if found else ("", place)
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,7 @@ class System:
     answers: Mapping[str, Answer]
     path: Path = field(default_factory=Path)
     kind: str = ""  # the format of its file
+    unheard: Sequence[Answer] = ()  # utterances for which its file has no result
 
     @staticmethod
     def of(name: str, answers: Iterable[Answer], path: Path, kind: str) -> System:
@@ -56,14 +71,16 @@ class System:
         for answer in answers:
             if answer.id in by_id:
                 raise ValueError(f"{path}: expected each utterance once; {answer.id} occurs twice")
-            if answer.hypothesis is not None:
-                by_id[answer.id] = answer
+            by_id[answer.id] = answer
+        unheard = [answer for answer in by_id.values() if answer.hypothesis is None]
+        for answer in unheard:
+            del by_id[answer.id]
         if not by_id:
             raise ValueError(
                 f"{path}: expected hypotheses; found none. --columns hypothesis=NAME tells where "
                 "they stand"
             )
-        return System(name, by_id, path, kind)
+        return System(name, by_id, path, kind, unheard)
 
     def renamed(self, name: str) -> System:
         """The same results by another name."""
@@ -122,35 +139,47 @@ def refuse_doubles(path: Path, answers: Iterable[Answer]) -> None:
             )
 
 
-def references_of(systems: Iterable[System], given: Iterable[Answer] = ()) -> References:
+def references_of(
+    systems: Iterable[System], given: Iterable[Answer] = (), manifest: Iterable[Answer] = ()
+) -> References:
     """References from a file of their own, or else those that the systems' files hold.
 
-    Of several that differ, the first counts; how many differ is told by system.
+    Of several that differ, the first counts; how many differ is told by system. A manifest has
+    fields of the utterances, and says what was said where nothing else does.
 
     Raises:
         ValueError: where no utterance of any system has one.
     """
-    texts: dict[str, str] = {}
+    systems = list(systems)
+    given = list(given)
+    manifest = list(manifest)
+    texts = {answer.id: answer.text for answer in given if answer.text is not None}
     fields: dict[str, dict[str, str]] = {}
-    for answer in given:
-        if answer.text is not None:
-            texts[answer.id] = answer.text
+    for answer in (*given, *manifest):
         fields.setdefault(answer.id, {}).update(answer.fields)
     from_file = bool(texts)
     differing: dict[str, int] = {}
-    systems = list(systems)
     for system in systems:
-        for answer in system.answers.values():
+        for answer in (*system.answers.values(), *system.unheard):
             known = fields.setdefault(answer.id, {})
             for name, value in answer.fields.items():
                 known.setdefault(name, value)
-            if answer.reference is None or from_file:
-                continue
-            first = texts.setdefault(answer.id, answer.reference)
-            if first.split() != answer.reference.split():
-                differing[system.name] = differing.get(system.name, 0) + 1
+            if not from_file:
+                _take_in(answer, system.name, texts, differing)
+    if not from_file:
+        for answer in manifest:
+            _take_in(answer, MANIFEST, texts, differing)
     _refuse_strangers(systems, texts)
     return References(texts, fields, differing)
+
+
+def _take_in(answer: Answer, name: str, texts: dict[str, str], differing: dict[str, int]) -> None:
+    """Its reference where the utterance has none yet; else count whether it differs."""
+    if answer.reference is None:
+        return
+    first = texts.setdefault(answer.id, answer.reference)
+    if first.split() != answer.reference.split():
+        differing[name] = differing.get(name, 0) + 1
 
 
 def _refuse_strangers(systems: Iterable[System], texts: Mapping[str, str]) -> None:

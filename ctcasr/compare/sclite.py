@@ -118,6 +118,7 @@ def read_ctm(path: Path) -> Iterator[Timed]:
         recording, channel, start, duration, word = columns[:5]
         if word.startswith("<ALT"):
             raise ValueError(f"{place}: alternatives (<ALT>) are not offered; write one")
+        _refuse_choices(word, place)
         start_s = _seconds(start, place)
         end_s = start_s + _seconds(duration, place)
         yield Timed(
@@ -143,13 +144,16 @@ def read_seglst(path: Path) -> Iterator[Timed]:
         place = f"{path}, segment {number}"
         if not isinstance(segment, dict) or "words" not in segment or "session_id" not in segment:
             raise ValueError(f"{place}: expected session_id and words (SegLST)")
-        _refuse_choices(str(segment["words"]), place)
+        words = segment["words"]
+        if not isinstance(words, str):
+            raise ValueError(f"{place}: words: expected a text; got {str(words)[:40]}")
+        _refuse_choices(words, place)
         yield Timed(
             session=str(segment["session_id"]),
             speaker=str(segment.get("speaker", "")),
             start_s=_seconds(segment.get("start_time", 0), place),
             end_s=_seconds(segment.get("end_time", 0), place),
-            text=str(segment["words"]),
+            text=words,
         )
 
 

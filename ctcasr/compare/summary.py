@@ -187,7 +187,8 @@ def _unit_by_field(scenes: Sequence[Scene], block: str) -> Unit:
     """The value of a stratum, or of any other field of a scene's line."""
     units: dict[str, str] = {}
     for scene in scenes:
-        value = scene.stratum(block) or scene.noisy.extra.get(block)
+        known = {"label": scene.noisy.label, "fold": scene.noisy.fold, **scene.noisy.extra}
+        value = scene.stratum(block) or known.get(block)
         if value is None:
             raise ValueError(
                 f"--block {block}: expected this field in every scene; {scene.id} has none"
@@ -271,7 +272,7 @@ class _Table:
         for hearing in self.heard(cell, scene_ids):
             if hearing.errors is None:
                 lost[hearing.status] += 1
-                lost_words += len(hearing.scene.text.split())
+                lost_words += len(hearing.reference.split())
                 continue
             errors += hearing.errors
             if hearing.errors.words.rate is not None:

@@ -118,7 +118,7 @@ def measure(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[Skip
     for utterance in utterances:
         try:
             usable.append(with_duration(utterance))
-        except AudioError as error:
+        except (AudioError, OSError) as error:  # a path that is too long, or a loop of links
             skipped.append(Skip(utterance.where, str(error)))
     return usable, skipped
 
@@ -134,18 +134,22 @@ def with_duration(utterance: Utterance) -> Utterance:
     return replace(utterance, duration=round(min(duration_s, left_s), DURATION_DIGITS))
 
 
+def text_of(path: Path) -> str:
+    """What a text file holds; ValueError where it is no UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected UTF-8; {error}") from error
+
+
 def lines_of(path: Path) -> list[tuple[str, str]]:
     """Pairs ("name:number", line) of the lines of a text file that are not blank.
 
     Raises:
         ValueError: where it is no UTF-8.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: expected UTF-8; {error}") from error
     lines = []
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(text_of(path).split("\n"), start=1):
         if line.strip():
             lines.append((f"{path.name}:{number}", line))
     return lines

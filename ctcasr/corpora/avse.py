@@ -76,11 +76,20 @@ def read_scene_list(path: Path) -> dict[str, Scene]:
     """Scenes by name; ValueError for a file that is no list of them."""
     try:
         scenes = json.loads(path.read_text(encoding="utf-8"))
-        return {str(scene["scene"]): scene for scene in scenes}
+        by_name = {str(scene["scene"]): scene for scene in scenes}
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(
             f"{path}: expected a list of scenes, each with a name under `scene`; {error!r}"
         ) from error
+    for name, scene in by_name.items():
+        for part in ("target", "interferer"):
+            described = scene.get(part) or {}
+            if not all(isinstance(one, dict) for one in _listed(described)):
+                raise ValueError(
+                    f"{path}: scene {name}: expected {part} as an object with its name; "
+                    f"got {str(described)[:40]!r}"
+                )
+    return by_name
 
 
 def describe_interferers(scene: Scene) -> dict[str, Any]:
@@ -88,9 +97,7 @@ def describe_interferers(scene: Scene) -> dict[str, Any]:
 
     Several interferers are joined by `+`.
     """
-    interferers = scene.get("interferer") or []
-    if not isinstance(interferers, list):
-        interferers = [interferers]
+    interferers = _listed(scene.get("interferer") or [])
     kinds: set[str] = set()
     classes: set[str] = set()
     for interferer in interferers:
@@ -106,8 +113,18 @@ def describe_interferers(scene: Scene) -> dict[str, Any]:
         description["noise"] = "+".join(sorted(classes))
     snr_db = scene.get("SNR", scene.get("snr"))
     if snr_db is not None:
-        description["snr_db"] = float(snr_db)
+        try:
+            description["snr_db"] = float(snr_db)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"scene {scene.get('scene')}: SNR: expected a number of dB; {error}"
+            ) from error
     return description
+
+
+def _listed(value: Any) -> list[Any]:
+    """A list as it is, and anything else as a list of it."""
+    return value if isinstance(value, list) else [value]
 
 
 def read_text(folder: Path | None, names: Sequence[str]) -> str | None:
@@ -117,7 +134,7 @@ def read_text(folder: Path | None, names: Sequence[str]) -> str | None:
     for name in names:
         path = folder / f"{name}.txt"
         if path.is_file():
-            first_line = path.read_text(encoding="utf-8-sig").strip().split("\n")[0]
+            first_line = _prepare.text_of(path).strip().split("\n")[0]
             return first_line.removeprefix("Text:").strip()
     return None
 

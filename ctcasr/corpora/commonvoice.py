@@ -82,7 +82,6 @@ class Texts:
         alphabet = Alphabet.english38()
         for where, row in read_table(root, arguments.part):
             sentence = plain(row["sentence"], alphabet)
-            self.removed.update(sentence.removed)
             self.foreign.update(sentence.foreign)
             if sentence.foreign:
                 self.left_out += 1
@@ -90,6 +89,7 @@ class Texts:
                 self.empty += 1
             else:
                 self.changed += bool(sentence.removed)
+                self.removed.update(sentence.removed)
                 clip = root / "clips" / row["path"]
                 if not clip.suffix:  # early releases leave it out
                     clip = clip.with_suffix(".mp3")

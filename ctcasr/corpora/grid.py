@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -45,7 +46,7 @@ KINDS = {  # suffix -> what such a file holds
     ".mp4": "video",
     ".align": "times",
 }
-TALKER = re.compile(r"(?:.*[_-])?(s\d+)(?:[_.-].*)?")
+TALKER = re.compile(r"(?:.*[_-])?(s\d+)(?:[_.-].*)?", re.IGNORECASE)
 
 
 class File(NamedTuple):
@@ -73,7 +74,7 @@ def sentence(stem: str) -> str | None:
 def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     """Every sound file below the folder whose name spells a sentence."""
     root = Path(arguments.source)
-    files = find_files(root)
+    files, nobodys = find_files(root)
     for file, path in files.items():
         if file.kind != "sound":
             continue
@@ -88,17 +89,30 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
             extra={"align_filepath": str(times)} if times else {},
             where=path.relative_to(root).as_posix(),
         )
+    if nobodys:
+        print(
+            f"left out: {len(nobodys)} recordings of sentences that another file has, too (first "
+            f"{nobodys[0]}): expected talkers' folders called s1, s2 ...",
+            file=sys.stderr,
+        )
 
 
-def find_files(root: Path) -> dict[File, Path]:
-    """The first file of each kind, talker and sentence, in the order of their paths."""
+def find_files(root: Path) -> tuple[dict[File, Path], list[Path]]:
+    """The first file of each kind, talker and sentence, in the order of their paths.
+
+    And the sounds that are left out for it though nobody knows whose they are.
+    """
     files: dict[File, Path] = {}
+    nobodys: list[Path] = []
     for path in sorted(root.rglob("*")):
         kind = KINDS.get(path.suffix.lower())
         stem = path.stem.lower()
         if kind is not None and sentence(stem) is not None:
-            files.setdefault(File(kind, talker_of(path, root), stem), path)
-    return files
+            file = File(kind, talker_of(path, root), stem)
+            first = files.setdefault(file, path)
+            if first != path and file.talker is None and kind == "sound":
+                nobodys.append(path)
+    return files, nobodys
 
 
 def talker_of(path: Path, root: Path) -> str | None:
@@ -107,7 +121,7 @@ def talker_of(path: Path, root: Path) -> str | None:
     for name in (*root.resolve().parts[-1:], *path.relative_to(root).parts[:-1]):
         match = TALKER.fullmatch(name)
         if match is not None:
-            talker = match[1]
+            talker = match[1].lower()
     return talker
 
 

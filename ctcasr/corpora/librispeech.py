@@ -18,6 +18,7 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
 
     The speaker is the first number of the name. ValueError for a folder without transcripts.
     """
+    seen: set[Path] = set()  # a folder may lie within another one
     for source in (arguments.source, *arguments.more):
         transcripts = sorted(Path(source).rglob("*.trans.txt"))
         if not transcripts:
@@ -25,6 +26,9 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
                 f"{source}: expected a LibriSpeech folder; found no *.trans.txt in it or below"
             )
         for transcript in transcripts:
+            if transcript.resolve() in seen:
+                continue
+            seen.add(transcript.resolve())
             for where, line in _prepare.lines_of(transcript):
                 name, _, text = line.strip().partition(" ")
                 path = transcript.parent / f"{name}.flac"

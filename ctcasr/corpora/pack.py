@@ -185,9 +185,11 @@ def _packed_before(out: Path, wanted: dict[str, Any]) -> Packed:
     try:
         notes = json.loads((out / NOTES).read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        notes = None
+    if not isinstance(notes, dict) or not {"wanted", "packed"} <= notes.keys():
         raise ValueError(
             f"{out}: expected an empty folder or a packed corpus; it holds something else"
-        ) from None
+        )
     if notes["wanted"] != wanted:
         raise ValueError(
             f"{out}: holds another pack (other recordings, manifest or flags); delete it or choose "

@@ -172,7 +172,7 @@ class SceneSet:
         manifest = out / "SCENES.jsonl"
         if not append or not manifest.is_file():
             return SceneSet(out, [], [], [])
-        listed = json.loads((out / "scenes.json").read_text(encoding="utf-8"))
+        listed = _scenes_listed(out / "scenes.json")
         return SceneSet(out, list(read_manifest(manifest)), listed, [])
 
     def first_number(self, first: int) -> int:
@@ -205,6 +205,17 @@ class SceneSet:
         return line
 
 
+def _scenes_listed(path: Path) -> list[Line]:
+    """The scenes of scenes.json; ValueError where it holds no list."""
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: expected a list of scenes (--append); {error}") from error
+    if not isinstance(listed, list):
+        raise ValueError(f"{path}: expected a list of scenes (--append); got {str(listed)[:40]}")
+    return listed
+
+
 def make_scenes(arguments: argparse.Namespace) -> int:
     """All scenes; returns the number of those that could not be made.
 
@@ -222,8 +233,8 @@ def make_scenes(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     first_number = scenes.first_number(arguments.first)
     failed = 0
-    for number, utterance in enumerate(copies_of(speech, arguments.copies), start=1):
-        name = f"S{first_number + number - 1:05d}"
+    for number, utterance in enumerate(copies_of(speech, arguments.copies), first_number):
+        name = f"S{number:05d}"
         try:
             drawn = draw_scene(arguments.seed, number, sources, utterance)
             rendered = render(utterance, drawn, arguments.rate_hz)

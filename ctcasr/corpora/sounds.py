@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from ctcasr.data.table import Table
 ESC_NAME = re.compile(r"(?P<fold>\d)-\d+-[A-Z](?:-\d+)?")
 ESC50_TABLE = Path("meta/esc50.csv")
 ESC50_COLUMNS = ("filename", "fold", "category", "esc10", "src_file")
+LEAST_CLIP_S, MOST_CLIP_S = 0.01, 86_400.0
 URBAN_TABLE = Path("metadata/UrbanSound8K.csv")
 URBAN_COLUMNS = ("slice_file_name", "fsID", "fold", "class")
 
@@ -34,7 +35,7 @@ def esc50(root: Path, esc10: bool) -> Iterator[Utterance]:
         yield Utterance(
             root / "audio" / row["filename"],
             label=row["category"],
-            fold=int(row["fold"]),
+            fold=_fold(row, where),
             extra={"source": row["src_file"]},
             where=where,
         )
@@ -46,10 +47,18 @@ def urbansound8k(root: Path) -> Iterator[Utterance]:
         yield Utterance(
             root / "audio" / f"fold{row['fold']}" / row["slice_file_name"],
             label=row["class"],
-            fold=int(row["fold"]),
+            fold=_fold(row, where),
             extra={"source": row["fsID"]},
             where=where,
         )
+
+
+def _fold(row: Mapping[str, str], where: str) -> int:
+    """The fold of a row; ValueError for what is no whole number."""
+    try:
+        return int(row["fold"])
+    except ValueError as error:
+        raise ValueError(f"{where}: fold: expected a whole number; got {row['fold']!r}") from error
 
 
 def tree(root: Path) -> Iterator[Utterance]:
@@ -130,7 +139,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--esc10", action="store_true", help="only the ten classes of ESC-10")
     parser.add_argument(
-        "--clip-s", type=float, help="lines hear no more than so many seconds of a clip"
+        "--clip-s",
+        type=_prepare.within(float, LEAST_CLIP_S, MOST_CLIP_S),
+        help="lines hear no more than so many seconds of a clip",
     )
     arguments = parser.parse_args(argv)
     source: Path = arguments.source

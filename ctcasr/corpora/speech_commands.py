@@ -71,7 +71,7 @@ def read_lists(root: Path) -> dict[str, str]:
                 f"{path}: expected the collection's own list; there is none. Is this the unpacked "
                 "archive?"
             )
-        part_of.update(dict.fromkeys(path.read_text(encoding="utf-8").split(), part))
+        part_of.update(dict.fromkeys(_prepare.text_of(path).split(), part))
     return part_of
 
 

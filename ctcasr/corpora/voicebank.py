@@ -57,7 +57,7 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
 def read_text(folder: Path, name: str) -> str | None:
     """The transcript of a file; None without one."""
     path = folder / f"{name}.txt"
-    return path.read_text(encoding="utf-8-sig").strip() if path.is_file() else None
+    return _prepare.text_of(path).strip() if path.is_file() else None
 
 
 def read_log(path: Path) -> dict[str, Logged]:

@@ -147,7 +147,8 @@ class TrainConfig:
     log_every: int = option(5, "steps that one record sums up")
     bf16: bool = option(
         False,
-        "products in bfloat16 (autocast); features, normalisation, CTC and checks stay in float32",
+        "products in bfloat16, on a CPU too if it has instructions for that; features, "
+        "normalisation, CTC and checks stay in float32",
     )
     device: str = option("auto", "auto, cpu, cuda")
 

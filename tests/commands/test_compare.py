@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ctcasr.cli import main
-from ctcasr.commands.compare import columns_of, label_of
+from ctcasr.commands.compare import columns_of
+from ctcasr.compare.results import label_of
 
 WORDS = ["bin", "lay", "place", "set", "blue", "green", "red", "white"]
 

@@ -11,6 +11,7 @@ import pytest
 
 from ctcasr.compare.formats import Reader, kind_of
 from ctcasr.compare.results import Answer
+from ctcasr.data import read_manifest
 
 EXPECTED = {"u1": ("the cat", "the bat"), "u2": ("sat down", "")}  # reference, hypothesis
 
@@ -233,3 +234,86 @@ def test_of_what_evaluate_wrote_the_file_to_take_is_named(tmp_path: Path) -> Non
     for path in (tmp_path, scores):
         with pytest.raises(ValueError, match=r"take .*hypotheses\.jsonl"):
             kind_of(path)
+
+
+def test_quotes_in_a_table_by_tabs_are_characters(tmp_path: Path) -> None:
+    lines = ['u1\t"the bat\tthe cat', 'u2\tsat" down\tsat down', "u3\tx\ty"]
+    path = write(tmp_path, "r.tsv", "id\thypothesis\treference", *lines)
+    assert texts(read(path))["u1"] == ("the cat", '"the bat')
+    assert list(read(path)) == ["u1", "u2", "u3"]
+
+
+@pytest.mark.parametrize("head", ["id, hypothesis", "\n\nid,hypothesis"])
+def test_spaces_and_empty_lines_about_the_head_of_a_table(tmp_path: Path, head: str) -> None:
+    assert texts(read(write(tmp_path, "r.csv", head, "u1,the bat"))) == {"u1": (None, "the bat")}
+    broken = write(tmp_path, "s.csv", head, "u1,the bat", "u2")
+    line = 3 + head.count("\n")
+    with pytest.raises(ValueError, match=rf"s.csv:{line}: expected 2 columns"):
+        read(broken)
+
+
+@pytest.mark.parametrize("name", ["r.tsv", "r.csv", "r"])
+def test_the_only_text_of_a_table_is_what_the_system_wrote(tmp_path: Path, name: str) -> None:
+    separator = "," if name == "r.csv" else "\t"
+    path = write(tmp_path, name, f"id{separator}text", f"u1{separator}the bat")
+    assert texts(read(path)) == {"u1": (None, "the bat")}
+    (answer,) = Reader().references(path)
+    assert answer.text == "the bat"
+
+
+def test_a_table_of_named_columns_is_one(tmp_path: Path) -> None:
+    path = write(tmp_path, "r.tsv", "clip\tasr", "u1\tthe bat")
+    assert texts(read(path, id="clip", hypothesis="asr")) == {"u1": (None, "the bat")}
+
+
+def test_named_columns_hold_for_references_that_have_them(tmp_path: Path) -> None:
+    reader = Reader({"id": "utt", "hypothesis": "asr", "reference": "said"})
+    (answer,) = reader.references(write(tmp_path, "ref.csv", "utt,said", "u1,the cat"))
+    assert (answer.id, answer.text) == ("u1", "the cat")
+    (answer,) = reader.references(write(tmp_path, "man.csv", "id,noise", "u1,rain"))
+    assert (answer.id, answer.fields) == ("u1", {"noise": "rain"})
+    (system,) = reader.systems(write(tmp_path, "a.csv", "utt,asr", "u1,the bat"))
+    assert texts(dict(system.answers)) == {"u1": (None, "the bat")}
+    with pytest.raises(ValueError, match="expected a column asr"):
+        reader.systems(write(tmp_path, "b.csv", "utt,hyp", "u1,the bat"))
+
+
+@pytest.mark.parametrize("lines", [("id,reference",), ("[]",)])
+def test_references_of_nothing_are_told(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    name = "ref.csv" if "," in lines[0] else "ref.json"
+    with pytest.raises(ValueError, match="expected references; it has none"):
+        Reader().references(write(tmp_path, name, *lines))
+
+
+def test_fields_that_are_called_as_ours_drop_no_line(tmp_path: Path) -> None:
+    lines = lines_of("reference", "hypothesis", "id", part="dev", status="done")
+    assert texts(read(write(tmp_path, "r.jsonl", *lines))) == EXPECTED
+
+
+def test_sounds_of_one_name_are_called_as_evaluate_calls_them(tmp_path: Path) -> None:
+    lines = []
+    for number, path in enumerate(("s0/000.wav", "s1/000.wav", "s1/001.wav", "s1/001.wav")):
+        offset = 0.5 if number == 3 else 0.0
+        lines.append({"audio_filepath": path, "offset": offset, "pred_text": "x", "text": "y"})
+    path = write(tmp_path, "r.jsonl", *lines)
+    utterances = read_manifest(path).utterances
+    assert list(read(path)) == [utterance.id for utterance in utterances]
+
+
+@pytest.mark.parametrize("value", ["true", '"\\ud800"', '["a", "b"]'])
+def test_what_json_can_say_and_no_text_is(tmp_path: Path, value: str) -> None:
+    path = write(tmp_path, "r.jsonl", f'{{"id": "u1", "hypothesis": {value}}}')
+    with pytest.raises(ValueError, match=r"r.jsonl:1: expected a text as hypothesis"):
+        read(path)
+
+
+@pytest.mark.parametrize("words", [None, ["a", "b"]])
+def test_words_of_seglst_are_a_text(tmp_path: Path, words: object) -> None:
+    path = write(tmp_path, "r.json", json.dumps([{"session_id": "s", "words": words}]))
+    with pytest.raises(ValueError, match="segment 1: words: expected a text"):
+        read(path)
+
+
+def test_an_optional_word_of_a_ctm_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="uh"):
+        read(write(tmp_path, "r.ctm", "rec 1 0.0 0.1 (uh)"))

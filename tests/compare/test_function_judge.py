@@ -49,3 +49,14 @@ def test_what_is_no_list_of_texts_is_named(returned: Any, message: str) -> None:
 def test_what_was_looked_for_is_named() -> None:
     with pytest.raises(JudgeError, match="expected a normaliser as module:function"):
         import_function("json:no_such_function", "normaliser")
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"), [("1 / 0", "ZeroDivisionError"), ("nothing", "NameError")]
+)
+def test_a_module_that_fails_is_told(tmp_path: Path, source: str, reason: str) -> None:
+    (tmp_path / "broken.py").write_text(source)
+    with pytest.raises(JudgeError, match=rf"expected a recogniser .*{reason}"):
+        FunctionJudge.load(f"{tmp_path / 'broken.py'}:f")
+    with pytest.raises(JudgeError, match="expected a recogniser"):
+        FunctionJudge.load(".broken:f")

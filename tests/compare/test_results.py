@@ -30,6 +30,27 @@ def test_a_file_of_references_goes_before_them() -> None:
     assert references.fields["u1"] == {"noise": "rain", "speaker": "s1"}
 
 
+def test_a_manifest_fills_gaps_and_differences_are_told() -> None:
+    lone = System.of("A", [Answer("u1", "a", "a b"), Answer("u2", "c")], PLACE, "jsonl")
+    manifest = [
+        Answer("u1", "own", "other", {"noise": "rain"}),
+        Answer("u2", "own", "said", {"noise": "wind"}),
+        Answer("u3", "own"),
+    ]
+    references = references_of([lone], [], manifest)
+    assert references.texts == {"u1": "a b", "u2": "said"}
+    assert references.differing == {"--manifest": 1}
+    assert references.fields["u2"] == {"noise": "wind"}
+    given = [Answer("u1", "x"), Answer("u2", "y")]
+    assert references_of([lone], given, manifest).texts == {"u1": "x", "u2": "y"}
+
+
+def test_references_of_what_nobody_heard_are_kept() -> None:
+    answers = [Answer("u1", "a", "a b"), Answer("u2", None, "c")]
+    references = references_of([System.of("A", answers, PLACE, "jsonl")])
+    assert references.texts == {"u1": "a b", "u2": "c"}
+
+
 def test_references_that_differ_are_counted() -> None:
     other = System.of("B", [Answer("u1", "a", "another text")], PLACE, "jsonl")
     references = references_of([system("A", u1="a"), other])

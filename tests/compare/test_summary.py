@@ -56,7 +56,7 @@ def test_words_wrong_are_pooled_and_lost_ones_counted() -> None:
     rng = np.random.default_rng(0)
     hearings = heard(rng, scenes, "j", "noisy", 0.5)
     hearings += [
-        Hearing(scene, "j", "e", "missing", "no file") if number < 2 else found
+        Hearing(scene, "j", "e", "missing", "no file", scene.text) if number < 2 else found
         for number, (scene, found) in enumerate(
             zip(scenes, heard(rng, scenes, "j", "e", 0.0), strict=True)
         )

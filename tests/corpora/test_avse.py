@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+
+import pytest
 
 from ctcasr.compare import read_scenes
 from ctcasr.corpora import avse
@@ -40,3 +43,17 @@ def test_scenes_as_they_were_made_are_read_as_those_of_the_challenge(sources: Pa
         )
         assert scene.stratum("interferer") == line["interferer"]
         assert scene.clean is not None and scene.clean.is_file()
+
+
+@pytest.mark.parametrize(
+    ("scene", "message"),
+    [
+        ({"interferer": "noise.wav"}, "scene S1: expected interferer as an object"),
+        ({"target": "a_1"}, "scene S1: expected target as an object"),
+        ({"SNR": "n/a"}, "scene S1: SNR: expected a number of dB"),
+    ],
+)
+def test_scenes_that_are_none_are_told(tmp_path: Path, scene: dict[str, str], message: str) -> None:
+    (tmp_path / "scenes.json").write_text(json.dumps([{"scene": "S1", **scene}]))
+    with pytest.raises(ValueError, match=message):
+        avse.utterance_of(tmp_path / "S1_mixed.wav", "S1", avse.find_scenes(tmp_path)["S1"], None)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soundfile
 
 from ctcasr.data import read_manifest
@@ -39,3 +40,20 @@ def test_grid(run: Run, tmp_path: Path) -> None:
     assert Path(first.extra["align_filepath"]).is_file() and not second.extra
     assert run("grid", root, "--talkers", "s2", "--out", tmp_path / "m.jsonl") == 0
     assert len(read_manifest(tmp_path / "m.jsonl")) == 1
+
+
+def test_folders_of_talkers_in_capitals_and_of_nobody(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("S1", "S2"):
+        _sound(tmp_path / "known" / folder / "bbaf2n.wav")
+    assert run("grid", tmp_path / "known", "--out", tmp_path / "m.jsonl") == 0
+    speakers = [one.speaker for one in read_manifest(tmp_path / "m.jsonl").utterances]
+    assert speakers == ["s1", "s2"]
+    assert "left out" not in capsys.readouterr().err
+    for folder in ("anna", "berta"):
+        _sound(tmp_path / "unknown" / folder / "bbaf2n.wav")
+    assert run("grid", tmp_path / "unknown", "--out", tmp_path / "n.jsonl") == 0
+    assert len(read_manifest(tmp_path / "n.jsonl")) == 1
+    told = capsys.readouterr().err
+    assert "left out: 1 recordings" in told and "berta/bbaf2n.wav" in told

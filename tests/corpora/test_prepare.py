@@ -96,3 +96,18 @@ def test_all_files_that_a_line_names() -> None:
     extra = {"target_filepath": "t.wav", "interferer_filepath": None, "note": "n"}
     line = Utterance(Path("a.wav"), video_filepath=Path("v.mp4"), extra=extra)
     assert _prepare.files_of(line) == [Path("a.wav"), Path("v.mp4"), Path("t.wav")]
+
+
+def test_a_path_that_no_system_takes_is_left_out(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    lines = [Utterance(tmp_path / ("x" * 400), where="long"), Utterance(tmp_path / "a.wav")]
+    usable, skipped = _prepare.measure(lines)
+    assert len(usable) == 1
+    assert [skip.where for skip in skipped] == ["long"]
+
+
+def test_a_text_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "p.txt"
+    path.write_bytes("café".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"p.txt: expected UTF-8"):
+        _prepare.text_of(path)

@@ -237,3 +237,31 @@ def test_scenes_want_a_folder(sources: Path) -> None:
     words = ["--speech", str(sources / "speech.jsonl"), "--noise", str(sources / "noise.jsonl")]
     with pytest.raises(ValueError, match=r"expected a folder to write to \(--out\)"):
         scene_lists.main([*words, "--out", str(sources / "speech0.wav")])
+
+
+def test_added_scenes_are_others_and_depend_on_their_number_alone(sources: Path) -> None:
+    flags = ["--noise", str(sources / "noise.jsonl")]
+    make(sources, "a", *flags)
+    make(sources, "a", *flags, "--append")
+    count = len(list((sources / "a/scenes").glob("*_mixed.wav"))) // 2
+    make(sources, "b", *flags, "--first", str(count + 1))
+    for number in range(1, count + 1):
+        first = (sources / f"a/scenes/S{number:05d}_mixed.wav").read_bytes()
+        added = (sources / f"a/scenes/S{number + count:05d}_mixed.wav").read_bytes()
+        again = (sources / f"b/scenes/S{number + count:05d}_mixed.wav").read_bytes()
+        assert first != added == again
+
+
+@pytest.mark.parametrize("content", ["{}", "x"])
+def test_a_list_of_scenes_that_is_none_is_told_before_anything_is_made(
+    sources: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--noise", str(sources / "noise.jsonl")]
+    make(sources, "a", *flags)
+    (sources / "a/scenes.json").write_text(content)
+    before = sorted((sources / "a/scenes").iterdir())
+    speech = ["--speech", str(sources / "speech.jsonl")]
+    command = ["prepare", "scenes", *speech, *flags, "--out", str(sources / "a"), "--append"]
+    assert main(command) == 1
+    assert "scenes.json: expected a list of scenes" in capsys.readouterr().err
+    assert sorted((sources / "a/scenes").iterdir()) == before
