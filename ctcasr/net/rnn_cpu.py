@@ -21,6 +21,7 @@ from ctcasr.net.rnn_lanes import WIDTH
 from ctcasr.net.rnn_loops import FRAME_LOOPS, GRADIENT_LOOPS
 from ctcasr.seq import Seq
 
+_ROWS_ALIKE = 512  # packed rows of a rounded product are a multiple of it
 _PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 
@@ -118,11 +119,12 @@ class _Recurrent(torch.autograd.Function):
         weights = _Weights.stacked(parameters)
         hidden = weights.hidden
         dtype = product_dtype(data, "avx512_bf16")
-        rows = packing.pack(data).to(dtype)
-        gates = _input_product(kind, rows, weights)
-        extra = _extra_buffer(kind, len(rows), weights)
+        packed_rows = len(packing.places)
+        rows = _factor(packing.pack(data), dtype)
+        gates = _input_product(kind, rows, weights, packed_rows)
+        extra = _extra_buffer(kind, packed_rows, weights)
         out_units = weights.directions * hidden
-        out = data.new_empty(len(rows), out_units)
+        out = data.new_empty(packed_rows, out_units)
         no_state = data.new_zeros(hidden)
         panels = _panels(weights.state.transpose(1, 2))
         arrays = [gates, extra, out, no_state, panels]
@@ -143,7 +145,7 @@ class _Recurrent(torch.autograd.Function):
         # A GRU's gradients are those of n, r, z and of what the state gives the candidate:
         # the input sees the first three, the state the last three.
         grad_units = gate_units + hidden if is_gru else gate_units
-        grads = out.new_empty(len(rows), directions, grad_units)
+        grads = out.new_empty(len(out), directions, grad_units)
         states_before = torch.empty_like(out)
         no_state = out.new_zeros(hidden)
         panels = _panels(state_weights)
@@ -163,8 +165,22 @@ class _Recurrent(torch.autograd.Function):
         return (None, None, input_grad, *parameter_grads)
 
 
-def _input_product(kind: str, rows: Tensor, weights: _Weights) -> Tensor:
-    """What inputs and biases give the gates, [P, D G H] float32."""
+def _factor(rows: Tensor, dtype: torch.dtype) -> Tensor:
+    """Rows [P, ...] as a factor of a product in some type; rounded ones get rows of zeros behind.
+
+    oneDNN compiles rounded products for each shape, which takes longer than the product itself, and
+    batches differ in length: so that they have few shapes.
+    """
+    if dtype == rows.dtype:
+        return rows
+    count = -(-len(rows) // _ROWS_ALIKE) * _ROWS_ALIKE
+    factor = rows.new_zeros((count, *rows.shape[1:]), dtype=dtype)
+    factor[: len(rows)] = rows
+    return factor
+
+
+def _input_product(kind: str, rows: Tensor, weights: _Weights, count: int) -> Tensor:
+    """What inputs and biases give the gates of the first `count` rows, [P, D G H] float32."""
     dtype = rows.dtype
     bias = weights.input_bias + weights.state_bias
     if kind == "gru":
@@ -173,7 +189,7 @@ def _input_product(kind: str, rows: Tensor, weights: _Weights) -> Tensor:
         bias[:, candidate] = weights.input_bias[:, candidate]
     bias = bias.flatten().to(dtype)
     input_weights = weights.input.flatten(0, 1).to(dtype).t()
-    return torch.addmm(bias, rows, input_weights).float()
+    return torch.addmm(bias, rows, input_weights)[:count].float()
 
 
 def _extra_buffer(kind: str, rows: int, weights: _Weights) -> Tensor:
@@ -202,8 +218,8 @@ def _parameter_gradients(
     directions = grads.shape[1]
     hidden = states_before.shape[1] // directions
     bias_grads = grads.sum(0)
-    grads = grads.to(rows.dtype)
-    states_before = states_before.to(rows.dtype)
+    grads = _factor(grads, rows.dtype)
+    states_before = _factor(states_before, rows.dtype)
     states_before = states_before.unflatten(1, (directions, hidden))
     gradients: list[Tensor | None] = []
     for direction in range(directions):
@@ -232,12 +248,13 @@ def _input_gradient(grads: Tensor, weights: Tensor, dtype: torch.dtype, is_gru: 
     if is_gru:  # r, z, n as the gradients have them: n, r, z
         weights = weights.roll(gate_units // 3, 1)
     weights = weights.to(dtype)
-    to_input = grads[:, :, :gate_units].to(dtype)
+    count = len(grads)
+    to_input = _factor(grads[:, :, :gate_units], dtype)
     first, *others = to_input.unbind(1)
     total = first @ weights[0]
     for own_grads, own_weights in zip(others, weights[1:], strict=True):
         total.addmm_(own_grads, own_weights)
-    return total.float()
+    return total[:count].float()
 
 
 def _panels(weights: Tensor) -> Tensor:
