@@ -155,13 +155,15 @@ class _Recurrent(torch.autograd.Function):
         kernel = GRADIENT_LOOPS[ctx.kind]
         _run_loops(kernel, arrays, packing.offsets, hidden, directions)
         _, _, needs_input, *needs_parameters = ctx.needs_input_grad
+        bias_grads = grads.sum(0)
+        grads = _factor(grads, rows.dtype)
         parameter_grads = _parameter_gradients(
-            grads, rows, states_before, gate_units, is_gru, needs_parameters
+            grads, bias_grads, rows, states_before, gate_units, is_gru, needs_parameters
         )
         input_grad = None
         if needs_input:
-            row_grads = _input_gradient(grads, input_weights, rows.dtype, is_gru)
-            input_grad = packing.spread(row_grads)
+            row_grads = _input_gradient(grads, input_weights, is_gru)[: len(out)]
+            input_grad = packing.spread(row_grads.float())
         return (None, None, input_grad, *parameter_grads)
 
 
@@ -207,6 +209,7 @@ def _extra_buffer(kind: str, rows: int, weights: _Weights) -> Tensor:
 
 def _parameter_gradients(
     grads: Tensor,
+    bias_grads: Tensor,
     rows: Tensor,
     states_before: Tensor,
     gate_units: int,
@@ -217,8 +220,6 @@ def _parameter_gradients(
     count = len(_PARAMETERS)
     directions = grads.shape[1]
     hidden = states_before.shape[1] // directions
-    bias_grads = grads.sum(0)
-    grads = _factor(grads, rows.dtype)
     states_before = _factor(states_before, rows.dtype)
     states_before = states_before.unflatten(1, (directions, hidden))
     gradients: list[Tensor | None] = []
@@ -242,19 +243,18 @@ def _parameter_gradients(
     return gradients
 
 
-def _input_gradient(grads: Tensor, weights: Tensor, dtype: torch.dtype, is_gru: bool) -> Tensor:
+def _input_gradient(grads: Tensor, weights: Tensor, is_gru: bool) -> Tensor:
     """Gradient of the rows [P, F] by the input weights [D, G H, F] of all directions."""
     gate_units = weights.shape[1]
     if is_gru:  # r, z, n as the gradients have them: n, r, z
         weights = weights.roll(gate_units // 3, 1)
-    weights = weights.to(dtype)
-    count = len(grads)
-    to_input = _factor(grads[:, :, :gate_units], dtype)
+    weights = weights.to(grads.dtype)
+    to_input = grads[:, :, :gate_units]
     first, *others = to_input.unbind(1)
     total = first @ weights[0]
     for own_grads, own_weights in zip(others, weights[1:], strict=True):
         total.addmm_(own_grads, own_weights)
-    return total[:count].float()
+    return total
 
 
 def _panels(weights: Tensor) -> Tensor:
