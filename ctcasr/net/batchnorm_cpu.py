@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ctcasr.kernels.pool import run_together
+from ctcasr.net.batchnorm import WorldSum
 from ctcasr.net.batchnorm_loops import gradient, measure, normalise, sum_gradients
 from ctcasr.net.compiled import flat_array
 from ctcasr.seq import Seq
@@ -28,9 +29,6 @@ from ctcasr.seq import Seq
 _CHUNK = 8192  # numbers, which a first-level cache holds
 _PATTERN = 512  # numbers that a loop runs over at a time, at least
 _NUMBERS_OF_A_THREAD = 1 << 16  # for which waking another one pays
-
-
-WorldSum = Callable[[Tensor], Tensor]  # the sum of a tensor over all processes
 
 
 @dataclass(frozen=True)
