@@ -207,7 +207,8 @@ class Reader:
 
 def names_of_sounds(rows: Iterable[Row]) -> dict[Sound, str]:
     """How utterances are called by their sounds: as `ctcasr evaluate` calls those of a manifest."""
-    sounds = {sound for row in rows if (sound := _sound_of(row)) is not None}
+    nameless = [row for row in rows if _first(row.values, IDS) is None]
+    sounds = {sound for row in nameless if (sound := _sound_of(row)) is not None}
     ordered = sorted(sounds)
     utterances = [Utterance(Path(path), offset=offset_s) for path, offset_s in ordered]
     return dict(zip(ordered, unique_names(utterances), strict=True))

@@ -317,3 +317,11 @@ def test_words_of_seglst_are_a_text(tmp_path: Path, words: object) -> None:
 def test_an_optional_word_of_a_ctm_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="uh"):
         read(write(tmp_path, "r.ctm", "rec 1 0.0 0.1 (uh)"))
+
+
+def test_an_offset_is_read_only_where_it_is_part_of_a_name(tmp_path: Path) -> None:
+    line = {"audio_filepath": "a.wav", "offset": "n/a", "pred_text": "the bat"}
+    named = write(tmp_path, "r.jsonl", {"id": "u1", **line})
+    assert texts(read(named)) == {"u1": (None, "the bat")}
+    with pytest.raises(ValueError, match="s.jsonl:1: offset: expected seconds"):
+        read(write(tmp_path, "s.jsonl", line))
