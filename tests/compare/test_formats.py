@@ -323,5 +323,5 @@ def test_an_offset_is_read_only_where_it_is_part_of_a_name(tmp_path: Path) -> No
     line = {"audio_filepath": "a.wav", "offset": "n/a", "pred_text": "the bat"}
     named = write(tmp_path, "r.jsonl", {"id": "u1", **line})
     assert texts(read(named)) == {"u1": (None, "the bat")}
-    with pytest.raises(ValueError, match="s.jsonl:1: offset: expected seconds"):
+    with pytest.raises(ValueError, match=r"s.jsonl:1: offset: expected seconds"):
         read(write(tmp_path, "s.jsonl", line))
