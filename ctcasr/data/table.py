@@ -33,22 +33,26 @@ class Table:
         if delimiter is None:
             delimiter = "\t" if path.suffix == ".tsv" else ","
         quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-        lines = io.StringIO(_text_of(path), newline="")
+        written = _text_of(path)
+        rows = written.lstrip("\r\n")
+        self._lines_before = written[: len(written) - len(rows)].count("\n")
+        lines = io.StringIO(rows, newline="")
         # Strict: a quote that is left open would swallow all lines up to the next one.
         self._rows = csv.DictReader(lines, delimiter=delimiter, quoting=quoting, strict=True)
         try:
-            self.columns = tuple(self._rows.fieldnames or ())
+            self.columns = tuple(name.strip() for name in self._rows.fieldnames or ())
         except csv.Error as error:
             raise ValueError(f"{path}:1: expected names of columns; {error}") from error
+        self._rows.fieldnames = self.columns
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:
             raise ValueError(f"{path}:1: expected each column once; {', '.join(twice)} twice")
 
     def __iter__(self) -> Iterator[tuple[str, dict[str, str | None]]]:
-        begins = 2
+        begins = self._lines_before + 2
         try:
             for row in self._rows:
-                ends = self._rows.line_num
+                ends = self._lines_before + self._rows.line_num
                 self._refuse_more_cells(row, ends)
                 yield f"{self.path.name}:{ends}", row
                 begins = ends + 1

@@ -5,39 +5,11 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ctcasr.compare.formats import Reader, kind_of
-from ctcasr.compare.results import Answer
-from ctcasr.data import read_manifest
-
-EXPECTED = {"u1": ("the cat", "the bat"), "u2": ("sat down", "")}  # reference, hypothesis
-
-
-def write(tmp_path: Path, name: str, *lines: object) -> Path:
-    """A file of lines; what is no text is written as JSON."""
-    path = tmp_path / name
-    texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
-    path.write_text("\n".join(texts) + "\n", encoding="utf-8")
-    return path
-
-
-def read(path: Path, **columns: str) -> dict[str, Answer]:
-    (system,) = Reader(columns).systems(path)
-    return dict(system.answers)
-
-
-def texts(answers: dict[str, Answer]) -> dict[str, tuple[str | None, str | None]]:
-    return {name: (answer.reference, answer.hypothesis) for name, answer in answers.items()}
-
-
-def lines_of(reference: str, hypothesis: str, name: str, **more: Any) -> list[dict[str, Any]]:
-    lines = []
-    for key, (said, heard) in EXPECTED.items():
-        lines.append({name: key, reference: said, hypothesis: heard, **more})
-    return lines
+from tests.fixtures.result_files import EXPECTED, lines_of, read, texts, write
 
 
 def test_hypotheses_of_ctcasr_evaluate(tmp_path: Path) -> None:
@@ -70,14 +42,6 @@ def test_versa_as_json_and_as_python_prints_it(tmp_path: Path) -> None:
     assert texts(read(write(tmp_path, "versa.jsonl", *lines))) == EXPECTED
     printed = [repr(line) for line in lines]
     assert texts(read(write(tmp_path, "versa.txt", *printed))) == EXPECTED
-
-
-def test_two_recognisers_in_one_versa_file_have_to_be_told_apart(tmp_path: Path) -> None:
-    lines = lines_of("ref_text", "whisper_hyp_text", "key", owsm_hyp_text="x")
-    path = write(tmp_path, "versa.jsonl", *lines)
-    with pytest.raises(ValueError, match="--columns hypothesis=whisper_hyp_text"):
-        read(path)
-    assert texts(read(path, hypothesis="whisper_hyp_text")) == EXPECTED
 
 
 def test_urgent_rows(tmp_path: Path) -> None:
@@ -193,33 +157,6 @@ def test_an_empty_hypothesis_of_a_name_with_spaces(tmp_path: Path) -> None:
     assert texts(answers) == {"my file": (None, ""), "other file": (None, "the bat")}
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "[1]", '{"a": 1}'])
-def test_what_is_no_text_is_no_hypothesis(tmp_path: Path, value: str) -> None:
-    path = write(tmp_path, "a.jsonl", '{"id": "u1", "hypothesis": ' + value + "}")
-    with pytest.raises(ValueError, match=r"a.jsonl:1: expected a text as hypothesis"):
-        read(path)
-
-
-def test_tables_that_are_none_are_told(tmp_path: Path) -> None:
-    twice = write(tmp_path, "twice.csv", "id,hypothesis,hypothesis", "u1,a,b")
-    with pytest.raises(ValueError, match="hypothesis twice"):
-        read(twice)
-    long = write(tmp_path, "long.csv", "id,hypothesis", "u0,a", "u1," + "a " * 80_000)
-    with pytest.raises(ValueError, match=r"long.csv, behind line 2: expected a table"):
-        read(long)
-    quote = write(tmp_path, "quote.csv", "id,hypothesis", 'u1,"a', "u2,b")
-    with pytest.raises(ValueError, match=r"quote.csv, behind line 1: expected a table"):
-        read(quote)
-
-
-def test_lines_that_are_too_deep_or_too_long_are_told(tmp_path: Path) -> None:
-    for name, line in (("deep", '{"a":' + "[" * 100_000), ("long", '{"a":' + "1" * 5000 + "}")):
-        with pytest.raises(ValueError, match=rf"{name}:1: expected a JSON object"):
-            read(write(tmp_path, name, line))
-    with pytest.raises(ValueError, match=r"list.json: expected a JSON list of segments"):
-        read(write(tmp_path, "list.json", "[1,"))
-
-
 def test_a_file_of_references_has_each_utterance_once(tmp_path: Path) -> None:
     alike = write(tmp_path, "alike", "u1\tthe cat", "u1\tthe cat")
     assert {answer.text for answer in Reader().references(alike)} == {"the cat"}
@@ -236,46 +173,9 @@ def test_of_what_evaluate_wrote_the_file_to_take_is_named(tmp_path: Path) -> Non
             kind_of(path)
 
 
-def test_quotes_in_a_table_by_tabs_are_characters(tmp_path: Path) -> None:
-    lines = ['u1\t"the bat\tthe cat', 'u2\tsat" down\tsat down', "u3\tx\ty"]
-    path = write(tmp_path, "r.tsv", "id\thypothesis\treference", *lines)
-    assert texts(read(path))["u1"] == ("the cat", '"the bat')
-    assert list(read(path)) == ["u1", "u2", "u3"]
-
-
-@pytest.mark.parametrize("head", ["id, hypothesis", "\n\nid,hypothesis"])
-def test_spaces_and_empty_lines_about_the_head_of_a_table(tmp_path: Path, head: str) -> None:
-    assert texts(read(write(tmp_path, "r.csv", head, "u1,the bat"))) == {"u1": (None, "the bat")}
-    broken = write(tmp_path, "s.csv", head, "u1,the bat", "u2")
-    line = 3 + head.count("\n")
-    with pytest.raises(ValueError, match=rf"s.csv:{line}: expected 2 columns"):
-        read(broken)
-
-
-@pytest.mark.parametrize("name", ["r.tsv", "r.csv", "r"])
-def test_the_only_text_of_a_table_is_what_the_system_wrote(tmp_path: Path, name: str) -> None:
-    separator = "," if name == "r.csv" else "\t"
-    path = write(tmp_path, name, f"id{separator}text", f"u1{separator}the bat")
-    assert texts(read(path)) == {"u1": (None, "the bat")}
-    (answer,) = Reader().references(path)
-    assert answer.text == "the bat"
-
-
 def test_a_table_of_named_columns_is_one(tmp_path: Path) -> None:
     path = write(tmp_path, "r.tsv", "clip\tasr", "u1\tthe bat")
     assert texts(read(path, id="clip", hypothesis="asr")) == {"u1": (None, "the bat")}
-
-
-def test_named_columns_hold_for_references_that_have_them(tmp_path: Path) -> None:
-    reader = Reader({"id": "utt", "hypothesis": "asr", "reference": "said"})
-    (answer,) = reader.references(write(tmp_path, "ref.csv", "utt,said", "u1,the cat"))
-    assert (answer.id, answer.text) == ("u1", "the cat")
-    (answer,) = reader.references(write(tmp_path, "man.csv", "id,noise", "u1,rain"))
-    assert (answer.id, answer.fields) == ("u1", {"noise": "rain"})
-    (system,) = reader.systems(write(tmp_path, "a.csv", "utt,asr", "u1,the bat"))
-    assert texts(dict(system.answers)) == {"u1": (None, "the bat")}
-    with pytest.raises(ValueError, match="expected a column asr"):
-        reader.systems(write(tmp_path, "b.csv", "utt,hyp", "u1,the bat"))
 
 
 @pytest.mark.parametrize("lines", [("id,reference",), ("[]",)])
@@ -283,28 +183,6 @@ def test_references_of_nothing_are_told(tmp_path: Path, lines: tuple[str, ...]) 
     name = "ref.csv" if "," in lines[0] else "ref.json"
     with pytest.raises(ValueError, match="expected references; it has none"):
         Reader().references(write(tmp_path, name, *lines))
-
-
-def test_fields_that_are_called_as_ours_drop_no_line(tmp_path: Path) -> None:
-    lines = lines_of("reference", "hypothesis", "id", part="dev", status="done")
-    assert texts(read(write(tmp_path, "r.jsonl", *lines))) == EXPECTED
-
-
-def test_sounds_of_one_name_are_called_as_evaluate_calls_them(tmp_path: Path) -> None:
-    lines = []
-    for number, path in enumerate(("s0/000.wav", "s1/000.wav", "s1/001.wav", "s1/001.wav")):
-        offset = 0.5 if number == 3 else 0.0
-        lines.append({"audio_filepath": path, "offset": offset, "pred_text": "x", "text": "y"})
-    path = write(tmp_path, "r.jsonl", *lines)
-    utterances = read_manifest(path).utterances
-    assert list(read(path)) == [utterance.id for utterance in utterances]
-
-
-@pytest.mark.parametrize("value", ["true", '"\\ud800"', '["a", "b"]'])
-def test_what_json_can_say_and_no_text_is(tmp_path: Path, value: str) -> None:
-    path = write(tmp_path, "r.jsonl", f'{{"id": "u1", "hypothesis": {value}}}')
-    with pytest.raises(ValueError, match=r"r.jsonl:1: expected a text as hypothesis"):
-        read(path)
 
 
 @pytest.mark.parametrize("words", [None, ["a", "b"]])
@@ -317,11 +195,3 @@ def test_words_of_seglst_are_a_text(tmp_path: Path, words: object) -> None:
 def test_an_optional_word_of_a_ctm_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="uh"):
         read(write(tmp_path, "r.ctm", "rec 1 0.0 0.1 (uh)"))
-
-
-def test_an_offset_is_read_only_where_it_is_part_of_a_name(tmp_path: Path) -> None:
-    line = {"audio_filepath": "a.wav", "offset": "n/a", "pred_text": "the bat"}
-    named = write(tmp_path, "r.jsonl", {"id": "u1", **line})
-    assert texts(read(named)) == {"u1": (None, "the bat")}
-    with pytest.raises(ValueError, match=r"s.jsonl:1: offset: expected seconds"):
-        read(write(tmp_path, "s.jsonl", line))

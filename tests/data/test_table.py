@@ -24,6 +24,11 @@ def test_cells_come_by_column_and_missing_ones_are_none(tmp_path: Path) -> None:
     ]
 
 
+def test_empty_lines_before_the_head_and_spaces_about_its_names(tmp_path: Path) -> None:
+    (row,) = table(tmp_path, "\r\n\npath, text\na.wav,yes\n")
+    assert row == ("words.csv:4", {"path": "a.wav", "text": "yes"})
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
