@@ -8,15 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctcasr.commands.out_folder import prepare_out
-from ctcasr.compare.comparison import (
-    UTTERANCE,
-    Comparison,
-    Setting,
-    compare_systems,
-)
+from ctcasr.compare.comparison import Comparison, ComparisonSetting, compare_systems
 from ctcasr.compare.formats import Reader, own_name
 from ctcasr.compare.normalisers import DEFAULT, NONE
 from ctcasr.compare.results import System, label_of, references_of
+from ctcasr.compare.strata import UTTERANCE
 from ctcasr.scoring.bootstrap import DRAWS
 from ctcasr.show.comparison_files import FILES, PAGE, write_comparison
 from ctcasr.show.comparison_page import write_comparison_page
@@ -108,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if arguments.seed < 0:
         raise ValueError(f"--seed: expected 0 or more; got {arguments.seed}")
-    setting = Setting(
+    setting = ComparisonSetting(
         normaliser=arguments.normaliser,
         block=arguments.block,
         strata=listed(arguments.strata),
@@ -134,7 +130,7 @@ def run(arguments: argparse.Namespace) -> int:
 def compare(
     results: Sequence[str],
     out: Path,
-    setting: Setting | None = None,
+    setting: ComparisonSetting | None = None,
     *,
     reference: str | None = None,
     manifest: str | None = None,
@@ -149,7 +145,7 @@ def compare(
     Raises:
         ValueError: for files that cannot be read or compared.
     """
-    setting = setting or Setting()
+    setting = setting or ComparisonSetting()
     inputs = [label_of(place)[1] for place in results]
     inputs += [place for place in (reference, manifest) if place is not None]
     prepare_out(out, (*FILES, PAGE), inputs, "compare")

@@ -15,6 +15,7 @@ from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.quality import SoundSummary, metric_failures, summarise_sound
 from ctcasr.compare.scene import STRATA, Scene
 from ctcasr.compare.significance import Tested, decide_family
+from ctcasr.compare.strata import natural_order
 from ctcasr.compare.trial import Quality, Trial
 from ctcasr.scoring.bootstrap import (
     DRAWS,
@@ -357,7 +358,7 @@ def _members(scenes: Iterable[Scene], kind: str) -> dict[str, set[str]]:
         name = scene.stratum(kind)
         if name is not None:
             members.setdefault(name, set()).add(scene.id)
-    return {name: members[name] for name in sorted(members, key=_natural)}
+    return {name: members[name] for name in sorted(members, key=natural_order)}
 
 
 def _sound_of_strata(
@@ -369,11 +370,3 @@ def _sound_of_strata(
         of_group = [quality for quality in qualities if quality.scene.id in scene_ids]
         sound[name] = summarise_sound(of_group)
     return sound
-
-
-def _natural(name: str) -> tuple[float, str]:
-    first_word = name.split(" ")[0]
-    try:
-        return float(first_word), name
-    except ValueError:
-        return 0.0, name

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 
-from ctcasr.compare.comparison import Comparison, Setting, SystemRow
+from ctcasr.compare.comparison import Comparison, ComparisonSetting
 from ctcasr.compare.pairs import PairResult, utterances_needed
+from ctcasr.compare.system_rows import SystemRow
 from ctcasr.scoring.bootstrap import LEVEL
 from ctcasr.show.units import UNKNOWN, percent, plural
 
 POINTS = 100.0
 
 
-def statement(comparison: Comparison, setting: Setting) -> str:
+def statement(comparison: Comparison, setting: ComparisonSetting) -> str:
     """One sentence for a paper: test, unit, draws, correction, normaliser."""
     pairs = plural(comparison.family, "pair")
     return (

@@ -8,8 +8,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ctcasr.compare.comparison import Comparison, Group, Scores, Setting, SystemRow
+from ctcasr.compare.comparison import Comparison, ComparisonSetting
 from ctcasr.compare.pairs import NIST_TESTS, PairResult
+from ctcasr.compare.scores import Scores
+from ctcasr.compare.system_rows import Group, SystemRow
 from ctcasr.scoring.figures import points
 from ctcasr.show.comparison_cells import counts_text, interval_text, rate_text, statement
 
@@ -47,7 +49,7 @@ _PAIR_COLUMNS = (
 )
 
 
-def comparison_as_json(comparison: Comparison, setting: Setting) -> dict[str, Any]:
+def comparison_as_json(comparison: Comparison, setting: ComparisonSetting) -> dict[str, Any]:
     """Everything as plain data; rates are shares of 1.
 
     Keys: statement, normaliser, unit, units, draws, seed, systems, pairs, strata (field -> value
@@ -80,7 +82,7 @@ def comparison_as_json(comparison: Comparison, setting: Setting) -> dict[str, An
     }
 
 
-def write_comparison(out: Path, comparison: Comparison, setting: Setting) -> list[Path]:
+def write_comparison(out: Path, comparison: Comparison, setting: ComparisonSetting) -> list[Path]:
     """scores.json, utterances.csv, pairs.csv and table.tex in `out`; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     plain = comparison_as_json(comparison, setting)
@@ -93,7 +95,7 @@ def write_comparison(out: Path, comparison: Comparison, setting: Setting) -> lis
     return paths
 
 
-def latex_table(comparison: Comparison, setting: Setting) -> str:
+def latex_table(comparison: Comparison, setting: ComparisonSetting) -> str:
     """A table for a paper (package booktabs): rates, intervals, differences to the best system."""
     rows = sorted(comparison.whole.rows, key=lambda row: row.errors.words.rate_or(math.inf))
     best = rows[0].system

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from ctcasr.compare.comparison import POOLED, Comparison, Group, Setting
+from ctcasr.compare.comparison import Comparison, ComparisonSetting
 from ctcasr.compare.pairs import PairResult
+from ctcasr.compare.ranking import POOLED
+from ctcasr.compare.system_rows import Group
 from ctcasr.scoring.figures import points
 from ctcasr.show.comparison_cells import (
     counts_text,
@@ -69,7 +71,11 @@ _RULES_WHY = (
 
 
 def write_comparison_page(
-    path: Path, title: str, comparison: Comparison, setting: Setting, wanted: float | None = None
+    path: Path,
+    title: str,
+    comparison: Comparison,
+    setting: ComparisonSetting,
+    wanted: float | None = None,
 ) -> Path:
     """Write the page."""
     sections = [

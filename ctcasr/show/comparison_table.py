@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ctcasr.compare.comparison import Comparison, Setting
+from ctcasr.compare.comparison import Comparison, ComparisonSetting
 from ctcasr.show.comparison_cells import (
     counts_text,
     interval_text,
@@ -25,7 +25,7 @@ _PAIR_COLUMNS = ("difference, 95 %", "won / tied / lost", "MAPSSWE", "sign", "Wi
 
 
 def comparison_table(
-    comparison: Comparison, setting: Setting, wanted: float | None = None
+    comparison: Comparison, setting: ComparisonSetting, wanted: float | None = None
 ) -> RenderableType:
     """Systems, every pair, what the rules of scoring change, and what else is to be known.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ctcasr.compare.comparison import score
 from ctcasr.compare.pairs import (
     Grouping,
     Pair,
@@ -16,6 +15,7 @@ from ctcasr.compare.pairs import (
     paired_errors,
     utterances_needed,
 )
+from ctcasr.compare.scores import score
 from ctcasr.scoring.bootstrap import Difference
 
 WORDS = ["bin", "lay", "place", "set", "blue", "green", "red", "white"]

@@ -12,8 +12,7 @@ import pytest
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.compare.choice import Choice
-from ctcasr.compare.comparison import Comparison, compare_systems
-from ctcasr.compare.comparison import Setting as ComparisonSetting
+from ctcasr.compare.comparison import Comparison, ComparisonSetting, compare_systems
 from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.compare.scene import Scene

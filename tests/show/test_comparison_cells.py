@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ctcasr.compare.comparison import Comparison, Setting, compare_systems
+from ctcasr.compare.comparison import Comparison, ComparisonSetting, compare_systems
 from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.show.comparison_cells import (
     interval_text,
@@ -18,7 +18,7 @@ from ctcasr.show.comparison_cells import (
 
 
 def test_one_sentence_states_test_unit_draws_and_correction(comparison: Comparison) -> None:
-    text = statement(comparison, Setting(normaliser="none", draws=1000))
+    text = statement(comparison, ComparisonSetting(normaliser="none", draws=1000))
     for part in ("paired bootstrap (1000 draws of utterances", "sign-flip", "Holm's", "3 pairs"):
         assert part in text, part
     assert "normaliser none" in text and text.count(".") == text.count("0.05") + 1
@@ -54,7 +54,7 @@ def incomplete(*lengths: int) -> str:
     for number, length in enumerate(lengths):
         answers = [Answer(f"u{index}", "a c", "a b") for index in range(length)]
         systems.append(System.of(f"s{number}", answers, Path("x"), "jsonl"))
-    setting = Setting(draws=1000)
+    setting = ComparisonSetting(draws=1000)
     return statement(compare_systems(systems, references_of(systems), setting), setting)
 
 

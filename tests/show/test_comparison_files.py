@@ -7,10 +7,10 @@ import json
 import re
 from pathlib import Path
 
-from ctcasr.compare.comparison import Comparison, Setting
+from ctcasr.compare.comparison import Comparison, ComparisonSetting
 from ctcasr.show.comparison_files import latex_table, write_comparison
 
-SETTING = Setting(draws=1000)
+SETTING = ComparisonSetting(draws=1000)
 
 
 def test_everything_is_written_and_read_again(comparison: Comparison, tmp_path: Path) -> None:

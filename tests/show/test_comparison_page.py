@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ctcasr.compare.comparison import Comparison, Setting
+from ctcasr.compare.comparison import Comparison, ComparisonSetting
 from ctcasr.show.comparison_files import latex_table
 from ctcasr.show.comparison_page import write_comparison_page
 from ctcasr.show.comparison_table import comparison_table
@@ -17,7 +17,9 @@ from ctcasr.show.comparison_table import comparison_table
 def test_the_page_shows_systems_pairs_rules_and_strata(
     comparison: Comparison, tmp_path: Path
 ) -> None:
-    path = write_comparison_page(tmp_path / "page.html", "a < b", comparison, Setting(draws=1000))
+    path = write_comparison_page(
+        tmp_path / "page.html", "a < b", comparison, ComparisonSetting(draws=1000)
+    )
     html = path.read_text(encoding="utf-8")
     for part in (
         "a &lt; b",
@@ -34,7 +36,9 @@ def test_the_page_shows_systems_pairs_rules_and_strata(
 def test_each_cell_of_the_matrix_speaks_of_its_column(
     comparison: Comparison, tmp_path: Path
 ) -> None:
-    path = write_comparison_page(tmp_path / "page.html", "t", comparison, Setting(draws=1000))
+    path = write_comparison_page(
+        tmp_path / "page.html", "t", comparison, ComparisonSetting(draws=1000)
+    )
     matrix = path.read_text(encoding="utf-8").split('id="who-is-better"')[1].split("</table>")[0]
     words = re.findall(r'class="(helps|harms|undecided)">([+-]?[\d.]+)', matrix)
     assert len(words) == 6 and words.count(("undecided", "0.00")) == 2
@@ -43,7 +47,7 @@ def test_each_cell_of_the_matrix_speaks_of_its_column(
 
 
 def test_no_figure_is_a_zero_with_a_sign(comparison: Comparison, tmp_path: Path) -> None:
-    setting = Setting(draws=1000)
+    setting = ComparisonSetting(draws=1000)
     page = write_comparison_page(tmp_path / "page.html", "t", comparison, setting)
     console = Console(file=io.StringIO(), width=300)
     console.print(comparison_table(comparison, setting))
