@@ -139,7 +139,12 @@ def _prefix(where: str) -> str:
 
 
 def _name(value: Any) -> Any:
-    """A speaker or label as text: whole numbers are names too; anything else is refused later."""
+    """A speaker or label as text: whole numbers are names too, and an empty one is none.
+
+    Anything else is refused later.
+    """
+    if value == "":
+        return None
     return str(value) if isinstance(value, int) else value
 
 

@@ -248,22 +248,44 @@ def _old_reason(what: str, message: str) -> str:
 
 
 def _fill(kind: type[R], values: Mapping[str, Any]) -> R:
-    """`kind` of values by field; numbers that strict JSON wrote as words are numbers again."""
-    own = {entry.name: entry for entry in fields(kind)}
+    """`kind` of values by field; what a field cannot hold is left out, as if nobody wrote it."""
+    own = {entry.name: str(entry.type) for entry in fields(kind)}
     known: dict[str, Any] = {}
     rest: dict[str, Any] = {}
     for name, value in values.items():
         if name not in own or name == kind.rest:
             rest[name] = value
-        elif "float" in str(own[name].type) and not isinstance(value, Mapping):
-            known[name] = None if value is None else as_number(value)
-        else:
-            known[name] = value
+            continue
+        fitting = _fitting(value, own[name])
+        if fitting is not None:
+            known[name] = fitting
     nested = rest.pop(kind.rest, None)
     if isinstance(nested, Mapping):
         rest = {**nested, **rest}
     known[kind.rest] = rest
     return kind(**known)
+
+
+def _fitting(value: Any, annotation: str) -> Any:
+    """A value as a field of this type holds it; None where it cannot.
+
+    Numbers that strict JSON wrote as words are numbers again.
+    """
+    outer, _, _ = annotation.removesuffix(" | None").partition("[")
+    if outer in ("float", "int"):
+        return _fitting_number(value, outer, may_be_absent=annotation != outer)
+    held = {"Mapping": Mapping, "Sequence": list | tuple, "str": str, "bool": bool}
+    return value if isinstance(value, held.get(outer, object)) else None
+
+
+def _fitting_number(value: Any, kind: str, may_be_absent: bool) -> float | int | None:
+    """A number; NaN only as a float that need not be there, and says that it was no number."""
+    if value is None:
+        return None
+    as_float = as_number(value)
+    if kind == "int":
+        return int(as_float) if math.isfinite(as_float) else None
+    return as_float if may_be_absent or math.isfinite(as_float) else None
 
 
 def as_number(value: Any) -> float:

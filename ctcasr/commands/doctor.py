@@ -13,7 +13,7 @@ from ctcasr.audit import Audit, Training, audit_by_training
 from ctcasr.commands.audit import WRITTEN
 from ctcasr.commands.out_folder import prepare_out
 from ctcasr.commands.progress import progress_bar
-from ctcasr.commands.text_flags import add_text_flags
+from ctcasr.commands.text_flags import DIGITS, TEXT, add_text_flags
 from ctcasr.data import read_manifest
 from ctcasr.doctor.examination import Examination, examine
 from ctcasr.recognise.model import SpeechModel, build
@@ -26,6 +26,9 @@ from ctcasr.show.run_page import write_page
 from ctcasr.show.terminal import TextConsole
 from ctcasr.text import Tokenizer, make_tokenizer
 from ctcasr.train import TrainConfig
+
+NET = "default"
+AUDIT_OUT = "audit"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     net = assumed.add_mutually_exclusive_group()
     net.add_argument(
         "--net",
-        default="default",
+        default=NET,
         metavar="SPEC",
-        help="preset or .toml whose frames are counted (default: default)",
+        help=f"preset or .toml whose frames are counted (default: {NET})",
     )
     net.add_argument(
         "--checkpoint", metavar="C", help="a checkpoint, whose network and alphabet are taken"
@@ -80,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="judge the transcripts too, by networks that are trained for so long, as 15m",
     )
     audit.add_argument(
-        "--audit-out", default="audit", metavar="DIR", help="where that is written (default: audit)"
+        "--audit-out", metavar="DIR", help=f"where that is written (default: {AUDIT_OUT})"
     )
     parser.add_argument("--json", action="store_true", help="findings as JSON")
 
@@ -119,16 +122,28 @@ def refuse_unusable(arguments: argparse.Namespace) -> None:
         raise ValueError("expected a manifest to examine, or --run DIR; got neither")
     if arguments.manifest is not None and arguments.run is not None:
         raise ValueError("expected a manifest to examine, or --run DIR; got both")
-    if arguments.run is not None and arguments.doubt:
-        raise ValueError("--doubt is about a manifest, before training; got --run")
-    if arguments.run is not None and (arguments.json or arguments.against):
-        raise ValueError("--json and --against are about a manifest; got --run")
+    if arguments.run is not None:
+        refuse_beside_run(arguments)
+    if arguments.checkpoint and (arguments.text, arguments.digits) != (TEXT, DIGITS):
+        raise ValueError("--text and --digits are those of the checkpoint; got --checkpoint, too")
+    if arguments.audit_out is not None and arguments.audit is None:
+        raise ValueError("--audit-out is where --audit TIME writes; got no --audit")
     for name, least in (("sample", 0), ("workers", 1)):
         number = getattr(arguments, name)
         if number is not None and number < least:
             raise ValueError(f"--{name}: expected {least} or more; got {number}")
     if arguments.audit is not None:
         refuse_audit(arguments)
+
+
+def refuse_beside_run(arguments: argparse.Namespace) -> None:
+    """ValueError for a flag about a manifest, beside --run: it would mean nothing there."""
+    usual = {"net": NET, "text": TEXT, "digits": DIGITS}
+    for name in sorted(vars(arguments).keys() - {"run", "manifest", "command"}):
+        value = getattr(arguments, name)
+        if value not in (None, False) and value != usual.get(name):
+            flag = "--" + name.replace("_", "-")
+            raise ValueError(f"{flag} is about a manifest, before training; got --run")
 
 
 def refuse_audit(arguments: argparse.Namespace) -> None:
@@ -138,8 +153,6 @@ def refuse_audit(arguments: argparse.Namespace) -> None:
         ValueError: for a run or a checkpoint, a time that is none, or a manifest in its place.
         OSError: where nothing can be written.
     """
-    if arguments.run is not None:
-        raise ValueError("--audit is about a manifest, before training; got --run")
     if arguments.checkpoint:
         raise ValueError(
             "--audit trains networks of its own; by a checkpoint: "
@@ -147,7 +160,7 @@ def refuse_audit(arguments: argparse.Namespace) -> None:
         )
     if TrainConfig(budget=arguments.audit).budget_s is None:
         raise ValueError(f"--audit: expected a time, as 15m; got {arguments.audit!r}")
-    prepare_out(Path(arguments.audit_out), WRITTEN, [arguments.manifest])
+    prepare_out(Path(arguments.audit_out or AUDIT_OUT), WRITTEN, [arguments.manifest])
 
 
 def audit_transcripts(arguments: argparse.Namespace) -> Audit:
@@ -158,7 +171,7 @@ def audit_transcripts(arguments: argparse.Namespace) -> Audit:
         text=arguments.text,
         digits=arguments.digits,
     )
-    out = Path(arguments.audit_out)
+    out = Path(arguments.audit_out or AUDIT_OUT)
     audit.write(out)
     page = write_audit_page(audit, out)
     if not arguments.json:
@@ -195,7 +208,7 @@ def network_of(arguments: argparse.Namespace) -> tuple[SpeechModel, Tokenizer]:
         recogniser = Recogniser.load_checkpoint(arguments.checkpoint)
         return recogniser.model, recogniser.tokenizer
     texts: list[str] = []
-    if arguments.text.startswith("pieces:"):
+    if arguments.text.startswith(("pieces:", "words:")):
         manifest = read_manifest(arguments.manifest, strict=False)
         texts = [utterance.text or "" for utterance in manifest]
     tokenizer = make_tokenizer(arguments.text, texts, digits=arguments.digits)

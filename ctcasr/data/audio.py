@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -254,8 +255,8 @@ class _Content(io.BytesIO):
 
 
 def _check_is_file(path: Path) -> None:
-    if not path.is_file():
-        there = "a folder" if path.is_dir() else "nothing"
+    if not os.path.isfile(path):  # Path.is_file raises for names that are too long
+        there = "a folder" if os.path.isdir(path) else "nothing"
         raise AudioError(
             f"{path}: expected a sound file; found {there} there (a path in a manifest starts at "
             "the manifest's folder)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ctcasr.diagnose.cause import LIKELY, PAIR, STRONG, Cause
-from ctcasr.diagnose.history import RunHistory
+from ctcasr.diagnose.history import RunHistory, least
 from ctcasr.diagnose.text_causes import belongs_together
 from ctcasr.scoring.figures import percent
 
@@ -42,8 +42,8 @@ def shuffled_transcripts(history: RunHistory) -> Cause | None:
     if not _stays_deaf(history) or belongs_together(history):
         return None
     losses = history.losses
-    lowest_now = min(losses[-_CHECKS:])
-    lowest_before = min(losses[:-_CHECKS])
+    lowest_now = least(losses[-_CHECKS:])
+    lowest_before = least(losses[:-_CHECKS])
     if not lowest_now > _NO_LONGER_FALLS * lowest_before:
         return None
     stands_still = lowest_now > _STANDS_STILL * lowest_before
@@ -84,7 +84,7 @@ def _stays_deaf(history: RunHistory) -> bool:
     if sum(errors) > _CHECKS * _BEGINS:  # a little more at every check: it begins to listen
         return False
     over_deaf = [history.over_deaf(check=check) for check in range(len(history.checks))]
-    if not min(over_deaf) < _NEAR_DEAF:
+    if not least(over_deaf) < _NEAR_DEAF:
         return False
     for check in range(-_CHECKS, 0):
         if history.hearing[check] or not history.over_deaf(check=check) > _AS_DEAF:
@@ -106,7 +106,7 @@ def model_too_large(history: RunHistory) -> Cause | None:
     course = ""
     if gets_worse:
         losses = history.losses
-        lowest = losses.index(min(losses))
+        lowest = losses.index(least(losses))
         course = (
             f"; loss there has risen from {losses[lowest]:.1f} to {losses[-1]:.1f} in "
             f"{len(losses) - 1 - lowest} checks"
@@ -145,13 +145,12 @@ def _gets_worse(history: RunHistory) -> bool:
     A loss that rises by overconfidence, while errors still become fewer, is no harm.
     """
     losses = history.losses
-    if not losses:
+    if not math.isfinite(least(losses)):
         return False
-    lowest = losses.index(min(losses))
+    lowest = losses.index(least(losses))
     rises = len(losses) - lowest > _RISING_CHECKS and losses[-1] > _RISEN * losses[lowest]
-    least_before = min(history.cers[: lowest + 1])
-    least_since = min(history.cers[lowest + 1 :], default=least_before)
-    improves = least_since < _BETTER * least_before
+    least_before = least(history.cers[: lowest + 1])
+    improves = least(history.cers[lowest + 1 :]) < _BETTER * least_before
     much_wrong = history.evidence("dev", "cer") > _MUCH_WRONG_CER
     far_apart = _mean_over_deaf(history, "train") < _HALF * _mean_over_deaf(history, "dev")
     return rises and much_wrong and far_apart and not improves
@@ -247,7 +246,7 @@ def _gap_closed(history: RunHistory, check: int) -> float:
     losses = []
     for nats in _LOSS_PENALTIES:
         losses.append(history.evidence("train", f"nll_few_blank_minus_{nats}", check=check))
-    lowest = min(losses)
-    if math.isnan(lowest):
+    lowest = least(losses)
+    if math.isinf(lowest):
         return 0.0
     return (in_evaluation - lowest) / (in_evaluation - as_in_training)

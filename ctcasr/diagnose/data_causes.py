@@ -167,7 +167,8 @@ def outside_alphabet(history: RunHistory) -> Cause | None:
     if not uncovered:
         return None
     texts = sum(len(event.ids) for event in uncovered)
-    if not history.steps and texts <= _LEAST_UNCOVERED:
+    nothing_learnt = not history.steps and history.step == 0
+    if nothing_learnt and texts <= _LEAST_UNCOVERED:
         return Cause(
             "transcripts-outside-alphabet",
             f"No text can be written: {_words_of(uncovered[0])}.",

@@ -30,6 +30,7 @@ class CorpusFacts:
     """
 
     rows: int = 0
+    compared: int = 0  # of them, the first so many, with each other
     wrong_lengths: int = 0  # whose logits have not the frames that the network makes of the audio
     targets: TargetStats = field(default_factory=TargetStats)
     seen: set[str] = field(default_factory=set)  # once one of them comes again, all were counted
@@ -66,8 +67,9 @@ class CorpusFacts:
 
     def _remember(self, batch: Batch) -> None:
         """Keep digests of the sounds and targets of a batch, to find what contradicts itself."""
-        if len(self._sounds) + len(self._pending) >= _REMEMBERED:
+        if self.compared >= _REMEMBERED:
             return
+        self.compared += len(batch)
         targets = batch.targets.cpu().split(list(batch.target_lengths))
         digests = [hash(tuple(row.tolist())) for row in targets]
         said = [digest for digest, row in zip(digests, targets, strict=True) if len(row)]
@@ -94,6 +96,7 @@ class CorpusFacts:
             "silent": silent,
             "constant": constant,
             "not_finite": not_finite,
+            "compared": self.compared,
             "contradicted": self.contradicted,
             "same_text": max(self.texts.values(), default=0),
         }
@@ -102,6 +105,7 @@ class CorpusFacts:
         """All that was counted, as plain data."""
         return {
             "rows": self.rows,
+            "compared": self.compared,
             "wrong_lengths": self.wrong_lengths,
             "targets": asdict(self.targets),
             "seen": sorted(self.seen),
@@ -115,8 +119,10 @@ class CorpusFacts:
     @staticmethod
     def from_state(state: Mapping[str, Any], device: torch.device) -> CorpusFacts:
         """The facts that `state_dict` tells of, counting on where samples lie."""
+        rows = int(state["rows"])
         facts = CorpusFacts(
-            rows=int(state["rows"]),
+            rows=rows,
+            compared=int(state.get("compared", min(rows, _REMEMBERED))),  # likewise
             wrong_lengths=int(state["wrong_lengths"]),
             targets=TargetStats(**state["targets"]),
             seen=set(state.get("seen", ())),  # absent in an older file

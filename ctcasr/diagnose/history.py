@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
@@ -45,6 +45,16 @@ def first_release(cers: Sequence[float], hears: Sequence[bool] = ()) -> int | No
         if all(spells[first : first + STAYS]):
             return first
     return None
+
+
+def least(values: Iterable[float]) -> float:
+    """The least of the values that are numbers; infinite without one (`min` would take a NaN).
+
+    Example:
+        >>> least([math.nan, 2.0, 1.0]), least([])
+        (1.0, inf)
+    """
+    return min((value for value in values if not math.isnan(value)), default=math.inf)
 
 
 @dataclass(frozen=True)
@@ -191,8 +201,7 @@ class RunHistory:
     @property
     def best_cer(self) -> float:
         """The lowest CER of all checks; infinite without any."""
-        known = [cer for cer in self.cers if not math.isnan(cer)]
-        return min(known, default=math.inf)
+        return least(self.cers)
 
     @property
     def wer(self) -> float:
@@ -255,6 +264,12 @@ class RunHistory:
         )
 
     @property
+    def tells(self) -> bool:
+        """Whether any check tells how a recogniser does: by errors, or by what it hears."""
+        errors = any(math.isfinite(cer) for cer in self.cers)
+        return errors or any(check.evidence for check in self.checks)
+
+    @property
     def spells(self) -> bool:
         """Whether the last check hears and has a CER at or below 80 %."""
         return bool(self.checks) and self._spells(len(self.checks) - 1)
@@ -282,6 +297,11 @@ class RunHistory:
     def evidence(self, *path: str, check: int = -1) -> float:
         """A number out of a check's evidence; NaN where it is not there."""
         return as_number(self.raw(*path, check=check))
+
+    def listed(self, *path: str, check: int = -1) -> Sequence[Any]:
+        """A list out of a check's evidence; an empty one where none is there."""
+        value = self.raw(*path, check=check)
+        return value if isinstance(value, list | tuple) else ()
 
     @cached_property
     def facts(self) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ _BY_HEART = 0.5  # training loss over dev loss
 def last_word(
     history: RunHistory, state: str, causes: Sequence[Cause], estimate: int | None = None
 ) -> tuple[str, ...]:
-    """Three sentences about a run; none before its first check.
+    """Three sentences about a run; none where it has no state.
 
     `estimate` is the step at which it will probably be released from the plateau.
 
@@ -33,7 +33,7 @@ def last_word(
     """
     if causes:
         return _of_trouble(history, causes)
-    if not history.checks:
+    if not state:
         return ()
     if state == "plateau: wait":
         return _of_plateau(history, estimate or 2 * max(history.step, 1))
@@ -134,7 +134,9 @@ def _is_under_way(history: RunHistory) -> bool:
 def _how_sure(history: RunHistory) -> str:
     """What the scores rest on."""
     sentences = []
-    if not math.isnan(history.listens()):
+    if not history.hearing[-1]:
+        sentences.append("at the last check the wrong audio costs it no more than the right one")
+    elif not math.isnan(history.listens()):
         sentences.append(
             f"Of the loss with the wrong audio, the right one takes away "
             f"{percent(history.listens())} ({_errors_of_listening(history)}), so it does hear"

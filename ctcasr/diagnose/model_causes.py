@@ -326,7 +326,7 @@ def _never_sure(history: RunHistory) -> str:
 
 def dead_units(history: RunHistory) -> Cause | None:
     """A ReLU layer (nearly) all of whose units are zero for every input."""
-    dead = [as_number(share) for share in history.raw("train", "dead") or ()]
+    dead = [as_number(share) for share in history.listed("train", "dead")]
     worst = max((share for share in dead if not math.isnan(share)), default=0.0)
     if worst < _DEAD or history.learnt:
         return None

@@ -39,6 +39,7 @@ class Share:
 
 
 NOTHING = Share(0, 0)
+_COUNTED_OF = {"uncovered": "characters", "same_text": "compared", "contradicted": "compared"}
 
 
 def share_set(flags: Tensor) -> float:
@@ -79,10 +80,9 @@ def share_of(history: RunHistory, part: str, name: str) -> Share:
 
 
 def _counted(counts: Mapping[str, Any], name: str) -> Share:
-    """A share out of counts; characters outside the alphabet are counted of characters."""
-    total = "characters" if name == "uncovered" else "rows"
+    """A share out of counts: of rows, but for those that are counted of something else."""
     count = as_number(counts[name])
-    rows = as_number(counts.get(total))
+    rows = as_number(counts.get(_COUNTED_OF.get(name, "rows"), counts.get("rows")))
     if math.isnan(count) or math.isnan(rows):
         return NOTHING
     return Share(count, rows)

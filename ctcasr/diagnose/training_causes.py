@@ -84,7 +84,7 @@ def frozen_parameters(history: RunHistory) -> Cause | None:
 
 def _names(history: RunHistory, name: str) -> str:
     """Names of parameters out of the evidence, for a sentence."""
-    return ", ".join(history.raw("parameters", name) or ())
+    return ", ".join(map(str, history.listed("parameters", name)))
 
 
 def clipped_to_nothing(history: RunHistory) -> Cause | None:

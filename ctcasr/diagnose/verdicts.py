@@ -9,7 +9,7 @@ from typing import Any
 
 from ctcasr.diagnose.cause import LIKELY, Cause
 from ctcasr.diagnose.causes import CAUSES
-from ctcasr.diagnose.history import RunHistory
+from ctcasr.diagnose.history import RunHistory, least
 from ctcasr.diagnose.last_word import last_word
 from ctcasr.records import Record
 
@@ -40,9 +40,10 @@ _HALF_WRONG_CER = 0.5  # a loss that stands still for a while there is not the e
 class Verdict:
     """`state` is "learning", "plateau: wait", "converged" or "trouble"; the likeliest cause first.
 
-    `release_step` is when the plateau was left, or (if `estimated`) probably will be. `last_word`
-    are three sentences: what happened, what to do next, and how sure that is. `unmeasured` names
-    what a check could not look at, and why.
+    It is empty where nothing tells how a recogniser does: before the first check, and of what is
+    no recogniser. `release_step` is when the plateau was left, or (if `estimated`) probably will
+    be. `last_word` are three sentences: what happened, what to do next, and how sure that is.
+    `unmeasured` names what a check could not look at, and why.
     """
 
     state: str
@@ -84,10 +85,10 @@ def verdict(records: Sequence[Record | Mapping[str, Any]]) -> Verdict:
     history = RunHistory.of(records)
     causes = causes_of(history)
     release = history.release
-    estimate = None
-    if release is None:
-        estimate = history.leaving or estimated_release(history)
     state = _state(history, bool(causes))
+    estimate = None
+    if release is None and state:
+        estimate = history.leaving or estimated_release(history)
     return Verdict(
         state=state,
         step=history.step,
@@ -174,14 +175,16 @@ def _unmeasured(history: RunHistory) -> tuple[str, ...]:
 
 
 def _state(history: RunHistory, trouble: bool) -> str:
-    """The state in a word or two."""
+    """The state in a word or two; empty where nothing tells it."""
     if trouble:
         return "trouble"
+    if not history.tells:
+        return ""
     if history.release is None and history.leaving is None:
         return "plateau: wait"
     losses = history.losses
     flat = len(losses) > _FLAT_CHECKS and (
-        min(losses[-_FLAT_CHECKS:]) > _FLAT * min(losses[:-_FLAT_CHECKS])
+        least(losses[-_FLAT_CHECKS:]) > _FLAT * least(losses[:-_FLAT_CHECKS])
     )
     if not (flat and history.cer < _HALF_WRONG_CER):
         return "learning"

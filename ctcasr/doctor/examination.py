@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import numpy as np
 
 from ctcasr.batch import Utterance
-from ctcasr.data import Manifest, read_manifest
+from ctcasr.data import AudioError, Manifest, audio_info, read_manifest
 from ctcasr.doctor import doubted, frames, leaks, sound, texts, unlike, wording
 from ctcasr.doctor.finding import Finding, lines_of
 from ctcasr.doctor.frames import Slack
@@ -23,6 +25,7 @@ from ctcasr.text import Tokenizer
 ALL_S = 20 * 3600.0  # so much sound is listened to as a whole; of more, a sample
 SAMPLE = 5000  # utterances
 
+_HEADERS = 100  # files whose headers tell how long a corpus is of which no line says it
 _ORDER = {"error": 0, "warning": 1, "note": 2}
 
 Progress = Callable[[int, int], None]
@@ -94,6 +97,7 @@ def examine(
     if other is not None:
         other_sounds = listener.listen(other)
         findings.extend(leaks.between(sounds, other_sounds, texts.road(tokenizer)))
+        findings.extend(leaks.not_compared(other_sounds, other.skipped))
     findings.sort(key=lambda finding: _ORDER[finding.severity])
     usable_samples = sum(sound.samples for sound in sounds if not sound.trouble)
     speakers = {utterance.speaker for utterance in corpus} - {None}
@@ -148,10 +152,11 @@ class _Listener:
 
     def listen(self, corpus: Manifest) -> list[Sound]:
         """The sounds of a manifest; those of a sample of it are decoded."""
+        order = np.random.default_rng(0).permutation(len(corpus))
         wanted = self.sample
         if wanted is None:
-            wanted = len(corpus) if corpus.seconds <= ALL_S else SAMPLE
-        order = np.random.default_rng(0).permutation(len(corpus))
+            drawn = [corpus.utterances[index] for index in order[:_HEADERS]]
+            wanted = len(corpus) if expected_s(corpus, drawn) <= ALL_S else SAMPLE
         whole = set(order[:wanted].tolist())
         sounds = []
         heard = listen(corpus.utterances, self.model, whole, self.workers, self.fingerprints)
@@ -164,6 +169,18 @@ class _Listener:
         """One more utterance is done."""
         self.done += 1
         self.progress(self.done, self.total)
+
+
+def expected_s(corpus: Manifest, drawn: Sequence[Utterance]) -> float:
+    """Seconds of sound: as the lines say, and where one says nothing, the mean of `drawn`."""
+    untold = sum(utterance.duration is None for utterance in corpus)
+    if not untold:
+        return corpus.seconds
+    durations_s = []
+    for utterance in drawn:
+        with suppress(AudioError):
+            durations_s.append(audio_info(utterance.audio_filepath).duration_s)
+    return corpus.seconds + untold * (mean(durations_s) if durations_s else 0.0)
 
 
 def _decoded(sounds: Sequence[Sound], model: SpeechModel) -> list[Utterance]:

@@ -21,6 +21,8 @@ SLUGS = frozenset(
         "unreadable-file",
         "no-video",
         "not-finite",
+        "no-duration",
+        "unheard-sound",
         "duration-beyond-file",
         "duration-short-of-file",
         # texts
@@ -79,6 +81,7 @@ SLUGS = frozenset(
         # between two manifests
         "shared-recordings",
         "shared-audio",
+        "not-compared",
         "shared-speakers",
         "same-speakers",
         "shared-texts",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctcasr.batch import Utterance
+from ctcasr.batch import Skip, Utterance
 from ctcasr.doctor.finding import Finding, lines_of
 from ctcasr.doctor.fingerprint import Fingerprint, FingerprintIndex
 from ctcasr.doctor.listen import Sound
@@ -28,10 +28,40 @@ class Shared:
     train: tuple[Utterance, ...]
     valid: tuple[Utterance, ...]
 
+    def places(self) -> set[tuple[str, str]]:
+        """Their lines, each with its side: both manifests may have the same name."""
+        of_train = {("train", utterance.where) for utterance in self.train}
+        return of_train | {("valid", utterance.where) for utterance in self.valid}
+
 
 def between(train: Sequence[Sound], valid: Sequence[Sound], normalise: Normalise) -> list[Finding]:
     """Recordings, speakers and texts of `train` that are in `valid` too; lines are train's."""
     return [*_recordings(train, valid), *_speakers(train, valid), *_texts(train, valid, normalise)]
+
+
+def not_compared(valid: Sequence[Sound], skipped: Sequence[Skip]) -> list[Finding]:
+    """Lines of valid of which nobody can tell whether their sound is in train, too."""
+    unheard = [sound for sound in valid if sound.trouble]
+    if not unheard and not skipped:
+        return []
+    told = []
+    if unheard:
+        first = f"as {unheard[0].reason}"
+        told.append(f"{plural(len(unheard), 'line')} of valid cannot be heard, {first}")
+    if skipped:
+        first = f"as {skipped[0].where}: {skipped[0].reason}"
+        told.append(f"{plural(len(skipped), 'line')} of valid cannot be read, {first}")
+    lines = [*lines_of(sound.utterance for sound in unheard), *lines_of(skipped)]
+    return [
+        Finding(
+            "not-compared",
+            "warning",
+            f"{'; '.join(told)}: whether train holds the same sound is not known",
+            "examine valid by itself, and correct these lines",
+            (),
+            {"unheard": len(unheard), "unread": len(skipped), "against_lines": lines},
+        )
+    ]
 
 
 def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]:
@@ -50,15 +80,14 @@ def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]
                 {"count": len(files), "against_lines": _lines_of_valid(files)},
             )
         )
-    known: set[str] = set()
+    known: set[tuple[str, str]] = set()
     for pair in files:
-        known.update(utterance.where for utterance in pair.train + pair.valid)
+        known |= pair.places()
     copies = []
     for pair in [*_shared(train, valid, _content), *_alike(train, valid)]:
-        places = {utterance.where for utterance in pair.train + pair.valid}
-        if not known.issuperset(places):
+        if not known.issuperset(pair.places()):
             copies.append(pair)
-            known |= places
+            known |= pair.places()
     if copies:
         findings.append(
             Finding(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -65,6 +66,7 @@ class Sound:
     signal: SignalStats | None = None
     trouble: str = ""  # slug of what is wrong with the file; empty: it can be used
     reason: str = ""
+    unheard: str = ""  # why its sound cannot be heard, of a line whose pictures can be used
 
 
 class _Trouble(NamedTuple):
@@ -98,8 +100,28 @@ def listen(
 
 def _sound(utterance: Utterance, model: SpeechModel, whole: bool, fingerprints: bool) -> Sound:
     """The Sound of one utterance."""
+    heard = _heard(utterance, model, whole, fingerprints)
+    return _seen(heard, model, whole) if model.sees else heard
+
+
+def _seen(heard: Sound, model: SpeechModel, whole: bool) -> Sound:
+    """The same for a lip reader, which needs the pictures alone: their frames are its samples."""
+    if not (whole or heard.trouble):
+        return heard
+    spec = NetSpec(FrontSpec(kind=LIPS))
+    try:
+        frames = len(read_clip(spec, heard.utterance, model.rate_hz))
+    except AudioError as error:
+        return replace(heard, samples=0, trouble="no-video", reason=str(error))
+    return replace(heard, samples=frames, trouble="", reason="", unheard=heard.reason)
+
+
+def _heard(utterance: Utterance, model: SpeechModel, whole: bool, fingerprints: bool) -> Sound:
+    """The Sound of one utterance by its sound alone."""
     path = utterance.audio_filepath
     rate_hz = heard_hz(model)
+    if utterance.duration == 0:
+        return Sound(utterance, trouble="no-duration", reason=f"{path}: its duration is 0")
     try:
         info = audio_info(path)
     except AudioError as error:
@@ -121,13 +143,7 @@ def _sound(utterance: Utterance, model: SpeechModel, whole: bool, fingerprints: 
     if fingerprints:
         low = resample(own, info.rate_hz, RATE_HZ, str(path))
         signal = replace(signal, fingerprint=fingerprint(low))
-    samples = resampled.shape[0]
-    if model.sees:
-        try:
-            samples = len(read_clip(NetSpec(FrontSpec(kind=LIPS)), utterance, model.rate_hz))
-        except AudioError as error:
-            return Sound(utterance, info, 0, signal, "no-video", str(error))
-    return Sound(utterance, info, samples, signal)
+    return Sound(utterance, info, resampled.shape[0], signal)
 
 
 def heard_hz(model: SpeechModel) -> int:
@@ -137,7 +153,7 @@ def heard_hz(model: SpeechModel) -> int:
 
 def _file_trouble(path: Path) -> str:
     """Slug of a file whose header cannot be read."""
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for names that are too long
         return "missing-file"
     if path.stat().st_size == 0:
         return "empty-file"

@@ -6,9 +6,11 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+from ctcasr.batch import Utterance
 from ctcasr.doctor.finding import Finding, Severity, graded, lines_of
 from ctcasr.doctor.listen import SignalStats, Sound
 from ctcasr.scoring.figures import agreeing, percent, plural
@@ -68,6 +70,11 @@ _FILE_TROUBLES = (
         "reach beyond the end of their file",
         "correct offset and duration, or replace the truncated files",
     ),
+    _FileTrouble(
+        "no-duration",
+        "say that they last no time",
+        "correct the durations, or take them out: then the whole file is heard",
+    ),
 )
 
 
@@ -88,15 +95,34 @@ def in_files(sounds: Sequence[Sound]) -> list[Finding]:
                     {"count": count},
                 )
             )
-    return findings
+    return [*findings, *_unheard(sounds)]
+
+
+def _unheard(sounds: Sequence[Sound]) -> list[Finding]:
+    """Lines of a lip reader's corpus whose pictures can be used, and whose sound cannot."""
+    unheard = [sound for sound in sounds if sound.unheard]
+    if not unheard:
+        return []
+    what = plural(len(unheard), "line", "have no sound that can be heard")
+    return [
+        Finding(
+            "unheard-sound",
+            "note",
+            f"{what}, as {unheard[0].unheard}",
+            "nothing to do: a lip reader learns from the pictures",
+            lines_of(sound.utterance for sound in unheard),
+            {"count": len(unheard)},
+        )
+    ]
 
 
 def in_durations(sounds: Sequence[Sound]) -> list[Finding]:
     """Lines that say less than their file holds, where no other line has the rest."""
-    uses = Counter(sound.utterance.audio_filepath for sound in sounds)
+    files = [sound.utterance.audio_filepath.resolve() for sound in sounds]  # links have one file
+    uses = Counter(files)
     missing_s = {}
     for index, sound in enumerate(sounds):
-        alone = uses[sound.utterance.audio_filepath] == 1 and not sound.utterance.offset
+        alone = uses[files[index]] == 1 and not sound.utterance.offset
         if alone and _missing_s(sound) > _SHORT_S:
             missing_s[index] = _missing_s(sound)
     if not missing_s:
@@ -314,10 +340,10 @@ def in_signals(sounds: Sequence[Sound]) -> list[Finding]:
             )
         )
     signals = [sound.signal for sound in listened if sound.signal]
-    return [*findings, *_dead_features(signals, len(sounds))]
+    return [*findings, *_dead_features(signals)]
 
 
-def _dead_features(signals: Sequence[SignalStats], total: int) -> list[Finding]:
+def _dead_features(signals: Sequence[SignalStats]) -> list[Finding]:
     """Features that change in no utterance at all, although others do."""
     rows = [signal.changing for signal in signals if signal.changing is not None]
     alive = np.any(rows, axis=0) if rows else np.ones(1, bool)
@@ -332,7 +358,7 @@ def _dead_features(signals: Sequence[SignalStats], total: int) -> list[Finding]:
             f"(the first is number {dead[0]}): nothing is there to hear",
             "use fewer bands, a lower rate_hz or a higher low_hz",
             (),
-            {"dead": dead.tolist(), "of": len(alive), "utterances": total},
+            {"dead": dead.tolist(), "of": len(alive), "utterances": len(rows)},
         )
     ]
 
@@ -344,13 +370,16 @@ def doubles(sounds: Sequence[Sound], normalise: Normalise) -> list[Finding]:
         if sound.signal is not None and sound.signal.peak >= SILENT:
             by_content[sound.signal.digest].append(sound)
     copies: list[list[Sound]] = []
-    contradictions: list[list[Sound]] = []
+    contradictions: list[list[_Said]] = []
     for group in by_content.values():
         if len(group) < 2:
             continue
-        texts = [sound.utterance.text for sound in group if sound.utterance.text is not None]
-        agree = len({normalise(text) for text in texts}) <= 1
-        (copies if agree else contradictions).append(group)
+        said = [_Said(sound.utterance, _text(sound, normalise)) for sound in group]
+        with_text = [one for one in said if one.text]
+        if len({one.text for one in with_text}) <= 1:
+            copies.append(group)
+        else:
+            contradictions.append(with_text)
     findings = []
     if contradictions:
         findings.append(_contradictory(contradictions, len(sounds)))
@@ -359,10 +388,23 @@ def doubles(sounds: Sequence[Sound], normalise: Normalise) -> list[Finding]:
     return findings
 
 
-def _contradictory(groups: Sequence[Sequence[Sound]], total: int) -> Finding:
+class _Said(NamedTuple):
+    """An utterance, and its text by which it is told whether others say the same."""
+
+    utterance: Utterance
+    text: str
+
+
+def _text(sound: Sound, normalise: Normalise) -> str:
+    """The text as it is learnt; as it stands where nothing of it is; empty where there is none."""
+    written = sound.utterance.text or ""
+    return normalise(written) or written.strip()
+
+
+def _contradictory(groups: Sequence[Sequence[_Said]], total: int) -> Finding:
     first = groups[0][0].utterance
-    others = [sound.utterance for sound in groups[0] if sound.utterance.text != first.text]
-    lines = lines_of(sound.utterance for group in groups for sound in group)
+    others = [said.utterance for said in groups[0] if said.text != groups[0][0].text]
+    lines = lines_of(said.utterance for group in groups for said in group)
     return Finding(
         "contradictory-audio",
         graded(len(lines), total),

@@ -131,34 +131,33 @@ def _empty(utterances: Sequence[Utterance]) -> list[Finding]:
 class _Uncovered:
     """What the alphabet cannot write: characters with counts, and utterances by what is left."""
 
-    characters: Counter[str] = field(default_factory=Counter)
     nothing_left: list[Utterance] = field(default_factory=list)
     spoken: list[Utterance] = field(default_factory=list)
     signs: list[Utterance] = field(default_factory=list)
+    spoken_characters: Counter[str] = field(default_factory=Counter)  # of the texts in `spoken`,
+    sign_characters: Counter[str] = field(default_factory=Counter)  # and in `signs`
 
     def add(self, utterance: Utterance, tokenizer: Tokenizer) -> None:
         """Look at one text."""
         text = _text(utterance)
         reference = tokenizer.reference(text)
         missing = reference.taken_out
-        self.characters.update(missing)
+        spoken = [char for char in missing if _is_spoken(char)]
         if text.strip() and not reference.text:
             self.nothing_left.append(utterance)
-        elif any(_is_spoken(char) for char in missing):
+        elif spoken:
             self.spoken.append(utterance)
+            self.spoken_characters.update(spoken)
         elif missing:
             self.signs.append(utterance)
+            self.sign_characters.update(missing)
 
-    def counts(self, spoken: bool) -> dict[str, int]:
-        """Characters that are spoken, or that are not, the most frequent first."""
-        ranked = self.characters.most_common()
-        return {char: count for char, count in ranked if _is_spoken(char) == spoken}
 
-    def named(self, spoken: bool) -> str:
-        """The first of them, in a line."""
-        listed = [f"{char!r} ({count})" for char, count in self.counts(spoken).items()]
-        more = " ..." if len(listed) > _NAMED else ""
-        return ", ".join(listed[:_NAMED]) + more
+def _named(characters: Counter[str]) -> str:
+    """The most frequent of some characters, in a line."""
+    listed = [f"{char!r} ({count})" for char, count in characters.most_common(_NAMED)]
+    more = " ..." if len(characters) > _NAMED else ""
+    return ", ".join(listed) + more
 
 
 def _uncovered(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
@@ -186,11 +185,14 @@ def _uncovered(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fi
                 "uncovered-characters",
                 graded(len(uncovered.spoken), len(utterances)),
                 f"{plural(len(uncovered.spoken), 'text', 'hold')} characters that are spoken and "
-                f"not in the alphabet: {uncovered.named(spoken=True)}; they are left out, so text "
-                "and sound differ",
+                f"not in the alphabet: {_named(uncovered.spoken_characters)}; they are left out, "
+                "so text and sound differ",
                 "write them as words, or choose an alphabet that has them",
                 lines_of(uncovered.spoken),
-                {"count": len(uncovered.spoken), "characters": uncovered.counts(spoken=True)},
+                {
+                    "count": len(uncovered.spoken),
+                    "characters": dict(uncovered.spoken_characters.most_common()),
+                },
             )
         )
     if uncovered.signs:
@@ -199,18 +201,19 @@ def _uncovered(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fi
                 "uncovered-signs",
                 "note",
                 f"{plural(len(uncovered.signs), 'text', 'hold')} punctuation that is left out: "
-                f"{uncovered.named(spoken=False)}",
+                f"{_named(uncovered.sign_characters)}",
                 "nothing to do",
                 lines_of(uncovered.signs),
-                {"characters": uncovered.counts(spoken=False)},
+                {"characters": dict(uncovered.sign_characters.most_common())},
             )
         )
     return findings
 
 
 def _is_spoken(char: str) -> bool:
-    """Letters, digits, currency and the like are said aloud; punctuation is not."""
-    return unicodedata.category(char)[0] in "LNS" or char in _SPOKEN_SIGNS
+    """Letters with their marks, digits and currency are said aloud; punctuation is not."""
+    category = unicodedata.category(char)
+    return category[0] in "LMN" or category == "Sc" or char in _SPOKEN_SIGNS
 
 
 def _case(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
@@ -243,12 +246,13 @@ def _case(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding
 
 def _digits(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
     """Numbers as digits in some texts, and as words in others, where the tokenizer keeps both."""
-    if tokenizer.digits == "spell":
-        return []
-    digits = [utterance for utterance in utterances if re.search("[0-9]", _text(utterance))]
+    digits = []
     words = []
     for utterance in utterances:
-        if not _NUMBER_WORDS.isdisjoint(_text(utterance).casefold().split()):
+        text = tokenizer.reference(_text(utterance)).text
+        if re.search("[0-9]", text):
+            digits.append(utterance)
+        if not _NUMBER_WORDS.isdisjoint(text.casefold().split()):
             words.append(utterance)
     if not digits or not words:
         return []
@@ -293,7 +297,13 @@ def _marks(utterances: Sequence[Utterance]) -> list[Finding]:
 
 def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Finding]:
     """The same text for many recordings: the rule in a closed grammar, else worth knowing."""
-    texts = [tokenizer.reference(_text(utterance)).text for utterance in utterances]
+    written = []
+    texts = []
+    for utterance in utterances:
+        text = tokenizer.reference(_text(utterance)).text
+        if text:  # texts of which nothing can be written are not the same for that
+            written.append(utterance)
+            texts.append(text)
     grammar = closed_grammar(texts)
     counts = Counter(texts)
     repeated = {text: count for text, count in counts.items() if count > 1}
@@ -308,7 +318,7 @@ def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fin
                 "warning",
                 f"{top_text!r} is the text of {top_count} of {len(texts)} lines",
                 "look whether a default was written where the text was not known",
-                _lines_with(utterances, texts, {top_text}),
+                _lines_with(written, texts, {top_text}),
                 {"text": top_text, "count": top_count},
             )
         )
@@ -316,7 +326,7 @@ def _repeated(utterances: Sequence[Utterance], tokenizer: Tokenizer) -> list[Fin
     if grammar is not None:
         findings.append(_closed_grammar(grammar, len(texts)))
     elif repeated:
-        lines = _lines_with(utterances, texts, set(repeated))
+        lines = _lines_with(written, texts, set(repeated))
         example = max(repeated, key=lambda text: repeated[text])
         findings.append(
             Finding(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from ctcasr.diagnose import Cause, Verdict
-from ctcasr.records import CheckRecord, Record
+from ctcasr.diagnose import Cause, Verdict, verdict
+from ctcasr.records import CheckRecord, EventRecord, Record
 from ctcasr.show.page import Column, Section, table
 from ctcasr.show.records import verdict_of
 
@@ -17,36 +17,54 @@ def verdicts_of(records: Sequence[Record]) -> list[Verdict]:
     verdicts = []
     for record in records:
         if isinstance(record, CheckRecord):
-            verdict = verdict_of(record)
-            if verdict is not None:
-                verdicts.append(verdict)
+            told = verdict_of(record)
+            if told is not None:
+                verdicts.append(told)
     return verdicts
 
 
-def banner(verdict: Verdict, *, recorded: bool) -> str:
+def last_verdict(records: Sequence[Record]) -> tuple[Verdict, bool]:
+    """The verdict at the end of a run, and whether the run recorded it.
+
+    One is made of the records where none was recorded, or where steps were refused after it.
+    """
+    recorded = verdicts_of(records)
+    refused = False
+    for record in records:
+        if isinstance(record, CheckRecord):
+            refused = False
+        elif isinstance(record, EventRecord) and record.skipped_step:
+            refused = True
+    if recorded and not refused:
+        return recorded[-1], True
+    return verdict(records), False
+
+
+def banner(told: Verdict, *, recorded: bool) -> str:
     """The verdict in a frame: state, and every cause with evidence and cure, likeliest first."""
-    heading = verdict.state or "no verdict"
-    waits = "wait" in verdict.state
-    if verdict.waits_until is not None:
-        heading += f", release expected about step {verdict.waits_until}"
+    heading = told.state or "no verdict (there are such of recognisers, from their checks)"
+    waits = "wait" in told.state
+    if told.waits_until is not None:
+        heading += f", release expected about step {told.waits_until}"
     css = "verdict"
-    if verdict.causes:
+    if told.causes:
         css += " trouble"
     elif waits:
         css += " wait"
     note = ""
-    if not recorded:
+    if told.state and not recorded:
         note = (
-            '<p class="soft">The run recorded no verdict; this one was made from its records.</p>'
+            '<p class="soft">The run recorded no verdict of its end; this one was made from its '
+            "records.</p>"
         )
     parts = [f"<h2>{escape(heading)}</h2>", note]
-    parts += [_cause(cause) for cause in verdict.causes]
+    parts += [_cause(cause) for cause in told.causes]
     # Evidence and cure of the first cause stand above already.
-    words = verdict.last_word[-1:] if verdict.causes else verdict.last_word
+    words = told.last_word[-1:] if told.causes else told.last_word
     last_word = " ".join(words)
     if last_word:
         parts.append(f"<p>{escape(last_word)}</p>")
-    for sentence in verdict.unmeasured:
+    for sentence in told.unmeasured:
         parts.append(f'<p class="soft">{escape(sentence)}</p>')
     inside = "".join(parts)
     return f'<div class="{css}">{inside}</div>'

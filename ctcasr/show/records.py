@@ -120,7 +120,7 @@ def metric_names(records: Iterable[Record]) -> list[str]:
 def samples_of(check: CheckRecord) -> list[Sample]:
     """The utterances that a check shows; what is no sample is passed over."""
     samples = []
-    for entry in check.samples or ():
+    for entry in check.samples:
         if not isinstance(entry, Mapping):
             continue
         blank = entry.get("blank")
@@ -130,16 +130,30 @@ def samples_of(check: CheckRecord) -> list[Sample]:
                 reference=printable(str(entry.get("reference") or "")),
                 hypothesis=printable(str(entry.get("hypothesis") or "")),
                 blank=blank if isinstance(blank, list) else None,
-                spikes=entry.get("spikes") or (),
+                spikes=_spikes_of(entry),
             )
         )
     return samples
 
 
+def _spikes_of(sample: Mapping[str, Any]) -> list[Sequence[Any]]:
+    """The (frame, symbol, posterior) that a sample holds."""
+    spikes: list[Sequence[Any]] = []
+    for spike in _list(sample.get("spikes")):
+        if isinstance(spike, list | tuple) and len(spike) > 1 and number(spike[0]) is not None:
+            spikes.append(spike)
+    return spikes
+
+
+def _list(entry: object) -> list[Any] | tuple[Any, ...]:
+    """What should be a list; an empty one where it is none."""
+    return entry if isinstance(entry, list | tuple) else ()
+
+
 def suspects_of(epoch: EpochRecord) -> list[Suspect]:
     """The lines that an epoch names; what is no line is passed over."""
     suspects = []
-    for entry in epoch.details.get("suspects") or ():
+    for entry in _list(epoch.details.get("suspects")):
         if not isinstance(entry, Mapping):
             continue
         loss = number(entry.get("loss"))
@@ -154,7 +168,7 @@ def verdict_of(check: CheckRecord) -> Verdict | None:
     if not isinstance(entry, Mapping):
         return None
     causes = []
-    for cause in entry.get("causes") or ():
+    for cause in _list(entry.get("causes")):
         if isinstance(cause, Mapping):
             causes.append(_cause(cause, check.step))
     release = number(entry.get("release_step"))
@@ -171,9 +185,7 @@ def verdict_of(check: CheckRecord) -> Verdict | None:
 
 def _sentences(entry: Any) -> tuple[str, ...]:
     """Sentences that a record holds; none of an older one."""
-    if not isinstance(entry, list | tuple):
-        return ()
-    return tuple(str(sentence) for sentence in entry)
+    return tuple(str(sentence) for sentence in _list(entry))
 
 
 def _cause(entry: Mapping[str, Any], step: int) -> Cause:

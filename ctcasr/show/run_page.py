@@ -16,7 +16,7 @@ from ctcasr.show.charts import Curve, Mark, Point, chart
 from ctcasr.show.curves import smoothed
 from ctcasr.show.page import Column, Section, facts, page, table, write_html
 from ctcasr.show.page_samples import samples
-from ctcasr.show.page_verdicts import banner, history, verdicts_of
+from ctcasr.show.page_verdicts import banner, history, last_verdict, verdicts_of
 from ctcasr.show.records import (
     FIRST_METRICS,
     Suspect,
@@ -69,17 +69,18 @@ _SUSPECTS_WHY = (
 
 
 def write_page(run: Path | str) -> Path:
-    """Write doctor.html into the folder of a run.
+    """Write doctor.html into the folder of a run, or beside its records.jsonl.
 
     Raises:
         FileNotFoundError: without records.jsonl.
         ValueError: where it holds no record.
     """
     folder = Path(run)
+    if folder.is_file():  # records.jsonl itself
+        folder = folder.parent
     course = Course.of(final_course(read_run(folder)))
-    verdicts = verdicts_of(course.records)
-    latest = verdicts[-1] if verdicts else verdict(course.records)
-    head = banner(latest, recorded=bool(verdicts)) + _facts(course, valid_wer(folder))
+    latest, is_recorded = last_verdict(course.records)
+    head = banner(latest, recorded=is_recorded) + _facts(course, valid_wer(folder))
     sections = [
         _blank(course),
         _loss(course),
@@ -88,7 +89,7 @@ def write_page(run: Path | str) -> Path:
         _other_metrics(course),
         _steps(course),
         samples(course.records),
-        history(verdicts),
+        history(verdicts_of(course.records)),
         _suspects(course),
         _events(course),
     ]

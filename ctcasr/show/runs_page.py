@@ -9,11 +9,12 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from ctcasr.diagnose import Verdict, verdict
+from ctcasr.diagnose import Verdict
 from ctcasr.records import CheckRecord, Record, StepRecord, read_records
 from ctcasr.show.charts import Curve, chart
 from ctcasr.show.curves import release_step, smoothed
 from ctcasr.show.page import Column, Section, facts, page, table, write_html
+from ctcasr.show.page_verdicts import last_verdict
 from ctcasr.show.records import Series, final_course, metric_names, metrics_of, number, series
 from ctcasr.show.run_page import NAME as RUN_PAGE
 from ctcasr.show.run_page import valid_wer
@@ -23,7 +24,7 @@ from ctcasr.show.units import SHARES, UNKNOWN, clock, count, metric, metric_name
 NAME = "runs.html"
 RECORDS = "records.jsonl"
 COLOURS = ("blue", "orange", "green", "purple", "red", "grey")
-STYLES = ("", "dashed")  # after the last colour the next style begins with the first
+STYLES = ("", "dashed", "faint")  # after the last colour the next begins with the first
 _RUNS_WHY = (
     "A name leads to the page about a run, where that was written. Runs that held out different "
     "dev parts are not to be ranked by them. In the charts below, a run has the same colour "
@@ -48,7 +49,7 @@ class ComparedRun:
     @property
     def verdict(self) -> Verdict:
         """The verdict that it recorded last, or one made from its records."""
-        return self.view.verdict or verdict(self.records)
+        return last_verdict(self.records)[0]
 
 
 def write_runs_page(folder: Path | str) -> Path:
@@ -83,7 +84,7 @@ def write_runs_page(folder: Path | str) -> Path:
 def find_runs(folder: Path) -> list[ComparedRun]:
     """The runs below a folder, or in it, by the order of their names; empty ones are left out."""
     runs = []
-    for path in sorted(folder.rglob(RECORDS)):
+    for path in _files_of_runs(folder):
         records = final_course(read_records(path))
         if records:
             name = path.parent.relative_to(folder).as_posix()
@@ -91,6 +92,21 @@ def find_runs(folder: Path) -> list[ComparedRun]:
                 name = path.parent.resolve().name
             runs.append(ComparedRun(name, path.parent, records))
     return runs
+
+
+def _files_of_runs(folder: Path) -> list[Path]:
+    """The records below a folder, behind links too; each folder once, so that no link is a loop."""
+    files = []
+    visited = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        resolved = Path(place).resolve()
+        if resolved in visited:
+            folders.clear()
+            continue
+        visited.add(resolved)
+        if RECORDS in names:  # a file: a folder may be called so, too
+            files.append(Path(place) / RECORDS)
+    return sorted(files)
 
 
 def _all_metrics(runs: Sequence[ComparedRun]) -> list[str]:
@@ -187,7 +203,7 @@ def _link(run: ComparedRun) -> str:
 
 def _verdict(found: Verdict) -> str:
     """The state, and the first cause."""
-    text = found.state
+    text = found.state or UNKNOWN
     if found.causes:
         text += f": {found.causes[0].slug}"
     return escape(text)

@@ -27,7 +27,7 @@ from ctcasr.batch import Utterance
 from ctcasr.text import Tokenizer
 from ctcasr.word_times.aligner import WordAligner, unit_of
 from ctcasr.word_times.features import Array, Heard
-from ctcasr.word_times.fit import MOST_S, Fitting, Spoken, spoken_in, stride_to
+from ctcasr.word_times.fit import MOST_S, OFTEN, Fitting, Spoken, spoken_in, stride_to
 from ctcasr.word_times.slots import NEVER, Lexicon, SlotPath, Slots
 
 BELIEVING = 5  # rounds in which what is written is said
@@ -75,9 +75,10 @@ class Doubts:
         return {word: number for number, word in enumerate(self.vocabulary)}
 
     def known(self, spoken: Sequence[Spoken]) -> float:
-        """Share of the written words that can be doubted."""
-        written = [word for utterance in spoken for word in utterance.words]
-        return sum(word in self.number_of for word in written) / max(len(written), 1)
+        """Share of the written words whose models have heard them often enough to doubt any."""
+        counts = Counter(word for utterance in spoken for word in utterance.words)
+        often = sum(counts[word] for word in self.vocabulary if counts[word] >= OFTEN)
+        return often / max(counts.total(), 1)
 
     def scores(self, heard: Heard) -> Array:
         """Nats [T, columns] of what is heard, as far as they are trusted."""

@@ -124,12 +124,47 @@ def test_json_has_what_was_found_before_the_audit_stopped(
     assert "by a checkpoint" in printed.err
 
 
-@pytest.mark.parametrize("flags", [["--json"], ["--against", "no.jsonl"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--json"],
+        ["--against", "no.jsonl"],
+        ["--sample", "3"],
+        ["--net", "deep"],
+        ["--text", "pieces:60"],
+        ["--audit", "15m"],
+    ],
+)
 def test_flags_about_a_manifest_are_refused_with_a_run(
     tmp_path: Path, capsys: Any, flags: list[str]
 ) -> None:
     assert main(["doctor", "--run", str(tmp_path), *flags]) == 1
-    assert "about a manifest; got --run" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"{flags[0]} is about a manifest, before training; got --run" in told
+
+
+@pytest.mark.parametrize(
+    "flags", [["--audit-out", "a"], ["--checkpoint", "c.pt", "--digits", "spell"]]
+)
+def test_flags_that_would_mean_nothing_are_refused(
+    healthy: Make, capsys: Any, flags: list[str]
+) -> None:
+    assert main(["doctor", str(healthy(3).write()), *flags]) == 1
+    assert flags[-2] in capsys.readouterr().err
+
+
+def test_words_of_their_own_are_symbols_as_in_training(
+    folder: Any, make_babble: Make, capsys: Any
+) -> None:
+    for seed in range(8):
+        folder.add(make_babble(0.3, seed), text="seventeen hundred")
+    slugs = []
+    for flags in ([], ["--text", "words:4"]):
+        main(["doctor", str(folder.write()), "--json", *flags])
+        findings = json.loads(capsys.readouterr().out)["findings"]
+        slugs.append({finding["slug"] for finding in findings})
+    by_letters, by_words = slugs
+    assert "too-few-frames" in by_letters and "too-few-frames" not in by_words
 
 
 @pytest.mark.parametrize("flags", [["--sample", "-1"], ["--workers", "0"]])

@@ -54,6 +54,11 @@ def test_reasons_decide_and_not_messages() -> None:
         assert not verdict([event | {"reason": "other"}]).causes
 
 
+def test_one_text_that_cannot_be_written_says_nothing_of_the_others() -> None:
+    event = {"kind": "event", "step": 2, "reason": "text-uncovered", "ids": ["a"], "message": "a"}
+    assert not verdict([event]).causes, "steps have been taken, though none is recorded yet"
+
+
 def test_events_of_older_runs_are_understood() -> None:
     old = {"kind": "event", "step": 0, "what": "skipped-step", "message": "loss is not finite (a)"}
     assert verdict([old]).causes[0].slug == "features-not-finite"

@@ -44,6 +44,17 @@ def test_every_row_is_counted_once(batch: Callable[[int], Batch]) -> None:
     assert counts["wrong_lengths"] == 3 and counts["labels"] == counts["characters"] == 6
 
 
+def test_texts_are_counted_of_the_rows_that_are_compared(
+    batch: Callable[[int], Batch], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctcasr.diagnose.facts._REMEMBERED", 4)
+    facts = CorpusFacts()
+    for number in range(5):
+        count(facts, batch(number))
+    counts = facts.as_json()
+    assert (counts["rows"], counts["compared"], counts["same_text"]) == (10, 4, 2)
+
+
 @pytest.mark.parametrize("stop_after", range(5))
 def test_a_stop_changes_nothing(batch: Callable[[int], Batch], stop_after: int) -> None:
     whole, stopped = CorpusFacts(), CorpusFacts()

@@ -26,6 +26,30 @@ def test_a_plateau_is_to_be_waited_for_and_its_release_is_found() -> None:
     assert (after.state, after.release_step, after.estimated) == ("learning", 40, False)
 
 
+@pytest.mark.parametrize("metrics", [{"accuracy": 0.95}, {"si_sdr_db": 9.0}, {}])
+def test_what_is_no_recogniser_is_not_judged(metrics: dict[str, float]) -> None:
+    start = {"kind": "start", "step": 0, "steps": 100}
+    check = {"kind": "check", "step": 10, "loss": 1.0, **metrics}
+    for records in ([], [start], [start, check]):
+        judgement = verdict(records)
+        assert (judgement.state, judgement.release_step, judgement.last_word) == ("", None, ())
+
+
+def test_a_loss_that_is_no_number_is_not_the_least() -> None:
+    cers = [0.9, 0.5] + [0.1] * 8
+    losses: list[float | str] = [30.0, 20.0, *[4.0] * 8]
+    records = run_records(cers, losses)
+    first_check = next(record for record in records if record["kind"] == "check")
+    first_check["loss"] = "nan"
+    assert verdict(records).state == "converged"
+
+
+def test_a_run_that_no_longer_hears_is_not_said_to_hear() -> None:
+    records = run_records([0.9, 0.5, 0.4, 0.4, 0.4])
+    records[-1]["evidence"]["dev"] |= {"own": 20.0, "other": 19.9, "gap_error": 0.5, "pairs": 8}
+    assert "so it does hear" not in " ".join(verdict(records).last_word)
+
+
 def test_one_low_check_is_no_release() -> None:
     assert verdict(run_records([0.7, 0.9, 0.9, 0.9, 0.9], total=400)).state == "plateau: wait"
     assert RunHistory.of(run_records([0.7, 0.9, 0.6, 0.6, 0.6])).release == 30

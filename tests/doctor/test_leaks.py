@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ctcasr.batch import Utterance
-from ctcasr.doctor.leaks import between
+from ctcasr.batch import Skip, Utterance
+from ctcasr.doctor.leaks import between, not_compared
 from ctcasr.doctor.listen import SignalStats, Sound
 
 
@@ -29,6 +29,20 @@ def test_a_recording_by_path_is_told_once_and_a_copy_by_content() -> None:
     train = [said("a", 1, "one"), said("b", 2, "two")]
     assert slugs(train, [said("a", 1, "three")]) == {"shared-recordings": (1,)}
     assert slugs(train, [said("c", 1, "three", digest="b")]) == {"shared-audio": (2,)}
+
+
+def test_a_copy_on_a_line_of_the_same_name_is_told() -> None:
+    train = [said("a", 1, "one"), said("b", 2, "two")]
+    valid = [said("c", 1, "three", digest="b"), said("a", 2, "four")]
+    assert slugs(train, valid) == {"shared-recordings": (1,), "shared-audio": (2,)}
+
+
+def test_lines_that_nobody_could_compare_are_told() -> None:
+    lost = Sound(Utterance(Path("a"), where="m:3"), trouble="missing-file", reason="a: nothing")
+    assert not_compared([said("b", 1, "one")], []) == []
+    (finding,) = not_compared([said("b", 1, "one"), lost], [Skip("m:4", "no JSON")])
+    assert finding.severity == "warning" and finding.figures["against_lines"] == [3, 4]
+    assert "1 line of valid cannot be heard, as a: nothing" in finding.message
 
 
 def test_silence_is_no_copy_of_silence() -> None:

@@ -73,6 +73,19 @@ def test_a_line_beyond_its_file_is_told_before_anything_else(
         assert sound.trouble == "duration-beyond-file" and "lasts 1.000 s" in sound.reason
 
 
+@pytest.mark.parametrize("name", ["x" * 300 + ".wav", "a\0b.wav"])
+def test_a_name_that_no_file_can_have_is_a_missing_file(name: str, model: SpeechModel) -> None:
+    assert heard(Path(name), model).trouble == "missing-file"
+
+
+def test_a_line_of_no_duration_is_told_as_that(
+    tmp_path: Path, model: SpeechModel, make_babble: Make
+) -> None:
+    soundfile.write(tmp_path / "a.wav", make_babble(1.0, 0), 16000)
+    for whole in (False, True):
+        assert heard(tmp_path / "a.wav", model, whole, duration=0.0).trouble == "no-duration"
+
+
 def test_flat_tops_are_runs_at_the_peak_on_one_side() -> None:
     sine = np.sin(np.arange(4000) / 20)
     assert flat_share(sine, 1.0) == 0.0
@@ -89,5 +102,8 @@ def test_a_lip_reader_counts_frames_of_video_and_misses_absent_ones(data_root: P
     seen, unseen = listen([line, blind], lips, {0, 1}, 1)
     assert seen.samples == 75 and not seen.trouble and seen.signal is not None
     assert unseen.trouble == "no-video" and "video" in unseen.reason
-    (by_header,) = listen([line], lips, set(), 1)
-    assert by_header.samples == 75
+    deaf = replace(line, audio_filepath=line.audio_filepath.with_name("none.wav"))
+    for whole in ({0, 1}, set[int]()):
+        by_sound, by_pictures = listen([line, deaf], lips, whole, 1)
+        assert by_sound.samples == by_pictures.samples == 75
+        assert not by_pictures.trouble and "none.wav" in by_pictures.unheard

@@ -53,6 +53,9 @@ def test_a_feature_that_never_changes_is_dead() -> None:
     rows = [line(number, changing=np.array([True, False, True])) for number in (1, 2)]
     (finding,) = sound.in_signals(rows)
     assert finding.slug == "dead-features" and finding.figures["dead"] == [1]
+    unheard = replace(line(3), signal=None)
+    (finding,) = sound.in_signals([*rows, unheard])
+    assert finding.figures["utterances"] == 2, "those that were listened to"
 
 
 def test_rates_and_channels() -> None:
@@ -79,6 +82,31 @@ def test_the_same_sound_twice() -> None:
     assert slugs(sound.doubles(twice, str.lower)) == {"duplicate-audio": (1, 2)}
     torn = [twice[0], replace(twice[1], utterance=replace(twice[1].utterance, text="else"))]
     assert slugs(sound.doubles(torn, str.lower)) == {"contradictory-audio": (1, 2)}
+
+
+def test_texts_that_say_the_same_do_not_contradict_each_other() -> None:
+    def group(*texts: str | None) -> list[Sound]:
+        said = []
+        for number, text in enumerate(texts, start=1):
+            utterance = Utterance(Path(f"{number}.wav"), text=text, where=f"m:{number}")
+            said.append(replace(line(1), utterance=utterance))
+        return said
+
+    (finding,) = sound.doubles(group(None, "Hello", "hello", "bye"), str.lower)
+    assert finding.slug == "contradictory-audio" and finding.lines == (2, 3, 4)
+    assert "'Hello', and the same sound (4) says 'bye'" in finding.message
+    greek = sound.doubles(group("αβγ", "δεζ"), lambda text: "")
+    assert slugs(greek) == {"contradictory-audio": (1, 2)}, "though nothing of them can be written"
+
+
+def test_a_link_has_the_rest_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").touch()
+    (tmp_path / "link.wav").symlink_to(tmp_path / "a.wav")
+    sounds = []
+    for number, name in enumerate(("a.wav", "link.wav")):
+        part = Utterance(tmp_path / name, duration=0.5, offset=0.5 * number, where=f"m:{number}")
+        sounds.append(replace(line(1), utterance=part))
+    assert not sound.in_durations(sounds)
 
 
 def test_each_file_trouble_is_an_error() -> None:

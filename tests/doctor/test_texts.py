@@ -47,14 +47,30 @@ def test_what_is_lost_is_told_by_what_it_means() -> None:
     assert result["uncovered-characters"].lines == (1,)
     assert result["uncovered-text"].lines == (2,)
     assert result["uncovered-signs"].lines == (3,) and result["uncovered-signs"].severity == "note"
-    assert result["uncovered-characters"].figures["characters"] == {
-        "%": 1,
-        **{c: 1 for c in "жуки"},
-    }
+    figures = result["uncovered-characters"].figures
+    assert figures["characters"] == {"%": 1}, "characters of those texts, and of no others"
+    assert result["uncovered-signs"].figures["characters"] == {",": 1}
+
+
+def test_signs_that_nobody_says_are_punctuation() -> None:
+    result = findings("so it goes <unk>", "a | b", "a ~ b", "five €", "a+b")
+    assert result["uncovered-signs"].lines == (1, 2, 3)
+    assert result["uncovered-characters"].lines == (4, 5)
+
+
+def test_texts_of_which_nothing_is_left_are_not_one_text() -> None:
+    assert set(findings(*("αβγ", "δεζ", "ηθι") * 2)) == {"uncovered-text"}
 
 
 def test_digits_beside_words_name_the_fewer() -> None:
     assert findings("take 7", "take seven now", "or eight")["digits-and-words"].lines == (1,)
+
+
+def test_digits_and_words_are_those_that_are_learnt() -> None:
+    assert findings("call 7", "Seven, please", "or eight")["digits-and-words"].lines == (1,)
+    assert "digits-and-words" not in {
+        finding.slug for finding in in_texts(lines("take 7", "or seven"), Alphabet.english29())
+    }
 
 
 def test_digits_beside_words_are_one_thing_to_a_tokenizer_that_spells() -> None:

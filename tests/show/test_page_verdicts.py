@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ctcasr.diagnose import Cause, Verdict
-from ctcasr.records import CheckRecord
-from ctcasr.show.page_verdicts import banner, history, verdicts_of
+from ctcasr.records import CheckRecord, EventRecord, Reason
+from ctcasr.show.page_verdicts import banner, history, last_verdict, verdicts_of
+from ctcasr.show.records import verdict_of
 
 CAUSE = Cause("rate-too-high", "ratio 0.4 & more", "a <tenth>", step=20, confidence=0.7)
 
@@ -26,6 +27,19 @@ def test_the_banner_tells_state_evidence_and_cure() -> None:
     assert "expected" not in troubled, "nobody who is in trouble is promised a release"
     waiting = banner(Verdict("plateau: wait", 30, 90, estimated=True), recorded=False)
     assert "expected about step 90" in waiting and "recorded no verdict" in waiting
+
+
+def test_steps_that_are_refused_after_the_last_check_count() -> None:
+    waits = CheckRecord(step=5, metrics={"cer": 1.0}, verdict={"state": "plateau: wait"})
+    refused = [EventRecord(step=5, reason=Reason.GRADIENT_NOT_FINITE)] * 20
+    assert last_verdict([waits]) == (verdict_of(waits), True)
+    latest, is_recorded = last_verdict([waits, *refused])
+    assert latest.state == "trouble" and not is_recorded
+
+
+def test_what_is_not_judged_has_no_verdict_made_from_its_records() -> None:
+    html = banner(Verdict("", 30), recorded=False)
+    assert "no verdict" in html and "made from its records" not in html
 
 
 def test_stretches_that_agree_are_one_row() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 
 from ctcasr.show import write_page
+from ctcasr.show.runs_page import write_runs_page
 
 
 def run(
@@ -153,6 +156,32 @@ def test_a_run_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     assert not _Tags(write_page(tmp_path).read_text(encoding="utf-8")).open
     with pytest.raises(FileNotFoundError):
         write_page(tmp_path / "nowhere")
+
+
+@pytest.mark.filterwarnings("ignore:.*not a record")
+def test_a_page_is_written_whatever_stands_in_the_records(tmp_path: Path) -> None:
+    lines = (run(tmp_path) / "records.jsonl").read_text(encoding="utf-8").splitlines()
+    whole = [json.loads(line) for line in lines]
+    rng = random.Random(0)
+    for _ in range(150):
+        records = copy.deepcopy(whole)
+        kind = rng.choice(["start", "step", "check", "event"])
+        place: Any = rng.choice([record for record in records if record["kind"] == kind])
+        while True:
+            key = rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
+            if not (isinstance(place[key], dict | list) and place[key]) or rng.random() < 0.2:
+                break
+            place = place[key]
+        if key != "kind":
+            place[key] = rng.choice([None, "nan", "x", [], {}, -1, 1e308, True, [1], {"a": 1}])
+        text = "".join(json.dumps(record) + "\n" for record in records)
+        (tmp_path / "records.jsonl").write_text(text, encoding="utf-8")
+        write_page(tmp_path)
+        write_runs_page(tmp_path)
+
+
+def test_the_page_of_a_file_of_records_lies_beside_it(tmp_path: Path) -> None:
+    assert write_page(run(tmp_path) / "records.jsonl") == tmp_path / "doctor.html"
 
 
 def test_suspects_are_listed_and_escaped(tmp_path: Path) -> None:

@@ -85,11 +85,20 @@ def test_runs_of_different_tasks_stand_in_one_table(tmp_path: Path) -> None:
 
 
 def test_many_runs_are_told_apart(tmp_path: Path) -> None:
-    for index in range(12):
+    for index in range(18):
         write(tmp_path / f"run{index:02d}", records(0.5))
     html = write_runs_page(tmp_path).read_text(encoding="utf-8")
     chart = html.split('aria-label="WER"')[1].split("</svg>")[0]
-    assert len(set(re.findall(r'<path class="(curve[^"]*)"', chart))) == 12
+    assert len(set(re.findall(r'<path class="(curve[^"]*)"', chart))) == 18
+
+
+def test_linked_runs_are_there_and_a_link_to_a_folder_above_is_no_loop(tmp_path: Path) -> None:
+    write(tmp_path / "elsewhere" / "run", records(0.5))
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "linked").symlink_to(tmp_path / "elsewhere" / "run")
+    (tmp_path / "all" / "loop").symlink_to(tmp_path / "all")
+    (tmp_path / "all" / "odd" / "records.jsonl").mkdir(parents=True)
+    assert [run.name for run in find_runs(tmp_path / "all")] == ["linked"]
 
 
 def test_a_run_itself_is_its_only_run(runs: Path) -> None:
