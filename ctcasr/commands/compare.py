@@ -207,6 +207,8 @@ def labels_of(places: Sequence[str]) -> list[tuple[str, Path]]:
     Example:
         >>> [name for name, _ in labels_of(["a/valid/text.trn", "b/valid/text.trn"])]
         ['a', 'b']
+        >>> [name for name, _ in labels_of(["runs/a/valid/text.trn", "runs/valid/text.trn"])]
+        ['runs/a', 'runs']
     """
     labels = [(name, Path(path)) for name, path in map(label_of, places)]
     names = [name or own_name(path) for name, path in labels]
@@ -220,10 +222,10 @@ def labels_of(places: Sequence[str]) -> list[tuple[str, Path]]:
 
 
 def _apart(paths: Sequence[Path]) -> list[str]:
-    """Paths without the folders and the names that all of them share."""
+    """Paths without the folders and the names that all of them share; something is left of each."""
     parts = [list(path.resolve().parts) for path in paths]
     for end in (-1, 0):
-        while all(parts) and len({names[end] for names in parts}) == 1:
+        while all(len(names) > 1 for names in parts) and len({names[end] for names in parts}) == 1:
             for names in parts:
                 del names[end]
     return ["/".join(names) for names in parts]

@@ -187,7 +187,7 @@ def measure(
     """Measurements of samples [N] at the file's own rate, and resampled to the network's."""
     wave = own.numpy()
     peak = float(np.abs(wave).max())
-    power = np.square(wave, dtype=np.float64).mean()
+    power = np.square(wave).mean(dtype=np.float64)
     rms = float(np.sqrt(power))
     return SignalStats(
         peak=peak,
@@ -235,7 +235,7 @@ def flat_share(wave: Samples, peak: float) -> float:
 def _kept_power(utterance: Utterance, rms: float) -> float:
     """Power of the channels' mean over the mean power of the channels."""
     channels, _ = read_channels(utterance.audio_filepath, utterance.offset, utterance.duration)
-    power = float(np.square(channels.numpy(), dtype=np.float64).mean())
+    power = float(np.square(channels.numpy()).mean(dtype=np.float64))
     return rms**2 / power if power > 0 else 1.0
 
 
@@ -248,7 +248,8 @@ def _changing_features(samples: Tensor, model: SpeechModel) -> Samples | None:
     if isinstance(model.front, LipFront):
         return None
     extract = model.front.extract
-    features = extract(Seq.stack([samples], Fraction(extract.rate_hz)))
+    looked_at = speech.middle(samples, extract.rate_hz)
+    features = extract(Seq.stack([looked_at], Fraction(extract.rate_hz)))
     inside = features.row(0)[_EDGE_FRAMES:-_EDGE_FRAMES]
     if len(inside) < _LEAST_FRAMES:
         return None

@@ -36,7 +36,7 @@ _CLICK_OVER_USUAL = 10.0  # whose mean distance from their neighbours is so much
 _ZERO_RUN = 160  # samples, 10 ms, that are zero to the bit
 _LEAST_VALUES = 2000  # samples from which on their steps can be told
 _FLOOR = 1e-10
-_LONGEST = 120 * RATE_HZ  # samples that are looked at of one recording, out of its middle
+_LONGEST_S = 60  # that are looked at of one recording, out of its middle
 
 Samples = np.ndarray[Any, Any]
 
@@ -71,7 +71,7 @@ class SpeechStats:
 def speech_stats(samples: Tensor, own: Tensor) -> SpeechStats | None:
     """Numbers about samples [N] at RATE_HZ; `own` are the same as they lie in the file.
 
-    None where they are too short, or silent. Of more than two minutes those in the middle are
+    None where they are too short, or silent. Of more than a minute those in the middle are
     looked at: memory is bounded, and no sentence is longer.
 
     Example:
@@ -84,8 +84,9 @@ def speech_stats(samples: Tensor, own: Tensor) -> SpeechStats | None:
     shortest = _FRAME + _LEAST_FRAMES * _HOP
     if len(samples) < shortest:
         return None
-    own = _middle(own, round(_LONGEST * len(own) / len(samples)))
-    samples = _middle(samples, _LONGEST).float()
+    own_hz = RATE_HZ * len(own) / len(samples)
+    own = middle(own, own_hz)
+    samples = middle(samples, RATE_HZ).float()
     if not float(samples.abs().max()) > 0:  # NaN is no sound either
         return None
     frames = samples.unfold(0, _FRAME, _HOP)
@@ -131,8 +132,9 @@ def speech_stats(samples: Tensor, own: Tensor) -> SpeechStats | None:
     )
 
 
-def _middle(samples: Tensor, longest: int) -> Tensor:
-    """Samples [N], or of more than `longest` those in the middle."""
+def middle(samples: Tensor, rate_hz: float) -> Tensor:
+    """Samples [N], or of more than a minute those in the middle: what is measured is bounded."""
+    longest = round(_LONGEST_S * rate_hz)
     start = max(0, len(samples) - longest) // 2
     return samples[start : start + longest]
 

@@ -70,3 +70,9 @@ def test_time_that_runs_backwards_rises_slowly() -> None:
     at = torch.arange(2 * RATE_HZ) / RATE_HZ
     falling = noise(2.0) * torch.exp(-8 * (at % 0.5))
     assert of(falling).attack > 0 > of(falling.flip(0)).attack
+
+
+def test_of_a_long_recording_the_middle_is_measured() -> None:
+    minute = buzz(120, 60.0)
+    silence = torch.zeros(30 * RATE_HZ)
+    assert of(torch.cat([silence, minute, silence])) == of(minute)
