@@ -34,7 +34,7 @@ def examine_judge(
             _refuse_trained_on(judge, folder)
         remarks.extend(_known_recordings(judge, scenes))
     for folder in folders:
-        if judge.fingerprint and folder.listener == judge.fingerprint:
+        if judge.fingerprint in folder.listener.split():
             remarks.append(
                 f"{folder.name}: was trained to please {judge.name}, which judges it here; take "
                 "another recogniser's word"

@@ -17,7 +17,7 @@ from ctcasr.compare.results import first_names, label_of, lines_of
 from ctcasr.compare.scene import Scene, Sound, path_ends
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
-from ctcasr.data.provenance import enhanced_by
+from ctcasr.data.sidecar import enhanced_by, merged
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import enhance_files
 from ctcasr.scoring.figures import rounded
@@ -95,12 +95,14 @@ class EnhancedFolder:
         if not files:
             kinds = ", ".join(SUFFIXES)
             raise ValueError(f"{folder}: expected enhanced files ({kinds}); found none")
-        sidecar = dict(enhanced_by(folder) or {})
-        return EnhancedFolder(name or "enhanced", folder, sidecar, files, pattern)
+        return EnhancedFolder(name or "enhanced", folder, _sidecar_of(files), files, pattern)
 
     @property
     def listener(self) -> str:
-        """Fingerprint of the recogniser that the enhancer was trained to please; "" for none."""
+        """Fingerprint of the recogniser that the enhancer was trained to please; "" for none.
+
+        With spaces, where several enhancers pleased several.
+        """
         return str(self.sidecar.get("listener") or "")
 
     def find(self, scene: Scene) -> Sequence[Path]:
@@ -149,6 +151,16 @@ class EnhancedFolder:
             return Enhanced(None, UNREADABLE, str(error), path=path)
         aligned = align(sound.noisy, samples, sound.rate_hz, sound.clean)
         return Enhanced(aligned, OK, "", _oddities(info, samples, sound, aligned), path)
+
+
+def _sidecar_of(files: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
+    """What lies beside files about who enhanced them; empty where no enhancer of ours did."""
+    enhancers = []
+    for path in dict.fromkeys(path for paths in files.values() for path in paths):
+        enhancer = enhanced_by(path)
+        if enhancer is not None and enhancer not in enhancers:
+            enhancers.append(enhancer)
+    return merged(enhancers)
 
 
 def _absence(path: Path) -> str:

@@ -133,7 +133,7 @@ class Setting:
             if choice.judge == cell.judge and choice.condition == cell.condition:
                 enhancer = choice.enhancer
         fingerprint = self.judges[cell.judge]
-        return bool(fingerprint) and self.listeners.get(enhancer, "") == fingerprint
+        return fingerprint in self.listeners.get(enhancer, "").split()
 
 
 def summarise(trial: Trial, test_scenes: Sequence[Scene], setting: Setting) -> Summary:

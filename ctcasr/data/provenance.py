@@ -6,18 +6,14 @@ Short hashes of its recordings, and enhanced ones among them.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from ctcasr.batch import Utterance
+from ctcasr.data.sidecar import enhanced_by
 
-# Lies beside files that an enhancer wrote: {"checkpoint", "fingerprint", "listener", ...}.
-ENHANCED_BY = "enhanced_by.json"
 _END_BYTES = 1 << 16  # that are read at either end of a file
-_FOLDERS_ABOVE = 2  # of a file's own, where a sidecar is looked for
 _DIGITS = 16
 _EXAMPLES = 3
 
@@ -57,28 +53,6 @@ def fingerprint_if_there(path: Path) -> str | None:
         return None
 
 
-def enhanced_by(folder: Path | str) -> dict[str, Any] | None:
-    """What the sidecar in `folder`, or in one of the two above it, says about the enhancer.
-
-    None without one; empty for one that cannot be read.
-    """
-    return _sidecar(Path(folder).resolve())
-
-
-@lru_cache(maxsize=4096)
-def _sidecar(folder: Path) -> dict[str, Any] | None:
-    for candidate in (folder, *folder.parents[:_FOLDERS_ABOVE]):
-        path = candidate / ENHANCED_BY
-        try:
-            if not path.is_file():
-                continue
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
-    return None
-
-
 def provenance_of(utterances: Sequence[Utterance]) -> Provenance:
     """Hashes of all files of the utterances, and which of them an enhancer wrote."""
     paths: set[Path] = set()
@@ -101,4 +75,4 @@ def provenance_of(utterances: Sequence[Utterance]) -> Provenance:
 def _is_enhanced(utterance: Utterance) -> bool:
     if utterance.extra.get("enhanced_by"):
         return True
-    return enhanced_by(utterance.audio_filepath.parent) is not None
+    return enhanced_by(utterance.audio_filepath) is not None

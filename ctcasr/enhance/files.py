@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +11,8 @@ from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, audio_info, read_audio
-from ctcasr.data.provenance import ENHANCED_BY
-from ctcasr.enhance.enhancer import Enhancer, EnhancerName
+from ctcasr.data.sidecar import ENHANCED_BY, enhanced_by, sign
+from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.video import VideoReader
 
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".avi", ".mov", ".mkv")
@@ -42,7 +41,7 @@ class Jobs:
     ignored: Sequence[Path] = field(default=())  # no sound that libsndfile reads
 
     def __post_init__(self) -> None:
-        """Nothing may be written twice, or over an original: ValueError before work starts."""
+        """Nothing may be written twice, or over a recording: ValueError before work starts."""
         sources = {job.utterance.audio_filepath.resolve() for job in self.jobs}
         first_with: dict[Path, Job] = {}
         for job in self.jobs:
@@ -60,6 +59,12 @@ class Jobs:
                     "or enhance them into two folders"
                 )
             first_with[target] = job
+            if target.exists() and enhanced_by(target) is None:
+                raise ValueError(
+                    f"{job.target}: expected a place without a file, or with one that an enhancer "
+                    f"wrote, as {ENHANCED_BY} beside it says; this may be a recording: delete it, "
+                    "or name another OUT"
+                )
 
 
 def _place(utterance: Utterance) -> str:
@@ -186,6 +191,7 @@ def enhanced(
     mode = show or enhancer.video
     reader = VideoReader(mode=mode, pictures=enhancer.pictures, others=others)
     name = enhancer.name
+    key = name["fingerprint"] or f"{name['network']} without a checkpoint"
     for job in jobs.jobs:
         utterance = job.utterance
         try:
@@ -197,7 +203,7 @@ def enhanced(
             yield Skip(_place(utterance), str(error))
             continue
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        _sign(job.target.parent, name)
+        sign(job.target, key, name)
         _write(job.target, samples, rate_hz)
         yield job.target
 
@@ -220,14 +226,6 @@ def _beside(path: Path, video: Path | None) -> Path | None:
         if candidate.is_file():
             return candidate
     return None
-
-
-def _sign(folder: Path, name: EnhancerName) -> None:
-    """Say in the folder's sidecar who made its files, before one might pass for a recording."""
-    sidecar = folder / ENHANCED_BY
-    signed = json.dumps(name, indent=1) + "\n"
-    if not sidecar.is_file() or sidecar.read_text(encoding="utf-8") != signed:
-        sidecar.write_text(signed, encoding="utf-8")
 
 
 def named(paths: Iterable[Path], most: int = 5) -> str:

@@ -14,7 +14,8 @@ from ctcasr.compare.enhanced import EnhancedFolder
 from ctcasr.compare.function_judge import FunctionJudge
 from ctcasr.compare.judge import JudgeError
 from ctcasr.compare.scene import read_scenes, scene_of
-from ctcasr.data.provenance import ENHANCED_BY, fingerprint
+from ctcasr.data.provenance import fingerprint
+from ctcasr.data.sidecar import ENHANCED_BY
 from ctcasr.text import plain_words
 
 Make = Callable[..., Path]

@@ -13,7 +13,8 @@ import torch
 from ctcasr.compare.judge import JudgeError
 from ctcasr.compare.own_judge import OwnJudge
 from ctcasr.data import read_manifest
-from ctcasr.data.provenance import ENHANCED_BY, fingerprint, provenance_of
+from ctcasr.data.provenance import fingerprint, provenance_of
+from ctcasr.data.sidecar import ENHANCED_BY
 
 Make = Callable[..., Path]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 
 from ctcasr.batch import Utterance
 from ctcasr.data import fingerprint, provenance_of
-from ctcasr.data.provenance import ENHANCED_BY, enhanced_by, fingerprint_if_there
+from ctcasr.data.provenance import fingerprint_if_there
 
 
 def test_a_fingerprint_sees_length_beginning_and_end(tmp_path: Path) -> None:
@@ -38,20 +37,9 @@ def test_each_file_counts_once_and_missing_ones_not(write: Callable[..., Path]) 
     assert provenance["enhanced"] == 0
 
 
-@pytest.mark.parametrize("content", ['{"listener": "x"}', "[]", "{torn"])
-def test_a_sidecar_above_marks_what_lies_below(tmp_path: Path, content: str) -> None:
-    folder = tmp_path / "out" / "a" / "b"
-    folder.mkdir(parents=True)
-    (tmp_path / "out" / ENHANCED_BY).write_text(content)
-    (folder / "x.wav").write_bytes(b"1")
-    provenance = provenance_of([Utterance(folder / "x.wav")])
-    assert (provenance["enhanced"], provenance["enhanced_examples"]) == (1, ["x.wav"])
-    assert enhanced_by(folder) == (json.loads(content) if content.startswith('{"') else {})
-
-
 def test_a_line_may_say_it_itself(tmp_path: Path) -> None:
     (tmp_path / "x.wav").write_bytes(b"1")
-    assert enhanced_by(tmp_path) is None
+    assert provenance_of([Utterance(tmp_path / "x.wav")])["enhanced"] == 0
     assert (
         provenance_of([Utterance(tmp_path / "x.wav", extra={"enhanced_by": "y"})])["enhanced"] == 1
     )

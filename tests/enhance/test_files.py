@@ -14,6 +14,7 @@ from ctcasr import checkpoint
 from ctcasr.batch import Skip, Utterance
 from ctcasr.cli import main
 from ctcasr.data import read_manifest
+from ctcasr.data.sidecar import enhanced_by
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import Job, Jobs, enhance_files, is_sound, named, plan_tree
 from ctcasr.enhance.model import build_enhancer
@@ -46,13 +47,11 @@ def test_a_folder_keeps_its_shape_and_is_signed(
     told = capsys.readouterr()
     assert "2 files enhanced, 1 could not be read" in told.out and "bad.wav" in told.err
     assert soundfile.info(out / "deep" / "b.flac").frames == 4001
-    signed = json.loads((out / "enhanced_by.json").read_text())
-    assert (
-        signed["checkpoint"] == "best.pt"
-        and len(signed["fingerprint"]) == 16
-        and signed["network"] == "mask"
-    )
-    assert (out / "deep" / "enhanced_by.json").is_file()
+    for written in ("a.wav", "deep/b.flac"):
+        signed = enhanced_by(out / written)
+        assert signed is not None and len(signed["fingerprint"]) == 16
+        assert (signed["checkpoint"], signed["network"]) == ("best.pt", "mask")
+    assert enhanced_by(out / "bad.wav") is None
 
 
 def test_utterances_go_by_their_ids(saved: Path, tmp_path: Path) -> None:
@@ -72,6 +71,19 @@ def test_originals_are_never_replaced(
     assert main(["enhance", str(saved), str(path), str(path)]) == 1
     assert main(["enhance", str(saved), str(path.parent), str(path.parent)]) == 1
     assert path.read_bytes() == before and "never replace" in capsys.readouterr().err
+
+
+def test_recordings_are_not_written_over_and_own_files_are(
+    saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "noisy", tmp_path / "out"
+    sound(source / "a.wav")
+    for _ in range(2):
+        assert main(["enhance", str(saved), str(source), str(out)]) == 0
+    before = (source / "a.wav").read_bytes()
+    assert main(["enhance", str(saved), str(out), str(source)]) == 1  # swapped
+    assert (source / "a.wav").read_bytes() == before
+    assert "this may be a recording" in capsys.readouterr().err
 
 
 def test_two_files_for_one_place_are_refused_before_anything_is_written(
