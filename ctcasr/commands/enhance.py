@@ -10,7 +10,7 @@ from ctcasr.batch import Skip
 from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.data import read_manifest
 from ctcasr.enhance.enhancer import Enhancer
-from ctcasr.enhance.files import Jobs, enhanced, named, plan_lines, plan_tree
+from ctcasr.enhance.files import Jobs, enhanced, named, plan_lines, plan_tree, told_unseen
 from ctcasr.video.frames import LATE, MODES
 
 
@@ -39,19 +39,20 @@ def run(arguments: argparse.Namespace) -> int:
     """Enhance and count; 1 where some files could not be read."""
     plan = plan_of(arguments)
     enhancer = Enhancer.load(arguments.checkpoint, device_from(arguments))
-    refuse_to_show(enhancer, arguments.show)
-    written = 0
-    unreadable = 0
+    refuse_to_show(enhancer, arguments)
+    outcomes = []
     for outcome in enhanced(enhancer, plan, arguments.show):
+        outcomes.append(outcome)
         if isinstance(outcome, Skip):
-            unreadable += 1
             print(f"ctcasr: {outcome.reason}", file=sys.stderr)
-        else:
-            written += 1
-    ignored = ""
+    unreadable = sum(isinstance(outcome, Skip) for outcome in outcomes)
+    facts = [f"{len(outcomes) - unreadable} files enhanced", f"{unreadable} could not be read"]
+    unseen = told_unseen(outcomes)
+    if unseen:
+        facts.append(unseen)
     if plan.ignored:
-        ignored = f", {len(plan.ignored)} ignored (no sound: {named(plan.ignored)})"
-    print(f"{written} files enhanced, {unreadable} could not be read{ignored}: {arguments.out}")
+        facts.append(f"{len(plan.ignored)} ignored (no sound: {named(plan.ignored)})")
+    print(f"{', '.join(facts)}: {arguments.out}")
     return 1 if unreadable else 0
 
 
@@ -70,7 +71,10 @@ def plan_of(arguments: argparse.Namespace) -> Jobs:
     return plan_lines(read_manifest(source).utterances, out)
 
 
-def refuse_to_show(enhancer: Enhancer, show: str | None) -> None:
+def refuse_to_show(enhancer: Enhancer, arguments: argparse.Namespace) -> None:
     """ValueError where videos shall be shown to a network that sees nothing."""
-    if show is not None and not enhancer.model.sees:
-        raise ValueError(f"--show {show}: expected a network that sees; this one only hears")
+    if enhancer.model.sees:
+        return
+    for flag, value in (("--show", arguments.show), ("--video", arguments.video)):
+        if value is not None:
+            raise ValueError(f"{flag} {value}: expected a network that sees; this one only hears")

@@ -295,6 +295,8 @@ def remarks_on(
                 if value is not None:
                     facts.append(f"{name} {value}")
             remarks.append(f"{folder.name}: {', '.join(facts)}")
+        if folder.unseen:
+            remarks.append(f"{folder.name}: enhanced {folder.unseen}")
     return remarks
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
 from ctcasr.data.sidecar import enhanced_by, merged
 from ctcasr.enhance.enhancer import Enhancer
-from ctcasr.enhance.files import enhance_files
+from ctcasr.enhance.files import enhanced, plan_lines, told_unseen
 from ctcasr.scoring.figures import rounded
 
 SUFFIXES = (".wav", ".flac", ".ogg")
@@ -67,6 +67,7 @@ class EnhancedFolder:
     sidecar: Mapping[str, Any] = field(default_factory=dict)  # what lies beside files of ours
     files: Mapping[str, Sequence[Path]] = field(default_factory=dict)  # by stem, and place inside
     pattern: str = ""
+    unseen: str = ""  # how many scenes our enhancer should have seen, and did not
 
     @staticmethod
     def open(folder: Path | str, name: str = "", pattern: str = "") -> EnhancedFolder:
@@ -261,8 +262,9 @@ def open_all(
     for label, path in zip(labels, paths, strict=True):
         if path.is_file() and path.suffix != ".scp":
             folder = out / "enhanced" / label
-            enhance_files(Enhancer.load(path, device), [scene.noisy for scene in scenes], folder)
-            folders.append(EnhancedFolder.open(folder, label))
+            jobs = plan_lines([scene.noisy for scene in scenes], folder)
+            unseen = told_unseen(enhanced(Enhancer.load(path, device), jobs))
+            folders.append(replace(EnhancedFolder.open(folder, label), unseen=unseen))
         else:
             folders.append(EnhancedFolder.open(path, label, pattern))
     for opened in folders:

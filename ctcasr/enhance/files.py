@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,14 @@ class Job:
 
     utterance: Utterance
     target: Path
+
+
+@dataclass(frozen=True)
+class Written:
+    """An enhanced file."""
+
+    path: Path
+    unseen: str = ""  # why a network that sees saw nothing; "": it did, or sees nothing ever
 
 
 @dataclass(frozen=True)
@@ -77,9 +86,10 @@ def enhance_files(
     """Enhance utterances, with their video where the network sees, to `folder`/NAME.wav.
 
     The name is the one that tells them apart. Returns what was written, and what could not be
-    read. Raises ValueError where two utterances have one name.
+    read; a warning tells of videos that could not. Raises ValueError where two utterances have one
+    name.
     """
-    return list(enhanced(enhancer, plan_lines(utterances, folder)))
+    return list(_paths(enhanced(enhancer, plan_lines(utterances, folder))))
 
 
 def plan_lines(utterances: Sequence[Utterance], folder: Path) -> Jobs:
@@ -93,10 +103,36 @@ def enhance_tree(
 ) -> Iterator[Path | Skip]:
     """Enhance a file to a file, or every sound file below a folder to a folder.
 
-    Yields what was written, and what could not be read. `video` is a file, or a folder with
-    videos of the same names. Raises ValueError as `plan_tree` does.
+    Yields what was written, and what could not be read; a warning tells of videos that could not.
+    `video` is a file, or a folder with videos of the same names. Raises ValueError as `plan_tree`
+    does.
     """
-    yield from enhanced(enhancer, plan_tree(source, out, video))
+    yield from _paths(enhanced(enhancer, plan_tree(source, out, video)))
+
+
+def _paths(outcomes: Iterable[Written | Skip]) -> Iterator[Path | Skip]:
+    """What was written and what could not be read, then a warning where a video was missing."""
+    kept = []
+    for outcome in outcomes:
+        kept.append(outcome)
+        yield outcome.path if isinstance(outcome, Written) else outcome
+    told = told_unseen(kept)
+    if told:
+        warnings.warn(f"enhanced {told}", stacklevel=2)
+
+
+def told_unseen(outcomes: Iterable[Written | Skip]) -> str:
+    """How many files were enhanced without the video that was to be seen, and why the first was.
+
+    Example:
+        >>> told_unseen([Written(Path("a.wav"), "a.mp4 is no video"), Written(Path("b.wav"))])
+        '1 of 2 without a video that could be read (a.mp4 is no video)'
+    """
+    written = [outcome for outcome in outcomes if isinstance(outcome, Written)]
+    reasons = [outcome.unseen for outcome in written if outcome.unseen]
+    if not reasons:
+        return ""
+    return f"{len(reasons)} of {len(written)} without a video that could be read ({reasons[0]})"
 
 
 def plan_tree(source: Path, out: Path, video: Path | None = None) -> Jobs:
@@ -104,9 +140,11 @@ def plan_tree(source: Path, out: Path, video: Path | None = None) -> Jobs:
 
     Below a folder it is every file that libsndfile reads. FLAC files stay FLAC; every other kind
     is written as WAV. An OUT without an ending is a folder. Raises ValueError where there is no
-    sound, where two files would be written to one place or over an original, and for an OUT of
-    another kind than .wav or .flac.
+    sound, where two files would be written to one place or over an original, for an OUT of another
+    kind than .wav or .flac, and for a `video` that is not there.
     """
+    if video is not None and not video.exists():
+        raise ValueError(f"{video}: expected a video or a folder of videos; there is nothing")
     if source.is_dir():
         return _plan_folder(source, out, video)
     if not source.exists():
@@ -119,7 +157,9 @@ def plan_tree(source: Path, out: Path, video: Path | None = None) -> Jobs:
             raise ValueError(
                 f"{out}: expected OUT as {' or '.join(_WRITTEN)}, which lose nothing, or a folder"
             )
-    return Jobs([Job(Utterance(source, video_filepath=_beside(source, video)), target)])
+    return Jobs(
+        [Job(Utterance(source, video_filepath=_beside(source, source.parent, video)), target)]
+    )
 
 
 def _plan_folder(source: Path, out: Path, video: Path | None) -> Jobs:
@@ -128,7 +168,8 @@ def _plan_folder(source: Path, out: Path, video: Path | None) -> Jobs:
     for path in _files_below(source, out):
         if is_sound(path):
             target = written_as(out / path.relative_to(source))
-            jobs.append(Job(Utterance(path, video_filepath=_beside(path, video)), target))
+            film = _beside(path, source, video)
+            jobs.append(Job(Utterance(path, video_filepath=film), target))
         else:
             ignored.append(path)
     if not jobs:
@@ -177,7 +218,7 @@ def written_as(target: Path) -> Path:
 
 def enhanced(
     enhancer: Enhancer | Path | str, jobs: Jobs, show: str | None = None
-) -> Iterator[Path | Skip]:
+) -> Iterator[Written | Skip]:
     """Enhance one after the other; yields what was written, and what could not be read.
 
     Videos are shown in the way that `show` names, by default as the network was trained to see
@@ -205,7 +246,18 @@ def enhanced(
         job.target.parent.mkdir(parents=True, exist_ok=True)
         sign(job.target, key, name)
         _write(job.target, samples, rate_hz)
-        yield job.target
+        unseen = ""
+        if frames is not None and not len(frames) and mode != "zeroed":
+            unseen = _blindness(utterance, reader)
+        yield Written(job.target, unseen)
+
+
+def _blindness(utterance: Utterance, reader: VideoReader) -> str:
+    """Why nothing was to be seen of an utterance."""
+    if utterance.video_filepath is None:
+        return f"{_place(utterance)}: none is named, and none of the same name was given"
+    ended = f"{utterance.video_filepath}: the video ends before the sound begins"
+    return reader.reasons.get(utterance.id, ended)
 
 
 def _write(target: Path, samples: Tensor, rate_hz: int) -> None:
@@ -217,14 +269,18 @@ def _write(target: Path, samples: Tensor, rate_hz: int) -> None:
     soundfile.write(target, (samples / too_loud).numpy(), rate_hz, subtype="PCM_24")
 
 
-def _beside(path: Path, video: Path | None) -> Path | None:
-    """The video of a sound file: the one given, or that of the same name in the folder given."""
+def _beside(path: Path, source: Path, video: Path | None) -> Path | None:
+    """The video of a sound file: the one given, or that of the same name in the folder given.
+
+    At the same place below that folder as the sound is below `source`, else in the folder itself.
+    """
     if video is None or video.is_file():
         return video
-    for suffix in VIDEO_SUFFIXES:
-        candidate = video / f"{path.stem}{suffix}"
-        if candidate.is_file():
-            return candidate
+    for place in (video / path.relative_to(source).parent, video):
+        for suffix in VIDEO_SUFFIXES:
+            candidate = place / f"{path.stem}{suffix}"
+            if candidate.is_file():
+                return candidate
     return None
 
 

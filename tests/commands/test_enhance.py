@@ -12,7 +12,7 @@ from ctcasr import checkpoint
 from ctcasr.cli import main
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.model import build_enhancer
-from ctcasr.enhance.spec import ENHANCERS, enhancer_to
+from ctcasr.enhance.spec import ENHANCERS, enhancer_to, read_enhancer
 
 
 @pytest.fixture
@@ -58,3 +58,30 @@ def test_a_manifest_is_enhanced_under_its_names(
     assert "only hears" in capsys.readouterr().err
     assert main(["enhance", str(enhancer), manifest, out, "--video", str(tmp_path)]) == 1
     assert "name their videos" in capsys.readouterr().err
+
+
+def test_a_network_that_sees_tells_how_often_it_saw_nothing(
+    recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = read_enhancer("av_mask av_mask.mask.hidden=8")
+    payload = Enhancer.payload(build_enhancer(spec), enhancer_to(spec), {})
+    seeing = str(checkpoint.save(tmp_path / "seeing.pt", payload))
+    lines = [
+        json.dumps({"audio_filepath": "a.wav", "video_filepath": "gone.mp4"}),
+        json.dumps({"audio_filepath": "b.wav"}),
+    ]
+    (tmp_path / "lines.jsonl").write_text("\n".join(lines) + "\n")
+    flags = ["enhance", seeing, str(tmp_path / "lines.jsonl"), str(tmp_path / "out")]
+    assert main(flags) == 0
+    told = capsys.readouterr().out
+    assert "2 of 2 without a video that could be read" in told and "gone.mp4" in told
+    assert main([*flags, "--show", "zeroed"]) == 0
+    assert "without a video" not in capsys.readouterr().out
+
+
+def test_a_video_for_a_network_that_only_hears_is_refused(
+    enhancer: Path, recordings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["enhance", str(enhancer), str(tmp_path / "a.wav"), str(tmp_path / "out.wav")]
+    assert main([*flags, "--video", str(tmp_path)]) == 1
+    assert "--video" in capsys.readouterr().err and not (tmp_path / "out.wav").exists()

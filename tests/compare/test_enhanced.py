@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from ctcasr import checkpoint
 from ctcasr.batch import Utterance
+from ctcasr.commands.score_enhanced import remarks_on
 from ctcasr.compare import enhanced as files
 from ctcasr.compare.enhanced import EnhancedFolder, open_all, own_names
 from ctcasr.compare.scene import read_scenes, read_sound, scene_of
+from ctcasr.enhance.enhancer import Enhancer
+from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance.spec import enhancer_to, read_enhancer
 
 Make = Callable[..., Path]
 
@@ -161,3 +166,14 @@ def test_a_disk_that_fails_loses_one_file(
     monkeypatch.setattr(files, "read_audio", failing)
     found = opened.read(scenes[0], sound)
     assert found.status == "unreadable" and "Input/output error" in found.reason
+
+
+def test_an_enhancer_that_should_have_seen_and_did_not_is_told(world: Make, tmp_path: Path) -> None:
+    spec = read_enhancer("av_mask av_mask.mask.hidden=8")
+    payload = Enhancer.payload(build_enhancer(spec), enhancer_to(spec), {})
+    path = checkpoint.save(tmp_path / "seeing.pt", payload)
+    scenes, _ = read_scenes(world(2))
+    (folder,) = open_all([f"seeing={path}"], scenes, tmp_path / "out")
+    assert folder.unseen.startswith("2 of 2 without a video that could be read")
+    (remark,) = [one for one in remarks_on([], scenes, [folder]) if "video" in one]
+    assert remark == f"seeing: enhanced {folder.unseen}"

@@ -177,6 +177,22 @@ def test_an_out_without_an_ending_is_a_folder(tmp_path: Path) -> None:
     assert job.target == tmp_path / "named.flac"
 
 
+def test_videos_are_found_at_the_place_of_the_sound_first(tmp_path: Path) -> None:
+    films = tmp_path / "films"
+    for name in ("s1/x.mp4", "x.mp4", "y.mp4"):
+        (films / name).parent.mkdir(parents=True, exist_ok=True)
+        (films / name).write_bytes(b"film")
+    for name in ("s1/x.flac", "s2/x.flac", "s2/y.flac", "s2/z.flac"):
+        sound(tmp_path / "in" / name)
+    plan = plan_tree(tmp_path / "in", tmp_path / "out", films)
+    found = [job.utterance.video_filepath for job in plan.jobs]
+    assert found == [films / "s1/x.mp4", films / "x.mp4", films / "y.mp4", None]
+    (job,) = plan_tree(tmp_path / "in/s1/x.flac", tmp_path / "out", films).jobs
+    assert job.utterance.video_filepath == films / "x.mp4"
+    with pytest.raises(ValueError, match="expected a video or a folder of videos"):
+        plan_tree(tmp_path / "in", tmp_path / "out", tmp_path / "none.mp4")
+
+
 def test_one_who_learnt_with_the_lips_of_others_is_shown_them(tmp_path: Path) -> None:
     spec = read_enhancer("av_mask av_mask.mask.hidden=8").with_video("shuffled")
     torch.manual_seed(0)
@@ -187,5 +203,6 @@ def test_one_who_learnt_with_the_lips_of_others_is_shown_them(tmp_path: Path) ->
         film = tmp_path / f"{name}.mp4"  # which nobody can read: it is told, and nothing is shown
         film.write_bytes(b"no film")
         lines.append(Utterance(sound(tmp_path / f"{name}.wav"), video_filepath=film))
-    written = enhance_files(path, lines, tmp_path / "out")
+    with pytest.warns(UserWarning, match=r"2 of 2 without a video .*\.mp4"):
+        written = enhance_files(path, lines, tmp_path / "out")
     assert [Path(str(one)).name for one in written] == ["a.wav", "b.wav"]
