@@ -23,6 +23,7 @@ from ctcasr.data import (
     SceneCorpus,
     read_manifest,
     read_sounds,
+    without_classes,
 )
 from ctcasr.data.mixture import Frames
 from ctcasr.data.provenance import fingerprint
@@ -137,8 +138,7 @@ def interferers(s: Settings) -> list[Interferers]:
     """What is heard beside the speech."""
     kinds = []
     if s.noise:
-        unseen = s.unseen.split(",")
-        noises = [u for u in read_manifests(s.noise) if (u.label or u.id) not in unseen]
+        noises = without_classes(read_manifests(s.noise), s.unseen, "--unseen")
         kinds.append(Interferers.noises(noises))
     if s.talkers:
         kinds.append(Interferers.talkers(read_manifests(s.talkers)))

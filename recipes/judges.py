@@ -15,7 +15,7 @@ from typing import Any
 from recognise import Settings as RecogniseSettings
 from recognise import prepare
 
-from ctcasr.data import Loader, read_manifest, split_dev, write_manifest
+from ctcasr.data import read_manifest, split_dev, without_classes, write_manifest
 from ctcasr.data.mixture import Interferers, MixtureCorpus
 from ctcasr.run_cli import run_cli, run_training
 from ctcasr.train import World, option, parse, read_manifests, saved_run
@@ -46,6 +46,8 @@ def main(argv: list[str] | None = None) -> None:
     s = parse(Settings, argv, prog="judges")
     if s.only not in ("", "r1", "r2"):
         raise ValueError(f"only: expected r1, r2 or nothing; got {s.only!r}")
+    if s.valid:
+        raise ValueError("--valid: judges are scored by `ctcasr score-enhanced`: leave it out")
     names = [s.only] if s.only else ["r1", "r2"]
     with World.joined(s.device) as world:
         for name in names:
@@ -80,29 +82,19 @@ def train(s: Settings, name: str, world: World) -> None:
     parts = prepare(replace(s, noise=""), world)
     if name == "r2":
         kinds = interferers(s)
-        mix_into(parts.train, kinds)
-        if parts.dev is not None:
-            mix_into(parts.dev, kinds)
+        for loader in filter(None, (parts.train, parts.dev)):
+            loader.corpus = MixtureCorpus.over(loader.corpus, kinds)
     run_training("judges", s, parts, world)
     print(f"{'R2, noisy' if name == 'r2' else 'R1, clean'}: {Path(s.out) / 'best.pt'}")
-
-
-def mix_into(loader: Loader, kinds: list[Interferers]) -> None:
-    """Let a loader read mixtures of its corpus."""
-    speech = loader.corpus
-    loader.corpus = MixtureCorpus(
-        speech.utterances, speech.tokenizer, speech.rate_hz, kinds, speeds=speech.speeds
-    )
 
 
 def interferers(s: Settings) -> list[Interferers]:
     """What R2 hears beside the speech.
 
     Raises:
-        ValueError: where there is nothing.
+        ValueError: where there is nothing, or a class in --without of which there is no noise.
     """
-    without = set(filter(None, s.without.split(",")))
-    noises = [u for u in read_manifests(s.noise) if (u.label or u.id) not in without]
+    noises = without_classes(read_manifests(s.noise), s.without, "--without")
     kinds = []
     if noises:
         kinds.append(Interferers.noises(noises, s.low_db, s.high_db))

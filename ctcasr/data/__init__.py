@@ -18,7 +18,7 @@ from ctcasr.data.labels import (
 from ctcasr.data.loader import Loader, WorkerError
 from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
 from ctcasr.data.mixing import Mixture, mix, reverberate
-from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus
+from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus, without_classes
 from ctcasr.data.plan import plan_batches
 from ctcasr.data.provenance import fingerprint, provenance_of
 from ctcasr.data.samples import as_samples
@@ -77,6 +77,7 @@ __all__ = [
     "speaker_folds",
     "split_dev",
     "take_minutes",
+    "without_classes",
     "word_pairs",
     "write_manifest",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -42,7 +42,7 @@ class Interferers:
         utterances: Sequence[Utterance], low_db: float = -10.0, high_db: float = 10.0
     ) -> Interferers:
         """Noises by their labels."""
-        labels = [utterance.label or utterance.id for utterance in utterances]
+        labels = [class_of(utterance) for utterance in utterances]
         return Interferers("noise", _grouped(utterances, labels), low_db, high_db)
 
     @staticmethod
@@ -124,10 +124,32 @@ class MixtureCorpus(Corpus):
         self.rooms = tuple(rooms)
         self.room_share = room_share
         self.frames = frames
+        self.speech: Corpus | None = None  # that is mixed into; None: the utterances as they are
+
+    @staticmethod
+    def over(speech: Corpus, interferers: Sequence[Interferers]) -> MixtureCorpus:
+        """Mixtures of what another corpus gives: spliced sentences, and states that it tells."""
+        mixture = MixtureCorpus(
+            speech.utterances,
+            speech.tokenizer,
+            speech.rate_hz,
+            interferers,
+            speeds=speech.speeds,
+        )
+        mixture.speech = speech
+        mixture.states = speech.states
+        return mixture
+
+    def state_dict(self) -> dict[str, Any]:
+        """That of the speech."""
+        return {} if self.speech is None else self.speech.state_dict()
 
     def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
         """Utterance `index` with an interferer: `samples` are noisy, `clean` is the speech."""
-        item = super().item(index, seed=seed, epoch=epoch)
+        if self.speech is None:
+            item = super().item(index, seed=seed, epoch=epoch)
+        else:
+            item = self.speech.item(index, seed=seed, epoch=epoch)
         if isinstance(item, Skip):
             return item
         draw = torch.Generator().manual_seed(item.seed ^ _OWN_DRAW)
@@ -198,6 +220,33 @@ class SceneCorpus(Corpus):
         if not isinstance(target, str):
             raise AudioError("expected target_filepath, the speech of the scene; the line has none")
         return read_audio(replace(utterance, audio_filepath=Path(target)), self.rate_hz)
+
+
+def class_of(noise: Utterance) -> str:
+    """The class of a noise: its label, or its own name."""
+    return noise.label or noise.id
+
+
+def without_classes(noises: Sequence[Utterance], names: str, flag: str) -> list[Utterance]:
+    """Noises of other classes than those that are named with commas between, spaces aside.
+
+    Raises:
+        ValueError: that names the flag, for a class of which there is no noise: it is misspelt.
+
+    Example:
+        >>> noises = [Utterance(Path("1.wav"), label=label) for label in ("rain", "wind", "dog")]
+        >>> [noise.label for noise in without_classes(noises, "rain, wind", "--unseen")]
+        ['dog']
+    """
+    left_out = [name.strip() for name in names.split(",") if name.strip()]
+    classes = sorted({class_of(noise) for noise in noises})
+    unknown = [repr(name) for name in left_out if name not in classes]
+    if unknown:
+        raise ValueError(
+            f"{flag}: expected classes of noise that occur ({', '.join(classes) or 'there is none'}"
+            f"); there is none of {', '.join(unknown)}"
+        )
+    return [noise for noise in noises if class_of(noise) not in left_out]
 
 
 def seen(item: Item, frames: Frames | None) -> Item:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
@@ -11,7 +13,15 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
-from ctcasr.data import Interferers, Item, Loader, MixtureCorpus, SceneCorpus
+from ctcasr.data import (
+    Corpus,
+    Interferers,
+    Item,
+    Loader,
+    MixtureCorpus,
+    SceneCorpus,
+    without_classes,
+)
 
 RATE = 8000
 
@@ -137,3 +147,41 @@ def test_a_place_is_drawn_at_which_the_interferer_sounds(tmp_path: Path) -> None
         ),
         0,
     )
+
+
+class Halved(Corpus):
+    """Stands for a corpus that says something else than its files, and tells states."""
+
+    states = 3
+
+    def item(self, index: int, *, seed: int = 0, epoch: int = 0) -> Item | Skip:
+        item = super().item(index, seed=seed, epoch=epoch)
+        assert isinstance(item, Item)
+        half = item.samples[: len(item.samples) // 2]
+        return replace(item, samples=half, states=torch.tensor([epoch]))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"cuts": [1]}
+
+
+def test_a_mixture_over_a_corpus_is_of_what_that_corpus_says(tmp_path: Path) -> None:
+    speech = Halved([line(tmp_path, "s", 4000)], None, RATE)
+    noise = Interferers.noises([line(tmp_path, "hum", 9000)])
+    mixture = MixtureCorpus.over(speech, [noise])
+    (item,) = items(mixture, 5)
+    (said,) = [speech.item(0, epoch=5)]
+    assert item.clean is not None and isinstance(said, Item)
+    likeness = torch.nn.functional.cosine_similarity(item.clean, said.samples, dim=0)
+    assert float(likeness) > 0.999 and len(item.samples) == 2000
+    assert item.states is not None and item.states.tolist() == [5]
+    assert (mixture.states, mixture.state_dict()) == (3, {"cuts": [1]})
+
+
+def test_classes_that_are_left_out_must_occur() -> None:
+    noises = [Utterance(Path("rain.wav")), Utterance(Path("1.wav"), label="wind")]
+    assert [one.id for one in without_classes(noises, " wind ,", "--unseen")] == ["rain"]
+    assert without_classes(noises, "", "--unseen") == noises
+    with pytest.raises(ValueError, match=r"--unseen: .*\(rain, wind\); there is none of 'wnd'"):
+        without_classes(noises, "rain, wnd", "--unseen")
+    with pytest.raises(ValueError, match="there is none"):
+        without_classes([], "rain", "--without")
