@@ -6,8 +6,7 @@ python recipes/enhance.py --train TRAIN.jsonl --noise NOISE.jsonl --valid SCENES
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,15 @@ from ctcasr.data import (
     Loader,
     MixtureCorpus,
     SceneCorpus,
-    read_manifest,
+    are_scenes,
     read_sounds,
     without_classes,
 )
 from ctcasr.data.mixture import Frames
 from ctcasr.data.provenance import fingerprint
-from ctcasr.enhance import Enhance, Eyes, Listener
-from ctcasr.enhance.model import EnhancerModel, build_enhancer
+from ctcasr.enhance import Enhance, Eyes, Listener, Show
+from ctcasr.enhance.evaluation import score_scenes
+from ctcasr.enhance.model import build_enhancer
 from ctcasr.enhance.spec import EnhanceSpec, enhancer_to, read_enhancer
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.run_cli import run_cli, run_training
@@ -42,6 +42,7 @@ from ctcasr.train import (
     parse,
     read_manifests,
     read_split,
+    required,
     saved_run,
 )
 
@@ -50,7 +51,7 @@ from ctcasr.train import (
 class Settings(RunSettings):
     """Train a speech enhancer."""
 
-    train: str = option("", "manifest of clean speech, or of scenes (lines with target_filepath)")
+    train: str = required("manifest of clean speech, or of scenes (lines with target_filepath)")
     valid: str = option("", "scenes to score once, at the end (lines with target_filepath)")
     noise: str = option("", "manifests of noises with labels but those that --unseen names")
     talkers: str = option("", "manifest of other talkers, to compete with the speech")
@@ -74,9 +75,6 @@ class Settings(RunSettings):
     lr: float = option(1e-3, "highest learning rate")
 
 
-Show = Callable[[EnhancerModel], Eyes]
-
-
 @dataclass(frozen=True)
 class Scenes:
     """How the scenes of a run are made."""
@@ -90,7 +88,7 @@ class Scenes:
         """Scenes as they lie, or mixed anew in each epoch, with `frames` of their videos."""
         tokenizer = self.listener.tokenizer if self.listener else None
         rate_hz = self.spec.rate_hz
-        if all("target_filepath" in line.extra for line in lines):
+        if are_scenes(lines):
             return SceneCorpus(lines, tokenizer, rate_hz, frames)
         kinds = interferers(self.settings)
         rooms = read_sounds(self.settings.rooms, rate_hz)
@@ -106,6 +104,8 @@ def run(
     s: Settings, show: Show = Eyes.closed, video: str = "fixed", recipe: str = "enhance"
 ) -> None:
     """Train, select, score; `show` tells what the network sees, in the way that `video` names."""
+    if s.listening != Settings.listening and not s.listener:
+        raise ValueError("--listening: expected --listener, whose loss it weighs; got none")
     spec = read_enhancer(s.net).with_video(video)
     listener = Listener(Recogniser.load_checkpoint(s.listener)) if s.listener else None
     scenes = Scenes(s, spec, listener, show)
@@ -122,6 +122,8 @@ def prepare(scenes: Scenes, world: World) -> tuple[Parts, Enhance]:
     saved_run(s, world)  # refuses a folder that holds another run
     torch.manual_seed(s.seed)
     train, dev = read_split(s.train, s.dev, s.dev_share, s.seed)
+    if are_scenes(train) and are_scenes(dev):
+        refuse_mixing(s)
     print(f"{len(train)} utterances to learn from, {len(dev)} to select by")
     how: dict[str, Any] = {"batch_size": s.batch_size, "seed": s.seed, **world.share}
     model = build_enhancer(scenes.spec)
@@ -131,13 +133,21 @@ def prepare(scenes: Scenes, world: World) -> tuple[Parts, Enhance]:
     task = Enhance(model, enhancer_to(scenes.spec), scenes.listener, s.listening)
     listener = fingerprint(s.listener) if s.listener else None
     notes = {"utterances": len(train), "listener": listener}
-    return Parts(task, train_loader, dev_loader, [*train, *dev], notes), task
+    heard = [*train, *dev, *read_manifests(s.rooms)]
+    return Parts(task, train_loader, dev_loader, heard, notes), task
+
+
+def refuse_mixing(s: Settings) -> None:
+    """ValueError for what would be mixed with speech, where there are scenes alone."""
+    for name in ("noise", "talkers", "own", "rooms", "unseen"):
+        if getattr(s, name):
+            raise ValueError(f"--{name}: expected speech to mix, --train has scenes: leave it out")
 
 
 def interferers(s: Settings) -> list[Interferers]:
     """What is heard beside the speech."""
     kinds = []
-    if s.noise:
+    if s.noise or s.unseen:
         noises = without_classes(read_manifests(s.noise), s.unseen, "--unseen")
         kinds.append(Interferers.noises(noises))
     if s.talkers:
@@ -157,22 +167,12 @@ def report(scenes: Scenes, task: Enhance) -> None:
         print("plots:", error)
     if not s.valid:
         return
+    eyes = scenes.show(task.network)  # which may load a trunk: before the best weights are
     load_compatible(task.network, Path(s.out) / "best.pt")
-    lines = read_manifest(s.valid).utterances
-    corpus = SceneCorpus(lines, None, scenes.spec.rate_hz, scenes.show(task.network).scoring)
-    loader = Loader(corpus, batch_size=s.batch_size, order="sorted")
-    device = next(iter(task.parameters())).device
-    task.listening = 0.0
-    batches = (batch.to(device) for batch in loader.epoch(0) if batch is not None)
-    metrics = task.check(batches).metrics
-    skipped = len(loader.skipped)
-    scores = json.dumps({**metrics, "skipped": skipped}, indent=1)
-    (Path(s.out) / "valid.json").write_text(scores + "\n", encoding="utf-8")
-    print(
-        "valid: SI-SDR {si_sdr_input:.2f} -> {si_sdr:.2f} dB (median improvement "
-        "{si_sdr_improvement_median:.2f} dB, {worse} of {files} worse)".format(**metrics)
-        + f", {skipped} skipped"
-    )
+    corpus = SceneCorpus(read_manifests(s.valid), None, scenes.spec.rate_hz, eyes.scoring)
+    scores = score_scenes(task, Loader(corpus, batch_size=s.batch_size, order="sorted"))
+    scores.write(Path(s.out) / "valid.json")
+    print(f"valid: {scores}")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,11 @@ def main(argv: list[str] | None = None) -> None:
             "net: expected a network that sees (av_mask, avse_lstm8, ...); "
             f"got {s.net!r}: use recipes/enhance.py"
         )
+    if s.init and (s.lips or s.ears):
+        raise ValueError(
+            "init: expected a checkpoint with eyes and ears of its own, or --lips and --ears to "
+            "begin with; got both, of which --init would replace the others"
+        )
     if s.frozen and not (s.lips or s.init):
         raise ValueError(
             "frozen: expected a trunk that has learnt to see, --lips of a lip reader or --init of "
@@ -95,7 +100,10 @@ def main(argv: list[str] | None = None) -> None:
 
     enhance.run(s, show, s.video, recipe="enhance_av")
     kinds = [f"{kind} {count}" for kind, count in sorted(reader.counts.items())]
-    print("video:", ", ".join(kinds) or "nothing was read")
+    only = (
+        " (by this process; --workers 0 counts those of other processes too)" if s.workers else ""
+    )
+    print(f"video: {', '.join(kinds) or 'nothing was read'}{only}")
     for name, reason in list(reader.reasons.items())[:FEW]:
         print(f"  {name}: {reason}")
 

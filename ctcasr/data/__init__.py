@@ -18,7 +18,13 @@ from ctcasr.data.labels import (
 from ctcasr.data.loader import Loader, WorkerError
 from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
 from ctcasr.data.mixing import Mixture, mix, reverberate
-from ctcasr.data.mixture import Interferers, MixtureCorpus, SceneCorpus, without_classes
+from ctcasr.data.mixture import (
+    Interferers,
+    MixtureCorpus,
+    SceneCorpus,
+    are_scenes,
+    without_classes,
+)
 from ctcasr.data.plan import plan_batches
 from ctcasr.data.provenance import fingerprint, provenance_of
 from ctcasr.data.samples import as_samples
@@ -49,6 +55,7 @@ __all__ = [
     "SpokenCorpus",
     "WordTexts",
     "WorkerError",
+    "are_scenes",
     "as_samples",
     "audio_info",
     "chosen_classes",

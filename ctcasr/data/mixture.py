@@ -222,6 +222,25 @@ class SceneCorpus(Corpus):
         return read_audio(replace(utterance, audio_filepath=Path(target)), self.rate_hz)
 
 
+def are_scenes(lines: Sequence[Utterance]) -> bool:
+    """Whether lines are scenes, which name their target, or speech, of which none does.
+
+    Raises:
+        ValueError: where some do; names the first that does not.
+
+    Example:
+        >>> are_scenes([Utterance(Path("noisy.wav"), extra={"target_filepath": "clean.wav"})])
+        True
+    """
+    speech = [line for line in lines if "target_filepath" not in line.extra]
+    if speech and len(speech) < len(lines):
+        raise ValueError(
+            f"{where_of(speech[0])}: expected target_filepath, as {len(lines) - len(speech)} of "
+            f"the {len(lines)} lines have it: give scenes, or clean speech alone"
+        )
+    return not speech
+
+
 def class_of(noise: Utterance) -> str:
     """The class of a noise: its label, or its own name."""
     return noise.label or noise.id

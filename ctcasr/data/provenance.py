@@ -15,6 +15,9 @@ from ctcasr.data.sidecar import enhanced_by
 
 _END_BYTES = 1 << 16  # that are read at either end of a file
 _DIGITS = 16
+# Of a line: the recording that was packed, and what a scene is made of; recordings before mixing.
+_MADE_OF = ("source_filepath", "target_filepath", "interferer_filepath")
+_MARKS = ("speech_fingerprint", "interferer_fingerprint")
 _EXAMPLES = 3
 
 
@@ -54,22 +57,31 @@ def fingerprint_if_there(path: Path) -> str | None:
 
 
 def provenance_of(utterances: Sequence[Utterance]) -> Provenance:
-    """Hashes of all files of the utterances, and which of them an enhancer wrote."""
+    """Hashes of all files of the utterances, and which of them an enhancer wrote.
+
+    Of scenes those of the speech and of what is heard beside it too, before and after mixing.
+    """
     paths: set[Path] = set()
+    marks: set[str] = set()
     enhanced: set[Path] = set()
     for utterance in utterances:
         paths.add(utterance.audio_filepath)
-        packed_from = utterance.extra.get("source_filepath")  # of a corpus that was packed
-        if packed_from:
-            paths.add(Path(packed_from))
+        paths.update(Path(path) for path in _told(utterance, _MADE_OF))
+        marks.update(_told(utterance, _MARKS))
         if _is_enhanced(utterance):
             enhanced.add(utterance.audio_filepath)
-    marks = {fingerprint_if_there(path) for path in paths}
+    marks.update(filter(None, map(fingerprint_if_there, paths)))
     return {
-        "files": sorted(mark for mark in marks if mark is not None),
+        "files": sorted(marks),
         "enhanced": len(enhanced),
         "enhanced_examples": [path.name for path in sorted(enhanced)[:_EXAMPLES]],
     }
+
+
+def _told(utterance: Utterance, keys: Sequence[str]) -> list[str]:
+    """The texts that a line has for some keys."""
+    values = [utterance.extra.get(key) for key in keys]
+    return [value for value in values if isinstance(value, str) and value]
 
 
 def _is_enhanced(utterance: Utterance) -> bool:

@@ -3,7 +3,7 @@
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import enhance_files, enhance_tree
 from ctcasr.enhance.listener import Listener
-from ctcasr.enhance.seen import Eyes, SeenOnce, load_ears, load_trunk
+from ctcasr.enhance.seen import Eyes, SeenOnce, Show, load_ears, load_trunk
 from ctcasr.enhance.spec import read_enhancer
 from ctcasr.enhance.task import Enhance
 
@@ -13,6 +13,7 @@ __all__ = [
     "Eyes",
     "Listener",
     "SeenOnce",
+    "Show",
     "enhance_files",
     "enhance_tree",
     "load_ears",

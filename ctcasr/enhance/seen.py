@@ -42,6 +42,9 @@ class Eyes:
         return Eyes()
 
 
+Show = Callable[[EnhancerModel], Eyes]  # what a network is shown, once it is built
+
+
 def load_trunk(model: EnhancerModel, path: Path | str) -> None:
     """Let an enhancer see with the trunk of a lip reader's checkpoint.
 

@@ -37,6 +37,18 @@ def test_each_file_counts_once_and_missing_ones_not(write: Callable[..., Path]) 
     assert provenance["enhanced"] == 0
 
 
+def test_of_scenes_the_speech_and_what_is_beside_it_count_too(write: Callable[..., Path]) -> None:
+    noisy, clean, noise = (write(f"{name}.wav", count) for count, name in enumerate("abc", 100))
+    extra = {
+        "target_filepath": str(clean),
+        "interferer_filepath": str(noise),
+        "speech_fingerprint": "0123456789abcdef",
+        "interferer_fingerprint": None,
+    }
+    files = provenance_of([Utterance(noisy, extra=extra)])["files"]
+    assert files == sorted([*map(fingerprint, (noisy, clean, noise)), "0123456789abcdef"])
+
+
 def test_a_line_may_say_it_itself(tmp_path: Path) -> None:
     (tmp_path / "x.wav").write_bytes(b"1")
     assert provenance_of([Utterance(tmp_path / "x.wav")])["enhanced"] == 0

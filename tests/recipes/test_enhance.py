@@ -13,7 +13,12 @@ import soundfile
 import torch
 
 from ctcasr import checkpoint
+from ctcasr.data import Loader, fingerprint
+from ctcasr.data.skipped import NothingScoredError
+from ctcasr.enhance import Enhance
 from ctcasr.enhance.enhancer import Enhancer
+from ctcasr.enhance.model import build_enhancer
+from ctcasr.enhance.spec import enhancer_to, read_enhancer
 
 RATE = 16000
 
@@ -44,12 +49,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def flags(folder: Path, net: str, *more: str) -> list[str]:
+def flags(folder: Path, net: str, *more: str, noise: str = "noise.jsonl") -> list[str]:
     return [
         "--train",
         str(folder / "train.jsonl"),
         "--noise",
-        str(folder / "noise.jsonl"),
+        str(folder / noise) if noise else "",
         "--valid",
         str(folder / "scenes.jsonl"),
         "--out",
@@ -86,8 +91,42 @@ def test_audio(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_scenes_that_lie_on_disk(folder: Path) -> None:
     lines = (folder / "scenes.jsonl").read_text()
     (folder / "train.jsonl").write_text(lines)
-    importlib.import_module("enhance").main(flags(folder, "mask_tiny", "--dev-share", "0.5"))
-    assert (folder / "run" / "best.pt").is_file()
+    enhance = importlib.import_module("enhance")
+    how = flags(folder, "mask_tiny", "--dev-share", "0.5", noise="")
+    enhance.main(how)
+    heard = Enhancer.load(folder / "run" / "best.pt").notes["heard"]["files"]
+    assert {fingerprint(folder / f"{name}.wav") for name in ("m0", "m1", "s0", "s1")} <= set(heard)
+    for flag, value in (("--noise", folder / "noise.jsonl"), ("--unseen", "noise1")):
+        with pytest.raises(ValueError, match=f"{flag}: expected speech to mix"):
+            enhance.main([*how, flag, str(value), "--overwrite"])
+
+
+def test_speech_among_scenes_is_named(folder: Path) -> None:
+    speech = (folder / "train.jsonl").read_text()
+    (folder / "train.jsonl").write_text((folder / "scenes.jsonl").read_text() + speech)
+    enhance = importlib.import_module("enhance")
+    dev = ["--dev", str(folder / "scenes.jsonl")]
+    with pytest.raises(ValueError, match=r"train\.jsonl:3: expected target_filepath"):
+        enhance.main(flags(folder, "mask_tiny", *dev, noise=""))
+    assert not (folder / "run" / "best.pt").exists()
+
+
+def test_what_would_do_nothing_is_refused(folder: Path) -> None:
+    enhance = importlib.import_module("enhance")
+    with pytest.raises(ValueError, match="expected --listener"):
+        enhance.main(flags(folder, "mask_tiny", "--listening", "5"))
+    with pytest.raises(ValueError, match=r"--unseen: .* there is none of 'nois1'"):
+        enhance.main(flags(folder, "mask_tiny", "--unseen", "nois1"))
+    both = ["--init", "a.pt", "--lips", "b.pt"]
+    with pytest.raises(ValueError, match="of which --init would replace the others"):
+        importlib.import_module("enhance_av").main(flags(folder, "av_mask", *both))
+
+
+def test_lines_that_are_no_scenes_are_told_instead_of_scored(folder: Path) -> None:
+    (folder / "scenes.jsonl").write_text((folder / "train.jsonl").read_text())
+    with pytest.raises(NothingScoredError, match="expected target_filepath"):
+        importlib.import_module("enhance").main(flags(folder, "mask_tiny"))
+    assert not (folder / "run" / "valid.json").exists()
 
 
 def test_audio_visual(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,8 +167,8 @@ def test_a_dev_manifest_and_several_manifests_of_noise(folder: Path) -> None:
         )
     )
     assert Enhancer.load(folder / "run" / "best.pt").notes["utterances"] == 8
-    settings = enhance.Settings(noise=both, unseen="noise1,other1")
-    lines = enhance.read_manifest(folder / "train.jsonl").utterances
+    settings = enhance.Settings(train="", noise=both, unseen="noise1,other1")
+    lines = enhance.read_manifests(str(folder / "train.jsonl"))
     corpus = enhance.Scenes(settings, enhance.read_enhancer("mask_tiny")).corpus(lines)
     assert [sorted(kind.classes) for kind in corpus.interferers] == [["noise0", "other0"]]
 
@@ -152,7 +191,7 @@ def test_the_own_voice_competes_with_another_sentence_only(folder: Path) -> None
 
 
 def test_a_mask_that_sees_takes_the_trunk_of_a_lip_reader(
-    folder: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import enhance_av
 
@@ -166,7 +205,20 @@ def test_a_mask_that_sees_takes_the_trunk_of_a_lip_reader(
     lip_reader = build(spec, alphabet.size)
     checkpoint.save(folder / "lips.pt", Recogniser.payload(lip_reader, spec_to(spec), alphabet, {}))
     how = flags(folder, "av_mask av_mask.mask.hidden=32", "--lips", str(folder / "lips.pt"))
-    enhance_av.main([*how, "--frozen", "--spoil"])
+    scored = []
+    measure = enhance_av.enhance.score_scenes
+
+    def score_scenes(task: Enhance, scenes: Loader) -> object:
+        scored.append({name: t.clone() for name, t in task.network.state_dict().items()})
+        return measure(task, scenes)
+
+    monkeypatch.setattr(enhance_av.enhance, "score_scenes", score_scenes)
+    ears = build_enhancer(read_enhancer("mask mask.hidden=32"))
+    payload = Enhancer.payload(ears, enhancer_to(read_enhancer("mask mask.hidden=32")), {})
+    checkpoint.save(folder / "ears.pt", payload)
+    enhance_av.main([*how, "--frozen", "--spoil", "--ears", str(folder / "ears.pt")])
+    best = checkpoint.load(folder / "run" / "best.pt")["network"]
+    assert all(torch.equal(scored[0][name], tensor) for name, tensor in best.items())
     enhancer = Enhancer.load(folder / "run" / "best.pt")
     for name, tensor in lip_reader.body.conv.state_dict().items():
         assert torch.equal(enhancer.model.trunk.state_dict()[name], tensor), name
