@@ -14,6 +14,7 @@ from ctcasr.audit.verdicts import Judged
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import write_manifest
 from ctcasr.data.skipped import skips_as_json
+from ctcasr.decoding.hypothesis import finite_or_none
 from ctcasr.kernels.atomic import write_text
 
 SUSPECTED = 0.5  # posterior from which on a line is suspected
@@ -121,14 +122,14 @@ class Audit:
             "kinds": {kind: round(share, 4) for kind, share in line.kinds.items()},
             "suggestion": line.suggestion if line.kind != RIGHT else line.heard.text,
             "heard": line.heard.hypothesis,
-            "nats_per_symbol": round(line.nats_per_symbol, 3),
+            "nats_per_symbol": finite_or_none(line.nats_per_symbol, 3),
             "words": words,
         }
         if line.kind == SWAPPED:
             told["partner_share"] = round(line.partner_share, 4)
             told["partner_lines"] = self.lines_with(line.partner)
         if learnt:
-            told["training_losses"] = [round(loss, 3) for loss in learnt]
+            told["training_losses"] = [finite_or_none(loss, 3) for loss in learnt]
         return told
 
     def lines_with(self, text: str) -> list[int]:
@@ -147,7 +148,10 @@ class Audit:
         """
         out.mkdir(parents=True, exist_ok=True)
         ordered = sorted(self.lines, key=lambda line: -line.wrong)
-        rows = [json.dumps(self.plain_line(line), ensure_ascii=False) for line in ordered]
+        rows = []
+        for line in ordered:
+            plain = self.plain_line(line)
+            rows.append(json.dumps(plain, ensure_ascii=False, allow_nan=False))
         write_text(out / AUDIT, "".join(row + "\n" for row in rows))
         clean = [line.heard.utterance for line in self.lines if line.wrong < SUSPECTED]
         write_manifest(out / CLEAN, clean)

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ctcasr.ctc import BeamSearch, Decoded, spelled
 from ctcasr.decoding.decoder import check_width
+from ctcasr.decoding.hypothesis import finite_or_none
 from ctcasr.decoding.token_graph import TokenGraph
 from ctcasr.seq import Seq
 from ctcasr.text import Tokenizer
@@ -58,7 +59,7 @@ class Commands:
         """Plain data from which `from_state` makes the same."""
         return {
             "grammar": self.grammar,
-            "threshold": self.threshold,
+            "threshold": finite_or_none(self.threshold),
             "measure": _MEASURE,
             "speeds": list(self.speeds),
         }
@@ -66,7 +67,9 @@ class Commands:
     @staticmethod
     def from_state(state: Mapping[str, Any]) -> Commands:
         """What `to_state` gave; a threshold of another measure is left out, with a warning."""
-        threshold = float(state["threshold"])
+        threshold = _NOTHING_HEARD
+        if state["threshold"] is not None:
+            threshold = float(state["threshold"])
         if state.get("measure") != _MEASURE and threshold > _NOTHING_HEARD:
             warnings.warn(
                 "the recogniser learnt with an earlier version what it shall refuse, and refuses "

@@ -50,6 +50,18 @@ class Hypothesis:
     bonus: float = 0.0
 
 
+def finite_or_none(number: float, digits: int | None = None) -> float | None:
+    """A score for JSON, which has no infinities: null for them, else rounded to digits, if any.
+
+    Example:
+        >>> finite_or_none(-0.12345, 3), finite_or_none(NOTHING.score)
+        (-0.123, None)
+    """
+    if not math.isfinite(number):
+        return None
+    return number if digits is None else round(number, digits)
+
+
 def words_of(
     tokenizer: Tokenizer,
     tokens: Sequence[int],

@@ -16,6 +16,7 @@ from torch import Tensor
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, read_audio
 from ctcasr.data.skipped import refuse_nothing, skips_as_json
+from ctcasr.decoding.hypothesis import finite_or_none
 from ctcasr.export.eight_bits import quantise
 from ctcasr.export.graph import Graph
 from ctcasr.export.layers import speech
@@ -42,6 +43,10 @@ class Runtime:
     wer: float | None = None  # None: no test set was given
     cer: float | None = None
     rtf: float | None = None  # processor seconds, samples to words, for one second of sound
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields; a difference that is no number is null."""
+        return {**asdict(self), "difference": finite_or_none(self.difference)}
 
     def __str__(self) -> str:
         rtf = "-" if self.rtf is None else f"{self.rtf:.4f}"
@@ -70,7 +75,7 @@ class ExportedRecogniser:
         """Plain data: "clips", "runtimes" (fields of `Runtime`) and "skipped" (where, reason)."""
         return {
             "clips": self.clips,
-            "runtimes": [asdict(runtime) for runtime in self.runtimes],
+            "runtimes": [runtime.as_json() for runtime in self.runtimes],
             "skipped": skips_as_json(self.skipped),
         }
 
@@ -154,7 +159,7 @@ def export_recogniser(
         result = ExportedRecogniser(
             [plain, small], _measured(runtimes, clips), len(clips.samples), clips.skipped
         )
-    text = json.dumps(result.as_json(), indent=2) + "\n"
+    text = json.dumps(result.as_json(), indent=2, allow_nan=False) + "\n"
     (out / f"{name}_onnx.json").write_text(text, encoding="utf-8")
     return result
 

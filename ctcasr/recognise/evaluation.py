@@ -18,7 +18,7 @@ from ctcasr.ctc import greedy
 from ctcasr.data import AudioError, read_audio
 from ctcasr.data.skipped import refuse_nothing, skip_warning, skips_as_json
 from ctcasr.decoding.decoder import Decoder
-from ctcasr.decoding.hypothesis import Hypothesis
+from ctcasr.decoding.hypothesis import Hypothesis, finite_or_none
 from ctcasr.recognise.ensemble import Ensemble
 from ctcasr.recognise.protocols import Reader, Transcriber
 from ctcasr.recognise.recogniser import Recogniser
@@ -103,11 +103,11 @@ def _write_row(row: ScoredUtterance, hypotheses: TextIO, alignments: TextIO) -> 
         "audio_filepath": str(row.utterance.audio_filepath),
         "reference": row.reference,
         "hypothesis": row.hypothesis.text,
-        "score": row.hypothesis.score,
+        "score": finite_or_none(row.hypothesis.score),  # no hypothesis has -inf
         **errors.counts(),
         "words": times,
     }
-    hypotheses.write(json.dumps(line, ensure_ascii=False) + "\n")
+    hypotheses.write(json.dumps(line, ensure_ascii=False, allow_nan=False) + "\n")
     head = f"{row.utterance.id}: {errors.errors} of {errors.total} words wrong"
     alignments.write(f"{head}\n{alignment(row.reference, row.hypothesis.text)}\n")
 

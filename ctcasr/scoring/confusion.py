@@ -232,7 +232,7 @@ class PooledAccuracy:
 
     def write(self, path: Path) -> Path:
         """Write `as_json` to a file, whose path is returned."""
-        text = json.dumps(self.as_json(), indent=2, ensure_ascii=False)
+        text = json.dumps(self.as_json(), indent=2, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")
         return path
 

@@ -7,13 +7,12 @@ Praat's long text form, in UTF-8. The JSON is described in docs/transcripts.md.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctcasr.decoding.hypothesis import Hypothesis, Word
+from ctcasr.decoding.hypothesis import Hypothesis, Word, finite_or_none
 
 TIME_DIGITS = 3  # of times in seconds: a frame has 10 ms or more
 _CONFIDENCE_DIGITS = 4
@@ -137,15 +136,10 @@ def _as_plain(hypothesis: Hypothesis) -> dict[str, Any]:
     """Text, score and words of one hypothesis."""
     return {
         "text": hypothesis.text,
-        "score": _finite(hypothesis.score),
-        "bonus": _finite(hypothesis.bonus),
+        "score": finite_or_none(hypothesis.score),
+        "bonus": finite_or_none(hypothesis.bonus),
         "words": [_plain_word(word) for word in hypothesis.words],
     }
-
-
-def _finite(value: float) -> float | None:
-    """JSON has no infinities."""
-    return value if math.isfinite(value) else None
 
 
 def _plain_word(word: Word) -> dict[str, Any]:

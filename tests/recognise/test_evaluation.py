@@ -11,8 +11,10 @@ import soundfile
 from ctcasr import Recogniser, checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.cli import main
+from ctcasr.ctc import Decoded
 from ctcasr.data.skipped import NothingScoredError
 from ctcasr.recognise.evaluation import evaluate, examine
+from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
 from tests.recognise.helpers import ALPHABET, RATE, network, noise, recogniser
 
@@ -121,6 +123,17 @@ def test_files_are_strict_json_line_by_line(folder: Path, tmp_path: Path) -> Non
     assert set(confusion) == {"reference", "hypothesis", "count"}
     alignments = (tmp_path / "out" / "alignments.txt").read_text(encoding="utf-8")
     assert alignments.startswith("a: ") and "REF:" in alignments
+
+
+def test_what_no_decoder_found_has_no_score_in_strict_json(folder: Path, tmp_path: Path) -> None:
+    def find_nothing(logits: Seq) -> list[list[Decoded]]:
+        return [[] for _ in range(len(logits))]
+
+    lines = [Utterance(folder / "a.wav", text="ab c")]
+    evaluate(recogniser(), lines, decoder=find_nothing).write(tmp_path)
+    written = (tmp_path / "hypotheses.jsonl").read_text(encoding="utf-8")
+    row = json.loads(written, parse_constant=pytest.fail)
+    assert row["score"] is None and row["hypothesis"] == ""
 
 
 def test_a_view_has_what_the_picture_draws(folder: Path) -> None:

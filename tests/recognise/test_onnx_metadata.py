@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from ctcasr.checkpoint import CheckpointError
+from ctcasr.decoding.commands import Commands
 from ctcasr.recognise.onnx_metadata import FORMAT, KEY, OnnxMetadata
 from ctcasr.text import Alphabet, Pieces, Tokenizer
 
@@ -23,6 +25,17 @@ def test_a_round_trip(tokenizer: Tokenizer) -> None:
     properties = metadata(tokenizer).to_properties()
     assert all(isinstance(value, str) for value in properties.values())
     assert OnnxMetadata.from_properties(properties, "r.onnx") == metadata(tokenizer)
+
+
+def test_commands_that_refuse_nothing_are_strict_json() -> None:
+    commands = Commands("on\noff")
+    properties = replace(metadata(Alphabet.english38()), commands=commands).to_properties()
+    json.loads(properties[KEY], parse_constant=pytest.fail)
+    assert OnnxMetadata.from_properties(properties, "r.onnx").commands == commands
+    # As it was written before, which no other JSON reader takes.
+    earlier = properties[KEY].replace('"threshold": null', '"threshold": -Infinity')
+    assert earlier != properties[KEY]
+    assert OnnxMetadata.from_properties({KEY: earlier}, "r.onnx").commands == commands
 
 
 def test_files_of_others_and_of_other_formats_are_told() -> None:
