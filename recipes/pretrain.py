@@ -8,13 +8,12 @@ python recipes/recognise.py --init runs/spoken/best.pt --train TRAIN.jsonl --out
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from ctcasr.data import Loader, SpokenCorpus, WordTexts, read_manifest, read_sounds
+from ctcasr.data import Loader, SpokenCorpus, WordTexts, read_lines, read_sounds
 from ctcasr.data.synth import split_voices
 from ctcasr.front import Augment, SpecAugment, snr_range
 from ctcasr.recognise import Recognise
@@ -90,7 +89,9 @@ def prepare(s: Settings, world: World) -> Parts:
     torch.manual_seed(s.seed)
     spec = read_spec(s.net)
     rate_hz = spec.front.rate_hz
-    lines = read_lines(s.texts.split(","))
+    lines: list[str] = []
+    for path in s.texts.split(","):
+        lines += read_lines(path)
     texts = WordTexts(lines, s.symbols)
     if saved:
         tokenizer = tokenizer_from_state(saved["tokenizer"])
@@ -141,17 +142,6 @@ def prepare(s: Settings, world: World) -> Parts:
         recordings=read_manifests(s.noise, s.rooms),
         statistics=dev_loader,
     )
-
-
-def read_lines(paths: Sequence[str]) -> list[str]:
-    """The lines of text files, and the texts of manifests."""
-    lines: list[str] = []
-    for path in paths:
-        if path.endswith(".jsonl"):
-            lines += [utterance.text or "" for utterance in read_manifest(path)]
-        else:
-            lines += Path(path).read_text(encoding="utf-8").splitlines()
-    return lines
 
 
 if __name__ == "__main__":

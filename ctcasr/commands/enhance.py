@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ctcasr.batch import Skip
 from ctcasr.commands.device_flag import add_device_flag, device_from
-from ctcasr.data import read_manifest
+from ctcasr.data import is_manifest, read_manifest
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.enhance.files import Jobs, enhanced, named, plan_lines, plan_tree, told_unseen
 from ctcasr.video.frames import LATE, MODES
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `ctcasr enhance`."""
     parser.add_argument("checkpoint")
     parser.add_argument(
-        "source", metavar="IN", help="a sound file, a folder of them, or a manifest (.jsonl)"
+        "source", metavar="IN", help="a sound file, a folder of them, or a manifest (JSON lines)"
     )
     parser.add_argument("out", metavar="OUT", help="a sound file, or a folder")
     parser.add_argument(
@@ -64,7 +64,7 @@ def plan_of(arguments: argparse.Namespace) -> Jobs:
     """
     source = Path(arguments.source)
     out = Path(arguments.out)
-    if source.suffix != ".jsonl":
+    if not is_manifest(source):
         return plan_tree(source, out, arguments.video)
     if arguments.video is not None:
         raise ValueError("--video: expected none beside a manifest, whose lines name their videos")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ctcasr.batch import Utterance
 from ctcasr.commands.device_flag import add_device_flag, device_from
-from ctcasr.data import AudioError, read_manifest
+from ctcasr.data import AudioError, is_manifest, read_manifest
 from ctcasr.doctor.offset import MOST_S, WARN_S, Offset, Pair
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.show.terminal import TextConsole
@@ -74,13 +74,13 @@ def utterances_of(arguments: argparse.Namespace) -> Sequence[Utterance]:
         ValueError: for a file without --video, and a manifest with it.
     """
     source = Path(arguments.source)
-    is_manifest = source.suffix == ".jsonl"
-    if is_manifest == (arguments.video is not None):
+    of_many = is_manifest(source)
+    if of_many == (arguments.video is not None):
         raise ValueError(
             "expected a manifest, whose lines name their videos, or a sound file and --video; got "
             f"{source} {'with' if arguments.video else 'without'} --video"
         )
-    if is_manifest:
+    if of_many:
         return read_manifest(source).utterances
     return [Utterance(source, video_filepath=arguments.video)]
 

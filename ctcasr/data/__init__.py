@@ -15,8 +15,9 @@ from ctcasr.data.labels import (
     refuse_leaks,
     source_of,
 )
+from ctcasr.data.lines import read_lines
 from ctcasr.data.loader import Loader, WorkerError
-from ctcasr.data.manifest import Manifest, ManifestError, read_manifest, write_manifest
+from ctcasr.data.manifest import Manifest, ManifestError, is_manifest, read_manifest, write_manifest
 from ctcasr.data.mixing import Mixture, mix, reverberate
 from ctcasr.data.mixture import (
     Interferers,
@@ -65,6 +66,7 @@ __all__ = [
     "find_leaks",
     "fingerprint",
     "fit_length",
+    "is_manifest",
     "item_seconds",
     "measure_workers",
     "mix",
@@ -72,6 +74,7 @@ __all__ = [
     "plan_batches",
     "provenance_of",
     "read_audio",
+    "read_lines",
     "read_manifest",
     "read_noises",
     "read_sounds",

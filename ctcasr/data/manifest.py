@@ -28,6 +28,7 @@ _FIELDS = (
 _OWN_PATHS = ("audio_filepath", "video_filepath")  # resolved and checked by Utterance
 _OF_A_TABLE = "of a table (CSV), `ctcasr prepare csv` makes a manifest"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BEGINNING = 4096  # bytes of a file that are looked at to tell what it is
 
 
 class ManifestError(ValueError):
@@ -96,6 +97,23 @@ def read_manifest(path: Path | str, *, strict: bool = True) -> Manifest:
     if not utterances and not skipped:
         raise ManifestError(f"{path}: expected at least one line; the manifest is empty")
     return Manifest(named(utterances), tuple(skipped), path)
+
+
+def is_manifest(path: Path | str) -> bool:
+    """Whether a file is a manifest, by its name (.jsonl) or its content: NeMo's end in .json.
+
+    Example:
+        >>> is_manifest("train.jsonl"), is_manifest("nowhere.wav")
+        (True, False)
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".jsonl":
+        return True
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        beginning = file.read(_BEGINNING)
+    return beginning.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{")
 
 
 def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, Any]]) -> None:

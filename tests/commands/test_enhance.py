@@ -54,6 +54,9 @@ def test_a_manifest_is_enhanced_under_its_names(
     out = str(tmp_path / "out")
     assert main(["enhance", str(enhancer), manifest, out]) == 0
     assert {path.name for path in (tmp_path / "out").glob("*.wav")} == {"a.wav", "b.wav"}
+    (tmp_path / "lines.jsonl").rename(tmp_path / "lines.json")  # as NeMo's are called
+    manifest = str(tmp_path / "lines.json")
+    assert main(["enhance", str(enhancer), manifest, out]) == 0
     assert main(["enhance", str(enhancer), manifest, out, "--show", "shuffled"]) == 1
     assert "only hears" in capsys.readouterr().err
     assert main(["enhance", str(enhancer), manifest, out, "--video", str(tmp_path)]) == 1
