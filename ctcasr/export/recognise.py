@@ -14,13 +14,13 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
-from ctcasr.data import AudioError, read_audio
 from ctcasr.data.skipped import refuse_nothing, skips_as_json
 from ctcasr.decoding.hypothesis import finite_or_none
 from ctcasr.export.eight_bits import quantise
 from ctcasr.export.graph import Graph
 from ctcasr.export.layers import speech
 from ctcasr.export.threads import one_thread
+from ctcasr.recognise.evaluation import ReadClip, Reading
 from ctcasr.recognise.onnx_metadata import OnnxMetadata
 from ctcasr.recognise.recogniser import OnnxRecogniser, Recogniser
 from ctcasr.scoring.errors import ErrorRates
@@ -148,45 +148,21 @@ def export_recogniser(
     plain = export_onnx_recogniser(recogniser, out / f"{name}.onnx")
     small = quantise(plain, out / f"{name}_int8.onnx")
     with one_thread():
-        clips = TestClips.read(recogniser, test)
+        reading = Reading(recogniser)
+        clips = list(reading.clips(test))
         if test:
-            refuse_nothing(clips.skipped, len(clips.samples))
+            refuse_nothing(reading.skipped, len(clips))
         runtimes = [Trial("torch", size or _bytes_of(recogniser), recogniser)]
         for file in (plain, small):
             runtime = OnnxRecogniser(file)
             runtime.blank_penalty = recogniser.blank_penalty
             runtimes.append(Trial(file.name, file.stat().st_size, runtime))
         result = ExportedRecogniser(
-            [plain, small], _measured(runtimes, clips), len(clips.samples), clips.skipped
+            [plain, small], _measured(runtimes, clips), len(clips), reading.skipped
         )
     text = json.dumps(result.as_json(), indent=2, allow_nan=False) + "\n"
     (out / f"{name}_onnx.json").write_text(text, encoding="utf-8")
     return result
-
-
-@dataclass
-class TestClips:
-    """Clips of a test set with their references, and what could not be read."""
-
-    samples: list[Tensor] = field(default_factory=list)
-    references: list[str] = field(default_factory=list)
-    skipped: list[Skip] = field(default_factory=list)
-
-    @staticmethod
-    def read(recogniser: Recogniser, utterances: Sequence[Utterance]) -> TestClips:
-        """The clips at the recogniser's rate, the references in its alphabet's form."""
-        clips = TestClips()
-        for utterance in utterances:
-            try:
-                if utterance.text is None:
-                    raise AudioError("expected a text to compare with; the line has none")
-                samples = read_audio(utterance, recogniser.rate_hz)
-            except AudioError as error:
-                clips.skipped.append(Skip(utterance.where or utterance.id, str(error)))
-                continue
-            clips.samples.append(samples)
-            clips.references.append(recogniser.tokenizer.reference(utterance.text).text)
-        return clips
 
 
 @dataclass
@@ -213,31 +189,31 @@ class Trial:
         )
 
 
-def _measured(trials: Sequence[Trial], clips: TestClips) -> list[Runtime]:
+def _measured(trials: Sequence[Trial], clips: Sequence[ReadClip]) -> list[Runtime]:
     """The first of them is torch, from which the others differ."""
     torches = trials[0].recogniser
-    heard = clips.samples or [_noise(count) for count in _NOISES]
+    heard = [clip.samples for clip in clips] or [_noise(count) for count in _NOISES]
     differences = []
     for trial in trials:
         differences.append(max(_difference(torches, trial.recogniser, clip) for clip in heard))
     _run(trials, clips)
-    audio_s = sum(clip.shape[0] for clip in clips.samples) / torches.rate_hz
+    audio_s = sum(clip.samples.shape[0] for clip in clips) / torches.rate_hz
     return [
         trial.runtime(difference, audio_s)
         for trial, difference in zip(trials, differences, strict=True)
     ]
 
 
-def _run(trials: Sequence[Trial], clips: TestClips) -> None:
+def _run(trials: Sequence[Trial], clips: Sequence[ReadClip]) -> None:
     """Transcribe every clip with each; they take turns, so that the machine is the same for all."""
     for turn in range(_ROUNDS):
-        for clip, reference in zip(clips.samples, clips.references, strict=True):
+        for clip in clips:
             for trial in trials:
                 start = time.process_time()
-                (hypothesis,) = trial.recogniser.transcribe(clip, trial.recogniser.rate_hz)
+                (hypothesis,) = trial.recogniser.transcribe(clip.samples, trial.recogniser.rate_hz)
                 trial.seconds[turn] += time.process_time() - start
                 if turn == 0:
-                    trial.errors += ErrorRates.of(reference, hypothesis.text)
+                    trial.errors += ErrorRates.of(clip.reference, hypothesis.text)
 
 
 @torch.no_grad()

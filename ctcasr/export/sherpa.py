@@ -19,9 +19,9 @@ from ctcasr.data.skipped import refuse_nothing, skips_as_json
 from ctcasr.export.eight_bits import quantise
 from ctcasr.export.graph import Graph, Value
 from ctcasr.export.layers import speech
-from ctcasr.export.recognise import TestClips
 from ctcasr.export.threads import one_thread
 from ctcasr.kernels.atomic import write_text
+from ctcasr.recognise.evaluation import ReadClip, Reading
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.text import Tokenizer
@@ -113,9 +113,10 @@ def export_for_sherpa(
     """
     refuse_what_sherpa_cannot_feed(recogniser)
     symbols = tokens_text(recogniser.tokenizer)
-    clips = TestClips.read(recogniser, test)
+    reading = Reading(recogniser)
+    clips = list(reading.clips(test))
     if test:
-        refuse_nothing(clips.skipped, len(clips.samples))
+        refuse_nothing(reading.skipped, len(clips))
     plain = _write_graph(recogniser, out / f"{name}.onnx")
     small = quantise(plain, out / f"{name}.int8.onnx")
     tokens = out / _TOKENS
@@ -123,7 +124,7 @@ def export_for_sherpa(
     version = _installed_version()
     results = []
     for file in (plain, small):
-        if version is None or not clips.samples:
+        if version is None or not clips:
             results.append(SherpaFile(file.name, file.stat().st_size))
         else:
             results.append(_run(file, tokens, recogniser, clips))
@@ -131,8 +132,8 @@ def export_for_sherpa(
     exported = ExportedForSherpa(
         (plain, small, tokens),
         results,
-        len(clips.samples),
-        clips.skipped,
+        len(clips),
+        reading.skipped,
         version,
         times_factor,
         forgets_sentences=recogniser.commands is not None,
@@ -242,7 +243,7 @@ def _installed_version() -> str | None:
     return str(sherpa_onnx.__version__)
 
 
-def _run(file: Path, tokens: Path, recogniser: Recogniser, clips: TestClips) -> SherpaFile:
+def _run(file: Path, tokens: Path, recogniser: Recogniser, clips: Sequence[ReadClip]) -> SherpaFile:
     """What sherpa-onnx writes of every clip, beside what torch writes."""
     import sherpa_onnx
 
@@ -253,16 +254,16 @@ def _run(file: Path, tokens: Path, recogniser: Recogniser, clips: TestClips) -> 
     seconds = 0.0
     errors = ErrorRates()
     with one_thread():
-        for samples, reference in zip(clips.samples, clips.references, strict=True):
-            (wanted,) = recogniser.transcribe(samples, RATE_HZ)
+        for clip in clips:
+            (wanted,) = recogniser.transcribe(clip.samples, RATE_HZ)
             start = time.perf_counter()
             stream = runtime.create_stream()
-            stream.accept_waveform(RATE_HZ, samples.numpy())
+            stream.accept_waveform(RATE_HZ, clip.samples.numpy())
             runtime.decode_stream(stream)
             seconds += time.perf_counter() - start
             text = " ".join(stream.result.text.split())
             same += text == wanted.text
-            errors += ErrorRates.of(reference, text)
-    audio_s = sum(clip.shape[0] for clip in clips.samples) / RATE_HZ
+            errors += ErrorRates.of(clip.reference, text)
+    audio_s = sum(clip.samples.shape[0] for clip in clips) / RATE_HZ
     size = file.stat().st_size
     return SherpaFile(file.name, size, same, errors.words.rate, seconds / audio_s)

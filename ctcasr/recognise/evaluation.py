@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypedDict
@@ -123,10 +123,10 @@ def evaluate(
     An utterance that cannot be read, has no text, or one of which the alphabet can write nothing,
     is skipped and named.
     """
-    reading = Reading(recogniser, _BATCHES_AT_ONCE * batch_seconds)
+    reading = Reading(recogniser)
     rows: list[ScoredUtterance] = []
     tally = ErrorRates()
-    for part in reading.parts(utterances):
+    for part in reading.parts(utterances, _BATCHES_AT_ONCE * batch_seconds):
         clips = [clip.samples for clip in part]
         hypotheses = recogniser.transcribe(clips, recogniser.rate_hz, batch_seconds, decoder)
         for clip, hypothesis in zip(part, hypotheses, strict=True):
@@ -145,26 +145,30 @@ class ReadClip(NamedTuple):
 
 @dataclass
 class Reading:
-    """Reads utterances part by part, so that a corpus need not fit into memory."""
+    """Reads utterances one after the other; what cannot be scored is skipped and named."""
 
-    recogniser: Transcriber
-    part_seconds: float
+    recogniser: Reader
     skipped: list[Skip] = field(default_factory=list)
     taken_out: TakenOut = field(default_factory=TakenOut)
 
-    def parts(self, utterances: Sequence[Utterance]) -> Iterator[list[ReadClip]]:
-        """Utterances with references and samples, so many seconds at a time."""
-        part: list[ReadClip] = []
-        samples = 0
+    def clips(self, utterances: Iterable[Utterance]) -> Iterator[ReadClip]:
+        """Utterances with references and samples."""
         for utterance in utterances:
             try:
-                clip = self._read(utterance)
+                yield self._read(utterance)
             except AudioError as error:
                 self.skipped.append(Skip(utterance.where or utterance.id, str(error)))
-                continue
+
+    def parts(
+        self, utterances: Iterable[Utterance], part_seconds: float
+    ) -> Iterator[list[ReadClip]]:
+        """So many seconds at a time, so that a corpus need not fit into memory."""
+        part: list[ReadClip] = []
+        samples = 0
+        for clip in self.clips(utterances):
             part.append(clip)
             samples += clip.samples.shape[0]
-            if samples >= self.part_seconds * self.recogniser.rate_hz:
+            if samples >= part_seconds * self.recogniser.rate_hz:
                 yield part
                 part = []
                 samples = 0

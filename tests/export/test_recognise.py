@@ -14,10 +14,12 @@ import torch
 from torch import Tensor
 
 from ctcasr import checkpoint
+from ctcasr.batch import Utterance
 from ctcasr.checkpoint import CheckpointError
 from ctcasr.cli import main
 from ctcasr.export import export_onnx_recogniser, export_recogniser
 from ctcasr.front import FrontSpec
+from ctcasr.recognise import evaluate
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import PRESETS, spec_to
@@ -262,6 +264,17 @@ def test_export_writes_scores_and_tells(tmp_path: Path, capsys: pytest.CaptureFi
     assert (
         main(["evaluate", file, str(tmp_path / "m.jsonl"), "--out", str(tmp_path / "scores")]) == 0
     )
+
+
+def test_the_test_set_is_scored_as_evaluate_scores_it(tmp_path: Path) -> None:
+    recogniser = made(SMALL)
+    soundfile.write(tmp_path / "a.wav", noise(RATE).numpy(), RATE)
+    sound = tmp_path / "a.wav"
+    lines = [Utterance(sound, text="a b"), Utterance(sound, text="日本"), Utterance(sound)]
+    exported = export_recogniser(recogniser, "onnx", tmp_path / "out", lines)
+    scored = evaluate(recogniser, lines)
+    assert exported.runtimes[0].wer == scored.tally.words.rate
+    assert exported.skipped == scored.skipped and len(scored.skipped) == 2
 
 
 def test_export_without_a_test_set_and_to_another_format(tmp_path: Path) -> None:
