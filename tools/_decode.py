@@ -6,15 +6,17 @@ import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import torch
 
-from ctcasr.batch import Utterance
+from ctcasr.batch import Skip, Utterance
 from ctcasr.data import read_manifest, split_dev
+from ctcasr.data.skipped import refuse_nothing
 from ctcasr.decoding.decoder import Decoder
 from ctcasr.recognise.ensemble import Ensemble
-from ctcasr.recognise.evaluation import read_of
+from ctcasr.recognise.evaluation import Reading
 from ctcasr.scoring.errors import ErrorRates
 from ctcasr.seq import Seq
 
@@ -36,11 +38,19 @@ class ManifestLogits:
     batches: list[ScoredBatch] = field(default_factory=list)
     audio_s: float = 0.0
     network_s: float = 0.0
+    skipped: list[Skip] = field(default_factory=list)
 
     @property
     def utterances(self) -> int:
         """How many there are."""
         return sum(len(batch.references) for batch in self.batches)
+
+    def __str__(self) -> str:
+        """How much there is, with a line for each utterance that was skipped."""
+        figures = f"{self.utterances} utterances, {self.audio_s:.1f} s of audio"
+        lines = [f"{figures}, {len(self.skipped)} skipped"]
+        lines += [f"  skipped: {skip.where}: {skip.reason}" for skip in self.skipped]
+        return "\n".join(lines)
 
 
 def add_dev_flags(parser: argparse.ArgumentParser) -> None:
@@ -59,23 +69,25 @@ def add_dev_flags(parser: argparse.ArgumentParser) -> None:
 def run_network(
     recogniser: Ensemble, manifest: str | Path, dev_share: float = 0.0, dev_seed: int = 0
 ) -> ManifestLogits:
-    """Run the network over a manifest, or over the part of it that a recipe holds out."""
+    """Run the network over a manifest, or over the part of it that a recipe holds out.
+
+    What `ctcasr evaluate` would skip is skipped. Raises NothingScoredError where nothing is left.
+    """
     utterances: Sequence[Utterance] = read_manifest(manifest).utterances
     if dev_share:
         _, utterances = split_dev(utterances, dev_share, dev_seed)
     result = ManifestLogits()
-    for first in range(0, len(utterances), BATCH):
-        part = utterances[first : first + BATCH]
-        sounds = [read_of(recogniser, utterance) for utterance in part]
-        samples = Seq.stack(sounds, recogniser.rate_hz)
+    reading = Reading(recogniser)
+    clips = reading.clips(utterances)
+    while batch := list(islice(clips, BATCH)):
+        samples = Seq.stack([clip.samples for clip in batch], recogniser.rate_hz)
         started = time.perf_counter()
         logits = recogniser.member_logits(samples)
         result.network_s += time.perf_counter() - started
         result.audio_s += samples.seconds
-        references = []
-        for utterance in part:
-            references.append(recogniser.tokenizer.reference(utterance.text or "").text)
-        result.batches.append(ScoredBatch(references, logits))
+        result.batches.append(ScoredBatch([clip.reference for clip in batch], logits))
+    refuse_nothing(reading.skipped, result.utterances)
+    result.skipped = reading.skipped
     return result
 
 

@@ -2,7 +2,7 @@
 
 python tools/train_lm.py TRAIN.jsonl [MORE.txt ...] --order 3 --dev-share 0.1 --out lm.arpa
 
-Inputs are manifests (.jsonl) or texts (one sentence a line). Where counts of counts allow no
+Inputs are manifests (JSON lines) or texts (one sentence a line). Where counts of counts allow no
 estimate of the discounts (a small or a closed corpus), those of the order are 0.5, 1 and 1.5, and
 it is said. With kenlm installed, its perplexity is printed beside ours.
 """
@@ -17,7 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from ctcasr.batch import Utterance
-from ctcasr.data import read_manifest, split_dev
+from ctcasr.data import is_manifest, read_lines, read_manifest, split_dev
+from ctcasr.run_cli import run_cli
 from ctcasr.text import Lexicon, NGram, TakenOut, Tokenizer, make_tokenizer, train_ngram
 
 Sentences = list[list[str]]
@@ -60,15 +61,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="keep digits, or spell them as words",
     )
     arguments = parser.parse_args(argv)
-    tokenizer = make_tokenizer(arguments.text, digits=arguments.digits)
-    taken_out = TakenOut()
-    train: Sentences = []
-    held_out: Sentences = []
+    train_texts: list[str] = []
+    held_texts: list[str] = []
     for name in arguments.inputs:
-        path = Path(name)
-        train_texts, held_texts = texts_of(path, arguments.dev_share, arguments.dev_seed)
-        train += sentences_of(train_texts, tokenizer, taken_out)
-        held_out += sentences_of(held_texts, tokenizer, taken_out)
+        learnt, held = texts_of(Path(name), arguments.dev_share, arguments.dev_seed)
+        train_texts += learnt
+        held_texts += held
+    tokenizer = make_tokenizer(arguments.text, train_texts, digits=arguments.digits)
+    taken_out = TakenOut()
+    train = sentences_of(train_texts, tokenizer, taken_out)
+    held_out = sentences_of(held_texts, tokenizer, taken_out)
+    test: Sentences = []
+    if arguments.test:  # read before anything is written
+        test_texts, _ = texts_of(Path(arguments.test))
+        test = sentences_of(test_texts, tokenizer, taken_out)
+        if not test:
+            raise ValueError(f"--test {arguments.test}: expected texts with words; got none")
     if taken_out:
         print(taken_out)
     words = Lexicon.read(arguments.words, tokenizer).words if arguments.words else ()
@@ -88,9 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     report("train", model, path, train)
     if held_out:
         report("held out", model, path, held_out)
-    if arguments.test:
-        test_texts, _ = texts_of(Path(arguments.test))
-        test = sentences_of(test_texts, tokenizer, taken_out)
+    if test:
         report(Path(arguments.test).name, model, path, test)
     return 0
 
@@ -107,8 +113,8 @@ def sentences_of(texts: Sequence[str], tokenizer: Tokenizer, taken_out: TakenOut
 
 def texts_of(path: Path, dev_share: float = 0.0, dev_seed: int = 0) -> tuple[list[str], list[str]]:
     """Texts of a manifest or of a text file: those to train on, and those held out."""
-    if path.suffix != ".jsonl":
-        return path.read_text(encoding="utf-8").splitlines(), []
+    if not is_manifest(path):
+        return read_lines(path), []
     utterances = read_manifest(path).utterances
     train: Sequence[Utterance] = utterances
     held_out: Sequence[Utterance] = ()
@@ -140,4 +146,4 @@ def report(name: str, model: NGram, path: Path, sentences: Sentences) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cli(main))

@@ -31,6 +31,7 @@ from ctcasr.commands.decoder_flags import (
 )
 from ctcasr.decoding.decoder import beam_decoder
 from ctcasr.recognise.ensemble import NBEST
+from ctcasr.run_cli import run_cli
 from ctcasr.text import NGram
 
 
@@ -69,8 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     model = NGram.read(arguments.lm)
     lexicon = lexicon_from(arguments.lexicon, model, recogniser.tokenizer)
     logits = run_network(recogniser, arguments.manifest, arguments.dev_share, arguments.dev_seed)
+    print(logits)
     columns = [f"bonus {bonus:g}" for bonus in bonuses]
-    table = Table("lm weight", *columns, title=f"WER % ({logits.audio_s:.0f} s of audio)")
+    table = Table("lm weight", *columns, title="WER %")
     tried = []
     for weight in weights:
         row = []
@@ -100,4 +102,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cli(main))

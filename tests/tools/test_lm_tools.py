@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import soundfile
 import torch
 
 from ctcasr import checkpoint
-from ctcasr.data import write_manifest
+from ctcasr.data import read_manifest, write_manifest
 from ctcasr.front import FrontSpec
+from ctcasr.recognise import Ensemble, evaluate
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import spec_to
@@ -111,3 +113,55 @@ def test_held_out_lines_are_not_learnt(run: Callable[..., Any], manifest: Path) 
     assert (
         len(train) == 3 and len(held) == 2 and sorted(train + held) == sorted(texts_of(manifest)[0])
     )
+
+
+def test_a_manifest_is_told_by_its_content_not_by_its_name(
+    run: Callable[..., Any], manifest: Path, tmp_path: Path
+) -> None:
+    named_otherwise = manifest.rename(tmp_path / "train_manifest.json")
+    texts, _ = run("train_lm").texts_of(named_otherwise)
+    assert texts == ["lay red now", "Lay blue", "set red", "set blue now", "lay red"]
+
+
+def test_learnt_alphabets_learn_from_the_texts(
+    run: Callable[..., Any], manifest: Path, tmp_path: Path
+) -> None:
+    arpa = tmp_path / "lm.arpa"
+    assert run("train_lm").main([str(manifest), "--text", "pieces:60", "--out", str(arpa)]) == 0
+    assert "blue" in NGram.read(arpa).words
+
+
+@pytest.mark.parametrize(
+    "content, told",
+    [(None, "found nothing there"), (b"", "expected texts with words"), (b"\xe4", "UTF-8")],
+)
+def test_nothing_is_written_where_a_test_cannot_be_read(
+    run: Callable[..., Any], manifest: Path, tmp_path: Path, content: bytes | None, told: str
+) -> None:
+    test = tmp_path / "test.txt"
+    if content is not None:
+        test.write_bytes(content)
+    arpa = tmp_path / "lm.arpa"
+    with pytest.raises(ValueError, match=f"{test}.*{told}"):
+        run("train_lm").main([str(manifest), "--test", str(test), "--out", str(arpa)])
+    assert not arpa.exists()
+
+
+def test_what_evaluate_skips_is_skipped_and_named(
+    run: Callable[..., Any], manifest: Path, model: Path
+) -> None:
+    tool = run("_decode")
+    more = [
+        {"audio_filepath": "gone.wav", "text": "lay red"},
+        {"audio_filepath": "0.wav", "text": "日本"},
+        {"audio_filepath": "1.wav"},
+    ]
+    with open(manifest, "a", encoding="utf-8") as file:
+        file.writelines(json.dumps(line) + "\n" for line in more)
+    recogniser = Ensemble.read(str(model), None)
+    logits = tool.run_network(recogniser, manifest)
+    scored = evaluate(recogniser, read_manifest(manifest).utterances)
+    errors, _ = tool.score(logits, recogniser, None)
+    assert logits.utterances == 5 and errors.words == scored.tally.words
+    assert logits.skipped == scored.skipped and len(scored.skipped) == 3
+    assert "m.jsonl:6: " in str(logits)

@@ -30,6 +30,7 @@ from ctcasr.commands.decoder_flags import (
 )
 from ctcasr.decoding.decoder import Decoder, FlashlightDecoder, beam_decoder
 from ctcasr.recognise.ensemble import NBEST
+from ctcasr.run_cli import run_cli
 from ctcasr.text import NGram, Tokenizer
 
 WIDER = 4  # times the beam, in a row of its own
@@ -69,10 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         cer = f"{100 * errors.chars.rate_or(math.nan):.2f}"
         table.add_row(name, wer, cer, f"{seconds / logits.audio_s:.6f}")
     Console().print(table)
-    print(
-        f"{logits.utterances} utterances, {logits.audio_s:.1f} s of audio; "
-        f"the network took {logits.network_s / logits.audio_s:.6f} s per audio s"
-    )
+    print(logits)
+    print(f"the network took {logits.network_s / logits.audio_s:.6f} s per audio s")
     return 0
 
 
@@ -119,4 +118,4 @@ def decoders_of(arguments: argparse.Namespace, tokenizer: Tokenizer) -> dict[str
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cli(main))
