@@ -25,6 +25,7 @@ _HEADER = "#JSGF"
 _MOST_REPEATS = 7  # of what may be repeated without end, where sentences are drawn
 _SAMPLED = 200  # sentences, where it is asked how long they are
 _FORBIDDEN = -math.inf  # nats
+_HEADING = re.compile(r"#JSGF[^<=]*|grammar\s+[^\s<=]+")  # what stands before the rules
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _TAG = re.compile(r"\{[^}]*\}")
 _TOKEN = re.compile(r"<[^<>]*>|[()\[\]|*+]|/[^/]*/|[^\s()\[\]|*+<>/]+")
@@ -239,17 +240,25 @@ class _Rules:
         self._open: list[str] = []  # rules that are being expanded
         self._known: dict[str, Expression] = {}
         plain = _TAG.sub(" ", _COMMENT.sub(" ", text))
-        for statement in plain.split(";"):
-            rule = _RULE.fullmatch(statement.strip())
+        for statement in map(str.strip, plain.split(";")):
+            rule = _RULE.fullmatch(statement)
             if rule is not None:
-                self._bodies[rule["name"].strip()] = rule["body"]
-                if rule["public"]:
-                    self._public.append(rule["name"].strip())
-            elif statement.strip() and statement.split()[0] not in (_HEADER, "grammar"):
+                self._define(rule["name"].strip(), rule["body"], is_public=bool(rule["public"]))
+            elif statement and not _HEADING.fullmatch(statement):
                 raise ValueError(
-                    f"JSGF: expected rules as <name> = ...; with a semicolon behind each; "
-                    f"got {statement.strip()[:60]!r}"
+                    f"JSGF: expected rules as <name> = ...; with a semicolon behind each and "
+                    f"behind every line before them; got {statement[:60]!r}"
                 )
+
+    def _define(self, name: str, body: str, is_public: bool) -> None:
+        if name in self._bodies:
+            raise ValueError(
+                f"JSGF: expected one rule <{name}> = ...; there are several: write what each "
+                "allows as one, with | between"
+            )
+        self._bodies[name] = body
+        if is_public:
+            self._public.append(name)
 
     def public(self) -> Expression:
         """What the public rules allow; ValueError where there is none."""

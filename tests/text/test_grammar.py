@@ -86,6 +86,11 @@ def test_lines_are_sentences_in_written_form() -> None:
         ("#JSGF; public <s> = /2/ a | /1/ b;", "no weights"),
         ("#JSGF; public <s> = a < b;", "around names"),
         ("#JSGF; public s = a;", "<name> = ...;"),
+        ("#JSGF; public <s> = <t>; <t> = a; <t> = b;", "one rule <t> = ...; there are several"),
+        ("#JSGF; public <s> = a; <s> = b;", "one rule <s>"),
+        ("#JSGF; grammar g public <s> = a; public <t> = b;", "semicolon behind each .* 'grammar g"),
+        ("#JSGF V1.0 public <s> = a; public <t> = b;", "semicolon behind each .* '#JSGF V1"),
+        ("#JSGF; grammar; public <t> = b;", "got 'grammar'"),
         ("turn лампу on", "grammar: expected words of the alphabet's characters"),
     ],
 )
