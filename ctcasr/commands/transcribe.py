@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,9 +17,8 @@ from ctcasr.decoding.decoder import Decoder
 from ctcasr.decoding.hypothesis import Hypothesis
 from ctcasr.kernels.atomic import write_text
 from ctcasr.recognise.long import transcribe_long
-from ctcasr.recognise.protocols import Transcriber
-from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.transcripts.formats import to_ctm, to_json, to_textgrid
+from ctcasr.recognise.transcribing import Transcribing
+from ctcasr.transcripts.formats import ctm_name, to_ctm, to_json, to_textgrid
 from ctcasr.transcripts.subtitles import to_srt, to_vtt
 
 LONG_S = 30.0  # from which on a recording is heard piece by piece
@@ -140,8 +139,15 @@ def _check(arguments: argparse.Namespace, kind: str) -> None:
         raise ValueError(
             f"several recordings as {kind}: expected --out FOLDER, which gets a file for each"
         )
-    if kind == "ctm" or into_folder:
-        _refuse_equal_names(arguments.audio)
+    if into_folder and Path(arguments.out).is_file():
+        raise ValueError(
+            f"--out {arguments.out}: expected a folder, or a file whose name has an ending "
+            f"({', '.join(FORMAT_OF)}); a file lies there"
+        )
+    if kind == "ctm":
+        _refuse_equal_names(arguments.audio, ctm_name)
+    elif into_folder:
+        _refuse_equal_names(arguments.audio, str)
 
 
 def _is_folder(out: str) -> bool:
@@ -149,23 +155,25 @@ def _is_folder(out: str) -> bool:
     return Path(out).is_dir() or out.endswith(("/", os.sep)) or not Path(out).suffix
 
 
-def _refuse_equal_names(paths: Sequence[str]) -> None:
-    """ValueError where two recordings would be told by one name."""
+def _refuse_equal_names(paths: Sequence[str], written: Callable[[str], str]) -> None:
+    """ValueError where two recordings would be told by one name, as it is `written`."""
     known: dict[str, str] = {}
     for path in paths:
-        other = known.setdefault(Path(path).stem, path)
-        if other != path:
+        name = written(Path(path).stem)
+        if name in known:
             raise ValueError(
-                f"{other} and {path}: expected names that differ before their endings, "
-                "since files and lines are told apart by them; call the command for each"
+                f"{known[name]} and {path}: expected names that differ before their endings, "
+                f"since files and lines are told apart by them; both would be {name}: call the "
+                "command for each"
             )
+        known[name] = path
 
 
 def _heard(
-    recogniser: Transcriber, path: str, decoder: Decoder | None, whole: bool
+    recogniser: Transcribing, path: str, decoder: Decoder | None, whole: bool
 ) -> tuple[Hypothesis, float]:
     """What is said in a file, long or short, and how many seconds it has."""
-    if isinstance(recogniser, Recogniser) and recogniser.model.sees:
+    if recogniser.sees:
         (frames,) = recogniser.clips(path, None)
         (hypothesis,) = recogniser.transcribe(frames, decoder=decoder)
         return hypothesis, len(frames) / recogniser.rate_hz

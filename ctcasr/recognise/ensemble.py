@@ -30,11 +30,16 @@ class AtSpeed(TranscribingLogits):
     Times are those of what was played.
 
     Raises:
-        ValueError: for a speed outside 0.5..2.
+        ValueError: for a speed outside 0.5..2, and for a recogniser that reads lips.
     """
 
     def __init__(self, recogniser: TranscribingLogits, speed: float) -> None:
         check_speed(speed)
+        if recogniser.sees:
+            raise ValueError(
+                "speeds: expected a recogniser that hears; this one reads lips, and videos are "
+                "not played at other speeds: leave them out"
+            )
         self.recogniser = recogniser
         self.speed = speed
         self.tokenizer = recogniser.tokenizer
@@ -150,11 +155,20 @@ class Ensemble(Transcribing):
         """The sample rate inside."""
         return self.members[0].rate_hz
 
-    def clips(self, audio: Sound | Sequence[Sound], rate_hz: int | None) -> Iterator[Tensor]:
-        """What the first member reads of each sound, or of each video."""
+    @property
+    def sees(self) -> bool:
+        """Whether the first member reads lips, of videos, rather than sound."""
+        return self._first.sees
+
+    @property
+    def _first(self) -> Transcribing:
         first = self.members[0]
         assert isinstance(first, Transcribing), "every kind of recogniser reads its own clips"
-        return first.clips(audio, rate_hz)
+        return first
+
+    def clips(self, audio: Sound | Sequence[Sound], rate_hz: int | None) -> Iterator[Tensor]:
+        """What the first member reads of each sound, or of each video."""
+        return self._first.clips(audio, rate_hz)
 
     @torch.no_grad()
     def member_logits(self, samples: Seq) -> list[Seq]:

@@ -109,6 +109,11 @@ class Recogniser(TranscribingLogits):
         return self.model.rate_hz
 
     @property
+    def sees(self) -> bool:
+        """Whether it reads lips, of videos, rather than sound."""
+        return self.model.sees
+
+    @property
     def frame_s(self) -> float:
         """Seconds from one frame of logits to the next."""
         return self.model.frame_s
@@ -127,7 +132,7 @@ class Recogniser(TranscribingLogits):
 
     def clips(self, audio: Sound | Sequence[Sound], rate_hz: int | None) -> Iterator[Tensor]:
         """Samples [N] of each sound; of a lip reader frames [T, H, W] uint8 of each video."""
-        if self.model.sees:
+        if self.sees:
             return lips_of(audio, spec_from(self.spec).lips)
         return super().clips(audio, rate_hz)
 

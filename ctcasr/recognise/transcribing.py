@@ -29,6 +29,11 @@ class Transcribing(ABC):
     def rate_hz(self) -> int:
         """The sample rate inside."""
 
+    @property
+    def sees(self) -> bool:
+        """Whether it reads lips, of videos, rather than sound."""
+        return False
+
     @abstractmethod
     def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
         """Hypotheses of samples [B, N]: greedy, or by a decoder."""

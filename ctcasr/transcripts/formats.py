@@ -47,14 +47,24 @@ def timeline(words: Sequence[Word]) -> list[TimedWord]:
     return timed
 
 
+def ctm_name(recording: str) -> str:
+    """A recording's name as CTM can hold it: blanks become "_".
+
+    Example:
+        >>> ctm_name("a b")
+        'a_b'
+    """
+    return re.sub(r"\s", "_", recording)
+
+
 def to_ctm(recording: str, hypothesis: Hypothesis) -> str:
-    """A line for each word; nothing where nothing was said. Blanks in the name become "_".
+    """A line for each word; nothing where nothing was said. The name is written by `ctm_name`.
 
     Example:
         >>> to_ctm("a b", Hypothesis("yes", (Word("yes", 0.5, 0.75),), (), 0.0))
         'a_b 1 0.500 0.250 yes\\n'
     """
-    name = re.sub(r"\s", "_", recording)
+    name = ctm_name(recording)
     lines = []
     for word in timeline(hypothesis.words):
         duration_s = (word.end_ms - word.start_ms) / 1000

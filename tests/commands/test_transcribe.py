@@ -125,6 +125,9 @@ def test_the_ending_of_out_chooses_the_format(
         (["--nbest", "3", "--json"], "--beam N with it"),
         (["--nbest", "0"], "expected 1 or more"),
         (["x/a.wav", "--format", "ctm"], "names that differ"),
+        (["a b.wav", "a_b.wav", "--format", "ctm"], "both would be a_b"),
+        (["a.wav", "--format", "ctm"], "names that differ"),
+        (["a.wav", "--out", "folder/", "--json"], "names that differ"),
     ],
 )
 def test_a_wish_that_cannot_be_followed_is_a_sentence_before_anything_is_read(
@@ -132,6 +135,15 @@ def test_a_wish_that_cannot_be_followed_is_a_sentence_before_anything_is_read(
 ) -> None:
     assert main(["transcribe", "no-such.pt", "a.wav", "b.wav", *flags]) == 1
     assert sentence in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_a_folder_is_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "result").write_text("mine", encoding="utf-8")
+    command = ["transcribe", "no-such.pt", "a.wav", "--json", "--out", str(tmp_path / "result")]
+    assert main(command) == 1
+    assert "expected a folder" in capsys.readouterr().err
 
 
 def test_nothing_is_written_where_nothing_could_be_read(

@@ -107,6 +107,11 @@ def test_lips_are_transcribed_audited_and_not_exported(
     line = read_manifest(data_root / "grid_s1" / "valid.jsonl").utterances[0]
     assert main(["transcribe", saved, str(line.video_filepath), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["duration"] == pytest.approx(3.0)
+    video = str(line.video_filepath)
+    assert main(["transcribe", saved, video, "--json", "--ensemble", saved]) == 0
+    assert json.loads(capsys.readouterr().out)["duration"] == pytest.approx(3.0)
+    assert main(["transcribe", saved, video, "--speeds", "0.9,1"]) == 1
+    assert "this one reads lips" in capsys.readouterr().err
     heard, skipped = listen(recogniser, [line])
     assert len(heard) == 1 and not skipped
     assert main(["export", saved, "--to", "onnx", "--out", str(tmp_path / "onnx")]) == 1
