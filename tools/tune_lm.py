@@ -25,12 +25,11 @@ from _decode import add_dev_flags, run_network, score
 
 from ctcasr.commands.decoder_flags import (
     add_ensemble_flag,
-    asks_for_several,
     ensemble_from,
+    hypotheses_wanted,
     lexicon_from,
 )
 from ctcasr.decoding.decoder import beam_decoder
-from ctcasr.recognise.ensemble import NBEST
 from ctcasr.run_cli import run_cli
 from ctcasr.text import NGram
 
@@ -84,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 lm_weight=weight,
                 word_bonus=bonus,
                 lexicon=lexicon,
-                nbest=NBEST if asks_for_several(arguments) else 1,
+                nbest=hypotheses_wanted(arguments, arguments.beam),
             )
             errors, _ = score(logits, recogniser, decoder)
             wer = errors.words.rate_or(math.inf)

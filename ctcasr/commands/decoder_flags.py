@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,13 +15,25 @@ if TYPE_CHECKING:  # `ctcasr --help` need not load torch
 
     from ctcasr.decoding.decoder import Decoder
     from ctcasr.recognise.ensemble import Ensemble
-    from ctcasr.recognise.protocols import Transcriber
+    from ctcasr.recognise.transcribing import Transcribing
     from ctcasr.text import Lexicon, NGram, Tokenizer
 
 
 _LM_WEIGHT = 0.5
 _HOTWORD_BONUS = 1.0  # nats
 _NEVER_SKIP = 2.0  # a probability that no blank has
+_DEFAULTS = {
+    "beam": None,
+    "lm": None,
+    "lm_weight": _LM_WEIGHT,
+    "word_bonus": 0.0,
+    "lexicon": None,
+    "hotwords": None,
+    "hotword_bonus": _HOTWORD_BONUS,
+    "skip_blank": _NEVER_SKIP,
+    "ensemble": None,
+    "speeds": None,
+}
 
 
 def add_decoder_flags(parser: argparse.ArgumentParser) -> None:
@@ -80,7 +94,7 @@ def add_ensemble_flag(flags: argparse._ActionsContainer) -> None:
     )
 
 
-def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
+def recogniser_from(arguments: argparse.Namespace) -> Transcribing:
     """The recogniser of a checkpoint, or the ensemble that the flags ask for, on their device.
 
     ValueError for speeds that are none.
@@ -94,7 +108,10 @@ def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
         paths += arguments.ensemble.split(",")
     device = device_for(arguments, paths)
     if arguments.ensemble:
-        return ensemble_from(arguments, device)
+        ensemble = ensemble_from(arguments, device)
+        if arguments.beam is None:
+            _warn_of_forgotten_sentences(ensemble)
+        return ensemble
     recogniser = Recogniser.load(arguments.checkpoint, device)
     if not speeds:
         return recogniser
@@ -102,6 +119,20 @@ def recogniser_from(arguments: argparse.Namespace) -> Transcriber:
         recogniser.understand(replace(recogniser.commands, speeds=speeds))
         return recogniser
     return Ensemble.at_speeds([recogniser], speeds)
+
+
+def _warn_of_forgotten_sentences(ensemble: Ensemble) -> None:
+    from ctcasr.recognise.transcribing import TranscribingLogits
+
+    for member in ensemble.members:
+        if isinstance(member, TranscribingLogits) and member.commands is not None:
+            warnings.warn(
+                "--ensemble: a recogniser of given sentences writes whatever it hears in an "
+                "ensemble; give it alone (with --speeds) where only its sentences are to be "
+                "written",
+                stacklevel=2,
+            )
+            return
 
 
 def asks_for_several(arguments: argparse.Namespace) -> bool:
@@ -140,13 +171,12 @@ def decoder_from(
     ValueError where flags want --beam, or a file cannot be read.
     """
     from ctcasr.decoding.decoder import beam_decoder
-    from ctcasr.recognise.ensemble import NBEST
     from ctcasr.text import NGram, fit_vocabulary
 
+    _refuse_idle_weights(arguments)
     if arguments.beam is None:
         _refuse_without_beam(arguments)
         return None
-    _refuse_idle_weights(arguments)
     model = None
     if arguments.lm:
         model = fit_vocabulary(NGram.read(arguments.lm), tokenizer, arguments.lm)
@@ -160,20 +190,44 @@ def decoder_from(
         lexicon=lexicon_from(arguments.lexicon, model, tokenizer),
         hotwords=hotwords,
         hotword_bonus=arguments.hotword_bonus,
-        nbest=max(nbest, NBEST) if asks_for_several(arguments) else nbest,
+        nbest=hypotheses_wanted(arguments, arguments.beam, nbest),
         skip_blank=arguments.skip_blank,
     )
 
 
-def _refuse_without_beam(arguments: argparse.Namespace) -> None:
+def hypotheses_wanted(arguments: argparse.Namespace, beam: int, nbest: int = 1) -> int:
+    """How many hypotheses a search with such a beam is asked for.
+
+    Where several networks rank what each finds, some of each, as far as the beam has them.
+    """
+    from ctcasr.recognise.ensemble import NBEST
+
+    if not asks_for_several(arguments):
+        return nbest
+    return max(nbest, min(NBEST, beam))
+
+
+def refuse_decoder_flags(arguments: argparse.Namespace, kind: str) -> None:
+    """ValueError where any of these flags is given beside a `kind` of checkpoint without text."""
+    given = _given(arguments, _DEFAULTS)
+    if given:
+        raise ValueError(
+            f"{', '.join(given)}: expected a recogniser with it; {arguments.checkpoint} is {kind}, "
+            "which writes no text: leave it out"
+        )
+
+
+def _given(arguments: argparse.Namespace, names: Iterable[str]) -> list[str]:
+    """The flags of these that are given, as they are written."""
     given = []
-    for name in ("lm", "lexicon", "hotwords"):
-        if getattr(arguments, name):
-            given.append(f"--{name}")
-    if arguments.word_bonus:
-        given.append("--word-bonus")
-    if arguments.skip_blank != _NEVER_SKIP:
-        given.append("--skip-blank")
+    for name in names:
+        if getattr(arguments, name) not in (_DEFAULTS[name], ""):
+            given.append("--" + name.replace("_", "-"))
+    return given
+
+
+def _refuse_without_beam(arguments: argparse.Namespace) -> None:
+    given = _given(arguments, ("lm", "lexicon", "hotwords", "word_bonus", "skip_blank"))
     if given:
         raise ValueError(f"{', '.join(given)}: expected --beam N with it (16 is a good start)")
 

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from ctcasr import checkpoint
 from ctcasr.classify import Classifier, evaluate_classes
-from ctcasr.commands.decoder_flags import add_decoder_flags, decoder_from, recogniser_from
+from ctcasr.commands.decoder_flags import (
+    add_decoder_flags,
+    decoder_from,
+    recogniser_from,
+    refuse_decoder_flags,
+)
 from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.commands.out_folder import SCORES, prepare_out
 from ctcasr.data import read_manifest
@@ -36,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     prepare_out(Path(arguments.out), WRITTEN, [arguments.manifest], "evaluate")
     manifest = read_manifest(arguments.manifest)
     if is_classifier(arguments.checkpoint):
+        refuse_decoder_flags(arguments, "a classifier")
         classifier = Classifier.load(arguments.checkpoint, device_from(arguments))
         classes = evaluate_classes(classifier, manifest.utterances)
         classes.write(Path(arguments.out))
@@ -55,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def is_classifier(path: str) -> bool:
     """Whether a checkpoint is that of a classifier; an ONNX file is a recogniser's."""
-    return not path.endswith(".onnx") and checkpoint.load(path).get("kind") == Classifier.KIND
+    if path.lower().endswith(".onnx"):
+        return False
+    return checkpoint.load(path).get("kind") == Classifier.KIND
 
 
 def summary(evaluation: Evaluation) -> list[str]:

@@ -16,6 +16,7 @@ from ctcasr.commands.decoder_flags import (
 )
 from ctcasr.commands.device_flag import add_device_flag
 from ctcasr.decoding.commands import Commands
+from ctcasr.decoding.decoder import BeamDecoder
 from ctcasr.recognise import Ensemble, Recogniser
 from ctcasr.text import Alphabet
 
@@ -91,9 +92,37 @@ def test_a_weight_of_nothing_is_refused() -> None:
         decoder_from(parsed("x.pt", "--beam", "4", "--lm-weight", "2"), ALPHABET)
     with pytest.raises(ValueError, match="--hotword-bonus: expected --hotwords with it"):
         decoder_from(parsed("x.pt", "--beam", "4", "--hotword-bonus", "2"), ALPHABET)
+    with pytest.raises(ValueError, match=r"--lm-weight: expected --lm FILE\.arpa with it"):
+        decoder_from(parsed("x.pt", "--lm-weight", "2"), ALPHABET)
+    with pytest.raises(ValueError, match="--hotword-bonus: expected --hotwords with it"):
+        decoder_from(parsed("x.pt", "--hotword-bonus", "2"), ALPHABET)
 
 
 @pytest.mark.parametrize("flag", ["--word-bonus", "--skip-blank"])
 def test_settings_of_a_search_want_one(flag: str) -> None:
     with pytest.raises(ValueError, match=f"{flag}: expected --beam N"):
         decoder_from(parsed("x.pt", flag, "0.5"), ALPHABET)
+
+
+@pytest.mark.parametrize("several", [["--speeds", "0.9,1"], ["--ensemble", "y.pt"]])
+@pytest.mark.parametrize(
+    ("beam", "nbest", "wanted"), [(4, 1, 4), (4, 3, 4), (16, 1, 8), (16, 9, 9)]
+)
+def test_several_networks_are_asked_for_what_the_beam_has(
+    several: list[str], beam: int, nbest: int, wanted: int
+) -> None:
+    decoder = decoder_from(parsed("x.pt", "--beam", str(beam), *several), ALPHABET, nbest)
+    assert isinstance(decoder, BeamDecoder) and decoder.search.nbest == wanted
+
+
+def test_an_ensemble_that_forgets_its_sentences_is_told_of(
+    recogniser: Path, tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    payload = torch.load(recogniser, weights_only=True)
+    payload["commands"] = Commands("ab\nba").to_state()
+    taught = str(tmp_path / "taught.pt")
+    torch.save(payload, taught)
+    recogniser_from(parsed(taught, "--ensemble", str(recogniser), "--beam", "4"))
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match="recogniser of given sentences writes whatever"):
+        recogniser_from(parsed(str(recogniser), "--ensemble", taught))

@@ -24,12 +24,11 @@ from _decode import add_dev_flags, run_network, score
 
 from ctcasr.commands.decoder_flags import (
     add_ensemble_flag,
-    asks_for_several,
     ensemble_from,
+    hypotheses_wanted,
     lexicon_from,
 )
 from ctcasr.decoding.decoder import Decoder, FlashlightDecoder, beam_decoder
-from ctcasr.recognise.ensemble import NBEST
 from ctcasr.run_cli import run_cli
 from ctcasr.text import NGram, Tokenizer
 
@@ -78,7 +77,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 def decoders_of(arguments: argparse.Namespace, tokenizer: Tokenizer) -> dict[str, Decoder | None]:
     """The rows of the table: those for which there is a model or a lexicon, too."""
     beam = arguments.beam
-    nbest = NBEST if asks_for_several(arguments) else 1
     model = NGram.read(arguments.lm) if arguments.lm else None
     words = arguments.lexicon or ("lm" if model else None)
     lexicon = lexicon_from(words, model, tokenizer)
@@ -88,7 +86,7 @@ def decoders_of(arguments: argparse.Namespace, tokenizer: Tokenizer) -> dict[str
     }
 
     def beam_of(size: int, **options: Any) -> Decoder:
-        return beam_decoder(tokenizer, size, nbest=nbest, **options)
+        return beam_decoder(tokenizer, size, nbest=hypotheses_wanted(arguments, size), **options)
 
     decoders: dict[str, Decoder | None] = {
         "greedy": None,
@@ -107,6 +105,7 @@ def decoders_of(arguments: argparse.Namespace, tokenizer: Tokenizer) -> dict[str
         decoders[f"beam {beam} + lexicon + LM"] = both
     if lexicon:
         try:
+            nbest = hypotheses_wanted(arguments, beam)
             flashlight = FlashlightDecoder(
                 tokenizer, lexicon, beam, lm=arguments.lm, nbest=nbest, **weights
             )
