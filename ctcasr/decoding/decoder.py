@@ -145,7 +145,8 @@ class FlashlightDecoder:
 
     It needs flashlight-text, and kenlm for a model. Weights mean what they mean in `beam_decoder`
     (flashlight's own count in log10). Where the alphabet has a space, every word ends with one,
-    and the end of the sound counts as one. `score` is flashlight's, language model included.
+    and the end of the sound counts as one. `bonus` is what flashlight's score, language model
+    included, has beside that of the text.
     """
 
     def __init__(
@@ -222,7 +223,8 @@ class FlashlightDecoder:
             tokens = self.tokenizer.encode(" ".join(theirs.words))
             decoded = spelled(frames, tokens, self.tokenizer.blank)
             if decoded.score > -math.inf:
-                hypotheses.append(decoded._replace(score=float(theirs.score)))
+                added = float(theirs.score) - decoded.score
+                hypotheses.append(decoded._replace(bonus=added))
         return hypotheses
 
 

@@ -206,10 +206,17 @@ class Ensemble(Transcribing):
                 candidates += [Candidate(decoded, member) for decoded in rows[row]]
             if len(member_logits) > 1:
                 row_logits = [logits.rows([row]) for logits in member_logits]
-                by_decoder = decoder is not None
-                candidates = ranked_by_all(candidates, row_logits, blank, by_decoder, self.speeds)
+                ranking = ranked_by_all(candidates, row_logits, blank, self.speeds)
+                candidates = self._first_of_each_text(ranking)
             ranked.append(candidates)
         return ranked
+
+    def _first_of_each_text(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Without those that spell what one before them spells (spaces, other pieces)."""
+        by_text: dict[str, Candidate] = {}
+        for candidate in candidates:
+            by_text.setdefault(self.tokenizer.decode(candidate.decoded.tokens), candidate)
+        return list(by_text.values())
 
     def _hypothesis(
         self, candidates: Sequence[Candidate], row_logits: Sequence[Tensor], samples: Tensor
@@ -241,10 +248,9 @@ def ranked_by_all(
     candidates: Sequence[Candidate],
     member_logits: Sequence[Seq],
     blank: int,
-    by_decoder: bool,
     speeds: int = 1,
 ) -> list[Candidate]:
-    """What was found in one utterance, each text once, by the mean score of all, best first.
+    """What was found in one utterance, each spelling once, by the mean score of all, best first.
 
     `member_logits` are those [1, T, symbols] of each member; so many of them, side by side, are of
     one network, whose score is the log of their mean probability.
@@ -260,12 +266,7 @@ def ranked_by_all(
     best: dict[tuple[int, ...], Candidate] = {}
     for candidate in candidates:
         decoded = candidate.decoded
-        column = column_of[decoded.tokens]
-        bonus = decoded.bonus
-        if by_decoder:
-            # flashlight's score has its language model inside; ours comes apart, as a bonus.
-            bonus += decoded.score - float(scores[candidate.member, column])
-        decoded = decoded._replace(score=float(means[column]), bonus=bonus)
+        decoded = decoded._replace(score=float(means[column_of[decoded.tokens]]))
         rival = best.get(decoded.tokens)
         if rival is None or decoded.total > rival.decoded.total:
             best[decoded.tokens] = Candidate(decoded, candidate.member)

@@ -21,6 +21,7 @@ from ctcasr.specs import ConvSpec, NetSpec
 from ctcasr.text import Alphabet, NGram
 
 RATE = 8000
+SPEEDS = (0.9, 1.0, 1.1)
 
 
 def untrained(seed: int, stride: int = 2, letters: str = "ab ", rate: int = RATE) -> Recogniser:
@@ -89,14 +90,16 @@ def test_the_score_is_the_mean_over_members_and_the_best_of_all_that_was_found_w
     members = [untrained(0), untrained(7), untrained(9, stride=1)]
     decoder = beam_decoder(Alphabet("ab "), 256, nbest=nbest, floor=-1e9)
     for clip in CLIPS[:3]:
-        (found,) = Ensemble(members).transcribe([clip], RATE, decoder=decoder)
+        ensemble = Ensemble(members)
+        (found,) = ensemble.transcribe([clip], RATE, decoder=decoder)
         ones = [member.transcribe([clip], RATE, decoder=decoder)[0] for member in members]
         texts = {one.tokens for best in ones for one in (best, *best.others)}
         mean = {
             tokens: sum(by_torch(member, clip, tokens) for member in members) / 3
             for tokens in texts
         }
-        assert {one.tokens for one in (found, *found.others)} == texts
+        spelled = {ensemble.tokenizer.decode(tokens) for tokens in texts}
+        assert {one.text for one in (found, *found.others)} == spelled
         for one in (found, *found.others):
             assert one.score == pytest.approx(mean[one.tokens], abs=1e-3)
         assert mean[found.tokens] == max(mean.values())
@@ -129,11 +132,14 @@ def test_what_a_language_model_adds_counts(tmp_path: Path) -> None:
         tokens: sum(by_torch(member, clip, tokens) for member in members) / 2 for tokens in added
     }
     (found,) = Ensemble(members).transcribe([clip], RATE, decoder=decoder)
-    order = [one.tokens for one in (found, *found.others)]
-    assert order == sorted(added, key=lambda tokens: -mean[tokens] - added[tokens])
-    assert order != sorted(
-        added, key=lambda tokens: -mean[tokens]
-    )  # or nothing would have been seen
+    order = [one.text for one in (found, *found.others)]
+
+    def texts_by(worth: dict[tuple[int, ...], float]) -> list[str]:
+        ranked = sorted(worth, key=lambda tokens: -worth[tokens])
+        return list(dict.fromkeys(Alphabet("ab ").decode(tokens) for tokens in ranked))
+
+    assert order == texts_by({tokens: mean[tokens] + added[tokens] for tokens in added})
+    assert order != texts_by(mean)  # or nothing would have been seen
 
 
 def test_members_of_another_kind_are_refused() -> None:
@@ -173,6 +179,19 @@ def test_the_command_takes_more_checkpoints(
         assert capsys.readouterr().out.strip() == found.text.strip()
 
 
+@pytest.mark.parametrize("beam", [None, 16])
+def test_each_text_is_told_once_and_without_a_scorer_nothing_is_added(beam: int | None) -> None:
+    decoder = None if beam is None else beam_decoder(Alphabet("ab "), beam, nbest=8)
+    together = Ensemble.at_speeds([untrained(0), untrained(7)], SPEEDS)
+    several = 0
+    for found in together.transcribe(CLIPS, RATE, decoder=decoder):
+        texts = [one.text for one in (found, *found.others)]
+        assert len(texts) == len(set(texts))
+        assert all(one.bonus == 0.0 for one in (found, *found.others))
+        several += len(texts) > 1
+    assert several
+
+
 def test_words_have_the_times_of_the_member_that_found_them() -> None:
     slow, fast = untrained(0), untrained(9, stride=1)
     assert slow.frame_s == 2 * fast.frame_s
@@ -182,9 +201,6 @@ def test_words_have_the_times_of_the_member_that_found_them() -> None:
         times = {one.tokens: one.words for one in reversed(alone)}
         for one in (found, *found.others):
             assert one.words == times[one.tokens]
-
-
-SPEEDS = (0.9, 1.0, 1.1)
 
 
 def test_a_network_at_several_speeds_gives_a_text_their_mean_probability() -> None:
