@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import torch
@@ -48,6 +48,22 @@ class Hypothesis:
     score: float
     others: tuple[Hypothesis, ...] = ()  # the next best, where a decoder was asked for them
     bonus: float = 0.0
+
+    def within(self, seconds: float) -> Hypothesis:
+        """The same of a recording that lasts so long: no word, of others neither, ends later.
+
+        The last frame of a network may stand for more than there was to hear.
+
+        Example:
+            >>> Hypothesis("yes", (Word("yes", 0.5, 1.25),), (), 0.0).within(1.0).words[0].end_s
+            1.0
+        """
+        words = []
+        for word in self.words:
+            start_s = min(word.start_s, seconds)
+            words.append(replace(word, start_s=start_s, end_s=min(word.end_s, seconds)))
+        others = tuple(other.within(seconds) for other in self.others)
+        return replace(self, words=tuple(words), others=others)
 
 
 def finite_or_none(number: float, digits: int | None = None) -> float | None:

@@ -237,9 +237,10 @@ class Stream:
         self._blank = tokenizer.blank
         self._penalty = blank_penalty
         self._written = Written(tokenizer, model.frame_s)
+        self._samples = 0  # fed so far
         self._frames = 0  # of logits so far
         self._score = 0.0
-        self._ended = False
+        self._final: Hypothesis | None = None  # once it has ended
 
     @property
     def rate_hz(self) -> int:
@@ -258,10 +259,9 @@ class Stream:
     @property
     def final_words(self) -> tuple[Word, ...]:
         """The words that cannot change any more; before the end, all but the last one."""
-        settled = tuple(self._written.settled)
-        if self._ended:
-            return settled + self._written.open_words()
-        return settled
+        if self._final is not None:
+            return self._final.words
+        return tuple(self._written.settled)
 
     def feed(self, samples: Tensor | NDArray[Any]) -> Hypothesis:
         """The hypothesis so far, after samples more, at `rate_hz`; there may be none.
@@ -276,16 +276,19 @@ class Stream:
     def finish(self) -> Hypothesis:
         """The hypothesis of all that was fed, as `Recogniser.transcribe` has it.
 
-        The stream is over; raises RuntimeError where it is already.
+        But for word models, which need the whole sound: times are those of the symbols' frames, and
+        there are no confidences. The stream is over; raises RuntimeError where it is already.
         """
-        return self._take(torch.zeros(0), last=True)
+        found = self._take(torch.zeros(0), last=True)
+        self._final = found.within(self._samples / self.rate_hz)
+        return self._final
 
     def _take(self, samples: Tensor, last: bool) -> Hypothesis:
-        if self._ended:
+        if self._final is not None:
             raise RuntimeError(
                 "this stream has ended with finish(); Recogniser.stream() begins another"
             )
-        self._ended = last
+        self._samples += samples.shape[0]
         logits = self._logits(samples.to(self._model.device, torch.float32), last)
         scores = penalised(logits, self._blank, self._penalty)
         (decoded,) = greedy(scores[None], [logits.shape[0]], self._blank)

@@ -61,7 +61,8 @@ class Transcribing(ABC):
         hypotheses: dict[int, Hypothesis] = {}
         for indices in batches_by_length(seconds, batch_seconds):
             samples = Seq.stack([clips[index] for index in indices], self.rate_hz)
-            hypotheses.update(zip(indices, self.decode_batch(samples, decoder), strict=True))
+            for index, hypothesis in zip(indices, self.decode_batch(samples, decoder), strict=True):
+                hypotheses[index] = hypothesis.within(seconds[index])
         return [hypotheses[index] for index in range(len(clips))]
 
 

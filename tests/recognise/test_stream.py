@@ -163,6 +163,19 @@ def test_words_times_and_score_are_those_of_the_whole_and_nothing_is_taken_back(
     assert math.isclose(last.score, wanted.score, abs_tol=1e-3) and len(last.tokens) > 3
 
 
+@pytest.mark.parametrize("name", SPECS)
+def test_no_word_ends_after_the_sound_as_in_the_whole(name: str) -> None:
+    reader = recogniser(name)
+    reader.blank_penalty = 1e4  # it writes in every frame, and so in the last
+    for samples in (RATE, RATE + 17, RATE + 300):
+        stream, sound = reader.stream(), noise(samples, 7)
+        (wanted,) = reader.transcribe(sound, RATE)
+        stream.feed(sound)
+        last = stream.finish()
+        assert last.words == wanted.words == stream.final_words
+        assert 0 < last.words[-1].end_s <= samples / RATE + 1e-6
+
+
 def test_pieces_and_a_blank_penalty() -> None:
     reader = recogniser(
         "lstm", Pieces.train(["ab cab ba", "cc ab", "abba cab"], 12, Alphabet("abc "))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.decoding.decoder import Decoder
-from ctcasr.decoding.hypothesis import Hypothesis
+from ctcasr.decoding.hypothesis import Hypothesis, Word
 from ctcasr.recognise.transcribing import Transcribing, batches_by_length
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
@@ -35,7 +35,18 @@ class Lengths(Transcribing):
     rate_hz = 8000  # type: ignore[assignment]
 
     def decode_batch(self, samples: Seq, decoder: Decoder | None) -> list[Hypothesis]:
-        return [Hypothesis(str(length), (), (), 0.0) for length in samples.lengths]
+        words = (Word("a", 0.0, 0.5), Word("b", 0.5, 99.0), Word("c", 99.0, 99.5))
+        found = Hypothesis("", words, (), 0.0)
+        return [Hypothesis(str(n), words, (), 0.0, (found,)) for n in samples.lengths]
+
+
+def test_no_word_ends_after_its_recording() -> None:
+    hypotheses = Lengths().transcribe([noise(n) for n in (8000, 2000, 12000)], 8000)
+    for hypothesis, seconds in zip(hypotheses, (1.0, 0.25, 1.5), strict=True):
+        for one in (hypothesis, *hypothesis.others):
+            assert [word.text for word in one.words] == ["a", "b", "c"]
+            assert one.words[0].end_s == min(0.5, seconds)
+            assert one.words[1].end_s == one.words[2].start_s == one.words[2].end_s == seconds
 
 
 def test_hypotheses_come_in_the_order_of_the_clips() -> None:
