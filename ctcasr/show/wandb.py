@@ -45,7 +45,8 @@ def write_wandb(run: Path | str, project: str, out: Path | str | None = None) ->
         ),
     )
     synced = Path(written.settings.sync_dir)
-    for record in records:
+    # Steps that go back are dropped by wandb; a watch's last check may be of some steps before.
+    for record in sorted(records, key=lambda record: record.step):
         entries = _entries(record)
         if entries:
             written.log(entries, step=record.step)

@@ -25,7 +25,7 @@ from ctcasr.records import (
     RecordFile,
     StartRecord,
 )
-from ctcasr.watching.calls import SeenCalls
+from ctcasr.watching.calls import Head, KeptRows, Moment, SeenCalls
 from ctcasr.watching.care import Care, drawing_nothing
 from ctcasr.watching.evidence import Decode, RowEvidence
 from ctcasr.watching.facts import CallFacts, ScoreSums, score_sums
@@ -58,6 +58,7 @@ RECORDS_KEPT = 200  # step records of a run, about: later ones sum up more steps
 FREE_STEPS = 50
 FREE_ROWS = 256  # their targets
 FREE_CHECKS = 5
+FREE_STEPS_APART = 15  # at least: the first few steps of a healthy training look like trouble
 FIRST_CHECK = 20  # steps before the first check of a loop that has no dev part
 CHECK_GROWTH = 1.25  # later checks of such a loop come at so many times the steps of the last one
 
@@ -102,7 +103,7 @@ class Watch:
         self._seams = ExitStack()
         self._running = False
         self._next_check = FIRST_CHECK
-        self._checked_at = -1  # the step of the last check
+        self._checked_at = dict.fromkeys(PARTS, -1)  # the step of the last check of each part
         self._checks = 0
         self._last_nll = math.nan  # at the last check
         self._least_cer = math.inf  # at any check
@@ -199,7 +200,11 @@ class Watch:
 
     def _see_loss(self, loss: Tensor, call: LossCall) -> None:
         self._calls.count += 1
-        if loss.requires_grad and self._parameters.network.training:
+        head = Head(call.log_probs.shape[-1], call.blank)
+        if not self._calls.is_first_head(head, loss.requires_grad):
+            self._teller.tell_other_head(head.classes, head.blank)
+            return
+        if loss.requires_grad:
             self._see_training_loss(loss, call)
         elif self._calls.wants_dev:
             rows = rows_of(call)
@@ -209,11 +214,14 @@ class Watch:
             self._calls.has_dev_part = True
 
     def _see_training_loss(self, loss: Tensor, call: LossCall) -> None:
+        if self._calls.mode_tells and not self._parameters.network.training:
+            self._see_loss_in_evaluation_mode(loss, call)
+            return
         looks = self._looks_now()
         if self._calls.dev_is_waiting:  # a dev part has just been scored
             self._parameters.look_at_units(loss, call.log_probs.shape[0])
             looks = self._check() or looks
-        copies = looks or self._measures_step() or self._calls.some_wait
+        copies = looks or self._measures_step() or self._keeps_rows
         if not (copies or self._counts_now()):
             self._calls.add_pending(None, loss)
             return
@@ -228,6 +236,22 @@ class Watch:
             self._score_sums = score_sums(call, rows) or self._score_sums
             self._look_at_lattice(rows, getattr(call, "zero_infinity", False))
             self._care.first_look_is_over()
+
+    def _see_loss_in_evaluation_mode(self, loss: Tensor, call: LossCall) -> None:
+        """Keep what is of the dev part, if its gradient is not asked for."""
+        rows = rows_of(call)
+        self._calls.add_pending(rows, loss, in_training_mode=False)
+        if self._calls.training_known:
+            self._count("dev", rows)
+
+    @property
+    def _keeps_rows(self) -> bool:
+        """Whether rows are kept that nobody looks at now: of an evaluation, or of a last check."""
+        return self._calls.some_wait or self._calls.wants_training(self.step)
+
+    @property
+    def _now(self) -> Moment:
+        return Moment(self.step, self._care.seconds)
 
     def _count(self, part: str, rows: SeenRows) -> None:
         """Take the rows of a call into the facts of a part."""
@@ -251,7 +275,7 @@ class Watch:
     def _check_is_due(self) -> bool:
         """Whether training rows are looked at behind the next step."""
         is_time = not self._calls.has_dev_part and self.step + 1 >= self._next_check
-        return is_time and self._may_check
+        return is_time and self._may_check("train")
 
     def _look_at_lattice(self, rows: SeenRows, zero_infinity: bool) -> None:
         """Take the report of a training call into the step record that is being made."""
@@ -275,7 +299,7 @@ class Watch:
     def _see_step(self, optimiser: Optimizer, signs: StepSigns) -> None:
         if not self._parameters.take_step(optimiser):
             return
-        self._calls.settle()
+        self._calls.settle(Moment(self.step + 1, self._care.seconds))
         if self._calls.dev_is_waiting:  # scored before this step, without no_grad
             self._check()
         self.step += 1
@@ -296,61 +320,69 @@ class Watch:
 
     # records ------------------------------------------------------------------------------------
 
-    def _check(self, is_last: bool = False) -> bool:
+    def _check(self) -> bool:
         """Look closely: at the dev part if there was one, else at training rows kept back.
 
-        False where there is no time to, or nothing to look at.
+        False where there is no time to, or nothing to look at. A dev part that is left out waits
+        for the end.
         """
-        dev_rows = self._calls.take_dev()
-        if not (is_last or self._may_check):
+        dev = self._calls.take_dev(self._now)
+        if not self._may_check("train" if dev is None else "dev"):
             return False
         self._next_check = max(self.step + FIRST_CHECK, round(CHECK_GROWTH * self.step))
-        if dev_rows is None and self._calls.training_rows is None:
+        if dev is None and self._calls.training is None:
             return False
+        self._write_check(dev)
+        return True
+
+    def _write_check(self, dev: KeptRows | None, ending: EventRecord | None = None) -> None:
+        """Look closely at these rows, or at those of training; at the `ending` of the watch too."""
         with drawing_nothing():
-            record = self._check_record(dev_rows, self._calls.training_rows)
+            record = self._check_record(dev, self._calls.training)
             history: list[Record] = [*self.file.history, record]
-            if is_last:
-                history.append(self._finished())
+            if ending is not None:
+                history.append(ending)
             self.verdict = for_a_stranger(verdict(history))
-        self._checked_at = self.step
+        self._checked_at["train" if dev is None else "dev"] = record.step
         self._checks += 1
         self._write(replace(record, verdict=self.verdict.as_json()))
         self._teller.tell(self.verdict, self._last_nll)
-        return True
 
-    @property
-    def _may_check(self) -> bool:
+    def _may_check(self, part: str) -> bool:
         """Whether a check leaves the loop its time; the first few are worth it anyway.
 
         What is scored before any step, as by Lightning, tells nothing of training.
         """
         if not self.step:
             return False
-        is_free = self._checks < FREE_CHECKS and self._care.is_generous
+        is_apart = self.step >= max(self._checked_at[part], 0) + FREE_STEPS_APART
+        is_free = is_apart and self._checks < FREE_CHECKS and self._care.is_generous
         return is_free or self._care.may_look
 
-    def _check_record(self, dev_rows: SeenRows | None, train_rows: SeenRows | None) -> CheckRecord:
-        """The record of a check of the dev part, or of training rows where there is none."""
-        rows = dev_rows or train_rows
-        assert rows is not None
-        sound = rows.sound()
+    def _check_record(self, dev_part: KeptRows | None, training: KeptRows | None) -> CheckRecord:
+        """The record of a check of the dev part, or of training rows where there is none.
+
+        It stands where these rows were scored.
+        """
+        looked_at = dev_part or training
+        assert looked_at is not None
+        sound = looked_at.rows.sound()
         dev = self.evidence.of(sound, self._last_nll)
         self._last_nll = dev["nll"]
         train = dev
-        if dev_rows is not None:
+        if dev_part is not None:
             train = {}
-            if train_rows is not None:
-                train = self.evidence.of(train_rows.sound(), try_penalties=False)
+            if training is not None:
+                train = self.evidence.of(training.rows.sound(), try_penalties=False)
         evidence = self._evidence_around(dev, train)
-        metrics = {"cer": dev["cer"], "utterances": len(rows)}
+        metrics = {"cer": dev["cer"], "utterances": len(looked_at.rows)}
         if not math.isnan(dev["wer"]):
             metrics["wer"] = dev["wer"]
-        if dev_rows is None:
+        if dev_part is None:
             metrics["on_training_rows"] = 1.0
         return CheckRecord(
-            step=self.step,
-            time_s=self._care.seconds,
+            step=looked_at.scored.step,
+            time_s=looked_at.scored.time_s,
             loss=dev["nll"],
             best=self._is_best(dev["cer"]),
             metrics=metrics,
@@ -391,11 +423,27 @@ class Watch:
         return evidence
 
     def _last_look(self) -> None:
-        self._calls.settle()
-        moved_on = self.step > self._checked_at
-        if self._calls.dev_is_waiting or (moved_on and not self._calls.has_dev_part):
-            self._check(is_last=True)
-        self._write(self._finished())
+        self._calls.settle(self._now)
+        self._calls.take_dev(self._now)
+        ending = self._finished()
+        dev = self._calls.dev
+        if self._is_news("dev", dev):
+            self._write_check(dev, ending)
+        elif self._is_news("train", self._calls.training) and not (
+            self._calls.has_dev_part and self._checks
+        ):
+            self._write_check(None, ending)
+        self._write(ending)
+
+    @property
+    def _dev_was_checked(self) -> bool:
+        return self._checked_at["dev"] >= 0
+
+    def _is_news(self, part: str, kept: KeptRows | None) -> bool:
+        """Whether rows tell more than the part's last check; those before any step hardly do."""
+        if kept is None or kept.scored.step <= self._checked_at[part]:
+            return False
+        return kept.scored.step > 0 or not self.step
 
     def _finished(self) -> EventRecord:
         message = f"{self.step} optimiser steps watched, {self._calls.count} CTC losses seen"

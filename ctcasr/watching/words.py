@@ -75,6 +75,7 @@ class Teller:
         self.say = say
         self._last_news = ("", "")  # state and first cause
         self._said_blind = False
+        self._said_other_head = False
 
     def tell(self, verdict: Verdict, nats: float) -> None:
         """Say a verdict that is another than the last one; `nats`: loss of an utterance."""
@@ -103,4 +104,14 @@ class Teller:
             "torch.ctc_loss and what calls it (nn.CTCLoss, functional.ctc_loss), and ctcasr's "
             "own. A loss of another library, or one inside a compiled graph, is not seen: call "
             "it outside torch.compile, or hand its arguments to torch's"
+        )
+
+    def tell_other_head(self, classes: int, blank: int) -> None:
+        """Say once that losses of a second head are not looked at."""
+        if self.say is None or self._said_other_head:
+            return
+        self._said_other_head = True
+        self.say(
+            f"losses over {classes} symbols with blank {blank} are not looked at: a watch follows "
+            "one head, that of the first training loss"
         )

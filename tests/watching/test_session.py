@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,87 @@ def test_without_a_dev_part_training_rows_are_looked_at_and_called_so() -> None:
     Loop().run(session)
     checks = [record for record in session.file.history if isinstance(record, CheckRecord)]
     assert checks and all(check.metrics["on_training_rows"] == 1.0 for check in checks)
+
+
+def checks_of(session: Watch) -> list[CheckRecord]:
+    return [record for record in session.file.history if isinstance(record, CheckRecord)]
+
+
+def test_the_last_check_tells_scores_of_the_last_steps_and_stands_where_they_were_scored() -> None:
+    session = Watch(say=None, share=0.0)  # past the free looks, nothing is looked at
+    Loop(steps=200).run(session)
+    last = checks_of(session)[-1]
+    assert 190 <= last.step <= 200
+    training = session._calls.training
+    assert training is not None and training.scored == (last.step, last.time_s)
+    losses = [check.loss for check in checks_of(session)]
+    assert losses[-1] < losses[-2]
+    assert session.verdict is not None and session.verdict.step == 200
+
+
+def test_a_dev_part_that_there_was_no_time_for_is_checked_at_the_end() -> None:
+    session = Watch(say=None, share=0.0)
+    Loop(steps=95, dev_every=15).run(session)
+    assert [check.step for check in checks_of(session)] == [15, 30, 45, 60, 75, 90]
+    assert session.verdict is not None and session.verdict.step == 95
+
+
+def test_a_loop_that_scores_at_each_step_does_not_use_up_the_free_checks_at_once() -> None:
+    session = Watch(say=None, share=0.0)
+    Loop(steps=45, dev_every=1).run(session)
+    steps = [check.step for check in checks_of(session)]
+    assert min(later - earlier for earlier, later in pairwise(steps)) >= 15
+    assert session.verdict is not None and session.verdict.causes == ()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_network_that_is_trained_in_evaluation_mode_has_no_dev_part_of_its_own(
+    named: bool,
+) -> None:
+    torch.manual_seed(0)
+    model = Reader().eval()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    draw = torch.Generator().manual_seed(1)
+    session = watch(say=None, model=model if named else None)
+    with session:
+        for _ in range(45):
+            pictures, labels, frames, sizes = strings_of_digits(8, draw)
+            loss = nn.functional.ctc_loss(model(pictures), labels, frames, sizes)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    assert [check.step for check in checks_of(session)] == [20, 40, 45]
+    assert all("on_training_rows" in check.metrics for check in checks_of(session))
+    assert session.verdict is not None and session.verdict.causes == ()
+
+
+def test_of_two_heads_the_first_is_followed_which_is_said_once() -> None:
+    torch.manual_seed(0)
+    model = Reader()
+    second = nn.Linear(7, 12)
+    optimiser = torch.optim.Adam([*model.parameters(), *second.parameters()], lr=1e-2)
+    draw = torch.Generator().manual_seed(1)
+    said: list[str] = []
+    session = watch(say=said.append)
+
+    def loss() -> Tensor:
+        pictures, labels, frames, sizes = strings_of_digits(8, draw)
+        scores = model(pictures)
+        others = second(scores).log_softmax(2)
+        first_loss = nn.functional.ctc_loss(scores, labels, frames, sizes)
+        return first_loss + nn.functional.ctc_loss(others, labels + 5, frames, sizes)
+
+    with session:
+        for step in range(1, 41):
+            optimiser.zero_grad()
+            loss().backward()
+            optimiser.step()
+            if step % 20 == 0:
+                with torch.no_grad():
+                    loss()
+    assert not session._care.broken
+    assert [check.metrics["utterances"] for check in checks_of(session)] == [8, 8, 8]
+    assert sum("over 12 symbols" in line for line in said) == 1
 
 
 def test_a_failure_of_the_watch_is_one_warning_and_training_goes_on(
