@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypedDict
@@ -40,21 +40,20 @@ def enhanced_by(path: Path | str) -> Mapping[str, Any] | None:
     return None
 
 
-def sign(path: Path, key: str, enhancer: Mapping[str, Any]) -> None:
-    """Name a file in the sidecar of its folder, before it might pass for a recording.
+def sign(folder: Path, names: Iterable[str], key: str, enhancer: Mapping[str, Any]) -> None:
+    """Name files in the sidecar of their folder, before one might pass for a recording.
 
     Raises:
         OSError: where the sidecar cannot be written.
     """
-    sidecar = read_sidecar(path.parent) or Sidecar(enhancers={}, files={}, others=None)
-    if sidecar["files"].get(path.name) == key and sidecar["enhancers"].get(key) == enhancer:
-        return
+    sidecar = read_sidecar(folder) or Sidecar(enhancers={}, files={}, others=None)
     signed = Sidecar(
         enhancers={**sidecar["enhancers"], key: enhancer},
-        files={**sidecar["files"], path.name: key},
+        files={**sidecar["files"], **dict.fromkeys(names, key)},
         others=sidecar["others"],
     )
-    write_text(path.parent / ENHANCED_BY, json.dumps(signed, indent=1) + "\n", durable=False)
+    if signed != sidecar:
+        write_text(folder / ENHANCED_BY, json.dumps(signed, indent=1) + "\n", durable=False)
 
 
 def merged(enhancers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

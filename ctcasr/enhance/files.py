@@ -75,6 +75,13 @@ class Jobs:
                     "or name another OUT"
                 )
 
+    def names_by_folder(self) -> dict[Path, list[str]]:
+        """The names of the files that will be written, by the folders that they will lie in."""
+        names: dict[Path, list[str]] = {}
+        for job in self.jobs:
+            names.setdefault(job.target.parent, []).append(job.target.name)
+        return names
+
 
 def _place(utterance: Utterance) -> str:
     return utterance.where or str(utterance.audio_filepath)
@@ -233,6 +240,7 @@ def enhanced(
     reader = VideoReader(mode=mode, pictures=enhancer.pictures, others=others)
     name = enhancer.name
     key = name["fingerprint"] or f"{name['network']} without a checkpoint"
+    unsigned = jobs.names_by_folder()
     for job in jobs.jobs:
         utterance = job.utterance
         try:
@@ -243,8 +251,10 @@ def enhanced(
         except AudioError as error:
             yield Skip(_place(utterance), str(error))
             continue
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-        sign(job.target, key, name)
+        folder = job.target.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder in unsigned:
+            sign(folder, unsigned.pop(folder), key, name)
         _write(job.target, samples, rate_hz)
         unseen = ""
         if frames is not None and not len(frames) and mode != "zeroed":

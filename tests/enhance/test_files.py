@@ -51,7 +51,7 @@ def test_a_folder_keeps_its_shape_and_is_signed(
         signed = enhanced_by(out / written)
         assert signed is not None and len(signed["fingerprint"]) == 16
         assert (signed["checkpoint"], signed["network"]) == ("best.pt", "mask")
-    assert enhanced_by(out / "bad.wav") is None
+    assert enhanced_by(out / "another.wav") is None
 
 
 def test_utterances_go_by_their_ids(saved: Path, tmp_path: Path) -> None:
