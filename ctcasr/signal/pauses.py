@@ -28,8 +28,11 @@ class Cut:
 
 
 def levels_db(samples: Tensor, rate_hz: int) -> Tensor:
-    """Level of samples [N] in dB re full scale, each 10 ms, over 0.2 s around: [N / step]."""
-    step = max(1, round(_STEP_S * rate_hz))
+    """Level of samples [N] in dB re full scale, each 10 ms, over 0.2 s around: [N / step].
+
+    What is shorter than a step, but one sample, has one level.
+    """
+    step = min(max(1, round(_STEP_S * rate_hz)), samples.shape[0])
     steps = samples.shape[0] // step
     pieces = samples[: steps * step].view(steps, step)
     power = pieces.square().mean(1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ctcasr.decoding.hypothesis import Hypothesis, Word
 from ctcasr.recognise.long import Cutting, Piece, pieces_of, transcribe_long
 from ctcasr.text import Alphabet
-from tests.recognise.helpers import recogniser
+from tests.recognise.helpers import noise, recogniser
 
 RATE = 8000
 WORD_S = 0.2
@@ -130,3 +130,10 @@ def test_the_next_best_of_a_long_recording_are_the_highest_sums(tmp_path: Path) 
     (other,) = hypothesis.others
     assert sorted(other.text.split()) == ["a"] * (pieces - 1) + ["aa"]
     assert other.score + other.bonus == hypothesis.score - 1.0
+
+
+def test_a_recording_of_some_samples_is_heard_or_silent(tmp_path: Path) -> None:
+    for samples in (1, 100):
+        soundfile.write(tmp_path / "short.wav", noise(samples).numpy(), RATE)
+        found = transcribe_long(recogniser(), tmp_path / "short.wav")
+        assert found.text == recogniser().transcribe(tmp_path / "short.wav")[0].text

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ctcasr.signal.pauses import find_cut, levels_db
+from ctcasr.signal.pauses import Cut, find_cut, levels_db
 
 RATE = 8000
 
@@ -41,3 +41,9 @@ def test_levels_are_those_of_the_sound() -> None:
     levels = levels_db(torch.full((RATE,), 0.1), RATE)
     torch.testing.assert_close(levels, torch.full((100,), -20.0), rtol=0, atol=1e-3)
     assert float(levels_db(torch.zeros(RATE), RATE).max()) <= -99
+
+
+@pytest.mark.parametrize("samples", [1, RATE // 100 - 1, RATE // 100])
+def test_what_is_shorter_than_a_step_has_one_level(samples: int) -> None:
+    torch.testing.assert_close(levels_db(torch.full((samples,), 0.1), RATE), torch.tensor([-20.0]))
+    assert find_cut(torch.zeros(samples), RATE, 2.0, 6.0) == Cut(0, in_pause=False)
