@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ctcasr.data.audio import open_sound
-from ctcasr.data.samples import AudioError, check_rate, one_channel
+from ctcasr.data.samples import AudioError, Mixdown, check_rate
 from ctcasr.signal.resample import StreamingResample
 
 
@@ -19,7 +19,8 @@ def audio_blocks(path: Path | str, rate_hz: int, block_s: float = 10.0) -> Itera
     Together they are what `read_audio` gives of the file.
 
     Raises:
-        AudioError: as `read_audio`, where the block is reached.
+        AudioError: as `read_audio`, where the block is reached; for channels that cancel each
+            other, at the end.
 
     Example:
         >>> import tempfile, numpy, soundfile
@@ -33,6 +34,7 @@ def audio_blocks(path: Path | str, rate_hz: int, block_s: float = 10.0) -> Itera
     with open_sound(path) as file:
         resample = StreamingResample(file.samplerate, rate_hz)
         block_frames = max(1, round(block_s * file.samplerate))
+        mix = Mixdown(str(path))
         frames = 0
         while frames < file.frames:
             try:
@@ -44,5 +46,6 @@ def audio_blocks(path: Path | str, rate_hz: int, block_s: float = 10.0) -> Itera
                     f"{path}: expected {file.frames} samples; decoding gave {frames} (truncated?)"
                 )
             frames += len(block)
-            yield resample(one_channel(torch.from_numpy(block), str(path)))
+            yield resample(mix.add(torch.from_numpy(block)))
+        mix.check_phase()
         yield resample.finish()

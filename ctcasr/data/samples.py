@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _CANCELLED = (
     1e-4  # power of the mean to that of the channels (-40 dB): they are each other's negative
 )
 _AUDIBLE = 1e-8  # power of channels (-80 dB of full scale) below which nothing is compared
+_STEREO = 2  # channels
 _MOST_CHANNELS = 64  # an array [N, C] handed for [C, N] has more rows
 
 
@@ -48,6 +50,19 @@ def as_samples(sound: Any, rate_hz: float | None, name: str = "samples") -> Tens
         >>> as_samples(torch.tensor([[0.5, 0.25], [0.25, 0.25]]), 16000)
         tensor([0.3750, 0.2500])
     """
+    return one_channel(as_frames(sound, rate_hz, name), name)
+
+
+def as_frames(
+    sound: Any, rate_hz: float | None, name: str = "samples", *, is_chunk: bool = False
+) -> Tensor:
+    """Samples [N, channels] float32 of what `as_samples` takes, as they are.
+
+    A chunk of a longer sound may hold a single sample of two channels.
+
+    Raises:
+        AudioError: for another shape, type or rate than those.
+    """
     check_rate(rate_hz, name)
     samples = _tensor(sound, name)
     if samples.dim() == 1:
@@ -55,12 +70,15 @@ def as_samples(sound: Any, rate_hz: float | None, name: str = "samples") -> Tens
     shape = tuple(samples.shape)
     if samples.dim() != 2 or samples.numel() == 0:
         raise AudioError(f"{name}: expected samples [N] or [channels, N]; got {shape}")
-    if shape[0] > _MOST_CHANNELS or shape[0] > shape[1]:
+    fewest_samples = shape[0]
+    if is_chunk and shape[0] <= _STEREO:
+        fewest_samples = 1
+    if shape[0] > _MOST_CHANNELS or shape[1] < fewest_samples:
         raise AudioError(
             f"{name}: expected [channels, N]; got {shape}, which has more channels than sound; "
             "transpose it"
         )
-    return one_channel(_scaled(samples, name).T.contiguous(), name)
+    return _scaled(samples, name).T.contiguous()
 
 
 def check_rate(rate_hz: float | None, name: str = "samples") -> int:
@@ -87,12 +105,58 @@ def one_channel(samples: Tensor, name: str) -> Tensor:
     Raises:
         AudioError: as `as_samples` does for what the samples hold.
     """
-    check_peak(samples, name)
-    if samples.shape[1] == 1:
-        return samples[:, 0]
-    mean = samples.mean(dim=1)
-    _check_phase(samples, mean, name)
+    mix = Mixdown(name)
+    mean = mix.add(samples)
+    mix.check_phase()
     return mean
+
+
+@dataclass
+class Mixdown:
+    """The mean of the channels of a sound that comes in parts.
+
+    Whether they cancel each other only the whole can tell: a breath may be in opposite phase.
+
+    Example:
+        >>> mix = Mixdown("a.wav")
+        >>> mix.add(torch.tensor([[0.5, -0.5], [0.5, 0.25]]))
+        tensor([0.0000, 0.3750])
+        >>> mix.check_phase()
+    """
+
+    name: str
+    samples: int = 0  # of all channels
+    channels_energy: float = 0.0
+    mean_energy: float = 0.0  # as often as there are channels
+
+    def add(self, frames: Tensor) -> Tensor:
+        """Samples [N] float32 of the next frames [N, channels].
+
+        Raises:
+            AudioError: as `as_samples` does for what the samples hold.
+        """
+        check_peak(frames, self.name)
+        channels = frames.shape[1]
+        if channels == 1:
+            return frames[:, 0]
+        mean = frames.mean(dim=1)
+        self.samples += frames.numel()
+        self.channels_energy += _energy(frames)
+        self.mean_energy += channels * _energy(mean)
+        return mean
+
+    def check_phase(self) -> None:
+        """Raises CancelledChannels where nothing is left of channels that are to be heard."""
+        is_audible = self.channels_energy > _AUDIBLE * self.samples
+        if is_audible and self.mean_energy < _CANCELLED * self.channels_energy:
+            raise CancelledChannels(
+                f"{self.name}: expected channels that sound together; their mean is silent, as one "
+                "is the other's negative (opposite phase); give one channel alone"
+            )
+
+
+def _energy(samples: Tensor) -> float:
+    return float(samples.square().sum(dtype=torch.float64))
 
 
 def check_peak(samples: Tensor, name: str) -> None:
@@ -111,16 +175,6 @@ def check_peak(samples: Tensor, name: str) -> None:
         raise AudioError(
             f"{name}: expected samples within about -1 to 1; the largest is {peak:.6g}; 16-bit "
             "numbers as floats are divided by 32768"
-        )
-
-
-def _check_phase(samples: Tensor, mean: Tensor, name: str) -> None:
-    power = float(samples.square().mean())
-    left = float(mean.square().mean())
-    if power > _AUDIBLE and left < _CANCELLED * power:
-        raise CancelledChannels(
-            f"{name}: expected channels that sound together; their mean is silent, as one is the "
-            "other's negative (opposite phase); give one channel alone"
         )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ctcasr.ctc import greedy, penalised
-from ctcasr.data.samples import as_samples
+from ctcasr.data.samples import Mixdown, as_frames
 from ctcasr.decoding.hypothesis import Hypothesis, Word, words_of
 from ctcasr.front import FrontEnd
 from ctcasr.net import ConvLayer, ConvStack
@@ -237,6 +237,7 @@ class Stream:
         self._blank = tokenizer.blank
         self._penalty = blank_penalty
         self._written = Written(tokenizer, model.frame_s)
+        self._mix = Mixdown("chunk")
         self._samples = 0  # fed so far
         self._frames = 0  # of logits so far
         self._score = 0.0
@@ -271,16 +272,19 @@ class Stream:
         """
         if 0 in getattr(samples, "shape", ()):
             return self._take(torch.zeros(0), last=False)
-        return self._take(as_samples(samples, self.rate_hz, "chunk"), last=False)
+        frames = as_frames(samples, self.rate_hz, self._mix.name, is_chunk=True)
+        return self._take(self._mix.add(frames), last=False)
 
     def finish(self) -> Hypothesis:
         """The hypothesis of all that was fed, as `Recogniser.transcribe` has it.
 
         But for word models, which need the whole sound: times are those of the symbols' frames, and
-        there are no confidences. The stream is over; raises RuntimeError where it is already.
+        there are no confidences. The stream is over; raises RuntimeError where it is already,
+        AudioError where the channels of all chunks have cancelled each other.
         """
         found = self._take(torch.zeros(0), last=True)
         self._final = found.within(self._samples / self.rate_hz)
+        self._mix.check_phase()
         return self._final
 
     def _take(self, samples: Tensor, last: bool) -> Hypothesis:

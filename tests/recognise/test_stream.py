@@ -277,3 +277,24 @@ def test_wrong_samples_and_an_ended_stream_are_told() -> None:
     for again in (lambda: stream.feed(noise(5)), stream.finish):
         with pytest.raises(RuntimeError, match="has ended"):
             again()
+
+
+@pytest.mark.parametrize("size", [1, 40])
+def test_chunks_of_two_channels_are_their_mean_whatever_their_phase(size: int) -> None:
+    reader = recogniser()
+    left, right = noise(2000, 8), noise(2000, 9)
+    right[:80] = -left[:80]  # as a whole they do not cancel each other
+    sound = torch.stack([left, right])
+    stream = reader.stream()
+    for chunk in sound.split(size, dim=1):
+        stream.feed(chunk)
+    (wanted,) = reader.transcribe(sound, RATE)
+    assert stream.finish().tokens == wanted.tokens
+
+
+def test_channels_that_cancel_each_other_to_the_end_are_told() -> None:
+    stream = recogniser().stream()
+    for chunk in torch.stack([noise(800), -noise(800)]).split(100, dim=1):
+        stream.feed(chunk)
+    with pytest.raises(AudioError, match="opposite phase"):
+        stream.finish()
