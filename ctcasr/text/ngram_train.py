@@ -188,7 +188,8 @@ def _refuse_reserved(sentence: Sequence[str]) -> None:
 def _estimated_discount(counts: Iterable[int]) -> Discount | None:
     """D_k = k - (k + 1) Y t_(k+1) / t_k with Y = t_1 / (t_1 + 2 t_2), t_k n-grams seen k times.
 
-    None where a t_1 to t_4 is zero, or a D_k lies outside 0..k.
+    None where a t_1 to t_4 is zero, or a D_k lies outside 0..k. One of exactly 0 would leave
+    nothing to back off with (log 0) in contexts where all was seen so often.
     """
     times = Counter(counts)
     if 0 in (times[1], times[2], times[3], times[4]):
@@ -198,7 +199,7 @@ def _estimated_discount(counts: Iterable[int]) -> Discount | None:
     for count in (1, 2, 3):
         ratio = times[count + 1] / times[count]
         discount = count - (count + 1) * share_of_ones * ratio
-        if not 0 <= discount <= count:
+        if not 0 < discount <= count:
             return None
         discounts.append(discount)
     first, second, third = discounts

@@ -84,3 +84,16 @@ def test_the_order_is_no_higher_than_the_longest_sentence() -> None:
     assert train_ngram([["a", "b"]], 9).model.order == 4
     with pytest.raises(ValueError, match="order >= 1"):
         train_ngram([["a"]], 0)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_a_discount_of_exactly_nothing_is_no_estimate(order: int) -> None:
+    # Y = 6 / (6 + 2 * 3) = 1/2, so that D_3 = 3 - 4 * 1/2 * 3/2 = 0
+    times = {1: 6, 2: 3, 3: 2, 4: 3}
+    sentences = []
+    for count, words in times.items():
+        for word in range(words):
+            sentences += [[f"seen{count}{chr(ord('a') + word)}"]] * count
+    trained = train_ngram(sentences, order)
+    assert order in trained.fallback
+    assert all(math.isclose(total, 1.0) for total in sums(trained.model).values())
