@@ -35,7 +35,10 @@ class Calibration:
     def __call__(self, posterior: float) -> float:
         """The probability that a word of this posterior is right."""
         log_odds = self.shift + self.slope * _log_odds(posterior)
-        return round(1 / (1 + math.exp(-log_odds)), 6)
+        # exp of what is not above 0 cannot overflow, however steep the curve
+        small = math.exp(-abs(log_odds))
+        probability = (small if log_odds < 0 else 1.0) / (1 + small)
+        return round(probability, 6)
 
     def calibrated(self, hypothesis: Hypothesis) -> Hypothesis:
         """A hypothesis, and its rivals, with probabilities as confidences."""

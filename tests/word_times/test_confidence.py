@@ -70,3 +70,11 @@ def test_right_words_are_those_of_the_best_alignment() -> None:
 
 def test_the_error_of_certainty_that_is_wrong() -> None:
     assert calibration_error(np.ones(4), np.array([True, True, True, False])) == 0.25
+
+
+@pytest.mark.parametrize("slope", [0.0, 1.0, 100.0, 1e6])
+def test_the_steepest_curve_gives_a_probability(slope: float) -> None:
+    curve = Calibration(slope, 0.0)
+    probabilities = [curve(posterior) for posterior in (0.0, 1e-3, 0.5, 0.9, 1.0)]
+    assert probabilities == sorted(probabilities)
+    assert probabilities[2] == 0.5 and all(0 <= value <= 1 for value in probabilities)
