@@ -9,6 +9,7 @@ from pathlib import Path
 from ctcasr.text.ngram import NGram
 from ctcasr.text.reference import name_characters
 from ctcasr.text.tokenizer import Tokenizer
+from ctcasr.text.vocabulary import compare_vocabulary
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,9 @@ class Lexicon:
 
     @staticmethod
     def of_model(model: NGram, tokenizer: Tokenizer) -> Lexicon:
-        """The words of a language model that the tokenizer can write; ValueError for none."""
-        written: list[str] = []
-        for word in model.words:
-            reference = tokenizer.reference(word)
-            if reference.complete:
-                written.append(reference.text)
-        return Lexicon.of(written, tokenizer)
+        """The words of a language model that the tokenizer writes as one; ValueError for none."""
+        fit = compare_vocabulary(model.words, tokenizer)
+        return Lexicon.of(fit.written.values(), tokenizer)
 
     @staticmethod
     def read(path: Path | str, tokenizer: Tokenizer) -> Lexicon:

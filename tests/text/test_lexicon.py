@@ -58,3 +58,8 @@ def test_a_phrase_of_which_nothing_is_left_is_refused() -> None:
 def test_a_models_lexicon_is_what_can_be_written_of_it() -> None:
     model = train_ngram([["blue", "%", "RED"]], 2).model
     assert Lexicon.of_model(model, ENGLISH).words == {"blue", "red"}
+
+
+def test_what_a_model_calls_a_word_and_the_alphabet_several_is_in_no_lexicon() -> None:
+    model = train_ngram([["vis-a-vis", "blue"]], 2).model
+    assert Lexicon.of_model(model, ENGLISH).words == {"blue"}
