@@ -18,7 +18,7 @@ from torch import Tensor
 from ctcasr.data.audio import audio_info
 from ctcasr.data.blocks import audio_blocks
 from ctcasr.decoding.decoder import Decoder
-from ctcasr.decoding.hypothesis import Hypothesis, Word
+from ctcasr.decoding.hypothesis import Hypothesis, Word, finite_or_none
 from ctcasr.recognise.protocols import Transcriber
 from ctcasr.signal.pauses import INAUDIBLE_DB, find_cut, levels_db
 
@@ -221,7 +221,8 @@ class _Joined:
                 continue
             known_texts.add(text)
             for course in self._courses:
-                score = course.score + choice.score
+                # A piece in which nothing was found (-inf) leaves the sum of the others.
+                score = course.score + (finite_or_none(choice.score) or 0.0)
                 longer.append(_Course(course, own, score, course.bonus + choice.bonus))
         # Stable: of equal sums the one of the better choices stays in front.
         longer.sort(key=lambda course: -(course.score + course.bonus))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -137,3 +138,24 @@ def test_a_recording_of_some_samples_is_heard_or_silent(tmp_path: Path) -> None:
         soundfile.write(tmp_path / "short.wav", noise(samples).numpy(), RATE)
         found = transcribe_long(recogniser(), tmp_path / "short.wav")
         assert found.text == recogniser().transcribe(tmp_path / "short.wav")[0].text
+
+
+class Refusing(Ticking):
+    """Finds nothing in the first piece of all."""
+
+    pieces = 0
+
+    def transcribe(self, audio: Sequence[Tensor], *_: object, **__: object) -> list[Hypothesis]:
+        hypotheses = super().transcribe(audio)
+        if self.pieces == 0:
+            hypotheses[0] = Hypothesis("", (), (), -math.inf)
+        self.pieces += len(hypotheses)
+        return hypotheses
+
+
+def test_a_piece_in_which_nothing_is_found_leaves_the_score_of_the_others(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "long.wav", joined(3).numpy(), RATE)
+    whole = transcribe_long(Ticking(), tmp_path / "long.wav")
+    rest = transcribe_long(Refusing(), tmp_path / "long.wav")
+    assert 0 < len(rest.words) < len(whole.words)
+    assert math.isfinite(rest.score) and rest.score != 0.0
