@@ -26,7 +26,8 @@ from ctcasr.net import Pruner, Schedule
 from ctcasr.run_cli import run_cli, run_training
 from ctcasr.scoring.confusion import Confusion, pooled
 from ctcasr.show import draw_classes
-from ctcasr.train import Parts, RunSettings, option, parse, read_manifests, saved_run
+from ctcasr.train import Parts, RunSettings, option, parse, read_manifests, required, saved_run
+from ctcasr.train.resuming import refuse_changed
 from ctcasr.train.settings import read_numbers
 from ctcasr.train.world import World, pick_device
 
@@ -35,15 +36,11 @@ from ctcasr.train.world import World, pick_device
 class Settings(RunSettings):
     """Train a classifier of sounds or words."""
 
-    train: str = option("", "manifest to learn from, or several with commas between")
-    valid: str = option(
-        "", "manifest to score at the end, or several; with folds they are folded with the others"
-    )
+    train: str = required("manifest to learn from, or several with commas between")
+    valid: str = option("", "manifests to score at the end; with folds: folded with the others")
     out: str = option("runs/classify", "folder of the run")
     net: str = option("kws_cnn", "a preset, or a spec as a .toml file")
-    folds: str = option(
-        "", "own (each line's fold), or a number of folds over speakers; empty: from train to valid"
-    )
+    folds: str = option("", "own (each line's fold), or a number of folds over speakers, if any")
     classes: str = option("", "only these classes, with commas between")
     pairs: bool = option(False, "every two of the classes by themselves, scores pooled")
     dev_share: float = option(0.0, "share of train that selects the best epoch; 0: the last epoch")
@@ -80,10 +77,12 @@ def main(argv: list[str] | None = None) -> None:
         for fold in rounds(s):
             # A class may be called "../a" or "a/b".
             folder = out / quote(fold.name, safe=" ")
-            done = read_round(folder, vars(s)) if s.resume and world.rank == 0 else None
+            done = read_round(folder) if s.resume and world.rank == 0 else None
+            if done:
+                refuse_changed(s, folder)
             done = world.broadcast_object(done)
             tallies[fold.name] = done or train(s, fold, folder, world)
-    if world.rank == 0:
+    if world.rank == 0 and any(tally.total for tally in tallies.values()):
         summary = pooled(tallies)
         print(f"all: {summary}; {summary.write(out / 'scores.json')}")
 
@@ -113,7 +112,7 @@ def train(s: Settings, fold: data.Fold, folder: Path, world: World) -> Confusion
     parts = prepare(own, fold, world)
     run_training("classify", own, parts, world)
     tally = Confusion.of(())
-    if world.rank == 0:
+    if world.rank == 0 and fold.test:
         tally = score(own, fold)
     return world.broadcast_object(tally)
 
@@ -172,6 +171,7 @@ def score(s: Settings, fold: data.Fold) -> Confusion:
     draw_classes(out, result.tally)
     print(f"{fold.name or s.valid}: {result}", flush=True)
     result.write(out / "test")  # at last: who finds it knows that the round is done
+    result.refuse_nothing()
     return result.tally
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +19,6 @@ from ctcasr.scoring.confusion import Confusion
 from ctcasr.text.spelling import did_you_mean
 
 _DIGITS = 6  # of probabilities in predictions.jsonl
-_NOT_COMPARED = {"out", "resume", "overwrite"}  # settings that do not change a round
 
 
 class ScoredClip(NamedTuple):
@@ -156,23 +154,10 @@ def unknown_label(label: str | None, classes: Sequence[str]) -> str:
     return text
 
 
-def read_round(run: Path, settings: Mapping[str, Any]) -> Confusion | None:
-    """The tally of a run that was scored before; None where it was not.
-
-    Raises ValueError where it had other settings (`out`, `resume` and `overwrite` aside).
-    """
+def read_round(run: Path) -> Confusion | None:
+    """The tally of a run that was scored before; None where it was not, or nothing was scored."""
     scores_file = run / "test" / "scores.json"
-    settings_file = run / "settings.toml"
-    if not scores_file.is_file():
+    if not scores_file.is_file() or not (run / "best.pt").is_file():
         return None
-    then = tomllib.loads(settings_file.read_text(encoding="utf-8"))
-    changed = []
-    for name in sorted({*then, *settings} - _NOT_COMPARED):
-        if then.get(name) != settings.get(name):
-            changed.append(name)
-    if changed:
-        raise ValueError(
-            f"{run}: expected a run with the same settings to go on with; it had other "
-            f"{', '.join(changed)} ({settings_file}): name another folder, or begin anew"
-        )
-    return Confusion.from_json(json.loads(scores_file.read_text(encoding="utf-8")))
+    tally = Confusion.from_json(json.loads(scores_file.read_text(encoding="utf-8")))
+    return tally if tally.total else None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,6 +22,7 @@ _SOURCES = (
     re.compile(r"(\d+)-\d+-\d+-\d+"),  # UrbanSound8K: SOURCE-class-occurrence-slice
 )
 _FULL_SCALE = 32767  # that samples are multiplied by before they are compared
+_ROUNDING_S = 0.002  # seconds are written with three digits: so much is shared by neighbours
 _SHOWN_LEAKS = 10
 _SHOWN_UTTERANCES = 3  # of either part, for each leak
 
@@ -134,20 +137,17 @@ class Leak:
 def find_leaks(
     train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True
 ) -> list[Leak]:
-    """Files, source recordings and (where `listen`) sounds that both parts hold.
+    """Seconds of files, source recordings and (where `listen`) sounds that both parts hold.
 
     Each utterance is told once.
     """
     if not train or not test:
         return []
-    keys: dict[str, Callable[[Utterance], Hashable]] = {
-        "the same file": lambda utterance: (utterance.audio_filepath.resolve(), utterance.offset),
-        "the same source recording": source_of,
-    }
+    keys: dict[str, Callable[[Utterance], Hashable]] = {"the same source recording": source_of}
     if listen:
         keys["the same sound"] = digest
-    leaks: list[Leak] = []
-    already_told: set[int] = set()
+    leaks = _shared_seconds(train, test)
+    already_told = {id(line) for leak in leaks for line in (*leak.train, *leak.test)}
     for what, key in keys.items():
         train_by_key = _grouped(train, key, already_told)
         test_by_key = _grouped(test, key, already_told)
@@ -159,13 +159,45 @@ def find_leaks(
     return leaks
 
 
+def _shared_seconds(train: Sequence[Utterance], test: Sequence[Utterance]) -> list[Leak]:
+    """Files of which both parts hold the same seconds, each with the clips that do."""
+    train_by_file = _grouped(train, _file_of, set())
+    test_by_file = _grouped(test, _file_of, set())
+    leaks = []
+    for file, of_train in train_by_file.items():
+        of_test = test_by_file.get(file, [])
+        shared_train = tuple(clip for clip in of_train if _overlaps(clip, of_test))
+        shared_test = tuple(clip for clip in of_test if _overlaps(clip, of_train))
+        if shared_train:
+            leaks.append(Leak("the same file", shared_train, shared_test))
+    return leaks
+
+
+def _file_of(utterance: Utterance) -> Path:
+    return utterance.audio_filepath.resolve()
+
+
+def _overlaps(clip: Utterance, others: Sequence[Utterance]) -> bool:
+    """Whether a clip shares seconds with one of other clips of its file, rounding aside."""
+    for other in others:
+        shared_s = min(_end_s(clip), _end_s(other)) - max(clip.offset, other.offset)
+        if shared_s > _ROUNDING_S:
+            return True
+    return False
+
+
+def _end_s(clip: Utterance) -> float:
+    return math.inf if clip.duration is None else clip.offset + clip.duration
+
+
 def refuse_leaks(
     train: Sequence[Utterance], test: Sequence[Utterance], listen: bool = True
 ) -> None:
     """Nothing where the parts share nothing.
 
     Raises:
-        LeakError: where they share a file, a source recording or (where `listen`) a sound.
+        LeakError: where they share seconds of a file, a source recording or (where `listen`) a
+            sound.
     """
     leaks = find_leaks(train, test, listen)
     if not leaks:

@@ -81,6 +81,34 @@ def changed_settings(
     return lines
 
 
+def refuse_changed(settings: RunSettings, run: Path) -> None:
+    """Whether a run that is done, of which only the score is read, would be the same again.
+
+    Settings that are free to change (but for what is scored) and the names of manifests are aside.
+
+    Raises:
+        RunFolderError: with what is another.
+        CheckpointError: where the run has no best.pt.
+    """
+    notes = checkpoint.load(run / "best.pt").get("notes", {})
+    before = _settings_of(notes)
+    now = tomllib.loads(to_toml(settings))
+    manifests = manifest_hashes(settings)
+    names = (before.keys() & now.keys() - FREE) | {"valid"}
+    changed = []
+    for name in sorted(names - manifests.keys()):
+        if before.get(name) != now.get(name):
+            changed.append(flag_of(name))
+    for name, hashes in manifests.items():
+        if not _same_contents(hashes, name, notes):
+            changed.append(f"{flag_of(name)} (the content of its manifests)")
+    if changed:
+        raise RunFolderError(
+            f"{run}: expected a run with the same settings, whose score can be read; it had other "
+            f"{', '.join(changed)}: name another folder, or begin anew with --overwrite"
+        )
+
+
 def _refuse_another_run(
     settings: RunSettings, manifests: Hashes, notes: Mapping[str, Any], path: Path
 ) -> None:
@@ -109,18 +137,22 @@ def _holds_out(settings: RunSettings) -> bool:
 
 def _changed_train(hashes: Sequence[Sequence[str]], notes: Mapping[str, Any]) -> list[str]:
     """Whether another part would be held out: then what was learnt from would select."""
-    now = [content for _, content in hashes]
-    before = _contents("train", notes)
-    if not now or not before:
-        return []
-    is_same = set(now) <= set(before) if _is_former(notes) else now == before
-    if is_same:
+    if not hashes or _same_contents(hashes, "train", notes):
         return []
     names = ", ".join(name for name, _ in hashes)
     return [
         f"what --train names ({names}) has changed, so that another part would be held out (name "
         "it by --dev)"
     ]
+
+
+def _same_contents(hashes: Sequence[Sequence[str]], setting: str, notes: Mapping[str, Any]) -> bool:
+    """Whether the manifests of a setting hold what they held; true where notes do not tell."""
+    now = [content for _, content in hashes]
+    before = _contents(setting, notes)
+    if not before:
+        return True
+    return set(now) <= set(before) if _is_former(notes) else now == before
 
 
 def _contents(setting: str, notes: Mapping[str, Any]) -> list[str]:

@@ -129,6 +129,18 @@ def test_the_same_file_source_or_sound_is_an_error_that_names_it(tmp_path: Path)
         refuse_leaks([a, b], [other])
 
 
+def test_clips_of_one_file_leak_where_they_share_seconds() -> None:
+    long = Path("long.wav")
+    whole = Utterance(long, where="whole")
+    first = Utterance(long, 1.0, where="first")
+    inside = Utterance(long, 1.0, offset=0.5, where="inside")
+    second = Utterance(long, 1.0, offset=1.0, where="second")
+    for train, test in (([whole], [second]), ([first], [inside]), ([inside, first], [second])):
+        (leak,) = find_leaks(train, test, listen=False)
+        assert leak.what == "the same file" and leak.train == (train[0],)
+    assert find_leaks([first], [second], listen=False) == []  # as packed corpora have them
+
+
 def test_two_silent_clips_are_no_leak(tmp_path: Path) -> None:
     for name in "ab":
         soundfile.write(tmp_path / f"{name}.wav", np.zeros(100, np.int16), 8000)

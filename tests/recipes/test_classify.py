@@ -17,6 +17,7 @@ from ctcasr.classify.classifier import Classifier
 from ctcasr.cli import main as cli
 from ctcasr.commands.train import load_recipe
 from ctcasr.data import LeakError
+from ctcasr.data.skipped import NothingScoredError
 from ctcasr.net.prune import sparsity
 from ctcasr.records import read_records
 from ctcasr.run_cli import FAILED, run_cli
@@ -230,8 +231,39 @@ def test_rounds_that_are_done_are_read_and_the_others_trained(
     assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8")) == whole
     assert (tmp_path / folders[0] / "last.pt").stat().st_mtime_ns == stamps[folders[0]]
     assert (tmp_path / folders[2] / "last.pt").stat().st_mtime_ns > stamps[folders[2]]
-    with pytest.raises(ValueError, match=r"it had other epochs, lr \("):
-        classify.main([*again, "--epochs", "2", "--lr", "1e-3"])
+    free = ["--epochs", "2", "--workers", "1", "--log-every", "3"]
+    (tmp_path / folders[0] / "settings.toml").unlink()
+    classify.main([*again, *free])
+    assert json.loads((tmp_path / "scores.json").read_text(encoding="utf-8")) == whole
+    with pytest.raises(ValueError, match=r"it had other --lr"):
+        classify.main([*again, "--lr", "1e-3"])
+
+
+def test_a_round_whose_manifest_has_changed_since_is_not_read(
+    clips: Path, classify: ModuleType, tmp_path: Path
+) -> None:
+    lines = (clips / "valid.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    valid = clips / "changing.jsonl"
+    valid.write_text("".join(lines), encoding="utf-8")
+    again = flags(clips, tmp_path, "--valid", str(valid), "--epochs", "1", "--resume")
+    classify.main(again)
+    classify.main(again)
+    valid.write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(ValueError, match=r"it had other --valid \(the content"):
+        classify.main(again)
+
+
+def test_without_a_test_part_there_is_no_figure_and_with_a_strange_one_an_error(
+    clips: Path, classify: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    classify.main(flags(clips, tmp_path / "none", "--epochs", "1"))
+    assert "accuracy -" not in capsys.readouterr().out
+    row = json.loads((clips / "valid.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    strange = clips / "strange.jsonl"
+    strange.write_text(json.dumps({**row, "label": "never learnt"}) + "\n", encoding="utf-8")
+    how = flags(clips, tmp_path / "strange", "--valid", str(strange), "--epochs", "1")
+    with pytest.raises(NothingScoredError, match="never learnt"):
+        classify.main(how)
 
 
 def test_the_learning_rate_falls_in_a_straight_line_to_its_floor(
@@ -313,7 +345,10 @@ def test_bad_files_and_unknown_labels_are_named_and_the_run_goes_on(
         clips, tmp_path / "valid.jsonl", *bad(tmp_path / "b"), zebra, keep=lambda row: False
     )
     out = tmp_path / "run"
-    classify.main(flags(clips, out, "--train", str(train), "--valid", str(valid), "--epochs", "1"))
+    with pytest.raises(NothingScoredError, match=r"all 5 were skipped"):
+        classify.main(
+            flags(clips, out, "--train", str(train), "--valid", str(valid), "--epochs", "1")
+        )
     told = "\n".join(
         "\n".join(r.data["ids"])
         for r in read_records(out)

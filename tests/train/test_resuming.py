@@ -10,6 +10,7 @@ import pytest
 from ctcasr import checkpoint
 from ctcasr.checkpoint import CheckpointError
 from ctcasr.train import RunFolderError, RunSettings, World, option, run_notes, saved_run
+from ctcasr.train.resuming import refuse_changed
 
 
 @dataclass(frozen=True)
@@ -152,3 +153,21 @@ def test_checkpoints_of_before_say_less_and_are_resumed(settings: Settings) -> N
     path = Path(settings.out) / "last.pt"
     checkpoint.save(path, {"kind": "recogniser", "notes": {"recipe": "recognise"}})
     assert saved_run(replace(settings, net="other"), World()) is not None
+
+
+def test_a_score_is_read_only_of_the_same_settings_and_manifests(
+    settings: Settings, tmp_path: Path
+) -> None:
+    run, valid = tmp_path / "run", tmp_path / "valid.jsonl"
+    valid.write_text("lines", encoding="utf-8")
+    done = replace(settings, valid=str(valid))
+    checkpoint.save(run / "best.pt", {"kind": "recogniser", "notes": run_notes("mine", done, [])})
+    renamed = valid.rename(tmp_path / "renamed.jsonl")
+    refuse_changed(replace(done, valid=str(renamed), epochs=9, workers=2, log_every=1), run)
+    with pytest.raises(RunFolderError, match=r"it had other --valid: name another folder"):
+        refuse_changed(replace(done, valid=""), run)
+    with pytest.raises(RunFolderError, match="it had other --lr"):
+        refuse_changed(replace(done, valid=str(renamed), lr=1.0), run)
+    renamed.write_text("other lines", encoding="utf-8")
+    with pytest.raises(RunFolderError, match=r"--valid \(the content"):
+        refuse_changed(replace(done, valid=str(renamed)), run)
