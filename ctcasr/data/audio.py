@@ -39,6 +39,12 @@ __all__ = [
 
 Source = Path | str | BinaryIO
 
+# What libsndfile reads; what it can read under other names is known by its content.
+SOUND_SUFFIXES = frozenset(
+    (".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus")
+    + (".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave")
+)
+
 _ROUNDING_S = 0.001  # durations are written with three digits: so near to the end means the end
 _UNKNOWN_LENGTH = 2**48  # libsndfile's way to say that a header leaves the length open
 _BLOCK = 1 << 24  # frames that are read at once
@@ -140,9 +146,11 @@ def read_channels(
         frames = np.empty((0, file.channels), dtype=np.float32)
         reason = "truncated?"
         try:
-            if first:
+            if file.seekable():
                 file.seek(first)
-            frames = _blocks(file, count)
+                frames = _blocks(file, count)
+            else:  # GSM 6.10 can only be decoded from the beginning
+                frames = _blocks(file, first + count)[first:]
         except (RuntimeError, OSError) as error:
             reason = f"truncated? {error}"
     if len(frames) < count:

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor
 
 from ctcasr.batch import Utterance
-from ctcasr.data.audio import read_audio
+from ctcasr.data.audio import SOUND_SUFFIXES, read_audio
 from ctcasr.data.manifest import read_manifest
 
 Pad = Literal["silence", "loop"]
 
-_SOUND_FILES = (".wav", ".flac", ".ogg")
 _RECORDED_SHARE = 0.5  # of clips whose noise is a recorded one, where there are any
 _LEAST_LOUDNESS = 1e-6  # root mean square that a silent piece of noise is divided by
 
@@ -122,11 +121,14 @@ def read_noises(folder: Path, rate_hz: int) -> tuple[Tensor, ...]:
 
     Raises:
         AudioError: for a file that cannot be used.
-        ValueError: where there is no such folder.
+        ValueError: where there is no such folder, or no sound file in it.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: expected a folder of recordings of noise; found none there")
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SOUND_FILES]
+    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SOUND_SUFFIXES]
+    if not paths:
+        kinds = ", ".join(sorted(SOUND_SUFFIXES))
+        raise ValueError(f"{folder}: expected recordings of noise ({kinds}); found none there")
     return tuple(read_audio(path, rate_hz) for path in paths)
 
 

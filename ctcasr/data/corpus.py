@@ -165,7 +165,7 @@ class Corpus:
     @cached_property
     def durations(self) -> tuple[float, ...]:
         """Seconds of each utterance: the manifest's, else the header's; 0 for an unreadable one."""
-        return tuple(_duration(utterance) for utterance in self.utterances)
+        return tuple(seconds_of(utterance) for utterance in self.utterances)
 
     def state_dict(self) -> dict[str, Any]:
         """What a run that goes on must know of the corpus, as plain data; of most nothing."""
@@ -257,7 +257,8 @@ def _numbers(labels: Sequence[int | None]) -> Tensor | None:
     return torch.tensor(present, dtype=torch.int64)
 
 
-def _duration(utterance: Utterance) -> float:
+def seconds_of(utterance: Utterance) -> float:
+    """Seconds of an utterance: the manifest's, else the header's; 0 for an unreadable one."""
     if utterance.duration is not None:
         return utterance.duration
     try:

@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 
 from ctcasr.batch import Utterance
+from ctcasr.data.corpus import seconds_of
 from ctcasr.data.labels import source_of
 
 _FEW_SPEAKERS = 5  # fewer are too few to give some of them away
@@ -56,14 +57,18 @@ def take_minutes(
 ) -> tuple[Utterance, ...]:
     """About so many minutes of the utterances, drawn evenly: two of them at least; 0 means all.
 
+    Seconds are those of the manifest, else of the files' headers.
+
     Example:
         >>> from pathlib import Path
         >>> clips = [Utterance(Path(f"{i}.wav"), duration=3.0) for i in range(100)]
         >>> len(take_minutes(clips, minutes=1))
         20
     """
-    whole = sum(utterance.duration or 0.0 for utterance in utterances) / 60
-    if not minutes or not whole:
+    if not minutes:
+        return tuple(utterances)
+    whole = sum(seconds_of(utterance) for utterance in utterances) / 60
+    if not whole:  # nothing that can be read
         return tuple(utterances)
     count = max(2, round(len(utterances) * minutes / whole))
     return tuple(Random(seed).sample(list(utterances), min(count, len(utterances))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import soundfile
@@ -12,16 +12,12 @@ from torch import Tensor
 
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, audio_info, read_audio
+from ctcasr.data.audio import SOUND_SUFFIXES
 from ctcasr.data.sidecar import ENHANCED_BY, enhanced_by, sign
 from ctcasr.enhance.enhancer import Enhancer
 from ctcasr.video import VideoReader
 
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".avi", ".mov", ".mkv")
-# What libsndfile reads; what it can read under other names is known by its content.
-SOUND_SUFFIXES = frozenset(
-    (".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus")
-    + (".rf64", ".snd", ".sph", ".voc", ".w64", ".wav", ".wave")
-)
 _WRITTEN = (".wav", ".flac")  # what is written without loss
 _FLAC_PEAK = 0.999  # the loudest sample of a FLAC file, which holds no floats
 
@@ -244,9 +240,13 @@ def enhanced(
     for job in jobs.jobs:
         utterance = job.utterance
         try:
-            rate_hz = audio_info(utterance.audio_filepath).rate_hz
+            info = audio_info(utterance.audio_filepath)
+            rate_hz = info.rate_hz
             noisy = read_audio(utterance, rate_hz)
-            frames = reader(utterance) if enhancer.model.sees else None
+            frames = None
+            if enhancer.model.sees:
+                seconds = utterance.duration or info.duration_s - utterance.offset
+                frames = reader(replace(utterance, duration=seconds))
             samples = enhancer.enhance(noisy, rate_hz, frames)
         except AudioError as error:
             yield Skip(_place(utterance), str(error))

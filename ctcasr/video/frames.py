@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -29,6 +30,7 @@ RATE_HZ = 25
 MODES = ("fixed", "as_published", "zeroed", "shuffled", "frozen")
 LATE = "late:"
 _LEVELS = 256  # of grey
+_DRIFT = 0.05  # share by which lengths, or rates, differ that agree
 _NEARLY = 1e-6  # frames: a duration that is whole but for rounding needs no further frame
 
 
@@ -110,6 +112,23 @@ def decoded(path: Path, shape: tuple[int, int] | None = None) -> list[NDArray[np
     return frames
 
 
+def _header(path: Path) -> tuple[float, float]:
+    """Frames a second and seconds, as the header of a video says; 0 where it says nothing."""
+    import av
+
+    try:
+        with av.open(str(path)) as container:
+            rate = container.streams.video[0].average_rate
+            length = container.duration
+    except (av.error.FFmpegError, OSError, IndexError):
+        return 0.0, 0.0
+    return float(rate or 0), (length or 0) / av.time_base
+
+
+def _agree(one: float, other: float) -> bool:
+    return abs(one - other) <= _DRIFT * other
+
+
 def equalised(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A grey frame [H, W] with its levels spread so that all are about equally frequent.
 
@@ -170,6 +189,7 @@ class VideoReader:
                 f"{len(self.others)}"
             )
         self._kinds: dict[str, str] = {}
+        self._told_rate = False
         self.reasons: dict[str, str] = {}
 
     @property
@@ -189,8 +209,26 @@ class VideoReader:
         except VideoError as error:
             self.reasons[utterance.id] = str(error)
             return self._absent(utterance)
+        if self.mode != "shuffled":
+            self._tell_rate(path, len(frames), utterance)
         frames = self._fitted(frames, utterance)
         return self._shown(frames)
+
+    def _tell_rate(self, path: Path, count: int, utterance: Utterance) -> None:
+        """Warn of the first video whose frames, 25 a second, drift away from the sound."""
+        if self._told_rate or utterance.duration is None or utterance.offset:
+            return
+        if _agree(count / RATE_HZ, utterance.duration):
+            return
+        rate_hz, seconds = _header(path)
+        if rate_hz and not _agree(rate_hz, RATE_HZ) and _agree(seconds, utterance.duration):
+            self._told_rate = True
+            warnings.warn(
+                f"{path}: expected {RATE_HZ} frames a second; its header says {rate_hz:g}, and its "
+                "length agrees: the picture drifts away from the sound; convert such videos "
+                f"(ffmpeg -i IN -r {RATE_HZ} OUT)",
+                stacklevel=3,
+            )
 
     def _shown(self, frames: Tensor) -> Tensor:
         """Frames [T, H, W] in the way that the mode names."""
@@ -233,13 +271,16 @@ class VideoReader:
         if self.cache is None:
             return self.pictures.read(path)
         cached = self.cache / f"{path.stem}-{_key(path, self.pictures)}.npy"
-        if not cached.is_file():
-            with (
-                replacing(cached, durable=False, shared=True) as part,
-                open(part, "wb") as file,
-            ):
-                np.save(file, self.pictures.read(path).numpy())
-        return torch.from_numpy(np.load(cached))
+        try:
+            return torch.from_numpy(np.load(cached))
+        except (OSError, EOFError, ValueError):  # not there yet, or cut short by a full disk
+            frames = self.pictures.read(path)
+        with (
+            replacing(cached, durable=False, shared=True) as part,
+            open(part, "wb") as file,
+        ):
+            np.save(file, frames.numpy())
+        return frames
 
 
 def shifted(frames: Tensor, late: int) -> Tensor:
@@ -264,10 +305,13 @@ def _late_frames(mode: str) -> int:
     if mode in MODES:
         return 0
     try:
-        return round(float(mode.removeprefix(LATE)) * RATE_HZ)
+        seconds = float(mode.removeprefix(LATE)) if mode.startswith(LATE) else math.nan
     except ValueError:
+        seconds = math.nan
+    if not math.isfinite(seconds):
         known = ", ".join(repr(name) for name in MODES)
-        raise ValueError(f"video mode: expected {known} or '{LATE}SECONDS'; got {mode!r}") from None
+        raise ValueError(f"video mode: expected {known} or '{LATE}SECONDS'; got {mode!r}")
+    return round(seconds * RATE_HZ)
 
 
 def _key(path: Path, pictures: Pictures) -> str:

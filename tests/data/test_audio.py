@@ -232,3 +232,12 @@ def test_open_files_are_read_as_their_paths_are(write: Write) -> None:
         AudioError, match="sound: expected samples, a path, an utterance or an open binary"
     ):
         read_audio(7, 16000)  # type: ignore[arg-type]
+
+
+def test_a_codec_that_cannot_seek_gives_the_slice_of_the_whole(tmp_path: Path) -> None:
+    path = tmp_path / "gsm.wav"
+    tone = 0.3 * np.sin(np.arange(16000) / 8)
+    soundfile.write(path, tone, 8000, subtype="GSM610")
+    whole = read_audio(path, 8000)
+    assert torch.equal(read_audio(path, 8000, 0.5, 0.25), whole[4000:6000])
+    assert torch.equal(read_audio(path, 8000, 0.0, 0.25), whole[:2000])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctcasr.batch import Utterance
-from ctcasr.data import Clip, Jitter, ManifestError, fit_length, read_sounds
+from ctcasr.data import Clip, Jitter, ManifestError, fit_length, read_noises, read_sounds
 
 ANY = Utterance(Path("a.wav"))
 
@@ -82,3 +82,12 @@ def test_sounds_of_several_manifests(tmp_path: Path) -> None:
     assert read_sounds("", 8000) == []
     with pytest.raises(ManifestError, match=r"c\.jsonl"):
         read_sounds(f"{lines[0]},{tmp_path / 'c.jsonl'}", 8000)
+
+
+def test_noises_are_whatever_libsndfile_reads_and_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("no sound", encoding="utf-8")
+    with pytest.raises(ValueError, match=r"expected recordings of noise \(\.aif"):
+        read_noises(tmp_path, 8000)
+    for name in ("a.mp3", "b.aiff", "c.WAV"):
+        soundfile.write(tmp_path / name, 0.1 * torch.ones(8000).numpy(), 8000)
+    assert len(read_noises(tmp_path, 8000)) == 3

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -132,3 +134,12 @@ def test_minutes_are_taken_evenly_and_never_more_than_there_are() -> None:
     assert take_minutes(clips, 0.0) == tuple(clips)
     assert take_minutes([], 5.0) == ()
     assert take_minutes([Utterance(Path("unknown.wav"))], 5.0) == (Utterance(Path("unknown.wav")),)
+
+
+def test_minutes_of_lines_without_a_duration_are_those_of_the_headers(tmp_path: Path) -> None:
+    clips = []
+    for number in range(10):
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, np.zeros(8000 * 6), 8000)
+        clips.append(Utterance(path))
+    assert len(take_minutes(clips, 0.5)) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,44 @@ def test_frames_are_decoded_once_and_anew_when_the_file_changes(film: Path, tmp_
     assert not bool(reader(line).any())  # from the cache
     film.touch()
     torch.testing.assert_close(reader(line), first)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY"])
+def test_a_kept_file_that_was_cut_short_is_decoded_again(
+    film: Path, tmp_path: Path, content: bytes
+) -> None:
+    line = Utterance(Path("a.wav"), 0.4, video_filepath=film)
+    first = VideoReader(tmp_path / "cache", size=16)(line)
+    (kept,) = (tmp_path / "cache").glob("*.npy")
+    kept.write_bytes(content)
+    assert torch.equal(VideoReader(tmp_path / "cache", size=16)(line), first)
+    assert kept.stat().st_size > len(content)
+
+
+@pytest.mark.parametrize("mode", ["late:inf", "late:nan", "0.12", "late:", "late"])
+def test_a_mode_wants_its_name_and_a_number(mode: str) -> None:
+    with pytest.raises(ValueError, match="video mode: expected"):
+        VideoReader(mode=mode)
+
+
+def test_a_video_of_another_rate_is_told_of_once(tmp_path: Path) -> None:
+    path = tmp_path / "fast.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=50)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(50):
+            grey = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")
+            container.mux(stream.encode(grey))
+        container.mux(stream.encode())
+    reader = VideoReader(size=16)
+    line = Utterance(Path("a.wav"), 1.0, video_filepath=path)
+    with pytest.warns(UserWarning, match=r"fast\.mp4: expected 25 frames a second; .* says 50"):
+        reader(line)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        reader(line)
+        # Frames that fill the sound at 25 a second have a header that lies, as those of GRID.
+        VideoReader(size=16)(Utterance(Path("b.wav"), 2.0, video_filepath=path))
 
 
 def test_modes(film: Path) -> None:
