@@ -24,6 +24,7 @@ from ctcasr.data import (
     read_sounds,
     take_minutes,
 )
+from ctcasr.data.skipped import skip_warning
 from ctcasr.data.synth import split_voices, voices_of
 from ctcasr.front import Augment, SpecAugment
 from ctcasr.recognise import Recognise, Recogniser, evaluate
@@ -164,10 +165,14 @@ def finish(s: Settings) -> None:
         result = evaluate(recogniser, read_manifest(s.valid).utterances)
         refusals = sum(not row.hypothesis.text for row in result.rows)
         print(f"valid: {result}, {refusals} refused; details in {result.write(out / 'valid')}")
+        result.refuse_nothing()
     for manifest in filter(None, s.foreign.split(",")):
-        paths = [utterance.audio_filepath for utterance in read_manifest(manifest)]
-        accepted = sum(bool(heard.text) for heard in recogniser.transcribe(paths))
-        print(f"foreign: {manifest}: {accepted} of {len(paths)} recordings accepted")
+        heard = evaluate(recogniser, [line.with_text("") for line in read_manifest(manifest)])
+        accepted = sum(bool(row.hypothesis.text) for row in heard.rows)
+        skipped = f"{len(heard.skipped)} skipped{skip_warning(heard.skipped, len(heard.rows))}"
+        print(
+            f"foreign: {manifest}: {accepted} of {len(heard.rows)} recordings accepted, {skipped}"
+        )
     print(f"checkpoint: {best}; ctcasr transcribe {best} RECORDING.wav")
 
 

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     """Synthesise, train, score on voices that were not in training, and show what was heard."""
     if World.expected():
         raise ValueError("the demo makes its corpus and trains in one process: start it alone")
-    argv = sys.argv[1:] if argv is None else argv
+    argv = separated(sys.argv[1:] if argv is None else argv)
     if {"-h", "--help"} & set(argv):
         print(f"{__doc__}\nFlags, of which the demo sets --train, --valid, --budget {BUDGET}:\n")
         recognise.main(["--help"])
@@ -47,6 +47,14 @@ def main(argv: list[str] | None = None) -> None:
     parts = ["--train", str(train), "--valid", str(test), "--out", str(out)]
     recognise.main([*parts, *argv])
     show_hypotheses(out / "valid" / "hypotheses.jsonl")
+
+
+def separated(argv: list[str]) -> list[str]:
+    """Flags and their values as words of their own: --out=runs/x as --out runs/x."""
+    words: list[str] = []
+    for word in argv:
+        words += word.split("=", 1) if word.startswith("--") else [word]
+    return words
 
 
 def show_hypotheses(path: Path) -> None:

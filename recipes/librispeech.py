@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from ctcasr.compare.scene import path_ends
 from ctcasr.data import Corpus, Loader, read_manifest, read_sounds
 from ctcasr.front import Augment, FrontSpec, SpecAugment
 from ctcasr.recognise import Recognise, evaluate
@@ -89,8 +90,10 @@ def main(argv: list[str] | None = None) -> None:
     with World.joined(s.device) as world:
         run_training("librispeech", s, prepare(s, world), world)
     if world.rank == 0:
-        for path in filter(None, s.valid.split(",")):
-            score(s, Path(path))
+        manifests = [Path(path) for path in filter(None, s.valid.split(","))]
+        names = path_ends([manifest.with_suffix("") for manifest in manifests])
+        for manifest, name in zip(manifests, names, strict=True):
+            score(s, manifest, name.replace("/", "-"))
 
 
 def prepare(s: Settings, world: World) -> Parts:
@@ -149,12 +152,12 @@ def make_pieces(s: Settings, texts: Sequence[str]) -> Pieces:
     return pieces
 
 
-def score(s: Settings, manifest: Path) -> None:
-    """The word error rate on a manifest that neither trained nor selected."""
+def score(s: Settings, manifest: Path, name: str) -> None:
+    """The word error rate on a manifest that neither trained nor selected, in OUT/name."""
     out = Path(s.out)
     best = Recogniser.load_checkpoint(out / "best.pt", pick_device(s.device))
     result = evaluate(best, read_manifest(manifest).utterances)
-    print(f"{manifest.stem}: {result}; details in {result.write(out / manifest.stem)}")
+    print(f"{name}: {result}; details in {result.write(out / name)}")
     result.refuse_nothing()
 
 

@@ -42,7 +42,7 @@ from ctcasr.video import LipAugment
 from ctcasr.word_times import spliced_corpus, splicing_told
 
 # What is done to sound, which a lip reader does not hear.
-FOR_SOUND = ("masks", "warp", "noise", "rooms", "star", "consistency_ramp")
+FOR_SOUND = ("masks", "warp", "noise", "rooms", "hiss", "doubt", "star", "consistency_ramp")
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def refuse_for_sound(s: Settings) -> None:
     """ValueError for settings that would do nothing here."""
     defaults = Settings(train=s.train)
     for name in FOR_SOUND:
-        if getattr(s, name) != getattr(defaults, name):
+        if getattr(s, name) not in (getattr(defaults, name), "none"):
             raise ValueError(f"{flag_of(name)} is for sound; a lip reader hears none: leave it out")
 
 

@@ -32,6 +32,7 @@ from ctcasr.train import (
     required,
     saved_run,
 )
+from ctcasr.train.settings import read_range
 
 SECONDS_PER_HOUR = 3600
 NO_MASKS = SpecAugment(0, 0.0, 0, 0.0)
@@ -98,8 +99,7 @@ def prepare(s: Settings, world: World) -> Parts:
     else:
         tokenizer = make_tokenizer(s.text, lines)
     train_voices, dev_voices = split_voices(s.seed)
-    fewest, most = (int(count) for count in s.words.split(","))
-    words = (fewest, most)
+    words = read_range("words", s.words)
     train_hours = s.hours / s.epochs
     train = SpokenCorpus(texts, tokenizer, rate_hz, train_hours, train_voices, words)
     dev_hours = train_hours * s.dev_utterances / len(train)

@@ -60,6 +60,7 @@ BOUNDS = {
     "batch_size": (0, math.inf),
     "batch_seconds": (0, math.inf),
     "real_minutes": (0, math.inf),
+    "dev_utterances": (1, math.inf),
     "dev_share": (0, 1),
     "splice": (0, 1),
     "foreign_share": (0, 1),
@@ -73,6 +74,7 @@ BOUNDS = {
     "clip": (0, math.inf),
     "warp": (0, 0.5),
 }
+SCORED_LAST = ("valid", "foreign")  # name manifests that are read when all is trained
 _BATCH_LIMITS = ("batch_size", "batch_seconds")  # 0 means none, and one there must be
 
 

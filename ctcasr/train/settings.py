@@ -13,9 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
+from ctcasr.data import read_manifest
 from ctcasr.kernels.atomic import write_text
 from ctcasr.text.spelling import did_you_mean
-from ctcasr.train.config import RARE, USUAL, TrainConfig
+from ctcasr.train.config import RARE, SCORED_LAST, USUAL, TrainConfig
 
 S = TypeVar("S")
 
@@ -59,9 +60,22 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     if isinstance(settings, TrainConfig):
         try:
             settings.refuse_impossible()  # before a corpus is read
+            _refuse_unread(settings)
         except ValueError as error:
             parser.error(str(error))
     return settings
+
+
+def _refuse_unread(settings: TrainConfig) -> None:
+    """ValueError for manifests that could not be read either when all is trained."""
+    for name in SCORED_LAST:
+        value = str(getattr(settings, name, ""))
+        paths = [value] if Path(value).is_file() else value.split(",")
+        for path in filter(None, paths):
+            try:
+                read_manifest(path)
+            except (OSError, ValueError) as error:
+                raise ValueError(f"{flag_of(name)}: {error}") from error
 
 
 def _refused_together(given: Mapping[str, Any]) -> str:
@@ -207,6 +221,24 @@ def read_numbers(name: str, text: str) -> list[float]:
             f"got {text!r}"
         )
     return numbers
+
+
+def read_range(name: str, text: str) -> tuple[int, int]:
+    """The fewest and the most of a setting, whole numbers above zero with a comma between.
+
+    Raises:
+        ValueError: that names the flag, for what is no such pair.
+
+    Example:
+        >>> read_range("words", "2,20")
+        (2, 20)
+    """
+    bounds = [int(part) for part in text.split(",") if part.strip().isdecimal()]
+    if len(bounds) != len(text.split(",")) or len(bounds) != 2 or not 0 < bounds[0] <= bounds[1]:
+        raise ValueError(
+            f"{flag_of(name)}: expected fewest and most with a comma between, as 2,20; got {text!r}"
+        )
+    return bounds[0], bounds[1]
 
 
 def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:

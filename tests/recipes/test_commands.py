@@ -38,13 +38,22 @@ def test_from_sentences_to_a_recogniser(
     commands.TIMED = 4
     out = tmp_path / "run"
     real = ["--real", str(tones.train), "--real-minutes", "0.05", "--others", str(tones.train)]
-    scored = ["--valid", str(tones.valid), "--foreign", str(tones.valid)]
+    first = json.loads(tones.valid.read_text(encoding="utf-8").splitlines()[0])
+    sound = str(tones.valid.parent / first["audio_filepath"])
+    parts = [
+        {"audio_filepath": sound, "duration": 0.15},
+        {"audio_filepath": sound, "offset": 0.1, "duration": 0.2},
+        {"audio_filepath": "gone.wav"},
+    ]
+    foreign = tmp_path / "foreign.jsonl"
+    foreign.write_text("".join(json.dumps(part) + "\n" for part in parts), encoding="utf-8")
+    scored = ["--valid", str(tones.valid), "--foreign", str(foreign)]
     commands.main(flags(sentences, tones.net, out, *real, *scored))
     told = capsys.readouterr().out
     assert "minutes of real speech" in told
     assert "where some words are others" in told
     assert "refused; details in" in told
-    assert "recordings accepted" in told
+    assert "of 2 recordings accepted, 1 skipped" in told
     made = Recogniser.load_checkpoint(out / "best.pt")
     assert made.word_models.aligner is not None
     recording = json.loads(tones.valid.read_text(encoding="utf-8").splitlines()[0])

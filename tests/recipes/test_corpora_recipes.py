@@ -69,7 +69,8 @@ def test_librispeech_runs_on_its_samples(
         key=lambda line: line["duration"],
     )[:24]
     lines = [{**line, "audio_filepath": str(folder / line["audio_filepath"])} for line in short]
-    for name, part in (("train", lines[:20]), ("valid", lines[20:22]), ("other", lines[22:])):
+    for name, part in (("train", lines[:20]), ("a/valid", lines[20:22]), ("b/valid", lines[22:])):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / f"{name}.jsonl").write_text(
             "".join(json.dumps(line) + "\n" for line in part), encoding="utf-8"
         )
@@ -78,7 +79,7 @@ def test_librispeech_runs_on_its_samples(
             "--train",
             str(tmp_path / "train.jsonl"),
             "--valid",
-            f"{tmp_path / 'valid.jsonl'},{tmp_path / 'other.jsonl'}",
+            f"{tmp_path / 'a/valid.jsonl'},{tmp_path / 'b/valid.jsonl'}",
             "--net",
             str(tones.net),
             "--noise",
@@ -102,7 +103,12 @@ def test_librispeech_runs_on_its_samples(
     )
     told = capsys.readouterr().out
     assert (
-        "pieces: asked for 1024 symbols; " in told and "valid: WER" in told and "other: WER" in told
+        "pieces: asked for 1024 symbols; " in told
+        and "a-valid: WER" in told
+        and "b-valid: WER" in told
+    )
+    assert all(
+        (tmp_path / "run" / name / "scores.json").is_file() for name in ("a-valid", "b-valid")
     )
     best = Recogniser.load(tmp_path / "run/best.pt")
     assert (

@@ -79,7 +79,14 @@ def test_a_network_that_hears_is_sent_to_its_own_recipe(corpus: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "flags", [["--rooms", "r.jsonl"], ["--noise", "n.jsonl"], ["--star", "1,1"]]
+    "flags",
+    [
+        ["--rooms", "r.jsonl"],
+        ["--noise", "n.jsonl"],
+        ["--star", "1,1"],
+        ["--hiss", "0,9"],
+        ["--doubt"],
+    ],
 )
 def test_what_is_done_to_sound_is_refused(corpus: Path, flags: list[str]) -> None:
     lips = importlib.import_module("lips")

@@ -28,8 +28,7 @@ def test_the_demo_learns_from_synthesised_voices_and_shows_what_it_heard(
     monkeypatch.setattr(demo, "SynthSettings", lambda: SynthSettings(train=24, test=6))
     demo.main(
         [
-            "--out",
-            str(tmp_path / "demo"),
+            f"--out={tmp_path / 'demo'}",
             "--net",
             str(tones.net),
             "--epochs",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ctcasr.commands.train import load_recipe
 from ctcasr.train import RunSettings, TrainConfig, option, parse, required, to_toml
 from ctcasr.train.config import RARE, USUAL
-from ctcasr.train.settings import check, read_numbers, settings_parser
+from ctcasr.train.settings import check, read_numbers, read_range, settings_parser
 
 
 @dataclass(frozen=True)
@@ -320,3 +320,33 @@ def test_a_batch_may_be_limited_by_seconds_alone() -> None:
     settings = load_recipe("recognise").Settings
     flags = ["--train", "no.jsonl", "--batch-size", "0", "--batch-seconds", "60"]
     assert parse(settings, flags).batch_seconds == 60.0
+
+
+@pytest.mark.parametrize("text", ["5", "2,20,30", "20,2", "0,3", "a,b", "", "2.5,3"])
+def test_a_range_that_is_none_names_its_flag(text: str) -> None:
+    with pytest.raises(ValueError, match=r"--words: expected fewest and most"):
+        read_range("words", text)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "needed", "flag"),
+    [
+        ("recognise", "--train", "--valid"),
+        ("enhance", "--train", "--valid"),
+        ("librispeech", "--train", "--valid"),
+        ("commands", "--sentences", "--foreign"),
+    ],
+)
+def test_a_misspelt_manifest_is_told_before_anything_is_trained(
+    recipe: str, needed: str, flag: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = tmp_path / "there.jsonl"
+    there.write_text('{"audio_filepath": "a.wav"}\n', encoding="utf-8")
+    module = load_recipe(recipe)
+    assert parse(module.Settings, [needed, "x", flag, str(there)])
+    with pytest.raises(SystemExit):
+        parse(module.Settings, [needed, "x", flag, f"{there},{tmp_path / 'ther.jsonl'}"])
+    told = capsys.readouterr().err
+    assert f"{flag}: " in told and "ther.jsonl" in told
+    with pytest.raises(SystemExit):
+        parse(load_recipe("pretrain").Settings, ["--texts", "x", "--dev-utterances", "0"])
