@@ -16,6 +16,10 @@ from ctcasr.doctor.offset import MOST_S, WARN_S, Offset, Pair
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.show.terminal import TextConsole
 
+DONE = 0
+FAILED = 1
+UNSURE = 3  # of some clip nothing can be said; docs/cli.md explains it
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `ctcasr offset`."""
@@ -39,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Estimate and warn; 1 where a clip is late or could not be read."""
+    """Estimate and warn; 1 where a clip is late or unreadable, else 3 where one cannot be told."""
     device = device_from(arguments)
     pair = Pair(
         Recogniser.load_checkpoint(arguments.recogniser, device),
@@ -47,24 +51,32 @@ def run(arguments: argparse.Namespace) -> int:
     )
     utterances = utterances_of(arguments)
     if arguments.in_time:
-        pair.set_right(read_manifest(arguments.in_time).utterances)
+        for skip in pair.set_right(read_manifest(arguments.in_time).utterances):
+            print(f"ctcasr: --in-time: {skip.where}: {skip.reason}", file=sys.stderr)
         print(f"in time: {1000 * pair.bias_s:+.0f} ms between the two networks", file=sys.stderr)
     console = TextConsole(highlight=False)
-    worst = 0
+    statuses = {DONE}
     for utterance in utterances:
         try:
             offset = pair.offset(utterance)
         except AudioError as error:
             print(f"ctcasr: {utterance.full_name}: {error}", file=sys.stderr)
-            worst = 1
+            statuses.add(FAILED)
             continue
-        if offset.is_late:
-            worst = 1
+        statuses.add(status_of(offset))
         if arguments.json:
-            print(json.dumps({"id": utterance.id, **asdict(offset), "is_late": offset.is_late}))
+            judged = {"is_sure": offset.is_sure, "is_late": offset.is_late}
+            print(json.dumps({"id": utterance.id, **asdict(offset), **judged}))
         else:
             console.print(sentence(utterance, offset))
-    return worst
+    return FAILED if FAILED in statuses else max(statuses)
+
+
+def status_of(offset: Offset) -> int:
+    """The exit status of one clip."""
+    if not offset.is_sure:
+        return UNSURE
+    return FAILED if offset.is_late else DONE
 
 
 def utterances_of(arguments: argparse.Namespace) -> Sequence[Utterance]:
@@ -87,12 +99,19 @@ def utterances_of(arguments: argparse.Namespace) -> Sequence[Utterance]:
 
 def sentence(utterance: Utterance, offset: Offset) -> str:
     """One clip, for people."""
+    likeness = f"resemblance {offset.resemblance:.2f}"
+    if not offset.is_sure:
+        likeness += f", margin {offset.margin:.3f}"
+        return (
+            f"{utterance.id}: cannot be told, what is heard and seen is alike at no offset more "
+            f"than at others ({likeness})"
+        )
     milliseconds = round(1000 * offset.seconds)
     where = f"{utterance.id}: {abs(milliseconds)} ms"
     side = "in time with"
     if milliseconds:
         side = "behind" if milliseconds > 0 else "before"
-    text = f"{where}, the picture {side} the sound (resemblance {offset.resemblance:.2f})"
+    text = f"{where}, the picture {side} the sound ({likeness})"
     if offset.is_late:
         text += f": WARNING, {1000 * WARN_S:.0f} ms or more; looked for up to {MOST_S:g} s"
     return text

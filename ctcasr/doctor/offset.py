@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ctcasr.batch import Utterance
+from ctcasr.batch import Skip, Utterance
+from ctcasr.data import AudioError
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.seq import Seq
 
 STEP_S = 0.01  # the clock on which both are compared
 MOST_S = 0.48  # offsets that are looked for, both ways
 WARN_S = 0.08  # from here on viewers notice, and enhancers suffer
+# Two recognisers of the same recordings have 0.05 and more, one and an untrained lip reader 0.01.
+_LEAST_MARGIN = 0.02
 _SPREAD_S = 0.08  # deviation of the window by which spikes are made wide, so that near ones meet
 _REACH = 3  # deviations that the window reaches
 
@@ -33,9 +36,14 @@ class Offset:
     margin: float  # by which it is above the best more than WARN_S away
 
     @property
+    def is_sure(self) -> bool:
+        """Whether anything can be said: of networks that spell nothing alike, nothing can."""
+        return self.margin >= _LEAST_MARGIN
+
+    @property
     def is_late(self) -> bool:
         """Whether somebody should be warned."""
-        return round(abs(self.seconds), 3) >= WARN_S
+        return self.is_sure and round(abs(self.seconds), 3) >= WARN_S
 
 
 def estimate_offset(heard: Tensor, seen: Tensor, bias_s: float = 0.0) -> Offset:
@@ -113,10 +121,33 @@ class Pair:
         seen = spelling(self.seeing, utterance)
         return estimate_offset(heard, seen, self.bias_s)
 
-    def set_right(self, utterances: Sequence[Utterance]) -> None:
-        """Count the median offset of clips that are in time as none."""
-        offsets = [self.offset(utterance) for utterance in utterances]
+    def set_right(self, utterances: Sequence[Utterance]) -> list[Skip]:
+        """Count the median offset of clips that are in time as none; returns those that tell none.
+
+        Raises:
+            ValueError: with the first reason, where no clip can be read and told.
+        """
+        offsets = []
+        skipped = []
+        for utterance in utterances:
+            try:
+                offset = self.offset(utterance)
+            except AudioError as error:
+                skipped.append(Skip(utterance.full_name, str(error)))
+                continue
+            if offset.is_sure:
+                offsets.append(offset)
+            else:
+                reason = f"its offset cannot be told (margin {offset.margin:.3f})"
+                skipped.append(Skip(utterance.full_name, reason))
+        if not offsets:
+            reason = f"; the first: {skipped[0].where}: {skipped[0].reason}" if skipped else ""
+            raise ValueError(
+                "expected clips in time that can be read and told; got "
+                f"{len(skipped)} that cannot{reason}"
+            )
         self.bias_s += median_offset(offsets)
+        return skipped
 
 
 def median_offset(offsets: Sequence[Offset]) -> float:

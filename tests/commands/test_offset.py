@@ -10,7 +10,7 @@ import pytest
 from ctcasr import checkpoint
 from ctcasr.batch import Utterance
 from ctcasr.cli import main
-from ctcasr.commands.offset import sentence
+from ctcasr.commands.offset import sentence, status_of
 from ctcasr.data import read_manifest, write_manifest
 from ctcasr.doctor.offset import Offset
 from ctcasr.recognise.model import build
@@ -39,7 +39,9 @@ def test_clips_are_told_one_by_one(
     status = main(["offset", str(tmp_path / "two.jsonl"), *pair, "--json"])
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["id"] for line in told] == [line.id for line in lines]
-    assert status == int(any(line["is_late"] for line in told))
+    late = any(line["is_late"] for line in told)
+    unsure = not all(line["is_sure"] for line in told)
+    assert status == (1 if late else 3 if unsure else 0)
     assert all(abs(line["seconds"]) <= 0.48 for line in told)
 
 
@@ -63,3 +65,10 @@ def test_a_clip_without_video_is_told_of(
 )
 def test_nothing_is_neither_before_nor_behind(seconds: float, told: str) -> None:
     assert told in sentence(Utterance(Path("a.wav")), Offset(seconds, 0.9, 0.2))
+
+
+def test_what_cannot_be_told_is_said_with_a_status_of_its_own() -> None:
+    unsure = Offset(0.0, 0.05, 0.004)
+    assert "cannot be told" in sentence(Utterance(Path("a.wav")), unsure)
+    offsets = [unsure, Offset(0.0, 0.9, 0.2), Offset(0.2, 0.9, 0.2)]
+    assert [status_of(offset) for offset in offsets] == [3, 0, 1]

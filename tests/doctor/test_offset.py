@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
-from ctcasr.doctor.offset import MOST_S, Pair, estimate_offset, median_offset
+from ctcasr.batch import Utterance
+from ctcasr.data import AudioError
+from ctcasr.doctor.offset import MOST_S, Offset, Pair, estimate_offset, median_offset
 from ctcasr.recognise.model import build
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.recognise.spec import read_spec, spec_to
@@ -62,6 +66,32 @@ def test_what_cannot_be_compared_is_refused() -> None:
     with pytest.raises(ValueError, match="this one hears"):
         Pair(hearing, hearing)
     assert Pair(hearing, seeing).bias_s == 0.0
+
+
+def test_of_what_is_alike_at_no_shift_nothing_is_told() -> None:
+    assert not estimate_offset(spelt(1), torch.zeros(300, 10)).is_sure
+    assert not Offset(0.3, 0.07, 0.004).is_late and Offset(0.3, 0.07, 0.1).is_late
+    assert estimate_offset(spelt(1), spelt(1, 12, scatter=4)).is_sure
+
+
+def test_clips_that_cannot_be_read_count_for_no_bias(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = Pair.__new__(Pair)
+    pair.bias_s = 0.0
+
+    def offset(utterance: Utterance) -> Offset:
+        if utterance.id == "gone":
+            raise AudioError("no such file")
+        return Offset(0.3, 0.05, 0.01) if utterance.id == "mute" else Offset(0.04, 0.9, 0.3)
+
+    monkeypatch.setattr(pair, "offset", offset)
+    there, gone = Utterance(Path("there.wav")), Utterance(Path("gone.wav"), where="m.jsonl:2")
+    mute = Utterance(Path("mute.wav"))
+    skipped = [skip.where for skip in pair.set_right([gone, mute, there])]
+    assert skipped == ["m.jsonl:2 (gone)", "mute"]
+    assert pair.bias_s == pytest.approx(0.04)
+    for lines in ([gone], [mute], []):
+        with pytest.raises(ValueError, match="expected clips in time that can be read"):
+            pair.set_right(lines)
 
 
 def test_the_median_of_nothing_is_no_number() -> None:
