@@ -39,6 +39,7 @@ class Reason(StrEnum):
     GRADIENT_NOT_FINITE = "gradient-not-finite"
     NO_ALIGNMENT = "no-alignment"  # no utterance of the batch has one
     NOTHING_FITS = "nothing-fits"  # no utterance of the batch fits into memory
+    NO_GRADIENT = "no-gradient"  # a step was taken though no parameter had one
     ORDER_CHANGED = "order-changed"  # the batches are others than when the run was stopped
     PLAN_CHANGED = "plan-changed"  # so many epochs are planned now, and no longer as many as before
     NO_BEST = "no-best"  # no check had a score, so that best.pt is the last network

@@ -6,12 +6,18 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
 
 GENEROUS_S = 1.0  # of looking, until which the first looks are made whatever their share
+
+
+def warn(message: str) -> None:
+    """A warning that does not break the loop, even where nothing can be written any more."""
+    with suppress(OSError, ValueError):  # as of a closed stderr
+        warnings.warn(f"ctcasr: {message}", stacklevel=4)
 
 
 @contextmanager
@@ -89,8 +95,7 @@ class Care:
             look(*args)
         except Exception as error:
             self.broken = True
-            failure = f"the watch has failed and looks no more ({error!r}); training goes on"
-            warnings.warn(f"ctcasr: {failure}", stacklevel=3)
+            warn(f"the watch has failed and looks no more ({error!r}); training goes on")
         finally:
             torch.set_grad_enabled(gradients)
             self._thread.looking = False

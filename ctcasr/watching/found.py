@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules.module import (
     register_module_forward_hook,
@@ -45,12 +46,16 @@ class NetworkFinder:
         return holding
 
     def _enter(self, module: nn.Module, args: Any) -> None:
+        if torch.compiler.is_compiling():  # what holds the compiled part was called before
+            return
         depth = getattr(self._depth, "calls", 0)
         if depth == 0:
             self.called[id(module)] = module
         self._depth.calls = depth + 1
 
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if torch.compiler.is_compiling():
+            return
         self._depth.calls = max(getattr(self._depth, "calls", 0) - 1, 0)
 
 

@@ -153,6 +153,8 @@ class InputWatch:
     def _seen(
         self, module: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], output: Any
     ) -> None:
+        if torch.compiler.is_compiling():
+            return
         inputs = first_floats((*args, *kwargs.values()))
         if inputs is not None:
             self._last = (inputs.detach(), first_floats((output,)))

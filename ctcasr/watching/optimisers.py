@@ -16,8 +16,9 @@ from torch.optim.optimizer import (
 )
 from torch.utils.hooks import RemovableHandle
 
+from ctcasr.watching.clipping import Clippings
+
 SAMPLED = 256  # values of each parameter that stand for all of it
-CLIPPING_FLOOR = 1e-6  # that torch adds to a norm before it divides by it
 
 
 @dataclass
@@ -28,6 +29,28 @@ class StepSigns:
     grad_norm: float | None = None  # before clipping
     clip_scale: float | None = None  # what clipping multiplied the gradient by
     update_ratio: float | None = None  # length of the step over that of the weights it moved
+    without_gradient: bool = False  # it was measured, and no parameter had one
+
+    def together_with(self, other: StepSigns) -> StepSigns:
+        """Both as one step, which two optimisers of one network have taken together."""
+        norms = []
+        clipped_norms = []
+        for signs in (self, other):
+            if signs.grad_norm is not None and signs.clip_scale is not None:
+                norms.append(signs.grad_norm)
+                clipped_norms.append(signs.grad_norm * signs.clip_scale)
+        ratios = [self.update_ratio, other.update_ratio]
+        together = StepSigns(
+            lr=max(self.lr, other.lr),
+            update_ratio=max((ratio for ratio in ratios if ratio is not None), default=None),
+            without_gradient=self.without_gradient and other.without_gradient,
+        )
+        if norms:
+            together.grad_norm = math.hypot(*norms)
+            together.clip_scale = 1.0
+            if together.grad_norm > 0:
+                together.clip_scale = math.hypot(*clipped_norms) / together.grad_norm
+        return together
 
 
 @dataclass(frozen=True)
@@ -77,7 +100,10 @@ class ParameterSample:
 
 def squared_lengths(tensors: list[Tensor], scales: list[float]) -> float:
     """Sum of the squares of all values, those of a tensor times its scale."""
-    norms = torch._foreach_norm(tensors, dtype=torch.float32)
+    widest = torch.float32
+    if any(tensor.dtype == torch.float64 for tensor in tensors):
+        widest = torch.float64
+    norms = torch._foreach_norm(tensors, dtype=widest)
     device = norms[0].device
     host_norms = torch.stack([norm.to(device) for norm in norms]).tolist()
     total = 0.0
@@ -87,27 +113,44 @@ def squared_lengths(tensors: list[Tensor], scales: list[float]) -> float:
 
 
 def sampled(parameter: Tensor) -> Tensor:
-    """At most `SAMPLED` values [n] of a parameter, evenly spread; a view where it can be one."""
-    values = parameter.detach().reshape(-1)
+    """At most `SAMPLED` real values [n] of a parameter, evenly spread; a view where it can be."""
+    values = parameter.detach()
+    if values.is_complex():
+        values = torch.view_as_real(values)
+    values = values.reshape(-1)
     stride = math.ceil(len(values) / SAMPLED)
     return values[:: max(stride, 1)]
 
 
-def gradient_norm(parameters: Iterable[nn.Parameter]) -> float:
-    """Euclidean norm of all dense gradients together; NaN where there is none."""
+def gradient_of(parameter: nn.Parameter) -> Tensor | None:
+    """The values of a gradient, of a sparse one those that it has; None without."""
+    gradient = parameter.grad
+    if gradient is None:
+        return None
+    if gradient.is_sparse:
+        return gradient.detach().coalesce().values()
+    return gradient.detach()
+
+
+def gradient_norm(parameters: Iterable[nn.Parameter]) -> float | None:
+    """Euclidean norm of all gradients together; None where there is none."""
     gradients = []
     for parameter in parameters:
-        gradient = parameter.grad
-        if gradient is not None and not gradient.is_sparse:
-            gradients.append(gradient.detach())
+        gradient = gradient_of(parameter)
+        if gradient is not None:
+            gradients.append(gradient)
     if not gradients:
-        return math.nan
+        return None
     return float(nn.utils.get_total_norm(gradients))
 
 
 def parameters_of(optimiser: Optimizer) -> list[nn.Parameter]:
     """All parameters that an optimiser knows."""
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
+
+
+def ignore(count: int) -> None:
+    """Do nothing about it."""
 
 
 def at_once(look: Callable[..., None], *args: Any) -> None:
@@ -125,13 +168,19 @@ class StepInProgress:
 
 @dataclass
 class OptimiserWatch:
-    """Calls `stepped(optimiser, signs)` behind each step; `measure()` says when to look closely."""
+    """Calls `stepped(optimiser, signs)` behind each step; `measure()` says when to look closely.
+
+    And `left_out(count)` for steps that a GradScaler has told a fused optimiser to leave out: they
+    are counted on the device, and read where a step is looked at closely, and at the end.
+    """
 
     measure: Callable[[], bool]
     stepped: Callable[[Optimizer, StepSigns], None]
     guard: Callable[..., None] = at_once
+    left_out: Callable[[int], None] = ignore
+    clippings: Clippings = field(default_factory=Clippings)
+    _left_out: Tensor | None = None  # steps, not read yet
     _steps: dict[int, StepInProgress] = field(default_factory=dict)  # by id of the optimiser
-    _clipping: tuple[Tensor, float] | None = None  # norm before clipping, largest norm allowed
     _handles: list[RemovableHandle] = field(default_factory=list)
 
     def start(self) -> None:
@@ -147,10 +196,6 @@ class OptimiserWatch:
             handle.remove()
         self._handles = []
 
-    def clipped(self, total_norm: Tensor, max_norm: float) -> None:
-        """Gradients were clipped; `total_norm` is read only where a step is looked at."""
-        self._clipping = (total_norm.detach(), max_norm)
-
     def _before_step(self, optimiser: Optimizer, args: Any, kwargs: Any) -> None:
         self.guard(self._see_before, optimiser)
 
@@ -160,21 +205,44 @@ class OptimiserWatch:
     def _see_before(self, optimiser: Optimizer) -> None:
         rates = [float(group["lr"]) for group in optimiser.param_groups if "lr" in group]
         step = StepInProgress(StepSigns(lr=max(rates, default=math.nan)))
-        if self.measure():
-            parameters = parameters_of(optimiser)
-            step.before = ParameterSample.of(parameters)
-            self._read_gradient(step.signs, parameters)
-        self._clipping = None
+        self.clippings.begin_step(id(optimiser))
+        self._count_left_out(optimiser)
+        if self.measure() and not self.read_left_out(optimiser):
+            self._read_gradient(step.signs, optimiser)
+            if not step.signs.without_gradient:  # without, no length of a step tells of the rate
+                step.before = ParameterSample.of(parameters_of(optimiser))
         self._steps[id(optimiser)] = step
 
-    def _read_gradient(self, signs: StepSigns, parameters: list[nn.Parameter]) -> None:
-        if self._clipping is None:
-            signs.grad_norm = gradient_norm(parameters)
-            signs.clip_scale = 1.0
+    def _count_left_out(self, optimiser: Optimizer) -> None:
+        """Count a step that a fused optimiser will leave out, without waiting for the device."""
+        found_inf = getattr(optimiser, "found_inf", None)
+        if found_inf is None:
             return
-        total_norm, max_norm = self._clipping
-        signs.grad_norm = float(total_norm)
-        signs.clip_scale = min(1.0, max_norm / (signs.grad_norm + CLIPPING_FLOOR))
+        left_out = (found_inf.detach() > 0).sum()
+        if self._left_out is not None:
+            left_out += self._left_out.to(left_out.device)
+        self._left_out = left_out
+
+    def read_left_out(self, optimiser: Optimizer | None = None) -> bool:
+        """Tell of steps that were left out; whether that of `optimiser`, which comes, is one."""
+        count = 0 if self._left_out is None else int(self._left_out)
+        self._left_out = None
+        if count:
+            self.left_out(count)
+        found_inf = getattr(optimiser, "found_inf", None)
+        return found_inf is not None and float(found_inf) > 0
+
+    def _read_gradient(self, signs: StepSigns, optimiser: Optimizer) -> None:
+        """The norm of the gradient as it was before it was scaled and clipped."""
+        parameters = parameters_of(optimiser)
+        norm = gradient_norm(parameters)
+        if norm is None:
+            signs.without_gradient = True
+            return
+        signs.clip_scale = self.clippings.scale_of(parameters)
+        grad_scale = getattr(optimiser, "grad_scale", None)  # that a fused optimiser divides by
+        factor = signs.clip_scale * (1.0 if grad_scale is None else float(grad_scale))
+        signs.grad_norm = norm / factor if factor else math.inf
 
     def _see_after(self, optimiser: Optimizer) -> None:
         step = self._steps.pop(id(optimiser), None)

@@ -10,7 +10,7 @@ from torch.optim import Optimizer
 
 from ctcasr.watching.found import Network, NetworkFinder
 from ctcasr.watching.graph import dead_shares, parameters_behind
-from ctcasr.watching.optimisers import ParameterSample, parameters_of
+from ctcasr.watching.optimisers import ParameterSample, gradient_of, parameters_of
 
 GRADIENT_FLOOR = 1e-8  # below which optimisers as Adam do not follow
 NAMED = 3  # parameters that are named where a cause tells of some
@@ -133,7 +133,8 @@ class ParameterWatch:
 
 def has_gradient(parameter: nn.Parameter) -> bool:
     """Whether a gradient is there by which a parameter might move."""
-    if parameter.grad is None or not parameter.grad.numel():
+    gradient = gradient_of(parameter)
+    if gradient is None or not gradient.numel():
         return False
-    largest = parameter.grad.abs().amax()
+    largest = gradient.abs().amax()
     return bool(largest > GRADIENT_FLOOR)

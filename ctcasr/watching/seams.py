@@ -9,7 +9,7 @@ torch call of a step slower by some microseconds, and is blind in other threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ from ctcasr.ctc.observers import LossCall
 LossObserver = Callable[[Tensor, "LossArguments"], Tensor]
 """Called with a loss and what it was computed from; returns the loss to hand on."""
 
+ClippingObserver = Callable[[list[Tensor], Tensor, float], None]
+"""Called with parameters whose gradients were clipped, their norm before, and the largest one."""
+
 
 @dataclass(frozen=True)
 class LossArguments(LossCall):
@@ -32,54 +35,72 @@ class LossArguments(LossCall):
     zero_infinity: bool = False
 
 
-@contextmanager
-def replaced(owner: Any, name: str, replacement: Any) -> Iterator[None]:
-    """Within, `owner.name` is `replacement`; afterwards what it was, unless replaced meanwhile."""
-    original = getattr(owner, name)
-    setattr(owner, name, replacement)
-    try:
-        yield
-    finally:
-        if getattr(owner, name) is replacement:
-            setattr(owner, name, original)
+Wrap = Callable[[Any, list[Any]], Any]
+"""From a function of torch and the observers of its calls to what takes its place."""
 
 
-@contextmanager
-def ctc_losses_seen(observe: LossObserver) -> Iterator[None]:
-    """Within, `observe` sees every CTC loss that Python code asks torch for."""
-    original = torch.ctc_loss
+class Seam:
+    """A function of torch that is replaced as long as anybody looks, once for all who do.
 
+    Whoever began first may end first: the function comes back with the last one.
+    """
+
+    def __init__(self, owner: Any, name: str, wrap: Wrap) -> None:
+        self._owner = owner
+        self._name = name
+        self._wrap = wrap
+        self._original: Any = None
+        self._replacement: Any = None
+        self._observers: list[Any] = []
+
+    @contextmanager
+    def seen_by(self, observe: Any) -> Iterator[None]:
+        """Within, `observe` is told of all calls."""
+        if not self._observers:
+            self._put_in_place()
+        observers = self._observers
+        observers.append(observe)
+        try:
+            yield
+        finally:
+            observers.remove(observe)
+            if not observers and getattr(self._owner, self._name) is self._replacement:
+                setattr(self._owner, self._name, self._original)
+
+    def _put_in_place(self) -> None:
+        """Replace the function; a replacement of before, which somebody may keep, tells nobody."""
+        self._observers = []
+        self._original = getattr(self._owner, self._name)
+        self._replacement = self._wrap(self._original, self._observers)
+        setattr(self._owner, self._name, self._replacement)
+
+
+def _loss_wrapped(original: Any, observers: list[LossObserver]) -> Any:
     def ctc_loss(*args: Any, **kwargs: Any) -> Tensor:
-        loss = original(*args, **kwargs)
-        return observe(loss, LossArguments(*args, **kwargs))
+        loss: Tensor = original(*args, **kwargs)
+        # What is compiled would have the watch compiled into it, and be slower by far.
+        if torch.compiler.is_compiling():
+            return loss
+        for observe in tuple(observers):
+            loss = observe(loss, LossArguments(*args, **kwargs))
+        return loss
 
-    with replaced(torch, "ctc_loss", ctc_loss):
-        yield
+    return ctc_loss
 
 
-@contextmanager
-def clipping_seen(observe: Callable[[Tensor, float], None]) -> Iterator[None]:
-    """Within, `observe(total_norm, max_norm)` is called whenever gradients are clipped by norm."""
-    original = getattr(clip_grad, "_clip_grads_with_norm_", None)
-    if original is None:  # a torch that clips in another way: clipping is not seen
-        yield
-        return
-
+def _clipping_wrapped(original: Any, observers: list[ClippingObserver]) -> Any:
     def clip_grads_with_norm_(
         parameters: Any, max_norm: float, total_norm: Tensor, foreach: bool | None = None
     ) -> None:
-        original(parameters, max_norm, total_norm, foreach)
-        observe(total_norm, float(max_norm))
+        clipped = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+        original(clipped, max_norm, total_norm, foreach)
+        for observe in tuple(observers):
+            observe(clipped, total_norm, float(max_norm))
 
-    with replaced(clip_grad, "_clip_grads_with_norm_", clip_grads_with_norm_):
-        yield
+    return clip_grads_with_norm_
 
 
-@contextmanager
-def scaled_steps_seen(observe: Callable[[], None]) -> Iterator[None]:
-    """Within, `observe()` is called whenever a GradScaler leaves out a step that is not finite."""
-    original = GradScaler._maybe_opt_step
-
+def _scaled_step_wrapped(original: Any, observers: list[Callable[[], None]]) -> Any:
     def maybe_opt_step(
         self: GradScaler,
         optimizer: torch.optim.Optimizer,
@@ -89,8 +110,34 @@ def scaled_steps_seen(observe: Callable[[], None]) -> Iterator[None]:
     ) -> float | None:
         found_inf = optimizer_state["found_inf_per_device"].values()
         if sum(float(value) for value in found_inf):
-            observe()
-        return original(self, optimizer, optimizer_state, *args, **kwargs)
+            for observe in tuple(observers):
+                observe()
+        step: float | None = original(self, optimizer, optimizer_state, *args, **kwargs)
+        return step
 
-    with replaced(GradScaler, "_maybe_opt_step", maybe_opt_step):
+    return maybe_opt_step
+
+
+_LOSSES = Seam(torch, "ctc_loss", _loss_wrapped)
+_CLIPPING = Seam(clip_grad, "_clip_grads_with_norm_", _clipping_wrapped)
+_SCALED_STEPS = Seam(GradScaler, "_maybe_opt_step", _scaled_step_wrapped)
+
+
+def ctc_losses_seen(observe: LossObserver) -> AbstractContextManager[None]:
+    """Within, `observe` sees every CTC loss that Python code asks torch for, if not compiled."""
+    return _LOSSES.seen_by(observe)
+
+
+@contextmanager
+def clipping_seen(observe: ClippingObserver) -> Iterator[None]:
+    """Within, `observe(parameters, total_norm, max_norm)` is called where gradients are clipped."""
+    if not hasattr(clip_grad, "_clip_grads_with_norm_"):  # a torch that clips in another way
         yield
+        return
+    with _CLIPPING.seen_by(observe):
+        yield
+
+
+def scaled_steps_seen(observe: Callable[[], None]) -> AbstractContextManager[None]:
+    """Within, `observe()` is called whenever a GradScaler leaves out a step that is not finite."""
+    return _SCALED_STEPS.seen_by(observe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +24,10 @@ from ctcasr.records import (
     RecordFile,
     StartRecord,
 )
+from ctcasr.scoring.figures import plural
 from ctcasr.watching.calls import Head, KeptRows, Moment, SeenCalls
-from ctcasr.watching.care import Care, drawing_nothing
+from ctcasr.watching.care import Care, drawing_nothing, warn
+from ctcasr.watching.endings import why_it_broke_off
 from ctcasr.watching.evidence import Decode, RowEvidence
 from ctcasr.watching.facts import CallFacts, ScoreSums, score_sums
 from ctcasr.watching.folder import open_records
@@ -42,6 +43,7 @@ from ctcasr.watching.seams import (
 )
 from ctcasr.watching.window import Window, report_of
 from ctcasr.watching.words import (
+    NO_GRADIENT,
     NOT_LOOKED_AT,
     NOT_LOOKED_AT_BY_HOOK,
     Say,
@@ -97,7 +99,11 @@ class Watch:
         self._inputs = None if features is None else InputWatch(features)
         self._score_sums: ScoreSums | None = None
         self._parameters = ParameterWatch(model)
-        self._optimisers = OptimiserWatch(self._measures_step, self._see_step, self._care.guarded)
+        self._optimisers = OptimiserWatch(
+            self._measures_step, self._see_step, self._care.guarded, self._steps_left_out
+        )
+        self._stepped: set[int] = set()  # ids of optimisers that took a step since the last loss
+        self._told_no_gradient = False
         self._teller = Teller(say)
         self._window = Window()
         self._seams = ExitStack()
@@ -136,7 +142,7 @@ class Watch:
         """Be called by losses, optimisers and modules from here on."""
         self._seams.enter_context(ctc_losses_seen(self._observe_loss))
         self._seams.enter_context(observed(self._observe_own_loss))
-        self._seams.enter_context(clipping_seen(self._optimisers.clipped))
+        self._seams.enter_context(clipping_seen(self._optimisers.clippings.add))
         self._seams.enter_context(scaled_steps_seen(self._scaled_step_left_out))
         self._optimisers.start()
         self._parameters.start()
@@ -152,16 +158,26 @@ class Watch:
             self._inputs.stop()
 
     def stop(self) -> Verdict | None:
-        """End, after a last check; writes doctor.html into `out`, and returns the last verdict."""
+        """End, after a last check; writes doctor.html into `out`, and returns the last verdict.
+
+        The last check is of what was scored last, if no check has looked at it yet.
+        """
         if not self._running:
             return self.verdict
+        self._end()
+        return self.verdict
+
+    def _end(self, error: BaseException | None = None) -> None:
+        """Look once more, and let go of everything; what the loop raised is told."""
         self._running = False
         self._let_go()
-        self._care.guarded(self._last_look)
-        self.file.close()
+        self._care.guarded(self._last_look, error)
+        try:
+            self.file.close()
+        except OSError as failure:
+            warn(f"the end of the records was not written: {failure}")
         if self.out is not None:
             self._teller.tell_page(_write_page(self.out))
-        return self.verdict
 
     def __enter__(self) -> Watch:
         return self.start()
@@ -172,10 +188,8 @@ class Watch:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is not None and self._running:
-            message = str(error)
-            self._care.guarded(self._event, Reason.LOSS_FAILED, message)
-        self.stop()
+        if self._running:
+            self._end(error)
 
     # what the seams tell ------------------------------------------------------------------------
 
@@ -195,10 +209,11 @@ class Watch:
                 return exact_loss(arguments)
         except ValueError as error:
             self.replace_loss = False
-            warnings.warn(f"ctcasr: torch's loss stays, for {error}", stacklevel=4)
+            warn(f"torch's loss stays, for {error}")
             return loss
 
     def _see_loss(self, loss: Tensor, call: LossCall) -> None:
+        self._end_step()
         self._calls.count += 1
         head = Head(call.log_probs.shape[-1], call.blank)
         if not self._calls.is_first_head(head, loss.requires_grad):
@@ -291,7 +306,8 @@ class Watch:
         """Whether the step that comes next is measured: the last of a step record."""
         is_free = self.step < FREE_STEPS and self._care.is_generous
         may_measure = is_free or self._care.may_look
-        return may_measure and self._window_is_full(self._window.steps + 1)
+        steps = self._window.steps if self._stepped else self._window.steps + 1
+        return may_measure and self._window_is_full(steps)
 
     def _window_is_full(self, steps: int) -> bool:
         return steps >= max(LOG_EVERY, self.step // RECORDS_KEPT)
@@ -299,24 +315,48 @@ class Watch:
     def _see_step(self, optimiser: Optimizer, signs: StepSigns) -> None:
         if not self._parameters.take_step(optimiser):
             return
+        if self._stepped and id(optimiser) not in self._stepped:
+            self._window.add_to_step(signs)
+            self._stepped.add(id(optimiser))
+            return
+        self._end_step()
+        self._stepped.add(id(optimiser))
         self._calls.settle(Moment(self.step + 1, self._care.seconds))
         if self._calls.dev_is_waiting:  # scored before this step, without no_grad
             self._check()
         self.step += 1
         self._window.add_step(signs)
+        self._teller.tell_if_blind(self.step, self._calls.count)
+
+    def _end_step(self) -> None:
+        """No optimiser takes part in the last step any more: write what was seen of it."""
+        if not self._stepped:
+            return
+        self._stepped = set()
+        self._judge_gradient(self._window.signs)
+        if self._window_is_full(self._window.steps):
+            self._write(self._window.record(self.step, self._care.seconds))
+            self._window = Window()
+        if not self._calls.has_dev_part and self.step >= self._next_check:
+            self._check()
+
+    def _judge_gradient(self, signs: StepSigns) -> None:
+        """Tell of a gradient that is not finite, and once of none at all."""
         if signs.grad_norm is not None and not math.isfinite(signs.grad_norm):
             message = "a step was taken with a gradient that is not finite"
             self._event(Reason.GRADIENT_NOT_FINITE, message)
-        if self._window_is_full(self._window.steps):
-            self._write(self._window.record(self.step, self._care.seconds))
-            self._window = self._window.following()
-        if not self._calls.has_dev_part and self.step >= self._next_check:
-            self._check()
-        self._teller.tell_if_blind(self.step, self._calls.count)
+        if signs.without_gradient and not self._told_no_gradient:
+            self._told_no_gradient = True
+            self._event(Reason.NO_GRADIENT, NO_GRADIENT)
+            self._teller.tell_no_gradient(self.step)
 
     def _scaled_step_left_out(self) -> None:
-        message = "GradScaler left a step out: its gradients were not finite"
-        self._care.guarded(self._event, Reason.GRADIENT_NOT_FINITE, message)
+        self._care.guarded(self._steps_left_out, 1)
+
+    def _steps_left_out(self, count: int) -> None:
+        """Steps that a GradScaler has left out; those of a fused optimiser are told together."""
+        message = f"GradScaler left {plural(count, 'step')} out: gradients were not finite"
+        self._event(Reason.GRADIENT_NOT_FINITE, message)
 
     # records ------------------------------------------------------------------------------------
 
@@ -422,10 +462,12 @@ class Watch:
             evidence["scores"] = self._score_sums.as_json()
         return evidence
 
-    def _last_look(self) -> None:
+    def _last_look(self, error: BaseException | None) -> None:
+        self._end_step()
+        self._optimisers.read_left_out()
         self._calls.settle(self._now)
         self._calls.take_dev(self._now)
-        ending = self._finished()
+        ending = self._finished() if error is None else self._broken_off(error)
         dev = self._calls.dev
         if self._is_news("dev", dev):
             self._write_check(dev, ending)
@@ -449,6 +491,11 @@ class Watch:
         message = f"{self.step} optimiser steps watched, {self._calls.count} CTC losses seen"
         seconds = self._care.seconds
         return EventRecord(step=self.step, time_s=seconds, reason=Reason.FINISHED, message=message)
+
+    def _broken_off(self, error: BaseException) -> EventRecord:
+        reason, message = why_it_broke_off(error)
+        seconds = self._care.seconds
+        return EventRecord(step=self.step, time_s=seconds, reason=reason, message=message)
 
     def _event(self, reason: Reason, message: str) -> None:
         seconds = self._care.seconds
@@ -504,5 +551,5 @@ def _write_page(out: Path) -> Path | None:
 
         return write_page(out)
     except Exception as error:
-        warnings.warn(f"ctcasr: no page was written: {error}", stacklevel=3)
+        warn(f"no page was written: {error}")
         return None

@@ -35,7 +35,7 @@ class Window:
     looked_at: int = 0  # loss calls whose lattice was computed
     infeasible: int = 0  # rows without an alignment that are in no mean
     details: dict[str, float] = field(default_factory=dict)
-    signs: StepSigns | None = None
+    signs: StepSigns = field(default_factory=lambda: StepSigns(lr=math.nan))
 
     def add_lattice(self, report: CtcReport, zero_infinity: bool = False) -> bool:
         """Take in the report of a training call; False where a loss is not finite.
@@ -56,9 +56,13 @@ class Window:
         self.steps += 1
         self.signs = signs
 
+    def add_to_step(self, signs: StepSigns) -> None:
+        """Another optimiser of the network has taken the last step, too."""
+        self.signs = self.signs.together_with(signs)
+
     def record(self, step: int, time_s: float) -> StepRecord:
         """All of it as a record."""
-        signs = self.signs or StepSigns(lr=math.nan)
+        signs = self.signs
         details = dict(self.details)
         no_path = details.pop("infeasible", None)  # by the name that records have for it
         loss = None
@@ -82,7 +86,3 @@ class Window:
             no_path=None if no_path is None else int(no_path),
             details=details,
         )
-
-    def following(self) -> Window:
-        """An empty one; the last lattice stands for those that are not looked at."""
-        return Window(details=self.details)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ctcasr.diagnose import Verdict
+from ctcasr.watching.care import warn
 
 BLIND_AFTER = 100  # optimiser steps without a loss after which the watch says that it sees nothing
 
@@ -49,6 +50,11 @@ CURES = {
 }
 """By slug; a cause without one keeps the cure that our own runs are told."""
 
+NO_GRADIENT = (
+    "an optimiser took a step though no parameter had a gradient: zero_grad() between backward() "
+    "and step(), or no backward() at all?"
+)
+
 Say = Callable[[str], None]
 
 
@@ -87,19 +93,19 @@ class Teller:
         message = f"step {verdict.step}: {verdict.state}, loss {nats:.1f} nats an utterance"
         if first is not None:
             message += f"; {first.slug}: {first.evidence} Cure: {first.cure}"
-        self.say(message)
+        self._tell(message)
 
     def tell_page(self, page: Path | None) -> None:
         """Say where the page is, if there is one."""
-        if self.say is not None and page is not None:
-            self.say(f"what was seen: {page}")
+        if page is not None:
+            self._tell(f"what was seen: {page}")
 
     def tell_if_blind(self, steps: int, losses: int) -> None:
         """Say that no loss is seen, where that is so after many steps."""
-        if self.say is None or self._said_blind or losses or steps < BLIND_AFTER:
+        if self._said_blind or losses or steps < BLIND_AFTER:
             return
         self._said_blind = True
-        self.say(
+        self._tell(
             f"no CTC loss was computed within {BLIND_AFTER} optimiser steps: the watch sees "
             "torch.ctc_loss and what calls it (nn.CTCLoss, functional.ctc_loss), and ctcasr's "
             "own. A loss of another library, or one inside a compiled graph, is not seen: call "
@@ -108,10 +114,24 @@ class Teller:
 
     def tell_other_head(self, classes: int, blank: int) -> None:
         """Say once that losses of a second head are not looked at."""
-        if self.say is None or self._said_other_head:
+        if self._said_other_head:
             return
         self._said_other_head = True
-        self.say(
+        self._tell(
             f"losses over {classes} symbols with blank {blank} are not looked at: a watch follows "
             "one head, that of the first training loss"
         )
+
+    def tell_no_gradient(self, step: int) -> None:
+        """Say that steps are taken without a gradient."""
+        self._tell(f"step {step}: {NO_GRADIENT}")
+
+    def _tell(self, message: str) -> None:
+        """Say something; one whom that fails is told nothing more."""
+        if self.say is None:
+            return
+        try:
+            self.say(message)
+        except Exception as error:
+            self.say = None
+            warn(f"a verdict could not be told, and nothing more is ({error!r}); looking goes on")

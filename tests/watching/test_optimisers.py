@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def watched(steps: int, clip: float | None = None, lr: float = 0.1) -> list[Step
     watch = OptimiserWatch(measure=lambda: True, stepped=lambda _, signs: seen.append(signs))
     watch.start()
     try:
-        with clipping_seen(watch.clipped):
+        with clipping_seen(watch.clippings.add):
             train(model, torch.optim.SGD(model.parameters(), lr=lr), steps, clip)
     finally:
         watch.stop()
@@ -89,4 +90,104 @@ def test_the_gradient_norm_is_that_of_all_gradients_together() -> None:
     parameters[0].grad = torch.tensor([3.0])
     parameters[2].grad = torch.tensor([4.0])
     assert gradient_norm(parameters) == 5.0
-    assert math.isnan(gradient_norm(parameters[1:2]))
+    assert gradient_norm(parameters[1:2]) is None
+
+
+def test_the_gradient_norm_counts_what_sparse_and_complex_gradients_hold() -> None:
+    table = nn.Embedding(10, 2, sparse=True)
+    table(torch.tensor([3, 3])).sum().backward()
+    assert gradient_norm([table.weight]) == pytest.approx(math.sqrt(8))
+    turned = nn.Parameter(torch.zeros(1, dtype=torch.complex64))
+    turned.grad = torch.tensor([3.0 + 4.0j])
+    assert gradient_norm([turned]) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex64, torch.bfloat16])
+def test_moves_are_measured_in_any_precision(dtype: torch.dtype) -> None:
+    wide = nn.Parameter(torch.ones(4, 4, dtype=dtype))
+    plain = nn.Parameter(torch.ones(4, 4))
+    before = ParameterSample.of([wide, plain])
+    with torch.no_grad():
+        wide.mul_(1.5)
+        plain.mul_(1.5)
+    assert before.update_ratio([wide]) == pytest.approx(0.5)
+    assert before.update_ratio([wide, plain]) == pytest.approx(0.5)
+    assert before.unmoved([wide, plain]) == []
+
+
+def steps_seen(takes: Callable[[], object], left_out: list[int] | None = None) -> list[StepSigns]:
+    seen: list[StepSigns] = []
+    told: list[int] = [] if left_out is None else left_out
+    watch = OptimiserWatch(
+        measure=lambda: True, stepped=lambda _, signs: seen.append(signs), left_out=told.append
+    )
+    watch.start()
+    try:
+        with clipping_seen(watch.clippings.add):
+            takes()
+    finally:
+        watch.stop()
+    return seen
+
+
+def test_two_optimisers_of_one_clipped_network_are_both_seen_before_clipping() -> None:
+    parts = [nn.Parameter(torch.ones(1, 1)) for _ in range(2)]
+    optimisers = [
+        torch.optim.SGD([part], lr=rate) for part, rate in zip(parts, (0.1, 0.2), strict=True)
+    ]
+
+    def takes() -> None:
+        for part, gradient in zip(parts, (3.0, 4.0), strict=True):
+            part.grad = torch.full((1, 1), gradient)
+        nn.utils.clip_grad_norm_(parts, 1.0)
+        for optimiser in optimisers:
+            optimiser.step()
+
+    first, second = steps_seen(takes)
+    assert [first.grad_norm, second.grad_norm] == pytest.approx([3.0, 4.0], rel=1e-4)
+    together = first.together_with(second)
+    assert together.lr == 0.2
+    assert together.grad_norm == pytest.approx(5.0, rel=1e-4)
+    assert together.clip_scale == pytest.approx(0.2, rel=1e-4)
+
+
+def test_the_norm_is_euclidean_whatever_norm_it_was_clipped_by() -> None:
+    part = nn.Parameter(torch.ones(2, 1))
+    optimiser = torch.optim.SGD([part], lr=0.1)
+
+    def takes() -> None:
+        part.grad = torch.tensor([[3.0], [4.0]])
+        nn.utils.clip_grad_norm_([part], 1.0, norm_type=math.inf)
+        optimiser.step()
+
+    (signs,) = steps_seen(takes)
+    assert signs.grad_norm == pytest.approx(5.0, rel=1e-4)
+    assert signs.clip_scale == pytest.approx(0.25, rel=1e-4)
+
+
+def test_a_step_without_a_gradient_is_told_as_such() -> None:
+    part = nn.Parameter(torch.ones(2, 1))
+    (signs,) = steps_seen(torch.optim.SGD([part], lr=0.1).step)
+    assert signs.without_gradient
+    assert signs.grad_norm is signs.update_ratio is None
+
+
+def test_gradients_scaled_for_a_fused_optimiser_are_read_unscaled_and_steps_left_out_are_told() -> (
+    None
+):
+    part = nn.Parameter(torch.ones(2, 1))
+    optimiser = torch.optim.Adam([part], lr=0.1, fused=True)
+    scaler = torch.amp.GradScaler("cpu", init_scale=1024.0)
+    left_out: list[int] = []
+
+    def takes() -> None:
+        for factor in (3.0, math.inf, 3.0):
+            optimiser.zero_grad()
+            scaler.scale((part * torch.tensor([[factor], [4.0]])).sum()).backward()
+            scaler.step(optimiser)
+            scaler.update()
+
+    signs = steps_seen(takes, left_out)
+    norms = [sign.grad_norm for sign in signs if sign.grad_norm is not None]
+    assert norms == pytest.approx([5.0, 5.0], rel=1e-4)
+    assert left_out == [1]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from threading import Thread
 
 import pytest
 import torch
 from torch import Tensor
+from torch.amp.grad_scaler import GradScaler
 from torch.nn import functional
 from torch.nn.functional import ctc_loss as imported_before
+from torch.nn.utils import clip_grad
 
 from ctcasr.watching.seams import (
     LossArguments,
@@ -87,11 +91,62 @@ def test_who_came_later_is_not_thrown_out() -> None:
         torch.ctc_loss = original
 
 
+def test_whoever_began_first_may_end_first_and_nothing_stays_replaced() -> None:
+    originals = (torch.ctc_loss, clip_grad._clip_grads_with_norm_, GradScaler._maybe_opt_step)
+    first: list[LossArguments] = []
+    second: list[LossArguments] = []
+    earlier = ExitStack()
+    earlier.enter_context(ctc_losses_seen(recorder(first)))
+    earlier.enter_context(clipping_seen(lambda *clipped: None))
+    earlier.enter_context(scaled_steps_seen(lambda: None))
+    with (
+        ctc_losses_seen(recorder(second)),
+        clipping_seen(lambda *clipped: None),
+        scaled_steps_seen(lambda: None),
+    ):
+        WAYS["module"]()
+        earlier.close()
+        WAYS["module"]()
+    assert (len(first), len(second)) == (1, 2)
+    now = (torch.ctc_loss, clip_grad._clip_grads_with_norm_, GradScaler._maybe_opt_step)
+    assert now == originals
+
+
+def test_a_replacement_that_somebody_kept_tells_nobody_twice() -> None:
+    seen: list[LossArguments] = []
+    original = torch.ctc_loss
+    try:
+        with ctc_losses_seen(recorder(seen)):
+            kept = torch.ctc_loss
+            torch.ctc_loss = lambda *args: kept(*args)
+        WAYS["native"]()
+        assert not seen
+        with ctc_losses_seen(recorder(seen)):
+            WAYS["native"]()
+        assert len(seen) == 1
+    finally:
+        torch.ctc_loss = original
+
+
+def test_a_compiled_loss_is_computed_as_if_nobody_looked() -> None:
+    seen: list[LossArguments] = []
+
+    @torch.compile(backend="eager")
+    def loss(log_probs: Tensor) -> Tensor:
+        return functional.ctc_loss(log_probs, TARGETS, *LENGTHS)
+
+    expected = WAYS["functional"]()
+    with ctc_losses_seen(recorder(seen)), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(loss(LOG_PROBS), expected)
+    assert not seen
+
+
 def test_clipping_tells_the_norm_before_it() -> None:
     parameter = torch.nn.Parameter(torch.zeros(3))
     parameter.grad = torch.tensor([3.0, 0.0, 4.0])
     seen: list[tuple[float, float]] = []
-    with clipping_seen(lambda norm, largest: seen.append((float(norm), largest))):
+    with clipping_seen(lambda _, norm, largest: seen.append((float(norm), largest))):
         torch.nn.utils.clip_grad_norm_([parameter], 1.0)
     assert seen == [(5.0, 1.0)]
     assert float(parameter.grad.norm()) == pytest.approx(1.0, abs=1e-5)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ctcasr.ctc import ctc_loss
-from ctcasr.records import CheckRecord, Reason, StepRecord, read_records
+from ctcasr.records import CheckRecord, EventRecord, Reason, StepRecord, read_records
 from ctcasr.watching.session import Watch, watch
 
 GLYPHS = (torch.rand(6, 8, 6, generator=torch.Generator().manual_seed(5)) > 0.5).float()
@@ -154,6 +156,10 @@ def test_without_a_dev_part_training_rows_are_looked_at_and_called_so() -> None:
     assert checks and all(check.metrics["on_training_rows"] == 1.0 for check in checks)
 
 
+def events_of(session: Watch) -> list[EventRecord]:
+    return [record for record in session.file.history if isinstance(record, EventRecord)]
+
+
 def checks_of(session: Watch) -> list[CheckRecord]:
     return [record for record in session.file.history if isinstance(record, CheckRecord)]
 
@@ -253,8 +259,97 @@ def test_an_error_of_the_loop_gets_out_and_is_recorded() -> None:
     session = watch(say=None)
     with pytest.raises(ZeroDivisionError), session:
         raise ZeroDivisionError("theirs")
-    reasons = [record.data.get("reason") for record in session.file.history]
-    assert Reason.LOSS_FAILED in reasons
+    assert [record.data["reason"] for record in events_of(session)] == [Reason.OTHER]
+    assert (
+        session.file.history[-1].data["message"] == "training ended by ZeroDivisionError('theirs')"
+    )
+
+
+def test_an_interrupted_loop_is_looked_at_once_more_and_is_not_called_finished() -> None:
+    session = watch(say=None)
+    with pytest.raises(KeyboardInterrupt), session:
+        Loop(steps=30).run()
+        raise KeyboardInterrupt
+    assert [record.data["reason"] for record in events_of(session)] == [Reason.INTERRUPTED]
+    assert checks_of(session)[-1].step == 30
+
+
+@pytest.mark.parametrize("error", [OSError("pipe closed"), ValueError("closed file")])
+def test_one_who_cannot_be_told_ends_neither_the_loop_nor_the_watch(
+    error: Exception, tmp_path: Path
+) -> None:
+    def say(message: str) -> None:
+        raise error
+
+    session = watch(out=tmp_path, say=say)
+    with pytest.warns(UserWarning, match="could not be told") as warned:
+        Loop(steps=45).run(session)
+    assert len(warned) == 1
+    assert [check.step for check in checks_of(session)] == [20, 40, 45]
+    assert (tmp_path / "doctor.html").is_file()
+
+
+def test_a_closed_stderr_does_not_hide_the_loops_own_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    with pytest.raises(KeyError, match="theirs"), watch(out=tmp_path):
+        Loop(steps=25).run()
+        raise KeyError("theirs")
+
+
+def test_watches_may_end_in_the_order_in_which_they_began() -> None:
+    original = torch.ctc_loss
+    earlier = watch(say=None).start()
+    later = watch(say=None).start()
+    earlier.stop()
+    Loop(steps=3).run()
+    later.stop()
+    assert torch.ctc_loss is original
+    assert (earlier.step, later.step) == (0, 3)
+
+
+def test_two_optimisers_of_one_network_take_one_step_together() -> None:
+    torch.manual_seed(0)
+    model = Reader()
+    optimisers = [
+        torch.optim.Adam(model.rnn.parameters(), lr=1e-3),
+        torch.optim.SGD(model.head.parameters(), lr=1e-1),
+    ]
+    draw = torch.Generator().manual_seed(1)
+    session = watch(say=None)
+    with session:
+        for _ in range(40):
+            pictures, labels, frames, sizes = strings_of_digits(8, draw)
+            loss = nn.functional.ctc_loss(model(pictures), labels, frames, sizes)
+            model.zero_grad()
+            loss.backward()
+            for optimiser in optimisers:
+                optimiser.step()
+    steps = [record for record in session.file.history if isinstance(record, StepRecord)]
+    assert session.step == sum(record.steps or 0 for record in steps) == 40
+    assert all(record.lr == 1e-1 for record in steps)
+    assert all(record.grad_norm is not None for record in steps)
+
+
+def test_steps_without_a_gradient_are_told_once_and_are_no_trouble_of_the_rate() -> None:
+    said: list[str] = []
+    model = Reader()
+    optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+    draw = torch.Generator().manual_seed(1)
+    session = watch(say=said.append)
+    with session:
+        for _ in range(45):
+            pictures, labels, frames, sizes = strings_of_digits(8, draw)
+            nn.functional.ctc_loss(model(pictures), labels, frames, sizes).backward()
+            optimiser.zero_grad()
+            optimiser.step()
+    reasons = [record.data["reason"] for record in events_of(session)]
+    assert reasons == [Reason.NO_GRADIENT, Reason.FINISHED]
+    assert sum("no parameter had a gradient" in line for line in said) == 1
+    assert session.verdict is not None and session.verdict.causes == ()
 
 
 def test_it_says_when_it_sees_nothing() -> None:
