@@ -161,6 +161,11 @@ class CheckRecord(Record):
     evidence: Mapping[str, Any] = field(default_factory=dict)
     verdict: Mapping[str, Any] | None = None
 
+    @property
+    def scored_on(self) -> str:
+        """What was scored, for people: a watched loop may have no dev part."""
+        return "training rows" if self.metrics.get("on_training_rows") else "the dev part"
+
 
 @dataclass(frozen=True, kw_only=True)
 class EpochRecord(Record):

@@ -72,8 +72,8 @@ def _of_plateau(history: RunHistory, estimate: int) -> tuple[str, ...]:
             f"{percent(history.listens())} ({_errors_of_listening(history)})."
         )
     return (
-        f"After {history.step} steps nothing is spelt yet: CER is {percent(history.cer)} on the "
-        f"dev part{compared}.",
+        f"After {history.step} steps nothing is spelt yet: CER is {percent(history.cer)} on "
+        f"{history.checks[-1].scored_on}{compared}.",
         _go_on(history, estimate),
         sure,
     )
@@ -89,9 +89,12 @@ def _go_on(history: RunHistory, estimate: int) -> str:
 
 def _of_learning(history: RunHistory, state: str) -> tuple[str, ...]:
     since = history.release if history.release is not None else history.leaving
+    rates = f"CER is {percent(history.cer, 1)}"
+    if not math.isnan(history.wer):  # where labels cannot be decoded there are no words
+        rates = f"WER is {percent(history.wer, 1)} and CER {percent(history.cer, 1)}"
     happened = (
-        f"It spells since step {since}: WER is {percent(history.wer, 1)} and CER "
-        f"{percent(history.cer, 1)} on the dev part after {history.step} steps."
+        f"It spells since step {since}: {rates} on {history.checks[-1].scored_on} after "
+        f"{history.step} steps."
     )
     train = history.evidence("train", "nll")
     dev = history.evidence("dev", "nll")

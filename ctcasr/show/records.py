@@ -11,7 +11,8 @@ from ctcasr.diagnose import Cause, Verdict
 from ctcasr.records import CheckRecord, EpochRecord, Record, StartRecord, StepRecord
 from ctcasr.show.terminal import printable
 
-NO_METRICS = {"utterances", "empty_hypotheses"}  # counts that a check holds beside its metrics
+# What a check holds beside its metrics: counts, and what they are of.
+NO_METRICS = {"utterances", "empty_hypotheses", "on_training_rows"}
 FIRST_METRICS = ("wer", "cer")
 
 

@@ -176,7 +176,7 @@ def _facts(course: Course, wer: float | None) -> str:
     if best is not None and metrics_of(best):
         name, value = metrics_of(best)[0]
         score = metric(name, value)
-        where = f"best {metric_name(name)} on the dev part, at step {best.step}"
+        where = f"best {metric_name(name)} on {best.scored_on}, at step {best.step}"
         entries.append((score, where))
     if wer is not None:
         entries.append((metric("wer", wer), "WER on the validation part"))

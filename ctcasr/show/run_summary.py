@@ -116,7 +116,7 @@ def _scores(check: CheckRecord | None) -> str:
     if check is None or not metrics:
         return ""
     step = count(check.step)
-    return f"{metrics_text(metrics)} on the dev part, at step {step}"
+    return f"{metrics_text(metrics)} on {check.scored_on}, at step {step}"
 
 
 def _blank(view: RunView) -> str:

@@ -66,3 +66,15 @@ def test_what_could_not_be_measured_is_said() -> None:
     assert verdict(records).unmeasured == (
         "the voices could not be looked at: RuntimeError: no FFT",
     )
+
+
+def test_without_a_dev_part_and_words_none_are_told_of() -> None:
+    for cers in ([1.0, 1.0], [1.0, 0.5, 0.4, 0.3, 0.2]):
+        records = run_records(cers)
+        for record in records:
+            if record["kind"] == "check":
+                record["on_training_rows"] = 1.0
+                del record["wer"]
+        happened = verdict(records).last_word[0]
+        assert "on training rows" in happened and "dev part" not in happened
+        assert "WER" not in happened

@@ -184,6 +184,14 @@ def test_the_page_of_a_file_of_records_lies_beside_it(tmp_path: Path) -> None:
     assert write_page(run(tmp_path) / "records.jsonl") == tmp_path / "doctor.html"
 
 
+def test_scores_of_training_rows_are_not_said_to_be_of_a_dev_part(tmp_path: Path) -> None:
+    check = {"kind": "check", "step": 20, "cer": 0.5, "best": True, "on_training_rows": 1.0}
+    (tmp_path / "records.jsonl").write_text(json.dumps(check) + "\n", encoding="utf-8")
+    text = write_page(tmp_path).read_text(encoding="utf-8")
+    assert "best CER on training rows, at step 20" in text
+    assert "on training rows</" not in text  # no metric of its own
+
+
 def test_suspects_are_listed_and_escaped(tmp_path: Path) -> None:
     folder = run(tmp_path)
     epoch = {"kind": "epoch", "step": 100, "suspects": [{"line": "t.jsonl:3 (<b>)", "loss": 7.5}]}

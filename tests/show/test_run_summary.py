@@ -6,7 +6,15 @@ import io
 
 from rich.console import Console
 
-from ctcasr.records import EpochRecord, EventRecord, Reason, Record, StartRecord, StepRecord
+from ctcasr.records import (
+    CheckRecord,
+    EpochRecord,
+    EventRecord,
+    Reason,
+    Record,
+    StartRecord,
+    StepRecord,
+)
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
 
@@ -73,3 +81,10 @@ def test_lines_that_stand_out_are_named_from_the_last_epoch_that_has_any() -> No
     text = " ".join(printed(RunView.of(epochs), 200).split())
     assert "train.jsonl:1 (u), train.jsonl:2 (u)" in text and "and 2 more" in text
     assert "early" not in text and "train.jsonl:6" not in text
+
+
+def test_scores_of_training_rows_are_not_said_to_be_of_a_dev_part() -> None:
+    check = CheckRecord(step=20, metrics={"cer": 0.5, "on_training_rows": 1.0}, best=True)
+    text = printed(RunView.of([check]))
+    assert "CER 50.0 % on training rows, at step 20" in text
+    assert "dev part" not in text
