@@ -13,6 +13,7 @@ from torch import Tensor
 from ctcasr.ctc import ctc_loss, greedy, penalised
 from ctcasr.diagnose import DeafModel, output_stats, rolled
 from ctcasr.scoring import ErrorRates
+from ctcasr.watching.care import warn
 from ctcasr.watching.loss_call import SeenRows, edit_distance
 
 TARGETS_KEPT = 2048  # rows whose targets the deaf model may be fitted on
@@ -25,6 +26,26 @@ BLANK_PENALTIES = (2, 5)  # nats that the blank is lowered by, on trial
 
 Decode = Callable[[Sequence[int]], str]
 """From labels to text: a function, or a tokenizer's `decode`."""
+
+
+class DecodeError(Exception):
+    """What somebody's `decode` made of labels is no text."""
+
+
+def text_of(labels: Sequence[int], decode: Decode) -> str:
+    """The text of labels.
+
+    Raises:
+        DecodeError: where `decode` raises, or returns something else.
+    """
+    told = f"decode({list(labels)})"
+    try:
+        text = decode(labels)
+    except Exception as error:
+        raise DecodeError(f"{told} raises {error!r}") from error
+    if not isinstance(text, str):
+        raise DecodeError(f"{told} returns a {type(text).__name__}")
+    return text
 
 
 @dataclass
@@ -49,7 +70,7 @@ class LabelErrors:
         self.insertions += insertions
         if decode is not None:
             self.decoded = True
-            self.texts += ErrorRates.of(decode(reference), decode(hypothesis))
+            self.texts += ErrorRates.of(text_of(reference, decode), text_of(hypothesis, decode))
 
     @property
     def label_error_rate(self) -> float:
@@ -77,7 +98,7 @@ class LabelErrors:
 def errors_of(
     rows: SeenRows, decode: Decode | None = None, blank_penalty: float = 0.0
 ) -> LabelErrors:
-    """Errors of greedy decoding."""
+    """Errors of greedy decoding; DecodeError where `decode` fails."""
     scores = penalised(rows.scores.float(), rows.blank, blank_penalty)
     errors = LabelErrors()
     best_paths = greedy(scores, rows.input_lengths, rows.blank)
@@ -165,7 +186,7 @@ class RowEvidence:
         """
         if not len(rows):
             return {"rows": 0, "nll": math.nan, "cer": math.nan, "wer": math.nan}
-        errors = errors_of(rows, self.decode)
+        errors = self._errors_of(rows)
         wrong_pairs = rolled(
             rows.scores,
             rows.input_lengths,
@@ -203,9 +224,21 @@ class RowEvidence:
         if not try_penalties or evidence["nll"] < FALLS_FAST * earlier_nll:
             return evidence
         for nats in BLANK_PENALTIES:
-            penalised_errors = errors_of(rows, self.decode, nats)
+            penalised_errors = self._errors_of(rows, nats)
             evidence[f"cer_blank_minus_{nats}"] = penalised_errors.cer
         return evidence
+
+    def _errors_of(self, rows: SeenRows, blank_penalty: float = 0.0) -> LabelErrors:
+        """Errors of texts; of labels from where on they cannot be decoded."""
+        try:
+            return errors_of(rows, self.decode, blank_penalty)
+        except DecodeError as error:
+            self.decode = None
+            warn(
+                f"error rates are of labels from here on, for {error}; expected a text for any "
+                "labels, also for none"
+            )
+            return errors_of(rows, None, blank_penalty)
 
     def _deaf_nll(self, rows: SeenRows) -> float:
         """Mean loss of the best deaf model on these targets; NaN as long as it cannot be fitted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -108,3 +109,15 @@ def test_a_decoder_that_drops_another_symbol_reads_otherwise() -> None:
 def test_no_rows_have_no_loss_and_are_no_error() -> None:
     rows = spelled([1, 2]).first(0)
     assert math.isnan(RowEvidence().of(rows)["nll"])
+
+
+@pytest.mark.parametrize("decode", [lambda labels: "?abcd"[labels[0]], lambda labels: [*labels]])
+def test_a_decode_that_fails_is_named_once_and_labels_are_compared_instead(decode: Any) -> None:
+    evidence = RowEvidence(decode)
+    unspelled = spelled([1, 2], [3], sharpness=0.0)  # of equal scores the blank is the best
+    with pytest.warns(UserWarning, match=r"of labels from here on, for decode\(\[") as warned:
+        told = evidence.of(unspelled)
+        evidence.of(unspelled)
+    assert len(warned) == 1
+    assert told["cer"] == 1.0
+    assert math.isnan(told["wer"])
