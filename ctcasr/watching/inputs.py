@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -16,6 +16,7 @@ CONSTANT = 1e-4  # standard deviation below which features do not change
 TOLD_TOO_LONG = 1.1  # times the share of frames that holds anything
 LEAST_FRAMES = 2  # that a length must be beyond it
 ROWS_COUNTED = 2048
+SHORT_INTEGERS = (torch.int16, torch.uint8)  # longer ones are labels, positions or masks
 
 
 @dataclass
@@ -155,18 +156,35 @@ class InputWatch:
     ) -> None:
         if torch.compiler.is_compiling():
             return
-        inputs = first_floats((*args, *kwargs.values()))
+        inputs = first_batch((*args, *kwargs.values()))
         if inputs is not None:
-            self._last = (inputs.detach(), first_floats((output,)))
+            self._last = (inputs, first_batch((output,)))
+
+    @property
+    def saw_any(self) -> bool:
+        """Whether anything that can be looked at has passed the module."""
+        return any(facts.rows for facts in self.facts.values())
 
 
-def first_floats(values: Sequence[Any]) -> Tensor | None:
-    """The first tensor of floats with a batch axis, also in a tuple; None where none is."""
-    for value in values:
-        if isinstance(value, Tensor) and value.is_floating_point() and value.dim() >= 2:
-            return value.detach()
-        if isinstance(value, tuple | list):
-            inner = first_floats(value)
-            if inner is not None:
-                return inner
+def first_batch(values: Sequence[Any]) -> Tensor | None:
+    """The first tensor of floats with a batch axis, also in a tuple; None where none is.
+
+    Without any, the first of short integers, as samples and pixels are: their largest is 1 then.
+    """
+    batches = list(batches_in(values))
+    for batch in batches:
+        if batch.is_floating_point():
+            return batch
+    for batch in batches:
+        if batch.dtype in SHORT_INTEGERS:
+            return batch.float() / torch.iinfo(batch.dtype).max
     return None
+
+
+def batches_in(values: Sequence[Any]) -> Iterator[Tensor]:
+    """All tensors with a batch axis, also in tuples."""
+    for value in values:
+        if isinstance(value, Tensor) and value.dim() >= 2:
+            yield value.detach()
+        elif isinstance(value, tuple | list):
+            yield from batches_in(value)

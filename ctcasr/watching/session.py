@@ -46,6 +46,7 @@ from ctcasr.watching.words import (
     NO_GRADIENT,
     NOT_LOOKED_AT,
     NOT_LOOKED_AT_BY_HOOK,
+    NOTHING_PASSED_HOOK,
     Say,
     Teller,
     for_a_stranger,
@@ -447,7 +448,7 @@ class Watch:
         }
         unmeasured = NOT_LOOKED_AT
         if self._inputs is not None:
-            unmeasured = NOT_LOOKED_AT_BY_HOOK
+            unmeasured = NOT_LOOKED_AT_BY_HOOK if self._inputs.saw_any else NOTHING_PASSED_HOOK
             dev = {**dev, **self._inputs.facts["dev"].as_json()}
             train = {**train, **self._inputs.facts["train"].as_json()}
         corpus = {part: facts.as_json() for part, facts in self._facts.items() if facts.rows}

@@ -20,6 +20,12 @@ NOT_LOOKED_AT_BY_HOOK = {
 }
 """The same where a hook sees what goes into a module."""
 
+NOTHING_PASSED_HOOK = {
+    "what goes into the network": "no tensor of samples [B, N] or features [B, T, ...] has passed "
+    "the module that was given as features="
+}
+"""And where such a hook saw nothing: the module was not called, or with something else."""
+
 CURES = {
     "zero-infinity-hides-rows": "zero_infinity=True counts rows without an alignment as 0: make "
     "more frames (a smaller stride), or leave these rows out of the batch.",

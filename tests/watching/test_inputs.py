@@ -6,7 +6,13 @@ import pytest
 import torch
 from torch import nn
 
-from ctcasr.watching.inputs import InputFacts, InputWatch, constant_rows, padded_rows
+from ctcasr.watching.inputs import (
+    InputFacts,
+    InputWatch,
+    constant_rows,
+    first_batch,
+    padded_rows,
+)
 
 DRAW = torch.Generator().manual_seed(0)
 
@@ -76,3 +82,26 @@ def test_an_axis_of_one_value_is_no_constant() -> None:
     assert constant_rows(torch.randn(3, 1, 4)) == 0
     assert constant_rows(torch.randn(3, 4, 1)) == 0
     assert constant_rows(torch.zeros(3, 4, 1)) == 3
+
+
+def test_samples_may_be_short_integers_and_labels_or_masks_are_none() -> None:
+    samples = torch.tensor([[0, 16384], [32767, 0]], dtype=torch.int16)
+    mask = torch.ones(2, 2, dtype=torch.int64)
+    found = first_batch((mask, [samples]))
+    assert found is not None and found.max() == 1.0
+    among_others = first_batch((samples, torch.full((2, 2), 0.25)))
+    assert among_others is not None and among_others.max() == 0.25
+    assert first_batch((mask,)) is None
+
+
+def test_a_hook_knows_whether_it_saw_anything() -> None:
+    module = nn.Identity()
+    hook = InputWatch(module)
+    hook.start()
+    module(torch.ones(2, 5, dtype=torch.int64))
+    hook.add_to("train", (5, 5), classes=3)
+    assert not hook.saw_any
+    module(noise(2, 5))
+    hook.add_to("train", (5, 5), classes=3)
+    assert hook.saw_any
+    hook.stop()

@@ -289,6 +289,7 @@ def test_one_who_cannot_be_told_ends_neither_the_loop_nor_the_watch(
     assert (tmp_path / "doctor.html").is_file()
 
 
+@pytest.mark.filterwarnings("ignore:ctcasr")
 def test_a_closed_stderr_does_not_hide_the_loops_own_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -472,6 +473,14 @@ def test_a_hook_looks_at_what_goes_in(spoil: Callable[[Tensor], Tensor], slug: s
     assert [cause.slug for cause in session.verdict.causes][:1] == [slug][: len(slug)]
     assert "augmentation" in session.verdict.unmeasured[0]
     assert not model.rnn._forward_hooks
+
+
+def test_a_module_that_nothing_passes_is_not_told_as_looked_at() -> None:
+    session = watch(say=None, features=nn.Linear(3, 3))
+    Loop(steps=25).run(session)
+    assert session.verdict is not None
+    (unmeasured,) = session.verdict.unmeasured
+    assert "goes into the network" in unmeasured and "features=" in unmeasured
 
 
 def test_a_watch_that_cannot_begin_leaves_nothing_behind(tmp_path: Path) -> None:
