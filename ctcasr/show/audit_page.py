@@ -70,7 +70,7 @@ def _suspects(audit: Audit, out: Path) -> Section:
         rows.append(
             [
                 str(line_number(utterance)),
-                percent(line.wrong),
+                escape(percent(line.wrong)),
                 _how(audit, line),
                 _written(line) + _heard(line),
                 f"<b>{escape(rather(line))}</b>",
@@ -163,7 +163,7 @@ def _ranks(audit: Audit) -> Section:
 
 
 def _shares(audit: Audit) -> Section:
-    rows = [[escape(name), percent(share)] for name, share in audit.shares.items()]
+    rows = [[escape(name), escape(percent(share))] for name, share in audit.shares.items()]
     columns = [Column("kind"), Column("share", "r")]
     return Section("Shares of errors", _SHARES_WHY, table(columns, rows))
 

@@ -111,11 +111,11 @@ def _systems(group: Group) -> str:
         lines.append(
             [
                 escape(row.system),
-                rate_text(row.errors.words.rate),
+                escape(rate_text(row.errors.words.rate)),
                 interval_text(row),
                 counts_text(row),
-                rate_text(row.errors.chars.rate),
-                rate_text(row.mean_wer),
+                escape(rate_text(row.errors.chars.rate)),
+                escape(rate_text(row.mean_wer)),
                 kaldi,
                 str(row.loops),
                 str(row.missing),
@@ -161,9 +161,9 @@ def _pairs(results: Sequence[PairResult], wanted: float | None) -> str:
                 f'<span class="{css}">{side_text(result).removesuffix(" better")}</span>',
                 difference_text(result.tested.difference),
                 wins_text(result),
-                nist_text(result, "mapsswe"),
-                nist_text(result, "sign"),
-                nist_text(result, "wilcoxon"),
+                escape(nist_text(result, "mapsswe")),
+                escape(nist_text(result, "sign")),
+                escape(nist_text(result, "wilcoxon")),
                 resolvable_text(result),
                 needed_text(result, wanted),
             ]
@@ -177,7 +177,7 @@ def _rules(comparison: Comparison) -> str:
     columns = [Column("normaliser"), Column("averaging"), *systems, Column("order")]
     lines = []
     for ranking in comparison.sensitivity:
-        rates = [rate_text(ranking.wer[system]) for system in comparison.systems]
+        rates = [escape(rate_text(ranking.wer[system])) for system in comparison.systems]
         order = escape(" < ".join(ranking.order))
         lines.append([escape(ranking.normaliser), ranking.averaging, *rates, order])
     return _rules_chart(comparison) + table(columns, lines)

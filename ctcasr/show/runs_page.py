@@ -157,7 +157,7 @@ def _table(runs: Sequence[ComparedRun]) -> str:
     ]
     rows = []
     for run, wer in zip(runs, wers, strict=True):
-        valid = [metric("wer", wer)] if scored else []
+        valid = [escape(metric("wer", wer))] if scored else []
         rows.append(_row(run, metrics, valid))
     return table(columns, rows)
 
@@ -184,7 +184,7 @@ def _row(run: ComparedRun, metrics: Sequence[str], valid: Sequence[str]) -> list
         steps,
         clock(view.time_s),
         short(loss),
-        *(metric(name, scores.get(name)) for name in metrics),
+        *(escape(metric(name, scores.get(name))) for name in metrics),
         count(best_step),
         *valid,
         count(release_step(run.records)),

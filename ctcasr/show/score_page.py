@@ -130,11 +130,11 @@ def _rates(rows: Sequence[Row]) -> str:
             [
                 escape(cells.judge),
                 escape(cells.condition),
-                cells.wer,
+                escape(cells.wer),
                 f'<span class="{cells.word}">{cells.word}</span>',
                 cells.against,
                 cells.resolvable,
-                cells.cer,
+                escape(cells.cer),
                 cells.counts,
                 f"{cells.empty} / {cells.lost}",
             ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,3 +59,12 @@ def test_the_table_names_lines_and_cures(audit: Audit) -> None:
     text = " ".join(paper.getvalue().split())
     assert "suspected 1" in text and "1 could not be judged" in text
     assert "swapped" in text and audit.suspects[0].suggestion in text
+
+
+def test_shares_close_to_nothing_cannot_break_the_page(
+    audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctcasr.show.audit_page.percent", lambda share: "<1 %")
+    html = write_audit_page(replace(audit, shares={"swapped": 0.001}), tmp_path).read_text("utf-8")
+    assert html.count("&lt;1 %") == 2
+    assert not re.search(r"<(?![a-zA-Z/!])", html.partition("<script>")[0])

@@ -6,6 +6,7 @@ import io
 import re
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from ctcasr.compare.comparison import Comparison, ComparisonSetting
@@ -55,3 +56,15 @@ def test_no_figure_is_a_zero_with_a_sign(comparison: Comparison, tmp_path: Path)
     for text in (page.read_text(encoding="utf-8"), printed, latex_table(comparison, setting)):
         assert re.search(r"(?<![\d.])0\.00\b", text), "two systems are equal"
         assert not re.search(r"[+-]0(\.0+)?(?![\d.])", text)
+
+
+def test_rates_and_p_close_to_nothing_cannot_break_the_page(
+    comparison: Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctcasr.show.comparison_cells.percent", lambda *share: "<0.01 %")
+    monkeypatch.setattr("ctcasr.show.comparison_cells.p_text", lambda p: "<0.001")
+    setting = ComparisonSetting(draws=1000)
+    page = write_comparison_page(tmp_path / "page.html", "t", comparison, setting)
+    html = page.read_text(encoding="utf-8").partition("<script>")[0]
+    assert "&lt;0.01 %" in html and "&lt;0.001" in html
+    assert not re.search(r"<(?![a-zA-Z/!])", html)

@@ -108,3 +108,13 @@ def test_a_run_itself_is_its_only_run(runs: Path) -> None:
 def test_no_run_is_an_error_that_names_the_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"expected folders of runs"):
         write_runs_page(tmp_path)
+
+
+def test_rates_close_to_nothing_cannot_break_the_page(tmp_path: Path) -> None:
+    write(tmp_path / "good", records(0.0001))
+    (tmp_path / "good" / "valid").mkdir()
+    scores = tmp_path / "good" / "valid" / "scores.json"
+    scores.write_text(json.dumps({"wer": 0.0002}), encoding="utf-8")
+    html = write_runs_page(tmp_path).read_text(encoding="utf-8").partition("<script>")[0]
+    assert html.count("&lt;0.1 %") >= 2
+    assert not re.search(r"<(?![a-zA-Z/!])", html)

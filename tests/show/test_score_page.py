@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from ctcasr.compare.summary import Setting, Summary, summarise
 from ctcasr.compare.trial import Trial
 from ctcasr.show.score_page import write_page
@@ -36,3 +38,12 @@ def test_a_trial_of_nothing_has_a_page(tmp_path: Path) -> None:
     nothing = summarise(Trial(), [], Setting(listeners={}, judges={}, draws=1000))
     html = write_page(tmp_path / "page.html", "nothing", nothing, [], []).read_text("utf-8")
     assert "<h1>nothing</h1>" in html and "<section" not in html
+
+
+def test_rates_close_to_nothing_cannot_break_the_page(
+    summary: Summary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ctcasr.show.score_cells.percent", lambda *share: "<0.01 %")
+    html = write_page(tmp_path / "page.html", "t", summary, [], []).read_text("utf-8")
+    assert "&lt;0.01 %" in html
+    assert not re.search(r"<(?![a-zA-Z/!])", html.partition("<script>")[0])
