@@ -19,7 +19,7 @@ def write_events(run: Path | str, out: Path | str | None = None) -> Path:
     `run` is a run directory or its records.jsonl. A second call writes the files anew.
 
     Raises:
-        ValueError: where `out` holds anything else.
+        ValueError: where `out` is a file, or holds anything else.
         FileNotFoundError: without records.
         ImportError: without the package tensorboard.
     """
@@ -42,7 +42,9 @@ def write_events(run: Path | str, out: Path | str | None = None) -> Path:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """ValueError for a folder with files of anybody else."""
+    """ValueError for a folder with files of anybody else, or a file in its place."""
+    if folder.is_file():
+        raise ValueError(f"{folder}: expected a folder for the event files; a file lies there")
     if not folder.is_dir():
         return
     foreign = sorted(path.name for path in folder.iterdir() if "tfevents" not in path.name)

@@ -26,6 +26,8 @@ def write_wandb(run: Path | str, project: str, out: Path | str | None = None) ->
     records = final_course(read_run(folder))
     wandb = _offline_wandb()
     place = folder if out is None else Path(out)
+    if place.is_file():
+        raise ValueError(f"{place}: expected a folder in which wandb/ is made; a file lies there")
     place.mkdir(parents=True, exist_ok=True)
     written = wandb.init(
         mode="offline",
