@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def make_card(subject: Subject, options: Options) -> Facts:
         "software": software(),
         "limits": limits(subject),
         "spec": dict(subject.spec),
-        "command": " ".join(options.command) or None,
+        "command": shlex.join(options.command) or None,
     }
 
 

@@ -76,6 +76,11 @@ class Subject:
             return self.model.samples / self.rate_hz
         return None
 
+    @property
+    def sees_frames(self) -> bool:
+        """Whether it takes frames of video beside sound."""
+        return isinstance(self.model, EnhancerModel) and bool(self.model.sees)
+
     def clip(self, samples: int, frames: int | None = None) -> tuple[Seq, ...]:
         """Inputs of one clip: noise [1, N], and for a network that sees frames [1, T, H, W] too.
 
@@ -89,7 +94,7 @@ class Subject:
             return (Seq.stack([pixels], VIDEO_HZ).to(device),)
         noise = NOISE_LEVEL * torch.randn(samples, generator=random)
         audio = Seq.stack([noise], self.rate_hz).to(device)
-        if not isinstance(self.model, EnhancerModel) or not self.model.sees:
+        if not self.sees_frames:
             return (audio,)
         if frames is None:
             frames = -(-samples * VIDEO_HZ // self.rate_hz)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 from ctcasr.card.card import Options, make_card
 from ctcasr.card.render import markdown
 from ctcasr.card.rulesets import RULESETS
-from ctcasr.card.subject import find_subject
+from ctcasr.card.subject import Subject, find_subject
 from ctcasr.commands.device_flag import add_device_flag, device_from
 
 
@@ -30,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     measured = parser.add_argument_group("what is measured")
     measured.add_argument(
-        "--clip-s", type=float, default=3.0, help="seconds of the clip (default: 3)"
+        "--clip-s",
+        type=float,
+        metavar="S",
+        help=f"seconds of the clip (default: {Options.clip_s:g})",
     )
     measured.add_argument("--samples", type=int, help="samples of the clip, instead of seconds")
     measured.add_argument("--frames", type=int, help="frames of video (default: 25 a second)")
@@ -49,18 +53,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def refuse_unusable(arguments: argparse.Namespace) -> None:
     """ValueError for numbers that no card can be made with, and a run that is not there."""
-    usable = math.isfinite(arguments.clip_s) and arguments.clip_s > 0
-    if not usable or arguments.runs < 1 or arguments.threads < 1:
-        raise ValueError("expected --clip-s above 0, --runs and --threads of at least 1")
+    seconds = arguments.clip_s
+    if seconds is not None and not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"expected --clip-s above 0; got {seconds:g}")
+    if seconds is not None and arguments.samples is not None:
+        raise ValueError("expected --clip-s or --samples; got both, and each is the whole length")
+    for name in ("samples", "frames", "runs", "threads"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise ValueError(f"expected --{name} of at least 1; got {value}")
+    cores = os.cpu_count() or arguments.threads
+    if arguments.threads > cores:
+        raise ValueError(
+            f"expected --threads of at most {cores}, the cores of this machine; "
+            f"got {arguments.threads}"
+        )
     if arguments.run is not None and not arguments.run.is_dir():
         raise ValueError(f"--run: expected the folder of a training; got {arguments.run}")
+
+
+def refuse_without_effect(arguments: argparse.Namespace, subject: Subject) -> None:
+    """ValueError for flags that a network's card would not change with."""
+    if arguments.frames is not None and not subject.sees_frames:
+        raise ValueError(
+            f"--frames: {subject.name} takes no frames beside sound; leave it away (the length of "
+            "the clip is --clip-s or --samples)"
+        )
+    if arguments.clip_s is not None and subject.clip_s:
+        raise ValueError(
+            f"--clip-s: {subject.name} hears {subject.clip_s:g} s of each clip, and is measured on "
+            "these; leave it away"
+        )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the card; ValueError where there is nothing to describe."""
     refuse_unusable(arguments)
     options = Options(
-        clip_s=arguments.clip_s,
+        clip_s=arguments.clip_s or Options.clip_s,
         samples=arguments.samples,
         frames=arguments.frames,
         rules=RULESETS[arguments.rules],
@@ -74,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     try:
         subject = find_subject(arguments.subject)
+        refuse_without_effect(arguments, subject)
         subject.model.to(device_from(arguments))
         card = make_card(subject, options)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def test_a_card_tells_what_was_measured_and_changes_nothing() -> None:
         )
         and not subject.model.training
     )
+    assert card["command"] is None
     text = markdown(card)
     assert "48,248" in text and "T, C" in text and "No run directory" in text
 
@@ -112,3 +114,10 @@ def test_the_command_on_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixtu
     )
     assert main(["card", "nothing-like-it"]) == 1
     assert "presets" in capsys.readouterr().err
+
+
+def test_the_command_on_a_card_can_be_run_as_it_stands() -> None:
+    command = ["ctcasr", "card", "default layers=1 hidden=8", "--team", "A & B's"]
+    options = Options(clip_s=0.2, runs=1, command=command)
+    card = make_card(find_subject("mask_tiny"), options)
+    assert shlex.split(card["command"]) == command
