@@ -146,7 +146,7 @@ def find_leaks(
     keys: dict[str, Callable[[Utterance], Hashable]] = {"the same source recording": source_of}
     if listen:
         keys["the same sound"] = digest
-    leaks = _shared_seconds(train, test)
+    leaks = shared_seconds(train, test)
     already_told = {id(line) for leak in leaks for line in (*leak.train, *leak.test)}
     for what, key in keys.items():
         train_by_key = _grouped(train, key, already_told)
@@ -159,7 +159,7 @@ def find_leaks(
     return leaks
 
 
-def _shared_seconds(train: Sequence[Utterance], test: Sequence[Utterance]) -> list[Leak]:
+def shared_seconds(train: Sequence[Utterance], test: Sequence[Utterance]) -> list[Leak]:
     """Files of which both parts hold the same seconds, each with the clips that do."""
     train_by_file = _grouped(train, _file_of, set())
     test_by_file = _grouped(test, _file_of, set())

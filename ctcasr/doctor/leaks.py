@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctcasr.batch import Skip, Utterance
+from ctcasr.data.labels import shared_seconds
 from ctcasr.doctor.finding import Finding, lines_of
 from ctcasr.doctor.fingerprint import Fingerprint, FingerprintIndex
 from ctcasr.doctor.listen import Sound
@@ -65,9 +66,11 @@ def not_compared(valid: Sequence[Sound], skipped: Sequence[Skip]) -> list[Findin
 
 
 def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]:
-    """The same files, and the same samples under another name."""
+    """The same seconds of files, and the same samples under another name."""
     findings = []
-    files = _shared(train, valid, _place)
+    files = []
+    for leak in shared_seconds(_utterances(train), _utterances(valid)):
+        files.append(Shared(leak.train, leak.test))
     if files:
         findings.append(
             Finding(
@@ -104,8 +107,8 @@ def _recordings(train: Sequence[Sound], valid: Sequence[Sound]) -> list[Finding]
     return findings
 
 
-def _place(sound: Sound) -> Hashable:
-    return (sound.utterance.audio_filepath.resolve(), sound.utterance.offset)
+def _utterances(sounds: Iterable[Sound]) -> list[Utterance]:
+    return [sound.utterance for sound in sounds]
 
 
 def _content(sound: Sound) -> Hashable:

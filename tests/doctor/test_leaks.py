@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,16 @@ def test_a_copy_on_a_line_of_the_same_name_is_told() -> None:
     train = [said("a", 1, "one"), said("b", 2, "two")]
     valid = [said("c", 1, "three", digest="b"), said("a", 2, "four")]
     assert slugs(train, valid) == {"shared-recordings": (1,), "shared-audio": (2,)}
+
+
+def test_parts_of_a_recording_are_shared_where_they_share_seconds() -> None:
+    def part(line: int, offset: float, duration: float | None = None) -> Sound:
+        place = Utterance(Path("long.wav"), duration, "a", offset, where=f"m:{line}")
+        return Sound(place, signal=replace(said("a", 1, "a").signal, digest=str(line).encode()))
+
+    train = [part(1, 0.0, 2.0), part(2, 2.0, 1.0)]
+    assert "shared-recordings" not in slugs(train, [part(7, 3.0)])
+    assert slugs(train, [part(7, 2.5, 1.0)])["shared-recordings"] == (2,)
 
 
 def test_lines_that_nobody_could_compare_are_told() -> None:
