@@ -39,10 +39,8 @@ class Clippings:
         if not parameters:
             return
         for earlier in self._clippings:
-            if (
-                len(earlier.parameters) == len(parameters)
-                and earlier.parameters[0] is (parameters[0])
-            ):
+            are_as_many = len(earlier.parameters) == len(parameters)
+            if are_as_many and earlier.parameters[0] is parameters[0]:
                 earlier.max_norm = min(earlier.max_norm, max_norm)
                 return
         self._clippings.append(Clipping(parameters, norm.detach(), max_norm))

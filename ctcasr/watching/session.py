@@ -478,10 +478,6 @@ class Watch:
             self._write_check(None, ending)
         self._write(ending)
 
-    @property
-    def _dev_was_checked(self) -> bool:
-        return self._checked_at["dev"] >= 0
-
     def _is_news(self, part: str, kept: KeptRows | None) -> bool:
         """Whether rows tell more than the part's last check; those before any step hardly do."""
         if kept is None or kept.scored.step <= self._checked_at[part]:
