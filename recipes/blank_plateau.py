@@ -139,7 +139,7 @@ def train(s: Settings, arm: Arm, seed: int, folder: Path) -> list[CheckRecord]:
     train_loader = Loader(corpus, batch_size=s.batch_size, order=arm.order, seed=seed)
     dev_corpus = Corpus(dev_lines, alphabet, rate_hz)
     dev_loader = Loader(dev_corpus, batch_size=32, order="sorted")
-    steps = s.epochs * len(train_loader)
+    steps = s.epochs * s.steps_per_epoch(len(train_loader))
     task = Recognise(
         build(spec, alphabet.size),
         alphabet,

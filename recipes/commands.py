@@ -107,14 +107,14 @@ def prepare(s: Settings, world: World) -> Parts:
     own = take_minutes(read_manifests(s.real), s.real_minutes, s.seed)
     others = read_manifests(s.others)
     if own or others:
-        share, seed = s.real_share, s.seed
-        train, dev = join_real(train, own, others, tokenizer, share, net.frame_s, seed)
+        train, dev = join_real(train, own, others, tokenizer, s.real_share, net.frame_s, s.seed)
         real, times = train.corpora[1], train.repeats[1]
         print(f"{real.seconds / 60:.1f} minutes of real speech, heard {times} times an epoch")
     size = s.batch_size
     train_loader = Loader(train, batch_size=size, order="shuffle", seed=s.seed, **world.share)
     dev_loader = Loader(dev, batch_size=size, order="sorted", seed=s.seed + 1, **world.share)
-    task = Recognise(net, tokenizer, spec_to(spec), SpecAugment(), len(train_loader))
+    steps = s.steps_per_epoch(len(train_loader))
+    task = Recognise(net, tokenizer, spec_to(spec), SpecAugment(), augment_from=steps)
     heard = [*own, *others, *read_manifests(s.noise, s.rooms)]
     return Parts(task, train_loader, dev_loader, heard, statistics=dev_loader)
 

@@ -129,7 +129,7 @@ def prepare(s: Settings, world: World) -> Parts:
         tokenizer,
         spec_to(spec),
         Augment(read_sounds(s.noise, rate_hz), read_sounds(s.rooms, rate_hz), masks=MASKS),
-        round(s.augment_from * len(train_loader)),
+        round(s.augment_from * s.steps_per_epoch(len(train_loader))),
     )
     sounds = read_manifests(s.noise, s.rooms)
     return Parts(task, train_loader, dev_loader, recordings=[*train, *dev, *sounds])

@@ -135,7 +135,7 @@ def prepare(s: Settings, world: World) -> Parts:
         tokenizer,
         spec_to(spec),
         augmentation(s),
-        round(s.augment_from * len(train_loader)),
+        round(s.augment_from * s.steps_per_epoch(len(train_loader))),
         Objective(s.consistency, states=s.states),
     )
     return Parts(task, train_loader, dev_loader, recordings=[*train, *dev])

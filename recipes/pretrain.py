@@ -131,9 +131,9 @@ def prepare(s: Settings, world: World) -> Parts:
         rate_hz=rate_hz,
         masks=masks,
     )
-    task = Recognise(
-        build(spec, tokenizer.size), tokenizer, spec_to(spec), augment, len(train_loader)
-    )
+    net = build(spec, tokenizer.size)
+    first_epoch = s.steps_per_epoch(len(train_loader))
+    task = Recognise(net, tokenizer, spec_to(spec), augment, augment_from=first_epoch)
     # The dev part is said once for all: cheaper to measure than an epoch that is still to be said.
     return Parts(
         task,

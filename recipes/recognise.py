@@ -132,19 +132,19 @@ def prepare(s: Settings, world: World) -> Parts:
     train_loader = Loader(corpus, batch_size=s.batch_size or None, order=s.order, **how)
     dev_corpus = Corpus(dev, tokenizer, net.rate_hz)
     dev_loader = Loader(dev_corpus, batch_size=2 * s.batch_size or None, order="sorted", **how)
-    star = StarSchedule.parse(s.star, s.epochs * len(train_loader)) if s.star else None
+    epoch_steps = s.steps_per_epoch(len(train_loader))
+    star = StarSchedule.parse(s.star, s.epochs * epoch_steps) if s.star else None
     rarity = word_rarity(texts, tokenizer) if star else None
-    ramp = round(s.consistency_ramp * len(train_loader))
+    ramp = round(s.consistency_ramp * epoch_steps)
     task = Recognise(
         net,
         tokenizer,
         spec_to(replace(spec, states=corpus.states)),
         augment,
-        round(s.augment_from * len(train_loader)),
+        round(s.augment_from * epoch_steps),
         Objective(s.consistency, star=star, consistency_steps=ramp, rarity=rarity, states=s.states),
     )
-    sounds = read_manifests(s.noise, s.rooms)
-    return Parts(task, train_loader, dev_loader, recordings=[*train, *dev, *sounds])
+    return Parts(task, train_loader, dev_loader, [*train, *dev, *read_manifests(s.noise, s.rooms)])
 
 
 def report_texts(lines: Sequence[Utterance], tokenizer: Tokenizer) -> None:

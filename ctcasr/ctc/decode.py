@@ -86,7 +86,7 @@ class _BestPath(NamedTuple):
 
 def _best_path(logits: Tensor, lengths: tuple[int, ...], blank: int) -> _BestPath:
     """The best path of logits [B, T, C], on their device."""
-    logits = logits.detach().float()
+    logits = logits.detach().to(torch.promote_types(logits.dtype, torch.float32))
     rows, frames, _ = logits.shape
     frame = torch.arange(frames, device=logits.device)
     padding = frame >= to_device(lengths, logits.device)[:, None]
@@ -96,7 +96,7 @@ def _best_path(logits: Tensor, lengths: tuple[int, ...], blank: int) -> _BestPat
     log_probs = log_probs.masked_fill(padding, 0.0)
     boundaries = torch.ones(rows, frames + 1, dtype=torch.bool, device=logits.device)
     boundaries[:, 1:frames] = labels[:, 1:] != labels[:, :-1]
-    return _BestPath(labels, boundaries, scores=log_probs.sum(1))
+    return _BestPath(labels, boundaries, scores=log_probs.sum(1).float())
 
 
 def _runs(labels: Tensor, boundaries: Tensor) -> list[list[int]]:

@@ -231,7 +231,8 @@ def _traced(
         return nll
     if options.reduction == "sum":
         return nll.sum()
-    return (nll / label_counts.clamp_min(1).to(nll)).sum() / nll.shape[0]
+    rows = torch.ones_like(nll).sum().clamp_min(1)  # the loss of no rows is zero
+    return (nll / label_counts.clamp_min(1).to(nll)).sum() / rows
 
 
 def _transposed(logits: Tensor) -> Tensor:

@@ -99,7 +99,8 @@ class Objective:
     """CTC, with what may be added.
 
     `consistency` weighs the divergence of two masked copies that must agree (CR-CTC,
-    arXiv 2410.05101); it rises to that over the first `consistency_steps`. `entropy` weighs the
+    arXiv 2410.05101); it rises to that over the first `consistency_steps` in which copies are
+    augmented, and so differ. `entropy` weighs the
     entropy of the alignment, which is taken off the loss. With a `star`, transcripts may be left
     where they are wrong (OTC, arXiv 2309.15796); whole words at a cost that grows with `rarity`,
     and with the odds that a word is right, by those that were `left` so far.
@@ -128,8 +129,11 @@ class Objective:
         blank: int,
         step: int = 0,
         marks: WordMarks | None = None,
+        augment_from: int = 0,
     ) -> Objected:
         """Losses of the batch at an optimiser step, and the report of plain CTC.
+
+        Copies are augmented since step `augment_from`.
 
         The logits of a large alphabet are never all held, where nothing but CTC wants them.
         A star that leaves whole words asks for their `marks`.
@@ -153,7 +157,9 @@ class Objective:
             other_losses, _, _ = _ctc(model, other_logits, batch, blank, star)
             apart = _divergence(logits, other_logits) + _divergence(other_logits, logits)
             apart = apart.masked_fill(no_path, 0.0)
-            losses = 0.5 * (losses + other_losses + self._consistency_at(step) * apart)
+            losses = 0.5 * (
+                losses + other_losses + self._consistency_at(step - augment_from) * apart
+            )
         if self.entropy:
             entropy = alignment_entropy(
                 logits.data, batch.targets, logits.lengths, batch.target_lengths, blank=blank
@@ -184,7 +190,7 @@ class Objective:
         return self.star.at(step, words, rarity, self.left.cost(sum(counts)))
 
     def _consistency_at(self, step: int) -> float:
-        """The weight of agreement at an optimiser step."""
+        """The weight of agreement at a step, counted from the first one with augmented copies."""
         if step >= self.consistency_steps:
             return self.consistency
         return self.consistency * step / self.consistency_steps

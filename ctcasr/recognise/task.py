@@ -85,7 +85,9 @@ class Recognise:
             augment = None
         blank = self.tokenizer.blank
         try:
-            objected = self.objective(self.network, batch, augment, blank, step, self._marks)
+            objected = self.objective(
+                self.network, batch, augment, blank, step, self._marks, self.augment_from
+            )
         except ValueError as error:
             raise LossRefused(str(error), self.evidence.facts_of_refused(batch)) from error
         frames = objected.frames

@@ -68,13 +68,24 @@ BOUNDS = {
     "false_acceptance": (0, 1),
     "unreadable": (0, 1),
     "warmup": (0, 1),
-    "average": (0, 1),
+    "average": (0, 0.999999),  # what remembers all learns nothing
+    "floor": (0, 1),
+    "decay": (1e-9, 1),
+    "decay_after": (1, math.inf),
+    "weight_decay": (0, 1e6),
+    "augment_from": (0, 1e9),
+    "consistency": (0, 1e6),
+    "consistency_ramp": (0, 1e9),
+    "states": (0, 1e6),
+    "skips": (1, math.inf),
+    "save_every_s": (0, math.inf),
     "seed": (0, 2**63 - 1),
     "patience": (0, math.inf),
     "clip": (0, math.inf),
     "warp": (0, 0.5),
 }
 SCORED_LAST = ("valid", "foreign")  # name manifests that are read when all is trained
+NONE = (False, "", "none")  # of what a recipe may do to its recordings
 _BATCH_LIMITS = ("batch_size", "batch_seconds")  # 0 means none, and one there must be
 
 
@@ -172,6 +183,15 @@ class TrainConfig:
             raise ValueError(f"budget: expected a time as 90s, 30m or 8h; got {self.budget!r}")
         return seconds
 
+    def steps_per_epoch(self, batches: int) -> int:
+        """Optimiser steps in an epoch of so many batches.
+
+        Example:
+            >>> TrainConfig(accumulate=4).steps_per_epoch(10)
+            3
+        """
+        return math.ceil(batches / self.accumulate)
+
     def refuse_impossible(self) -> None:
         """ValueError that names the setting, for numbers that no training can have."""
         if self.budget_s is None and self.epochs < 1:
@@ -190,6 +210,21 @@ class TrainConfig:
             )
         if not (math.isfinite(self.lr) and self.lr >= 0):
             raise ValueError(f"lr: expected a rate of 0 or more; got {self.lr}")
+        self._refuse_idle()
+
+    def _refuse_idle(self) -> None:
+        """ValueError for settings of a recipe that could do nothing, or not what they say."""
+        if getattr(self, "star", "") and self.budget_s is not None:
+            raise ValueError(
+                "star: expected --epochs, over which its costs fall; a budget tells too late how "
+                "many there are"
+            )
+        changes = [getattr(self, name, "") for name in ("augment", "noise", "rooms", "hiss")]
+        if getattr(self, "consistency", 0) and not any(change not in NONE for change in changes):
+            raise ValueError(
+                "consistency: expected two copies that differ; without masks, hiss, noises and "
+                "rooms they are the same"
+            )
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ FIXED = frozenset(
     }
 )  # fmt: skip
 
+SWITCHES = frozenset({"states"})  # may be another weight, but none where there is some is a network
+
 
 def saved_run(settings: RunSettings, world: World) -> Mapping[str, Any] | None:
     """What last.pt of the folder says, if this run goes on from it; None for a new run.
@@ -113,11 +115,14 @@ def _refuse_another_run(
     settings: RunSettings, manifests: Hashes, notes: Mapping[str, Any], path: Path
 ) -> None:
     """RunFolderError for settings that the weights, or the held-out part, do not fit."""
-    before = _settings_of(notes)
+    before = FORMER | _settings_of(notes)
     now = tomllib.loads(to_toml(settings))
     wrong = []
-    for name in sorted(FIXED & before.keys() & now.keys()):
-        if before[name] != now[name]:
+    for name in sorted((FIXED | SWITCHES) & before.keys() & now.keys()):
+        other = before[name] != now[name]
+        if name in SWITCHES:
+            other = bool(before[name]) != bool(now[name])
+        if other:
             wrong.append(f"{flag_of(name)} was {before[name]!r} and is {now[name]!r}")
     if _holds_out(settings):
         wrong += _changed_train(manifests.get("train", []), notes)

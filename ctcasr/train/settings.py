@@ -84,6 +84,10 @@ def _refused_together(given: Mapping[str, Any]) -> str:
         return "expected --epochs or --budget, which chooses the epochs; got both"
     if given.get("resume") and given.get("overwrite"):
         return "expected --resume, which goes on, or --overwrite; got both"
+    if given.get("resume") and given.get("init"):
+        return "expected --resume, which goes on with its own network, or --init; got both"
+    if given.get("augment") is False and (given.get("masks") or given.get("warp")):
+        return "expected --masks and --warp, which are of SpecAugment, or --no-augment; got both"
     return ""
 
 

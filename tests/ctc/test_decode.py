@@ -43,6 +43,13 @@ def test_half_precision_and_empty_batch():
     assert greedy(logits[:0], ()) == []
 
 
+def test_float64_keeps_its_precision_and_its_range():
+    close = torch.tensor([[[0.0, 1.0, 1.0 + 1e-12]]], dtype=torch.float64)
+    assert greedy(close, (1,))[0].tokens == (2,)
+    large = greedy(torch.tensor([[[1e60, 2e60, 0.0]]], dtype=torch.float64), (1,))[0]
+    assert (large.tokens, large.score) == ((1,), 0.0)
+
+
 def test_errors_name_the_row():
     with pytest.raises(ValueError, match="row 1 has length 5"):
         greedy(torch.zeros(2, 4, 3), [4, 5])

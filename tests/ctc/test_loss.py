@@ -212,6 +212,19 @@ def test_compiled_graph_is_whole_and_equal(reduction):
     torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_the_loss_of_no_rows_is_zero_compiled_too(reduction):
+    none = torch.zeros(0, dtype=torch.long)
+
+    def loss(logits):
+        targets = torch.zeros(0, 3, dtype=torch.long)
+        return ctc_loss(logits, targets, none, none, reduction=reduction)
+
+    for function in (loss, torch.compile(loss, backend="eager")):
+        assert function(torch.zeros(0, 6, 4)) == 0
+
+
 def test_wrong_arguments_are_named():
     logits, targets, times, lengths = batch()
     with pytest.raises(ValueError, match="reduction"):

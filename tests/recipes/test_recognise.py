@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import random
 import signal
@@ -31,7 +32,8 @@ from ctcasr.recognise.spec import read_spec
 from ctcasr.records import EpochRecord, EventRecord, Reason, read_records
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet, UncoveredText
-from ctcasr.train import RunFolderError, TrainingError
+from ctcasr.train import RunFolderError, TrainingError, World
+from ctcasr.train.settings import parse
 from ctcasr.word_times import Believed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -175,6 +177,16 @@ def test_hiss_is_made_at_the_rate_of_the_network_and_can_be_none(recognise: Modu
     assert not torch.equal(narrow, wide)
     plain = recognise.augmentation(dataclasses.replace(settings, hiss="none"), 8000)
     assert torch.equal(plain.sound(samples, range(8)).data, samples.data)
+
+
+def test_epochs_are_counted_in_optimiser_steps_however_many_batches_one_has(
+    tones: Any, recognise: ModuleType, tmp_path: Path
+) -> None:
+    settings = parse(
+        recognise.Settings, tones.flags(tmp_path, "--accumulate", "2", "--augment-from", "3")
+    )
+    parts = recognise.prepare(settings, World())
+    assert parts.task.augment_from == 3 * math.ceil(len(parts.train) / 2)
 
 
 @pytest.mark.parametrize("norm", ["zca", "utterance-zca", "lifted-mean", "corpus"])

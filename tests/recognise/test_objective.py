@@ -75,14 +75,15 @@ def test_consistency_needs_masks_and_is_no_reward() -> None:
 def test_consistency_rises_from_nothing_over_its_steps() -> None:
     model = network()
 
-    def losses(step: int) -> torch.Tensor:
+    def losses(step: int, augment_from: int = 0) -> torch.Tensor:
         objective = Objective(consistency=0.5, consistency_steps=10)
-        return objective(model, batch(), MASKS, 0, step)[1]
+        return objective(model, batch(), MASKS, 0, step, None, augment_from)[1]
 
     full = Objective(consistency=0.5)(model, batch(), MASKS, 0).losses
     added = losses(5) - losses(0)
     assert torch.equal(losses(10), full) and torch.equal(losses(99), full)
     assert bool((added[:2] > 0).all())
+    assert torch.equal(losses(25, augment_from=20), losses(5)), "since copies differ"
     torch.testing.assert_close(2 * added, losses(10) - losses(0), rtol=1e-3, atol=1e-4)
 
 

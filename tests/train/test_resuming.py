@@ -90,6 +90,24 @@ def test_what_makes_another_run_is_refused(
         saved_run(replace(settings, **change), World())  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True)
+class StatesSettings(Settings):
+    """Settings of a recipe whose network may be told states."""
+
+    states: float = option(0.0, "weight")
+
+
+def test_a_weight_may_change_but_not_to_or_from_nothing(settings: Settings) -> None:
+    told = StatesSettings(train=settings.train, out=settings.out, resume=True, states=0.3)
+    with pytest.raises(RunFolderError, match=r"--states was 0.0 and is 0.3"):
+        saved_run(told, World())
+    payload = {"kind": "recogniser", "notes": run_notes("mine", told, [])}
+    checkpoint.save(Path(settings.out) / "last.pt", payload)
+    assert saved_run(replace(told, states=0.1), World()) is not None
+    with pytest.raises(RunFolderError, match=r"--states was 0.3 and is 0.0"):
+        saved_run(replace(told, states=0.0), World())
+
+
 def test_another_manifest_would_hold_out_another_part(
     settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
