@@ -42,20 +42,25 @@ class TrainState:
             self.epoch_start_s = self.seconds
 
     def improves(self, key: tuple[float, ...]) -> bool:
-        """Whether a check with this key is the best so far; NaN never is.
+        """Whether a check with this key is the best so far; NaN, and one without a score, never is.
 
         Example:
             >>> TrainState(best=[0.5, 2.0]).improves((0.5, 1.9))
             True
-            >>> TrainState().improves((math.nan,))
-            False
+            >>> TrainState().improves((math.nan,)), TrainState().improves((math.inf, math.inf))
+            (False, False)
         """
-        if any(math.isnan(value) for value in key):
+        if any(math.isnan(value) for value in key) or _nothing_scored(key):
             return False
         return self.best is None or list(key) < self.best
 
     def note_check(self, key: tuple[float, ...]) -> bool:
-        """Take in a check's key; whether it is the best so far."""
+        """Take in a check's key; whether it is the best so far.
+
+        One that has scored nothing says nothing about the network: it does not count.
+        """
+        if _nothing_scored(key):
+            return False
         best = self.improves(key)
         self.checks.append(key[0])
         if best:
@@ -64,6 +69,11 @@ class TrainState:
         else:
             self.since_best += 1
         return best
+
+
+def _nothing_scored(key: tuple[float, ...]) -> bool:
+    """Whether no part of a key is of anything: tasks tell the mean over nothing as infinite."""
+    return all(value == math.inf for value in key)
 
 
 def rng_state() -> dict[str, Any]:

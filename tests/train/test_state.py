@@ -31,7 +31,8 @@ def test_what_an_older_version_did_not_write_keeps_a_sensible_value() -> None:
         ([1.0], (1.0,), False),
         ([1.0, 2.0], (1.0, 1.9), True),
         ([1.0, 2.0], (0.9, math.nan), False),
-        ([1.0], (math.inf,), False),
+        ([1.0, 2.0], (math.inf, 2.5), False),
+        (None, (0.9, math.inf), True),
     ],
 )
 def test_lower_is_better_and_not_a_number_never_is(
@@ -42,6 +43,16 @@ def test_lower_is_better_and_not_a_number_never_is(
     assert state.since_best == (0 if better else 5)
     assert state.best == (list(key) if better else best)
     assert state.checks[-1] == key[0] or math.isnan(key[0])
+
+
+@pytest.mark.parametrize("best", [None, [1.0, 2.0]])
+@pytest.mark.parametrize("key", [(math.inf,), (math.inf, math.inf)])
+def test_a_check_that_has_scored_nothing_is_neither_the_best_nor_counted(
+    best: list[float] | None, key: tuple[float, ...]
+) -> None:
+    state = TrainState(best=best, since_best=4)
+    assert not state.note_check(key)
+    assert state == TrainState(best=best, since_best=4)
 
 
 def test_generators_go_on_where_they_were() -> None:

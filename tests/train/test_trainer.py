@@ -956,15 +956,33 @@ def test_a_budget_never_ends_without_a_check_and_a_best_checkpoint(
         assert (tmp_path / str(number) / "best.pt").is_file()
 
 
+@pytest.mark.parametrize("key", [(math.nan,), (math.inf, math.inf)])
 def test_where_no_check_has_a_score_the_last_network_is_the_best(
-    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+    key: tuple[float, ...], toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
 ) -> None:
     task = toy()
-    task.check = lambda batches, gather: Score((math.nan,), {"loss": math.nan})
+    task.check = lambda batches, gather: Score(key, {"loss": key[-1]})
     data = fixed([make_batch("a")])
     records = list(fit(task, data, data, out=tmp_path, config=PLAN))
     assert reasons(records) == [Reason.NO_BEST, Reason.FINISHED]
     best = checkpoint.load(tmp_path / "best.pt")["network"]
+    assert same(best, dict(task.network.state_dict()))
+
+
+def test_a_dev_part_that_cannot_be_read_selects_no_network(
+    recogniser_parts: Parts, tmp_path: Path
+) -> None:
+    task, train, dev = recogniser_parts()
+    gone = tuple(
+        replace(utterance, audio_filepath=tmp_path / "gone.wav")
+        for utterance in dev.corpus.utterances
+    )
+    dev = Loader(Corpus(gone, task.tokenizer, dev.corpus.rate_hz), batch_size=4, order="sorted")
+    records = list(fit(task, train, dev, out=tmp_path / "run", config=replace(PLAN, patience=1)))
+    checks = [record for record in records if isinstance(record, CheckRecord)]
+    assert [check.best for check in checks] == [False, False, False]
+    assert reasons(records)[-2:] == [Reason.NO_BEST, Reason.FINISHED]
+    best = checkpoint.load(tmp_path / "run" / "best.pt")["network"]
     assert same(best, dict(task.network.state_dict()))
 
 
