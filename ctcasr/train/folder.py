@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ctcasr.kernels.atomic import file_in_the_way
+from ctcasr.records import EpochRecord, EventRecord, Reason, read_records
 
 WEIGHTS = ("best.pt", "last.pt")  # a folder that has one of these holds a run
 _LEFT_BY_RUNS = ("settings.toml", "records.jsonl", "scores.json", "valid.json", "plots")
@@ -28,8 +29,10 @@ def holds_run(out: Path) -> bool:
     return any((out / name).exists() for name in WEIGHTS)
 
 
-def refuse_used(out: Path, overwrite: bool) -> None:
+def refuse_used(out: Path, overwrite: bool, auto_resume: bool = False) -> None:
     """Refuse to begin a run where there is one, or where no folder can be.
+
+    With `auto_resume`, a run that was killed before its first last.pt is begun anew.
 
     Raises:
         RunFolderError: for a run, unless it shall be overwritten; for a file in the way.
@@ -37,7 +40,7 @@ def refuse_used(out: Path, overwrite: bool) -> None:
     in_the_way = file_in_the_way(out)
     if in_the_way is not None:
         raise RunFolderError(f"--out: expected a folder; {in_the_way} is a file")
-    if overwrite or not holds_run(out):
+    if overwrite or not holds_run(out) or (auto_resume and _died_in_its_first_epoch(out)):
         return
     there = [name for name in WEIGHTS if (out / name).exists()]
     written = max((out / name).stat().st_mtime for name in there)
@@ -46,6 +49,22 @@ def refuse_used(out: Path, overwrite: bool) -> None:
         f"{out} holds a run ({', '.join(there)} of {when}): go on with it by --resume, replace it "
         "by --overwrite, or name another folder by --out"
     )
+
+
+def _died_in_its_first_epoch(out: Path) -> bool:
+    """Whether a best.pt is all that a run has left: that of its first check, or nearly so.
+
+    The first last.pt is written behind the first epoch. A run of more epochs, or one that has
+    finished, had one that somebody has taken away: such a best.pt is kept.
+    """
+    if (out / "last.pt").exists() or not (out / "records.jsonl").is_file():
+        return False
+    records = read_records(out)
+    epochs = [record for record in records if isinstance(record, EpochRecord)]
+    finished = any(
+        isinstance(record, EventRecord) and record.reason == Reason.FINISHED for record in records
+    )
+    return bool(records) and len(epochs) <= 1 and not finished
 
 
 def clear(out: Path) -> None:

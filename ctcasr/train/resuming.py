@@ -54,7 +54,7 @@ def _saved_run(settings: RunSettings) -> Mapping[str, Any] | None:
     out = Path(settings.out)
     path = out / "last.pt"
     if not settings.resume and not (settings.auto_resume and path.is_file()):
-        refuse_used(out, settings.overwrite)
+        refuse_used(out, settings.overwrite, settings.auto_resume)
         return None
     payload = checkpoint.load(path)
     notes = payload.get("notes", {})

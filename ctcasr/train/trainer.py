@@ -177,7 +177,7 @@ class _Run:
             self.heard.load_state_dict(saved.get("heard", {}))  # not in older checkpoints
         else:
             if self.world.rank == 0:
-                refuse_used(self.out, self.config.overwrite)
+                refuse_used(self.out, self.config.overwrite, self.config.auto_resume)
                 clear(self.out)
                 measure_statistics(self.task.network, self.train)
             seed_rank(self.config.seed, self.world)
@@ -507,7 +507,8 @@ class _Run:
         if self.device.type != "cuda" or not self._goes_on:
             return True
         old = self.clock.since_save() >= self.config.save_every_s
-        return self.world.broadcast_object(old)
+        first = not (self.out / "last.pt").exists()  # before it, only a best.pt can be left behind
+        return self.world.broadcast_object(old or first)
 
     def _expected_epoch_s(self, pace: Pace) -> float:
         """Seconds that an epoch will take with its share of the checks; 0 where it is not known."""

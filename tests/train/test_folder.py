@@ -6,13 +6,16 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ctcasr import checkpoint
+from ctcasr.records import EpochRecord, read_records
 from ctcasr.train import RunFolderError, TrainConfig, fit
+from ctcasr.train.checkpointer import Checkpointer
 from ctcasr.train.folder import LockOwner, RunLock, clear, holds_run, refuse_used
 
 CONFIG = TrainConfig(epochs=1, device="cpu")
@@ -77,6 +80,52 @@ def test_what_a_failed_start_has_left_is_no_run(tmp_path: Path) -> None:
     refuse_used(tmp_path, overwrite=False)
     clear(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def killed_at_its_first_last_pt(
+    toy: Any, data: Any, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """As SIGKILL: nothing of the run comes after it."""
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpointer, "save_last", kill)
+        with pytest.raises(Killed):
+            list(fit(toy(), data, data, out=out, config=CONFIG))
+    assert holds_run(out) and not (out / "last.pt").exists()
+
+
+def test_a_run_that_died_before_its_first_last_pt_is_begun_anew_by_auto_resume_alone(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = fixed([make_batch("a")])
+    killed_at_its_first_last_pt(toy, data, tmp_path, monkeypatch)
+    with pytest.raises(RunFolderError, match=r"holds a run \(best\.pt"):
+        list(fit(toy(), data, data, out=tmp_path, config=CONFIG))
+    records = list(fit(toy(), data, data, out=tmp_path, config=replace(CONFIG, auto_resume=True)))
+    assert [record.kind for record in records].count("epoch") == 1
+    assert read_records(tmp_path) == records and (tmp_path / "last.pt").is_file()
+
+
+@pytest.mark.parametrize("left", ["best of a finished run", "best of later epochs", "best alone"])
+def test_auto_resume_keeps_a_best_pt_whose_last_pt_somebody_has_taken_away(
+    left: str, toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    data = fixed([make_batch("a")])
+    epochs = 3 if left == "best of later epochs" else 1
+    stream = fit(toy(), data, data, out=tmp_path, config=replace(CONFIG, epochs=epochs))
+    for record in stream:
+        if isinstance(record, EpochRecord) and record.epoch == 2:
+            break
+    stream.close()
+    (tmp_path / "last.pt").unlink()
+    if left == "best alone":
+        (tmp_path / "records.jsonl").unlink()
+    with pytest.raises(RunFolderError, match=r"holds a run \(best\.pt"):
+        refuse_used(tmp_path, overwrite=False, auto_resume=True)
 
 
 def test_two_processes_at_once_are_refused_and_the_lock_goes_with_the_run(

@@ -189,3 +189,15 @@ def test_a_score_is_read_only_of_the_same_settings_and_manifests(
     renamed.write_text("other lines", encoding="utf-8")
     with pytest.raises(RunFolderError, match=r"--valid \(the content"):
         refuse_changed(replace(done, valid=str(renamed)), run)
+
+
+def test_auto_resume_begins_anew_where_a_run_died_before_its_first_last_pt(
+    settings: Settings,
+) -> None:
+    out = Path(settings.out)
+    (out / "last.pt").rename(out / "best.pt")
+    (out / "records.jsonl").write_text('{"kind": "check", "step": 4, "epoch": 1}\n')
+    again = replace(settings, resume=False)
+    with pytest.raises(RunFolderError, match="holds a run"):
+        saved_run(again, World())
+    assert saved_run(replace(again, auto_resume=True), World()) is None
