@@ -155,7 +155,11 @@ class _Run:
                     yield from self._epoch()
                     if self._goes_on:
                         yield from self._pause()
+                # During the last check, behind which last.pt was written and nothing paused.
+                asked = any(self.world.gather(bool(self.interrupt.asked)))
                 yield from self._finish()
+                if asked:
+                    raise KeyboardInterrupt
         except LossRefused as refusal:
             yield self.log.refused(refusal)
             raise self.log.cannot_go_on(refusal) from refusal

@@ -790,6 +790,29 @@ def test_a_run_may_be_stopped_again_and_again(
     equal_runs(one, tmp_path, same_windows=False)
 
 
+def test_who_is_asked_to_stop_during_the_last_check_stops_with_a_run_that_is_whole(
+    toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    task = toy()
+    plain_check = task.check
+    checks = itertools.count(1)
+
+    def check(batches: Any, gather: Any) -> Score:
+        if next(checks) == PLAN.epochs:
+            signal.raise_signal(signal.SIGTERM)
+        return plain_check(batches, gather)
+
+    task.check = check
+    data = fixed([make_batch("a")])
+    records: list[Record] = []
+    with pytest.raises(KeyboardInterrupt):
+        for record in fit(task, data, data, out=tmp_path, config=PLAN):
+            records.append(record)
+    assert reasons(records) == [Reason.FINISHED]
+    more = list(fit(toy(), data, data, out=tmp_path, config=PLAN, resume=True))
+    assert reasons(more) == [Reason.RESUMED, Reason.FINISHED]
+
+
 def test_resuming_a_finished_run_changes_nothing(
     recogniser_parts: Parts, whole: dict[str, Any], tmp_path: Path
 ) -> None:
