@@ -7,6 +7,7 @@ under another name is read as what it means today.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import warnings
@@ -317,6 +318,7 @@ class RecordFile:
 
     def __init__(self, path: Path | None, keep: int = 0) -> None:
         self.history: list[Record] = []
+        self.path = path
         self.file: IO[str] | None = None
         if path is None:
             return
@@ -326,17 +328,35 @@ class RecordFile:
         self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
 
     def write(self, record: R) -> R:
-        """Append the record, hand it to the system, and return it."""
+        """Append the record, hand it to the system, and return it.
+
+        Raises:
+            OSError: where the disk refuses it, with what to do; nothing more is written then.
+        """
         self.history.append(record)
         if self.file is not None:
-            self.file.write(_line(record))
-            self.file.flush()
+            try:
+                self.file.write(_line(record))
+                self.file.flush()
+            except OSError as error:
+                self._give_up()
+                raise OSError(
+                    error.errno,
+                    f"could not write the records of the run to {self.path} ({error.strerror}). "
+                    "Free some space and resume the run from its last checkpoint",
+                ) from error
         return record
 
     def close(self) -> None:
         """Close the file."""
         if self.file is not None:
             self.file.close()
+
+    def _give_up(self) -> None:
+        """Close the file for good; it would write what was refused once more."""
+        with contextlib.suppress(OSError):
+            self.close()
+        self.file = None
 
 
 def read_records(run: Path | str) -> list[Record]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import math
 from pathlib import Path
@@ -90,6 +92,24 @@ def test_numbers_that_json_does_not_know_are_words(tmp_path: Path) -> None:
 
     (line,) = (tmp_path / "records.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line, parse_constant=refuse)["nested"] == {"a": ["nan", "-inf", 1.5]}
+
+
+def test_a_disk_that_refuses_a_record_is_told_by_the_name_of_the_file(tmp_path: Path) -> None:
+    class FullDisk(io.StringIO):
+        """A file that takes nothing, and tries again where it is closed."""
+
+        def write(self, text: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            self.write("")
+
+    file = RecordFile(tmp_path / "records.jsonl")
+    file.close()
+    file.file = FullDisk()
+    with pytest.raises(OSError, match=r"records\.jsonl \(No space left.*\)\. Free .* resume"):
+        file.write(EventRecord(step=1))
+    file.close()
 
 
 def test_no_file_is_told(tmp_path: Path) -> None:

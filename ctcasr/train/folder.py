@@ -18,6 +18,7 @@ WEIGHTS = ("best.pt", "last.pt")  # a folder that has one of these holds a run
 _LEFT_BY_RUNS = ("settings.toml", "records.jsonl", "scores.json", "valid.json", "plots")
 _LOCK = "run.lock"
 _STALE_S = 600.0  # a lock of another host that nobody has touched for so long is left behind
+_WRITING_S = 10.0  # within which the lock that a process has opened names it
 
 
 class RunFolderError(ValueError):
@@ -98,6 +99,12 @@ class LockOwner:
         """This process."""
         return LockOwner(socket.gethostname(), os.getpid(), _start_of(os.getpid()))
 
+    def may_work(self, untouched_s: float) -> bool:
+        """Whether the process may be at work, whose lock was touched so many seconds ago."""
+        if self.host == socket.gethostname():
+            return self.lives()
+        return untouched_s <= _STALE_S
+
     def lives(self) -> bool:
         """Whether a process of this host is there; a new one with an old number is another."""
         if not self.pid or not _exists(self.pid):
@@ -109,7 +116,8 @@ class RunLock:
     """While entered, no other process can train in the folder.
 
     A lock that a killed process has left behind is taken over: one whose process is gone from this
-    host, or that nobody on another host has touched for ten minutes. `touch` now and then.
+    host, that nobody on another host has touched for ten minutes, or that has named nobody for ten
+    seconds. `touch` now and then.
     """
 
     def __init__(self, out: Path) -> None:
@@ -121,17 +129,30 @@ class RunLock:
 
         Raises:
             RunFolderError: where another process has it.
+            OSError: where the disk refuses it, with what to do.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(LockOwner.this()))
         while not self._held:
             try:
-                with open(self.path, "x", encoding="utf-8") as file:
-                    file.write(text)
-                self._held = True
+                self._create()
             except FileExistsError:
                 self._refuse_living()
                 self.path.unlink(missing_ok=True)
+            except OSError as error:
+                self.release()
+                raise OSError(
+                    error.errno,
+                    f"could not write {self.path} ({error.strerror}). Free some space, or name "
+                    "another folder by --out",
+                ) from error
+
+    def _create(self) -> None:
+        """Write the lock; FileExistsError where there is one, OSError where the disk refuses."""
+        owner = json.dumps(asdict(LockOwner.this()))
+        # Without a buffer, which would be written once more where the file is closed.
+        with open(self.path, "xb", buffering=0) as file:
+            self._held = True
+            file.write(owner.encode("utf-8"))
 
     def touch(self) -> None:
         """Say that the run is still going on."""
@@ -148,21 +169,28 @@ class RunLock:
         """RunFolderError where the lock's owner may still be at work."""
         try:
             untouched_s = time.time() - self.path.stat().st_mtime
-            owner = LockOwner(**json.loads(self.path.read_text(encoding="utf-8")))
+            owner = _owner_in(self.path.read_text(encoding="utf-8", errors="replace"))
         except FileNotFoundError:  # given back at this moment
             return
-        except (ValueError, TypeError):  # cut by a crash
-            owner = LockOwner("", 0)
-        own_host = owner.host == socket.gethostname()
-        if own_host and not owner.lives():
-            return
-        if not own_host and untouched_s > _STALE_S:
-            return
-        raise RunFolderError(
-            f"{self.path.parent}: process {owner.pid} on {owner.host or 'some host'} is training "
-            "in this folder: wait for its end, or name another folder by --out. If there is none, "
-            f"delete {self.path}"
-        )
+        if owner is None and untouched_s <= _WRITING_S:
+            raise RunFolderError(
+                f"{self.path} is empty or cut: a process is beginning in this folder, or was "
+                f"killed as it did. Try again in {_WRITING_S:g} seconds"
+            )
+        if owner is not None and owner.may_work(untouched_s):
+            raise RunFolderError(
+                f"{self.path.parent}: process {owner.pid} on {owner.host} is training in this "
+                "folder: wait for its end, or name another folder by --out. If there is none, "
+                f"delete {self.path}"
+            )
+
+
+def _owner_in(text: str) -> LockOwner | None:
+    """The owner that a lock names; None where it is not whole."""
+    try:
+        return LockOwner(**json.loads(text))
+    except (ValueError, TypeError):
+        return None
 
 
 def _exists(pid: int) -> bool:

@@ -164,10 +164,11 @@ class _Run:
             yield self.log.refused(refusal)
             raise self.log.cannot_go_on(refusal) from refusal
         finally:
-            if self._upcoming is not None:
-                self._upcoming.close()
-            self.log.close()
-            self.lock.release()
+            with contextlib.ExitStack() as last:  # the lock goes back whatever goes wrong here
+                last.callback(self.lock.release)
+                last.callback(self.log.close)
+                if self._upcoming is not None:
+                    last.callback(self._upcoming.close)
 
     # the parts of a run ---------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import subprocess
@@ -14,7 +16,7 @@ import pytest
 
 from ctcasr import checkpoint
 from ctcasr.records import EpochRecord, read_records
-from ctcasr.train import RunFolderError, TrainConfig, fit
+from ctcasr.train import RunFolderError, TrainConfig, fit, folder
 from ctcasr.train.checkpointer import Checkpointer
 from ctcasr.train.folder import LockOwner, RunLock, clear, holds_run, refuse_used
 
@@ -170,11 +172,37 @@ def test_a_lock_of_another_host_holds_as_long_as_it_is_touched(tmp_path: Path) -
     lock.release()
 
 
-def test_a_lock_cut_by_a_crash_does_not_last(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["", '{"host": "el', "3", "\udc80"])
+def test_a_lock_cut_by_a_crash_does_not_last(text: str, tmp_path: Path) -> None:
     path = tmp_path / "run.lock"
-    path.write_text('{"host": "el')
-    with pytest.raises(RunFolderError, match="delete"):
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(RunFolderError, match=r"run\.lock is empty or cut.*in 10 seconds"):
         RunLock(tmp_path).acquire()
-    long_ago = path.stat().st_mtime - 3600
-    os.utime(path, (long_ago, long_ago))
+    a_moment_ago = path.stat().st_mtime - 11
+    os.utime(path, (a_moment_ago, a_moment_ago))
+    RunLock(tmp_path).acquire()
+
+
+class _FullDisk(io.RawIOBase):
+    """A file that takes nothing."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_is_told_by_the_name_of_the_lock_and_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(path: Path, *_: Any, **__: Any) -> _FullDisk:
+        path.touch()
+        return _FullDisk()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folder, "open", opened, raising=False)
+        with pytest.raises(OSError, match=r"could not write .*run\.lock \(No space.*--out"):
+            RunLock(tmp_path).acquire()
+    assert list(tmp_path.iterdir()) == []
     RunLock(tmp_path).acquire()

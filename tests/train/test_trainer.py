@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import io
 import itertools
 import json
 import math
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 import torch
 
+import ctcasr.records
 from ctcasr import checkpoint
 from ctcasr.batch import Skip
 from ctcasr.checkpoint import CheckpointError
@@ -574,6 +576,31 @@ def test_a_full_disk_is_a_clear_error_and_the_old_checkpoint_stays(
         records[-1].data["reason"] == "finished"
         and checkpoint.load(tmp_path / "last.pt")["training"]["progress"]["epoch"] == 3
     )
+
+
+@pytest.mark.parametrize("moment", ["the file is written", "the file is closed"])
+def test_the_lock_is_given_back_whatever_the_disk_refuses(
+    moment: str, toy: Any, fixed: Any, make_batch: Any, tmp_path: Path
+) -> None:
+    class FullDisk(io.StringIO):
+        """A file that takes nothing, or cannot be closed."""
+
+        def write(self, text: str) -> int:
+            if moment == "the file is written":
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(text)
+
+        def close(self) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def opened(*_: Any, **__: Any) -> FullDisk:
+        return FullDisk()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ctcasr.records, "open", opened, raising=False)
+        with pytest.raises(OSError, match="No space left"):
+            list(fit(toy(), fixed([make_batch("a")]), None, out=tmp_path, config=PLAN))
+    assert not (tmp_path / "run.lock").exists()
 
 
 def test_memory_that_runs_out_is_said_once_and_counted(
