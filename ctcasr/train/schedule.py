@@ -49,10 +49,10 @@ def make_optimiser(
     raise ValueError(f"optimiser: expected adamw, adam, sgd or rmsprop; got {config.optimiser!r}")
 
 
-def learning_rate(config: TrainConfig, progress: float, checks: Sequence[float] = ()) -> float:
+def learning_rate(config: TrainConfig, progress: float, waits: Sequence[int] = ()) -> float:
     """The learning rate at `progress` 0..1 of training.
 
-    `checks` are the dev values so far (for "plateau"; lower is better).
+    `waits` tell behind each check how many there were since the best one (for "plateau").
 
     Raises:
         ValueError: where the config's schedule is none that there is.
@@ -72,7 +72,7 @@ def learning_rate(config: TrainConfig, progress: float, checks: Sequence[float] 
     if config.schedule == "drop":
         return config.lr * (1.0 if progress < _DROP_AT else 0.1)
     if config.schedule == "plateau":
-        return config.lr * config.decay ** _plateaus(checks, config.decay_after)
+        return config.lr * config.decay ** _plateaus(waits, config.decay_after)
     fallen = (progress - config.warmup) / max(_NO_TIME, 1 - config.warmup)
     return config.lr * _fall(config, fallen)
 
@@ -112,15 +112,6 @@ def _above(floor: float, share: float) -> float:
     return max(floor or _LEAST, floor + (1 - floor) * share)
 
 
-def _plateaus(checks: Sequence[float], patience: int) -> int:
+def _plateaus(waits: Sequence[int], patience: int) -> int:
     """How often `patience` checks in a row brought nothing better."""
-    best = math.inf
-    waited = 0
-    count = 0
-    for value in checks:
-        waited = 0 if value < best else waited + 1
-        best = min(best, value)
-        if waited == patience:
-            waited = 0
-            count += 1
-    return count
+    return sum(wait > 0 and wait % patience == 0 for wait in waits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -27,7 +27,7 @@ class TrainState:
     since_best: int = 0  # checks since
     halved: int = 0  # how often memory ran out
     records: int = 0  # records written when this was saved
-    checks: list[float] = field(default_factory=list)  # first key of each check
+    waits: list[int] = field(default_factory=list)  # since_best, behind each check
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for a checkpoint."""
@@ -40,6 +40,8 @@ class TrainState:
                 setattr(self, entry.name, saved[entry.name])
         if "epoch_start_s" not in saved:
             self.epoch_start_s = self.seconds
+        if "waits" not in saved:
+            self.waits = _waits_of(saved.get("checks", ()))
 
     def improves(self, key: tuple[float, ...]) -> bool:
         """Whether a check with this key is the best so far; NaN, and one without a score, never is.
@@ -62,18 +64,30 @@ class TrainState:
         if _nothing_scored(key):
             return False
         best = self.improves(key)
-        self.checks.append(key[0])
         if best:
             self.best = list(key)
             self.since_best = 0
         else:
             self.since_best += 1
+        self.waits.append(self.since_best)
         return best
 
 
 def _nothing_scored(key: tuple[float, ...]) -> bool:
     """Whether no part of a key is of anything: tasks tell the mean over nothing as infinite."""
     return all(value == math.inf for value in key)
+
+
+def _waits_of(values: Sequence[float]) -> list[int]:
+    """`waits` by the first values of the checks' keys, which older versions wrote in its place."""
+    waits: list[int] = []
+    best = math.inf
+    since_best = 0
+    for value in values:
+        since_best = 0 if value < best else since_best + 1
+        best = min(best, value)
+        waits.append(since_best)
+    return waits
 
 
 def rng_state() -> dict[str, Any]:

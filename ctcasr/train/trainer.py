@@ -332,7 +332,7 @@ class _Run:
         asked_s = self.clock.now()
         batches = list(itertools.islice(stream, config.accumulate))
         begun_s = self.clock.now()
-        rate = learning_rate(config, state.done, state.checks)
+        rate = learning_rate(config, state.done, state.waits)
         ends_epoch = state.batch + config.accumulate >= len(self.train)
         ends_window = self.meter.steps + 1 >= config.log_every
         result = self.stepper.take(

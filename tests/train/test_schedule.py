@@ -11,12 +11,21 @@ from torch import nn
 
 from ctcasr.train import TrainConfig
 from ctcasr.train.schedule import learning_rate, make_optimiser
+from ctcasr.train.state import TrainState
 
 SCHEDULES = ("onecycle", "cosine", "linear", "exponential", "plateau", "constant", "range")
 
 
 def curve(config: TrainConfig, points: int = 2001) -> list[float]:
     return [learning_rate(config, k / (points - 1)) for k in range(points)]
+
+
+def waits_of(checks: list[float]) -> list[int]:
+    """What a run whose checks have these values hands to its schedule."""
+    state = TrainState()
+    for value in checks:
+        state.note_check((value,))
+    return state.waits
 
 
 @pytest.mark.parametrize(
@@ -81,7 +90,21 @@ def test_exponential_and_range_are_straight_lines_in_the_logarithm() -> None:
 def test_plateau_halves_after_three_checks_without_a_better_one(
     checks: list[float], halvings: int
 ) -> None:
-    assert learning_rate(TrainConfig(schedule="plateau", lr=1.0), 0.9, checks) == 0.5**halvings
+    config = TrainConfig(schedule="plateau", lr=1.0)
+    assert learning_rate(config, 0.9, waits_of(checks)) == 0.5**halvings
+
+
+def test_plateau_never_lowers_the_rate_while_every_check_is_the_best_so_far() -> None:
+    state = TrainState()
+    for loss in (
+        3.0,
+        2.5,
+        2.0,
+        1.5,
+        1.0,
+    ):  # the error rate stays at 1, as it does before the release
+        assert state.note_check((1.0, loss))
+    assert learning_rate(TrainConfig(schedule="plateau", lr=1.0), 0.9, state.waits) == 1.0
 
 
 @pytest.mark.parametrize("schedule", ["onecycle", "cosine", "linear"])
@@ -113,7 +136,7 @@ def test_without_a_floor_the_fall_itself_is_unchanged(schedule: str) -> None:
 )
 def test_plateau_with_another_factor_and_patience(checks: list[float], falls: int) -> None:
     config = TrainConfig(schedule="plateau", lr=1.0, decay=0.8, decay_after=5)
-    assert learning_rate(config, 0.9, checks) == pytest.approx(0.8**falls)
+    assert learning_rate(config, 0.9, waits_of(checks)) == pytest.approx(0.8**falls)
 
 
 @pytest.mark.parametrize(

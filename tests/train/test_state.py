@@ -11,16 +11,28 @@ from ctcasr.train.state import TrainState, rng_state, set_rng_state
 
 
 def test_it_comes_back_from_plain_data() -> None:
-    state = TrainState(step=7, epoch=2, best=[0.5, 1.0], checks=[1.0, 0.5], seconds=3.5)
+    state = TrainState(step=7, epoch=2, best=[0.5, 1.0], waits=[0, 1], seconds=3.5)
     again = TrainState()
     again.restore(state.as_dict())
-    assert again == state and again.checks is not state.checks
+    assert again == state and again.waits is not state.waits
 
 
 def test_what_an_older_version_did_not_write_keeps_a_sensible_value() -> None:
     state = TrainState(epochs=9)
     state.restore({"step": 3, "seconds": 60.0, "of_a_newer_version": 1})
     assert (state.step, state.epochs, state.epoch_start_s) == (3, 9, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("checks", "waits"),
+    [([], []), ([5.0, 4.0, 4.0, 6.0, 3.0], [0, 0, 1, 2, 0]), ([math.nan, 1.0], [1, 0])],
+)
+def test_the_values_of_checks_that_an_older_version_wrote_tell_how_long_none_was_better(
+    checks: list[float], waits: list[int]
+) -> None:
+    state = TrainState()
+    state.restore({"step": 3, "checks": checks})
+    assert state.waits == waits
 
 
 @pytest.mark.parametrize(
@@ -42,7 +54,7 @@ def test_lower_is_better_and_not_a_number_never_is(
     assert state.note_check(key) is better
     assert state.since_best == (0 if better else 5)
     assert state.best == (list(key) if better else best)
-    assert state.checks[-1] == key[0] or math.isnan(key[0])
+    assert state.waits == [state.since_best]
 
 
 @pytest.mark.parametrize("best", [None, [1.0, 2.0]])
