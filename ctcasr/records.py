@@ -42,6 +42,7 @@ class Reason(StrEnum):
     NOTHING_FITS = "nothing-fits"  # no utterance of the batch fits into memory
     NO_GRADIENT = "no-gradient"  # a step was taken though no parameter had one
     ORDER_CHANGED = "order-changed"  # the batches are others than when the run was stopped
+    DEV_CHANGED = "dev-changed"  # the dev part is another than when the run was stopped
     PLAN_CHANGED = "plan-changed"  # so many epochs are planned now, and no longer as many as before
     NO_BEST = "no-best"  # no check had a score, so that best.pt is the last network
     LOSS_FAILED = "loss-failed"  # the loss refused its arguments; training ended

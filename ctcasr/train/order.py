@@ -1,8 +1,9 @@
-"""Which batches an epoch has, as a hash: a run that goes on inside an epoch needs the same ones."""
+"""Hashes of the batches of an epoch and of the dev part: what a run that goes on compares."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 from ctcasr.task import Batches
 
@@ -19,6 +20,23 @@ def epoch_order(train: Batches, epoch: int) -> str:
     plan = getattr(train, "plan", None)
     if plan is not None:
         found.update(repr(plan(epoch)).encode())
-    for utterance in getattr(getattr(train, "corpus", None), "utterances", ()):
-        found.update(f"{utterance.id}\n{utterance.text}\n{utterance.label}\n".encode())
+    for line in _lines(train):
+        found.update(line)
     return found.hexdigest()[:_HASH_DIGITS]
+
+
+def part_content(part: Batches | None) -> str:
+    """A hash of a part's utterances, in whatever order and batches; that of none for no part.
+
+    It depends on the utterances of the loader's corpus, where it has one (those of all processes).
+    """
+    found = hashlib.sha256()
+    for line in sorted(_lines(part)):
+        found.update(line)
+    return found.hexdigest()[:_HASH_DIGITS]
+
+
+def _lines(part: Batches | None) -> Iterator[bytes]:
+    """What each utterance of a part is, as far as scores depend on it."""
+    for utterance in getattr(getattr(part, "corpus", None), "utterances", ()):
+        yield f"{utterance.id}\n{utterance.text}\n{utterance.label}\n".encode()

@@ -72,6 +72,11 @@ class TrainState:
         self.waits.append(self.since_best)
         return best
 
+    def forget_best(self) -> None:
+        """Let the next check be the best so far; a rate that has been lowered stays so."""
+        self.best = None
+        self.since_best = 0
+
 
 def _nothing_scored(key: tuple[float, ...]) -> bool:
     """Whether no part of a key is of anything: tasks tell the mean over nothing as infinite."""

@@ -38,7 +38,7 @@ from ctcasr.train.initialise import measure_statistics
 from ctcasr.train.interrupt import Interrupt
 from ctcasr.train.line_losses import HeardLines, tells
 from ctcasr.train.meter import StepMeter
-from ctcasr.train.order import epoch_order
+from ctcasr.train.order import epoch_order, part_content
 from ctcasr.train.run_log import RunLog, TrainingError
 from ctcasr.train.schedule import learning_rate, make_optimiser
 from ctcasr.train.state import TrainState
@@ -257,6 +257,15 @@ class _Run:
                 Reason.ORDER_CHANGED,
                 "the batches are others than when the run was stopped (utterances, batch size, "
                 f"order or seed): epoch {state.epoch} begins anew",
+            )
+        dev_content = part_content(self.dev)
+        # Where nothing is left to train, best.pt stays that of the checks there were.
+        if self._goes_on and saved.get("dev", dev_content) != dev_content:
+            state.forget_best()
+            yield self.log.event(
+                Reason.DEV_CHANGED,
+                "the dev part is another than when the run was stopped: scores of the two cannot "
+                "be compared, so that best.pt will be that of the best check from now on",
             )
 
     def _finish(self) -> Iterator[Record]:
@@ -586,5 +595,9 @@ class _Run:
         if isinstance(corpus, Corpus):  # batches may come from anywhere
             more["corpus"] = corpus.state_dict()
         self.checkpointer.save_last(
-            named=sorted(self.log.named), order=self._epoch_order, length=self._length, **more
+            named=sorted(self.log.named),
+            order=self._epoch_order,
+            dev=part_content(self.dev),
+            length=self._length,
+            **more,
         )

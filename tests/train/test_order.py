@@ -6,7 +6,7 @@ from typing import Any
 
 from ctcasr.data import Corpus, Loader
 from ctcasr.text import Alphabet
-from ctcasr.train.order import epoch_order
+from ctcasr.train.order import epoch_order, part_content
 
 RATE = 8000
 
@@ -33,3 +33,21 @@ def test_it_depends_on_what_the_batches_are_and_on_nothing_else(tones: Any) -> N
 def test_a_loader_that_tells_nothing_is_known_by_its_length(fixed: Any, make_batch: Any) -> None:
     one, two = fixed([make_batch("a")]), fixed([make_batch("a"), make_batch("b")])
     assert epoch_order(one, 0) == epoch_order(one, 3) != epoch_order(two, 0)
+
+
+def test_a_part_is_known_by_its_utterances_whatever_their_order_and_batches(tones: Any) -> None:
+    content = part_content(loader(tones))
+    same = [
+        part_content(loader(tones[:12][::-1])),
+        part_content(loader(tones, batch_size=4, order="sorted", seed=6)),
+        part_content(loader(tones, rank=1, world=2)),
+    ]
+    assert set(same) == {content}
+    other_text = [tones[0].with_text("abc abc"), *tones[1:12]]
+    others = [part_content(loader(tones, count=13)), part_content(loader(other_text))]
+    assert len({content, part_content(None), *others}) == 4
+
+
+def test_a_part_that_tells_no_utterances_is_not_told_apart(fixed: Any, make_batch: Any) -> None:
+    one, two = fixed([make_batch("a")]), fixed([make_batch("a"), make_batch("b")])
+    assert part_content(one) == part_content(two) == part_content(None)

@@ -67,6 +67,13 @@ def test_a_check_that_has_scored_nothing_is_neither_the_best_nor_counted(
     assert state == TrainState(best=best, since_best=4)
 
 
+def test_the_next_check_is_the_best_where_the_best_is_forgotten_and_past_waits_stay() -> None:
+    state = TrainState(best=[0.1], since_best=2, waits=[0, 1, 2])
+    state.forget_best()
+    assert state.note_check((0.9,))
+    assert state.waits == [0, 1, 2, 0]
+
+
 def test_generators_go_on_where_they_were() -> None:
     state = rng_state()
     first = torch.rand(3)

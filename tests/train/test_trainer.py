@@ -964,6 +964,64 @@ def test_other_batches_begin_the_epoch_anew_with_a_word(
     assert sorted(seen) == sorted([u.id for u in train.corpus.utterances] * 2)
 
 
+def scoring(value: float) -> Callable[..., Score]:
+    """A check that finds this score."""
+    return lambda batches, gather: Score((value,), {"loss": value})
+
+
+def other_dev(task: Any, dev: Loader) -> Loader:
+    """The dev part without its last line."""
+    utterances = dev.corpus.utterances[:-1]
+    return Loader(Corpus(utterances, task.tokenizer, dev.corpus.rate_hz), batch_size=4)
+
+
+def test_with_another_dev_part_the_next_check_is_the_best_so_far(
+    recogniser_parts: Parts, tmp_path: Path
+) -> None:
+    task, train, dev = recogniser_parts()
+    task.check = scoring(0.1)
+    list(fit(task, train, dev, out=tmp_path, config=replace(PLAN, epochs=1)))
+    task, train, dev = recogniser_parts()
+    task.check = scoring(0.9)
+    config = replace(PLAN, epochs=2, patience=1)
+    more = list(fit(task, train, other_dev(task, dev), out=tmp_path, config=config, resume=True))
+    assert Reason.DEV_CHANGED in reasons(more)
+    assert [record.best for record in more if isinstance(record, CheckRecord)] == [True]
+    best = checkpoint.load(tmp_path / "best.pt")["network"]
+    assert same(best, dict(task.network.state_dict()))
+
+
+@pytest.mark.parametrize("how", ["the same dev part", "a checkpoint that knows of none"])
+def test_the_best_check_stays_the_best_where_the_dev_part_is_not_known_to_be_another(
+    how: str, recogniser_parts: Parts, tmp_path: Path
+) -> None:
+    task, train, dev = recogniser_parts()
+    task.check = scoring(0.1)
+    list(fit(task, train, dev, out=tmp_path, config=replace(PLAN, epochs=1)))
+    task, train, dev = recogniser_parts()
+    task.check = scoring(0.9)
+    if how == "a checkpoint that knows of none":
+        payload = checkpoint.load(tmp_path / "last.pt")
+        del payload["training"]["dev"]
+        checkpoint.save(tmp_path / "last.pt", payload)
+        dev = other_dev(task, dev)
+    more = list(fit(task, train, dev, out=tmp_path, config=replace(PLAN, epochs=2), resume=True))
+    assert Reason.DEV_CHANGED not in reasons(more)
+    assert [record.best for record in more if isinstance(record, CheckRecord)] == [False]
+
+
+def test_the_best_of_a_finished_run_stays_whatever_dev_part_it_is_resumed_with(
+    recogniser_parts: Parts, tmp_path: Path
+) -> None:
+    run(recogniser_parts, tmp_path)
+    before = (tmp_path / "best.pt").read_bytes()
+    task, train, dev = recogniser_parts()
+    dev = other_dev(task, dev)
+    more = list(fit(task, train, dev, out=tmp_path, config=PLAN, resume=True))
+    assert reasons(more) == [Reason.RESUMED, Reason.FINISHED]
+    assert (tmp_path / "best.pt").read_bytes() == before
+
+
 def test_the_same_batches_by_another_loader_go_on_where_they_were(
     recogniser_parts: Parts, tmp_path: Path
 ) -> None:
