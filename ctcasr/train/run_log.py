@@ -142,7 +142,7 @@ class RunLog:
 
     def nothing_trained(self, train: Batches) -> TrainingError:
         """The error of an epoch without a single step."""
-        first = str(train.skipped[0]) if train.skipped else min(self.named, default="")
+        first = _line(train.skipped[0]) if train.skipped else min(self.named, default="")
         reason = f"; the first: {first}" if first else ""
         return TrainingError(
             "not one step could be made in a whole epoch: nothing could be read, or nothing has an "

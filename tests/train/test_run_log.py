@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -77,3 +78,11 @@ def test_records_are_stamped_with_where_the_run_stands(toy: Any) -> None:
     log.state.seconds = 1.23456
     record = log.event(Reason.FINISHED, "done")
     assert (record.step, record.time_s) == (3, 1.235) and log.history == [record]
+
+
+def test_an_epoch_without_a_step_names_the_first_line_that_was_left_out(
+    toy: Any, fixed: Any, make_batch: Any
+) -> None:
+    data = fixed([replace(make_batch("a"), skipped=(Skip("m:1 (s1)", "it is empty"),))])
+    error = log_of(toy()).nothing_trained(data)
+    assert str(error).endswith("; the first: m:1 (s1): it is empty")
