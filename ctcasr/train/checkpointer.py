@@ -52,6 +52,7 @@ class Checkpointer:
         `more` is what `restore` returns beside. Every rank must be asked.
         """
         generators = self.world.gather(rng_state())
+        lines = self.world.gather(self.meter.lines.state_dict())
         if self.world.rank != 0:
             return
         training: dict[str, Any] = {
@@ -60,6 +61,7 @@ class Checkpointer:
             "optimiser": self.optimiser.state_dict(),
             "rng": generators,
             "meter": self.meter.state_dict(),
+            "lines": lines,
         }
         if isinstance(self.task, Stateful):
             training["task"] = self.task.state_dict()
@@ -87,6 +89,7 @@ class Checkpointer:
         # What older versions did not write is collected anew.
         if "meter" in training:
             self.meter.load_state_dict(training["meter"])
+            self._restore_lines(training)
         if "task" in training and isinstance(self.task, Stateful):
             self.task.load_state_dict(training["task"])
         self._restore_generators(training["rng"], seed)
@@ -99,6 +102,14 @@ class Checkpointer:
             how = {name: own[name] for name in _HOW_IT_COMPUTES if name in own}
             groups.append({**group, **how})
         self.optimiser.load_state_dict({**saved, "param_groups": groups})
+
+    def _restore_lines(self, training: Mapping[str, Any]) -> None:
+        """Put back the losses of this rank's lines, and those of ranks that are no more."""
+        of_ranks = training.get("lines")
+        if of_ranks is None:  # an older version wrote those of rank 0, if any
+            former = training["meter"].get("lines")
+            of_ranks = [] if former is None else [former]
+        self.meter.lines.load_state_dicts(of_ranks[self.world.rank :: self.world.size])
 
     def _restore_generators(self, saved: Any, seed: int) -> None:
         """Put this rank's random numbers back; a rank that there was not begins with its own."""

@@ -94,11 +94,13 @@ class LineLosses:
         rows = [row.detach().cpu() for row in self._rows]
         return {"names": list(self._names), "symbols": list(self._symbols), "rows": rows}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Become what `state_dict` gave."""
-        self._names = list(state["names"])
-        self._symbols = list(state["symbols"])
-        self._rows = list(state["rows"])
+    def load_state_dicts(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Become what `state_dict` gave: of one process, or of several that this one stands for."""
+        self.clear()
+        for state in states:
+            self._names.extend(state["names"])
+            self._symbols.extend(state["symbols"])
+            self._rows.extend(state["rows"])
 
 
 def _line_of(utterance: Utterance) -> str:

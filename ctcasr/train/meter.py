@@ -156,13 +156,12 @@ class StepMeter:
         return float(self._epoch_loss_sum) / self._epoch_weight if self._epoch_weight else math.nan
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain data for a checkpoint."""
+        """Plain data for a checkpoint; without the lines, which each process has of its own."""
         return {
             "window": {name: _on_host(value) for name, value in asdict(self.window).items()},
             "epoch_loss_sum": _on_host(self._epoch_loss_sum),
             "epoch_weight": self._epoch_weight,
             "details": dict(self._details()),
-            "lines": self.lines.state_dict(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -170,8 +169,6 @@ class StepMeter:
         self.window = StepWindow(**state["window"])
         self._epoch_loss_sum = state["epoch_loss_sum"]
         self._epoch_weight = state["epoch_weight"]
-        if "lines" in state:  # not in older checkpoints
-            self.lines.load_state_dict(state["lines"])
         details = dict(state["details"])
         self._details = lambda: details
 

@@ -12,6 +12,7 @@ from ctcasr import checkpoint
 from ctcasr.checkpoint import CheckpointError
 from ctcasr.train import World
 from ctcasr.train.checkpointer import Checkpointer, seed_rank
+from ctcasr.train.line_losses import LineLosses
 from ctcasr.train.meter import StepMeter
 from ctcasr.train.state import TrainState
 
@@ -36,6 +37,51 @@ def test_everything_comes_back(toy: Any, make_batch: Any, tmp_path: Path) -> Non
         assert torch.equal(a, b)
     assert reader.optimiser.state_dict()["state"].keys() == {0, 1}
     assert torch.equal(torch.get_rng_state(), generator)
+
+
+def lines_that_ranks_resume_with(payload: Any, ranks: int, toy: Any, out: Path) -> list[list[str]]:
+    """The lines whose losses each of so many processes has behind `restore`."""
+
+    class Told(World):
+        """A process to which rank 0 has told what last.pt holds."""
+
+        def broadcast_object(self, value: Any) -> Any:
+            return payload
+
+    names = []
+    for rank in range(ranks):
+        reader = made(toy(), out, Told(rank, ranks))
+        reader.restore(seed=0)
+        names.append(list(reader.meter.lines.told()))
+    return names
+
+
+def test_every_process_goes_on_with_its_own_losses_of_lines_and_none_are_lost(
+    toy: Any, tmp_path: Path
+) -> None:
+    def lines(name: str) -> LineLosses:
+        losses = LineLosses()
+        losses.add_rows([name], [1], torch.tensor([2.0]))
+        return losses
+
+    class Gathering(World):
+        """Rank 0 of two."""
+
+        def gather(self, value: Any) -> list[Any]:
+            return [value, lines("b").state_dict() if "names" in value else value]
+
+    writer = made(toy(), tmp_path, Gathering(0, 2))
+    writer.meter.lines = lines("a")
+    writer.save_last()
+    payload = checkpoint.load(tmp_path / "last.pt")
+    assert lines_that_ranks_resume_with(payload, 1, toy, tmp_path) == [["a", "b"]]
+    assert lines_that_ranks_resume_with(payload, 2, toy, tmp_path) == [["a"], ["b"]]
+    assert lines_that_ranks_resume_with(payload, 3, toy, tmp_path) == [["a"], ["b"], []]
+    # An older version wrote those of rank 0.
+    payload["training"]["meter"]["lines"] = payload["training"].pop("lines")[0]
+    assert lines_that_ranks_resume_with(payload, 2, toy, tmp_path) == [["a"], []]
+    del payload["training"]["meter"]["lines"]
+    assert lines_that_ranks_resume_with(payload, 2, toy, tmp_path) == [[], []]
 
 
 def test_an_optimiser_computes_as_its_device_wants_whoever_saved(

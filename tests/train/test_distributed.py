@@ -219,6 +219,9 @@ def test_two_processes_stopped_and_resumed_end_with_the_same_bits(
     whole = start(2, tmp_path / "whole", epochs=2)
     first = start(2, tmp_path / "parts", epochs=2, stop_at=3)
     assert [rank["ended"] for rank in first["ranks"]] == ["interrupted"] * 2
+    lines = checkpoint.load(first["out"] / "last.pt")["training"]["lines"]
+    names = [set(of_rank["names"]) for of_rank in lines]
+    assert len(names) == 2 and all(names) and not names[0] & names[1]
     more = start(2, tmp_path / "parts", epochs=2, auto_resume=True)
     assert [rank["ended"] for rank in more["ranks"]] == ["finished"] * 2
     assert_same_bits(whole, more)

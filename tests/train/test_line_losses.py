@@ -49,7 +49,7 @@ def test_a_checkpoint_keeps_the_epoch_so_far() -> None:
     losses = LineLosses()
     losses.add(batch("1", symbols=2), torch.tensor([8.0]))
     other = LineLosses()
-    other.load_state_dict(losses.state_dict())
+    other.load_state_dicts([losses.state_dict()])
     other.add(batch("2", symbols=2), torch.tensor([2.0]))
     assert other.told() == {"m.jsonl:1 (1)": 4.0, "m.jsonl:2 (2)": 1.0}
 
