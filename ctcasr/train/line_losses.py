@@ -64,13 +64,18 @@ class LineLosses:
         """Nats per symbol by line; waits for the device. Without lines that have no alignment."""
         losses: list[float] = []
         if self._rows:
-            losses = torch.cat([row.float() for row in self._rows]).tolist()
+            losses = self._all_rows().tolist()
         by_line = {}
         for name, symbols, loss in zip(self._names, self._symbols, losses, strict=True):
             # With a star, losses may be negative.
             if name != NO_LINE and loss != 0 and math.isfinite(loss):
                 by_line[name] = loss / max(symbols, 1)
         return by_line
+
+    def _all_rows(self) -> Tensor:
+        """The losses of all batches, on the device of the last: those of before a stop have none."""
+        device = self._rows[-1].device
+        return torch.cat([row.to(device, torch.float32) for row in self._rows])
 
     def mean(self) -> float:
         """Mean loss of a line in nats, as a dev part's is told; NaN without lines.
@@ -79,7 +84,7 @@ class LineLosses:
         """
         if not self._rows:
             return math.nan
-        losses = torch.cat([row.float() for row in self._rows])
+        losses = self._all_rows()
         feasible = losses.isfinite() & (losses != 0)
         return float(losses[feasible].mean())
 

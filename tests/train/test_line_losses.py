@@ -197,3 +197,10 @@ def test_with_a_star_they_are_those_of_the_transcripts_as_they_stand(
     starred = task.step(batch, 0)
     assert plain.of_lines is plain.rows and not torch.allclose(starred.rows, plain.rows)
     assert torch.allclose(starred.of_lines, plain.rows, rtol=1e-4)
+
+
+def test_losses_from_before_a_stop_come_to_the_device_of_those_since() -> None:
+    losses = LineLosses()
+    losses.add_rows(["a"], [2], torch.tensor([6.0]))
+    losses.add_rows(["b"], [2], torch.zeros(1, device="meta"))
+    assert losses._all_rows().device.type == "meta"
