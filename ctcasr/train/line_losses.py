@@ -73,7 +73,7 @@ class LineLosses:
         return by_line
 
     def _all_rows(self) -> Tensor:
-        """The losses of all batches, on the device of the last: those of before a stop have none."""
+        """The losses of all batches, on the device of the last: not so those of before a stop."""
         device = self._rows[-1].device
         return torch.cat([row.to(device, torch.float32) for row in self._rows])
 
