@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ctcasr.cli import COMMANDS, EXAMPLES, GROUPS, HAND_ON, build_parser, load_command, main
-from ctcasr.run_cli import DONE, FAILED, INTERRUPTED, PIPE_CLOSED, WRONG_CALL
+from ctcasr.run_cli import DONE, FAILED, INTERRUPTED, PIPE_CLOSED, UNSURE, WRONG_CALL
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -117,7 +117,7 @@ def test_completion_knows_the_flags_of_commands_and_recipes(
 def test_the_document_has_every_exit_status() -> None:
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     statuses = {int(status) for status in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
-    assert statuses == {DONE, FAILED, WRONG_CALL, INTERRUPTED, PIPE_CLOSED}
+    assert statuses == {DONE, FAILED, WRONG_CALL, UNSURE, INTERRUPTED, PIPE_CLOSED}
 
 
 @pytest.mark.parametrize(
