@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 DONE = 0
 FAILED = 1
 WRONG_CALL = 2  # argparse's, for flags that do not exist
-UNSURE = 3  # of some of what was asked nothing can be said
 INTERRUPTED = 130  # as shells say of a program that Ctrl-C has ended
 PIPE_CLOSED = 141  # as shells say of a program whose reader has gone: `... | head`
 

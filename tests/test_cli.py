@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ctcasr.cli import COMMANDS, EXAMPLES, GROUPS, HAND_ON, build_parser, load_command, main
-from ctcasr.run_cli import DONE, FAILED, INTERRUPTED, PIPE_CLOSED, UNSURE, WRONG_CALL
+from ctcasr.commands.offset import UNSURE
+from ctcasr.run_cli import DONE, FAILED, INTERRUPTED, PIPE_CLOSED, WRONG_CALL
 
 ROOT = Path(__file__).resolve().parents[1]
 

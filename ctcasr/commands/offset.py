@@ -14,8 +14,11 @@ from ctcasr.commands.device_flag import add_device_flag, device_from
 from ctcasr.data import AudioError, is_manifest, read_manifest
 from ctcasr.doctor.offset import MOST_S, WARN_S, Offset, Pair
 from ctcasr.recognise.recogniser import Recogniser
-from ctcasr.run_cli import DONE, FAILED, UNSURE
 from ctcasr.show.terminal import TextConsole
+
+DONE = 0
+FAILED = 1
+UNSURE = 3  # of some clip nothing can be said; docs/cli.md explains it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
