@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctcasr.compare.results import lines_of, text_of
+from ctcasr.compare.results import lines_of
 from ctcasr.data.table import Table
 
 
@@ -40,8 +40,7 @@ def read_csv(path: Path) -> Iterator[Row]:
     Raises:
         ValueError: for a line that is none of the table, or two columns of one name.
     """
-    head, _, _ = text_of(path).lstrip().partition("\n")
-    table = Table(path, delimiter=max(",;\t", key=head.count))
+    table = Table(path, among=",;\t")
     for where, values in table:
         place = str(path.parent / where)
         if None in values.values():

@@ -12,9 +12,10 @@ from typing import Literal
 class Table:
     """A table in UTF-8; of each row its place ("table.csv:7") and its cells by column.
 
-    Cells are told apart by tabs in .tsv and by commas elsewhere, unless a delimiter is given. With
-    tabs, quotes are characters of the text, as in Common Voice. A row may have fewer cells than
-    there are columns, which are None then, but no more: a comma within a text wants quotes.
+    Cells are told apart by tabs in .tsv and by commas elsewhere, unless a delimiter is given, or
+    several: then by the one `among` them that the first line has most often. With tabs, quotes are
+    characters of the text, as in Common Voice. A row may have fewer cells than there are columns,
+    which are None then, but no more: a comma within a text wants quotes.
 
     Raises:
         ValueError: where it is no such table, with the line.
@@ -28,13 +29,16 @@ class Table:
         (('path', 'text'), [('words.csv:2', {'path': 'a.wav', 'text': 'so it goes'})])
     """
 
-    def __init__(self, path: Path, delimiter: str | None = None) -> None:
+    def __init__(self, path: Path, delimiter: str | None = None, among: str = "") -> None:
         self.path = path
-        if delimiter is None:
-            delimiter = "\t" if path.suffix == ".tsv" else ","
-        quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
         written = _text_of(path)
         rows = written.lstrip("\r\n")
+        if among:
+            head, _, _ = rows.partition("\n")
+            delimiter = max(among, key=head.count)
+        elif delimiter is None:
+            delimiter = "\t" if path.suffix == ".tsv" else ","
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
         self._lines_before = written[: len(written) - len(rows)].count("\n")
         lines = io.StringIO(rows, newline="")
         # Strict: a quote that is left open would swallow all lines up to the next one.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import mean
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ctcasr.batch import Utterance
-from ctcasr.data import AudioError, Manifest, audio_info, read_manifest
+from ctcasr.data import Manifest, read_manifest
+from ctcasr.data.corpus import seconds_of
 from ctcasr.doctor import doubted, frames, leaks, sound, texts, unlike, wording
 from ctcasr.doctor.finding import Finding, lines_of
 from ctcasr.doctor.frames import Slack
@@ -155,8 +155,8 @@ class _Listener:
         order = np.random.default_rng(0).permutation(len(corpus))
         wanted = self.sample
         if wanted is None:
-            drawn = [corpus.utterances[index] for index in order[:_HEADERS]]
-            wanted = len(corpus) if expected_s(corpus, drawn) <= ALL_S else SAMPLE
+            drawn = [corpus.utterances[index] for index in order]
+            wanted = len(corpus) if expected_s(drawn) <= ALL_S else SAMPLE
         whole = set(order[:wanted].tolist())
         sounds = []
         heard = listen(corpus.utterances, self.model, whole, self.workers, self.fingerprints)
@@ -171,16 +171,13 @@ class _Listener:
         self.progress(self.done, self.total)
 
 
-def expected_s(corpus: Manifest, drawn: Sequence[Utterance]) -> float:
-    """Seconds of sound: as the lines say, and where one says nothing, the mean of `drawn`."""
-    untold = sum(utterance.duration is None for utterance in corpus)
+def expected_s(utterances: Sequence[Utterance]) -> float:
+    """Seconds of sound: as the lines say, and by the headers of the first that say nothing."""
+    told_s = sum(utterance.duration or 0.0 for utterance in utterances)
+    untold = [utterance for utterance in utterances if utterance.duration is None]
     if not untold:
-        return corpus.seconds
-    durations_s = []
-    for utterance in drawn:
-        with suppress(AudioError):
-            durations_s.append(audio_info(utterance.audio_filepath).duration_s)
-    return corpus.seconds + untold * (mean(durations_s) if durations_s else 0.0)
+        return told_s
+    return told_s + len(untold) * mean(map(seconds_of, untold[:_HEADERS]))
 
 
 def _decoded(sounds: Sequence[Sound], model: SpeechModel) -> list[Utterance]:

@@ -481,14 +481,14 @@ class _Run:
 
     @property
     def _steps_per_epoch(self) -> int:
-        return math.ceil(len(self.train) / self.config.accumulate)
+        return self.config.steps_per_epoch(len(self.train))
 
     @property
     def _steps_left(self) -> int:
         """Of the training that is planned."""
         epochs_left = self.state.epochs - self.state.epoch - 1
         batches_left = len(self.train) - self.state.batch
-        in_epoch = max(0, math.ceil(batches_left / self.config.accumulate))
+        in_epoch = self.config.steps_per_epoch(max(0, batches_left))
         return epochs_left * self._steps_per_epoch + in_epoch
 
     @property

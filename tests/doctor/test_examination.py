@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
+from ctcasr.batch import Utterance
 from ctcasr.doctor import Examination, Finding, examine
+from ctcasr.doctor.examination import expected_s
 from ctcasr.doctor.unlike import COMPARISONS
 from ctcasr.recognise.model import SpeechModel
 from ctcasr.text import Alphabet
@@ -29,6 +32,15 @@ def test_a_healthy_manifest_gives_no_finding(
     assert result.findings == () and not result.hurts
     assert result.listened == result.utterances == result.lines == 30
     assert result.seconds == pytest.approx(60) and result.speakers == 7
+
+
+def test_a_corpus_is_as_long_as_lines_say_or_headers(tmp_path: Path, make_babble: Make) -> None:
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", make_babble(1.0, 0), 16000)
+    told = Utterance(tmp_path / "none.wav", duration=5.0)
+    untold = [Utterance(tmp_path / "a.wav", offset=0.5), Utterance(tmp_path / "b.wav")]
+    assert expected_s([told]) == 5.0
+    assert expected_s([told, *untold]) == pytest.approx(6.5)
 
 
 def test_every_planted_defect_is_found_by_its_line(

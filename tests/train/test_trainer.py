@@ -975,14 +975,20 @@ def other_dev(task: Any, dev: Loader) -> Loader:
     return Loader(Corpus(utterances, task.tokenizer, dev.corpus.rate_hz), batch_size=4)
 
 
+def behind_a_good_epoch(recogniser_parts: Parts, out: Path) -> tuple[Any, Any, Any]:
+    """Parts that go on with a run of one epoch, and score worse than it did."""
+    task, train, dev = recogniser_parts()
+    task.check = scoring(0.1)
+    list(fit(task, train, dev, out=out, config=replace(PLAN, epochs=1)))
+    task, train, dev = recogniser_parts()
+    task.check = scoring(0.9)
+    return task, train, dev
+
+
 def test_with_another_dev_part_the_next_check_is_the_best_so_far(
     recogniser_parts: Parts, tmp_path: Path
 ) -> None:
-    task, train, dev = recogniser_parts()
-    task.check = scoring(0.1)
-    list(fit(task, train, dev, out=tmp_path, config=replace(PLAN, epochs=1)))
-    task, train, dev = recogniser_parts()
-    task.check = scoring(0.9)
+    task, train, dev = behind_a_good_epoch(recogniser_parts, tmp_path)
     config = replace(PLAN, epochs=2, patience=1)
     more = list(fit(task, train, other_dev(task, dev), out=tmp_path, config=config, resume=True))
     assert Reason.DEV_CHANGED in reasons(more)
@@ -995,11 +1001,7 @@ def test_with_another_dev_part_the_next_check_is_the_best_so_far(
 def test_the_best_check_stays_the_best_where_the_dev_part_is_not_known_to_be_another(
     how: str, recogniser_parts: Parts, tmp_path: Path
 ) -> None:
-    task, train, dev = recogniser_parts()
-    task.check = scoring(0.1)
-    list(fit(task, train, dev, out=tmp_path, config=replace(PLAN, epochs=1)))
-    task, train, dev = recogniser_parts()
-    task.check = scoring(0.9)
+    task, train, dev = behind_a_good_epoch(recogniser_parts, tmp_path)
     if how == "a checkpoint that knows of none":
         payload = checkpoint.load(tmp_path / "last.pt")
         del payload["training"]["dev"]
