@@ -39,6 +39,7 @@ from ctcasr.train.interrupt import Interrupt
 from ctcasr.train.line_losses import HeardLines, tells
 from ctcasr.train.meter import StepMeter
 from ctcasr.train.order import epoch_order, part_content
+from ctcasr.train.plan import Plan
 from ctcasr.train.run_log import RunLog, TrainingError
 from ctcasr.train.schedule import learning_rate, make_optimiser
 from ctcasr.train.state import TrainState
@@ -128,6 +129,7 @@ class _Run:
         self.stepper = Stepper(steps, self.optimiser, config.clip)
         self.average = WeightAverage(task.network, config.average) if config.average else None
         self.state = TrainState(epochs=config.epochs)
+        self.plan = Plan(config, len(train), self.state, world)
         self.meter = StepMeter()
         self.heard = HeardLines()  # of all processes
         self.clock = Clock()
@@ -207,17 +209,14 @@ class _Run:
         pace = self.pace or measure_pace(self.task, self.train, self.device, self.config.bf16)
         epoch_s = self._expected_epoch_s(pace)
         if saved is None:
-            self._plan_epochs(epoch_s)
-        elif self._asked_for_another_length(saved):
-            self._plan_epochs(epoch_s)
-            planned_batches = max(1, self.state.epochs * len(self.train))
-            self.state.done = min(1.0, self._batches_done / planned_batches)
+            self.plan.begin(epoch_s)
+        elif self.plan.is_other_than(saved):
+            self.plan.begin_anew(epoch_s)
         if self.world.size > 1:
             dummy = find_dummy_batch(self.world, pace.shortest, self.train.epoch(0))
             on_device = None if dummy is None else dummy.to(self.device)
             self.stepper.synced = SyncedStep(self.world, self.task.network, on_device)
         self._agree()
-        batches_left = (self.state.epochs - self.state.epoch) * len(self.train) - self.state.batch
         return self.log.write(
             StartRecord(
                 **self.log.stamp(),
@@ -228,12 +227,12 @@ class _Run:
                 device=str(self.device),
                 threads=torch.get_num_threads(),
                 epochs=self.state.epochs,
-                steps=self.state.epochs * self._steps_per_epoch,
+                steps=self.plan.steps,
                 batches_per_epoch=len(self.train),
                 train_seconds=self.train.seconds,
                 dev_seconds=self.dev.seconds if self.dev else 0.0,
                 expected_epoch_s=epoch_s,
-                expected_total_s=epoch_s * batches_left / len(self.train),
+                expected_total_s=epoch_s * self.plan.batches_left / len(self.train),
                 expected_memory_bytes=pace.memory_bytes,
                 budget=self.config.budget or None,
             )
@@ -245,7 +244,7 @@ class _Run:
         yield self.log.event(
             Reason.RESUMED, f"from step {state.step}, epoch {state.epoch}, batch {state.batch}"
         )
-        if self._asked_for_another_length(saved):
+        if self.plan.is_other_than(saved):
             planned = saved["progress"]["epochs"]
             yield self.log.event(
                 Reason.PLAN_CHANGED, f"{planned} epochs were planned, {state.epochs} are now"
@@ -348,13 +347,13 @@ class _Run:
             batches, step=state.step, lr=rate, measure=ends_window or ends_epoch
         )
         state.batch += len(batches) or config.accumulate
-        state.done = min(1.0, state.done + (1 - state.done) / max(1, self._steps_left + 1))
+        state.done = min(1.0, state.done + (1 - state.done) / max(1, self.plan.steps_left + 1))
         state.seconds = self.clock.now()
         yield from self.log.after_step(result, self.train)
         if result is None or result.problem is not None:
             return
         state.step += 1
-        self.task.after_step(state.step, state.epochs * self._steps_per_epoch)
+        self.task.after_step(state.step, self.plan.steps)
         if self.average is not None:
             self.average.update()
         self.meter.add(result, rate, step_s=state.seconds - begun_s, wait_s=begun_s - asked_s)
@@ -439,7 +438,7 @@ class _Run:
                 seconds=state.seconds - state.epoch_start_s,
                 train_loss=train_loss,
                 epochs=state.epochs,
-                steps=state.epochs * self._steps_per_epoch,
+                steps=self.plan.steps,
                 memory_bytes=memory_bytes(self.device),
                 details=details,
             )
@@ -480,18 +479,6 @@ class _Run:
     # small parts ----------------------------------------------------------------------------------
 
     @property
-    def _steps_per_epoch(self) -> int:
-        return self.config.steps_per_epoch(len(self.train))
-
-    @property
-    def _steps_left(self) -> int:
-        """Of the training that is planned."""
-        epochs_left = self.state.epochs - self.state.epoch - 1
-        batches_left = len(self.train) - self.state.batch
-        in_epoch = self.config.steps_per_epoch(max(0, batches_left))
-        return epochs_left * self._steps_per_epoch + in_epoch
-
-    @property
     def _goes_on(self) -> bool:
         """Whether another epoch is to come."""
         return self.state.epoch < self.state.epochs and not self._out_of_patience
@@ -524,6 +511,13 @@ class _Run:
         first = not (self.out / "last.pt").exists()  # before it, only a best.pt can be left behind
         return self.world.broadcast_object(old or first)
 
+    @property
+    def _epoch_order(self) -> str:
+        """Which batches the epoch that is going on has."""
+        if self._order is None or self._order[0] != self.state.epoch:
+            self._order = (self.state.epoch, epoch_order(self.train, self.state.epoch))
+        return self._order[1]
+
     def _expected_epoch_s(self, pace: Pace) -> float:
         """Seconds that an epoch will take with its share of the checks; 0 where it is not known."""
         check_s = 0.0
@@ -531,54 +525,10 @@ class _Run:
             check_s = _CHECK_COST * self.dev.seconds / self.config.check_every
         return pace.step_s_per_audio_s * (self.train.seconds + check_s) / self.world.size
 
-    def _plan_epochs(self, epoch_s: float) -> None:
-        """As many epochs as the config says, or as the rest of a time budget allows."""
-        state = self.state
-        if self.config.budget_s is None:
-            state.epochs = self.config.epochs
-            return
-        if not self.world.broadcast_object(epoch_s):
-            raise TrainingError(
-                "a time budget was given, but no trial step could be made to measure the pace: "
-                "see the doctor"
-            )
-        rest_s = self.config.budget_s - state.seconds
-        more = round(rest_s / epoch_s) if epoch_s else 1
-        least = 1 if state.epoch == 0 or state.batch else 0
-        state.epochs = state.epoch + max(least, more)
-
     def _fit_into_budget(self) -> None:
-        """With a time budget: as many more epochs as the time left allows at the pace just seen."""
-        state = self.state
-        if self.config.budget_s is not None:
-            state.seconds = self.clock.now()
-            rest_s = self.config.budget_s - state.seconds
-            more = round(rest_s / (state.seconds - state.epoch_start_s))
-            state.epochs = state.epoch + max(0, more)
+        """With a time budget, plan anew at the pace just seen."""
+        if self.plan.fit_into_budget(self.clock.now()):
             self._agree()
-
-    def _asked_for_another_length(self, saved: Mapping[str, Any]) -> bool:
-        """Whether a resumed run shall train for longer or shorter than it was planned."""
-        before = saved.get("length")
-        if before is None:  # of an older version
-            return not self.config.budget and self.config.epochs != saved["progress"]["epochs"]
-        return dict(before) != self._length
-
-    @property
-    def _length(self) -> dict[str, Any]:
-        """For how long the config wants to train."""
-        return {"epochs": self.config.epochs, "budget": self.config.budget}
-
-    @property
-    def _batches_done(self) -> int:
-        return self.state.epoch * len(self.train) + self.state.batch
-
-    @property
-    def _epoch_order(self) -> str:
-        """Which batches the epoch that is going on has."""
-        if self._order is None or self._order[0] != self.state.epoch:
-            self._order = (self.state.epoch, epoch_order(self.train, self.state.epoch))
-        return self._order[1]
 
     def _agree(self) -> None:
         """Every rank stands where rank 0 stands: what a clock or a check has decided is for all."""
@@ -598,6 +548,6 @@ class _Run:
             named=sorted(self.log.named),
             order=self._epoch_order,
             dev=part_content(self.dev),
-            length=self._length,
+            length=self.plan.length,
             **more,
         )

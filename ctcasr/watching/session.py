@@ -17,7 +17,6 @@ from ctcasr.ctc.observers import LossCall, observed
 from ctcasr.diagnose import Verdict, verdict
 from ctcasr.records import (
     SCHEMA,
-    CheckRecord,
     EventRecord,
     Reason,
     Record,
@@ -27,9 +26,10 @@ from ctcasr.records import (
 from ctcasr.scoring.figures import plural
 from ctcasr.watching.calls import Head, KeptRows, Moment, SeenCalls
 from ctcasr.watching.care import Care, drawing_nothing, warn
+from ctcasr.watching.checks import PARTS, Checker, CheckTimes
 from ctcasr.watching.endings import why_it_broke_off
 from ctcasr.watching.evidence import Decode, RowEvidence
-from ctcasr.watching.facts import CallFacts, ScoreSums, score_sums
+from ctcasr.watching.facts import CallFacts, score_sums
 from ctcasr.watching.folder import open_records
 from ctcasr.watching.inputs import InputWatch
 from ctcasr.watching.loss_call import SeenRows, exact_loss, rows_of
@@ -44,26 +44,18 @@ from ctcasr.watching.seams import (
 from ctcasr.watching.window import Window, report_of
 from ctcasr.watching.words import (
     NO_GRADIENT,
-    NOT_LOOKED_AT,
-    NOT_LOOKED_AT_BY_HOOK,
-    NOTHING_PASSED_HOOK,
     Say,
     Teller,
     for_a_stranger,
     say_on_stderr,
 )
 
-PARTS = ("train", "dev")
 SHARE = 0.01  # of the time, at most, that goes by looking
 LOG_EVERY = 5  # steps, at least, that one step record sums up
 RECORDS_KEPT = 200  # step records of a run, about: later ones sum up more steps
 # What is looked at even where it takes more than its share of the time:
 FREE_STEPS = 50
 FREE_ROWS = 256  # their targets
-FREE_CHECKS = 5
-FREE_STEPS_APART = 15  # at least: the first few steps of a healthy training look like trouble
-FIRST_CHECK = 20  # steps before the first check of a loop that has no dev part
-CHECK_GROWTH = 1.25  # later checks of such a loop come at so many times the steps of the last one
 
 
 class Watch:
@@ -98,8 +90,9 @@ class Watch:
         unknown_label = getattr(decode, "unk_token_id", None)
         self._facts = {part: CallFacts(unknown_label) for part in PARTS}
         self._inputs = None if features is None else InputWatch(features)
-        self._score_sums: ScoreSums | None = None
         self._parameters = ParameterWatch(model)
+        self._check_times = CheckTimes(self._care)
+        self._checker = Checker(self.evidence, self._facts, self._parameters, self._inputs)
         self._optimisers = OptimiserWatch(
             self._measures_step, self._see_step, self._care.guarded, self._steps_left_out
         )
@@ -109,11 +102,6 @@ class Watch:
         self._window = Window()
         self._seams = ExitStack()
         self._running = False
-        self._next_check = FIRST_CHECK
-        self._checked_at = dict.fromkeys(PARTS, -1)  # the step of the last check of each part
-        self._checks = 0
-        self._last_nll = math.nan  # at the last check
-        self._least_cer = math.inf  # at any check
 
     # a session ----------------------------------------------------------------------------------
 
@@ -249,7 +237,8 @@ class Watch:
             self._parameters.learn_from(loss)
             if self._check_is_due:
                 self._parameters.look_at_units(loss, call.log_probs.shape[0])
-            self._score_sums = score_sums(call, rows) or self._score_sums
+            sums = score_sums(call, rows)
+            self._checker.score_sums = sums or self._checker.score_sums
             self._look_at_lattice(rows, getattr(call, "zero_infinity", False))
             self._care.first_look_is_over()
 
@@ -290,8 +279,9 @@ class Watch:
     @property
     def _check_is_due(self) -> bool:
         """Whether training rows are looked at behind the next step."""
-        is_time = not self._calls.has_dev_part and self.step + 1 >= self._next_check
-        return is_time and self._may_check("train")
+        if self._calls.has_dev_part or not self._check_times.is_due(self.step + 1):
+            return False
+        return self._check_times.may_check("train", self.step)
 
     def _look_at_lattice(self, rows: SeenRows, zero_infinity: bool) -> None:
         """Take the report of a training call into the step record that is being made."""
@@ -338,7 +328,7 @@ class Watch:
         if self._window_is_full(self._window.steps):
             self._write(self._window.record(self.step, self._care.seconds))
             self._window = Window()
-        if not self._calls.has_dev_part and self.step >= self._next_check:
+        if not self._calls.has_dev_part and self._check_times.is_due(self.step):
             self._check()
 
     def _judge_gradient(self, signs: StepSigns) -> None:
@@ -368,9 +358,10 @@ class Watch:
         for the end.
         """
         dev = self._calls.take_dev(self._now)
-        if not self._may_check("train" if dev is None else "dev"):
+        part = "train" if dev is None else "dev"
+        if not self._check_times.may_check(part, self.step):
             return False
-        self._next_check = max(self.step + FIRST_CHECK, round(CHECK_GROWTH * self.step))
+        self._check_times.put_off(self.step)
         if dev is None and self._calls.training is None:
             return False
         self._write_check(dev)
@@ -379,89 +370,14 @@ class Watch:
     def _write_check(self, dev: KeptRows | None, ending: EventRecord | None = None) -> None:
         """Look closely at these rows, or at those of training; at the `ending` of the watch too."""
         with drawing_nothing():
-            record = self._check_record(dev, self._calls.training)
+            record = self._checker.record(dev, self._calls.training, self.step)
             history: list[Record] = [*self.file.history, record]
             if ending is not None:
                 history.append(ending)
             self.verdict = for_a_stranger(verdict(history))
-        self._checked_at["train" if dev is None else "dev"] = record.step
-        self._checks += 1
+        self._check_times.note("train" if dev is None else "dev", record.step)
         self._write(replace(record, verdict=self.verdict.as_json()))
-        self._teller.tell(self.verdict, self._last_nll)
-
-    def _may_check(self, part: str) -> bool:
-        """Whether a check leaves the loop its time; the first few are worth it anyway.
-
-        What is scored before any step, as by Lightning, tells nothing of training.
-        """
-        if not self.step:
-            return False
-        is_apart = self.step >= max(self._checked_at[part], 0) + FREE_STEPS_APART
-        is_free = is_apart and self._checks < FREE_CHECKS and self._care.is_generous
-        return is_free or self._care.may_look
-
-    def _check_record(self, dev_part: KeptRows | None, training: KeptRows | None) -> CheckRecord:
-        """The record of a check of the dev part, or of training rows where there is none.
-
-        It stands where these rows were scored.
-        """
-        looked_at = dev_part or training
-        assert looked_at is not None
-        sound = looked_at.rows.sound()
-        dev = self.evidence.of(sound, self._last_nll)
-        self._last_nll = dev["nll"]
-        train = dev
-        if dev_part is not None:
-            train = {}
-            if training is not None:
-                train = self.evidence.of(training.rows.sound(), try_penalties=False)
-        evidence = self._evidence_around(dev, train)
-        metrics = {"cer": dev["cer"], "utterances": len(looked_at.rows)}
-        if not math.isnan(dev["wer"]):
-            metrics["wer"] = dev["wer"]
-        if dev_part is None:
-            metrics["on_training_rows"] = 1.0
-        return CheckRecord(
-            step=looked_at.scored.step,
-            time_s=looked_at.scored.time_s,
-            loss=dev["nll"],
-            best=self._is_best(dev["cer"]),
-            metrics=metrics,
-            report=dict(report_of(sound).summary()) if len(sound) else {},
-            evidence=evidence,
-        )
-
-    def _is_best(self, cer: float) -> bool:
-        """Whether fewer errors were made than at any check before."""
-        is_best = cer < self._least_cer
-        if is_best:
-            self._least_cer = cer
-        return is_best
-
-    def _evidence_around(self, dev: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
-        """Evidence of both parts, with all that calls, graph, network and inputs have shown."""
-        train = {
-            **train,
-            "batch": self._facts["train"].batch_size,
-            "normed": self._parameters.network.norm_layers,
-            "dead": self._parameters.dead,
-        }
-        unmeasured = NOT_LOOKED_AT
-        if self._inputs is not None:
-            unmeasured = NOT_LOOKED_AT_BY_HOOK if self._inputs.saw_any else NOTHING_PASSED_HOOK
-            dev = {**dev, **self._inputs.facts["dev"].as_json()}
-            train = {**train, **self._inputs.facts["train"].as_json()}
-        corpus = {part: facts.as_json() for part, facts in self._facts.items() if facts.rows}
-        evidence: dict[str, Any] = {
-            "dev": dev,
-            "train": train,
-            "corpus": corpus,
-            "parameters": self._parameters.evidence(self.step),
-            "unmeasured": unmeasured,
-        }
-        if self._score_sums is not None:
-            evidence["scores"] = self._score_sums.as_json()
-        return evidence
+        self._teller.tell(self.verdict, self._checker.last_nll)
 
     def _last_look(self, error: BaseException | None) -> None:
         self._end_step()
@@ -470,19 +386,13 @@ class Watch:
         self._calls.take_dev(self._now)
         ending = self._finished() if error is None else self._broken_off(error)
         dev = self._calls.dev
-        if self._is_news("dev", dev):
+        training = self._calls.training
+        dev_was_checked = self._calls.has_dev_part and self._check_times.count
+        if self._check_times.is_news("dev", dev, self.step):
             self._write_check(dev, ending)
-        elif self._is_news("train", self._calls.training) and not (
-            self._calls.has_dev_part and self._checks
-        ):
+        elif not dev_was_checked and self._check_times.is_news("train", training, self.step):
             self._write_check(None, ending)
         self._write(ending)
-
-    def _is_news(self, part: str, kept: KeptRows | None) -> bool:
-        """Whether rows tell more than the part's last check; those before any step hardly do."""
-        if kept is None or kept.scored.step <= self._checked_at[part]:
-            return False
-        return kept.scored.step > 0 or not self.step
 
     def _finished(self) -> EventRecord:
         message = f"{self.step} optimiser steps watched, {self._calls.count} CTC losses seen"
