@@ -29,7 +29,7 @@ from ctcasr.compare.remarks import (
 from ctcasr.compare.scene import Scene, dev_and_test, read_scenes
 from ctcasr.compare.summary import Setting, Summary, summarise, unit_of
 from ctcasr.compare.trial import SHARES, Design, Trial, hold_trial
-from ctcasr.scoring.bootstrap import DRAWS
+from ctcasr.scoring.bootstrap import DRAWS, refuse_bad_draws
 from ctcasr.show.scene_picture import pictures
 from ctcasr.show.score_files import scores, write_rows, write_scores
 from ctcasr.show.score_page import write_page
@@ -148,6 +148,7 @@ def score_enhanced(
         ValueError: for scenes, folders or judges that cannot be scored (JudgeError).
     """
     options = options or Options()
+    refuse_bad_draws(options.draws, options.seed)
     if not 0 <= options.dev_share < 1:
         raise ValueError(
             f"--dev-share: expected 0 or more, and less than 1; got {options.dev_share}"

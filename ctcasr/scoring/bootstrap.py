@@ -105,16 +105,31 @@ def unit_sums(units: Sequence[str], *columns: Sequence[float]) -> list[Floats]:
     return sums
 
 
+def refuse_bad_draws(draws: int, seed: int) -> None:
+    """ValueError for less than 1000 draws, and for a negative seed.
+
+    For who draws after hours of other work.
+
+    Example:
+        >>> refuse_bad_draws(10, seed=0)
+        Traceback (most recent call last):
+        ValueError: draws: expected at least 1000; got 10
+    """
+    if draws < FEWEST_DRAWS:
+        raise ValueError(f"draws: expected at least {FEWEST_DRAWS}; got {draws}")
+    if seed < 0:
+        raise ValueError(f"seed: expected 0 or more; got {seed}")
+
+
 def draw(pair: Paired, draws: int = DRAWS, seed: int = 0) -> Floats:
     """Differences [draws] of units drawn anew with replacement, sorted; the same for the same seed.
 
     Bisani and Ney, "Bootstrap estimates for confidence intervals in ASR", ICASSP 2004.
 
     Raises:
-        ValueError: for less than 1000 draws.
+        ValueError: as `refuse_bad_draws`.
     """
-    if draws < FEWEST_DRAWS:
-        raise ValueError(f"draws: expected at least {FEWEST_DRAWS}; got {draws}")
+    refuse_bad_draws(draws, seed)
     units = len(pair.words)
     rng = np.random.default_rng([seed, units])
     differences = np.zeros(draws)

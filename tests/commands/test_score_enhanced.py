@@ -246,6 +246,25 @@ def test_a_trial_is_reproducible(
     assert (tmp_path / "a" / "rows.csv").read_bytes() == (tmp_path / "b" / "rows.csv").read_bytes()
 
 
+@pytest.mark.parametrize("options", [Options(draws=10), Options(seed=-1)])
+def test_what_the_bootstrap_refuses_is_refused_before_anything_is_heard(
+    options: Options, world: Make, enhanced: Make, listener: str, tmp_path: Path
+) -> None:
+    scenes = world()
+    folder = enhanced(scenes, "target")
+    heard: list[int] = []
+    with pytest.raises(ValueError, match=r"draws|seed"):
+        score_enhanced(
+            scenes,
+            [str(folder)],
+            [listener],
+            tmp_path / "o",
+            options,
+            progress=lambda done, _total: heard.append(done),
+        )
+    assert not heard and not (tmp_path / "o").exists()
+
+
 def test_the_command_writes_the_page_and_refuses_what_it_cannot_score(
     world: Make, enhanced: Make, listener: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
