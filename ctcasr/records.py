@@ -309,6 +309,9 @@ class RecordFile:
 
     Of an earlier session the first `keep` records stay, those that its checkpoint knows of.
 
+    Raises:
+        OSError: where the disk refuses the file, with what to do.
+
     Example:
         >>> file = RecordFile(None)
         >>> file.write(StepRecord(step=5, loss=194.8)).loss
@@ -325,8 +328,11 @@ class RecordFile:
             return
         if keep and path.exists():
             self.history = read_records(path)[:keep]
-        write_text(path, "".join(_line(record) for record in self.history))
-        self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
+        try:
+            write_text(path, "".join(_line(record) for record in self.history))
+            self.file = open(path, "a", encoding="utf-8")  # noqa: SIM115  closed by close()
+        except OSError as error:
+            raise self._refused(error, "Free some space, or name another folder") from error
 
     def write(self, record: R) -> R:
         """Append the record, hand it to the system, and return it.
@@ -341,17 +347,19 @@ class RecordFile:
                 self.file.flush()
             except OSError as error:
                 self._give_up()
-                raise OSError(
-                    error.errno,
-                    f"could not write the records of the run to {self.path} ({error.strerror}). "
-                    "Free some space and resume the run from its last checkpoint",
-                ) from error
+                cure = "Free some space and resume the run from its last checkpoint"
+                raise self._refused(error, cure) from error
         return record
 
     def close(self) -> None:
         """Close the file."""
         if self.file is not None:
             self.file.close()
+
+    def _refused(self, error: OSError, cure: str) -> OSError:
+        """What the system says about the file, and what to do."""
+        problem = f"could not write the records of the run to {self.path} ({error.strerror})"
+        return OSError(error.errno, f"{problem}. {cure}")
 
     def _give_up(self) -> None:
         """Close the file for good; it would write what was refused once more."""

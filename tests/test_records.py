@@ -94,6 +94,18 @@ def test_numbers_that_json_does_not_know_are_words(tmp_path: Path) -> None:
     assert json.loads(line, parse_constant=refuse)["nested"] == {"a": ["nan", "-inf", 1.5]}
 
 
+def test_a_disk_that_refuses_the_file_is_told_by_its_name_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path, _text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ctcasr.records.write_text", refuse)
+    with pytest.raises(OSError, match=r"records\.jsonl .No space.*\. Free some space") as caught:
+        RecordFile(tmp_path / "records.jsonl")
+    assert caught.value.errno == errno.ENOSPC
+
+
 def test_a_disk_that_refuses_a_record_is_told_by_the_name_of_the_file(tmp_path: Path) -> None:
     class FullDisk(io.StringIO):
         """A file that takes nothing, and tries again where it is closed."""

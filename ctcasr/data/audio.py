@@ -262,12 +262,18 @@ class _Content(io.BytesIO):
             return super().seek(0)
 
 
+def _what_is_at(path: Path) -> str:
+    """What lies at a path where no file does."""
+    if os.path.isdir(path):
+        return "a folder"
+    return "a pipe or a device" if os.path.exists(path) else "nothing"
+
+
 def _check_is_file(path: Path) -> None:
     if not os.path.isfile(path):  # Path.is_file raises for names that are too long
-        there = "a folder" if os.path.isdir(path) else "nothing"
         raise AudioError(
-            f"{path}: expected a sound file; found {there} there (a path in a manifest starts at "
-            "the manifest's folder)"
+            f"{path}: expected a sound file; found {_what_is_at(path)} there (a path in a manifest "
+            "starts at the manifest's folder)"
         )
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: expected a sound file; it is empty (0 bytes)")

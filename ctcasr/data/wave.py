@@ -8,6 +8,7 @@ the same file. RIFF: Microsoft and IBM, Multimedia Programming Interface 1.0; RF
 from __future__ import annotations
 
 import io
+import stat
 import struct
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -92,10 +93,12 @@ def wave_layout(source: Path | bytes) -> WaveLayout | None:
     if isinstance(source, bytes):
         return _layout(io.BytesIO(source), len(source))
     try:
-        stat = source.stat()
+        status = source.stat()
     except (OSError, ValueError):  # a path with a zero byte is no path
         return None
-    return _layout_of_file(source, stat.st_size, stat.st_mtime_ns)
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for who writes to it
+        return None
+    return _layout_of_file(source, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +135,17 @@ def test_truncated_ogg_is_told_by_the_manifest(write: Write) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(AudioError, match=r"expected .* 3\.000 s .*truncated"):
         read_audio(Utterance(path, 3.0), 16000)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("read", [audio_info, lambda path: read_audio(path, 16000)])
+def test_a_pipe_is_refused_and_not_waited_for(
+    read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "pipe.wav"
+    os.mkfifo(path)
+    with pytest.raises(AudioError, match="found a pipe or a device there"):
+        read(path)
 
 
 def test_a_wav_that_was_written_to_a_pipe_is_read(write: Write) -> None:
