@@ -17,21 +17,34 @@ from ctcasr.video import LipSpec
 
 LIPS = "lips"  # the kind of front-end that reads lips instead of sound
 
+_LEAST = {"layers": 0, "hidden": 1, "lookahead": 0, "prior_weight": 0, "states": 0}  # of a NetSpec
+
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class ConvSpec:
-    """One conv layer; kernel and stride are (time, frequency)."""
+    """One conv layer; kernel and stride are (time, frequency).
+
+    Raises:
+        ValueError: for a size below 1.
+    """
 
     channels: int
     kernel: tuple[int, int]
     stride: tuple[int, int]
 
+    def __post_init__(self) -> None:
+        if min(self.channels, *self.kernel, *self.stride) < 1:
+            raise ValueError(f"expected channels, kernel and stride of at least 1; got {self}")
+
 
 @dataclass(frozen=True)
 class NetSpec:
     """A whole acoustic model with its front-end, as plain data for TOML and checkpoints.
+
+    Raises:
+        ValueError: for sizes and shares that no network has.
 
     Example:
         >>> describe(NetSpec(rnn="lstm", layers=2))
@@ -57,6 +70,18 @@ class NetSpec:
     prior_weight: float = 0.0  # of running label priors, in the loss and in decoding
     lips: LipSpec = field(default_factory=LipSpec)  # of a front-end of the kind "lips"
     states: int = 0  # of an aligner, which are learnt beside the symbols; nothing else uses them
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if not value >= least:
+                raise ValueError(f"{name}: expected {least} or more; got {value}")
+        if min(self.fc, default=1) < 1:
+            raise ValueError(f"fc: expected sizes of at least 1; got {list(self.fc)}")
+        if not (self.clip is None or self.clip > 0):
+            raise ValueError(f"clip: expected a number above 0; got {self.clip}")
+        if not 0 <= self.dropout <= 1:
+            raise ValueError(f"dropout: expected a share within 0..1; got {self.dropout}")
 
     @property
     def sees(self) -> bool:
@@ -101,12 +126,13 @@ def _describe_front(spec: NetSpec) -> str:
 def resolve_spec(
     name: str, presets: Mapping[str, T], make: Callable[[Mapping[str, Any], str], T]
 ) -> T:
-    """A preset by its name, changed by the words "field=value" behind it, or a TOML file's spec.
+    """A preset by its name or a TOML file's spec, changed by the words "field=value" behind it.
 
     `make(data, where)` turns plain data into a spec; `where` is for its messages.
 
     Raises:
         ValueError: that names the nearest preset or field.
+        OSError: where there is no such file.
 
     Example:
         >>> presets = {"small": NetSpec(hidden=64)}
@@ -115,20 +141,32 @@ def resolve_spec(
         >>> resolve_spec("small layers=2 front.norm=pca", presets, make).front.norm
         'pca'
     """
-    if name.endswith(".toml"):
-        return make(tomllib.loads(Path(name).read_text(encoding="utf-8")), name)
-    preset, *changes = name.split() or [name]
-    if preset not in presets:
-        known = ", ".join(presets)
-        hint = did_you_mean(preset, presets)
-        raise ValueError(f"expected a preset ({known}) or a .toml file; got {preset!r}{hint}")
+    path, is_file, words = f"{name} ".partition(".toml ")
+    if is_file:
+        path = f"{path}.toml"
+        changes = words.split()
+        chosen = make(_read_toml(path), path)
+    else:
+        preset, *changes = name.split() or [name]
+        if preset not in presets:
+            known = ", ".join(presets)
+            hint = did_you_mean(preset, presets)
+            raise ValueError(f"expected a preset ({known}) or a .toml file; got {preset!r}{hint}")
+        chosen = presets[preset]
     if not changes:
-        return presets[preset]
-    chosen = cast(Any, presets[preset])
-    data = to_plain(dataclasses.asdict(chosen))
+        return chosen
+    data = to_plain(dataclasses.asdict(cast(Any, chosen)))
     for change in changes:
         _apply_change(data, change, name)
     return make(data, repr(name))
+
+
+def _read_toml(path: str) -> dict[str, Any]:
+    """The tables of a file; ValueError where it holds none."""
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # its syntax, or no text
+        raise ValueError(f"{path}: expected TOML; {error}") from None
 
 
 def _apply_change(data: dict[str, Any], change: str, name: str) -> None:
@@ -188,7 +226,9 @@ def from_plain(kind: Any, value: Any, where: str) -> Any:
     if isinstance(kind, types.UnionType):
         allowed = get_args(kind)
     is_bool = isinstance(value, bool)
-    if float in allowed and isinstance(value, int) and not is_bool:
+    if float in allowed and isinstance(value, int | float) and not is_bool:
+        if not math.isfinite(value):
+            raise ValueError(f"{where}: expected a finite number; got {value}")
         return float(value)
     unfit_bool = is_bool and bool not in allowed
     if unfit_bool or not isinstance(value, allowed):
@@ -215,7 +255,10 @@ def _table_as(kind: type[Any], value: object, where: str) -> Any:
     for key, item in value.items():
         place = f"{where}.{key}"
         arguments[key] = from_plain(hints[key], item, place)
-    return kind(**arguments)
+    try:
+        return kind(**arguments)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _required(kind: type[Any]) -> list[str]:

@@ -71,6 +71,34 @@ def test_what_is_wrong_is_said_with_its_place(data: Any, message: str) -> None:
         from_plain(Outer, data, "o")
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_no_field_takes_what_is_no_number(number: float) -> None:
+    with pytest.raises(ValueError, match=r"o\.share: expected a finite number; got"):
+        from_plain(Outer, {"name": "x", "share": number}, "o")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "layers=-1",
+        "hidden=0",
+        "lookahead=-1",
+        "fc=[64,0]",
+        "clip=0",
+        "dropout=1.5",
+        "prior_weight=-0.1",
+        "states=-1",
+        "conv=[{channels=0,kernel=[5,5],stride=[2,2]}]",
+        "conv=[{channels=8,kernel=[5,0],stride=[2,2]}]",
+        "conv=[{channels=8,kernel=[5,5],stride=[0,2]}]",
+    ],
+)
+def test_sizes_that_no_network_has_are_refused_by_name(change: str) -> None:
+    field = change.partition("=")[0]
+    with pytest.raises(ValueError, match=f"small {field}=.*{field}.*: expected"):
+        resolve_spec(f"small {change}", PRESETS, make)
+
+
 def test_presets_and_changes() -> None:
     assert resolve_spec("small", PRESETS, make) is PRESETS["small"]
     changed = resolve_spec("small layers=2 front.norm=pca dropout=0.1 fc=[32]", PRESETS, make)
@@ -98,6 +126,16 @@ def test_a_toml_file(tmp_path: Path) -> None:
     path = tmp_path / "net.toml"
     path.write_text('rnn = "lstm"\n[front]\nbands = 40\n', encoding="utf-8")
     assert resolve_spec(str(path), PRESETS, make) == NetSpec(FrontSpec(bands=40), rnn="lstm")
+    changed = resolve_spec(f"{path} layers=2 front.norm=pca", PRESETS, make)
+    assert changed == NetSpec(FrontSpec(bands=40, norm="pca"), rnn="lstm", layers=2)
+
+
+@pytest.mark.parametrize("content", [b'rnn = "ls', b"\xff\xfe"])
+def test_a_file_that_is_no_toml_is_named(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"net\.toml: expected TOML; "):
+        resolve_spec(str(path), PRESETS, make)
 
 
 @pytest.mark.parametrize(

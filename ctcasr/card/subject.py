@@ -139,7 +139,7 @@ def _mask_stages(model: MaskEnhancer, audio: Seq, video: Seq | None = None) -> l
 
 
 def find_subject(name: str) -> Subject:
-    """The subject called so: the path of a checkpoint, or a preset, perhaps with words behind it.
+    """The subject called so: a checkpoint, or a preset or TOML file, perhaps with words behind it.
 
     Raises:
         ValueError: where there is neither; it names the nearest preset.
@@ -152,7 +152,9 @@ def find_subject(name: str) -> Subject:
         8
     """
     path = Path(name)
-    if path.is_file() and path.suffix != ".toml":
+    if path.suffix == ".toml" or ".toml " in name:
+        return _with_plain_statistics(_subject_of_toml(name))
+    if path.is_file():
         return replace(_loaded(path), name=path.name, path=path)
     preset = name.partition(" ")[0]
     if preset in PRESETS:
@@ -166,6 +168,23 @@ def find_subject(name: str) -> Subject:
     raise ValueError(
         f"expected a checkpoint or a preset; there is neither a file nor a preset {name!r}{hint}"
     )
+
+
+def _subject_of_toml(name: str) -> Subject:
+    """The network of whichever kind that a file's fields describe."""
+    reasons = {}
+    for kind, make in (
+        (RECOGNISER, _recogniser_preset),
+        (CLASSIFIER, _classifier_preset),
+        (ENHANCER, _enhancer_preset),
+    ):
+        try:
+            return make(name)
+        except ValueError as error:
+            reasons[kind] = str(error)
+    if len(set(reasons.values())) == 1:  # it is no TOML
+        raise ValueError(reasons[RECOGNISER])
+    raise ValueError("; ".join(f"no {kind}: {reason}" for kind, reason in reasons.items()))
 
 
 def _recogniser_preset(name: str) -> Subject:

@@ -15,6 +15,7 @@ from ctcasr.net import BCResNet, ConvClassifier, GoogLeNet, ResNet
 from ctcasr.seq import Seq
 from ctcasr.specs import ConvSpec, from_plain, resolve_spec, to_plain
 
+GOOGLENET_PICTURE = 224  # pixels; its auxiliary heads take no other
 Auxiliary = tuple[tuple[float, Tensor], ...]  # weight and logits [B, classes] of each head
 
 _KEYWORD = FrontSpec(
@@ -158,10 +159,26 @@ def build_classifier(spec: ClassifierSpec, classes: int) -> SoundClassifier:
         raise ValueError(f"expected two classes or more to tell apart; got {classes}")
     extract = build_extract(spec.front)
     front = FrontEnd(extract, build_norm(spec.front, extract.bins))
-    if spec.network in ("googlenet", "resnet") and not spec.picture:
-        raise ValueError(f"{spec.network}: expected the size of a picture (224); got none")
+    _check_sizes(spec)
     body = _body(spec, extract.bins, classes)
     return SoundClassifier(front, body, spec.samples, spec.picture)
+
+
+def _check_sizes(spec: ClassifierSpec) -> None:
+    """ValueError for clips without a sample, and for pictures that the network cannot see."""
+    if spec.samples < 1:
+        raise ValueError(f"clip_s: expected clips with a sample; got {spec.clip_s:g} s")
+    if spec.network in ("conv", "bcresnet") and spec.picture:
+        raise ValueError(
+            f"picture: {spec.network} sees features as they are, expected 0; got {spec.picture}"
+        )
+    if spec.network == "resnet" and spec.picture < 1:
+        raise ValueError(f"resnet: expected the size of a picture (224); got {spec.picture}")
+    if spec.network == "googlenet" and spec.picture != GOOGLENET_PICTURE:
+        raise ValueError(
+            f"googlenet: expected the size of a picture its heads were made for, "
+            f"{GOOGLENET_PICTURE}; got {spec.picture}"
+        )
 
 
 def _body(spec: ClassifierSpec, bins: int, classes: int) -> nn.Module:
@@ -180,7 +197,7 @@ def _body(spec: ClassifierSpec, bins: int, classes: int) -> nn.Module:
 
 
 def read_classifier(name: str) -> ClassifierSpec:
-    """A preset by its name, with changes behind it, or a spec from a TOML file (`.toml`).
+    """A preset by its name, or a TOML file's spec (`.toml`), with changes behind it.
 
     Raises ValueError that names the nearest preset or field.
 

@@ -20,7 +20,11 @@ from ctcasr.commands.device_flag import add_device_flag, device_from
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `ctcasr card`."""
-    parser.add_argument("subject", metavar="CHECKPOINT|PRESET")
+    parser.add_argument(
+        "subject",
+        metavar="CHECKPOINT|PRESET",
+        help="a preset may be a .toml file, and have changes behind it: 'default hidden=256'",
+    )
     parser.add_argument("--json", action="store_true", help="plain data instead of Markdown")
     parser.add_argument(
         "--as",

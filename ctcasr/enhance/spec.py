@@ -135,7 +135,7 @@ ENHANCERS: dict[str, EnhanceSpec] = {
 
 
 def read_enhancer(name: str) -> EnhanceSpec:
-    """A preset by its name, with changes behind it, or a spec from a TOML file (`.toml`).
+    """A preset by its name, or a TOML file's spec (`.toml`), with changes behind it.
 
     Raises ValueError that names the nearest preset or field.
 

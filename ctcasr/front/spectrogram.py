@@ -231,7 +231,8 @@ class Mel(Spectrogram):
     """Log mel features [B, T, bands] (HTK scale, no area normalisation).
 
     Raises:
-        ValueError: for a band without a bin, for frequencies out of order, and as Spectrogram.
+        ValueError: for no band, for a band without a bin, for frequencies out of order, and as
+            Spectrogram.
 
     Example:
         >>> mel = Mel(16000, bands=40)
@@ -265,6 +266,8 @@ class Mel(Spectrogram):
                 f"expected 0 <= low_hz < high_hz <= {highest_hz:g} Hz; "
                 f"got {low_hz:g} and {high_hz:g}"
             )
+        if bands < 1:
+            raise ValueError(f"expected at least 1 mel band; got {bands}")
         filters = mel_filters(self.bins, low_hz, high_hz, bands, rate_hz)
         empty = (~filters.any(dim=0)).nonzero().flatten().tolist()
         if empty:

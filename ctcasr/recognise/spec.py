@@ -87,7 +87,7 @@ PRESETS: dict[str, NetSpec] = {
 
 
 def read_spec(name: str) -> NetSpec:
-    """A preset by its name, with changes behind it, or a spec from a TOML file (`.toml`).
+    """A preset by its name, or a TOML file's spec (`.toml`), with changes behind it.
 
     Raises ValueError that names the nearest preset or field.
 

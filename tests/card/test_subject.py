@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -35,6 +37,38 @@ def test_stages_give_what_the_network_gives(name: str, kind: str) -> None:
     whole = getattr(whole, "data", whole)
     staged = getattr(value, "data", value)
     assert isinstance(staged, torch.Tensor) and torch.allclose(staged, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("content", "changes", "kind"),
+    [
+        ("hidden = 8", "layers=1 front.norm=pca", RECOGNISER),
+        ('network = "bcresnet"\nfront.bands = 40', "", CLASSIFIER),
+        ('network = "dualpath"', "dualpath.hidden=8", ENHANCER),
+    ],
+)
+def test_a_toml_file_is_whatever_its_fields_describe(
+    content: str, changes: str, kind: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text(content, encoding="utf-8")
+    assert find_subject(f"{path} {changes}".strip()).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("hiden = 8", "no recogniser: .*did you mean 'hidden'.*; no classifier: .*; no enhancer: "),
+        ("hidden =", r"^[^;]*net\.toml: expected TOML; [^;]*$"),
+    ],
+)
+def test_a_toml_file_that_describes_no_network_says_why(
+    content: str, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(ValueError, match=told):
+        find_subject(str(path))
 
 
 def test_what_sees_gets_frames() -> None:

@@ -88,6 +88,12 @@ def test_an_utterance_looks_the_same_alone_and_in_a_batch(extract: Spectrogram) 
             assert not bool(batch.data[index, batch.lengths[index] :].any())
 
 
+@pytest.mark.parametrize("bands", [0, -1])
+def test_no_band_is_an_error(bands: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 1 mel band; got {bands}"):
+        Mel(16000, bands=bands)
+
+
 def test_an_empty_mel_band_is_an_error_that_names_it() -> None:
     with pytest.raises(
         ValueError,
