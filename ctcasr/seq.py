@@ -90,10 +90,14 @@ class _TakeRows(torch.autograd.Function):
     """Rows [P, ...] of data [N, ...] at places [P], none twice."""
 
     @staticmethod
-    def forward(ctx: Any, data: Tensor, places: Tensor) -> Tensor:
+    def forward(data: Tensor, places: Tensor) -> Tensor:
+        return data.index_select(0, places)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        data, places = inputs
         ctx.count = data.shape[0]
         ctx.save_for_backward(places)
-        return data.index_select(0, places)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
@@ -106,10 +110,13 @@ class _SpreadRows(torch.autograd.Function):
     """Rows [P, ...] at places [P] of zeros [N, ...]; what `_TakeRows` took, put back."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, places: Tensor, count: int) -> Tensor:
-        ctx.save_for_backward(places)
+    def forward(rows: Tensor, places: Tensor, count: int) -> Tensor:
         spread = rows.new_zeros(count, *rows.shape[1:])
         return spread.index_copy_(0, places, rows)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, int], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:

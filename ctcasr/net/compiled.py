@@ -44,7 +44,12 @@ def has_hooks(*modules: nn.Module) -> bool:
         >>> has_hooks(nn.ReLU())
         False
     """
-    return any(module._forward_hooks or module._forward_pre_hooks for module in modules)
+    for module in modules:
+        forward = module._forward_hooks or module._forward_pre_hooks
+        backward = module._backward_hooks or module._backward_pre_hooks
+        if forward or backward:
+            return True
+    return False
 
 
 def flat_array(tensor: Tensor) -> np.ndarray:

@@ -188,9 +188,12 @@ class _Turn(torch.autograd.Function):
     """Turning rows around, which is undone by the same: torch would go back by atomic additions."""
 
     @staticmethod
-    def forward(ctx: Any, data: Tensor, turned: Tensor) -> Tensor:
-        ctx.save_for_backward(turned)
+    def forward(data: Tensor, turned: Tensor) -> Tensor:
         return _gather(data, turned)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:

@@ -35,7 +35,8 @@ def recurrent(kind: str, x: Seq, layers: list[nn.RNNBase]) -> Tensor:
     parameters = []
     for layer in layers:
         for name in _PARAMETERS:
-            parameters.append(layer.get_parameter(name))
+            # A parametrisation's, or one that torch.func has put there, is no Parameter.
+            parameters.append(getattr(layer, name))
     packing = _Packing.of(x)
     outputs: Tensor = _Recurrent.apply(kind, packing, x.data, *parameters)
     return outputs

@@ -40,3 +40,5 @@ def test_hooks_are_seen() -> None:
     assert has_hooks(plain, listened)
     handle.remove()
     assert not has_hooks(plain, listened)
+    handle = listened.register_full_backward_hook(lambda *_: None)
+    assert has_hooks(plain, listened)

@@ -6,7 +6,9 @@ import itertools
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from ctcasr.net import RecurrentLayer, RecurrentStack, SequenceBatchNorm
@@ -112,6 +114,34 @@ def test_unknown_words_raise() -> None:
         RecurrentLayer("gro", 5, 4, True)
     with pytest.raises(ValueError, match=r"'every', 'input' or 'none'.*'some'"):
         RecurrentStack("gru", 5, 4, 1, norm="some")
+
+
+def test_parametrised_weights_are_read_as_torch_reads_them() -> None:
+    layer = RecurrentLayer("gru", 5, 32, True)
+    weight_norm(layer.forwards, "weight_hh_l0")
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter.mul_(1.5)
+    x = batch(4, 2)
+    outputs = layer(x).data
+    assert torch.allclose(outputs, layer.by_torch(x).data, atol=1e-5)
+    outputs.sum().backward()
+    assert all(parameter.grad is not None for parameter in layer.parameters())
+
+
+def test_transforms_of_torch_func_see_what_autograd_sees() -> None:
+    layer = RecurrentLayer("gru", 5, 32, True)
+    x = batch(4, 2)
+
+    def power(parameters: dict[str, Tensor]) -> Tensor:
+        outputs: Seq = functional_call(layer, parameters, (x,))
+        return outputs.data.square().sum()
+
+    parameters = {name: value.detach() for name, value in layer.named_parameters()}
+    layer(x).data.square().sum().backward()
+    assert torch.allclose(power(parameters), layer(x).data.square().sum())
+    for name, gradient in torch.func.grad(power)(parameters).items():
+        assert torch.allclose(gradient, layer.get_parameter(name).grad, atol=1e-4), name
 
 
 def test_turning_rows_around_is_undone_by_itself_also_backwards() -> None:
