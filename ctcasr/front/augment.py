@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ctcasr.front.mask import SpecAugment
+from ctcasr.front.mask import SpecAugment, check_seeds
 from ctcasr.seq import Seq, to_device
 from ctcasr.signal.acoustics import convolve, gain_for_snr, room_response
 from ctcasr.signal.coloured import coloured_noises
@@ -85,11 +85,11 @@ class _Noises:
         snr_db: tuple[float, float],
         circular: bool = False,
     ) -> _Noises:
-        """The bank of noises [N]; no utterance hears one where there are none."""
+        """The bank of noises [N], in float32; no utterance hears one where there are none."""
         lengths = [len(noise) for noise in noises]
         length = np.array(lengths, dtype=np.int64)
         return _Noises(
-            samples=torch.cat(list(noises) or [torch.zeros(1)]),
+            samples=torch.cat(list(noises) or [torch.zeros(1)]).float(),
             first=np.cumsum(length) - length,
             length=length,
             share=share if noises else 0.0,
@@ -164,7 +164,7 @@ class Augment(SpecAugment):
 
     Raises:
         ValueError: for shares outside 0..1, for a range the wrong way round, for a noise without
-            samples, a silent impulse response, and `hiss_db` without `rate_hz`.
+            samples or with NaN, a silent impulse response, and `hiss_db` without `rate_hz`.
 
     Example:
         >>> augment = Augment([torch.ones(800)], noise_share=1.0, snr_db=(0.0, 0.0), gain_db=0.0)
@@ -205,9 +205,11 @@ class Augment(SpecAugment):
         shapes = [tuple(noise.shape) for noise in noises]
         if any(len(shape) != 1 or shape[0] == 0 for shape in shapes):
             raise ValueError(f"expected noises [N] with samples; got {shapes}")
+        if not all(bool(noise.isfinite().all()) for noise in noises):
+            raise ValueError("expected noises of finite samples; got NaN or infinite ones")
         self.rir_share = rir_share if rirs else 0.0
         self.gain_db = gain_db
-        responses = [room_response(rir) for rir in rirs]
+        responses = [room_response(rir).float() for rir in rirs]
         sources = _Sources(
             recorded=_Noises.of(noises, noise_share, snr_db),
             hiss=_hiss(hiss_db, rate_hz),
@@ -217,7 +219,11 @@ class Augment(SpecAugment):
 
     @torch.no_grad()
     def sound(self, samples: Seq, seeds: Sequence[int]) -> Seq:
-        """Samples [B, N] as they are learnt from, each row from its own seed alone."""
+        """Samples [B, N] as they are learnt from, each row from its own seed alone.
+
+        Raises ValueError for another number of seeds.
+        """
+        check_seeds(samples, seeds)
         draws = _Draws.of(seeds)
         sources = self._sources_on(samples.device)
         samples = self._in_rooms(samples, draws, sources.rirs)

@@ -91,6 +91,7 @@ class SpecAugment:
 
     def sound(self, samples: Seq, seeds: Sequence[int]) -> Seq:
         """Samples [B, N] as they are; `Augment` changes them."""
+        check_seeds(samples, seeds)
         return samples
 
     def warps(self, seeds: Sequence[int]) -> tuple[float, ...]:
@@ -100,8 +101,9 @@ class SpecAugment:
     def __call__(self, features: Seq, seeds: Sequence[int]) -> Seq:
         """Features [B, T, F] with masks drawn from one seed per row.
 
-        Neither batch mates nor device change them.
+        Neither batch mates nor device change them. Raises ValueError for another number of seeds.
         """
+        check_seeds(features, seeds)
         batch, steps, bins = features.data.shape
         hidden_time = np.zeros((batch, steps), bool)
         hidden_freq = np.zeros((batch, bins), bool)
@@ -115,6 +117,12 @@ class SpecAugment:
         freq = to_device(torch.from_numpy(hidden_freq), features.device)
         hidden = time[:, :, None] | freq[:, None, :]
         return features.with_data(features.data.masked_fill(hidden, 0.0))
+
+
+def check_seeds(x: Seq, seeds: Sequence[int]) -> None:
+    """ValueError where there is not one seed for each row."""
+    if len(seeds) != len(x):
+        raise ValueError(f"expected a seed for each of {len(x)} utterances; got {len(seeds)}")
 
 
 def _hide(

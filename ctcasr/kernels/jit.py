@@ -10,8 +10,13 @@ from typing import Any, TypeAlias
 from typing import overload as typing_overload
 
 import numpy as np
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic, overload
+
+if config.DISABLE_JIT:  # type: ignore[attr-defined,unused-ignore]
+    raise ImportError(
+        "NUMBA_DISABLE_JIT is set, and ctcasr's loops run compiled only: unset it for this program"
+    )
 
 # Numba finds the types of a compiled function anew for each call, so no annotation is right for
 # all of them. These names say what is meant; for a type checker both are Any.

@@ -20,12 +20,17 @@ def room_response(rir: Tensor, early: int | None = None) -> Tensor:
     With `early`, only so many samples after the direct sound.
 
     Raises:
-        ValueError: for a silent or empty response.
+        ValueError: for a silent or empty response, one of several channels or with NaN.
 
     Example:
         >>> room_response(torch.tensor([0.0, 0.0, -4.0, 3.0]))
         tensor([ 0.8000, -0.6000])
     """
+    if rir.dim() != 1 or not bool(rir.isfinite().all()):
+        raise ValueError(
+            f"expected a room response [M] of finite samples; got {tuple(rir.shape)}, "
+            "or NaN or infinite ones"
+        )
     if rir.numel() == 0 or not bool(rir.any()):
         raise ValueError("expected a room response with a direct sound; this one is silent")
     direct = int(rir.abs().argmax())

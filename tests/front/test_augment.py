@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 from fractions import Fraction
 
@@ -186,12 +187,37 @@ def test_the_front_end_hears_it_and_masks_are_those_of_specaugment() -> None:
         {"hiss_db": (0.0, 5.0)},
         {"noises": [torch.zeros(0)]},
         {"noises": [torch.zeros(2, 9)]},
+        {"noises": [torch.tensor([0.1, math.nan])]},
         {"rirs": [torch.zeros(9)]},
+        {"rirs": [torch.ones(2, 9)]},
+        {"rirs": [torch.tensor([1.0, math.inf])]},
     ],
 )
 def test_wrong_settings_are_refused(wrong: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
         Augment(**wrong)
+
+
+def test_a_seed_for_each_row_is_needed() -> None:
+    for seeds in ((), (1,), (1, 2, 3)):
+        with pytest.raises(ValueError, match="a seed for each of 2 utterances"):
+            Augment().sound(batch(9, 9), seeds)
+        with pytest.raises(ValueError, match="a seed for each of 2 utterances"):
+            build(read_spec("default"), 9)(batch(900, 900), SpecAugment(warp=0.1), seeds)
+
+
+def test_noises_and_rooms_in_double_precision_sound_as_in_single() -> None:
+    noises, rirs = [noise(3000, 2)], [noise(100, 3)]
+    single = Augment(noises, rirs, noise_share=1.0, rir_share=1.0)
+    double = Augment(
+        [each.double() for each in noises],
+        [each.double() for each in rirs],
+        noise_share=1.0,
+        rir_share=1.0,
+    )
+    samples = batch(400, 200)
+    heard = double.sound(samples, (1, 2)).data
+    assert torch.allclose(heard, single.sound(samples, (1, 2)).data, atol=1e-5)
 
 
 def test_half_of_the_utterances_hear_hiss_at_the_snr_asked_for() -> None:

@@ -75,7 +75,7 @@ def test_nothing_to_mask_changes_nothing() -> None:
 
 
 def test_a_seed_for_each_row_is_needed() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="a seed for each of 2 utterances; got 1"):
         SpecAugment()(ones(5, 5), (1,))
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,3 +80,10 @@ def test_a_full_disk_costs_the_next_process_a_compilation(
     function = kernel()
     monkeypatch.setattr(function._cache._cache, "save_overload", full)
     assert isinstance(function._cache, jit._TolerantCache) and function(1) == 2
+
+
+def test_where_numba_may_not_compile_the_reason_is_told() -> None:
+    program = [sys.executable, "-c", "import ctcasr.kernels.jit"]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
+    run = subprocess.run(program, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode and "ImportError: NUMBA_DISABLE_JIT is set" in run.stderr
