@@ -159,15 +159,18 @@ def build_classifier(spec: ClassifierSpec, classes: int) -> SoundClassifier:
         raise ValueError(f"expected two classes or more to tell apart; got {classes}")
     extract = build_extract(spec.front)
     front = FrontEnd(extract, build_norm(spec.front, extract.bins))
-    _check_sizes(spec)
+    if not front.framing.count(spec.samples):
+        raise ValueError(
+            f"clip_s: expected clips of a frame at least ({spec.front.n_fft} samples); "
+            f"got {spec.samples} samples ({spec.clip_s:g} s)"
+        )
+    _check_picture(spec)
     body = _body(spec, extract.bins, classes)
     return SoundClassifier(front, body, spec.samples, spec.picture)
 
 
-def _check_sizes(spec: ClassifierSpec) -> None:
-    """ValueError for clips without a sample, and for pictures that the network cannot see."""
-    if spec.samples < 1:
-        raise ValueError(f"clip_s: expected clips with a sample; got {spec.clip_s:g} s")
+def _check_picture(spec: ClassifierSpec) -> None:
+    """ValueError for pictures that the network cannot see."""
     if spec.network in ("conv", "bcresnet") and spec.picture:
         raise ValueError(
             f"picture: {spec.network} sees features as they are, expected 0; got {spec.picture}"

@@ -94,9 +94,10 @@ class Spectrogram(nn.Module):
     def transform(self, samples: Seq) -> Seq:
         """Short-time Fourier transform, complex [B, T, n_fft // 2 + 1], of samples [B, N].
 
+        One frame of padding where no window fits.
+
         Raises:
-            ValueError: for anything but samples at the right rate, and where a window is not
-                centred and none fits.
+            ValueError: for anything but samples at the right rate.
         """
         if samples.data.dim() != 2 or samples.rate != self.rate_hz:
             raise ValueError(
@@ -104,18 +105,15 @@ class Spectrogram(nn.Module):
                 f"at {float(samples.rate):g} Hz: were features handed in, or another sample rate?"
             )
         data = samples.zero_padding().data.float()
-        if not self.centred and data.shape[1] < self.n_fft:
-            raise ValueError(
-                f"expected clips of at least {self.n_fft} samples (one window); "
-                f"the longest has {data.shape[1]}"
-            )
         # Zeros, not reflection, beyond the ends: what an utterance's last frame sees is then the
         # same alone and in a batch.
-        behind = self.framing.after
+        before, behind = self.framing.before, self.framing.after
         if data.is_cuda:
             behind += _lacking(data.shape[1], _CUDA_FRAMES * self.hop)
-        padded = functional.pad(data, (self.framing.before, behind))
-        frames = self.framing.count(data.shape[1])
+        behind = max(behind, self.n_fft - before - data.shape[1])
+        padded = functional.pad(data, (before, behind))
+        # Later layers want a frame, if only one of padding.
+        frames = max(1, self.framing.count(data.shape[1]))
         return samples.framed(self.unpadded(padded)[:, :frames], self.framing)
 
     def unpadded(self, samples: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from ctcasr.checkpoint import CheckpointError
 from ctcasr.recognise.onnx_metadata import OnnxMetadata
@@ -64,11 +65,13 @@ class OnnxRecogniser(TranscribingLogits):
     def logits(self, samples: Seq) -> Seq:
         """Log-posteriors [B, T, symbols] of samples [B, N] at `rate_hz`.
 
-        Raises ValueError for samples that want a gradient, of another rate, or too short.
+        Raises ValueError for samples that want a gradient or of another rate.
         """
         self._check(samples)
+        lacking = max(0, self._metadata.least - samples.data.shape[1])
+        padded = functional.pad(samples.data, (0, lacking))
         inputs = {
-            "samples": samples.data.float().numpy(),
+            "samples": padded.float().numpy(),
             "lengths": np.asarray(samples.lengths, np.int64),
         }
         log_probs, frames = self._session.run(["log_probs", "frames"], inputs)
@@ -84,11 +87,6 @@ class OnnxRecogniser(TranscribingLogits):
             raise ValueError(
                 f"expected samples [B, N] at {self.rate_hz} Hz; "
                 f"got {tuple(samples.data.shape)} at {float(samples.rate):g} Hz"
-            )
-        if samples.data.shape[1] < self._metadata.least:
-            raise ValueError(
-                f"expected clips of at least {self._metadata.least} samples (one window); "
-                f"the longest has {samples.data.shape[1]}"
             )
 
 

@@ -30,7 +30,7 @@ class OnnxMetadata:
     notes: Mapping[str, Any]
     rate_hz: int
     hop: int  # samples from one frame of logits to the next
-    least: int  # samples that the longest clip of a batch must have: one window
+    least: int  # samples that a batch is padded to: one window
     word_models: WordModels = field(default_factory=WordModels)
     commands: Commands | None = None
 

@@ -78,7 +78,7 @@ def test_big_networks_see_a_picture_of_three_equal_channels() -> None:
         ({"picture": 224}, "picture: conv sees features as they are, expected 0"),
         ({"network": "googlenet", "picture": 128}, "size of a picture .* 224; got 128"),
         ({"network": "resnet", "picture": -1}, "size of a picture"),
-        ({"clip_s": 0.0}, "clip_s: expected clips with a sample"),
+        ({"clip_s": 0.0}, "clip_s: expected clips of a frame at least"),
     ],
 )
 def test_specs_that_describe_nothing_are_refused(change: dict[str, Any], told: str) -> None:

@@ -184,8 +184,19 @@ def test_what_an_onnx_file_cannot_do_is_told(tmp_path: Path) -> None:
         other.logits(Seq(noise(RATE)[None].requires_grad_(), (RATE,), Fraction(RATE)))
     with pytest.raises(ValueError, match=r"at 8000 Hz; got .* at 16000 Hz"):
         other.logits(Seq.stack([noise(500)], 16000))
-    with pytest.raises(ValueError, match="at least 256 samples"):
-        other.logits(Seq.stack([noise(255)], RATE))
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_what_is_shorter_than_a_window_is_heard_as_torch_hears_it(
+    centred: bool, tmp_path: Path
+) -> None:
+    recogniser = made(replace(SMALL, front=replace(FRONT, centred=centred)))
+    other = Recogniser.load(export_onnx_recogniser(recogniser, tmp_path / "r.onnx"))
+    for count in (1, 255, 256):
+        samples = Seq.stack([noise(count)], RATE)
+        wanted, found = recogniser.logits(samples), other.logits(samples)
+        assert found.lengths == wanted.lengths
+        assert torch.allclose(found.row(0), wanted.row(0).log_softmax(-1), atol=1e-4)
 
 
 def test_files_that_are_none_of_ours_are_told(tmp_path: Path) -> None:

@@ -24,8 +24,18 @@ def test_a_second_of_whole_windows_gives_97_frames_of_20_bands() -> None:
     found = mel(Seq.stack([noise(1.0), noise(0.5)], 16000))
     assert found.data.shape == (2, 97, 20) and found.lengths == (97, 47)
     assert torch.allclose(found.row(1), mel(Seq.stack([noise(0.5)], 16000)).row(0), atol=1e-5)
-    with pytest.raises(ValueError, match="at least 512 samples"):
-        mel(Seq.stack([noise(0.03)], 16000))
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("range_db", [0.0, 80.0])
+def test_what_gives_no_frame_gives_none_alone_either(centred: bool, range_db: float) -> None:
+    mel = Mel(16000, 20, 20.0, 6000.0, 512, 0.032, 0.010, centred=centred, range_db=range_db)
+    for samples in (0, 1, 511):
+        alone = mel(Seq.stack([torch.ones(samples)], 16000))
+        beside = mel(Seq.stack([torch.ones(samples), noise(0.5)], 16000))
+        assert alone.lengths == (mel.framing.count(samples),) == beside.lengths[:1]
+        assert torch.allclose(alone.row(0), beside.row(0), atol=1e-5)
+        assert not alone.data[~alone.mask].any() and alone.data.shape[1] >= 1
 
 
 def test_nothing_above_the_upper_limit_is_heard() -> None:

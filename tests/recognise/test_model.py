@@ -10,7 +10,7 @@ from torch import nn
 
 from ctcasr.front import CorpusNorm, FrontSpec
 from ctcasr.recognise.model import SpeechModel, build
-from ctcasr.recognise.spec import PRESETS
+from ctcasr.recognise.spec import PRESETS, read_spec
 from ctcasr.seq import Seq
 from ctcasr.specs import LIPS, ConvSpec, NetSpec
 
@@ -81,6 +81,17 @@ def test_an_utterance_gives_the_same_logits_alone_and_in_a_batch(name: str) -> N
         assert alone.lengths == (model.frames(len(row)),) == (together.lengths[index],)
         assert float((together.row(index) - alone.row(0)).abs().max()) <= 1e-5
         assert float((padded.row(index) - alone.row(0)).abs().max()) <= 1e-5
+
+
+@pytest.mark.parametrize("change", ["", "front.centred=false", "hidden=20", "lookahead=3"])
+def test_a_batch_of_nothing_gives_nothing_and_moves_nothing(change: str) -> None:
+    model = build(read_spec(f"default layers=1 hidden=32 {change}"), 38)
+    model.front.fit([Seq.stack([torch.ones(600)], 16000)])
+    logits = model(Seq.stack([torch.zeros(0), torch.zeros(0)], 16000))
+    assert logits.lengths == (0, 0)
+    logits.zero_padding().data.sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is None or not bool(parameter.grad.any()), name
 
 
 @pytest.mark.parametrize("name", SPECS)
