@@ -155,6 +155,11 @@ class Seq:
                 f"got {tuple(self.data.shape)}"
             )
         padded = self.data.shape[1]
+        if not all(hasattr(length, "__index__") for length in self.lengths):
+            raise ValueError(
+                f"expected lengths in whole elements, not shares of the padded T; "
+                f"got {self.lengths}"
+            )
         if any(not 0 <= length <= padded for length in self.lengths):
             raise ValueError(
                 f"expected lengths within 0..{padded} (the padded T); got {self.lengths}"

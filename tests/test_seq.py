@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -163,6 +164,9 @@ def test_frames_are_not_samples() -> None:
         Seq(torch.zeros(2, 4), (5, 1), Fraction(1))
     with pytest.raises(ValueError, match="lengths"):
         Seq(torch.zeros(2, 4), (-1, 1), Fraction(1))
+    for share in (0.5, np.float32(0.5)):
+        with pytest.raises(ValueError, match="lengths in whole elements, not shares"):
+            Seq(torch.zeros(2, 4), (1, share), Fraction(1))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="B = 1"):
         Seq(torch.zeros(2, 4), (4,), Fraction(1))
     with pytest.raises(ValueError, match="B, T"):
