@@ -241,6 +241,11 @@ def _front_and_body(spec: NetSpec, seen: int = 0) -> tuple[FrontEnd, AcousticMod
             "spectrogram: expected no conv layers, range_db = 0 and centred = true"
         )
     extract = build_extract(spec.front)
+    if extract.hop > extract.win:
+        raise ValueError(
+            f"mask.front: expected a hop within the window of {extract.win} samples, or what lies "
+            f"between two windows is silent; got {extract.hop}"
+        )
     rnn = RecurrentStack(
         spec.rnn,
         extract.bins + seen,

@@ -18,7 +18,11 @@ NETWORKS = ("mask", "av_mask", "dualpath")
 
 @dataclass(frozen=True)
 class DualPathSpec:
-    """A learnt filter bank, one dual-path block, and the network that sees."""
+    """A learnt filter bank, one dual-path block, and the network that sees.
+
+    Raises:
+        ValueError: for sizes that no layer has, and filters with samples between them.
+    """
 
     rate_hz: int = 16000
     filters: int = 256
@@ -33,6 +37,15 @@ class DualPathSpec:
     video: str = "fixed"  # one of VIDEO_MODES: how its videos are shown to it
     # "whole": 128 x 128 of all that is shown, as published; "mouth": as small as a lip reader's.
     pictures: str = "whole"
+
+    def __post_init__(self) -> None:
+        sizes = (self.rate_hz, self.filters, self.size, self.width, self.hidden, self.seen)
+        if min(sizes) < 1 or self.convs < 0:
+            raise ValueError(f"expected sizes of at least 1, and convs of 0 or more; got {self}")
+        if not 1 <= self.hop <= self.size:
+            raise ValueError(
+                f"hop: expected 1 to {self.size} samples, or no filter hears some; got {self.hop}"
+            )
 
 
 @dataclass(frozen=True)

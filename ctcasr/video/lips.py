@@ -23,7 +23,11 @@ _LEAST_CONTRAST = 4.0  # levels of grey that a frame's deviation is taken for at
 
 @dataclass(frozen=True)
 class LipSpec:
-    """What shows lips to a network, and the convolutions that see them."""
+    """What shows lips to a network, and the convolutions that see them.
+
+    Raises:
+        ValueError: for sizes that no picture and no layer has.
+    """
 
     height: int = 28  # rows of a picture
     width: int = 40  # columns
@@ -37,6 +41,11 @@ class LipSpec:
     # 3 x 3 convolutions per stage of the published trunk (avse_lstm8: 1, avse_lstm12: 2), which
     # then sees instead of `channels` and `context`; 0: none.
     convs: int = 0
+
+    def __post_init__(self) -> None:
+        sizes = (self.height, self.width, self.features, self.context, *self.channels)
+        if min(sizes) < 1 or self.convs < 0:
+            raise ValueError(f"expected sizes of at least 1, and convs of 0 or more; got {self}")
 
 
 class FrameNorm(nn.Module):

@@ -164,6 +164,13 @@ def test_a_mask_needs_every_frame() -> None:
         build_enhancer(spec)
 
 
+def test_windows_with_silence_between_them_are_refused() -> None:
+    window_s = read_enhancer("mask").mask.front.window_s
+    build_enhancer(read_enhancer(f"mask mask.front.hop_s={window_s}"))
+    with pytest.raises(ValueError, match="a hop within the window"):
+        build_enhancer(read_enhancer(f"mask mask.front.hop_s={window_s + 0.001}"))
+
+
 @pytest.mark.parametrize(
     ("name", "most_parameters"), [("av_mask", 1_500_000), ("av_mask_causal", 1_500_000)]
 )

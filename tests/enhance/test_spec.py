@@ -28,3 +28,12 @@ def test_mistakes_name_what_is_near() -> None:
         enhancer_from({"network": "dualpath", "dualpath": {"chunks": 100}})
     with pytest.raises(ValueError, match="one of 'mask', 'av_mask', 'dualpath'"):
         enhancer_from({"network": "unet"})
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["hop=0", "hop=17", "size=0", "filters=0", "width=-1", "hidden=0", "rate_hz=0", "convs=-1"],
+)
+def test_sizes_that_no_filter_bank_has_are_refused(change: str) -> None:
+    with pytest.raises(ValueError, match=r"'\.dualpath: .*expected"):
+        read_enhancer(f"dualpath dualpath.{change}")

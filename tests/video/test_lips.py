@@ -85,6 +85,14 @@ def test_without_a_frame_there_are_zeros() -> None:
     assert not seen.data.any()
 
 
+@pytest.mark.parametrize(
+    "change", [{"height": 0}, {"width": -1}, {"features": 0}, {"channels": (4, 0)}, {"convs": -1}]
+)
+def test_sizes_that_no_picture_and_no_layer_has_are_refused(change: dict) -> None:
+    with pytest.raises(ValueError, match="sizes of at least 1"):
+        replace(SMALL, **change)
+
+
 def test_pictures_of_another_size_or_rate_are_refused() -> None:
     front = LipFront(SMALL)
     with pytest.raises(ValueError, match="8, 12"):
