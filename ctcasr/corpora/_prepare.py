@@ -13,9 +13,11 @@ from typing import TypeVar
 from ctcasr.batch import Skip, Utterance
 from ctcasr.data import AudioError, audio_info, split_dev, write_manifest
 from ctcasr.data.audio import TOLERANCE_S
+from ctcasr.data.names import is_unicode
 from ctcasr.kernels.atomic import file_in_the_way
 from ctcasr.text import Alphabet, measure_coverage
 
+NO_UNICODE = "its name, or a folder's, is no Unicode, as manifests are: rename it"
 NAMED = 10  # utterances left out that are named
 DURATION_DIGITS = 4  # of seconds in a manifest: a sample has more than 0.00002 s
 MOST_LINE_BYTES = 2**20  # of a manifest's line, where a file is asked whether it is one
@@ -124,7 +126,14 @@ def measure(utterances: Iterable[Utterance]) -> tuple[list[Utterance], list[Skip
 
 
 def with_duration(utterance: Utterance) -> Utterance:
-    """As long as the line says, or as the file is; AudioError where the file ends before."""
+    """As long as the line says, or as the file is.
+
+    Raises:
+        AudioError: where the file ends before, or no manifest can name it.
+    """
+    for file in files_of(utterance):
+        if not is_unicode(file):
+            raise AudioError(f"{file}: {NO_UNICODE}")
     path = utterance.audio_filepath
     left_s = audio_info(path).duration_s - utterance.offset
     duration_s = left_s if utterance.duration is None else utterance.duration

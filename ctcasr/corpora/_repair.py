@@ -18,9 +18,11 @@ import soundfile
 from numpy.typing import NDArray
 
 from ctcasr.batch import Utterance
+from ctcasr.corpora import _prepare
 from ctcasr.data import AudioError, audio_info, read_audio
 from ctcasr.data.audio import AudioInfo
 from ctcasr.data.labels import digest
+from ctcasr.data.names import is_unicode
 
 HEAD_BYTES = 16  # that tell a kind of file
 USUAL_RATES_HZ = (16000, 22050, 44100, 48000)
@@ -92,7 +94,8 @@ class Report:
 
     def write(self, path: Path) -> None:
         """The lines as a table (tab separated); FileExistsError rather than overwriting one."""
-        with open(path, "x", encoding="utf-8", newline="\n") as file:
+        # A name in an old encoding is written with its bytes as numbers.
+        with open(path, "x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write("file\twhat\tdetails\n")
             for finding in self.findings:
                 # A name may hold anything, a tab too.
@@ -166,6 +169,9 @@ def _cut(utterance: Utterance, path: Path, clip_s: float | None, report: Report)
 def _usable(utterance: Utterance, mended: Path, report: Report) -> Utterance | None:
     """The utterance with its duration, converted where that was necessary; None for no sound."""
     path = utterance.audio_filepath
+    if not is_unicode(path):
+        report.add(path, "left out: name", _prepare.NO_UNICODE)
+        return None
     if not path.is_file():
         report.add(path, "left out: missing")
         return None
@@ -222,16 +228,19 @@ def _open(
 def _converted(path: Path, kind: str, mended: Path) -> Path | None:
     """A FLAC copy made by PyAV, where that is installed and reads the file without an error.
 
-    An existing file is never written over.
+    An existing file is never written over: folders at several places may have one name.
     """
-    target = mended / path.parent.name / f"{path.name}.flac"
-    if target.exists():
-        return None
     decoded = _decoded(path, kind)
     if decoded is None:
         return None
     samples, rate_hz = decoded
-    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = mended / path.parent.name
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{path.name}.flac"
+    number = 1
+    while target.exists():
+        number += 1
+        target = folder / f"{path.name}.{number}.flac"
     soundfile.write(target, samples, rate_hz, format="FLAC")
     with contextlib.suppress(AudioError):
         audio_info(target)

@@ -147,10 +147,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     source: Path = arguments.source
     out: Path = arguments.out
     report_file = out.with_suffix(".report.tsv")
-    _prepare.refuse_existing([out, report_file])
+    mended = out.with_suffix(".mended")
+    _prepare.refuse_existing([out, report_file, mended])
     report = Report()
     utterances, class_names = read(source, arguments.esc10)
-    usable = repair(utterances, out.with_suffix(".mended"), report, arguments.clip_s)
+    usable = repair(utterances, mended, report, arguments.clip_s)
     for name in sorted(class_names - classes_of(usable)):
         report.add(source / name, "empty class", "no clip of it can be used")
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -134,13 +134,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     out: Path = arguments.out
     _prepare.expect_folder(out)
     manifests = {part: out / f"{part}.jsonl" for part in STRETCHES}
-    _prepare.refuse_existing([*manifests.values(), out / "report.tsv"])
+    mended = out / "mended"
+    _prepare.refuse_existing([*manifests.values(), out / "report.tsv", mended])
     report = Report()
     for part, utterances in read(source).items():
         if arguments.classes == FEW_CLASSES:
             utterances = twelve(utterances, part, source, arguments.seed)
         # The lists are used as they are: doubles stay.
-        usable = repair(utterances, out / "mended", report, keep_doubles=True)
+        usable = repair(utterances, mended, report, keep_doubles=True)
         write_manifest(manifests[part], usable)
         classes = {utterance.label for utterance in usable}
         speakers = {utterance.speaker for utterance in usable} - {None}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ctcasr.batch import Skip, Utterance
-from ctcasr.data.names import named
+from ctcasr.data.names import is_unicode, named
 from ctcasr.kernels.atomic import write_text
 
 _FIELDS = (
@@ -120,6 +120,10 @@ def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, An
     """Write a manifest, whole or not at all.
 
     Every `*_filepath`, as seen from the working folder, becomes relative to the manifest.
+
+    Raises:
+        ValueError: for a line that is no Unicode, as with a file's name in an old encoding.
+        OSError: where the system refuses to write.
     """
     path = Path(path)
 
@@ -129,7 +133,13 @@ def write_manifest(path: Path | str, lines: Iterable[Utterance | Mapping[str, An
 
     content = []
     for line in lines:
-        content.append(json.dumps(_plain(line, relative), ensure_ascii=False) + "\n")
+        written = json.dumps(_plain(line, relative), ensure_ascii=False)
+        if not is_unicode(written):
+            raise ValueError(
+                f"{path}: expected lines in Unicode; got {written!r}: if it is a file's name, "
+                "rename the file"
+            )
+        content.append(written + "\n")
     write_text(path, "".join(content), shared=True)
 
 

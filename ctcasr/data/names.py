@@ -12,6 +12,20 @@ from ctcasr.batch import Utterance
 _Sound = tuple[Path, float]  # a file, and seconds into it
 
 
+def is_unicode(name: Path | str) -> bool:
+    """Whether a name can stand in a text file; one of a file that was named in Latin-1 cannot.
+
+    Example:
+        >>> is_unicode("büro.wav"), is_unicode("b\\udcfcro.wav")
+        (True, False)
+    """
+    try:
+        str(name).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def where_of(utterance: Utterance) -> str:
     """Manifest and line of an utterance, or its name where it is of no manifest."""
     return utterance.where or utterance.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +112,19 @@ def test_a_text_file_in_another_encoding_is_named(tmp_path: Path) -> None:
     path.write_bytes("café".encode("latin-1"))
     with pytest.raises(ValueError, match=r"p.txt: expected UTF-8"):
         _prepare.text_of(path)
+
+
+def test_a_file_that_no_manifest_can_name_is_left_out(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    old = tmp_path / os.fsdecode("büro.wav".encode("latin-1"))
+    old.write_bytes((tmp_path / "a.wav").read_bytes())
+    target = {"target_filepath": str(old)}
+    lines = [
+        Utterance(old, where="old"),
+        Utterance(tmp_path / "a.wav", extra=target, where="names it"),
+        Utterance(tmp_path / "a.wav"),
+    ]
+    usable, skipped = _prepare.measure(lines)
+    assert len(usable) == 1
+    assert [skip.where for skip in skipped] == ["old", "names it"]
+    assert "is no Unicode" in skipped[0].reason and "rename it" in skipped[0].reason

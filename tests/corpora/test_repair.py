@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -55,3 +56,14 @@ def test_a_report_is_a_table_that_replaces_none(tmp_path: Path) -> None:
     assert lines == ["file\twhat\tdetails", "name with tabs\tleft out: empty\t"]
     with pytest.raises(FileExistsError):
         report.write(tmp_path / "r.tsv")
+
+
+def test_a_file_that_no_manifest_can_name_is_left_out_and_told(tmp_path: Path) -> None:
+    old = tmp_path / os.fsdecode("büro.wav".encode("latin-1"))
+    clips = [clip(tmp_path / "a.wav", 0, "x"), Utterance(old, label="x")]
+    old.write_bytes((tmp_path / "a.wav").read_bytes())
+    report = Report()
+    (usable,) = repair(clips, tmp_path / "mended", report)
+    assert usable.audio_filepath.name == "a.wav" and report.counts == {"left out: name": 1}
+    report.write(tmp_path / "r.tsv")
+    assert "b\\udcfcro.wav" in (tmp_path / "r.tsv").read_text(encoding="utf-8")

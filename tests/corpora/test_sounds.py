@@ -241,3 +241,22 @@ def test_a_class_of_which_nothing_is_left_is_told(
         report(tmp_path / "s.report.tsv")["empty class"] == ["b", "c"]
         and "empty class" in capsys.readouterr().out
     )
+
+
+def test_files_and_folders_of_one_name_are_all_converted(run: Run, tmp_path: Path) -> None:
+    for number, place in enumerate(("a/take", "b/take")):
+        encoded(tmp_path / "in" / place / "x.m4a", "mp4", "aac", seconds=0.5 + 0.1 * number)
+    assert run("sounds", tmp_path / "in", "--out", tmp_path / "s.jsonl") == 0
+    clips = read_manifest(tmp_path / "s.jsonl").utterances
+    assert [clip.label for clip in clips] == ["a", "b"]
+    assert clips[0].audio_filepath != clips[1].audio_filepath
+
+
+def test_copies_of_a_run_before_are_in_the_way(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it was broken off, or its manifest deleted, nobody knows whether they are whole."""
+    sound(tmp_path / "in" / "a" / "x.wav", 1)
+    (tmp_path / "s.mended").mkdir()
+    assert run("sounds", tmp_path / "in", "--out", tmp_path / "s.jsonl") == 1
+    assert "s.mended: there already; nothing is overwritten" in capsys.readouterr().err

@@ -93,3 +93,12 @@ def test_speech_commands_without_lists_or_with_files_missing(
         run("speech_commands", root, "--out", tmp_path / "b") == 1
         and "testing_list.txt" in capsys.readouterr().err
     )
+
+
+def test_copies_of_a_run_before_are_in_the_way(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech_commands(tmp_path / "sc")
+    (tmp_path / "out/mended").mkdir(parents=True)
+    assert run("speech_commands", tmp_path / "sc", "--out", tmp_path / "out") == 1
+    assert "mended: there already" in capsys.readouterr().err

@@ -186,3 +186,11 @@ def test_a_table_is_told_from_a_broken_line(tmp_path: Path) -> None:
     table.write_text("path,text\na.wav,x\n")
     with pytest.raises(ManifestError, match=r"t\.csv:1: .*`ctcasr prepare csv`"):
         read_manifest(table)
+
+
+def test_a_name_that_is_no_unicode_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    old = os.fsdecode("büro.wav".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"m\.jsonl: expected lines in Unicode; .*rename the file"):
+        write_manifest(path, [Utterance(tmp_path / old)])
+    assert not path.exists()

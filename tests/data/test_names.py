@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from ctcasr.batch import Utterance
 from ctcasr.data import read_manifest, write_manifest
-from ctcasr.data.names import named, unique_names, where_of
+from ctcasr.data.names import is_unicode, named, unique_names, where_of
 
 FOLDERS = st.lists(st.sampled_from(["a", "b", "A", "a-b"]), max_size=3)
 PATHS = st.builds(
@@ -68,3 +69,8 @@ def test_lines_with_one_sound_are_told_apart_by_their_numbers(tmp_path: Path) ->
 def test_where_of_an_utterance_without_a_manifest() -> None:
     assert where_of(Utterance(Path("x/a.wav"))) == "a"
     assert where_of(Utterance(Path("x/a.wav"), where="m.jsonl:4")) == "m.jsonl:4"
+
+
+def test_a_name_in_an_old_encoding_is_no_unicode() -> None:
+    old = os.fsdecode("büro.wav".encode("latin-1"))
+    assert not is_unicode(Path("x") / old) and is_unicode(Path("büro.wav"))
