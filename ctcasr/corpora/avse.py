@@ -25,9 +25,11 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     """Every mixture below the folder, with what the list says about it.
 
     Raises:
-        ValueError: where there is no mixture, or a list is broken.
+        ValueError: where there is no mixture or no folder of texts, or a list is broken.
     """
     root = Path(arguments.source)
+    if arguments.texts is not None and not arguments.texts.is_dir():
+        raise ValueError(f"--texts {arguments.texts}: expected a folder; there is none")
     if arguments.scenes is None:
         scenes = find_scenes(root)
     else:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,13 +72,16 @@ def sentence(stem: str) -> str | None:
 
 
 def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
-    """Every sound file below the folder whose name spells a sentence."""
+    """Every sound file below the folder whose name spells a sentence.
+
+    Raises:
+        ValueError: where there is none, or none of a talker that is asked for.
+    """
     root = Path(arguments.source)
     files, nobodys = find_files(root)
+    talkers = chosen_talkers(root, files, arguments.talkers)
     for file, path in files.items():
-        if file.kind != "sound":
-            continue
-        if arguments.talkers and file.talker not in arguments.talkers:
+        if file.kind != "sound" or file.talker not in talkers:
             continue
         times = files.get(file._replace(kind="times"))
         yield Utterance(
@@ -95,6 +98,32 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
             f"{nobodys[0]}): expected talkers' folders called s1, s2 ...",
             file=sys.stderr,
         )
+
+
+def chosen_talkers(
+    root: Path, files: Mapping[File, Path], names: Sequence[str] | None
+) -> set[str | None]:
+    """The talkers that are asked for, in whatever case; all of them where none are.
+
+    Raises:
+        ValueError: where there is no recording, or one is asked for who has none.
+    """
+    talkers = {file.talker for file in files if file.kind == "sound"}
+    if not talkers:
+        raise ValueError(
+            f"{root}: expected recordings of GRID, named by their sentences (bbaf2n.wav); found "
+            "none in it or below"
+        )
+    if names is None:
+        return talkers
+    wanted: set[str | None] = {name.lower() for name in names}
+    unknown = [name for name in names if name.lower() not in talkers]
+    if unknown:
+        known = ", ".join(sorted(talker for talker in talkers if talker)) or "no folder of one"
+        raise ValueError(
+            f"--talkers: expected some of {root}'s ({known}); there is no {', '.join(unknown)}"
+        )
+    return wanted
 
 
 def find_files(root: Path) -> tuple[dict[File, Path], list[Path]]:

@@ -14,6 +14,8 @@ from ctcasr.batch import Utterance
 from ctcasr.corpora import _prepare
 from ctcasr.scoring.figures import plural
 
+TO_THE_END = -1.0  # what Kaldi writes for the end of a recording
+
 
 class Entry(NamedTuple):
     """Where a line stands, and what stands behind its first word."""
@@ -23,7 +25,7 @@ class Entry(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """A part of a recording; `duration_s` is None for all of it."""
+    """A part of a recording; `duration_s` is None for all that is left of it."""
 
     path: Path
     offset_s: float
@@ -106,20 +108,27 @@ def path_of(entry: Entry) -> str:
 
 
 def segment_of(entry: Entry, recordings: Mapping[str, Path]) -> Segment:
-    """A line of `segments`: recording, start and end in seconds; ValueError for another one."""
+    """A line of `segments`: recording, start and end in seconds; ValueError for another one.
+
+    An end of -1 is that of the recording, as for Kaldi.
+    """
     try:
         recording, start, end = entry.value.split()
         offset_s = float(start)
-        duration_s = round(float(end) - offset_s, _prepare.DURATION_DIGITS)
+        end_s = float(end)
     except ValueError as error:
         raise ValueError(
             f"{entry.where}: expected recording, start and end in seconds; got {entry.value!r}"
         ) from error
     if recording not in recordings:
         raise ValueError(f"{entry.where}: expected a recording of wav.scp; got {recording!r}")
-    if offset_s < 0 or duration_s <= 0:
+    path = recordings[recording]
+    if offset_s >= 0 and end_s == TO_THE_END:
+        return Segment(path, offset_s, None)
+    duration_s = round(end_s - offset_s, _prepare.DURATION_DIGITS)
+    if not (offset_s >= 0 and duration_s > 0):  # NaN is neither
         raise ValueError(f"{entry.where}: expected 0 <= start < end; got {entry.value!r}")
-    return Segment(recordings[recording], offset_s, duration_s)
+    return Segment(path, offset_s, duration_s)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

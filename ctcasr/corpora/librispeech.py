@@ -20,7 +20,8 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     """
     seen: set[Path] = set()  # a folder may lie within another one
     for source in (arguments.source, *arguments.more):
-        transcripts = sorted(Path(source).rglob("*.trans.txt"))
+        # Not .*: beside every file, macOS leaves a ._file on disks of others, with its own notes.
+        transcripts = sorted(Path(source).rglob("[!.]*.trans.txt"))
         if not transcripts:
             raise ValueError(
                 f"{source}: expected a LibriSpeech folder; found no *.trans.txt in it or below"

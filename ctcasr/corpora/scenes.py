@@ -33,6 +33,7 @@ from ctcasr.data import fit_length, read_audio, read_manifest, write_manifest
 from ctcasr.data.mixing import Mixture, mix
 from ctcasr.data.provenance import fingerprint
 from ctcasr.data.samples import LEAST_RATE_HZ, MOST_RATE_HZ
+from ctcasr.kernels.atomic import write_text
 
 NOISE = "noise"
 BABBLE = "babble"  # many talkers at once, as recorded
@@ -44,6 +45,7 @@ SNR_DIGITS = 2
 SCALE_DIGITS = 6
 MOST_SNR_DB = 90.0  # either way: beyond, the quieter of both is below a step of 16 bits
 MOST_SCENES = 10**9
+LISTS = ("SCENES.jsonl", "scenes.json")  # ours, and the challenge's
 SCENE_FILE = re.compile(r"S(\d+)_(mixed|target|interferer|silent)\..*")
 Line = dict[str, Any]
 
@@ -187,13 +189,23 @@ class SceneSet:
                 number = max(number, int(match[1]) + 1)
         return number
 
+    def drop_old_lists(self) -> None:
+        """Delete the lists of scenes that are about to be written over.
+
+        They would name new sound with old texts where the run is broken off.
+        """
+        if not self.before:
+            for name in LISTS:
+                (self.out / name).unlink(missing_ok=True)
+
     def write(self) -> None:
         """SCENES.jsonl and scenes.json; ValueError where there is no scene."""
         if not self.lines:
             raise ValueError("expected at least one scene; none could be made")
-        write_manifest(self.out / "SCENES.jsonl", [*self.before, *self.lines])
+        manifest, challenge_list = (self.out / name for name in LISTS)
         listed = json.dumps(self.listed, indent=1, ensure_ascii=False) + "\n"
-        (self.out / "scenes.json").write_text(listed, encoding="utf-8")
+        write_text(challenge_list, listed)
+        write_manifest(manifest, [*self.before, *self.lines])
 
     def summary(self, kinds: Sequence[Kind], failed: int) -> str:
         """How many scenes of which kind, in a line."""
@@ -242,6 +254,8 @@ def make_scenes(arguments: argparse.Namespace) -> int:
             print(f"left out: {name} ({utterance.where}): {error}", file=sys.stderr)
             failed += 1
             continue
+        if not scenes.lines:
+            scenes.drop_old_lists()
         files = write_sounds(folder, name, rendered.mixture, arguments.rate_hz)
         video = link_video(utterance, folder / f"{name}_silent")
         if video is not None:
@@ -258,6 +272,8 @@ def read_sources(arguments: argparse.Namespace) -> Sources:
     noises = read_kind(NOISE, "label", arguments.noise, arguments.noise_snr_db)
     if noises is not None:
         noises = only_classes(noises, arguments.labels, arguments.not_labels)
+    elif arguments.labels or arguments.not_labels:
+        raise ValueError("expected --noise beside --labels and --not-labels, which choose of it")
     talkers = read_kind(TALKER, "speaker", arguments.talkers, arguments.talker_snr_db)
     babble = read_kind(BABBLE, "label", arguments.babble, arguments.talker_snr_db)
     own = read_kind(OWN, "speaker", arguments.own, arguments.talker_snr_db)
@@ -293,7 +309,7 @@ def refuse_sources(out: Path, arguments: argparse.Namespace) -> None:
     sources += [*arguments.own, *arguments.babble]
     if arguments.rooms:
         sources.append(arguments.rooms)
-    lists = [out / "SCENES.jsonl", out / "scenes.json"]
+    lists = [out / name for name in LISTS]
     _prepare.refuse_read(lists, [Path(source) for source in sources])
 
 
@@ -326,9 +342,10 @@ def read_kind(name: str, field: str, paths: Sequence[str], span_db: Sequence[flo
 
 def only_classes(kind: Kind, only: Iterable[str] | None, without: Iterable[str] | None) -> Kind:
     """A kind with some of its classes; ValueError where one is not there, or none is left."""
+    unwanted = set(without or ())
     wanted = set(kind.classes) if only is None else set(only)
-    unknown = sorted(wanted - set(kind.classes))
-    wanted -= set(without or ())
+    unknown = sorted((wanted | unwanted) - set(kind.classes))
+    wanted -= unwanted
     classes = {label: kind.classes[label] for label in kind.classes if label in wanted}
     if unknown or not classes:
         missing = ", ".join(unknown) or f"some {kind.name}"

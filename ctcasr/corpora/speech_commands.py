@@ -40,7 +40,7 @@ def read(root: Path) -> dict[str, list[Utterance]]:
     """
     part_of = read_lists(root)
     parts: dict[str, list[Utterance]] = {part: [] for part in STRETCHES}
-    for path in sorted(root.glob("*/*.wav")):
+    for path in sorted(root.glob("*/[!.]*.wav")):
         word = path.parent.name
         if word == NOISE_FOLDER:
             continue

@@ -33,7 +33,7 @@ def read(arguments: argparse.Namespace) -> Iterator[Utterance]:
     """
     root = Path(arguments.source)
     part = arguments.part
-    noisy_files = sorted((root / f"noisy_{part}_wav").glob("*.wav"))
+    noisy_files = sorted((root / f"noisy_{part}_wav").glob("[!.]*.wav"))
     if not noisy_files:
         parts = [path.name[6:-4] for path in sorted(root.glob("noisy_*_wav"))]
         raise ValueError(

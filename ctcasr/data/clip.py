@@ -117,7 +117,7 @@ class Jitter:
 
 
 def read_noises(folder: Path, rate_hz: int) -> tuple[Tensor, ...]:
-    """Samples [N] of every sound file in `folder`, at one rate.
+    """Samples [N] of every sound file in `folder` that is not hidden, at one rate.
 
     Raises:
         AudioError: for a file that cannot be used.
@@ -125,7 +125,8 @@ def read_noises(folder: Path, rate_hz: int) -> tuple[Tensor, ...]:
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: expected a folder of recordings of noise; found none there")
-    paths = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SOUND_SUFFIXES]
+    sounds = [path for path in sorted(folder.iterdir()) if path.suffix.lower() in SOUND_SUFFIXES]
+    paths = [path for path in sounds if not path.name.startswith(".")]
     if not paths:
         kinds = ", ".join(sorted(SOUND_SUFFIXES))
         raise ValueError(f"{folder}: expected recordings of noise ({kinds}); found none there")

@@ -25,7 +25,8 @@ def split_dev(
     one source recording (`source_of`) stay together too.
 
     Raises:
-        ValueError: where that leaves nothing to train on, or the share is no share.
+        ValueError: where that leaves nothing to train on, the share is no share, or the seed is
+            negative.
 
     Example:
         >>> from pathlib import Path
@@ -33,6 +34,8 @@ def split_dev(
         >>> len(train), len(dev)
         (18, 2)
     """
+    if seed < 0:
+        raise ValueError(f"seed of the dev part: expected 0 or more; got {seed}")
     if not 0 < share < 1:
         raise ValueError(f"dev share: expected more than 0 and less than 1; got {share}")
     groups = _groups(utterances)

@@ -13,9 +13,10 @@ class Table:
     """A table in UTF-8; of each row its place ("table.csv:7") and its cells by column.
 
     Cells are told apart by tabs in .tsv and by commas elsewhere, unless a delimiter is given, or
-    several: then by the one `among` them that the first line has most often. With tabs, quotes are
-    characters of the text, as in Common Voice. A row may have fewer cells than there are columns,
-    which are None then, but no more: a comma within a text wants quotes.
+    several: then by the one `among` them that the first line has most often. Spaces behind a comma
+    are none of the cell. With tabs, quotes are characters of the text, as in Common Voice. A row
+    may have fewer cells than there are columns, which are None then, but no more: a comma within a
+    text wants quotes.
 
     Raises:
         ValueError: where it is no such table, with the line.
@@ -37,12 +38,17 @@ class Table:
             head, _, _ = rows.partition("\n")
             delimiter = max(among, key=head.count)
         elif delimiter is None:
-            delimiter = "\t" if path.suffix == ".tsv" else ","
+            delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
         quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
         self._lines_before = written[: len(written) - len(rows)].count("\n")
         lines = io.StringIO(rows, newline="")
-        # Strict: a quote that is left open would swallow all lines up to the next one.
-        self._rows = csv.DictReader(lines, delimiter=delimiter, quoting=quoting, strict=True)
+        self._rows = csv.DictReader(
+            lines,
+            delimiter=delimiter,
+            quoting=quoting,
+            skipinitialspace=not delimiter.isspace(),
+            strict=True,  # a quote that is left open would swallow all lines up to the next one
+        )
         try:
             self.columns = tuple(name.strip() for name in self._rows.fieldnames or ())
         except csv.Error as error:

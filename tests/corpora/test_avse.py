@@ -57,3 +57,10 @@ def test_scenes_that_are_none_are_told(tmp_path: Path, scene: dict[str, str], me
     (tmp_path / "scenes.json").write_text(json.dumps([{"scene": "S1", **scene}]))
     with pytest.raises(ValueError, match=message):
         avse.utterance_of(tmp_path / "S1_mixed.wav", "S1", avse.find_scenes(tmp_path)["S1"], None)
+
+
+def test_a_folder_of_texts_that_is_not_there_is_told(sources: Path) -> None:
+    make(sources, "dev", "--noise", str(sources / "noise.jsonl"))
+    arguments = [str(sources / "dev"), "--out", str(sources / "m.jsonl")]
+    with pytest.raises(ValueError, match="--texts nowhere: expected a folder"):
+        avse.main([*arguments, "--texts", "nowhere"])

@@ -57,3 +57,24 @@ def test_folders_of_talkers_in_capitals_and_of_nobody(
     assert len(read_manifest(tmp_path / "n.jsonl")) == 1
     told = capsys.readouterr().err
     assert "left out: 1 recordings" in told and "berta/bbaf2n.wav" in told
+
+
+def test_talkers_are_asked_for_in_any_case_and_must_be_there(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for talker in ("s1", "s2"):
+        _sound(tmp_path / "grid" / talker / "bbaf2n.wav")
+    out = tmp_path / "m.jsonl"
+    assert run("grid", tmp_path / "grid", "--out", out, "--talkers", "S2") == 0
+    assert [one.speaker for one in read_manifest(out)] == ["s2"]
+    assert run("grid", tmp_path / "grid", "--out", out, "--talkers", "s1", "s9") == 1
+    assert "(s1, s2); there is no s9" in capsys.readouterr().err
+
+
+def test_a_folder_without_recordings_is_told(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _sound(tmp_path / "notes.wav")
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        assert run("grid", folder, "--out", tmp_path / "m.jsonl") == 1
+        assert "named by their sentences (bbaf2n.wav); found none" in capsys.readouterr().err

@@ -73,6 +73,10 @@ def test_kaldi_without_segments(run: Run, tmp_path: Path) -> None:
             {"wav_scp": "r a.wav\n", "text": "u a\n", "segments": "u r 2 1\n"},
             r"segments:1: .*start < end",
         ),
+        (
+            {"wav_scp": "r a.wav\n", "text": "u a\n", "segments": "u r 0 nan\n"},
+            r"segments:1: .*start < end",
+        ),
         ({"wav_scp": "r a.wav\n", "text": "u a\n", "segments": "u q 0 1\n"}, r"segments:1: .*'q'"),
         (
             {"wav_scp": "u a.wav\n", "text": "u a\n"},
@@ -106,3 +110,16 @@ def test_a_file_of_the_corpus_is_not_written_over(
     assert (folder / name).read_bytes() == before
     for _ in range(2):  # a manifest may lie in the corpus's folder, and be made again
         assert run("kaldi", folder, "--out", folder / "train.jsonl") == 0
+
+
+def test_a_segment_may_end_with_its_recording(run: Run, tmp_path: Path) -> None:
+    sound = _sound(tmp_path / "r1.wav", 2.0)
+    folder = _kaldi(
+        tmp_path / "data",
+        wav_scp=f"r1 {sound}\n",
+        segments="u1 r1 0.5 -1\nu2 r1 0 -1.0\n",
+        text="u1 a\nu2 b\n",
+    )
+    assert run("kaldi", folder, "--out", tmp_path / "m.jsonl") == 0
+    lines = read_manifest(tmp_path / "m.jsonl")
+    assert [(line.offset, line.duration) for line in lines] == [(0.5, 1.5), (0.0, 2.0)]

@@ -85,3 +85,11 @@ def test_several_parts_of_librispeech_are_one_corpus(run: Run, tmp_path: Path) -
         )
         == 1
     )
+
+
+def test_notes_of_macos_are_no_transcripts(run: Run, tmp_path: Path) -> None:
+    _sound(tmp_path / "103/103-1240-0000.flac")
+    (tmp_path / "103/103-1240.trans.txt").write_text("103-1240-0000 CHAPTER ONE\n")
+    (tmp_path / "103/._103-1240.trans.txt").write_bytes(b"\x00\x05\x16\x07\xff")
+    assert run("librispeech", tmp_path, "--out", tmp_path / "m.jsonl") == 0
+    assert len(read_manifest(tmp_path / "m.jsonl")) == 1

@@ -265,3 +265,40 @@ def test_a_list_of_scenes_that_is_none_is_told_before_anything_is_made(
     assert main(command) == 1
     assert "scenes.json: expected a list of scenes" in capsys.readouterr().err
     assert sorted((sources / "a/scenes").iterdir()) == before
+
+
+def test_a_run_that_is_broken_off_leaves_no_list_of_scenes_that_are_gone(
+    sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noise = ["--noise", str(sources / "noise.jsonl")]
+    make(sources, "a", *noise)
+    write = soundfile.write
+
+    def broken_off(path: Path, *rest: object, **named: object) -> None:
+        if path.name == "S00002_mixed.wav":
+            raise KeyboardInterrupt
+        write(path, *rest, **named)
+
+    monkeypatch.setattr(soundfile, "write", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        make(sources, "a", *noise, "--seed", "1")
+    assert [path.name for path in (sources / "a").iterdir()] == ["scenes"]
+
+
+def test_where_no_scene_can_be_made_those_of_before_stay(sources: Path) -> None:
+    make(sources, "a", "--noise", str(sources / "noise.jsonl"))
+    alone = sources / "alone.jsonl"
+    alone.write_text((sources / "talkers.jsonl").read_text().splitlines()[0])
+    with pytest.raises(ValueError, match="none could be made"):
+        make(sources, "a", "--talkers", str(alone))
+    assert len(read_manifest(sources / "a/SCENES.jsonl")) == 6
+
+
+@pytest.mark.parametrize("flag", ["--labels", "--not-labels"])
+def test_a_class_that_no_noise_has_is_told(sources: Path, flag: str) -> None:
+    noise = ["--noise", str(sources / "noise.jsonl")]
+    with pytest.raises(ValueError, match="recordings of hail; the manifests have rain, tap, wind"):
+        make(sources, "a", *noise, flag, "rain", "hail")
+    talkers = ["--talkers", str(sources / "talkers.jsonl")]
+    with pytest.raises(ValueError, match="expected --noise beside --labels"):
+        make(sources, "a", *talkers, flag, "rain")

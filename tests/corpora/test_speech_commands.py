@@ -45,6 +45,7 @@ def test_speech_commands_by_its_own_lists(
 ) -> None:
     root = tmp_path / "sc"
     speech_commands(root)
+    (root / "yes/._aa_nohash_0.wav").write_bytes(b"notes of macOS")
     assert run("speech_commands", root, "--out", tmp_path / "v35", "--classes", "35") == 0
     assert run("speech_commands", root, "--out", tmp_path / "v12") == 0
     for part, speaker in (("train", "aa"), ("valid", "bb"), ("test", "cc")):

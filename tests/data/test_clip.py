@@ -86,6 +86,7 @@ def test_sounds_of_several_manifests(tmp_path: Path) -> None:
 
 def test_noises_are_whatever_libsndfile_reads_and_none_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no sound", encoding="utf-8")
+    (tmp_path / "._a.wav").write_bytes(b"notes of macOS")
     with pytest.raises(ValueError, match=r"expected recordings of noise \(\.aif"):
         read_noises(tmp_path, 8000)
     for name in ("a.mp3", "b.aiff", "c.WAV"):

@@ -143,3 +143,9 @@ def test_minutes_of_lines_without_a_duration_are_those_of_the_headers(tmp_path: 
         soundfile.write(path, np.zeros(8000 * 6), 8000)
         clips.append(Utterance(path))
     assert len(take_minutes(clips, 0.5)) == 5
+
+
+def test_a_seed_below_zero_is_told() -> None:
+    lines = [Utterance(Path(f"{index}.wav")) for index in range(4)]
+    with pytest.raises(ValueError, match="seed of the dev part: expected 0 or more; got -1"):
+        split_dev(lines, 0.5, seed=-1)

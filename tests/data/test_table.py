@@ -29,6 +29,11 @@ def test_empty_lines_before_the_head_and_spaces_about_its_names(tmp_path: Path) 
     assert row == ("words.csv:4", {"path": "a.wav", "text": "yes"})
 
 
+def test_spaces_behind_a_comma_are_none_of_a_cell(tmp_path: Path) -> None:
+    (row,) = table(tmp_path, 'text, path, note\nyes, my a.wav, "so, it goes"\n')
+    assert row[1] == {"text": "yes", "path": "my a.wav", "note": "so, it goes"}
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -44,8 +49,9 @@ def test_what_would_be_lost_or_displaced_is_refused(tmp_path: Path, text: str, t
 
 
 def test_with_tabs_a_quote_is_a_character(tmp_path: Path) -> None:
-    rows = list(table(tmp_path, 'path\ttext\na.wav\t"yes\nb.wav\tno"\n', "words.tsv"))
-    assert [row["text"] for _, row in rows] == ['"yes', 'no"']
+    for name in ("words.tsv", "WORDS.TSV"):
+        rows = list(table(tmp_path, 'path\ttext\na.wav\t"yes\nb.wav\t no"\n', name))
+        assert [row["text"] for _, row in rows] == ['"yes', ' no"']
 
 
 def test_a_folder_nothing_and_another_encoding_are_told(tmp_path: Path) -> None:
