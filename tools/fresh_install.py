@@ -9,6 +9,7 @@ that pip finds, and a short training. Standard library only.
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -34,9 +35,14 @@ STEPS = (  # of README.md, smaller
 )
 
 
-def main() -> int:
-    """0 where every Python that is here ran every step."""
-    versions = sys.argv[1:] or [*declared_versions(), *NEXT]
+def main(argv: list[str] | None = None) -> int:
+    """0 where every Python that was named, or is here, ran every step."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("versions", nargs="*", metavar="VERSION", help="of Python, as 3.13")
+    named = parser.parse_args(argv).versions
+    versions = named or [*declared_versions(), *NEXT]
     failed = []
     with tempfile.TemporaryDirectory(prefix="ctcasr-fresh-") as place:
         wheel, sdist = built(Path(place))
@@ -44,6 +50,8 @@ def main() -> int:
             python = interpreter_of(version)
             if python is None:
                 print(f"== Python {version}: not here, so not tried", flush=True)
+                if named:
+                    failed.append(version)
                 continue
             package = sdist if number == 0 else wheel
             print(f"== Python {version} ({python}), {package.name}", flush=True)

@@ -113,6 +113,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     arguments = parser.parse_args(argv)
     folders = arguments.folders or [Path("ctcasr"), Path("recipes"), Path("tools")]
+    missing = [str(folder) for folder in folders if not folder.exists()]
+    if missing:
+        parser.error(f"expected files or folders; there is no {', '.join(missing)} here")
     by_file = {}
     for path in python_files(folders):
         by_file[path] = count(path.read_text(encoding="utf-8"))

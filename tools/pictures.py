@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--thin", metavar="RUN", type=Path, help="take the records of this run")
     parser.add_argument("--out", type=Path, default=PICTURES, help="folder of the pictures")
     arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
     if arguments.thin:
         lines = (arguments.thin / "records.jsonl").read_text(encoding="utf-8").splitlines()
         write_thin(lines, PICTURES / RECORDS)

@@ -22,6 +22,8 @@ from ctcasr.run_cli import run_cli
 from ctcasr.text import Lexicon, NGram, TakenOut, Tokenizer, make_tokenizer, train_ngram
 
 Sentences = list[list[str]]
+ARPA_MARK = b"\\data\\"  # begins an ARPA file, behind whatever stands before it
+BEGINNING_BYTES = 4096  # of a file, where the mark is looked for
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,6 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="keep digits, or spell them as words",
     )
     arguments = parser.parse_args(argv)
+    refuse_other_files(Path(arguments.out))
     train_texts: list[str] = []
     held_texts: list[str] = []
     for name in arguments.inputs:
@@ -99,6 +102,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if test:
         report(Path(arguments.test).name, model, path, test)
     return 0
+
+
+def refuse_other_files(out: Path) -> None:
+    """ValueError where anything but a model of before would be written over, as what is read."""
+    if not out.is_file():
+        return
+    with out.open("rb") as file:
+        beginning = file.read(BEGINNING_BYTES)
+    if beginning and ARPA_MARK not in beginning:
+        raise ValueError(
+            f"--out {out}: expected a new file, or an ARPA file to write over; this file is none, "
+            "and stays: name another one"
+        )
 
 
 def sentences_of(texts: Sequence[str], tokenizer: Tokenizer, taken_out: TakenOut) -> Sentences:

@@ -9,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from ctcasr.batch import Utterance
 from ctcasr.recognise import Hypothesis, Word
 
 PATH = Path(__file__).resolve().parents[2] / "tools" / "bench" / "align.py"
@@ -58,3 +59,9 @@ def test_errors_are_late_or_early_in_milliseconds(align: ModuleType) -> None:
     assert "median error +20 ms, median size 30 ms" in text
     assert "66.7 % below 80 ms, 3 words" in text
     assert "median size 0 ms" in align.summary(errors.ends_ms)
+
+
+def test_a_line_without_times_is_named_and_no_right_word_is_no_error(align: ModuleType) -> None:
+    with pytest.raises(ValueError, match=r"m\.jsonl:1 .*: expected align_filepath"):
+        align.times_file(Utterance(Path("a.wav"), where="m.jsonl:1"))
+    assert align.summary([]) == "0 words"

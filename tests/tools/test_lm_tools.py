@@ -165,3 +165,14 @@ def test_what_evaluate_skips_is_skipped_and_named(
     assert logits.utterances == 5 and errors.words == scored.tally.words
     assert logits.skipped == scored.skipped and len(scored.skipped) == 3
     assert "m.jsonl:6: " in str(logits)
+
+
+def test_a_model_is_written_over_nothing_but_a_model(
+    run: Callable[..., Any], manifest: Path, tmp_path: Path
+) -> None:
+    before = manifest.read_bytes()
+    with pytest.raises(ValueError, match=r"m\.jsonl: expected a new file, or an ARPA file"):
+        run("train_lm").main([str(manifest), "--out", str(manifest)])
+    assert manifest.read_bytes() == before
+    for _ in range(2):
+        assert run("train_lm").main([str(manifest), "--out", str(tmp_path / "lm.arpa")]) == 0

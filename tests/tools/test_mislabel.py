@@ -107,3 +107,13 @@ def test_the_same_seed_plants_the_same_and_the_files_say_so(tmp_path, capsys):
     assert [row["line"] for row in rows] == list(range(1, 201))
     assert "swapped" not in out.read_text("utf-8")
     assert len(read_manifest(out)) == 200
+
+
+def test_what_is_read_is_not_written_over(tmp_path):
+    write_manifest(tmp_path / "m.jsonl", LINES)
+    before = (tmp_path / "m.jsonl").read_bytes()
+    same = str(tmp_path / "m.jsonl")
+    for names in (("--out", same, "--truth", "t"), ("--out", "o", "--truth", same)):
+        with pytest.raises(ValueError, match="expected another file to write"):
+            main([same, *names])
+    assert (tmp_path / "m.jsonl").read_bytes() == before

@@ -72,8 +72,7 @@ def main() -> None:
     written = Errors()
     aligned = Errors()
     for row in scored.rows:
-        path = Path(row.utterance.extra["align_filepath"])
-        reference = read_times(path, arguments.shift_ms / 1000)
+        reference = read_times(times_file(row.utterance), arguments.shift_ms / 1000)
         for word, truth in right_pairs(row.hypothesis, row.reference, reference):
             written.add(word.start_s, word.end_s, truth)
         times = aligned_times(recogniser, row.utterance, row.reference)
@@ -126,6 +125,14 @@ def aligned_times(
     return [(word.start_s, word.end_s) for word in recogniser.words(tokens, spans)]
 
 
+def times_file(utterance: Utterance) -> Path:
+    """The .align file of an utterance; ValueError where its line names none."""
+    path = utterance.extra.get("align_filepath")
+    if not isinstance(path, str):
+        raise ValueError(f"{utterance.full_name}: expected align_filepath; the line has none")
+    return Path(path)
+
+
 def read_times(path: Path, shift_s: float = 0.0) -> list[TimedWord]:
     """The words of a .align file; silences are left out."""
     words = []
@@ -141,6 +148,8 @@ def read_times(path: Path, shift_s: float = 0.0) -> list[TimedWord]:
 
 def summary(errors_ms: list[float]) -> str:
     """Median error, median size, the size that 90 % are below, and how many are below 80 ms."""
+    if not errors_ms:
+        return "0 words"
     sizes_ms = [abs(error) for error in errors_ms]
     below = 100 * sum(size < 80 for size in sizes_ms) / len(sizes_ms)
     return (

@@ -31,6 +31,7 @@ from ctcasr.records import Record
 from ctcasr.seq import Seq
 from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, fit
+from ctcasr.train.initialise import measure_statistics
 
 DRAWS = 10_000  # of the bootstrap
 WARM_UP_UTTERANCES = 32  # of a training that only compiles
@@ -39,14 +40,16 @@ WARM_UP_UTTERANCES = 32  # of a training that only compiles
 class _Plain:
     """The CTC loss and nothing beside it: no report, no statistics of the lattice."""
 
+    def __init__(self) -> None:
+        self.left = _Nothing()
+
     def __call__(
         self,
         model: SpeechModel,
         batch: Batch,
         augment: Augmentation | None,
         blank: int,
-        step: int = 0,
-        marks: Any = None,
+        *others: Any,
     ) -> Objected:
         logits = model(batch.audio, augment, batch.seeds)
         rows = ctc_loss(
@@ -74,6 +77,12 @@ class _Nothing:
     def dev_batch(self, batch: Batch, logits: Seq, written: Sequence[str]) -> None: ...
 
     def collect(self) -> dict[str, Any]:
+        return {}
+
+    def facts(self) -> dict[str, Any]:
+        return {}
+
+    def facts_of_refused(self, batch: Batch) -> dict[str, Any]:
         return {}
 
     def state_dict(self) -> dict[str, Any]:
@@ -184,9 +193,12 @@ def training(
     train, dev = split_dev(read_manifest(manifest).utterances, 0.1, 0)
     train_corpus = Corpus(train[:most], alphabet, spec.front.rate_hz)
     dev_corpus = Corpus(dev, alphabet, spec.front.rate_hz)
+    train_loader = Loader(train_corpus, batch_size=16)
+    network = build(spec, alphabet.size)
+    measure_statistics(network, train_loader)
     return fit(
-        kind(build(spec, alphabet.size), alphabet, spec_to(spec)),
-        Loader(train_corpus, batch_size=16),
+        kind(network, alphabet, spec_to(spec)),
+        train_loader,
         Loader(dev_corpus, batch_size=32, order="sorted"),
         out=out,
         config=TrainConfig(epochs=epochs),

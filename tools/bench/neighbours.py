@@ -70,7 +70,8 @@ def pace_of(way: Way, arguments: argparse.Namespace) -> float:
         command.append("--governed")
     if way.settled:
         command.append("--settled")
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    # What goes wrong in it is to be seen: standard error is ours.
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout)
 
 
@@ -83,6 +84,7 @@ def child(arguments: argparse.Namespace) -> None:
     import torch
 
     from ctcasr.ctc import ctc_loss
+    from ctcasr.front import FrontEnd
     from ctcasr.kernels.governor import governor_of_torch
     from ctcasr.recognise.model import build
     from ctcasr.recognise.spec import read_spec
@@ -96,6 +98,8 @@ def child(arguments: argparse.Namespace) -> None:
     rate_hz = spec.front.rate_hz
     clips = [0.1 * torch.randn(round(CLIP_S * rate_hz)) for _ in range(ROWS)]
     samples = Seq.stack(clips, rate_hz)
+    if isinstance(model.front, FrontEnd):
+        model.front.fit([samples])
     targets = torch.randint(1, 38, (ROWS, 20))
     governor = governor_of_torch() if arguments.governed else None
     started = time.perf_counter()

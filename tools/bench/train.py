@@ -57,6 +57,7 @@ from ctcasr.specs import NetSpec, describe
 from ctcasr.text import Alphabet
 from ctcasr.train import TrainConfig, fit
 from ctcasr.train.bf16 import rounded_products
+from ctcasr.train.initialise import measure_statistics
 from ctcasr.train.schedule import make_optimiser
 
 TOKENIZER = Alphabet.english38()
@@ -88,9 +89,11 @@ class Bench:
         self.fit_s = 0.0
 
     def model(self) -> SpeechModel:
-        """A fresh network."""
+        """A fresh network, with the statistics of the corpus where it asks for them."""
         torch.manual_seed(0)
-        return build(self.spec, TOKENIZER.size)
+        network = build(self.spec, TOKENIZER.size)
+        measure_statistics(network, self.loader)
+        return network
 
     def ours(self) -> float:
         """Seconds of `fit`; its trial steps before the start are not counted."""

@@ -23,6 +23,7 @@ from random import Random
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from ctcasr.batch import Utterance
+from ctcasr.corpora._prepare import refuse_read
 from ctcasr.data import read_manifest, write_manifest
 
 _CUT_SHARES = (0.3, 0.6)  # of a cut recording so much is left out
@@ -315,6 +316,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--truth", type=Path, required=True)
     arguments = parser.parse_args(argv)
     shares = Shares(**{name: getattr(arguments, name) for name in asdict(Shares())})
+    refuse_read([arguments.out, arguments.truth], [Path(arguments.manifest)])
     utterances = read_manifest(arguments.manifest).utterances
     planted, truths = plant(utterances, shares, arguments.seed, sounds_of(arguments))
     write_manifest(arguments.out, planted)

@@ -47,7 +47,9 @@ class Shares:
 
 def main() -> None:
     """Print a row of a Markdown table for each kind of set."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sentences", default="30,70,200,1000")
     parser.add_argument("--speakers", default=",".join(map(str, SPEAKERS)))
     parser.add_argument("--sets", type=int, default=2000)

@@ -16,16 +16,20 @@ from pathlib import Path
 
 from ctcasr.compare.judge import JudgeError
 from ctcasr.compare.phone_judge import PhoneLexicon
+from ctcasr.corpora._prepare import refuse_read
 from ctcasr.data import read_manifest, write_manifest
 
 
 def main() -> None:
     """Write the manifest."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("manifest", type=Path)
     parser.add_argument("lexicon", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
+    refuse_read([arguments.out], [arguments.manifest, arguments.lexicon])
     lexicon = PhoneLexicon.read(arguments.lexicon)
     spelled = []
     left_out = 0

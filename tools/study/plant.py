@@ -60,6 +60,8 @@ def main(argv: list[str]) -> None:
         train(parse(Settings, argv[1:], prog="plant train"))
     elif argv[:1] == ["judge"]:
         judge(parse(Settings, argv[1:], prog="plant judge"))
+    elif argv in (["-h"], ["--help"]):
+        print(__doc__)
     else:
         raise SystemExit(__doc__)
 

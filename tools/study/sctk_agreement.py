@@ -62,7 +62,9 @@ class Alignments:
 
 def main() -> None:
     """Print a line for each set; keep alignments and sc_stats' numbers where that is asked."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--bin", type=Path, default=Path("/usr/lib/sctk/bin"))
     parser.add_argument("--keep", type=Path)
     arguments = parser.parse_args()

@@ -38,6 +38,8 @@ def main(argv: list[str]) -> None:
     elif argv[:1] == ["grid"] and "--" in argv:
         cut = argv.index("--")
         grid(argv[1:cut], argv[cut + 1 :])
+    elif argv in (["-h"], ["--help"]):
+        print(__doc__)
     else:
         raise SystemExit(__doc__)
 

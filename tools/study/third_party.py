@@ -218,7 +218,9 @@ ENHANCERS: dict[str, Callable[[Samples, int], Samples]] = {
 
 def main() -> None:
     """Enhance a folder."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("noisy", type=Path)
     parser.add_argument("enhanced", type=Path)
     parser.add_argument("--enhancer", required=True, choices=sorted(ENHANCERS))

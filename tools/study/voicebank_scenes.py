@@ -25,7 +25,9 @@ CLEAN = "clean"
 
 def main() -> None:
     """Write the scenes and the lists."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", type=Path, help="folder with test.jsonl and valid.jsonl")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
