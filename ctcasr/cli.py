@@ -41,7 +41,7 @@ GROUPS = {
 }
 COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
 EXAMPLES = {
-    "prepare": "prepare grid ~/grid --out data/grid",
+    "prepare": "prepare grid ~/grid --out train.jsonl --valid valid.jsonl",
     "doctor": "doctor train.jsonl --against valid.jsonl",
     "audit": "audit train.jsonl --budget 15m --out audit",
     "train": "train recognise --train train.jsonl --valid valid.jsonl --out runs/mine --budget 30m",

@@ -95,9 +95,13 @@ def pack(
 
     Raises:
         ValueError: where `out` is a file, or holds something else or what lines name; where lines
-            are scenes, or nothing can be read.
+            are scenes, or nothing can be read; for a manifest with the name of the notes.
     """
     _prepare.expect_folder(out)
+    if manifest.name.lower() == NOTES:
+        raise ValueError(
+            f"{manifest}: expected another name than that of the notes on a pack: rename the file"
+        )
     lines = read_manifest(manifest)
     _refuse_scenes(manifest, lines.utterances)
     _refuse_own_files(out, lines.utterances)

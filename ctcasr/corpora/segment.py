@@ -27,7 +27,7 @@ from torch import Tensor
 from ctcasr.batch import Skip, Utterance
 from ctcasr.corpora import _prepare
 from ctcasr.ctc import spelled
-from ctcasr.data import read_audio, read_manifest, write_manifest
+from ctcasr.data import is_manifest, read_audio, read_manifest, write_manifest
 from ctcasr.recognise.recogniser import Recogniser
 from ctcasr.seq import Seq
 
@@ -264,12 +264,21 @@ def confidence(words: Sequence[Spoken]) -> float:
 
 
 def read_sources(arguments: argparse.Namespace) -> Sequence[Utterance]:
-    """The lines of a manifest, or one recording with its transcript."""
+    """The lines of a manifest, or one recording with its transcript.
+
+    Raises:
+        ValueError: for a recording alone, and a transcript that is none.
+    """
+    source = Path(arguments.source)
     if arguments.transcript is None:
-        return read_manifest(arguments.source).utterances
+        if source.is_file() and not is_manifest(source):
+            raise ValueError(
+                f"{source}: expected a manifest; of a recording, name the text by --transcript"
+            )
+        return read_manifest(source).utterances
     lines = _prepare.lines_of(Path(arguments.transcript))
     text = "\n".join(line for _, line in lines)
-    return [Utterance(Path(arguments.source), text=text)]
+    return [Utterance(source, text=text)]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

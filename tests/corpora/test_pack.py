@@ -316,3 +316,13 @@ def test_recordings_that_are_called_as_packs_stay(
     assert run(pack, tmp_path / "m.jsonl", "--out", recording.parent) == 1
     assert "expected" in capsys.readouterr().err
     assert contents(recording.parent) == {name: before}
+
+
+def test_a_manifest_with_the_name_of_the_notes_is_refused(
+    pack: ModuleType, corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would replace them: the next call took the pack for one that is not whole."""
+    named = corpus.rename(corpus.with_name("pack.json"))
+    assert run(pack, named, "--out", tmp_path / "packed") == 1
+    assert "rename the file" in capsys.readouterr().err
+    assert not (tmp_path / "packed").exists()

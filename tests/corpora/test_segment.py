@@ -156,3 +156,9 @@ def test_the_quietest_place_is_found() -> None:
     pause = segment.quietest(samples, RATE, 1.5, 3.0)
     assert pause.level_db == pytest.approx(-60.0, abs=0.1) and 2.1 <= pause.middle_s <= 2.2
     assert segment.quietest(samples[:10], RATE, 0.0, 0.1) == segment.Pause(0.0, 0.05)
+
+
+def test_a_recording_without_its_transcript_is_told(model: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "talk.flac", np.full(RATE, 0.1), RATE)
+    with pytest.raises(ValueError, match=r"talk\.flac: expected a manifest; .* by --transcript"):
+        segment.main([str(model), str(tmp_path / "talk.flac"), "--out", str(tmp_path / "m.jsonl")])

@@ -12,9 +12,7 @@ from ctcasr.corpora import voicebank
 from ctcasr.data import read_manifest
 
 
-def test_voicebank_is_read_with_its_log(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_voicebank_is_read_with_its_log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for kind in ("noisy", "clean"):
         (tmp_path / f"{kind}_testset_wav").mkdir()
         for name in ("p232_001", "p257_002"):
