@@ -54,7 +54,9 @@ def corpus_parser(name: str, description: str | None, source: str) -> argparse.A
 
 def _share(word: str) -> float:
     """A share that leaves something on both sides."""
-    share = float(word)
+    share = 0.0
+    with contextlib.suppress(ValueError):
+        share = float(word)
     if not 0 < share < 1:
         raise argparse.ArgumentTypeError(f"expected more than 0 and less than 1; got {word}")
     return share

@@ -68,7 +68,7 @@ def tree(root: Path) -> Iterator[Utterance]:
     """
     for folder in class_folders(root):
         for path in sorted(folder.rglob("*")):
-            if not path.is_file() or path.name.startswith("."):
+            if path.is_dir() or path.name.startswith("."):  # a link to nowhere is told
                 continue
             match = ESC_NAME.fullmatch(path.stem)
             utterance = Utterance(

@@ -9,7 +9,6 @@ extra synth.
 
 from __future__ import annotations
 
-import argparse
 import csv
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from ctcasr.data.synth import SynthSettings, synthesise_corpus
 
 TRAIN = 400  # utterances: what a minute's training can use
 TEST = 40
+MOST = 10**6  # of either: more speech is for recipes/pretrain.py, which writes no files
 TABLE = "recordings.csv"
 
 
@@ -28,11 +28,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """`ctcasr prepare spoken`; ValueError, OSError or ImportError where that fails."""
     parser = _prepare.command_parser("spoken", __doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder that is made")
+    count = _prepare.within(int, 1, MOST)
     parser.add_argument(
-        "--train", type=_count, default=TRAIN, help=f"utterances to learn from (default {TRAIN})"
+        "--train", type=count, default=TRAIN, help=f"utterances to learn from (default {TRAIN})"
     )
     parser.add_argument(
-        "--test", type=_count, default=TEST, help=f"utterances to score on (default {TEST})"
+        "--test", type=count, default=TEST, help=f"utterances to score on (default {TEST})"
     )
     parser.add_argument("--seed", type=int, default=0, help="of all that is drawn (default 0)")
     arguments = parser.parse_args(argv)
@@ -57,10 +58,3 @@ def write_table(manifest: Path, table: Path) -> None:
         for utterance in read_manifest(manifest):
             path = utterance.audio_filepath.relative_to(manifest.parent)
             writer.writerow([path.as_posix(), utterance.text, utterance.speaker])
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError(f"expected 1 or more; got {count}")
-    return count

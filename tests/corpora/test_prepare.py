@@ -128,3 +128,13 @@ def test_a_file_that_no_manifest_can_name_is_left_out(tmp_path: Path) -> None:
     assert len(usable) == 1
     assert [skip.where for skip in skipped] == ["old", "names it"]
     assert "is no Unicode" in skipped[0].reason and "rename it" in skipped[0].reason
+
+
+@pytest.mark.parametrize("word", ["x", "0", "1", "nan", "-0.5"])
+def test_a_share_that_is_none_is_told_in_words(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = _prepare.corpus_parser("x", None, "folder")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["in", "--out", "m.jsonl", f"--valid-share={word}"])
+    assert f"expected more than 0 and less than 1; got {word}" in capsys.readouterr().err

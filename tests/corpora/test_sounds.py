@@ -260,3 +260,11 @@ def test_copies_of_a_run_before_are_in_the_way(
     (tmp_path / "s.mended").mkdir()
     assert run("sounds", tmp_path / "in", "--out", tmp_path / "s.jsonl") == 1
     assert "s.mended: there already; nothing is overwritten" in capsys.readouterr().err
+
+
+def test_a_link_to_nowhere_is_told(run: Run, tmp_path: Path) -> None:
+    """As in a clone of which the recordings were not fetched."""
+    sound(tmp_path / "in" / "a" / "x.wav", 1)
+    (tmp_path / "in" / "a" / "y.wav").symlink_to("nowhere")
+    assert run("sounds", tmp_path / "in", "--out", tmp_path / "s.jsonl") == 0
+    assert report(tmp_path / "s.report.tsv")["left out: missing"] == ["y.wav"]
