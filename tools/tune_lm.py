@@ -62,8 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", default="0,0.25,0.5,1,1.5,2", metavar="X,...")
     parser.add_argument("--bonuses", default="-1,0,1,2", metavar="NATS,...")
     arguments = parser.parse_args(argv)
-    weights = [float(weight) for weight in arguments.weights.split(",")]
-    bonuses = [float(bonus) for bonus in arguments.bonuses.split(",")]
+    weights = numbers_of("--weights", arguments.weights)
+    bonuses = numbers_of("--bonuses", arguments.bonuses)
 
     recogniser = ensemble_from(arguments)
     model = NGram.read(arguments.lm)
@@ -98,6 +98,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"WER {100 * best.wer:.2f} %, CER {100 * best.cer:.2f} %"
     )
     return 0
+
+
+def numbers_of(flag: str, listed: str) -> list[float]:
+    """Numbers with commas between; ValueError that names the flag for anything else."""
+    try:
+        return [float(number) for number in listed.split(",")]
+    except ValueError as error:
+        raise ValueError(f"{flag}: expected numbers with commas between; got {listed!r}") from error
 
 
 if __name__ == "__main__":

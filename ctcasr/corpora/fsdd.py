@@ -31,10 +31,13 @@ def read(arguments: argparse.Namespace, test: bool = False) -> Iterator[Utteranc
             recordings.append((match["speaker"], match["digit"], int(match["index"]), path))
     if not recordings:
         raise ValueError(f"{root}: expected recordings named DIGIT_SPEAKER_INDEX.wav; found none")
-    for speaker, digit, index, path in sorted(recordings):
-        if (index in TEST_INDICES) == test:
-            text = DIGITS[int(digit)]
-            yield Utterance(path, text=text, speaker=speaker, label=digit, where=path.name)
+    part = [found for found in sorted(recordings) if (found[2] in TEST_INDICES) == test]
+    if not part:
+        which = "below 5, the test part" if test else "from 5 on, the training part"
+        raise ValueError(f"{root}: expected recordings with an INDEX {which}; found none")
+    for speaker, digit, _, path in part:
+        text = DIGITS[int(digit)]
+        yield Utterance(path, text=text, speaker=speaker, label=digit, where=path.name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

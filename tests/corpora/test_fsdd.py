@@ -82,3 +82,13 @@ def test_recordings_come_out_as_their_own_manifests_say(
         for name, one in made.items():
             assert (one.text, one.label) == (given[name].text, given[name].label)
             assert one.duration == pytest.approx(given[name].duration, abs=1e-3)
+
+
+@pytest.mark.parametrize(("index", "told"), [(7, "the test part"), (0, "the training part")])
+def test_a_part_without_recordings_is_told(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str], index: int, told: str
+) -> None:
+    _sound(tmp_path / f"recordings/7_jackson_{index}.wav")
+    parts = ["--out", tmp_path / "a.jsonl", "--test", tmp_path / "b.jsonl"]
+    assert run("fsdd", tmp_path / "recordings", *parts) == 1
+    assert f"{told}; found none" in capsys.readouterr().err

@@ -176,3 +176,8 @@ def test_a_model_is_written_over_nothing_but_a_model(
     assert manifest.read_bytes() == before
     for _ in range(2):
         assert run("train_lm").main([str(manifest), "--out", str(tmp_path / "lm.arpa")]) == 0
+
+
+def test_weights_that_are_no_numbers_are_told_by_their_flag(run: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="--weights: expected numbers with commas between; got"):
+        run("tune_lm").main(["best.pt", "m.jsonl", "--lm", "lm.arpa", "--weights", "0,a"])
