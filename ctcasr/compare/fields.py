@@ -146,8 +146,11 @@ def _sound_of(row: Row) -> Sound | None:
 
 
 def _columns_of(rows: Sequence[Row]) -> set[str]:
-    """The columns of a table, by its first line."""
-    return set(rows[0].values) if rows else set()
+    """The fields that any line has: of JSON lines the first may lack one that others have."""
+    names: set[str] = set()
+    for row in rows:
+        names.update(row.values)
+    return names
 
 
 def is_dev_hearing(row: Row) -> bool:

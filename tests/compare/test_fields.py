@@ -35,6 +35,20 @@ def test_the_only_text_of_a_table_is_what_the_system_wrote(tmp_path: Path, name:
     assert answer.text == "the bat"
 
 
+def test_a_first_line_without_a_hypothesis_makes_no_hypotheses_of_references(tmp_path: Path) -> None:
+    lines = [{"id": "u0", "text": "the cat"}]
+    lines.append({"id": "u1", "text": "the cat", "pred_text": "the bat"})
+    assert texts(read(write(tmp_path, "r.jsonl", *lines))) == {"u1": ("the cat", "the bat")}
+
+
+def test_a_first_line_without_a_named_column_hides_it_from_no_other(tmp_path: Path) -> None:
+    lines = [{"id": "u0", "noise": "rain"}]
+    lines.append({"id": "u1", "text": "the hat", "said": "the cat"})
+    path = write(tmp_path, "ref.jsonl", *lines)
+    answers = Reader({"reference": "said"}).references(path)
+    assert [answer.text for answer in answers] == [None, "the cat"]
+
+
 def test_named_columns_hold_for_references_that_have_them(tmp_path: Path) -> None:
     reader = Reader({"id": "utt", "hypothesis": "asr", "reference": "said"})
     (answer,) = reader.references(write(tmp_path, "ref.csv", "utt,said", "u1,the cat"))
