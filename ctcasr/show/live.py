@@ -16,7 +16,7 @@ from ctcasr.records import Record, StepRecord
 from ctcasr.show.plain import PlainLines
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
-from ctcasr.show.screen import WIDEST, screen
+from ctcasr.show.screen import SAMPLES, WIDEST, screen
 from ctcasr.show.terminal import TextConsole, print_line
 
 DRAW_S = 0.5  # a step redraws the view at most this often: calm to the eye, nothing to the clock
@@ -120,7 +120,13 @@ class LiveView:
         self._drawn_s = float("-inf")
 
     def _draw(self) -> RenderableType:
-        return screen(self.view, self.console.width)
+        """The panel, with fewer transcripts where it would be too high: the cure stands last."""
+        width = self.console.width
+        for samples in range(SAMPLES, 0, -1):
+            panel = screen(self.view, width, samples)
+            if len(self.console.render_lines(panel)) <= self.console.height:
+                return panel
+        return screen(self.view, width, samples=0)
 
     def add(self, record: Record) -> None:
         """Take a record in, and draw the panel where that is due."""

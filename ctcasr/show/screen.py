@@ -59,8 +59,8 @@ LEFT_OUT = {  # what training does without, in words
 }
 
 
-def screen(view: RunView, width: int) -> RenderableType:
-    """The whole view in `width` cells.
+def screen(view: RunView, width: int, samples: int = SAMPLES) -> RenderableType:
+    """The whole view in `width` cells, with the transcripts of so many utterances.
 
     Example:
         >>> from rich.console import Console
@@ -80,9 +80,9 @@ def screen(view: RunView, width: int) -> RenderableType:
     if view.mean("blank_mass") is not None:
         parts.append(empty_line)
         parts.extend(_blank(view, inner))
-    if view.check is not None:
+    if view.check is not None and samples:
         parts.append(empty_line)
-        parts.extend(_transcripts(view.check, inner))
+        parts.extend(_transcripts(view.check, inner, samples))
     tail = _tail(view)
     if tail.row_count:
         parts.append(Rule(style=GREY))
@@ -234,9 +234,9 @@ def _append_bar(line: Text, name: str, share: float | None, colour: str, width: 
     line.append(f" {percent(share):>5}  ", style="bold not dim")
 
 
-def _transcripts(check: CheckRecord, inner: int) -> list[RenderableType]:
-    """Three hypotheses under their references."""
-    samples = samples_of(check)[:SAMPLES]
+def _transcripts(check: CheckRecord, inner: int, most: int) -> list[RenderableType]:
+    """Hypotheses under their references, `most` at most."""
+    samples = samples_of(check)[:most]
     if not samples:
         return []
     heading = f"heard at step {count(check.step)}, reference over hypothesis"

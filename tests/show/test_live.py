@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ctcasr.records import record_from
 from ctcasr.show import watch
-from ctcasr.show.live import NotebookView
+from ctcasr.show.live import LiveView, NotebookView
 
 
 def paper(**options) -> tuple[Console, io.StringIO]:
@@ -58,6 +58,19 @@ def test_live_view_draws_and_ends_with_the_summary(records):
     list(watch(records, console=console))
     text = page.getvalue()
     assert "\x1b[" in text and "epoch 6 of 6" in text and "on the dev part" in text
+
+
+@pytest.mark.parametrize("height", [22, 24, 40])
+def test_the_cure_is_seen_however_low_the_terminal(records, cause, height):
+    check = next(record for record in records if record.kind == "check")
+    told = {**check.as_json(), "verdict": {"state": "stuck", "causes": [cause]}}
+    console, page = paper(force_terminal=True, height=height)
+    view = LiveView(console)
+    for record in (*records[:-1], record_from(told)):
+        view.add(record)
+    drawn = page.getvalue().rpartition("three layers")[2]
+    assert cause["cure"] in drawn and "parameters" in drawn
+    assert len(drawn.splitlines()) <= height
 
 
 def test_plain_can_be_forced_on_a_terminal(records):
