@@ -14,6 +14,7 @@ FEWEST_DRAWS = 1000  # fewer cannot tell the ends of a 95 % interval
 FEW_SPEAKERS = 20  # from so many on, speakers are drawn; with fewer, sentences
 LEVEL = 0.05  # share of cases in which an interval may miss the truth
 POWER = 0.8  # share of cases in which a resolvable difference is found
+_NO_SPREAD = 1e-12  # standard error below which only rounding tells draws apart
 _DRAWS_AT_ONCE = 500  # bounds the memory: one number for each of them and each unit
 
 HELPS = "helps"
@@ -273,7 +274,7 @@ def _resolvable(drawn: Floats, level: float, units: int) -> float | None:
     `level` is that of one test of the family, so that the promise holds in it.
     """
     standard_error = float(drawn.std())
-    if standard_error == 0 or units < 2:
+    if standard_error < _NO_SPREAD or units < 2:
         return None
     from scipy.special import ndtri, stdtrit  # takes as long to load as half of this library
 

@@ -131,8 +131,9 @@ def _to_best(comparison: Comparison, system: str, best: str) -> tuple[str, str]:
             continue
         difference = result.tested.difference
         more = difference.difference if pair.second == system else -difference.difference
-        verdict = "worse" if result.better == best else "undecided"
-        return points(more), verdict
+        # The best by its rate may have heard the easy part alone, and lose on what both have.
+        verdicts = {best: "worse", system: "better", "": "undecided"}
+        return points(more), verdicts[result.better]
     return "", ""
 
 

@@ -35,7 +35,7 @@ def test_the_only_text_of_a_table_is_what_the_system_wrote(tmp_path: Path, name:
     assert answer.text == "the bat"
 
 
-def test_a_first_line_without_a_hypothesis_makes_no_hypotheses_of_references(tmp_path: Path) -> None:
+def test_a_first_line_without_a_hypothesis_turns_no_reference_into_one(tmp_path: Path) -> None:
     lines = [{"id": "u0", "text": "the cat"}]
     lines.append({"id": "u1", "text": "the cat", "pred_text": "the bat"})
     assert texts(read(write(tmp_path, "r.jsonl", *lines))) == {"u1": ("the cat", "the bat")}

@@ -170,3 +170,10 @@ def test_what_can_be_resolved_in_a_family_is_more_than_alone() -> None:
     alone = holm({"": pair}, 2000)[""].resolvable
     among = holm({str(number): pair for number in range(13)}, 2000)["0"].resolvable
     assert alone is not None and among is not None and 1.2 * alone < among < 1.6 * alone
+
+
+def test_units_that_all_differ_alike_tell_no_size_of_a_set() -> None:
+    words = np.full(40, 10.0)
+    alike = Paired(np.ones(40), np.zeros(40), words)
+    found = holm({"": alike}, draws=1000)[""]
+    assert found.difference == -0.1 and found.resolvable is None

@@ -7,7 +7,8 @@ import json
 import re
 from pathlib import Path
 
-from ctcasr.compare.comparison import Comparison, ComparisonSetting
+from ctcasr.compare.comparison import Comparison, ComparisonSetting, compare_systems
+from ctcasr.compare.results import Answer, System, references_of
 from ctcasr.show.comparison_files import latex_table, write_comparison
 
 SETTING = ComparisonSetting(draws=1000)
@@ -43,3 +44,15 @@ def test_the_latex_table_is_whole_and_escaped(comparison: Comparison) -> None:
     rows = [line for line in tex.splitlines() if line.endswith(r"\\") and "rule" not in line]
     assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {6}
     assert tex.index("good") < tex.index("poor"), "the best stands first"
+
+
+def test_the_latex_table_knows_who_beats_a_system_that_heard_the_easy_part_alone() -> None:
+    references = [Answer(f"u{number}", "the cat sat") for number in range(40)]
+    easy = [Answer(f"u{number}", "the cat sit") for number in range(20)]
+    good = [Answer(f"u{number}", "the cat sat") for number in range(20)]
+    whole = [*good, *(Answer(f"u{number}", "a dog") for number in range(20, 40))]
+    systems = [System.of("part", easy, Path(), "text"), System.of("whole", whole, Path(), "text")]
+    comparison = compare_systems(systems, references_of(systems, references), SETTING)
+    assert comparison.whole.pairs[0].better == "whole"
+    (row,) = [line for line in latex_table(comparison, SETTING).splitlines() if "whole &" in line]
+    assert "-33.33 & better" in row
