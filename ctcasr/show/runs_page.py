@@ -37,7 +37,8 @@ _RUNS_WHY = (
 class ComparedRun:
     """One run of several: where it is, and what its records tell."""
 
-    name: str  # its folder, seen from that of the page
+    name: str
+    place: str  # its folder, seen from that of the page
     folder: Path
     records: Sequence[Record]
 
@@ -87,10 +88,9 @@ def find_runs(folder: Path) -> list[ComparedRun]:
     for path in _files_of_runs(folder):
         records = final_course(read_records(path))
         if records:
-            name = path.parent.relative_to(folder).as_posix()
-            if name == ".":
-                name = path.parent.resolve().name
-            runs.append(ComparedRun(name, path.parent, records))
+            place = path.parent.relative_to(folder).as_posix()
+            name = path.parent.resolve().name if place == "." else place
+            runs.append(ComparedRun(name, place, path.parent, records))
     return runs
 
 
@@ -197,7 +197,7 @@ def _link(run: ComparedRun) -> str:
     name = escape(run.name)
     if not (run.folder / RUN_PAGE).is_file():
         return name
-    address = quote(os.fsencode(f"{run.name}/{RUN_PAGE}"))
+    address = quote(os.fsencode(f"{run.place}/{RUN_PAGE}"))
     return f'<a href="{address}">{name}</a>'
 
 

@@ -118,3 +118,11 @@ def test_rates_close_to_nothing_cannot_break_the_page(tmp_path: Path) -> None:
     html = write_runs_page(tmp_path).read_text(encoding="utf-8").partition("<script>")[0]
     assert html.count("&lt;0.1 %") >= 2
     assert not re.search(r"<(?![a-zA-Z/!])", html)
+
+
+def test_the_run_of_the_folder_itself_leads_to_the_page_beside(tmp_path: Path) -> None:
+    write(tmp_path / "mine", records(0.5))
+    page = write_page(tmp_path / "mine")
+    html = write_runs_page(tmp_path / "mine").read_text(encoding="utf-8")
+    (address,) = re.findall(r'<a href="([^"#]+)">mine</a>', html)
+    assert tmp_path / "mine" / address == page
