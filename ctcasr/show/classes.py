@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ctcasr.records import CheckRecord, StepRecord, read_records
 from ctcasr.scoring.confusion import Confusion
-from ctcasr.show.curves import new_figure
+from ctcasr.show.curves import new_figure, plain_text
 from ctcasr.show.records import final_course, series
 from ctcasr.show.units import BLUE, GREEN, ORANGE, SKY
 
@@ -72,8 +72,7 @@ def _matrix(confusion: Confusion) -> Figure:
     axis = figure.subplots()
     shares = confusion.counts / confusion.counts.sum(1, keepdims=True).clip(min=1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    # Names are data: a dollar sign in one begins no formula.
-    names = [name.replace("$", r"\$") for name in confusion.classes]
+    names = [plain_text(name) for name in confusion.classes]
     axis.set_xticks(range(count), names, rotation=90)
     axis.set_yticks(range(count), names)
     low, high = confusion.interval

@@ -77,6 +77,16 @@ def new_figure(width_in: float, height_in: float) -> Figure:
     return Figure(figsize=(width_in, height_in), layout="constrained")
 
 
+def plain_text(text: str) -> str:
+    r"""Names and texts of users as a figure writes them: a dollar sign begins no formula.
+
+    Example:
+        >>> print(plain_text("$5 or $6"))
+        \$5 or \$6
+    """
+    return text.replace("$", r"\$")
+
+
 def smooth(values: Sequence[float]) -> list[float]:
     """Mean over a window around each value, about 1/40 of the whole."""
     half = len(values) // _SMOOTHED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ctcasr.show.curves import new_figure
+from ctcasr.show.curves import new_figure, plain_text
 from ctcasr.show.units import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILION
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def draw_utterance(
     figure = new_figure(_width_in(len(spikes), length_s), _HEIGHT_IN)
     axes: Sequence[Any] = figure.subplots(3, 1, sharex=True, height_ratios=_HEIGHTS)
     above, names, below = axes
-    heading = title or path.stem
+    heading = plain_text(title or path.stem)
     figure.suptitle(heading, x=0.01, ha="left", fontweight="bold")
     _draw_features(above, features, features_s, top_hz)
-    texts = _texts(reference, hypothesis)
+    texts = plain_text(_texts(reference, hypothesis))
     above.set_title(texts, loc="left", fontfamily="monospace", fontsize="medium")
     colours = _colours(spikes, posteriors, blank)
     _draw_posteriors(below, times, posteriors, colours, blank)
@@ -213,7 +213,7 @@ def _colours(spikes: Sequence[Spike], posteriors: NDArray[Any], blank: int) -> d
 
 
 def _shown(symbol: str) -> str:
-    return "␣" if symbol == " " else symbol
+    return "␣" if symbol == " " else plain_text(symbol)
 
 
 class _Label(NamedTuple):

@@ -14,7 +14,7 @@ from ctcasr.compare.enhanced import CLEAN, NOISY, EnhancedFolder
 from ctcasr.compare.hearing import Hearing
 from ctcasr.compare.scene import Scene, read_sound
 from ctcasr.data import AudioError
-from ctcasr.show.curves import new_figure
+from ctcasr.show.curves import new_figure, plain_text
 
 _RANGE_DB = 70.0  # below the loudest, that is drawn
 _WINDOW_S = 0.032  # about: the next power of two
@@ -134,7 +134,7 @@ def _draw(samples: Mapping[str, Tensor], rate_hz: int) -> bytes:
             interpolation="nearest",
             extent=(0, length_s, 0, highest_khz),
         )
-        axis.set_title(name, loc="left", fontsize="medium")
+        axis.set_title(plain_text(name), loc="left", fontsize="medium")
         axis.set_xlabel("seconds")
     axes[0].set_ylabel("kHz")
     file = io.BytesIO()

@@ -44,6 +44,22 @@ def test_a_picture_is_drawn(tmp_path, path):
     assert where.read_bytes().startswith(b"\x89PNG")
 
 
+def test_dollar_signs_begin_no_formula(tmp_path):
+    pytest.importorskip("matplotlib")
+    text = "$x_{ or 5$"
+    where = draw_utterance(
+        tmp_path / "u.png",
+        features=np.zeros((4, 5)),
+        posteriors=posteriors([0, 1]),
+        symbols=["$_{$", *SYMBOLS[1:]],
+        frame_s=0.02,
+        title=text,
+        reference=text,
+        hypothesis=text,
+    )
+    assert where.is_file()
+
+
 def test_shapes_that_do_not_fit_are_refused(tmp_path):
     def draw(**changed):
         given = {
