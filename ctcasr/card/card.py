@@ -51,6 +51,11 @@ def make_card(subject: Subject, options: Options) -> Facts:
     """
     seconds = subject.clip_s or options.clip_s
     samples = options.samples or round(seconds * subject.rate_hz)
+    if not samples:
+        raise ValueError(
+            f"--clip-s: expected a sample of sound or more ({subject.rate_hz} a second); "
+            f"got {seconds:g} s"
+        )
     clip = subject.clip(samples, options.frames)
     run = options.run
     if run is None and subject.path is not None:
@@ -58,7 +63,7 @@ def make_card(subject: Subject, options: Options) -> Facts:
     facts = training(run, subject.notes) if run else None
     batch = 1
     if facts and samples <= LONGEST_BATCHED_S * subject.rate_hz:
-        batch = int(facts["settings"].get("batch_size", 1))
+        batch = clips_of_batch(facts["settings"], samples / subject.rate_hz)
     timing = latency(subject, clip, options.runs)
     return {
         "name": subject.name,
@@ -78,6 +83,22 @@ def make_card(subject: Subject, options: Options) -> Facts:
         "spec": dict(subject.spec),
         "command": shlex.join(options.command) or None,
     }
+
+
+def clips_of_batch(settings: Facts, clip_s: float) -> int:
+    """How many such clips a batch of a training held, by its two limits; 1 where it names none.
+
+    Example:
+        >>> clips_of_batch({"batch_size": 16, "batch_seconds": 12.0}, clip_s=3.0)
+        4
+    """
+    limits = []
+    if settings.get("batch_size"):
+        limits.append(int(settings["batch_size"]))
+    if settings.get("batch_seconds"):
+        fitting = int(settings["batch_seconds"] / clip_s)
+        limits.append(max(1, fitting))
+    return min(limits, default=1)
 
 
 def parameters(model: torch.nn.Module) -> dict[str, int]:

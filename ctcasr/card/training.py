@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-import tomllib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,9 @@ from ctcasr.records import (
     StartRecord,
     read_records,
 )
+from ctcasr.train import read_settings
 
+BATCH_LIMITS = ("batch_size", "batch_seconds")  # 0 means none
 # Settings that say how a network was trained, in this order.
 TOLD_SETTINGS = (
     "optimiser",
@@ -31,7 +32,7 @@ TOLD_SETTINGS = (
     "warmup",
     "clip",
     "accumulate",
-    "batch_size",
+    *BATCH_LIMITS,
     "augment",
     "hiss",
     "noise",
@@ -109,8 +110,10 @@ def training(folder: Path, notes: Mapping[str, Any]) -> Facts | None:
     run = _Run.read(folder)
     settings = {}
     for name in TOLD_SETTINGS:
-        if run.settings.get(name, "") != "":
-            settings[name] = run.settings[name]
+        value = run.settings.get(name, "")
+        is_no_limit = name in BATCH_LIMITS and value == 0
+        if value != "" and not is_no_limit:
+            settings[name] = value
     facts: Facts = {
         "epochs": run.epochs_done,
         "steps": run.steps,
@@ -182,7 +185,7 @@ def _end(events: Iterable[EventRecord]) -> str:
 def _read_settings(path: Path) -> Facts:
     if not path.is_file():
         return {}
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return read_settings(path)
 
 
 def _manifest(settings: Mapping[str, Any], notes: Mapping[str, Any]) -> Facts | None:

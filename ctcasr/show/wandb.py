@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from pathlib import Path
 from typing import Any
 
 from ctcasr.records import Record, read_run
 from ctcasr.show.logged import numbers_of, texts_of
 from ctcasr.show.records import final_course
+from ctcasr.train import read_settings
 
 
 def write_wandb(run: Path | str, project: str, out: Path | str | None = None) -> Path:
@@ -74,7 +74,7 @@ def _settings_of(folder: Path) -> dict[str, Any]:
     path = folder / "settings.toml"
     if not path.is_file():
         return {}
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return read_settings(path)
 
 
 def _entries(record: Record) -> dict[str, float | str]:

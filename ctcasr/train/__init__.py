@@ -8,7 +8,7 @@ from ctcasr.train.notes import run_notes
 from ctcasr.train.parts import Parts, read_manifests, read_split
 from ctcasr.train.resuming import saved_run
 from ctcasr.train.run_log import TrainingError
-from ctcasr.train.settings import parse, read_numbers, to_toml, write_settings
+from ctcasr.train.settings import parse, read_numbers, read_settings, to_toml, write_settings
 from ctcasr.train.trainer import fit
 from ctcasr.train.world import World, pick_device
 
@@ -28,6 +28,7 @@ __all__ = [
     "pick_device",
     "read_manifests",
     "read_numbers",
+    "read_settings",
     "read_split",
     "required",
     "run_notes",

@@ -40,7 +40,7 @@ def parse(kind: type[S], argv: Sequence[str] | None = None, prog: str | None = N
     values: dict[str, Any] = {}
     if source:
         try:
-            table = _read_table(source)
+            table = read_settings(source)
             values = _former(kind, table) | check(kind, table, source)
         except (OSError, ValueError) as error:
             parser.error(str(error))
@@ -91,8 +91,12 @@ def _refused_together(given: Mapping[str, Any]) -> str:
     return ""
 
 
-def _read_table(source: str) -> dict[str, Any]:
-    """What a TOML file holds, after a byte order mark too; ValueError names a file that is none."""
+def read_settings(source: Path | str) -> dict[str, Any]:
+    """What a TOML file holds, after a byte order mark too.
+
+    Raises:
+        ValueError: naming the file, where it is no TOML.
+    """
     try:
         return tomllib.loads(Path(source).read_text(encoding="utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -116,6 +116,20 @@ def test_the_command_on_a_checkpoint(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "presets" in capsys.readouterr().err
 
 
+def test_a_training_step_is_measured_on_as_many_clips_as_fit_into_a_batch_of_seconds(
+    tmp_path: Path,
+) -> None:
+    run = records(tmp_path / "run", {"kind": "start", "step": 0})
+    (run / "settings.toml").write_text("batch_size = 0\nbatch_seconds = 1.0\n")
+    card = make_card(find_subject("mask_tiny"), Options(clip_s=0.2, runs=1, run=run))
+    assert card["memory"]["training_batch"] == 5
+
+
+def test_a_clip_without_a_sample_is_refused() -> None:
+    with pytest.raises(ValueError, match="--clip-s: expected a sample"):
+        make_card(find_subject("mask_tiny"), Options(clip_s=1e-9))
+
+
 def test_the_command_on_a_card_can_be_run_as_it_stands() -> None:
     command = ["ctcasr", "card", "default layers=1 hidden=8", "--team", "A & B's"]
     options = Options(clip_s=0.2, runs=1, command=command)

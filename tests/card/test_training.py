@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from ctcasr.card.training import training
 
 
@@ -38,3 +40,17 @@ def test_the_manifest_is_named_with_its_hash(tmp_path: Path) -> None:
     facts = training(run, {})
     assert facts is not None and facts["stopped"] == "not finished"
     assert facts["manifest"]["name"] == "train.jsonl" and len(facts["manifest"]["sha256"]) == 64
+
+
+def test_settings_that_are_no_toml_are_told_with_their_file(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", {"kind": "start", "step": 0})
+    (run / "settings.toml").write_text("batch_size = \n")
+    with pytest.raises(ValueError, match=r"settings.toml: expected settings as TOML"):
+        training(run, {})
+
+
+def test_a_limit_of_batches_that_is_none_is_not_told(tmp_path: Path) -> None:
+    run = run_of(tmp_path / "run", {"kind": "start", "step": 0})
+    (run / "settings.toml").write_text("batch_size = 0\nbatch_seconds = 60.0\n")
+    facts = training(run, {})
+    assert facts is not None and facts["settings"] == {"batch_seconds": 60.0}
