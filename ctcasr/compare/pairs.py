@@ -98,7 +98,8 @@ class Grouping:
 def utterances_needed(difference: Difference, utterances: int, wanted: float) -> int | None:
     """How many utterances such as these would show a difference of `wanted` in 4 of 5 cases.
 
-    The standard error falls with the root of their number; None where no utterance differs.
+    The standard error falls with the root of their number, and below 10 units there is no word;
+    None where no utterance differs.
 
     Example:
         >>> found = Difference(-0.02, (-0.05, 0.01), (-0.05, 0.01), 0.2, 0.04, 100, "undecided")
@@ -107,7 +108,9 @@ def utterances_needed(difference: Difference, utterances: int, wanted: float) ->
     """
     if difference.resolvable is None or not wanted:
         return None
-    return math.ceil(utterances * (difference.resolvable / abs(wanted)) ** 2 - 1e-9)
+    needed = utterances * (difference.resolvable / abs(wanted)) ** 2
+    fewest = utterances * FEWEST_UNITS / difference.units
+    return math.ceil(max(needed, fewest) - 1e-9)
 
 
 def paired_errors(

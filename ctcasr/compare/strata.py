@@ -17,6 +17,8 @@ BINS = 4
 SPEAKER = "speaker"
 SOURCE = "source"
 UTTERANCE = "utterance"
+# Whose values are names, also where these are numbers, as LibriSpeech's speakers are.
+NAMES = (SPEAKER, SOURCE, "session", "interferer", "noise", "split", "label")
 
 
 def grouping_of(
@@ -103,7 +105,7 @@ def groups_of(utterances: Sequence[str], references: References, name: str) -> d
         value = references.fields.get(utterance, {}).get(name)
         if value is not None:
             values[utterance] = value
-    numbers = _numbers(values)
+    numbers = {} if name in NAMES else _numbers(values)
     if numbers and len(set(numbers.values())) > MOST_GROUPS:
         values = _bins(numbers)
     groups: dict[str, list[str]] = {}
@@ -133,7 +135,7 @@ def _bins(numbers: Mapping[str, float]) -> dict[str, str]:
             names[utterance] = str(number)
             continue
         index = min(int(np.searchsorted(edges, number, side="right")) - 1, BINS - 1)
-        names[utterance] = f"{edges[index]:.3g} to {edges[index + 1]:.3g}"
+        names[utterance] = f"{edges[index]:g} to {edges[index + 1]:g}"
     return names
 
 

@@ -109,6 +109,11 @@ def test_half_the_difference_takes_four_times_the_utterances(wanted: float, need
     assert utterances_needed(found, 100, wanted) == needed
 
 
+def test_however_large_a_difference_it_takes_ten_units() -> None:
+    found = Difference(0.5, (0.4, 0.6), (0.4, 0.6), 0.0, 0.04, 20, "harms")
+    assert utterances_needed(found, 60, 0.5) == 30  # three of each unit
+
+
 def test_where_nothing_differs_nobody_knows_how_many_it_takes() -> None:
     found = Difference(0.0, (0.0, 0.0), (0.0, 0.0), 1.0, None, 100, "undecided")
     assert utterances_needed(found, 100, 0.02) is None

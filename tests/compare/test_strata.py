@@ -27,6 +27,15 @@ def test_groups_stand_in_order() -> None:
     assert list(groups_of("abc", References({}, fields), "snr_db")) == ["-5", "0", "10"]
 
 
+def test_speakers_that_are_called_by_numbers_are_no_measure() -> None:
+    numbers = {f"u{number}": str(1000 + number) for number in range(20)}
+    speakers = References({}, {name: {"speaker": number} for name, number in numbers.items()})
+    years = References({}, {name: {"year": number} for name, number in numbers.items()})
+    assert list(groups_of(list(numbers), speakers, "speaker")) == list(numbers.values())
+    bins = list(groups_of(list(numbers), years, "year"))
+    assert bins == ["1000 to 1004.75", "1004.75 to 1009.5", "1009.5 to 1014.25", "1014.25 to 1019"]
+
+
 def test_the_unit_is_chosen_by_what_is_compared() -> None:
     names = [f"u{number}" for number in range(40)]
     speakers = References({}, {name: {"speaker": f"s{int(name[1:]) % 20}"} for name in names})
