@@ -76,7 +76,7 @@ def compare_systems(
     strata = {}
     for name in strata_names(references, setting.strata):
         groups = groups_of(utterances, references, name)
-        if len(groups) > 1:
+        if 1 < len(groups) < len(utterances):  # of one utterance each, nothing can be told
             strata[name] = table.groups(groups)
     rankings = rankings_of(scores, setting.normaliser)
     for name in sensitivity:

@@ -41,6 +41,12 @@ def test_rates_pairs_and_strata_of_three_systems() -> None:
     assert low < row.errors.words.rate_or(0) < high
 
 
+def test_speakers_of_one_utterance_each_are_no_groups() -> None:
+    systems = [system("good", 0.05, speakers=60), system("fair", 0.3, speakers=60)]
+    found = compare_systems(systems, references_of(systems), ComparisonSetting(draws=1000))
+    assert set(found.strata) == {"snr_db"}
+
+
 def test_a_missing_utterance_is_told_and_pairs_are_on_the_rest() -> None:
     whole = system("whole", 0.1)
     part = System.of("part", list(system("part", 0.1).answers.values())[:-5], Path("b"), "jsonl")
