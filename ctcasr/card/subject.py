@@ -163,6 +163,8 @@ def find_subject(name: str) -> Subject:
         return _with_plain_statistics(_classifier_preset(name))
     if preset in ENHANCERS:
         return _with_plain_statistics(_enhancer_preset(name))
+    if path.is_dir() or path.suffix == ".pt":
+        return _loaded(path)  # which says what is there instead
     presets = [*PRESETS, *CLASSIFIERS, *ENHANCERS]
     hint = did_you_mean(preset, presets) or f"; presets: {', '.join(presets)}"
     raise ValueError(

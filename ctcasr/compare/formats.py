@@ -84,7 +84,10 @@ class Reader:
         own_names = {segment.id for segment in self.segments if segment.scored}
         if {piece.id for piece in pieces if piece.scored} == own_names:
             return answers_of(pieces)
-        return put_into(self.segments, pieces)
+        try:
+            return list(put_into(self.segments, pieces))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
     def _systems_of_rows(self, path: Path, name: str, kind: str) -> list[System]:
         by_system: dict[str, list[Answer]] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ctcasr import checkpoint
 from ctcasr.card import find_subject
 from ctcasr.card.subject import CLASSIFIER, ENHANCER, RECOGNISER
 
@@ -79,3 +80,10 @@ def test_what_sees_gets_frames() -> None:
     assert mouths.data.shape == (1, 25, 28, 40)
     (lips,) = find_subject("lips").clip(75)
     assert lips.data.shape == (1, 75, 28, 40)
+
+
+def test_a_run_folder_and_a_missing_checkpoint_are_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(checkpoint.CheckpointError, match="it is a folder"):
+        find_subject(str(tmp_path))
+    with pytest.raises(checkpoint.CheckpointError, match="no such file"):
+        find_subject(str(tmp_path / "best.pt"))

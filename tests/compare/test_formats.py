@@ -93,6 +93,13 @@ def test_rows_of_score_enhanced_are_a_system_for_each_condition(tmp_path: Path) 
     assert heard == ["S1"], "without what was not heard, and without the dev part"
 
 
+def test_a_ctm_of_other_recordings_is_told_with_its_file(tmp_path: Path) -> None:
+    reader = Reader()
+    reader.references(write(tmp_path, "ref.stm", "rec A spk 0.0 1.0 the cat"))
+    with pytest.raises(ValueError, match=r"hyp.ctm: rec-1: expected a recording and channel"):
+        reader.systems(write(tmp_path, "hyp.ctm", "rec 1 0.1 0.2 the"))
+
+
 def test_a_ctm_is_cut_as_the_reference_is(tmp_path: Path) -> None:
     reference = write(tmp_path, "ref.stm", "rec A x 0 1 the cat", "rec A x 1 2 sat down")
     hypothesis = write(tmp_path, "hyp.ctm", "rec A 0.1 0.2 the", "rec A 0.5 0.2 bat")
