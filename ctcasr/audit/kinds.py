@@ -44,7 +44,7 @@ class LineVerdict:
     suggestion: str  # the likeliest text
     partner: str  # of a swap: the text that fits best among the others
     partner_share: float  # of all other texts' fit, that of the partner
-    nats_per_symbol: float
+    nats_per_symbol: float  # infinite where the text has no room in the recording
 
     @property
     def kind(self) -> str:

@@ -13,7 +13,9 @@ from ctcasr.ctc import Star, ctc_loss, star_scores
 from ctcasr.text import Tokenizer
 
 FLOOR = 4.0  # nats below the mean of all symbols: no symbol is thought less likely than this
-NO_PATH = -1e3  # nats of a text that has more symbols than there are frames
+# Nats of a text that has more symbols than there are frames: below any that fits, whatever its
+# symbols are worth.
+NO_PATH = -1e6
 _CHUNK = 1 << 23  # scores in one call of the loss
 
 
@@ -75,7 +77,7 @@ def by_network(heard: Heard, texts: Sequence[str], spelling: Spelling) -> NDArra
         )
         lengths = np.array([len(row) for row in symbols])
         nats = (-losses).double().numpy() + spelling.bonus * lengths
-        found.append(np.maximum(nats, NO_PATH))
+        found.append(np.where(np.isfinite(nats), nats, NO_PATH))
     if not found:
         return np.zeros(0)
     return np.concatenate(found)

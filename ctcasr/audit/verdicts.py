@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ from ctcasr.audit.kinds import (
     SWAPPED,
     LineVerdict,
 )
-from ctcasr.audit.scorer import Spelling, by_network
+from ctcasr.audit.scorer import NO_PATH, Spelling, by_network
 from ctcasr.audit.slots import Vocabulary, tables
 from ctcasr.audit.speakers import other_speaker
 from ctcasr.audit.textnoise import (
@@ -231,7 +232,7 @@ def _verdict(
         suggestion=_suggestion(kinds, known, partner),
         partner=partner,
         partner_share=partner_share,
-        nats_per_symbol=-nats / max(line.texts.own_symbols, 1),
+        nats_per_symbol=math.inf if nats <= NO_PATH else -nats / max(line.texts.own_symbols, 1),
     )
 
 

@@ -49,6 +49,16 @@ def test_each_kind_is_named_with_its_cure(corpus_of, spelling):
     assert sum(verdict.wrong for verdict in judged.lines) == pytest.approx(len(wrong), abs=2)
 
 
+def test_a_text_that_has_no_room_changes_no_other_line_and_is_nobodys(corpus_of, spelling):
+    right = [line.text for line in corpus_of({})]
+    absurd = " ".join(right[:40])
+    judged = judge(corpus_of({30: (right[29], absurd)}), spelling)
+    assert judged.worth == judge(corpus_of({}), spelling).worth
+    line = judged.lines[29]
+    assert line.wrong > 0.9 and line.nats_per_symbol == np.inf
+    assert all(verdict.partner != absurd for verdict in judged.lines)
+
+
 def test_recordings_that_no_text_fits_are_foreign(corpus_of, spelling):
     said = {11: "xqzvj kwyfg hjvzx", 31: "zzgfk vwxyj qqhkv", 41: "kjxwv fgzqh yyvkw"}
     right = [line.text for line in corpus_of({})]
