@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -155,6 +155,8 @@ class RunView:
         if event.ids:
             named = self.left_out.setdefault(event.reason, set())
             named.update(str(utterance) for utterance in event.ids)
+        if event.reason == Reason.RESUMED and self.best is None:
+            self.best = _best_before(event)
 
     def _follow(self, name: str, value: float | None) -> None:
         self.traces.setdefault(name, Trace()).add(value)
@@ -257,3 +259,12 @@ class RunView:
         if done.step < _FEWEST_STEPS or done.time_s <= 0:
             return None
         return done
+
+
+def _best_before(resumed: EventRecord) -> CheckRecord | None:
+    """The best check before a run was resumed, where the event tells it."""
+    step = number(resumed.details.get("best_step"))
+    metrics = resumed.details.get("best_metrics")
+    if step is None or not isinstance(metrics, Mapping):
+        return None
+    return CheckRecord(step=int(step), metrics=metrics, best=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from ctcasr.batch import Skip
-from ctcasr.records import EventRecord, Reason, Record, RecordFile
+from ctcasr.records import CheckRecord, EventRecord, Reason, Record, RecordFile
 from ctcasr.task import Batches, Factual, LossRefused, Task
 from ctcasr.train.config import TrainConfig
 from ctcasr.train.state import TrainState
@@ -84,6 +84,14 @@ class RunLog:
                 details=details or {},
             )
         )
+
+    def resumed(self, where: str) -> EventRecord:
+        """Write that the run goes on, with its best check: who looks from here on saw none."""
+        details: dict[str, Any] = {}
+        for record in self.history:
+            if isinstance(record, CheckRecord) and record.best:
+                details = {"best_step": record.step, "best_metrics": dict(record.metrics)}
+        return self.event(Reason.RESUMED, where, details=details)
 
     def refused(self, refusal: LossRefused) -> EventRecord:
         """Write that the loss has refused its arguments, with the facts that explain it."""

@@ -241,9 +241,7 @@ class _Run:
     def _resumed(self, saved: Mapping[str, Any]) -> Iterator[Record]:
         """Say where the run goes on, and what is no longer as it was."""
         state = self.state
-        yield self.log.event(
-            Reason.RESUMED, f"from step {state.step}, epoch {state.epoch}, batch {state.batch}"
-        )
+        yield self.log.resumed(f"from step {state.step}, epoch {state.epoch}, batch {state.batch}")
         if self.plan.is_other_than(saved):
             planned = saved["progress"]["epochs"]
             yield self.log.event(

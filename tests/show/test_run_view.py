@@ -64,6 +64,17 @@ def test_a_resumed_run_goes_on(records):
         assert view.epoch == 4
 
 
+def test_a_resumed_run_knows_the_best_check_before():
+    check = {"kind": "check", "step": 63, "wer": 1.0, "best": False}
+    event = {"kind": "event", "step": 42, "reason": "resumed"}
+    told = {"best_step": 21, "best_metrics": {"wer": 0.5}}
+    view = RunView.of([record_from(event | told), record_from(check)])
+    assert view.best is not None
+    assert (view.best.step, view.best.metrics["wer"]) == (21, 0.5)
+    view.add(record_from(check | {"step": 84, "wer": 0.4, "best": True}))
+    assert view.best.step == 84
+
+
 def test_what_a_run_tells(records):
     view = RunView.of(records)
     assert view.step == 60 and view.epoch == 6 and view.audio_s == 1200

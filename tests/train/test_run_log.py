@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ctcasr.batch import Skip
-from ctcasr.records import EventRecord, Reason
+from ctcasr.records import CheckRecord, EventRecord, Reason
 from ctcasr.train import TrainConfig, TrainingError, World
 from ctcasr.train.run_log import RunLog, by_reason
 from ctcasr.train.state import TrainState
@@ -86,3 +86,12 @@ def test_an_epoch_without_a_step_names_the_first_line_that_was_left_out(
     data = fixed([replace(make_batch("a"), skipped=(Skip("m:1 (s1)", "it is empty"),))])
     error = log_of(toy()).nothing_trained(data)
     assert str(error).endswith("; the first: m:1 (s1): it is empty")
+
+
+def test_a_resumed_run_tells_its_best_check(toy: Any) -> None:
+    log = log_of(toy())
+    assert log.resumed("from step 0").details == {}
+    for step, wer, best in ((21, 0.5, True), (42, 0.9, False)):
+        log.write(CheckRecord(step=step, best=best, metrics={"wer": wer}))
+    told = {"best_step": 21, "best_metrics": {"wer": 0.5}}
+    assert log.resumed("from step 42").details == told
