@@ -11,13 +11,14 @@ from typing import Any, Protocol, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.text import Text
 
-from ctcasr.records import Record, StepRecord
-from ctcasr.show.plain import PlainLines
+from ctcasr.records import Record, StartRecord, StepRecord
+from ctcasr.show.plain import PlainLines, start_lines
 from ctcasr.show.run_summary import summary
 from ctcasr.show.run_view import RunView
 from ctcasr.show.screen import SAMPLES, WIDEST, screen
-from ctcasr.show.terminal import TextConsole, print_line
+from ctcasr.show.terminal import TextConsole, print_line, printable
 
 DRAW_S = 0.5  # a step redraws the view at most this often: calm to the eye, nothing to the clock
 _NOTEBOOK = WIDEST - 20  # columns of a view in a notebook
@@ -109,7 +110,7 @@ class PlainView:
 
 
 class LiveView:
-    """A panel that stays in place on a terminal, and the summary below it at the end."""
+    """What is planned, a panel that stays in place below it, and the summary at the end."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -131,6 +132,9 @@ class LiveView:
     def add(self, record: Record) -> None:
         """Take a record in, and draw the panel where that is due."""
         self.view.add(record)
+        if isinstance(record, StartRecord):
+            for line in start_lines(record):
+                print_line(self.console, line)
         if isinstance(record, StepRecord) and time.monotonic() - self._drawn_s < DRAW_S:
             return
         if not self.live.is_started:
@@ -150,19 +154,22 @@ class NotebookView:
 
     def __init__(self) -> None:
         self.view = RunView()
+        self.plan: list[Text] = []
         self.handle: Any = None
         self._drawn_s = float("-inf")
 
     def add(self, record: Record) -> None:
         """Take a record in, and draw the panel where that is due."""
         self.view.add(record)
+        if isinstance(record, StartRecord):
+            self.plan = [Text(printable(line)) for line in start_lines(record)]
         if not isinstance(record, StepRecord) or time.monotonic() - self._drawn_s >= DRAW_S:
-            self._show(screen(self.view, _NOTEBOOK))
+            self._show(*self.plan, screen(self.view, _NOTEBOOK))
 
     def close(self) -> None:
         """The panel with the summary below it."""
         if self.view.step:
-            self._show(screen(self.view, _NOTEBOOK), summary(self.view, _NOTEBOOK))
+            self._show(*self.plan, screen(self.view, _NOTEBOOK), summary(self.view, _NOTEBOOK))
 
     def _show(self, *parts: RenderableType) -> None:
         notebook: Any = import_module("IPython.display")  # which has no types

@@ -73,6 +73,14 @@ def test_the_cure_is_seen_however_low_the_terminal(records, cause, height):
     assert len(drawn.splitlines()) <= height
 
 
+def test_live_view_says_first_what_is_planned_and_the_memory_it_takes(records):
+    console, page = paper(force_terminal=True, color_system=None)
+    list(watch(records, console=console))
+    plan, _, _ = page.getvalue().partition("╭")
+    for part in ("plan: 6 epochs, 60 steps", "3.0 GiB", "train.jsonl:17: not JSON"):
+        assert part in plan, part
+
+
 def test_plain_can_be_forced_on_a_terminal(records):
     console, page = paper(force_terminal=True, color_system=None)
     list(watch(records, plain=True, console=console))
@@ -154,3 +162,4 @@ def test_notebook_updates_one_output(records, monkeypatch):
     view.close()
     assert [what for what, _ in shown].count("new") == 1 and len(shown) > 6
     assert shown[-1][1].startswith("<pre") and "on the dev part" in shown[-1][1]
+    assert all("3.0 GiB of memory" in page for _, page in shown)
