@@ -47,6 +47,8 @@ SOUND_SUFFIXES = frozenset(
 
 _ROUNDING_S = 0.001  # durations are written with three digits: so near to the end means the end
 _UNKNOWN_LENGTH = 2**48  # libsndfile's way to say that a header leaves the length open
+_UNKNOWN_FORMAT = 1  # libsndfile's code where it knows no such format
+_CONVERT = " Others (M4A, AAC, videos) are converted first: ffmpeg -i FILE FILE.wav"
 _BLOCK = 1 << 24  # frames that are read at once
 _LONGEST_FILTER = 2**26  # product of the terms of a ratio of rates: a filter of 256 MiB
 
@@ -241,8 +243,10 @@ def open_sound(source: Path | BinaryIO) -> soundfile.SoundFile:
         opened = _Content(content) if isinstance(content, bytes) else content
         file = soundfile.SoundFile(opened)
     except (RuntimeError, OSError, TypeError) as error:  # TypeError: headerless, by the file's name
+        foreign = getattr(error, "code", None) == _UNKNOWN_FORMAT
         raise AudioError(
             f"{name}: expected a sound file for libsndfile (WAV, FLAC, OGG ...); {error}"
+            f"{_CONVERT if foreign else ''}"
         ) from error
     problem = _header_problem(file)
     if problem:
@@ -263,18 +267,17 @@ class _Content(io.BytesIO):
 
 
 def _what_is_at(path: Path) -> str:
-    """What lies at a path where no file does."""
+    """What lies at a path where no file does, and what to do."""
     if os.path.isdir(path):
-        return "a folder"
-    return "a pipe or a device" if os.path.exists(path) else "nothing"
+        return "a folder there: name the files in it"
+    if os.path.exists(path):
+        return "a pipe or a device there: write the sound into a file first"
+    return "nothing there (a path in a manifest starts at the manifest's folder)"
 
 
 def _check_is_file(path: Path) -> None:
     if not os.path.isfile(path):  # Path.is_file raises for names that are too long
-        raise AudioError(
-            f"{path}: expected a sound file; found {_what_is_at(path)} there (a path in a manifest "
-            "starts at the manifest's folder)"
-        )
+        raise AudioError(f"{path}: expected a sound file; found {_what_is_at(path)}")
     if path.stat().st_size == 0:
         raise AudioError(f"{path}: expected a sound file; it is empty (0 bytes)")
 

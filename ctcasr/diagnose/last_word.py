@@ -29,7 +29,7 @@ def last_word(
         >>> print("\\n".join(last_word(RunHistory.of([check]), "plateau: wait", (), 20)))
         After 10 steps nothing is spelt yet: CER is 100 % on the dev part.
         Go on, to about step 20 at least; runs of this kind begin to spell late and all at once.
-        Nothing tells the end of a plateau: this is the time it has lasted, and no more.
+        That step is a guess: while nothing is heard, only the time that it has lasted tells.
     """
     if causes:
         return _of_trouble(history, causes)
@@ -65,7 +65,7 @@ def _of_plateau(history: RunHistory, estimate: int) -> tuple[str, ...]:
     over_deaf = history.over_deaf()
     if not math.isnan(over_deaf):
         compared = f", and the loss {over_deaf:.2f} times that of a model that hears nothing"
-    sure = "Nothing tells the end of a plateau: this is the time it has lasted, and no more."
+    sure = "That step is a guess: while nothing is heard, only the time that it has lasted tells."
     if history.hearing[-1] and not math.isnan(history.listens()):
         sure = (
             f"It does listen: of the loss with the wrong audio, the right one takes away "

@@ -144,7 +144,8 @@ class Pair:
             reason = f"; the first: {skipped[0].where}: {skipped[0].reason}" if skipped else ""
             raise ValueError(
                 "expected clips in time that can be read and told; got "
-                f"{len(skipped)} that cannot{reason}"
+                f"{len(skipped)} that cannot{reason}. Networks that spell little tell nothing: "
+                "what does ctcasr evaluate say of both?"
             )
         self.bias_s += median_offset(offsets)
         return skipped

@@ -145,7 +145,7 @@ _ODDITIES = (
         -1,
         3.0,
         8.0,
-        "have less between their loudest and quietest moments: noise, or several voices",
+        "have less between the loudest and quietest moments: noise, or several voices",
         _LISTEN,
     ),
     _Oddity(

@@ -80,7 +80,7 @@ class ExportedForSherpa:
     def __str__(self) -> str:
         head = f"{'file':24} {'MB':>7} {'same text':>10} {'WER':>9} {'RTF':>8}"
         if self.version is None:
-            tail = "not run: pip install 'ctcasr[sherpa]' and give --test to compare its texts"
+            tail = "not run: that takes the extra (pip install 'ctcasr[sherpa]') and --test"
         else:
             tail = f"{self.clips} clips, sherpa-onnx {self.version}, one thread; same text as torch"
         usage = (

@@ -7,7 +7,7 @@ import re
 
 UNKNOWN = "-"
 
-_VERBS = re.compile(r"(^| or )(have|are|hold|begin|say|end|occur)\b")
+_VERBS = re.compile(r"(^| or | and )(have|are|hold|begin|say|end|occur|rise|fall)\b")
 _OF_ONE = {"have": "has", "are": "is"}
 
 
@@ -94,8 +94,8 @@ def agreeing(count: int, predicate: str) -> str:
     """What is said of several, with its verbs made singular for one.
 
     Example:
-        >>> agreeing(1, "end early"), agreeing(3, "end early")
-        ('ends early', 'end early')
+        >>> agreeing(1, "rise and fall"), agreeing(3, "rise and fall")
+        ('rises and falls', 'rise and fall')
     """
     if count != 1:
         return predicate

@@ -268,9 +268,10 @@ def _tail(view: RunView) -> Table:
         grid.add_row("left out", Text(left_out(view)))
     event = view.event
     if event is not None:
-        message = printable(event.message) or str(event.reason)
+        message = printable(event.message)
+        what = f"{event.reason}: {message}" if message else str(event.reason)
         step = count(event.step)
-        grid.add_row("event", Text(f"step {step}: {message}"))
+        grid.add_row("event", Text(f"step {step}, {what}"))
     if view.verdict is not None:
         grid.add_row("verdict", verdict_text(view.verdict))
     return grid

@@ -174,9 +174,9 @@ def test_files_that_are_no_sound(write: Write, tmp_path: Path) -> None:
     write("header.wav", np.zeros(0, np.int16))
     for name, reason in {
         "missing.wav": "found nothing",
-        "folder.wav": "found a folder",
+        "folder.wav": "found a folder there: name the files in it",
         "none.wav": "0 bytes",
-        "text.wav": "libsndfile",
+        "text.wav": "libsndfile.*ffmpeg -i",
         "bare.raw": "libsndfile",
         "header.wav": "a header and none",
     }.items():

@@ -10,7 +10,8 @@ import numpy as np
 from ctcasr.batch import Utterance
 from ctcasr.doctor.listen import SignalStats, Sound
 from ctcasr.doctor.speech import SpeechStats
-from ctcasr.doctor.unlike import COMPARISONS, unlike_others
+from ctcasr.doctor.unlike import _ODDITIES, COMPARISONS, unlike_others
+from ctcasr.scoring.figures import agreeing
 
 
 def usual(draw: np.random.Generator) -> SpeechStats:
@@ -93,3 +94,8 @@ def test_one_length_for_nearly_all_makes_others_odd() -> None:
         made.append(replace(sound, signal=replace(sound.signal, speech=speech)))
     told = {finding.slug: finding.lines for finding in unlike_others(made)}
     assert told == {"other-length": (3,)}
+
+
+def test_what_is_said_of_many_lines_can_be_said_of_one() -> None:
+    for oddity in _ODDITIES:
+        assert agreeing(1, oddity.what).split()[0].endswith("s"), oddity.what

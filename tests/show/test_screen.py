@@ -103,3 +103,9 @@ def test_a_release_is_foretold_only_where_waiting_is_the_advice():
     assert verdict_text(waits).plain == "plateau: wait (about until step 540)"
     assert verdict_text(trouble).plain == "trouble"
     assert verdict_text(left).plain == "learning"
+
+
+def test_an_event_tells_its_reason():
+    event = {"kind": "event", "step": 42, "reason": "interrupted", "message": "by SIGINT"}
+    text = "\n".join(drawn(RunView.of([record_from(event)]), 80))
+    assert "step 42, interrupted: by SIGINT" in text
