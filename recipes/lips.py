@@ -18,6 +18,7 @@ import recognise
 import torch
 
 from ctcasr.batch import Utterance
+from ctcasr.commands.progress import Lines
 from ctcasr.data import Corpus, Loader, read_manifest
 from ctcasr.recognise import Objective, Recognise, evaluate
 from ctcasr.recognise.model import build
@@ -112,6 +113,7 @@ def prepare(s: Settings, world: World) -> Parts:
         saved,
         states=s.states > 0,
         read=read,
+        report=Lines("finding the words, hearings") if world.rank == 0 else None,
     )
     if s.states and not corpus.states:
         print("nothing tells when words are said: no sound could be aligned with its text")

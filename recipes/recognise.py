@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ctcasr.batch import Utterance
+from ctcasr.commands.progress import Lines
 from ctcasr.ctc import StarSchedule
 from ctcasr.data import Corpus, Loader, read_manifest, read_sounds
 from ctcasr.data.plan import Order
@@ -53,9 +54,7 @@ class Settings(RunSettings):
     dev: str = option("", "manifest that selects the best; empty: a part of train is held out")
     dev_share: float = option(0.1, "share of train that is held out")
     out: str = option("runs/recognise", "folder of the run")
-    net: str = option(
-        "lifted", "a preset, or a .toml file; words behind change it: 'lifted layers=4'"
-    )
+    net: str = option("lifted", "a preset or .toml file; words behind change it: 'lifted layers=4'")
     text: str = option(
         "english38",
         "english38, english29, pieces:N (N SentencePieces learnt from train), or words:N (words "
@@ -126,6 +125,7 @@ def prepare(s: Settings, world: World) -> Parts:
         net.frame_s,
         saved,
         states=s.states > 0,
+        report=Lines("finding the words, hearings") if world.rank == 0 else None,
     )
     net.learn_states(corpus.states)
     how: dict[str, Any] = {"batch_seconds": s.batch_seconds or None, "seed": s.seed, **world.share}

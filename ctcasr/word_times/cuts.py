@@ -14,7 +14,7 @@ from ctcasr.batch import Utterance
 from ctcasr.data.corpus import STATES_HZ
 from ctcasr.text import Tokenizer
 from ctcasr.word_times.aligner import HOP_S, WordAligner
-from ctcasr.word_times.fit import read_words, stride_to
+from ctcasr.word_times.fit import After, read_words, stride_to, unheeded
 
 MOST_S = 4 * 3600.0  # of recordings that are cut; a large corpus repeats itself less
 UNKNOWN = -100  # the state of frames that nobody has aligned; torch's cross_entropy ignores it
@@ -74,17 +74,26 @@ def saved_cuts(payload: Mapping[str, Any]) -> tuple[list[Cut | None], int]:
     return cuts, corpus.get("states", 0)
 
 
+def places_to_cut(utterances: Sequence[Utterance]) -> range:
+    """Of many hours some utterances, evenly chosen."""
+    return range(0, len(utterances), stride_to(MOST_S, utterances))
+
+
 def find_cuts(
-    aligner: WordAligner, utterances: Sequence[Utterance], tokenizer: Tokenizer
+    aligner: WordAligner,
+    utterances: Sequence[Utterance],
+    tokenizer: Tokenizer,
+    after_each: After = unheeded,
 ) -> list[Cut | None]:
     """Where the words of utterances may be cut apart.
 
-    None for one that cannot be read, and where the words find no room. Of many hours some
-    utterances, evenly chosen, are cut.
+    None for one that cannot be read, where the words find no room, and for those that are not
+    among `places_to_cut`. `after_each` of these is called when it was heard.
     """
     cuts: list[Cut | None] = [None] * len(utterances)
-    for index in range(0, len(utterances), stride_to(MOST_S, utterances)):
+    for index in places_to_cut(utterances):
         cuts[index] = _cut(aligner, utterances[index], tokenizer)
+        after_each()
     return cuts
 
 

@@ -10,7 +10,7 @@ posteriori: Gauvain and Lee 1994). Silence has several Gaussians, or it would lo
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,16 +49,39 @@ class Spoken:
     words: tuple[str, ...]
 
 
+After = Callable[[], None]
+
+
+def unheeded() -> None:
+    """Where nobody asks how far it is."""
+
+
 def learn_aligner(
-    utterances: Sequence[Utterance], tokenizer: Tokenizer, rate_hz: int
+    utterances: Sequence[Utterance],
+    tokenizer: Tokenizer,
+    rate_hz: int,
+    after_each: After = unheeded,
 ) -> WordAligner | None:
     """An aligner from recordings and texts; None where nothing can be learnt from them.
 
     What cannot be read, or has no text, is left out. Of many hours some, evenly chosen, are heard.
+    `after_each` is called whenever one was heard, `hearings` times at most.
     """
-    chosen = utterances[:: stride_to(MOST_S, utterances)]
-    spoken = [one for _, one in spoken_in(chosen, tokenizer, rate_hz)]
-    return fit_aligner(spoken, rate_hz)
+    spoken = []
+    for _, one in spoken_in(_chosen(utterances), tokenizer, rate_hz):
+        spoken.append(one)
+        after_each()
+    return fit_aligner(spoken, rate_hz, after_each)
+
+
+def hearings(utterances: Sequence[Utterance]) -> int:
+    """How often an utterance is heard until an aligner has learnt: once, and in each round."""
+    return len(_chosen(utterances)) * (1 + ROUNDS)
+
+
+def _chosen(utterances: Sequence[Utterance]) -> Sequence[Utterance]:
+    """Those that are learnt from."""
+    return utterances[:: stride_to(MOST_S, utterances)]
 
 
 def spoken_in(
@@ -99,12 +122,14 @@ def spoken_of(clips: Iterable[tuple[Tensor, Sequence[str]]], rate_hz: int) -> li
     return [Spoken(features(samples), tuple(words)) for samples, words in clips]
 
 
-def fit_aligner(spoken: Sequence[Spoken], rate_hz: int) -> WordAligner | None:
+def fit_aligner(
+    spoken: Sequence[Spoken], rate_hz: int, after_each: After = unheeded
+) -> WordAligner | None:
     """An aligner of utterances; None where none of them has room for its words."""
     fitting = Fitting(spoken, rate_hz)
     if not fitting.usable:
         return None
-    fitting.believe(ROUNDS)
+    fitting.believe(ROUNDS, after_each)
     fitting.refit(keep_projection=True)
     return fitting.aligner
 
@@ -138,11 +163,11 @@ class Fitting:
     def _guarded(self) -> bool:
         return self._round <= _GUARDED
 
-    def believe(self, rounds: int) -> None:
+    def believe(self, rounds: int, after_each: After = unheeded) -> None:
         """By turns fit the states, and put the frames into the best path of what is written."""
         for _ in range(rounds):
             self.refit()
-            self.realign()
+            self.realign(after_each)
 
     def refit(self, *, keep_projection: bool = False) -> None:
         """Fit the states to the frames that are in them."""
@@ -153,12 +178,13 @@ class Fitting:
             self._projection = discriminants(self._spliced, columns, len(units) + 1)
         self.aligner = _fitted(self._spliced, columns, self._projection, units, self.rate_hz)
 
-    def realign(self) -> None:
+    def realign(self, after_each: After = unheeded) -> None:
         """Put the frames anew into the best path of what is written."""
         for place, utterance in enumerate(self.usable):
             found = _aligned(self.aligner, utterance, self._guarded)
             if found is not None:
                 self.columns[place] = found
+            after_each()
 
 
 def units_of(spoken: Sequence[Spoken]) -> tuple[str, ...]:

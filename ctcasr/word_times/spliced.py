@@ -7,8 +7,9 @@ al. 2021, arXiv 2104.01393), and no talker says what another one recorded.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -22,9 +23,10 @@ from ctcasr.data.corpus import STATES_HZ, Read, has_room
 from ctcasr.scoring.figures import plural
 from ctcasr.text import Tokenizer
 from ctcasr.word_times.aligner import WordAligner
-from ctcasr.word_times.cuts import Cut, find_cuts, saved_cuts
-from ctcasr.word_times.fit import learn_aligner
+from ctcasr.word_times.cuts import Cut, find_cuts, places_to_cut, saved_cuts
+from ctcasr.word_times.fit import After, hearings, learn_aligner, unheeded
 
+Report = Callable[[int, int], None]  # how many are done, of how many
 WHOLE_EPOCHS = 1  # in the first epoch everything is heard as it was said
 _ON_SHARE = 0.5  # that a piece goes on with the next word: two words on average
 _FADE_S = 0.005  # at both ends of a piece, against clicks
@@ -214,12 +216,14 @@ def spliced_corpus(
     *,
     states: bool = False,
     read: Read | None = None,
+    report: Report | None = None,
 ) -> Corpus:
     """A corpus that is spliced where an aligner, learnt from its sound, finds the words.
 
     With `states`, items tell what the aligner heard when. With last.pt of a run (`saved`) it is cut
     as it was then. A plain one where nothing of this is asked for, where sentences shall be spliced
-    and no speaker is known, and where nothing can be learnt.
+    and no speaker is known, and where nothing can be learnt. `report` is told how many hearings are
+    done, of how many: each utterance is heard again and again until its words are found.
 
     Raises:
         ValueError: for a share outside 0..1.
@@ -231,13 +235,15 @@ def spliced_corpus(
     if not share and not states:
         return plain
     aligner = None
-    cuts, count = saved_cuts(saved or {})
+    cuts, known_states = saved_cuts(saved or {})
     if len(cuts) != len(utterances):
-        aligner = learn_aligner(utterances, tokenizer, rate_hz if read is None else HEARD_HZ)
+        heard_hz = rate_hz if read is None else HEARD_HZ
+        after_each = _counted(report, hearings(utterances) + len(places_to_cut(utterances)))
+        aligner = learn_aligner(utterances, tokenizer, heard_hz, after_each)
         if aligner is None:
             return plain
-        cuts = find_cuts(aligner, utterances, tokenizer)
-        count = aligner.states
+        cuts = find_cuts(aligner, utterances, tokenizer, after_each)
+        known_states = aligner.states
     return SplicedCorpus(
         utterances,
         tokenizer,
@@ -247,9 +253,17 @@ def spliced_corpus(
         speeds=speeds,
         frame_s=frame_s,
         aligner=aligner,
-        states=count if states else 0,
+        states=known_states if states else 0,
         read=read,
     )
+
+
+def _counted(report: Report | None, total: int) -> After:
+    """What counts its calls, and reports them."""
+    if report is None:
+        return unheeded
+    done = itertools.count(1)
+    return lambda: report(next(done), total)
 
 
 def _drawn_words(draw: Random) -> int:

@@ -259,7 +259,15 @@ def test_a_run_that_goes_on_is_cut_as_it_was(tmp_path: Path) -> None:
 
 def test_a_corpus_finds_its_own_cuts(data_root: Path) -> None:
     utterances = read_manifest(data_root / "grid_s1" / "valid.jsonl").utterances[:40]
-    spliced = spliced_corpus(utterances, ALPHABET, 16000, share=1.0)
+    told: list[tuple[int, int]] = []
+    spliced = spliced_corpus(
+        utterances,
+        ALPHABET,
+        16000,
+        share=1.0,
+        report=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(done, len(told)) for done in range(1, len(told) + 1)] and len(told) > 40
     assert isinstance(spliced, SplicedCorpus) and spliced.aligner is not None
     assert sum(cut is not None for cut in spliced.cuts) == len(utterances)
     item = item_of(spliced, 0, epoch=1)
