@@ -25,7 +25,6 @@ from ctcasr.records import (
     StartRecord,
     StepRecord,
 )
-from ctcasr.scoring.figures import plural
 from ctcasr.task import Batches, LossRefused, Task
 from ctcasr.train.ahead import BatchesAhead
 from ctcasr.train.average import WeightAverage
@@ -279,9 +278,9 @@ class _Run:
             yield self.log.event(
                 Reason.NO_BEST, "no check gave a score; best.pt is the network as it is now"
             )
-        steps = plural(self.state.step, "step")
-        epochs = plural(self.state.epoch, "epoch")
-        yield self.log.event(Reason.FINISHED, f"{steps} in {epochs}")
+        yield self.log.event(
+            Reason.FINISHED, f"at step {self.state.step}, the end of epoch {self.state.epoch}"
+        )
 
     def _epoch(self) -> Iterator[Record]:
         """The rest of the epoch that is going on, then its check."""
