@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import sys
 
-from setup_venv import ROOT, interpreter, run
+from setup_venv import interpreter, run
 
 
 def main() -> int:
     """The exit status of the recipe."""
     python = interpreter("synth", "plot")
-    demo = ROOT / "recipes" / "demo.py"
-    return run([python, str(demo), *sys.argv[1:]])
+    return run([python, "-m", "ctcasr", "train", "demo", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ _WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
 
 
 def settle_waiting(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Say how long OpenMP's threads spin before they sleep, unless the user has.
+    """Say how long OpenMP's threads spin before they sleep, unless the user has; numpy gets one.
 
-    For entry points, before torch is loaded: libgomp (torch's wheels) reads it only then. Intel's
+    For entry points, before torch and numpy are loaded: libraries read it only then. Intel's
     and LLVM's libraries count in milliseconds. Threads are as many as there are cores of ours.
 
     Example:
@@ -37,6 +37,10 @@ def settle_waiting(environment: MutableMapping[str, str] = os.environ) -> None:
     if not any(name in environment for name in _WAITING):
         environment["GOMP_SPINCOUNT"] = str(_SPINS)
         environment["KMP_BLOCKTIME"] = "1"
+    # numpy's own threads (OpenBLAS) spin as well: beside a neighbour, small products are several
+    # times as slow by two of them as by one.
+    if not any(name in environment for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")):
+        environment["OPENBLAS_NUM_THREADS"] = "1"
     cores = usable_cores()
     if "OMP_NUM_THREADS" not in environment and cores < (os.cpu_count() or 1):
         environment["OMP_NUM_THREADS"] = str(cores)

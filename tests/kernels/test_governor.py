@@ -80,6 +80,9 @@ def test_what_the_user_has_said_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     said = {"OMP_WAIT_POLICY": "active", "OMP_NUM_THREADS": "3"}
     settle_waiting(said)
     assert said == {"OMP_WAIT_POLICY": "active", "OMP_NUM_THREADS": "3"}
+    blas = {"OPENBLAS_NUM_THREADS": "2"}
+    settle_waiting(blas)
+    assert blas["OPENBLAS_NUM_THREADS"] == "2"
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert governor_of_torch() is None
 
@@ -90,6 +93,7 @@ def test_a_quota_sets_the_threads_and_lets_them_change(monkeypatch: pytest.Monke
     said: dict[str, str] = {}
     settle_waiting(said)
     assert said["OMP_NUM_THREADS"] == "4" and "GOMP_SPINCOUNT" in said
+    assert said["OPENBLAS_NUM_THREADS"] == "1"
     assert "CTCASR_CHOSE_THREADS" in said
 
 
