@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ctcasr.kernels.heap import settle_heap
+from ctcasr.kernels.heap import settle_heap, settle_pages
 from ctcasr.kernels.primitives import settle_primitives
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def run_cli(work: Callable[[], int | None]) -> int:
     """
     allow_any_text()
     settle_primitives()
+    settle_pages()
     settle_heap()
     warnings.formatwarning = _as_sentence
     try:

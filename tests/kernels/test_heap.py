@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -34,6 +35,20 @@ print(libc.sbrk(0) - before)
 )
 def test_what_the_user_has_said_stands(name: str) -> None:
     assert not settle_heap({name: "1"})
+
+
+def test_entry_points_ask_for_large_pages_and_the_user_has_the_last_word() -> None:
+    code = (
+        "import os, ctcasr, ctcasr.run_cli; "
+        "print(os.environ.get('THP_MEM_ALLOC_ENABLE')); "
+        "ctcasr.run_cli.run_cli(lambda: print(os.environ['THP_MEM_ALLOC_ENABLE']))"
+    )
+    name = "THP_MEM_ALLOC_ENABLE"
+    environment = {key: value for key, value in os.environ.items() if key != name}
+    for said, expected in (({}, ["None", "1"]), ({name: "0"}, ["0", "0"])):
+        call = [sys.executable, "-c", code]
+        told = subprocess.check_output(call, text=True, env=environment | said)
+        assert told.split() == expected
 
 
 @glibc

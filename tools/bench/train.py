@@ -46,7 +46,7 @@ from ctcasr.batch import Batch, Utterance
 from ctcasr.ctc import ctc_loss
 from ctcasr.data import Corpus, Loader, read_manifest
 from ctcasr.kernels.governor import settle_waiting
-from ctcasr.kernels.heap import settle_heap
+from ctcasr.kernels.heap import settle_heap, settle_pages
 from ctcasr.kernels.primitives import settle_primitives
 from ctcasr.recognise import Recognise
 from ctcasr.recognise.model import SpeechModel, build
@@ -237,6 +237,7 @@ def settle() -> None:
     before = set(os.environ)
     settle_waiting()
     settle_primitives()
+    settle_pages()
     added = set(os.environ) - before
     if added:
         os.environ[UNSETTLED] = ",".join(sorted(added))
