@@ -13,7 +13,7 @@ from ctcasr.compare.formats import Reader, own_name
 from ctcasr.compare.normalisers import DEFAULT, NONE
 from ctcasr.compare.results import System, label_of, references_of
 from ctcasr.compare.strata import UTTERANCE
-from ctcasr.scoring.bootstrap import DRAWS
+from ctcasr.scoring.bootstrap import DRAWS, refuse_bad_draws
 from ctcasr.show.comparison_files import FILES, PAGE, write_comparison
 from ctcasr.show.comparison_page import write_comparison_page
 from ctcasr.show.comparison_table import comparison_table
@@ -102,8 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             f"--find: expected points of WER, more than 0 and at most 100; got {arguments.find:g}"
         )
-    if arguments.seed < 0:
-        raise ValueError(f"--seed: expected 0 or more; got {arguments.seed}")
+    refuse_bad_draws(arguments.draws, arguments.seed)
     setting = ComparisonSetting(
         normaliser=arguments.normaliser,
         block=arguments.block,
